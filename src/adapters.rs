@@ -1,0 +1,8 @@
+//! Ports filled with the real world. Adapters name ports and domain values, never each other and never gRPC.
+
+pub mod local;
+pub mod memory;
+pub mod program_files;
+pub mod redis;
+pub mod system_clock;
+pub mod zinit;

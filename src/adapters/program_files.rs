@@ -1,0 +1,78 @@
+//! Looks at the programs of actors on the local disk.
+
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use sha2::{Digest, Sha256};
+
+use crate::ports::programs::{ProgramFault, Programs};
+
+/// The local disk.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ProgramFiles;
+
+#[async_trait]
+impl Programs for ProgramFiles {
+    async fn inspect(&self, path: &Path, sha256: Option<&str>) -> Result<(), ProgramFault> {
+        let path: PathBuf = path.to_owned();
+        let sha256 = sha256.map(str::to_ascii_lowercase);
+        let inspected = tokio::task::spawn_blocking(move || inspect(&path, sha256));
+        inspected.await.unwrap_or_else(|error| Err(ProgramFault::Unreadable { reason: error.to_string() }))
+    }
+}
+
+/// The same, blocking: a digest reads the whole file.
+fn inspect(path: &Path, sha256: Option<String>) -> Result<(), ProgramFault> {
+    let unreadable = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => ProgramFault::Missing,
+        _other => ProgramFault::Unreadable { reason: error.to_string() },
+    };
+    let metadata = std::fs::metadata(path).map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(ProgramFault::NotAFile);
+    }
+    if metadata.permissions().mode() & 0o111 == 0 {
+        return Err(ProgramFault::NotExecutable);
+    }
+    let Some(expected) = sha256 else { return Ok(()) };
+    let found = digest(path).map_err(unreadable)?;
+    if found == expected { Ok(()) } else { Err(ProgramFault::WrongDigest { expected, found }) }
+}
+
+/// The SHA-256 of a file in lowercase hex.
+fn digest(path: &Path) -> std::io::Result<String> {
+    let mut file = std::fs::File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            break;
+        }
+        hasher.update(&buffer[..read]);
+    }
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_is_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("program");
+        assert_eq!(inspect(&path, None), Err(ProgramFault::Missing));
+        assert_eq!(inspect(dir.path(), None), Err(ProgramFault::NotAFile));
+        std::fs::write(&path, "abc").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(inspect(&path, None), Err(ProgramFault::NotExecutable));
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let of_abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(inspect(&path, Some(of_abc.to_owned())), Ok(()));
+        let wrong = inspect(&path, Some("0".repeat(64)));
+        assert!(matches!(wrong, Err(ProgramFault::WrongDigest { found, .. }) if found == of_abc));
+    }
+}

@@ -1,0 +1,13 @@
+//! Supervision, jobs, health and scaling: values and decisions first, loops second.
+//!
+//! Nothing here knows gRPC, Redis, Zinit or a socket (`tests/it/architecture.rs` reads the sources to make sure).
+
+pub mod actor;
+pub mod backoff;
+pub mod id;
+pub mod job;
+pub mod lifecycle;
+pub mod scaling;
+pub mod script_type;
+pub mod supervisor;
+pub mod violation;

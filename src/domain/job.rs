@@ -1,0 +1,520 @@
+//! Jobs: what a caller asks for, what is known of it, and how it ended.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use crate::domain::backoff::Backoff;
+use crate::domain::id::{ActorId, JobId};
+use crate::domain::script_type::ScriptType;
+use crate::domain::violation::Violations;
+
+/// Longest accepted script, in bytes.
+pub const MAX_SCRIPT_BYTES: usize = 1024 * 1024;
+/// Largest stored result, in bytes; an actor refuses a larger one with [`JobErrorKind::LimitExceeded`].
+pub const MAX_RESULT_BYTES: usize = 1024 * 1024;
+/// Most jobs in one SubmitJobs call.
+pub const MAX_BATCH: usize = 1000;
+/// Most environment variables of a job, and most labels.
+pub const MAX_PAIRS: usize = 64;
+/// Longest `run_timeout`, `queue_timeout` and `result_ttl`, and furthest `run_at`.
+pub const MAX_SPAN: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Most attempts of a job.
+pub const MAX_ATTEMPTS: u32 = 100;
+/// Longest `caller_id` and `context_id`, and longest value of a label, in bytes.
+pub const MAX_NAME_BYTES: usize = 256;
+/// Longest value of a job's environment variable, in bytes.
+pub const MAX_ENV_VALUE_BYTES: usize = 32 * 1024;
+
+/// What a job is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum JobKind {
+    /// A caller's script.
+    #[default]
+    Script,
+    /// A trivial script that proves that an actor's engine answers; not listed and not counted.
+    Ping,
+}
+
+/// How often a job may be started, and how long to wait in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Starts allowed in all, 1 to 100. 1 is at most once; more is at least once. An attempt whose actor died counts.
+    pub max_attempts: u32,
+    /// Wait between attempts.
+    pub backoff: Backoff,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        let backoff = Backoff { initial: Duration::from_secs(1), max: Duration::from_secs(60) };
+        Self { max_attempts: 1, backoff }
+    }
+}
+
+/// What a caller asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobSpec {
+    /// The queue and the kind of actor.
+    pub script_type: ScriptType,
+    /// The text to run, 1 byte to 1 MiB.
+    pub script: String,
+    /// Who asks; the script sees it as `CALLER_ID`.
+    pub caller_id: String,
+    /// For which context; the script sees it as `CONTEXT_ID`.
+    pub context_id: String,
+    /// Environment of the script; names are `[A-Za-z_][A-Za-z0-9_]*` and none that steers the loader or the interpreter.
+    pub env: BTreeMap<String, String>,
+    /// Free marks for lists and dashboards.
+    pub labels: BTreeMap<String, String>,
+    /// Limit of one attempt, 1 ms to 30 days, 5 minutes by default.
+    pub run_timeout: Duration,
+    /// The job fails with [`JobErrorKind::QueueTimeout`] if no actor took it within this time.
+    pub queue_timeout: Option<Duration>,
+    /// Attempts and the wait between them.
+    pub retry: RetryPolicy,
+    /// How long the record is kept after the end, 24 hours by default.
+    pub result_ttl: Duration,
+    /// Not before this time.
+    pub run_at: Option<SystemTime>,
+    /// Only this actor may take it.
+    pub target_actor: Option<ActorId>,
+    /// Script or ping.
+    pub kind: JobKind,
+}
+
+impl JobSpec {
+    /// A job with all defaults.
+    pub fn new(script_type: ScriptType, script: impl Into<String>) -> Self {
+        Self {
+            script_type,
+            script: script.into(),
+            caller_id: String::new(),
+            context_id: String::new(),
+            env: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            run_timeout: Duration::from_secs(300),
+            queue_timeout: None,
+            retry: RetryPolicy::default(),
+            result_ttl: Duration::from_secs(24 * 3600),
+            run_at: None,
+            target_actor: None,
+            kind: JobKind::Script,
+        }
+    }
+
+    /// Checks every limit.
+    ///
+    /// # Errors
+    /// All violations at once, with field names as in the proto message `JobSpec`.
+    pub fn validate(&self) -> Result<(), Violations> {
+        let mut violations = Violations::new();
+        if self.script.trim().is_empty() {
+            violations.add("script", "is empty: send the text to run");
+        } else if self.script.len() > MAX_SCRIPT_BYTES {
+            violations.add(
+                "script",
+                format!("has {} bytes, more than the {MAX_SCRIPT_BYTES} that are allowed", self.script.len()),
+            );
+        }
+        for (field, text) in [("caller_id", &self.caller_id), ("context_id", &self.context_id)] {
+            if text.len() > MAX_NAME_BYTES {
+                violations.add(field, format!("has {} bytes, more than {MAX_NAME_BYTES}", text.len()));
+            } else if text.chars().any(char::is_control) {
+                violations.add(field, "has a control character");
+            }
+        }
+        check_env("env", &self.env, &mut violations);
+        check_labels(&self.labels, &mut violations);
+        check_span("run_timeout", self.run_timeout, Duration::from_millis(1), &mut violations);
+        if let Some(queue_timeout) = self.queue_timeout {
+            check_span("queue_timeout", queue_timeout, Duration::from_millis(1), &mut violations);
+        }
+        check_span("result_ttl", self.result_ttl, Duration::from_secs(1), &mut violations);
+        if !(1..=MAX_ATTEMPTS).contains(&self.retry.max_attempts) {
+            violations.add(
+                "retry_policy.max_attempts",
+                format!("is {}: use 1 to {MAX_ATTEMPTS}", self.retry.max_attempts),
+            );
+        }
+        check_span("retry_policy.max_backoff", self.retry.backoff.max, Duration::ZERO, &mut violations);
+        if self.retry.backoff.initial > self.retry.backoff.max {
+            violations.add("retry_policy.initial_backoff", "is longer than max_backoff");
+        }
+        violations.into_result()
+    }
+}
+
+/// Notes a duration outside `least..=MAX_SPAN`.
+fn check_span(field: &str, span: Duration, least: Duration, violations: &mut Violations) {
+    if span < least || span > MAX_SPAN {
+        violations.add(field, format!("is {span:?}: use {least:?} to 30 days"));
+    }
+}
+
+/// Notes environment variables that a script may not have.
+pub(crate) fn check_env(field: &str, env: &BTreeMap<String, String>, violations: &mut Violations) {
+    if env.len() > MAX_PAIRS {
+        violations.add(field, format!("has {} entries, more than {MAX_PAIRS}", env.len()));
+    }
+    for (name, value) in env {
+        let path = format!("{field}[{name:?}]");
+        let well_formed = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if !well_formed {
+            violations
+                .add(&path, "is not a variable name: use letters, digits and _, not starting with a digit");
+        } else if name.starts_with("LD_") || name.starts_with("PYTHON") || name.starts_with("HERO_") {
+            violations.add(&path, "is reserved: names that start with LD_, PYTHON or HERO_ cannot be set");
+        }
+        if value.len() > MAX_ENV_VALUE_BYTES {
+            violations.add(&path, format!("has {} bytes, more than {MAX_ENV_VALUE_BYTES}", value.len()));
+        }
+        if value.contains('\0') {
+            violations.add(&path, "has a NUL character");
+        }
+    }
+}
+
+/// Notes labels beyond the limits.
+pub(crate) fn check_labels(labels: &BTreeMap<String, String>, violations: &mut Violations) {
+    if labels.len() > MAX_PAIRS {
+        violations.add("labels", format!("has {} entries, more than {MAX_PAIRS}", labels.len()));
+    }
+    for (name, value) in labels {
+        if name.is_empty() || name.len() > 63 || value.len() > MAX_NAME_BYTES {
+            violations.add(
+                format!("labels[{name:?}]"),
+                format!("is too long: names have 1 to 63 bytes, values at most {MAX_NAME_BYTES}"),
+            );
+        }
+    }
+}
+
+/// Where a job is.
+///
+/// ```text
+///  SCHEDULED ──┐
+///              ▼
+///   submit ► QUEUED ──► RUNNING ──► SUCCEEDED | FAILED
+///              ▲           │
+///              └ RETRY_WAIT┘        CANCELLED from every state but the last three
+/// ```
+/// BLOCKED (waiting for prerequisites) is reserved in the API and not reached yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum JobState {
+    /// Waits for its `run_at`.
+    Scheduled,
+    /// Waits for an actor.
+    Queued,
+    /// An actor has it.
+    Running,
+    /// Failed and waits for its next attempt.
+    RetryWait,
+    /// Ended with a result.
+    Succeeded,
+    /// Ended with an error.
+    Failed,
+    /// Ended because somebody asked for it.
+    Cancelled,
+}
+
+impl JobState {
+    /// Every state, in the order of a job's life.
+    pub const ALL: [JobState; 7] = [
+        Self::Scheduled,
+        Self::Queued,
+        Self::Running,
+        Self::RetryWait,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Cancelled,
+    ];
+
+    /// The word used in records and in the CLI.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::RetryWait => "retry_wait",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The state with this word.
+    pub fn parse(raw: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == raw)
+    }
+
+    /// True for the three states that a job never leaves.
+    pub fn is_terminal(self) -> bool {
+        match self {
+            Self::Succeeded | Self::Failed | Self::Cancelled => true,
+            Self::Scheduled | Self::Queued | Self::Running | Self::RetryWait => false,
+        }
+    }
+}
+
+impl fmt::Display for JobState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How the text of a result is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ResultKind {
+    /// The script had no value; the text is what it printed, perhaps nothing.
+    #[default]
+    None,
+    /// A plain string.
+    Text,
+    /// Compact JSON.
+    Json,
+}
+
+impl ResultKind {
+    /// The word used in records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+
+    /// The kind with this word.
+    pub fn parse(raw: &str) -> Option<Self> {
+        [Self::None, Self::Text, Self::Json].into_iter().find(|kind| kind.as_str() == raw)
+    }
+}
+
+/// What a script produced.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct JobResult {
+    /// Strings verbatim, everything else compact JSON; without a value, the trimmed standard output.
+    pub text: String,
+    /// How to read it.
+    pub kind: ResultKind,
+}
+
+/// Why a job failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum JobErrorKind {
+    /// The script threw, or exited with a code that is not zero.
+    ScriptError,
+    /// The script does not parse or compile.
+    ScriptInvalid,
+    /// An attempt ran longer than `run_timeout`.
+    RunTimeout,
+    /// No actor took it within `queue_timeout`.
+    QueueTimeout,
+    /// Operations, memory, output or result went over a limit.
+    LimitExceeded,
+    /// The actor has no engine for this script (a missing compiler, for instance).
+    EngineUnavailable,
+    /// The engine's host process died under the script.
+    EngineCrash,
+    /// The actor's process died, or its lease ran out, while it had the job.
+    ActorLost,
+    /// A fault of ours.
+    Internal,
+}
+
+impl JobErrorKind {
+    /// Every kind.
+    pub const ALL: [JobErrorKind; 9] = [
+        Self::ScriptError,
+        Self::ScriptInvalid,
+        Self::RunTimeout,
+        Self::QueueTimeout,
+        Self::LimitExceeded,
+        Self::EngineUnavailable,
+        Self::EngineCrash,
+        Self::ActorLost,
+        Self::Internal,
+    ];
+
+    /// The word used in records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ScriptError => "script_error",
+            Self::ScriptInvalid => "script_invalid",
+            Self::RunTimeout => "run_timeout",
+            Self::QueueTimeout => "queue_timeout",
+            Self::LimitExceeded => "limit_exceeded",
+            Self::EngineUnavailable => "engine_unavailable",
+            Self::EngineCrash => "engine_crash",
+            Self::ActorLost => "actor_lost",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// The kind with this word.
+    pub fn parse(raw: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == raw)
+    }
+}
+
+/// Why and how a job failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobError {
+    /// The class, for programs.
+    pub kind: JobErrorKind,
+    /// One sentence for people.
+    pub message: String,
+    /// 1-based line of the script, if the engine knows it.
+    pub line: Option<u32>,
+    /// 1-based column of the script, if the engine knows it.
+    pub column: Option<u32>,
+    /// Exit code of the script or of the lost actor.
+    pub exit_code: Option<i32>,
+    /// Signal that killed the script's host or the lost actor.
+    pub signal: Option<i32>,
+    /// Last lines that the script, its host or the lost actor wrote.
+    pub log_tail: Vec<String>,
+}
+
+impl JobError {
+    /// An error without position, exit or log.
+    pub fn new(kind: JobErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            line: None,
+            column: None,
+            exit_code: None,
+            signal: None,
+            log_tail: Vec::new(),
+        }
+    }
+}
+
+impl fmt::Display for JobError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match (self.line, self.column) {
+            (Some(line), Some(column)) => write!(f, " (line {line}, column {column})"),
+            (Some(line), None) => write!(f, " (line {line})"),
+            (None, _) => Ok(()),
+        }
+    }
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// With a result.
+    Succeeded(JobResult),
+    /// With an error.
+    Failed(JobError),
+    /// On request, for this reason.
+    Cancelled(String),
+}
+
+impl Outcome {
+    /// The terminal state that belongs to it.
+    pub fn state(&self) -> JobState {
+        match self {
+            Self::Succeeded(_) => JobState::Succeeded,
+            Self::Failed(_) => JobState::Failed,
+            Self::Cancelled(_) => JobState::Cancelled,
+        }
+    }
+}
+
+/// The end of a job: all that changed in it since it was submitted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Attempts that were started.
+    pub attempt: u32,
+    /// The actor of the last attempt.
+    pub actor_id: Option<ActorId>,
+    /// When the last attempt started.
+    pub started_at: Option<SystemTime>,
+    /// When the terminal state was written.
+    pub finished_at: SystemTime,
+}
+
+/// All that is known of a job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// Its name.
+    pub id: JobId,
+    /// What was asked for. `script` is empty when it was read without ([`JobView::Basic`]).
+    pub spec: JobSpec,
+    /// Where it is.
+    pub state: JobState,
+    /// Attempts started so far; 0 before the first.
+    pub attempt: u32,
+    /// The actor that has or had it last.
+    pub actor_id: Option<ActorId>,
+    /// When it was accepted.
+    pub created_at: SystemTime,
+    /// When the latest attempt started.
+    pub started_at: Option<SystemTime>,
+    /// When it reached its terminal state.
+    pub finished_at: Option<SystemTime>,
+    /// When the next attempt is due, in SCHEDULED and RETRY_WAIT.
+    pub due_at: Option<SystemTime>,
+    /// In SUCCEEDED.
+    pub result: Option<JobResult>,
+    /// In FAILED, and of the latest attempt in RETRY_WAIT.
+    pub error: Option<JobError>,
+    /// In CANCELLED.
+    pub cancel_reason: Option<String>,
+}
+
+impl Job {
+    /// A job that was accepted just now.
+    pub fn accepted(id: JobId, spec: JobSpec, now: SystemTime) -> Self {
+        let due_at = spec.run_at.filter(|run_at| *run_at > now);
+        let state = if due_at.is_some() { JobState::Scheduled } else { JobState::Queued };
+        Self {
+            id,
+            spec,
+            state,
+            attempt: 0,
+            actor_id: None,
+            created_at: now,
+            started_at: None,
+            finished_at: None,
+            due_at,
+            result: None,
+            error: None,
+            cancel_reason: None,
+        }
+    }
+
+    /// The same job after its end.
+    pub fn finish(mut self, end: Finished) -> Self {
+        self.state = end.outcome.state();
+        self.attempt = end.attempt;
+        self.actor_id = end.actor_id;
+        self.started_at = end.started_at;
+        self.finished_at = Some(end.finished_at);
+        self.due_at = None;
+        self.error = None;
+        match end.outcome {
+            Outcome::Succeeded(result) => self.result = Some(result),
+            Outcome::Failed(error) => self.error = Some(error),
+            Outcome::Cancelled(reason) => self.cancel_reason = Some(reason),
+        }
+        self
+    }
+}
+
+/// How much of a job to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum JobView {
+    /// Without the script.
+    #[default]
+    Basic,
+    /// With the script.
+    Full,
+}

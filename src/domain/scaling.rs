@@ -1,0 +1,1 @@
+//! How many actors, and which: pure decisions.

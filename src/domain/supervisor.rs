@@ -1,0 +1,396 @@
+//! Jobs as callers see them: submit, run, await, look, cancel.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::domain::id::{ActorId, JobId};
+use crate::domain::job::{Job, JobSpec, JobView, RetryPolicy};
+use crate::domain::script_type::ScriptType;
+use crate::domain::violation::Violations;
+use crate::error::SupervisorError;
+use crate::ports::clock::Clock;
+use crate::ports::job_queue::{
+    Attached, Cancelled, Completion, Deleted, JobCursor, JobFilter, JobPage, JobQueue, QueueDepth,
+    RequestKey, Submission, Submitted,
+};
+
+/// A record is kept at least this long by default; an older unknown id is reported as expired.
+const DEFAULT_RETENTION: Duration = Duration::from_secs(24 * 3600);
+
+/// Hands jobs to actors. A cheap clone; all clones are one supervisor.
+#[derive(Clone)]
+pub struct Supervisor {
+    queue: Arc<dyn JobQueue>,
+    clock: Arc<dyn Clock>,
+    defaults: Arc<JobDefaults>,
+}
+
+/// What a job gets when its caller does not say.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct JobDefaults {
+    /// `caller_id` of jobs that have none.
+    pub caller_id: String,
+    /// `context_id` of jobs that have none.
+    pub context_id: String,
+}
+
+/// One job to submit, with its names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobRequest {
+    /// What to run.
+    pub spec: JobSpec,
+    /// The caller's id for the job; a fresh one by default.
+    pub job_id: Option<JobId>,
+    /// Makes repeats harmless.
+    pub request: Option<RequestKey>,
+}
+
+impl JobRequest {
+    /// A job with a fresh id that may be submitted twice.
+    pub fn new(spec: JobSpec) -> Self {
+        Self { spec, job_id: None, request: None }
+    }
+}
+
+/// An accepted job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Accepted {
+    /// The job, without its script.
+    pub job: Job,
+    /// True when an earlier request with the same id had made it.
+    pub deduplicated: bool,
+}
+
+/// The answer to a wait: the job, ended or not.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Awaited {
+    /// The job as it is now, without its script.
+    pub job: Job,
+    /// True when it has ended; false when the wait was over first.
+    pub done: bool,
+    /// True when an earlier request with the same id had made it.
+    pub deduplicated: bool,
+}
+
+impl Supervisor {
+    /// A supervisor on this queue.
+    pub fn new(queue: Arc<dyn JobQueue>, clock: Arc<dyn Clock>, defaults: JobDefaults) -> Self {
+        Self { queue, clock, defaults: Arc::new(defaults) }
+    }
+
+    /// Starts to describe a job.
+    pub fn new_job(&self) -> JobBuilder {
+        JobBuilder {
+            script_type: None,
+            spec: JobSpec {
+                caller_id: self.defaults.caller_id.clone(),
+                context_id: self.defaults.context_id.clone(),
+                ..JobSpec::new(ScriptType::OSIS, "")
+            },
+        }
+    }
+
+    /// Runs a job and answers with the text of its result, however long it takes (its `run_timeout` bounds each attempt).
+    ///
+    /// # Errors
+    /// `JobFailed` and `JobCancelled` when it ends so; those of [`Supervisor::submit`].
+    pub async fn run_job_and_await_result(&self, job: &JobSpec) -> Result<String, SupervisorError> {
+        let mut awaited = self.run(JobRequest::new(job.clone()), LONGEST_WAIT).await?;
+        while !awaited.done {
+            awaited = self.await_end(&awaited.job.id, LONGEST_WAIT).await?;
+        }
+        let job = awaited.job;
+        if let Some(result) = job.result {
+            return Ok(result.text);
+        }
+        match (job.error, job.cancel_reason) {
+            (Some(error), _) => Err(SupervisorError::JobFailed { id: job.id, error }),
+            (None, reason) => {
+                Err(SupervisorError::JobCancelled { id: job.id, reason: reason.unwrap_or_default() })
+            }
+        }
+    }
+
+    /// Puts a job into its queue.
+    ///
+    /// # Errors
+    /// `Invalid`, `QueueFull`, `JobExists`, `RequestIdReused`, `QueueUnavailable`.
+    pub async fn submit(&self, request: JobRequest) -> Result<Accepted, SupervisorError> {
+        let submission = self.admit(request, false)?;
+        let submitted = self.submit_one(submission).await?;
+        Ok(Accepted { job: submitted.job, deduplicated: submitted.deduplicated })
+    }
+
+    /// Puts many jobs into their queues; one answer each, in order. Valid ones are submitted whatever the others are.
+    ///
+    /// # Errors
+    /// `QueueUnavailable` when nothing is known of any of them.
+    pub async fn submit_many(
+        &self,
+        requests: Vec<JobRequest>,
+    ) -> Result<Vec<Result<Accepted, SupervisorError>>, SupervisorError> {
+        let mut answers: Vec<Option<SupervisorError>> = Vec::with_capacity(requests.len());
+        let mut submissions = Vec::with_capacity(requests.len());
+        for request in requests {
+            match self.admit(request, false) {
+                Ok(submission) => {
+                    submissions.push(submission);
+                    answers.push(None);
+                }
+                Err(error) => answers.push(Some(error)),
+            }
+        }
+        let mut submitted = self.queue.submit(submissions).await?.into_iter();
+        let answer = |refused: Option<SupervisorError>| match refused {
+            Some(error) => Err(error),
+            None => match submitted.next() {
+                Some(Ok(done)) => Ok(Accepted { job: done.job, deduplicated: done.deduplicated }),
+                Some(Err(refused)) => Err(refused.into()),
+                None => Err(missing_answer()),
+            },
+        };
+        Ok(answers.into_iter().map(answer).collect())
+    }
+
+    /// Submits a job and waits up to `wait` for its end. The job goes on whatever becomes of the wait.
+    ///
+    /// # Errors
+    /// Those of [`Supervisor::submit`].
+    pub async fn run(&self, request: JobRequest, wait: Duration) -> Result<Awaited, SupervisorError> {
+        let deadline = Instant::now() + wait;
+        let submission = self.admit(request, true)?;
+        let submitted = self.submit_one(submission).await?;
+        let deduplicated = submitted.deduplicated;
+        let attached = Attached { job: submitted.job, completion: submitted.completion };
+        let awaited = self.wait_until(attached, deadline).await?;
+        Ok(Awaited { deduplicated, ..awaited })
+    }
+
+    /// Waits up to `wait` for the end of a job, whoever submitted it; zero looks without waiting.
+    ///
+    /// # Errors
+    /// `JobNotFound`, `JobExpired`, `QueueUnavailable`.
+    pub async fn await_end(&self, id: &JobId, wait: Duration) -> Result<Awaited, SupervisorError> {
+        let deadline = Instant::now() + wait;
+        let attached = self.queue.attach(id).await?.ok_or_else(|| self.unknown(id))?;
+        self.wait_until(attached, deadline).await
+    }
+
+    /// Reads a job.
+    ///
+    /// # Errors
+    /// `JobNotFound`, `JobExpired`, `QueueUnavailable`.
+    pub async fn job(&self, id: &JobId, view: JobView) -> Result<Job, SupervisorError> {
+        self.queue.get(id, view).await?.ok_or_else(|| self.unknown(id))
+    }
+
+    /// Lists jobs, newest first.
+    ///
+    /// # Errors
+    /// `QueueUnavailable`.
+    pub async fn jobs(
+        &self,
+        filter: &JobFilter,
+        after: Option<&JobCursor>,
+        limit: usize,
+    ) -> Result<JobPage, SupervisorError> {
+        Ok(self.queue.list(filter, after, limit).await?)
+    }
+
+    /// Cancels a job; one that has ended is left as it is and answered with `changed: false`.
+    ///
+    /// # Errors
+    /// `JobNotFound`, `JobExpired`, `QueueUnavailable`.
+    pub async fn cancel(&self, id: &JobId, reason: &str) -> Result<Cancelled, SupervisorError> {
+        self.queue.cancel(id, reason).await?.ok_or_else(|| self.unknown(id))
+    }
+
+    /// Removes the record of an ended job; false when there was none and `allow_missing` is said.
+    ///
+    /// # Errors
+    /// `JobState` while it has not ended, `JobNotFound`, `QueueUnavailable`.
+    pub async fn delete(&self, id: &JobId, allow_missing: bool) -> Result<bool, SupervisorError> {
+        match self.queue.delete(id).await? {
+            Deleted::Gone => Ok(true),
+            Deleted::Unknown if allow_missing => Ok(false),
+            Deleted::Unknown => Err(self.unknown(id)),
+            Deleted::NotFinished(state) => {
+                let hint = "cancel it first, or wait for its end";
+                Err(SupervisorError::JobState { id: id.clone(), state, hint })
+            }
+        }
+    }
+
+    /// How much the queue of a script type holds.
+    ///
+    /// # Errors
+    /// `QueueUnavailable`.
+    pub async fn depth(&self, script_type: ScriptType) -> Result<QueueDepth, SupervisorError> {
+        Ok(self.queue.depth(script_type).await?)
+    }
+
+    /// Whether the queue answers, and how fast.
+    ///
+    /// # Errors
+    /// `QueueUnavailable`.
+    pub async fn probe(&self) -> Result<Duration, SupervisorError> {
+        Ok(self.queue.probe().await?)
+    }
+
+    /// The queue itself, for the lifecycle of actors.
+    pub(crate) fn queue(&self) -> &Arc<dyn JobQueue> {
+        &self.queue
+    }
+
+    /// The clock that this supervisor goes by.
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Checks a request and fills in what the caller left out.
+    fn admit(&self, request: JobRequest, wanted: bool) -> Result<Submission, SupervisorError> {
+        let mut spec = request.spec;
+        if spec.caller_id.is_empty() {
+            spec.caller_id.clone_from(&self.defaults.caller_id);
+        }
+        if spec.context_id.is_empty() {
+            spec.context_id.clone_from(&self.defaults.context_id);
+        }
+        spec.validate()?;
+        let id = request.job_id.unwrap_or_else(JobId::mint);
+        Ok(Submission { id, spec, request: request.request, wanted })
+    }
+
+    async fn submit_one(&self, submission: Submission) -> Result<Submitted, SupervisorError> {
+        let mut answers = self.queue.submit(vec![submission]).await?;
+        match answers.pop() {
+            Some(answer) => Ok(answer?),
+            None => Err(missing_answer()),
+        }
+    }
+
+    /// Waits for the end of an attached job. A completion that breaks means that the notice was lost, not the job.
+    async fn wait_until(&self, attached: Attached, deadline: Instant) -> Result<Awaited, SupervisorError> {
+        let Attached { job, completion } = attached;
+        let Some(completion) = completion else {
+            return Ok(Awaited { job, done: true, deduplicated: false });
+        };
+        match tokio::time::timeout_at(deadline, Completion::wait(completion)).await {
+            Ok(Some(end)) => Ok(Awaited { job: job.finish(end), done: true, deduplicated: false }),
+            Ok(None) => {
+                let job = self.job(&job.id, JobView::Basic).await?;
+                Ok(Awaited { done: job.state.is_terminal(), job, deduplicated: false })
+            }
+            Err(_elapsed) => {
+                let job = self.job(&job.id, JobView::Basic).await?;
+                Ok(Awaited { done: job.state.is_terminal(), job, deduplicated: false })
+            }
+        }
+    }
+
+    /// Whether an id that is not there was there once.
+    fn unknown(&self, id: &JobId) -> SupervisorError {
+        let age = id.minted_at().and_then(|at| self.clock.now().duration_since(at).ok());
+        match age {
+            Some(age) if age > DEFAULT_RETENTION => SupervisorError::JobExpired(id.clone()),
+            Some(_) | None => SupervisorError::JobNotFound(id.clone()),
+        }
+    }
+}
+
+impl std::fmt::Debug for Supervisor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Supervisor").field("defaults", &self.defaults).finish_non_exhaustive()
+    }
+}
+
+/// One wait of [`Supervisor::run_job_and_await_result`]; it waits again as long as the job lives.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
+
+fn missing_answer() -> SupervisorError {
+    SupervisorError::Internal { what: "submit a job".to_owned(), source: "no answer for it".into() }
+}
+
+/// Describes a job step by step.
+#[derive(Debug, Clone)]
+pub struct JobBuilder {
+    script_type: Option<ScriptType>,
+    spec: JobSpec,
+}
+
+impl JobBuilder {
+    /// Sets the kind of actor; required.
+    pub fn script_type(mut self, script_type: ScriptType) -> Self {
+        self.script_type = Some(script_type);
+        self
+    }
+
+    /// Sets the text to run; required.
+    pub fn script_content(mut self, script: String) -> Self {
+        self.spec.script = script;
+        self
+    }
+
+    /// Sets who asks, instead of the supervisor's own `caller_id`.
+    pub fn caller_id(mut self, caller_id: impl Into<String>) -> Self {
+        self.spec.caller_id = caller_id.into();
+        self
+    }
+
+    /// Sets for which context, instead of the supervisor's own `context_id`.
+    pub fn context_id(mut self, context_id: impl Into<String>) -> Self {
+        self.spec.context_id = context_id.into();
+        self
+    }
+
+    /// Sets the limit of one attempt.
+    pub fn timeout(mut self, run_timeout: Duration) -> Self {
+        self.spec.run_timeout = run_timeout;
+        self
+    }
+
+    /// Sets the environment of the script.
+    pub fn env(mut self, env: BTreeMap<String, String>) -> Self {
+        self.spec.env = env;
+        self
+    }
+
+    /// Sets attempts and the wait between them.
+    pub fn retry(mut self, retry: RetryPolicy) -> Self {
+        self.spec.retry = retry;
+        self
+    }
+
+    /// Pins the job to one actor.
+    pub fn target_actor(mut self, actor: ActorId) -> Self {
+        self.spec.target_actor = Some(actor);
+        self
+    }
+
+    /// Checks the description.
+    ///
+    /// # Errors
+    /// `Invalid` with every field that is missing or breaks a rule.
+    pub fn build(self) -> Result<JobSpec, SupervisorError> {
+        let mut violations = Violations::new();
+        match self.script_type {
+            Some(script_type) => {
+                let spec = JobSpec { script_type, ..self.spec };
+                spec.validate()?;
+                Ok(spec)
+            }
+            None => {
+                violations.add("script_type", "is not set: use osis, sal, v or python");
+                if let Err(more) = self.spec.validate() {
+                    for violation in more.iter() {
+                        violations.add(violation.field.clone(), violation.description.clone());
+                    }
+                }
+                Err(violations.into())
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The one error that the domain returns, and its classes.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use crate::domain::actor::ActorState;
+use crate::domain::id::{ActorId, JobId, NodeName, RequestId};
+use crate::domain::job::{JobError, JobState};
+use crate::domain::script_type::ScriptType;
+use crate::domain::violation::Violations;
+use crate::ports::Cause;
+use crate::ports::job_queue::{QueueError, SubmitRefused};
+use crate::ports::process_manager::ProcessError;
+
+/// Why the supervisor did not do what it was asked to do.
+///
+/// The gRPC layer turns each variant into one code and one reason (`src/grpc/status.rs`).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SupervisorError {
+    /// The request breaks a rule; every broken one is named.
+    #[error("invalid request: {0}")]
+    Invalid(#[source] Violations),
+    /// No such actor.
+    #[error("there is no actor {0}")]
+    ActorNotFound(ActorId),
+    /// An actor of this name exists with another definition.
+    #[error("actor {id} exists already, with another definition")]
+    ActorExists {
+        /// Its name.
+        id: ActorId,
+        /// When it was made.
+        created_at: SystemTime,
+    },
+    /// The actor belongs to the process manager of another machine; ask the supervisor there.
+    #[error("actor {id} belongs to node {node}: ask the supervisor of that node")]
+    ActorOnOtherNode {
+        /// Its name.
+        id: ActorId,
+        /// Where it belongs.
+        node: NodeName,
+    },
+    /// The program cannot be run as asked.
+    #[error("the program {} of the actor cannot be used: {reason}", path.display())]
+    BinaryInvalid {
+        /// Its path.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// Dependencies form a cycle, or one is unknown.
+    #[error("dependency {dependency} of actor {actor} cannot be met: {reason}")]
+    DependencyUnmet {
+        /// The actor.
+        actor: String,
+        /// What it depends on.
+        dependency: String,
+        /// Why that cannot be.
+        reason: String,
+    },
+    /// The actor's process did not come up: its name and why, with exit and last log lines.
+    #[error("actor {0} failed to start: {1}")]
+    ActorStartFailed(String, String),
+    /// The actor's process could not be ended: its name and why.
+    #[error("actor {0} failed to stop: {1}")]
+    ActorStopFailed(String, String),
+    /// Another request is at work on this actor.
+    #[error("actor {id} is busy: {operation} is under way")]
+    OperationInProgress {
+        /// Its name.
+        id: ActorId,
+        /// What is being done.
+        operation: &'static str,
+    },
+    /// Somebody else changed the record at the same time.
+    #[error("actor {0} was changed by somebody else at the same time")]
+    ActorConflict(ActorId),
+    /// The actor's state does not allow it.
+    #[error("actor {id} is {state}: {hint}")]
+    ActorState {
+        /// Its name.
+        id: ActorId,
+        /// Where it is.
+        state: ActorState,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// No such job.
+    #[error("there is no job {0}")]
+    JobNotFound(JobId),
+    /// The job ended and its record was removed after its time.
+    #[error("job {0} ended and its record is no longer kept")]
+    JobExpired(JobId),
+    /// The caller chose an id that is taken.
+    #[error("job {0} exists already")]
+    JobExists(JobId),
+    /// The request id was used before with other content.
+    #[error("request id {request_id} was used before with other content")]
+    RequestIdReused {
+        /// The id.
+        request_id: RequestId,
+        /// When it was first used.
+        first_use: SystemTime,
+    },
+    /// The job's state does not allow it.
+    #[error("job {id} is {state}: {hint}")]
+    JobState {
+        /// Its id.
+        id: JobId,
+        /// Where it is.
+        state: JobState,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// The job failed; from calls that answer with nothing but its result.
+    #[error("job {id} failed: {error}")]
+    JobFailed {
+        /// Its id.
+        id: JobId,
+        /// Why.
+        error: JobError,
+    },
+    /// The job was cancelled; from calls that answer with nothing but its result.
+    #[error("job {id} was cancelled: {reason}")]
+    JobCancelled {
+        /// Its id.
+        id: JobId,
+        /// Why.
+        reason: String,
+    },
+    /// As many jobs wait as are allowed; try again later.
+    #[error("the {script_type} queue is full: {queued} jobs wait, {limit} are allowed")]
+    QueueFull {
+        /// Which queue.
+        script_type: ScriptType,
+        /// Jobs that wait.
+        queued: u64,
+        /// Jobs that may wait.
+        limit: u64,
+    },
+    /// There is no actor of this type to make others from.
+    #[error("there is no template for {0} actors: create one actor of this type first")]
+    NoTemplate(ScriptType),
+    /// Redis does not answer.
+    #[error("Redis is unavailable")]
+    QueueUnavailable(#[source] Cause),
+    /// The process manager does not answer.
+    #[error("the process manager is unavailable")]
+    ProcessManagerUnavailable(#[source] Cause),
+    /// It took too long; it may or may not have had its effect.
+    #[error("{what} did not answer within {after:?}")]
+    TimedOut {
+        /// Who.
+        what: &'static str,
+        /// The deadline that passed.
+        after: Duration,
+    },
+    /// The supervisor is on its way down.
+    #[error("the supervisor is shutting down")]
+    ShuttingDown,
+    /// Not built, or not possible with this process manager.
+    #[error("{0} is not supported")]
+    NotSupported(&'static str),
+    /// A fault of ours.
+    #[error("internal error: {what}")]
+    Internal {
+        /// What we tried.
+        what: String,
+        /// What came in between.
+        #[source]
+        source: Cause,
+    },
+}
+
+impl From<Violations> for SupervisorError {
+    fn from(violations: Violations) -> Self {
+        Self::Invalid(violations)
+    }
+}
+
+impl From<QueueError> for SupervisorError {
+    fn from(error: QueueError) -> Self {
+        match error {
+            QueueError::Unavailable(_) | QueueError::TimedOut { .. } => Self::QueueUnavailable(error.into()),
+            QueueError::Rejected { .. } | QueueError::Corrupt { .. } => {
+                Self::Internal { what: error.to_string(), source: error.into() }
+            }
+        }
+    }
+}
+
+impl From<ProcessError> for SupervisorError {
+    fn from(error: ProcessError) -> Self {
+        match error {
+            ProcessError::Unavailable(_)
+            | ProcessError::TimedOut { .. }
+            | ProcessError::Unsupported { .. } => Self::ProcessManagerUnavailable(error.into()),
+            ProcessError::NotFound { .. } | ProcessError::Rejected { .. } | ProcessError::Corrupt(_) => {
+                Self::Internal { what: error.to_string(), source: error.into() }
+            }
+        }
+    }
+}
+
+impl From<SubmitRefused> for SupervisorError {
+    fn from(refused: SubmitRefused) -> Self {
+        match refused {
+            SubmitRefused::QueueFull { script_type, queued, limit } => {
+                Self::QueueFull { script_type, queued, limit }
+            }
+            SubmitRefused::JobExists { job_id } => Self::JobExists(job_id),
+            SubmitRefused::RequestIdReused { request_id, first_use } => {
+                Self::RequestIdReused { request_id, first_use }
+            }
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! What the domain needs of the outside world, as traits.
+//!
+//! Rules that every port keeps:
+//! * an operation answers within its deadline or fails with `TimedOut` or `Unavailable`; nothing hangs;
+//! * absence is a value (`Option`), not an error;
+//! * an error says what the caller can do about it, and boxes its cause, so that no port names Redis or Zinit;
+//! * repeating an operation is harmless.
+
+pub mod actor_store;
+pub mod clock;
+pub mod job_queue;
+pub mod process_manager;
+pub mod programs;
+pub mod work_queue;
+
+/// The cause of a port's error, whatever the adapter is made of.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;

@@ -1,0 +1,44 @@
+//! Where the wish for each actor is kept, so that it outlives the supervisor.
+
+use async_trait::async_trait;
+
+use crate::domain::actor::{ActorConfig, ActorRecord};
+use crate::domain::id::ActorId;
+use crate::domain::script_type::ScriptType;
+use crate::ports::job_queue::QueueError;
+
+/// What happened to a write.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stored {
+    /// Written; the record carries this generation now.
+    Written(u64),
+    /// Not written: another record stands there. For an insert, the actor exists; for an update, somebody was faster.
+    Conflict(Box<ActorRecord>),
+    /// Not written: there is no such actor.
+    Missing,
+}
+
+/// Keeps actor records and the template of each script type.
+#[async_trait]
+pub trait ActorStore: Send + Sync {
+    /// Every actor of every node.
+    async fn load(&self) -> Result<Vec<ActorRecord>, StoreError>;
+
+    /// Adds an actor; its generation becomes 1.
+    async fn insert(&self, record: &ActorRecord) -> Result<Stored, StoreError>;
+
+    /// Replaces the record if the stored one still has `record.generation`; the new one has one more.
+    async fn update(&self, record: &ActorRecord) -> Result<Stored, StoreError>;
+
+    /// Removes an actor; false when there was none.
+    async fn remove(&self, id: &ActorId) -> Result<bool, StoreError>;
+
+    /// The template from which scaling makes actors of this type.
+    async fn template(&self, script_type: ScriptType) -> Result<Option<ActorConfig>, StoreError>;
+
+    /// Sets the template if there is none, or always when `replace` is said.
+    async fn set_template(&self, template: &ActorConfig, replace: bool) -> Result<(), StoreError>;
+}
+
+/// The store and the queue are the same Redis, and fail in the same ways.
+pub type StoreError = QueueError;

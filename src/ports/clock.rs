@@ -1,0 +1,9 @@
+//! Wall time. Durations and timers use `tokio::time`, so that tests can pause them.
+
+use std::time::SystemTime;
+
+/// Tells the date.
+pub trait Clock: Send + Sync {
+    /// The wall time now.
+    fn now(&self) -> SystemTime;
+}

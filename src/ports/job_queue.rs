@@ -1,0 +1,297 @@
+//! The supervisor's side of the job queue: submit, await, look, cancel, keep tidy.
+//!
+//! Promises that every adapter keeps (and `tests/it/contract/job_queue.rs` holds them to):
+//! * an accepted job is stored before `submit` returns, and reaches exactly one terminal state;
+//! * one request id is one job;
+//! * a [`Completion`] resolves for every job that ends while it is held, also when the notice was lost on the way.
+
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use tokio::sync::oneshot;
+
+use crate::domain::id::{ActorId, JobId, RequestId};
+use crate::domain::job::{Finished, Job, JobError, JobSpec, JobState, JobView};
+use crate::domain::script_type::ScriptType;
+use crate::ports::Cause;
+
+/// One job to submit; already validated.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Submission {
+    /// The job's name.
+    pub id: JobId,
+    /// What to run.
+    pub spec: JobSpec,
+    /// The request that asks for it, to make repeats harmless.
+    pub request: Option<RequestKey>,
+    /// Whether the caller waits for the end.
+    pub wanted: bool,
+}
+
+/// What makes two requests the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestKey {
+    /// The caller's name for it.
+    pub id: RequestId,
+    /// Digest of the content; the same id with another one is refused.
+    pub fingerprint: String,
+}
+
+/// A job that is in the queue now.
+#[derive(Debug)]
+pub struct Submitted {
+    /// The job, without its script.
+    pub job: Job,
+    /// True when an earlier call with the same request id had made it.
+    pub deduplicated: bool,
+    /// Resolves at its end; present if it was `wanted` and has not ended yet.
+    pub completion: Option<Completion>,
+}
+
+/// Why a single job was not accepted, the queue itself being fine.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SubmitRefused {
+    /// As many jobs wait as are allowed.
+    #[error("the {script_type} queue is full: {queued} jobs wait, {limit} are allowed")]
+    QueueFull {
+        /// Which queue.
+        script_type: ScriptType,
+        /// Jobs that wait.
+        queued: u64,
+        /// Jobs that may wait.
+        limit: u64,
+    },
+    /// The caller chose an id that is taken.
+    #[error("job {job_id} exists already")]
+    JobExists {
+        /// The id.
+        job_id: JobId,
+    },
+    /// The request id was used for something else.
+    #[error("request id {request_id} was used before with other content")]
+    RequestIdReused {
+        /// The id.
+        request_id: RequestId,
+        /// When it was first used.
+        first_use: SystemTime,
+    },
+}
+
+/// A known job and, while it has not ended, a way to wait for its end.
+#[derive(Debug)]
+pub struct Attached {
+    /// The job, without its script.
+    pub job: Job,
+    /// None when the job has ended.
+    pub completion: Option<Completion>,
+}
+
+/// Resolves when a job has ended. Dropping it costs nothing and frees its place.
+#[derive(Debug)]
+pub struct Completion {
+    receiver: oneshot::Receiver<Finished>,
+}
+
+impl Completion {
+    /// A completion and the end that resolves it.
+    pub fn pair() -> (oneshot::Sender<Finished>, Self) {
+        let (sender, receiver) = oneshot::channel();
+        (sender, Self { receiver })
+    }
+
+    /// Waits for the end. None when the queue was closed, or has lost the job: read it again to find out.
+    pub async fn wait(self) -> Option<Finished> {
+        self.receiver.await.ok()
+    }
+}
+
+/// What happened to a cancel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cancelled {
+    /// The job after it, without its script.
+    pub job: Job,
+    /// False when it had already ended.
+    pub changed: bool,
+}
+
+/// What happened to a delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deleted {
+    /// The record is gone.
+    Gone,
+    /// There was none.
+    Unknown,
+    /// It has not ended; cancel it first.
+    NotFinished(JobState),
+}
+
+/// Which jobs to list; empty lists mean all.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct JobFilter {
+    /// Of these types.
+    pub script_types: Vec<ScriptType>,
+    /// In these states.
+    pub states: Vec<JobState>,
+    /// Of this caller.
+    pub caller_id: Option<String>,
+    /// Of this context.
+    pub context_id: Option<String>,
+    /// Had last by this actor.
+    pub actor_id: Option<ActorId>,
+    /// Accepted at or after this time.
+    pub created_after: Option<SystemTime>,
+    /// Accepted before this time.
+    pub created_before: Option<SystemTime>,
+}
+
+/// Where a page starts: behind this job, counted from the newest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobCursor {
+    /// When the last job of the page before was accepted, in milliseconds since 1970.
+    pub created_ms: i64,
+    /// Its id.
+    pub job_id: JobId,
+}
+
+/// Some jobs, newest first.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct JobPage {
+    /// The jobs, without their scripts.
+    pub jobs: Vec<Job>,
+    /// Where the next page starts; None at the end. A page may be short, even empty, and have a next one.
+    pub next: Option<JobCursor>,
+}
+
+/// How much a queue holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct QueueDepth {
+    /// Jobs that wait for an actor.
+    pub queued: u64,
+    /// Jobs that actors have.
+    pub running: u64,
+    /// Jobs that wait for a time (SCHEDULED and RETRY_WAIT).
+    pub delayed: u64,
+}
+
+/// An actor as it announced itself at its queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Presence {
+    /// Its name.
+    pub actor_id: ActorId,
+    /// Its process.
+    pub pid: u32,
+    /// True once it takes no new jobs.
+    pub draining: bool,
+    /// Jobs that it holds, counted in the queue, not as it says.
+    pub in_flight: u32,
+    /// When it last said something.
+    pub beat_at: SystemTime,
+    /// When it last took or finished a job.
+    pub last_job_at: Option<SystemTime>,
+}
+
+/// What a reclaim did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reclaimed {
+    /// Jobs that wait again.
+    pub retried: u32,
+    /// Jobs that failed, their attempts being used up.
+    pub failed: u32,
+}
+
+/// Why a call to the queue failed.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// It cannot be reached.
+    #[error("the job queue is unavailable")]
+    Unavailable(#[source] Cause),
+    /// It did not answer in time; the call may or may not have had its effect.
+    #[error("the job queue did not answer within {after:?}")]
+    TimedOut {
+        /// The deadline that passed.
+        after: Duration,
+    },
+    /// It refused, and will go on doing so until somebody changes its setup.
+    #[error("the job queue refused: {reason}")]
+    Rejected {
+        /// In its own words.
+        reason: String,
+    },
+    /// What it holds could not be understood.
+    #[error("{what} could not be read")]
+    Corrupt {
+        /// What was read.
+        what: String,
+        /// Why not.
+        #[source]
+        source: Cause,
+    },
+}
+
+/// The queue as the supervisor uses it.
+#[async_trait]
+pub trait JobQueue: Send + Sync {
+    /// Asks whether it is there, and how long that takes; fails within 2 s when it is not.
+    async fn probe(&self) -> Result<Duration, QueueError>;
+
+    /// Puts jobs into their queues; answers in the order of `submissions`. All of one script type are one atomic step.
+    async fn submit(
+        &self,
+        submissions: Vec<Submission>,
+    ) -> Result<Vec<Result<Submitted, SubmitRefused>>, QueueError>;
+
+    /// Finds a job and a way to await its end, whoever submitted it.
+    async fn attach(&self, id: &JobId) -> Result<Option<Attached>, QueueError>;
+
+    /// Reads a job.
+    async fn get(&self, id: &JobId, view: JobView) -> Result<Option<Job>, QueueError>;
+
+    /// Lists jobs, newest first, at most `limit`, from behind `after`. Pings are left out.
+    async fn list(
+        &self,
+        filter: &JobFilter,
+        after: Option<&JobCursor>,
+        limit: usize,
+    ) -> Result<JobPage, QueueError>;
+
+    /// Ends a job as CANCELLED; its actor drops it at the next heartbeat, or sooner. None for an unknown job.
+    async fn cancel(&self, id: &JobId, reason: &str) -> Result<Option<Cancelled>, QueueError>;
+
+    /// Removes the record of an ended job.
+    async fn delete(&self, id: &JobId) -> Result<Deleted, QueueError>;
+
+    /// Takes back at once what the process `pid` of an actor had, because it is known to be gone; `error` becomes the
+    /// error of jobs that have no attempt left.
+    async fn reclaim(
+        &self,
+        script_type: ScriptType,
+        actor: &ActorId,
+        pid: u32,
+        error: &JobError,
+    ) -> Result<Reclaimed, QueueError>;
+
+    /// How much a queue holds.
+    async fn depth(&self, script_type: ScriptType) -> Result<QueueDepth, QueueError>;
+
+    /// Every actor of a script type that has announced itself and not been forgotten.
+    async fn presences(&self, script_type: ScriptType) -> Result<Vec<Presence>, QueueError>;
+
+    /// Forgets an actor that is gone for good: its presence and its inbox (pinned jobs in it fail as ACTOR_LOST).
+    async fn forget_actor(&self, script_type: ScriptType, actor: &ActorId) -> Result<(), QueueError>;
+
+    /// Asks an actor to take no new job. It takes up work again by itself after `resume_after`, in case whoever
+    /// asked is gone by then.
+    async fn request_drain(
+        &self,
+        script_type: ScriptType,
+        actor: &ActorId,
+        resume_after: Duration,
+    ) -> Result<(), QueueError>;
+
+    /// One round of upkeep of every queue: due jobs are queued, expired leases reclaimed, overdue waits failed, old
+    /// records removed. Harmless at any number of callers; meant to be called about once a second.
+    async fn maintain(&self) -> Result<(), QueueError>;
+
+    /// Ends background tasks and lets go of connections.
+    async fn close(&self);
+}

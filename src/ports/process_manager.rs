@@ -1,0 +1,184 @@
+//! What any process manager can do: run named processes, keep them running, say how they are.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+
+use crate::domain::actor::{ExitStatus, RestartPolicy};
+use crate::ports::Cause;
+
+/// Definition of one process.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProcessSpec {
+    /// Its name, an actor id.
+    pub name: String,
+    /// Absolute path of the program.
+    pub program: PathBuf,
+    /// Arguments, each passed on exactly as it stands.
+    pub args: Vec<String>,
+    /// Environment beside what the process manager itself has.
+    pub env: BTreeMap<String, String>,
+    /// Working folder.
+    pub working_dir: Option<PathBuf>,
+    /// Shell command that must succeed before the process counts as running.
+    pub health_check: Option<String>,
+    /// Restarts after an unasked end; done by the process manager, so that they go on without us.
+    pub restart: RestartPolicy,
+    /// Time between SIGTERM and SIGKILL when somebody else than us (`zinit stop`) stops it.
+    pub stop_grace: Duration,
+    /// Time to start and to pass the health check.
+    pub start_timeout: Duration,
+}
+
+/// Where a process is, in words that every process manager can fill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProcessState {
+    /// Waits for something before it starts.
+    Waiting,
+    /// Spawned; its health check has not passed yet.
+    Starting {
+        /// Its pid, once it has one.
+        pid: Option<u32>,
+    },
+    /// Runs.
+    Running {
+        /// Its pid.
+        pid: u32,
+    },
+    /// Told to end, still there.
+    Stopping {
+        /// Its pid, while it is known.
+        pid: Option<u32>,
+    },
+    /// Ended; the process manager will start it again by itself.
+    Backoff {
+        /// How it ended.
+        exit: ExitStatus,
+    },
+    /// Ended, or was never started, and stays so.
+    Down {
+        /// How it ended, if it ever ran and the process manager knows.
+        exit: Option<ExitStatus>,
+    },
+    /// The program could not be executed.
+    SpawnFailed,
+}
+
+impl ProcessState {
+    /// The pid, while there is a process.
+    pub fn pid(self) -> Option<u32> {
+        match self {
+            Self::Running { pid } => Some(pid),
+            Self::Starting { pid } | Self::Stopping { pid } => pid,
+            Self::Waiting | Self::Backoff { .. } | Self::Down { .. } | Self::SpawnFailed => None,
+        }
+    }
+}
+
+/// One process as the process manager sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessInfo {
+    /// The name it was defined under.
+    pub name: String,
+    /// Where it is.
+    pub state: ProcessState,
+    /// The process manager's own words on it; empty when there are none.
+    pub detail: String,
+}
+
+/// Which of its two outputs a process wrote a line to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogStream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// One line that a process wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// When, if the process manager notes it.
+    pub at: Option<SystemTime>,
+    /// Where.
+    pub stream: LogStream,
+    /// The line without its end.
+    pub text: String,
+}
+
+/// Who the process manager is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessManagerInfo {
+    /// For people, e.g. `zinit 0.3.9 (GEN3)` or `local runner`.
+    pub name: String,
+    /// Time that its answer took.
+    pub latency: Duration,
+}
+
+/// Why a call to the process manager failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// It cannot be reached.
+    #[error("the process manager is unavailable")]
+    Unavailable(#[source] Cause),
+    /// It did not answer in time; the call may or may not have had its effect.
+    #[error("the process manager did not answer within {after:?}")]
+    TimedOut {
+        /// The deadline that passed.
+        after: Duration,
+    },
+    /// It knows no process of this name.
+    #[error("no process {name:?}")]
+    NotFound {
+        /// The name asked for.
+        name: String,
+    },
+    /// It refused.
+    #[error("{reason}")]
+    Rejected {
+        /// Why, in one sentence.
+        reason: String,
+    },
+    /// It cannot be worked with.
+    #[error("{reason}")]
+    Unsupported {
+        /// What was found and what is supported.
+        reason: String,
+    },
+    /// Its answer could not be understood.
+    #[error("the process manager's answer could not be read")]
+    Corrupt(#[source] Cause),
+}
+
+/// Runs named processes.
+#[async_trait]
+pub trait ProcessManager: Send + Sync {
+    /// Asks who is there; fails within 2 s when nobody is. It is the liveness probe as well.
+    async fn probe(&self) -> Result<ProcessManagerInfo, ProcessError>;
+
+    /// Makes sure that a process of this definition is started, and returns once the process manager has accepted
+    /// that. A process that runs by the same definition is left alone; one that runs by another is
+    /// stopped first; one that is just stopping is waited for.
+    async fn start(&self, spec: &ProcessSpec) -> Result<(), ProcessError>;
+
+    /// Ends the process: SIGTERM to its group, SIGKILL after `grace`, and no restart. Returns once it is gone.
+    /// Unknown and stopped names are fine.
+    async fn stop(&self, name: &str, grace: Duration) -> Result<(), ProcessError>;
+
+    /// Forgets a stopped process. Unknown names are fine; one that runs is refused.
+    async fn remove(&self, name: &str) -> Result<(), ProcessError>;
+
+    /// Sends a signal to the process (its group, where the process manager makes one).
+    async fn signal(&self, name: &str, signal: i32) -> Result<(), ProcessError>;
+
+    /// All processes of ours and, if the process manager is shared, of others too; in one call.
+    async fn list(&self) -> Result<Vec<ProcessInfo>, ProcessError>;
+
+    /// The last lines that the process wrote, oldest first; none for an unknown name.
+    async fn log_tail(&self, name: &str, lines: usize) -> Result<Vec<LogLine>, ProcessError>;
+
+    /// Lets go of connections and, if the processes are our own children, ends them.
+    async fn close(&self);
+}

@@ -1,0 +1,99 @@
+//! The actor's side of the job queue: announce, take, keep, finish.
+
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+
+use crate::domain::id::JobId;
+use crate::domain::job::{JobError, JobResult, JobSpec};
+use crate::ports::job_queue::QueueError;
+
+/// The right to finish one attempt of one job; void once the job was cancelled or given to another.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Lease {
+    /// Opaque to the actor: where the entry lies and which one it is. It orders as the queue does.
+    pub token: String,
+    /// The job.
+    pub job_id: JobId,
+}
+
+/// A job in the hands of an actor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TakenJob {
+    /// The right to finish it.
+    pub lease: Lease,
+    /// What to run.
+    pub spec: JobSpec,
+    /// Number of this attempt, from 1.
+    pub attempt: u32,
+}
+
+/// What an actor is given.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Work {
+    /// A job.
+    Job(Box<TakenJob>),
+    /// A request to take no new jobs until this long has passed.
+    Drain {
+        /// When to take up work again, if the process still lives then.
+        resume_after: Duration,
+    },
+}
+
+/// The end of one attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttemptEnd {
+    /// The right to say so.
+    pub lease: Lease,
+    /// When the script started.
+    pub started_at: SystemTime,
+    /// How it ended. An error leads to a retry if the job has attempts left and `retryable` is set.
+    pub outcome: Result<JobResult, AttemptError>,
+}
+
+/// A failed attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttemptError {
+    /// What went wrong.
+    pub error: JobError,
+    /// False when another attempt would end the same way (a script that does not parse, a missing compiler).
+    pub retryable: bool,
+    /// False when the attempt does not count, because the script was not started.
+    pub counts: bool,
+}
+
+/// The queue as one actor process uses it. The calls may be made side by side; `take` has a connection of its own.
+#[async_trait]
+pub trait WorkQueue: Send + Sync {
+    /// Makes the queue ready and announces the actor, or says that it is still there and whether it drains. To be
+    /// called at the start, every few seconds, and when `draining` changes.
+    async fn announce(&self, draining: bool) -> Result<(), QueueError>;
+
+    /// Waits up to `wait` for work and takes at most about `max` jobs, oldest first. An empty list after `wait`.
+    /// Only one call at a time; dropping it may lose track of what was delivered until `recover`.
+    async fn take(&self, max: usize, wait: Duration) -> Result<Vec<Work>, QueueError>;
+
+    /// Makes a waiting `take` return now, with what it has.
+    async fn interrupt_take(&self) -> Result<(), QueueError>;
+
+    /// What was delivered to this process and never seen by it, after a lost connection.
+    async fn recover(&self, known: &[Lease]) -> Result<Vec<Work>, QueueError>;
+
+    /// Extends the leases; answers with those that are void. Their scripts must be killed and their results dropped.
+    async fn heartbeat(&self, leases: &[Lease]) -> Result<Vec<Lease>, QueueError>;
+
+    /// Says that scripts run, so that others see RUNNING with its start time; answers with void leases.
+    async fn start(&self, started: &[(Lease, SystemTime)]) -> Result<Vec<Lease>, QueueError>;
+
+    /// Writes ends of attempts; answers in order whether each was accepted (false: the lease was void).
+    async fn finish(&self, ends: Vec<AttemptEnd>) -> Result<Vec<bool>, QueueError>;
+
+    /// Gives jobs back, untouched, to the front of the queue and in their order.
+    async fn release(&self, leases: &[Lease]) -> Result<(), QueueError>;
+
+    /// The length of a lease without heartbeat.
+    fn lease(&self) -> Duration;
+
+    /// Takes back the announcement and lets go of connections.
+    async fn close(&self);
+}

@@ -1,0 +1,15 @@
+//! The one integration binary: contracts, faults and the whole service on real servers.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+mod architecture;
+mod cli;
+mod contract;
+mod faults;
+mod grpc_surface;
+mod lifecycle;
+mod lifecycle_document;
+mod osis_actor;
+mod two_supervisors;
+mod zinit_defects;

@@ -1,0 +1,5 @@
+//! Private servers and ways to wait for facts.
+
+pub(crate) mod redis;
+pub(crate) mod wait;
+pub(crate) mod zinit;
