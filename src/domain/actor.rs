@@ -420,6 +420,24 @@ impl fmt::Display for Pid {
     }
 }
 
+/// Why an actor was given up; cleared by the next start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Which way.
+    pub kind: FaultKind,
+    /// One sentence for people, with exit and last log lines.
+    pub message: String,
+}
+
+/// In which way an actor was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultKind {
+    /// It did not come up.
+    StartFailed,
+    /// It ended too often.
+    CrashLoop,
+}
+
 /// What is kept of an actor: the wish, and the history that must outlive the supervisor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ActorRecord {
@@ -443,6 +461,8 @@ pub struct ActorRecord {
     pub last_pid: Option<u32>,
     /// The last end of its process.
     pub last_exit: Option<LastExit>,
+    /// Why it was given up, if it was.
+    pub fault: Option<Fault>,
 }
 
 /// What is known of an actor now.
