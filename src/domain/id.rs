@@ -115,6 +115,13 @@ impl RequestId {
     }
 }
 
+impl Default for NodeName {
+    /// The name of a machine that does not know its own.
+    fn default() -> Self {
+        Self("localhost".to_owned())
+    }
+}
+
 impl NodeName {
     /// Accepts a well-formed name.
     ///
