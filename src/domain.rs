@@ -4,6 +4,7 @@
 
 pub mod actor;
 pub mod backoff;
+pub mod health;
 pub mod id;
 pub mod job;
 pub mod lifecycle;

@@ -25,9 +25,12 @@ impl Programs for ProgramFiles {
 
 /// The same, blocking: a digest reads the whole file.
 fn inspect(path: &Path, sha256: Option<String>) -> Result<(), ProgramFault> {
-    let unreadable = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => ProgramFault::Missing,
-        _other => ProgramFault::Unreadable { reason: error.to_string() },
+    let unreadable = |error: std::io::Error| {
+        if error.kind() == std::io::ErrorKind::NotFound {
+            ProgramFault::Missing
+        } else {
+            ProgramFault::Unreadable { reason: error.to_string() }
+        }
     };
     let metadata = std::fs::metadata(path).map_err(unreadable)?;
     if !metadata.is_file() {

@@ -1,16 +1,51 @@
 //! Actors as callers see them: create, start, stop, restart, scale, look, delete.
+//!
+//! The wish for an actor and its history are kept in the [`ActorStore`]; its process belongs to the
+//! [`ProcessManager`]. In between, one task owns each actor ([`driver`]), and one task looks at all processes
+//! ([`observer`]). Nothing here is lost with the supervisor: a new one reads the wishes, looks, and goes on.
 
+mod admission;
+mod dependencies;
+mod document;
+mod driver;
+mod observer;
+mod operation;
+mod registry;
+mod restarts;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::actor::{ActorConfig, ActorStatus};
+use tokio::sync::{OnceCell, oneshot};
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::domain::actor::{ActorConfig, ActorRecord, ActorState, ActorStatus, Desired, ManagedBy, Pid};
+use crate::domain::health::HealthMonitor;
 use crate::domain::id::{ActorId, NodeName};
+use crate::domain::scaling::{self, MAX_REPLICAS};
 use crate::domain::script_type::ScriptType;
 use crate::domain::supervisor::Supervisor;
-use crate::error::SupervisorError;
-use crate::ports::actor_store::ActorStore;
+use crate::domain::violation::Violations;
+use crate::error::{SupervisorError, chain};
+use crate::ports::actor_store::{ActorStore, Stored};
 use crate::ports::process_manager::{LogLine, ProcessManager, ProcessManagerInfo};
 use crate::ports::programs::Programs;
+
+use admission::Verb;
+use driver::Driver;
+use observer::Observer;
+use registry::{ActorHandle, Registry};
+
+/// How often queues are kept tidy, and actors that other supervisors made or deleted are noticed.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(1);
+/// A reading older than this says nothing about an actor of another node.
+const PRESENCE_FRESH: Duration = Duration::from_secs(30);
 
 /// What an [`ActorLifecycleManager`] works with.
 pub struct Parts {
@@ -31,7 +66,17 @@ pub struct Parts {
 /// Keeps actors where callers want them. A cheap clone; all clones are one manager.
 #[derive(Clone)]
 pub struct ActorLifecycleManager {
-    _parts: Arc<Parts>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    parts: Arc<Parts>,
+    observer: Observer,
+    registry: Registry,
+    health: HealthMonitor,
+    opened: OnceCell<()>,
+    token: CancellationToken,
+    tasks: TaskTracker,
 }
 
 /// How to end a process.
@@ -81,27 +126,112 @@ pub struct ActorAnswer {
 pub struct Scaled {
     /// Actors of this type afterwards (before, for a trial).
     pub actors: Vec<ActorStatus>,
-    /// Actors that were made, or would be.
+    /// Actors that were made or started, or would be.
     pub added: Vec<ActorId>,
-    /// Actors that were drained and removed, or would be.
+    /// Actors that were drained and let go of, or would be.
     pub removed: Vec<ActorId>,
     /// False when the wait was over first; the wish stands and is worked on.
     pub done: bool,
 }
 
+type Answer = oneshot::Receiver<Result<bool, SupervisorError>>;
+
 impl ActorLifecycleManager {
     /// A manager of these parts. Nothing is contacted before the first call.
     pub fn new(parts: Parts) -> Self {
-        Self { _parts: Arc::new(parts) }
+        let queue = Arc::clone(parts.supervisor.queue());
+        let shared = Shared {
+            observer: Observer::new(Arc::clone(&parts.processes), queue),
+            registry: Registry::default(),
+            health: HealthMonitor::default(),
+            opened: OnceCell::new(),
+            token: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            parts: Arc::new(parts),
+        };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Loads the actors, makes the initial ones and begins to watch the processes. Harmless to repeat; every other
     /// call does it first.
     ///
     /// # Errors
-    /// `QueueUnavailable`, `ProcessManagerUnavailable`.
+    /// `QueueUnavailable`, `ShuttingDown`.
     pub async fn open(&self) -> Result<(), SupervisorError> {
-        todo!()
+        if self.shared.token.is_cancelled() {
+            return Err(SupervisorError::ShuttingDown);
+        }
+        self.shared.opened.get_or_try_init(|| self.open_once()).await.copied()
+    }
+
+    async fn open_once(&self) -> Result<(), SupervisorError> {
+        self.make_initial().await?;
+        let records = self.parts().store.load().await?;
+        let observer = self.shared.observer.clone();
+        self.shared.tasks.spawn(observer.run(self.shared.token.clone()));
+        for record in records {
+            self.adopt(record);
+        }
+        self.shared.tasks.spawn(self.clone().keep_up());
+        Ok(())
+    }
+
+    /// Adds initial actors that are not there; those that are keep their wish and get a changed definition.
+    async fn make_initial(&self) -> Result<(), SupervisorError> {
+        for config in &self.parts().initial {
+            config.validate()?;
+            let record = self.fresh_record(config.clone(), ManagedBy::User)?;
+            let stored = self.parts().store.insert(&record).await?;
+            if let Stored::Conflict(existing) = stored {
+                let same = existing.config == *config;
+                if existing.node == self.parts().node && !same {
+                    let changed = ActorRecord { config: config.clone(), ..*existing };
+                    self.parts().store.update(&changed).await?;
+                }
+            }
+            self.parts().store.set_template(config, false).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives an actor of this node its driver.
+    fn adopt(&self, record: ActorRecord) -> Option<ActorHandle> {
+        if record.node != self.parts().node || self.shared.token.is_cancelled() {
+            return None;
+        }
+        let name = record.id.to_string();
+        let (handle, end) = ActorHandle::pair(self.first_status(record.clone()));
+        if !self.shared.registry.insert(&name, handle.clone()) {
+            return self.shared.registry.get(&name);
+        }
+        let (observer, registry) = (self.shared.observer.clone(), self.shared.registry.clone());
+        let driver = Driver::new(record, Arc::clone(&self.shared.parts), observer, registry, end);
+        let token = self.shared.token.child_token();
+        self.shared.tasks.spawn(async move {
+            let reason = driver.run(token).await;
+            tracing::debug!(actor.id = %name, ?reason, "actor {name} is let go of");
+        });
+        Some(handle)
+    }
+
+    /// Keeps queues tidy and notices actors that another supervisor of this node has made.
+    async fn keep_up(self) {
+        let round = async {
+            loop {
+                tokio::time::sleep(UPKEEP_INTERVAL.mul_f64(0.75 + 0.5 * fastrand::f64())).await;
+                if let Err(error) = self.parts().supervisor.queue().maintain().await {
+                    tracing::debug!(error = %chain(&error), "queues could not be kept tidy");
+                    continue;
+                }
+                if let Ok(records) = self.parts().store.load().await {
+                    for record in records {
+                        self.adopt(record);
+                    }
+                }
+            }
+        };
+        let token = self.shared.token.clone();
+        let _ended: Option<()> = token.run_until_cancelled(round).await;
     }
 
     /// Makes an actor and, if `start` is said, starts it. The same definition again changes nothing.
@@ -110,27 +240,85 @@ impl ActorLifecycleManager {
     /// `Invalid`, `BinaryInvalid`, `ActorExists`, `DependencyUnmet`, and those of [`ActorLifecycleManager::start`].
     pub async fn create(
         &self,
-        _config: ActorConfig,
-        _start: bool,
-        _wait: Duration,
+        config: ActorConfig,
+        start: bool,
+        wait: Duration,
     ) -> Result<Changed, SupervisorError> {
-        todo!()
+        self.create_as(config, ManagedBy::User, start, wait).await
+    }
+
+    async fn create_as(
+        &self,
+        config: ActorConfig,
+        managed_by: ManagedBy,
+        start: bool,
+        wait: Duration,
+    ) -> Result<Changed, SupervisorError> {
+        self.validate(&config).await?;
+        let record = self.fresh_record(config.clone(), managed_by)?;
+        let id = record.id.clone();
+        let (record, created) = match self.parts().store.insert(&record).await? {
+            Stored::Written(generation) => (ActorRecord { generation, ..record }, true),
+            Stored::Conflict(existing) if existing.node != self.parts().node => {
+                return Err(SupervisorError::ActorOnOtherNode { id, node: existing.node });
+            }
+            Stored::Conflict(existing) if existing.config == config => (*existing, false),
+            Stored::Conflict(existing) => {
+                return Err(SupervisorError::ActorExists { id, created_at: existing.created_at });
+            }
+            Stored::Missing => {
+                let source = "the store says that it is missing".into();
+                return Err(SupervisorError::Internal { what: format!("store actor {id}"), source });
+            }
+        };
+        self.parts().store.set_template(&config, false).await?;
+        let handle = self.adopt(record).ok_or(SupervisorError::ShuttingDown)?;
+        if start {
+            let started = self.start(&id, wait).await?;
+            return Ok(Changed { changed: created || started.changed, ..started });
+        }
+        Ok(Changed { status: handle.status(), changed: created, done: true })
     }
 
     /// Checks what `create` would, and makes nothing.
     ///
     /// # Errors
-    /// Those of [`ActorLifecycleManager::create`].
-    pub async fn validate(&self, _config: &ActorConfig) -> Result<(), SupervisorError> {
-        todo!()
+    /// `Invalid`, `BinaryInvalid`, `DependencyUnmet`.
+    pub async fn validate(&self, config: &ActorConfig) -> Result<(), SupervisorError> {
+        let mut violations = Violations::new();
+        if let Err(unnamed) = config.id() {
+            violations.append(unnamed);
+        }
+        if let Err(more) = config.validate() {
+            violations.append(more);
+        }
+        violations.into_result()?;
+        let inspected = self.parts().programs.inspect(&config.binary, config.sha256.as_deref()).await;
+        inspected.map_err(|fault| SupervisorError::BinaryInvalid {
+            path: config.binary.clone(),
+            reason: fault.to_string(),
+        })?;
+        if !config.dependencies.is_empty() {
+            self.open().await?;
+            self.start_order(&config.name, Some(config)).await?;
+        }
+        Ok(())
     }
 
     /// One actor.
     ///
     /// # Errors
     /// `ActorNotFound`, `QueueUnavailable`.
-    pub async fn actor(&self, _id: &ActorId) -> Result<ActorStatus, SupervisorError> {
-        todo!()
+    pub async fn actor(&self, id: &ActorId) -> Result<ActorStatus, SupervisorError> {
+        self.open().await?;
+        if let Some(handle) = self.shared.registry.get(id.as_str()) {
+            return Ok(handle.status());
+        }
+        let records = self.parts().store.load().await?;
+        let record = records.into_iter().find(|record| record.id == *id);
+        record
+            .map(|record| self.seen_from_afar(record))
+            .ok_or_else(|| SupervisorError::ActorNotFound(id.clone()))
     }
 
     /// All actors of all nodes, by name.
@@ -138,15 +326,41 @@ impl ActorLifecycleManager {
     /// # Errors
     /// `QueueUnavailable`.
     pub async fn actors(&self) -> Result<Vec<ActorStatus>, SupervisorError> {
-        todo!()
+        self.open().await?;
+        let records = self.parts().store.load().await?;
+        let mut actors: Vec<ActorStatus> = records
+            .into_iter()
+            .map(|record| match self.shared.registry.get(record.id.as_str()) {
+                Some(handle) => handle.status(),
+                None => self.seen_from_afar(record),
+            })
+            .collect();
+        actors.sort_by(|a, b| a.record.id.cmp(&b.record.id));
+        Ok(actors)
     }
 
-    /// Starts an actor and waits up to `wait` until it is RUNNING.
+    /// Starts an actor, what it depends on first, and waits up to `wait` until it is RUNNING.
     ///
     /// # Errors
     /// `ActorNotFound`, `BinaryInvalid`, `DependencyUnmet`, `ActorStartFailed`, `ActorOnOtherNode`.
-    pub async fn start(&self, _id: &ActorId, _wait: Duration) -> Result<Changed, SupervisorError> {
-        todo!()
+    pub async fn start(&self, id: &ActorId, wait: Duration) -> Result<Changed, SupervisorError> {
+        let deadline = Instant::now() + wait;
+        let (handle, answer) = self.begin_start(id).await?;
+        finish(&handle, answer, deadline).await
+    }
+
+    async fn begin_start(&self, id: &ActorId) -> Result<(ActorHandle, Answer), SupervisorError> {
+        let handle = self.handle(id).await?;
+        if !handle.status().record.config.dependencies.is_empty() {
+            for dependency in self.start_order(id.as_str(), None).await? {
+                if let Some(dependency) = self.shared.registry.get(&dependency) {
+                    // Its own answer is for nobody: if it fails, the actor that waits for it says so.
+                    drop(dependency.wish(Verb::Start, StopOptions::default())?);
+                }
+            }
+        }
+        let answer = handle.wish(Verb::Start, StopOptions::default())?;
+        Ok((handle, answer))
     }
 
     /// Drains and stops an actor, and waits up to `wait` until its process is gone.
@@ -155,11 +369,14 @@ impl ActorLifecycleManager {
     /// `ActorNotFound`, `ActorStopFailed`, `ActorOnOtherNode`.
     pub async fn stop(
         &self,
-        _id: &ActorId,
-        _options: StopOptions,
-        _wait: Duration,
+        id: &ActorId,
+        options: StopOptions,
+        wait: Duration,
     ) -> Result<Changed, SupervisorError> {
-        todo!()
+        let deadline = Instant::now() + wait;
+        let handle = self.handle(id).await?;
+        let answer = handle.wish(Verb::Stop { force: options.force }, options)?;
+        finish(&handle, answer, deadline).await
     }
 
     /// Drains, stops and starts an actor.
@@ -168,11 +385,14 @@ impl ActorLifecycleManager {
     /// Those of `stop` and `start`.
     pub async fn restart(
         &self,
-        _id: &ActorId,
-        _options: StopOptions,
-        _wait: Duration,
+        id: &ActorId,
+        options: StopOptions,
+        wait: Duration,
     ) -> Result<Changed, SupervisorError> {
-        todo!()
+        let deadline = Instant::now() + wait;
+        let handle = self.handle(id).await?;
+        let answer = handle.wish(Verb::Restart, options)?;
+        finish(&handle, answer, deadline).await
     }
 
     /// Drains, stops and forgets an actor; answers with what it was, None when it was not there and `allow_missing` is said.
@@ -181,11 +401,17 @@ impl ActorLifecycleManager {
     /// Those of `stop`.
     pub async fn delete(
         &self,
-        _id: &ActorId,
-        _options: StopOptions,
-        _allow_missing: bool,
+        id: &ActorId,
+        options: StopOptions,
+        allow_missing: bool,
     ) -> Result<Option<ActorStatus>, SupervisorError> {
-        todo!()
+        let handle = match self.handle(id).await {
+            Err(SupervisorError::ActorNotFound(_)) if allow_missing => return Ok(None),
+            other => other?,
+        };
+        let answer = handle.wish(Verb::Delete { force: options.force }, options)?;
+        answer.await.unwrap_or(Err(SupervisorError::ShuttingDown))?;
+        Ok(Some(handle.status()))
     }
 
     /// Starts many, side by side, dependencies first.
@@ -194,10 +420,15 @@ impl ActorLifecycleManager {
     /// Only when the actors cannot be read; what happened to each is in its answer.
     pub async fn start_many(
         &self,
-        _selector: &ActorSelector,
-        _wait: Duration,
+        selector: &ActorSelector,
+        wait: Duration,
     ) -> Result<Vec<ActorAnswer>, SupervisorError> {
-        todo!()
+        let ids = self.select(selector).await?;
+        let each = ids.into_iter().map(|id| async move {
+            let result = self.start(&id, wait).await;
+            ActorAnswer { id, result }
+        });
+        Ok(futures::future::join_all(each).await)
     }
 
     /// Stops many, side by side.
@@ -206,11 +437,16 @@ impl ActorLifecycleManager {
     /// Only when the actors cannot be read.
     pub async fn stop_many(
         &self,
-        _selector: &ActorSelector,
-        _options: &StopOptions,
-        _wait: Duration,
+        selector: &ActorSelector,
+        options: &StopOptions,
+        wait: Duration,
     ) -> Result<Vec<ActorAnswer>, SupervisorError> {
-        todo!()
+        let ids = self.select(selector).await?;
+        let each = ids.into_iter().map(|id| async move {
+            let result = self.stop(&id, options.clone(), wait).await;
+            ActorAnswer { id, result }
+        });
+        Ok(futures::future::join_all(each).await)
     }
 
     /// Restarts many, at most `max_unavailable` at a time (0: all at once).
@@ -219,12 +455,22 @@ impl ActorLifecycleManager {
     /// Only when the actors cannot be read.
     pub async fn restart_many(
         &self,
-        _selector: &ActorSelector,
-        _options: &StopOptions,
-        _max_unavailable: usize,
-        _wait: Duration,
+        selector: &ActorSelector,
+        options: &StopOptions,
+        max_unavailable: usize,
+        wait: Duration,
     ) -> Result<Vec<ActorAnswer>, SupervisorError> {
-        todo!()
+        let ids = self.select(selector).await?;
+        let at_once = if max_unavailable == 0 { ids.len().max(1) } else { max_unavailable };
+        let mut answers = Vec::with_capacity(ids.len());
+        for group in ids.chunks(at_once) {
+            let each = group.iter().map(|id| async move {
+                let result = self.restart(id, options.clone(), wait).await;
+                ActorAnswer { id: id.clone(), result }
+            });
+            answers.extend(futures::future::join_all(each).await);
+        }
+        Ok(answers)
     }
 
     /// Makes or removes actors of a type until there are `replicas` on this node; `trial` only says what would happen.
@@ -233,21 +479,78 @@ impl ActorLifecycleManager {
     /// `Invalid`, `NoTemplate`, and those of `create` and `stop`.
     pub async fn scale(
         &self,
-        _script_type: ScriptType,
-        _replicas: u32,
-        _drain_timeout: Option<Duration>,
-        _trial: bool,
-        _wait: Duration,
+        script_type: ScriptType,
+        replicas: u32,
+        drain_timeout: Option<Duration>,
+        trial: bool,
+        wait: Duration,
     ) -> Result<Scaled, SupervisorError> {
-        todo!()
+        if replicas > MAX_REPLICAS {
+            let description = format!("is {replicas}: use 0 to {MAX_REPLICAS}");
+            return Err(Violations::one("replicas", description).into());
+        }
+        let all = self.actors().await?;
+        let taken: BTreeSet<ActorId> = all.iter().map(|actor| actor.record.id.clone()).collect();
+        let ours: Vec<ActorStatus> =
+            all.into_iter().filter(|actor| self.is_ours(actor, script_type)).collect();
+        let template = self.parts().store.template(script_type).await?;
+        let template = template
+            .or_else(|| ours.first().map(|actor| actor.record.config.clone()))
+            .ok_or(SupervisorError::NoTemplate(script_type))?;
+        let plan = scaling::plan(replicas, &ours, &template, &taken)?;
+        let added: Vec<ActorId> = plan.start.iter().chain(&plan.create).cloned().collect();
+        let removed = plan.remove.clone();
+        if trial {
+            return Ok(Scaled { actors: ours, added, removed, done: true });
+        }
+        let options = StopOptions { drain_timeout, force: false };
+        let starts = plan.start.iter().map(|id| self.start(id, wait));
+        let creates = plan.create.iter().map(|id| {
+            let config = scaling::instance(&template, id);
+            self.create_as(config, ManagedBy::Scaler, true, wait)
+        });
+        let removes = plan.remove.iter().map(|id| self.let_go(id, &options, wait));
+        let (started, created, gone) = tokio::join!(
+            futures::future::join_all(starts),
+            futures::future::join_all(creates),
+            futures::future::join_all(removes),
+        );
+        let mut done = true;
+        for result in started.into_iter().chain(created).chain(gone) {
+            done &= result?.done;
+        }
+        let actors = self.actors().await?;
+        let actors = actors.into_iter().filter(|actor| self.is_ours(actor, script_type)).collect();
+        Ok(Scaled { actors, added, removed, done })
+    }
+
+    /// Ends an actor that scaling has no use for: what scaling made is deleted, what a caller made is only stopped.
+    async fn let_go(
+        &self,
+        id: &ActorId,
+        options: &StopOptions,
+        wait: Duration,
+    ) -> Result<Changed, SupervisorError> {
+        let handle = self.handle(id).await?;
+        let verb = match handle.status().record.managed_by {
+            ManagedBy::Scaler => Verb::Delete { force: options.force },
+            ManagedBy::User => Verb::Stop { force: options.force },
+        };
+        let answer = handle.wish(verb, options.clone())?;
+        finish(&handle, answer, Instant::now() + wait).await
+    }
+
+    fn is_ours(&self, actor: &ActorStatus, script_type: ScriptType) -> bool {
+        actor.record.node == self.parts().node && actor.record.config.script_type == script_type
     }
 
     /// The last lines that an actor wrote, oldest first.
     ///
     /// # Errors
     /// `ActorNotFound`, `ProcessManagerUnavailable`.
-    pub async fn log_tail(&self, _id: &ActorId, _lines: usize) -> Result<Vec<LogLine>, SupervisorError> {
-        todo!()
+    pub async fn log_tail(&self, id: &ActorId, lines: usize) -> Result<Vec<LogLine>, SupervisorError> {
+        self.handle(id).await?;
+        Ok(self.parts().processes.log_tail(id.as_str(), lines).await?)
     }
 
     /// Whether the process manager answers, who it is and how fast.
@@ -255,11 +558,172 @@ impl ActorLifecycleManager {
     /// # Errors
     /// `ProcessManagerUnavailable`.
     pub async fn probe(&self) -> Result<ProcessManagerInfo, SupervisorError> {
-        todo!()
+        Ok(self.parts().processes.probe().await?)
+    }
+
+    /// The jobs side of this manager.
+    pub fn supervisor(&self) -> &Supervisor {
+        &self.parts().supervisor
+    }
+
+    /// The name of this machine.
+    pub fn node(&self) -> &NodeName {
+        &self.parts().node
     }
 
     /// Ends the watch. Processes go on.
     pub async fn close(&self) {
-        todo!()
+        self.shared.token.cancel();
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+    }
+
+    fn parts(&self) -> &Parts {
+        &self.shared.parts
+    }
+
+    fn health(&self) -> &HealthMonitor {
+        &self.shared.health
+    }
+
+    /// The driver of an actor of this node.
+    async fn handle(&self, id: &ActorId) -> Result<ActorHandle, SupervisorError> {
+        self.open().await?;
+        if let Some(handle) = self.shared.registry.get(id.as_str()) {
+            return Ok(handle);
+        }
+        let records = self.parts().store.load().await?;
+        match records.into_iter().find(|record| record.id == *id) {
+            None => Err(SupervisorError::ActorNotFound(id.clone())),
+            Some(record) if record.node != self.parts().node => {
+                Err(SupervisorError::ActorOnOtherNode { id: id.clone(), node: record.node })
+            }
+            Some(record) => self.adopt(record).ok_or(SupervisorError::ShuttingDown),
+        }
+    }
+
+    /// Names of the actors of this node that a selector means; named ones that do not exist are kept, for their answer.
+    async fn select(&self, selector: &ActorSelector) -> Result<Vec<ActorId>, SupervisorError> {
+        self.open().await?;
+        let matches = |actor: &ActorStatus| {
+            let labels = &actor.record.config.labels;
+            let labelled = !selector.labels.is_empty()
+                && selector.labels.iter().all(|(name, value)| labels.get(name) == Some(value));
+            selector.all || labelled || selector.script_types.contains(&actor.record.config.script_type)
+        };
+        let actors = self.actors().await?;
+        let here = actors.into_iter().filter(|actor| actor.record.node == self.parts().node);
+        let mut ids: BTreeSet<ActorId> = here.filter(matches).map(|actor| actor.record.id).collect();
+        ids.extend(selector.ids.iter().cloned());
+        Ok(ids.into_iter().collect())
+    }
+
+    /// What must run before `name`; `draft` is its definition, if it is not stored yet.
+    async fn start_order(
+        &self,
+        name: &str,
+        draft: Option<&ActorConfig>,
+    ) -> Result<Vec<String>, SupervisorError> {
+        let mut actors: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for status in self.shared.registry.statuses() {
+            actors.insert(status.record.id.to_string(), status.record.config.dependencies);
+        }
+        if let Some(draft) = draft {
+            actors.insert(name.to_owned(), draft.dependencies.clone());
+        }
+        let listed = self.parts().processes.list().await?;
+        let services = listed.into_iter().map(|info| info.name).collect();
+        dependencies::start_order(name, &actors, &services).map_err(|unmet| {
+            SupervisorError::DependencyUnmet {
+                actor: unmet.actor,
+                dependency: unmet.dependency,
+                reason: unmet.reason,
+            }
+        })
+    }
+
+    fn fresh_record(
+        &self,
+        config: ActorConfig,
+        managed_by: ManagedBy,
+    ) -> Result<ActorRecord, SupervisorError> {
+        Ok(ActorRecord {
+            id: config.id()?,
+            node: self.parts().node.clone(),
+            config,
+            desired: Desired::Down,
+            managed_by,
+            created_at: self.parts().supervisor.clock().now(),
+            generation: 0,
+            restart_count: 0,
+            last_pid: None,
+            last_exit: None,
+            fault: None,
+        })
+    }
+
+    /// What a driver shows before its first look.
+    fn first_status(&self, record: ActorRecord) -> ActorStatus {
+        let state = match record.desired {
+            Desired::Up => ActorState::Unknown,
+            Desired::Down => ActorState::Stopped,
+        };
+        self.bare_status(record, state)
+    }
+
+    /// An actor of another node, as far as the queue knows it.
+    fn seen_from_afar(&self, record: ActorRecord) -> ActorStatus {
+        let observation = self.shared.observer.latest();
+        let presence = observation.presences.get(&record.id).cloned();
+        let now = self.parts().supervisor.clock().now();
+        let fresh = presence
+            .filter(|presence| now.duration_since(presence.beat_at).unwrap_or_default() < PRESENCE_FRESH);
+        let state = match (record.desired, &fresh) {
+            (Desired::Up, Some(presence)) if presence.draining => ActorState::Draining,
+            (Desired::Up, Some(_)) => ActorState::Running,
+            (Desired::Down, None) => ActorState::Stopped,
+            (Desired::Up, None) | (Desired::Down, Some(_)) => ActorState::Unknown,
+        };
+        let status = self.bare_status(record, state);
+        match fresh {
+            Some(presence) => ActorStatus {
+                pid: Pid(Some(presence.pid)),
+                in_flight: presence.in_flight,
+                last_job_at: presence.last_job_at,
+                ..status
+            },
+            None => status,
+        }
+    }
+
+    fn bare_status(&self, record: ActorRecord, state: ActorState) -> ActorStatus {
+        ActorStatus {
+            state_since: self.parts().supervisor.clock().now(),
+            record,
+            state,
+            pid: Pid(None),
+            message: String::new(),
+            started_at: None,
+            in_flight: 0,
+            last_job_at: None,
+        }
+    }
+}
+
+impl std::fmt::Debug for ActorLifecycleManager {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ActorLifecycleManager").field("node", &self.parts().node).finish_non_exhaustive()
+    }
+}
+
+/// Waits for the answer to a wish; the wish stands when the wait is over first.
+async fn finish(handle: &ActorHandle, answer: Answer, deadline: Instant) -> Result<Changed, SupervisorError> {
+    match timeout_at(deadline, answer).await {
+        Ok(Ok(answered)) => {
+            let changed = answered?;
+            Ok(Changed { status: handle.status(), changed, done: true })
+        }
+        Ok(Err(_driver_gone)) => Err(SupervisorError::ShuttingDown),
+        Err(_elapsed) => Ok(Changed { status: handle.status(), changed: true, done: false }),
     }
 }

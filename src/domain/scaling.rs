@@ -1,1 +1,126 @@
 //! How many actors, and which: pure decisions.
+
+use std::collections::BTreeSet;
+use std::time::SystemTime;
+
+use crate::domain::actor::{ActorConfig, ActorState, ActorStatus, Desired};
+use crate::domain::id::ActorId;
+use crate::domain::violation::Violations;
+
+/// Most actors of one script type on one node.
+pub const MAX_REPLICAS: u32 = 1000;
+
+/// What to do to get from the actors that are there to the number that is wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ScalePlan {
+    /// Stopped ones to start.
+    pub start: Vec<ActorId>,
+    /// New ones to make from the template.
+    pub create: Vec<ActorId>,
+    /// Running ones to drain and let go of, in this order.
+    pub remove: Vec<ActorId>,
+}
+
+/// Plans for `replicas` actors. `actors` are those of the type on this node, `taken` all names that are in use anywhere.
+///
+/// More: stopped ones first, by name; then new ones with the lowest free numbers. Fewer: broken ones first, then idle
+/// before busy, then those longest without a job, then the youngest.
+pub fn plan(
+    replicas: u32,
+    actors: &[ActorStatus],
+    template: &ActorConfig,
+    taken: &BTreeSet<ActorId>,
+) -> Result<ScalePlan, Violations> {
+    let (up, down): (Vec<&ActorStatus>, Vec<&ActorStatus>) =
+        actors.iter().partition(|actor| actor.record.desired == Desired::Up);
+    let wanted = replicas as usize;
+    if up.len() >= wanted {
+        let mut victims = up;
+        victims.sort_by_key(|actor| victim_rank(actor));
+        let count = victims.len() - wanted;
+        let remove = victims.into_iter().take(count).map(|actor| actor.record.id.clone()).collect();
+        return Ok(ScalePlan { remove, ..ScalePlan::default() });
+    }
+    let missing = wanted - up.len();
+    let mut start: Vec<ActorId> = down.iter().map(|actor| actor.record.id.clone()).collect();
+    start.sort_by_key(natural);
+    start.truncate(missing);
+    let create = free_names(template, missing - start.len(), taken)?;
+    Ok(ScalePlan { start, create, remove: Vec::new() })
+}
+
+/// Who goes first: the smallest.
+fn victim_rank(actor: &ActorStatus) -> (bool, u32, Option<SystemTime>, std::cmp::Reverse<(String, u64)>) {
+    let healthy = actor.state == ActorState::Running;
+    (healthy, actor.in_flight, actor.last_job_at, std::cmp::Reverse(natural(&actor.record.id)))
+}
+
+/// A name as its stem and number, so that `_10` comes after `_9`.
+fn natural(id: &ActorId) -> (String, u64) {
+    let (stem, number) = split(id.as_str());
+    (stem.to_owned(), number.unwrap_or(0))
+}
+
+/// `osis_actor_3` is `osis_actor_` and 3.
+fn split(name: &str) -> (&str, Option<u64>) {
+    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    (stem, name[stem.len()..].parse().ok())
+}
+
+/// The lowest free numbers behind the template's stem.
+fn free_names(
+    template: &ActorConfig,
+    count: usize,
+    taken: &BTreeSet<ActorId>,
+) -> Result<Vec<ActorId>, Violations> {
+    let stem = match split(&template.name) {
+        (stem, Some(_number)) => stem.to_owned(),
+        (stem, None) => format!("{stem}_"),
+    };
+    let mut names = Vec::with_capacity(count);
+    let mut number = 0_u64;
+    while names.len() < count {
+        let name = ActorId::parse(&format!("{stem}{number}"))
+            .map_err(|description| Violations::one("template.actor_id", description))?;
+        if !taken.contains(&name) {
+            names.push(name);
+        }
+        number += 1;
+    }
+    Ok(names)
+}
+
+/// The template under another name: the name is replaced in arguments, environment and health check, too, wherever it
+/// stands as a word of its own.
+pub fn instance(template: &ActorConfig, id: &ActorId) -> ActorConfig {
+    let rename = |text: &String| replace_word(text, &template.name, id.as_str());
+    ActorConfig {
+        name: id.as_str().to_owned(),
+        args: template.args.iter().map(rename).collect(),
+        env: template.env.iter().map(|(name, value)| (name.clone(), rename(value))).collect(),
+        health_check: template.health_check.as_ref().map(rename),
+        ..template.clone()
+    }
+}
+
+/// Replaces `word` where no character of a name stands beside it: `a` is not found in `--actor-id`.
+fn replace_word(text: &str, word: &str, replacement: &str) -> String {
+    let of_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    let mut before: Option<char> = None;
+    while let Some(at) = rest.find(word) {
+        let (head, tail) = (&rest[..at], &rest[at + word.len()..]);
+        out.push_str(head);
+        let left = head.chars().next_back().or(before);
+        let alone = !left.is_some_and(of_name) && !tail.starts_with(of_name);
+        out.push_str(if alone { replacement } else { word });
+        before = word.chars().next_back();
+        rest = tail;
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests;

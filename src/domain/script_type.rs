@@ -4,7 +4,6 @@ use std::fmt;
 
 /// The language family of a job, and with it the queue that it waits in and the actors that can take it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(clippy::upper_case_acronyms, reason = "the public names of the script types")]
 pub enum ScriptType {
     /// Rhai and HeroScript, strictly one after another in the order of submission.
     OSIS,

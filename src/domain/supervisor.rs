@@ -385,9 +385,7 @@ impl JobBuilder {
             None => {
                 violations.add("script_type", "is not set: use osis, sal, v or python");
                 if let Err(more) = self.spec.validate() {
-                    for violation in more.iter() {
-                        violations.add(violation.field.clone(), violation.description.clone());
-                    }
+                    violations.append(more);
                 }
                 Err(violations.into())
             }

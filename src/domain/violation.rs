@@ -51,6 +51,11 @@ impl Violations {
         }
     }
 
+    /// Takes over the violations of another check of the same thing.
+    pub fn append(&mut self, other: Violations) {
+        self.0.extend(other.0);
+    }
+
     /// Ok when nothing was noted.
     pub fn into_result(self) -> Result<(), Violations> {
         if self.0.is_empty() { Ok(()) } else { Err(self) }

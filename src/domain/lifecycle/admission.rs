@@ -1,0 +1,117 @@
+//! May this wish be carried out now? A pure decision; the table in the tests is the rule book.
+
+use crate::domain::actor::ActorState;
+
+/// What somebody wants of one actor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verb {
+    Start,
+    Stop { force: bool },
+    Restart,
+    Delete { force: bool },
+}
+
+impl Verb {
+    /// For messages: "a stop is under way".
+    pub(super) fn noun(self) -> &'static str {
+        match self {
+            Self::Start => "a start",
+            Self::Stop { .. } => "a stop",
+            Self::Restart => "a restart",
+            Self::Delete { .. } => "a delete",
+        }
+    }
+}
+
+/// The answer to a wish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// Carry it out.
+    Run,
+    /// Nothing to do.
+    AlreadySo,
+    /// What is under way leads there; wait for its end.
+    Join,
+    /// Give up what is under way and do this.
+    Replace,
+    /// What is under way must end first.
+    Refuse,
+}
+
+/// Decides on `wish`, with `running` under way or, if nothing is, the actor in `state`.
+pub(super) fn admit(wish: Verb, running: Option<Verb>, state: ActorState) -> Admission {
+    match running {
+        None => admit_at_rest(wish, state),
+        Some(running) => admit_beside(wish, running),
+    }
+}
+
+fn admit_at_rest(wish: Verb, state: ActorState) -> Admission {
+    match (wish, state) {
+        (Verb::Start, ActorState::Running | ActorState::Starting) => Admission::AlreadySo,
+        (Verb::Stop { .. }, ActorState::Stopped) => Admission::AlreadySo,
+        (Verb::Start | Verb::Stop { .. } | Verb::Restart | Verb::Delete { .. }, _state) => Admission::Run,
+    }
+}
+
+fn admit_beside(wish: Verb, running: Verb) -> Admission {
+    match (wish, running) {
+        (Verb::Start, Verb::Start | Verb::Restart) | (Verb::Restart, Verb::Restart) => Admission::Join,
+        // Force overtakes a drain; the same again waits for the first.
+        (Verb::Stop { force: true }, Verb::Stop { force: false })
+        | (Verb::Delete { force: true }, Verb::Delete { force: false }) => Admission::Replace,
+        (Verb::Stop { .. }, Verb::Stop { .. }) | (Verb::Delete { .. }, Verb::Delete { .. }) => {
+            Admission::Join
+        }
+        (Verb::Stop { .. }, Verb::Start | Verb::Restart)
+        | (Verb::Delete { .. }, Verb::Start | Verb::Stop { .. } | Verb::Restart) => Admission::Replace,
+        (Verb::Start, Verb::Stop { .. } | Verb::Delete { .. })
+        | (Verb::Stop { .. }, Verb::Delete { .. })
+        | (Verb::Restart, Verb::Start | Verb::Stop { .. } | Verb::Delete { .. }) => Admission::Refuse,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STOP: Verb = Verb::Stop { force: false };
+    const KILL: Verb = Verb::Stop { force: true };
+    const DELETE: Verb = Verb::Delete { force: false };
+
+    #[track_caller]
+    fn check(wish: Verb, running: Option<Verb>, state: ActorState, expected: Admission) {
+        assert_eq!(admit(wish, running, state), expected);
+    }
+
+    #[test]
+    fn repeats_are_harmless() {
+        check(Verb::Start, None, ActorState::Running, Admission::AlreadySo);
+        check(STOP, None, ActorState::Stopped, Admission::AlreadySo);
+        check(Verb::Start, Some(Verb::Start), ActorState::Starting, Admission::Join);
+        check(STOP, Some(STOP), ActorState::Draining, Admission::Join);
+        check(DELETE, Some(DELETE), ActorState::Draining, Admission::Join);
+    }
+
+    #[test]
+    fn a_start_brings_back_what_was_given_up() {
+        for state in [ActorState::Failed, ActorState::CrashLoop, ActorState::Stopped, ActorState::Backoff] {
+            check(Verb::Start, None, state, Admission::Run);
+        }
+    }
+
+    #[test]
+    fn a_stop_overtakes_a_start_and_force_overtakes_a_drain() {
+        check(STOP, Some(Verb::Start), ActorState::Starting, Admission::Replace);
+        check(STOP, Some(Verb::Restart), ActorState::Draining, Admission::Replace);
+        check(KILL, Some(STOP), ActorState::Draining, Admission::Replace);
+        check(KILL, Some(KILL), ActorState::Stopping, Admission::Join);
+    }
+
+    #[test]
+    fn a_start_waits_its_turn_behind_a_stop() {
+        check(Verb::Start, Some(STOP), ActorState::Draining, Admission::Refuse);
+        check(Verb::Restart, Some(STOP), ActorState::Draining, Admission::Refuse);
+        check(STOP, Some(DELETE), ActorState::Draining, Admission::Refuse);
+    }
+}

@@ -1,0 +1,365 @@
+//! What it takes to carry out one wish: start, stop, restart, delete, each as a straight line of steps.
+//!
+//! An operation changes nothing of the actor's record: it tells its driver by [`Note`]s, and by its end. Dropping an
+//! operation half-way is safe: the next one begins by looking.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, timeout_at};
+
+use crate::domain::actor::{ActorConfig, ActorState, ExitStatus, Readiness};
+use crate::domain::id::ActorId;
+use crate::domain::job::{JobError, JobErrorKind};
+use crate::domain::lifecycle::observer::{Observation, Observer};
+use crate::domain::lifecycle::registry::Registry;
+use crate::domain::lifecycle::{Parts, StopOptions};
+use crate::error::{SupervisorError, chain};
+use crate::ports::job_queue::Presence;
+use crate::ports::process_manager::{ProcessError, ProcessSpec, ProcessState};
+
+/// An actor that was asked to drain and then not stopped (whoever asked is gone) takes up work again this long after
+/// the drain should have ended.
+const RESUME_MARGIN: Duration = Duration::from_secs(30);
+/// Between SIGTERM and SIGKILL for a process that has nothing in its hands, or had its time.
+const IDLE_GRACE: Duration = Duration::from_secs(5);
+/// Between SIGTERM and SIGKILL of what did not start properly, and under force.
+const SHORT_GRACE: Duration = Duration::from_secs(1);
+/// An actor that speaks the protocol answers a drain within its next wake-up; one that does not in this time is stopped
+/// by signal, which drains as well.
+const DRAIN_ANSWER: Duration = Duration::from_secs(10);
+/// Lines of the log that go into an error.
+pub(super) const TAIL_LINES: usize = 20;
+
+/// What an operation tells its driver on the way.
+#[derive(Debug)]
+pub(super) enum Note {
+    /// The actor is in this state now, for this reason.
+    Phase(ActorState, String),
+    /// The process was ended on request.
+    Ended { pid: u32, status: ExitStatus, log_tail: Vec<String> },
+}
+
+/// What an operation works with.
+pub(super) struct Operation {
+    pub(super) id: ActorId,
+    pub(super) config: ActorConfig,
+    pub(super) parts: Arc<Parts>,
+    pub(super) observer: Observer,
+    pub(super) registry: Registry,
+    pub(super) notes: mpsc::Sender<Note>,
+}
+
+impl Operation {
+    /// Checks the program, waits for dependencies, starts the process and waits until it is ready.
+    pub(super) async fn start(&self) -> Result<(), SupervisorError> {
+        let _hurry = self.observer.hurry();
+        let deadline = Instant::now() + self.config.start_timeout;
+        self.check_program().await?;
+        self.wait_for_dependencies(deadline).await?;
+        self.phase(ActorState::Starting, "its process is being started").await;
+        let earlier = self.presence().map(|presence| presence.pid);
+        self.parts.processes.start(&self.process_spec()).await?;
+        let mark = self.observer.mark();
+        match timeout_at(deadline, self.wait_until_ready(mark, earlier)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(reason)) => Err(self.start_failed(reason).await),
+            Err(_elapsed) => {
+                let reason = format!(
+                    "it was not ready within {:?}: {}",
+                    self.config.start_timeout,
+                    self.why_not_ready()
+                );
+                Err(self.start_failed(reason).await)
+            }
+        }
+    }
+
+    /// Lets the actor finish what it has, then ends its process and takes back what it could not finish.
+    pub(super) async fn stop(&self, options: &StopOptions) -> Result<(), SupervisorError> {
+        let _hurry = self.observer.hurry();
+        let pid = self.process(&self.observer.latest()).and_then(ProcessState::pid);
+        let grace = if options.force { SHORT_GRACE } else { self.drain(options).await };
+        self.phase(ActorState::Stopping, "its process was told to end").await;
+        let log_tail = self.log_tail().await;
+        if let Err(error) = self.parts.processes.stop(self.id.as_str(), grace).await {
+            let unreachable = matches!(error, ProcessError::Unavailable(_) | ProcessError::TimedOut { .. });
+            let error = SupervisorError::from(error);
+            return Err(if unreachable {
+                error
+            } else {
+                SupervisorError::ActorStopFailed(self.id.to_string(), chain(&error))
+            });
+        }
+        if let Some(pid) = pid {
+            let _receiver_gone =
+                self.notes.send(Note::Ended { pid, status: self.exit_status().await, log_tail }).await;
+        }
+        Ok(())
+    }
+
+    /// A stop, and a start after it.
+    pub(super) async fn restart(&self, options: &StopOptions) -> Result<(), SupervisorError> {
+        self.check_program().await?;
+        self.stop(options).await?;
+        self.start().await
+    }
+
+    /// A stop, after which nothing remembers the actor.
+    pub(super) async fn delete(&self, options: &StopOptions) -> Result<(), SupervisorError> {
+        self.stop(options).await?;
+        self.parts.processes.remove(self.id.as_str()).await?;
+        self.parts.supervisor.queue().forget_actor(self.config.script_type, &self.id).await?;
+        self.parts.store.remove(&self.id).await?;
+        Ok(())
+    }
+
+    async fn check_program(&self) -> Result<(), SupervisorError> {
+        let checked = self.parts.programs.inspect(&self.config.binary, self.config.sha256.as_deref()).await;
+        checked.map_err(|fault| SupervisorError::BinaryInvalid {
+            path: self.config.binary.clone(),
+            reason: fault.to_string(),
+        })
+    }
+
+    /// Waits until every dependency runs, or has done its work.
+    async fn wait_for_dependencies(&self, deadline: Instant) -> Result<(), SupervisorError> {
+        let mut observations = self.observer.subscribe();
+        loop {
+            let missing = {
+                let observation = observations.borrow_and_update().clone();
+                self.config.dependencies.iter().find(|name| !self.is_met(name, &observation)).cloned()
+            };
+            let Some(missing) = missing else { return Ok(()) };
+            self.phase(ActorState::Blocked, &format!("waits for {missing}")).await;
+            if timeout_at(deadline, observations.changed()).await.is_err() {
+                return Err(SupervisorError::DependencyUnmet {
+                    actor: self.id.to_string(),
+                    dependency: missing,
+                    reason: format!("it was not running within {:?}", self.config.start_timeout),
+                });
+            }
+        }
+    }
+
+    fn is_met(&self, dependency: &str, observation: &Observation) -> bool {
+        if let Some(state) = self.registry.state_of(dependency) {
+            return state == ActorState::Running;
+        }
+        let process = observation.processes.as_ref().and_then(|processes| processes.get(dependency));
+        match process.map(|info| info.state) {
+            Some(ProcessState::Running { .. }) => true,
+            Some(ProcessState::Down { exit: Some(ExitStatus::Code(0)) }) => true,
+            Some(
+                ProcessState::Waiting
+                | ProcessState::Starting { .. }
+                | ProcessState::Stopping { .. }
+                | ProcessState::Backoff { .. }
+                | ProcessState::Down { .. }
+                | ProcessState::SpawnFailed,
+            )
+            | None => false,
+        }
+    }
+
+    /// Waits for looks that began after the start; the answer of an early end is why.
+    async fn wait_until_ready(&self, mark: u64, earlier: Option<u32>) -> Result<(), String> {
+        let mut observations = self.observer.subscribe();
+        loop {
+            let observation = observations.borrow_and_update().clone();
+            if observation.seq > mark {
+                match self.process(&observation) {
+                    Some(ProcessState::Running { pid }) if self.is_ready(pid, earlier) => return Ok(()),
+                    Some(ProcessState::Backoff { exit } | ProcessState::Down { exit: Some(exit) }) => {
+                        return Err(format!("its process ended with {exit}"));
+                    }
+                    Some(ProcessState::SpawnFailed) => {
+                        return Err(format!("its program could not be run: {}", self.detail(&observation)));
+                    }
+                    Some(
+                        ProcessState::Running { .. }
+                        | ProcessState::Starting { .. }
+                        | ProcessState::Waiting
+                        | ProcessState::Stopping { .. }
+                        | ProcessState::Down { exit: None },
+                    )
+                    | None => {}
+                }
+            }
+            if observations.changed().await.is_err() {
+                return Err("the supervisor is shutting down".to_owned());
+            }
+        }
+    }
+
+    fn is_ready(&self, pid: u32, earlier: Option<u32>) -> bool {
+        match self.config.readiness {
+            Readiness::Process => true,
+            // A wrapper script hides the actor's pid; then any new announcement under its name counts.
+            Readiness::Queue => {
+                self.presence().is_some_and(|presence| presence.pid == pid || Some(presence.pid) != earlier)
+            }
+        }
+    }
+
+    fn why_not_ready(&self) -> String {
+        let observation = self.observer.latest();
+        match self.process(&observation) {
+            Some(ProcessState::Running { .. }) => {
+                format!(
+                    "its process runs, but has not announced itself at the {} queue",
+                    self.config.script_type
+                )
+            }
+            Some(ProcessState::Starting { .. }) => "its health check has not passed".to_owned(),
+            Some(
+                ProcessState::Waiting
+                | ProcessState::Stopping { .. }
+                | ProcessState::Backoff { .. }
+                | ProcessState::Down { .. }
+                | ProcessState::SpawnFailed,
+            ) => self.detail(&observation),
+            None if observation.processes.is_none() => observation.fault.clone(),
+            None => "the process manager does not show it".to_owned(),
+        }
+    }
+
+    /// Ends what did not come up, and says why with its last words.
+    async fn start_failed(&self, reason: String) -> SupervisorError {
+        let tail = self.log_tail().await;
+        if let Err(error) = self.parts.processes.stop(self.id.as_str(), SHORT_GRACE).await {
+            tracing::warn!(actor.id = %self.id, error = %chain(&error), "actor {} did not start and could not be stopped", self.id);
+        }
+        let said = if tail.is_empty() { String::new() } else { format!("; it wrote: {}", tail.join(" | ")) };
+        SupervisorError::ActorStartFailed(self.id.to_string(), reason + &said)
+    }
+
+    /// Asks for a drain and waits for it; answers with the grace that is left for the signal.
+    async fn drain(&self, options: &StopOptions) -> Duration {
+        let timeout = options.drain_timeout.unwrap_or(self.config.drain_timeout);
+        let observation = self.observer.latest();
+        let running = self.process(&observation).and_then(ProcessState::pid);
+        // Who never announced itself does not speak the protocol; SIGTERM is all that can be said to it.
+        let announced = running.is_some() && observation.presences.contains_key(&self.id);
+        if !announced {
+            return if running.is_some() { timeout.max(SHORT_GRACE) } else { SHORT_GRACE };
+        }
+        self.phase(ActorState::Draining, "finishes what it has and takes no new job").await;
+        let queue = self.parts.supervisor.queue();
+        let asked = queue.request_drain(self.config.script_type, &self.id, timeout + RESUME_MARGIN).await;
+        if let Err(error) = asked {
+            tracing::warn!(actor.id = %self.id, error = %chain(&error), "actor {} is drained by signal", self.id);
+            return timeout.max(SHORT_GRACE);
+        }
+        let begun = Instant::now();
+        let deadline = begun + timeout;
+        let mut observations = self.observer.subscribe();
+        loop {
+            let observation = observations.borrow_and_update().clone();
+            let gone = observation.processes.is_some()
+                && self.process(&observation).and_then(ProcessState::pid).is_none();
+            let presence = observation.presences.get(&self.id);
+            let drained = presence.is_none_or(|presence| presence.draining && presence.in_flight == 0);
+            if gone || drained {
+                return IDLE_GRACE;
+            }
+            let deaf = presence.is_some_and(|presence| !presence.draining) && begun.elapsed() > DRAIN_ANSWER;
+            if deaf {
+                return deadline.saturating_duration_since(Instant::now()).max(SHORT_GRACE);
+            }
+            if timeout_at(deadline, observations.changed()).await.is_err() {
+                return SHORT_GRACE;
+            }
+        }
+    }
+
+    /// How the process ended, by a look that began after the end.
+    async fn exit_status(&self) -> ExitStatus {
+        let mark = self.observer.mark();
+        let mut observations = self.observer.subscribe();
+        let fresh = async {
+            loop {
+                let observation = observations.borrow_and_update().clone();
+                if observation.seq > mark {
+                    return observation;
+                }
+                if observations.changed().await.is_err() {
+                    return observation;
+                }
+            }
+        };
+        let observation = tokio::time::timeout(Duration::from_secs(2), fresh).await.unwrap_or_default();
+        match self.process(&observation) {
+            Some(ProcessState::Down { exit: Some(exit) } | ProcessState::Backoff { exit }) => exit,
+            Some(
+                ProcessState::Down { exit: None }
+                | ProcessState::Waiting
+                | ProcessState::Starting { .. }
+                | ProcessState::Running { .. }
+                | ProcessState::Stopping { .. }
+                | ProcessState::SpawnFailed,
+            )
+            | None => ExitStatus::Unknown,
+        }
+    }
+
+    pub(super) async fn log_tail(&self) -> Vec<String> {
+        let lines = self.parts.processes.log_tail(self.id.as_str(), TAIL_LINES).await;
+        lines.map(|lines| lines.into_iter().map(|line| line.text).collect()).unwrap_or_default()
+    }
+
+    async fn phase(&self, state: ActorState, message: &str) {
+        let _driver_gone = self.notes.send(Note::Phase(state, message.to_owned())).await;
+    }
+
+    fn process(&self, observation: &Observation) -> Option<ProcessState> {
+        let processes = observation.processes.as_ref()?;
+        processes.get(self.id.as_str()).map(|info| info.state)
+    }
+
+    fn detail(&self, observation: &Observation) -> String {
+        let info = observation.processes.as_ref().and_then(|processes| processes.get(self.id.as_str()));
+        info.map(|info| info.detail.clone()).unwrap_or_default()
+    }
+
+    fn presence(&self) -> Option<Presence> {
+        self.observer.latest().presences.get(&self.id).cloned()
+    }
+
+    fn process_spec(&self) -> ProcessSpec {
+        let mut env = self.config.env.clone();
+        env.insert("HERO_ACTOR_ID".to_owned(), self.id.to_string());
+        ProcessSpec {
+            name: self.id.to_string(),
+            program: self.config.binary.clone(),
+            args: self.config.args.clone(),
+            env,
+            working_dir: self.config.working_dir.clone(),
+            health_check: self.config.health_check.clone(),
+            restart: self.config.restart,
+            stop_grace: self.config.drain_timeout,
+            start_timeout: self.config.start_timeout,
+        }
+    }
+}
+
+/// The error of a job whose actor's process is known to be gone.
+pub(super) fn actor_lost(
+    id: &ActorId,
+    status: ExitStatus,
+    requested: bool,
+    log_tail: Vec<String>,
+) -> JobError {
+    let how = if requested { "was stopped" } else { "ended" };
+    let message = format!("actor {id} {how} with {status} before the job was finished");
+    JobError {
+        exit_code: status.code(),
+        signal: status.signal(),
+        log_tail,
+        ..JobError::new(JobErrorKind::ActorLost, message)
+    }
+}
+
+/// A receiver of looks, for callers that wait beside an operation.
+pub(super) type Observations = watch::Receiver<Arc<Observation>>;

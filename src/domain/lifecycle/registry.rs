@@ -1,0 +1,109 @@
+//! Which driver owns which actor. The one shared table of the manager; held for look-ups only.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::domain::actor::{ActorState, ActorStatus};
+use crate::domain::lifecycle::StopOptions;
+use crate::domain::lifecycle::admission::Verb;
+use crate::error::SupervisorError;
+
+/// Wishes of one actor that may wait; more callers than that are told to come back.
+const WAITING_WISHES: usize = 64;
+
+/// A wish on its way to a driver.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) verb: Verb,
+    pub(super) options: StopOptions,
+    /// Answered with whether anything had to be done.
+    pub(super) reply: oneshot::Sender<Result<bool, SupervisorError>>,
+}
+
+/// The way to a driver.
+#[derive(Debug, Clone)]
+pub(super) struct ActorHandle {
+    requests: mpsc::Sender<Request>,
+    status: watch::Receiver<ActorStatus>,
+}
+
+/// The driver's end of an [`ActorHandle`].
+#[derive(Debug)]
+pub(super) struct DriverEnd {
+    pub(super) requests: mpsc::Receiver<Request>,
+    pub(super) status: watch::Sender<ActorStatus>,
+}
+
+impl ActorHandle {
+    /// Both ends, beginning with this status.
+    pub(super) fn pair(status: ActorStatus) -> (Self, DriverEnd) {
+        let (request_sender, requests) = mpsc::channel(WAITING_WISHES);
+        let (status_sender, status) = watch::channel(status);
+        (Self { requests: request_sender, status }, DriverEnd { requests, status: status_sender })
+    }
+
+    /// The actor as its driver last saw it.
+    pub(super) fn status(&self) -> ActorStatus {
+        self.status.borrow().clone()
+    }
+
+    /// Hands over a wish; the receiver is answered when it is fulfilled, or cannot be.
+    pub(super) fn wish(
+        &self,
+        verb: Verb,
+        options: StopOptions,
+    ) -> Result<oneshot::Receiver<Result<bool, SupervisorError>>, SupervisorError> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.try_send(Request { verb, options, reply }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => SupervisorError::OperationInProgress {
+                id: self.status().record.id,
+                operation: "a queue of other requests",
+            },
+            mpsc::error::TrySendError::Closed(_) => SupervisorError::ShuttingDown,
+        })?;
+        Ok(answer)
+    }
+}
+
+/// All drivers by actor name.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Registry {
+    handles: Arc<Mutex<BTreeMap<String, ActorHandle>>>,
+}
+
+impl Registry {
+    pub(super) fn get(&self, name: &str) -> Option<ActorHandle> {
+        self.lock().get(name).cloned()
+    }
+
+    /// Adds a driver unless there is one; false if so.
+    pub(super) fn insert(&self, name: &str, handle: ActorHandle) -> bool {
+        let mut handles = self.lock();
+        if handles.contains_key(name) {
+            return false;
+        }
+        handles.insert(name.to_owned(), handle);
+        true
+    }
+
+    pub(super) fn remove(&self, name: &str) {
+        self.lock().remove(name);
+    }
+
+    /// Every actor as its driver last saw it.
+    pub(super) fn statuses(&self) -> Vec<ActorStatus> {
+        self.lock().values().map(ActorHandle::status).collect()
+    }
+
+    /// The state of an actor, None for a name that is not an actor of this node.
+    pub(super) fn state_of(&self, name: &str) -> Option<ActorState> {
+        self.lock().get(name).map(|handle| handle.status.borrow().state)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, ActorHandle>> {
+        // The map is whole between any two statements, so a panic elsewhere cannot have broken it.
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
