@@ -70,6 +70,8 @@ pub trait WorkQueue: Send + Sync {
     async fn announce(&self, draining: bool) -> Result<(), QueueError>;
 
     /// Waits up to `wait` for work and takes at most about `max` jobs, oldest first. An empty list after `wait`.
+    /// With `max` 0 it takes nothing of the queue that all actors share and waits for what is meant for this actor
+    /// alone: drains, hints and jobs pinned to it. A busy or draining actor waits like this.
     /// Only one call at a time; dropping it may lose track of what was delivered until `recover`.
     async fn take(&self, max: usize, wait: Duration) -> Result<Vec<Work>, QueueError>;
 
