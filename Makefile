@@ -1,0 +1,33 @@
+# The verbs of this project. `make demo` and `make test` install what they need.
+.PHONY: demo run test lint gen bench
+
+# Everything once, for real: private Redis, supervisor, actors, a job from gRPC and back.
+demo:
+	.ci/install redis
+	cargo build --bins
+	examples/demo.sh
+
+# The service with a private Redis and local actors, until Ctrl-C.
+run:
+	.ci/install redis
+	cargo build --bins
+	cargo run --bin hero-supervisor -- dev
+
+test: lint
+	.ci/install redis zinit grpcurl
+	cargo test
+
+lint:
+	.ci/install rust-components
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+
+# Writes everything that is generated and committed; `make test` fails when that would change something.
+gen:
+	HERO_GENERATE=1 cargo test --test it generated_files
+
+bench:
+	.ci/install redis
+	cargo build --release --bins
+	cargo bench --bench budget
