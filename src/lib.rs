@@ -1,4 +1,59 @@
 //! Keeps script actors alive through Zinit and gives them jobs through Redis, behind one gRPC service.
+//!
+//! This page is the architecture. The public contract is `proto/hero/supervisor/v1`, the protocol between the
+//! supervisor and its actors `docs/actor-protocol.md`.
+//!
+//! # Bird's view
+//!
+//! ```text
+//!  clients, grpcurl ──gRPC──► grpc ──► domain ──► ports ◄── adapters ──► Redis   ◄── actors (any language)
+//!                                                                   └──► Zinit, or the local runner
+//! ```
+//!
+//! Processes belong to the process manager and jobs belong to Redis. The supervisor holds neither, so it can be killed,
+//! upgraded or run several times over at any moment: actors go on, jobs go on, and the next supervisor reads the
+//! wishes, looks at the world and arrives at the same view.
+//!
+//! # Code map
+//!
+//! | module | what it owns | what it never does |
+//! |---|---|---|
+//! | [`domain`] | values, decisions (pure functions) and the loops that apply them | IO, wire formats |
+//! | [`ports`] | what the domain needs of the world, as traits | name an implementation |
+//! | [`adapters`] | Redis, Zinit, the local runner, memory, the clock | decide, name each other or gRPC |
+//! | [`grpc`] | parse requests, render answers, errors to codes, health and reflection | decide |
+//! | [`actor`] | what every actor binary shares: queue loop, heartbeat, drain, engine hosts | name Redis |
+//! | [`cli`] | the command line; talks gRPC like everybody else | reach into the domain's loops |
+//! | [`app`] | joins adapters to the domain and the domain to gRPC | anything else |
+//! | [`config`], [`shutdown`], [`telemetry`] | settings with their origins, the two-step end, logs | |
+//!
+//! # Invariants
+//!
+//! * `domain` and `ports` name no tonic, prost, redis, serde and no socket; adapters do not name each other. A test
+//!   parses the sources (`tests/it/architecture.rs`).
+//! * Redis keys are spelled in `adapters/redis/keys.rs` only, Zinit's words in `adapters/zinit` only.
+//! * Every adapter of a port passes the same contract suite (`tests/it/contract`), the in-memory ones as well.
+//! * One task writes the record of an actor, and one atomic function writes each change of a job.
+//! * No call out without a deadline, no task without an owner, no channel without a bound.
+//! * An actor's process that talks to Redis never runs script text itself: that is done by a host process behind a pipe.
+//!
+//! # One RunJob, end to end
+//!
+//! 1. `grpc` parses the request; every violation is collected before anything is done. The wait is the least of `max_wait`,
+//!    what is left of the caller's deadline, and ten minutes.
+//! 2. [`Supervisor::run`] checks the limits, mints a UUIDv7 and hands a [`Submission`](ports::job_queue::Submission) to the queue.
+//! 3. The Redis adapter registers the awaiter, then puts what was submitted in the same moment into one function call:
+//!    record, index, event and queue entry are written in one atomic step.
+//! 4. An actor waits in a blocking read; the entry wakes exactly one. Delivery is the lease, and the id of the entry is the
+//!    fence: whoever cannot acknowledge it has lost the job.
+//! 5. The actor's loop passes the script over a pipe to a warm host process: a fresh engine per job on one long-lived
+//!    thread with a big stack. A host that crashes or overruns costs that one job.
+//! 6. The end is written by one function: fence, record, event, and a reply to the stream of the supervisor that waits.
+//! 7. The supervisor's one reader of replies resolves the awaiter; `grpc` renders the job. Would the reply be lost, a sweep
+//!    finds the record within a second.
+//!
+//! If the actor dies in between, the process manager's word that the process is gone is enough to take its jobs back
+//! at once ([`domain::lifecycle`]); the lease is the second line, for machines that vanish whole.
 
 pub mod actor;
 pub mod adapters;
