@@ -12,8 +12,6 @@ mod observer;
 mod operation;
 mod registry;
 mod restarts;
-#[cfg(test)]
-mod tests;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -99,17 +97,15 @@ pub struct Changed {
     pub done: bool,
 }
 
-/// Which actors.
+/// Which actors of this node: those that match every part that is set. With no part set, all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ActorSelector {
-    /// These.
+    /// These; one that does not exist gets an answer that says so.
     pub ids: Vec<ActorId>,
-    /// All of these types.
+    /// Those of these types.
     pub script_types: Vec<ScriptType>,
-    /// All that have every one of these labels.
+    /// Those that have every one of these labels.
     pub labels: Vec<(String, String)>,
-    /// All of this node.
-    pub all: bool,
 }
 
 /// What became of one actor of many.
@@ -602,19 +598,24 @@ impl ActorLifecycleManager {
         }
     }
 
-    /// Names of the actors of this node that a selector means; named ones that do not exist are kept, for their answer.
+    /// Names of the actors that a selector means; named ones that are not here are kept, for their answer.
     async fn select(&self, selector: &ActorSelector) -> Result<Vec<ActorId>, SupervisorError> {
         self.open().await?;
         let matches = |actor: &ActorStatus| {
-            let labels = &actor.record.config.labels;
-            let labelled = !selector.labels.is_empty()
-                && selector.labels.iter().all(|(name, value)| labels.get(name) == Some(value));
-            selector.all || labelled || selector.script_types.contains(&actor.record.config.script_type)
+            let (id, config) = (&actor.record.id, &actor.record.config);
+            let named = selector.ids.is_empty() || selector.ids.contains(id);
+            let typed =
+                selector.script_types.is_empty() || selector.script_types.contains(&config.script_type);
+            let labelled = selector.labels.iter().all(|(name, value)| config.labels.get(name) == Some(value));
+            actor.record.node == self.parts().node && named && typed && labelled
         };
         let actors = self.actors().await?;
-        let here = actors.into_iter().filter(|actor| actor.record.node == self.parts().node);
-        let mut ids: BTreeSet<ActorId> = here.filter(matches).map(|actor| actor.record.id).collect();
-        ids.extend(selector.ids.iter().cloned());
+        let mut ids: BTreeSet<ActorId> =
+            actors.iter().filter(|actor| matches(actor)).map(|actor| actor.record.id.clone()).collect();
+        let known = |id: &&ActorId| {
+            actors.iter().any(|actor| actor.record.id == **id && !elsewhere(actor, self.node()))
+        };
+        ids.extend(selector.ids.iter().filter(|id| !known(id)).cloned());
         Ok(ids.into_iter().collect())
     }
 
@@ -714,6 +715,10 @@ impl std::fmt::Debug for ActorLifecycleManager {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ActorLifecycleManager").field("node", &self.parts().node).finish_non_exhaustive()
     }
+}
+
+fn elsewhere(actor: &ActorStatus, node: &NodeName) -> bool {
+    actor.record.node != *node
 }
 
 /// Waits for the answer to a wish; the wish stands when the wait is over first.

@@ -16,22 +16,59 @@ const RULES: &[Rule] = &[
     Rule {
         layer: "domain",
         never: &[
-            "tonic", "prost", "prost_types", "redis", "rhai", "serde", "serde_json", "tokio::net", "std::net",
-            "std::os::unix::net", "crate::grpc", "crate::adapters", "crate::app", "crate::cli", "crate::actor",
+            "tonic",
+            "prost",
+            "prost_types",
+            "redis",
+            "rhai",
+            "serde",
+            "serde_json",
+            "tokio::net",
+            "std::net",
+            "std::os::unix::net",
+            "crate::grpc",
+            "crate::adapters",
+            "crate::app",
+            "crate::cli",
+            "crate::actor",
             "crate::config",
         ],
     },
     Rule {
         layer: "ports",
         never: &[
-            "tonic", "prost", "prost_types", "redis", "rhai", "serde", "serde_json", "tokio::net", "std::net",
-            "std::os::unix::net", "crate::grpc", "crate::adapters", "crate::app", "crate::cli", "crate::actor",
-            "crate::config", "crate::domain::lifecycle", "crate::domain::supervisor", "crate::domain::health",
+            "tonic",
+            "prost",
+            "prost_types",
+            "redis",
+            "rhai",
+            "serde",
+            "serde_json",
+            "tokio::net",
+            "std::net",
+            "std::os::unix::net",
+            "crate::grpc",
+            "crate::adapters",
+            "crate::app",
+            "crate::cli",
+            "crate::actor",
+            "crate::config",
+            "crate::domain::lifecycle",
+            "crate::domain::supervisor",
+            "crate::domain::health",
         ],
     },
     Rule {
         layer: "adapters",
-        never: &["tonic", "prost", "crate::grpc", "crate::app", "crate::cli", "crate::actor", "crate::config"],
+        never: &[
+            "tonic",
+            "prost",
+            "crate::grpc",
+            "crate::app",
+            "crate::cli",
+            "crate::actor",
+            "crate::config",
+        ],
     },
     Rule {
         layer: "adapters/redis",
@@ -65,7 +102,11 @@ fn no_layer_names_what_it_must_not_know() {
             for path in paths_in(&file) {
                 let named = |never: &&&str| path == **never || path.starts_with(&format!("{never}::"));
                 if let Some(never) = rule.never.iter().find(named) {
-                    broken.push(format!("{} names {path} ({} never names {never})", file.display(), rule.layer));
+                    broken.push(format!(
+                        "{} names {path} ({} never names {never})",
+                        file.display(),
+                        rule.layer
+                    ));
                 }
             }
         }

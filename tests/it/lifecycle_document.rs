@@ -14,8 +14,8 @@
 use std::path::PathBuf;
 
 use hero_supervisor::{
-    ActorConfig, ActorLifecycleManager, ActorLifecycleManagerBuilder, ScriptType, Supervisor, SupervisorBuilder,
-    SupervisorError,
+    ActorConfig, ActorLifecycleManager, ActorLifecycleManagerBuilder, ScriptType, Supervisor,
+    SupervisorBuilder, SupervisorError,
 };
 
 #[rustfmt::skip]

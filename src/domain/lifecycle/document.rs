@@ -19,7 +19,7 @@ impl ActorLifecycleManager {
     /// # Errors
     /// The first failure, after all others have been tried.
     pub async fn start_all_actors(&self) -> Result<(), SupervisorError> {
-        first_failure(self.start_many(&everyone(), UNTIL_DONE).await?)
+        first_failure(self.start_many(&ActorSelector::default(), UNTIL_DONE).await?)
     }
 
     /// Drains and stops every actor of this node and waits until all processes are gone.
@@ -27,7 +27,7 @@ impl ActorLifecycleManager {
     /// # Errors
     /// The first failure, after all others have been tried.
     pub async fn stop_all_actors(&self) -> Result<(), SupervisorError> {
-        first_failure(self.stop_many(&everyone(), &StopOptions::default(), UNTIL_DONE).await?)
+        first_failure(self.stop_many(&ActorSelector::default(), &StopOptions::default(), UNTIL_DONE).await?)
     }
 
     /// Makes the actor, if it is not there, starts it and waits until it is RUNNING.
@@ -98,10 +98,6 @@ impl ActorLifecycleManager {
     pub async fn start_health_monitoring(&self) {
         self.health().run(self).await;
     }
-}
-
-fn everyone() -> ActorSelector {
-    ActorSelector { all: true, ..ActorSelector::default() }
 }
 
 fn parse(name: &str) -> Result<ActorId, SupervisorError> {
