@@ -1,16 +1,36 @@
-//! Runs processes as our own children, for hosts without Zinit.
+//! Runs processes as our own children, for `dev` and for hosts without Zinit.
+//!
+//! ```text
+//!  LocalRunner ── one owner task a process ──► spawning thread ──► [shim] program (a process group each)
+//! ```
+//!
+//! Only the owner starts, ends and restarts its process, so nothing can be started twice or restarted after a
+//! stop. Children die with us: in `close`, when their owner is dropped, and by a signal of the kernel if we are killed
+//! (their own children are not covered by that one).
 
+mod health;
+mod logs;
+mod process;
 pub mod shim;
+mod spawn;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::future::join_all;
+use nix::sys::signal::Signal;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::task::TaskTracker;
 
+use self::logs::Logs;
+use self::process::{Command, Owner, Reply, Snapshot};
+use self::spawn::Spawner;
 use crate::ports::clock::Clock;
 use crate::ports::process_manager::{
-    LogLine, ProcessError, ProcessInfo, ProcessManager, ProcessManagerInfo, ProcessSpec,
+    LogLine, ProcessError, ProcessInfo, ProcessManager, ProcessManagerInfo, ProcessSpec, ProcessState,
 };
 
 /// What a [`LocalRunner`] can be told.
@@ -19,7 +39,8 @@ pub struct LocalOptions {
     /// Tells the time of log lines.
     pub clock: Arc<dyn Clock>,
     /// Words put before each program that make it die with us, `[hero-supervisor, exec-shim, --pdeathsig]` for
-    /// instance (see [`shim::exec_shim`]). Without them `setpriv` is used if it is installed.
+    /// instance (see [`shim::exec_shim`]; `--parent PID --` is added to them). Without them `setpriv` is used if it is
+    /// installed.
     pub shim: Option<Vec<OsString>>,
 }
 
@@ -32,49 +53,156 @@ impl LocalOptions {
 
 /// Runs processes as our own children. They die with us.
 pub struct LocalRunner {
-    _options: LocalOptions,
+    options: LocalOptions,
+    tasks: TaskTracker,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    closed: bool,
+    spawner: Option<Spawner>,
+    processes: BTreeMap<String, Process>,
+}
+
+/// Our end of an owner task.
+#[derive(Clone)]
+struct Process {
+    commands: mpsc::Sender<Command>,
+    seen: watch::Receiver<Snapshot>,
+    logs: Arc<Logs>,
 }
 
 impl LocalRunner {
     /// A runner without processes. Nothing is done before the first call.
     pub fn new(options: LocalOptions) -> Self {
-        Self { _options: options }
+        Self { options, tasks: TaskTracker::new(), inner: Mutex::default() }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn process(&self, name: &str) -> Option<Process> {
+        self.inner().processes.get(name).cloned()
+    }
+
+    /// The owner of this process, made if there is none yet.
+    fn owner_for(&self, spec: &ProcessSpec) -> Result<Process, ProcessError> {
+        let mut inner = self.inner();
+        if inner.closed {
+            return Err(ProcessError::Unavailable("the local runner is closed".into()));
+        }
+        if let Some(process) = inner.processes.get(&spec.name)
+            && !process.commands.is_closed()
+        {
+            return Ok(process.clone());
+        }
+        let spawner = match &inner.spawner {
+            Some(spawner) => spawner.clone(),
+            None => {
+                let started = Spawner::start(self.options.shim.clone());
+                started.map_err(|error| ProcessError::Unavailable(error.into()))?
+            }
+        };
+        inner.spawner = Some(spawner.clone());
+        let (commands, inbox) = mpsc::channel(16);
+        let down = Snapshot { state: ProcessState::Down { exit: None }, detail: String::new() };
+        let (published, seen) = watch::channel(down);
+        let logs = Arc::new(Logs::default());
+        let clock = self.options.clock.clone();
+        let owner = Owner { spec: spec.clone(), spawner, logs: logs.clone(), clock, published };
+        self.tasks.spawn(owner.run(inbox));
+        let process = Process { commands, seen, logs };
+        inner.processes.insert(spec.name.clone(), process.clone());
+        Ok(process)
+    }
+}
+
+impl Process {
+    /// Has a command carried out; None when the process was forgotten in between.
+    async fn ask(&self, command: impl FnOnce(Reply) -> Command) -> Option<Result<(), ProcessError>> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.ok()?;
+        answer.await.ok()
     }
 }
 
 #[async_trait]
 impl ProcessManager for LocalRunner {
     async fn probe(&self) -> Result<ProcessManagerInfo, ProcessError> {
-        Err(unsupported())
+        if self.inner().closed {
+            return Err(ProcessError::Unavailable("the local runner is closed".into()));
+        }
+        Ok(ProcessManagerInfo { name: "local runner".to_owned(), latency: Duration::ZERO })
     }
 
-    async fn start(&self, _spec: &ProcessSpec) -> Result<(), ProcessError> {
-        Err(unsupported())
+    async fn start(&self, spec: &ProcessSpec) -> Result<(), ProcessError> {
+        let texts = spec.args.iter().chain(spec.env.keys()).chain(spec.env.values());
+        if texts.clone().any(|text| text.contains('\0')) {
+            let reason =
+                format!("process {:?} has an argument or a variable with a NUL character", spec.name);
+            return Err(ProcessError::Rejected { reason });
+        }
+        loop {
+            let process = self.owner_for(spec)?;
+            let spec = Box::new(spec.clone());
+            if let Some(answer) = process.ask(|reply| Command::Start(spec, reply)).await {
+                return answer;
+            }
+        }
     }
 
-    async fn stop(&self, _name: &str, _grace: Duration) -> Result<(), ProcessError> {
-        Err(unsupported())
+    async fn stop(&self, name: &str, grace: Duration) -> Result<(), ProcessError> {
+        let Some(process) = self.process(name) else { return Ok(()) };
+        process.ask(|reply| Command::Stop(Some(grace), reply)).await.unwrap_or(Ok(()))
     }
 
-    async fn remove(&self, _name: &str) -> Result<(), ProcessError> {
-        Err(unsupported())
+    async fn remove(&self, name: &str) -> Result<(), ProcessError> {
+        let Some(process) = self.process(name) else { return Ok(()) };
+        process.ask(Command::Remove).await.unwrap_or(Ok(()))?;
+        let mut inner = self.inner();
+        if inner.processes.get(name).is_some_and(|process| process.commands.is_closed()) {
+            inner.processes.remove(name);
+        }
+        Ok(())
     }
 
-    async fn signal(&self, _name: &str, _signal: i32) -> Result<(), ProcessError> {
-        Err(unsupported())
+    async fn signal(&self, name: &str, signal: i32) -> Result<(), ProcessError> {
+        let unknown = || ProcessError::NotFound { name: name.to_owned() };
+        let process = self.process(name).ok_or_else(unknown)?;
+        let signal = Signal::try_from(signal)
+            .map_err(|_unknown| ProcessError::Rejected { reason: format!("{signal} is not a signal") })?;
+        process.ask(|reply| Command::Signal(signal, reply)).await.unwrap_or_else(|| Err(unknown()))
     }
 
     async fn list(&self) -> Result<Vec<ProcessInfo>, ProcessError> {
-        Err(unsupported())
+        let inner = self.inner();
+        let living = inner.processes.iter().filter(|(_name, process)| !process.commands.is_closed());
+        let info = |(name, process): (&String, &Process)| {
+            let Snapshot { state, detail } = process.seen.borrow().clone();
+            ProcessInfo { name: name.clone(), state, detail }
+        };
+        Ok(living.map(info).collect())
     }
 
-    async fn log_tail(&self, _name: &str, _lines: usize) -> Result<Vec<LogLine>, ProcessError> {
-        Err(unsupported())
+    async fn log_tail(&self, name: &str, lines: usize) -> Result<Vec<LogLine>, ProcessError> {
+        Ok(self.process(name).map(|process| process.logs.tail(lines)).unwrap_or_default())
     }
 
-    async fn close(&self) {}
-}
-
-fn unsupported() -> ProcessError {
-    ProcessError::Unsupported { reason: "the local runner is not built yet".to_owned() }
+    /// Stops every process, each with the grace of its definition. Nothing can be started afterwards.
+    async fn close(&self) {
+        let processes = {
+            let mut inner = self.inner();
+            inner.closed = true;
+            std::mem::take(&mut inner.processes)
+        };
+        let stops = processes.values().map(|process| process.ask(|reply| Command::Stop(None, reply)));
+        join_all(stops).await;
+        drop(processes);
+        // The thread may end now; whatever it spawned is gone.
+        self.inner().spawner = None;
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
 }

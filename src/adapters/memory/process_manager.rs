@@ -1,57 +1,268 @@
 //! A process manager whose processes are only states, for tests with paused time.
+//!
+//! Nothing runs in the background: whenever it is asked, it first lets happen what should have happened since, at the
+//! times when it should have. So with paused time every run is the same.
 
+mod process;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::time::{Instant, sleep, sleep_until};
 
+pub use self::process::Behaviour;
+use self::process::{Phase, Pids, Process};
+use crate::domain::actor::ExitStatus;
 use crate::ports::process_manager::{
     LogLine, ProcessError, ProcessInfo, ProcessManager, ProcessManagerInfo, ProcessSpec,
 };
 
-/// A process manager whose processes are only states.
-#[derive(Default)]
-pub struct MemoryProcessManager {}
+/// How long a call hangs before it fails with `TimedOut`.
+const DEADLINE: Duration = Duration::from_secs(2);
 
+/// What is wrong with the whole process manager.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Fault {
+    /// Nothing.
+    #[default]
+    None,
+    /// Every call fails at once with `Unavailable`.
+    Unavailable,
+    /// Every call fails after 2 s with `TimedOut`, without effect.
+    Hung,
+}
+
+/// A call that was to change something, as it came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Call {
+    /// A start of this name.
+    Start(String),
+    /// A stop of this name with this grace.
+    Stop(String, Duration),
+    /// A removal of this name.
+    Remove(String),
+    /// A signal to this name.
+    Signal(String, i32),
+}
+
+/// A process manager whose processes are only states.
+#[derive(Debug, Default)]
+pub struct MemoryProcessManager {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    fault: Fault,
+    calls: Vec<Call>,
+    /// One entry a start to come, true when it fails.
+    starts: VecDeque<bool>,
+    behaviours: BTreeMap<String, Behaviour>,
+    processes: BTreeMap<String, Process>,
+    /// Stops so far, by name: a start that waits gives way to a stop that came later.
+    stops: BTreeMap<String, u64>,
+    pids: Pids,
+}
+
+/// Handles for tests.
 impl MemoryProcessManager {
     /// A manager without processes.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Breaks or mends the whole process manager.
+    pub fn set_fault(&self, fault: Fault) {
+        self.inner().fault = fault;
+    }
+
+    /// Sets what a process of this name does from its next start on.
+    pub fn behave(&self, name: &str, behaviour: Behaviour) {
+        self.inner().behaviours.insert(name.to_owned(), behaviour);
+    }
+
+    /// Has the start number `nth` from now on (1 is the next one, of whatever process) fail with `Rejected`.
+    pub fn fail_start(&self, nth: usize) {
+        let mut inner = self.inner();
+        let nth = nth.max(1);
+        let length = inner.starts.len().max(nth);
+        inner.starts.resize(length, false);
+        inner.starts[nth - 1] = true;
+    }
+
+    /// Ends a process that runs, as if it had crashed. False when it does not run.
+    pub fn exit(&self, name: &str, status: ExitStatus) -> bool {
+        let mut inner = self.settled();
+        let Inner { processes, pids, .. } = &mut *inner;
+        processes.get_mut(name).is_some_and(|process| process.crash(status, Instant::now(), pids))
+    }
+
+    /// Adds a line to what a process has written; nothing for an unknown name.
+    pub fn write_line(&self, name: &str, line: LogLine) {
+        if let Some(process) = self.inner().processes.get_mut(name) {
+            process.logs.push(line);
+        }
+    }
+
+    /// The definition that a process was last started by.
+    pub fn spec(&self, name: &str) -> Option<ProcessSpec> {
+        self.inner().processes.get(name).map(|process| process.spec.clone())
+    }
+
+    /// All calls so far that were to change something.
+    pub fn calls(&self) -> Vec<Call> {
+        self.inner().calls.clone()
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same, with everything done that was due.
+    fn settled(&self) -> MutexGuard<'_, Inner> {
+        let mut inner = self.inner();
+        let Inner { processes, pids, .. } = &mut *inner;
+        let now = Instant::now();
+        for process in processes.values_mut() {
+            process.settle(now, pids);
+        }
+        inner
+    }
+
+    fn stops_of(&self, name: &str) -> u64 {
+        self.inner().stops.get(name).copied().unwrap_or_default()
+    }
+
+    async fn answers(&self) -> Result<(), ProcessError> {
+        let fault = self.inner().fault;
+        match fault {
+            Fault::None => Ok(()),
+            Fault::Unavailable => Err(ProcessError::Unavailable("it was told to be away".into())),
+            Fault::Hung => {
+                sleep(DEADLINE).await;
+                Err(ProcessError::TimedOut { after: DEADLINE })
+            }
+        }
+    }
+
+    /// One step of a start: done, or wait until then and try again.
+    fn try_start(&self, spec: &ProcessSpec) -> Option<Instant> {
+        let mut inner = self.settled();
+        let now = Instant::now();
+        let Inner { behaviours, processes, pids, .. } = &mut *inner;
+        let behaviour = behaviours.get(&spec.name).cloned().unwrap_or_default();
+        let Some(process) = processes.get_mut(&spec.name) else {
+            let mut process = Process::new(spec.clone(), behaviour);
+            process.spawn(now, pids);
+            processes.insert(spec.name.clone(), process);
+            return None;
+        };
+        match process.phase {
+            Phase::Stopping { gone_at, .. } => Some(gone_at),
+            Phase::Starting { .. } | Phase::Running { .. } if process.spec == *spec => None,
+            Phase::Starting { .. } | Phase::Running { .. } => {
+                let grace = process.spec.stop_grace;
+                process.stop(now, grace)
+            }
+            Phase::Down { .. } | Phase::SpawnFailed | Phase::Backoff { .. } => {
+                process.restarted_by_hand(spec.clone(), behaviour);
+                process.spawn(now, pids);
+                None
+            }
+        }
     }
 }
 
 #[async_trait]
 impl ProcessManager for MemoryProcessManager {
     async fn probe(&self) -> Result<ProcessManagerInfo, ProcessError> {
-        Err(unsupported())
+        self.answers().await?;
+        Ok(ProcessManagerInfo { name: "memory".to_owned(), latency: Duration::ZERO })
     }
 
-    async fn start(&self, _spec: &ProcessSpec) -> Result<(), ProcessError> {
-        Err(unsupported())
+    async fn start(&self, spec: &ProcessSpec) -> Result<(), ProcessError> {
+        self.inner().calls.push(Call::Start(spec.name.clone()));
+        self.answers().await?;
+        if self.inner().starts.pop_front() == Some(true) {
+            return Err(ProcessError::Rejected { reason: "this start was told to fail".to_owned() });
+        }
+        let stops = self.stops_of(&spec.name);
+        while let Some(later) = self.try_start(spec) {
+            sleep_until(later).await;
+            if self.stops_of(&spec.name) != stops {
+                break;
+            }
+        }
+        Ok(())
     }
 
-    async fn stop(&self, _name: &str, _grace: Duration) -> Result<(), ProcessError> {
-        Err(unsupported())
+    async fn stop(&self, name: &str, grace: Duration) -> Result<(), ProcessError> {
+        self.inner().calls.push(Call::Stop(name.to_owned(), grace));
+        self.answers().await?;
+        let gone_at =
+            self.settled().processes.get_mut(name).and_then(|process| process.stop(Instant::now(), grace));
+        if let Some(gone_at) = gone_at {
+            sleep_until(gone_at).await;
+        }
+        drop(self.settled());
+        Ok(())
     }
 
-    async fn remove(&self, _name: &str) -> Result<(), ProcessError> {
-        Err(unsupported())
+    async fn remove(&self, name: &str) -> Result<(), ProcessError> {
+        self.inner().calls.push(Call::Remove(name.to_owned()));
+        self.answers().await?;
+        let mut inner = self.settled();
+        match inner.processes.get(name).map(|process| process.phase) {
+            None => Ok(()),
+            Some(Phase::Down { .. } | Phase::SpawnFailed) => {
+                inner.processes.remove(name);
+                Ok(())
+            }
+            Some(
+                Phase::Starting { .. }
+                | Phase::Running { .. }
+                | Phase::Stopping { .. }
+                | Phase::Backoff { .. },
+            ) => {
+                let reason = format!("process {name:?} still runs: stop it first");
+                Err(ProcessError::Rejected { reason })
+            }
+        }
     }
 
-    async fn signal(&self, _name: &str, _signal: i32) -> Result<(), ProcessError> {
-        Err(unsupported())
+    async fn signal(&self, name: &str, signal: i32) -> Result<(), ProcessError> {
+        self.inner().calls.push(Call::Signal(name.to_owned(), signal));
+        self.answers().await?;
+        let mut inner = self.settled();
+        let Inner { processes, pids, .. } = &mut *inner;
+        let process =
+            processes.get_mut(name).ok_or_else(|| ProcessError::NotFound { name: name.to_owned() })?;
+        if process.signal(signal, Instant::now(), pids) {
+            return Ok(());
+        }
+        Err(ProcessError::Rejected { reason: format!("process {name:?} does not run") })
     }
 
     async fn list(&self) -> Result<Vec<ProcessInfo>, ProcessError> {
-        Err(unsupported())
+        self.answers().await?;
+        let info = |(name, process): (&String, &Process)| ProcessInfo {
+            name: name.clone(),
+            state: process.phase.state(),
+            detail: process.detail.clone(),
+        };
+        Ok(self.settled().processes.iter().map(info).collect())
     }
 
-    async fn log_tail(&self, _name: &str, _lines: usize) -> Result<Vec<LogLine>, ProcessError> {
-        Err(unsupported())
+    async fn log_tail(&self, name: &str, lines: usize) -> Result<Vec<LogLine>, ProcessError> {
+        self.answers().await?;
+        let inner = self.settled();
+        let Some(process) = inner.processes.get(name) else { return Ok(Vec::new()) };
+        Ok(process.logs[process.logs.len().saturating_sub(lines)..].to_vec())
     }
 
-    async fn close(&self) {}
-}
-
-fn unsupported() -> ProcessError {
-    ProcessError::Unsupported { reason: "the process manager in memory is not built yet".to_owned() }
+    async fn close(&self) {
+        self.inner().processes.clear();
+    }
 }

@@ -1,1 +1,146 @@
-//! (under construction)
+//! A private Zinit for one test.
+
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+use tokio::net::UnixStream;
+
+use super::wait::eventually;
+
+/// The variable by which everything that a private server started can be found again.
+const MARK: &str = "HERO_TEST_ZINIT";
+
+/// A `zinit-server` with a socket, a configuration and a log of its own. Dropping it kills it and all its services.
+pub(crate) struct PrivateZinit {
+    dir: TempDir,
+    server: Option<Child>,
+}
+
+impl PrivateZinit {
+    /// Starts a server and waits until it listens.
+    pub(crate) async fn start() -> Self {
+        let dir = tempfile::Builder::new().prefix("hz").tempdir_in("/tmp").unwrap();
+        let config = dir.path().join("cfg");
+        std::fs::create_dir(&config).unwrap();
+        std::fs::set_permissions(&config, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let mut zinit = Self { dir, server: None };
+        zinit.launch().await;
+        zinit
+    }
+
+    /// Its socket.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.dir.path().join("z.sock")
+    }
+
+    /// The folder of its service files.
+    pub(crate) fn config_dir(&self) -> PathBuf {
+        self.dir.path().join("cfg")
+    }
+
+    /// A folder for the test's own files.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// What the server wrote.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+
+    /// Kills the server alone; its services live on, as they do in life.
+    pub(crate) fn kill_server(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            server.kill().unwrap();
+            server.wait().unwrap();
+        }
+    }
+
+    /// Stops or continues the server (SIGSTOP, SIGCONT): it is there and does not answer.
+    pub(crate) fn signal_server(&self, signal: Signal) {
+        let server = self.server.as_ref().expect("the server runs");
+        kill(Pid::from_raw(server.id().cast_signed()), signal).unwrap();
+    }
+
+    /// Kills the services that a killed server left behind.
+    pub(crate) fn kill_orphans(&self) {
+        let mark = format!("{MARK}={}", self.dir.path().display());
+        // A process may fork while we look, so look until there is nothing to see.
+        for _round in 0..100 {
+            let marked = processes_with(&mark);
+            if marked.is_empty() {
+                return;
+            }
+            for pid in marked {
+                let _gone = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+        }
+    }
+
+    /// Starts the server again on the same socket and configuration.
+    pub(crate) async fn launch(&mut self) {
+        let path = std::env::var("PATH").unwrap_or_default();
+        let home = std::env::var("HOME").unwrap_or_default();
+        let log =
+            std::fs::File::options().create(true).append(true).open(self.dir.path().join("log")).unwrap();
+        // Three descriptors a service, and a server that runs out of them spins.
+        let script = "ulimit -n 4096 2>/dev/null; exec zinit-server -c \"$1\" -s \"$2\" --log-level info";
+        let server = Command::new("/bin/sh")
+            .args(["-c", script, "sh"])
+            .args([self.config_dir(), self.socket()])
+            .env("PATH", format!("{home}/.cargo/bin:{path}"))
+            .env(MARK, self.dir.path())
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        self.server = Some(server);
+        eventually("zinit-server listens", Duration::from_secs(20), || async {
+            let hint = "install it with: cargo install zinit --version 0.3.9 --locked";
+            let gone = self.server.as_ref().is_some_and(|server| has_ended(server.id()));
+            assert!(!gone, "zinit-server ended; {hint}\n{}", self.log());
+            UnixStream::connect(self.socket()).await.ok()
+        })
+        .await;
+    }
+}
+
+impl Drop for PrivateZinit {
+    #[expect(clippy::print_stderr, reason = "a failed test shows the log of its server")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the log of zinit-server:\n{}", self.log());
+        }
+        if let Some(mut server) = self.server.take() {
+            let _gone = server.kill();
+            let _gone = server.wait();
+        }
+        self.kill_orphans();
+    }
+}
+
+/// True once a child of ours has ended; it waits to be reaped then.
+fn has_ended(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(") ").next().is_none_or(|rest| rest.starts_with('Z') || rest.is_empty())
+}
+
+/// Living processes that have this variable in their environment.
+fn processes_with(mark: &str) -> Vec<i32> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let marked = |pid: &i32| {
+        let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environ.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
+    };
+    pids.filter(marked).collect()
+}

@@ -1,0 +1,169 @@
+//! Spawns children from a thread that lives as long as the runner, and holds them so that none outlives it.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use process_wrap::tokio::{ChildWrapper, CommandWrap, KillOnDrop, ProcessGroup};
+use tokio::process::{ChildStderr, ChildStdout};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::domain::actor::ExitStatus;
+
+/// What is to run, ready for exec.
+#[derive(Debug, Clone)]
+pub(super) struct Launch {
+    /// Program and arguments.
+    pub(super) argv: Vec<OsString>,
+    /// Environment beside our own.
+    pub(super) env: Vec<(String, String)>,
+    /// Working folder.
+    pub(super) dir: Option<PathBuf>,
+    /// Whether its outputs are wanted.
+    pub(super) output: bool,
+}
+
+struct Request {
+    launch: Launch,
+    runtime: Handle,
+    reply: oneshot::Sender<io::Result<Child>>,
+}
+
+/// Hands launches to the spawning thread.
+///
+/// A child that is to die with us gets its signal when the *thread* that spawned it ends. Threads of the runtime come
+/// and go, this one ends when the last clone of the spawner is dropped.
+#[derive(Clone)]
+pub(super) struct Spawner {
+    requests: mpsc::Sender<Request>,
+}
+
+impl Spawner {
+    /// Starts the thread.
+    pub(super) fn start(shim: Option<Vec<OsString>>) -> io::Result<Self> {
+        let shim = shim.map(with_parent).or_else(setpriv).unwrap_or_default();
+        let (requests, mut inbox) = mpsc::channel::<Request>(16);
+        std::thread::Builder::new().name("spawner".to_owned()).spawn(move || {
+            while let Some(Request { launch, runtime, reply }) = inbox.blocking_recv() {
+                let _context = runtime.enter();
+                // Nobody waits for the answer any more: the child dies with its drop.
+                drop(reply.send(spawn(&shim, &launch)));
+            }
+        })?;
+        Ok(Self { requests })
+    }
+
+    /// Spawns a child in a process group of its own.
+    pub(super) async fn spawn(&self, launch: Launch) -> io::Result<Child> {
+        let (reply, answer) = oneshot::channel();
+        let gone = || io::Error::other("the spawning thread ended");
+        let request = Request { launch, runtime: Handle::current(), reply };
+        self.requests.send(request).await.map_err(|_closed| gone())?;
+        answer.await.map_err(|_closed| gone())?
+    }
+}
+
+/// Our own shim is told who its parent has to be.
+fn with_parent(mut shim: Vec<OsString>) -> Vec<OsString> {
+    shim.extend(["--parent".into(), std::process::id().to_string().into(), "--".into()]);
+    shim
+}
+
+/// The stand-in for our shim, if it is installed.
+fn setpriv() -> Option<Vec<OsString>> {
+    let path = std::env::var_os("PATH")?;
+    let program = std::env::split_paths(&path).map(|dir| dir.join("setpriv")).find(|path| path.is_file())?;
+    Some(vec![program.into(), "--pdeathsig".into(), "KILL".into(), "--".into()])
+}
+
+fn spawn(shim: &[OsString], launch: &Launch) -> io::Result<Child> {
+    // The shim would be spawned well and fail later; look before, so that it is known at once.
+    executable(launch)?;
+    let mut words = shim.iter().chain(&launch.argv);
+    let program = words.next().ok_or_else(|| io::Error::other("no program"))?;
+    let mut command = CommandWrap::with_new(program, |command| {
+        let output = || if launch.output { Stdio::piped() } else { Stdio::null() };
+        command.args(words).envs(launch.env.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stdout(output()).stderr(output());
+        if let Some(dir) = &launch.dir {
+            command.current_dir(dir);
+        }
+    });
+    command.wrap(ProcessGroup::leader()).wrap(KillOnDrop);
+    let inner = command.spawn()?;
+    let pid = inner.id().ok_or_else(|| io::Error::other("the child has no pid"))?;
+    Ok(Child { inner, pid, gone: false })
+}
+
+fn executable(launch: &Launch) -> io::Result<()> {
+    if let Some(dir) = &launch.dir
+        && !dir.is_dir()
+    {
+        let fault = format!("the working folder {} is not there", dir.display());
+        return Err(io::Error::new(io::ErrorKind::NotFound, fault));
+    }
+    let Some(program) = launch.argv.first().map(Path::new) else { return Ok(()) };
+    if program.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the program is a folder"));
+    }
+    Ok(nix::unistd::access(program, nix::unistd::AccessFlags::X_OK)?)
+}
+
+/// A child with its process group; dropping it kills all of them.
+#[derive(Debug)]
+pub(super) struct Child {
+    inner: Box<dyn ChildWrapper>,
+    pid: u32,
+    gone: bool,
+}
+
+impl Child {
+    /// Its pid, which is the number of its group as well.
+    pub(super) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Its outputs, to be taken once.
+    pub(super) fn outputs(&mut self) -> (Option<ChildStdout>, Option<ChildStderr>) {
+        (self.inner.stdout().take(), self.inner.stderr().take())
+    }
+
+    /// Sends a signal to the whole group.
+    pub(super) fn signal(&self, signal: Signal) -> nix::Result<()> {
+        let group = i32::try_from(self.pid).map_err(|_too_big| nix::errno::Errno::EINVAL)?;
+        killpg(Pid::from_raw(group), signal)
+    }
+
+    /// Waits until the leader has ended, and ends what it left of its group: nobody is there to do it later.
+    /// Can be dropped and called again.
+    pub(super) async fn wait(&mut self) -> ExitStatus {
+        // Not the wrapper's own wait: it also waits for what the leader left, and that is ours to kill.
+        let status = self.inner.inner_mut().wait().await;
+        self.end();
+        let Ok(status) = status else { return ExitStatus::Unknown };
+        match (status.code(), status.signal()) {
+            (Some(code), _) => ExitStatus::Code(code),
+            (None, Some(signal)) => ExitStatus::Signal(signal),
+            (None, None) => ExitStatus::Unknown,
+        }
+    }
+
+    fn end(&mut self) {
+        if !self.gone {
+            self.gone = true;
+            // No such group is the usual answer: nobody was left.
+            let _left_over = self.signal(Signal::SIGKILL);
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
