@@ -1,0 +1,277 @@
+//! Doors of the service: TCP ports and unix sockets, bound before anything else is done.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::net::UnixListener as StdUnixListener;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::stream::{self, BoxStream, StreamExt};
+use nix::sys::stat::{Mode, umask};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tonic::transport::server::Connected;
+
+use crate::config::ListenAddr;
+
+/// After a failed accept, which is mostly "too many open files": long enough not to burn a core, short for callers.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Group and others get nothing: whoever can open the socket can run programs as us.
+const ALL_BUT_OWNER: Mode = Mode::from_bits_truncate(0o177);
+
+/// Why an address cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// The system refuses.
+    #[error("cannot listen on {addr}: {source}{}", bind_hint(source))]
+    Refused {
+        /// Where.
+        addr: ListenAddr,
+        /// In its words.
+        source: io::Error,
+    },
+    /// Another process answers there.
+    #[error("cannot listen on unix:{}: another process listens there; stop it or use another path", .0.display())]
+    SocketInUse(PathBuf),
+    /// The path is taken by something that is no socket, and not ours to remove.
+    #[error("cannot listen on unix:{}: the path exists and is not a socket; move it away", .0.display())]
+    NotASocket(PathBuf),
+}
+
+fn bind_hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "; stop who has it, or use --listen with another port (0 for any free one)",
+        io::ErrorKind::NotFound => "; make its folder first",
+        io::ErrorKind::PermissionDenied => "; use a port above 1023, or a path that you may write to",
+        _other => "",
+    }
+}
+
+/// One bound door.
+#[derive(Debug)]
+pub(super) enum Listener {
+    Tcp(TcpListener, SocketAddr),
+    Unix(UnixListener, SocketFile),
+}
+
+impl Listener {
+    /// Takes the door; nobody is let in before [`incoming`].
+    pub(super) async fn bind(addr: &ListenAddr) -> Result<Self, BindError> {
+        let refused = |source| BindError::Refused { addr: addr.clone(), source };
+        match addr {
+            ListenAddr::Tcp(socket) => {
+                let listener = TcpListener::bind(socket).await.map_err(refused)?;
+                let bound = listener.local_addr().map_err(refused)?;
+                Ok(Self::Tcp(listener, bound))
+            }
+            ListenAddr::Unix(path) => {
+                remove_stale_socket(path).await?;
+                let previous = umask(ALL_BUT_OWNER);
+                let bound = StdUnixListener::bind(path);
+                umask(previous);
+                let listener = bound.map_err(refused)?;
+                let file = SocketFile::of(path).map_err(refused)?;
+                listener.set_nonblocking(true).map_err(refused)?;
+                Ok(Self::Unix(UnixListener::from_std(listener).map_err(refused)?, file))
+            }
+        }
+    }
+
+    /// The address that callers use, with the real port.
+    pub(super) fn address(&self) -> ListenAddr {
+        match self {
+            Self::Tcp(_, bound) => ListenAddr::Tcp(*bound),
+            Self::Unix(_, file) => ListenAddr::Unix(file.path.clone()),
+        }
+    }
+
+    async fn accept(&self) -> io::Result<Connection> {
+        match self {
+            Self::Tcp(listener, _) => {
+                let (stream, _peer) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok(Connection::Tcp(stream))
+            }
+            Self::Unix(listener, _) => Ok(Connection::Unix(listener.accept().await?.0)),
+        }
+    }
+}
+
+/// All who come in through any of the doors; never ends, and outlives a lack of file descriptors.
+pub(super) fn incoming(listeners: Vec<Listener>) -> BoxStream<'static, io::Result<Connection>> {
+    let each = listeners.into_iter().map(|listener| {
+        stream::unfold(listener, |listener| async {
+            loop {
+                match listener.accept().await {
+                    Ok(connection) => return Some((Ok(connection), listener)),
+                    Err(error) => {
+                        tracing::warn!(%error, address = %listener.address(), "cannot accept a connection");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                }
+            }
+        })
+        .boxed()
+    });
+    stream::select_all(each).boxed()
+}
+
+/// A socket file of ours, removed with us unless somebody has put another in its place.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    inode: (u64, u64),
+}
+
+impl SocketFile {
+    fn of(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), inode: inode(path)? })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if inode(&self.path).is_ok_and(|inode| inode == self.inode)
+            && let Err(error) = std::fs::remove_file(&self.path)
+        {
+            tracing::debug!(%error, path = %self.path.display(), "the socket file stays");
+        }
+    }
+}
+
+fn inode(path: &Path) -> io::Result<(u64, u64)> {
+    let metadata = std::fs::symlink_metadata(path)?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+/// Removes the socket of a process that is gone; one that somebody answers on is left alone.
+async fn remove_stale_socket(path: &Path) -> Result<(), BindError> {
+    let Ok(metadata) = std::fs::symlink_metadata(path) else { return Ok(()) };
+    if !metadata.file_type().is_socket() {
+        return Err(BindError::NotASocket(path.to_owned()));
+    }
+    match UnixStream::connect(path).await {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path)
+            .map_err(|source| BindError::Refused { addr: ListenAddr::Unix(path.to_owned()), source }),
+        Ok(_) | Err(_) => Err(BindError::SocketInUse(path.to_owned())),
+    }
+}
+
+/// A caller's connection through either kind of door.
+#[derive(Debug)]
+pub(super) enum Connection {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Connected for Connection {
+    type ConnectInfo = ();
+
+    fn connect_info(&self) {}
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Tcp(stream) => stream.is_write_vectored(),
+            Self::Unix(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn unix(path: &Path) -> ListenAddr {
+        ListenAddr::Unix(path.to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_unix_socket_is_for_its_owner_and_goes_with_the_listener() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        let listener = Listener::bind(&unix(&path)).await.unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        drop(listener);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_dead_socket_is_replaced_and_a_living_one_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        drop(StdUnixListener::bind(&path).unwrap());
+        assert!(path.exists(), "std leaves the file, as a killed process does");
+        let living = Listener::bind(&unix(&path)).await.unwrap();
+        assert!(matches!(Listener::bind(&unix(&path)).await, Err(BindError::SocketInUse(_))));
+        drop(living);
+        std::fs::write(&path, "a letter").unwrap();
+        assert!(matches!(Listener::bind(&unix(&path)).await, Err(BindError::NotASocket(_))));
+        assert_eq!(std::fs::read(&path).unwrap(), b"a letter");
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_was_replaced_by_another_is_not_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        let first = Listener::bind(&unix(&path)).await.unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let _second = Listener::bind(&unix(&path)).await.unwrap();
+        drop(first);
+        assert!(path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_says_what_to_do() {
+        let first = Listener::bind(&ListenAddr::parse("127.0.0.1:0").unwrap()).await.unwrap();
+        let told = Listener::bind(&first.address()).await.unwrap_err().to_string();
+        assert!(told.contains("--listen"), "{told}");
+    }
+}

@@ -1,0 +1,24 @@
+//! The runtime, chosen by the size of the machine.
+
+use std::io;
+use std::num::NonZeroUsize;
+
+use tokio::runtime::{Builder, Runtime};
+
+/// Up to this many cores one thread does more than several: beside Redis and the actors on the same cores, worker
+/// threads mostly wake each other.
+const CORES_OF_ONE_THREAD: usize = 4;
+
+/// One thread on a small machine, one a core on a large one, or as many as were asked for.
+pub(super) fn build(worker_threads: Option<NonZeroUsize>) -> io::Result<Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let threads = match worker_threads {
+        Some(threads) => threads.get(),
+        None if cores <= CORES_OF_ONE_THREAD => 1,
+        None => cores,
+    };
+    match threads {
+        1 => Builder::new_current_thread().enable_all().build(),
+        several => Builder::new_multi_thread().worker_threads(several).enable_all().build(),
+    }
+}
