@@ -1,1 +1,206 @@
-//! (under construction)
+//! The command line: its tree, and the nouns that talk to a server through the generated client.
+//!
+//! What a command prints on standard output is data (a table, ids, or the canonical proto JSON of the response);
+//! everything else goes to standard error. Exit codes are those of [`Exit`].
+//!
+//! `serve`, `dev`, `doctor` and the shim are only parsed here; they are run by [`crate::app`], which alone may join
+//! the parts.
+
+mod actor;
+mod client;
+mod completions;
+mod config;
+mod exit;
+mod info;
+mod job;
+mod output;
+mod values;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use actor::ActorCommand;
+pub use client::ClientArgs;
+pub use completions::CompletionsArgs;
+pub use config::ConfigCommand;
+pub use exit::{Exit, Failure};
+pub use job::JobCommand;
+pub use output::{Format, Output, table};
+
+use crate::config::{Env, Flags, Layers};
+
+/// Keeps script actors alive through Zinit and gives them jobs through Redis
+#[derive(Debug, Parser)]
+#[command(name = "hero-supervisor", version, about, disable_help_subcommand = true, max_term_width = 110)]
+#[command(after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 ok, 1 job failed, 2 usage, 3 not found, 4 server unreachable, 5 refused, \
+                          124 wait timed out, 130 interrupted";
+
+/// Every command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the service
+    Serve(ServeArgs),
+    /// Try everything out: a private Redis, demo actors and the service in one command
+    Dev(DevArgs),
+    /// Create, look at, start, stop and scale actors
+    Actor(Client<ActorCommand>),
+    /// Run, submit, await, look at and cancel jobs
+    Job(Client<JobCommand>),
+    /// Show what the server is and can do
+    Info(ClientArgs),
+    /// Show or check the configuration of the service
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Find out what keeps the service from working well on this machine
+    Doctor(DoctorArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+    /// Prepare this process and become another program; used by the local runner
+    #[command(hide = true, disable_help_flag = true)]
+    ExecShim(ShimArgs),
+}
+
+/// A noun: its verb, and where the server is.
+#[derive(Debug, Args)]
+pub struct Client<V: Subcommand> {
+    /// Server and form of the output.
+    #[command(flatten)]
+    pub client: ClientArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: V,
+}
+
+/// The layers of the configuration that come from the command line.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ServeArgs {
+    /// TOML file with settings; flags and HERO_SUPERVISOR_* variables win over it
+    #[arg(long, value_name = "FILE", env = "HERO_SUPERVISOR_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// One flag for each setting.
+    #[command(flatten)]
+    pub flags: Flags,
+}
+
+impl ServeArgs {
+    /// These flags over the environment of this process, the file and the defaults.
+    pub fn layers(self) -> Layers {
+        crate::config::Config::layers(self.config, Env::of_process(), self.flags)
+    }
+}
+
+/// What `dev` can be told. The environment and files play no part, so that a trial never touches the real Redis.
+#[derive(Debug, Clone, Args)]
+pub struct DevArgs {
+    /// Actors to start, by script type: osis=2,python=1
+    #[arg(long, value_name = "TYPE=N,…", default_value = "osis=1", value_parser = values::actor_counts)]
+    pub actors: values::ActorCounts,
+    /// Folder for the data of Redis and the logs; it is kept [default: hero-supervisor/dev in the state folder]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Run the actors through the Zinit at this socket instead of as own children
+    #[arg(long, value_name = "SOCK")]
+    pub zinit: Option<PathBuf>,
+    /// Use this Redis instead of starting a private one
+    #[arg(long, value_name = "URL")]
+    pub redis_url: Option<String>,
+    /// Serve gRPC here: IP:PORT of this machine or unix:PATH; can be repeated [default: 127.0.0.1:50051]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Vec<String>,
+    /// Write pid and addresses to this file when serving
+    #[arg(long, value_name = "PATH")]
+    pub ready_file: Option<String>,
+    /// What to log: info or info,hero_supervisor=debug [default: warn]
+    #[arg(long, value_name = "FILTER")]
+    pub log_filter: Option<String>,
+}
+
+/// What `doctor` looks at: the same settings that `serve` would use.
+#[derive(Debug, Clone, Args)]
+pub struct DoctorArgs {
+    /// Settings of the service.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    pub output: Format,
+    /// Look for the actor programs here instead of beside this program and in /usr/local/bin
+    #[arg(long, value_name = "DIR")]
+    pub actor_dir: Option<PathBuf>,
+}
+
+/// Everything behind `exec-shim`, untouched.
+#[derive(Debug, Clone, Args)]
+pub struct ShimArgs {
+    /// Options of the shim, `--`, program and arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub args: Vec<OsString>,
+}
+
+/// Runs a command that needs no server of its own: everything but `serve`, `dev`, `doctor` and the shim.
+///
+/// # Errors
+/// What went wrong, with the exit code that says so.
+pub async fn actor(args: Client<ActorCommand>) -> Result<Exit, Failure> {
+    actor::run(args).await
+}
+
+/// Runs a verb of `job`.
+///
+/// # Errors
+/// What went wrong, with the exit code that says so.
+pub async fn job(args: Client<JobCommand>) -> Result<Exit, Failure> {
+    job::run(args).await
+}
+
+/// Runs `info`.
+///
+/// # Errors
+/// What went wrong, with the exit code that says so.
+pub async fn info(args: ClientArgs) -> Result<Exit, Failure> {
+    info::run(args).await
+}
+
+/// Runs a verb of `config`.
+///
+/// # Errors
+/// What is wrong with the configuration.
+pub fn config(command: ConfigCommand) -> Result<Exit, Failure> {
+    config::run(command)
+}
+
+/// Prints a completion script.
+///
+/// # Errors
+/// When standard output cannot be written to.
+pub fn completions(args: &CompletionsArgs) -> Result<Exit, Failure> {
+    completions::run(args)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_tree_of_commands_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_behind_the_shim_is_passed_on_untouched() {
+        let args = ["hero-supervisor", "exec-shim", "--pdeathsig", "--", "/bin/echo", "--help", "-o"];
+        let Command::ExecShim(shim) = Cli::try_parse_from(args).unwrap().command else { panic!("not the shim") };
+        assert_eq!(shim.args, ["--pdeathsig", "--", "/bin/echo", "--help", "-o"]);
+    }
+}

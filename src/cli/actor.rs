@@ -1,0 +1,399 @@
+//! `actor`: look at actors and change what is wanted of them.
+
+mod create;
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use tonic::transport::Channel;
+
+use super::values::{self, or_dash, script_type_word, short, span, time, to_proto, word};
+use super::{Client, ClientArgs, Exit, Failure, Output, client, table};
+use crate::grpc::proto::supervisor_client::SupervisorClient;
+use crate::grpc::proto::{self, Actor, ActorSelector, WaitOutcome};
+
+/// Long enough for a drain with its default limit and a start after it.
+const DEFAULT_WAIT: &str = "90s";
+/// Pages are put together again; this is only what one call carries.
+const PAGE_SIZE: i32 = 500;
+
+/// Verbs of `actor`.
+#[derive(Debug, Subcommand)]
+pub enum ActorCommand {
+    /// List actors
+    Ls {
+        /// Only of these script types: osis, sal, v or python
+        #[arg(long = "type", value_name = "TYPE", value_parser = values::script_type)]
+        types: Vec<proto::ScriptType>,
+        /// Only those with all of these labels
+        #[arg(long = "label", value_name = "NAME=VALUE", value_parser = values::pair)]
+        labels: Vec<(String, String)>,
+    },
+    /// Show one actor
+    Get {
+        /// Its name
+        actor: String,
+    },
+    /// Make an actor and start it
+    Create(Box<create::CreateArgs>),
+    /// Start actors and wait until they run
+    Start {
+        /// Which
+        #[command(flatten)]
+        which: Which,
+        /// How long to wait
+        #[arg(long, value_name = "TIME", value_parser = span, default_value = DEFAULT_WAIT)]
+        wait: Duration,
+    },
+    /// Let actors finish their jobs, then stop them
+    Stop {
+        /// Which
+        #[command(flatten)]
+        which: Which,
+        /// How
+        #[command(flatten)]
+        how: How,
+    },
+    /// Stop actors and start them again
+    Restart {
+        /// Which
+        #[command(flatten)]
+        which: Which,
+        /// How
+        #[command(flatten)]
+        how: How,
+        /// Of many, restart at most so many at a time; 0 is all at once
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        max_unavailable: i32,
+    },
+    /// Stop actors and forget them
+    Delete {
+        /// Their names
+        #[arg(required = true)]
+        actors: Vec<String>,
+        /// How
+        #[command(flatten)]
+        how: How,
+        /// An actor that is not there is fine
+        #[arg(long)]
+        allow_missing: bool,
+    },
+    /// Make or remove actors of one type until there are N
+    Scale {
+        /// The script type: osis, sal, v or python
+        #[arg(value_name = "TYPE", value_parser = values::script_type)]
+        script_type: proto::ScriptType,
+        /// How many
+        #[arg(value_name = "N")]
+        replicas: i32,
+        /// How
+        #[command(flatten)]
+        how: How,
+        /// Only say what would happen
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// Which actors.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub struct Which {
+    /// Their names
+    #[arg(value_name = "ACTOR")]
+    actors: Vec<String>,
+    /// All of these script types
+    #[arg(long = "type", value_name = "TYPE", value_parser = values::script_type)]
+    types: Vec<proto::ScriptType>,
+    /// All with all of these labels
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = values::pair)]
+    labels: Vec<(String, String)>,
+    /// All
+    #[arg(long)]
+    all: bool,
+}
+
+impl Which {
+    /// The one actor that is meant, if it is one by name.
+    fn single(&self) -> Option<String> {
+        match self.actors.as_slice() {
+            [one] if self.types.is_empty() && self.labels.is_empty() && !self.all => Some(one.clone()),
+            _many => None,
+        }
+    }
+
+    fn selector(self) -> Option<ActorSelector> {
+        Some(ActorSelector {
+            actor_ids: self.actors,
+            script_types: self.types.into_iter().map(i32::from).collect(),
+            labels: self.labels.into_iter().collect(),
+            all: self.all,
+        })
+    }
+}
+
+/// How processes are ended.
+#[derive(Debug, Args)]
+pub struct How {
+    /// How long running jobs may take to end [default: the actor's own]
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    drain_timeout: Option<Duration>,
+    /// Kill at once
+    #[arg(long)]
+    force: bool,
+    /// How long to wait for it
+    #[arg(long, value_name = "TIME", value_parser = span, default_value = DEFAULT_WAIT)]
+    wait: Duration,
+}
+
+impl How {
+    fn drain(&self) -> Option<prost_types::Duration> {
+        self.drain_timeout.and_then(to_proto)
+    }
+}
+
+pub(super) async fn run(args: Client<ActorCommand>) -> Result<Exit, Failure> {
+    let out = args.client.printer();
+    let mut server = args.client.connect().await?;
+    match args.verb {
+        ActorCommand::Ls { types, labels } => list(&mut server, out, types, labels).await,
+        ActorCommand::Get { actor } => {
+            let request = proto::GetActorRequest { actor_id: actor };
+            let answer = server.get_actor(client::call(request)).await?.into_inner();
+            out.response(&answer, ids(&answer.actor), || answer.actor.as_ref().map(show).unwrap_or_default())?;
+            Ok(Exit::Ok)
+        }
+        ActorCommand::Create(create) => create::run(&mut server, out, *create).await,
+        ActorCommand::Start { which, wait } => start(&mut server, out, which, wait).await,
+        ActorCommand::Stop { which, how } => stop(&mut server, out, which, how).await,
+        ActorCommand::Restart { which, how, max_unavailable } => {
+            restart(&mut server, out, which, how, max_unavailable).await
+        }
+        ActorCommand::Delete { actors, how, allow_missing } => {
+            delete(&mut server, out, actors, how, allow_missing).await
+        }
+        ActorCommand::Scale { script_type, replicas, how, dry_run } => {
+            scale(&mut server, out, script_type, replicas, how, dry_run).await
+        }
+    }
+}
+
+type Server = SupervisorClient<Channel>;
+
+async fn list(
+    server: &mut Server,
+    out: Output,
+    types: Vec<proto::ScriptType>,
+    labels: Vec<(String, String)>,
+) -> Result<Exit, Failure> {
+    let mut request = proto::ListActorsRequest {
+        script_types: types.into_iter().map(i32::from).collect(),
+        labels: labels.into_iter().collect(),
+        page_size: PAGE_SIZE,
+        ..Default::default()
+    };
+    let mut all = proto::ListActorsResponse::default();
+    loop {
+        let page = server.list_actors(client::call(request.clone())).await?.into_inner();
+        all.actors.extend(page.actors);
+        all.total_size = page.total_size;
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+    }
+    out.response(&all, all.actors.iter().map(|actor| actor.actor_id.clone()), || rows(&all.actors))?;
+    Ok(Exit::Ok)
+}
+
+async fn start(server: &mut Server, out: Output, which: Which, wait: Duration) -> Result<Exit, Failure> {
+    let max_wait = to_proto(wait);
+    if let Some(actor_id) = which.single() {
+        let request = proto::StartActorRequest { actor_id, max_wait };
+        let answer = server.start_actor(client::waiting_call(request, wait)).await?.into_inner();
+        out.response(&answer, ids(&answer.actor), || rows(&answer.actor))?;
+        return Ok(waited(out, answer.wait_outcome()));
+    }
+    let request = proto::StartActorsRequest { selector: which.selector(), max_wait };
+    let answer = server.start_actors(client::waiting_call(request, wait)).await?.into_inner();
+    out.response(&answer, result_ids(&answer.results), || result_rows(&answer.results))?;
+    Ok(exit_of_many(out, &answer.results))
+}
+
+async fn stop(server: &mut Server, out: Output, which: Which, how: How) -> Result<Exit, Failure> {
+    let (max_wait, drain_timeout, force) = (to_proto(how.wait), how.drain(), how.force);
+    if let Some(actor_id) = which.single() {
+        let request = proto::StopActorRequest { actor_id, drain_timeout, force, max_wait };
+        let answer = server.stop_actor(client::waiting_call(request, how.wait)).await?.into_inner();
+        out.response(&answer, ids(&answer.actor), || rows(&answer.actor))?;
+        return Ok(waited(out, answer.wait_outcome()));
+    }
+    let request = proto::StopActorsRequest { selector: which.selector(), drain_timeout, force, max_wait };
+    let answer = server.stop_actors(client::waiting_call(request, how.wait)).await?.into_inner();
+    out.response(&answer, result_ids(&answer.results), || result_rows(&answer.results))?;
+    Ok(exit_of_many(out, &answer.results))
+}
+
+async fn restart(
+    server: &mut Server,
+    out: Output,
+    which: Which,
+    how: How,
+    max_unavailable: i32,
+) -> Result<Exit, Failure> {
+    let (max_wait, drain_timeout, force) = (to_proto(how.wait), how.drain(), how.force);
+    if let Some(actor_id) = which.single() {
+        let request = proto::RestartActorRequest { actor_id, drain_timeout, force, max_wait };
+        let answer = server.restart_actor(client::waiting_call(request, how.wait)).await?.into_inner();
+        out.response(&answer, ids(&answer.actor), || rows(&answer.actor))?;
+        return Ok(waited(out, answer.wait_outcome()));
+    }
+    let selector = which.selector();
+    let request = proto::RestartActorsRequest { selector, drain_timeout, force, max_unavailable, max_wait };
+    let answer = server.restart_actors(client::waiting_call(request, how.wait)).await?.into_inner();
+    out.response(&answer, result_ids(&answer.results), || result_rows(&answer.results))?;
+    Ok(exit_of_many(out, &answer.results))
+}
+
+async fn delete(
+    server: &mut Server,
+    out: Output,
+    actors: Vec<String>,
+    how: How,
+    allow_missing: bool,
+) -> Result<Exit, Failure> {
+    for actor_id in actors {
+        let request = proto::DeleteActorRequest {
+            actor_id: actor_id.clone(),
+            drain_timeout: how.drain(),
+            force: how.force,
+            allow_missing,
+        };
+        let answer = server.delete_actor(client::waiting_call(request, how.wait)).await?.into_inner();
+        out.response(&answer, ids(&answer.actor), || match answer.actor {
+            Some(_) => format!("{actor_id} deleted"),
+            None => format!("{actor_id} was not there"),
+        })?;
+    }
+    Ok(Exit::Ok)
+}
+
+async fn scale(
+    server: &mut Server,
+    out: Output,
+    script_type: proto::ScriptType,
+    replicas: i32,
+    how: How,
+    dry_run: bool,
+) -> Result<Exit, Failure> {
+    let request = proto::ScaleActorsRequest {
+        script_type: script_type.into(),
+        replicas: Some(replicas),
+        drain_timeout: how.drain(),
+        max_wait: to_proto(how.wait),
+        validate_only: dry_run,
+        take_over: false,
+    };
+    let answer = server.scale_actors(client::waiting_call(request, how.wait)).await?.into_inner();
+    let changed = answer.added_actor_ids.iter().chain(&answer.removed_actor_ids).cloned();
+    out.response(&answer, changed, || {
+        let added = answer.added_actor_ids.iter().map(|id| [id.clone(), "added".to_owned()]);
+        let removed = answer.removed_actor_ids.iter().map(|id| [id.clone(), "removed".to_owned()]);
+        table(["ACTOR", "CHANGE"], added.chain(removed))
+    })?;
+    Ok(if dry_run { Exit::Ok } else { waited(out, answer.wait_outcome()) })
+}
+
+/// The exit of a call that waits: the wish stands even if the wait was over first.
+fn waited(out: Output, outcome: WaitOutcome) -> Exit {
+    match outcome {
+        WaitOutcome::TimedOut => {
+            out.talk("the wait is over and the work is not; it goes on, see `hero-supervisor actor ls`");
+            Exit::TimedOut
+        }
+        WaitOutcome::Done | WaitOutcome::Unspecified => Exit::Ok,
+    }
+}
+
+/// The worst that happened to one of many.
+fn exit_of_many(out: Output, results: &[proto::ActorResult]) -> Exit {
+    let mut exit = Exit::Ok;
+    for result in results {
+        match &result.error {
+            Some(error) => {
+                out.talk(&format!("{}: {} [{}]", result.actor_id, error.message, error.reason));
+                exit = Exit::Refused;
+            }
+            None if exit == Exit::Ok => exit = waited(out, result.wait_outcome()),
+            None => {}
+        }
+    }
+    exit
+}
+
+fn ids(actor: &Option<Actor>) -> Vec<String> {
+    actor.iter().map(|actor| actor.actor_id.clone()).collect()
+}
+
+fn result_ids(results: &[proto::ActorResult]) -> Vec<String> {
+    results.iter().filter(|result| result.error.is_none()).map(|result| result.actor_id.clone()).collect()
+}
+
+fn result_rows(results: &[proto::ActorResult]) -> String {
+    rows(results.iter().filter_map(|result| result.actor.as_ref()))
+}
+
+/// A table of actors.
+fn rows<'a>(actors: impl IntoIterator<Item = &'a Actor>) -> String {
+    let row = |actor: &Actor| {
+        [
+            actor.actor_id.clone(),
+            script_type_word(actor.config.as_ref().map_or(0, |config| config.script_type)),
+            state(actor),
+            actor.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string()),
+            actor.jobs_in_flight.to_string(),
+            actor.restart_count.to_string(),
+            time(actor.state_time),
+            or_dash(&actor.node),
+            short(&actor.status_message),
+        ]
+    };
+    let header = ["ACTOR", "TYPE", "STATE", "PID", "JOBS", "RESTARTS", "SINCE", "NODE", "MESSAGE"];
+    table(header, actors.into_iter().map(row))
+}
+
+fn state(actor: &Actor) -> String {
+    word(actor.state().as_str_name(), "STATE_")
+}
+
+/// All of one actor that a person wants to see.
+fn show(actor: &Actor) -> String {
+    let config = actor.config.clone().unwrap_or_default();
+    let mut facts = vec![
+        ("actor", actor.actor_id.clone()),
+        ("type", script_type_word(config.script_type)),
+        ("state", state(actor)),
+        ("wanted", word(actor.desired_state().as_str_name(), "DESIRED_STATE_")),
+        ("message", or_dash(&actor.status_message)),
+        ("pid", actor.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string())),
+        ("node", or_dash(&actor.node)),
+        ("jobs", actor.jobs_in_flight.to_string()),
+        ("restarts", actor.restart_count.to_string()),
+        ("created", time(actor.create_time)),
+        ("started", time(actor.start_time)),
+        ("last job", time(actor.last_job_time)),
+        ("binary", config.binary_path),
+        ("args", or_dash(&config.args.join(" "))),
+        ("after", or_dash(&config.dependencies.join(" "))),
+    ];
+    if let Some(exit) = &actor.last_exit {
+        let how = match (exit.exit_code, exit.signal) {
+            (Some(code), _) => format!("exit code {code}"),
+            (None, Some(signal)) => format!("signal {signal}"),
+            (None, None) => "unknown".to_owned(),
+        };
+        facts.push(("last exit", format!("{how} at {}", time(exit.time))));
+        facts.extend(exit.log_tail.iter().map(|line| ("  log", line.clone())));
+    }
+    table(["FACT", "VALUE"], facts.into_iter().map(|(name, value)| [name.to_owned(), value]))
+}

@@ -1,0 +1,172 @@
+//! How a command ends: its exit code, and what it says on standard error if it failed.
+
+use std::fmt::Write;
+use std::process::ExitCode;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+/// Exit codes, stable for scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Ok = 0,
+    /// The job failed or was cancelled; the command itself did its work. Also findings of `doctor`.
+    JobFailed = 1,
+    /// The command line, the configuration or the request is wrong.
+    Usage = 2,
+    /// No such actor or job.
+    NotFound = 3,
+    /// No answer from the server, or it says that it cannot work now.
+    Unreachable = 4,
+    /// The server answers and refuses.
+    Refused = 5,
+    /// The wait was over before the work; it goes on.
+    TimedOut = 124,
+    /// Ctrl-C.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// A command that did not do what it was asked to.
+#[derive(Debug)]
+pub struct Failure {
+    /// The code to end with.
+    pub exit: Exit,
+    /// What to say; nothing if it is empty.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure with one message.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into() }
+    }
+
+    /// A wrong command line.
+    pub(super) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    /// From writing the output. A reader that has seen enough (`| head`) is no failure to speak of.
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Self::new(Exit::Ok, ""),
+            _other => Self::new(Exit::Refused, format!("cannot write the output: {error}")),
+        }
+    }
+}
+
+impl From<crate::config::ConfigError> for Failure {
+    fn from(error: crate::config::ConfigError) -> Self {
+        Self::new(Exit::Usage, error.to_string())
+    }
+}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        Self::new(exit_of(status.code()), describe(&status))
+    }
+}
+
+/// The exit code of each gRPC code.
+fn exit_of(code: Code) -> Exit {
+    match code {
+        Code::Ok => Exit::Ok,
+        Code::InvalidArgument => Exit::Usage,
+        Code::NotFound => Exit::NotFound,
+        Code::Unavailable => Exit::Unreachable,
+        Code::DeadlineExceeded => Exit::TimedOut,
+        Code::Cancelled => Exit::Interrupted,
+        Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::ResourceExhausted
+        | Code::FailedPrecondition
+        | Code::Aborted
+        | Code::OutOfRange
+        | Code::Unimplemented
+        | Code::Unauthenticated
+        | Code::Internal
+        | Code::DataLoss
+        | Code::Unknown => Exit::Refused,
+    }
+}
+
+/// Message, reason, refused fields and what to do, each on its line.
+fn describe(status: &Status) -> String {
+    let details = status.get_error_details();
+    let mut text = status.message().to_owned();
+    if text.is_empty() {
+        text = status.code().description().to_owned();
+    }
+    let reason = details.error_info().map(|info| info.reason.as_str()).unwrap_or_default();
+    let mut line = |line: String| {
+        let written = write!(text, "{line}");
+        debug_assert!(written.is_ok(), "writing to a string cannot fail");
+    };
+    if !reason.is_empty() {
+        line(format!(" [{reason}]"));
+    }
+    for violation in details.bad_request().iter().flat_map(|bad| &bad.field_violations) {
+        line(format!("\n  {}: {}", violation.field, violation.description));
+    }
+    if let Some(hint) = hint(status, reason, &details) {
+        line(format!("\n  hint: {hint}"));
+    }
+    text
+}
+
+/// What to do about it, where the message cannot know.
+fn hint(status: &Status, reason: &str, details: &ErrorDetails) -> Option<String> {
+    if let Some(link) = details.help().and_then(|help| help.links.first()) {
+        return Some(link.description.clone());
+    }
+    let hint = match reason {
+        "REDIS_UNAVAILABLE" | "ZINIT_UNAVAILABLE" => {
+            "run `hero-supervisor doctor` on the server's machine to see why; the server recovers by itself"
+        }
+        "SERVER_DRAINING" | "SERVER_STARTING" => "try again in a few seconds",
+        "QUEUE_FULL" => "try again later, or add actors with `hero-supervisor actor scale`",
+        "NO_ACTORS_FOR_SCRIPT_TYPE" => "make one with `hero-supervisor actor create`",
+        "NOT_SUPPORTED" => "see `hero-supervisor info` for what this server can do",
+        _other if status.code() == Code::Unavailable && reason.is_empty() => return Some(SERVER_HINT.to_owned()),
+        _other => return None,
+    };
+    Some(hint.to_owned())
+}
+
+/// What to do when nobody answers.
+pub(super) const SERVER_HINT: &str =
+    "start one with `hero-supervisor serve` or `hero-supervisor dev`, or name it with --server";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_shows_message_reason_fields_and_hint() {
+        let mut details = ErrorDetails::with_bad_request_violation("job.script", "is empty");
+        details.set_error_info("INVALID_FIELD", "supervisor.hero", std::collections::HashMap::new());
+        let failure = Failure::from(Status::with_error_details(Code::InvalidArgument, "invalid request", details));
+        assert_eq!(failure.exit, Exit::Usage);
+        assert_eq!(failure.message, "invalid request [INVALID_FIELD]\n  job.script: is empty");
+
+        let info = ErrorDetails::with_error_info("QUEUE_FULL", "supervisor.hero", std::collections::HashMap::new());
+        let failure = Failure::from(Status::with_error_details(Code::ResourceExhausted, "full", info));
+        assert_eq!(failure.exit, Exit::Refused);
+        assert!(failure.message.starts_with("full [QUEUE_FULL]\n  hint: try again later"), "{}", failure.message);
+    }
+
+    #[test]
+    fn a_reader_that_went_away_is_not_reported() {
+        let failure = Failure::from(std::io::Error::from(std::io::ErrorKind::BrokenPipe));
+        assert_eq!((failure.exit, failure.message.as_str()), (Exit::Ok, ""));
+    }
+}

@@ -1,0 +1,30 @@
+//! `info`: what the server is, what it can do and what it depends on.
+
+use super::values::{duration, or_dash, time, word};
+use super::{ClientArgs, Exit, Failure, client, table};
+use crate::grpc::proto::{GetServerInfoRequest, GetServerInfoResponse};
+
+pub(super) async fn run(args: ClientArgs) -> Result<Exit, Failure> {
+    let mut client = args.connect().await?;
+    let info = client.get_server_info(client::call(GetServerInfoRequest {})).await?.into_inner();
+    args.printer().response(&info, [info.instance_id.clone()], || render(&info))?;
+    Ok(Exit::Ok)
+}
+
+fn render(info: &GetServerInfoResponse) -> String {
+    let facts = [
+        ("version", info.version.clone()),
+        ("api", info.api_version.clone()),
+        ("instance", info.instance_id.clone()),
+        ("node", info.node.clone()),
+        ("started", time(info.start_time)),
+        ("mode", word(info.mode().as_str_name(), "MODE_")),
+        ("capabilities", or_dash(&info.capabilities.join(" "))),
+    ];
+    let facts = table(["FACT", "VALUE"], facts.map(|(name, value)| [name.to_owned(), value]));
+    let dependencies = info.dependencies.iter().map(|dependency| {
+        let state = word(dependency.state().as_str_name(), "STATE_");
+        [dependency.name.clone(), state, duration(dependency.latency), or_dash(&dependency.message)]
+    });
+    format!("{facts}\n{}", table(["DEPENDENCY", "STATE", "LATENCY", "MESSAGE"], dependencies))
+}

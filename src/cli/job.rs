@@ -1,0 +1,230 @@
+//! `job`: run, submit, await, look at and cancel jobs.
+
+mod run;
+mod spec;
+
+use std::time::Duration;
+
+use clap::Subcommand;
+use tonic::transport::Channel;
+
+use super::values::{self, duration, or_dash, script_type_word, short, span, time, word};
+use super::{Client, Exit, Failure, Output, client, table};
+use crate::grpc::proto::supervisor_client::SupervisorClient;
+use crate::grpc::proto::{self, Job, JobView, job};
+
+/// Jobs of one call; their results can be large.
+const PAGE_SIZE: i32 = 100;
+
+/// Verbs of `job`.
+#[derive(Debug, Subcommand)]
+pub enum JobCommand {
+    /// Run a script, wait for its end and print its result
+    Run(Box<run::RunArgs>),
+    /// Hand in a script and print the id of its job
+    Submit(Box<spec::SpecArgs>),
+    /// Wait for the end of a job and print its result
+    Await {
+        /// Its id
+        job: String,
+        /// Stop waiting after this time; the job goes on
+        #[arg(long, value_name = "TIME", value_parser = span)]
+        timeout: Option<Duration>,
+    },
+    /// Show one job
+    Get {
+        /// Its id
+        job: String,
+        /// With its script
+        #[arg(long)]
+        script: bool,
+    },
+    /// List jobs, newest first
+    Ls {
+        /// Only of these script types: osis, sal, v or python
+        #[arg(long = "type", value_name = "TYPE", value_parser = values::script_type)]
+        types: Vec<proto::ScriptType>,
+        /// Only in these states: scheduled, queued, running, retry_wait, succeeded, failed or cancelled
+        #[arg(long = "state", value_name = "STATE", value_parser = state)]
+        states: Vec<job::State>,
+        /// Only of this caller
+        #[arg(long, value_name = "ID")]
+        caller: Option<String>,
+        /// Only of this context
+        #[arg(long, value_name = "ID")]
+        context: Option<String>,
+        /// Only had last by this actor
+        #[arg(long, value_name = "ACTOR")]
+        actor: Option<String>,
+        /// At most so many
+        #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
+        limit: usize,
+    },
+    /// End jobs
+    Cancel {
+        /// Their ids
+        #[arg(required = true)]
+        jobs: Vec<String>,
+        /// Why
+        #[arg(long, default_value = "cancelled from the command line")]
+        reason: String,
+    },
+}
+
+type Server = SupervisorClient<Channel>;
+
+pub(super) async fn run(args: Client<JobCommand>) -> Result<Exit, Failure> {
+    let out = args.client.printer();
+    match args.verb {
+        JobCommand::Run(run) => {
+            // The script is read first: a missing file is no matter for the server.
+            let (wait, request) = run.into_request()?;
+            let mut server = args.client.connect().await?;
+            run::run(&mut server, out, request, wait).await
+        }
+        JobCommand::Submit(spec) => {
+            let request = spec.into_request()?;
+            let mut server = args.client.connect().await?;
+            let answer = server.submit_job(client::call(request)).await?.into_inner();
+            out.response(&answer, id(&answer.job), || id(&answer.job).concat())?;
+            Ok(Exit::Ok)
+        }
+        JobCommand::Await { job, timeout } => {
+            let mut server = args.client.connect().await?;
+            run::await_job(&mut server, out, job, timeout).await
+        }
+        JobCommand::Get { job, script } => {
+            let view = if script { JobView::Full } else { JobView::Basic };
+            let request = proto::GetJobRequest { job_id: job, view: view.into() };
+            let answer = args.client.connect().await?.get_job(client::call(request)).await?.into_inner();
+            out.response(&answer, id(&answer.job), || answer.job.as_ref().map(show).unwrap_or_default())?;
+            Ok(Exit::Ok)
+        }
+        JobCommand::Ls { types, states, caller, context, actor, limit } => {
+            let request = proto::ListJobsRequest {
+                script_types: types.into_iter().map(i32::from).collect(),
+                states: states.into_iter().map(i32::from).collect(),
+                caller_id: caller.unwrap_or_default(),
+                context_id: context.unwrap_or_default(),
+                actor_id: actor.unwrap_or_default(),
+                page_size: PAGE_SIZE.min(i32::try_from(limit).unwrap_or(PAGE_SIZE)).max(1),
+                ..Default::default()
+            };
+            let mut server = args.client.connect().await?;
+            list(&mut server, out, request, limit).await
+        }
+        JobCommand::Cancel { jobs, reason } => {
+            let mut server = args.client.connect().await?;
+            cancel(&mut server, out, jobs, reason).await
+        }
+    }
+}
+
+async fn list(
+    server: &mut Server,
+    out: Output,
+    mut request: proto::ListJobsRequest,
+    limit: usize,
+) -> Result<Exit, Failure> {
+    let mut all = proto::ListJobsResponse::default();
+    while all.jobs.len() < limit {
+        let page = server.list_jobs(client::call(request.clone())).await?.into_inner();
+        all.jobs.extend(page.jobs);
+        all.next_page_token.clone_from(&page.next_page_token);
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+    }
+    all.jobs.truncate(limit);
+    out.response(&all, all.jobs.iter().map(|job| job.job_id.clone()), || rows(&all.jobs))?;
+    Ok(Exit::Ok)
+}
+
+async fn cancel(server: &mut Server, out: Output, jobs: Vec<String>, reason: String) -> Result<Exit, Failure> {
+    for job_id in jobs {
+        let request = proto::CancelJobRequest { job_id: job_id.clone(), reason: reason.clone() };
+        let answer = server.cancel_job(client::call(request)).await?.into_inner();
+        out.response(&answer, id(&answer.job), || match (&answer.job, answer.changed) {
+            (Some(job), false) => format!("{job_id} had ended before: {}", state_word(job)),
+            (_, _changed) => format!("{job_id} cancelled"),
+        })?;
+    }
+    Ok(Exit::Ok)
+}
+
+/// Reads a state by its word.
+fn state(raw: &str) -> Result<job::State, String> {
+    let name = format!("STATE_{}", raw.to_ascii_uppercase());
+    job::State::from_str_name(&name)
+        .filter(|state| *state != job::State::Unspecified)
+        .ok_or_else(|| format!("{raw:?} is not a state of jobs"))
+}
+
+fn state_word(job: &Job) -> String {
+    word(job.state().as_str_name(), "STATE_")
+}
+
+fn id(job: &Option<Job>) -> Vec<String> {
+    job.iter().map(|job| job.job_id.clone()).collect()
+}
+
+/// A table of jobs.
+fn rows(jobs: &[Job]) -> String {
+    let row = |job: &Job| {
+        [
+            job.job_id.clone(),
+            script_type_word(job.spec.as_ref().map_or(0, |spec| spec.script_type)),
+            state_word(job),
+            job.attempt.to_string(),
+            or_dash(&job.actor_id),
+            time(job.create_time),
+            duration(job.run_duration),
+            short(&outcome(job)),
+        ]
+    };
+    let header = ["JOB", "TYPE", "STATE", "ATTEMPT", "ACTOR", "CREATED", "RAN", "OUTCOME"];
+    table(header, jobs.iter().map(row))
+}
+
+/// The result, or why there is none.
+fn outcome(job: &Job) -> String {
+    match (&job.result, &job.error) {
+        (Some(result), _) => result.clone(),
+        (None, Some(error)) => error.message.clone(),
+        (None, None) => job.cancel_reason.clone(),
+    }
+}
+
+/// All of one job that a person wants to see.
+fn show(job: &Job) -> String {
+    let spec = job.spec.clone().unwrap_or_default();
+    let mut facts = vec![
+        ("job", job.job_id.clone()),
+        ("type", script_type_word(spec.script_type)),
+        ("state", state_word(job)),
+        ("attempt", job.attempt.to_string()),
+        ("actor", or_dash(&job.actor_id)),
+        ("caller", or_dash(&spec.caller_id)),
+        ("context", or_dash(&spec.context_id)),
+        ("created", time(job.create_time)),
+        ("started", time(job.start_time)),
+        ("finished", time(job.finish_time)),
+        ("ran", duration(job.run_duration)),
+    ];
+    if let Some(error) = &job.error {
+        facts.push(("error", run::describe(error)));
+        facts.extend(error.log_tail.iter().map(|line| ("  log", line.clone())));
+    }
+    if !job.cancel_reason.is_empty() {
+        facts.push(("cancelled", job.cancel_reason.clone()));
+    }
+    let mut text = table(["FACT", "VALUE"], facts.into_iter().map(|(name, value)| [name.to_owned(), value]));
+    let parts = [("SCRIPT", Some(&spec.script).filter(|script| !script.is_empty())), ("RESULT", job.result.as_ref())];
+    for (title, content) in parts {
+        if let Some(content) = content {
+            text.push_str(&format!("\n{title}\n{content}\n"));
+        }
+    }
+    text
+}

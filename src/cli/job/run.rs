@@ -1,0 +1,287 @@
+//! `job run` and `job await`: stay until the job ends, whatever happens to the connection meanwhile.
+
+use std::time::Duration;
+
+use clap::Args;
+use tokio::time::{Instant, sleep};
+use tonic::{Code, Status};
+
+use super::spec::SpecArgs;
+use super::{Server, id, state_word};
+use crate::cli::values::{span, to_proto, word};
+use crate::cli::{Exit, Failure, Output, client};
+use crate::grpc::proto::{
+    AwaitJobRequest, AwaitJobResponse, CancelJobRequest, Job, JobError, RunJobRequest, RunJobResponse,
+    SubmitJobRequest, WaitOutcome, job,
+};
+
+/// The first wait; after it, the person at the terminal is told what is waited for.
+const FIRST_WAIT: Duration = Duration::from_secs(5);
+/// One later wait; the server allows ten minutes, proxies on the way often less.
+const LATER_WAIT: Duration = Duration::from_secs(60);
+/// Between two tries to reach a server that is being restarted.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
+/// A server that is away for longer is not being restarted.
+const LONGEST_OUTAGE: Duration = Duration::from_secs(30);
+
+/// A job to run and what becomes of it when the wait ends first.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    spec: SpecArgs,
+    /// Stop waiting after this time, with exit code 124; the job goes on
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    timeout: Option<Duration>,
+    /// Cancel the job when the wait ends before it, by --timeout or Ctrl-C
+    #[arg(long)]
+    cancel: bool,
+}
+
+/// How long to wait, and what to do after that.
+pub(super) struct Wait {
+    deadline: Option<Instant>,
+    cancel: bool,
+}
+
+impl RunArgs {
+    pub(super) fn into_request(self) -> Result<(Wait, SubmitJobRequest), Failure> {
+        let request = self.spec.into_request()?;
+        Ok((Wait::new(self.timeout, self.cancel), request))
+    }
+}
+
+impl Wait {
+    fn new(timeout: Option<Duration>, cancel: bool) -> Self {
+        // A timeout beyond the end of time is none.
+        Self { deadline: timeout.and_then(|timeout| Instant::now().checked_add(timeout)), cancel }
+    }
+
+    /// The next wait of at most `longest`; zero once the time is up.
+    fn next(&self, longest: Duration) -> Duration {
+        match self.deadline {
+            Some(deadline) => deadline.saturating_duration_since(Instant::now()).min(longest),
+            None => longest,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+}
+
+/// How the wait ended.
+enum Waited {
+    Ended,
+    TimedOut,
+    Interrupted,
+}
+
+pub(super) async fn run(
+    server: &mut Server,
+    out: Output,
+    request: SubmitJobRequest,
+    wait: Wait,
+) -> Result<Exit, Failure> {
+    let mut answer = RunJobResponse::default();
+    let mut job_id = request.job_id.clone();
+    let waited = tokio::select! {
+        waited = run_to_end(server, out, request, &wait, &mut answer, &mut job_id) => waited?,
+        interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| Waited::Interrupted)?,
+    };
+    finish(server, out, &answer, &job_id, waited, wait.cancel).await
+}
+
+pub(super) async fn await_job(
+    server: &mut Server,
+    out: Output,
+    job_id: String,
+    timeout: Option<Duration>,
+) -> Result<Exit, Failure> {
+    let wait = Wait::new(timeout, false);
+    let mut answer = RunJobResponse::default();
+    let waited = tokio::select! {
+        waited = await_end(server, &job_id, &wait, &mut answer) => waited?,
+        interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| Waited::Interrupted)?,
+    };
+    if let (Waited::Interrupted, None) = (&waited, &answer.job) {
+        return Ok(Exit::Interrupted);
+    }
+    let response = AwaitJobResponse { job: answer.job, wait_outcome: answer.wait_outcome };
+    out.response(&response, id(&response.job), || result(&response.job))?;
+    Ok(conclude(out, &response.job, waited, &job_id))
+}
+
+/// RunJob with a short wait, then AwaitJob as often as it takes.
+async fn run_to_end(
+    server: &mut Server,
+    out: Output,
+    request: SubmitJobRequest,
+    wait: &Wait,
+    answer: &mut RunJobResponse,
+    job_id: &mut String,
+) -> Result<Waited, Failure> {
+    let first = wait.next(FIRST_WAIT);
+    let request = RunJobRequest {
+        job: request.job,
+        job_id: request.job_id,
+        request_id: request.request_id,
+        max_wait: to_proto(first),
+        on_wait_end: 0,
+    };
+    let mut patience = Patience::default();
+    // The request has an id, so asking again after a lost answer finds the same job.
+    *answer = loop {
+        match server.run_job(client::waiting_call(request.clone(), first)).await {
+            Ok(answer) => break answer.into_inner(),
+            Err(status) => patience.bear(status, wait).await?,
+        }
+    };
+    id(&answer.job).concat().clone_into(job_id);
+    if answer.wait_outcome() == WaitOutcome::Done {
+        return Ok(Waited::Ended);
+    }
+    if !wait.is_over()
+        && let Some(job) = &answer.job
+    {
+        out.talk(&format!("waiting for job {job_id}, which is {}", state_word(job)));
+    }
+    await_end(server, job_id, wait, answer).await
+}
+
+/// AwaitJob until the job has ended or the time is up; the last answer is left in `answer`.
+async fn await_end(
+    server: &mut Server,
+    job_id: &str,
+    wait: &Wait,
+    answer: &mut RunJobResponse,
+) -> Result<Waited, Failure> {
+    let mut patience = Patience::default();
+    loop {
+        let next = wait.next(LATER_WAIT);
+        let request = AwaitJobRequest { job_id: job_id.to_owned(), max_wait: to_proto(next) };
+        match server.await_job(client::waiting_call(request, next)).await {
+            Ok(awaited) => {
+                let awaited = awaited.into_inner();
+                let outcome = awaited.wait_outcome();
+                answer.job = awaited.job;
+                answer.wait_outcome = outcome.into();
+                patience = Patience::default();
+                match outcome {
+                    WaitOutcome::Done => return Ok(Waited::Ended),
+                    WaitOutcome::TimedOut | WaitOutcome::Unspecified if wait.is_over() => {
+                        return Ok(Waited::TimedOut);
+                    }
+                    WaitOutcome::TimedOut | WaitOutcome::Unspecified => {}
+                }
+            }
+            Err(status) => patience.bear(status, wait).await?,
+        }
+    }
+}
+
+/// Since when the server is away.
+#[derive(Default)]
+struct Patience {
+    since: Option<Instant>,
+}
+
+impl Patience {
+    /// Waits a moment after an error that a restart of the server explains; gives all others back.
+    async fn bear(&mut self, status: Status, wait: &Wait) -> Result<(), Failure> {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        if status.code() != Code::Unavailable || since.elapsed() > LONGEST_OUTAGE || wait.is_over() {
+            return Err(status.into());
+        }
+        sleep(RETRY_PAUSE).await;
+        Ok(())
+    }
+}
+
+/// Prints what is known of the job and says how it ended.
+async fn finish(
+    server: &mut Server,
+    out: Output,
+    answer: &RunJobResponse,
+    job_id: &str,
+    waited: Waited,
+    cancel: bool,
+) -> Result<Exit, Failure> {
+    let early = !matches!(waited, Waited::Ended);
+    if early && cancel && !job_id.is_empty() {
+        let reason = "its caller stopped waiting".to_owned();
+        let request = CancelJobRequest { job_id: job_id.to_owned(), reason };
+        server.cancel_job(client::call(request)).await?;
+        out.talk(&format!("job {job_id} cancelled"));
+    }
+    if answer.job.is_some() {
+        out.response(answer, id(&answer.job), || result(&answer.job))?;
+    }
+    if early && cancel {
+        return Ok(match waited {
+            Waited::Interrupted => Exit::Interrupted,
+            Waited::TimedOut | Waited::Ended => Exit::TimedOut,
+        });
+    }
+    Ok(conclude(out, &answer.job, waited, job_id))
+}
+
+/// The exit code, and what a person wants to hear about a job without a result.
+fn conclude(out: Output, job: &Option<Job>, waited: Waited, job_id: &str) -> Exit {
+    let goes_on = |out: Output| {
+        out.talk(&format!("job {job_id} goes on; see it end with `hero-supervisor job await {job_id}`"));
+    };
+    match (waited, job) {
+        (Waited::TimedOut, _) => {
+            goes_on(out);
+            Exit::TimedOut
+        }
+        (Waited::Interrupted, _) => {
+            goes_on(out);
+            Exit::Interrupted
+        }
+        (Waited::Ended, None) => Exit::JobFailed,
+        (Waited::Ended, Some(job)) => match job.state() {
+            job::State::Succeeded => Exit::Ok,
+            job::State::Cancelled => {
+                out.talk(&format!("job {job_id} was cancelled: {}", job.cancel_reason));
+                Exit::JobFailed
+            }
+            job::State::Failed
+            | job::State::Unspecified
+            | job::State::Scheduled
+            | job::State::Blocked
+            | job::State::Queued
+            | job::State::Running
+            | job::State::RetryWait => {
+                let error = job.error.clone().unwrap_or_default();
+                out.talk(&format!("job {job_id} failed: {}", describe(&error)));
+                for line in &error.log_tail {
+                    out.talk(&format!("  | {line}"));
+                }
+                Exit::JobFailed
+            }
+        },
+    }
+}
+
+/// The text of the result, as the script gave it.
+fn result(job: &Option<Job>) -> String {
+    job.as_ref().and_then(|job| job.result.clone()).unwrap_or_default()
+}
+
+/// Kind, message, position and exit of an error.
+pub(super) fn describe(error: &JobError) -> String {
+    let mut text = format!("{}: {}", word(error.kind().as_str_name(), "KIND_"), error.message);
+    match (error.line, error.column) {
+        (Some(line), Some(column)) => text.push_str(&format!(" (line {line}, column {column})")),
+        (Some(line), None) => text.push_str(&format!(" (line {line})")),
+        (None, _) => {}
+    }
+    if let Some(code) = error.exit_code {
+        text.push_str(&format!(" (exit code {code})"));
+    }
+    if let Some(signal) = error.signal {
+        text.push_str(&format!(" (signal {signal})"));
+    }
+    text
+}

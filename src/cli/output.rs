@@ -1,0 +1,104 @@
+//! How answers are printed: tables for people, canonical proto JSON for programs, ids for pipes.
+
+use std::io::{self, Write};
+use std::sync::LazyLock;
+
+use comfy_table::{ContentArrangement, Table, presets};
+use prost::{Message, Name};
+use prost_reflect::{DescriptorPool, DynamicMessage};
+
+use super::{Exit, Failure};
+use crate::grpc::proto::FILE_DESCRIPTOR_SET;
+
+/// The form of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// The response as canonical proto JSON, the same that grpcurl shows.
+    Json,
+}
+
+/// Standard output, in one form.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    format: Format,
+    quiet: bool,
+}
+
+impl Output {
+    /// Output of this form; `quiet` means ids only.
+    pub fn new(format: Format, quiet: bool) -> Self {
+        Self { format, quiet }
+    }
+
+    /// Prints a response: its ids, its JSON, or what `table` makes of it.
+    pub(super) fn response<M: Message + Name>(
+        self,
+        response: &M,
+        ids: impl IntoIterator<Item = String>,
+        table: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        if self.quiet {
+            let ids: Vec<String> = ids.into_iter().collect();
+            return self.data(&ids.join("\n"));
+        }
+        match self.format {
+            Format::Json => self.data(&to_json(response)?),
+            Format::Table => self.data(&table()),
+        }
+    }
+
+    /// Prints data as it stands, and a line end if it has none.
+    pub fn data(self, text: &str) -> Result<(), Failure> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        let mut out = io::stdout().lock();
+        out.write_all(text.as_bytes())?;
+        if !text.ends_with('\n') {
+            out.write_all(b"\n")?;
+        }
+        Ok(out.flush()?)
+    }
+
+    /// Says something to the person at the terminal, unless only ids are wanted.
+    pub(super) fn talk(self, text: &str) {
+        if !self.quiet {
+            say(text);
+        }
+    }
+}
+
+/// Says something on standard error. Whoever closed it does not want to hear it.
+pub(super) fn say(text: &str) {
+    let said = writeln!(io::stderr(), "{text}");
+    drop(said);
+}
+
+/// A table without lines, wide as its content.
+pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(header);
+    for row in rows {
+        table.add_row(row);
+    }
+    let trimmed = table.to_string();
+    trimmed.lines().map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line).trim_end())).collect()
+}
+
+static POOL: LazyLock<Option<DescriptorPool>> =
+    LazyLock::new(|| DescriptorPool::decode(FILE_DESCRIPTOR_SET).ok());
+
+/// The canonical proto JSON of a message, indented.
+fn to_json<M: Message + Name>(message: &M) -> Result<String, Failure> {
+    let name = M::full_name();
+    let broken = |why: String| Failure::new(Exit::Refused, format!("cannot print {name} as JSON: {why}"));
+    let pool = POOL.as_ref().ok_or_else(|| broken("the descriptor set does not decode".to_owned()))?;
+    let descriptor =
+        pool.get_message_by_name(&name).ok_or_else(|| broken("it is not in the descriptor set".to_owned()))?;
+    let message = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice())
+        .map_err(|error| broken(error.to_string()))?;
+    serde_json::to_string_pretty(&message).map_err(|error| broken(error.to_string()))
+}

@@ -1,0 +1,125 @@
+//! Values of flags, and how values of the API look in a table.
+
+use std::time::{Duration, SystemTime};
+
+use prost_types::Timestamp;
+
+use crate::domain::script_type::ScriptType;
+use crate::grpc::proto;
+
+/// How many actors of each type to start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActorCounts(pub Vec<(ScriptType, u32)>);
+
+/// Demo actors of one type; more would only starve each other on one machine.
+const MOST_DEMO_ACTORS: u32 = 64;
+
+/// Reads `osis=2,python=1`; empty means none.
+pub(super) fn actor_counts(raw: &str) -> Result<ActorCounts, String> {
+    let pairs = raw.split(',').filter(|pair| !pair.is_empty());
+    let parsed = pairs.map(|pair| {
+        let (name, count) = pair.split_once('=').unwrap_or((pair, "1"));
+        let count = count.parse().ok().filter(|count| *count <= MOST_DEMO_ACTORS);
+        let count = count.ok_or_else(|| format!("{pair:?}: use TYPE=N with N from 0 to {MOST_DEMO_ACTORS}"))?;
+        Ok((ScriptType::parse(name)?, count))
+    });
+    parsed.collect::<Result<_, String>>().map(ActorCounts)
+}
+
+/// Reads a script type as the number that the API wants.
+pub(super) fn script_type(raw: &str) -> Result<proto::ScriptType, String> {
+    Ok(match ScriptType::parse(raw)? {
+        ScriptType::OSIS => proto::ScriptType::Osis,
+        ScriptType::SAL => proto::ScriptType::Sal,
+        ScriptType::V => proto::ScriptType::V,
+        ScriptType::Python => proto::ScriptType::Python,
+    })
+}
+
+/// Reads `NAME=VALUE`.
+pub(super) fn pair(raw: &str) -> Result<(String, String), String> {
+    let (name, value) = raw.split_once('=').ok_or_else(|| format!("{raw:?}: use NAME=VALUE"))?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// Reads `30s`, `5m`, `1h 30m`.
+pub(super) fn span(raw: &str) -> Result<Duration, String> {
+    humantime::parse_duration(raw).map_err(|_| format!("{raw:?} is not a time: use 500ms, 30s, 5m or 2h"))
+}
+
+/// A duration as the API wants it.
+pub(super) fn to_proto(span: Duration) -> Option<prost_types::Duration> {
+    prost_types::Duration::try_from(span).ok()
+}
+
+/// The enum word of the API without its prefix, in lower case: `STATE_RUNNING` is `running`.
+pub(super) fn word(name: &str, prefix: &str) -> String {
+    match name.strip_prefix(prefix).unwrap_or(name) {
+        "UNSPECIFIED" => "-".to_owned(),
+        word => word.to_ascii_lowercase(),
+    }
+}
+
+/// The word of a script type; the number itself for one that a newer server knows.
+pub(super) fn script_type_word(number: i32) -> String {
+    proto::ScriptType::try_from(number)
+        .map_or_else(|unknown| unknown.0.to_string(), |value| word(value.as_str_name(), "SCRIPT_TYPE_"))
+}
+
+/// A point in time, to the second, in UTC.
+pub(super) fn time(at: Option<Timestamp>) -> String {
+    match at.and_then(|at| SystemTime::try_from(at).ok()) {
+        Some(at) => humantime::format_rfc3339_seconds(at).to_string(),
+        None => "-".to_owned(),
+    }
+}
+
+/// A duration, to the millisecond.
+pub(super) fn duration(span: Option<prost_types::Duration>) -> String {
+    match span.and_then(|span| Duration::try_from(span).ok()) {
+        Some(span) => {
+            let millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+            humantime::format_duration(Duration::from_millis(millis)).to_string()
+        }
+        None => "-".to_owned(),
+    }
+}
+
+/// A text, or a dash for an empty one.
+pub(super) fn or_dash(text: &str) -> String {
+    if text.is_empty() { "-".to_owned() } else { text.to_owned() }
+}
+
+/// The first line of a text, cut to what fits into a table.
+pub(super) fn short(text: &str) -> String {
+    const WIDTH: usize = 60;
+    let line = text.lines().next().unwrap_or_default();
+    let mut short: String = line.chars().take(WIDTH).collect();
+    if short.len() < text.trim_end().len() {
+        short.push('…');
+    }
+    or_dash(&short)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn actor_counts_are_pairs_of_type_and_number() {
+        let two = ActorCounts(vec![(ScriptType::OSIS, 2), (ScriptType::Python, 1)]);
+        assert_eq!(actor_counts("osis=2,python"), Ok(two));
+        assert_eq!(actor_counts(""), Ok(ActorCounts(vec![])));
+        for bad in ["osis=x", "osis=-1", "osis=65", "perl=1"] {
+            assert!(actor_counts(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn long_or_many_lines_are_cut() {
+        assert_eq!(short("42\n"), "42");
+        assert_eq!(short("a\nb"), "a…");
+        assert_eq!(short(""), "-");
+        assert_eq!(short(&"x".repeat(100)).chars().count(), 61);
+    }
+}
