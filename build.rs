@@ -18,6 +18,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(out_dir.join("hero_supervisor_v1.binpb"), compiler.encode_file_descriptor_set())?;
 
     // Maps in the order of their keys: the encoding of a request is stable, so that it can be fingerprinted.
-    tonic_prost_build::configure().btree_map(".").compile_fds(compiler.file_descriptor_set())?;
+    // Messages know their names, so that the command line finds their descriptors.
+    let mut prost = tonic_prost_build::Config::new();
+    prost.enable_type_names();
+    let files = compiler.file_descriptor_set();
+    tonic_prost_build::configure().btree_map(".").compile_fds_with_config(files, prost)?;
     Ok(())
 }
