@@ -200,7 +200,9 @@ mod tests {
     #[test]
     fn what_is_behind_the_shim_is_passed_on_untouched() {
         let args = ["hero-supervisor", "exec-shim", "--pdeathsig", "--", "/bin/echo", "--help", "-o"];
-        let Command::ExecShim(shim) = Cli::try_parse_from(args).unwrap().command else { panic!("not the shim") };
+        let Command::ExecShim(shim) = Cli::try_parse_from(args).unwrap().command else {
+            panic!("not the shim")
+        };
         assert_eq!(shim.args, ["--pdeathsig", "--", "/bin/echo", "--help", "-o"]);
     }
 }

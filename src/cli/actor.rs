@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use tonic::transport::Channel;
 
 use super::values::{self, or_dash, script_type_word, short, span, time, to_proto, word};
-use super::{Client, ClientArgs, Exit, Failure, Output, client, table};
+use super::{Client, Exit, Failure, Output, client, table};
 use crate::grpc::proto::supervisor_client::SupervisorClient;
 use crate::grpc::proto::{self, Actor, ActorSelector, WaitOutcome};
 
@@ -160,7 +160,9 @@ pub(super) async fn run(args: Client<ActorCommand>) -> Result<Exit, Failure> {
         ActorCommand::Get { actor } => {
             let request = proto::GetActorRequest { actor_id: actor };
             let answer = server.get_actor(client::call(request)).await?.into_inner();
-            out.response(&answer, ids(&answer.actor), || answer.actor.as_ref().map(show).unwrap_or_default())?;
+            out.response(&answer, ids(&answer.actor), || {
+                answer.actor.as_ref().map(show).unwrap_or_default()
+            })?;
             Ok(Exit::Ok)
         }
         ActorCommand::Create(create) => create::run(&mut server, out, *create).await,

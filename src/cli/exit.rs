@@ -136,7 +136,9 @@ fn hint(status: &Status, reason: &str, details: &ErrorDetails) -> Option<String>
         "QUEUE_FULL" => "try again later, or add actors with `hero-supervisor actor scale`",
         "NO_ACTORS_FOR_SCRIPT_TYPE" => "make one with `hero-supervisor actor create`",
         "NOT_SUPPORTED" => "see `hero-supervisor info` for what this server can do",
-        _other if status.code() == Code::Unavailable && reason.is_empty() => return Some(SERVER_HINT.to_owned()),
+        _other if status.code() == Code::Unavailable && reason.is_empty() => {
+            return Some(SERVER_HINT.to_owned());
+        }
         _other => return None,
     };
     Some(hint.to_owned())
@@ -154,14 +156,20 @@ mod tests {
     fn an_error_shows_message_reason_fields_and_hint() {
         let mut details = ErrorDetails::with_bad_request_violation("job.script", "is empty");
         details.set_error_info("INVALID_FIELD", "supervisor.hero", std::collections::HashMap::new());
-        let failure = Failure::from(Status::with_error_details(Code::InvalidArgument, "invalid request", details));
+        let failure =
+            Failure::from(Status::with_error_details(Code::InvalidArgument, "invalid request", details));
         assert_eq!(failure.exit, Exit::Usage);
         assert_eq!(failure.message, "invalid request [INVALID_FIELD]\n  job.script: is empty");
 
-        let info = ErrorDetails::with_error_info("QUEUE_FULL", "supervisor.hero", std::collections::HashMap::new());
+        let info =
+            ErrorDetails::with_error_info("QUEUE_FULL", "supervisor.hero", std::collections::HashMap::new());
         let failure = Failure::from(Status::with_error_details(Code::ResourceExhausted, "full", info));
         assert_eq!(failure.exit, Exit::Refused);
-        assert!(failure.message.starts_with("full [QUEUE_FULL]\n  hint: try again later"), "{}", failure.message);
+        assert!(
+            failure.message.starts_with("full [QUEUE_FULL]\n  hint: try again later"),
+            "{}",
+            failure.message
+        );
     }
 
     #[test]

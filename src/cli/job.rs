@@ -141,7 +141,12 @@ async fn list(
     Ok(Exit::Ok)
 }
 
-async fn cancel(server: &mut Server, out: Output, jobs: Vec<String>, reason: String) -> Result<Exit, Failure> {
+async fn cancel(
+    server: &mut Server,
+    out: Output,
+    jobs: Vec<String>,
+    reason: String,
+) -> Result<Exit, Failure> {
     for job_id in jobs {
         let request = proto::CancelJobRequest { job_id: job_id.clone(), reason: reason.clone() };
         let answer = server.cancel_job(client::call(request)).await?.into_inner();
@@ -220,7 +225,8 @@ fn show(job: &Job) -> String {
         facts.push(("cancelled", job.cancel_reason.clone()));
     }
     let mut text = table(["FACT", "VALUE"], facts.into_iter().map(|(name, value)| [name.to_owned(), value]));
-    let parts = [("SCRIPT", Some(&spec.script).filter(|script| !script.is_empty())), ("RESULT", job.result.as_ref())];
+    let parts =
+        [("SCRIPT", Some(&spec.script).filter(|script| !script.is_empty())), ("RESULT", job.result.as_ref())];
     for (title, content) in parts {
         if let Some(content) = content {
             text.push_str(&format!("\n{title}\n{content}\n"));

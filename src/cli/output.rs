@@ -96,8 +96,9 @@ fn to_json<M: Message + Name>(message: &M) -> Result<String, Failure> {
     let name = M::full_name();
     let broken = |why: String| Failure::new(Exit::Refused, format!("cannot print {name} as JSON: {why}"));
     let pool = POOL.as_ref().ok_or_else(|| broken("the descriptor set does not decode".to_owned()))?;
-    let descriptor =
-        pool.get_message_by_name(&name).ok_or_else(|| broken("it is not in the descriptor set".to_owned()))?;
+    let descriptor = pool
+        .get_message_by_name(&name)
+        .ok_or_else(|| broken("it is not in the descriptor set".to_owned()))?;
     let message = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice())
         .map_err(|error| broken(error.to_string()))?;
     serde_json::to_string_pretty(&message).map_err(|error| broken(error.to_string()))

@@ -20,7 +20,8 @@ pub(super) fn actor_counts(raw: &str) -> Result<ActorCounts, String> {
     let parsed = pairs.map(|pair| {
         let (name, count) = pair.split_once('=').unwrap_or((pair, "1"));
         let count = count.parse().ok().filter(|count| *count <= MOST_DEMO_ACTORS);
-        let count = count.ok_or_else(|| format!("{pair:?}: use TYPE=N with N from 0 to {MOST_DEMO_ACTORS}"))?;
+        let count =
+            count.ok_or_else(|| format!("{pair:?}: use TYPE=N with N from 0 to {MOST_DEMO_ACTORS}"))?;
         Ok((ScriptType::parse(name)?, count))
     });
     parsed.collect::<Result<_, String>>().map(ActorCounts)

@@ -8,7 +8,9 @@ use clap::{Args, ValueEnum};
 use super::{DEFAULT_WAIT, Server, ids, rows, waited};
 use crate::cli::values::{pair, script_type, span, to_proto};
 use crate::cli::{Exit, Failure, Output, client};
-use crate::grpc::proto::{self, ActorConfig, CreateActorRequest, RestartPolicy, actor_config, restart_policy};
+use crate::grpc::proto::{
+    self, ActorConfig, CreateActorRequest, RestartPolicy, actor_config, restart_policy,
+};
 
 /// The definition of an actor.
 #[derive(Debug, Args)]

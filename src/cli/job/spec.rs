@@ -91,7 +91,8 @@ impl SpecArgs {
     }
 
     fn read_script(&self) -> Result<String, Failure> {
-        let unreadable = |what: &str, error: std::io::Error| Failure::usage(format!("cannot read {what}: {error}"));
+        let unreadable =
+            |what: &str, error: std::io::Error| Failure::usage(format!("cannot read {what}: {error}"));
         match (&self.file, &self.script) {
             (Some(file), _) if file.as_os_str() != "-" => std::fs::read_to_string(file)
                 .map_err(|error| unreadable(&format!("the script {}", file.display()), error)),
