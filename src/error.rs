@@ -212,6 +212,7 @@ impl From<SubmitRefused> for SupervisorError {
             SubmitRefused::RequestIdReused { request_id, first_use } => {
                 Self::RequestIdReused { request_id, first_use }
             }
+            SubmitRefused::JobExpired { job_id } => Self::JobExpired(job_id),
         }
     }
 }

@@ -75,6 +75,12 @@ pub enum SubmitRefused {
         /// When it was first used.
         first_use: SystemTime,
     },
+    /// The request was made before; its job has ended and its record is no longer kept, and it will not run twice.
+    #[error("the request made job {job_id}, which ended and whose record is no longer kept")]
+    JobExpired {
+        /// The job that the request had made.
+        job_id: JobId,
+    },
 }
 
 /// A known job and, while it has not ended, a way to wait for its end.

@@ -38,6 +38,11 @@ pub enum Work {
         /// When to take up work again, if the process still lives then.
         resume_after: Duration,
     },
+    /// A hint that this lease is void, sooner than the next heartbeat would tell: its job was cancelled.
+    Cancelled {
+        /// The lease, as it was given.
+        lease: Lease,
+    },
 }
 
 /// The end of one attempt.
