@@ -232,7 +232,7 @@ impl Operation {
             tracing::warn!(actor.id = %self.id, error = %chain(&error), "actor {} did not start and could not be stopped", self.id);
         }
         let said = if tail.is_empty() { String::new() } else { format!("; it wrote: {}", tail.join(" | ")) };
-        SupervisorError::ActorStartFailed(self.id.to_string(), reason + &said)
+        SupervisorError::ActorStartFailed(self.id.to_string(), reason + said.as_str())
     }
 
     /// Asks for a drain and waits for it; answers with the grace that is left for the signal.
