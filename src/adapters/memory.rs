@@ -1,3 +1,10 @@
 //! Adapters that keep everything in memory: first-class peers of the real ones, for tests.
 
+pub mod actor_store;
+pub mod broker;
+pub mod clock;
+pub mod job_queue;
 pub mod process_manager;
+pub mod work_queue;
+
+pub use broker::{MemoryBroker, MemoryConfig};

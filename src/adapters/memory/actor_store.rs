@@ -1,0 +1,68 @@
+//! The wishes for actors, in memory.
+
+use std::collections::btree_map::Entry;
+
+use async_trait::async_trait;
+
+use crate::adapters::memory::broker::MemoryBroker;
+use crate::domain::actor::{ActorConfig, ActorRecord};
+use crate::domain::id::ActorId;
+use crate::domain::script_type::ScriptType;
+use crate::ports::actor_store::{ActorStore, StoreError, Stored};
+
+/// A view of a [`MemoryBroker`].
+#[derive(Debug, Clone)]
+pub struct MemoryActorStore {
+    broker: MemoryBroker,
+}
+
+impl MemoryActorStore {
+    pub(super) fn new(broker: MemoryBroker) -> Self {
+        Self { broker }
+    }
+}
+
+#[async_trait]
+impl ActorStore for MemoryActorStore {
+    async fn load(&self) -> Result<Vec<ActorRecord>, StoreError> {
+        self.broker.with(|state| state.records.values().cloned().collect())
+    }
+
+    async fn insert(&self, record: &ActorRecord) -> Result<Stored, StoreError> {
+        self.broker.with(|state| match state.records.entry(record.id.clone()) {
+            Entry::Occupied(there) => Stored::Conflict(Box::new(there.get().clone())),
+            Entry::Vacant(place) => {
+                place.insert(ActorRecord { generation: 1, ..record.clone() });
+                Stored::Written(1)
+            }
+        })
+    }
+
+    async fn update(&self, record: &ActorRecord) -> Result<Stored, StoreError> {
+        self.broker.with(|state| match state.records.get_mut(&record.id) {
+            None => Stored::Missing,
+            Some(there) if there.generation != record.generation => Stored::Conflict(Box::new(there.clone())),
+            Some(there) => {
+                *there = ActorRecord { generation: record.generation + 1, ..record.clone() };
+                Stored::Written(there.generation)
+            }
+        })
+    }
+
+    async fn remove(&self, id: &ActorId) -> Result<bool, StoreError> {
+        self.broker.with(|state| state.records.remove(id).is_some())
+    }
+
+    async fn template(&self, script_type: ScriptType) -> Result<Option<ActorConfig>, StoreError> {
+        self.broker.with(|state| state.templates.get(&script_type).cloned())
+    }
+
+    async fn set_template(&self, template: &ActorConfig, replace: bool) -> Result<(), StoreError> {
+        self.broker.with(|state| {
+            let there = state.templates.contains_key(&template.script_type);
+            if replace || !there {
+                state.templates.insert(template.script_type, template.clone());
+            }
+        })
+    }
+}

@@ -1,0 +1,115 @@
+//! A job queue that is only a table. Supervisors and actors of one broker see the same jobs, as those of one Redis do.
+
+mod state;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use self::state::State;
+use crate::adapters::memory::actor_store::MemoryActorStore;
+use crate::adapters::memory::clock::MemoryClock;
+use crate::adapters::memory::job_queue::MemoryJobQueue;
+use crate::adapters::memory::work_queue::MemoryWorkQueue;
+use crate::domain::id::ActorId;
+use crate::domain::script_type::ScriptType;
+use crate::ports::job_queue::QueueError;
+
+pub(super) use self::state::Holder;
+
+/// Limits of a [`MemoryBroker`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryConfig {
+    /// A lease without heartbeat ends after this long; 15 s by default.
+    pub lease: Duration,
+    /// Jobs that may wait in one queue; 1 000 000 by default.
+    pub queue_limit: u64,
+    /// Ended jobs of one type that are kept; 100 000 by default.
+    pub finished_limit: usize,
+}
+
+impl Default for MemoryConfig {
+    fn default() -> Self {
+        Self { lease: Duration::from_secs(15), queue_limit: 1_000_000, finished_limit: 100_000 }
+    }
+}
+
+/// The table. A cheap clone; all clones are one.
+#[derive(Debug, Clone)]
+pub struct MemoryBroker {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    /// Grows with every change, to wake those who wait for work.
+    version: watch::Sender<u64>,
+    config: MemoryConfig,
+    clock: MemoryClock,
+}
+
+impl MemoryBroker {
+    /// An empty table.
+    pub fn new(config: MemoryConfig) -> Self {
+        let clock = MemoryClock::new();
+        let state = Mutex::new(State::new(config, clock));
+        let version = watch::Sender::new(0);
+        Self { shared: Arc::new(Shared { state, version, config, clock }) }
+    }
+
+    /// The supervisor's side.
+    pub fn job_queue(&self) -> MemoryJobQueue {
+        MemoryJobQueue::new(self.clone())
+    }
+
+    /// The side of one actor process.
+    pub fn work_queue(&self, script_type: ScriptType, actor_id: ActorId, pid: u32) -> MemoryWorkQueue {
+        MemoryWorkQueue::new(self.clone(), script_type, Holder { actor_id, pid })
+    }
+
+    /// The wishes for actors.
+    pub fn actor_store(&self) -> MemoryActorStore {
+        MemoryActorStore::new(self.clone())
+    }
+
+    /// The clock that records are stamped with.
+    pub fn clock(&self) -> MemoryClock {
+        self.shared.clock
+    }
+
+    /// From now on every call fails with `Unavailable`, until it is said otherwise.
+    pub fn set_unavailable(&self, unavailable: bool) {
+        self.lock().unavailable = unavailable;
+    }
+
+    pub(super) fn config(&self) -> MemoryConfig {
+        self.shared.config
+    }
+
+    /// Looks at, or changes, the table, and wakes those who wait.
+    pub(super) fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<T, QueueError> {
+        let answer = self.quietly(change)?;
+        self.shared.version.send_modify(|version| *version += 1);
+        Ok(answer)
+    }
+
+    /// The same without waking anybody: two actors that only look would wake each other for ever.
+    pub(super) fn quietly<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<T, QueueError> {
+        let mut state = self.lock();
+        if state.unavailable {
+            return Err(QueueError::Unavailable("the in-memory queue was told to be away".into()));
+        }
+        Ok(change(&mut state))
+    }
+
+    /// Word of changes.
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.version.subscribe()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,539 @@
+//! Every job and where it lies; each change is one synchronous step, as a Redis function is.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::adapters::memory::broker::MemoryConfig;
+use crate::adapters::memory::clock::MemoryClock;
+use crate::domain::actor::{ActorConfig, ActorRecord};
+use crate::domain::id::{ActorId, JobId, RequestId};
+use crate::domain::job::{Finished, Job, JobError, JobErrorKind, JobKind, JobState, Outcome};
+use crate::domain::script_type::ScriptType;
+use crate::ports::clock::Clock;
+use crate::ports::job_queue::{Completion, Presence, Reclaimed};
+use crate::ports::work_queue::{AttemptEnd, Lease, TakenJob, Work};
+
+/// How long a request id is remembered.
+const REQUEST_WINDOW: Duration = Duration::from_secs(24 * 3600);
+
+/// One actor process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::adapters::memory) struct Holder {
+    pub(in crate::adapters::memory) actor_id: ActorId,
+    pub(in crate::adapters::memory) pid: u32,
+}
+
+/// Where an entry lies, in the order of taking.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Lane {
+    /// The inbox of one actor.
+    Inbox(ActorId),
+    /// What was taken before, or is tried again.
+    Front,
+    /// What is new.
+    Queue,
+}
+
+/// A job that waits.
+#[derive(Debug)]
+struct Waiting {
+    job_id: JobId,
+    expires: Option<Instant>,
+}
+
+/// A job that an actor has.
+#[derive(Debug)]
+struct Held {
+    job_id: JobId,
+    lane: Lane,
+    holder: Holder,
+    until: Instant,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: BTreeMap<(Lane, u64), Waiting>,
+    held: BTreeMap<u64, Held>,
+    delayed: BTreeMap<JobId, (Instant, Lane)>,
+    hints: BTreeMap<ActorId, VecDeque<Work>>,
+    presences: BTreeMap<ActorId, Presence>,
+}
+
+#[derive(Debug)]
+pub(in crate::adapters::memory) struct State {
+    config: MemoryConfig,
+    clock: MemoryClock,
+    next_entry: u64,
+    jobs: BTreeMap<JobId, Job>,
+    ended: VecDeque<(JobId, Instant)>,
+    requests: BTreeMap<RequestId, (String, JobId, SystemTime, Instant)>,
+    waiters: BTreeMap<JobId, Vec<oneshot::Sender<Finished>>>,
+    queues: BTreeMap<ScriptType, Queue>,
+    pub(in crate::adapters::memory) records: BTreeMap<ActorId, ActorRecord>,
+    pub(in crate::adapters::memory) templates: BTreeMap<ScriptType, ActorConfig>,
+    pub(in crate::adapters::memory) unavailable: bool,
+}
+
+impl State {
+    pub(super) fn new(config: MemoryConfig, clock: MemoryClock) -> Self {
+        Self {
+            config,
+            clock,
+            next_entry: 0,
+            jobs: BTreeMap::new(),
+            ended: VecDeque::new(),
+            requests: BTreeMap::new(),
+            waiters: BTreeMap::new(),
+            queues: ScriptType::ALL.into_iter().map(|script_type| (script_type, Queue::default())).collect(),
+            records: BTreeMap::new(),
+            templates: BTreeMap::new(),
+            unavailable: false,
+        }
+    }
+
+    // === the supervisor's side ===
+
+    pub(in crate::adapters::memory) fn job(&self, id: &JobId) -> Option<&Job> {
+        self.jobs.get(id)
+    }
+
+    pub(in crate::adapters::memory) fn jobs(&self) -> impl Iterator<Item = &Job> {
+        self.jobs.values().filter(|job| job.spec.kind == JobKind::Script)
+    }
+
+    /// The job that a request made before, with its fingerprint and time.
+    pub(in crate::adapters::memory) fn request(&self, id: &RequestId) -> Option<(&str, &JobId, SystemTime)> {
+        let (fingerprint, job_id, at, begun) = self.requests.get(id)?;
+        (begun.elapsed() < REQUEST_WINDOW).then_some((fingerprint, job_id, *at))
+    }
+
+    pub(in crate::adapters::memory) fn note_request(
+        &mut self,
+        id: RequestId,
+        fingerprint: String,
+        job: JobId,
+    ) {
+        self.requests.insert(id, (fingerprint, job, self.clock.now(), Instant::now()));
+    }
+
+    pub(in crate::adapters::memory) fn queued(&self, script_type: ScriptType) -> u64 {
+        self.queues.get(&script_type).map_or(0, |queue| queue.waiting.len() as u64)
+    }
+
+    pub(in crate::adapters::memory) fn running(&self, script_type: ScriptType) -> u64 {
+        self.queues.get(&script_type).map_or(0, |queue| queue.held.len() as u64)
+    }
+
+    pub(in crate::adapters::memory) fn delayed(&self, script_type: ScriptType) -> u64 {
+        self.queues.get(&script_type).map_or(0, |queue| queue.delayed.len() as u64)
+    }
+
+    pub(in crate::adapters::memory) fn accept(&mut self, job: Job) {
+        let (id, script_type) = (job.id.clone(), job.spec.script_type);
+        let lane = match &job.spec.target_actor {
+            Some(actor) => Lane::Inbox(actor.clone()),
+            None => Lane::Queue,
+        };
+        let due = job.due_at.map(|due| due.duration_since(self.clock.now()).unwrap_or_default());
+        self.jobs.insert(id.clone(), job);
+        match due {
+            Some(delay) => {
+                self.queue(script_type).delayed.insert(id, (Instant::now() + delay, lane));
+            }
+            None => self.enqueue(&id, lane),
+        }
+    }
+
+    pub(in crate::adapters::memory) fn completion(&mut self, id: &JobId) -> Option<Completion> {
+        if self.jobs.get(id)?.state.is_terminal() {
+            return None;
+        }
+        let (sender, completion) = Completion::pair();
+        let waiters = self.waiters.entry(id.clone()).or_default();
+        waiters.retain(|waiter| !waiter.is_closed());
+        waiters.push(sender);
+        Some(completion)
+    }
+
+    pub(in crate::adapters::memory) fn cancel(&mut self, id: &JobId, reason: &str) {
+        let Some(job) = self.jobs.get(id) else { return };
+        let (actor, attempt, started_at) = (job.actor_id.clone(), job.attempt, job.started_at);
+        let queue = self.queue(job.spec.script_type);
+        queue.delayed.remove(id);
+        queue.waiting.retain(|_place, waiting| waiting.job_id != *id);
+        let held = queue.held.iter().find(|(_entry, held)| held.job_id == *id).map(|(entry, _held)| *entry);
+        if let Some(held) = held.and_then(|entry| queue.held.remove(&entry).map(|held| (entry, held))) {
+            let (entry, held) = held;
+            let hint = Work::Cancelled { lease: lease(entry, id) };
+            queue.hints.entry(held.holder.actor_id).or_default().push_back(hint);
+        }
+        let outcome = Outcome::Cancelled(reason.to_owned());
+        self.end(
+            id,
+            Finished { outcome, attempt, actor_id: actor, started_at, finished_at: self.clock.now() },
+        );
+    }
+
+    pub(in crate::adapters::memory) fn delete(&mut self, id: &JobId) {
+        self.jobs.remove(id);
+        self.waiters.remove(id);
+    }
+
+    pub(in crate::adapters::memory) fn reclaim(
+        &mut self,
+        script_type: ScriptType,
+        holder: &Holder,
+        error: &JobError,
+    ) -> Reclaimed {
+        let queue = self.queue(script_type);
+        let lost: Vec<u64> =
+            queue.held.iter().filter(|(_, held)| held.holder == *holder).map(|(entry, _)| *entry).collect();
+        let mut reclaimed = Reclaimed::default();
+        for entry in lost {
+            self.lose(script_type, entry, error, &mut reclaimed);
+        }
+        let queue = self.queue(script_type);
+        if queue.presences.get(&holder.actor_id).is_some_and(|presence| presence.pid == holder.pid) {
+            queue.presences.remove(&holder.actor_id);
+        }
+        reclaimed
+    }
+
+    pub(in crate::adapters::memory) fn presences(&self, script_type: ScriptType) -> Vec<Presence> {
+        let Some(queue) = self.queues.get(&script_type) else { return Vec::new() };
+        let counted = |presence: &Presence| {
+            let held = queue.held.values().filter(|held| held.holder.actor_id == presence.actor_id);
+            Presence { in_flight: u32::try_from(held.count()).unwrap_or(u32::MAX), ..presence.clone() }
+        };
+        queue.presences.values().map(counted).collect()
+    }
+
+    pub(in crate::adapters::memory) fn forget(&mut self, script_type: ScriptType, actor: &ActorId) {
+        let queue = self.queue(script_type);
+        queue.presences.remove(actor);
+        queue.hints.remove(actor);
+        let pinned = |lane: &Lane| matches!(lane, Lane::Inbox(of) if of == actor);
+        let mut lost: Vec<JobId> = Vec::new();
+        queue.waiting.retain(|(lane, _entry), waiting| {
+            if pinned(lane) {
+                lost.push(waiting.job_id.clone());
+            }
+            !pinned(lane)
+        });
+        let error = JobError::new(
+            JobErrorKind::ActorLost,
+            format!("the job was meant for actor {actor} alone, which was deleted"),
+        );
+        for id in lost {
+            self.fail(&id, error.clone());
+        }
+    }
+
+    pub(in crate::adapters::memory) fn hint(&mut self, script_type: ScriptType, actor: &ActorId, hint: Work) {
+        self.queue(script_type).hints.entry(actor.clone()).or_default().push_back(hint);
+    }
+
+    pub(in crate::adapters::memory) fn maintain(&mut self) {
+        let now = Instant::now();
+        for script_type in ScriptType::ALL {
+            let queue = self.queue(script_type);
+            let due: Vec<(JobId, Lane)> = queue
+                .delayed
+                .iter()
+                .filter(|(_id, (at, _lane))| *at <= now)
+                .map(|(id, (_at, lane))| (id.clone(), lane.clone()))
+                .collect();
+            for (id, lane) in due {
+                self.queue(script_type).delayed.remove(&id);
+                self.enqueue(&id, lane);
+            }
+            let queue = self.queue(script_type);
+            let expired: Vec<(u64, ActorId)> = queue
+                .held
+                .iter()
+                .filter(|(_, held)| held.until <= now)
+                .map(|(entry, held)| (*entry, held.holder.actor_id.clone()))
+                .collect();
+            for (entry, actor) in expired {
+                let message = format!("the lease of actor {actor} expired: it gave no sign of life");
+                let error = JobError::new(JobErrorKind::ActorLost, message);
+                self.lose(script_type, entry, &error, &mut Reclaimed::default());
+            }
+            let queue = self.queue(script_type);
+            let mut overdue = Vec::new();
+            queue.waiting.retain(|_place, waiting| {
+                let late = waiting.expires.is_some_and(|expires| expires <= now);
+                if late {
+                    overdue.push(waiting.job_id.clone());
+                }
+                !late
+            });
+            for id in overdue {
+                let message = "no actor took the job within its queue timeout";
+                self.fail(&id, JobError::new(JobErrorKind::QueueTimeout, message));
+            }
+        }
+        let jobs = &mut self.jobs;
+        self.ended.retain(|(id, expires)| {
+            let keep = *expires > now;
+            if !keep {
+                jobs.remove(id);
+            }
+            keep
+        });
+        while self.ended.len() > self.config.finished_limit {
+            if let Some((id, _expires)) = self.ended.pop_front() {
+                jobs.remove(&id);
+            }
+        }
+    }
+
+    // === the actor's side ===
+
+    pub(in crate::adapters::memory) fn announce(
+        &mut self,
+        script_type: ScriptType,
+        holder: &Holder,
+        draining: bool,
+    ) {
+        let beat_at = self.clock.now();
+        let queue = self.queue(script_type);
+        let last_job_at = queue.presences.get(&holder.actor_id).and_then(|presence| presence.last_job_at);
+        let presence = Presence {
+            actor_id: holder.actor_id.clone(),
+            pid: holder.pid,
+            draining,
+            in_flight: 0,
+            beat_at,
+            last_job_at,
+        };
+        queue.presences.insert(holder.actor_id.clone(), presence);
+    }
+
+    pub(in crate::adapters::memory) fn leave(&mut self, script_type: ScriptType, holder: &Holder) {
+        let queue = self.queue(script_type);
+        if queue.presences.get(&holder.actor_id).is_some_and(|presence| presence.pid == holder.pid) {
+            queue.presences.remove(&holder.actor_id);
+        }
+    }
+
+    /// Hints, what is pinned to the actor, and up to `max` of what is for all.
+    pub(in crate::adapters::memory) fn take(
+        &mut self,
+        script_type: ScriptType,
+        holder: &Holder,
+        max: usize,
+    ) -> Vec<Work> {
+        let until = Instant::now() + self.config.lease;
+        let queue = self.queue(script_type);
+        let mut work: Vec<Work> =
+            queue.hints.get_mut(&holder.actor_id).map(|hints| hints.drain(..).collect()).unwrap_or_default();
+        let inbox = Lane::Inbox(holder.actor_id.clone());
+        let mine = queue.waiting.keys().filter(|(lane, _)| *lane == inbox).cloned();
+        let shared = queue
+            .waiting
+            .keys()
+            .filter(|(lane, _)| matches!(lane, Lane::Front | Lane::Queue))
+            .take(max)
+            .cloned();
+        let places: Vec<(Lane, u64)> = mine.chain(shared).collect();
+        for place in places {
+            let queue = self.queue(script_type);
+            let Some(waiting) = queue.waiting.remove(&place) else { continue };
+            let (lane, entry) = place;
+            let id = waiting.job_id.clone();
+            queue.held.insert(entry, Held { job_id: id.clone(), lane, holder: holder.clone(), until });
+            self.touch(script_type, holder);
+            let now = self.clock.now();
+            if let Some(job) = self.jobs.get_mut(&id) {
+                job.state = JobState::Running;
+                job.attempt += 1;
+                job.actor_id = Some(holder.actor_id.clone());
+                job.started_at = Some(now);
+                let taken =
+                    TakenJob { lease: lease(entry, &id), spec: job.spec.clone(), attempt: job.attempt };
+                work.push(Work::Job(Box::new(taken)));
+            }
+        }
+        work
+    }
+
+    /// What this process holds and does not know of.
+    pub(in crate::adapters::memory) fn recover(
+        &self,
+        script_type: ScriptType,
+        holder: &Holder,
+        known: &[Lease],
+    ) -> Vec<Work> {
+        let Some(queue) = self.queues.get(&script_type) else { return Vec::new() };
+        let held = queue.held.iter().filter(|(_, held)| held.holder == *holder);
+        held.filter_map(|(entry, held)| {
+            let lease = lease(*entry, &held.job_id);
+            let job = self.jobs.get(&held.job_id).filter(|_job| !known.contains(&lease))?;
+            Some(Work::Job(Box::new(TakenJob { lease, spec: job.spec.clone(), attempt: job.attempt })))
+        })
+        .collect()
+    }
+
+    /// Extends the leases that still stand; answers with the others.
+    pub(in crate::adapters::memory) fn extend(
+        &mut self,
+        script_type: ScriptType,
+        holder: &Holder,
+        leases: &[Lease],
+    ) -> Vec<Lease> {
+        let until = Instant::now() + self.config.lease;
+        let queue = self.queue(script_type);
+        let mut void = Vec::new();
+        for lease in leases {
+            let held = entry_of(lease).and_then(|entry| queue.held.get_mut(&entry));
+            match held.filter(|held| held.holder == *holder) {
+                Some(held) => held.until = until,
+                None => void.push(lease.clone()),
+            }
+        }
+        void
+    }
+
+    pub(in crate::adapters::memory) fn started(&mut self, lease: &Lease, at: SystemTime) {
+        if let Some(job) = self.jobs.get_mut(&lease.job_id) {
+            job.started_at = Some(at);
+        }
+    }
+
+    pub(in crate::adapters::memory) fn finish(
+        &mut self,
+        script_type: ScriptType,
+        holder: &Holder,
+        end: AttemptEnd,
+    ) -> bool {
+        let Some(entry) = entry_of(&end.lease) else { return false };
+        let Some(held) = self.queue(script_type).held.remove(&entry) else { return false };
+        self.touch(script_type, holder);
+        let Some(job) = self.jobs.get_mut(&held.job_id) else { return false };
+        job.started_at = Some(end.started_at);
+        let failed = match end.outcome {
+            Ok(result) => {
+                let finished = finished(job, Outcome::Succeeded(result), self.clock.now());
+                self.end(&held.job_id, finished);
+                return true;
+            }
+            Err(failed) => failed,
+        };
+        if !failed.counts {
+            job.attempt = job.attempt.saturating_sub(1);
+            self.enqueue(&held.job_id, front_of(held.lane));
+        } else if failed.retryable && job.attempt < job.spec.retry.max_attempts {
+            let delay = job.spec.retry.backoff.delay(job.attempt, 1.0);
+            job.state = JobState::RetryWait;
+            job.error = Some(failed.error);
+            job.due_at = Some(self.clock.now() + delay);
+            let due = (Instant::now() + delay, front_of(held.lane));
+            self.queue(script_type).delayed.insert(held.job_id, due);
+        } else {
+            self.fail(&held.job_id, failed.error);
+        }
+        true
+    }
+
+    /// Puts untouched jobs back, in their order, before all that waits.
+    pub(in crate::adapters::memory) fn release(&mut self, script_type: ScriptType, leases: &[Lease]) {
+        let mut entries: Vec<u64> = leases.iter().filter_map(entry_of).collect();
+        entries.sort_unstable();
+        for entry in entries {
+            let Some(held) = self.queue(script_type).held.remove(&entry) else { continue };
+            if let Some(job) = self.jobs.get_mut(&held.job_id) {
+                job.attempt = job.attempt.saturating_sub(1);
+                job.started_at = None;
+            }
+            self.enqueue(&held.job_id, front_of(held.lane));
+        }
+    }
+
+    // === steps that several changes share ===
+
+    fn queue(&mut self, script_type: ScriptType) -> &mut Queue {
+        self.queues.entry(script_type).or_default()
+    }
+
+    fn enqueue(&mut self, id: &JobId, lane: Lane) {
+        let Some(job) = self.jobs.get_mut(id) else { return };
+        job.state = JobState::Queued;
+        job.due_at = None;
+        let script_type = job.spec.script_type;
+        // Only the wait for the first attempt is limited.
+        let limit = job.spec.queue_timeout.filter(|_limit| job.attempt == 0);
+        let expires = limit.map(|limit| Instant::now() + limit);
+        self.next_entry += 1;
+        let place = (lane, self.next_entry);
+        self.queue(script_type).waiting.insert(place, Waiting { job_id: id.clone(), expires });
+    }
+
+    /// An attempt whose actor is gone.
+    fn lose(&mut self, script_type: ScriptType, entry: u64, error: &JobError, reclaimed: &mut Reclaimed) {
+        let Some(held) = self.queue(script_type).held.remove(&entry) else { return };
+        let Some(job) = self.jobs.get_mut(&held.job_id) else { return };
+        if job.attempt < job.spec.retry.max_attempts {
+            job.error = Some(error.clone());
+            reclaimed.retried += 1;
+            self.enqueue(&held.job_id, front_of(held.lane));
+        } else {
+            reclaimed.failed += 1;
+            self.fail(&held.job_id, error.clone());
+        }
+    }
+
+    fn fail(&mut self, id: &JobId, error: JobError) {
+        let now = self.clock.now();
+        if let Some(job) = self.jobs.get(id) {
+            let finished = finished(job, Outcome::Failed(error), now);
+            self.end(id, finished);
+        }
+    }
+
+    /// Writes the end, unless there is one already, and tells those who wait for it.
+    fn end(&mut self, id: &JobId, finished: Finished) {
+        let Some(job) = self.jobs.get(id).filter(|job| !job.state.is_terminal()).cloned() else { return };
+        self.ended.push_back((id.clone(), Instant::now() + job.spec.result_ttl));
+        self.jobs.insert(id.clone(), job.finish(finished.clone()));
+        for waiter in self.waiters.remove(id).into_iter().flatten() {
+            let _caller_gone = waiter.send(finished.clone());
+        }
+    }
+
+    fn touch(&mut self, script_type: ScriptType, holder: &Holder) {
+        let now = self.clock.now();
+        if let Some(presence) = self.queue(script_type).presences.get_mut(&holder.actor_id) {
+            presence.last_job_at = Some(now);
+        }
+    }
+}
+
+fn finished(job: &Job, outcome: Outcome, finished_at: SystemTime) -> Finished {
+    Finished {
+        outcome,
+        attempt: job.attempt,
+        actor_id: job.actor_id.clone(),
+        started_at: job.started_at,
+        finished_at,
+    }
+}
+
+fn lease(entry: u64, job_id: &JobId) -> Lease {
+    Lease { token: format!("{entry:020}"), job_id: job_id.clone() }
+}
+
+fn entry_of(lease: &Lease) -> Option<u64> {
+    lease.token.parse().ok()
+}
+
+/// What was pinned stays pinned.
+fn front_of(lane: Lane) -> Lane {
+    match lane {
+        Lane::Inbox(actor) => Lane::Inbox(actor),
+        Lane::Front | Lane::Queue => Lane::Front,
+    }
+}

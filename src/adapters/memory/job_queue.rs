@@ -1,0 +1,202 @@
+//! The supervisor's side of the in-memory queue.
+
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+
+use crate::adapters::memory::broker::{Holder, MemoryBroker};
+use crate::domain::id::{ActorId, JobId};
+use crate::domain::job::{Job, JobError, JobView};
+use crate::domain::script_type::ScriptType;
+use crate::ports::clock::Clock;
+use crate::ports::job_queue::{
+    Attached, Cancelled, Deleted, JobCursor, JobFilter, JobPage, JobQueue, Presence, QueueDepth, QueueError,
+    Reclaimed, Submission, SubmitRefused, Submitted,
+};
+use crate::ports::work_queue::Work;
+
+/// A view of a [`MemoryBroker`].
+#[derive(Debug, Clone)]
+pub struct MemoryJobQueue {
+    broker: MemoryBroker,
+}
+
+impl MemoryJobQueue {
+    pub(super) fn new(broker: MemoryBroker) -> Self {
+        Self { broker }
+    }
+
+    fn submit_one(&self, submission: Submission) -> Result<Result<Submitted, SubmitRefused>, QueueError> {
+        let limit = self.broker.config().queue_limit;
+        let now = self.broker.clock().now();
+        self.broker.with(|state| {
+            let Submission { id, spec, request, wanted } = submission;
+            if let Some(request) = &request
+                && let Some((fingerprint, job_id, first_use)) = state.request(&request.id)
+            {
+                if fingerprint != request.fingerprint {
+                    return Err(SubmitRefused::RequestIdReused { request_id: request.id.clone(), first_use });
+                }
+                let job_id = job_id.clone();
+                let Some(job) = state.job(&job_id).map(basic) else {
+                    return Err(SubmitRefused::JobExpired { job_id });
+                };
+                let completion = if wanted { state.completion(&job_id) } else { None };
+                return Ok(Submitted { job, deduplicated: true, completion });
+            }
+            if state.job(&id).is_some() {
+                return Err(SubmitRefused::JobExists { job_id: id });
+            }
+            let script_type = spec.script_type;
+            let queued = state.queued(script_type);
+            if queued >= limit {
+                return Err(SubmitRefused::QueueFull { script_type, queued, limit });
+            }
+            let job = Job::accepted(id.clone(), spec, now);
+            let shown = basic(&job);
+            state.accept(job);
+            if let Some(request) = request {
+                state.note_request(request.id, request.fingerprint, id.clone());
+            }
+            let completion = if wanted { state.completion(&id) } else { None };
+            Ok(Submitted { job: shown, deduplicated: false, completion })
+        })
+    }
+}
+
+#[async_trait]
+impl JobQueue for MemoryJobQueue {
+    async fn probe(&self) -> Result<Duration, QueueError> {
+        self.broker.with(|_state| Duration::ZERO)
+    }
+
+    async fn submit(
+        &self,
+        submissions: Vec<Submission>,
+    ) -> Result<Vec<Result<Submitted, SubmitRefused>>, QueueError> {
+        submissions.into_iter().map(|submission| self.submit_one(submission)).collect()
+    }
+
+    async fn attach(&self, id: &JobId) -> Result<Option<Attached>, QueueError> {
+        self.broker.with(|state| {
+            let job = state.job(id).map(basic)?;
+            Some(Attached { job, completion: state.completion(id) })
+        })
+    }
+
+    async fn get(&self, id: &JobId, view: JobView) -> Result<Option<Job>, QueueError> {
+        self.broker.with(|state| match view {
+            JobView::Basic => state.job(id).map(basic),
+            JobView::Full => state.job(id).cloned(),
+        })
+    }
+
+    async fn list(
+        &self,
+        filter: &JobFilter,
+        after: Option<&JobCursor>,
+        limit: usize,
+    ) -> Result<JobPage, QueueError> {
+        self.broker.with(|state| {
+            let mut jobs: Vec<Job> = state.jobs().filter(|job| passes(filter, job)).map(basic).collect();
+            jobs.sort_by_key(|job| std::cmp::Reverse((millis(job.created_at), job.id.clone())));
+            if let Some(after) = after {
+                let last = (after.created_ms, &after.job_id);
+                jobs.retain(|job| (millis(job.created_at), &job.id) < last);
+            }
+            let more = jobs.len() > limit;
+            jobs.truncate(limit);
+            let next = jobs
+                .last()
+                .filter(|_last| more)
+                .map(|last| JobCursor { created_ms: millis(last.created_at), job_id: last.id.clone() });
+            JobPage { jobs, next }
+        })
+    }
+
+    async fn cancel(&self, id: &JobId, reason: &str) -> Result<Option<Cancelled>, QueueError> {
+        self.broker.with(|state| {
+            let changed = !state.job(id)?.state.is_terminal();
+            if changed {
+                state.cancel(id, reason);
+            }
+            let job = state.job(id).map(basic)?;
+            Some(Cancelled { job, changed })
+        })
+    }
+
+    async fn delete(&self, id: &JobId) -> Result<Deleted, QueueError> {
+        self.broker.with(|state| match state.job(id).map(|job| job.state) {
+            None => Deleted::Unknown,
+            Some(ended) if ended.is_terminal() => {
+                state.delete(id);
+                Deleted::Gone
+            }
+            Some(other) => Deleted::NotFinished(other),
+        })
+    }
+
+    async fn reclaim(
+        &self,
+        script_type: ScriptType,
+        actor: &ActorId,
+        pid: u32,
+        error: &JobError,
+    ) -> Result<Reclaimed, QueueError> {
+        let holder = Holder { actor_id: actor.clone(), pid };
+        self.broker.with(|state| state.reclaim(script_type, &holder, error))
+    }
+
+    async fn depth(&self, script_type: ScriptType) -> Result<QueueDepth, QueueError> {
+        self.broker.with(|state| QueueDepth {
+            queued: state.queued(script_type),
+            running: state.running(script_type),
+            delayed: state.delayed(script_type),
+        })
+    }
+
+    async fn presences(&self, script_type: ScriptType) -> Result<Vec<Presence>, QueueError> {
+        self.broker.with(|state| state.presences(script_type))
+    }
+
+    async fn forget_actor(&self, script_type: ScriptType, actor: &ActorId) -> Result<(), QueueError> {
+        self.broker.with(|state| state.forget(script_type, actor))
+    }
+
+    async fn request_drain(
+        &self,
+        script_type: ScriptType,
+        actor: &ActorId,
+        resume_after: Duration,
+    ) -> Result<(), QueueError> {
+        self.broker.with(|state| state.hint(script_type, actor, Work::Drain { resume_after }))
+    }
+
+    async fn maintain(&self) -> Result<(), QueueError> {
+        self.broker.with(|state| state.maintain())
+    }
+
+    async fn close(&self) {}
+}
+
+fn basic(job: &Job) -> Job {
+    let mut job = job.clone();
+    job.spec.script.clear();
+    job
+}
+
+fn passes(filter: &JobFilter, job: &Job) -> bool {
+    let named = |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|wanted| wanted == value);
+    (filter.script_types.is_empty() || filter.script_types.contains(&job.spec.script_type))
+        && (filter.states.is_empty() || filter.states.contains(&job.state))
+        && named(&filter.caller_id, &job.spec.caller_id)
+        && named(&filter.context_id, &job.spec.context_id)
+        && (filter.actor_id.is_none() || filter.actor_id == job.actor_id)
+        && filter.created_after.is_none_or(|after| job.created_at >= after)
+        && filter.created_before.is_none_or(|before| job.created_at < before)
+}
+
+fn millis(at: SystemTime) -> i64 {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

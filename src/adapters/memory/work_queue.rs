@@ -1,0 +1,96 @@
+//! The actor's side of the in-memory queue.
+
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+
+use crate::adapters::memory::broker::{Holder, MemoryBroker};
+use crate::domain::script_type::ScriptType;
+use crate::ports::job_queue::QueueError;
+use crate::ports::work_queue::{AttemptEnd, Lease, Work, WorkQueue};
+
+/// One actor process at a [`MemoryBroker`].
+#[derive(Debug)]
+pub struct MemoryWorkQueue {
+    broker: MemoryBroker,
+    script_type: ScriptType,
+    holder: Holder,
+    interrupted: Notify,
+}
+
+impl MemoryWorkQueue {
+    pub(super) fn new(broker: MemoryBroker, script_type: ScriptType, holder: Holder) -> Self {
+        Self { broker, script_type, holder, interrupted: Notify::new() }
+    }
+}
+
+#[async_trait]
+impl WorkQueue for MemoryWorkQueue {
+    async fn announce(&self, draining: bool) -> Result<(), QueueError> {
+        self.broker.with(|state| state.announce(self.script_type, &self.holder, draining))
+    }
+
+    async fn take(&self, max: usize, wait: Duration) -> Result<Vec<Work>, QueueError> {
+        let deadline = Instant::now() + wait;
+        let mut changes = self.broker.changes();
+        loop {
+            changes.mark_unchanged();
+            let work = self.broker.quietly(|state| state.take(self.script_type, &self.holder, max))?;
+            if !work.is_empty() {
+                return Ok(work);
+            }
+            tokio::select! {
+                () = self.interrupted.notified() => return Ok(Vec::new()),
+                changed = timeout_at(deadline, changes.changed()) => {
+                    if changed.is_err() {
+                        return Ok(Vec::new());
+                    }
+                }
+            }
+        }
+    }
+
+    async fn interrupt_take(&self) -> Result<(), QueueError> {
+        self.interrupted.notify_waiters();
+        Ok(())
+    }
+
+    async fn recover(&self, known: &[Lease]) -> Result<Vec<Work>, QueueError> {
+        self.broker.with(|state| state.recover(self.script_type, &self.holder, known))
+    }
+
+    async fn heartbeat(&self, leases: &[Lease]) -> Result<Vec<Lease>, QueueError> {
+        self.broker.with(|state| state.extend(self.script_type, &self.holder, leases))
+    }
+
+    async fn start(&self, started: &[(Lease, SystemTime)]) -> Result<Vec<Lease>, QueueError> {
+        self.broker.with(|state| {
+            let leases: Vec<Lease> = started.iter().map(|(lease, _at)| lease.clone()).collect();
+            let void = state.extend(self.script_type, &self.holder, &leases);
+            for (lease, at) in started.iter().filter(|(lease, _at)| !void.contains(lease)) {
+                state.started(lease, *at);
+            }
+            void
+        })
+    }
+
+    async fn finish(&self, ends: Vec<AttemptEnd>) -> Result<Vec<bool>, QueueError> {
+        self.broker.with(|state| {
+            ends.into_iter().map(|end| state.finish(self.script_type, &self.holder, end)).collect()
+        })
+    }
+
+    async fn release(&self, leases: &[Lease]) -> Result<(), QueueError> {
+        self.broker.with(|state| state.release(self.script_type, leases))
+    }
+
+    fn lease(&self) -> Duration {
+        self.broker.config().lease
+    }
+
+    async fn close(&self) {
+        let _away = self.broker.with(|state| state.leave(self.script_type, &self.holder));
+    }
+}
