@@ -1,0 +1,156 @@
+//! What runs scripts, inside an engine host; one contract for every kind of script.
+//!
+//! A job ends in a result or in an error with a stable kind. Strings are results as they are, everything else is compact
+//! JSON; without a value, the result is what the script printed. Nothing is ever cut off silently: a result over the
+//! limit is an error, and captured output that is cut has a line that says so.
+//!
+//! An engine is used by one thread, one job at a time, and keeps nothing of a job after its end.
+
+pub mod capture;
+pub mod rhai;
+
+use std::time::Duration;
+
+use crate::domain::job::{JobError, JobErrorKind, JobKind, JobResult};
+use crate::ports::work_queue::AttemptError;
+
+/// Runs scripts of one kind.
+pub trait Engine {
+    /// Loads what the engine needs; answers with its name and version.
+    ///
+    /// # Errors
+    /// Says what is missing and what to do about it; jobs then fail as [`JobErrorKind::EngineUnavailable`].
+    fn probe(&mut self) -> Result<String, String>;
+
+    /// Runs one script to its end, or to its timeout if the engine can stop it; whoever called the host kills it if not.
+    ///
+    /// # Errors
+    /// How the attempt failed.
+    fn run(&mut self, script: &Script<'_>) -> Result<JobResult, AttemptError>;
+}
+
+/// One attempt of a job, as an engine sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Script<'a> {
+    /// Script or ping; a ping runs a trivial script of the engine's own and ignores `text`.
+    pub kind: JobKind,
+    /// The job's id.
+    pub job_id: &'a str,
+    /// The text to run.
+    pub text: &'a str,
+    /// Who asks.
+    pub caller_id: &'a str,
+    /// For which context.
+    pub context_id: &'a str,
+    /// The actor that runs it.
+    pub actor_id: &'a str,
+    /// Environment of the script.
+    pub env: &'a [(&'a str, &'a str)],
+    /// Limit of the attempt.
+    pub timeout: Duration,
+}
+
+/// What a script may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Steps of the interpreter, 0 for as many as fit into the timeout.
+    pub operations: u64,
+    /// Address space beyond what the idle engine needs, in bytes.
+    pub memory: u64,
+    /// Captured output per stream, in bytes.
+    pub output: usize,
+    /// Result, in bytes.
+    pub result: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { operations: 10_000_000_000, memory: 512 << 20, output: 1 << 20, result: 1 << 20 }
+    }
+}
+
+/// A failed attempt that counts and that may be repeated.
+pub(crate) fn failed(error: JobError) -> AttemptError {
+    let retryable = match error.kind {
+        JobErrorKind::ScriptInvalid | JobErrorKind::EngineUnavailable => false,
+        JobErrorKind::ScriptError
+        | JobErrorKind::RunTimeout
+        | JobErrorKind::QueueTimeout
+        | JobErrorKind::LimitExceeded
+        | JobErrorKind::EngineCrash
+        | JobErrorKind::ActorLost
+        | JobErrorKind::Internal => true,
+    };
+    AttemptError { error, retryable, counts: true }
+}
+
+/// The error of an attempt that ran into its timeout.
+pub(crate) fn timed_out(timeout: Duration) -> AttemptError {
+    failed(JobError::new(JobErrorKind::RunTimeout, format!("the script ran longer than its {timeout:?}")))
+}
+
+/// True for a text in the HeroScript format: its first line that is neither empty nor a comment is an action
+/// (`!!actor.action ...`, two to four exclamation marks), or it starts with `#!` and names `hero`.
+pub(crate) fn is_heroscript(text: &str) -> bool {
+    let mut lines = text.lines();
+    if let Some(interpreter) = text.strip_prefix("#!") {
+        let first = interpreter.lines().next().unwrap_or_default();
+        if first.split(['/', ' ', '\t']).any(|word| word == "hero") {
+            return true;
+        }
+        lines.next();
+    }
+    let first = lines.map(str::trim).find(|line| !line.is_empty() && !line.starts_with("//"));
+    first.is_some_and(is_action)
+}
+
+fn is_action(line: &str) -> bool {
+    let name = line.trim_start_matches('!');
+    if !(2..=4).contains(&(line.len() - name.len())) {
+        return false;
+    }
+    let name = name.split_whitespace().next().unwrap_or_default();
+    let mut parts = name.split('.');
+    let word = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    parts.next().is_some_and(word) && parts.next().is_none_or(word) && parts.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_heroscript;
+
+    #[test]
+    fn heroscript_is_told_by_its_first_action() {
+        for yes in [
+            "!!osis.set name:x",
+            "\n// note\n  !!play.echo content:'x'\n",
+            "!!!macro.x",
+            "!!!!wal.y",
+            "!!session",
+            "#!/usr/bin/env hero\n!!a.b",
+            "#!/usr/local/bin/hero",
+            "#!/usr/bin/env hero\ntext",
+        ] {
+            assert!(is_heroscript(yes), "{yes:?}");
+        }
+        for no in [
+            "",
+            "40 + 2",
+            "!a.b",
+            "!!!!!a.b",
+            "!!f(x)",
+            "!!a.b(1)",
+            "!![x]",
+            "!!a.b.c",
+            "!!",
+            "let x = 1;\n!!a.b",
+            "#!/usr/bin/rhai\n1",
+            "println!(\"!!a.b\");",
+        ] {
+            assert!(!is_heroscript(no), "{no:?}");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What is known of the job that runs.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rhai::{Dynamic, Map, Position};
+use tokio::time::Instant;
+
+use crate::actor::engines::capture::Capture;
+use crate::actor::engines::{Limits, Script, failed};
+use crate::domain::job::JobError;
+use crate::ports::work_queue::AttemptError;
+
+/// Printed lines that go with an error.
+const TAIL_LINES: usize = 20;
+/// Bytes of each of them.
+const TAIL_LINE_BYTES: usize = 1024;
+/// A deadline further away than this is as good as none.
+const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Shared by the functions and hooks of an engine; only one thread uses it, the lock is never waited for.
+pub(super) struct Session {
+    state: Mutex<State>,
+}
+
+struct State {
+    out: Capture,
+    err: Capture,
+    recent: VecDeque<String>,
+    deadline: Instant,
+    timeout: Duration,
+    caller_id: Dynamic,
+    context_id: Dynamic,
+    env: Vec<(String, String)>,
+    env_map: Option<Dynamic>,
+}
+
+/// The mark by which a stopped script is told from one that Rhai stopped.
+pub(super) fn timeout_token() -> Dynamic {
+    Dynamic::from("timeout")
+}
+
+impl Session {
+    pub(super) fn new(limits: &Limits) -> Self {
+        let output = limits.output.min(limits.result);
+        Self {
+            state: Mutex::new(State {
+                out: Capture::new(output),
+                err: Capture::new(output),
+                recent: VecDeque::new(),
+                deadline: Instant::now(),
+                timeout: Duration::ZERO,
+                caller_id: Dynamic::UNIT,
+                context_id: Dynamic::UNIT,
+                env: Vec::new(),
+                env_map: None,
+            }),
+        }
+    }
+
+    /// Starts a job.
+    pub(super) fn begin(&self, script: &Script<'_>) {
+        let state = &mut *self.state();
+        state.timeout = script.timeout;
+        state.deadline = Instant::now() + script.timeout.min(FAR);
+        state.caller_id = script.caller_id.into();
+        state.context_id = script.context_id.into();
+        let about_the_job = [
+            ("HERO_JOB_ID", script.job_id),
+            ("HERO_CALLER_ID", script.caller_id),
+            ("HERO_CONTEXT_ID", script.context_id),
+            ("HERO_ACTOR_ID", script.actor_id),
+        ];
+        let pairs = script.env.iter().copied().chain(about_the_job);
+        state.env.extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+
+    /// Forgets the job.
+    pub(super) fn finish(&self) {
+        let state = &mut *self.state();
+        state.out.clear();
+        state.err.clear();
+        state.recent.clear();
+        state.env.clear();
+        state.env_map = None;
+        state.caller_id = Dynamic::UNIT;
+        state.context_id = Dynamic::UNIT;
+    }
+
+    /// A line on standard output.
+    pub(super) fn print(&self, text: &str) {
+        let state = &mut *self.state();
+        state.out.push_line(text);
+        state.remember(text);
+    }
+
+    /// A line on standard error.
+    pub(super) fn print_error(&self, text: &str) {
+        let state = &mut *self.state();
+        state.err.push_line(text);
+        state.remember(text);
+    }
+
+    /// A line for whoever looks for a mistake, with its place in the script.
+    pub(super) fn debug(&self, text: &str, position: Position) {
+        self.print_error(&format!("[{position:?}] {text}"));
+    }
+
+    /// What was printed, without space around it.
+    pub(super) fn printed(&self) -> String {
+        self.state().out.text().trim().to_owned()
+    }
+
+    /// True after the deadline.
+    pub(super) fn is_over(&self) -> bool {
+        Instant::now() >= self.state().deadline
+    }
+
+    /// Time until the deadline.
+    pub(super) fn left(&self) -> Duration {
+        self.state().deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// The limit of the attempt.
+    pub(super) fn timeout(&self) -> Duration {
+        self.state().timeout
+    }
+
+    /// The constant of this name.
+    pub(super) fn constant(&self, name: &str) -> Option<Dynamic> {
+        match name {
+            "CALLER_ID" => Some(self.state().caller_id.clone()),
+            "CONTEXT_ID" => Some(self.state().context_id.clone()),
+            "ENV" => Some(self.state().env_map()),
+            _ => None,
+        }
+    }
+
+    /// The environment variable of this name.
+    pub(super) fn env(&self, name: &str) -> Option<String> {
+        let state = self.state();
+        state.env.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+    }
+
+    /// The failed attempt, with the last lines that the script printed.
+    pub(super) fn explain(&self, error: JobError) -> AttemptError {
+        let log_tail = self.state().recent.iter().cloned().collect();
+        failed(JobError { log_tail, ..error })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn remember(&mut self, text: &str) {
+        for line in text.lines().rev().take(TAIL_LINES).collect::<Vec<_>>().into_iter().rev() {
+            if self.recent.len() == TAIL_LINES {
+                self.recent.pop_front();
+            }
+            self.recent.push_back(line[..line.floor_char_boundary(TAIL_LINE_BYTES)].to_owned());
+        }
+    }
+
+    fn env_map(&mut self) -> Dynamic {
+        let env = &self.env;
+        let map = self.env_map.get_or_insert_with(|| {
+            let map: Map = env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+            map.into()
+        });
+        map.clone()
+    }
+}

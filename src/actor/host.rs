@@ -1,0 +1,242 @@
+//! The engine host: the process in which scripts run.
+//!
+//! It is the actor's own program, started again with `--host` and an empty environment, and kept running for many
+//! jobs. Standard input is the job socket, standard output the control socket (see [`crate::actor::frame`]), standard
+//! error goes to the actor's log. It talks to nothing else and knows no address of anything.
+//!
+//! One thread with a large stack reads a job, runs it, answers and reads the next. A second thread waits on the control
+//! socket, so that the actor can call back jobs that are already in the socket while a script runs. The host never
+//! decides to kill a script that its engine cannot stop: the actor kills the host.
+
+use std::fs;
+use std::io::{self, BufReader, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::Signal;
+use nix::unistd::{dup2_stdin, dup2_stdout};
+use tokio::time::Instant;
+
+use crate::actor::engines::{Engine, Limits, Script};
+use crate::actor::frame::{Run, body_length, decode_run, encode_reply};
+use crate::actor::hosts::{Done, Reply};
+
+/// Stack of the thread that runs scripts: deep data and closures overflow the usual 2 MB.
+const STACK: usize = 64 << 20;
+/// Jobs shorter than this cannot have grown the heap by much; the others are worth a look at it.
+const LOOK_AT_MEMORY_AFTER: Duration = Duration::from_millis(10);
+
+/// Which jobs may start; shared by the two threads of a host.
+#[derive(Debug, Default)]
+struct Turn {
+    /// The job that was started last.
+    current: AtomicU64,
+    /// The last job that must not start any more.
+    called_back: AtomicU64,
+}
+
+impl Turn {
+    /// Starts a job, unless it was called back.
+    fn start(&self, seq: u64) -> bool {
+        // The order of these two, and of the two below, is the point: whatever happens at the same time, either the
+        // job sees that it was called back, or the actor hears that it was started. Never neither.
+        self.current.store(seq, Ordering::SeqCst);
+        self.called_back.load(Ordering::SeqCst) < seq
+    }
+
+    /// Calls back all jobs up to `seq`; answers with the one that was started last.
+    fn call_back(&self, seq: u64) -> u64 {
+        self.called_back.fetch_max(seq, Ordering::SeqCst);
+        self.current.load(Ordering::SeqCst)
+    }
+}
+
+/// Runs jobs until the actor is gone. `load` makes the engine, on the thread that will use it.
+pub fn serve<E: Engine>(
+    load: impl FnOnce(Limits) -> E + Send + 'static,
+    limits: Limits,
+    actor_id: &str,
+) -> ExitCode {
+    let actor_id = actor_id.to_owned();
+    match join(load, limits, actor_id) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Standard error is read by the actor, which puts it into its log.
+            drop(writeln!(io::stderr(), "the engine host ends: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn join<E: Engine>(
+    load: impl FnOnce(Limits) -> E + Send + 'static,
+    limits: Limits,
+    actor_id: String,
+) -> io::Result<()> {
+    set_pdeathsig(Signal::SIGKILL)?;
+    setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
+    // If memory runs out, the kernel should take this process rather than the actor. Not allowed everywhere.
+    drop(fs::write("/proc/self/oom_score_adj", "1000"));
+    let (jobs, control) = sockets()?;
+    let turn = Arc::new(Turn::default());
+    let scripts_turn = Arc::clone(&turn);
+    let scripts = move || {
+        let ended = Scripts { actor_id: &actor_id, turn: &scripts_turn, limits, base: 0 }.run(load, jobs);
+        if let Err(error) = &ended {
+            drop(writeln!(io::stderr(), "the engine host ends: {error}"));
+        }
+        // The other thread waits for the actor; there is nothing left to do.
+        std::process::exit(i32::from(ended.is_err()));
+    };
+    std::thread::Builder::new().name("scripts".to_owned()).stack_size(STACK).spawn(scripts)?;
+    answer_calls(control, &turn)
+}
+
+/// Takes the two sockets from where scripts could reach them.
+fn sockets() -> io::Result<(UnixStream, UnixStream)> {
+    let jobs: OwnedFd = io::stdin().as_fd().try_clone_to_owned()?;
+    let control: OwnedFd = io::stdout().as_fd().try_clone_to_owned()?;
+    let nothing = fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    dup2_stdin(&nothing)?;
+    dup2_stdout(&nothing)?;
+    Ok((jobs.into(), control.into()))
+}
+
+/// Answers each call on the control socket until the actor is gone.
+fn answer_calls(mut control: UnixStream, turn: &Turn) -> io::Result<()> {
+    let mut number = [0; 8];
+    loop {
+        match control.read_exact(&mut number) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        let current = turn.call_back(u64::from_le_bytes(number));
+        control.write_all(&current.to_le_bytes())?;
+    }
+}
+
+/// The thread that runs scripts.
+struct Scripts<'a> {
+    actor_id: &'a str,
+    turn: &'a Turn,
+    limits: Limits,
+    /// Address space of the idle engine, in bytes.
+    base: u64,
+}
+
+impl Scripts<'_> {
+    fn run<E: Engine>(mut self, load: impl FnOnce(Limits) -> E, jobs: UnixStream) -> io::Result<()> {
+        let mut engine = load(self.limits);
+        let mut answers = jobs.try_clone()?;
+        let mut jobs = BufReader::with_capacity(64 * 1024, jobs);
+        let mut out = Vec::with_capacity(4096);
+        let ready = match engine.probe() {
+            Ok(version) => Reply::Ready { version },
+            Err(reason) => Reply::Unavailable { reason },
+        };
+        self.limit_memory()?;
+        encode_reply(&mut out, &ready);
+        answers.write_all(&out)?;
+        let mut body = Vec::new();
+        while read_frame(&mut jobs, &mut body)? {
+            let run = decode_run(&body).map_err(io::Error::other)?;
+            let reply = self.attempt(&mut engine, &run);
+            out.clear();
+            encode_reply(&mut out, &reply);
+            answers.write_all(&out)?;
+            if matches!(reply, Reply::Done(Done { retiring: true, .. })) {
+                break;
+            }
+            shrink(&mut out);
+            shrink(&mut body);
+        }
+        Ok(())
+    }
+
+    fn attempt<E: Engine>(&self, engine: &mut E, run: &Run<'_>) -> Reply {
+        if !self.turn.start(run.seq) {
+            return Reply::Skipped { seq: run.seq };
+        }
+        let begin = Instant::now();
+        let outcome = engine.run(&Script {
+            kind: run.kind,
+            job_id: run.job_id,
+            text: run.script,
+            caller_id: run.caller_id,
+            context_id: run.context_id,
+            actor_id: self.actor_id,
+            env: &run.env,
+            timeout: Duration::from_micros(run.timeout_us),
+        });
+        let wall = begin.elapsed();
+        let wall_us = u64::try_from(wall.as_micros()).unwrap_or(u64::MAX);
+        let retiring = wall >= LOOK_AT_MEMORY_AFTER && self.has_grown();
+        Reply::Done(Done { seq: run.seq, wall_us, retiring, outcome })
+    }
+
+    /// Whatever a script does, it gets only so much memory; then the allocator ends this process.
+    fn limit_memory(&mut self) -> io::Result<()> {
+        self.base = address_space()?;
+        let limit = self.base.saturating_add(self.limits.memory);
+        Ok(setrlimit(Resource::RLIMIT_AS, limit, limit)?)
+    }
+
+    /// True when earlier jobs have left so much in the heap that later ones would have too little.
+    fn has_grown(&self) -> bool {
+        address_space().is_ok_and(|now| now.saturating_sub(self.base) > self.limits.memory / 2)
+    }
+}
+
+/// Address space of this process, in bytes.
+fn address_space() -> io::Result<u64> {
+    const PAGE: u64 = 4096;
+    let statm = fs::read_to_string("/proc/self/statm")?;
+    let pages = statm.split(' ').next().and_then(|pages| pages.parse::<u64>().ok());
+    pages.map(|pages| pages * PAGE).ok_or_else(|| io::Error::other("/proc/self/statm could not be read"))
+}
+
+/// Reads one body; false at the end of the stream.
+fn read_frame(jobs: &mut impl Read, body: &mut Vec<u8>) -> io::Result<bool> {
+    let mut header = [0; 4];
+    match jobs.read_exact(&mut header) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+        Err(error) => return Err(error),
+    }
+    body.resize(body_length(header).map_err(io::Error::other)?, 0);
+    jobs.read_exact(body)?;
+    Ok(true)
+}
+
+/// Gives the room for one large job back.
+fn shrink(buffer: &mut Vec<u8>) {
+    const KEPT: usize = 256 * 1024;
+    if buffer.capacity() > KEPT {
+        buffer.clear();
+        buffer.shrink_to(KEPT);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_is_either_started_or_called_back() {
+        let turn = Turn::default();
+        assert!(turn.start(1));
+        assert_eq!(turn.call_back(3), 1);
+        assert!(!turn.start(2));
+        assert!(!turn.start(3));
+        assert!(turn.start(4));
+        assert_eq!(turn.call_back(3), 4);
+        assert!(turn.start(5));
+    }
+}

@@ -1,0 +1,137 @@
+//! Engine hosts as the queue loop sees them.
+//!
+//! A host is given jobs and runs them one after another in the order in which it got them. It answers through the
+//! [`Report`] it was launched with. The loop owns every decision; a host that is behind these traits decides nothing.
+
+use std::io;
+
+use tokio::sync::mpsc;
+
+use crate::domain::job::JobResult;
+use crate::ports::work_queue::{AttemptError, TakenJob};
+
+/// Starts hosts. Dropping it does not end them.
+pub trait Launcher: Send {
+    /// What it starts.
+    type Host: Host;
+
+    /// Starts a host. It says [`Reply::Ready`] when it can take jobs.
+    ///
+    /// # Errors
+    /// When it cannot be started at all.
+    fn launch(&mut self, report: Report) -> io::Result<Self::Host>;
+}
+
+/// One running host. Dropping it kills it.
+pub trait Host: Send {
+    /// Gives it a job behind those that it has. `seq` goes up by one with each.
+    fn submit(&mut self, seq: u64, job: &TakenJob);
+
+    /// Lets what was submitted go out; called once after a batch of jobs.
+    fn flush(&mut self);
+
+    /// Calls back every job up to `upto` that has not started; answered by [`HostEvent::CalledBack`].
+    fn call_back(&mut self, upto: u64);
+
+    /// Asks the host and all that its scripts have started to end.
+    fn terminate(&mut self);
+
+    /// Ends the host and all that its scripts have started, now.
+    fn kill(&mut self);
+}
+
+/// What a host has to say about itself.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// The engine is loaded; comes once, first.
+    Ready {
+        /// Name and version of the engine.
+        version: String,
+    },
+    /// There is no engine.
+    Unavailable {
+        /// Why not.
+        reason: String,
+    },
+    /// A job ended.
+    Done(Done),
+    /// A job was not started, because it was called back.
+    Skipped {
+        /// Which one.
+        seq: u64,
+    },
+}
+
+/// The end of a job in a host.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Done {
+    /// Which one.
+    pub seq: u64,
+    /// How long it ran, in microseconds.
+    pub wall_us: u64,
+    /// The host ends now, without having started anything else, because its memory has grown.
+    pub retiring: bool,
+    /// How it ended.
+    pub outcome: Result<JobResult, AttemptError>,
+}
+
+/// Something that happened to a host.
+#[derive(Debug)]
+pub enum HostEvent {
+    /// It said something, in this order.
+    Said(Vec<Reply>),
+    /// It was asked to give jobs back; this is the one that it had started last.
+    CalledBack {
+        /// Sequence number, 0 when none was started.
+        current: u64,
+    },
+    /// It is gone, and so is all that its scripts had started.
+    Died(Death),
+}
+
+/// How a host ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Death {
+    /// Its exit code.
+    pub exit_code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// The last lines that it wrote to standard error.
+    pub log_tail: Vec<String>,
+}
+
+/// Which host an event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HostTag {
+    /// Its place.
+    pub slot: usize,
+    /// Counts the hosts that were in this place.
+    pub life: u64,
+}
+
+/// Where a host reports to.
+#[derive(Debug, Clone)]
+pub struct Report {
+    tag: HostTag,
+    events: mpsc::Sender<(HostTag, HostEvent)>,
+}
+
+impl Report {
+    /// A report of this host to this channel.
+    pub(crate) fn new(tag: HostTag, events: mpsc::Sender<(HostTag, HostEvent)>) -> Self {
+        Self { tag, events }
+    }
+
+    /// Reports. When nobody listens any more, nobody needs to know.
+    pub async fn send(&self, event: HostEvent) {
+        drop(self.events.send((self.tag, event)).await);
+    }
+
+    /// Reports from inside [`Host::flush`], where nothing can be waited for.
+    ///
+    /// # Errors
+    /// The event, when more than a few dozen of them wait.
+    pub fn try_send(&self, event: HostEvent) -> Result<(), HostEvent> {
+        self.events.try_send((self.tag, event)).map_err(|refused| refused.into_inner().1)
+    }
+}

@@ -1,0 +1,380 @@
+//! Engine hosts as child processes: this program again, in a process group of its own, with an empty environment.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream as StdStream;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tokio::io::{AsyncReadExt, Interest};
+use tokio::net::UnixStream;
+use tokio::process::{Child, ChildStderr, Command};
+use tokio::sync::Notify;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+
+use crate::actor::frame::{Malformed, decode_reply, encode_job, first_frame};
+use crate::actor::hosts::{Death, Host, HostEvent, Launcher, Reply, Report};
+use crate::ports::work_queue::TakenJob;
+
+/// Lines of a host's standard error that go with a crash.
+const TAIL_LINES: usize = 20;
+/// Bytes of each of them.
+const TAIL_LINE_BYTES: usize = 1024;
+/// A process that somebody's script left behind may hold standard error open; nobody waits for it longer than this.
+const STDERR_AFTER_DEATH: Duration = Duration::from_millis(250);
+/// A killed process is gone at once, unless the kernel itself is stuck.
+const REAP: Duration = Duration::from_secs(5);
+/// Where the running program is, also after its file was replaced by a new version.
+const THIS_PROGRAM: &str = "/proc/self/exe";
+
+/// Starts engine hosts.
+#[derive(Debug, Clone)]
+pub struct Processes {
+    name: String,
+    args: Vec<OsString>,
+    tasks: TaskTracker,
+}
+
+impl Processes {
+    /// Hosts that are this program with `args`, shown as `name` in lists of processes.
+    pub fn new(name: impl Into<String>, args: Vec<OsString>) -> Self {
+        Self { name: name.into(), args, tasks: TaskTracker::new() }
+    }
+
+    /// Waits until every host is gone; they must have been dropped or told to end.
+    pub async fn gone(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+impl Launcher for Processes {
+    type Host = HostProcess;
+
+    fn launch(&mut self, report: Report) -> io::Result<HostProcess> {
+        let (jobs, their_jobs) = StdStream::pair()?;
+        let (control, their_control) = StdStream::pair()?;
+        jobs.set_nonblocking(true)?;
+        control.set_nonblocking(true)?;
+        let mut command = std::process::Command::new(THIS_PROGRAM);
+        command
+            .arg0(&self.name)
+            .args(&self.args)
+            .env_clear()
+            .process_group(0)
+            .stdin(OwnedFd::from(their_jobs))
+            .stdout(OwnedFd::from(their_control))
+            .stderr(Stdio::piped());
+        let mut child = Command::from(command).kill_on_drop(true).spawn()?;
+        let no_pid = || io::Error::other("the engine host has ended already");
+        let group =
+            child.id().and_then(|pid| i32::try_from(pid).ok()).map(Pid::from_raw).ok_or_else(no_pid)?;
+        let stderr = child.stderr.take();
+        let link = Arc::new(Link {
+            jobs: UnixStream::from_std(jobs)?,
+            control: UnixStream::from_std(control)?,
+            out: Mutex::new(Out::default()),
+            wake: Notify::new(),
+            reaped: AtomicBool::new(false),
+        });
+        let driver = Driver { link: Arc::clone(&link), group, report, tail: Tail::default() };
+        self.tasks.spawn(driver.run(child, stderr));
+        Ok(HostProcess { link, group })
+    }
+}
+
+/// A running host.
+#[derive(Debug)]
+pub struct HostProcess {
+    link: Arc<Link>,
+    group: Pid,
+}
+
+impl HostProcess {
+    fn signal(&self, signal: Signal) {
+        // Once it is reaped, its number may belong to somebody else.
+        if !self.link.reaped.load(Ordering::SeqCst) {
+            end_group(self.group, signal);
+        }
+    }
+}
+
+impl Host for HostProcess {
+    fn submit(&mut self, seq: u64, job: &TakenJob) {
+        encode_job(&mut self.link.out().jobs, seq, job);
+    }
+
+    fn flush(&mut self) {
+        if !self.link.write() {
+            self.link.wake.notify_one();
+        }
+    }
+
+    fn call_back(&mut self, upto: u64) {
+        self.link.out().control.extend_from_slice(&upto.to_le_bytes());
+        self.flush();
+    }
+
+    fn terminate(&mut self) {
+        self.signal(Signal::SIGTERM);
+    }
+
+    fn kill(&mut self) {
+        self.signal(Signal::SIGKILL);
+    }
+}
+
+impl Drop for HostProcess {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Signals a group; one that is gone needs no signal.
+fn end_group(group: Pid, signal: Signal) {
+    if let Err(error) = killpg(group, signal)
+        && error != nix::errno::Errno::ESRCH
+    {
+        tracing::warn!(%group, %signal, %error, "could not signal an engine host");
+    }
+}
+
+/// The sockets to a host, used by its owner and by its driver.
+#[derive(Debug)]
+struct Link {
+    jobs: UnixStream,
+    control: UnixStream,
+    out: Mutex<Out>,
+    wake: Notify,
+    /// Set before the process is reaped.
+    reaped: AtomicBool,
+}
+
+/// What could not be written yet.
+#[derive(Debug, Default)]
+struct Out {
+    jobs: Vec<u8>,
+    control: Vec<u8>,
+}
+
+impl Link {
+    fn out(&self) -> MutexGuard<'_, Out> {
+        self.out.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes what the sockets take; false when something is left.
+    fn write(&self) -> bool {
+        let out = &mut *self.out();
+        let control = write_some(&self.control, &mut out.control);
+        write_some(&self.jobs, &mut out.jobs) && control
+    }
+
+    fn interest(&self) -> (Interest, Interest) {
+        let out = self.out();
+        let interest = |left: &Vec<u8>| match left.is_empty() {
+            true => Interest::READABLE,
+            false => Interest::READABLE | Interest::WRITABLE,
+        };
+        (interest(&out.jobs), interest(&out.control))
+    }
+}
+
+fn write_some(socket: &UnixStream, left: &mut Vec<u8>) -> bool {
+    let mut written = 0;
+    while let Some(rest) = left.get(written..).filter(|rest| !rest.is_empty()) {
+        match socket.try_write(rest) {
+            Ok(count) => written += count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            // The host is gone; its driver will say so.
+            Err(_) => written = left.len(),
+        }
+    }
+    left.drain(..written);
+    left.is_empty()
+}
+
+/// Reads what a host says and notices its end.
+struct Driver {
+    link: Arc<Link>,
+    group: Pid,
+    report: Report,
+    tail: Tail,
+}
+
+impl Driver {
+    async fn run(mut self, mut child: Child, mut stderr: Option<ChildStderr>) {
+        let ended = self.talk(&mut stderr).await;
+        if let Err(error) = ended {
+            tracing::warn!(%error, "talking to an engine host failed");
+        }
+        // Also what the scripts of a host that ended by itself have left behind.
+        end_group(self.group, Signal::SIGKILL);
+        self.link.reaped.store(true, Ordering::SeqCst);
+        let status = timeout(REAP, child.wait()).await;
+        if let Some(stderr) = stderr.as_mut() {
+            drop(timeout(STDERR_AFTER_DEATH, self.tail.read_to_end(stderr)).await);
+        }
+        let mut death = Death { log_tail: self.tail.lines(), ..Death::default() };
+        match status {
+            Ok(Ok(status)) => (death.exit_code, death.signal) = (status.code(), status.signal()),
+            Ok(Err(error)) => tracing::warn!(%error, "could not learn how an engine host ended"),
+            Err(_) => tracing::warn!(group = %self.group, "a killed engine host does not end"),
+        }
+        self.report.send(HostEvent::Died(death)).await;
+    }
+
+    /// Until the host closes a socket.
+    async fn talk(&mut self, stderr: &mut Option<ChildStderr>) -> io::Result<()> {
+        let link = Arc::clone(&self.link);
+        let (mut jobs, mut control) = (Inbound::default(), Inbound::default());
+        let mut lines = vec![0; 4096];
+        loop {
+            let (jobs_interest, control_interest) = link.interest();
+            tokio::select! {
+                ready = link.jobs.ready(jobs_interest) => {
+                    if ready?.is_writable() {
+                        link.write();
+                    }
+                    let open = jobs.read(&link.jobs)?;
+                    let replies = jobs.replies().map_err(io::Error::other)?;
+                    if !replies.is_empty() {
+                        self.report.send(HostEvent::Said(replies)).await;
+                    }
+                    if !open {
+                        return Ok(());
+                    }
+                }
+                ready = link.control.ready(control_interest) => {
+                    if ready?.is_writable() {
+                        link.write();
+                    }
+                    let open = control.read(&link.control)?;
+                    while let Some(current) = control.number() {
+                        self.report.send(HostEvent::CalledBack { current }).await;
+                    }
+                    if !open {
+                        // The replies that are still in the other socket count.
+                        jobs.read(&link.jobs)?;
+                        let replies = jobs.replies().map_err(io::Error::other)?;
+                        self.report.send(HostEvent::Said(replies)).await;
+                        return Ok(());
+                    }
+                }
+                count = read_some(stderr, &mut lines) => {
+                    if self.tail.note(count, &lines) == 0 {
+                        *stderr = None;
+                    }
+                }
+                () = link.wake.notified() => {}
+            }
+        }
+    }
+}
+
+async fn read_some(stderr: &mut Option<ChildStderr>, buffer: &mut [u8]) -> io::Result<usize> {
+    match stderr {
+        Some(stderr) => stderr.read(buffer).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Bytes that came and are not understood yet.
+#[derive(Default)]
+struct Inbound {
+    bytes: Vec<u8>,
+}
+
+impl Inbound {
+    /// Reads what is there; false at the end of the stream.
+    fn read(&mut self, socket: &UnixStream) -> io::Result<bool> {
+        /// Room for each read.
+        const CHUNK: usize = 32 * 1024;
+        loop {
+            self.bytes.reserve(CHUNK);
+            match socket.try_read_buf(&mut self.bytes) {
+                Ok(0) => return Ok(false),
+                // A short read has emptied the socket.
+                Ok(count) if count < CHUNK => return Ok(true),
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
+                // A host that is killed with jobs in its socket resets the connection.
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn replies(&mut self) -> Result<Vec<Reply>, Malformed> {
+        let mut replies = Vec::new();
+        let mut used = 0;
+        while let Some((body, length)) = first_frame(self.bytes.get(used..).unwrap_or_default())? {
+            replies.push(decode_reply(body)?);
+            used += length;
+        }
+        self.bytes.drain(..used);
+        Ok(replies)
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        let number = *self.bytes.first_chunk::<8>()?;
+        self.bytes.drain(..8);
+        Some(u64::from_le_bytes(number))
+    }
+}
+
+/// The last lines of standard error.
+#[derive(Default)]
+struct Tail {
+    lines: VecDeque<String>,
+    open: Vec<u8>,
+}
+
+impl Tail {
+    /// Takes what was read; answers with how much that was, 0 at the end.
+    fn note(&mut self, count: io::Result<usize>, buffer: &[u8]) -> usize {
+        let count = count.unwrap_or(0);
+        for byte in buffer.iter().take(count) {
+            match byte {
+                b'\n' => self.end_line(),
+                byte if self.open.len() < TAIL_LINE_BYTES => self.open.push(*byte),
+                _ => {}
+            }
+        }
+        count
+    }
+
+    async fn read_to_end(&mut self, stderr: &mut ChildStderr) {
+        let mut buffer = vec![0; 4096];
+        loop {
+            let count = stderr.read(&mut buffer).await;
+            if self.note(count, &buffer) == 0 {
+                return;
+            }
+        }
+    }
+
+    fn lines(mut self) -> Vec<String> {
+        if !self.open.is_empty() {
+            self.end_line();
+        }
+        self.lines.into()
+    }
+
+    fn end_line(&mut self) {
+        let line = String::from_utf8_lossy(&self.open).into_owned();
+        self.open.clear();
+        tracing::debug!("engine host: {line}");
+        if self.lines.len() == TAIL_LINES {
+            self.lines.pop_front();
+        }
+        self.lines.push_back(line);
+    }
+}

@@ -1,0 +1,249 @@
+//! The command line that all actors share.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory, FromArgMatches, Parser};
+
+use crate::actor::engines::Limits;
+use crate::actor::worker::WorkerConfig;
+use crate::domain::id::ActorId;
+use crate::domain::script_type::ScriptType;
+
+/// What makes one actor program different from the others.
+#[derive(Debug, Clone, Copy)]
+pub struct Program {
+    /// Name of the binary.
+    pub name: &'static str,
+    /// One line of help.
+    pub about: &'static str,
+    /// Whose queue it works on.
+    pub script_type: ScriptType,
+    /// Jobs at a time.
+    pub concurrency: Concurrency,
+}
+
+/// How many jobs an actor runs at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Concurrency {
+    /// Strictly one after another, in the order of submission.
+    One,
+    /// So many by default, and as many as the user says.
+    Several(usize),
+}
+
+/// Arguments of an actor.
+#[derive(Debug, Parser)]
+#[command(version, disable_help_subcommand = true)]
+pub struct ActorArgs {
+    /// Redis that holds the jobs: redis://, rediss:// or unix:// with a path.
+    #[arg(
+        long,
+        env = "REDIS_URL",
+        hide_env_values = true,
+        default_value = "redis://127.0.0.1:6379",
+        value_name = "URL"
+    )]
+    pub redis_url: String,
+
+    /// Name of this actor; unique among all actors on one Redis.
+    #[arg(long, env = "HERO_ACTOR_ID", value_parser = ActorId::parse, required_unless_present = "health_check", value_name = "ID")]
+    pub actor_id: Option<ActorId>,
+
+    /// Runs a trivial script through the engine, asks Redis if --redis-url or REDIS_URL is given, and exits with 0 or 1.
+    #[arg(long)]
+    pub health_check: bool,
+
+    /// How long this actor may be silent before its jobs are given to others; the same for everyone on one Redis.
+    #[arg(long, env = "HERO_LEASE", default_value = "15s", value_parser = parse_lease, value_name = "TIME")]
+    pub lease: Duration,
+
+    /// Jobs that run at a time.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "N")]
+    pub concurrency: Option<u16>,
+
+    /// Limits of one script.
+    #[command(flatten)]
+    pub limits: LimitArgs,
+
+    /// Runs as the engine host of an actor.
+    #[arg(long, hide = true)]
+    pub host: bool,
+}
+
+/// Limits of one script.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct LimitArgs {
+    /// Steps of the interpreter that one script may take; 0 for as many as fit into its timeout.
+    #[arg(long, default_value_t = Limits::default().operations, value_name = "N")]
+    pub max_operations: u64,
+
+    /// Memory that one script may use.
+    #[arg(long, default_value = "512MiB", value_parser = parse_bytes, value_name = "BYTES")]
+    pub max_memory: u64,
+
+    /// Printed text that is kept, per stream; of more, the middle is left out.
+    #[arg(long, default_value = "1MiB", value_parser = parse_bytes, value_name = "BYTES")]
+    pub max_output: u64,
+
+    /// Size of a result; a script with a larger one fails.
+    #[arg(long, default_value = "1MiB", value_parser = parse_result_size, value_name = "BYTES")]
+    pub max_result: u64,
+}
+
+/// What was asked for.
+#[derive(Debug)]
+pub struct Asked {
+    /// The arguments.
+    pub args: ActorArgs,
+    /// Redis was named, and is not only the default.
+    pub redis_named: bool,
+}
+
+impl Program {
+    /// Reads a command line.
+    ///
+    /// # Errors
+    /// What is wrong with it, or the text of `--help` or `--version`; all of them know how to print themselves and exit.
+    pub fn parse(&self, args: impl IntoIterator<Item = OsString>) -> Result<Asked, clap::Error> {
+        let mut command = ActorArgs::command().name(self.name).bin_name(self.name).about(self.about);
+        let matches = command.try_get_matches_from_mut(args)?;
+        let redis_named = matches.value_source("redis_url") != Some(ValueSource::DefaultValue);
+        let args = ActorArgs::from_arg_matches(&matches)?;
+        if self.concurrency == Concurrency::One && args.concurrency.is_some_and(|asked| asked != 1) {
+            let message = format!(
+                "{} runs jobs strictly one after another: --concurrency can only be 1; start more actors instead",
+                self.name
+            );
+            return Err(command.error(clap::error::ErrorKind::ValueValidation, message));
+        }
+        Ok(Asked { args, redis_named })
+    }
+
+    /// How its queue loop works.
+    pub fn worker(&self, args: &ActorArgs) -> WorkerConfig {
+        match self.concurrency {
+            Concurrency::One => WorkerConfig::one_after_another(),
+            Concurrency::Several(default) => {
+                WorkerConfig::side_by_side(args.concurrency.map_or(default, usize::from))
+            }
+        }
+    }
+}
+
+impl ActorArgs {
+    /// What a script may use.
+    pub fn limits(&self) -> Limits {
+        let LimitArgs { max_operations, max_memory, max_output, max_result } = self.limits;
+        let bytes = |bytes| usize::try_from(bytes).unwrap_or(usize::MAX);
+        Limits {
+            operations: max_operations,
+            memory: max_memory,
+            output: bytes(max_output),
+            result: bytes(max_result),
+        }
+    }
+
+    /// The arguments of an engine host of this actor.
+    pub fn host_args(&self) -> Vec<OsString> {
+        let name = self.actor_id.as_ref().map_or("health_check", |id| id.as_str());
+        let LimitArgs { max_operations, max_memory, max_output, max_result } = self.limits;
+        let args = [
+            "--host".to_owned(),
+            format!("--actor-id={name}"),
+            format!("--max-operations={max_operations}"),
+            format!("--max-memory={max_memory}"),
+            format!("--max-output={max_output}"),
+            format!("--max-result={max_result}"),
+        ];
+        args.into_iter().map(OsString::from).collect()
+    }
+}
+
+fn parse_lease(raw: &str) -> Result<Duration, String> {
+    let lease = humantime::parse_duration(raw).map_err(|error| error.to_string())?;
+    let allowed = Duration::from_millis(100)..=Duration::from_secs(3600);
+    if allowed.contains(&lease) { Ok(lease) } else { Err("use 100ms to 1h".to_owned()) }
+}
+
+/// A number of bytes, perhaps with K, M or G, alone or with B or iB behind it; all count by 1024.
+fn parse_bytes(raw: &str) -> Result<u64, String> {
+    let wrong = || format!("{raw:?} is not a size: use a number of bytes, or one like 64KiB, 512MiB or 2GiB");
+    let digits = raw.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let shift = match raw.get(digits.len()..).unwrap_or_default().to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 10,
+        "m" | "mb" | "mib" => 20,
+        "g" | "gb" | "gib" => 30,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = digits.trim().parse().map_err(|_| wrong())?;
+    let bytes = number.checked_mul(1 << shift).filter(|bytes| *bytes > 0);
+    bytes.ok_or_else(wrong)
+}
+
+/// The queue stores no larger result than this.
+fn parse_result_size(raw: &str) -> Result<u64, String> {
+    let most = crate::domain::job::MAX_RESULT_BYTES as u64;
+    parse_bytes(raw).and_then(|bytes| match bytes <= most {
+        true => Ok(bytes),
+        false => Err(format!("at most {most} bytes are stored")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OSIS: Program = Program {
+        name: "osis_actor",
+        about: "test",
+        script_type: ScriptType::OSIS,
+        concurrency: Concurrency::One,
+    };
+
+    fn parse(line: &str) -> Result<Asked, clap::Error> {
+        OSIS.parse(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        for (raw, bytes) in [("1", 1), ("64KiB", 65536), ("2m", 2 << 20), ("1GB", 1 << 30), ("3 kb", 3072)] {
+            assert_eq!(parse_bytes(raw), Ok(bytes), "{raw}");
+        }
+        for raw in ["", "0", "x", "1T", "-1", "1.5G", "99999999999999999999", "99999999999G"] {
+            assert!(parse_bytes(raw).is_err(), "{raw}");
+        }
+    }
+
+    #[test]
+    fn wrong_flags_are_refused_with_exit_code_2() {
+        for line in [
+            "osis_actor",
+            "osis_actor --actor-id A",
+            "osis_actor --actor-id a --concurrency 2",
+            "osis_actor --actor-id a --lease 1ms",
+            "osis_actor --actor-id a --max-result 2MiB",
+            "osis_actor --actor-id a --what",
+        ] {
+            let error = parse(line).expect_err(line);
+            assert_eq!(error.exit_code(), 2, "{line}: {error}");
+        }
+        let refused = parse("osis_actor --actor-id a --concurrency 2").unwrap_err().to_string();
+        assert!(refused.contains("one after another"), "{refused}");
+    }
+
+    #[test]
+    fn a_host_gets_the_limits_of_its_actor() {
+        let asked = parse("osis_actor --actor-id a --max-memory 64MiB --redis-url redis://secret").unwrap();
+        assert!(asked.redis_named);
+        let mut line = vec![OsString::from("osis_actor")];
+        line.extend(asked.args.host_args());
+        let host = OSIS.parse(line).unwrap();
+        assert!(host.args.host);
+        assert_eq!(host.args.limits(), asked.args.limits());
+        assert!(!asked.args.host_args().iter().any(|arg| arg.to_string_lossy().contains("secret")));
+        assert!(parse("osis_actor --health-check").unwrap().args.actor_id.is_none());
+    }
+}

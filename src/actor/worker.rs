@@ -1,0 +1,306 @@
+//! The queue loop: takes jobs, feeds them to engine hosts and writes how they ended.
+//!
+//! One task owns all state and never waits for anything but the next event. Around it: a task that waits in
+//! [`WorkQueue::take`], a task that writes ends in batches ([`finisher`]), and short calls (heartbeats and the like).
+//!
+//! Rules:
+//! * jobs reach a host in the order in which they were taken, and a host runs them in that order;
+//! * several jobs are written to a host ahead, so that short ones cost no round trip; when one runs long, those behind
+//!   it are called back and returned to the queue, and nothing is taken until it has ended;
+//! * a host that has to be killed is first told to start nothing else, so that only the guilty job pays;
+//! * a job that may have started is never started again here: it gets an end, and the queue decides about a retry;
+//! * a script whose lease is void, or was not renewed for two thirds of its length, is killed.
+
+mod calls;
+mod ends;
+mod finisher;
+mod hold;
+mod jobs;
+mod slot;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use crate::actor::hosts::{HostEvent, HostTag, Launcher};
+use crate::ports::clock::Clock;
+use crate::ports::job_queue::QueueError;
+use crate::ports::work_queue::{AttemptEnd, Lease, TakenJob, Work, WorkQueue};
+use crate::shutdown::Shutdown;
+use calls::CallEnd;
+use slot::Slot;
+
+/// How a loop works; the times are for tests, users set only the rest.
+#[derive(Debug, Clone)]
+pub struct WorkerConfig {
+    /// Engine hosts.
+    pub hosts: usize,
+    /// Jobs written to one host at a time; 1 when a slow job must not hold up others.
+    pub ahead: usize,
+    /// Jobs in hand at a time, those in hosts included.
+    pub window: usize,
+    /// A job that runs longer is reported as started; the end of a shorter one says both.
+    pub report_start_after: Duration,
+    /// A job that runs longer holds up nobody: untouched ones go back.
+    pub slow_after: Duration,
+    /// One `take` waits this long for work.
+    pub take_wait: Duration,
+    /// The actor says this often that it is there.
+    pub announce_every: Duration,
+}
+
+impl WorkerConfig {
+    /// One host, strictly first in, first out.
+    pub fn one_after_another() -> Self {
+        Self {
+            hosts: 1,
+            ahead: 16,
+            window: 16,
+            report_start_after: Duration::from_millis(5),
+            slow_after: Duration::from_millis(50),
+            take_wait: Duration::from_secs(5),
+            announce_every: Duration::from_secs(3),
+        }
+    }
+
+    /// Several hosts with one job each.
+    pub fn side_by_side(hosts: usize) -> Self {
+        Self { hosts, ahead: 1, window: hosts * 4, ..Self::one_after_another() }
+    }
+}
+
+/// Why a loop ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It was asked to; everything taken was finished or given back.
+    Drained,
+    /// It was asked to, and ends of jobs could not be written any more; the queue will find out when leases run out.
+    Abandoned,
+}
+
+/// Events that may wait; each sender waits when there are more.
+const EVENTS: usize = 64;
+/// Ends that may wait to be written; above half of it nothing is taken.
+const ENDS: usize = 1024;
+/// After this, ends that cannot be written are given up by an actor that is asked to end at once.
+const LAST_WRITES: Duration = Duration::from_secs(5);
+
+/// A job in hand that has not ended.
+struct Hand {
+    job: Box<TakenJob>,
+    /// When its lease was known to be good.
+    good_at: Instant,
+    /// Its start was reported, as this time.
+    reported: Option<std::time::SystemTime>,
+    /// Nobody wants its result any more.
+    void: bool,
+}
+
+/// The queue loop of one actor.
+pub struct Worker<L: Launcher> {
+    queue: Arc<dyn WorkQueue>,
+    clock: Arc<dyn Clock>,
+    config: WorkerConfig,
+    launcher: L,
+    slots: Vec<Slot<L::Host>>,
+    waiting: VecDeque<Hand>,
+    /// Leases on their way back to the queue.
+    releasing: Vec<Lease>,
+    /// Ends that are not written yet.
+    finishing: usize,
+    now: Instant,
+    calls: JoinSet<CallEnd>,
+    events: Events,
+    ends: mpsc::Sender<AttemptEnd>,
+    takes: mpsc::Sender<usize>,
+    /// How many jobs the waiting `take` may bring.
+    taking: Option<usize>,
+    interrupting: bool,
+    /// Calls fail since; none while they work.
+    away_since: Option<Instant>,
+    retry_at: Instant,
+    announced: bool,
+    announcing: bool,
+    announce_at: Instant,
+    beating: bool,
+    beat_at: Instant,
+    /// What the queue believes to be in our hands has to be asked for before anything else is taken.
+    must_recover: bool,
+    recovering: bool,
+    /// Asked to take nothing until then.
+    drain_until: Option<Instant>,
+    /// Asked to end.
+    stopping: bool,
+    /// Asked to end at once, then.
+    forced_at: Option<Instant>,
+}
+
+/// Where the loop hears from its helpers.
+struct Events {
+    taken: mpsc::Receiver<Result<Vec<Work>, QueueError>>,
+    hosts: mpsc::Receiver<(HostTag, HostEvent)>,
+    report: mpsc::Sender<(HostTag, HostEvent)>,
+    finished: mpsc::Receiver<usize>,
+}
+
+impl<L: Launcher> Worker<L> {
+    /// A loop on this queue; it does nothing until it [runs](Self::run).
+    pub fn new(queue: Arc<dyn WorkQueue>, clock: Arc<dyn Clock>, launcher: L, config: WorkerConfig) -> Self {
+        let now = Instant::now();
+        let (report, hosts) = mpsc::channel(EVENTS);
+        // Replaced by `run`, which starts the tasks at the other ends.
+        let (ends, _) = mpsc::channel(1);
+        let (takes, _) = mpsc::channel(1);
+        let (_, taken) = mpsc::channel(1);
+        let (_, finished) = mpsc::channel(1);
+        let slots = (0..config.hosts.max(1)).map(|_| Slot::new(now)).collect();
+        Self {
+            queue,
+            clock,
+            config,
+            launcher,
+            slots,
+            waiting: VecDeque::new(),
+            releasing: Vec::new(),
+            finishing: 0,
+            now,
+            calls: JoinSet::new(),
+            events: Events { taken, hosts, report, finished },
+            ends,
+            takes,
+            taking: None,
+            interrupting: false,
+            away_since: None,
+            retry_at: now,
+            announced: false,
+            announcing: false,
+            announce_at: now,
+            beating: false,
+            beat_at: now,
+            must_recover: false,
+            recovering: false,
+            drain_until: None,
+            stopping: false,
+            forced_at: None,
+        }
+    }
+
+    /// Works until `shutdown`: softly, it finishes what runs and gives the rest back; hard, it also kills what runs.
+    pub async fn run(mut self, shutdown: &Shutdown) -> Ended {
+        let mut helpers = JoinSet::new();
+        (self.takes, self.events.taken) =
+            calls::spawn_taker(&mut helpers, &self.queue, self.config.take_wait);
+        (self.ends, self.events.finished) = finisher::spawn(&mut helpers, &self.queue, ENDS);
+        self.now = Instant::now();
+        self.beat_at = self.now + self.beat_every();
+        self.launch_missing();
+        let timer = sleep_until(self.now);
+        tokio::pin!(timer);
+        let mut armed = self.now;
+        let ended = loop {
+            self.act();
+            if let Some(ended) = self.ended() {
+                break ended;
+            }
+            let due = self.next_due();
+            if due < armed || armed <= self.now {
+                armed = due;
+                timer.as_mut().reset(due);
+            }
+            tokio::select! {
+                biased;
+                () = shutdown.hard().cancelled(), if self.forced_at.is_none() => {
+                    self.now = Instant::now();
+                    self.stop(true);
+                }
+                () = shutdown.soft().cancelled(), if !self.stopping => {
+                    self.now = Instant::now();
+                    self.stop(false);
+                }
+                Some((tag, event)) = self.events.hosts.recv() => {
+                    self.now = Instant::now();
+                    self.on_host(tag, event);
+                    while let Ok((tag, event)) = self.events.hosts.try_recv() {
+                        self.on_host(tag, event);
+                    }
+                }
+                Some(taken) = self.events.taken.recv() => {
+                    self.now = Instant::now();
+                    self.on_taken(taken);
+                }
+                Some(count) = self.events.finished.recv() => {
+                    self.now = Instant::now();
+                    self.finishing = self.finishing.saturating_sub(count);
+                }
+                Some(call) = self.calls.join_next() => {
+                    self.now = Instant::now();
+                    match call {
+                        Ok(end) => self.on_call(end),
+                        Err(error) => {
+                            tracing::error!(%error, "a call to the queue broke off");
+                            return Ended::Abandoned;
+                        }
+                    }
+                }
+                () = timer.as_mut() => self.now = Instant::now(),
+            }
+        };
+        self.slots.clear();
+        helpers.abort_all();
+        self.queue.close().await;
+        ended
+    }
+
+    /// Does everything that has become possible or due; called after each event.
+    fn act(&mut self) {
+        self.check_times();
+        self.dispatch();
+        self.give_back();
+        self.ask_for_work();
+    }
+
+    /// True when there is nothing left to do before the end.
+    fn ended(&self) -> Option<Ended> {
+        if !self.stopping {
+            return None;
+        }
+        let idle =
+            self.waiting.is_empty() && self.releasing.is_empty() && self.slots.iter().all(Slot::is_idle);
+        // A `take` that still waits could be given a job that nobody would then run.
+        if idle && self.finishing == 0 && self.taking.is_none() {
+            return Some(Ended::Drained);
+        }
+        let late = self.forced_at.is_some_and(|at| self.now >= at + LAST_WRITES);
+        late.then_some(Ended::Abandoned)
+    }
+
+    fn stop(&mut self, force: bool) {
+        self.stopping = true;
+        self.announce_at = self.now;
+        if force {
+            self.forced_at = Some(self.now);
+            self.kill_all();
+        }
+    }
+
+    /// Jobs in hand that have not ended.
+    fn in_hand(&self) -> usize {
+        self.waiting.len() + self.slots.iter().map(Slot::load).sum::<usize>()
+    }
+
+    fn beat_every(&self) -> Duration {
+        self.queue.lease() / 3
+    }
+
+    /// Without a renewal for this long, a lease may soon be somebody else's.
+    fn lease_trust(&self) -> Duration {
+        self.queue.lease() * 2 / 3
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! How attempts end.
+
+use std::time::Duration;
+
+use super::slot::{Doom, Sent};
+use super::{Hand, Worker};
+use crate::actor::engines::{failed, timed_out};
+use crate::actor::hosts::{Death, Done, Host, Launcher};
+use crate::domain::job::{JobError, JobErrorKind, JobResult};
+use crate::ports::work_queue::{AttemptEnd, AttemptError};
+
+/// What a Rust program says before it dies because an allocation failed.
+const OUT_OF_MEMORY: &str = "memory allocation of ";
+/// What it says when a thread has used up its stack.
+const OUT_OF_STACK: &str = "has overflowed its stack";
+
+impl<L: Launcher> Worker<L> {
+    /// A host says that a job ended.
+    pub(super) fn on_done(&mut self, place: usize, done: Done) {
+        let Some(slot) = self.slots.get_mut(place) else { return };
+        if slot.sent.front().is_none_or(|front| front.seq != done.seq) {
+            tracing::error!(
+                seq = done.seq,
+                "an engine host answers for a job that it does not run; it is replaced"
+            );
+            if let Some(host) = slot.host.as_mut() {
+                host.kill();
+            }
+            return;
+        }
+        let Some(Sent { hand, .. }) = slot.sent.pop_front() else { return };
+        slot.front_since = self.now;
+        slot.retiring |= done.retiring;
+        // Its place at the head may have gone to a job that nobody wants any more.
+        slot.condemn_void(self.now);
+        self.end(hand, Duration::from_micros(done.wall_us), done.outcome);
+    }
+
+    /// A host is gone.
+    pub(super) fn on_died(&mut self, place: usize, death: Death) {
+        let Some(slot) = self.slots.get_mut(place) else { return };
+        let (was_ready, retired, front_since) = (slot.ready, slot.retiring, slot.front_since);
+        let left = slot.vacate();
+        if !was_ready {
+            let why = last_words(&death, "the engine host does not start");
+            tracing::error!(?death, "{why}");
+            slot.failed_to_come_up(why, self.now);
+        } else if left.doom.is_none() && !retired {
+            tracing::warn!(?death, "an engine host died");
+        }
+        for sent in left.untouched.into_iter().rev().filter(|sent| !sent.hand.void) {
+            self.waiting.push_front(sent.hand);
+        }
+        if let Some(Sent { hand, .. }) = left.running {
+            let wall = self.now.saturating_duration_since(front_since);
+            match left.doom {
+                Some(Doom::Void) => {
+                    tracing::info!(job.id = %hand.job.lease.job_id, "killed the script of a void lease")
+                }
+                Some(Doom::Overrun) => {
+                    let timeout = hand.job.spec.run_timeout;
+                    self.end(hand, wall, Err(timed_out(timeout)));
+                }
+                Some(Doom::OutOfTouch) => {
+                    let why = "the actor could not reach the queue and killed the script, since its lease was running out";
+                    self.end(hand, wall, Err(failed(JobError::new(JobErrorKind::ActorLost, why))));
+                }
+                Some(Doom::Stopped) => {
+                    let why = "the actor was told to end at once and killed the script";
+                    self.end(hand, wall, Err(failed(JobError::new(JobErrorKind::ActorLost, why))));
+                }
+                None => self.end(hand, wall, Err(crash(death))),
+            }
+        }
+    }
+
+    /// Hands the end of an attempt to the task that writes it.
+    pub(super) fn end(&mut self, hand: Hand, wall: Duration, outcome: Result<JobResult, AttemptError>) {
+        let Hand { job, reported, void, .. } = hand;
+        if void {
+            tracing::info!(job.id = %job.lease.job_id, "dropped the result of a void lease");
+            return;
+        }
+        let started_at = reported.unwrap_or_else(|| {
+            let now = self.clock.now();
+            now.checked_sub(wall).unwrap_or(now)
+        });
+        if let Err(error) = &outcome {
+            tracing::debug!(job.id = %job.lease.job_id, attempt = job.attempt, error = %error.error, "a job failed");
+        }
+        let lease = job.lease;
+        match self.ends.try_send(AttemptEnd { lease, started_at, outcome }) {
+            Ok(()) => self.finishing += 1,
+            // Cannot be: nothing is taken long before the channel is full.
+            Err(error) => tracing::error!(%error, "the end of a job was dropped; it will count as lost"),
+        }
+    }
+
+    /// Without an engine, jobs fail at once.
+    pub(super) fn fail_without_engine(&mut self) {
+        if !self.slots.iter().all(|slot| slot.missing.is_some()) {
+            return;
+        }
+        let Some(reason) = self.slots.first().and_then(|slot| slot.missing.clone()) else { return };
+        for hand in std::mem::take(&mut self.waiting) {
+            let error = JobError::new(JobErrorKind::EngineUnavailable, reason.clone());
+            self.end(hand, Duration::ZERO, Err(AttemptError { error, retryable: false, counts: false }));
+        }
+    }
+}
+
+/// The end of a job whose host died.
+fn crash(death: Death) -> AttemptError {
+    let said = |words: &str| death.log_tail.iter().any(|line| line.contains(words));
+    let (kind, message) = if said(OUT_OF_MEMORY) {
+        (JobErrorKind::LimitExceeded, "the script needs more memory than it may use".to_owned())
+    } else if said(OUT_OF_STACK) {
+        (JobErrorKind::EngineCrash, "the script overflowed the stack of its engine".to_owned())
+    } else {
+        let how = match (death.signal, death.exit_code) {
+            (Some(signal), _) => format!("by signal {signal}"),
+            (None, Some(code)) => format!("with exit code {code}"),
+            (None, None) => "for an unknown reason".to_owned(),
+        };
+        (JobErrorKind::EngineCrash, format!("the engine host died {how} while the script ran"))
+    };
+    let Death { exit_code, signal, log_tail } = death;
+    failed(JobError { exit_code, signal, log_tail, ..JobError::new(kind, message) })
+}
+
+fn last_words(death: &Death, what: &str) -> String {
+    match death.log_tail.last() {
+        Some(line) => format!("{what}: {line}"),
+        None => what.to_owned(),
+    }
+}

@@ -1,0 +1,166 @@
+//! When to hold back, and what to do when a time has come.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::slot::{Doom, Slot};
+use super::{LAST_WRITES, Worker};
+use crate::actor::hosts::Launcher;
+
+/// A script that runs this much longer than its timeout is not stopped by its engine: 100 ms and a twentieth.
+fn overrun(timeout: Duration) -> Duration {
+    timeout + Duration::from_millis(100) + timeout / 20
+}
+
+impl<L: Launcher> Worker<L> {
+    /// True when nothing new is started: the actor ends, or was asked to.
+    pub(super) fn is_draining(&self) -> bool {
+        self.stopping || self.drain_until.is_some()
+    }
+
+    /// True when jobs that were taken could not start soon.
+    pub(super) fn is_holding(&self) -> bool {
+        self.is_draining() || self.is_slow()
+    }
+
+    fn is_slow(&self) -> bool {
+        let slow = |busy: Duration| busy >= self.config.slow_after;
+        self.slots.iter().all(|slot| slot.busy_for(self.now).is_some_and(slow))
+    }
+
+    /// Takes no new jobs for a while.
+    pub(super) fn drain(&mut self, resume_after: Duration) {
+        tracing::info!(?resume_after, "drains: takes no new jobs");
+        self.drain_until = Some(self.now + resume_after);
+        self.announce_at = self.now;
+    }
+
+    /// Kills everything that runs.
+    pub(super) fn kill_all(&mut self) {
+        for slot in &mut self.slots {
+            slot.condemn(Doom::Stopped, self.now);
+        }
+    }
+
+    /// Gives untouched jobs back to the front of the queue, all in one call, once it is known which they are.
+    pub(super) fn give_back(&mut self) {
+        if !self.is_holding() {
+            return;
+        }
+        self.slots.iter_mut().for_each(Slot::call_back_untouched);
+        // A `take` that is under way may bring jobs that belong behind those.
+        let settled =
+            !self.slots.iter().any(|slot| slot.calling_back) && self.taking.is_none_or(|max| max == 0);
+        if !settled || !self.releasing.is_empty() {
+            return;
+        }
+        let stopping = self.stopping;
+        // Nobody else can take a job that is pinned to this actor; it would come back at once.
+        self.waiting.retain(|hand| {
+            let stays = !stopping && hand.job.spec.target_actor.is_some();
+            if !stays {
+                self.releasing.push(hand.job.lease.clone());
+            }
+            stays
+        });
+        if !self.releasing.is_empty() {
+            tracing::debug!(count = self.releasing.len(), "gives untouched jobs back");
+            self.call_release();
+        }
+    }
+
+    /// Looks at every clock.
+    pub(super) fn check_times(&mut self) {
+        let now = self.now;
+        if self.drain_until.is_some_and(|until| now >= until) && !self.stopping {
+            tracing::info!("takes jobs again");
+            self.drain_until = None;
+            self.announce_at = now;
+        }
+        self.launch_missing();
+        self.check_leases();
+        self.check_running();
+        self.call_when_due();
+    }
+
+    /// Lets go of what may soon be somebody else's.
+    fn check_leases(&mut self) {
+        let (now, trust) = (self.now, self.lease_trust());
+        let known = self.waiting.len();
+        if self.waiting.front().is_some_and(|hand| now >= hand.good_at + trust) {
+            self.waiting.retain(|hand| now < hand.good_at + trust);
+        }
+        let mut lost = known > self.waiting.len();
+        for slot in &mut self.slots {
+            if slot.sent.front().is_some_and(|front| now >= front.hand.good_at + trust)
+                && slot.sentence.is_none()
+            {
+                slot.condemn(Doom::OutOfTouch, now);
+                lost = true;
+            }
+        }
+        if lost {
+            tracing::warn!(
+                "the queue was out of reach for two thirds of a lease: everything in hand is let go"
+            );
+            self.must_recover = true;
+        }
+    }
+
+    fn check_running(&mut self) {
+        let now = self.now;
+        let mut started = Vec::new();
+        for slot in &mut self.slots {
+            if slot.sentence_due().is_some_and(|due| now >= due) {
+                slot.execute(None, now);
+            }
+            let Some(busy) = slot.busy_for(now) else { continue };
+            let Some(front) = slot.sent.front_mut() else { continue };
+            if busy >= overrun(front.hand.job.spec.run_timeout) {
+                slot.condemn(Doom::Overrun, now);
+            } else if busy >= self.config.report_start_after
+                && front.hand.reported.is_none()
+                && !front.hand.void
+            {
+                let wall_now = self.clock.now();
+                let since = wall_now.checked_sub(busy).unwrap_or(wall_now);
+                front.hand.reported = Some(since);
+                started.push((front.hand.job.lease.clone(), since));
+            }
+        }
+        if !started.is_empty() {
+            self.call_start(started);
+        }
+    }
+
+    /// When to look at the clocks again.
+    pub(super) fn next_due(&self) -> Instant {
+        let mut next = self.beat_at.max(self.now + Duration::from_millis(1));
+        let mut consider = |due: Instant| {
+            if due > self.now {
+                next = next.min(due);
+            }
+        };
+        consider(self.announce_at);
+        consider(self.retry_at);
+        self.drain_until.into_iter().for_each(&mut consider);
+        self.forced_at.into_iter().for_each(|at| consider(at + LAST_WRITES));
+        let trust = self.lease_trust();
+        self.waiting.front().into_iter().for_each(|hand| consider(hand.good_at + trust));
+        for slot in &self.slots {
+            if slot.host.is_none() {
+                consider(slot.relaunch_at);
+            }
+            slot.sentence_due().into_iter().for_each(&mut consider);
+            let Some(front) = slot.sent.front() else { continue };
+            if front.hand.reported.is_none() {
+                consider(slot.front_since + self.config.report_start_after);
+            }
+            consider(slot.front_since + self.config.slow_after);
+            consider(slot.front_since + overrun(front.hand.job.spec.run_timeout));
+            consider(front.hand.good_at + trust);
+        }
+        next
+    }
+}

@@ -1,0 +1,260 @@
+//! One place for an engine host, and the jobs in that host.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Hand;
+use crate::actor::hosts::Host;
+
+/// Waits between attempts to start a host that does not come up.
+const RELAUNCH: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+/// A host that fails this often in a row to come up counts as missing.
+const FAILURES_ALLOWED: u32 = 3;
+
+/// A job that was written to a host.
+pub(super) struct Sent {
+    pub(super) seq: u64,
+    pub(super) hand: Hand,
+}
+
+/// Why a host has to be killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Doom {
+    /// Nobody wants the result any more.
+    Void,
+    /// The script runs longer than it may, and its engine does not stop it.
+    Overrun,
+    /// The queue cannot be reached, and others may soon have the job.
+    OutOfTouch,
+    /// The actor has to end at once.
+    Stopped,
+}
+
+/// A sentence that is being carried out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sentence {
+    pub(super) doom: Doom,
+    /// The job that it is about; if that ends in time, the host lives on.
+    pub(super) seq: u64,
+    pub(super) step: Step,
+}
+
+/// How far a sentence is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Step {
+    /// The host was told to start nothing else; without an answer it is killed then.
+    CallingBack(Instant),
+    /// The host was asked to end; it is killed then.
+    Terminating(Instant),
+    /// The host was killed.
+    Killed,
+}
+
+/// A place for a host.
+pub(super) struct Slot<H> {
+    pub(super) host: Option<H>,
+    /// Counts the hosts that were here.
+    pub(super) life: u64,
+    /// The host can take jobs.
+    pub(super) ready: bool,
+    pub(super) next_seq: u64,
+    /// In the host, the first one running.
+    pub(super) sent: VecDeque<Sent>,
+    /// Since when the first one runs.
+    pub(super) front_since: Instant,
+    /// Jobs behind the first one are called back, and the answer has not come.
+    pub(super) calling_back: bool,
+    /// The last job that was ever called back.
+    called_back: u64,
+    pub(super) sentence: Option<Sentence>,
+    /// The host ends by itself and starts nothing else.
+    pub(super) retiring: bool,
+    pub(super) relaunch_at: Instant,
+    failures: u32,
+    /// Why there is no engine.
+    pub(super) missing: Option<String>,
+}
+
+impl<H: Host> Slot<H> {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            host: None,
+            life: 0,
+            ready: false,
+            next_seq: 1,
+            sent: VecDeque::new(),
+            front_since: now,
+            calling_back: false,
+            called_back: 0,
+            sentence: None,
+            retiring: false,
+            relaunch_at: now,
+            failures: 0,
+            missing: None,
+        }
+    }
+
+    pub(super) fn load(&self) -> usize {
+        self.sent.len()
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.sent.is_empty()
+    }
+
+    /// How long the first job runs.
+    pub(super) fn busy_for(&self, now: Instant) -> Option<Duration> {
+        (!self.sent.is_empty()).then(|| now.saturating_duration_since(self.front_since))
+    }
+
+    /// True when a job can be written to the host now.
+    pub(super) fn can_take(&self, now: Instant, ahead: usize, slow_after: Duration) -> bool {
+        let free = self.ready && !self.calling_back && self.sentence.is_none() && !self.retiring;
+        free && self.sent.len() < ahead && self.busy_for(now).is_none_or(|busy| busy < slow_after)
+    }
+
+    /// Writes a job to the host.
+    pub(super) fn submit(&mut self, hand: Hand, now: Instant) {
+        if self.sent.is_empty() {
+            self.front_since = now;
+        }
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        if let Some(host) = self.host.as_mut() {
+            host.submit(seq, &hand.job);
+        }
+        self.sent.push_back(Sent { seq, hand });
+    }
+
+    /// Lets written jobs go out.
+    pub(super) fn flush(&mut self) {
+        if let Some(host) = self.host.as_mut() {
+            host.flush();
+        }
+    }
+
+    /// Calls back what has not started.
+    pub(super) fn call_back(&mut self) {
+        if self.calling_back {
+            return;
+        }
+        if let Some(host) = self.host.as_mut() {
+            self.calling_back = true;
+            self.called_back = self.next_seq - 1;
+            host.call_back(self.called_back);
+        }
+    }
+
+    /// Calls back what is behind the first job, if that was not done since it was written.
+    pub(super) fn call_back_untouched(&mut self) {
+        if self.sent.len() > 1 && self.next_seq - 1 > self.called_back {
+            self.call_back();
+        }
+    }
+
+    /// Takes out the jobs that will not start, now that the host has said which one it started last.
+    pub(super) fn take_back(&mut self, current: u64) -> impl DoubleEndedIterator<Item = Sent> {
+        self.calling_back = false;
+        let kept = self.sent.iter().take_while(|sent| sent.seq <= current).count();
+        self.sent.split_off(kept).into_iter()
+    }
+
+    /// Condemns the host for the job that it runs, unless that has happened.
+    pub(super) fn condemn(&mut self, doom: Doom, now: Instant) {
+        /// A living host answers in microseconds, also while a script runs.
+        const ANSWER: Duration = Duration::from_millis(500);
+        let Some(front) = self.sent.front() else { return };
+        if self.sentence.is_some() {
+            return;
+        }
+        self.sentence = Some(Sentence { doom, seq: front.seq, step: Step::CallingBack(now + ANSWER) });
+        self.call_back();
+    }
+
+    /// Condemns the host if nobody wants the job that it runs.
+    pub(super) fn condemn_void(&mut self, now: Instant) {
+        if self.sent.front().is_some_and(|front| front.hand.void) {
+            self.condemn(Doom::Void, now);
+        }
+    }
+
+    /// Carries a sentence out: nothing else starts in the host, or it does not answer. `current` is the job that it
+    /// says it has started last.
+    pub(super) fn execute(&mut self, current: Option<u64>, now: Instant) {
+        /// What a script has to clean up, it cleans up in this time.
+        const GRACE: Duration = Duration::from_secs(2);
+        let Some(sentence) = self.sentence.as_mut() else { return };
+        let guilty = self.sent.front().is_some_and(|front| front.seq == sentence.seq)
+            && current.is_none_or(|current| current == sentence.seq);
+        match sentence.step {
+            Step::CallingBack(_) if !guilty => self.sentence = None,
+            Step::CallingBack(_) if sentence.doom == Doom::Overrun => {
+                sentence.step = Step::Terminating(now + GRACE);
+                if let Some(host) = self.host.as_mut() {
+                    host.terminate();
+                }
+            }
+            Step::CallingBack(_) | Step::Terminating(_) => {
+                sentence.step = Step::Killed;
+                if let Some(host) = self.host.as_mut() {
+                    host.kill();
+                }
+            }
+            Step::Killed => {}
+        }
+    }
+
+    /// When the next step of a sentence is due.
+    pub(super) fn sentence_due(&self) -> Option<Instant> {
+        match self.sentence?.step {
+            Step::CallingBack(at) | Step::Terminating(at) => Some(at),
+            Step::Killed => None,
+        }
+    }
+
+    /// Notes a new host.
+    pub(super) fn launched(&mut self, host: H) {
+        self.host = Some(host);
+    }
+
+    /// Notes that the host is up.
+    pub(super) fn came_up(&mut self) {
+        self.ready = true;
+        self.failures = 0;
+        self.missing = None;
+    }
+
+    /// Notes that a host did not come up; after a few times in a row there is no engine.
+    pub(super) fn failed_to_come_up(&mut self, why: String, now: Instant) {
+        let (first, longest) = RELAUNCH;
+        self.relaunch_at = now + first.saturating_mul(1 << self.failures.min(16)).min(longest);
+        self.failures += 1;
+        if self.failures >= FAILURES_ALLOWED && self.missing.is_none() {
+            self.missing = Some(why);
+        }
+    }
+
+    /// Empties the place after the end of its host; answers with the jobs that were in it, and why it was killed.
+    pub(super) fn vacate(&mut self) -> Vacated {
+        self.host = None;
+        self.life += 1;
+        self.ready = false;
+        self.calling_back = false;
+        // A new host counts from the start; numbers go on, so that none is used twice in this place.
+        self.called_back = self.next_seq - 1;
+        let retired = std::mem::take(&mut self.retiring);
+        let sentence = self.sentence.take();
+        let mut left = std::mem::take(&mut self.sent);
+        let running = if retired { None } else { left.pop_front() };
+        Vacated { doom: sentence.map(|sentence| sentence.doom), running, untouched: left }
+    }
+}
+
+/// What a dead host has left.
+pub(super) struct Vacated {
+    pub(super) doom: Option<Doom>,
+    pub(super) running: Option<Sent>,
+    pub(super) untouched: VecDeque<Sent>,
+}

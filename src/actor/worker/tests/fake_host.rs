@@ -1,0 +1,145 @@
+//! Hosts that only wait: a script is `NAME` (at once), `NAME MILLISECONDS`, `crash`, `stubborn` or `hang`.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{sleep, sleep_until};
+use tokio_util::task::TaskTracker;
+
+use crate::actor::hosts::{Death, Done, Host, HostEvent, Launcher, Reply, Report};
+use crate::domain::job::{JobResult, ResultKind};
+use crate::ports::work_queue::TakenJob;
+
+enum Order {
+    Job(u64, String),
+    CallBack(u64),
+    Terminate,
+    Kill,
+}
+
+/// What hosts have run, and how many were launched.
+#[derive(Default)]
+pub(super) struct Log {
+    pub(super) ran: Vec<String>,
+    pub(super) launched: usize,
+    pub(super) terminated: usize,
+}
+
+#[derive(Clone, Default)]
+pub(super) struct FakeHosts {
+    pub(super) log: Arc<Mutex<Log>>,
+    pub(super) broken: bool,
+    pub(super) tasks: TaskTracker,
+}
+
+pub(super) struct FakeHost {
+    orders: mpsc::Sender<Order>,
+}
+
+impl Launcher for FakeHosts {
+    type Host = FakeHost;
+
+    fn launch(&mut self, report: Report) -> io::Result<FakeHost> {
+        self.log.lock().unwrap().launched += 1;
+        let (orders, inbox) = mpsc::channel(1000);
+        let log = Arc::clone(&self.log);
+        let broken = self.broken;
+        self.tasks.spawn(async move {
+            if broken {
+                report
+                    .send(HostEvent::Said(vec![Reply::Unavailable { reason: "no engine".to_owned() }]))
+                    .await;
+                report.send(HostEvent::Died(Death { exit_code: Some(1), ..Death::default() })).await;
+                return;
+            }
+            sleep(Duration::from_millis(1)).await;
+            report.send(HostEvent::Said(vec![Reply::Ready { version: "fake".to_owned() }])).await;
+            let death = live(inbox, &report, &log).await;
+            report.send(HostEvent::Died(death)).await;
+        });
+        Ok(FakeHost { orders })
+    }
+}
+
+async fn live(mut inbox: mpsc::Receiver<Order>, report: &Report, log: &Mutex<Log>) -> Death {
+    let mut waiting: VecDeque<(u64, String)> = VecDeque::new();
+    let (mut current, mut called_back) = (0, 0);
+    let mut running: Option<(u64, String, tokio::time::Instant)> = None;
+    loop {
+        while running.is_none() {
+            let Some((seq, script)) = waiting.pop_front() else { break };
+            current = seq;
+            if seq <= called_back {
+                report.send(HostEvent::Said(vec![Reply::Skipped { seq }])).await;
+                continue;
+            }
+            log.lock().unwrap().ran.push(script.clone());
+            let time = script.split(' ').nth(1).map_or(0, |time| time.parse().unwrap());
+            running = Some((seq, script, tokio::time::Instant::now() + Duration::from_millis(time)));
+        }
+        let ends = running.as_ref().filter(|(_, script, _)| !["hang", "stubborn"].contains(&script.as_str()));
+        let ends = ends.map(|(_, _, at)| *at);
+        let over = async {
+            match ends {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            order = inbox.recv() => match order {
+                Some(Order::Job(seq, script)) => waiting.push_back((seq, script)),
+                Some(Order::CallBack(upto)) => {
+                    called_back = upto;
+                    report.send(HostEvent::CalledBack { current }).await;
+                }
+                Some(Order::Terminate) => {
+                    log.lock().unwrap().terminated += 1;
+                    if running.as_ref().is_none_or(|(_, script, _)| script != "stubborn") {
+                        return Death { signal: Some(15), ..Death::default() };
+                    }
+                }
+                Some(Order::Kill) | None => return Death { signal: Some(9), ..Death::default() },
+            },
+            () = over => {
+                let (seq, script, _) = running.take().unwrap();
+                if script == "crash" {
+                    return Death { signal: Some(6), ..Death::default() };
+                }
+                let result = JobResult { text: script, kind: ResultKind::Text };
+                let done = Done { seq, wall_us: 1, retiring: false, outcome: Ok(result) };
+                report.send(HostEvent::Said(vec![Reply::Done(done)])).await;
+            }
+        }
+    }
+}
+
+impl FakeHost {
+    fn order(&self, order: Order) {
+        // A dead host takes no orders.
+        drop(self.orders.try_send(order));
+    }
+}
+
+impl Host for FakeHost {
+    fn submit(&mut self, seq: u64, job: &TakenJob) {
+        self.order(Order::Job(seq, job.spec.script.clone()));
+    }
+
+    fn flush(&mut self) {}
+
+    fn call_back(&mut self, upto: u64) {
+        self.order(Order::CallBack(upto));
+    }
+
+    fn terminate(&mut self) {
+        self.order(Order::Terminate);
+    }
+
+    fn kill(&mut self) {
+        self.order(Order::Kill);
+    }
+}

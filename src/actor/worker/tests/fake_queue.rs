@@ -1,0 +1,184 @@
+//! A queue that does what it is told and writes down what it is asked.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::domain::id::JobId;
+use crate::domain::job::{JobError, JobSpec};
+use crate::domain::script_type::ScriptType;
+use crate::ports::job_queue::QueueError;
+use crate::ports::work_queue::{AttemptEnd, Lease, TakenJob, Work, WorkQueue};
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) waiting: VecDeque<TakenJob>,
+    pub(super) inbox: VecDeque<Work>,
+    /// Delivered and not ended; given again by `recover`.
+    pub(super) pending: Vec<TakenJob>,
+    pub(super) void: BTreeSet<String>,
+    pub(super) away: bool,
+    pub(super) ends: Vec<(String, Result<String, JobError>)>,
+    pub(super) started: Vec<String>,
+    pub(super) announced: Vec<bool>,
+    pub(super) released: Vec<Vec<String>>,
+    pub(super) takes: Vec<usize>,
+    pub(super) beats: usize,
+    pub(super) finish_calls: usize,
+    pub(super) closed: bool,
+    interrupted: bool,
+}
+
+#[derive(Default)]
+pub(super) struct FakeQueue {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+impl FakeQueue {
+    pub(super) fn new(scripts: &[&str]) -> Arc<Self> {
+        let queue = Arc::new(Self::default());
+        scripts.iter().for_each(|script| queue.add(script));
+        queue
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// Adds a job whose name is its script and whose timeout is a second.
+    pub(super) fn add(&self, script: &str) {
+        let mut spec = JobSpec::new(ScriptType::OSIS, script);
+        spec.run_timeout = Duration::from_secs(1000);
+        self.add_spec(spec);
+    }
+
+    pub(super) fn add_spec(&self, spec: JobSpec) {
+        let name = spec.script.replace(' ', "_");
+        let lease = Lease { token: name.clone(), job_id: JobId::parse(&name).unwrap() };
+        self.state().waiting.push_back(TakenJob { lease, spec, attempt: 1 });
+        self.changed.notify_one();
+    }
+
+    pub(super) fn send(&self, work: Work) {
+        self.state().inbox.push_back(work);
+        self.changed.notify_one();
+    }
+
+    /// Waits for a fact.
+    pub(super) async fn until(&self, what: &str, fact: impl Fn(&State) -> bool) {
+        let begun = Instant::now();
+        while !fact(&self.state()) {
+            assert!(begun.elapsed() < Duration::from_secs(3600), "not seen: {what}");
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        self.state().ends.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    fn call(&self) -> Result<MutexGuard<'_, State>, QueueError> {
+        let state = self.state();
+        if state.away { Err(QueueError::Unavailable("away".into())) } else { Ok(state) }
+    }
+
+    fn deliver(&self, max: usize) -> Result<Option<Vec<Work>>, QueueError> {
+        let mut state = self.call()?;
+        let mut work: Vec<Work> = state.inbox.drain(..).collect();
+        let count = max.min(state.waiting.len());
+        let jobs: Vec<TakenJob> = state.waiting.drain(..count).collect();
+        state.pending.extend(jobs.iter().cloned());
+        work.extend(jobs.into_iter().map(|job| Work::Job(Box::new(job))));
+        let interrupted = std::mem::take(&mut state.interrupted);
+        Ok((interrupted || !work.is_empty()).then_some(work))
+    }
+}
+
+#[async_trait]
+impl WorkQueue for FakeQueue {
+    async fn announce(&self, draining: bool) -> Result<(), QueueError> {
+        self.call()?.announced.push(draining);
+        Ok(())
+    }
+
+    async fn take(&self, max: usize, wait: Duration) -> Result<Vec<Work>, QueueError> {
+        self.state().takes.push(max);
+        let deliver = async {
+            loop {
+                if let Some(work) = self.deliver(max)? {
+                    return Ok(work);
+                }
+                self.changed.notified().await;
+            }
+        };
+        timeout(wait, deliver).await.unwrap_or(Ok(Vec::new()))
+    }
+
+    async fn interrupt_take(&self) -> Result<(), QueueError> {
+        self.call()?.interrupted = true;
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    async fn recover(&self, known: &[Lease]) -> Result<Vec<Work>, QueueError> {
+        let state = self.call()?;
+        let lost = state.pending.iter().filter(|job| !known.contains(&job.lease));
+        Ok(lost.map(|job| Work::Job(Box::new(job.clone()))).collect())
+    }
+
+    async fn heartbeat(&self, leases: &[Lease]) -> Result<Vec<Lease>, QueueError> {
+        let mut state = self.call()?;
+        state.beats += 1;
+        Ok(leases.iter().filter(|lease| state.void.contains(&lease.token)).cloned().collect())
+    }
+
+    async fn start(&self, started: &[(Lease, SystemTime)]) -> Result<Vec<Lease>, QueueError> {
+        let mut state = self.call()?;
+        state.started.extend(started.iter().map(|(lease, _)| lease.token.clone()));
+        Ok(Vec::new())
+    }
+
+    async fn finish(&self, ends: Vec<AttemptEnd>) -> Result<Vec<bool>, QueueError> {
+        let mut state = self.call()?;
+        state.finish_calls += 1;
+        let mut accepted = Vec::new();
+        for end in ends {
+            let good = !state.void.contains(&end.lease.token)
+                && state.pending.iter().any(|job| job.lease == end.lease);
+            accepted.push(good);
+            if good {
+                state.pending.retain(|job| job.lease != end.lease);
+                let outcome = end.outcome.map(|result| result.text).map_err(|failed| failed.error);
+                state.ends.push((end.lease.token, outcome));
+            }
+        }
+        Ok(accepted)
+    }
+
+    async fn release(&self, leases: &[Lease]) -> Result<(), QueueError> {
+        let mut state = self.call()?;
+        for lease in leases.iter().rev() {
+            if let Some(at) = state.pending.iter().position(|job| job.lease == *lease) {
+                let job = state.pending.remove(at);
+                state.waiting.push_front(job);
+            }
+        }
+        state.released.push(leases.iter().map(|lease| lease.token.clone()).collect());
+        drop(state);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    fn lease(&self) -> Duration {
+        Duration::from_secs(15)
+    }
+
+    async fn close(&self) {
+        self.state().closed = true;
+    }
+}
