@@ -1,59 +1,84 @@
 //! Runs processes through Zinit.
+//!
+//! ```text
+//!  ZinitProcessManager ── gen3 (its words and its defects) ── client (JSON lines over the socket) ── detect (who is there)
+//! ```
+//!
+//! Which Zinit listens is asked on every new connection, as it may be another one after a restart.
+
+mod client;
+mod detect;
+mod gen3;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::time::{Instant, timeout};
 
+use self::client::Client;
+use self::gen3::Gen3;
 use crate::ports::process_manager::{
     LogLine, ProcessError, ProcessInfo, ProcessManager, ProcessManagerInfo, ProcessSpec,
 };
 
-/// Runs processes through the Zinit that listens on a unix socket.
+/// Time to answer to a probe, connecting included.
+const PROBE: Duration = Duration::from_secs(2);
+
+/// Runs processes through the Zinit that listens on a unix socket: the version 0.3.9 of crates.io.
 pub struct ZinitProcessManager {
-    _socket: PathBuf,
+    reads: Arc<Client>,
+    gen3: Gen3,
 }
 
 impl ZinitProcessManager {
     /// A manager of the Zinit at this socket. Nothing is contacted before the first call.
     pub fn new(socket: impl Into<PathBuf>) -> Self {
-        Self { _socket: socket.into() }
+        let socket = socket.into();
+        let reads = Arc::new(Client::new(&socket));
+        let changes = Arc::new(Client::new(&socket));
+        Self { gen3: Gen3::new(reads.clone(), changes), reads }
     }
 }
 
 #[async_trait]
 impl ProcessManager for ZinitProcessManager {
     async fn probe(&self) -> Result<ProcessManagerInfo, ProcessError> {
-        Err(unsupported())
+        let begun = Instant::now();
+        let asked = async {
+            let found = self.reads.who(PROBE).await?;
+            self.gen3.probe().await?;
+            Ok(ProcessManagerInfo { name: found.name(), latency: begun.elapsed() })
+        };
+        timeout(PROBE, asked).await.unwrap_or(Err(ProcessError::TimedOut { after: PROBE }))
     }
 
-    async fn start(&self, _spec: &ProcessSpec) -> Result<(), ProcessError> {
-        Err(unsupported())
+    async fn start(&self, spec: &ProcessSpec) -> Result<(), ProcessError> {
+        self.gen3.start(spec).await
     }
 
-    async fn stop(&self, _name: &str, _grace: Duration) -> Result<(), ProcessError> {
-        Err(unsupported())
+    async fn stop(&self, name: &str, grace: Duration) -> Result<(), ProcessError> {
+        self.gen3.stop(name, grace).await
     }
 
-    async fn remove(&self, _name: &str) -> Result<(), ProcessError> {
-        Err(unsupported())
+    async fn remove(&self, name: &str) -> Result<(), ProcessError> {
+        self.gen3.remove(name).await
     }
 
-    async fn signal(&self, _name: &str, _signal: i32) -> Result<(), ProcessError> {
-        Err(unsupported())
+    async fn signal(&self, name: &str, signal: i32) -> Result<(), ProcessError> {
+        self.gen3.signal(name, signal).await
     }
 
     async fn list(&self) -> Result<Vec<ProcessInfo>, ProcessError> {
-        Err(unsupported())
+        self.gen3.list().await
     }
 
-    async fn log_tail(&self, _name: &str, _lines: usize) -> Result<Vec<LogLine>, ProcessError> {
-        Err(unsupported())
+    async fn log_tail(&self, name: &str, lines: usize) -> Result<Vec<LogLine>, ProcessError> {
+        self.gen3.log_tail(name, lines).await
     }
 
-    async fn close(&self) {}
-}
-
-fn unsupported() -> ProcessError {
-    ProcessError::Unsupported { reason: "Zinit is not built yet".to_owned() }
+    async fn close(&self) {
+        self.gen3.close().await;
+    }
 }

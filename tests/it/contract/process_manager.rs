@@ -21,6 +21,12 @@ macro_rules! on_all {
                 super::common::$case(super::Stage::local()).await;
             })*
         }
+        mod zinit {
+            $(#[tokio::test]
+            async fn $case() {
+                super::common::$case(super::Stage::zinit().await).await;
+            })*
+        }
     };
 }
 
@@ -30,6 +36,12 @@ macro_rules! on_real_ones {
             $(#[tokio::test]
             async fn $case() {
                 super::real::$case(super::Stage::local()).await;
+            })*
+        }
+        mod zinit_processes {
+            $(#[tokio::test]
+            async fn $case() {
+                super::real::$case(super::Stage::zinit().await).await;
             })*
         }
     };

@@ -1,0 +1,372 @@
+//! Zinit 0.3.9 of crates.io (GEN3): its words, and a way round each of its defects.
+//!
+//! | defect | way round |
+//! |---|---|
+//! | defining a name again hangs the server | [`registry`]: only unknown names are added; a changed one is stopped, deleted and added |
+//! | deleting corrupts another service | [`registry`]: a tombstone takes the place |
+//! | deleting a running service blocks the server for 5 s | only stopped ones are deleted |
+//! | deleting deletes dependents as well | refused, with their names |
+//! | a stop during backoff does not hold | the service is deleted, which ends its timer |
+//! | a start while stopping is lost | starts and stops of a name take turns ([`turns`]), and a start waits for the end |
+//! | the pid is a shell's, whose program may survive it | [`definition`]: the shell is replaced by the program |
+//! | what ignores SIGTERM survives its leader | its group is killed when the leader is gone |
+//! | a stop is forgotten when Zinit restarts | [`registry`]: the service's file is set aside |
+//! | files with secrets are readable by all | [`registry`]: they are made private |
+//! | ping answers although the server hangs | the list of services is asked for instead |
+//!
+//! What remains: a program that writes bytes that are not UTF-8 loses its output and dies of SIGPIPE at its next
+//! line, and processes of a killed Zinit live on while a new one starts them again.
+
+mod calls;
+mod definition;
+mod registry;
+mod remembered;
+mod turns;
+mod words;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tokio::time::{Instant, sleep};
+
+use self::calls::Calls;
+use self::definition::{Definition, Lifecycle};
+use self::registry::{Refusal, Registry};
+use self::remembered::Remembered;
+use self::turns::Turns;
+use self::words::State;
+use super::client::Client;
+use crate::domain::actor::RestartMode;
+use crate::ports::process_manager::{LogLine, ProcessError, ProcessInfo, ProcessSpec};
+
+/// How names of services begin that stand where a deleted one stood.
+const TOMBSTONE: &str = "hero-tombstone-";
+/// Time for a killed process to be gone.
+const AFTER_KILL: Duration = Duration::from_secs(10);
+/// Times that a start or a stop looks again after somebody else was faster.
+const ROUNDS: usize = 10;
+
+/// Processes as services of a GEN3 Zinit.
+pub(super) struct Gen3 {
+    calls: Calls,
+    registry: Registry,
+    remembered: Arc<Remembered>,
+    turns: Turns,
+}
+
+impl Gen3 {
+    pub(super) fn new(reads: Arc<Client>, changes: Arc<Client>) -> Self {
+        let calls = Calls { reads, changes };
+        let remembered = Arc::new(Remembered::default());
+        let registry = Registry::new(calls.clone(), remembered.clone());
+        Self { calls, registry, remembered, turns: Turns::default() }
+    }
+
+    /// Asks for something that only a healthy server answers.
+    pub(super) async fn probe(&self) -> Result<(), ProcessError> {
+        self.calls.list().await?;
+        Ok(())
+    }
+
+    pub(super) async fn start(&self, spec: &ProcessSpec) -> Result<(), ProcessError> {
+        let definition = Definition::new(spec)?;
+        let name = spec.name.as_str();
+        let _turn = self.turns.take(name).await;
+        for _round in 0..ROUNDS {
+            let Some(state) = self.calls.state(name).await? else {
+                match self.registry.add(definition.clone()).await {
+                    Ok(()) => return Ok(()),
+                    Err(Refusal::Exists) => continue,
+                    Err(refusal) => return Err(refused(name, refusal)),
+                }
+            };
+            let Some(config) = self.calls.config(name).await? else { continue };
+            let lifecycle = Lifecycle::of(&config);
+            let same = definition.matches(&config);
+            match state {
+                State::Stopping { .. } => self.wait_while_stopping(name, lifecycle.stop_timeout).await?,
+                State::Starting { .. } | State::Running { .. } | State::Blocked { .. } if same => {
+                    return Ok(());
+                }
+                State::Starting { .. } | State::Running { .. } | State::Blocked { .. } => {
+                    self.end(name, || Some(Instant::now() + lifecycle.stop_timeout)).await?;
+                    self.delete(name).await?;
+                }
+                State::Inactive | State::Exited { .. } | State::Failed(_) => {
+                    // While a timer may start it, it must not be started: the timer would survive the next stop.
+                    if same && self.is_settled(name, &state, lifecycle).await? {
+                        self.registry.unpark(name).await.map_err(|refusal| refused(name, refusal))?;
+                        return Ok(self.calls.start(name).await?);
+                    }
+                    self.calls.stop(name).await?;
+                    self.delete(name).await?;
+                }
+            }
+        }
+        Err(busy(name))
+    }
+
+    pub(super) async fn stop(&self, name: &str, grace: Duration) -> Result<(), ProcessError> {
+        let turn = self.turns.take_to_stop(name, grace).await;
+        self.end(name, || turn.kill_at()).await
+    }
+
+    pub(super) async fn remove(&self, name: &str) -> Result<(), ProcessError> {
+        let _turn = self.turns.take(name).await;
+        let Some(state) = self.calls.state(name).await? else {
+            self.remembered.forget(name);
+            return Ok(());
+        };
+        let Some(config) = self.calls.config(name).await? else { return Ok(()) };
+        if state.is_active() || !self.is_settled(name, &state, Lifecycle::of(&config)).await? {
+            return Err(rejected(name, "still runs: stop it first"));
+        }
+        self.delete(name).await?;
+        self.remembered.forget(name);
+        Ok(())
+    }
+
+    pub(super) async fn signal(&self, name: &str, signal: i32) -> Result<(), ProcessError> {
+        let Some(state) = self.calls.state(name).await? else {
+            return Err(ProcessError::NotFound { name: name.to_owned() });
+        };
+        // Zinit would signal its own group for a target, whose pid is 0.
+        if state.pid().is_none() {
+            return Err(rejected(name, "does not run"));
+        }
+        Ok(self.calls.kill(name, signal).await?)
+    }
+
+    pub(super) async fn list(&self) -> Result<Vec<ProcessInfo>, ProcessError> {
+        let services = self.calls.list().await?;
+        self.remembered.seen(&services);
+        let mut list = Vec::with_capacity(services.len());
+        for service in services.iter().filter(|service| !service.name.starts_with(TOMBSTONE)) {
+            let restarts = match &service.state {
+                State::Failed(_) | State::Exited { code: Some(0) }
+                    if !self.remembered.is_stopped(&service.name) =>
+                {
+                    let config = self.calls.config(&service.name).await?;
+                    config.is_some_and(|config| self.remembered.will_restart(service, Lifecycle::of(&config)))
+                }
+                State::Failed(_)
+                | State::Exited { .. }
+                | State::Inactive
+                | State::Blocked { .. }
+                | State::Starting { .. }
+                | State::Running { .. }
+                | State::Stopping { .. } => false,
+            };
+            list.push(ProcessInfo {
+                name: service.name.clone(),
+                state: service.state.to_process(restarts),
+                detail: service.state.detail(),
+            });
+        }
+        Ok(list)
+    }
+
+    pub(super) async fn log_tail(&self, name: &str, lines: usize) -> Result<Vec<LogLine>, ProcessError> {
+        let mut tail = self.calls.log_tail(name, lines).await?;
+        if tail.len() < lines {
+            let mut older = self.remembered.lines_of(name);
+            older.append(&mut tail);
+            tail = older;
+        }
+        tail.drain(..tail.len().saturating_sub(lines));
+        Ok(tail)
+    }
+
+    pub(super) async fn close(&self) {
+        self.registry.close().await;
+        self.calls.reads.close().await;
+        self.calls.changes.close().await;
+    }
+
+    /// Ends a service for good: its process, what that left behind, and the timer that would start it again.
+    async fn end(&self, name: &str, kill_at: impl Fn() -> Option<Instant>) -> Result<(), ProcessError> {
+        for _round in 0..ROUNDS {
+            let Some(state) = self.calls.state(name).await? else { return Ok(()) };
+            let Some(config) = self.calls.config(name).await? else { return Ok(()) };
+            let lifecycle = Lifecycle::of(&config);
+            let mut was_stopping = false;
+            if state.is_active() {
+                if state.pid().is_none() && matches!(state, State::Running { .. }) {
+                    return Err(rejected(name, "is a target, which has no process"));
+                }
+                was_stopping = self.end_process(name, state, lifecycle, &kill_at).await?;
+            } else if let State::Blocked { .. } = state {
+                self.calls.stop(name).await?;
+            }
+            if self.settle(name, lifecycle, was_stopping).await? {
+                return Ok(());
+            }
+        }
+        Err(busy(name))
+    }
+
+    /// Ends the process of a service. True when Zinit itself was stopping it, so that it will not restart it.
+    async fn end_process(
+        &self,
+        name: &str,
+        mut state: State,
+        lifecycle: Lifecycle,
+        kill_at: &impl Fn() -> Option<Instant>,
+    ) -> Result<bool, ProcessError> {
+        let begun = Instant::now();
+        let end = || kill_at().unwrap_or(begun);
+        // Zinit kills by its own timer, which would be too early; so it must not know.
+        let outlasts = end() > begun + lifecycle.stop_timeout + Duration::from_millis(100);
+        let mut leader = None;
+        let mut told = false;
+        let mut killed = false;
+        let mut was_stopping = false;
+        let mut pause = Duration::from_millis(2);
+        loop {
+            let pid = state.pid();
+            match &state {
+                State::Stopping { .. } => was_stopping = true,
+                State::Starting { pid: Some(_) } | State::Running { .. }
+                    if leader.is_some() && pid != leader =>
+                {
+                    // It ended and was restarted before we saw it.
+                    break;
+                }
+                State::Starting { pid: Some(_) } | State::Running { .. } if !told => {
+                    told = true;
+                    if outlasts {
+                        unless_ended(self.calls.kill(name, Signal::SIGTERM as i32).await)?;
+                    } else {
+                        unless_ended(self.calls.stop(name).await)?;
+                    }
+                }
+                State::Starting { .. } | State::Running { .. } => {}
+                State::Inactive | State::Blocked { .. } | State::Exited { .. } | State::Failed(_) => break,
+            }
+            leader = leader.or(pid);
+            let now = Instant::now();
+            if now >= end() && !killed && pid.is_some() {
+                killed = true;
+                unless_ended(self.calls.kill(name, Signal::SIGKILL as i32).await)?;
+            }
+            if now >= end() + AFTER_KILL {
+                return Err(ProcessError::TimedOut { after: now - begun });
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(50));
+            match self.calls.state(name).await? {
+                Some(next) => state = next,
+                None => break,
+            }
+        }
+        self.end_group(leader).await;
+        Ok(was_stopping)
+    }
+
+    /// Kills what an ended process left in its group: Zinit no longer does once the leader is gone.
+    async fn end_group(&self, leader: Option<u32>) {
+        let Some(leader) = leader.and_then(|pid| i32::try_from(pid).ok()).filter(|pid| *pid > 1) else {
+            return;
+        };
+        // Its numbers mean something to us only where we see the same processes.
+        if self.calls.reads.who(Duration::from_secs(2)).await.is_ok_and(|found| found.shares_pids) {
+            let _nobody_left = killpg(Pid::from_raw(leader), Signal::SIGKILL);
+        }
+    }
+
+    /// Sees to it that an ended service stays so; false when it runs again.
+    async fn settle(
+        &self,
+        name: &str,
+        lifecycle: Lifecycle,
+        was_stopping: bool,
+    ) -> Result<bool, ProcessError> {
+        let Some(state) = self.calls.state(name).await? else { return Ok(true) };
+        if state.is_active() {
+            return Ok(false);
+        }
+        let by_our_stop = was_stopping && matches!(state, State::Exited { .. });
+        if !by_our_stop && !self.is_settled(name, &state, lifecycle).await? {
+            self.calls.stop(name).await?;
+            return match self.registry.delete(name).await {
+                Ok(()) => Ok(true),
+                Err(Refusal::Active) => Ok(false),
+                Err(refusal) => Err(refused(name, refusal)),
+            };
+        }
+        self.remembered.stopped(name);
+        self.registry.park(name).await.map_err(|refusal| refused(name, refusal))?;
+        Ok(true)
+    }
+
+    /// Whether no timer can start this ended service.
+    async fn is_settled(
+        &self,
+        name: &str,
+        state: &State,
+        lifecycle: Lifecycle,
+    ) -> Result<bool, ProcessError> {
+        if lifecycle.restart == RestartMode::Never
+            || !state.may_restart(lifecycle)
+            || self.remembered.is_stopped(name)
+        {
+            return Ok(true);
+        }
+        self.registry.is_parked(name).await.map_err(|refusal| refused(name, refusal))
+    }
+
+    async fn delete(&self, name: &str) -> Result<(), ProcessError> {
+        match self.registry.delete(name).await {
+            Ok(()) => Ok(()),
+            Err(refusal) => Err(refused(name, refusal)),
+        }
+    }
+
+    async fn wait_while_stopping(&self, name: &str, stop_timeout: Duration) -> Result<(), ProcessError> {
+        let begun = Instant::now();
+        while let Some(State::Stopping { .. }) = self.calls.state(name).await? {
+            if begun.elapsed() > stop_timeout + AFTER_KILL {
+                return Err(ProcessError::TimedOut { after: begun.elapsed() });
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+}
+
+/// A process that ended by itself cannot be told to.
+fn unless_ended(answer: Result<(), super::client::CallError>) -> Result<(), super::client::CallError> {
+    match answer {
+        Err(super::client::CallError::Refused { message, .. })
+            if message.contains("not running") || message.contains("ESRCH") =>
+        {
+            Ok(())
+        }
+        answer => answer,
+    }
+}
+
+fn refused(name: &str, refusal: Refusal) -> ProcessError {
+    match refusal {
+        Refusal::Exists => busy(name),
+        Refusal::Active => rejected(name, "still runs: stop it first"),
+        Refusal::Dependents(names) => {
+            let names = names.join(", ");
+            rejected(
+                name,
+                &format!("cannot be deleted: zinit would delete with it what depends on it ({names})"),
+            )
+        }
+        Refusal::Call(error) => error.into(),
+    }
+}
+
+fn busy(name: &str) -> ProcessError {
+    rejected(name, "is being changed by somebody else: try again")
+}
+
+fn rejected(name: &str, what: &str) -> ProcessError {
+    ProcessError::Rejected { reason: format!("process {name:?} {what}") }
+}

@@ -1,0 +1,247 @@
+//! A process as a service of Zinit: how it is written down, and whether one that is there says the same.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::TOMBSTONE;
+use crate::domain::actor::RestartMode;
+use crate::ports::process_manager::{ProcessError, ProcessSpec};
+
+/// Zinit gives the whole command line to a shell as one string, and Linux takes no longer one.
+const MAX_EXEC_BYTES: usize = 128 * 1024 - 1;
+
+/// A service as Zinit is told it.
+#[derive(Debug, Clone)]
+pub(super) struct Definition {
+    pub(super) name: String,
+    /// It has something in its environment, which may be a secret.
+    pub(super) has_env: bool,
+    config: Value,
+}
+
+/// What of a service is part of its definition; the rest are Zinit's defaults.
+const PARTS: &[&str] = &[
+    "/service/exec",
+    "/service/dir",
+    "/service/env",
+    "/service/oneshot",
+    "/service/status",
+    "/lifecycle/restart",
+    "/lifecycle/restart_delay_ms",
+    "/lifecycle/restart_delay_max_ms",
+    "/lifecycle/max_restarts",
+    "/lifecycle/stability_period_ms",
+    "/lifecycle/start_timeout_ms",
+    "/lifecycle/stop_timeout_ms",
+    "/lifecycle/stop_signal",
+    "/health",
+];
+
+impl Definition {
+    /// # Errors
+    /// `Rejected` when Zinit could not run it exactly as it stands.
+    pub(super) fn new(spec: &ProcessSpec) -> Result<Self, ProcessError> {
+        let refuse =
+            |what: String| ProcessError::Rejected { reason: format!("process {:?} {what}", spec.name) };
+        if spec.name.starts_with(TOMBSTONE) {
+            return Err(refuse(format!("bears a reserved name: it starts with {TOMBSTONE}")));
+        }
+        let exec = command_line(&spec.program, &spec.args).map_err(refuse)?;
+        if spec.env.iter().any(|(name, value)| name.contains('\0') || value.contains('\0')) {
+            return Err(refuse("has a variable with a NUL character".to_owned()));
+        }
+        let mut service = json!({
+            "name": spec.name,
+            "exec": exec,
+            "env": spec.env,
+            "oneshot": false,
+            "status": "start",
+        });
+        if let Some(dir) = &spec.working_dir {
+            service["dir"] = text(dir).map_err(refuse)?.into();
+        }
+        let restart = match spec.restart.mode {
+            RestartMode::Always => "always",
+            RestartMode::OnFailure => "on-failure",
+            RestartMode::Never => "never",
+        };
+        let mut config = json!({
+            "service": service,
+            "lifecycle": {
+                "restart": restart,
+                // A delay of zero would be a busy loop.
+                "restart_delay_ms": millis(spec.restart.backoff.initial).max(1),
+                "restart_delay_max_ms": millis(spec.restart.backoff.max).max(1),
+                // Unlimited: when to give up is decided, and told, by the supervisor.
+                "max_restarts": 0,
+                "stability_period_ms": millis(spec.restart.reset_after),
+                "start_timeout_ms": millis(spec.start_timeout),
+                "stop_timeout_ms": millis(spec.stop_grace),
+                "stop_signal": "SIGTERM",
+            },
+        });
+        if let Some(check) = &spec.health_check {
+            config["health"] = health(check, spec.start_timeout);
+        }
+        Ok(Self { name: spec.name.clone(), has_env: !spec.env.is_empty(), config })
+    }
+
+    /// What `service.set` is sent.
+    pub(super) fn params(&self) -> Value {
+        json!({ "config": self.config })
+    }
+
+    /// Whether a service that is there was defined like this.
+    pub(super) fn matches(&self, config: &Value) -> bool {
+        PARTS.iter().all(|part| same(self.config.pointer(part), config.pointer(part)))
+    }
+}
+
+/// What we need to know of a service that is there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lifecycle {
+    pub(super) restart: RestartMode,
+    pub(super) restart_delay_max: Duration,
+    /// It is restarted however often it ends.
+    pub(super) unlimited: bool,
+    pub(super) stop_timeout: Duration,
+}
+
+impl Lifecycle {
+    /// Reads it from a service's configuration.
+    pub(super) fn of(config: &Value) -> Self {
+        let lifecycle = &config["lifecycle"];
+        let span = |field: &str, default| Duration::from_millis(lifecycle[field].as_u64().unwrap_or(default));
+        let restart = match lifecycle["restart"].as_str() {
+            Some("always") => RestartMode::Always,
+            Some("never") => RestartMode::Never,
+            Some(_) | None => RestartMode::OnFailure,
+        };
+        let oneshot = config["service"]["oneshot"].as_bool().unwrap_or(false);
+        Self {
+            restart: if oneshot { RestartMode::Never } else { restart },
+            restart_delay_max: span("restart_delay_max_ms", 300_000),
+            unlimited: lifecycle["max_restarts"].as_u64() == Some(0),
+            stop_timeout: span("stop_timeout_ms", 10_000),
+        }
+    }
+}
+
+/// Zinit passes `exec` to `/bin/sh -c` and first looks whether its first word is a program. So the first word is one,
+/// and what follows becomes the shell's own process: the pid that Zinit knows is the program's.
+fn command_line(program: &Path, args: &[String]) -> Result<String, String> {
+    let words = std::iter::once(text(program)?).chain(args.iter().map(String::as_str));
+    let quoted =
+        shlex::try_join(words).map_err(|error| format!("has an argument with a NUL character: {error}"))?;
+    let exec = format!("/bin/true && exec {quoted}");
+    if exec.len() > MAX_EXEC_BYTES {
+        return Err(format!(
+            "has a command line of {} bytes: zinit passes it on as one string of at most {MAX_EXEC_BYTES}",
+            exec.len()
+        ));
+    }
+    Ok(exec)
+}
+
+fn text(path: &Path) -> Result<&str, String> {
+    path.to_str().ok_or_else(|| format!("has a path that is not UTF-8: {}", path.display()))
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A check that is repeated until the start timeout is over. Zinit counts failures instead of time, and kills the
+/// process after the last one.
+fn health(check: &str, start_timeout: Duration) -> Value {
+    let interval = (start_timeout / 20).clamp(Duration::from_millis(100), Duration::from_secs(1));
+    let patience = (start_timeout / 2).clamp(Duration::from_secs(1), Duration::from_secs(5));
+    let retries = start_timeout.as_millis().div_ceil(interval.as_millis()).max(1);
+    json!({
+        "type": "exec",
+        "target": check,
+        "interval_ms": millis(interval),
+        "timeout_ms": millis(patience),
+        "retries": u32::try_from(retries).unwrap_or(u32::MAX),
+        "start_period_ms": 0,
+    })
+}
+
+/// Equal, where something that is not there, null and an empty table are the same.
+fn same(ours: Option<&Value>, theirs: Option<&Value>) -> bool {
+    let there = |value: &&Value| {
+        !value.is_null() && value.as_object().is_none_or(|table: &Map<_, _>| !table.is_empty())
+    };
+    ours.filter(there) == theirs.filter(there)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::actor::RestartPolicy;
+
+    fn spec() -> ProcessSpec {
+        ProcessSpec {
+            name: "osis_actor_0".to_owned(),
+            program: "/bin/osis actor".into(),
+            args: vec!["it's".to_owned(), String::new()],
+            env: [].into(),
+            working_dir: None,
+            health_check: None,
+            restart: RestartPolicy::default(),
+            stop_grace: Duration::from_secs(40),
+            start_timeout: Duration::from_secs(30),
+        }
+    }
+
+    #[test]
+    fn the_program_replaces_the_shell_and_gets_its_arguments_quoted() {
+        let definition = Definition::new(&spec()).unwrap();
+        assert_eq!(definition.config["service"]["exec"], "/bin/true && exec '/bin/osis actor' \"it's\" ''");
+        assert_eq!(definition.config["lifecycle"]["stop_timeout_ms"], 40_000);
+        assert_eq!(definition.config["lifecycle"]["restart_delay_max_ms"], 60_000);
+    }
+
+    #[test]
+    fn what_zinit_could_not_run_exactly_is_refused() {
+        let mut long = spec();
+        long.args = vec!["x".repeat(100_000), "y".repeat(40_000)];
+        let mut nul = spec();
+        nul.args = vec!["a\0b".to_owned()];
+        let mut variable = spec();
+        variable.env.insert("A".to_owned(), "\0".to_owned());
+        let mut reserved = spec();
+        reserved.name = format!("{TOMBSTONE}x");
+        for bad in [long, nul, variable, reserved] {
+            assert!(matches!(Definition::new(&bad), Err(ProcessError::Rejected { .. })));
+        }
+    }
+
+    #[test]
+    fn defaults_that_zinit_adds_do_not_count_as_a_change() {
+        let definition = Definition::new(&spec()).unwrap();
+        let mut theirs = definition.config.clone();
+        theirs["service"]["class"] = "user".into();
+        theirs["service"]["dir"] = Value::Null;
+        theirs["logging"] = json!({"buffer_lines": 1000});
+        assert!(definition.matches(&theirs));
+        theirs["service"]["env"]["A"] = "b".into();
+        assert!(!definition.matches(&theirs));
+        let mut checked = spec();
+        checked.health_check = Some("true".to_owned());
+        assert!(!Definition::new(&checked).unwrap().matches(&definition.config));
+        assert!(!definition.matches(&Definition::new(&checked).unwrap().config));
+    }
+
+    #[test]
+    fn health_checks_go_on_for_the_whole_start_timeout() {
+        for seconds in [1, 30, 3600] {
+            let timeout = Duration::from_secs(seconds);
+            let health = health("true", timeout);
+            let spent = health["retries"].as_u64().unwrap() * health["interval_ms"].as_u64().unwrap();
+            assert!(u128::from(spent) >= timeout.as_millis(), "{health}");
+        }
+    }
+}

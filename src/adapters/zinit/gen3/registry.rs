@@ -1,0 +1,323 @@
+//! The one task that adds services to Zinit and deletes them.
+//!
+//! Zinit knows its services by their place in a list. Two things follow:
+//! * adding a name that is taken hangs the whole server for good, so it is looked for first;
+//! * deleting moves the last service to the place of the deleted one, while its process, timers and log stay under the
+//!   old place: it is lost to Zinit, or mixed up with the next one. So what is moved has to be a service that has
+//!   none of these, a *tombstone*: one that is never started is put at the end before the deletion and takes the
+//!   place. Tombstones are hidden from lists, have no file, and are deleted once they have come to the end again.
+//!
+//! Both need that nobody adds or deletes in between. Others with the same Zinit could; among ours this task sees to it.
+
+use std::collections::HashMap;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::fs;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::super::client::CallError;
+use super::TOMBSTONE;
+use super::calls::Calls;
+use super::definition::Definition;
+use super::remembered::Remembered;
+use super::words::Service;
+
+/// A health check of the deleted service may still run, and its result is booked on whoever has its place. None
+/// takes longer.
+const UNSAFE_FOR: Duration = Duration::from_secs(60);
+
+/// Why a service was not added or deleted.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// The name is taken.
+    Exists,
+    /// It runs (again).
+    Active,
+    /// These would be deleted with it.
+    Dependents(Vec<String>),
+    /// The call failed.
+    Call(CallError),
+}
+
+impl From<CallError> for Refusal {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
+    }
+}
+
+type Reply = oneshot::Sender<Result<bool, Refusal>>;
+
+enum Request {
+    Add(Box<Definition>),
+    Delete(String),
+    Park(String),
+    Unpark(String),
+    IsParked(String),
+}
+
+/// Our end of the task.
+pub(super) struct Registry {
+    calls: Calls,
+    remembered: Arc<Remembered>,
+    requests: OnceLock<mpsc::Sender<(Request, Reply)>>,
+    tasks: TaskTracker,
+    closed: CancellationToken,
+}
+
+impl Registry {
+    pub(super) fn new(calls: Calls, remembered: Arc<Remembered>) -> Self {
+        let (tasks, closed) = (TaskTracker::new(), CancellationToken::new());
+        Self { calls, remembered, requests: OnceLock::new(), tasks, closed }
+    }
+
+    /// Adds a service whose name is not taken; Zinit starts it.
+    pub(super) async fn add(&self, definition: Definition) -> Result<(), Refusal> {
+        self.ask(Request::Add(Box::new(definition))).await.map(drop)
+    }
+
+    /// Deletes a service that does not run, so that nothing else is changed by it; an unknown one is fine.
+    pub(super) async fn delete(&self, name: &str) -> Result<(), Refusal> {
+        self.ask(Request::Delete(name.to_owned())).await.map(drop)
+    }
+
+    /// Hides the file of a stopped service, so that Zinit does not start it when it is itself started again.
+    pub(super) async fn park(&self, name: &str) -> Result<(), Refusal> {
+        self.ask(Request::Park(name.to_owned())).await.map(drop)
+    }
+
+    /// Takes that back.
+    pub(super) async fn unpark(&self, name: &str) -> Result<(), Refusal> {
+        self.ask(Request::Unpark(name.to_owned())).await.map(drop)
+    }
+
+    /// Whether a service was parked, maybe by an earlier supervisor.
+    pub(super) async fn is_parked(&self, name: &str) -> Result<bool, Refusal> {
+        self.ask(Request::IsParked(name.to_owned())).await
+    }
+
+    pub(super) async fn close(&self) {
+        self.closed.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    async fn ask(&self, request: Request) -> Result<bool, Refusal> {
+        let requests = self.requests.get_or_init(|| {
+            let (requests, inbox) = mpsc::channel(64);
+            let owner = Owner {
+                calls: self.calls.clone(),
+                remembered: self.remembered.clone(),
+                config_dir: None,
+                tombstones: HashMap::new(),
+                warned: false,
+            };
+            let closed = self.closed.clone();
+            self.tasks.spawn(async move {
+                closed.run_until_cancelled(owner.run(inbox)).await;
+            });
+            requests
+        });
+        let (reply, answer) = oneshot::channel();
+        let closed = || Refusal::Call(CallError::Corrupt("the connection was closed by us".into()));
+        requests.send((request, reply)).await.map_err(|_closed| closed())?;
+        answer.await.map_err(|_closed| closed())?
+    }
+}
+
+struct Owner {
+    calls: Calls,
+    remembered: Arc<Remembered>,
+    /// Where Zinit writes its files, once it told us.
+    config_dir: Option<PathBuf>,
+    /// When each tombstone was first seen.
+    tombstones: HashMap<String, Instant>,
+    warned: bool,
+}
+
+impl Owner {
+    async fn run(mut self, mut inbox: mpsc::Receiver<(Request, Reply)>) {
+        while let Some((request, reply)) = inbox.recv().await {
+            // Carried out even if nobody waits any more: a half-done deletion would be worse.
+            let answer = match request {
+                Request::Add(definition) => self.add(&definition).await.map(|()| true),
+                Request::Delete(name) => self.delete(&name).await.map(|()| true),
+                Request::Park(name) => self.park(&name).await.map(|()| true),
+                Request::Unpark(name) => self.unpark(&name).await.map(|()| true),
+                Request::IsParked(name) => self.is_parked(&name).await,
+            };
+            drop(reply.send(answer));
+        }
+    }
+
+    async fn add(&mut self, definition: &Definition) -> Result<(), Refusal> {
+        let services = self.calls.list().await?;
+        if services.iter().any(|service| service.name == definition.name) {
+            return Err(Refusal::Exists);
+        }
+        self.trim(services).await?;
+        self.remembered.started(&definition.name);
+        let path = self.calls.set(definition).await?;
+        if let Some(path) = &path {
+            self.learn_config_dir(path);
+            remove(&parked(path)).await;
+        }
+        if definition.has_env {
+            self.protect(path.as_deref(), &definition.name).await;
+        }
+        Ok(())
+    }
+
+    async fn delete(&mut self, name: &str) -> Result<(), Refusal> {
+        let services = self.calls.list().await?;
+        let Some(place) = services.iter().position(|service| service.name == name) else { return Ok(()) };
+        if services[place].state.is_active() {
+            return Err(Refusal::Active);
+        }
+        self.refuse_if_needed(name, &services).await?;
+        let checked = self.calls.config(name).await?.is_some_and(|config| !config["health"].is_null());
+        self.remembered.keep_lines(name, self.calls.log_tail(name, 1000).await.unwrap_or_default());
+        let is_last = place + 1 == services.len();
+        let last_is_tombstone = services.last().is_some_and(|last| last.name.starts_with(TOMBSTONE));
+        if !last_is_tombstone && (!is_last || checked) {
+            self.bury().await?;
+        }
+        self.calls.delete(name).await?;
+        if let Some(file) = self.file_of(name) {
+            remove(&parked(&file)).await;
+        }
+        self.trim(self.calls.list().await?).await
+    }
+
+    /// Zinit deletes what depends on a deleted service as well.
+    async fn refuse_if_needed(&self, name: &str, services: &[Service]) -> Result<(), Refusal> {
+        let mut dependents = Vec::new();
+        for other in services.iter().filter(|other| other.name != name && !other.name.starts_with(TOMBSTONE))
+        {
+            let Some(config) = self.calls.config(&other.name).await? else { continue };
+            let kinds = ["after", "requires", "wants"].map(|kind| &config["dependencies"][kind]);
+            if kinds.iter().any(|names| names.as_array().is_some_and(|names| names.iter().any(|n| n == name)))
+            {
+                dependents.push(other.name.clone());
+            }
+        }
+        if dependents.is_empty() { Ok(()) } else { Err(Refusal::Dependents(dependents)) }
+    }
+
+    /// Puts a tombstone at the end.
+    async fn bury(&mut self) -> Result<(), CallError> {
+        let name = format!("{TOMBSTONE}{:016x}", fastrand::u64(..));
+        let params = json!({"config": {
+            "service": {"name": name, "exec": "/bin/true", "status": "stop"},
+            "lifecycle": {"restart": "never"},
+        }});
+        let path = self.calls.set_params(params).await?;
+        self.tombstones.insert(name, Instant::now());
+        if let Some(path) = path {
+            remove(&path).await;
+            self.learn_config_dir(&path);
+        }
+        Ok(())
+    }
+
+    /// Deletes the tombstones at the end that nothing can be booked on any more.
+    async fn trim(&mut self, mut services: Vec<Service>) -> Result<(), Refusal> {
+        let now = Instant::now();
+        self.tombstones.retain(|name, _since| services.iter().any(|service| service.name == *name));
+        for service in services.iter().filter(|service| service.name.starts_with(TOMBSTONE)) {
+            self.tombstones.entry(service.name.clone()).or_insert(now);
+        }
+        while let Some(last) = services.pop() {
+            let since = self.tombstones.get(&last.name);
+            if since.is_none_or(|since| now - *since < UNSAFE_FOR) {
+                break;
+            }
+            self.calls.delete(&last.name).await?;
+        }
+        Ok(())
+    }
+
+    async fn park(&mut self, name: &str) -> Result<(), Refusal> {
+        self.ask_config_dir().await?;
+        let Some(file) = self.file_of(name) else { return Ok(()) };
+        if let Err(error) = fs::rename(&file, parked(&file)).await
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            let file = file.display();
+            tracing::warn!(%name, %file, %error, "the service is stopped, but zinit will start it again when it is itself restarted");
+        }
+        Ok(())
+    }
+
+    async fn unpark(&mut self, name: &str) -> Result<(), Refusal> {
+        self.remembered.started(name);
+        self.ask_config_dir().await?;
+        let Some(file) = self.file_of(name) else { return Ok(()) };
+        if let Err(error) = fs::rename(parked(&file), &file).await
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            let file = file.display();
+            tracing::warn!(%name, %file, %error, "the service is started, but zinit will not know it when it is itself restarted");
+        }
+        Ok(())
+    }
+
+    async fn is_parked(&mut self, name: &str) -> Result<bool, Refusal> {
+        self.ask_config_dir().await?;
+        let Some(file) = self.file_of(name) else { return Ok(false) };
+        Ok(fs::try_exists(parked(&file)).await.unwrap_or(false))
+    }
+
+    /// Zinit tells where its files are only when it writes one.
+    async fn ask_config_dir(&mut self) -> Result<(), Refusal> {
+        if self.config_dir.is_none() {
+            self.bury().await?;
+        }
+        Ok(())
+    }
+
+    fn learn_config_dir(&mut self, path: &Path) {
+        self.config_dir = path.parent().map(Path::to_owned);
+    }
+
+    fn file_of(&self, name: &str) -> Option<PathBuf> {
+        self.config_dir.as_ref().map(|dir| dir.join(format!("{name}.toml")))
+    }
+
+    /// Zinit writes its files readable by all, and the environment in them may hold secrets.
+    async fn protect(&mut self, path: Option<&Path>, name: &str) {
+        let Some(path) = path else { return };
+        if let Err(error) = fs::set_permissions(path, Permissions::from_mode(0o600)).await {
+            let file = path.display();
+            tracing::warn!(%name, %file, %error, "the environment of the service may be readable by others");
+        }
+        let Some(dir) = path.parent().filter(|_dir| !self.warned) else { return };
+        let Ok(metadata) = fs::metadata(dir).await else { return };
+        if metadata.permissions().mode() & 0o077 != 0 {
+            self.warned = true;
+            let dir = dir.display();
+            tracing::warn!(%dir, "others can look into zinit's configuration folder, where the environments of actors are readable for a moment: chmod 700 it");
+        }
+    }
+}
+
+/// Where the file of a stopped service is kept.
+fn parked(file: &Path) -> PathBuf {
+    file.with_added_extension("stopped")
+}
+
+async fn remove(file: &Path) {
+    if let Err(error) = fs::remove_file(file).await
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        let file = file.display();
+        tracing::warn!(%file, %error, "a file of zinit could not be removed");
+    }
+}

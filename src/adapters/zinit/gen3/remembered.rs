@@ -1,0 +1,167 @@
+//! What Zinit does not keep or does not tell, kept by us for as long as we run.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::definition::Lifecycle;
+use super::words::{Service, State};
+use crate::ports::process_manager::LogLine;
+
+/// Deleted services whose last lines are kept.
+const MAX_DELETED: usize = 64;
+/// Lines kept of each.
+const MAX_LINES: usize = 200;
+/// Bytes kept of each of these lines.
+const MAX_LINE_BYTES: usize = 4 * 1024;
+/// A restart may come this much later than its delay says.
+const SLACK: Duration = Duration::from_secs(2);
+
+#[derive(Default)]
+pub(super) struct Remembered {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    /// Services that we stopped, and of which we know that no timer will start them.
+    stopped: HashSet<String>,
+    /// Since when a service that may be restarted is seen ended in the same way.
+    ended: HashMap<String, (State, Instant)>,
+    /// Last lines of services that had to be deleted, the youngest last.
+    deleted: VecDeque<(String, Vec<LogLine>)>,
+}
+
+impl Remembered {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that a service is stopped for good.
+    pub(super) fn stopped(&self, name: &str) {
+        self.inner().stopped.insert(name.to_owned());
+    }
+
+    /// Notes that a service is, or may be, started.
+    pub(super) fn started(&self, name: &str) {
+        let mut inner = self.inner();
+        inner.stopped.remove(name);
+        inner.ended.remove(name);
+    }
+
+    /// Whether it is known to be stopped for good.
+    pub(super) fn is_stopped(&self, name: &str) -> bool {
+        self.inner().stopped.contains(name)
+    }
+
+    /// Forgets about services that are gone or that somebody started.
+    pub(super) fn seen(&self, services: &[Service]) {
+        let mut inner = self.inner();
+        if inner.stopped.is_empty() && inner.ended.is_empty() {
+            return;
+        }
+        let states: HashMap<&str, &State> = services.iter().map(|s| (s.name.as_str(), &s.state)).collect();
+        let ended = |name: &String| states.get(name.as_str()).is_some_and(|state| !state.is_active());
+        inner.stopped.retain(&ended);
+        inner.ended.retain(|name, _since| ended(name));
+    }
+
+    /// Whether Zinit will start this ended service again. Where Zinit may have given up, or somebody else may have
+    /// stopped it, the answer is no once it should have come back.
+    pub(super) fn will_restart(&self, service: &Service, lifecycle: Lifecycle) -> bool {
+        if !service.state.may_restart(lifecycle) {
+            return false;
+        }
+        let certain = lifecycle.unlimited && matches!(service.state, State::Failed(_));
+        let mut inner = self.inner();
+        let now = Instant::now();
+        let seen = inner.ended.entry(service.name.clone()).or_insert_with(|| (service.state.clone(), now));
+        if seen.0 != service.state {
+            *seen = (service.state.clone(), now);
+        }
+        certain || now - seen.1 <= lifecycle.restart_delay_max + SLACK
+    }
+
+    /// Keeps the last lines of a service that is about to be deleted.
+    pub(super) fn keep_lines(&self, name: &str, mut lines: Vec<LogLine>) {
+        for line in &mut lines {
+            line.text.truncate(line.text.floor_char_boundary(MAX_LINE_BYTES));
+        }
+        let mut inner = self.inner();
+        let before = inner.deleted.iter().position(|(deleted, _lines)| deleted == name);
+        let mut all =
+            before.and_then(|at| inner.deleted.remove(at)).map(|(_name, lines)| lines).unwrap_or_default();
+        all.append(&mut lines);
+        all.drain(..all.len().saturating_sub(MAX_LINES));
+        if all.is_empty() {
+            return;
+        }
+        inner.deleted.push_back((name.to_owned(), all));
+        if inner.deleted.len() > MAX_DELETED {
+            inner.deleted.pop_front();
+        }
+    }
+
+    /// The last lines of services of this name that were deleted.
+    pub(super) fn lines_of(&self, name: &str) -> Vec<LogLine> {
+        let inner = self.inner();
+        let found = inner.deleted.iter().find(|(deleted, _lines)| deleted == name);
+        found.map(|(_name, lines)| lines.clone()).unwrap_or_default()
+    }
+
+    /// Forgets everything about a name.
+    pub(super) fn forget(&self, name: &str) {
+        let mut inner = self.inner();
+        inner.stopped.remove(name);
+        inner.ended.remove(name);
+        inner.deleted.retain(|(deleted, _lines)| deleted != name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::words::Failure;
+    use super::*;
+    use crate::domain::actor::RestartMode;
+    use crate::ports::process_manager::LogStream;
+
+    fn lifecycle(unlimited: bool) -> Lifecycle {
+        let span = Duration::from_secs(10);
+        Lifecycle { restart: RestartMode::Always, restart_delay_max: span, unlimited, stop_timeout: span }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_should_have_come_back_is_down() {
+        let remembered = Remembered::default();
+        let failed = Service { name: "a".to_owned(), state: State::Failed(Failure::Code(1)) };
+        let exited = Service { name: "b".to_owned(), state: State::Exited { code: Some(0) } };
+        for later in [0, 9, 3] {
+            tokio::time::advance(Duration::from_secs(later)).await;
+            let is_young = later != 3;
+            assert_eq!(remembered.will_restart(&failed, lifecycle(false)), is_young);
+            assert_eq!(remembered.will_restart(&exited, lifecycle(true)), is_young);
+        }
+        assert!(remembered.will_restart(&failed, lifecycle(true)), "an unlimited one always comes back");
+        let other = Service { state: State::Failed(Failure::Code(2)), ..failed };
+        assert!(remembered.will_restart(&other, lifecycle(false)), "another end is another wait");
+    }
+
+    #[test]
+    fn lines_of_deleted_services_are_kept_within_bounds() {
+        let remembered = Remembered::default();
+        let line = |text: String| LogLine { at: None, stream: LogStream::Stdout, text };
+        for _again in 0..3 {
+            remembered.keep_lines("a", (0..150).map(|number| line(number.to_string())).collect());
+        }
+        let kept = remembered.lines_of("a");
+        assert_eq!((kept.len(), kept[0].text.as_str(), kept[199].text.as_str()), (200, "100", "149"));
+        remembered.keep_lines("b", vec![line("ä".repeat(MAX_LINE_BYTES))]);
+        assert_eq!(remembered.lines_of("b")[0].text.len(), MAX_LINE_BYTES);
+        for number in 0..MAX_DELETED {
+            remembered.keep_lines(&number.to_string(), vec![line(String::new())]);
+        }
+        assert_eq!(remembered.lines_of("a"), []);
+    }
+}

@@ -1,0 +1,119 @@
+//! Lets only one start, stop or removal of a name happen at a time.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+/// Whose turn it is, by name.
+#[derive(Default)]
+pub(super) struct Turns {
+    names: Arc<Mutex<HashMap<String, Name>>>,
+}
+
+struct Name {
+    gate: Arc<Semaphore>,
+    users: usize,
+    /// Stops among them.
+    stops: usize,
+    kill_at: Option<Instant>,
+}
+
+/// The right to work on one name, given back by dropping it.
+pub(super) struct Turn {
+    permit: Option<OwnedSemaphorePermit>,
+    stops: bool,
+    name: String,
+    names: Arc<Mutex<HashMap<String, Name>>>,
+}
+
+impl Turns {
+    /// Waits until nobody else works on this name.
+    pub(super) async fn take(&self, name: &str) -> Turn {
+        self.queue(name, None).await
+    }
+
+    /// The same for a stop, whose grace also shortens the grace of one that is under way.
+    pub(super) async fn take_to_stop(&self, name: &str, grace: Duration) -> Turn {
+        self.queue(name, Some(Instant::now() + grace)).await
+    }
+
+    async fn queue(&self, name: &str, kill_at: Option<Instant>) -> Turn {
+        let gate = {
+            let mut names = lock(&self.names);
+            let entry = names.entry(name.to_owned()).or_insert_with(|| Name {
+                gate: Arc::new(Semaphore::new(1)),
+                users: 0,
+                stops: 0,
+                kill_at: None,
+            });
+            entry.users += 1;
+            entry.stops += usize::from(kill_at.is_some());
+            entry.kill_at = earlier(entry.kill_at, kill_at);
+            entry.gate.clone()
+        };
+        // Made before waiting, so that it is given back if the wait is given up.
+        let (names, stops) = (self.names.clone(), kill_at.is_some());
+        let mut turn = Turn { permit: None, stops, name: name.to_owned(), names };
+        // The gate is never closed.
+        turn.permit = gate.acquire_owned().await.ok();
+        turn
+    }
+}
+
+impl Turn {
+    /// When the process is to be killed, by the shortest grace of all who want it stopped.
+    pub(super) fn kill_at(&self) -> Option<Instant> {
+        lock(&self.names).get(&self.name).and_then(|name| name.kill_at)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut names = lock(&self.names);
+        if let Some(name) = names.get_mut(&self.name) {
+            name.users -= 1;
+            name.stops -= usize::from(self.stops);
+            if name.stops == 0 {
+                name.kill_at = None;
+            }
+            if name.users == 0 {
+                names.remove(&self.name);
+            }
+        }
+    }
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+fn lock(names: &Mutex<HashMap<String, Name>>) -> MutexGuard<'_, HashMap<String, Name>> {
+    names.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn one_at_a_time_and_a_second_stop_shortens_the_first() {
+        let turns = Turns::default();
+        let begun = Instant::now();
+        let first = turns.take_to_stop("a", Duration::from_secs(30)).await;
+        assert_eq!(first.kill_at(), Some(begun + Duration::from_secs(30)));
+        let waiting = turns.take_to_stop("a", Duration::from_secs(1));
+        tokio::pin!(waiting);
+        assert!(futures::poll!(&mut waiting).is_pending());
+        assert_eq!(first.kill_at(), Some(begun + Duration::from_secs(1)));
+        let _other = turns.take("b").await;
+        drop(first);
+        drop(waiting.await);
+        assert_eq!(lock(&turns.names).len(), 1);
+    }
+}
