@@ -1,4 +1,25 @@
 //! The public gRPC contract and the service behind it.
+//!
+//! A call goes through three steps, a few lines each in `service.rs`:
+//!
+//! ```text
+//!  bytes ─► parse (proto → domain, every violation at once) ─► domain ─► render (domain → proto) ─► bytes
+//!                                        errors ─► status (one table: code, reason, details)
+//! ```
+//! What concerns every call lives beside it: `deadline` (how long to wait, and who says that time is up), `gate` (what
+//! is refused on the way down), `health` (who asks Redis and the process manager), `server` (limits and the end).
+
+mod capabilities;
+mod connection;
+mod deadline;
+mod gate;
+mod health;
+mod page_token;
+mod parse;
+mod render;
+mod server;
+mod service;
+mod status;
 
 #[expect(
     clippy::allow_attributes,
@@ -7,3 +28,6 @@
     reason = "generated code"
 )]
 pub mod proto;
+
+pub use capabilities::BUILT;
+pub use server::{GrpcServer, ServerInfo};

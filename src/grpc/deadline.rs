@@ -1,0 +1,176 @@
+//! How long a call may wait, and the answer when time is up.
+//!
+//! A wait that is over is no error, so it has to be answered before the caller's own deadline passes. tonic would
+//! answer a passed deadline with CANCELLED; [`DeadlineLayer`] is a little faster and says DEADLINE_EXCEEDED.
+
+use std::convert::Infallible;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::future::{BoxFuture, Either, FutureExt};
+use tonic::body::Body;
+use tonic::codegen::http::{HeaderMap, Request, Response};
+use tonic::metadata::MetadataMap;
+use tower::{Layer, Service};
+
+use crate::error::SupervisorError;
+use crate::grpc::status::Failure;
+
+/// Longest wait of one call: below the idle limits of proxies and of the people behind them.
+pub(crate) const MAX_WAIT: Duration = Duration::from_secs(600);
+/// The wait when neither the request nor the call says one.
+const DEFAULT_WAIT: Duration = Duration::from_secs(60);
+/// Least time left for the way back.
+const LEAST_MARGIN: Duration = Duration::from_millis(50);
+/// More than this no way back takes.
+const LARGEST_MARGIN: Duration = Duration::from_secs(1);
+/// By so much our DEADLINE_EXCEEDED is ahead of tonic's CANCELLED; a tenth of the deadline if that is less.
+const HEAD_START: Duration = Duration::from_millis(5);
+
+/// How long to wait: `max_wait`, or what is left of the caller's deadline minus a margin, or ten minutes, whichever is
+/// shortest.
+pub(crate) fn effective_wait(max_wait: Option<Duration>, time_left: Option<Duration>) -> Duration {
+    let usable = time_left.map(|left| left.saturating_sub((left / 10).clamp(LEAST_MARGIN, LARGEST_MARGIN)));
+    let wanted = match (max_wait, usable) {
+        (Some(max_wait), Some(usable)) => max_wait.min(usable),
+        (Some(max_wait), None) => max_wait,
+        (None, Some(usable)) => usable,
+        (None, None) => DEFAULT_WAIT,
+    };
+    wanted.min(MAX_WAIT)
+}
+
+/// The deadline that the caller has set for the call, counted from its arrival.
+pub(crate) fn time_left(metadata: &MetadataMap) -> Option<Duration> {
+    parse_timeout(metadata.get("grpc-timeout")?.to_str().ok()?)
+}
+
+fn header_timeout(headers: &HeaderMap) -> Option<Duration> {
+    parse_timeout(headers.get("grpc-timeout")?.to_str().ok()?)
+}
+
+/// Reads a `grpc-timeout`: at most eight digits and a unit. Anything else counts as none, as everywhere in gRPC.
+fn parse_timeout(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let amount: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(amount * 3600)),
+        "M" => Some(Duration::from_secs(amount * 60)),
+        "S" => Some(Duration::from_secs(amount)),
+        "m" => Some(Duration::from_millis(amount)),
+        "u" => Some(Duration::from_micros(amount)),
+        "n" => Some(Duration::from_nanos(amount)),
+        _ => None,
+    }
+}
+
+/// Answers DEADLINE_EXCEEDED when a call is not answered within the caller's deadline.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DeadlineLayer;
+
+impl<S> Layer<S> for DeadlineLayer {
+    type Service = Deadline<S>;
+
+    fn layer(&self, inner: S) -> Deadline<S> {
+        Deadline { inner }
+    }
+}
+
+/// See [`DeadlineLayer`].
+#[derive(Debug, Clone)]
+pub(crate) struct Deadline<S> {
+    inner: S,
+}
+
+impl<S> Service<Request<Body>> for Deadline<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Either<S::Future, BoxFuture<'static, Result<Response<Body>, Infallible>>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let Some(timeout) = header_timeout(request.headers()) else {
+            return Either::Left(self.inner.call(request));
+        };
+        let ours = timeout - HEAD_START.min(timeout / 10);
+        let answer = tokio::time::timeout(ours, self.inner.call(request));
+        Either::Right(
+            async move {
+                match answer.await {
+                    Ok(answer) => answer,
+                    Err(_elapsed) => {
+                        let late = SupervisorError::TimedOut { what: "the call", after: timeout };
+                        Ok(tonic::Status::from(Failure::from(late)).into_http())
+                    }
+                }
+            }
+            .boxed(),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn the_wait_is_the_shortest_of_what_was_said_what_is_left_and_ten_minutes() {
+        let table = [
+            // max_wait, deadline, wait
+            (None, None, ms(60_000)),
+            (Some(ms(0)), None, ms(0)),
+            (Some(ms(10_000)), None, ms(10_000)),
+            (Some(ms(3_600_000)), None, ms(600_000)),
+            (None, Some(ms(5_000)), ms(4_500)),
+            (None, Some(ms(60_000)), ms(59_000)),
+            (None, Some(ms(3_600_000)), ms(600_000)),
+            (None, Some(ms(200)), ms(150)),
+            (None, Some(ms(50)), ms(0)),
+            (None, Some(ms(10)), ms(0)),
+            (Some(ms(1_000)), Some(ms(5_000)), ms(1_000)),
+            (Some(ms(10_000)), Some(ms(5_000)), ms(4_500)),
+            (Some(ms(0)), Some(ms(5_000)), ms(0)),
+        ];
+        for (max_wait, deadline, wait) in table {
+            assert_eq!(effective_wait(max_wait, deadline), wait, "{max_wait:?} {deadline:?}");
+        }
+    }
+
+    #[test]
+    fn a_timeout_is_up_to_eight_digits_and_a_unit() {
+        let table = [
+            ("1H", Some(ms(3_600_000))),
+            ("2M", Some(ms(120_000))),
+            ("3S", Some(ms(3_000))),
+            ("4m", Some(ms(4))),
+            ("5000u", Some(ms(5))),
+            ("6000000n", Some(ms(6))),
+            ("99999999H", Some(Duration::from_secs(99_999_999 * 3600))),
+            ("", None),
+            ("S", None),
+            ("1", None),
+            ("1s", None),
+            ("-1S", None),
+            ("+1S", None),
+            ("1é", None),
+            ("123456789S", None),
+        ];
+        for (text, timeout) in table {
+            assert_eq!(parse_timeout(text), timeout, "{text:?}");
+        }
+    }
+}

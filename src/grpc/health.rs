@@ -1,0 +1,182 @@
+//! Asks Redis and the process manager every second whether they answer, and tells callers and load balancers.
+//!
+//! Every name is registered as NOT_SERVING before a port is served, because a probe must not be green before the first
+//! answer. An actor that is unwell does not make the server so: that is what ListActors and ListScriptTypes are for.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use crate::domain::lifecycle::ActorLifecycleManager;
+use crate::domain::supervisor::Supervisor;
+use crate::error::{SupervisorError, chain};
+use crate::grpc::gate::Gate;
+use crate::grpc::proto as pb;
+use crate::grpc::render;
+
+/// The process is up and does not drain.
+const PROCESS: &str = "";
+/// Redis and the process manager answer.
+const READY: &str = "hero.supervisor.v1.Supervisor";
+/// Redis answers.
+const JOBS: &str = "hero.supervisor.v1.jobs";
+/// The process manager answers.
+const ACTORS: &str = "hero.supervisor.v1.actors";
+/// All of them.
+const NAMES: [&str; 4] = [PROCESS, READY, JOBS, ACTORS];
+
+/// From one round of questions to the next; with [`PROBE_LIMIT`] an outage is seen within 5 s.
+const EVERY: Duration = Duration::from_secs(1);
+/// The ports give up after 2 s by themselves.
+const PROBE_LIMIT: Duration = Duration::from_millis(2500);
+
+/// What was last heard of Redis and the process manager. A cheap clone; all clones are one.
+#[derive(Debug, Clone)]
+pub(crate) struct Dependencies {
+    last: Arc<Mutex<[Dependency; 2]>>,
+}
+
+/// One that the supervisor needs.
+#[derive(Debug, Clone)]
+struct Dependency {
+    name: &'static str,
+    heard: Option<Heard>,
+}
+
+/// An answer, or none.
+#[derive(Debug, Clone)]
+struct Heard {
+    at: SystemTime,
+    /// Who answered and how fast, or what went wrong.
+    answer: Result<(String, Duration), String>,
+}
+
+impl Dependencies {
+    /// Nobody asked yet.
+    pub(crate) fn unknown() -> Self {
+        let nothing = |name| Dependency { name, heard: None };
+        Self { last: Arc::new(Mutex::new([nothing("redis"), nothing("process_manager")])) }
+    }
+
+    /// For GetServerInfo.
+    pub(crate) fn render(&self) -> Vec<pb::Dependency> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        last.into_iter().map(Dependency::render).collect()
+    }
+
+    /// Notes an answer; says whether it is another one than before.
+    fn note(&self, index: usize, heard: Heard) -> bool {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = last[index].heard.replace(heard.clone());
+        before.map(|before| before.answer.is_ok()) != Some(heard.answer.is_ok())
+    }
+}
+
+impl Dependency {
+    fn render(self) -> pb::Dependency {
+        use pb::dependency::State;
+        let (state, message, latency, at) = match self.heard {
+            None => (State::Unknown, "not asked yet".to_owned(), None, None),
+            Some(Heard { at, answer: Ok((who, latency)) }) => (State::Up, who, Some(latency), Some(at)),
+            Some(Heard { at, answer: Err(why) }) => (State::Down, why, None, Some(at)),
+        };
+        pb::Dependency {
+            name: self.name.to_owned(),
+            state: state.into(),
+            message,
+            latency: latency.map(render::duration),
+            check_time: at.map(render::timestamp),
+        }
+    }
+}
+
+/// The one who asks.
+pub(crate) struct HealthKeeper {
+    pub(crate) supervisor: Supervisor,
+    pub(crate) lifecycle: ActorLifecycleManager,
+    pub(crate) reporter: HealthReporter,
+    pub(crate) dependencies: Dependencies,
+    pub(crate) gate: Gate,
+}
+
+impl HealthKeeper {
+    /// Registers every name; to be called before a port is served.
+    pub(crate) async fn register(reporter: &HealthReporter) {
+        for name in NAMES {
+            reporter.set_service_status(name, ServingStatus::NotServing).await;
+        }
+    }
+
+    /// Asks until the server goes down, then turns every name NOT_SERVING, and ends the health watches at last.
+    pub(crate) async fn run(mut self) {
+        self.say(PROCESS, true).await;
+        let mut rounds = interval(EVERY);
+        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = self.gate.soft.cancelled() => break,
+                _ = rounds.tick() => {}
+            }
+            tokio::select! {
+                biased;
+                () = self.gate.soft.cancelled() => break,
+                () = self.round() => {}
+            }
+        }
+        for name in NAMES {
+            self.say(name, false).await;
+        }
+        self.gate.ending.cancelled().await;
+        for name in NAMES {
+            self.reporter.clear_service_status(name).await;
+        }
+    }
+
+    async fn round(&self) {
+        let redis = async {
+            let latency = answer(self.supervisor.probe()).await;
+            self.note(0, latency.map(|latency| ("answers".to_owned(), latency)))
+        };
+        let processes = async {
+            let info = answer(self.lifecycle.probe()).await;
+            self.note(1, info.map(|info| (info.name, info.latency)))
+        };
+        let (jobs, actors) = tokio::join!(redis, processes);
+        self.say(JOBS, jobs).await;
+        self.say(ACTORS, actors).await;
+        self.say(READY, jobs && actors).await;
+    }
+
+    /// Notes an answer and says whether it was one.
+    fn note(&self, index: usize, answer: Result<(String, Duration), String>) -> bool {
+        let up = answer.is_ok();
+        let who = if index == 0 { "Redis" } else { "process manager" };
+        let text = match &answer {
+            Ok((name, _)) => format!("{who}: {name}"),
+            Err(why) => format!("{who} is away: {why}"),
+        };
+        let heard = Heard { at: self.supervisor.clock().now(), answer };
+        if self.dependencies.note(index, heard) {
+            if up { tracing::info!("{text}") } else { tracing::warn!("{text}") }
+        }
+        up
+    }
+
+    async fn say(&self, name: &str, serving: bool) {
+        let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
+        self.reporter.set_service_status(name, status).await;
+    }
+}
+
+/// The answer to a probe; silence is one, too.
+async fn answer<T>(probe: impl Future<Output = Result<T, SupervisorError>>) -> Result<T, String> {
+    match timeout(PROBE_LIMIT, probe).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(chain(&error)),
+        Err(_elapsed) => Err(format!("no answer within {PROBE_LIMIT:?}")),
+    }
+}

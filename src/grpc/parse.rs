@@ -1,0 +1,13 @@
+//! From proto to domain: what comes out is well-formed, what does not come out is named, field by field, all at once.
+//!
+//! Field paths are those of the proto (`job.script`, `config.args[3]`), because that is how the caller spelled them.
+
+mod actor;
+mod job;
+mod value;
+
+pub(crate) use actor::{
+    create_actor, list_actors, restart_actors, scale_actors, selector, stop_options, wait_for_actor,
+};
+pub(crate) use job::{await_job, cancel_job, get_job, job_id, list_jobs, run_job, submit_job};
+pub(crate) use value::{MAX_PAGE, script_type};

@@ -1,0 +1,287 @@
+//! Requests about actors.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::domain::actor::{
+    ActorConfig, ActorState, ActorStatus, MAX_TIMEOUT, Readiness, RestartMode, RestartPolicy,
+};
+use crate::domain::id::ActorId;
+use crate::domain::lifecycle::{ActorSelector, StopOptions};
+use crate::domain::scaling::MAX_REPLICAS;
+use crate::domain::script_type::ScriptType;
+use crate::domain::violation::Violations;
+use crate::grpc::parse::value::{
+    ListRequest, count, duration, each, given, optional, page_size, script_type, unknown,
+};
+use crate::grpc::proto as pb;
+use crate::grpc::status::Failure;
+
+/// An actor to make.
+#[derive(Debug)]
+pub(crate) struct Create {
+    /// Its definition with its name.
+    pub(crate) config: ActorConfig,
+    /// Whether to start it.
+    pub(crate) start: bool,
+    /// Whether only to check it.
+    pub(crate) validate_only: bool,
+    /// How long to wait, if the caller says.
+    pub(crate) max_wait: Option<Duration>,
+}
+
+/// A number of actors to have.
+#[derive(Debug)]
+pub(crate) struct Scale {
+    /// Of this type.
+    pub(crate) script_type: ScriptType,
+    /// So many.
+    pub(crate) replicas: u32,
+    /// Time for the jobs of those that go, if the caller says.
+    pub(crate) drain_timeout: Option<Duration>,
+    /// Whether only to say what would happen.
+    pub(crate) validate_only: bool,
+    /// How long to wait, if the caller says.
+    pub(crate) max_wait: Option<Duration>,
+}
+
+/// Which actors to list.
+#[derive(Debug)]
+pub(crate) struct ActorFilter {
+    script_types: Vec<ScriptType>,
+    states: Vec<ActorState>,
+    labels: Vec<(String, String)>,
+    node: Option<String>,
+}
+
+impl ActorFilter {
+    /// Whether an actor passes.
+    pub(crate) fn lets_through(&self, actor: &ActorStatus) -> bool {
+        let config = &actor.record.config;
+        (self.script_types.is_empty() || self.script_types.contains(&config.script_type))
+            && (self.states.is_empty() || self.states.contains(&actor.state))
+            && self.node.as_deref().is_none_or(|node| node == actor.record.node.as_str())
+            && self.labels.iter().all(|(name, value)| config.labels.get(name) == Some(value))
+    }
+}
+
+/// An actor to make.
+pub(crate) fn create_actor(request: pb::CreateActorRequest) -> Result<Create, Violations> {
+    let mut violations = Violations::new();
+    let id = violations.keep("actor_id", ActorId::parse(&request.actor_id));
+    let max_wait = optional(&mut violations, "max_wait", request.max_wait, duration);
+    let config = match request.config {
+        Some(config) => {
+            let mut part = Violations::new();
+            let config = actor_config(&request.actor_id, config, &mut part);
+            violations.nest("config", part);
+            Some(config)
+        }
+        None => {
+            violations.add("config", "is missing: say what to run");
+            None
+        }
+    };
+    match (id, config) {
+        (Some(_), Some(config)) if violations.is_empty() => Ok(Create {
+            config,
+            start: request.start.unwrap_or(true),
+            validate_only: request.validate_only,
+            max_wait,
+        }),
+        (_, _) => Err(violations),
+    }
+}
+
+/// One actor, and how long to wait for it.
+pub(crate) fn wait_for_actor(
+    actor_id: &str,
+    max_wait: Option<prost_types::Duration>,
+) -> Result<(ActorId, Option<Duration>), Violations> {
+    let mut violations = Violations::new();
+    let id = violations.keep("actor_id", ActorId::parse(actor_id));
+    let max_wait = optional(&mut violations, "max_wait", max_wait, duration);
+    match id {
+        Some(id) if violations.is_empty() => Ok((id, max_wait)),
+        Some(_) | None => Err(violations),
+    }
+}
+
+/// How to end a process.
+pub(crate) fn stop_options(
+    drain_timeout: Option<prost_types::Duration>,
+    force: bool,
+) -> Result<StopOptions, Violations> {
+    let mut violations = Violations::new();
+    let drain_timeout = optional(&mut violations, "drain_timeout", drain_timeout, short_duration);
+    violations.into_result()?;
+    Ok(StopOptions { drain_timeout, force })
+}
+
+/// Which actors, and how long to wait for them.
+pub(crate) fn selector(
+    selector: Option<pb::ActorSelector>,
+    max_wait: Option<prost_types::Duration>,
+) -> Result<(ActorSelector, Option<Duration>), Failure> {
+    let pb::ActorSelector { actor_ids, script_types, labels, all } = selector.unwrap_or_default();
+    if actor_ids.is_empty() && script_types.is_empty() && labels.is_empty() && !all {
+        return Err(Failure::selector_required());
+    }
+    let mut violations = Violations::new();
+    let v = &mut violations;
+    let chosen = ActorSelector {
+        ids: each(v, "selector.actor_ids", actor_ids, |raw| ActorId::parse(&raw)),
+        script_types: each(v, "selector.script_types", script_types, script_type),
+        labels: labels.into_iter().collect(),
+    };
+    let max_wait = optional(v, "max_wait", max_wait, duration);
+    violations.into_result()?;
+    Ok((chosen, max_wait))
+}
+
+/// How many of many may be down at a time.
+pub(crate) fn restart_actors(max_unavailable: i32) -> Result<usize, Violations> {
+    let parsed = usize::try_from(max_unavailable);
+    parsed.map_err(|_| Violations::one("max_unavailable", format!("is {max_unavailable}: use 0 or more")))
+}
+
+/// Which actors to list.
+pub(crate) fn list_actors(request: pb::ListActorsRequest) -> Result<ListRequest<ActorFilter>, Violations> {
+    let mut violations = Violations::new();
+    let v = &mut violations;
+    let filter = ActorFilter {
+        script_types: each(v, "script_types", request.script_types, script_type),
+        states: each(v, "states", request.states, state),
+        labels: request.labels.into_iter().collect(),
+        node: given(request.node),
+    };
+    let limit = v.keep("page_size", page_size(request.page_size));
+    match limit {
+        Some(limit) if violations.is_empty() => Ok(ListRequest { filter, limit }),
+        Some(_) | None => Err(violations),
+    }
+}
+
+/// A number of actors to have.
+pub(crate) fn scale_actors(request: &pb::ScaleActorsRequest) -> Result<Scale, Violations> {
+    let mut violations = Violations::new();
+    let v = &mut violations;
+    let kind = v.keep("script_type", script_type(request.script_type));
+    let replicas = v.keep("replicas", replicas(request.replicas));
+    let drain_timeout = optional(v, "drain_timeout", request.drain_timeout, short_duration);
+    let max_wait = optional(v, "max_wait", request.max_wait, duration);
+    match (kind, replicas) {
+        (Some(script_type), Some(replicas)) if violations.is_empty() => {
+            Ok(Scale { script_type, replicas, drain_timeout, validate_only: request.validate_only, max_wait })
+        }
+        (_, _) => Err(violations),
+    }
+}
+
+fn replicas(raw: Option<i32>) -> Result<u32, String> {
+    let raw = raw.ok_or_else(|| format!("is not set: use 0 to {MAX_REPLICAS}"))?;
+    match u32::try_from(raw) {
+        Ok(replicas) if replicas <= MAX_REPLICAS => Ok(replicas),
+        Ok(_) | Err(_) => Err(format!("is {raw}: use 0 to {MAX_REPLICAS}")),
+    }
+}
+
+/// Reads a definition and checks its limits; what is wrong is noted.
+fn actor_config(actor_id: &str, config: pb::ActorConfig, violations: &mut Violations) -> ActorConfig {
+    let v = violations;
+    let kind = v.keep("script_type", script_type(config.script_type)).unwrap_or(ScriptType::OSIS);
+    let mut parsed = ActorConfig::new(actor_id.to_owned(), PathBuf::from(config.binary_path), kind);
+    parsed.args = config.args;
+    parsed.env = config.env;
+    parsed.health_check = given(config.health_check);
+    parsed.dependencies = config.dependencies;
+    parsed.working_dir = given(config.working_dir).map(PathBuf::from);
+    parsed.sha256 = given(config.binary_sha256);
+    if let Some(timeout) = optional(v, "drain_timeout", config.drain_timeout, duration) {
+        parsed.drain_timeout = timeout;
+    }
+    if let Some(timeout) = optional(v, "start_timeout", config.start_timeout, duration) {
+        parsed.start_timeout = timeout;
+    }
+    if let Some(readiness) = v.keep("readiness", readiness(config.readiness)) {
+        parsed.readiness = readiness;
+    }
+    if let Some(policy) = config.restart_policy {
+        let mut part = Violations::new();
+        parsed.restart = restart_policy(&policy, &mut part);
+        v.nest("restart_policy", part);
+    }
+    parsed.labels = config.labels;
+    if let Err(limits) = parsed.validate() {
+        v.append(limits);
+    }
+    parsed
+}
+
+fn restart_policy(policy: &pb::RestartPolicy, violations: &mut Violations) -> RestartPolicy {
+    let v = violations;
+    let mut parsed = RestartPolicy::default();
+    if let Some(mode) = v.keep("mode", restart_mode(policy.mode)) {
+        parsed.mode = mode;
+    }
+    if let Some(initial) = optional(v, "initial_backoff", policy.initial_backoff, duration) {
+        parsed.backoff.initial = initial;
+    }
+    if let Some(max) = optional(v, "max_backoff", policy.max_backoff, duration) {
+        parsed.backoff.max = max;
+    }
+    if let Some(reset_after) = optional(v, "reset_after", policy.reset_after, duration) {
+        parsed.reset_after = reset_after;
+    }
+    if let Some(max_restarts) = optional(v, "max_restarts", policy.max_restarts, count) {
+        parsed.max_restarts = max_restarts;
+    }
+    if let Some(window) = optional(v, "window", policy.window, duration) {
+        parsed.window = window;
+    }
+    parsed
+}
+
+/// A span of at most a day.
+fn short_duration(raw: prost_types::Duration) -> Result<Duration, String> {
+    let span = duration(raw)?;
+    if span > MAX_TIMEOUT { Err(format!("is {span:?}: use at most 24 hours")) } else { Ok(span) }
+}
+
+fn readiness(raw: i32) -> Result<Readiness, String> {
+    use pb::actor_config::Readiness as Raw;
+    match Raw::try_from(raw) {
+        Ok(Raw::Unspecified | Raw::Queue) => Ok(Readiness::Queue),
+        Ok(Raw::Process) => Ok(Readiness::Process),
+        Err(_) => Err(unknown(raw, "READINESS_QUEUE or READINESS_PROCESS")),
+    }
+}
+
+fn restart_mode(raw: i32) -> Result<RestartMode, String> {
+    use pb::restart_policy::Mode;
+    match Mode::try_from(raw) {
+        Ok(Mode::Unspecified | Mode::Always) => Ok(RestartMode::Always),
+        Ok(Mode::OnFailure) => Ok(RestartMode::OnFailure),
+        Ok(Mode::Never) => Ok(RestartMode::Never),
+        Err(_) => Err(unknown(raw, "MODE_ALWAYS, MODE_ON_FAILURE or MODE_NEVER")),
+    }
+}
+
+/// A state to filter by.
+fn state(raw: i32) -> Result<ActorState, String> {
+    use pb::actor::State;
+    match State::try_from(raw) {
+        Ok(State::Stopped) => Ok(ActorState::Stopped),
+        Ok(State::Blocked) => Ok(ActorState::Blocked),
+        Ok(State::Starting) => Ok(ActorState::Starting),
+        Ok(State::Running) => Ok(ActorState::Running),
+        Ok(State::Draining) => Ok(ActorState::Draining),
+        Ok(State::Stopping) => Ok(ActorState::Stopping),
+        Ok(State::Backoff) => Ok(ActorState::Backoff),
+        Ok(State::CrashLoop) => Ok(ActorState::CrashLoop),
+        Ok(State::Failed) => Ok(ActorState::Failed),
+        Ok(State::Unknown) => Ok(ActorState::Unknown),
+        Ok(State::Unspecified) => Err("is not set: use one of the states of Actor.State".to_owned()),
+        Err(_) => Err(unknown(raw, "one of the states of Actor.State")),
+    }
+}

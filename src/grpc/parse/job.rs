@@ -1,0 +1,219 @@
+//! Requests about jobs.
+
+use std::time::Duration;
+
+use prost::Message;
+use sha2::{Digest, Sha256};
+
+use crate::domain::id::{ActorId, JobId, RequestId};
+use crate::domain::job::{JobSpec, JobState, JobView, RetryPolicy};
+use crate::domain::script_type::ScriptType;
+use crate::domain::supervisor::JobRequest;
+use crate::domain::violation::Violations;
+use crate::grpc::parse::value::{
+    ListRequest, count, duration, each, given, optional, page_size, script_type, timestamp, unknown,
+};
+use crate::grpc::proto as pb;
+use crate::ports::job_queue::{JobFilter, RequestKey};
+
+/// Longest reason of a cancel, in bytes.
+const MAX_REASON_BYTES: usize = 1024;
+
+/// A job to submit and to wait for.
+#[derive(Debug)]
+pub(crate) struct Run {
+    /// The job.
+    pub(crate) job: JobRequest,
+    /// How long, if the caller says.
+    pub(crate) max_wait: Option<Duration>,
+    /// Whether it is cancelled when the wait is over first.
+    pub(crate) cancel: bool,
+}
+
+/// A job to submit.
+pub(crate) fn submit_job(request: pb::SubmitJobRequest) -> Result<JobRequest, Violations> {
+    let mut violations = Violations::new();
+    let job = job_request(request, &mut violations);
+    violations.into_result()?;
+    Ok(job)
+}
+
+/// A job to submit and to wait for.
+pub(crate) fn run_job(request: pb::RunJobRequest) -> Result<Run, Violations> {
+    let mut violations = Violations::new();
+    let pb::RunJobRequest { job, job_id, request_id, max_wait, on_wait_end } = request;
+    let job = job_request(pb::SubmitJobRequest { job, job_id, request_id }, &mut violations);
+    let max_wait = optional(&mut violations, "max_wait", max_wait, duration);
+    let cancel = violations.keep("on_wait_end", cancels(on_wait_end)).unwrap_or_default();
+    violations.into_result()?;
+    Ok(Run { job, max_wait, cancel })
+}
+
+/// A job to wait for, and how long.
+pub(crate) fn await_job(request: pb::AwaitJobRequest) -> Result<(JobId, Option<Duration>), Violations> {
+    let mut violations = Violations::new();
+    let id = violations.keep("job_id", JobId::parse(&request.job_id));
+    let max_wait = optional(&mut violations, "max_wait", request.max_wait, duration);
+    complete(id, violations).map(|id| (id, max_wait))
+}
+
+/// The id of a job.
+pub(crate) fn job_id(raw: &str) -> Result<JobId, Violations> {
+    JobId::parse(raw).map_err(|description| Violations::one("job_id", description))
+}
+
+/// A job to cancel, and why.
+pub(crate) fn cancel_job(request: pb::CancelJobRequest) -> Result<(JobId, String), Violations> {
+    let mut violations = Violations::new();
+    let id = violations.keep("job_id", JobId::parse(&request.job_id));
+    if request.reason.len() > MAX_REASON_BYTES {
+        let length = request.reason.len();
+        violations.add("reason", format!("has {length} bytes, more than {MAX_REASON_BYTES}"));
+    }
+    complete(id, violations).map(|id| (id, request.reason))
+}
+
+/// A job to read, and how much of it.
+pub(crate) fn get_job(request: &pb::GetJobRequest) -> Result<(JobId, JobView), Violations> {
+    let mut violations = Violations::new();
+    let id = violations.keep("job_id", JobId::parse(&request.job_id));
+    let view = violations.keep("view", view(request.view)).unwrap_or_default();
+    complete(id, violations).map(|id| (id, view))
+}
+
+/// Which jobs to list.
+pub(crate) fn list_jobs(request: pb::ListJobsRequest) -> Result<ListRequest<JobFilter>, Violations> {
+    let mut violations = Violations::new();
+    let v = &mut violations;
+    let filter = JobFilter {
+        script_types: each(v, "script_types", request.script_types, script_type),
+        states: each(v, "states", request.states, state),
+        caller_id: given(request.caller_id),
+        context_id: given(request.context_id),
+        actor_id: optional(v, "actor_id", given(request.actor_id), |raw| ActorId::parse(&raw)),
+        created_after: optional(v, "create_time_after", request.create_time_after, timestamp),
+        created_before: optional(v, "create_time_before", request.create_time_before, timestamp),
+    };
+    let limit = v.keep("page_size", page_size(request.page_size));
+    complete(limit, violations).map(|limit| ListRequest { filter, limit })
+}
+
+/// Answers with the value unless something was noted. A value is missing only when that was noted.
+fn complete<T>(value: Option<T>, violations: Violations) -> Result<T, Violations> {
+    match value {
+        Some(value) if violations.is_empty() => Ok(value),
+        Some(_) | None => Err(violations),
+    }
+}
+
+/// Reads the job, its id and its request id; what is wrong is noted, and what is made then is of no use.
+fn job_request(request: pb::SubmitJobRequest, violations: &mut Violations) -> JobRequest {
+    let fingerprint = if request.request_id.is_empty() { String::new() } else { fingerprint(&request) };
+    let job_id = optional(violations, "job_id", given(request.job_id), |raw| JobId::parse(&raw));
+    let request_id =
+        optional(violations, "request_id", given(request.request_id), |raw| RequestId::parse(&raw));
+    let spec = match request.job {
+        Some(job) => {
+            let mut part = Violations::new();
+            let spec = spec(job, &mut part);
+            violations.nest("job", part);
+            spec
+        }
+        None => {
+            violations.add("job", "is missing: say what to run");
+            JobSpec::new(ScriptType::OSIS, "")
+        }
+    };
+    JobRequest { spec, job_id, request: request_id.map(|id| RequestKey { id, fingerprint }) }
+}
+
+/// Digest of what makes two requests the same: the job and its id, however long each caller waits. Maps are encoded in
+/// the order of their keys, so the digest does not depend on the caller's language.
+fn fingerprint(request: &pb::SubmitJobRequest) -> String {
+    let mut hash = Sha256::new();
+    hash.update(&request.job_id);
+    hash.update([0]);
+    hash.update(request.job.as_ref().map(Message::encode_to_vec).unwrap_or_default());
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Reads a job and checks its limits; what is wrong is noted.
+fn spec(job: pb::JobSpec, violations: &mut Violations) -> JobSpec {
+    let v = violations;
+    let known = v.keep("script_type", script_type(job.script_type));
+    let mut spec = JobSpec::new(known.unwrap_or(ScriptType::OSIS), job.script);
+    spec.caller_id = job.caller_id;
+    spec.context_id = job.context_id;
+    spec.env = job.env;
+    spec.labels = job.labels;
+    if let Some(timeout) = optional(v, "run_timeout", job.run_timeout, duration) {
+        spec.run_timeout = timeout;
+    }
+    spec.queue_timeout = optional(v, "queue_timeout", job.queue_timeout, duration);
+    if let Some(policy) = job.retry_policy {
+        let mut part = Violations::new();
+        spec.retry = retry_policy(policy, &mut part);
+        v.nest("retry_policy", part);
+    }
+    if let Some(ttl) = optional(v, "result_ttl", job.result_ttl, duration) {
+        spec.result_ttl = ttl;
+    }
+    spec.run_at = optional(v, "schedule_time", job.schedule_time, timestamp);
+    let target = given(job.target_actor_id);
+    spec.target_actor = optional(v, "target_actor_id", target, |raw| ActorId::parse(&raw));
+    if let Err(limits) = spec.validate() {
+        v.append(limits);
+    }
+    spec
+}
+
+fn retry_policy(policy: pb::RetryPolicy, violations: &mut Violations) -> RetryPolicy {
+    let v = violations;
+    let mut retry = RetryPolicy::default();
+    if let Some(attempts) = optional(v, "max_attempts", policy.max_attempts, count) {
+        retry.max_attempts = attempts;
+    }
+    if let Some(initial) = optional(v, "initial_backoff", policy.initial_backoff, duration) {
+        retry.backoff.initial = initial;
+    }
+    if let Some(max) = optional(v, "max_backoff", policy.max_backoff, duration) {
+        retry.backoff.max = max;
+    }
+    retry
+}
+
+/// How much of a job.
+fn view(raw: i32) -> Result<JobView, String> {
+    match pb::JobView::try_from(raw) {
+        Ok(pb::JobView::Unspecified | pb::JobView::Basic) => Ok(JobView::Basic),
+        Ok(pb::JobView::Full) => Ok(JobView::Full),
+        Err(_) => Err(unknown(raw, "JOB_VIEW_BASIC or JOB_VIEW_FULL")),
+    }
+}
+
+/// Whether the job ends with the wait.
+fn cancels(raw: i32) -> Result<bool, String> {
+    use pb::run_job_request::OnWaitEnd;
+    match OnWaitEnd::try_from(raw) {
+        Ok(OnWaitEnd::Unspecified | OnWaitEnd::KeepRunning) => Ok(false),
+        Ok(OnWaitEnd::Cancel) => Ok(true),
+        Err(_) => Err(unknown(raw, "ON_WAIT_END_KEEP_RUNNING or ON_WAIT_END_CANCEL")),
+    }
+}
+
+/// A state to filter by.
+fn state(raw: i32) -> Result<JobState, String> {
+    use pb::job::State;
+    match State::try_from(raw) {
+        Ok(State::Scheduled) => Ok(JobState::Scheduled),
+        Ok(State::Queued) => Ok(JobState::Queued),
+        Ok(State::Running) => Ok(JobState::Running),
+        Ok(State::RetryWait) => Ok(JobState::RetryWait),
+        Ok(State::Succeeded) => Ok(JobState::Succeeded),
+        Ok(State::Failed) => Ok(JobState::Failed),
+        Ok(State::Cancelled) => Ok(JobState::Cancelled),
+        Ok(State::Blocked) => Err("is STATE_BLOCKED, which no job reaches in this version".to_owned()),
+        Ok(State::Unspecified) => Err("is not set: use one of the states of Job.State".to_owned()),
+        Err(_) => Err(unknown(raw, "one of the states of Job.State")),
+    }
+}

@@ -1,0 +1,112 @@
+//! Single values. Each answers with what is wrong with it as a fragment that follows the field's name.
+
+use std::time::{Duration, SystemTime};
+
+use crate::domain::script_type::ScriptType;
+use crate::domain::violation::Violations;
+use crate::grpc::proto as pb;
+
+/// Items on a page when the caller does not say.
+const DEFAULT_PAGE: usize = 100;
+/// Most items on a page.
+pub(crate) const MAX_PAGE: usize = 1000;
+/// A span that no clock can add up: ten thousand years, the limit of `google.protobuf.Duration` itself.
+const LONGEST_SECONDS: i64 = 315_576_000_000;
+/// The end of the year 9999, the limit of `google.protobuf.Timestamp` itself.
+const LAST_SECOND: i64 = 253_402_300_799;
+
+/// A page of a filtered list.
+#[derive(Debug)]
+pub(crate) struct ListRequest<F> {
+    /// What to let through.
+    pub(crate) filter: F,
+    /// Items at most.
+    pub(crate) limit: usize,
+}
+
+/// Keeps the value of a field that may be left out, or notes what is wrong with it.
+pub(crate) fn optional<T, U>(
+    violations: &mut Violations,
+    field: &str,
+    raw: Option<T>,
+    parse: impl FnOnce(T) -> Result<U, String>,
+) -> Option<U> {
+    violations.keep(field, parse(raw?))
+}
+
+/// Keeps the values of a list, or notes each that is wrong.
+pub(crate) fn each<T, U>(
+    violations: &mut Violations,
+    field: &str,
+    raw: impl IntoIterator<Item = T>,
+    parse: impl Fn(T) -> Result<U, String>,
+) -> Vec<U> {
+    let indexed = raw.into_iter().enumerate();
+    indexed.filter_map(|(index, item)| violations.keep(&format!("{field}[{index}]"), parse(item))).collect()
+}
+
+/// Empty text means that a field was left out.
+pub(crate) fn given(text: String) -> Option<String> {
+    if text.is_empty() { None } else { Some(text) }
+}
+
+/// A span of time that is not negative.
+pub(crate) fn duration(raw: prost_types::Duration) -> Result<Duration, String> {
+    let prost_types::Duration { seconds, nanos } = raw;
+    if seconds < 0 || nanos < 0 {
+        return Err("is negative".to_owned());
+    }
+    let (Ok(whole), Ok(part)) = (u64::try_from(seconds), u32::try_from(nanos)) else {
+        return Err("is not a duration".to_owned());
+    };
+    if seconds > LONGEST_SECONDS || part >= 1_000_000_000 {
+        return Err("is not a duration: use at most 10000 years, and nanos from 0 to 999999999".to_owned());
+    }
+    Ok(Duration::new(whole, part))
+}
+
+/// A moment since 1970.
+pub(crate) fn timestamp(raw: prost_types::Timestamp) -> Result<SystemTime, String> {
+    let prost_types::Timestamp { seconds, nanos } = raw;
+    let refused = || "is not a time between the years 1970 and 9999".to_owned();
+    let (Ok(whole), Ok(part)) = (u64::try_from(seconds), u32::try_from(nanos)) else {
+        return Err(refused());
+    };
+    if seconds > LAST_SECOND || part >= 1_000_000_000 {
+        return Err(refused());
+    }
+    SystemTime::UNIX_EPOCH.checked_add(Duration::new(whole, part)).ok_or_else(refused)
+}
+
+/// A count that is not negative.
+pub(crate) fn count(raw: i32) -> Result<u32, String> {
+    u32::try_from(raw).map_err(|_| format!("is {raw}: use 0 or more"))
+}
+
+/// How many items to put on a page.
+pub(crate) fn page_size(raw: i32) -> Result<usize, String> {
+    match usize::try_from(raw) {
+        Ok(0) => Ok(DEFAULT_PAGE),
+        Ok(size) if size <= MAX_PAGE => Ok(size),
+        Ok(_) | Err(_) => Err(format!("is {raw}: use 1 to {MAX_PAGE}, or 0 for {DEFAULT_PAGE}")),
+    }
+}
+
+/// A script type that this server knows.
+pub(crate) fn script_type(raw: i32) -> Result<ScriptType, String> {
+    match pb::ScriptType::try_from(raw) {
+        Ok(pb::ScriptType::Osis) => Ok(ScriptType::OSIS),
+        Ok(pb::ScriptType::Sal) => Ok(ScriptType::SAL),
+        Ok(pb::ScriptType::V) => Ok(ScriptType::V),
+        Ok(pb::ScriptType::Python) => Ok(ScriptType::Python),
+        Ok(pb::ScriptType::Unspecified) => Err(format!("is not set: use {SCRIPT_TYPES}")),
+        Err(_) => Err(unknown(raw, SCRIPT_TYPES)),
+    }
+}
+
+const SCRIPT_TYPES: &str = "SCRIPT_TYPE_OSIS, SCRIPT_TYPE_SAL, SCRIPT_TYPE_V or SCRIPT_TYPE_PYTHON";
+
+/// What is said about the number of an enum value that this server does not know.
+pub(crate) fn unknown(raw: i32, known: &str) -> String {
+    format!("is {raw}, which this server does not know: use {known}")
+}

@@ -1,0 +1,72 @@
+//! From domain to proto; nothing can go wrong here.
+
+mod actor;
+mod job;
+
+use std::time::{Duration, SystemTime};
+
+pub(crate) use actor::{actor, changed, results};
+pub(crate) use job::job;
+
+use crate::domain::job::JobView;
+use crate::domain::script_type::ScriptType;
+use crate::grpc::proto as pb;
+use crate::ports::job_queue::QueueDepth;
+
+/// A script type.
+pub(crate) fn script_type(script_type: ScriptType) -> pb::ScriptType {
+    match script_type {
+        ScriptType::OSIS => pb::ScriptType::Osis,
+        ScriptType::SAL => pb::ScriptType::Sal,
+        ScriptType::V => pb::ScriptType::V,
+        ScriptType::Python => pb::ScriptType::Python,
+    }
+}
+
+/// How a wait ended.
+pub(crate) fn wait_outcome(done: bool) -> i32 {
+    if done { pb::WaitOutcome::Done.into() } else { pb::WaitOutcome::TimedOut.into() }
+}
+
+/// A moment.
+pub(crate) fn timestamp(time: SystemTime) -> prost_types::Timestamp {
+    time.into()
+}
+
+/// A span; one beyond what the proto can say becomes the longest that it can.
+pub(crate) fn duration(span: Duration) -> prost_types::Duration {
+    let longest = prost_types::Duration { seconds: 315_576_000_000, nanos: 0 };
+    prost_types::Duration::try_from(span).unwrap_or(longest)
+}
+
+/// A count; more than two thousand million are shown as just that.
+pub(crate) fn count(count: impl TryInto<i32>) -> i32 {
+    count.try_into().unwrap_or(i32::MAX)
+}
+
+/// A job of a list or of an answer that is not about its script.
+pub(crate) fn basic_job(basic: crate::domain::job::Job) -> pb::Job {
+    job(basic, JobView::Basic)
+}
+
+/// A script type with its queue and its actors.
+pub(crate) fn script_type_status<'a>(
+    script_type: ScriptType,
+    depth: QueueDepth,
+    actors: impl Iterator<Item = &'a crate::domain::actor::ActorStatus>,
+) -> pb::ScriptTypeStatus {
+    let mut status = pb::ScriptTypeStatus {
+        script_type: self::script_type(script_type).into(),
+        jobs_queued: count(depth.queued),
+        jobs_running: count(depth.running),
+        jobs_delayed: count(depth.delayed),
+        ..Default::default()
+    };
+    for actor in actors.filter(|actor| actor.record.config.script_type == script_type) {
+        let running = actor.state == crate::domain::actor::ActorState::Running;
+        status.actors_total += 1;
+        status.actors_running += i32::from(running);
+        status.actors_busy += i32::from(running && actor.in_flight > 0);
+    }
+    status
+}

@@ -1,0 +1,144 @@
+//! Actors.
+
+use crate::domain::actor::{
+    ActorConfig, ActorState, ActorStatus, Desired, LastExit, ManagedBy, Readiness, RestartMode, RestartPolicy,
+};
+use crate::domain::lifecycle::{ActorAnswer, Changed};
+use crate::grpc::proto as pb;
+use crate::grpc::render::{count, duration, script_type, timestamp, wait_outcome};
+use crate::grpc::status::Failure;
+
+/// An actor. Its health is unknown, because nobody pings yet.
+pub(crate) fn actor(status: ActorStatus) -> pb::Actor {
+    let record = status.record;
+    pb::Actor {
+        actor_id: record.id.to_string(),
+        config: Some(config(record.config)),
+        state: state(status.state).into(),
+        desired_state: desired(record.desired).into(),
+        status_message: status.message,
+        pid: status.pid.0.map(count),
+        node: record.node.to_string(),
+        managed_by: managed_by(record.managed_by).into(),
+        jobs_in_flight: count(status.in_flight),
+        create_time: Some(timestamp(record.created_at)),
+        start_time: status.started_at.map(timestamp),
+        state_time: Some(timestamp(status.state_since)),
+        last_job_time: status.last_job_at.map(timestamp),
+        restart_count: count(record.restart_count),
+        last_exit: record.last_exit.map(last_exit),
+        etag: record.generation.to_string(),
+        health: pb::actor::Health::Unknown.into(),
+        last_ping: None,
+        consecutive_ping_failures: 0,
+    }
+}
+
+/// An answer about one actor: the actor, whether anything had to be done, and how the wait ended.
+pub(crate) fn changed(changed: Changed) -> (Option<pb::Actor>, bool, i32) {
+    (Some(actor(changed.status)), changed.changed, wait_outcome(changed.done))
+}
+
+/// What became of many actors.
+pub(crate) fn results(answers: Vec<ActorAnswer>) -> Vec<pb::ActorResult> {
+    let result = |answer: ActorAnswer| {
+        let actor_id = answer.id.to_string();
+        match answer.result {
+            Ok(done) => {
+                let (actor, changed, wait_outcome) = changed(done);
+                pb::ActorResult { actor_id, actor, changed, wait_outcome, error: None }
+            }
+            Err(error) => {
+                let error = Some(Failure::from(error).into());
+                pb::ActorResult { actor_id, error, ..Default::default() }
+            }
+        }
+    };
+    answers.into_iter().map(result).collect()
+}
+
+fn config(config: ActorConfig) -> pb::ActorConfig {
+    let path = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
+    pb::ActorConfig {
+        script_type: script_type(config.script_type).into(),
+        binary_path: path(config.binary),
+        args: config.args,
+        env: config.env,
+        health_check: config.health_check.unwrap_or_default(),
+        dependencies: config.dependencies,
+        working_dir: config.working_dir.map(path).unwrap_or_default(),
+        binary_sha256: config.sha256.unwrap_or_default(),
+        drain_timeout: Some(duration(config.drain_timeout)),
+        start_timeout: Some(duration(config.start_timeout)),
+        readiness: readiness(config.readiness).into(),
+        restart_policy: Some(restart_policy(&config.restart)),
+        labels: config.labels,
+    }
+}
+
+fn restart_policy(policy: &RestartPolicy) -> pb::RestartPolicy {
+    pb::RestartPolicy {
+        mode: restart_mode(policy.mode).into(),
+        initial_backoff: Some(duration(policy.backoff.initial)),
+        max_backoff: Some(duration(policy.backoff.max)),
+        reset_after: Some(duration(policy.reset_after)),
+        max_restarts: Some(count(policy.max_restarts)),
+        window: Some(duration(policy.window)),
+    }
+}
+
+fn last_exit(exit: LastExit) -> pb::ActorExit {
+    pb::ActorExit {
+        exit_code: exit.status.code(),
+        signal: exit.status.signal(),
+        time: Some(timestamp(exit.at)),
+        pid: count(exit.pid),
+        requested: exit.requested,
+        log_tail: exit.log_tail,
+    }
+}
+
+/// A state.
+pub(super) fn state(state: ActorState) -> pb::actor::State {
+    match state {
+        ActorState::Stopped => pb::actor::State::Stopped,
+        ActorState::Blocked => pb::actor::State::Blocked,
+        ActorState::Starting => pb::actor::State::Starting,
+        ActorState::Running => pb::actor::State::Running,
+        ActorState::Draining => pb::actor::State::Draining,
+        ActorState::Stopping => pb::actor::State::Stopping,
+        ActorState::Backoff => pb::actor::State::Backoff,
+        ActorState::CrashLoop => pb::actor::State::CrashLoop,
+        ActorState::Failed => pb::actor::State::Failed,
+        ActorState::Unknown => pb::actor::State::Unknown,
+    }
+}
+
+fn desired(desired: Desired) -> pb::actor::DesiredState {
+    match desired {
+        Desired::Up => pb::actor::DesiredState::Up,
+        Desired::Down => pb::actor::DesiredState::Down,
+    }
+}
+
+fn managed_by(managed_by: ManagedBy) -> pb::actor::ManagedBy {
+    match managed_by {
+        ManagedBy::User => pb::actor::ManagedBy::User,
+        ManagedBy::Scaler => pb::actor::ManagedBy::Scaler,
+    }
+}
+
+fn readiness(readiness: Readiness) -> pb::actor_config::Readiness {
+    match readiness {
+        Readiness::Queue => pb::actor_config::Readiness::Queue,
+        Readiness::Process => pb::actor_config::Readiness::Process,
+    }
+}
+
+fn restart_mode(mode: RestartMode) -> pb::restart_policy::Mode {
+    match mode {
+        RestartMode::Always => pb::restart_policy::Mode::Always,
+        RestartMode::OnFailure => pb::restart_policy::Mode::OnFailure,
+        RestartMode::Never => pb::restart_policy::Mode::Never,
+    }
+}

@@ -1,0 +1,111 @@
+//! Jobs.
+
+use crate::domain::id::ActorId;
+use crate::domain::job::{Job, JobError, JobErrorKind, JobSpec, JobState, JobView, ResultKind, RetryPolicy};
+use crate::grpc::proto as pb;
+use crate::grpc::render::{count, duration, script_type, timestamp};
+
+/// A job, with script and environment if the view has them.
+pub(crate) fn job(job: Job, view: JobView) -> pb::Job {
+    let run_duration = match (job.started_at, job.finished_at) {
+        (Some(started), Some(finished)) => finished.duration_since(started).ok().map(duration),
+        (_, _) => None,
+    };
+    let (result, kind) = match job.result {
+        Some(result) => (Some(result.text), result_kind(result.kind)),
+        None => (None, pb::job::ResultKind::Unspecified),
+    };
+    pb::Job {
+        job_id: job.id.to_string(),
+        spec: Some(spec(job.spec, view)),
+        state: state(job.state).into(),
+        result,
+        result_kind: kind.into(),
+        error: job.error.map(error),
+        actor_id: job.actor_id.as_ref().map(ActorId::to_string).unwrap_or_default(),
+        attempt: count(job.attempt),
+        create_time: Some(timestamp(job.created_at)),
+        start_time: job.started_at.map(timestamp),
+        finish_time: job.finished_at.map(timestamp),
+        next_attempt_time: job.due_at.map(timestamp),
+        run_duration,
+        cancel_reason: job.cancel_reason.unwrap_or_default(),
+    }
+}
+
+fn spec(spec: JobSpec, view: JobView) -> pb::JobSpec {
+    let (script, env) = match view {
+        JobView::Basic => Default::default(),
+        JobView::Full => (spec.script, spec.env),
+    };
+    pb::JobSpec {
+        script_type: script_type(spec.script_type).into(),
+        script,
+        caller_id: spec.caller_id,
+        context_id: spec.context_id,
+        env,
+        labels: spec.labels,
+        run_timeout: Some(duration(spec.run_timeout)),
+        queue_timeout: spec.queue_timeout.map(duration),
+        retry_policy: Some(retry_policy(spec.retry)),
+        result_ttl: Some(duration(spec.result_ttl)),
+        schedule_time: spec.run_at.map(timestamp),
+        target_actor_id: spec.target_actor.as_ref().map(ActorId::to_string).unwrap_or_default(),
+    }
+}
+
+fn retry_policy(retry: RetryPolicy) -> pb::RetryPolicy {
+    pb::RetryPolicy {
+        max_attempts: Some(count(retry.max_attempts)),
+        initial_backoff: Some(duration(retry.backoff.initial)),
+        max_backoff: Some(duration(retry.backoff.max)),
+    }
+}
+
+fn error(error: JobError) -> pb::JobError {
+    pb::JobError {
+        kind: error_kind(error.kind).into(),
+        message: error.message,
+        line: error.line.map(count),
+        column: error.column.map(count),
+        exit_code: error.exit_code,
+        signal: error.signal,
+        log_tail: error.log_tail,
+    }
+}
+
+/// A state.
+pub(super) fn state(state: JobState) -> pb::job::State {
+    match state {
+        JobState::Scheduled => pb::job::State::Scheduled,
+        JobState::Queued => pb::job::State::Queued,
+        JobState::Running => pb::job::State::Running,
+        JobState::RetryWait => pb::job::State::RetryWait,
+        JobState::Succeeded => pb::job::State::Succeeded,
+        JobState::Failed => pb::job::State::Failed,
+        JobState::Cancelled => pb::job::State::Cancelled,
+    }
+}
+
+fn result_kind(kind: ResultKind) -> pb::job::ResultKind {
+    match kind {
+        ResultKind::None => pb::job::ResultKind::None,
+        ResultKind::Text => pb::job::ResultKind::Text,
+        ResultKind::Json => pb::job::ResultKind::Json,
+    }
+}
+
+fn error_kind(kind: JobErrorKind) -> pb::job_error::Kind {
+    use pb::job_error::Kind;
+    match kind {
+        JobErrorKind::ScriptError => Kind::ScriptError,
+        JobErrorKind::ScriptInvalid => Kind::ScriptInvalid,
+        JobErrorKind::RunTimeout => Kind::RunTimeout,
+        JobErrorKind::QueueTimeout => Kind::QueueTimeout,
+        JobErrorKind::LimitExceeded => Kind::LimitExceeded,
+        JobErrorKind::EngineUnavailable => Kind::EngineUnavailable,
+        JobErrorKind::EngineCrash => Kind::EngineCrash,
+        JobErrorKind::ActorLost => Kind::ActorLost,
+        JobErrorKind::Internal => Kind::Internal,
+    }
+}

@@ -1,0 +1,168 @@
+//! The server: health, reflection, limits, and an end that comes for certain.
+//!
+//! ```text
+//!  soft ─► NOT_SERVING, new work refused ─ drain_delay ─► waits and watches end, GOAWAY ─ LAST_WORDS ─► cut
+//!  hard ─────────────────────────────────────────────────────────────────────────────────────────────► cut
+//! ```
+
+use std::io;
+use std::time::{Duration, SystemTime};
+
+use futures::stream::{Stream, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+use tonic::transport::server::Connected;
+use tonic_reflection::server::Builder as Reflection;
+use uuid::Uuid;
+
+use crate::domain::id::NodeName;
+use crate::domain::lifecycle::ActorLifecycleManager;
+use crate::domain::supervisor::Supervisor;
+use crate::grpc::connection::Cuttable;
+use crate::grpc::deadline::DeadlineLayer;
+use crate::grpc::gate::Gate;
+use crate::grpc::health::{Dependencies, HealthKeeper};
+use crate::grpc::proto;
+use crate::grpc::proto::supervisor_server::SupervisorServer;
+use crate::grpc::service::SupervisorService;
+use crate::shutdown::Shutdown;
+
+/// Largest message in either direction: gRPC's own default, so that no client has to be told.
+pub(crate) const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
+/// A peer that is gone without a word is noticed by pings this far apart …
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
+/// … that it does not answer for this long.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Time for answers that are on their way when connections end; then they are cut.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// A cut connection is gone as soon as its task runs once more.
+const CUT_LIMIT: Duration = Duration::from_millis(500);
+
+/// Who this server says it is.
+#[derive(Debug, Clone)]
+pub struct ServerInfo {
+    /// Name of the machine among the supervisors on one Redis.
+    pub node: NodeName,
+    /// Name of this run of the program.
+    pub instance_id: String,
+    /// When the program was started.
+    pub started_at: SystemTime,
+    /// True when it has started by itself what it needs.
+    pub dev: bool,
+}
+
+impl ServerInfo {
+    /// A fresh run on this machine.
+    pub fn new(node: NodeName, started_at: SystemTime) -> Self {
+        Self { node, instance_id: Uuid::new_v4().to_string(), started_at, dev: false }
+    }
+}
+
+/// Serves the contract.
+#[derive(Debug)]
+pub struct GrpcServer {
+    supervisor: Supervisor,
+    lifecycle: ActorLifecycleManager,
+    info: ServerInfo,
+    drain_delay: Duration,
+}
+
+impl GrpcServer {
+    /// A server of these two. `drain_delay` is the time between NOT_SERVING and the end of connections.
+    pub fn new(
+        supervisor: Supervisor,
+        lifecycle: ActorLifecycleManager,
+        info: ServerInfo,
+        drain_delay: Duration,
+    ) -> Self {
+        Self { supervisor, lifecycle, info, drain_delay }
+    }
+
+    /// Serves whoever comes in until `shutdown`: softly as the module says, and at once when it is hard.
+    ///
+    /// # Errors
+    /// When the contract cannot be described, which a test would have found, or the transport fails.
+    pub async fn serve<I, IO>(self, incoming: I, shutdown: &Shutdown) -> io::Result<()>
+    where
+        I: Stream<Item = io::Result<IO>>,
+        IO: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+    {
+        let gate = Gate { soft: shutdown.soft().clone(), ending: CancellationToken::new() };
+        let cut = CancellationToken::new();
+        let dependencies = Dependencies::unknown();
+        let (reporter, health) = tonic_health::server::health_reporter();
+        HealthKeeper::register(&reporter).await;
+
+        let mut tasks = JoinSet::new();
+        tasks.spawn(end_in_order(gate.clone(), shutdown.hard().clone(), cut.clone(), self.drain_delay));
+        let keeper = HealthKeeper {
+            supervisor: self.supervisor.clone(),
+            lifecycle: self.lifecycle.clone(),
+            reporter,
+            dependencies: dependencies.clone(),
+            gate: gate.clone(),
+        };
+        tasks.spawn(keeper.run());
+
+        let cut_off = cut.clone();
+        let incoming = incoming.map(move |io| io.map(|io| Cuttable::new(io, &cut_off)));
+        let ending = gate.ending.clone().cancelled_owned();
+        let service = SupervisorService {
+            supervisor: self.supervisor,
+            lifecycle: self.lifecycle,
+            info: self.info,
+            dependencies,
+            gate,
+        };
+        let served = Server::builder()
+            .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+            .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+            .layer(DeadlineLayer)
+            .add_service(
+                SupervisorServer::new(service)
+                    .max_decoding_message_size(MAX_MESSAGE_BYTES)
+                    .max_encoding_message_size(MAX_MESSAGE_BYTES),
+            )
+            .add_service(health)
+            .add_service(reflection().build_v1().map_err(io::Error::other)?)
+            .add_service(reflection().build_v1alpha().map_err(io::Error::other)?)
+            .serve_with_incoming_shutdown(incoming, ending);
+        let cut_for_good = async {
+            cut.cancelled().await;
+            tokio::time::sleep(CUT_LIMIT).await;
+        };
+        let result = tokio::select! {
+            result = served => result.map_err(io::Error::other),
+            () = cut_for_good => {
+                tracing::warn!("connections did not end in time and were left behind");
+                Ok(())
+            }
+        };
+        tasks.shutdown().await;
+        result
+    }
+}
+
+/// The steps from the first signal to the cut.
+async fn end_in_order(gate: Gate, hard: CancellationToken, cut: CancellationToken, drain_delay: Duration) {
+    let orderly = async {
+        gate.soft.cancelled().await;
+        tokio::time::sleep(drain_delay).await;
+        gate.ending.cancel();
+        tokio::time::sleep(LAST_WORDS).await;
+    };
+    tokio::select! {
+        () = orderly => {}
+        () = hard.cancelled() => gate.ending.cancel(),
+    }
+    cut.cancel();
+}
+
+/// The contract and health, for tools that ask what there is.
+fn reflection() -> Reflection<'static> {
+    Reflection::configure()
+        .register_encoded_file_descriptor_set(proto::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+}

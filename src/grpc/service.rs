@@ -1,0 +1,352 @@
+//! The calls, each a few lines: parse, ask the domain, render.
+
+mod info;
+mod lists;
+
+use futures::stream::BoxStream;
+use tonic::{Request, Response, Status};
+
+use crate::domain::id::{ActorId, JobId};
+use crate::domain::lifecycle::ActorLifecycleManager;
+use crate::domain::script_type::ScriptType;
+use crate::domain::supervisor::Supervisor;
+use crate::domain::violation::Violations;
+use crate::error::SupervisorError;
+use crate::grpc::deadline::{effective_wait, time_left};
+use crate::grpc::gate::Gate;
+use crate::grpc::health::Dependencies;
+use crate::grpc::parse;
+use crate::grpc::proto as pb;
+use crate::grpc::proto::supervisor_server;
+use crate::grpc::render;
+use crate::grpc::server::ServerInfo;
+use crate::grpc::status::Failure;
+
+/// Why a job was cancelled whose caller wanted it to end with the wait.
+const WAIT_ENDED: &str = "not finished when the wait of its caller was over";
+
+type Answer<T> = Result<Response<T>, Status>;
+type Stream<T> = BoxStream<'static, Result<T, Status>>;
+
+/// The contract on top of the domain.
+#[derive(Debug)]
+pub(crate) struct SupervisorService {
+    pub(crate) supervisor: Supervisor,
+    pub(crate) lifecycle: ActorLifecycleManager,
+    pub(crate) info: ServerInfo,
+    pub(crate) dependencies: Dependencies,
+    pub(crate) gate: Gate,
+}
+
+#[tonic::async_trait]
+impl supervisor_server::Supervisor for SupervisorService {
+    async fn get_server_info(
+        &self,
+        _: Request<pb::GetServerInfoRequest>,
+    ) -> Answer<pb::GetServerInfoResponse> {
+        Ok(Response::new(self.server_info()))
+    }
+
+    // Actors
+
+    async fn create_actor(
+        &self,
+        request: Request<pb::CreateActorRequest>,
+    ) -> Answer<pb::CreateActorResponse> {
+        let time_left = time_left(request.metadata());
+        let asked = parse::create_actor(request.into_inner())?;
+        if asked.validate_only {
+            self.lifecycle.validate(&asked.config).await?;
+            return Ok(Response::new(pb::CreateActorResponse { changed: true, ..Default::default() }));
+        }
+        let wait = effective_wait(asked.max_wait, time_left);
+        let done = self.gate.run(self.lifecycle.create(asked.config, asked.start, wait)).await?;
+        let (actor, changed, wait_outcome) = render::changed(done);
+        Ok(Response::new(pb::CreateActorResponse { actor, changed, wait_outcome }))
+    }
+
+    async fn get_actor(&self, request: Request<pb::GetActorRequest>) -> Answer<pb::GetActorResponse> {
+        let id = actor_id(&request.get_ref().actor_id)?;
+        let actor = render::actor(self.lifecycle.actor(&id).await?);
+        Ok(Response::new(pb::GetActorResponse { actor: Some(actor) }))
+    }
+
+    async fn list_actors(&self, request: Request<pb::ListActorsRequest>) -> Answer<pb::ListActorsResponse> {
+        Ok(Response::new(self.actor_page(request.into_inner()).await?))
+    }
+
+    async fn update_actor(&self, _: Request<pb::UpdateActorRequest>) -> Answer<pb::UpdateActorResponse> {
+        not_built("UpdateActor")
+    }
+
+    async fn delete_actor(
+        &self,
+        request: Request<pb::DeleteActorRequest>,
+    ) -> Answer<pb::DeleteActorResponse> {
+        let request = request.into_inner();
+        let id = actor_id(&request.actor_id)?;
+        let options = parse::stop_options(request.drain_timeout, request.force)?;
+        let deleted = self.lifecycle.delete(&id, options, request.allow_missing);
+        let actor = self.gate.run(deleted).await?.map(render::actor);
+        Ok(Response::new(pb::DeleteActorResponse { actor }))
+    }
+
+    async fn start_actor(&self, request: Request<pb::StartActorRequest>) -> Answer<pb::StartActorResponse> {
+        let time_left = time_left(request.metadata());
+        let request = request.into_inner();
+        let (id, max_wait) = parse::wait_for_actor(&request.actor_id, request.max_wait)?;
+        let wait = effective_wait(max_wait, time_left);
+        let done = self.gate.run(self.lifecycle.start(&id, wait)).await?;
+        let (actor, changed, wait_outcome) = render::changed(done);
+        Ok(Response::new(pb::StartActorResponse { actor, changed, wait_outcome }))
+    }
+
+    async fn stop_actor(&self, request: Request<pb::StopActorRequest>) -> Answer<pb::StopActorResponse> {
+        let time_left = time_left(request.metadata());
+        let request = request.into_inner();
+        let (id, max_wait) = parse::wait_for_actor(&request.actor_id, request.max_wait)?;
+        let options = parse::stop_options(request.drain_timeout, request.force)?;
+        let wait = effective_wait(max_wait, time_left);
+        let done = self.gate.run(self.lifecycle.stop(&id, options, wait)).await?;
+        let (actor, changed, wait_outcome) = render::changed(done);
+        Ok(Response::new(pb::StopActorResponse { actor, changed, wait_outcome }))
+    }
+
+    async fn restart_actor(
+        &self,
+        request: Request<pb::RestartActorRequest>,
+    ) -> Answer<pb::RestartActorResponse> {
+        let time_left = time_left(request.metadata());
+        let request = request.into_inner();
+        let (id, max_wait) = parse::wait_for_actor(&request.actor_id, request.max_wait)?;
+        let options = parse::stop_options(request.drain_timeout, request.force)?;
+        let wait = effective_wait(max_wait, time_left);
+        let done = self.gate.run(self.lifecycle.restart(&id, options, wait)).await?;
+        let (actor, changed, wait_outcome) = render::changed(done);
+        Ok(Response::new(pb::RestartActorResponse { actor, changed, wait_outcome }))
+    }
+
+    async fn start_actors(
+        &self,
+        request: Request<pb::StartActorsRequest>,
+    ) -> Answer<pb::StartActorsResponse> {
+        let time_left = time_left(request.metadata());
+        let request = request.into_inner();
+        let (selector, max_wait) = parse::selector(request.selector, request.max_wait)?;
+        let wait = effective_wait(max_wait, time_left);
+        let answers = self.gate.run(self.lifecycle.start_many(&selector, wait)).await?;
+        Ok(Response::new(pb::StartActorsResponse { results: render::results(answers) }))
+    }
+
+    async fn stop_actors(&self, request: Request<pb::StopActorsRequest>) -> Answer<pb::StopActorsResponse> {
+        let time_left = time_left(request.metadata());
+        let request = request.into_inner();
+        let (selector, max_wait) = parse::selector(request.selector, request.max_wait)?;
+        let options = parse::stop_options(request.drain_timeout, request.force)?;
+        let wait = effective_wait(max_wait, time_left);
+        let answers = self.gate.run(self.lifecycle.stop_many(&selector, &options, wait)).await?;
+        Ok(Response::new(pb::StopActorsResponse { results: render::results(answers) }))
+    }
+
+    async fn restart_actors(
+        &self,
+        request: Request<pb::RestartActorsRequest>,
+    ) -> Answer<pb::RestartActorsResponse> {
+        let time_left = time_left(request.metadata());
+        let request = request.into_inner();
+        let (selector, max_wait) = parse::selector(request.selector, request.max_wait)?;
+        let options = parse::stop_options(request.drain_timeout, request.force)?;
+        let at_a_time = parse::restart_actors(request.max_unavailable)?;
+        let wait = effective_wait(max_wait, time_left);
+        let restarted = self.lifecycle.restart_many(&selector, &options, at_a_time, wait);
+        let answers = self.gate.run(restarted).await?;
+        Ok(Response::new(pb::RestartActorsResponse { results: render::results(answers) }))
+    }
+
+    type StreamActorLogsStream = Stream<pb::StreamActorLogsResponse>;
+
+    async fn stream_actor_logs(
+        &self,
+        _: Request<pb::StreamActorLogsRequest>,
+    ) -> Answer<Self::StreamActorLogsStream> {
+        not_built("StreamActorLogs")
+    }
+
+    // Script types
+
+    async fn list_script_types(
+        &self,
+        _: Request<pb::ListScriptTypesRequest>,
+    ) -> Answer<pb::ListScriptTypesResponse> {
+        let actors = self.lifecycle.actors().await?;
+        let mut script_types = Vec::with_capacity(ScriptType::ALL.len());
+        for script_type in ScriptType::ALL {
+            let depth = self.supervisor.depth(script_type).await?;
+            script_types.push(render::script_type_status(script_type, depth, actors.iter()));
+        }
+        Ok(Response::new(pb::ListScriptTypesResponse { script_types }))
+    }
+
+    async fn get_script_type(
+        &self,
+        request: Request<pb::GetScriptTypeRequest>,
+    ) -> Answer<pb::GetScriptTypeResponse> {
+        let number = request.get_ref().script_type;
+        let Ok(script_type) = parse::script_type(number) else {
+            return Err(Failure::script_type_not_found(number).into());
+        };
+        let status = self.script_type_status(script_type).await?;
+        Ok(Response::new(pb::GetScriptTypeResponse { status: Some(status) }))
+    }
+
+    async fn update_script_type(
+        &self,
+        _: Request<pb::UpdateScriptTypeRequest>,
+    ) -> Answer<pb::UpdateScriptTypeResponse> {
+        not_built("UpdateScriptType")
+    }
+
+    async fn scale_actors(
+        &self,
+        request: Request<pb::ScaleActorsRequest>,
+    ) -> Answer<pb::ScaleActorsResponse> {
+        let time_left = time_left(request.metadata());
+        let asked = parse::scale_actors(request.get_ref())?;
+        let wait = effective_wait(asked.max_wait, time_left);
+        let trial = asked.validate_only;
+        let scaled =
+            self.lifecycle.scale(asked.script_type, asked.replicas, asked.drain_timeout, trial, wait);
+        let scaled = self.gate.run(scaled).await?;
+        let ids = |ids: Vec<ActorId>| ids.iter().map(ActorId::to_string).collect();
+        Ok(Response::new(pb::ScaleActorsResponse {
+            status: Some(self.script_type_status(asked.script_type).await?),
+            added_actor_ids: ids(scaled.added),
+            removed_actor_ids: ids(scaled.removed),
+            wait_outcome: render::wait_outcome(scaled.done),
+        }))
+    }
+
+    async fn pause_queue(&self, _: Request<pb::PauseQueueRequest>) -> Answer<pb::PauseQueueResponse> {
+        not_built("PauseQueue")
+    }
+
+    async fn resume_queue(&self, _: Request<pb::ResumeQueueRequest>) -> Answer<pb::ResumeQueueResponse> {
+        not_built("ResumeQueue")
+    }
+
+    async fn purge_queue(&self, _: Request<pb::PurgeQueueRequest>) -> Answer<pb::PurgeQueueResponse> {
+        not_built("PurgeQueue")
+    }
+
+    // Health
+
+    async fn check_health(&self, _: Request<pb::CheckHealthRequest>) -> Answer<pb::CheckHealthResponse> {
+        not_built("CheckHealth")
+    }
+
+    type WatchHealthStream = Stream<pb::WatchHealthResponse>;
+
+    async fn watch_health(&self, _: Request<pb::WatchHealthRequest>) -> Answer<Self::WatchHealthStream> {
+        not_built("WatchHealth")
+    }
+
+    // Jobs
+
+    async fn submit_job(&self, request: Request<pb::SubmitJobRequest>) -> Answer<pb::SubmitJobResponse> {
+        self.gate.enter()?;
+        let accepted = self.supervisor.submit(parse::submit_job(request.into_inner())?).await?;
+        let job = Some(render::basic_job(accepted.job));
+        Ok(Response::new(pb::SubmitJobResponse { job, deduplicated: accepted.deduplicated }))
+    }
+
+    async fn submit_jobs(&self, request: Request<pb::SubmitJobsRequest>) -> Answer<pb::SubmitJobsResponse> {
+        self.gate.enter()?;
+        let results = self.submit_batch(request.into_inner().requests).await?;
+        Ok(Response::new(pb::SubmitJobsResponse { results }))
+    }
+
+    async fn run_job(&self, request: Request<pb::RunJobRequest>) -> Answer<pb::RunJobResponse> {
+        let time_left = time_left(request.metadata());
+        let mut asked = parse::run_job(request.into_inner())?;
+        let id = asked.job.job_id.get_or_insert_with(JobId::mint).clone();
+        let known = asked.job.request.is_none();
+        let wait = effective_wait(asked.max_wait, time_left);
+        let run = self.gate.run(self.supervisor.run(asked.job, wait)).await;
+        let mut end = run.map_err(|failure| if known { failure.continue_with(&id) } else { failure })?;
+        if !end.done && asked.cancel {
+            end.job = self.supervisor.cancel(&end.job.id, WAIT_ENDED).await?.job;
+            end.done = end.job.state.is_terminal();
+        }
+        Ok(Response::new(pb::RunJobResponse {
+            job: Some(render::basic_job(end.job)),
+            wait_outcome: render::wait_outcome(end.done),
+            deduplicated: end.deduplicated,
+        }))
+    }
+
+    async fn await_job(&self, request: Request<pb::AwaitJobRequest>) -> Answer<pb::AwaitJobResponse> {
+        let time_left = time_left(request.metadata());
+        let (id, max_wait) = parse::await_job(request.into_inner())?;
+        let wait = effective_wait(max_wait, time_left);
+        let end = self.gate.run(self.supervisor.await_end(&id, wait)).await?;
+        let (job, wait_outcome) = (Some(render::basic_job(end.job)), render::wait_outcome(end.done));
+        Ok(Response::new(pb::AwaitJobResponse { job, wait_outcome }))
+    }
+
+    async fn get_job(&self, request: Request<pb::GetJobRequest>) -> Answer<pb::GetJobResponse> {
+        let (id, view) = parse::get_job(request.get_ref())?;
+        let job = self.supervisor.job(&id, view).await?;
+        Ok(Response::new(pb::GetJobResponse { job: Some(render::job(job, view)) }))
+    }
+
+    async fn list_jobs(&self, request: Request<pb::ListJobsRequest>) -> Answer<pb::ListJobsResponse> {
+        Ok(Response::new(self.job_page(request.into_inner()).await?))
+    }
+
+    async fn cancel_job(&self, request: Request<pb::CancelJobRequest>) -> Answer<pb::CancelJobResponse> {
+        self.gate.enter()?;
+        let (id, reason) = parse::cancel_job(request.into_inner())?;
+        let cancelled = self.supervisor.cancel(&id, &reason).await?;
+        let job = Some(render::basic_job(cancelled.job));
+        Ok(Response::new(pb::CancelJobResponse { job, changed: cancelled.changed }))
+    }
+
+    async fn retry_job(&self, _: Request<pb::RetryJobRequest>) -> Answer<pb::RetryJobResponse> {
+        not_built("RetryJob")
+    }
+
+    async fn delete_job(&self, request: Request<pb::DeleteJobRequest>) -> Answer<pb::DeleteJobResponse> {
+        self.gate.enter()?;
+        let request = request.get_ref();
+        let id = parse::job_id(&request.job_id)?;
+        let changed = self.supervisor.delete(&id, request.allow_missing).await?;
+        Ok(Response::new(pb::DeleteJobResponse { changed }))
+    }
+
+    type WatchJobStream = Stream<pb::WatchJobResponse>;
+
+    async fn watch_job(&self, _: Request<pb::WatchJobRequest>) -> Answer<Self::WatchJobStream> {
+        not_built("WatchJob")
+    }
+
+    // Events
+
+    type WatchEventsStream = Stream<pb::WatchEventsResponse>;
+
+    async fn watch_events(&self, _: Request<pb::WatchEventsRequest>) -> Answer<Self::WatchEventsStream> {
+        not_built("WatchEvents")
+    }
+
+    async fn list_events(&self, _: Request<pb::ListEventsRequest>) -> Answer<pb::ListEventsResponse> {
+        not_built("ListEvents")
+    }
+}
+
+/// The answer of a call that is in the contract and not in this server; see [`BUILT`](crate::grpc::BUILT).
+fn not_built<T>(call: &'static str) -> Answer<T> {
+    Err(SupervisorError::NotSupported(call).into())
+}
+
+fn actor_id(raw: &str) -> Result<ActorId, Violations> {
+    ActorId::parse(raw).map_err(|description| Violations::one("actor_id", description))
+}

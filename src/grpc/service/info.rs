@@ -1,0 +1,65 @@
+//! What the server says about itself and about script types.
+
+use std::time::Duration;
+
+use crate::domain::job::{MAX_ATTEMPTS, MAX_BATCH, MAX_PAIRS, MAX_RESULT_BYTES, MAX_SCRIPT_BYTES, MAX_SPAN};
+use crate::domain::script_type::ScriptType;
+use crate::error::SupervisorError;
+use crate::grpc::capabilities::BUILT;
+use crate::grpc::deadline::MAX_WAIT;
+use crate::grpc::parse::MAX_PAGE;
+use crate::grpc::proto as pb;
+use crate::grpc::proto::get_server_info_response::Mode;
+use crate::grpc::render;
+use crate::grpc::server::MAX_MESSAGE_BYTES;
+use crate::grpc::service::SupervisorService;
+
+/// How long the queue remembers a request id.
+const REQUEST_ID_WINDOW: Duration = Duration::from_secs(24 * 3600);
+
+impl SupervisorService {
+    /// Everything that GetServerInfo tells.
+    pub(super) fn server_info(&self) -> pb::GetServerInfoResponse {
+        let mode = match (self.gate.soft.is_cancelled(), self.info.dev) {
+            (true, _) => Mode::Draining,
+            (false, true) => Mode::Dev,
+            (false, false) => Mode::Normal,
+        };
+        pb::GetServerInfoResponse {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            api_version: "v1".to_owned(),
+            instance_id: self.info.instance_id.clone(),
+            node: self.info.node.to_string(),
+            start_time: Some(render::timestamp(self.info.started_at)),
+            mode: mode.into(),
+            capabilities: BUILT.map(str::to_owned).to_vec(),
+            limits: Some(limits()),
+            dependencies: self.dependencies.render(),
+        }
+    }
+
+    /// One script type.
+    pub(super) async fn script_type_status(
+        &self,
+        script_type: ScriptType,
+    ) -> Result<pb::ScriptTypeStatus, SupervisorError> {
+        let actors = self.lifecycle.actors().await?;
+        let depth = self.supervisor.depth(script_type).await?;
+        Ok(render::script_type_status(script_type, depth, actors.iter()))
+    }
+}
+
+fn limits() -> pb::Limits {
+    pb::Limits {
+        max_script_bytes: render::count(MAX_SCRIPT_BYTES),
+        max_result_bytes: render::count(MAX_RESULT_BYTES),
+        max_message_bytes: render::count(MAX_MESSAGE_BYTES),
+        max_batch_jobs: render::count(MAX_BATCH),
+        max_page_size: render::count(MAX_PAGE),
+        max_labels: render::count(MAX_PAIRS),
+        max_attempts: render::count(MAX_ATTEMPTS),
+        max_wait: Some(render::duration(MAX_WAIT)),
+        max_job_span: Some(render::duration(MAX_SPAN)),
+        request_id_window: Some(render::duration(REQUEST_ID_WINDOW)),
+    }
+}

@@ -1,0 +1,140 @@
+//! Pages and batches.
+
+use std::time::SystemTime;
+
+use prost::Message;
+
+use crate::domain::id::JobId;
+use crate::domain::job::{Job, MAX_BATCH};
+use crate::domain::violation::Violations;
+use crate::error::SupervisorError;
+use crate::grpc::page_token::Filters;
+use crate::grpc::parse;
+use crate::grpc::proto as pb;
+use crate::grpc::render;
+use crate::grpc::server::MAX_MESSAGE_BYTES;
+use crate::grpc::service::SupervisorService;
+use crate::grpc::status::Failure;
+use crate::ports::job_queue::JobCursor;
+
+/// A page of jobs ends here, results being what they are; the next one goes on. Leaves room for one more job.
+const FULL_PAGE_BYTES: usize = MAX_MESSAGE_BYTES / 2;
+
+impl SupervisorService {
+    /// A page of actors, by name.
+    pub(super) async fn actor_page(
+        &self,
+        mut request: pb::ListActorsRequest,
+    ) -> Result<pb::ListActorsResponse, Failure> {
+        let token = std::mem::take(&mut request.page_token);
+        let size = std::mem::take(&mut request.page_size);
+        let filters = Filters::of("ListActors", &request);
+        request.page_size = size;
+        let asked = parse::list_actors(request)?;
+        let after = filters.position(&token)?;
+
+        let mut actors = self.lifecycle.actors().await?;
+        actors.retain(|actor| asked.filter.lets_through(actor));
+        let total_size = render::count(actors.len());
+        if let Some(after) = after {
+            actors.retain(|actor| actor.record.id.as_str() > after.as_str());
+        }
+        let more = actors.len() > asked.limit;
+        actors.truncate(asked.limit);
+        let last = actors.last().filter(|_| more).map(|actor| filters.token(actor.record.id.as_str()));
+        Ok(pb::ListActorsResponse {
+            actors: actors.into_iter().map(render::actor).collect(),
+            next_page_token: last.unwrap_or_default(),
+            total_size,
+        })
+    }
+
+    /// A page of jobs, newest first; one with large results ends early, so that it fits into a message.
+    pub(super) async fn job_page(
+        &self,
+        mut request: pb::ListJobsRequest,
+    ) -> Result<pb::ListJobsResponse, Failure> {
+        let token = std::mem::take(&mut request.page_token);
+        let size = std::mem::take(&mut request.page_size);
+        let filters = Filters::of("ListJobs", &request);
+        request.page_size = size;
+        let asked = parse::list_jobs(request)?;
+        let after = filters.position(&token)?.map(|position| cursor(&position)).transpose()?;
+
+        let page = self.supervisor.jobs(&asked.filter, after.as_ref(), asked.limit).await?;
+        let mut next = page.next;
+        let mut jobs = Vec::with_capacity(page.jobs.len());
+        let mut bytes = 0;
+        let mut found = page.jobs.into_iter().peekable();
+        while let Some(job) = found.next() {
+            let here = behind(&job);
+            let rendered = render::basic_job(job);
+            bytes += rendered.encoded_len();
+            jobs.push(rendered);
+            if bytes >= FULL_PAGE_BYTES && found.peek().is_some() {
+                next = Some(here);
+                break;
+            }
+        }
+        let next_page_token = next.map(|next| filters.token(&position(&next))).unwrap_or_default();
+        Ok(pb::ListJobsResponse { jobs, next_page_token })
+    }
+
+    /// Submits the good ones of many; each has its own answer, in order.
+    pub(super) async fn submit_batch(
+        &self,
+        requests: Vec<pb::SubmitJobRequest>,
+    ) -> Result<Vec<pb::SubmitJobResult>, Failure> {
+        if requests.is_empty() || requests.len() > MAX_BATCH {
+            let description = format!("has {} jobs: use 1 to {MAX_BATCH}", requests.len());
+            return Err(Violations::one("requests", description).into());
+        }
+        let mut good = Vec::with_capacity(requests.len());
+        let mut refused: Vec<Option<Violations>> = Vec::with_capacity(requests.len());
+        for request in requests {
+            match parse::submit_job(request) {
+                Ok(job) => {
+                    good.push(job);
+                    refused.push(None);
+                }
+                Err(violations) => refused.push(Some(violations)),
+            }
+        }
+        let mut accepted = self.supervisor.submit_many(good).await?.into_iter();
+        let mut answer = |refused: Option<Violations>| match refused {
+            Some(violations) => Err(violations.into()),
+            None => accepted.next().unwrap_or_else(|| Err(unanswered())).map_err(Failure::from),
+        };
+        let result = |refused| match answer(refused) {
+            Ok(accepted) => pb::SubmitJobResult {
+                job: Some(render::basic_job(accepted.job)),
+                deduplicated: accepted.deduplicated,
+                error: None,
+            },
+            Err(failure) => pb::SubmitJobResult { error: Some(failure.into()), ..Default::default() },
+        };
+        Ok(refused.into_iter().map(result).collect())
+    }
+}
+
+/// Where the page after this job starts.
+fn behind(job: &Job) -> JobCursor {
+    let since = job.created_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let created_ms = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+    JobCursor { created_ms, job_id: job.id.clone() }
+}
+
+fn position(cursor: &JobCursor) -> String {
+    format!("{}.{}", cursor.created_ms, cursor.job_id)
+}
+
+fn cursor(position: &str) -> Result<JobCursor, Failure> {
+    let parts = position.split_once('.').and_then(|(millis, id)| {
+        Some(JobCursor { created_ms: millis.parse().ok()?, job_id: JobId::parse(id).ok()? })
+    });
+    parts.ok_or_else(|| Failure::page_token("it is not a token of this server"))
+}
+
+fn unanswered() -> SupervisorError {
+    SupervisorError::Internal { what: "submit a job of many".to_owned(), source: "no answer for it".into() }
+}

@@ -1,0 +1,305 @@
+//! From what went wrong to what the caller is told: one table of code, reason and details.
+//!
+//! A message says what happened and what to do. Everything variable in it is in the metadata, too, for programs.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, SystemTime};
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+use uuid::Uuid;
+
+use crate::domain::id::JobId;
+use crate::domain::violation::Violations;
+use crate::error::{SupervisorError, chain};
+use crate::grpc::proto as pb;
+use crate::grpc::proto::ErrorReason as Reason;
+
+/// `domain` of every `google.rpc.ErrorInfo`.
+pub(crate) const DOMAIN: &str = "supervisor.hero";
+/// When to ask again for something that is away or full: long enough to be no load, short enough to be no pause.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Callers of a server on its way down spread over this time.
+const DRAIN_SPREAD_MILLIS: u64 = 2000;
+
+/// A refused call, before it is written as a [`Status`] or as the error of one item of many.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: Code,
+    reason: Reason,
+    message: String,
+    metadata: BTreeMap<&'static str, String>,
+    retry_after: Option<Duration>,
+    detail: Detail,
+}
+
+/// What is said beside `ErrorInfo` and `RetryInfo`.
+#[derive(Debug)]
+enum Detail {
+    None,
+    /// `google.rpc.BadRequest`.
+    Fields(Violations),
+    /// `google.rpc.ResourceInfo`: kind and name.
+    Resource(&'static str, String),
+    /// `google.rpc.PreconditionFailure`: its subject.
+    Precondition(String),
+}
+
+impl Failure {
+    fn new(code: Code, reason: Reason, message: impl Into<String>) -> Self {
+        let (metadata, retry_after, detail) = (BTreeMap::new(), None, Detail::None);
+        Self { code, reason, message: message.into(), metadata, retry_after, detail }
+    }
+
+    fn with(mut self, key: &'static str, value: impl ToString) -> Self {
+        self.metadata.insert(key, value.to_string());
+        self
+    }
+
+    fn retry(mut self, after: Duration) -> Self {
+        self.retry_after = Some(after);
+        self
+    }
+
+    fn detail(mut self, detail: Detail) -> Self {
+        self.detail = detail;
+        self
+    }
+
+    fn resource(self, kind: &'static str, key: &'static str, name: &impl ToString) -> Self {
+        self.with(key, name.to_string()).detail(Detail::Resource(kind, name.to_string()))
+    }
+
+    fn precondition(self, key: &'static str, subject: &impl ToString) -> Self {
+        self.with(key, subject.to_string()).detail(Detail::Precondition(subject.to_string()))
+    }
+
+    /// The caller named no actor and did not say `all`.
+    pub(crate) fn selector_required() -> Self {
+        let message = "the selector is empty: name actors, script types or labels, or say all";
+        Self::new(Code::InvalidArgument, Reason::SelectorRequired, message)
+    }
+
+    /// A page token that is not from here, or for something else.
+    pub(crate) fn page_token(why: &str) -> Self {
+        let message = format!("the page token cannot be used: {why}; start again without one");
+        Self::new(Code::InvalidArgument, Reason::InvalidPageToken, message)
+    }
+
+    /// There is no script type of this number.
+    pub(crate) fn script_type_not_found(number: i32) -> Self {
+        let message = format!("there is no script type {number}; ListScriptTypes has them all");
+        let failure = Self::new(Code::NotFound, Reason::ScriptTypeNotFound, message);
+        failure.resource("script_type", "script_type", &number)
+    }
+
+    /// Tells where the work goes on that the caller no longer waits for.
+    pub(crate) fn continue_with(self, job_id: &JobId) -> Self {
+        self.with("job_id", job_id)
+    }
+
+    /// The reason as it stands in `ErrorInfo`: the name of the enum value without its prefix.
+    pub(crate) fn reason(&self) -> &'static str {
+        let name = self.reason.as_str_name();
+        name.strip_prefix("ERROR_REASON_").unwrap_or(name)
+    }
+}
+
+impl From<Violations> for Failure {
+    fn from(violations: Violations) -> Self {
+        let message = format!("invalid request: {violations}");
+        Self::new(Code::InvalidArgument, Reason::InvalidField, message).detail(Detail::Fields(violations))
+    }
+}
+
+impl From<SupervisorError> for Failure {
+    fn from(error: SupervisorError) -> Self {
+        use SupervisorError as E;
+        let text = error.to_string();
+        match error {
+            E::Invalid(violations) => violations.into(),
+            E::ActorNotFound(id) => {
+                let message = format!("{text}; ListActors has those that there are");
+                Self::new(Code::NotFound, Reason::ActorNotFound, message).resource("actor", "actor_id", &id)
+            }
+            E::ActorExists { id, created_at } => {
+                let message = format!("{text}; choose another id, or delete that one first");
+                Self::new(Code::AlreadyExists, Reason::ActorExists, message)
+                    .resource("actor", "actor_id", &id)
+                    .with("create_time", timestamp(created_at))
+            }
+            E::ActorOnOtherNode { id, node } => Self::new(Code::FailedPrecondition, Reason::WrongNode, text)
+                .precondition("actor_id", &id)
+                .with("node", node),
+            E::BinaryInvalid { path, reason } => {
+                Self::new(Code::FailedPrecondition, Reason::BinaryInvalid, text)
+                    .precondition("path", &path.display())
+                    .with("cause", reason)
+            }
+            E::DependencyUnmet { actor, dependency, reason } => {
+                Self::new(Code::FailedPrecondition, Reason::DependencyUnmet, text)
+                    .precondition("dependency", &dependency)
+                    .with("actor_id", actor)
+                    .with("cause", reason)
+            }
+            E::ActorStartFailed(actor, cause) => {
+                Self::new(Code::FailedPrecondition, Reason::ActorStartFailed, text)
+                    .precondition("actor_id", &actor)
+                    .with("cause", cause)
+            }
+            E::ActorStopFailed(actor, cause) => Self::new(Code::Internal, Reason::ActorStopFailed, text)
+                .with("actor_id", actor)
+                .with("cause", cause),
+            E::OperationInProgress { id, operation } => {
+                let message = format!("{text}; wait for its end and call again");
+                Self::new(Code::Aborted, Reason::OperationInProgress, message)
+                    .with("actor_id", id)
+                    .with("operation", operation)
+                    .retry(RETRY_AFTER)
+            }
+            E::ActorConflict(id) => {
+                let message = format!("{text}; read it again and repeat");
+                Self::new(Code::Aborted, Reason::Conflict, message).with("actor_id", id)
+            }
+            E::ActorState { id, state, hint: _ } => {
+                Self::new(Code::FailedPrecondition, Reason::InvalidState, text)
+                    .precondition("actor_id", &id)
+                    .with("state", state)
+            }
+            E::JobNotFound(id) => {
+                let message = format!("{text}; ListJobs has those that there are");
+                Self::new(Code::NotFound, Reason::JobNotFound, message).resource("job", "job_id", &id)
+            }
+            E::JobExpired(id) => {
+                let message = format!("{text}; ask for a longer result_ttl when you submit it");
+                Self::new(Code::NotFound, Reason::JobExpired, message).resource("job", "job_id", &id)
+            }
+            E::JobExists(id) => {
+                let message = format!("{text}; choose another job_id, or leave it out");
+                Self::new(Code::AlreadyExists, Reason::JobExists, message).resource("job", "job_id", &id)
+            }
+            E::RequestIdReused { request_id, first_use } => {
+                let message = format!("{text}; take a fresh id for each new request");
+                Self::new(Code::InvalidArgument, Reason::RequestIdReused, message)
+                    .with("request_id", request_id)
+                    .with("first_use_time", timestamp(first_use))
+            }
+            E::JobState { id, state, hint: _ } => {
+                Self::new(Code::FailedPrecondition, Reason::InvalidState, text)
+                    .precondition("job_id", &id)
+                    .with("state", state)
+            }
+            E::JobFailed { id, error: _ } => Self::new(Code::FailedPrecondition, Reason::InvalidState, text)
+                .precondition("job_id", &id)
+                .with("state", "failed"),
+            E::JobCancelled { id, reason: _ } => {
+                Self::new(Code::FailedPrecondition, Reason::InvalidState, text)
+                    .precondition("job_id", &id)
+                    .with("state", "cancelled")
+            }
+            E::QueueFull { script_type, queued, limit } => {
+                let message = format!("{text}; try again later, or start more actors");
+                Self::new(Code::ResourceExhausted, Reason::QueueFull, message)
+                    .with("script_type", script_type)
+                    .with("queued", queued)
+                    .with("limit", limit)
+                    .retry(RETRY_AFTER)
+            }
+            E::NoTemplate(script_type) => {
+                Self::new(Code::FailedPrecondition, Reason::NoActorsForScriptType, text)
+                    .precondition("script_type", &script_type)
+            }
+            E::QueueUnavailable(ref cause) => {
+                let message = format!("{text}: {}; try again", chain(cause.as_ref()));
+                Self::new(Code::Unavailable, Reason::RedisUnavailable, message).retry(RETRY_AFTER)
+            }
+            E::ProcessManagerUnavailable(ref cause) => {
+                let message = format!("{text}: {}; try again", chain(cause.as_ref()));
+                Self::new(Code::Unavailable, Reason::ZinitUnavailable, message).retry(RETRY_AFTER)
+            }
+            E::TimedOut { what, after } => {
+                let message = format!("{text}; look whether it had its effect before you repeat it");
+                Self::new(Code::DeadlineExceeded, Reason::TimedOut, message)
+                    .with("what", what)
+                    .with("after", format!("{after:?}"))
+            }
+            E::ShuttingDown => {
+                let message = format!("{text}; nothing is lost, call again");
+                Self::new(Code::Unavailable, Reason::ServerDraining, message)
+                    .retry(Duration::from_millis(fastrand::u64(0..DRAIN_SPREAD_MILLIS)))
+            }
+            E::NotSupported(what) => {
+                let message = format!("{text} by this server; GetServerInfo lists what is");
+                Self::new(Code::Unimplemented, Reason::NotSupported, message).with("capability", what)
+            }
+            E::Internal { .. } => internal(&error),
+        }
+    }
+}
+
+/// A fault of ours: its story goes to the log, its id to the caller.
+fn internal(error: &SupervisorError) -> Failure {
+    let error_id = Uuid::new_v4().simple().to_string();
+    tracing::error!(error.id = %error_id, "call failed, error {error_id}: {}", chain(error));
+    let message = format!("internal error {error_id}; report it, the log of the server has the details");
+    Failure::new(Code::Internal, Reason::Internal, message).with("error_id", error_id)
+}
+
+/// As RFC 3339.
+fn timestamp(time: SystemTime) -> String {
+    prost_types::Timestamp::from(time).to_string()
+}
+
+impl From<Failure> for Status {
+    fn from(failure: Failure) -> Self {
+        let reason = failure.reason();
+        let metadata: HashMap<String, String> =
+            failure.metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        let mut details = ErrorDetails::with_error_info(reason, DOMAIN, metadata);
+        if let Some(after) = failure.retry_after {
+            details.set_retry_info(Some(after));
+        }
+        match failure.detail {
+            Detail::None => {}
+            Detail::Fields(violations) => {
+                let all = violations.iter().map(|v| FieldViolation::new(&v.field, &v.description));
+                details.set_bad_request(all.collect::<Vec<_>>());
+            }
+            Detail::Resource(kind, name) => {
+                details.set_resource_info(kind, name, "", &failure.message);
+            }
+            Detail::Precondition(subject) => {
+                details.add_precondition_failure_violation(reason, subject, &failure.message);
+            }
+        }
+        Self::with_error_details(failure.code, failure.message, details)
+    }
+}
+
+impl From<Failure> for pb::ItemError {
+    fn from(failure: Failure) -> Self {
+        let reason = failure.reason().to_owned();
+        let field_violations = match failure.detail {
+            Detail::Fields(violations) => violations
+                .iter()
+                .map(|v| pb::FieldViolation { field: v.field.clone(), description: v.description.clone() })
+                .collect(),
+            Detail::None | Detail::Resource(..) | Detail::Precondition(_) => Vec::new(),
+        };
+        let metadata = failure.metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        let code = i32::from(failure.code);
+        Self { code, reason, message: failure.message, metadata, field_violations }
+    }
+}
+
+impl From<SupervisorError> for Status {
+    fn from(error: SupervisorError) -> Self {
+        Failure::from(error).into()
+    }
+}
+
+impl From<Violations> for Status {
+    fn from(violations: Violations) -> Self {
+        Failure::from(violations).into()
+    }
+}
