@@ -141,8 +141,9 @@ impl HealthMonitor {
         now: SystemTime,
     ) -> HealthReport {
         let id = &actor.record.id;
-        let noted = self.memory_of(id).last_job.map(|at| at.elapsed());
-        let next = next(&self.policy, actor, noted, now);
+        let memory = self.memory_of(id);
+        let noted = memory.last_job.map(|at| at.elapsed());
+        let next = next(&self.policy, actor, noted, memory.misses, now);
         let report = |health, reason: &str| HealthReport {
             actor_id: id.clone(),
             health,
@@ -253,8 +254,15 @@ impl HealthMonitor {
     }
 }
 
-/// A busy actor is never pinged: its leases judge it.
-fn next(policy: &HealthPolicy, actor: &ActorStatus, noted: Option<Duration>, now: SystemTime) -> Next {
+/// A busy actor is never pinged: its leases judge it. After a miss the next ping follows at once, however short the idle
+/// time: a hung actor may have taken the ping and so look as if it had had a job.
+fn next(
+    policy: &HealthPolicy,
+    actor: &ActorStatus,
+    noted: Option<Duration>,
+    misses: u32,
+    now: SystemTime,
+) -> Next {
     if actor.state != ActorState::Running {
         return Next::NotRunning;
     }
@@ -263,6 +271,9 @@ fn next(policy: &HealthPolicy, actor: &ActorStatus, noted: Option<Duration>, now
     }
     if actor.in_flight > 0 {
         return Next::Busy;
+    }
+    if misses > 0 {
+        return Next::Ping;
     }
     let age = |at: SystemTime| now.duration_since(at).unwrap_or_default();
     let idle = [actor.last_job_at.map(age), actor.started_at.map(age), noted].into_iter().flatten().min();

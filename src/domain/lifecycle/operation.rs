@@ -29,6 +29,8 @@ const SHORT_GRACE: Duration = Duration::from_secs(1);
 /// An actor that speaks the protocol answers a drain within its next wake-up; one that does not in this time is stopped
 /// by signal, which drains as well.
 const DRAIN_ANSWER: Duration = Duration::from_secs(10);
+/// A process that cannot say that it is ready has to live this long: one with a bad flag ends sooner.
+const SETTLED: Duration = Duration::from_millis(200);
 /// Lines of the log that go into an error.
 pub(super) const TAIL_LINES: usize = 20;
 
@@ -60,7 +62,16 @@ impl Operation {
         self.wait_for_dependencies(deadline).await?;
         self.phase(ActorState::Starting, "its process is being started").await;
         let earlier = self.presence().map(|presence| presence.pid);
-        self.parts.processes.start(&self.process_spec()).await?;
+        if let Err(error) = self.parts.processes.start(&self.process_spec()).await {
+            return Err(match error {
+                ProcessError::Rejected { reason } => self.start_failed(reason).await,
+                error @ (ProcessError::Unavailable(_)
+                | ProcessError::TimedOut { .. }
+                | ProcessError::NotFound { .. }
+                | ProcessError::Unsupported { .. }
+                | ProcessError::Corrupt(_)) => error.into(),
+            });
+        }
         let mark = self.observer.mark();
         match timeout_at(deadline, self.wait_until_ready(mark, earlier)).await {
             Ok(Ok(())) => Ok(()),
@@ -166,11 +177,20 @@ impl Operation {
     /// Waits for looks that began after the start; the answer of an early end is why.
     async fn wait_until_ready(&self, mark: u64, earlier: Option<u32>) -> Result<(), String> {
         let mut observations = self.observer.subscribe();
+        let mut first_seen: Option<(u32, Instant)> = None;
         loop {
             let observation = observations.borrow_and_update().clone();
             if observation.seq > mark {
                 match self.process(&observation) {
-                    Some(ProcessState::Running { pid }) if self.is_ready(pid, earlier) => return Ok(()),
+                    Some(ProcessState::Running { pid }) => {
+                        let (first_pid, since) = *first_seen.get_or_insert((pid, Instant::now()));
+                        if first_pid != pid {
+                            return Err("its process ended and was started again".to_owned());
+                        }
+                        if self.is_ready(pid, earlier, since.elapsed()) {
+                            return Ok(());
+                        }
+                    }
                     Some(ProcessState::Backoff { exit } | ProcessState::Down { exit: Some(exit) }) => {
                         return Err(format!("its process ended with {exit}"));
                     }
@@ -178,8 +198,7 @@ impl Operation {
                         return Err(format!("its program could not be run: {}", self.detail(&observation)));
                     }
                     Some(
-                        ProcessState::Running { .. }
-                        | ProcessState::Starting { .. }
+                        ProcessState::Starting { .. }
                         | ProcessState::Waiting
                         | ProcessState::Stopping { .. }
                         | ProcessState::Down { exit: None },
@@ -193,9 +212,9 @@ impl Operation {
         }
     }
 
-    fn is_ready(&self, pid: u32, earlier: Option<u32>) -> bool {
+    fn is_ready(&self, pid: u32, earlier: Option<u32>, lived: Duration) -> bool {
         match self.config.readiness {
-            Readiness::Process => true,
+            Readiness::Process => lived >= SETTLED,
             // A wrapper script hides the actor's pid; then any new announcement under its name counts.
             Readiness::Queue => {
                 self.presence().is_some_and(|presence| presence.pid == pid || Some(presence.pid) != earlier)

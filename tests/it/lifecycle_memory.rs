@@ -1,0 +1,453 @@
+//! The life of actors on in-memory adapters, with paused time: every timer can be waited out at once.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hero_supervisor::adapters::memory::process_manager::{
+    Behaviour, Fault as ProcessFault, MemoryProcessManager,
+};
+use hero_supervisor::adapters::memory::work_queue::MemoryWorkQueue;
+use hero_supervisor::adapters::memory::{MemoryBroker, MemoryConfig};
+use hero_supervisor::domain::actor::{
+    ActorConfig, ActorState, Desired, ExitStatus, Readiness, RestartMode, RestartPolicy,
+};
+use hero_supervisor::domain::health::{Health, HealthAction};
+use hero_supervisor::domain::id::{ActorId, NodeName};
+use hero_supervisor::domain::job::{JobErrorKind, JobSpec, JobState, JobView};
+use hero_supervisor::domain::lifecycle::{ActorLifecycleManager, ActorSelector, Parts, StopOptions};
+use hero_supervisor::domain::script_type::ScriptType;
+use hero_supervisor::domain::supervisor::{JobDefaults, JobRequest, Supervisor};
+use hero_supervisor::error::SupervisorError;
+use hero_supervisor::ports::programs::{ProgramFault, Programs};
+use hero_supervisor::ports::work_queue::{Work, WorkQueue};
+
+use crate::support::wait::eventually;
+
+const WAIT: Duration = Duration::from_secs(60);
+
+/// Programs of which some are missing.
+struct Shelf {
+    missing: Vec<PathBuf>,
+}
+
+#[async_trait]
+impl Programs for Shelf {
+    async fn inspect(&self, path: &Path, _sha256: Option<&str>) -> Result<(), ProgramFault> {
+        if self.missing.iter().any(|missing| missing == path) { Err(ProgramFault::Missing) } else { Ok(()) }
+    }
+}
+
+/// One supervisor on memory.
+struct World {
+    broker: MemoryBroker,
+    processes: Arc<MemoryProcessManager>,
+    manager: ActorLifecycleManager,
+}
+
+impl World {
+    fn new() -> Self {
+        // Nobody beats for the actors here, and no test is about leases.
+        let lease = Duration::from_secs(24 * 3600);
+        let broker = MemoryBroker::new(MemoryConfig { lease, ..MemoryConfig::default() });
+        let processes = Arc::new(MemoryProcessManager::new());
+        let manager = manager(&broker, &processes, "here", Vec::new());
+        Self { broker, processes, manager }
+    }
+
+    async fn start(&self, config: ActorConfig) -> Result<ActorId, SupervisorError> {
+        let changed = self.manager.create(config, true, WAIT).await?;
+        assert!(changed.done);
+        assert_eq!(changed.status.state, ActorState::Running);
+        Ok(changed.status.record.id)
+    }
+
+    /// Starts an actor that announces itself at its queue, as the answer does for it.
+    async fn start_worker(&self, config: ActorConfig) -> (ActorId, MemoryWorkQueue) {
+        let actor = id(&config.name);
+        let announce = async {
+            let pid = eventually("a pid", WAIT, || async {
+                self.manager.actor(&actor).await.ok().and_then(|status| status.pid.0)
+            })
+            .await;
+            let worker = self.broker.work_queue(config.script_type, actor.clone(), pid);
+            worker.announce(false).await.unwrap();
+            worker
+        };
+        let (created, worker) = tokio::join!(self.manager.create(config.clone(), true, WAIT), announce);
+        assert_eq!(created.unwrap().status.state, ActorState::Running);
+        (actor, worker)
+    }
+
+    async fn until_state(&self, id: &ActorId, state: ActorState) {
+        let what = format!("{id} is {state}");
+        eventually(&what, WAIT * 10, || async {
+            (self.manager.actor(id).await.unwrap().state == state).then_some(())
+        })
+        .await;
+    }
+}
+
+fn manager(
+    broker: &MemoryBroker,
+    processes: &Arc<MemoryProcessManager>,
+    node: &str,
+    initial: Vec<ActorConfig>,
+) -> ActorLifecycleManager {
+    let supervisor =
+        Supervisor::new(Arc::new(broker.job_queue()), Arc::new(broker.clock()), JobDefaults::default());
+    ActorLifecycleManager::new(Parts {
+        supervisor,
+        processes: Arc::clone(processes) as Arc<_>,
+        store: Arc::new(broker.actor_store()),
+        programs: Arc::new(Shelf { missing: vec![PathBuf::from("/missing")] }),
+        node: NodeName::parse(node).unwrap(),
+        initial,
+    })
+}
+
+fn config(name: &str) -> ActorConfig {
+    ActorConfig::new(name.to_owned(), PathBuf::from("/bin/actor"), ScriptType::OSIS)
+        .with_readiness(Readiness::Process)
+}
+
+fn id(name: &str) -> ActorId {
+    ActorId::parse(name).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_actor_is_made_started_stopped_and_deleted_and_every_repeat_is_harmless() {
+    let world = World::new();
+    let a = world.start(config("a")).await.unwrap();
+    let again = world.manager.create(config("a"), true, WAIT).await.unwrap();
+    assert!(!again.changed);
+    assert!(!world.manager.start(&a, WAIT).await.unwrap().changed);
+    assert!(world.manager.stop(&a, StopOptions::default(), WAIT).await.unwrap().changed);
+    let stopped = world.manager.stop(&a, StopOptions::default(), WAIT).await.unwrap();
+    assert!(!stopped.changed);
+    assert_eq!(stopped.status.state, ActorState::Stopped);
+    assert_eq!(stopped.status.record.desired, Desired::Down);
+    assert_eq!(stopped.status.record.restart_count, 0, "an end on request is no restart");
+    assert!(stopped.status.record.last_exit.is_some_and(|exit| exit.requested));
+    world.manager.delete(&a, StopOptions::default(), false).await.unwrap();
+    assert!(matches!(world.manager.actor(&a).await, Err(SupervisorError::ActorNotFound(_))));
+    assert!(world.manager.delete(&a, StopOptions::default(), true).await.unwrap().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_name_with_another_definition_is_refused() {
+    let world = World::new();
+    world.start(config("a")).await.unwrap();
+    let other = config("a").with_args(vec!["--other".to_owned()]);
+    let refused = world.manager.create(other, true, WAIT).await.unwrap_err();
+    assert!(matches!(refused, SupervisorError::ActorExists { .. }), "{refused}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_program_and_every_bad_field_are_told_before_anything_is_made() {
+    let world = World::new();
+    let missing = ActorConfig { binary: PathBuf::from("/missing"), ..config("a") };
+    let refused = world.manager.create(missing, true, WAIT).await.unwrap_err();
+    assert!(matches!(refused, SupervisorError::BinaryInvalid { .. }), "{refused}");
+    let bad = ActorConfig { binary: PathBuf::from("relative"), ..config("Bad Name") };
+    let SupervisorError::Invalid(violations) = world.manager.create(bad, true, WAIT).await.unwrap_err()
+    else {
+        panic!("the request is invalid");
+    };
+    let fields: Vec<&str> = violations.iter().map(|violation| violation.field.as_str()).collect();
+    assert_eq!(fields, ["actor_id", "binary_path"]);
+    assert!(world.manager.actors().await.unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_ends_at_once_is_a_failed_start_with_the_reason() {
+    let world = World::new();
+    let crash = Some((Duration::from_millis(1), ExitStatus::Code(7)));
+    world.processes.behave("a", Behaviour { ends: crash, ..Behaviour::default() });
+    let failed = world.manager.create(config("a"), true, WAIT).await.unwrap_err();
+    let SupervisorError::ActorStartFailed(actor, reason) = failed else { panic!("{failed}") };
+    assert_eq!(actor, "a");
+    assert!(reason.contains("exit code 7"), "{reason}");
+    world.processes.behave("a", Behaviour::default());
+    let status = world.manager.actor(&id("a")).await.unwrap();
+    assert_eq!((status.state, status.record.desired), (ActorState::Failed, Desired::Down));
+    assert!(world.manager.start(&id("a"), WAIT).await.unwrap().changed, "a start by hand tries again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_actor_that_never_announces_itself_does_not_count_as_started() {
+    let world = World::new();
+    let mute = config("a").with_readiness(Readiness::Queue).with_start_timeout(Duration::from_secs(7));
+    let failed = world.manager.create(mute, true, WAIT).await.unwrap_err();
+    assert!(failed.to_string().contains("has not announced itself at the osis queue"), "{failed}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_that_nobody_asked_for_is_counted_and_its_jobs_come_back_at_once() {
+    let world = World::new();
+    let a = world.start(config("a")).await.unwrap();
+    let pid = world.manager.actor(&a).await.unwrap().pid.0.unwrap();
+    let worker = world.broker.work_queue(ScriptType::OSIS, a.clone(), pid);
+    let supervisor = world.manager.supervisor();
+    let job = supervisor.submit(JobRequest::new(JobSpec::new(ScriptType::OSIS, "1"))).await.unwrap().job;
+    assert!(matches!(worker.take(1, WAIT).await.unwrap()[..], [Work::Job(_)]));
+    world.processes.exit("a", ExitStatus::Signal(9));
+    let ended = supervisor.await_end(&job.id, Duration::from_secs(2)).await.unwrap();
+    assert!(ended.done, "within two seconds");
+    let error = ended.job.error.unwrap();
+    assert_eq!((error.kind, error.signal), (JobErrorKind::ActorLost, Some(9)));
+    world.until_state(&a, ActorState::Running).await;
+    let status = world.manager.actor(&a).await.unwrap();
+    assert_eq!(status.record.restart_count, 1);
+    let exit = status.record.last_exit.unwrap();
+    assert_eq!((exit.status, exit.pid, exit.requested), (ExitStatus::Signal(9), pid, false));
+    assert_ne!(status.pid.0, Some(pid));
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_many_ends_are_a_crash_loop_until_somebody_starts_it_again() {
+    let world = World::new();
+    let restart = RestartPolicy { max_restarts: 3, ..RestartPolicy::default() };
+    let a = world.start(config("a").with_restart(restart)).await.unwrap();
+    let b = world.start(config("b")).await.unwrap();
+    for _ in 0..4 {
+        world.until_state(&a, ActorState::Running).await;
+        world.processes.exit("a", ExitStatus::Code(1));
+        eventually("the end is seen", WAIT, || async {
+            (world.manager.actor(&a).await.unwrap().state != ActorState::Running).then_some(())
+        })
+        .await;
+    }
+    world.until_state(&a, ActorState::CrashLoop).await;
+    let status = world.manager.actor(&a).await.unwrap();
+    assert!(status.message.contains("more than 3 times"), "{}", status.message);
+    assert_eq!(world.manager.actor(&b).await.unwrap().state, ActorState::Running, "others are not disturbed");
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert_eq!(world.manager.actor(&a).await.unwrap().state, ActorState::CrashLoop);
+    assert_eq!(world.manager.start(&a, WAIT).await.unwrap().status.state, ActorState::Running);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_actor_that_is_not_to_be_restarted_stays_down() {
+    let world = World::new();
+    let restart = RestartPolicy { mode: RestartMode::Never, ..RestartPolicy::default() };
+    let a = world.start(config("a").with_restart(restart)).await.unwrap();
+    world.processes.exit("a", ExitStatus::Code(3));
+    world.until_state(&a, ActorState::Failed).await;
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(world.manager.actor(&a).await.unwrap().state, ActorState::Failed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_waits_for_the_running_job_and_no_longer_than_its_time() {
+    let world = World::new();
+    let queued = config("a").with_readiness(Readiness::Queue).with_drain_timeout(Duration::from_secs(20));
+    let (a, started) = world.start_worker(queued).await;
+    let supervisor = world.manager.supervisor();
+    let job = supervisor.submit(JobRequest::new(JobSpec::new(ScriptType::OSIS, "1"))).await.unwrap().job;
+    started.take(1, WAIT).await.unwrap();
+    let begun = tokio::time::Instant::now();
+    let (stopped, ()) = tokio::join!(world.manager.stop(&a, StopOptions::default(), WAIT), async {
+        let told = started.take(0, WAIT).await.unwrap();
+        assert!(matches!(told[..], [Work::Drain { .. }]), "{told:?}");
+        started.announce(true).await.unwrap();
+        assert_eq!(world.manager.actor(&a).await.unwrap().state, ActorState::Draining);
+    });
+    assert!(stopped.unwrap().done);
+    let took = begun.elapsed();
+    assert!(took >= Duration::from_secs(20) && took < Duration::from_secs(25), "{took:?}");
+    let job = supervisor.job(&job.id, JobView::Basic).await.unwrap();
+    assert_eq!(job.state, JobState::Failed, "what was not done in time is not left hanging");
+    assert_eq!(job.error.unwrap().kind, JobErrorKind::ActorLost);
+}
+
+#[tokio::test(start_paused = true)]
+async fn force_overtakes_a_drain() {
+    let world = World::new();
+    world.processes.behave("a", Behaviour { term_after: None, ..Behaviour::default() });
+    let a = world.start(config("a")).await.unwrap();
+    let slow = StopOptions { drain_timeout: Some(Duration::from_secs(3600)), force: false };
+    let gentle = world.manager.stop(&a, slow, Duration::from_secs(1)).await.unwrap();
+    assert!(!gentle.done);
+    let force = StopOptions { drain_timeout: None, force: true };
+    let stopped = world.manager.stop(&a, force, WAIT).await.unwrap();
+    assert!(stopped.done);
+    assert_eq!(stopped.status.state, ActorState::Stopped);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dependencies_start_first_and_cycles_and_ghosts_are_refused_by_name() {
+    let world = World::new();
+    world.manager.create(config("base"), false, WAIT).await.unwrap();
+    let top = config("top").with_dependencies(vec!["base".to_owned()]);
+    world.start(top).await.unwrap();
+    let base = world.manager.actor(&id("base")).await.unwrap();
+    assert_eq!(base.state, ActorState::Running);
+    let ghost = config("x").with_dependencies(vec!["ghost".to_owned()]);
+    let refused = world.manager.create(ghost, true, WAIT).await.unwrap_err();
+    assert!(refused.to_string().contains("ghost"), "{refused}");
+    // p needs q, which needs p: made in one go as initial actors, refused at the start.
+    let initial = vec![
+        config("p").with_dependencies(vec!["q".to_owned()]),
+        config("q").with_dependencies(vec!["p".to_owned()]),
+    ];
+    let cyclic = manager(&world.broker, &world.processes, "there", initial);
+    let refused = cyclic.start(&id("p"), WAIT).await.unwrap_err();
+    assert!(refused.to_string().contains("wait for each other"), "{refused}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_supervisor_shows_the_same_view_and_touches_no_actor() {
+    let world = World::new();
+    let a = world.start(config("a")).await.unwrap();
+    world.processes.exit("a", ExitStatus::Code(1));
+    world.until_state(&a, ActorState::Running).await;
+    let before = eventually("the restart is noted", WAIT, || async {
+        let status = world.manager.actor(&a).await.unwrap();
+        (status.record.restart_count == 1 && status.pid.0.is_some()).then_some(status)
+    })
+    .await;
+    world.manager.close().await;
+    let calls = world.processes.calls().len();
+    let next = manager(&world.broker, &world.processes, "here", Vec::new());
+    next.open().await.unwrap();
+    let after = eventually("the actor is seen", WAIT, || async {
+        let status = next.actor(&a).await.unwrap();
+        (status.state == ActorState::Running).then_some(status)
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!((after.pid, after.record.restart_count), (before.pid, 1));
+    assert_eq!(after.record.config, before.record.config);
+    assert_eq!(world.processes.calls().len(), calls, "{:?}", world.processes.calls());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ended_while_no_supervisor_was_there_is_noticed_by_the_next() {
+    let world = World::new();
+    let a = world.start(config("a")).await.unwrap();
+    let pid = world.manager.actor(&a).await.unwrap().pid.0.unwrap();
+    let worker = world.broker.work_queue(ScriptType::OSIS, a.clone(), pid);
+    let job = world
+        .manager
+        .supervisor()
+        .submit(JobRequest::new(JobSpec::new(ScriptType::OSIS, "1")))
+        .await
+        .unwrap()
+        .job;
+    worker.take(1, WAIT).await.unwrap();
+    eventually("the pid is stored", WAIT, || async {
+        let store = world.broker.actor_store();
+        let records = hero_supervisor::ports::actor_store::ActorStore::load(&store).await.unwrap();
+        (records[0].last_pid == Some(pid)).then_some(())
+    })
+    .await;
+    world.manager.close().await;
+    world.processes.exit("a", ExitStatus::Signal(11));
+    let next = manager(&world.broker, &world.processes, "here", Vec::new());
+    next.open().await.unwrap();
+    let ended = next.supervisor().await_end(&job.id, Duration::from_secs(2)).await.unwrap();
+    assert_eq!(ended.job.state, JobState::Failed);
+    eventually("the restart is counted", WAIT, || async {
+        (next.actor(&a).await.unwrap().record.restart_count == 1).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn scaling_makes_starts_drains_and_lets_go() {
+    let world = World::new();
+    let none = world.manager.scale(ScriptType::OSIS, 2, None, false, WAIT).await.unwrap_err();
+    assert!(matches!(none, SupervisorError::NoTemplate(ScriptType::OSIS)));
+    world.manager.create(config("o_0"), false, WAIT).await.unwrap();
+    let trial = world.manager.scale(ScriptType::OSIS, 3, None, true, WAIT).await.unwrap();
+    assert_eq!(trial.added, [id("o_0"), id("o_1"), id("o_2")]);
+    assert_eq!(world.manager.actors().await.unwrap().len(), 1, "a trial makes nothing");
+    let up = world.manager.scale(ScriptType::OSIS, 3, None, false, WAIT).await.unwrap();
+    assert!(up.done);
+    assert_eq!(world.manager.get_running_actor_count(&ScriptType::OSIS).await, 3);
+    assert_eq!(up.actors[1].record.config.name, "o_1");
+    world.manager.scale_actors(&ScriptType::OSIS, 1).await.unwrap();
+    assert_eq!(world.manager.get_running_actor_count(&ScriptType::OSIS).await, 1);
+    world.manager.scale_actors(&ScriptType::OSIS, 0).await.unwrap();
+    let left: Vec<String> =
+        world.manager.actors().await.unwrap().iter().map(|actor| actor.record.id.to_string()).collect();
+    assert_eq!(left, ["o_0"], "what a caller made is stopped, what scaling made is deleted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_process_manager_is_away_states_are_unknown_and_come_back_by_themselves() {
+    let world = World::new();
+    let a = world.start(config("a")).await.unwrap();
+    world.processes.set_fault(ProcessFault::Unavailable);
+    world.until_state(&a, ActorState::Unknown).await;
+    let refused = world.manager.stop(&a, StopOptions::default(), WAIT).await.unwrap_err();
+    assert!(matches!(refused, SupervisorError::ProcessManagerUnavailable(_)), "{refused}");
+    world.processes.set_fault(ProcessFault::None);
+    world.until_state(&a, ActorState::Stopped).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn actors_of_another_node_are_shown_and_not_touched() {
+    let world = World::new();
+    let a = world.start(config("a")).await.unwrap();
+    let other = manager(&world.broker, &Arc::new(MemoryProcessManager::new()), "there", Vec::new());
+    assert_eq!(other.actor(&a).await.unwrap().record.node.as_str(), "here");
+    assert_eq!(other.actors().await.unwrap().len(), 1);
+    let refused = other.stop(&a, StopOptions::default(), WAIT).await.unwrap_err();
+    assert!(matches!(refused, SupervisorError::ActorOnOtherNode { .. }), "{refused}");
+    let taken = other.create(config("a"), true, WAIT).await.unwrap_err();
+    assert!(matches!(taken, SupervisorError::ActorOnOtherNode { .. }), "{taken}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_are_started_and_stopped_and_each_has_its_own_answer() {
+    let world = World::new();
+    for name in ["a", "b", "c"] {
+        world.manager.create(config(name), false, WAIT).await.unwrap();
+    }
+    world.processes.behave("b", Behaviour { spawn_fails: true, ..Behaviour::default() });
+    let some = ActorSelector { ids: vec![id("a"), id("b"), id("ghost")], ..ActorSelector::default() };
+    let answers = world.manager.start_many(&some, WAIT).await.unwrap();
+    let ok: Vec<(String, bool)> =
+        answers.iter().map(|answer| (answer.id.to_string(), answer.result.is_ok())).collect();
+    assert_eq!(ok, [("a".to_owned(), true), ("b".to_owned(), false), ("ghost".to_owned(), false)]);
+    world.processes.behave("b", Behaviour::default());
+    world.manager.start_all_actors().await.unwrap();
+    assert_eq!(world.manager.get_running_actor_count(&ScriptType::OSIS).await, 3);
+    let everyone = ActorSelector::default();
+    let restarted = world.manager.restart_many(&everyone, &StopOptions::default(), 1, WAIT).await.unwrap();
+    assert!(restarted.iter().all(|answer| answer.result.is_ok()));
+    world.manager.stop_all_actors().await.unwrap();
+    assert_eq!(world.manager.get_running_actor_count(&ScriptType::OSIS).await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_actor_is_pinged_and_restarted_after_three_misses_and_a_busy_one_never() {
+    let world = World::new();
+    let (idle, worker) = world.start_worker(config("a").with_readiness(Readiness::Queue)).await;
+    let reports = world.manager.monitor_actor_health().await.unwrap();
+    assert_eq!(reports[0].reason, "had a job lately", "it was started just now");
+    tokio::time::sleep(Duration::from_secs(601)).await;
+    // It takes its ping and says nothing for ever: busy by the queue's count, so its lease judges it.
+    let (reports, _taken) = tokio::join!(world.manager.monitor_actor_health(), worker.take(1, WAIT));
+    let report = &reports.unwrap()[0];
+    assert_eq!((report.consecutive_failures, report.action), (1, HealthAction::Pinged));
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let second = &world.manager.monitor_actor_health().await.unwrap()[0];
+    assert_eq!((second.health, second.consecutive_failures), (Health::Degraded, 2), "{second:?}");
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    // The third miss restarts it; the new process announces itself.
+    let first_pid = world.manager.actor(&idle).await.unwrap().pid.0;
+    let (third, ()) = tokio::join!(world.manager.monitor_actor_health(), async {
+        let pid = eventually("another pid", WAIT, || async {
+            world.manager.actor(&idle).await.unwrap().pid.0.filter(|pid| Some(*pid) != first_pid)
+        })
+        .await;
+        world.broker.work_queue(ScriptType::OSIS, idle.clone(), pid).announce(false).await.unwrap();
+    });
+    let third = &third.unwrap()[0];
+    assert_eq!((third.health, third.action), (Health::Unhealthy, HealthAction::Restarted), "{third:?}");
+    assert_eq!(world.manager.actor(&idle).await.unwrap().state, ActorState::Running);
+}
