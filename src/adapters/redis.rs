@@ -1,1 +1,82 @@
-//! (under construction)
+//! The job queue and the actor store on Redis (7.0 or later).
+//!
+//! One call of the ports is one Redis Function (`functions/*.lua`), called by name, so each state change of a job is
+//! one atomic step that checks its fence, writes record, index and event, and tells those who wait.
+//! `docs/actor-protocol.md` states keys, entries and functions for actors in other languages.
+
+mod actor_store;
+mod connection;
+mod functions;
+mod keys;
+mod queue;
+mod records;
+mod work_queue;
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::ports::job_queue::QueueError;
+
+pub use actor_store::RedisActorStore;
+pub use queue::RedisQueue;
+pub use work_queue::RedisWorkQueue;
+
+/// How the queue is reached and kept.
+#[derive(Clone)]
+pub struct RedisConfig {
+    /// `redis://`, `rediss://` or `unix://` with a path; `redis://127.0.0.1:6379` by default. May hold a password,
+    /// which is never shown.
+    pub url: String,
+    /// How long an actor may be silent before its jobs are taken from it, at least 100 ms; 15 s by default. Supervisors
+    /// and actors on one Redis must agree on it.
+    pub lease: Duration,
+    /// Jobs of one script type that may wait; one million by default.
+    pub queue_limit: u64,
+    /// Ended jobs of one script type whose records are kept, whatever their time to live; 100 000 by default.
+    pub finished_limit: u64,
+    /// Name of this supervisor among all on one Redis, 1 to 64 of `[A-Za-z0-9._-]`; random by default. Not used by actors.
+    pub instance: String,
+}
+
+impl Default for RedisConfig {
+    fn default() -> Self {
+        Self {
+            url: "redis://127.0.0.1:6379".to_owned(),
+            lease: Duration::from_secs(15),
+            queue_limit: 1_000_000,
+            finished_limit: 100_000,
+            instance: uuid::Uuid::new_v4().simple().to_string(),
+        }
+    }
+}
+
+impl RedisConfig {
+    fn check(&self) -> Result<(), QueueError> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let instance = &self.instance;
+        if instance.is_empty() || instance.len() > 64 || !instance.chars().all(allowed) {
+            let reason =
+                format!("instance {instance:?} is not a name: use 1 to 64 of A-Z, a-z, 0-9, ., _ and -");
+            return Err(QueueError::Rejected { reason });
+        }
+        if self.lease < MIN_LEASE {
+            let reason = format!("a lease of {:?} is too short: use at least {MIN_LEASE:?}", self.lease);
+            return Err(QueueError::Rejected { reason });
+        }
+        Ok(())
+    }
+}
+
+/// Shorter leases would end between two heartbeats of a healthy actor.
+const MIN_LEASE: Duration = Duration::from_millis(100);
+
+impl fmt::Debug for RedisConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisConfig")
+            .field("lease", &self.lease)
+            .field("queue_limit", &self.queue_limit)
+            .field("finished_limit", &self.finished_limit)
+            .field("instance", &self.instance)
+            .finish_non_exhaustive()
+    }
+}

@@ -74,7 +74,8 @@ pub trait WorkQueue: Send + Sync {
     /// called at the start, every few seconds, and when `draining` changes.
     async fn announce(&self, draining: bool) -> Result<(), QueueError>;
 
-    /// Waits up to `wait` for work and takes at most about `max` jobs, oldest first. An empty list after `wait`.
+    /// Waits up to `wait` for work and takes at most `max` jobs, oldest first; with 0 it waits for messages (drain,
+    /// cancelled leases) only. An empty list after `wait` and after `interrupt_take`.
     /// With `max` 0 it takes nothing of the queue that all actors share and waits for what is meant for this actor
     /// alone: drains, hints and jobs pinned to it. A busy or draining actor waits like this.
     /// Only one call at a time; dropping it may lose track of what was delivered until `recover`.

@@ -1,1 +1,113 @@
-//! (under construction)
+//! A Redis of one's own: on a unix socket in a short folder, gone with the test.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+/// How long a server may take to answer; the machine may be busy with other things.
+const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// A redis-server that only this test uses.
+pub(crate) struct PrivateRedis {
+    dir: tempfile::TempDir,
+    append_only: bool,
+    child: Option<Child>,
+}
+
+impl PrivateRedis {
+    /// Without persistence: a restart has lost everything.
+    pub(crate) async fn start() -> Self {
+        Self::start_with(false).await
+    }
+
+    /// With an append-only file: a restart has lost nothing, whatever killed it.
+    pub(crate) async fn start_append_only() -> Self {
+        Self::start_with(true).await
+    }
+
+    async fn start_with(append_only: bool) -> Self {
+        // Unix sockets have short paths, so the folder is made in /tmp whatever TMPDIR says.
+        let dir = tempfile::Builder::new().prefix("hsr").tempdir_in("/tmp").unwrap();
+        let mut redis = Self { dir, append_only, child: None };
+        redis.restart().await;
+        redis
+    }
+
+    /// The URL for clients.
+    pub(crate) fn url(&self) -> String {
+        format!("unix://{}", self.socket().display())
+    }
+
+    /// The path of its socket.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.dir.path().join("r.sock")
+    }
+
+    /// Kills it like a power cut would kill the process.
+    pub(crate) fn kill9(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+
+    /// Starts it again, and waits until it answers.
+    pub(crate) async fn restart(&mut self) {
+        self.kill9();
+        drop(std::fs::remove_file(self.socket()));
+        let (append, fsync) = if self.append_only { ("yes", "always") } else { ("no", "no") };
+        let child = Command::new("redis-server")
+            .args(["--port", "0", "--save", "", "--appendonly", append, "--appendfsync", fsync])
+            .args(["--daemonize", "no", "--loglevel", "warning", "--unixsocketperm", "700"])
+            .arg("--unixsocket")
+            .arg(self.socket())
+            .arg("--dir")
+            .arg(self.dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("redis-server 7 is needed: install it (apt-get install redis-server)");
+        self.child = Some(child);
+        let deadline = Instant::now() + START_LIMIT;
+        while !self.answers().await {
+            assert!(Instant::now() < deadline, "redis-server did not answer within {START_LIMIT:?}");
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// A plain connection, to look at and to break things.
+    pub(crate) async fn connection(&self) -> redis::aio::MultiplexedConnection {
+        let client = redis::Client::open(self.url()).unwrap();
+        client.get_multiplexed_async_connection().await.unwrap()
+    }
+
+    /// Stops it from answering without closing anything.
+    pub(crate) fn freeze(&self) {
+        self.signal(nix::sys::signal::Signal::SIGSTOP);
+    }
+
+    /// Lets it go on after [`PrivateRedis::freeze`].
+    pub(crate) fn thaw(&self) {
+        self.signal(nix::sys::signal::Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: nix::sys::signal::Signal) {
+        let pid = self.child.as_ref().map(Child::id).unwrap();
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(i32::try_from(pid).unwrap()), signal).unwrap();
+    }
+
+    async fn answers(&self) -> bool {
+        let Ok(client) = redis::Client::open(self.url()) else { return false };
+        let Ok(mut connection) = client.get_multiplexed_async_connection().await else { return false };
+        redis::cmd("PING").query_async::<String>(&mut connection).await.is_ok()
+    }
+}
+
+impl Drop for PrivateRedis {
+    fn drop(&mut self) {
+        self.kill9();
+    }
+}

@@ -1,0 +1,96 @@
+//! Actor records and templates in two hashes.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use redis::Value;
+
+use super::RedisQueue;
+use super::connection::{Link, unexpected};
+use super::keys;
+use super::records::{decode_actor, decode_config, encode_actor, encode_config};
+use crate::domain::actor::{ActorConfig, ActorRecord};
+use crate::domain::id::ActorId;
+use crate::domain::script_type::ScriptType;
+use crate::ports::actor_store::{ActorStore, StoreError, Stored};
+
+/// The actor store, on the connection of a queue.
+pub struct RedisActorStore {
+    link: Arc<Link>,
+}
+
+impl RedisActorStore {
+    /// Shares the connection of `queue`.
+    pub fn new(queue: &RedisQueue) -> Self {
+        Self { link: queue.link() }
+    }
+
+    async fn put(&self, record: &ActorRecord, expected: u64, next: u64) -> Result<Stored, StoreError> {
+        let mut put = redis::cmd("FCALL");
+        put.arg("hero_put").arg(1).arg(keys::ACTORS).arg(record.id.as_str());
+        put.arg(encode_actor(record, next)?).arg(expected);
+        match self.link.call(&put).await? {
+            Value::Int(_) => Ok(Stored::Written(next)),
+            Value::Nil => Ok(Stored::Missing),
+            other => {
+                let stored = decode_actor(record.id.as_str(), &text(other)?)?;
+                Ok(Stored::Conflict(Box::new(stored)))
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl ActorStore for RedisActorStore {
+    async fn load(&self) -> Result<Vec<ActorRecord>, StoreError> {
+        let mut all = redis::cmd("HGETALL");
+        all.arg(keys::ACTORS);
+        let answer = self.link.call(&all).await?;
+        let Value::Array(flat) = answer else { return Err(unexpected("the actors", &answer)) };
+        let mut records = Vec::with_capacity(flat.len() / 2);
+        let mut flat = flat.into_iter();
+        while let (Some(id), Some(json)) = (flat.next(), flat.next()) {
+            records.push(decode_actor(&text(id)?, &text(json)?)?);
+        }
+        Ok(records)
+    }
+
+    async fn insert(&self, record: &ActorRecord) -> Result<Stored, StoreError> {
+        self.put(record, 0, 1).await
+    }
+
+    async fn update(&self, record: &ActorRecord) -> Result<Stored, StoreError> {
+        self.put(record, record.generation, record.generation + 1).await
+    }
+
+    async fn remove(&self, id: &ActorId) -> Result<bool, StoreError> {
+        let mut remove = redis::cmd("HDEL");
+        remove.arg(keys::ACTORS).arg(id.as_str());
+        Ok(self.link.call(&remove).await? == Value::Int(1))
+    }
+
+    async fn template(&self, script_type: ScriptType) -> Result<Option<ActorConfig>, StoreError> {
+        let mut get = redis::cmd("HGET");
+        get.arg(keys::TEMPLATES).arg(script_type.as_str());
+        match self.link.call(&get).await? {
+            Value::Nil => Ok(None),
+            json => decode_config(script_type.as_str(), &text(json)?).map(Some),
+        }
+    }
+
+    async fn set_template(&self, template: &ActorConfig, replace: bool) -> Result<(), StoreError> {
+        let mut set = redis::cmd(if replace { "HSET" } else { "HSETNX" });
+        set.arg(keys::TEMPLATES).arg(template.script_type.as_str()).arg(encode_config(template)?);
+        self.link.call(&set).await.map(drop)
+    }
+}
+
+fn text(value: Value) -> Result<String, StoreError> {
+    match value {
+        Value::BulkString(bytes) => String::from_utf8(bytes).map_err(|error| StoreError::Corrupt {
+            what: "a record of an actor".to_owned(),
+            source: error.utf8_error().into(),
+        }),
+        other => Err(unexpected("a record of an actor", &other)),
+    }
+}

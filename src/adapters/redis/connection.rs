@@ -1,0 +1,306 @@
+//! The way to Redis: connected lazily, connected again with a backoff, every call within a deadline.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::io::tcp::TcpSettings;
+use redis::{AsyncConnectionConfig, Client, Cmd, IntoConnectionInfo, Pipeline, RedisError, Value};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, timeout};
+
+use super::functions;
+use super::keys;
+use crate::domain::backoff::Backoff;
+use crate::ports::job_queue::QueueError;
+
+/// A call that takes longer has failed; Redis answers in well under a millisecond.
+const CALL_TIMEOUT: Duration = Duration::from_secs(2);
+/// Opening takes a few round trips; less than a call, so that a call can connect and still be in time.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(1500);
+/// While Redis is away, calls fail at once in between attempts to connect.
+const RECONNECT: Backoff = Backoff { initial: Duration::from_millis(50), max: Duration::from_secs(1) };
+
+/// One shared connection for all calls, and a source of own ones for reads that block.
+pub(super) struct Link {
+    client: Client,
+    slot: Mutex<Slot>,
+    opening: Semaphore,
+    losses: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct Slot {
+    connection: Option<MultiplexedConnection>,
+    /// Grows with every connection, so that a late failure of an old one does not close a new one.
+    generation: u64,
+    failures: u32,
+    blocked_until: Option<Instant>,
+    last_failure: String,
+    epoch: Option<String>,
+}
+
+impl Link {
+    /// Reads the URL; connects to nothing yet.
+    pub(super) fn new(url: &str) -> Result<Self, QueueError> {
+        let info = url.into_connection_info().map_err(|error| rejected(&error))?;
+        let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
+        let client = Client::open(info).map_err(|error| rejected(&error))?;
+        Ok(Self { client, slot: Mutex::default(), opening: Semaphore::new(1), losses: watch::Sender::new(0) })
+    }
+
+    /// Grows each time Redis is found to have lost its data.
+    pub(super) fn losses(&self) -> watch::Receiver<u64> {
+        self.losses.subscribe()
+    }
+
+    /// Runs a command that may be repeated without harm: once more on a new connection if the old one broke.
+    pub(super) async fn call(&self, command: &Cmd) -> Result<Value, QueueError> {
+        self.run(Request::One(command), true).await
+    }
+
+    /// Runs a command once; when the connection breaks, nobody knows whether it had its effect.
+    pub(super) async fn call_once(&self, command: &Cmd) -> Result<Value, QueueError> {
+        self.run(Request::One(command), false).await
+    }
+
+    /// Runs commands in one write, repeated as in [`Link::call`]; the first error of any is the error of all.
+    pub(super) async fn pipe(&self, pipeline: &Pipeline) -> Result<Vec<Value>, QueueError> {
+        match self.run(Request::Many(pipeline), true).await? {
+            Value::Array(values) => Ok(values),
+            other => Err(unexpected("the answer to a pipeline", &other)),
+        }
+    }
+
+    /// A connection of its own for a read that blocks. Its caller sets a watchdog.
+    pub(super) async fn blocking(&self) -> Result<MultiplexedConnection, QueueError> {
+        // The shared connection is opened first: it knows about backoff, functions and lost data.
+        self.connection().await?;
+        let config = AsyncConnectionConfig::new()
+            .set_response_timeout(None)
+            .set_connection_timeout(Some(CONNECT_TIMEOUT));
+        let opened =
+            timeout(CONNECT_TIMEOUT, self.client.get_multiplexed_async_connection_with_config(&config));
+        match opened.await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(error)) => Err(QueueError::Unavailable(error.into())),
+            Err(elapsed) => Err(QueueError::Unavailable(elapsed.into())),
+        }
+    }
+
+    /// Lets go of the connection.
+    pub(super) fn close(&self) {
+        self.with_slot(|slot| slot.connection = None);
+    }
+
+    async fn run(&self, request: Request<'_>, repeat: bool) -> Result<Value, QueueError> {
+        match timeout(CALL_TIMEOUT, self.attempt(request, repeat)).await {
+            Ok(answer) => answer,
+            Err(_elapsed) => {
+                // It may hang for ever (a peer that vanished): the next call gets a new connection.
+                self.close();
+                Err(QueueError::TimedOut { after: CALL_TIMEOUT })
+            }
+        }
+    }
+
+    async fn attempt(&self, request: Request<'_>, repeat: bool) -> Result<Value, QueueError> {
+        let mut repeats_left = u32::from(repeat);
+        let mut loads_left = 1;
+        loop {
+            let (mut connection, generation) = self.connection().await?;
+            let error = match request.send(&mut connection).await {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            if is_function_missing(&error) && loads_left > 0 {
+                loads_left -= 1;
+                load_library(&mut connection).await.map_err(|error| queue_error(&error))?;
+            } else if is_broken(&error) {
+                self.invalidate(generation);
+                if repeats_left == 0 || error.is_timeout() {
+                    return Err(queue_error(&error));
+                }
+                repeats_left -= 1;
+            } else {
+                return Err(queue_error(&error));
+            }
+        }
+    }
+
+    async fn connection(&self) -> Result<(MultiplexedConnection, u64), QueueError> {
+        if let Some(open) = self.open_connection()? {
+            return Ok(open);
+        }
+        // One at a time; who waited finds the connection, or the failure, of who went first.
+        let permit = self.opening.acquire().await.map_err(|error| QueueError::Unavailable(error.into()))?;
+        if let Some(open) = self.open_connection()? {
+            return Ok(open);
+        }
+        let opened = match timeout(CONNECT_TIMEOUT, self.open()).await {
+            Ok(Ok(opened)) => Ok(opened),
+            Ok(Err(error)) => Err(error),
+            Err(elapsed) => Err(QueueError::Unavailable(elapsed.into())),
+        };
+        let answer = match opened {
+            Ok((connection, epoch)) => Ok(self.keep(connection, epoch)),
+            Err(error) => {
+                self.note_failure(&error);
+                Err(error)
+            }
+        };
+        drop(permit);
+        answer
+    }
+
+    /// The open connection; an error while it is too early to try again.
+    fn open_connection(&self) -> Result<Option<(MultiplexedConnection, u64)>, QueueError> {
+        self.with_slot(|slot| match (&slot.connection, slot.blocked_until) {
+            (Some(connection), _) => Ok(Some((connection.clone(), slot.generation))),
+            (None, Some(until)) if Instant::now() < until => {
+                Err(QueueError::Unavailable(slot.last_failure.clone().into()))
+            }
+            (None, _) => Ok(None),
+        })
+    }
+
+    async fn open(&self) -> Result<(MultiplexedConnection, String), QueueError> {
+        let config = AsyncConnectionConfig::new()
+            .set_response_timeout(Some(CALL_TIMEOUT))
+            .set_connection_timeout(Some(CONNECT_TIMEOUT));
+        let connection = self.client.get_multiplexed_async_connection_with_config(&config).await;
+        let mut connection = connection.map_err(|error| match queue_error(&error) {
+            QueueError::TimedOut { .. } => QueueError::Unavailable(error.into()),
+            other => other,
+        })?;
+        let epoch = prepare(&mut connection).await.map_err(|error| queue_error(&error))?;
+        Ok((connection, epoch))
+    }
+
+    fn keep(&self, connection: MultiplexedConnection, epoch: String) -> (MultiplexedConnection, u64) {
+        let (lost, generation) = self.with_slot(|slot| {
+            let lost = slot.epoch.as_ref().is_some_and(|known| *known != epoch);
+            let generation = slot.generation + 1;
+            *slot = Slot {
+                connection: Some(connection.clone()),
+                generation,
+                epoch: Some(epoch),
+                ..Slot::default()
+            };
+            (lost, generation)
+        });
+        if lost {
+            tracing::warn!("Redis has lost its data: jobs that were queued or running are gone");
+            self.losses.send_modify(|losses| *losses += 1);
+        }
+        (connection, generation)
+    }
+
+    fn note_failure(&self, error: &QueueError) {
+        let text = match std::error::Error::source(error) {
+            Some(cause) => cause.to_string(),
+            None => error.to_string(),
+        };
+        let failures = self.with_slot(|slot| {
+            slot.failures = slot.failures.saturating_add(1);
+            slot.blocked_until = Some(Instant::now() + RECONNECT.delay(slot.failures, fastrand::f64()));
+            slot.last_failure.clone_from(&text);
+            slot.failures
+        });
+        if failures == 1 {
+            tracing::warn!(error = text, "Redis cannot be reached");
+        }
+    }
+
+    fn invalidate(&self, generation: u64) {
+        self.with_slot(|slot| {
+            if slot.generation == generation {
+                slot.connection = None;
+            }
+        });
+    }
+
+    fn with_slot<T>(&self, act: impl FnOnce(&mut Slot) -> T) -> T {
+        act(&mut self.slot.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}
+
+/// What goes over the connection in one write.
+#[derive(Clone, Copy)]
+enum Request<'a> {
+    One(&'a Cmd),
+    Many(&'a Pipeline),
+}
+
+impl Request<'_> {
+    async fn send(self, connection: &mut MultiplexedConnection) -> Result<Value, RedisError> {
+        match self {
+            Self::One(command) => command.query_async(connection).await,
+            Self::Many(pipeline) => pipeline.query_async(connection).await.map(Value::Array),
+        }
+    }
+}
+
+/// Makes sure that our functions are there, and reads the epoch.
+async fn prepare(connection: &mut MultiplexedConnection) -> Result<String, RedisError> {
+    let mut revision = redis::cmd("FCALL");
+    revision.arg(functions::REVISION_OF).arg(0);
+    match revision.query_async::<i64>(connection).await {
+        Ok(loaded) if loaded >= functions::revision() => {}
+        Ok(_older) => load_library(connection).await?,
+        Err(error) if is_function_missing(&error) => load_library(connection).await?,
+        Err(error) => return Err(error),
+    }
+    let fresh = uuid::Uuid::new_v4().simple().to_string();
+    let mut pipeline = redis::pipe();
+    pipeline.cmd("SET").arg(keys::EPOCH).arg(fresh).arg("NX").ignore().cmd("GET").arg(keys::EPOCH);
+    let (epoch,): (String,) = pipeline.query_async(connection).await?;
+    Ok(epoch)
+}
+
+async fn load_library(connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
+    let mut load = redis::cmd("FUNCTION");
+    load.arg("LOAD").arg("REPLACE").arg(functions::LIBRARY);
+    load.query_async(connection).await
+}
+
+fn is_function_missing(error: &RedisError) -> bool {
+    error.detail().is_some_and(|detail| detail.contains("Function not found"))
+        || error.to_string().contains("Function not found")
+}
+
+/// True when the connection is of no more use.
+fn is_broken(error: &RedisError) -> bool {
+    error.is_io_error()
+        || error.is_connection_dropped()
+        || error.is_unrecoverable_error()
+        || error.is_timeout()
+}
+
+/// A Redis error in the words of the port.
+pub(super) fn queue_error(error: &RedisError) -> QueueError {
+    if error.is_timeout() {
+        return QueueError::TimedOut { after: CALL_TIMEOUT };
+    }
+    if is_broken(error) {
+        return QueueError::Unavailable(error.clone().into());
+    }
+    match error.code() {
+        // It is there, and will be of use soon: starting, failing over, or in a slow script.
+        Some("LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "BUSY") => {
+            QueueError::Unavailable(error.clone().into())
+        }
+        Some(_) | None => rejected(error),
+    }
+}
+
+fn rejected(error: &RedisError) -> QueueError {
+    QueueError::Rejected { reason: error.to_string() }
+}
+
+/// An answer that is not of the shape that was agreed on.
+pub(super) fn unexpected(what: &str, answer: &Value) -> QueueError {
+    let mut shown = format!("{answer:?}");
+    shown.truncate(shown.char_indices().nth(200).map_or(shown.len(), |(at, _)| at));
+    QueueError::Corrupt { what: what.to_owned(), source: format!("unexpected answer {shown}").into() }
+}

@@ -1,0 +1,31 @@
+//! The library of Redis Functions: its text, its names, and how it gets into Redis.
+
+/// The library as Redis loads it. A changed function needs a higher `REVISION` in `common.lua`; a changed meaning of
+/// keys or arguments needs a new library beside this one, so that two versions can run together.
+pub(super) const LIBRARY: &str = concat!(
+    include_str!("functions/common.lua"),
+    include_str!("functions/submit.lua"),
+    include_str!("functions/actor.lua"),
+    include_str!("functions/supervisor.lua"),
+    include_str!("functions/upkeep.lua"),
+);
+
+/// The function that answers with the revision of the library that is loaded.
+pub(super) const REVISION_OF: &str = "hero_revision";
+
+/// The revision of [`LIBRARY`].
+pub(super) fn revision() -> i64 {
+    let line = LIBRARY.lines().find_map(|line| line.strip_prefix("local REVISION = "));
+    line.and_then(|number| number.trim().parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_revision_is_read_from_the_library() {
+        assert!(revision() >= 1);
+        assert!(LIBRARY.starts_with("#!lua name=hero_v1\n"));
+    }
+}

@@ -1,0 +1,227 @@
+#!lua name=hero_v1
+-- One queue of one script type. Every function gets the key of its queue stream and derives the others from it; all
+-- share one hash tag. Loops are bounded by their callers (at most 1000 jobs a call).
+
+local REVISION = 1
+local GROUP = 'g'
+local EVENTS_KEPT = 100000
+local DEAD_KEPT = 10000
+local REPLIES_KEPT = 10000
+local INLINE_RESULT = 16384    -- bytes of a result that travels in a reply; a longer one is read from the record
+local WAITERS = 8              -- supervisors that can wait for one job by reply; others look at the record
+local REQUEST_KEPT = 86400000  -- milliseconds for which a request id stands for its job
+local TYPES = { 'osis', 'sal', 'v', 'python' }
+
+-- What a reader of a job gets: everything but the script.
+local BASIC = {
+  'id', 'script_type', 'status', 'caller_id', 'context_id', 'env_vars', 'labels', 'timeout', 'retries', 'backoff',
+  'queue_timeout', 'result_ttl', 'run_at', 'target_actor', 'kind', 'attempt', 'actor_id', 'created_at', 'started_at',
+  'finished_at', 'due_at', 'output', 'result_kind', 'error', 'error_detail', 'cancel_reason',
+}
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function queue(q)
+  local base = string.sub(q, 1, -2)
+  return {
+    base = base, q = q, front = base .. 'front', rec = 'hero:job:' .. string.sub(base, 6), events = base .. 'events',
+    jobs = base .. 'jobs', done = base .. 'done', delayed = base .. 'delayed', waits = base .. 'waits',
+    dlq = base .. 'dlq', actors = base .. 'actors', rep = base .. 'rep:', req = 'hero:req:' .. string.sub(base, 6),
+  }
+end
+
+local function inbox(k, actor)
+  return k.base .. 'in:' .. actor
+end
+
+-- Where messages for the process of an actor go: drain, cancel, wake.
+local function control(k, actor)
+  return k.base .. 'ctl:' .. actor
+end
+
+local function tell(k, actor, ...)
+  redis.call('XADD', control(k, actor), 'NOMKSTREAM', 'MAXLEN', '~', 100, '*', ...)
+end
+
+-- The stream of a lane letter.
+local function lane(k, letter, actor)
+  if letter == 'q' then return k.q end
+  if letter == 'f' then return k.front end
+  return inbox(k, actor)
+end
+
+local function add_event(k, id, state, attempt, actor)
+  redis.call('XADD', k.events, 'MAXLEN', '~', EVENTS_KEPT, '*', 'id', id, 'state', state, 'attempt', attempt, 'actor', actor)
+end
+
+-- The record of a job as the functions need it; nil when there is none.
+local function load(k, id)
+  local r = redis.call('HMGET', k.rec .. id, 'at', 'status', 'rep', 'result_ttl', 'wait_until', 'kind', 'retries', 'target_actor',
+    'started_at', 'attempt')
+  if not r[2] then return nil end
+  return {
+    at = r[1], status = r[2], rep = r[3], ttl = tonumber(r[4]) or 86400000, waits = r[5], ping = r[6] == 'ping',
+    max = (tonumber(r[7]) or 0) + 1, target = r[8], started = r[9], attempt = tonumber(r[10]) or 0,
+  }
+end
+
+local function ended(status)
+  return status == 'succeeded' or status == 'failed' or status == 'cancelled'
+end
+
+-- Basic fields as a flat list of names and values; nil when there is no such job.
+local function basic(k, id)
+  local values = redis.call('HMGET', k.rec .. id, unpack(BASIC))
+  if not values[1] then return nil end
+  local flat, n = {}, 0
+  for i = 1, #BASIC do
+    if values[i] then
+      flat[n + 1], flat[n + 2] = BASIC[i], values[i]
+      n = n + 2
+    end
+  end
+  return flat
+end
+
+-- What is written once a call, not once a job.
+local function batch()
+  return { del = {}, done = {}, replies = {} }
+end
+
+local function drop(b, key, eid)
+  local list = b.del[key]
+  if list then list[#list + 1] = eid else b.del[key] = { eid } end
+end
+
+local function flush(k, b)
+  for key, list in pairs(b.del) do redis.call('XDEL', key, unpack(list)) end
+  if #b.done > 0 then redis.call('ZADD', k.done, unpack(b.done)) end
+  for instance, list in pairs(b.replies) do
+    redis.call('XADD', k.rep .. instance, 'NOMKSTREAM', 'MAXLEN', '~', REPLIES_KEPT, '*', unpack(list))
+  end
+end
+
+-- The terminal write. `word` says what `body` is: none, text or json (a result), error (JSON), reason (of a cancel).
+-- The rest are more fields of the record.
+local function finish(k, b, now, id, r, state, attempt, actor, started, word, body, ...)
+  local rec = k.rec .. id
+  redis.call('HSET', rec, 'status', state, 'attempt', attempt, 'actor_id', actor, 'started_at', started, 'finished_at', now,
+    'updated_at', now, ...)
+  redis.call('PEXPIRE', rec, r.ttl)
+  if not r.ping then
+    local done = b.done
+    done[#done + 1] = now + r.ttl
+    done[#done + 1] = id
+    add_event(k, id, state, attempt, actor)
+  end
+  if r.waits then redis.call('ZREM', k.waits, id) end
+  if r.rep then
+    if #body > INLINE_RESULT then word, body = 'see', '' end
+    local value = string.format('%s %s %s %d %s %s\n%s', state, attempt, started == '' and '-' or started, now,
+      actor == '' and '-' or actor, word, body)
+    for instance in string.gmatch(r.rep, '%S+') do
+      local list = b.replies[instance]
+      if not list then
+        list = {}
+        b.replies[instance] = list
+      end
+      list[#list + 1] = id
+      list[#list + 1] = value
+    end
+  end
+end
+
+local function bury(k, id, attempt, actor, message)
+  redis.call('XADD', k.dlq, 'MAXLEN', '~', DEAD_KEPT, '*', 'id', id, 'attempt', attempt, 'actor', actor, 'error', message)
+end
+
+-- Sets one field of a flat list.
+local function set(flat, name, value)
+  for i = 1, #flat, 2 do
+    if flat[i] == name then
+      flat[i + 1] = value
+      return
+    end
+  end
+  flat[#flat + 1] = name
+  flat[#flat + 1] = value
+end
+
+local function get(flat, name)
+  for i = 1, #flat, 2 do
+    if flat[i] == name then return flat[i + 1] end
+  end
+  return nil
+end
+
+local function read_entry(key, eid)
+  local found = redis.call('XRANGE', key, eid, eid)[1]
+  return found and found[2]
+end
+
+-- Adds a job that had the entry `old` at `eid` once more, in front or in its inbox. The field `order` keeps where it
+-- stood at first, so that jobs which are given back can be put in order again.
+local function add_again(k, letter, key, eid, id, old, attempt)
+  local entry = old or { 'id', id }
+  set(entry, 'attempt', attempt)
+  if not get(entry, 'order') then set(entry, 'order', eid) end
+  if letter == 'i' then return 'i:' .. redis.call('XADD', key, '*', unpack(entry)) end
+  return 'f:' .. redis.call('XADD', k.front, '*', unpack(entry))
+end
+
+local function lost_error(message)
+  return cjson.encode({ kind = 'actor_lost', message = message })
+end
+
+-- Takes one pending entry from an actor that is gone. Answers 'retried', 'failed' or nil.
+local function take_back(k, b, now, key, letter, eid, consumer, message, detail)
+  local entry = read_entry(key, eid)
+  if redis.call('XACK', key, GROUP, eid) == 0 then return nil end
+  drop(b, key, eid)
+  local id = entry and get(entry, 'id')
+  local r = id and load(k, id)
+  if not r or ended(r.status) or r.at ~= letter .. ':' .. eid then return nil end
+  local actor = string.match(consumer, '^[^.]*')
+  local attempt = tonumber(get(entry, 'attempt')) or 1
+  local started = r.status == 'running' and r.started or ''
+  if attempt < r.max then
+    local at = add_again(k, letter, key, eid, id, entry, attempt + 1)
+    redis.call('HSET', k.rec .. id, 'status', 'queued', 'at', at, 'attempt', attempt, 'actor_id', actor, 'updated_at', now)
+    if not r.ping then add_event(k, id, 'queued', attempt, actor) end
+    return 'retried'
+  end
+  finish(k, b, now, id, r, 'failed', attempt, actor, started, 'error', detail, 'error', message, 'error_detail', detail)
+  if not r.ping then bury(k, id, attempt, actor, message) end
+  return 'failed'
+end
+
+-- Pending entries, or none when the stream or its group is not there.
+local function pending(key, ...)
+  local found = redis.pcall('XPENDING', key, GROUP, ...)
+  if found.err then return {} end
+  return found
+end
+
+-- Who holds an entry; nil when nobody does.
+local function holder(key, eid)
+  local found = pending(key, eid, eid, 1)
+  return found[1] and found[1][2]
+end
+
+local function last_delivered(key)
+  local groups = redis.pcall('XINFO', 'GROUPS', key)
+  if groups.err then return nil end
+  for _, group in ipairs(groups) do
+    if get(group, 'name') == GROUP then return get(group, 'last-delivered-id') end
+  end
+  return nil
+end
+
+local function actor_ids(k)
+  return redis.call('HKEYS', k.actors)
+end
+
+redis.register_function('hero_revision', function() return REVISION end)

@@ -1,0 +1,156 @@
+//! Every key of ours, and how a lease names an entry.
+
+use crate::domain::id::{ActorId, JobId};
+use crate::domain::script_type::ScriptType;
+use crate::ports::work_queue::Lease;
+
+/// Consumer group of every queue stream.
+pub(super) const GROUP: &str = "g";
+/// Records of all actors: a hash, id to JSON.
+pub(super) const ACTORS: &str = "hero:actors";
+/// Template of each script type: a hash, word to JSON.
+pub(super) const TEMPLATES: &str = "hero:templates";
+/// A random text, written once; another one means that Redis has lost its data.
+pub(super) const EPOCH: &str = "hero:epoch";
+
+/// The stream of jobs that any actor of the type may take.
+pub(super) fn queue(script_type: ScriptType) -> String {
+    format!("hero:{{{script_type}}}:q")
+}
+
+/// The stream of retried, reclaimed and released jobs, which is read first.
+pub(super) fn front(script_type: ScriptType) -> String {
+    format!("hero:{{{script_type}}}:front")
+}
+
+/// The stream of what is meant for one actor only.
+pub(super) fn inbox(script_type: ScriptType, actor: &ActorId) -> String {
+    format!("hero:{{{script_type}}}:in:{actor}")
+}
+
+/// The stream of messages for the process of one actor: drain, cancel, wake.
+pub(super) fn control(script_type: ScriptType, actor: &ActorId) -> String {
+    format!("hero:{{{script_type}}}:ctl:{actor}")
+}
+
+/// The record of a job, a hash.
+pub(super) fn job(script_type: ScriptType, id: &JobId) -> String {
+    format!("hero:job:{{{script_type}}}:{id}")
+}
+
+/// Ids of listed jobs by the time of their acceptance, a sorted set.
+pub(super) fn jobs(script_type: ScriptType) -> String {
+    format!("hero:{{{script_type}}}:jobs")
+}
+
+/// Ends of jobs that one supervisor waits for, a stream.
+pub(super) fn replies(script_type: ScriptType, instance: &str) -> String {
+    format!("hero:{{{script_type}}}:rep:{instance}")
+}
+
+/// The three streams in which a job can wait, in the order in which an actor serves them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Lane {
+    /// Retried, reclaimed and released jobs.
+    Front,
+    /// Pinned jobs.
+    Inbox,
+    /// All others.
+    Queue,
+}
+
+impl Lane {
+    pub(super) const ALL: [Lane; 3] = [Self::Front, Self::Inbox, Self::Queue];
+
+    /// The letter that stands for the lane in records and leases.
+    pub(super) fn letter(self) -> &'static str {
+        match self {
+            Self::Front => "f",
+            Self::Inbox => "i",
+            Self::Queue => "q",
+        }
+    }
+
+    fn of_letter(letter: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|lane| lane.letter() == letter)
+    }
+}
+
+/// A stream entry in a lane: what a lease is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) lane: Lane,
+    millis: u64,
+    sequence: u64,
+}
+
+impl Place {
+    /// The place of an entry id as Redis writes it.
+    pub(super) fn new(lane: Lane, entry: &str) -> Option<Self> {
+        let (millis, sequence) = entry.split_once('-')?;
+        Some(Self { lane, millis: millis.parse().ok()?, sequence: sequence.parse().ok()? })
+    }
+
+    /// The entry id as Redis writes it.
+    pub(super) fn entry(self) -> String {
+        format!("{}-{}", self.millis, self.sequence)
+    }
+
+    /// The token of a lease, padded so that tokens sort as places do.
+    pub(super) fn token(self) -> String {
+        format!("{}:{:013}-{:010}", self.lane.letter(), self.millis, self.sequence)
+    }
+
+    /// The place that a lease names; None for a token that is not ours.
+    pub(super) fn of(lease: &Lease) -> Option<Self> {
+        let (letter, entry) = lease.token.split_once(':')?;
+        Self::new(Lane::of_letter(letter)?, entry)
+    }
+
+    /// The place in the words of a record: letter, colon, entry id.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (letter, entry) = text.split_once(':')?;
+        Self::new(Lane::of_letter(letter)?, entry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_one_queue_share_one_hash_tag() {
+        let actor = ActorId::parse("osis_actor_0").unwrap();
+        let id = JobId::parse("j1").unwrap();
+        let keys = [
+            queue(ScriptType::OSIS),
+            front(ScriptType::OSIS),
+            inbox(ScriptType::OSIS, &actor),
+            job(ScriptType::OSIS, &id),
+            jobs(ScriptType::OSIS),
+            replies(ScriptType::OSIS, "s1"),
+            control(ScriptType::OSIS, &actor),
+        ];
+        assert!(keys.iter().all(|key| key.starts_with("hero:") && key.contains("{osis}:")), "{keys:?}");
+    }
+
+    #[test]
+    fn tokens_sort_as_the_queue_does_and_name_their_entry() {
+        let places = [
+            (Lane::Front, "9-12"),
+            (Lane::Queue, "9-9"),
+            (Lane::Queue, "9-10"),
+            (Lane::Queue, "1700000000000-0"),
+        ]
+        .map(|(lane, entry)| (Place::new(lane, entry).unwrap(), entry));
+        let tokens: Vec<String> = places.iter().map(|(place, _)| place.token()).collect();
+        assert!(tokens.is_sorted(), "{tokens:?}");
+        for ((place, entry), token) in places.into_iter().zip(tokens) {
+            let lease = Lease { token, job_id: JobId::parse("j").unwrap() };
+            assert_eq!(Place::of(&lease), Some(place));
+            assert_eq!(place.entry(), entry);
+        }
+        let foreign = Lease { token: "x".to_owned(), job_id: JobId::parse("j").unwrap() };
+        assert_eq!(Place::of(&foreign), None);
+    }
+}

@@ -1,0 +1,124 @@
+//! Who waits for the end of which job.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::domain::id::JobId;
+use crate::domain::job::Finished;
+use crate::domain::script_type::ScriptType;
+use crate::ports::job_queue::Completion;
+
+/// Places that wait, by job. Sorted, so that a sweep can go on where the last one stopped.
+#[derive(Default)]
+pub(super) struct Awaiters {
+    places: Mutex<BTreeMap<JobId, Place>>,
+}
+
+struct Place {
+    since: Instant,
+    /// The queue that has the job; None until the submit was answered.
+    script_type: Option<ScriptType>,
+    senders: Vec<oneshot::Sender<Finished>>,
+}
+
+impl Awaiters {
+    /// A place for one more who waits.
+    pub(super) fn add(&self, id: &JobId) -> Completion {
+        let (sender, completion) = Completion::pair();
+        self.with(|places| {
+            let place = places.entry(id.clone()).or_insert_with(|| Place {
+                since: Instant::now(),
+                script_type: None,
+                senders: Vec::with_capacity(1),
+            });
+            place.senders.push(sender);
+        });
+        completion
+    }
+
+    /// The job is known to be in this queue: from now on the sweep looks after it.
+    pub(super) fn confirm(&self, id: &JobId, script_type: ScriptType) {
+        self.with(|places| {
+            if let Some(place) = places.get_mut(id) {
+                place.script_type = Some(script_type);
+            }
+        });
+    }
+
+    /// Forgets places of a job whose completions were dropped.
+    pub(super) fn prune(&self, id: &JobId) {
+        self.with(|places| {
+            if let Some(place) = places.get_mut(id) {
+                place.senders.retain(|sender| !sender.is_closed());
+                if place.senders.is_empty() {
+                    places.remove(id);
+                }
+            }
+        });
+    }
+
+    /// Tells everybody who waits for this job.
+    pub(super) fn resolve(&self, id: &JobId, end: &Finished) {
+        let place = self.with(|places| places.remove(id));
+        for sender in place.into_iter().flat_map(|place| place.senders) {
+            // Who no longer listens does not mind.
+            drop(sender.send(end.clone()));
+        }
+    }
+
+    /// Breaks the completions of a job that is no more.
+    pub(super) fn abandon(&self, id: &JobId) {
+        self.with(|places| places.remove(id));
+    }
+
+    /// Whether anybody waits for this job.
+    pub(super) fn has(&self, id: &JobId) -> bool {
+        self.with(|places| places.contains_key(id))
+    }
+
+    /// Breaks all completions.
+    pub(super) fn clear(&self) {
+        self.with(BTreeMap::clear);
+    }
+
+    /// The next jobs behind `after` that are waited for since at least `age`, looking at no more than `limit` places
+    /// and dropping those that nobody waits for any more. The second part says where to go on; None at the end.
+    pub(super) fn next(
+        &self,
+        after: Option<&JobId>,
+        age: Duration,
+        limit: usize,
+    ) -> (Vec<(JobId, ScriptType)>, Option<JobId>) {
+        self.with(|places| {
+            let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+            let mut due = Vec::new();
+            let mut deserted = Vec::new();
+            let mut last = None;
+            let mut seen = 0;
+            for (id, place) in places.range::<JobId, _>((start, Bound::Unbounded)).take(limit) {
+                seen += 1;
+                if place.senders.iter().all(oneshot::Sender::is_closed) {
+                    deserted.push(id.clone());
+                } else if let Some(script_type) = place.script_type
+                    && place.since.elapsed() >= age
+                {
+                    due.push((id.clone(), script_type));
+                }
+                last = Some(id.clone());
+            }
+            for id in deserted {
+                places.remove(&id);
+            }
+            (due, last.filter(|_| seen == limit))
+        })
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut BTreeMap<JobId, Place>) -> T) -> T {
+        act(&mut self.places.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,162 @@
+//! Pages of jobs, newest first over all queues.
+
+use redis::Value;
+
+use super::super::connection::{Link, unexpected};
+use super::super::keys;
+use super::super::records::{BASIC, Fields, decode_job, millis, time_of};
+use super::number;
+use crate::domain::id::JobId;
+use crate::domain::job::Job;
+use crate::domain::script_type::ScriptType;
+use crate::ports::job_queue::{JobCursor, JobFilter, JobPage, QueueError};
+
+/// Index entries that are read at once from one queue, and records that are read at once.
+const CHUNK: usize = 200;
+/// Records that one page may look at; a page with a rare filter ends early and has a next one.
+const LOOKED_AT: usize = 5000;
+
+/// Reads one page.
+pub(super) async fn page(
+    link: &Link,
+    filter: &JobFilter,
+    after: Option<&JobCursor>,
+    limit: usize,
+) -> Result<JobPage, QueueError> {
+    let mut indexes = Vec::new();
+    for script_type in ScriptType::ALL {
+        if filter.script_types.is_empty() || filter.script_types.contains(&script_type) {
+            indexes.push(Index::new(script_type, filter, after));
+        }
+    }
+    let mut jobs = Vec::new();
+    let mut last = None;
+    let mut looked_at = 0;
+    loop {
+        let found = newest(link, &mut indexes, CHUNK.min(LOOKED_AT - looked_at)).await?;
+        if found.is_empty() {
+            return Ok(JobPage { jobs, next: None });
+        }
+        looked_at += found.len();
+        let records = read(link, &found).await?;
+        for ((_script_type, position), job) in found.into_iter().zip(records) {
+            if jobs.len() == limit {
+                return Ok(JobPage { jobs, next: last });
+            }
+            last = Some(position);
+            if let Some(job) = job
+                && passes(filter, &job)
+            {
+                jobs.push(job);
+            }
+        }
+        if jobs.len() == limit || looked_at >= LOOKED_AT {
+            return Ok(JobPage { jobs, next: last });
+        }
+    }
+}
+
+/// The index of one queue, read downwards.
+struct Index {
+    script_type: ScriptType,
+    /// No entry with a higher score is read; entries with this score are read behind `skip` others.
+    max: i64,
+    skip: usize,
+    min: i64,
+    after: Option<JobCursor>,
+    /// Read and not yet handed on, newest last.
+    buffer: Vec<JobCursor>,
+    exhausted: bool,
+}
+
+impl Index {
+    fn new(script_type: ScriptType, filter: &JobFilter, after: Option<&JobCursor>) -> Self {
+        let before = filter.created_before.map_or(i64::MAX, |time| millis(time).saturating_sub(1));
+        let max = after.map_or(before, |cursor| cursor.created_ms.min(before));
+        let min = filter.created_after.map_or(0, millis);
+        let after = after.cloned();
+        Self { script_type, max, skip: 0, min, after, buffer: Vec::new(), exhausted: max < min }
+    }
+
+    async fn fill(&mut self, link: &Link) -> Result<(), QueueError> {
+        while self.buffer.is_empty() && !self.exhausted {
+            let mut range = redis::cmd("ZRANGE");
+            range.arg(keys::jobs(self.script_type)).arg(self.max).arg(self.min).arg("BYSCORE").arg("REV");
+            range.arg("LIMIT").arg(self.skip).arg(CHUNK).arg("WITHSCORES");
+            let answer = link.call(&range).await?;
+            let Value::Array(flat) = answer else { return Err(unexpected("an index of jobs", &answer)) };
+            let read = flat.len() / 2;
+            let mut flat = flat.into_iter();
+            while let (Some(id), Some(score)) = (flat.next(), flat.next()) {
+                let created_ms = number(&score).ok_or_else(|| unexpected("an index of jobs", &score))?;
+                if created_ms == self.max {
+                    self.skip += 1;
+                } else {
+                    (self.max, self.skip) = (created_ms, 1);
+                }
+                // Somebody else's id in our index is not a job of ours.
+                let Value::BulkString(id) = id else { continue };
+                let Ok(job_id) = JobId::parse(&String::from_utf8_lossy(&id)) else { continue };
+                let behind = |cursor: &JobCursor| {
+                    (created_ms, job_id.as_str()) < (cursor.created_ms, cursor.job_id.as_str())
+                };
+                if self.after.as_ref().is_none_or(behind) {
+                    self.buffer.push(JobCursor { created_ms, job_id });
+                }
+            }
+            self.buffer.reverse();
+            self.exhausted = read < CHUNK;
+        }
+        Ok(())
+    }
+}
+
+/// The newest `count` entries of all indexes, and takes them off.
+async fn newest(
+    link: &Link,
+    indexes: &mut [Index],
+    count: usize,
+) -> Result<Vec<(ScriptType, JobCursor)>, QueueError> {
+    let mut found = Vec::with_capacity(count);
+    while found.len() < count {
+        for index in indexes.iter_mut() {
+            index.fill(link).await?;
+        }
+        let newest = indexes.iter_mut().max_by(|a, b| {
+            let key = |index: &Index| index.buffer.last().map(|at| (at.created_ms, at.job_id.clone()));
+            key(a).cmp(&key(b))
+        });
+        let Some(index) = newest else { break };
+        let Some(cursor) = index.buffer.pop() else { break };
+        found.push((index.script_type, cursor));
+    }
+    Ok(found)
+}
+
+/// The records, None where there is none any more.
+async fn read(link: &Link, found: &[(ScriptType, JobCursor)]) -> Result<Vec<Option<Job>>, QueueError> {
+    let mut pipeline = redis::pipe();
+    for (script_type, cursor) in found {
+        pipeline.cmd("HMGET").arg(keys::job(*script_type, &cursor.job_id)).arg(&BASIC);
+    }
+    let answers = link.pipe(&pipeline).await?;
+    let mut jobs = Vec::with_capacity(answers.len());
+    for ((script_type, cursor), answer) in found.iter().zip(answers) {
+        let Value::Array(values) = answer else { return Err(unexpected("a job", &answer)) };
+        let fields = Fields::from_known(keys::job(*script_type, &cursor.job_id), &BASIC, values)?;
+        jobs.push(match fields {
+            Some(fields) => Some(decode_job(&cursor.job_id, *script_type, &fields)?),
+            None => None,
+        });
+    }
+    Ok(jobs)
+}
+
+fn passes(filter: &JobFilter, job: &Job) -> bool {
+    (filter.states.is_empty() || filter.states.contains(&job.state))
+        && filter.caller_id.as_ref().is_none_or(|caller| *caller == job.spec.caller_id)
+        && filter.context_id.as_ref().is_none_or(|context| *context == job.spec.context_id)
+        && filter.actor_id.as_ref().is_none_or(|actor| job.actor_id.as_ref() == Some(actor))
+        && filter.created_after.is_none_or(|time| job.created_at >= time_of(millis(time)))
+        && filter.created_before.is_none_or(|time| job.created_at < time)
+}

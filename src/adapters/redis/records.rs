@@ -1,0 +1,289 @@
+//! How jobs stand in Redis: flat fields, in Hero's words and a few of ours.
+
+mod actor;
+mod end;
+mod fields;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+pub(super) use actor::{decode_actor, decode_config, encode_actor, encode_config};
+pub(super) use end::{Reply, decode_error, decode_reply, encode_error, finished_of};
+pub(super) use fields::Fields;
+
+use crate::domain::backoff::Backoff;
+use crate::domain::id::{ActorId, JobId};
+use crate::domain::job::{Job, JobKind, JobResult, JobSpec, JobState, ResultKind, RetryPolicy};
+use crate::domain::script_type::ScriptType;
+use crate::ports::job_queue::QueueError;
+
+/// Fields of a record without the script; the functions answer with the same.
+pub(super) const BASIC: [&str; 26] = [
+    "id",
+    "script_type",
+    "status",
+    "caller_id",
+    "context_id",
+    "env_vars",
+    "labels",
+    "timeout",
+    "retries",
+    "backoff",
+    "queue_timeout",
+    "result_ttl",
+    "run_at",
+    "target_actor",
+    "kind",
+    "attempt",
+    "actor_id",
+    "created_at",
+    "started_at",
+    "finished_at",
+    "due_at",
+    "output",
+    "result_kind",
+    "error",
+    "error_detail",
+    "cancel_reason",
+];
+
+/// Fields that an actor needs of a job whose entry does not carry them.
+pub(super) const TASK: [&str; 14] = [
+    "id",
+    "script",
+    "caller_id",
+    "context_id",
+    "env_vars",
+    "labels",
+    "timeout",
+    "retries",
+    "backoff",
+    "queue_timeout",
+    "result_ttl",
+    "run_at",
+    "target_actor",
+    "kind",
+];
+
+/// Largest script that travels in the queue entry, in bytes; a larger one is read from the record.
+const INLINE_SCRIPT: usize = 4096;
+/// Largest rest that travels with it.
+const INLINE_REST: usize = 1024;
+
+/// Names and values of what a caller asked for, as they stand in the record and in a small entry.
+pub(super) fn encode_spec<'a>(id: &'a JobId, spec: &'a JobSpec) -> Vec<(&'static str, Cow<'a, str>)> {
+    let mut fields: Vec<(&'static str, Cow<'a, str>)> = Vec::with_capacity(16);
+    fields.push(("id", id.as_str().into()));
+    fields.push(("script_type", spec.script_type.as_str().into()));
+    fields.push(("script", spec.script.as_str().into()));
+    fields.push(("caller_id", spec.caller_id.as_str().into()));
+    fields.push(("context_id", spec.context_id.as_str().into()));
+    fields.push(("timeout", seconds(spec.run_timeout).into()));
+    fields.push(("retries", spec.retry.max_attempts.saturating_sub(1).to_string().into()));
+    if !spec.env.is_empty() {
+        fields.push(("env_vars", pairs(&spec.env).into()));
+    }
+    if !spec.labels.is_empty() {
+        fields.push(("labels", pairs(&spec.labels).into()));
+    }
+    let defaults = RetryPolicy::default();
+    if spec.retry.backoff != defaults.backoff {
+        let Backoff { initial, max } = spec.retry.backoff;
+        fields.push(("backoff", format!("{} {}", initial.as_millis(), max.as_millis()).into()));
+    }
+    if let Some(queue_timeout) = spec.queue_timeout {
+        fields.push(("queue_timeout", queue_timeout.as_millis().to_string().into()));
+    }
+    if spec.result_ttl != DEFAULT_TTL {
+        fields.push(("result_ttl", spec.result_ttl.as_millis().to_string().into()));
+    }
+    if let Some(run_at) = spec.run_at {
+        fields.push(("run_at", millis(run_at).to_string().into()));
+    }
+    if let Some(actor) = &spec.target_actor {
+        fields.push(("target_actor", actor.as_str().into()));
+    }
+    match spec.kind {
+        JobKind::Script => {}
+        JobKind::Ping => fields.push(("kind", "ping".into())),
+    }
+    fields
+}
+
+/// Whether the entry in the queue carries these fields, so that an actor need not read the record.
+pub(super) fn travels_inline(fields: &[(&'static str, Cow<'_, str>)]) -> bool {
+    let (mut script, mut rest) = (0, 0);
+    for (name, value) in fields {
+        if *name == "script" {
+            script = value.len();
+        } else {
+            rest += value.len();
+        }
+    }
+    script <= INLINE_SCRIPT && rest <= INLINE_REST
+}
+
+const DEFAULT_TTL: Duration = Duration::from_secs(24 * 3600);
+
+/// What a caller asked for.
+pub(super) fn decode_spec(fields: &Fields, script_type: ScriptType) -> Result<JobSpec, QueueError> {
+    let defaults = RetryPolicy::default();
+    let backoff = match fields.get("backoff") {
+        None => defaults.backoff,
+        Some(text) => {
+            let (initial, max) =
+                text.split_once(' ').ok_or_else(|| fields.corrupt("backoff", "is not two numbers"))?;
+            let number =
+                |text: &str| text.parse().map_err(|_| fields.corrupt("backoff", "is not two numbers"));
+            Backoff {
+                initial: Duration::from_millis(number(initial)?),
+                max: Duration::from_millis(number(max)?),
+            }
+        }
+    };
+    let retries: u32 = fields.number("retries")?.unwrap_or(0);
+    let kind = match fields.get("kind") {
+        None => JobKind::Script,
+        Some("ping") => JobKind::Ping,
+        Some(_) => return Err(fields.corrupt("kind", "is not a word of ours")),
+    };
+    Ok(JobSpec {
+        caller_id: fields.get("caller_id").unwrap_or_default().to_owned(),
+        context_id: fields.get("context_id").unwrap_or_default().to_owned(),
+        env: decode_pairs(fields, "env_vars")?,
+        labels: decode_pairs(fields, "labels")?,
+        run_timeout: decode_seconds(fields, "timeout")?.unwrap_or(Duration::from_secs(300)),
+        queue_timeout: fields.number("queue_timeout")?.map(Duration::from_millis),
+        retry: RetryPolicy { max_attempts: retries.saturating_add(1), backoff },
+        result_ttl: fields.number("result_ttl")?.map_or(DEFAULT_TTL, Duration::from_millis),
+        run_at: fields.time("run_at")?,
+        target_actor: fields.actor("target_actor")?,
+        kind,
+        ..JobSpec::new(script_type, fields.get("script").unwrap_or_default())
+    })
+}
+
+/// A whole job; the script is empty when `fields` has none.
+pub(super) fn decode_job(id: &JobId, script_type: ScriptType, fields: &Fields) -> Result<Job, QueueError> {
+    let spec = decode_spec(fields, script_type)?;
+    let state = decode_state(fields)?;
+    let created_at = fields.time("created_at")?.ok_or_else(|| fields.corrupt("created_at", "is missing"))?;
+    let mut job = Job {
+        id: id.clone(),
+        spec,
+        state,
+        attempt: fields.number("attempt")?.unwrap_or(0),
+        actor_id: fields.actor("actor_id")?,
+        created_at,
+        started_at: fields.time("started_at")?,
+        finished_at: None,
+        due_at: None,
+        result: None,
+        error: None,
+        cancel_reason: None,
+    };
+    match state {
+        JobState::Queued | JobState::Running => {}
+        JobState::Scheduled => job.due_at = fields.time("due_at")?,
+        JobState::RetryWait => {
+            job.due_at = fields.time("due_at")?;
+            job.error = Some(decode_error_fields(fields)?);
+        }
+        JobState::Succeeded => {
+            job.finished_at = fields.time("finished_at")?;
+            job.result = Some(decode_result(fields)?);
+        }
+        JobState::Failed => {
+            job.finished_at = fields.time("finished_at")?;
+            job.error = Some(decode_error_fields(fields)?);
+        }
+        JobState::Cancelled => {
+            job.finished_at = fields.time("finished_at")?;
+            job.cancel_reason = Some(fields.get("cancel_reason").unwrap_or_default().to_owned());
+        }
+    }
+    Ok(job)
+}
+
+/// The state of a job.
+pub(super) fn decode_state(fields: &Fields) -> Result<JobState, QueueError> {
+    let word = fields.get("status").ok_or_else(|| fields.corrupt("status", "is missing"))?;
+    JobState::parse(word).ok_or_else(|| fields.corrupt("status", &format!("{word:?} is not a word of ours")))
+}
+
+fn decode_result(fields: &Fields) -> Result<JobResult, QueueError> {
+    let word = fields.get("result_kind").unwrap_or("text");
+    let kind =
+        ResultKind::parse(word).ok_or_else(|| fields.corrupt("result_kind", "is not a word of ours"))?;
+    Ok(JobResult { text: fields.get("output").unwrap_or_default().to_owned(), kind })
+}
+
+fn decode_error_fields(fields: &Fields) -> Result<crate::domain::job::JobError, QueueError> {
+    let message = fields.get("error").unwrap_or_default();
+    match fields.get("error_detail") {
+        Some(detail) => decode_error(detail).map_err(|cause| fields.corrupt("error_detail", &cause)),
+        None => Ok(crate::domain::job::JobError::new(
+            crate::domain::job::JobErrorKind::ScriptError,
+            message.to_owned(),
+        )),
+    }
+}
+
+/// Milliseconds since 1970; 0 for what lies before.
+pub(super) fn millis(time: SystemTime) -> i64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The time so many milliseconds after 1970.
+pub(super) fn time_of(millis: i64) -> SystemTime {
+    let since = Duration::from_millis(u64::try_from(millis).unwrap_or(0));
+    SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// Seconds with up to three decimals, as Hero writes time-outs.
+fn seconds(span: Duration) -> String {
+    match span.subsec_millis() {
+        0 => span.as_secs().to_string(),
+        millis => format!("{}.{millis:03}", span.as_secs()),
+    }
+}
+
+fn decode_seconds(fields: &Fields, name: &'static str) -> Result<Option<Duration>, QueueError> {
+    let Some(seconds) = fields.number::<f64>(name)? else { return Ok(None) };
+    let span = Duration::try_from_secs_f64(seconds)
+        .map_err(|_| fields.corrupt(name, "is not a number of seconds"))?;
+    // A decimal fraction is not exact in binary: back to the whole milliseconds that were meant.
+    Ok(Some(Duration::from_millis(
+        u64::try_from((span + Duration::from_micros(500)).as_millis()).unwrap_or(u64::MAX),
+    )))
+}
+
+fn pairs(map: &BTreeMap<String, String>) -> String {
+    // Strings to strings: serde_json cannot fail on it.
+    serde_json::to_string(map).unwrap_or_default()
+}
+
+fn decode_pairs(fields: &Fields, name: &'static str) -> Result<BTreeMap<String, String>, QueueError> {
+    match fields.get(name) {
+        None | Some("") => Ok(BTreeMap::new()),
+        Some(json) => serde_json::from_str(json).map_err(|error| fields.corrupt(name, &error.to_string())),
+    }
+}
+
+impl Fields {
+    fn time(&self, name: &'static str) -> Result<Option<SystemTime>, QueueError> {
+        Ok(self.number(name)?.map(time_of))
+    }
+
+    fn actor(&self, name: &'static str) -> Result<Option<ActorId>, QueueError> {
+        match self.get(name) {
+            None | Some("") => Ok(None),
+            Some(text) => ActorId::parse(text).map(Some).map_err(|error| self.corrupt(name, &error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

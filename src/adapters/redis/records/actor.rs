@@ -1,0 +1,314 @@
+//! How actors stand in Redis: JSON with a version.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{millis, time_of};
+use crate::domain::actor::{
+    ActorConfig, ActorRecord, Desired, ExitStatus, Fault, FaultKind, LastExit, ManagedBy, Readiness,
+    RestartMode, RestartPolicy,
+};
+use crate::domain::backoff::Backoff;
+use crate::domain::id::{ActorId, NodeName};
+use crate::domain::script_type::ScriptType;
+use crate::ports::job_queue::QueueError;
+
+/// Grows when a field changes its meaning; a new field with a default does not need it.
+const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct ConfigRecord {
+    version: u32,
+    name: String,
+    binary: PathBuf,
+    script_type: String,
+    #[serde(default)]
+    args: Vec<String>,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    health_check: Option<String>,
+    #[serde(default)]
+    dependencies: Vec<String>,
+    working_dir: Option<PathBuf>,
+    sha256: Option<String>,
+    drain_timeout_ms: u64,
+    start_timeout_ms: u64,
+    readiness: ReadinessWord,
+    restart: RestartRecord,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ReadinessWord {
+    Queue,
+    Process,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RestartRecord {
+    mode: RestartWord,
+    initial_backoff_ms: u64,
+    max_backoff_ms: u64,
+    reset_after_ms: u64,
+    max_restarts: u32,
+    window_ms: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RestartWord {
+    Always,
+    OnFailure,
+    Never,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredActor {
+    version: u32,
+    id: String,
+    node: String,
+    config: ConfigRecord,
+    desired: DesiredWord,
+    managed_by: ManagedWord,
+    created_ms: i64,
+    generation: u64,
+    restart_count: u32,
+    last_pid: Option<u32>,
+    last_exit: Option<ExitRecord>,
+    #[serde(default)]
+    fault: Option<FaultRecord>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum DesiredWord {
+    Up,
+    Down,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ManagedWord {
+    User,
+    Scaler,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ExitRecord {
+    code: Option<i32>,
+    signal: Option<i32>,
+    at_ms: i64,
+    pid: u32,
+    requested: bool,
+    #[serde(default)]
+    log_tail: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FaultRecord {
+    kind: FaultWord,
+    message: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum FaultWord {
+    StartFailed,
+    CrashLoop,
+}
+
+/// A config as JSON.
+pub(in super::super) fn encode_config(config: &ActorConfig) -> Result<String, QueueError> {
+    serde_json::to_string(&config_record(config)).map_err(|error| corrupt(&config.name, error))
+}
+
+/// A config from JSON; `what` names it in errors.
+pub(in super::super) fn decode_config(what: &str, json: &str) -> Result<ActorConfig, QueueError> {
+    let record: ConfigRecord = serde_json::from_str(json).map_err(|error| corrupt(what, error))?;
+    config_of(what, record)
+}
+
+/// A record as JSON, with this generation.
+pub(in super::super) fn encode_actor(record: &ActorRecord, generation: u64) -> Result<String, QueueError> {
+    let ActorRecord {
+        id,
+        node,
+        config,
+        desired,
+        managed_by,
+        created_at,
+        generation: _,
+        restart_count,
+        last_pid,
+        last_exit,
+        fault,
+    } = record;
+    let stored = StoredActor {
+        version: VERSION,
+        id: id.as_str().to_owned(),
+        node: node.as_str().to_owned(),
+        config: config_record(config),
+        desired: match desired {
+            Desired::Up => DesiredWord::Up,
+            Desired::Down => DesiredWord::Down,
+        },
+        managed_by: match managed_by {
+            ManagedBy::User => ManagedWord::User,
+            ManagedBy::Scaler => ManagedWord::Scaler,
+        },
+        created_ms: millis(*created_at),
+        generation,
+        restart_count: *restart_count,
+        last_pid: *last_pid,
+        last_exit: last_exit.as_ref().map(|exit| ExitRecord {
+            code: exit.status.code(),
+            signal: exit.status.signal(),
+            at_ms: millis(exit.at),
+            pid: exit.pid,
+            requested: exit.requested,
+            log_tail: exit.log_tail.clone(),
+        }),
+        fault: fault.as_ref().map(|fault| FaultRecord {
+            kind: match fault.kind {
+                FaultKind::StartFailed => FaultWord::StartFailed,
+                FaultKind::CrashLoop => FaultWord::CrashLoop,
+            },
+            message: fault.message.clone(),
+        }),
+    };
+    serde_json::to_string(&stored).map_err(|error| corrupt(id.as_str(), error))
+}
+
+/// A record from JSON; `what` names it in errors.
+pub(in super::super) fn decode_actor(what: &str, json: &str) -> Result<ActorRecord, QueueError> {
+    let stored: StoredActor = serde_json::from_str(json).map_err(|error| corrupt(what, error))?;
+    check_version(what, stored.version)?;
+    Ok(ActorRecord {
+        id: ActorId::parse(&stored.id).map_err(|error| corrupt(what, error))?,
+        node: NodeName::parse(&stored.node).map_err(|error| corrupt(what, error))?,
+        config: config_of(what, stored.config)?,
+        desired: match stored.desired {
+            DesiredWord::Up => Desired::Up,
+            DesiredWord::Down => Desired::Down,
+        },
+        managed_by: match stored.managed_by {
+            ManagedWord::User => ManagedBy::User,
+            ManagedWord::Scaler => ManagedBy::Scaler,
+        },
+        created_at: time_of(stored.created_ms),
+        generation: stored.generation,
+        restart_count: stored.restart_count,
+        last_pid: stored.last_pid,
+        last_exit: stored.last_exit.map(|exit| LastExit {
+            status: match (exit.code, exit.signal) {
+                (Some(code), _) => ExitStatus::Code(code),
+                (None, Some(signal)) => ExitStatus::Signal(signal),
+                (None, None) => ExitStatus::Unknown,
+            },
+            at: time_of(exit.at_ms),
+            pid: exit.pid,
+            requested: exit.requested,
+            log_tail: exit.log_tail,
+        }),
+        fault: stored.fault.map(|fault| Fault {
+            kind: match fault.kind {
+                FaultWord::StartFailed => FaultKind::StartFailed,
+                FaultWord::CrashLoop => FaultKind::CrashLoop,
+            },
+            message: fault.message,
+        }),
+    })
+}
+
+fn config_record(config: &ActorConfig) -> ConfigRecord {
+    let config = config.clone();
+    let RestartPolicy { mode, backoff, reset_after, max_restarts, window } = config.restart;
+    ConfigRecord {
+        version: VERSION,
+        name: config.name,
+        binary: config.binary,
+        script_type: config.script_type.as_str().to_owned(),
+        args: config.args,
+        env: config.env,
+        health_check: config.health_check,
+        dependencies: config.dependencies,
+        working_dir: config.working_dir,
+        sha256: config.sha256,
+        drain_timeout_ms: span_millis(config.drain_timeout),
+        start_timeout_ms: span_millis(config.start_timeout),
+        readiness: match config.readiness {
+            Readiness::Queue => ReadinessWord::Queue,
+            Readiness::Process => ReadinessWord::Process,
+        },
+        restart: RestartRecord {
+            mode: match mode {
+                RestartMode::Always => RestartWord::Always,
+                RestartMode::OnFailure => RestartWord::OnFailure,
+                RestartMode::Never => RestartWord::Never,
+            },
+            initial_backoff_ms: span_millis(backoff.initial),
+            max_backoff_ms: span_millis(backoff.max),
+            reset_after_ms: span_millis(reset_after),
+            max_restarts,
+            window_ms: span_millis(window),
+        },
+        labels: config.labels,
+    }
+}
+
+fn config_of(what: &str, record: ConfigRecord) -> Result<ActorConfig, QueueError> {
+    check_version(what, record.version)?;
+    let script_type = ScriptType::parse(&record.script_type).map_err(|error| corrupt(what, error))?;
+    let RestartRecord { mode, initial_backoff_ms, max_backoff_ms, reset_after_ms, max_restarts, window_ms } =
+        record.restart;
+    Ok(ActorConfig {
+        args: record.args,
+        env: record.env,
+        health_check: record.health_check,
+        dependencies: record.dependencies,
+        working_dir: record.working_dir,
+        sha256: record.sha256,
+        drain_timeout: Duration::from_millis(record.drain_timeout_ms),
+        start_timeout: Duration::from_millis(record.start_timeout_ms),
+        readiness: match record.readiness {
+            ReadinessWord::Queue => Readiness::Queue,
+            ReadinessWord::Process => Readiness::Process,
+        },
+        restart: RestartPolicy {
+            mode: match mode {
+                RestartWord::Always => RestartMode::Always,
+                RestartWord::OnFailure => RestartMode::OnFailure,
+                RestartWord::Never => RestartMode::Never,
+            },
+            backoff: Backoff {
+                initial: Duration::from_millis(initial_backoff_ms),
+                max: Duration::from_millis(max_backoff_ms),
+            },
+            reset_after: Duration::from_millis(reset_after_ms),
+            max_restarts,
+            window: Duration::from_millis(window_ms),
+        },
+        labels: record.labels,
+        ..ActorConfig::new(record.name, record.binary, script_type)
+    })
+}
+
+fn check_version(what: &str, version: u32) -> Result<(), QueueError> {
+    if version <= VERSION {
+        return Ok(());
+    }
+    Err(corrupt(what, format!("version {version} is newer than this program: upgrade it")))
+}
+
+fn span_millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn corrupt(what: &str, source: impl Into<crate::ports::Cause>) -> QueueError {
+    QueueError::Corrupt { what: format!("the record of actor {what}"), source: source.into() }
+}

@@ -1,0 +1,85 @@
+//! How ends of jobs stand in replies, and errors in records.
+
+use serde::{Deserialize, Serialize};
+
+use super::time_of;
+use crate::domain::id::ActorId;
+use crate::domain::job::{Finished, Job, JobError, JobErrorKind, JobResult, Outcome, ResultKind};
+
+#[derive(Serialize, Deserialize)]
+struct ErrorRecord {
+    kind: String,
+    message: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    line: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    column: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    exit_code: Option<i32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signal: Option<i32>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    log_tail: Vec<String>,
+}
+
+/// An error as JSON.
+pub(in super::super) fn encode_error(error: &JobError) -> String {
+    let JobError { kind, message, line, column, exit_code, signal, log_tail } = error.clone();
+    let kind = kind.as_str().to_owned();
+    let record = ErrorRecord { kind, message, line, column, exit_code, signal, log_tail };
+    // Text and numbers: serde_json cannot fail on it.
+    serde_json::to_string(&record).unwrap_or_default()
+}
+
+/// An error from JSON, or what is wrong with it.
+pub(in super::super) fn decode_error(json: &str) -> Result<JobError, String> {
+    let record: ErrorRecord = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    let ErrorRecord { kind, message, line, column, exit_code, signal, log_tail } = record;
+    let kind = JobErrorKind::parse(&kind).ok_or_else(|| format!("{kind:?} is not a kind of error"))?;
+    Ok(JobError { kind, message, line, column, exit_code, signal, log_tail })
+}
+
+/// What a reply says.
+#[derive(Debug, PartialEq, Eq)]
+pub(in super::super) enum Reply {
+    /// How the job ended.
+    Ended(Finished),
+    /// It ended; how is too long for a reply and stands in the record.
+    See,
+}
+
+/// Reads a reply: `state attempt started finished actor word`, a line feed and the body.
+pub(in super::super) fn decode_reply(text: &str) -> Option<Reply> {
+    let (head, body) = text.split_once('\n')?;
+    let mut words = head.split(' ');
+    let _state = words.next()?;
+    let attempt = words.next()?.parse().ok()?;
+    let started_at = match words.next()? {
+        "-" => None,
+        number => Some(time_of(number.parse().ok()?)),
+    };
+    let finished_at = time_of(words.next()?.parse().ok()?);
+    let actor_id = match words.next()? {
+        "-" => None,
+        name => Some(ActorId::parse(name).ok()?),
+    };
+    let outcome = match words.next()? {
+        "see" => return Some(Reply::See),
+        "error" => Outcome::Failed(decode_error(body).ok()?),
+        "reason" => Outcome::Cancelled(body.to_owned()),
+        word => Outcome::Succeeded(JobResult { text: body.to_owned(), kind: ResultKind::parse(word)? }),
+    };
+    Some(Reply::Ended(Finished { outcome, attempt, actor_id, started_at, finished_at }))
+}
+
+/// The end of a job as its record tells it; None when it has not ended.
+pub(in super::super) fn finished_of(job: Job) -> Option<Finished> {
+    let Job { state: _, attempt, actor_id, started_at, finished_at, result, error, cancel_reason, .. } = job;
+    let finished_at = finished_at?;
+    let outcome = match (result, error, cancel_reason) {
+        (Some(result), _, _) => Outcome::Succeeded(result),
+        (None, Some(error), _) => Outcome::Failed(error),
+        (None, None, reason) => Outcome::Cancelled(reason?),
+    };
+    Some(Finished { outcome, attempt, actor_id, started_at, finished_at })
+}

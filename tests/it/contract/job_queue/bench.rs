@@ -1,0 +1,180 @@
+//! A queue to test, with supervisors and actors on it.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use hero_supervisor::ScriptType;
+use hero_supervisor::adapters::redis::{RedisConfig, RedisQueue, RedisWorkQueue};
+use hero_supervisor::adapters::system_clock::SystemClock;
+use hero_supervisor::domain::id::{ActorId, JobId};
+use hero_supervisor::domain::job::{Job, JobError, JobErrorKind, JobResult, JobSpec, JobView, ResultKind};
+use hero_supervisor::ports::clock::Clock;
+use hero_supervisor::ports::job_queue::{Completion, JobQueue, Submission, SubmitRefused, Submitted};
+use hero_supervisor::ports::work_queue::{AttemptEnd, AttemptError, Lease, TakenJob, Work, WorkQueue};
+
+use crate::support::redis::PrivateRedis;
+
+/// How long a test waits for a fact; generous, since the machine may be busy.
+pub(super) const LIMIT: Duration = Duration::from_secs(20);
+/// The type of most tests.
+pub(super) const OSIS: ScriptType = ScriptType::OSIS;
+
+/// Which adapter is tested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A private redis-server.
+    Redis,
+}
+
+/// What a test may set.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    pub(super) lease: Duration,
+    pub(super) queue_limit: u64,
+    pub(super) finished_limit: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { lease: Duration::from_secs(15), queue_limit: 1000, finished_limit: 1000 }
+    }
+}
+
+/// One queue, and what makes supervisors and actors on it.
+pub(super) struct Bench {
+    kind: Kind,
+    settings: Settings,
+    pub(super) redis: Option<PrivateRedis>,
+}
+
+impl Kind {
+    pub(super) async fn bench(self) -> Bench {
+        self.bench_with(Settings::default()).await
+    }
+
+    pub(super) async fn bench_with(self, settings: Settings) -> Bench {
+        let redis = match self {
+            Self::Redis => Some(PrivateRedis::start().await),
+        };
+        Bench { kind: self, settings, redis }
+    }
+}
+
+impl Bench {
+    fn config(&self) -> RedisConfig {
+        RedisConfig {
+            url: self.redis.as_ref().unwrap().url(),
+            lease: self.settings.lease,
+            queue_limit: self.settings.queue_limit,
+            finished_limit: self.settings.finished_limit,
+            ..RedisConfig::default()
+        }
+    }
+
+    /// A supervisor.
+    pub(super) fn supervisor(&self) -> Arc<dyn JobQueue> {
+        match self.kind {
+            Kind::Redis => Arc::new(RedisQueue::new(self.config()).unwrap()),
+        }
+    }
+
+    /// A process of an actor of [`OSIS`], announced.
+    pub(super) async fn actor(&self, name: &str, pid: u32) -> Arc<dyn WorkQueue> {
+        let actor = self.silent_actor(name, pid);
+        actor.announce(false).await.unwrap();
+        actor
+    }
+
+    /// The same, not announced.
+    pub(super) fn silent_actor(&self, name: &str, pid: u32) -> Arc<dyn WorkQueue> {
+        match self.kind {
+            Kind::Redis => Arc::new(RedisWorkQueue::new(self.config(), OSIS, actor_id(name), pid).unwrap()),
+        }
+    }
+
+    /// The date as the queue sees it.
+    pub(super) fn now(&self) -> SystemTime {
+        match self.kind {
+            Kind::Redis => SystemClock.now(),
+        }
+    }
+}
+
+pub(super) fn actor_id(name: &str) -> ActorId {
+    ActorId::parse(name).unwrap()
+}
+
+/// A plain job.
+pub(super) fn spec(script: &str) -> JobSpec {
+    JobSpec { caller_id: "alice".to_owned(), context_id: "test".to_owned(), ..JobSpec::new(OSIS, script) }
+}
+
+pub(super) fn submission(spec: JobSpec) -> Submission {
+    Submission { id: JobId::mint(), spec, request: None, wanted: false }
+}
+
+/// Submits one job whose end nobody waits for.
+pub(super) async fn submit(queue: &Arc<dyn JobQueue>, spec: JobSpec) -> Job {
+    offer(queue, submission(spec)).await.unwrap().job
+}
+
+/// Submits one job and waits for its end by the completion.
+pub(super) async fn submit_wanted(queue: &Arc<dyn JobQueue>, spec: JobSpec) -> (Job, Completion) {
+    let submitted = offer(queue, Submission { wanted: true, ..submission(spec) }).await.unwrap();
+    (submitted.job, submitted.completion.unwrap())
+}
+
+pub(super) async fn offer(
+    queue: &Arc<dyn JobQueue>,
+    submission: Submission,
+) -> Result<Submitted, SubmitRefused> {
+    let mut answers = queue.submit(vec![submission]).await.unwrap();
+    assert_eq!(answers.len(), 1);
+    answers.remove(0)
+}
+
+/// Takes until there are `count` jobs.
+pub(super) async fn take(actor: &Arc<dyn WorkQueue>, count: usize) -> Vec<TakenJob> {
+    let mut jobs = Vec::new();
+    while jobs.len() < count {
+        let work = actor.take(count - jobs.len(), LIMIT).await.unwrap();
+        assert!(!work.is_empty(), "{} of {count} jobs came", jobs.len());
+        jobs.extend(work.into_iter().map(|work| match work {
+            Work::Job(job) => *job,
+            other => panic!("a job was expected, not {other:?}"),
+        }));
+    }
+    jobs
+}
+
+pub(super) async fn take_one(actor: &Arc<dyn WorkQueue>) -> TakenJob {
+    take(actor, 1).await.remove(0)
+}
+
+/// Makes sure that there is nothing to take.
+pub(super) async fn take_nothing(actor: &Arc<dyn WorkQueue>) {
+    assert_eq!(actor.take(10, Duration::ZERO).await.unwrap(), Vec::new());
+}
+
+pub(super) fn text(text: &str) -> JobResult {
+    JobResult { text: text.to_owned(), kind: ResultKind::Text }
+}
+
+pub(super) fn success(bench: &Bench, lease: &Lease, result: JobResult) -> AttemptEnd {
+    AttemptEnd { lease: lease.clone(), started_at: bench.now(), outcome: Ok(result) }
+}
+
+pub(super) fn failure(bench: &Bench, lease: &Lease, message: &str) -> AttemptEnd {
+    let error = JobError::new(JobErrorKind::ScriptError, message);
+    let outcome = Err(AttemptError { error, retryable: true, counts: true });
+    AttemptEnd { lease: lease.clone(), started_at: bench.now(), outcome }
+}
+
+/// Ends one attempt; whether that was accepted.
+pub(super) async fn finish(actor: &Arc<dyn WorkQueue>, end: AttemptEnd) -> bool {
+    actor.finish(vec![end]).await.unwrap()[0]
+}
+
+pub(super) async fn read(queue: &Arc<dyn JobQueue>, id: &JobId) -> Job {
+    queue.get(id, JobView::Basic).await.unwrap().unwrap()
+}
