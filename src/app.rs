@@ -1,1 +1,5 @@
-//! (under construction)
+//! The composition root: the only place that joins adapters to the domain, and the domain to gRPC.
+
+pub mod builder;
+mod parts;
+mod unconfigured;

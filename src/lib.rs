@@ -67,6 +67,7 @@ pub mod ports;
 pub mod shutdown;
 pub mod telemetry;
 
+pub use app::builder::{ActorLifecycleManagerBuilder, SupervisorBuilder};
 pub use domain::actor::ActorConfig;
 pub use domain::lifecycle::ActorLifecycleManager;
 pub use domain::script_type::ScriptType;

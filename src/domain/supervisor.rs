@@ -11,6 +11,7 @@ use crate::domain::job::{Job, JobSpec, JobView, RetryPolicy};
 use crate::domain::script_type::ScriptType;
 use crate::domain::violation::Violations;
 use crate::error::SupervisorError;
+use crate::ports::actor_store::ActorStore;
 use crate::ports::clock::Clock;
 use crate::ports::job_queue::{
     Attached, Cancelled, Completion, Deleted, JobCursor, JobFilter, JobPage, JobQueue, QueueDepth,
@@ -26,6 +27,7 @@ pub struct Supervisor {
     queue: Arc<dyn JobQueue>,
     clock: Arc<dyn Clock>,
     defaults: Arc<JobDefaults>,
+    store: Option<Arc<dyn ActorStore>>,
 }
 
 /// What a job gets when its caller does not say.
@@ -78,7 +80,18 @@ pub struct Awaited {
 impl Supervisor {
     /// A supervisor on this queue.
     pub fn new(queue: Arc<dyn JobQueue>, clock: Arc<dyn Clock>, defaults: JobDefaults) -> Self {
-        Self { queue, clock, defaults: Arc::new(defaults) }
+        Self { queue, clock, defaults: Arc::new(defaults), store: None }
+    }
+
+    /// Carries the store of actors that lies beside the queue, for a manager that is built on this supervisor.
+    pub fn with_store(mut self, store: Arc<dyn ActorStore>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// The store of actors that lies beside the queue, if it was given.
+    pub fn store(&self) -> Option<&Arc<dyn ActorStore>> {
+        self.store.as_ref()
     }
 
     /// Starts to describe a job.

@@ -1,0 +1,156 @@
+//! The Rust API's way to a [`Supervisor`] and an [`ActorLifecycleManager`]: say what differs from the defaults, build.
+//!
+//! Building contacts nobody; the first call does.
+
+use std::sync::Arc;
+
+use super::parts;
+use super::unconfigured::Unconfigured;
+use crate::adapters::program_files::ProgramFiles;
+use crate::adapters::system_clock::SystemClock;
+use crate::adapters::zinit::ZinitProcessManager;
+use crate::config::{DEFAULT_REDIS_URL, RedisUrl, host_name};
+use crate::domain::actor::ActorConfig;
+use crate::domain::lifecycle::{ActorLifecycleManager, Parts};
+use crate::domain::supervisor::{JobDefaults, Supervisor};
+use crate::domain::violation::Violations;
+use crate::error::SupervisorError;
+use crate::ports::actor_store::ActorStore;
+use crate::ports::process_manager::ProcessManager;
+
+/// Makes a [`Supervisor`] on a Redis.
+///
+/// ```
+/// # use hero_supervisor::{SupervisorBuilder, SupervisorError};
+/// # fn main() -> Result<(), SupervisorError> {
+/// let supervisor = SupervisorBuilder::new().redis_url("redis://localhost:6379").caller_id("billing").build()?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct SupervisorBuilder {
+    redis_url: Option<String>,
+    defaults: JobDefaults,
+}
+
+impl SupervisorBuilder {
+    /// All defaults: the Redis of the environment variable `REDIS_URL`, or `redis://127.0.0.1:6379` without one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the Redis that holds jobs and actors: `redis://`, `rediss://` or `unix://`.
+    pub fn redis_url(mut self, url: impl Into<String>) -> Self {
+        self.redis_url = Some(url.into());
+        self
+    }
+
+    /// Sets the caller of jobs that name none.
+    pub fn caller_id(mut self, caller_id: impl Into<String>) -> Self {
+        self.defaults.caller_id = caller_id.into();
+        self
+    }
+
+    /// Sets the context of jobs that name none.
+    pub fn context_id(mut self, context_id: impl Into<String>) -> Self {
+        self.defaults.context_id = context_id.into();
+        self
+    }
+
+    /// Makes the supervisor. Nothing is contacted yet.
+    ///
+    /// # Errors
+    /// `Invalid` when the URL is none of Redis.
+    pub fn build(self) -> Result<Supervisor, SupervisorError> {
+        let from_env = || std::env::var("REDIS_URL").ok().filter(|url| !url.is_empty());
+        let url = self.redis_url.or_else(from_env).unwrap_or_else(|| DEFAULT_REDIS_URL.to_owned());
+        let url = RedisUrl::parse(&url).map_err(|what| Violations::one("redis_url", what))?;
+        parts::supervisor(parts::redis_config(&url), self.defaults)
+    }
+}
+
+/// Makes an [`ActorLifecycleManager`] on a process manager.
+pub struct ActorLifecycleManagerBuilder {
+    processes: Arc<dyn ProcessManager>,
+    supervisor: Option<Supervisor>,
+    actors: Vec<ActorConfig>,
+}
+
+impl ActorLifecycleManagerBuilder {
+    /// A manager whose actors are run by the Zinit at this socket.
+    pub fn new(zinit_socket: String) -> Self {
+        Self::with_process_manager(Arc::new(ZinitProcessManager::new(zinit_socket)))
+    }
+
+    /// A manager whose actors are run by any process manager.
+    pub fn with_process_manager(processes: Arc<dyn ProcessManager>) -> Self {
+        Self { processes, supervisor: None, actors: Vec::new() }
+    }
+
+    /// Sets the supervisor whose jobs the actors run; one with all defaults otherwise. Actors are kept in its Redis.
+    pub fn with_supervisor(mut self, supervisor: Supervisor) -> Self {
+        self.supervisor = Some(supervisor);
+        self
+    }
+
+    /// Adds an actor that is made at the first use, unless it is there already.
+    pub fn add_actor(mut self, config: ActorConfig) -> Self {
+        self.actors.push(config);
+        self
+    }
+
+    /// Makes the manager. Nothing is contacted yet; what is wrong with the settings is told by its first call.
+    pub fn build(self) -> ActorLifecycleManager {
+        let supervisor = match self.supervisor.map_or_else(|| SupervisorBuilder::new().build(), Ok) {
+            Ok(supervisor) => supervisor,
+            Err(error) => without_redis(&format!("REDIS_URL cannot be used: {error}")),
+        };
+        let store = supervisor.store().cloned().unwrap_or_else(|| {
+            let what = "the supervisor has no store of actors: make it with SupervisorBuilder, or give it one with \
+                        Supervisor::with_store";
+            Arc::new(Unconfigured(what.to_owned())) as Arc<dyn ActorStore>
+        });
+        ActorLifecycleManager::new(Parts {
+            supervisor,
+            processes: self.processes,
+            store,
+            programs: Arc::new(ProgramFiles),
+            node: host_name(),
+            initial: self.actors,
+        })
+    }
+}
+
+/// A supervisor whose every call says what is wrong.
+fn without_redis(what: &str) -> Supervisor {
+    let missing = Arc::new(Unconfigured(what.to_owned()));
+    Supervisor::new(missing.clone(), Arc::new(SystemClock), JobDefaults::default()).with_store(missing)
+}
+
+impl std::fmt::Debug for ActorLifecycleManagerBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ActorLifecycleManagerBuilder").field("actors", &self.actors).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::memory::process_manager::MemoryProcessManager;
+
+    #[test]
+    fn a_url_that_is_none_of_redis_is_refused_at_once_without_showing_its_password() {
+        let told = SupervisorBuilder::new().redis_url("http://me:s3cret@h").build().unwrap_err().to_string();
+        assert!(told.contains("redis://HOST:PORT") && !told.contains("s3cret"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn a_supervisor_without_a_store_says_so_at_the_first_call() {
+        let queue = Arc::new(Unconfigured("no queue".to_owned()));
+        let supervisor = Supervisor::new(queue, Arc::new(SystemClock), JobDefaults::default());
+        let processes = Arc::new(MemoryProcessManager::new());
+        let manager =
+            ActorLifecycleManagerBuilder::with_process_manager(processes).with_supervisor(supervisor).build();
+        let told = manager.actors().await.unwrap_err().to_string();
+        assert!(told.contains("with_store"), "{told}");
+    }
+}

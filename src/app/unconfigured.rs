@@ -1,0 +1,115 @@
+//! Stands in for a Redis that nobody named properly: every call answers with what is missing.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::domain::actor::{ActorConfig, ActorRecord};
+use crate::domain::id::{ActorId, JobId};
+use crate::domain::job::{Job, JobError, JobView};
+use crate::domain::script_type::ScriptType;
+use crate::ports::actor_store::{ActorStore, StoreError, Stored};
+use crate::ports::job_queue::{
+    Attached, Cancelled, Deleted, JobCursor, JobFilter, JobPage, JobQueue, Presence, QueueDepth, QueueError,
+    Reclaimed, Submission, SubmitRefused, Submitted,
+};
+
+/// What is missing.
+#[derive(Debug, Clone)]
+pub(super) struct Unconfigured(pub(super) String);
+
+impl Unconfigured {
+    fn refuse<T>(&self) -> Result<T, QueueError> {
+        Err(QueueError::Rejected { reason: self.0.clone() })
+    }
+}
+
+#[async_trait]
+impl ActorStore for Unconfigured {
+    async fn load(&self) -> Result<Vec<ActorRecord>, StoreError> {
+        self.refuse()
+    }
+
+    async fn insert(&self, _: &ActorRecord) -> Result<Stored, StoreError> {
+        self.refuse()
+    }
+
+    async fn update(&self, _: &ActorRecord) -> Result<Stored, StoreError> {
+        self.refuse()
+    }
+
+    async fn remove(&self, _: &ActorId) -> Result<bool, StoreError> {
+        self.refuse()
+    }
+
+    async fn template(&self, _: ScriptType) -> Result<Option<ActorConfig>, StoreError> {
+        self.refuse()
+    }
+
+    async fn set_template(&self, _: &ActorConfig, _: bool) -> Result<(), StoreError> {
+        self.refuse()
+    }
+}
+
+#[async_trait]
+impl JobQueue for Unconfigured {
+    async fn probe(&self) -> Result<Duration, QueueError> {
+        self.refuse()
+    }
+
+    async fn submit(&self, _: Vec<Submission>) -> Result<Vec<Result<Submitted, SubmitRefused>>, QueueError> {
+        self.refuse()
+    }
+
+    async fn attach(&self, _: &JobId) -> Result<Option<Attached>, QueueError> {
+        self.refuse()
+    }
+
+    async fn get(&self, _: &JobId, _: JobView) -> Result<Option<Job>, QueueError> {
+        self.refuse()
+    }
+
+    async fn list(&self, _: &JobFilter, _: Option<&JobCursor>, _: usize) -> Result<JobPage, QueueError> {
+        self.refuse()
+    }
+
+    async fn cancel(&self, _: &JobId, _: &str) -> Result<Option<Cancelled>, QueueError> {
+        self.refuse()
+    }
+
+    async fn delete(&self, _: &JobId) -> Result<Deleted, QueueError> {
+        self.refuse()
+    }
+
+    async fn reclaim(
+        &self,
+        _: ScriptType,
+        _: &ActorId,
+        _: u32,
+        _: &JobError,
+    ) -> Result<Reclaimed, QueueError> {
+        self.refuse()
+    }
+
+    async fn depth(&self, _: ScriptType) -> Result<QueueDepth, QueueError> {
+        self.refuse()
+    }
+
+    async fn presences(&self, _: ScriptType) -> Result<Vec<Presence>, QueueError> {
+        self.refuse()
+    }
+
+    async fn forget_actor(&self, _: ScriptType, _: &ActorId) -> Result<(), QueueError> {
+        self.refuse()
+    }
+
+    async fn request_drain(&self, _: ScriptType, _: &ActorId, _: Duration) -> Result<(), QueueError> {
+        self.refuse()
+    }
+
+    async fn maintain(&self) -> Result<(), QueueError> {
+        self.refuse()
+    }
+
+    async fn close(&self) {}
+}
