@@ -9,7 +9,7 @@ mod contract;
 mod faults;
 mod grpc_surface;
 mod lifecycle;
-// mod lifecycle_document;
+mod lifecycle_document;
 mod lifecycle_memory;
 mod osis_actor;
 mod two_supervisors;
