@@ -80,7 +80,7 @@ pub struct LimitArgs {
     pub max_operations: u64,
 
     /// Memory that one script may use.
-    #[arg(long, default_value = "512MiB", value_parser = parse_bytes, value_name = "BYTES")]
+    #[arg(long, default_value = "512MiB", value_parser = parse_memory, value_name = "BYTES")]
     pub max_memory: u64,
 
     /// Printed text that is kept, per stream; of more, the middle is left out.
@@ -181,6 +181,13 @@ fn parse_bytes(raw: &str) -> Result<u64, String> {
     let number: u64 = digits.trim().parse().map_err(|_| wrong())?;
     let bytes = number.checked_mul(1 << shift).filter(|bytes| *bytes > 0);
     bytes.ok_or_else(wrong)
+}
+
+/// With less, the engine itself has too little.
+fn parse_memory(raw: &str) -> Result<u64, String> {
+    const LEAST: u64 = 16 << 20;
+    parse_bytes(raw)
+        .and_then(|bytes| if bytes < LEAST { Err("use at least 16MiB".to_owned()) } else { Ok(bytes) })
 }
 
 /// The queue stores no larger result than this.

@@ -120,6 +120,7 @@ pub struct Worker<L: Launcher> {
     /// How many jobs the waiting `take` may bring.
     taking: Option<usize>,
     interrupting: bool,
+    interrupt_at: Instant,
     /// Calls fail since; none while they work.
     away_since: Option<Instant>,
     retry_at: Instant,
@@ -174,6 +175,7 @@ impl<L: Launcher> Worker<L> {
             takes,
             taking: None,
             interrupting: false,
+            interrupt_at: now,
             away_since: None,
             retry_at: now,
             announced: false,

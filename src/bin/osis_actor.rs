@@ -1,2 +1,18 @@
-//! (under construction)
-fn main() {}
+//! Runs OSIS jobs (Rhai), strictly one after another in the order of submission.
+
+use std::process::ExitCode;
+
+use hero_supervisor::ScriptType;
+use hero_supervisor::actor::engines::rhai::Rhai;
+use hero_supervisor::actor::program::{Concurrency, Program};
+
+const PROGRAM: Program = Program {
+    name: "osis_actor",
+    about: "Runs OSIS jobs (Rhai), strictly one after another in the order of submission.",
+    script_type: ScriptType::OSIS,
+    concurrency: Concurrency::One,
+};
+
+fn main() -> ExitCode {
+    hero_supervisor::app::actor::run(&PROGRAM, Rhai::new)
+}

@@ -1,1 +1,7 @@
-//! (under construction)
+//! The real osis_actor on a real Redis: what scripts see, what hurts them, and what happens to jobs when things die.
+
+mod faults;
+mod limits;
+mod process;
+mod rig;
+mod scripts;

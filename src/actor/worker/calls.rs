@@ -15,6 +15,9 @@ use crate::ports::work_queue::{Lease, Work, WorkQueue};
 /// Wait after a call that failed; every call has its own deadline, so this only keeps a refusal from spinning.
 const RETRY: Duration = Duration::from_millis(200);
 
+/// An interrupt may come before the `take` that it means has begun to wait; it is repeated after this.
+const INTERRUPT_AGAIN: Duration = Duration::from_millis(100);
+
 /// How a call ended.
 pub(super) enum CallEnd {
     Announced { draining: bool, result: Result<(), QueueError> },
@@ -52,8 +55,9 @@ impl<L: Launcher> Worker<L> {
             // One that waits for few jobs is right enough, but not one for none instead of some.
             let right = wanted.is_none_or(|wanted| (wanted == 0) == (waiting_for == 0));
             let pointless = self.stopping || (self.is_holding() && waiting_for > 0);
-            if !self.interrupting && (pointless || !right) && self.now >= self.retry_at {
+            if !self.interrupting && (pointless || !right) && self.now >= self.interrupt_at {
                 self.interrupting = true;
+                self.interrupt_at = self.now + INTERRUPT_AGAIN;
                 let queue = Arc::clone(&self.queue);
                 self.calls.spawn(async move { CallEnd::Interrupted(queue.interrupt_take().await) });
             }
@@ -92,7 +96,7 @@ impl<L: Launcher> Worker<L> {
 
     pub(super) fn on_taken(&mut self, taken: Result<Vec<Work>, QueueError>) {
         self.taking = None;
-        self.interrupting = false;
+        self.interrupt_at = self.now;
         match taken {
             Ok(work) => {
                 self.reached();
@@ -208,10 +212,11 @@ impl<L: Launcher> Worker<L> {
                     Err(error) => self.not_reached("recover work", &error),
                 }
             }
-            CallEnd::Interrupted(Ok(())) => {}
-            CallEnd::Interrupted(Err(error)) => {
+            CallEnd::Interrupted(result) => {
                 self.interrupting = false;
-                self.not_reached("interrupt a take", &error);
+                if let Err(error) = result {
+                    self.not_reached("interrupt a take", &error);
+                }
             }
         }
     }

@@ -144,6 +144,7 @@ impl<L: Launcher> Worker<L> {
         };
         consider(self.announce_at);
         consider(self.retry_at);
+        consider(self.interrupt_at);
         self.drain_until.into_iter().for_each(&mut consider);
         self.forced_at.into_iter().for_each(|at| consider(at + LAST_WRITES));
         let trust = self.lease_trust();

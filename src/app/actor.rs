@@ -1,0 +1,132 @@
+//! An actor process, from its command line to its exit code: joins the queue loop to Redis.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio_util::sync::CancellationToken;
+
+use crate::actor::engines::{Engine, Limits};
+use crate::actor::health;
+use crate::actor::host;
+use crate::actor::process::Processes;
+use crate::actor::program::{ActorArgs, Asked, Program};
+use crate::actor::worker::{Ended, Worker};
+use crate::adapters::redis::{RedisConfig, RedisQueue, RedisWorkQueue};
+use crate::adapters::system_clock::SystemClock;
+use crate::config::LogFormat;
+use crate::ports::job_queue::JobQueue;
+use crate::shutdown::{Shutdown, Signals};
+use crate::telemetry;
+
+/// What is logged without `RUST_LOG`.
+const LOG_FILTER: &str = "info";
+/// Exit code after ends of jobs that could not be written.
+const EXIT_ABANDONED: u8 = 1;
+
+/// Runs an actor. `load` makes its engine, in the engine host.
+pub fn run<E: Engine + 'static>(program: &Program, load: fn(Limits) -> E) -> ExitCode {
+    let Asked { args, redis_named } = match program.parse(std::env::args_os()) {
+        Ok(asked) => asked,
+        Err(error) => error.exit(),
+    };
+    if args.host {
+        let name = args.actor_id.as_ref().map_or("", |id| id.as_str());
+        return host::serve(load, args.limits(), name);
+    }
+    let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| LOG_FILTER.to_owned());
+    telemetry::init(&filter, LogFormat::Text);
+    // One thread: beside Redis and others on the same cores, more of them mostly wake each other.
+    let runtime = match Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(program, &format!("cannot start: {error}")),
+    };
+    if args.health_check {
+        return check(program, &runtime, &args, redis_named);
+    }
+    match runtime.block_on(work(program, &args)) {
+        Ok(Ended::Drained) => ExitCode::SUCCESS,
+        Ok(Ended::Abandoned) => ExitCode::from(EXIT_ABANDONED),
+        Err(reason) => fail(program, &reason),
+    }
+}
+
+async fn work(program: &Program, args: &ActorArgs) -> Result<Ended, String> {
+    // Before anything else, so that an early signal drains as well.
+    let signals = Signals::catch().map_err(|error| format!("cannot catch signals: {error}"))?;
+    let actor_id = args.actor_id.clone().ok_or("--actor-id is missing")?;
+    let config = redis_config(args);
+    let queue = RedisWorkQueue::new(config, program.script_type, actor_id.clone(), std::process::id())
+        .map_err(|error| chain(&error))?;
+    let hosts = Processes::new(format!("{}-host", program.name), args.host_args());
+    let worker = Worker::new(Arc::new(queue), Arc::new(SystemClock), hosts.clone(), program.worker(args));
+    let shutdown = Shutdown::new();
+    let done = CancellationToken::new();
+    tracing::info!(actor.id = %actor_id, pid = std::process::id(), "{} starts as {actor_id}", program.name);
+    let ended = async {
+        let ended = worker.run(&shutdown).await;
+        done.cancel();
+        ended
+    };
+    let watch_signals = async {
+        tokio::select! {
+            () = signals.drive(&shutdown) => done.cancelled().await,
+            () = done.cancelled() => {}
+        }
+    };
+    let (ended, ()) = tokio::join!(ended, watch_signals);
+    hosts.gone().await;
+    tracing::info!(actor.id = %actor_id, ?ended, "{actor_id} ends");
+    Ok(ended)
+}
+
+/// Says in one line whether jobs could run here.
+fn check(program: &Program, runtime: &Runtime, args: &ActorArgs, redis_named: bool) -> ExitCode {
+    let checked = runtime.block_on(async {
+        let mut hosts = Processes::new(format!("{}-host", program.name), args.host_args());
+        let health = health::check(&mut hosts, program.script_type).await;
+        hosts.gone().await;
+        let health = health.map_err(|reason| format!("engine: {reason}"))?;
+        let engine = format!("{} answered in {:?}", health.engine, health.took);
+        if !redis_named {
+            return Ok(engine);
+        }
+        let queue =
+            RedisQueue::new(redis_config(args)).map_err(|error| format!("redis: {}", chain(&error)))?;
+        let probed = queue.probe().await.map_err(|error| format!("redis: {}", chain(&error)));
+        queue.close().await;
+        probed.map(|took| format!("{engine}, redis in {took:?}"))
+    });
+    match checked {
+        Ok(line) => {
+            drop(writeln!(io::stdout(), "{}: ok: {line}", program.name));
+            ExitCode::SUCCESS
+        }
+        Err(reason) => fail(program, &reason),
+    }
+}
+
+fn redis_config(args: &ActorArgs) -> RedisConfig {
+    RedisConfig { url: args.redis_url.clone(), lease: args.lease, ..RedisConfig::default() }
+}
+
+fn fail(program: &Program, reason: &str) -> ExitCode {
+    drop(writeln!(io::stderr(), "{}: {reason}", program.name));
+    ExitCode::FAILURE
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let cause = error.to_string();
+        if !text.ends_with(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+        source = error.source();
+    }
+    text
+}

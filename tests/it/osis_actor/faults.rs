@@ -1,0 +1,115 @@
+//! Things that die, freeze or go away.
+
+use std::time::Duration;
+
+use hero_supervisor::domain::job::{JobErrorKind, JobState, Outcome, RetryPolicy};
+use hero_supervisor::ports::job_queue::JobQueue;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::time::Instant;
+
+use super::rig::{Rig, SOON, end, is_alive, script};
+use crate::support::wait::eventually;
+
+#[tokio::test]
+async fn a_killed_host_costs_the_running_job_only() {
+    let rig = Rig::start().await;
+    let actor = rig.ready_actor("osis_actor_0").await;
+    let host = actor.host().await;
+    // While it is idle: nobody notices.
+    kill(Pid::from_raw(host), Signal::SIGKILL).unwrap();
+    eventually("a new host", SOON, || async {
+        let children = actor.children();
+        (children.len() == 1 && children != [host]).then_some(())
+    })
+    .await;
+    assert_eq!(rig.run("1").await.text, "1");
+    let mut jobs = rig.submit_all(["sleep(60)", "2", "3"].map(script).into()).await.into_iter();
+    let (id, completion) = jobs.next().unwrap();
+    rig.until_running(&id).await;
+    kill(Pid::from_raw(actor.host().await), Signal::SIGKILL).unwrap();
+    let Outcome::Failed(error) = end(&id, completion).await.outcome else { panic!("it was killed") };
+    assert_eq!((error.kind, error.signal), (JobErrorKind::EngineCrash, Some(9)));
+    for (id, completion) in jobs {
+        let finished = end(&id, completion).await;
+        assert_eq!((finished.outcome.state(), finished.attempt), (JobState::Succeeded, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_crashed_job_with_attempts_left_is_tried_again() {
+    let rig = Rig::start().await;
+    let actor = rig.ready_actor("osis_actor_0").await;
+    let mut spec = script("sleep(2); 5");
+    let backoff = hero_supervisor::domain::backoff::Backoff { initial: Duration::ZERO, max: Duration::ZERO };
+    spec.retry = RetryPolicy { max_attempts: 2, backoff };
+    let (id, completion) = rig.submit(spec).await;
+    rig.until_running(&id).await;
+    kill(Pid::from_raw(actor.host().await), Signal::SIGKILL).unwrap();
+    let upkeep = async {
+        loop {
+            rig.queue.maintain().await.unwrap();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let finished = tokio::select! {
+        finished = end(&id, completion) => finished,
+        () = upkeep => unreachable!(),
+    };
+    assert_eq!((finished.outcome.state(), finished.attempt), (JobState::Succeeded, 2));
+}
+
+#[tokio::test]
+async fn a_cancelled_job_is_stopped_within_a_second() {
+    let rig = Rig::start().await;
+    let actor = rig.ready_actor("osis_actor_0").await;
+    for text in ["sleep(300)", "loop {}"] {
+        let host = actor.host().await;
+        let (id, completion) = rig.submit(script(text)).await;
+        rig.until_running(&id).await;
+        let begun = Instant::now();
+        rig.queue.cancel(&id, "not wanted").await.unwrap();
+        assert!(matches!(end(&id, completion).await.outcome, Outcome::Cancelled(_)));
+        eventually("the host is gone", SOON, || async { (!is_alive(host)).then_some(()) }).await;
+        // A second, and what a busy machine needs.
+        assert!(begun.elapsed() < Duration::from_secs(3), "{text}: {:?}", begun.elapsed());
+        assert_eq!(rig.run("1").await.text, "1");
+    }
+}
+
+#[tokio::test]
+async fn the_result_of_an_actor_that_slept_through_its_lease_is_refused() {
+    let rig = Rig::with_lease(Duration::from_secs(1)).await;
+    let actor = rig.ready_actor("osis_actor_0").await;
+    let (id, completion) = rig.submit(script("sleep(0.5); 1")).await;
+    rig.until_running(&id).await;
+    actor.signal(Signal::SIGSTOP);
+    let upkeep = async {
+        loop {
+            rig.queue.maintain().await.unwrap();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let finished = tokio::select! {
+        finished = end(&id, completion) => finished,
+        () = upkeep => unreachable!(),
+    };
+    actor.signal(Signal::SIGCONT);
+    let Outcome::Failed(error) = &finished.outcome else { panic!("{finished:?}") };
+    assert_eq!(error.kind, JobErrorKind::ActorLost);
+    assert_eq!(rig.run("2").await.text, "2");
+    assert_eq!(rig.job(&id).await.state, JobState::Failed, "the first terminal state stays");
+}
+
+#[tokio::test]
+async fn an_actor_outlives_its_redis() {
+    let mut rig = Rig::start().await;
+    let actor = rig.ready_actor("osis_actor_0").await;
+    let pid = actor.pid();
+    rig.redis.kill9();
+    eventually("the actor notices", SOON, || async { actor.log().contains("trying again").then_some(()) })
+        .await;
+    rig.redis.restart().await;
+    assert_eq!(rig.run("1").await.text, "1");
+    assert!(is_alive(pid));
+}
