@@ -11,3 +11,6 @@ pub(crate) use actor::{
 };
 pub(crate) use job::{await_job, cancel_job, get_job, job_id, list_jobs, run_job, submit_job};
 pub(crate) use value::{MAX_PAGE, script_type};
+
+#[cfg(test)]
+mod tests;

@@ -303,3 +303,6 @@ impl From<Violations> for Status {
         Failure::from(violations).into()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,339 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use proptest::prelude::*;
+use prost::Message;
+
+use super::*;
+use crate::domain::actor::{ActorConfig, Readiness, RestartMode, RestartPolicy};
+use crate::domain::backoff::Backoff;
+use crate::domain::id::{ActorId, JobId};
+use crate::domain::job::{Job, JobSpec, JobView, RetryPolicy};
+use crate::domain::script_type::ScriptType;
+use crate::domain::violation::Violations;
+use crate::grpc::proto as pb;
+use crate::grpc::render;
+
+fn fields(violations: &Violations) -> Vec<&str> {
+    violations.iter().map(|violation| violation.field.as_str()).collect()
+}
+
+fn good_job() -> pb::JobSpec {
+    let script_type = pb::ScriptType::Osis.into();
+    pb::JobSpec { script_type, script: "40 + 2".to_owned(), ..Default::default() }
+}
+
+#[test]
+fn every_wrong_field_of_a_job_is_named_as_the_caller_spelled_it() {
+    let request = pb::RunJobRequest {
+        job: Some(pb::JobSpec {
+            script_type: 99,
+            script: " ".to_owned(),
+            run_timeout: Some(prost_types::Duration { seconds: -1, nanos: 0 }),
+            result_ttl: Some(prost_types::Duration { seconds: i64::MAX, nanos: 0 }),
+            schedule_time: Some(prost_types::Timestamp { seconds: i64::MIN, nanos: -1 }),
+            retry_policy: Some(pb::RetryPolicy { max_attempts: Some(-1), ..Default::default() }),
+            env: BTreeMap::from([("LD_PRELOAD".to_owned(), String::new())]),
+            target_actor_id: "No Actor".to_owned(),
+            ..Default::default()
+        }),
+        job_id: "no id".to_owned(),
+        request_id: "no id".to_owned(),
+        max_wait: Some(prost_types::Duration { seconds: 0, nanos: -1 }),
+        on_wait_end: 77,
+    };
+    let violations = run_job(request).unwrap_err();
+    assert_eq!(
+        fields(&violations),
+        [
+            "job_id",
+            "request_id",
+            "job.script_type",
+            "job.run_timeout",
+            "job.retry_policy.max_attempts",
+            "job.result_ttl",
+            "job.schedule_time",
+            "job.target_actor_id",
+            "job.script",
+            "job.env[\"LD_PRELOAD\"]",
+            "max_wait",
+            "on_wait_end",
+        ]
+    );
+}
+
+#[test]
+fn every_wrong_field_of_an_actor_is_named_as_the_caller_spelled_it() {
+    let request = pb::CreateActorRequest {
+        actor_id: "No Actor".to_owned(),
+        config: Some(pb::ActorConfig {
+            script_type: 0,
+            binary_path: "osis_actor".to_owned(),
+            args: vec!["ok".to_owned(), "nul\0".to_owned()],
+            readiness: 9,
+            restart_policy: Some(pb::RestartPolicy {
+                mode: 9,
+                max_restarts: Some(-1),
+                window: Some(prost_types::Duration { seconds: 1, nanos: 1_000_000_000 }),
+                ..Default::default()
+            }),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let violations = create_actor(request).unwrap_err();
+    assert_eq!(
+        fields(&violations),
+        [
+            "actor_id",
+            "config.script_type",
+            "config.readiness",
+            "config.restart_policy.mode",
+            "config.restart_policy.max_restarts",
+            "config.restart_policy.window",
+            "config.binary_path",
+            "config.args[1]",
+        ]
+    );
+}
+
+#[test]
+fn what_is_left_out_gets_its_default() {
+    let run = run_job(pb::RunJobRequest { job: Some(good_job()), ..Default::default() }).unwrap();
+    assert_eq!(run.job.spec, JobSpec::new(ScriptType::OSIS, "40 + 2"));
+    assert_eq!((run.job.job_id, run.job.request, run.max_wait, run.cancel), (None, None, None, false));
+    let config = pb::ActorConfig {
+        script_type: pb::ScriptType::V.into(),
+        binary_path: "/bin/v_actor".to_owned(),
+        ..Default::default()
+    };
+    let actor_id = "v_actor_0".to_owned();
+    let request = pb::CreateActorRequest { actor_id, config: Some(config), ..Default::default() };
+    let create = create_actor(request).unwrap();
+    let plain = ActorConfig::new("v_actor_0".to_owned(), PathBuf::from("/bin/v_actor"), ScriptType::V);
+    assert_eq!(create.config, plain);
+    assert!(create.start && !create.validate_only);
+}
+
+#[test]
+fn the_same_content_has_the_same_fingerprint_however_it_is_asked_for() {
+    let submit = |job: pb::JobSpec, job_id: &str, request_id: &str| {
+        let (job_id, request_id) = (job_id.to_owned(), request_id.to_owned());
+        let request = pb::SubmitJobRequest { job: Some(job), job_id, request_id };
+        submit_job(request).unwrap().request.unwrap().fingerprint
+    };
+    let first = submit(good_job(), "", "a");
+    assert_eq!(first, submit(good_job(), "", "b"), "the request id is not content");
+    assert_ne!(first, submit(good_job(), "mine", "a"), "the job id is");
+    assert_ne!(first, submit(pb::JobSpec { caller_id: "x".to_owned(), ..good_job() }, "", "a"));
+    let run = run_job(pb::RunJobRequest {
+        job: Some(good_job()),
+        request_id: "a".to_owned(),
+        max_wait: Some(prost_types::Duration { seconds: 5, nanos: 0 }),
+        on_wait_end: pb::run_job_request::OnWaitEnd::Cancel.into(),
+        ..Default::default()
+    });
+    assert_eq!(run.unwrap().job.request.unwrap().fingerprint, first, "how long one waits is not content");
+}
+
+#[test]
+fn an_empty_selector_is_refused_and_all_is_not() {
+    assert_eq!(selector(None, None).unwrap_err().reason(), "SELECTOR_REQUIRED");
+    let nobody = pb::ActorSelector::default();
+    assert_eq!(selector(Some(nobody), None).unwrap_err().reason(), "SELECTOR_REQUIRED");
+    let all = pb::ActorSelector { all: true, ..Default::default() };
+    assert!(selector(Some(all), None).is_ok());
+    let bad = pb::ActorSelector { script_types: vec![1, 0], ..Default::default() };
+    assert_eq!(selector(Some(bad), None).unwrap_err().reason(), "INVALID_FIELD");
+}
+
+#[test]
+fn a_number_of_actors_must_be_said_and_sensible() {
+    for replicas in [None, Some(-1), Some(1001), Some(i32::MAX)] {
+        let script_type = pb::ScriptType::Sal.into();
+        let request = pb::ScaleActorsRequest { script_type, replicas, ..Default::default() };
+        assert_eq!(fields(&scale_actors(&request).unwrap_err()), ["replicas"], "{replicas:?}");
+        let zero = pb::ScaleActorsRequest { replicas: Some(0), ..request };
+        assert_eq!(scale_actors(&zero).unwrap().replicas, 0);
+    }
+}
+
+#[test]
+fn page_sizes_and_filters_out_of_range_are_refused() {
+    for page_size in [-1, 1001, i32::MIN, i32::MAX] {
+        let request = pb::ListJobsRequest { page_size, ..Default::default() };
+        assert_eq!(fields(&list_jobs(request).unwrap_err()), ["page_size"]);
+        let request = pb::ListActorsRequest { page_size, ..Default::default() };
+        assert_eq!(fields(&list_actors(request).unwrap_err()), ["page_size"]);
+    }
+    let request = pb::ListJobsRequest { states: vec![3, 0, 99], ..Default::default() };
+    assert_eq!(fields(&list_jobs(request).unwrap_err()), ["states[1]", "states[2]"]);
+}
+
+prop_compose! {
+    fn spans(longest: u64)(millis in 1..longest) -> Duration {
+        Duration::from_millis(millis)
+    }
+}
+
+prop_compose! {
+    fn labels()(labels in proptest::collection::btree_map("[a-z]{1,9}", ".{0,9}", 0..4)) -> BTreeMap<String, String> {
+        labels
+    }
+}
+
+prop_compose! {
+    fn specs()(
+        kind in 0usize..4,
+        script in "[ -~]{0,40}x",
+        names in ("[ -~]{0,9}", "[ -~]{0,9}"),
+        env in proptest::collection::btree_map("[a-z_][a-z0-9_]{0,9}", "[ -~]{0,9}", 0..4),
+        labels in labels(),
+        times in (spans(1_000_000_000), proptest::option::of(spans(1_000_000_000))),
+        result_ttl in 1u64..2_592_000,
+        max_attempts in 1u32..=100,
+        backoff in (spans(1_000_000), spans(1_000_000)),
+        run_at in proptest::option::of(spans(4_000_000_000_000)),
+        target in proptest::option::of("[a-z][a-z0-9_-]{0,62}"),
+    ) -> JobSpec {
+        let mut spec = JobSpec::new(ScriptType::ALL[kind], script);
+        (spec.caller_id, spec.context_id) = names;
+        (spec.env, spec.labels) = (env, labels);
+        (spec.run_timeout, spec.queue_timeout) = times;
+        spec.result_ttl = Duration::from_secs(result_ttl);
+        let backoff = Backoff { initial: backoff.0.min(backoff.1), max: backoff.1 };
+        spec.retry = RetryPolicy { max_attempts, backoff };
+        spec.run_at = run_at.map(|since| SystemTime::UNIX_EPOCH + since);
+        spec.target_actor = target.map(|id| ActorId::parse(&id).unwrap());
+        spec
+    }
+}
+
+prop_compose! {
+    fn configs()(
+        kind in 0usize..4,
+        words in proptest::collection::vec("[ -~]{1,20}", 0..4),
+        env in proptest::collection::btree_map("[a-z][a-z0-9_]{0,9}", "[ -~]{0,9}", 0..4),
+        labels in labels(),
+        texts in (proptest::option::of("test -f [a-z]{1,9}"), proptest::option::of("/[a-z]{1,9}")),
+        sha256 in proptest::option::of("[0-9a-f]{64}"),
+        spans in (spans(86_400_000), spans(86_400_000), spans(86_400_000), spans(86_400_000)),
+        process in any::<bool>(),
+        mode in 0usize..3,
+        max_restarts in 0u32..1_000_000,
+    ) -> ActorConfig {
+        let name = "osis_actor_0".to_owned();
+        let mut config = ActorConfig::new(name, PathBuf::from("/bin/osis_actor"), ScriptType::ALL[kind]);
+        (config.args, config.dependencies) = (words.clone(), words);
+        (config.env, config.labels, config.sha256) = (env, labels, sha256);
+        (config.health_check, config.working_dir) = (texts.0, texts.1.map(PathBuf::from));
+        (config.drain_timeout, config.start_timeout) = (spans.0, spans.1);
+        config.readiness = if process { Readiness::Process } else { Readiness::Queue };
+        config.restart = RestartPolicy {
+            mode: [RestartMode::Always, RestartMode::OnFailure, RestartMode::Never][mode],
+            backoff: Backoff { initial: spans.0, max: spans.1 },
+            reset_after: spans.2,
+            max_restarts,
+            window: spans.3,
+        };
+        config
+    }
+}
+
+/// A status of an actor of this config.
+fn status_of(config: ActorConfig) -> crate::domain::actor::ActorStatus {
+    use crate::domain::actor::{ActorRecord, ActorState, ActorStatus, Desired, ManagedBy, Pid};
+    use crate::domain::id::NodeName;
+    let record = ActorRecord {
+        id: ActorId::parse(&config.name).unwrap(),
+        node: NodeName::parse("here").unwrap(),
+        config,
+        desired: Desired::Up,
+        managed_by: ManagedBy::User,
+        created_at: SystemTime::UNIX_EPOCH,
+        generation: 1,
+        restart_count: 0,
+        last_pid: None,
+        last_exit: None,
+        fault: None,
+    };
+    ActorStatus {
+        record,
+        state: ActorState::Running,
+        pid: Pid(Some(7)),
+        message: String::new(),
+        state_since: SystemTime::UNIX_EPOCH,
+        started_at: None,
+        in_flight: 0,
+        last_job_at: None,
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_rendered_can_be_submitted_again(spec in specs()) {
+        let job = Job::accepted(JobId::mint(), spec.clone(), SystemTime::UNIX_EPOCH);
+        let rendered = render::job(job, JobView::Full);
+        let request = pb::SubmitJobRequest { job: rendered.spec, ..Default::default() };
+        prop_assert_eq!(submit_job(request).map(|request| request.spec), Ok(spec));
+    }
+
+    #[test]
+    fn a_rendered_actor_can_be_made_again(config in configs()) {
+        let rendered = render::actor(status_of(config.clone()));
+        let request = pb::CreateActorRequest {
+            actor_id: rendered.actor_id,
+            config: rendered.config,
+            ..Default::default()
+        };
+        prop_assert_eq!(create_actor(request).map(|create| create.config), Ok(config));
+    }
+
+    #[test]
+    fn no_numbers_make_parse_panic(
+        numbers in proptest::collection::vec(any::<i64>(), 8),
+        small in proptest::collection::vec(any::<i32>(), 8),
+    ) {
+        let duration = |i: usize| Some(prost_types::Duration { seconds: numbers[i], nanos: small[i] });
+        let time = |i: usize| Some(prost_types::Timestamp { seconds: numbers[i], nanos: small[i] });
+        let job = pb::JobSpec {
+            script_type: small[0],
+            script: "1".to_owned(),
+            run_timeout: duration(0),
+            queue_timeout: duration(1),
+            result_ttl: duration(2),
+            schedule_time: time(3),
+            retry_policy: Some(pb::RetryPolicy {
+                max_attempts: Some(small[4]),
+                initial_backoff: duration(4),
+                max_backoff: duration(5),
+            }),
+            ..Default::default()
+        };
+        let request = pb::RunJobRequest {
+            job: Some(job),
+            max_wait: duration(6),
+            on_wait_end: small[7],
+            ..Default::default()
+        };
+        let _ = run_job(request);
+        let _ = list_jobs(pb::ListJobsRequest {
+            create_time_after: time(0),
+            create_time_before: time(1),
+            page_size: small[2],
+            states: small.clone(),
+            ..Default::default()
+        });
+    }
+
+    #[test]
+    fn no_bytes_make_parse_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        if let Ok(request) = pb::RunJobRequest::decode(bytes.as_slice()) {
+            let _ = run_job(request);
+        }
+        if let Ok(request) = pb::CreateActorRequest::decode(bytes.as_slice()) {
+            let _ = create_actor(request);
+        }
+    }
+}

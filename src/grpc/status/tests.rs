@@ -1,0 +1,175 @@
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use super::*;
+use crate::domain::actor::ActorState;
+use crate::domain::id::{ActorId, JobId, NodeName, RequestId};
+use crate::domain::job::{JobError, JobErrorKind, JobState};
+use crate::domain::script_type::ScriptType;
+
+/// What a caller is told: code, reason, keys of the metadata, further details.
+type Told = (Code, &'static str, &'static [&'static str], &'static str);
+
+const ACTOR: &[&str] = &["actor_id"];
+const JOB: &[&str] = &["job_id"];
+const JOB_STATE: &[&str] = &["job_id", "state"];
+const STARTED: &[&str] = &["actor_id", "cause"];
+
+/// The table. No `_`: a new variant has to be given its row.
+fn expected(error: &SupervisorError) -> Told {
+    use SupervisorError as E;
+    match error {
+        E::Invalid(_) => (Code::InvalidArgument, "INVALID_FIELD", &[], "fields"),
+        E::ActorNotFound(_) => (Code::NotFound, "ACTOR_NOT_FOUND", ACTOR, "resource"),
+        E::ActorExists { .. } => {
+            (Code::AlreadyExists, "ACTOR_EXISTS", &["actor_id", "create_time"], "resource")
+        }
+        E::ActorOnOtherNode { .. } => {
+            (Code::FailedPrecondition, "WRONG_NODE", &["actor_id", "node"], "precondition")
+        }
+        E::BinaryInvalid { .. } => {
+            (Code::FailedPrecondition, "BINARY_INVALID", &["cause", "path"], "precondition")
+        }
+        E::DependencyUnmet { .. } => {
+            let keys = &["actor_id", "cause", "dependency"];
+            (Code::FailedPrecondition, "DEPENDENCY_UNMET", keys, "precondition")
+        }
+        E::ActorStartFailed(..) => (Code::FailedPrecondition, "ACTOR_START_FAILED", STARTED, "precondition"),
+        E::ActorStopFailed(..) => (Code::Internal, "ACTOR_STOP_FAILED", STARTED, ""),
+        E::OperationInProgress { .. } => {
+            (Code::Aborted, "OPERATION_IN_PROGRESS", &["actor_id", "operation"], "retry")
+        }
+        E::ActorConflict(_) => (Code::Aborted, "CONFLICT", ACTOR, ""),
+        E::ActorState { .. } => {
+            (Code::FailedPrecondition, "INVALID_STATE", &["actor_id", "state"], "precondition")
+        }
+        E::JobNotFound(_) => (Code::NotFound, "JOB_NOT_FOUND", JOB, "resource"),
+        E::JobExpired(_) => (Code::NotFound, "JOB_EXPIRED", JOB, "resource"),
+        E::JobExists(_) => (Code::AlreadyExists, "JOB_EXISTS", JOB, "resource"),
+        E::RequestIdReused { .. } => {
+            (Code::InvalidArgument, "REQUEST_ID_REUSED", &["first_use_time", "request_id"], "")
+        }
+        E::JobState { .. } | E::JobFailed { .. } | E::JobCancelled { .. } => {
+            (Code::FailedPrecondition, "INVALID_STATE", JOB_STATE, "precondition")
+        }
+        E::QueueFull { .. } => {
+            (Code::ResourceExhausted, "QUEUE_FULL", &["limit", "queued", "script_type"], "retry")
+        }
+        E::NoTemplate(_) => {
+            let keys = &["script_type"];
+            (Code::FailedPrecondition, "NO_ACTORS_FOR_SCRIPT_TYPE", keys, "precondition")
+        }
+        E::QueueUnavailable(_) => (Code::Unavailable, "REDIS_UNAVAILABLE", &[], "retry"),
+        E::ProcessManagerUnavailable(_) => (Code::Unavailable, "ZINIT_UNAVAILABLE", &[], "retry"),
+        E::TimedOut { .. } => (Code::DeadlineExceeded, "TIMED_OUT", &["after", "what"], ""),
+        E::ShuttingDown => (Code::Unavailable, "SERVER_DRAINING", &[], "retry"),
+        E::NotSupported(_) => (Code::Unimplemented, "NOT_SUPPORTED", &["capability"], ""),
+        E::Internal { .. } => (Code::Internal, "INTERNAL", &["error_id"], ""),
+    }
+}
+
+/// One of each.
+fn every_error() -> Vec<SupervisorError> {
+    use SupervisorError as E;
+    let actor = || ActorId::parse("osis_actor_0").unwrap();
+    let job = || JobId::parse("job-1").unwrap();
+    let name = || "osis_actor_0".to_owned();
+    let time = SystemTime::UNIX_EPOCH;
+    vec![
+        E::Invalid(Violations::one("job.script", "is empty")),
+        E::ActorNotFound(actor()),
+        E::ActorExists { id: actor(), created_at: time },
+        E::ActorOnOtherNode { id: actor(), node: NodeName::parse("there").unwrap() },
+        E::BinaryInvalid { path: PathBuf::from("/x"), reason: "gone".to_owned() },
+        E::DependencyUnmet { actor: name(), dependency: "db".to_owned(), reason: "unknown".to_owned() },
+        E::ActorStartFailed(name(), "exit code 1".to_owned()),
+        E::ActorStopFailed(name(), "still there".to_owned()),
+        E::OperationInProgress { id: actor(), operation: "stop" },
+        E::ActorConflict(actor()),
+        E::ActorState { id: actor(), state: ActorState::Draining, hint: "wait" },
+        E::JobNotFound(job()),
+        E::JobExpired(job()),
+        E::JobExists(job()),
+        E::RequestIdReused { request_id: RequestId::parse("r").unwrap(), first_use: time },
+        E::JobState { id: job(), state: JobState::Running, hint: "cancel it first" },
+        E::JobFailed { id: job(), error: JobError::new(JobErrorKind::ScriptError, "boom") },
+        E::JobCancelled { id: job(), reason: "no".to_owned() },
+        E::QueueFull { script_type: ScriptType::OSIS, queued: 5, limit: 5 },
+        E::NoTemplate(ScriptType::V),
+        E::QueueUnavailable("connection refused".into()),
+        E::ProcessManagerUnavailable("no such socket".into()),
+        E::TimedOut { what: "Redis", after: Duration::from_secs(2) },
+        E::ShuttingDown,
+        E::NotSupported("WatchJob"),
+        E::Internal { what: "read".to_owned(), source: "secret story".into() },
+    ]
+}
+
+#[test]
+fn every_error_has_its_code_reason_and_details() {
+    for error in every_error() {
+        let text = error.to_string();
+        let (code, reason, keys, detail) = expected(&error);
+        let status = Status::from(error);
+        let details = status.get_error_details();
+        assert_eq!(status.code(), code, "{text}");
+        let info = details.error_info().expect("ErrorInfo");
+        assert_eq!((info.reason.as_str(), info.domain.as_str()), (reason, DOMAIN), "{text}");
+        let found: BTreeSet<&str> = info.metadata.keys().map(String::as_str).collect();
+        assert_eq!(found, keys.iter().copied().collect(), "{text}");
+        assert_eq!(details.retry_info().is_some(), detail == "retry", "{text}");
+        assert_eq!(details.bad_request().is_some(), detail == "fields", "{text}");
+        assert_eq!(details.resource_info().is_some(), detail == "resource", "{text}");
+        assert_eq!(details.precondition_failure().is_some(), detail == "precondition", "{text}");
+        assert!(Reason::from_str_name(&format!("ERROR_REASON_{reason}")).is_some(), "{reason}");
+    }
+}
+
+#[test]
+fn the_list_of_errors_has_no_variant_twice() {
+    let errors = every_error();
+    let variants: BTreeSet<_> =
+        errors.iter().map(|error| format!("{:?}", std::mem::discriminant(error))).collect();
+    assert_eq!(variants.len(), errors.len(), "none twice");
+}
+
+#[test]
+fn an_internal_error_tells_its_id_and_keeps_its_story() {
+    let status = Status::from(every_error().pop().unwrap());
+    let id = status.get_error_details().error_info().unwrap().metadata["error_id"].clone();
+    assert!(status.message().contains(&id), "{}", status.message());
+    assert!(!status.message().contains("secret story"), "{}", status.message());
+}
+
+#[test]
+fn an_outage_is_told_with_its_cause() {
+    let status = Status::from(SupervisorError::QueueUnavailable("connection refused".into()));
+    assert_eq!(status.message(), "Redis is unavailable: connection refused; try again");
+}
+
+#[test]
+fn every_violation_is_told() {
+    let mut violations = Violations::one("job.script", "is empty");
+    violations.add("job_id", "is too long");
+    let item = pb::ItemError::from(Failure::from(violations.clone()));
+    let status = Status::from(violations);
+    let details = status.get_error_details();
+    let fields: Vec<_> =
+        details.bad_request().unwrap().field_violations.iter().map(|v| v.field.as_str()).collect();
+    assert_eq!(fields, ["job.script", "job_id"]);
+    let fields: Vec<_> = item.field_violations.iter().map(|v| v.field.as_str()).collect();
+    assert_eq!(fields, ["job.script", "job_id"]);
+    assert_eq!((item.code, item.reason.as_str()), (3, "INVALID_FIELD"));
+}
+
+#[test]
+fn what_only_a_request_can_do_wrong_has_its_own_reason() {
+    let table = [
+        (Failure::selector_required(), Code::InvalidArgument, "SELECTOR_REQUIRED"),
+        (Failure::page_token("it is not ours"), Code::InvalidArgument, "INVALID_PAGE_TOKEN"),
+        (Failure::script_type_not_found(9), Code::NotFound, "SCRIPT_TYPE_NOT_FOUND"),
+    ];
+    for (failure, code, reason) in table {
+        assert_eq!((failure.code, failure.reason()), (code, reason));
+    }
+}
