@@ -1,1 +1,12 @@
-//! (under construction)
+//! The gRPC surface as a caller sees it: a real server on a real socket, in-memory adapters behind it.
+
+mod actors;
+mod bad_input;
+mod capabilities;
+mod end;
+mod grpcurl;
+mod health;
+mod jobs;
+mod pages;
+mod reflection;
+mod world;

@@ -1,0 +1,93 @@
+//! The end of a server: nothing hangs, nobody is left without an answer.
+
+use std::time::Duration;
+
+use hero_supervisor::grpc::proto as pb;
+use hero_supervisor::grpc::proto::get_server_info_response::Mode;
+use tokio_stream::StreamExt;
+use tonic::{Code, Status};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_types::StatusExt;
+
+use super::world::{World, osis, soon, told};
+use crate::support::wait::eventually;
+
+fn assert_draining(status: &Status) {
+    assert_eq!(told(status), (Code::Unavailable, "SERVER_DRAINING".to_owned(), vec![]));
+    assert!(status.get_error_details().retry_info().is_some());
+}
+
+/// Submits a job that never ends and waits for it.
+async fn begin_a_wait(world: &mut World) -> tokio::task::JoinHandle<Status> {
+    let mut client = world.client();
+    let job_id = "endless".to_owned();
+    let submit = pb::SubmitJobRequest { job: osis("sleep"), job_id: job_id.clone(), ..Default::default() };
+    client.submit_job(submit).await.unwrap();
+    let wait = pb::AwaitJobRequest { job_id, max_wait: None };
+    #[expect(clippy::disallowed_methods, reason = "the test joins it")]
+    tokio::spawn(async move { client.await_job(wait).await.unwrap_err() })
+}
+
+#[tokio::test]
+async fn while_it_drains_new_work_is_refused_and_a_look_is_not() {
+    let mut world = World::prepare();
+    world.drain_delay = Duration::from_secs(3600);
+    let world = world.serve_unix();
+    let mut client = world.client();
+    let submit = pb::SubmitJobRequest { job: osis("sleep"), job_id: "mine".to_owned(), ..Default::default() };
+    client.submit_job(submit.clone()).await.unwrap();
+    world.shutdown.escalate();
+
+    assert_draining(&client.submit_job(submit).await.unwrap_err());
+    let run = pb::RunJobRequest { job: osis("sleep"), ..Default::default() };
+    assert_draining(&client.run_job(run).await.unwrap_err());
+    let stop = pb::StopActorRequest { actor_id: "a".to_owned(), ..Default::default() };
+    assert_draining(&client.stop_actor(stop).await.unwrap_err());
+    let info = client.get_server_info(pb::GetServerInfoRequest {}).await.unwrap().into_inner();
+    assert_eq!(info.mode(), Mode::Draining);
+    let get = pb::GetJobRequest { job_id: "mine".to_owned(), view: 0 };
+    assert!(client.get_job(get).await.is_ok());
+    let health = HealthClient::new(world.channel());
+    for name in ["", "hero.supervisor.v1.Supervisor"] {
+        eventually("NOT_SERVING", super::world::LIMIT, || async {
+            let request = HealthCheckRequest { service: name.to_owned() };
+            let answer = health.clone().check(request).await.unwrap().into_inner();
+            (answer.status() == ServingStatus::NotServing).then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn waits_and_watches_end_and_open_connections_do_not_hold_it_up() {
+    let mut world = World::start().await;
+    let waiting = begin_a_wait(&mut world).await;
+    let request = HealthCheckRequest { service: String::new() };
+    let mut watch = HealthClient::new(world.channel()).watch(request).await.unwrap().into_inner();
+    assert!(watch.next().await.is_some());
+    // A reflection stream that its caller never closes.
+    let mut reflection = ServerReflectionClient::new(world.channel());
+    let silent = tokio_stream::pending();
+    let _held = soon("reflection", reflection.server_reflection_info(silent)).await.unwrap();
+
+    world.shutdown.escalate();
+    assert_draining(&soon("the wait", waiting).await.unwrap());
+    soon("the watch", async { while let Some(Ok(_)) = watch.next().await {} }).await;
+    soon("the server", world.tasks.join_next()).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let mut world = World::prepare();
+    world.drain_delay = Duration::from_secs(3600);
+    let mut world = world.serve_unix();
+    let waiting = begin_a_wait(&mut world).await;
+    world.shutdown.escalate();
+    world.shutdown.escalate();
+    let status = soon("the wait", waiting).await.unwrap();
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    soon("the server", world.tasks.join_next()).await.unwrap().unwrap().unwrap();
+}

@@ -1,0 +1,182 @@
+//! Jobs: submit, run, await, look, cancel, delete.
+
+use std::time::Duration;
+
+use hero_supervisor::grpc::proto as pb;
+use hero_supervisor::grpc::proto::job::State;
+use tokio::time::Instant;
+use tonic::{Code, Request};
+
+use super::world::{LIMIT, World, millis, osis, soon, told};
+
+#[tokio::test]
+async fn a_job_that_is_run_answers_with_its_result() {
+    let mut world = World::start().await;
+    world.start_osis_worker();
+    let request = pb::RunJobRequest { job: osis("40 + 2"), max_wait: millis(20_000), ..Default::default() };
+    let answer = soon("RunJob", world.client().run_job(request)).await.unwrap().into_inner();
+    assert_eq!(answer.wait_outcome(), pb::WaitOutcome::Done);
+    let job = answer.job.unwrap();
+    assert_eq!((job.state(), job.result.as_deref()), (State::Succeeded, Some("42")));
+    assert_eq!(job.result_kind(), pb::job::ResultKind::Json);
+    assert_eq!((job.actor_id.as_str(), job.attempt), ("osis_actor_0", 1));
+    assert!(job.create_time.is_some() && job.finish_time.is_some() && job.run_duration.is_some());
+    assert_eq!(job.spec.unwrap().script, "", "the caller knows what it sent");
+}
+
+#[tokio::test]
+async fn a_job_that_fails_is_no_error_of_the_call() {
+    let mut world = World::start().await;
+    world.start_osis_worker();
+    let request = pb::RunJobRequest { job: osis("boom"), ..Default::default() };
+    let answer = soon("RunJob", world.client().run_job(request)).await.unwrap().into_inner();
+    assert_eq!(answer.wait_outcome(), pb::WaitOutcome::Done);
+    let job = answer.job.unwrap();
+    assert_eq!((job.state(), job.result), (State::Failed, None));
+    let error = job.error.unwrap();
+    assert_eq!((error.kind(), error.message.as_str()), (pb::job_error::Kind::ScriptError, "boom"));
+}
+
+#[tokio::test]
+async fn a_wait_that_is_over_is_no_error_and_the_job_goes_on() {
+    let mut world = World::start().await;
+    let mut client = world.client();
+    let request = pb::RunJobRequest { job: osis("40 + 2"), max_wait: millis(50), ..Default::default() };
+    let answer = soon("RunJob", client.run_job(request)).await.unwrap().into_inner();
+    assert_eq!(answer.wait_outcome(), pb::WaitOutcome::TimedOut);
+    let job = answer.job.unwrap();
+    assert_eq!(job.state(), State::Queued);
+
+    let peek = pb::AwaitJobRequest { job_id: job.job_id.clone(), max_wait: millis(0) };
+    let answer = soon("AwaitJob", client.await_job(peek)).await.unwrap().into_inner();
+    assert_eq!(answer.wait_outcome(), pb::WaitOutcome::TimedOut);
+
+    world.start_osis_worker();
+    let request = pb::AwaitJobRequest { job_id: job.job_id, max_wait: millis(20_000) };
+    let answer = soon("AwaitJob", client.await_job(request)).await.unwrap().into_inner();
+    assert_eq!(answer.wait_outcome(), pb::WaitOutcome::Done);
+    assert_eq!(answer.job.unwrap().result.as_deref(), Some("42"));
+}
+
+#[tokio::test]
+async fn a_wait_ends_before_the_deadline_of_its_caller() {
+    let world = World::start().await;
+    let mut request = Request::new(pb::RunJobRequest { job: osis("sleep"), ..Default::default() });
+    request.set_timeout(Duration::from_secs(4));
+    let begun = Instant::now();
+    let answer = world.client().run_job(request).await.unwrap().into_inner();
+    assert_eq!(answer.wait_outcome(), pb::WaitOutcome::TimedOut);
+    assert!(begun.elapsed() >= Duration::from_secs(3), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_job_ends_with_the_wait_if_its_caller_wants_that() {
+    let mut world = World::start().await;
+    world.start_osis_worker();
+    let request = pb::RunJobRequest {
+        job: osis("sleep"),
+        max_wait: millis(100),
+        on_wait_end: pb::run_job_request::OnWaitEnd::Cancel.into(),
+        ..Default::default()
+    };
+    let answer = soon("RunJob", world.client().run_job(request)).await.unwrap().into_inner();
+    assert_eq!(answer.wait_outcome(), pb::WaitOutcome::Done);
+    let job = answer.job.unwrap();
+    assert_eq!(job.state(), State::Cancelled);
+    assert!(!job.cancel_reason.is_empty());
+}
+
+#[tokio::test]
+async fn one_request_id_is_one_job_however_it_is_asked_for() {
+    let mut world = World::start().await;
+    let mut client = world.client();
+    let request_id = "9b2f".to_owned();
+    let submit =
+        pb::SubmitJobRequest { job: osis("40 + 2"), request_id: request_id.clone(), ..Default::default() };
+    let first = client.submit_job(submit.clone()).await.unwrap().into_inner();
+    assert!(!first.deduplicated);
+    let again = client.submit_job(submit.clone()).await.unwrap().into_inner();
+    assert!(again.deduplicated);
+
+    world.start_osis_worker();
+    let run =
+        pb::RunJobRequest { job: osis("40 + 2"), request_id, max_wait: millis(20_000), ..Default::default() };
+    let attached = soon("RunJob", client.run_job(run)).await.unwrap().into_inner();
+    assert!(attached.deduplicated);
+    let (first, attached) = (first.job.unwrap(), attached.job.unwrap());
+    assert_eq!((&attached.job_id, attached.result.as_deref()), (&first.job_id, Some("42")));
+
+    let other = pb::SubmitJobRequest { job: osis("boom"), ..submit };
+    let refused = client.submit_job(other).await.unwrap_err();
+    let expected = (Code::InvalidArgument, "REQUEST_ID_REUSED".to_owned(), vec![]);
+    assert_eq!(told(&refused), expected);
+}
+
+#[tokio::test]
+async fn good_jobs_of_a_batch_are_accepted_whatever_the_others_are() {
+    let world = World::start().await;
+    let mut client = world.client();
+    let taken =
+        pb::SubmitJobRequest { job: osis("40 + 2"), job_id: "taken".to_owned(), ..Default::default() };
+    client.submit_job(taken.clone()).await.unwrap();
+    let requests = vec![
+        pb::SubmitJobRequest { job: osis("40 + 2"), ..Default::default() },
+        pb::SubmitJobRequest { job: osis(""), job_id: "bad id".to_owned(), ..Default::default() },
+        taken,
+        pb::SubmitJobRequest { job: osis("boom"), job_id: "last".to_owned(), ..Default::default() },
+    ];
+    let answer = client.submit_jobs(pb::SubmitJobsRequest { requests }).await.unwrap().into_inner();
+    let [first, second, third, last] = answer.results.try_into().unwrap();
+    assert!(first.job.is_some() && first.error.is_none());
+    assert_eq!(last.job.unwrap().job_id, "last");
+    let error = second.error.unwrap();
+    assert_eq!((error.code, error.reason.as_str()), (3, "INVALID_FIELD"));
+    let fields: Vec<&str> = error.field_violations.iter().map(|violation| violation.field.as_str()).collect();
+    assert_eq!(fields, ["job_id", "job.script"]);
+    let error = third.error.unwrap();
+    assert_eq!((error.code, error.reason.as_str()), (6, "JOB_EXISTS"));
+    assert_eq!(error.metadata["job_id"], "taken");
+}
+
+#[tokio::test]
+async fn a_job_is_read_cancelled_and_deleted() {
+    let world = World::start().await;
+    let mut client = world.client();
+    let job_id = "mine".to_owned();
+    let submit = pb::SubmitJobRequest { job: osis("sleep"), job_id: job_id.clone(), ..Default::default() };
+    client.submit_job(submit).await.unwrap();
+
+    let full = pb::GetJobRequest { job_id: job_id.clone(), view: pb::JobView::Full.into() };
+    let job = client.get_job(full).await.unwrap().into_inner().job.unwrap();
+    assert_eq!(job.spec.unwrap().script, "sleep");
+
+    let delete = pb::DeleteJobRequest { job_id: job_id.clone(), allow_missing: false };
+    let refused = client.delete_job(delete.clone()).await.unwrap_err();
+    assert_eq!(told(&refused).1, "INVALID_STATE");
+
+    let cancel = pb::CancelJobRequest { job_id: job_id.clone(), reason: "enough".to_owned() };
+    let cancelled = client.cancel_job(cancel.clone()).await.unwrap().into_inner();
+    assert!(cancelled.changed);
+    assert_eq!(cancelled.job.unwrap().cancel_reason, "enough");
+    assert!(!client.cancel_job(cancel).await.unwrap().into_inner().changed, "a repeat is harmless");
+
+    assert!(client.delete_job(delete.clone()).await.unwrap().into_inner().changed);
+    let gone = client.delete_job(delete.clone()).await.unwrap_err();
+    assert_eq!(told(&gone).0, Code::NotFound);
+    let missing = pb::DeleteJobRequest { allow_missing: true, ..delete };
+    assert!(!client.delete_job(missing).await.unwrap().into_inner().changed);
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_does_not_take_its_job_along() {
+    let mut world = World::start().await;
+    let mut client = world.client();
+    let job_id = "orphan".to_owned();
+    let run = pb::RunJobRequest { job: osis("40 + 2"), job_id: job_id.clone(), ..Default::default() };
+    let mut leaving = client.clone();
+    let _gone = tokio::time::timeout(Duration::from_millis(300), leaving.run_job(run)).await;
+    world.start_osis_worker();
+    let request = pb::AwaitJobRequest { job_id, max_wait: millis(20_000) };
+    let answer = tokio::time::timeout(LIMIT, client.await_job(request)).await.unwrap().unwrap();
+    assert_eq!(answer.into_inner().job.unwrap().result.as_deref(), Some("42"));
+}

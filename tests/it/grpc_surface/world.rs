@@ -1,0 +1,186 @@
+//! A server to call, on memory.
+
+use std::future::Future;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hero_supervisor::adapters::memory::process_manager::MemoryProcessManager;
+use hero_supervisor::adapters::memory::work_queue::MemoryWorkQueue;
+use hero_supervisor::adapters::memory::{MemoryBroker, MemoryConfig};
+use hero_supervisor::domain::id::{ActorId, NodeName};
+use hero_supervisor::domain::job::{JobError, JobErrorKind, JobResult, ResultKind};
+use hero_supervisor::domain::lifecycle::{ActorLifecycleManager, Parts};
+use hero_supervisor::domain::script_type::ScriptType;
+use hero_supervisor::domain::supervisor::{JobDefaults, Supervisor};
+use hero_supervisor::grpc::proto as pb;
+use hero_supervisor::grpc::proto::supervisor_client::SupervisorClient;
+use hero_supervisor::grpc::{GrpcServer, ServerInfo};
+use hero_supervisor::ports::clock::Clock;
+use hero_supervisor::ports::programs::{ProgramFault, Programs};
+use hero_supervisor::ports::work_queue::{AttemptEnd, AttemptError, TakenJob, Work, WorkQueue};
+use hero_supervisor::shutdown::Shutdown;
+use tempfile::TempDir;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::task::JoinSet;
+use tokio_stream::wrappers::{TcpListenerStream, UnixListenerStream};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+/// Others may be compiling on the same cores.
+pub(crate) const LIMIT: Duration = Duration::from_secs(20);
+
+/// Every program is fine but `/missing`.
+struct Shelf;
+
+#[async_trait]
+impl Programs for Shelf {
+    async fn inspect(&self, path: &Path, _sha256: Option<&str>) -> Result<(), ProgramFault> {
+        if path == Path::new("/missing") { Err(ProgramFault::Missing) } else { Ok(()) }
+    }
+}
+
+/// A server with what is behind it.
+pub(crate) struct World {
+    pub(crate) broker: MemoryBroker,
+    pub(crate) processes: Arc<MemoryProcessManager>,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) drain_delay: Duration,
+    socket: PathBuf,
+    _dir: TempDir,
+    /// The server, the actors; they end with the world.
+    pub(crate) tasks: JoinSet<io::Result<()>>,
+}
+
+impl World {
+    /// A server on a unix socket.
+    pub(crate) async fn start() -> Self {
+        Self::prepare().serve_unix()
+    }
+
+    /// Everything but the server.
+    pub(crate) fn prepare() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self {
+            broker: MemoryBroker::new(MemoryConfig::default()),
+            processes: Arc::new(MemoryProcessManager::new()),
+            shutdown: Shutdown::new(),
+            drain_delay: Duration::ZERO,
+            socket: dir.path().join("s"),
+            _dir: dir,
+            tasks: JoinSet::new(),
+        }
+    }
+
+    /// Serves on the unix socket.
+    pub(crate) fn serve_unix(mut self) -> Self {
+        let listener = UnixListener::bind(&self.socket).unwrap();
+        let (server, shutdown) = (self.server(), self.shutdown.clone());
+        self.tasks.spawn(async move { server.serve(UnixListenerStream::new(listener), &shutdown).await });
+        self
+    }
+
+    /// Serves on a TCP port as well, and answers with it.
+    pub(crate) async fn serve_tcp(&mut self) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (server, shutdown) = (self.server(), self.shutdown.clone());
+        self.tasks.spawn(async move { server.serve(TcpListenerStream::new(listener), &shutdown).await });
+        port
+    }
+
+    fn server(&self) -> GrpcServer {
+        let (queue, clock) = (Arc::new(self.broker.job_queue()), self.broker.clock());
+        let supervisor = Supervisor::new(queue, Arc::new(clock), JobDefaults::default());
+        let node = NodeName::parse("here").unwrap();
+        let lifecycle = ActorLifecycleManager::new(Parts {
+            supervisor: supervisor.clone(),
+            processes: Arc::clone(&self.processes) as Arc<_>,
+            store: Arc::new(self.broker.actor_store()),
+            programs: Arc::new(Shelf),
+            node: node.clone(),
+            initial: Vec::new(),
+        });
+        GrpcServer::new(supervisor, lifecycle, ServerInfo::new(node, clock.now()), self.drain_delay)
+    }
+
+    /// A connection to the server.
+    pub(crate) fn channel(&self) -> Channel {
+        let endpoint = Endpoint::from_shared(format!("unix://{}", self.socket.display())).unwrap();
+        endpoint.connect_lazy()
+    }
+
+    /// A caller.
+    pub(crate) fn client(&self) -> SupervisorClient<Channel> {
+        SupervisorClient::new(self.channel())
+    }
+
+    /// An actor that serves the OSIS queue; see [`answer`] for what it makes of scripts.
+    pub(crate) fn start_osis_worker(&mut self) {
+        let actor = ActorId::parse("osis_actor_0").unwrap();
+        let queue = self.broker.work_queue(ScriptType::OSIS, actor, 1);
+        let clock = self.broker.clock();
+        self.tasks.spawn(async move {
+            queue.announce(false).await.unwrap();
+            work(&queue, &clock).await
+        });
+    }
+}
+
+async fn work(queue: &MemoryWorkQueue, clock: &impl Clock) -> io::Result<()> {
+    loop {
+        for work in queue.take(16, Duration::from_secs(1)).await.unwrap_or_default() {
+            if let Work::Job(job) = work
+                && let Some(outcome) = answer(&job)
+            {
+                let end = AttemptEnd { lease: job.lease, started_at: clock.now(), outcome };
+                queue.finish(vec![end]).await.unwrap();
+            }
+        }
+    }
+}
+
+/// `40 + 2` is 42, `big` is a result of 1 MiB, `boom` fails, and `sleep` never ends.
+fn answer(job: &TakenJob) -> Option<Result<JobResult, AttemptError>> {
+    let text = |text: String| Some(Ok(JobResult { text, kind: ResultKind::Json }));
+    match job.spec.script.as_str() {
+        "40 + 2" => text("42".to_owned()),
+        "big" => text("x".repeat(1024 * 1024)),
+        "boom" => {
+            let error = JobError::new(JobErrorKind::ScriptError, "boom");
+            Some(Err(AttemptError { error, retryable: true, counts: true }))
+        }
+        "sleep" => None,
+        other => panic!("no answer to {other:?}"),
+    }
+}
+
+/// A job for the OSIS queue.
+pub(crate) fn osis(script: &str) -> Option<pb::JobSpec> {
+    let script_type = pb::ScriptType::Osis.into();
+    Some(pb::JobSpec { script_type, script: script.to_owned(), ..Default::default() })
+}
+
+/// A span of time in a request.
+pub(crate) fn millis(millis: i64) -> Option<prost_types::Duration> {
+    let nanos = i32::try_from(millis % 1000).unwrap() * 1_000_000;
+    Some(prost_types::Duration { seconds: millis / 1000, nanos })
+}
+
+/// What an error says to programs: code, reason, refused fields.
+pub(crate) fn told(status: &Status) -> (Code, String, Vec<String>) {
+    let details = status.get_error_details();
+    let info = details.error_info().unwrap_or_else(|| panic!("no ErrorInfo in {status:?}"));
+    assert_eq!(info.domain, "supervisor.hero");
+    let fields = details.bad_request().map(|bad| bad.field_violations.clone()).unwrap_or_default();
+    (status.code(), info.reason.clone(), fields.into_iter().map(|violation| violation.field).collect())
+}
+
+/// The answer of a call that must not take long.
+pub(crate) async fn soon<T>(what: &str, answer: impl Future<Output = T>) -> T {
+    let answer = tokio::time::timeout(LIMIT, answer).await;
+    answer.unwrap_or_else(|_| panic!("not within {LIMIT:?}: {what}"))
+}
