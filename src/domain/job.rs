@@ -143,6 +143,19 @@ impl JobSpec {
         }
         violations.into_result()
     }
+
+    /// Checks that `run_at` is not too far ahead of `now`.
+    ///
+    /// # Errors
+    /// The violation, with the field name of the proto message `JobSpec`.
+    pub fn validate_run_at(&self, now: SystemTime) -> Result<(), Violations> {
+        match self.run_at.and_then(|run_at| run_at.duration_since(now).ok()) {
+            Some(ahead) if ahead > MAX_SPAN => {
+                Err(Violations::one("schedule_time", "is more than 30 days ahead: submit the job later"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
 }
 
 /// Notes a duration outside `least..=MAX_SPAN`.

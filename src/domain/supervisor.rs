@@ -273,6 +273,7 @@ impl Supervisor {
             spec.context_id.clone_from(&self.defaults.context_id);
         }
         spec.validate()?;
+        spec.validate_run_at(self.clock.now())?;
         let id = request.job_id.unwrap_or_else(JobId::mint);
         Ok(Submission { id, spec, request: request.request, wanted })
     }
