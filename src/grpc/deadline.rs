@@ -173,4 +173,25 @@ mod tests {
             assert_eq!(parse_timeout(text), timeout, "{text:?}");
         }
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_is_late_is_told_so_before_tonic_says_cancelled() {
+        let never = tower::service_fn(|_: Request<Body>| std::future::pending());
+        let mut service = DeadlineLayer.layer(never);
+        let request = Request::builder().header("grpc-timeout", "1S").body(Body::empty()).unwrap();
+        let begun = tokio::time::Instant::now();
+        let answer = service.call(request).await.unwrap();
+        assert_eq!(answer.headers()["grpc-status"], "4");
+        assert_eq!(begun.elapsed(), ms(995));
+    }
+
+    #[tokio::test]
+    async fn a_call_in_time_or_without_a_deadline_is_left_alone() {
+        let at_once = tower::service_fn(async |_: Request<Body>| Ok(Response::new(Body::empty())));
+        let mut service = DeadlineLayer.layer(at_once);
+        for timeout in ["1S", "nonsense"] {
+            let request = Request::builder().header("grpc-timeout", timeout).body(Body::empty()).unwrap();
+            assert!(service.call(request).await.unwrap().headers().get("grpc-status").is_none());
+        }
+    }
 }

@@ -37,6 +37,8 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Time for answers that are on their way when connections end; then they are cut.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// The same when it is to end at once: what is answered within this time is, the rest is not.
+const HARD_WORDS: Duration = Duration::from_millis(100);
 /// A cut connection is gone as soon as its task runs once more.
 const CUT_LIMIT: Duration = Duration::from_millis(500);
 
@@ -155,14 +157,18 @@ async fn end_in_order(gate: Gate, hard: CancellationToken, cut: CancellationToke
     };
     tokio::select! {
         () = orderly => {}
-        () = hard.cancelled() => gate.ending.cancel(),
+        () = hard.cancelled() => {
+            gate.ending.cancel();
+            tokio::time::sleep(HARD_WORDS).await;
+        }
     }
     cut.cancel();
 }
 
-/// The contract and health, for tools that ask what there is.
+/// The contract, health and error details, for tools that ask what there is or show what went wrong.
 fn reflection() -> Reflection<'static> {
     Reflection::configure()
         .register_encoded_file_descriptor_set(proto::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
 }

@@ -254,7 +254,8 @@ impl supervisor_server::Supervisor for SupervisorService {
 
     async fn submit_job(&self, request: Request<pb::SubmitJobRequest>) -> Answer<pb::SubmitJobResponse> {
         self.gate.enter()?;
-        let accepted = self.supervisor.submit(parse::submit_job(request.into_inner())?).await?;
+        let job = parse::submit_job(request.into_inner(), self.now())?;
+        let accepted = self.supervisor.submit(job).await?;
         let job = Some(render::basic_job(accepted.job));
         Ok(Response::new(pb::SubmitJobResponse { job, deduplicated: accepted.deduplicated }))
     }
@@ -267,7 +268,7 @@ impl supervisor_server::Supervisor for SupervisorService {
 
     async fn run_job(&self, request: Request<pb::RunJobRequest>) -> Answer<pb::RunJobResponse> {
         let time_left = time_left(request.metadata());
-        let mut asked = parse::run_job(request.into_inner())?;
+        let mut asked = parse::run_job(request.into_inner(), self.now())?;
         let id = asked.job.job_id.get_or_insert_with(JobId::mint).clone();
         let known = asked.job.request.is_none();
         let wait = effective_wait(asked.max_wait, time_left);

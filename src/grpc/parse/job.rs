@@ -1,6 +1,6 @@
 //! Requests about jobs.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use prost::Message;
 use sha2::{Digest, Sha256};
@@ -31,18 +31,18 @@ pub(crate) struct Run {
 }
 
 /// A job to submit.
-pub(crate) fn submit_job(request: pb::SubmitJobRequest) -> Result<JobRequest, Violations> {
+pub(crate) fn submit_job(request: pb::SubmitJobRequest, now: SystemTime) -> Result<JobRequest, Violations> {
     let mut violations = Violations::new();
-    let job = job_request(request, &mut violations);
+    let job = job_request(request, now, &mut violations);
     violations.into_result()?;
     Ok(job)
 }
 
 /// A job to submit and to wait for.
-pub(crate) fn run_job(request: pb::RunJobRequest) -> Result<Run, Violations> {
+pub(crate) fn run_job(request: pb::RunJobRequest, now: SystemTime) -> Result<Run, Violations> {
     let mut violations = Violations::new();
     let pb::RunJobRequest { job, job_id, request_id, max_wait, on_wait_end } = request;
-    let job = job_request(pb::SubmitJobRequest { job, job_id, request_id }, &mut violations);
+    let job = job_request(pb::SubmitJobRequest { job, job_id, request_id }, now, &mut violations);
     let max_wait = optional(&mut violations, "max_wait", max_wait, duration);
     let cancel = violations.keep("on_wait_end", cancels(on_wait_end)).unwrap_or_default();
     violations.into_result()?;
@@ -107,7 +107,7 @@ fn complete<T>(value: Option<T>, violations: Violations) -> Result<T, Violations
 }
 
 /// Reads the job, its id and its request id; what is wrong is noted, and what is made then is of no use.
-fn job_request(request: pb::SubmitJobRequest, violations: &mut Violations) -> JobRequest {
+fn job_request(request: pb::SubmitJobRequest, now: SystemTime, violations: &mut Violations) -> JobRequest {
     let fingerprint = if request.request_id.is_empty() { String::new() } else { fingerprint(&request) };
     let job_id = optional(violations, "job_id", given(request.job_id), |raw| JobId::parse(&raw));
     let request_id =
@@ -115,7 +115,7 @@ fn job_request(request: pb::SubmitJobRequest, violations: &mut Violations) -> Jo
     let spec = match request.job {
         Some(job) => {
             let mut part = Violations::new();
-            let spec = spec(job, &mut part);
+            let spec = spec(job, now, &mut part);
             violations.nest("job", part);
             spec
         }
@@ -138,7 +138,7 @@ fn fingerprint(request: &pb::SubmitJobRequest) -> String {
 }
 
 /// Reads a job and checks its limits; what is wrong is noted.
-fn spec(job: pb::JobSpec, violations: &mut Violations) -> JobSpec {
+fn spec(job: pb::JobSpec, now: SystemTime, violations: &mut Violations) -> JobSpec {
     let v = violations;
     let known = v.keep("script_type", script_type(job.script_type));
     let mut spec = JobSpec::new(known.unwrap_or(ScriptType::OSIS), job.script);
@@ -161,8 +161,8 @@ fn spec(job: pb::JobSpec, violations: &mut Violations) -> JobSpec {
     spec.run_at = optional(v, "schedule_time", job.schedule_time, timestamp);
     let target = given(job.target_actor_id);
     spec.target_actor = optional(v, "target_actor_id", target, |raw| ActorId::parse(&raw));
-    if let Err(limits) = spec.validate() {
-        v.append(limits);
+    for checked in [spec.validate(), spec.validate_run_at(now)] {
+        v.append(checked.err().unwrap_or_default());
     }
     spec
 }

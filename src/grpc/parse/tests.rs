@@ -15,6 +15,11 @@ use crate::domain::violation::Violations;
 use crate::grpc::proto as pb;
 use crate::grpc::render;
 
+/// A time in the year 2128, later than every schedule of the properties.
+fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(5_000_000_000)
+}
+
 fn fields(violations: &Violations) -> Vec<&str> {
     violations.iter().map(|violation| violation.field.as_str()).collect()
 }
@@ -43,7 +48,7 @@ fn every_wrong_field_of_a_job_is_named_as_the_caller_spelled_it() {
         max_wait: Some(prost_types::Duration { seconds: 0, nanos: -1 }),
         on_wait_end: 77,
     };
-    let violations = run_job(request).unwrap_err();
+    let violations = run_job(request, now()).unwrap_err();
     assert_eq!(
         fields(&violations),
         [
@@ -100,7 +105,7 @@ fn every_wrong_field_of_an_actor_is_named_as_the_caller_spelled_it() {
 
 #[test]
 fn what_is_left_out_gets_its_default() {
-    let run = run_job(pb::RunJobRequest { job: Some(good_job()), ..Default::default() }).unwrap();
+    let run = run_job(pb::RunJobRequest { job: Some(good_job()), ..Default::default() }, now()).unwrap();
     assert_eq!(run.job.spec, JobSpec::new(ScriptType::OSIS, "40 + 2"));
     assert_eq!((run.job.job_id, run.job.request, run.max_wait, run.cancel), (None, None, None, false));
     let config = pb::ActorConfig {
@@ -121,20 +126,32 @@ fn the_same_content_has_the_same_fingerprint_however_it_is_asked_for() {
     let submit = |job: pb::JobSpec, job_id: &str, request_id: &str| {
         let (job_id, request_id) = (job_id.to_owned(), request_id.to_owned());
         let request = pb::SubmitJobRequest { job: Some(job), job_id, request_id };
-        submit_job(request).unwrap().request.unwrap().fingerprint
+        submit_job(request, now()).unwrap().request.unwrap().fingerprint
     };
     let first = submit(good_job(), "", "a");
     assert_eq!(first, submit(good_job(), "", "b"), "the request id is not content");
     assert_ne!(first, submit(good_job(), "mine", "a"), "the job id is");
     assert_ne!(first, submit(pb::JobSpec { caller_id: "x".to_owned(), ..good_job() }, "", "a"));
-    let run = run_job(pb::RunJobRequest {
+    let request = pb::RunJobRequest {
         job: Some(good_job()),
         request_id: "a".to_owned(),
         max_wait: Some(prost_types::Duration { seconds: 5, nanos: 0 }),
         on_wait_end: pb::run_job_request::OnWaitEnd::Cancel.into(),
         ..Default::default()
-    });
+    };
+    let run = run_job(request, now());
     assert_eq!(run.unwrap().job.request.unwrap().fingerprint, first, "how long one waits is not content");
+}
+
+#[test]
+fn a_schedule_is_at_most_30_days_ahead() {
+    let scheduled = |days: u64| {
+        let time = now() + Duration::from_secs(days * 24 * 3600);
+        let job = pb::JobSpec { schedule_time: Some(time.into()), ..good_job() };
+        submit_job(pb::SubmitJobRequest { job: Some(job), ..Default::default() }, now())
+    };
+    assert!(scheduled(30).is_ok());
+    assert_eq!(fields(&scheduled(31).unwrap_err()), ["job.schedule_time"]);
 }
 
 #[test]
@@ -276,7 +293,7 @@ proptest! {
         let job = Job::accepted(JobId::mint(), spec.clone(), SystemTime::UNIX_EPOCH);
         let rendered = render::job(job, JobView::Full);
         let request = pb::SubmitJobRequest { job: rendered.spec, ..Default::default() };
-        prop_assert_eq!(submit_job(request).map(|request| request.spec), Ok(spec));
+        prop_assert_eq!(submit_job(request, now()).map(|request| request.spec), Ok(spec));
     }
 
     #[test]
@@ -317,7 +334,7 @@ proptest! {
             on_wait_end: small[7],
             ..Default::default()
         };
-        let _ = run_job(request);
+        let _ = run_job(request, now());
         let _ = list_jobs(pb::ListJobsRequest {
             create_time_after: time(0),
             create_time_before: time(1),
@@ -330,7 +347,7 @@ proptest! {
     #[test]
     fn no_bytes_make_parse_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         if let Ok(request) = pb::RunJobRequest::decode(bytes.as_slice()) {
-            let _ = run_job(request);
+            let _ = run_job(request, now());
         }
         if let Ok(request) = pb::CreateActorRequest::decode(bytes.as_slice()) {
             let _ = create_actor(request);

@@ -1,6 +1,6 @@
 //! What the server says about itself and about script types.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::domain::job::{MAX_ATTEMPTS, MAX_BATCH, MAX_PAIRS, MAX_RESULT_BYTES, MAX_SCRIPT_BYTES, MAX_SPAN};
 use crate::domain::script_type::ScriptType;
@@ -36,6 +36,11 @@ impl SupervisorService {
             limits: Some(limits()),
             dependencies: self.dependencies.render(),
         }
+    }
+
+    /// The time that jobs are measured by.
+    pub(super) fn now(&self) -> SystemTime {
+        self.supervisor.clock().now()
     }
 
     /// One script type.

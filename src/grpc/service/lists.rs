@@ -91,8 +91,9 @@ impl SupervisorService {
         }
         let mut good = Vec::with_capacity(requests.len());
         let mut refused: Vec<Option<Violations>> = Vec::with_capacity(requests.len());
+        let now = self.now();
         for request in requests {
-            match parse::submit_job(request) {
+            match parse::submit_job(request, now) {
                 Ok(job) => {
                     good.push(job);
                     refused.push(None);
