@@ -28,6 +28,7 @@ pub use config::ConfigCommand;
 pub use exit::{Exit, Failure};
 pub use job::JobCommand;
 pub use output::{Format, Output, table};
+pub use values::ActorCounts;
 
 use crate::config::{Env, Flags, Layers};
 
@@ -146,7 +147,21 @@ pub struct ShimArgs {
     pub args: Vec<OsString>,
 }
 
-/// Runs a command that needs no server of its own: everything but `serve`, `dev`, `doctor` and the shim.
+/// Runs a command that talks to a server.
+///
+/// # Errors
+/// Those of the command.
+pub fn talk(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime =
+        runtime.map_err(|error| Failure::new(Exit::Refused, format!("cannot start the runtime: {error}")))?;
+    let ended = runtime.block_on(command);
+    // A read of standard input that nobody waits for any more must not keep us.
+    runtime.shutdown_background();
+    ended
+}
+
+/// Runs a verb of `actor`.
 ///
 /// # Errors
 /// What went wrong, with the exit code that says so.

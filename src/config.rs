@@ -18,6 +18,7 @@ use figment::value::Value;
 use serde::Deserialize;
 
 pub use layers::{Env, Flags, Layers, Origin};
+pub(crate) use listen::LONGEST_SOCKET_PATH;
 pub use listen::ListenAddr;
 pub use secret::RedisUrl;
 pub use show::{Setting, render_json, render_toml};

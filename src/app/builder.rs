@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::parts;
 use super::unconfigured::Unconfigured;
 use crate::adapters::program_files::ProgramFiles;
+use crate::adapters::redis::RedisConfig;
 use crate::adapters::system_clock::SystemClock;
 use crate::adapters::zinit::ZinitProcessManager;
 use crate::config::{DEFAULT_REDIS_URL, RedisUrl, host_name};
@@ -64,7 +65,8 @@ impl SupervisorBuilder {
         let from_env = || std::env::var("REDIS_URL").ok().filter(|url| !url.is_empty());
         let url = self.redis_url.or_else(from_env).unwrap_or_else(|| DEFAULT_REDIS_URL.to_owned());
         let url = RedisUrl::parse(&url).map_err(|what| Violations::one("redis_url", what))?;
-        parts::supervisor(parts::redis_config(&url), self.defaults)
+        let config = RedisConfig { url: url.expose().to_owned(), ..RedisConfig::default() };
+        parts::supervisor(config, self.defaults).map(|(supervisor, _store)| supervisor)
     }
 }
 

@@ -42,12 +42,15 @@ pub enum BindError {
 }
 
 fn bind_hint(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => "; stop who has it, or use --listen with another port (0 for any free one)",
-        io::ErrorKind::NotFound => "; make its folder first",
-        io::ErrorKind::PermissionDenied => "; use a port above 1023, or a path that you may write to",
-        _other => "",
-    }
+    const HINTS: [(io::ErrorKind, &str); 3] = [
+        (
+            io::ErrorKind::AddrInUse,
+            "; stop who has it, or use --listen with another port (0 for any free one)",
+        ),
+        (io::ErrorKind::NotFound, "; make its folder first"),
+        (io::ErrorKind::PermissionDenied, "; use a port above 1023, or a path that you may write to"),
+    ];
+    HINTS.iter().find(|(kind, _)| *kind == error.kind()).map_or("", |(_, hint)| hint)
 }
 
 /// One bound door.

@@ -1,25 +1,57 @@
 //! Adapters made from settings.
 
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::adapters::local::{LocalOptions, LocalRunner};
+use crate::adapters::redis::{RedisActorStore, RedisConfig, RedisQueue};
 use crate::adapters::system_clock::SystemClock;
-use crate::config::RedisUrl;
+use crate::adapters::zinit::ZinitProcessManager;
+use crate::config::{Config, ProcessManagerKind, RedisUrl};
 use crate::domain::supervisor::{JobDefaults, Supervisor};
+use crate::domain::violation::Violations;
 use crate::error::SupervisorError;
+use crate::ports::actor_store::ActorStore;
+use crate::ports::process_manager::ProcessManager;
 
-/// (stand-in until the queue is there)
-pub(super) struct RedisConfig {
-    pub(super) url: String,
+/// How to reach Redis.
+pub(super) fn redis_config(url: &RedisUrl, lease: Duration, queue_limit: u64) -> RedisConfig {
+    RedisConfig { url: url.expose().to_owned(), lease, queue_limit, ..RedisConfig::default() }
 }
 
-pub(super) fn redis_config(url: &RedisUrl) -> RedisConfig {
-    RedisConfig { url: url.expose().to_owned() }
+/// A supervisor on Redis, and the store of actors beside it.
+pub(super) fn supervisor(
+    config: RedisConfig,
+    defaults: JobDefaults,
+) -> Result<(Supervisor, Arc<dyn ActorStore>), SupervisorError> {
+    let queue = RedisQueue::new(config).map_err(|error| Violations::one("redis_url", error.to_string()))?;
+    let store: Arc<dyn ActorStore> = Arc::new(RedisActorStore::new(&queue));
+    let supervisor = Supervisor::new(Arc::new(queue), Arc::new(SystemClock), defaults);
+    Ok((supervisor.with_store(Arc::clone(&store)), store))
 }
 
-pub(super) fn supervisor(config: RedisConfig, defaults: JobDefaults) -> Result<Supervisor, SupervisorError> {
-    let queue = Arc::new(super::unconfigured::Unconfigured(format!(
-        "Redis is not built yet ({} bytes)",
-        config.url.len()
-    )));
-    Ok(Supervisor::new(queue.clone(), Arc::new(SystemClock), defaults).with_store(queue))
+/// Who runs the actors.
+pub(super) fn process_manager(config: &Config) -> Arc<dyn ProcessManager> {
+    match config.process_manager {
+        ProcessManagerKind::Zinit => Arc::new(ZinitProcessManager::new(config.zinit_socket.clone())),
+        ProcessManagerKind::Local => {
+            let mut options = LocalOptions::new(Arc::new(SystemClock));
+            options.shim = shim();
+            Arc::new(LocalRunner::new(options))
+        }
+    }
+}
+
+/// The words that make a child die with us: this program's own shim.
+pub(super) fn shim() -> Option<Vec<OsString>> {
+    let program = own_program()?;
+    Some(vec![program.into_os_string(), "exec-shim".into(), "--pdeathsig".into()])
+}
+
+/// The file that this process was started from; None when it was replaced since (an upgrade), so that nobody starts
+/// a path that is not there.
+pub(super) fn own_program() -> Option<PathBuf> {
+    std::env::current_exe().ok().filter(|path| path.is_file())
 }

@@ -1,2 +1,22 @@
-//! (under construction)
-fn main() {}
+//! The one program: service, trial and command line.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use hero_supervisor::app;
+use hero_supervisor::cli::{self, Cli, Command, Failure};
+
+fn main() -> ExitCode {
+    let ended = match Cli::parse().command {
+        Command::Serve(args) => app::serve(args),
+        Command::Dev(args) => app::dev::dev(args),
+        Command::Doctor(args) => app::doctor::doctor(args),
+        Command::ExecShim(args) => app::exec_shim(args),
+        Command::Actor(args) => cli::talk(cli::actor(args)),
+        Command::Job(args) => cli::talk(cli::job(args)),
+        Command::Info(args) => cli::talk(cli::info(args)),
+        Command::Config(command) => cli::config(command),
+        Command::Completions(args) => cli::completions(&args),
+    };
+    ended.unwrap_or_else(Failure::report).into()
+}

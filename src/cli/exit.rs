@@ -23,6 +23,8 @@ pub enum Exit {
     Refused = 5,
     /// The wait was over before the work; it goes on.
     TimedOut = 124,
+    /// The shim could not become the program; the code that shells use for it.
+    ShimFailed = 127,
     /// Ctrl-C.
     Interrupted = 130,
 }
@@ -48,6 +50,14 @@ impl Failure {
         Self { exit, message: message.into() }
     }
 
+    /// Says it on standard error and gives the code to end with.
+    pub fn report(self) -> Exit {
+        if !self.message.is_empty() {
+            super::output::say(&format!("error: {}", self.message));
+        }
+        self.exit
+    }
+
     /// A wrong command line.
     pub(super) fn usage(message: impl Into<String>) -> Self {
         Self::new(Exit::Usage, message)
@@ -57,10 +67,10 @@ impl Failure {
 impl From<std::io::Error> for Failure {
     /// From writing the output. A reader that has seen enough (`| head`) is no failure to speak of.
     fn from(error: std::io::Error) -> Self {
-        match error.kind() {
-            std::io::ErrorKind::BrokenPipe => Self::new(Exit::Ok, ""),
-            _other => Self::new(Exit::Refused, format!("cannot write the output: {error}")),
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            return Self::new(Exit::Ok, "");
         }
+        Self::new(Exit::Refused, format!("cannot write the output: {error}"))
     }
 }
 

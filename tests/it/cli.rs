@@ -1,1 +1,7 @@
-//! (under construction)
+//! The real binary, from the outside: exit codes, output, configuration, and what it leaves behind.
+
+mod client;
+mod config;
+mod dev;
+mod doctor;
+mod serve;

@@ -1,0 +1,157 @@
+//! `dev`: everything in one command, for trying out. It starts what is missing, and ends all that it has started.
+
+mod actors;
+mod banner;
+mod folders;
+mod private_redis;
+
+use std::path::PathBuf;
+
+use figment::value::Value;
+
+use super::serve::{no_runtime, run_with_signals};
+use super::{App, AppError, Ended, Setup, runtime};
+use crate::cli::{DevArgs, Exit, Failure};
+use crate::config::{Config, Env, Flags, Layers, LogFormat, host_name};
+use crate::error::chain;
+use crate::shutdown::{Shutdown, Signals};
+use crate::telemetry;
+
+use folders::Folders;
+use private_redis::PrivateRedis;
+
+/// The banner says what there is to say; only what goes wrong is logged.
+const DEFAULT_LOG_FILTER: &str = "warn";
+
+/// Why `dev` cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DevError {
+    /// Its folders.
+    #[error("cannot use the folder {}: {what}", path.display())]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        what: String,
+    },
+    /// No Redis on this machine.
+    #[error(
+        "redis-server is not installed: install it (apt install redis-server, brew install redis), or name a Redis \
+         with --redis-url"
+    )]
+    NoRedis,
+    /// Redis does not come up.
+    #[error("redis-server did not start: {0}")]
+    RedisFailed(String),
+    /// The service itself.
+    #[error(transparent)]
+    App(#[from] AppError),
+}
+
+impl From<DevError> for Failure {
+    fn from(error: DevError) -> Self {
+        match error {
+            DevError::App(error) => error.into(),
+            DevError::Folder { .. } | DevError::NoRedis | DevError::RedisFailed(_) => {
+                Self::new(Exit::Refused, chain(&error))
+            }
+        }
+    }
+}
+
+/// Runs the service with all that it needs until it is told to end.
+///
+/// # Errors
+/// When the flags are wrong or something cannot be started.
+pub fn dev(args: DevArgs) -> Result<Exit, Failure> {
+    let folders = Folders::of(args.data_dir.as_deref());
+    let redis_url = args.redis_url.clone().unwrap_or_else(|| folders.redis_url());
+    let config = Config::load(layers(&args, &folders, redis_url))?.config;
+    telemetry::init(&config.log_filter, LogFormat::Text);
+    let runtime = runtime::build(None).map_err(|error| no_runtime(&error))?;
+    // Not in a task: children that die with us die with the thread that made them, and this one lives longest.
+    runtime.block_on(run(args, folders, config)).map(Exit::from)
+}
+
+async fn run(args: DevArgs, folders: Folders, config: Config) -> Result<Ended, Failure> {
+    let signals = Signals::catch().map_err(|error| no_runtime(&error))?;
+    let shutdown = Shutdown::new();
+    run_with_signals(run_all(args, folders, config, shutdown.clone()), signals, &shutdown).await
+}
+
+/// Starts from the bottom up and ends from the top down: Redis is there as long as anybody needs it.
+async fn run_all(
+    args: DevArgs,
+    folders: Folders,
+    config: Config,
+    shutdown: Shutdown,
+) -> Result<Ended, DevError> {
+    let held = folders.make()?;
+    let redis = match &args.redis_url {
+        Some(_given) => None,
+        None => Some(PrivateRedis::start(&folders).await?),
+    };
+    let ended = run_service(&args, &folders, config, &shutdown).await;
+    if let Some(redis) = redis {
+        redis.stop(shutdown.hard()).await;
+    }
+    drop(held);
+    ended
+}
+
+async fn run_service(
+    args: &DevArgs,
+    folders: &Folders,
+    config: Config,
+    shutdown: &Shutdown,
+) -> Result<Ended, DevError> {
+    let (demo, missing) = actors::demo(&args.actors, &config.redis_url);
+    let facts = banner::Facts {
+        redis: config.redis_url.to_string(),
+        own_redis: args.redis_url.is_none(),
+        zinit: args.zinit.clone(),
+        data_dir: folders.data.clone(),
+        missing,
+    };
+    let app = App::bind(config, Setup { dev: true, actors: demo.clone(), stop_actors: true }).await?;
+    let (lifecycle, store) = (app.lifecycle().clone(), app.store().clone());
+    let addresses = app.addresses().to_vec();
+    let show = async {
+        let states = actors::start(&lifecycle, store.as_ref(), &args.actors, &demo).await;
+        banner::print(&facts, &addresses, &states);
+        std::future::pending().await
+    };
+    tokio::select! {
+        ended = app.run(shutdown.clone()) => Ok(ended?),
+        // A signal while the actors are still being started ends that first.
+        ended = show => ended,
+    }
+}
+
+/// The flags over defaults of their own; neither files nor the environment.
+fn layers(args: &DevArgs, folders: &Folders, redis_url: String) -> Layers {
+    let flags = Flags {
+        listen: args.listen.clone(),
+        redis_url: Some(redis_url),
+        ready_file: args.ready_file.clone(),
+        log_filter: args.log_filter.clone(),
+        ..Flags::default()
+    };
+    let text = |path: &std::path::Path| Value::from(path.to_string_lossy().into_owned());
+    // A name of its own: should the Redis be shared, the actors of the real service are not touched.
+    let node: String = format!("dev-{}", host_name()).chars().take(63).collect();
+    let mut layers = Config::layers(None, Env::default(), flags);
+    let mut replace = |key, value| {
+        layers.defaults.retain(|(existing, _)| *existing != key);
+        layers.defaults.push((key, value));
+    };
+    replace("data_dir", text(&folders.data));
+    replace("node", node.into());
+    replace("drain_delay", "0s".into());
+    replace("log_filter", DEFAULT_LOG_FILTER.into());
+    match &args.zinit {
+        Some(socket) => replace("zinit_socket", text(socket)),
+        None => replace("process_manager", "local".into()),
+    }
+    layers
+}

@@ -1,0 +1,119 @@
+//! The demo actors.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::app::parts;
+use crate::cli::ActorCounts;
+use crate::config::RedisUrl;
+use crate::domain::actor::ActorConfig;
+use crate::domain::id::ActorId;
+use crate::domain::lifecycle::{ActorLifecycleManager, ActorSelector, StopOptions};
+use crate::domain::script_type::ScriptType;
+use crate::error::chain;
+use crate::ports::actor_store::ActorStore;
+
+/// Starting takes well under a second; what is not up by then is shown as it is.
+const START_WAIT: Duration = Duration::from_secs(20);
+/// Redis has answered already; this is for one given by `--redis-url` that is not there yet.
+const OPEN_RETRY: Duration = Duration::from_millis(200);
+
+/// An actor and how it came up.
+#[derive(Debug)]
+pub(super) struct ActorLine {
+    pub(super) name: String,
+    /// Its state, or why it is not there.
+    pub(super) state: String,
+}
+
+/// Definitions of the actors asked for, and the programs that are not installed.
+pub(super) fn demo(counts: &ActorCounts, redis_url: &RedisUrl) -> (Vec<ActorConfig>, Vec<String>) {
+    let (mut configs, mut missing) = (Vec::new(), Vec::new());
+    for &(script_type, count) in &counts.0 {
+        let program = program_of(script_type);
+        match find(&program) {
+            Some(path) => {
+                configs.extend(
+                    (0..count).map(|index| config(&program, index, path.clone(), script_type, redis_url)),
+                );
+            }
+            None if count > 0 => missing.push(program),
+            None => {}
+        }
+    }
+    (configs, missing)
+}
+
+/// Makes the actors be as they were asked for, and waits until they run.
+pub(super) async fn start(
+    lifecycle: &ActorLifecycleManager,
+    store: &dyn ActorStore,
+    counts: &ActorCounts,
+    demo: &[ActorConfig],
+) -> Vec<ActorLine> {
+    while let Err(error) = lifecycle.open().await {
+        tracing::warn!(error = %chain(&error), "waiting for Redis");
+        sleep(OPEN_RETRY).await;
+    }
+    for config in demo {
+        // Scaling copies the program of today, not the one of an earlier trial.
+        if let Err(error) = store.set_template(config, true).await {
+            tracing::warn!(error = %chain(&error), "the template of {} was not written", config.script_type);
+        }
+    }
+    remove_surplus(lifecycle, counts).await;
+    let started = match lifecycle.start_many(&ActorSelector::default(), START_WAIT).await {
+        Ok(answers) => answers,
+        Err(error) => return vec![ActorLine { name: "-".to_owned(), state: chain(&error) }],
+    };
+    let line = |answer: crate::domain::lifecycle::ActorAnswer| ActorLine {
+        name: answer.id.to_string(),
+        state: answer.result.map_or_else(|error| chain(&error), |changed| changed.status.state.to_string()),
+    };
+    started.into_iter().map(line).collect()
+}
+
+/// Removes actors of an earlier trial with more of them.
+async fn remove_surplus(lifecycle: &ActorLifecycleManager, counts: &ActorCounts) {
+    let actors = lifecycle.actors().await.unwrap_or_default();
+    let surplus = |id: &ActorId| {
+        counts.0.iter().any(|(script_type, count)| {
+            let index = id.as_str().strip_prefix(&format!("{}_", program_of(*script_type)));
+            index.and_then(|index| index.parse::<u32>().ok()).is_some_and(|index| index >= *count)
+        })
+    };
+    for actor in
+        actors.iter().filter(|actor| surplus(&actor.record.id) && lifecycle.node() == &actor.record.node)
+    {
+        if let Err(error) = lifecycle.delete(&actor.record.id, StopOptions::default(), true).await {
+            tracing::warn!(error = %chain(&error), "actor {} of an earlier trial stays", actor.record.id);
+        }
+    }
+}
+
+fn program_of(script_type: ScriptType) -> String {
+    format!("{script_type}_actor")
+}
+
+/// The program beside our own.
+fn find(program: &str) -> Option<PathBuf> {
+    let path = parts::own_program()?.with_file_name(program);
+    path.is_file().then_some(path)
+}
+
+fn config(
+    program: &str,
+    index: u32,
+    path: PathBuf,
+    script_type: ScriptType,
+    redis_url: &RedisUrl,
+) -> ActorConfig {
+    let name = format!("{program}_{index}");
+    // By the environment, because it may hold a password and arguments can be seen by everybody on the machine.
+    let env = std::collections::HashMap::from([("REDIS_URL".to_owned(), redis_url.expose().to_owned())]);
+    ActorConfig::new(name.clone(), path, script_type)
+        .with_args(vec!["--actor-id".to_owned(), name])
+        .with_env(env)
+}

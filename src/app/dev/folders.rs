@@ -1,0 +1,120 @@
+//! Where `dev` keeps its data, and a path that is short enough for its sockets.
+
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+
+use super::DevError;
+use crate::config::{LONGEST_SOCKET_PATH, state_dir};
+
+/// The folders of one `dev`.
+#[derive(Debug, Clone)]
+pub(super) struct Folders {
+    /// Data of Redis and logs; stays.
+    pub(super) data: PathBuf,
+    /// Sockets. The same for the same data folder, because actors remember the address of Redis.
+    pub(super) run: PathBuf,
+}
+
+/// Keeps others out of the folder.
+pub(super) struct Held {
+    _lock: Flock<File>,
+}
+
+impl Folders {
+    /// The folders for this data folder, or for the usual one.
+    pub(super) fn of(data_dir: Option<&Path>) -> Self {
+        let data = data_dir.map_or_else(|| state_dir().join("dev"), Path::to_owned);
+        let data = std::path::absolute(&data).unwrap_or(data);
+        let beside = data.join("run");
+        let run = if socket(&beside).as_os_str().len() <= LONGEST_SOCKET_PATH {
+            beside
+        } else {
+            let mut hasher = DefaultHasher::new();
+            data.hash(&mut hasher);
+            PathBuf::from(format!("/tmp/hero-supervisor-{}-{:x}", nix::unistd::geteuid(), hasher.finish()))
+        };
+        Self { data, run }
+    }
+
+    /// The socket of the private Redis.
+    pub(super) fn redis_socket(&self) -> PathBuf {
+        socket(&self.run)
+    }
+
+    /// The same as a URL.
+    pub(super) fn redis_url(&self) -> String {
+        format!("unix://{}", self.redis_socket().display())
+    }
+
+    /// What Redis keeps.
+    pub(super) fn redis_data(&self) -> PathBuf {
+        self.data.join("redis")
+    }
+
+    /// What Redis says.
+    pub(super) fn redis_log(&self) -> PathBuf {
+        self.data.join("redis.log")
+    }
+
+    /// Makes the folders, for their owner alone, and keeps them from a second `dev`: two Redis on one data file would
+    /// ruin it.
+    pub(super) fn make(&self) -> Result<Held, DevError> {
+        for path in [self.data.clone(), self.run.clone(), self.redis_data()] {
+            let failed = |what: String| DevError::Folder { path: path.clone(), what };
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&path)
+                .map_err(|error| failed(error.to_string()))?;
+            let owner = fs::symlink_metadata(&path).map_err(|error| failed(error.to_string()))?.uid();
+            if owner != nix::unistd::geteuid().as_raw() {
+                return Err(failed("it belongs to somebody else; name another with --data-dir".to_owned()));
+            }
+        }
+        let path = self.data.join("lock");
+        let failed = |what: String| DevError::Folder { path: self.data.clone(), what };
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(|error| failed(error.to_string()))?;
+        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| {
+            failed("another `dev` uses it; stop that one, or name another with --data-dir".to_owned())
+        })?;
+        Ok(Held { _lock: lock })
+    }
+}
+
+fn socket(run: &Path) -> PathBuf {
+    run.join("redis.sock")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_data_folder_gets_a_short_run_folder_that_stays_the_same() {
+        let long = PathBuf::from(format!("/tmp/{}", "x".repeat(120)));
+        let folders = Folders::of(Some(&long));
+        assert!(folders.redis_socket().as_os_str().len() <= LONGEST_SOCKET_PATH);
+        assert_eq!(folders.run, Folders::of(Some(&long)).run);
+        assert_ne!(folders.run, Folders::of(Some(&long.join("y"))).run);
+        assert_eq!(Folders::of(Some(Path::new("/tmp/short"))).run, Path::new("/tmp/short/run"));
+    }
+
+    #[test]
+    fn a_second_dev_on_the_same_folder_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let folders = Folders::of(Some(dir.path()));
+        let held = folders.make().unwrap();
+        let told = folders.make().err().unwrap().to_string();
+        assert!(told.contains("another `dev` uses it"), "{told}");
+        drop(held);
+        assert!(folders.make().is_ok());
+    }
+}

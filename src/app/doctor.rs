@@ -1,0 +1,111 @@
+//! `doctor`: looks at all that the service needs on this machine, and says what to do about what it finds.
+
+mod actors;
+mod host;
+mod processes;
+mod redis;
+
+use serde::Serialize;
+
+use super::runtime;
+use super::serve::no_runtime;
+use crate::cli::{DoctorArgs, Exit, Failure, Format, Output, table};
+use crate::config::Config;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Verdict {
+    /// As it should be.
+    Ok,
+    /// It works, but somebody may be surprised.
+    Warn,
+    /// It does not work, or jobs can be lost.
+    Fail,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+pub(super) struct Finding {
+    check: &'static str,
+    verdict: Verdict,
+    /// What was seen.
+    found: String,
+    /// What to do; empty when there is nothing to do.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    todo: String,
+}
+
+impl Finding {
+    fn ok(check: &'static str, found: impl Into<String>) -> Self {
+        Self { check, verdict: Verdict::Ok, found: found.into(), todo: String::new() }
+    }
+
+    fn warn(check: &'static str, found: impl Into<String>, todo: impl Into<String>) -> Self {
+        Self { check, verdict: Verdict::Warn, found: found.into(), todo: todo.into() }
+    }
+
+    fn fail(check: &'static str, found: impl Into<String>, todo: impl Into<String>) -> Self {
+        Self { check, verdict: Verdict::Fail, found: found.into(), todo: todo.into() }
+    }
+}
+
+/// All that was found.
+#[derive(Debug, Serialize)]
+struct Report {
+    healthy: bool,
+    findings: Vec<Finding>,
+}
+
+/// Looks at everything and prints it; 0 when nothing fails, 1 otherwise.
+///
+/// # Errors
+/// When the configuration is wrong.
+pub fn doctor(args: DoctorArgs) -> Result<Exit, Failure> {
+    let output = args.output;
+    let actor_dir = args.actor_dir.clone();
+    let config = Config::load(args.serve.layers())?.config;
+    let runtime = runtime::build(None).map_err(|error| no_runtime(&error))?;
+    let findings = runtime.block_on(async {
+        let mut findings = host::look(&config);
+        let (redis, processes, actors) = tokio::join!(
+            redis::look(&config.redis_url),
+            processes::look(&config),
+            actors::look(actor_dir.as_deref(), &config.redis_url)
+        );
+        findings.extend(redis);
+        findings.extend(processes);
+        findings.extend(actors);
+        findings
+    });
+    let healthy = findings.iter().all(|finding| finding.verdict != Verdict::Fail);
+    let report = Report { healthy, findings };
+    let text = match output {
+        Format::Json => serde_json::to_string_pretty(&report).unwrap_or_default(),
+        Format::Table => render(&report),
+    };
+    Output::new(output, false).data(&text)?;
+    Ok(if healthy { Exit::Ok } else { Exit::JobFailed })
+}
+
+fn render(report: &Report) -> String {
+    let word = |verdict| match verdict {
+        Verdict::Ok => "ok",
+        Verdict::Warn => "WARN",
+        Verdict::Fail => "FAIL",
+    };
+    let row = |finding: &Finding| {
+        let found = match finding.todo.as_str() {
+            "" => finding.found.clone(),
+            todo => format!("{}\n  -> {todo}", finding.found),
+        };
+        [word(finding.verdict).to_owned(), finding.check.to_owned(), found]
+    };
+    let summary = match report.findings.iter().filter(|finding| finding.verdict == Verdict::Fail).count() {
+        0 => "\nnothing stands in the way\n".to_owned(),
+        1 => "\n1 thing stands in the way\n".to_owned(),
+        many => format!("\n{many} things stand in the way\n"),
+    };
+    let found = table(["VERDICT", "CHECK", "FOUND"], report.findings.iter().map(row));
+    format!("{found}{summary}")
+}

@@ -1,0 +1,85 @@
+//! The programs of actors: are they there, and do they say that they are well?
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use super::{Finding, Verdict};
+use crate::app::parts;
+use crate::config::RedisUrl;
+use crate::domain::script_type::ScriptType;
+
+/// Where actors are installed.
+const INSTALLED: &str = "/usr/local/bin";
+/// A health check starts an interpreter and asks Redis.
+const CHECK_LIMIT: Duration = Duration::from_secs(20);
+
+pub(super) async fn look(dir: Option<&Path>, redis_url: &RedisUrl) -> Vec<Finding> {
+    let checks = ScriptType::ALL.map(|script_type| check(dir, script_type, redis_url));
+    let mut findings = futures::future::join_all(checks).await;
+    if findings.iter().all(|finding| finding.verdict == Verdict::Warn) {
+        let todo =
+            "build them (cargo build --release) and put them beside hero-supervisor or into /usr/local/bin";
+        findings.push(Finding::fail(
+            "actors",
+            "no program of any actor was found: no job would ever be run",
+            todo,
+        ));
+    }
+    findings
+}
+
+async fn check(dir: Option<&Path>, script_type: ScriptType, redis_url: &RedisUrl) -> Finding {
+    let name: &'static str = match script_type {
+        ScriptType::OSIS => "osis_actor",
+        ScriptType::SAL => "sal_actor",
+        ScriptType::V => "v_actor",
+        ScriptType::Python => "python_actor",
+    };
+    let Some(path) = find(dir, name) else {
+        return Finding::warn(name, "not found", format!("install it if you want to run {script_type} jobs"));
+    };
+    let shown = path.display().to_string();
+    let run = Command::new(&path)
+        .arg("--health-check")
+        .env("REDIS_URL", redis_url.expose())
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let todo = format!("run `{shown} --health-check` to see more");
+    match timeout(CHECK_LIMIT, run).await {
+        Ok(Ok(output)) if output.status.success() => {
+            Finding::ok(name, format!("{shown}: {}", last_line(&output.stdout, "healthy")))
+        }
+        Ok(Ok(output)) => {
+            let said = last_line(&output.stderr, &last_line(&output.stdout, "it said nothing"));
+            Finding::fail(name, format!("{shown} is not well ({}): {said}", output.status), todo)
+        }
+        Ok(Err(error)) => {
+            Finding::fail(name, format!("{shown} cannot be run: {error}"), "chmod +x it, or build it anew")
+        }
+        Err(_elapsed) => Finding::fail(name, format!("{shown} did not answer within {CHECK_LIMIT:?}"), todo),
+    }
+}
+
+/// In the folder that was named, or beside us, or where actors are installed.
+fn find(dir: Option<&Path>, name: &str) -> Option<PathBuf> {
+    let places = match dir {
+        Some(dir) => vec![dir.join(name)],
+        None => parts::own_program()
+            .map(|own| own.with_file_name(name))
+            .into_iter()
+            .chain([Path::new(INSTALLED).join(name)])
+            .collect(),
+    };
+    places.into_iter().find(|path| path.is_file())
+}
+
+fn last_line(output: &[u8], otherwise: &str) -> String {
+    let text = String::from_utf8_lossy(output);
+    let line = text.lines().rev().find(|line| !line.trim().is_empty());
+    line.unwrap_or(otherwise).trim().to_owned()
+}

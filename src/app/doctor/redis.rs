@@ -1,0 +1,203 @@
+//! Redis: is it there, can it do what is needed, and what of a job survives what?
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult};
+use tokio::time::Instant;
+
+use super::Finding;
+use crate::config::RedisUrl;
+
+/// Redis answers within a millisecond.
+const CALL_LIMIT: Duration = Duration::from_secs(3);
+/// Functions came with it.
+const OLDEST: (u32, u32) = (7, 0);
+/// Loaded and removed again, to see whether that is allowed.
+const TRIAL_LIBRARY: &str =
+    "#!lua name=hero_doctor\nredis.register_function('hero_doctor', function() return 1 end)";
+
+/// What to do about settings.
+const NOEVICTION: &str = "set `maxmemory-policy noeviction` in redis.conf, and now with \
+                          `redis-cli config set maxmemory-policy noeviction`";
+const APPEND_ONLY: &str =
+    "set `appendonly yes` in redis.conf, and now with `redis-cli config set appendonly yes`";
+
+pub(super) async fn look(url: &RedisUrl) -> Vec<Finding> {
+    let (mut connection, latency) = match connect(url).await {
+        Ok(connected) => connected,
+        Err(error) => {
+            let todo = "start Redis, name it with --redis-url, or try everything with `hero-supervisor dev`";
+            return vec![Finding::fail("redis", format!("{url}: {error}"), todo)];
+        }
+    };
+    let info: String = match redis::cmd("INFO").query_async(&mut connection).await {
+        Ok(info) => info,
+        Err(error) => {
+            let todo = "give its user the right to call INFO (ACL SETUSER … +info)";
+            return vec![Finding::fail("redis", format!("{url}: {error}"), todo)];
+        }
+    };
+    let info = parse_info(&info);
+    let mut findings = vec![version(url, &info, latency)];
+    findings.extend(role(&info));
+    findings.push(functions(&mut connection).await);
+    findings.push(eviction(&info));
+    findings.push(durability(&mut connection, &info).await);
+    findings
+}
+
+async fn connect(url: &RedisUrl) -> RedisResult<(MultiplexedConnection, Duration)> {
+    let client = Client::open(url.expose())?;
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(CALL_LIMIT))
+        .set_response_timeout(Some(CALL_LIMIT));
+    let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+    let begun = Instant::now();
+    redis::cmd("PING").query_async::<()>(&mut connection).await?;
+    Ok((connection, begun.elapsed()))
+}
+
+/// `name:value` lines of INFO.
+fn parse_info(info: &str) -> HashMap<&str, &str> {
+    info.lines().filter_map(|line| line.split_once(':')).map(|(name, value)| (name, value.trim())).collect()
+}
+
+fn version(url: &RedisUrl, info: &HashMap<&str, &str>, latency: Duration) -> Finding {
+    let version = info.get("redis_version").copied().unwrap_or("0");
+    let mut numbers = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let found = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    let text = format!("{version} at {url}, answers in {latency:.1?}");
+    if found < OLDEST {
+        return Finding::fail("redis", text, "install Redis 7.0 or later: jobs are kept by Redis Functions");
+    }
+    Finding::ok("redis", text)
+}
+
+fn role(info: &HashMap<&str, &str>) -> Option<Finding> {
+    let todo = "name the primary with --redis-url";
+    (info.get("role") == Some(&"slave"))
+        .then(|| Finding::fail("redis role", "a replica, which cannot be written to", todo))
+}
+
+async fn functions(connection: &mut MultiplexedConnection) -> Finding {
+    let check = "redis functions";
+    let mut load = redis::cmd("FUNCTION");
+    load.arg("LOAD").arg("REPLACE").arg(TRIAL_LIBRARY);
+    let loaded: Result<String, RedisError> = load.query_async(connection).await;
+    if let Err(error) = loaded {
+        let todo = "use Redis 7.0 or later, and give its user the right (ACL SETUSER … +function +fcall)";
+        return Finding::fail(check, format!("cannot be loaded: {error}"), todo);
+    }
+    let mut called = redis::cmd("FCALL");
+    called.arg("hero_doctor").arg(0);
+    let called: Result<i64, RedisError> = called.query_async(connection).await;
+    let mut delete = redis::cmd("FUNCTION");
+    delete.arg("DELETE").arg("hero_doctor");
+    let deleted: Result<String, RedisError> = delete.query_async(connection).await;
+    match called.and(deleted) {
+        Ok(_) => Finding::ok(check, "can be loaded and called"),
+        Err(error) => Finding::fail(
+            check,
+            format!("cannot be called: {error}"),
+            "give its user the right (ACL SETUSER … +fcall)",
+        ),
+    }
+}
+
+fn eviction(info: &HashMap<&str, &str>) -> Finding {
+    let check = "redis eviction";
+    let limit = info.get("maxmemory_human").copied().unwrap_or("?");
+    match info.get("maxmemory_policy").copied() {
+        Some("noeviction") => Finding::ok(check, format!("noeviction (maxmemory {limit})")),
+        Some(policy) => {
+            let found =
+                format!("{policy}: Redis throws jobs away when its memory is full (maxmemory {limit})");
+            Finding::fail(check, found, NOEVICTION)
+        }
+        None => Finding::warn(check, "Redis does not say", NOEVICTION),
+    }
+}
+
+async fn durability(connection: &mut MultiplexedConnection, info: &HashMap<&str, &str>) -> Finding {
+    let check = "redis durability";
+    let failed = |field: &str| info.get(field).is_some_and(|status| *status != "ok");
+    if failed("aof_last_write_status") {
+        return Finding::fail(
+            check,
+            "the last write of the append-only file failed",
+            "look at the disk and at Redis' log",
+        );
+    }
+    if failed("rdb_last_bgsave_status") {
+        return Finding::fail(
+            check,
+            "the last snapshot failed: Redis may refuse writes",
+            "look at the disk and at Redis' log",
+        );
+    }
+    if info.get("aof_enabled") == Some(&"1") {
+        return match config_get(connection, "appendfsync").await.as_deref() {
+            Some("always") => Finding::ok(
+                check,
+                "append-only, fsync at every write: nothing is lost, not even by a power cut",
+            ),
+            Some("everysec") => {
+                Finding::ok(check, "append-only, fsync every second: a power cut can cost the last second")
+            }
+            Some("no") => Finding::warn(
+                check,
+                "append-only, fsync left to the system: a power cut can cost half a minute",
+                "set `appendfsync everysec`",
+            ),
+            Some(_) | None => Finding::ok(check, "append-only"),
+        };
+    }
+    match config_get(connection, "save").await.as_deref() {
+        Some("") => Finding::warn(check, "none: all jobs are lost when Redis ends", APPEND_ONLY),
+        Some(points) => {
+            let found =
+                format!("snapshots only (save {points}): jobs since the last one are lost when Redis dies");
+            Finding::warn(check, found, APPEND_ONLY)
+        }
+        None => Finding::warn(check, "not append-only", APPEND_ONLY),
+    }
+}
+
+/// A setting, if we may ask for it.
+async fn config_get(connection: &mut MultiplexedConnection, name: &str) -> Option<String> {
+    let mut get = redis::cmd("CONFIG");
+    get.arg("GET").arg(name);
+    let values: HashMap<String, String> = get.query_async(connection).await.ok()?;
+    values.get(name).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(line: &str) -> super::super::Verdict {
+        eviction(&parse_info(line)).verdict
+    }
+
+    #[test]
+    fn only_noeviction_keeps_jobs() {
+        use super::super::Verdict::{Fail, Ok, Warn};
+        assert_eq!(verdict("maxmemory_policy:noeviction\r\n"), Ok);
+        for policy in ["allkeys-lru", "volatile-ttl", "allkeys-random"] {
+            assert_eq!(verdict(&format!("maxmemory_policy:{policy}\r\n")), Fail, "{policy}");
+        }
+        assert_eq!(verdict(""), Warn);
+    }
+
+    #[test]
+    fn redis_6_is_too_old() {
+        let url = RedisUrl::parse("redis://h").unwrap();
+        let of = |line: &str| version(&url, &parse_info(line), Duration::ZERO).verdict;
+        assert_eq!(of("redis_version:6.2.14"), super::super::Verdict::Fail);
+        assert_eq!(of("redis_version:7.0.15"), super::super::Verdict::Ok);
+        assert_eq!(of("redis_version:8.2.0"), super::super::Verdict::Ok);
+        assert_eq!(of(""), super::super::Verdict::Fail);
+    }
+}

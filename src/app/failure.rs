@@ -1,0 +1,25 @@
+//! How errors of the service end the command.
+
+use super::{AppError, Ended};
+use crate::cli::{Exit, Failure};
+use crate::error::chain;
+
+impl From<AppError> for Failure {
+    fn from(error: AppError) -> Self {
+        let exit = match &error {
+            AppError::Redis(_) => Exit::Usage,
+            AppError::Bind(_) | AppError::ReadyFile { .. } | AppError::Serve(_) => Exit::Refused,
+        };
+        Self::new(exit, chain(&error))
+    }
+}
+
+impl From<Ended> for Exit {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Softly => Self::Ok,
+            Ended::OutOfTime => Self::TimedOut,
+            Ended::Forced => Self::Interrupted,
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! `serve`, and the shim.
+
+use std::time::Duration;
+
+use super::{App, Ended, Setup, runtime};
+use crate::cli::{Exit, Failure, ServeArgs, ShimArgs};
+use crate::config::{Config, LogFormat};
+use crate::shutdown::{Shutdown, Signals};
+use crate::telemetry;
+
+/// For blocking work that nobody waits for any more, such as the digest of a program.
+const RUNTIME_END: Duration = Duration::from_millis(100);
+
+/// Runs the service until it is told to end.
+///
+/// # Errors
+/// When the configuration is wrong or the service cannot be started.
+pub fn serve(args: ServeArgs) -> Result<Exit, Failure> {
+    let config = Config::load(args.layers())?.config;
+    telemetry::init(&config.log_filter, config.log_format);
+    let runtime = runtime::build(config.worker_threads).map_err(|error| no_runtime(&error))?;
+    let ended = runtime.block_on(async {
+        let signals = Signals::catch().map_err(|error| no_runtime(&error))?;
+        let app = App::bind(config, Setup::default()).await?;
+        for address in app.addresses() {
+            tracing::info!(%address, "serving gRPC on {address}");
+        }
+        let shutdown = Shutdown::new();
+        run_with_signals(app.run(shutdown.clone()), signals, &shutdown).await
+    });
+    runtime.shutdown_timeout(RUNTIME_END);
+    ended.map(Exit::from)
+}
+
+/// Runs an app while signals are turned into its end.
+pub(super) async fn run_with_signals<E: Into<Failure>>(
+    app: impl Future<Output = Result<Ended, E>>,
+    signals: Signals,
+    shutdown: &Shutdown,
+) -> Result<Ended, Failure> {
+    let driven = async {
+        signals.drive(shutdown).await;
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        ended = app => ended.map_err(Into::into),
+        () = driven => Ok(Ended::Forced),
+    }
+}
+
+pub(super) fn no_runtime(error: &std::io::Error) -> Failure {
+    Failure::new(Exit::Refused, format!("cannot start the runtime: {error}"))
+}
+
+/// Becomes another program; returns only if that fails.
+///
+/// # Errors
+/// Always, since it returned.
+pub fn exec_shim(args: ShimArgs) -> Result<Exit, Failure> {
+    telemetry::init("warn", LogFormat::Text);
+    let error = crate::adapters::local::shim::exec_shim(args.args);
+    tracing::error!(%error, "exec-shim: {error}");
+    Ok(Exit::ShimFailed)
+}

@@ -1,0 +1,66 @@
+//! `doctor` against good and bad surroundings.
+
+use crate::support::redis::PrivateRedis;
+use crate::support::service::{Ran, run};
+
+fn doctor(redis_url: &str, more: &[&str]) -> Ran {
+    run(["doctor", "-o", "json", "--redis-url", redis_url].iter().chain(more))
+}
+
+fn finding(ran: &Ran, check: &str) -> serde_json::Value {
+    let findings = ran.json()["findings"].as_array().unwrap().clone();
+    findings
+        .into_iter()
+        .find(|finding| finding["check"] == check)
+        .unwrap_or_else(|| panic!("{check} in {ran:?}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_good_redis_passes_and_its_durability_is_named() {
+    let redis = PrivateRedis::start_append_only().await;
+    let ran = doctor(&redis.url(), &["--process-manager", "local"]);
+    for check in ["redis", "redis functions", "redis eviction", "redis durability"] {
+        assert_eq!(finding(&ran, check)["verdict"], "ok", "{ran:?}");
+    }
+    let found = finding(&ran, "redis durability")["found"].as_str().unwrap().to_owned();
+    assert!(found.contains("append-only") && found.contains("fsync"), "{found}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_evicts_is_refused_with_what_to_do() {
+    let redis = PrivateRedis::start().await;
+    let set = std::process::Command::new("redis-cli")
+        .arg("-s")
+        .arg(redis.socket())
+        .args(["config", "set", "maxmemory-policy", "allkeys-lru"])
+        .status()
+        .expect("redis-cli comes with redis-server: apt-get install redis-tools");
+    assert!(set.success());
+    let ran = doctor(&redis.url(), &["--process-manager", "local"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert_eq!(ran.json()["healthy"], false);
+    let eviction = finding(&ran, "redis eviction");
+    assert_eq!(eviction["verdict"], "fail");
+    assert!(eviction["todo"].as_str().unwrap().contains("noeviction"), "{eviction}");
+    let durability = finding(&ran, "redis durability");
+    assert_eq!(durability["verdict"], "warn");
+    assert!(durability["found"].as_str().unwrap().starts_with("none"), "{durability}");
+
+    let table = run(["doctor", "--redis-url", &redis.url(), "--process-manager", "local"]);
+    assert!(table.stdout.contains("FAIL") && table.stdout.contains("-> set `maxmemory-policy"), "{table:?}");
+}
+
+#[test]
+fn nobody_at_home_is_told_for_each_with_what_to_do() {
+    let ran = doctor(
+        "redis://:s3cret@127.0.0.1:1",
+        &["--zinit-socket", "/nonexistent/z.sock", "--actor-dir", "/nonexistent"],
+    );
+    assert_eq!(ran.code, 1, "{ran:?}");
+    for check in ["redis", "zinit", "actors"] {
+        let finding = finding(&ran, check);
+        assert_eq!(finding["verdict"], "fail", "{finding}");
+        assert!(!finding["todo"].as_str().unwrap().is_empty(), "{finding}");
+    }
+    assert!(!ran.stdout.contains("s3cret"), "{ran:?}");
+}

@@ -1,0 +1,195 @@
+//! The real binary: as a service, as a trial, and as a command.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+use super::wait::eventually;
+
+/// Generous: other tests and compilers share the machine.
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+
+/// The program under test.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_hero-supervisor");
+
+/// A command of the program, with nothing of this machine's environment that it would read.
+pub(crate) fn command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
+    let mut command = Command::new(PROGRAM);
+    let foreign = std::env::vars_os().filter(|(name, _)| {
+        let name = name.to_string_lossy();
+        name.starts_with("HERO_") || name == "REDIS_URL"
+    });
+    for (name, _) in foreign {
+        command.env_remove(name);
+    }
+    command.args(args).stdin(Stdio::null());
+    command
+}
+
+/// What a command printed and how it ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+impl Ran {
+    /// Standard output as JSON.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// Runs a command that needs no server to its end.
+pub(crate) fn run<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Ran {
+    command(args).output().unwrap().into()
+}
+
+/// A running `serve` or `dev`. Dropped, it is killed with all that it started.
+pub(crate) struct Service {
+    dir: TempDir,
+    child: Child,
+}
+
+impl Service {
+    /// Starts `dev` with a private folder and socket, and waits until it serves.
+    pub(crate) async fn dev(args: &[&str]) -> Self {
+        let dir = folder();
+        let data = dir.path().join("data").display().to_string();
+        let args: Vec<&str> = ["dev", "--data-dir", &data].into_iter().chain(args.iter().copied()).collect();
+        Self::start(dir, &args).await
+    }
+
+    /// Starts `serve` with a private socket, and waits until it serves.
+    pub(crate) async fn serve(args: &[&str]) -> Self {
+        let args: Vec<&str> = ["serve"].into_iter().chain(args.iter().copied()).collect();
+        Self::start(folder(), &args).await
+    }
+
+    async fn start(dir: TempDir, args: &[&str]) -> Self {
+        let log = std::fs::File::create(dir.path().join("stderr")).unwrap();
+        let out = std::fs::File::create(dir.path().join("stdout")).unwrap();
+        let child = command(args)
+            .arg("--listen")
+            .arg(format!("unix:{}", dir.path().join("s").display()))
+            .args(["--listen", "127.0.0.1:0", "--ready-file"])
+            .arg(dir.path().join("ready"))
+            .stdout(out)
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut service = Self { dir, child };
+        eventually("the service is ready", LIMIT, || {
+            let ended = service.child.try_wait().unwrap();
+            assert!(ended.is_none(), "it ended: {}", service.stderr());
+            let ready = service.ready_file().exists().then_some(());
+            async move { ready }
+        })
+        .await;
+        service
+    }
+
+    /// Its folder.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The unix socket that it serves.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.dir().join("s")
+    }
+
+    /// Where it says that it is ready.
+    pub(crate) fn ready_file(&self) -> PathBuf {
+        self.dir().join("ready")
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn stderr(&self) -> String {
+        std::fs::read_to_string(self.dir().join("stderr")).unwrap()
+    }
+
+    /// What it has printed so far.
+    pub(crate) fn stdout(&self) -> String {
+        std::fs::read_to_string(self.dir().join("stdout")).unwrap()
+    }
+
+    /// Its pid.
+    pub(crate) fn pid(&self) -> i32 {
+        self.child.id().cast_signed()
+    }
+
+    /// A command of the client for this server.
+    pub(crate) fn client<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
+        let mut command = command(args);
+        command.env("HERO_SUPERVISOR_SERVER", format!("unix:{}", self.socket().display()));
+        command
+    }
+
+    /// Runs a command of the client to its end.
+    pub(crate) fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Ran {
+        self.client(args).output().unwrap().into()
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.pid()), signal).unwrap();
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        eventually("the service ends", LIMIT, || {
+            let ended = self.child.try_wait().unwrap();
+            async move { ended }
+        })
+        .await
+    }
+
+    /// Living processes that have the service's folder in their command line or environment, itself left out.
+    pub(crate) fn others(&self) -> Vec<i32> {
+        let mark = self.dir().display().to_string();
+        let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+        let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+        let ours = |pid: &i32| {
+            let read = |file: &str| std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+            let text = [read("cmdline"), read("environ")].concat();
+            String::from_utf8_lossy(&text).contains(&mark)
+        };
+        pids.filter(|pid| *pid != self.pid() && ours(pid)).collect()
+    }
+}
+
+impl Drop for Service {
+    #[expect(clippy::print_stderr, reason = "a failed test shows the log of its service")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the log of the service:\n{}{}", self.stdout(), self.stderr());
+        }
+        let _gone = self.child.kill();
+        let _gone = self.child.wait();
+        for pid in self.others() {
+            let _gone = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
+}
+
+/// Unix sockets have short paths, so the folder is made in /tmp whatever TMPDIR says.
+fn folder() -> TempDir {
+    tempfile::Builder::new().prefix("hss").tempdir_in("/tmp").unwrap()
+}
