@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use futures::stream::{Stream, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::transport::server::Connected;
@@ -141,9 +141,21 @@ impl GrpcServer {
                 tracing::warn!("connections did not end in time and were left behind");
                 Ok(())
             }
+            panic = first_panic(&mut tasks) => Err(io::Error::other(panic)),
         };
         tasks.shutdown().await;
         result
+    }
+}
+
+/// Waits for a task that panics: a server whose health nobody keeps must not go on as if all were well.
+async fn first_panic(tasks: &mut JoinSet<()>) -> JoinError {
+    loop {
+        match tasks.join_next().await {
+            Some(Err(error)) if error.is_panic() => return error,
+            Some(Ok(()) | Err(_)) => {}
+            None => std::future::pending().await,
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hero_supervisor::grpc::proto as pb;
 use hero_supervisor::grpc::proto::get_server_info_response::Mode;
+use tokio::task::JoinHandle;
 use tokio_stream::StreamExt;
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
@@ -20,15 +21,15 @@ fn assert_draining(status: &Status) {
     assert!(status.get_error_details().retry_info().is_some());
 }
 
-/// Submits a job that never ends and waits for it.
-async fn begin_a_wait(world: &mut World) -> tokio::task::JoinHandle<Status> {
+/// Runs a job that never ends and answers once the server has it.
+async fn begin_a_wait(world: &World) -> JoinHandle<Status> {
     let mut client = world.client();
     let job_id = "endless".to_owned();
-    let submit = pb::SubmitJobRequest { job: osis("sleep"), job_id: job_id.clone(), ..Default::default() };
-    client.submit_job(submit).await.unwrap();
-    let wait = pb::AwaitJobRequest { job_id, max_wait: None };
+    let run = pb::RunJobRequest { job: osis("sleep"), job_id: job_id.clone(), ..Default::default() };
     #[expect(clippy::disallowed_methods, reason = "the test joins it")]
-    tokio::spawn(async move { client.await_job(wait).await.unwrap_err() })
+    let waiting = tokio::spawn(async move { client.run_job(run).await.unwrap_err() });
+    world.until_accepted(&job_id).await;
+    waiting
 }
 
 #[tokio::test]
@@ -63,8 +64,8 @@ async fn while_it_drains_new_work_is_refused_and_a_look_is_not() {
 
 #[tokio::test]
 async fn waits_and_watches_end_and_open_connections_do_not_hold_it_up() {
-    let mut world = World::start().await;
-    let waiting = begin_a_wait(&mut world).await;
+    let mut world = World::start();
+    let waiting = begin_a_wait(&world).await;
     let request = HealthCheckRequest { service: String::new() };
     let mut watch = HealthClient::new(world.channel()).watch(request).await.unwrap().into_inner();
     assert!(watch.next().await.is_some());
@@ -74,7 +75,10 @@ async fn waits_and_watches_end_and_open_connections_do_not_hold_it_up() {
     let _held = soon("reflection", reflection.server_reflection_info(silent)).await.unwrap();
 
     world.shutdown.escalate();
-    assert_draining(&soon("the wait", waiting).await.unwrap());
+    let status = soon("the wait", waiting).await.unwrap();
+    assert_draining(&status);
+    let details = status.get_error_details();
+    assert_eq!(details.error_info().unwrap().metadata["job_id"], "endless", "where to go on");
     soon("the watch", async { while let Some(Ok(_)) = watch.next().await {} }).await;
     soon("the server", world.tasks.join_next()).await.unwrap().unwrap().unwrap();
 }
@@ -84,10 +88,9 @@ async fn a_second_signal_ends_it_at_once() {
     let mut world = World::prepare();
     world.drain_delay = Duration::from_secs(3600);
     let mut world = world.serve_unix();
-    let waiting = begin_a_wait(&mut world).await;
+    let waiting = begin_a_wait(&world).await;
     world.shutdown.escalate();
     world.shutdown.escalate();
-    let status = soon("the wait", waiting).await.unwrap();
-    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    soon("the wait", waiting).await.unwrap();
     soon("the server", world.tasks.join_next()).await.unwrap().unwrap().unwrap();
 }

@@ -16,7 +16,7 @@ macro_rules! reflection_test {
             use tonic_reflection::pb::$dialect::server_reflection_request::MessageRequest;
             use tonic_reflection::pb::$dialect::server_reflection_response::MessageResponse;
 
-            let world = World::start().await;
+            let world = World::start();
             let mut client = ServerReflectionClient::new(world.channel());
             let ask =
                 |message| ServerReflectionRequest { host: String::new(), message_request: Some(message) };

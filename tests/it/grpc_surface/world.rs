@@ -30,6 +30,8 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
+use crate::support::wait::eventually;
+
 /// Others may be compiling on the same cores.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
@@ -57,7 +59,7 @@ pub(crate) struct World {
 
 impl World {
     /// A server on a unix socket.
-    pub(crate) async fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::prepare().serve_unix()
     }
 
@@ -116,6 +118,15 @@ impl World {
     /// A caller.
     pub(crate) fn client(&self) -> SupervisorClient<Channel> {
         SupervisorClient::new(self.channel())
+    }
+
+    /// Waits until the server knows a job.
+    pub(crate) async fn until_accepted(&self, job_id: &str) {
+        eventually("the job is accepted", LIMIT, || async {
+            let request = pb::GetJobRequest { job_id: job_id.to_owned(), view: 0 };
+            self.client().get_job(request).await.ok().map(drop)
+        })
+        .await;
     }
 
     /// An actor that serves the OSIS queue; see [`answer`] for what it makes of scripts.
