@@ -266,8 +266,8 @@ pub trait JobQueue: Send + Sync {
     /// Removes the record of an ended job.
     async fn delete(&self, id: &JobId) -> Result<Deleted, QueueError>;
 
-    /// Takes back at once what the process `pid` of an actor had, because it is known to be gone; `error` becomes the
-    /// error of jobs that have no attempt left.
+    /// Takes back at once what the process `pid` of an actor had, and its announcement, because it is known to be gone;
+    /// `error` becomes the error of jobs that have no attempt left.
     async fn reclaim(
         &self,
         script_type: ScriptType,
@@ -279,7 +279,7 @@ pub trait JobQueue: Send + Sync {
     /// How much a queue holds.
     async fn depth(&self, script_type: ScriptType) -> Result<QueueDepth, QueueError>;
 
-    /// Every actor of a script type that has announced itself and not been forgotten.
+    /// Every actor of a script type that has announced itself and is not known to have gone since.
     async fn presences(&self, script_type: ScriptType) -> Result<Vec<Presence>, QueueError>;
 
     /// Forgets an actor that is gone for good: its presence and its inbox (pinned jobs in it fail as ACTOR_LOST).

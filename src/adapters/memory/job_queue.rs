@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::adapters::memory::broker::{Holder, MemoryBroker};
 use crate::domain::id::{ActorId, JobId};
-use crate::domain::job::{Job, JobError, JobView};
+use crate::domain::job::{Job, JobError, JobKind, JobView};
 use crate::domain::script_type::ScriptType;
 use crate::ports::clock::Clock;
 use crate::ports::job_queue::{
@@ -48,8 +48,8 @@ impl MemoryJobQueue {
                 return Err(SubmitRefused::JobExists { job_id: id });
             }
             let script_type = spec.script_type;
-            let queued = state.queued(script_type);
-            if queued >= limit {
+            let queued = state.queued(script_type) + state.delayed(script_type);
+            if queued >= limit && spec.kind == JobKind::Script {
                 return Err(SubmitRefused::QueueFull { script_type, queued, limit });
             }
             let job = Job::accepted(id.clone(), spec, now);

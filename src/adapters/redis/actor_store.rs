@@ -25,10 +25,17 @@ impl RedisActorStore {
         Self { link: queue.link() }
     }
 
-    async fn put(&self, record: &ActorRecord, expected: u64, next: u64) -> Result<Stored, StoreError> {
+    /// Writes `record` as generation `next` if the stored one has generation `expected`, or if there is none.
+    async fn put(
+        &self,
+        record: &ActorRecord,
+        expected: Option<u64>,
+        next: u64,
+    ) -> Result<Stored, StoreError> {
         let mut put = redis::cmd("FCALL");
         put.arg("hero_put").arg(1).arg(keys::ACTORS).arg(record.id.as_str());
-        put.arg(encode_actor(record, next)?).arg(expected);
+        put.arg(encode_actor(record, next)?)
+            .arg(expected.map(|generation| generation.to_string()).unwrap_or_default());
         match self.link.call(&put).await? {
             Value::Int(_) => Ok(Stored::Written(next)),
             Value::Nil => Ok(Stored::Missing),
@@ -56,11 +63,11 @@ impl ActorStore for RedisActorStore {
     }
 
     async fn insert(&self, record: &ActorRecord) -> Result<Stored, StoreError> {
-        self.put(record, 0, 1).await
+        self.put(record, None, 1).await
     }
 
     async fn update(&self, record: &ActorRecord) -> Result<Stored, StoreError> {
-        self.put(record, record.generation, record.generation + 1).await
+        self.put(record, Some(record.generation), record.generation + 1).await
     }
 
     async fn remove(&self, id: &ActorId) -> Result<bool, StoreError> {

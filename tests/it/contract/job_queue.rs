@@ -1,17 +1,27 @@
 //! What every job queue promises, on memory and on a real Redis.
 
+mod actors;
 mod basics;
 mod bench;
-
-use bench::Kind;
+mod ends;
+mod leases;
+mod lists;
+mod submits;
 
 /// Runs the same functions on every adapter.
 macro_rules! on_every_queue {
     ($($suite:ident :: $name:ident),* $(,)?) => {
+        mod on_memory {
+            $(#[tokio::test(start_paused = true)]
+            async fn $name() {
+                super::$suite::$name(super::bench::Kind::Memory).await;
+            })*
+        }
+
         mod on_redis {
             $(#[tokio::test]
             async fn $name() {
-                super::$suite::$name(super::Kind::Redis).await;
+                super::$suite::$name(super::bench::Kind::Redis).await;
             })*
         }
     };
@@ -19,4 +29,45 @@ macro_rules! on_every_queue {
 
 on_every_queue! {
     basics::a_job_is_submitted_taken_finished_and_awaited,
+    basics::results_come_back_as_they_were,
+    basics::scripts_arrive_as_they_were_whatever_their_size,
+    basics::jobs_are_taken_in_the_order_of_submission,
+    basics::a_batch_is_answered_in_its_order,
+    basics::a_started_job_is_seen_running,
+    basics::released_jobs_are_taken_again_first_and_in_order,
+    basics::many_callers_and_actors_lose_and_double_nothing,
+    basics::jobs_can_be_awaited_read_and_cancelled_by_another_supervisor,
+    basics::closing_breaks_completions_and_not_jobs,
+    leases::a_late_finish_is_refused_and_the_first_end_stays,
+    leases::a_lost_lease_gives_the_job_to_another_and_the_first_is_fenced_off,
+    leases::heartbeats_keep_a_lease,
+    leases::a_cancelled_job_voids_its_lease_and_hints_at_it,
+    leases::what_a_dead_process_had_is_taken_back_at_once,
+    leases::a_job_that_kills_its_actors_ends,
+    leases::what_was_delivered_and_never_seen_is_recovered,
+    leases::a_failed_attempt_is_tried_again_after_a_pause_until_none_is_left,
+    leases::an_error_that_would_come_again_ends_the_job,
+    leases::an_attempt_that_was_not_started_does_not_count,
+    submits::one_request_is_one_job,
+    submits::one_request_twice_in_one_batch_is_one_job,
+    submits::an_id_is_taken_once_in_all_queues,
+    submits::a_full_queue_refuses_and_takes_again_when_there_is_room,
+    submits::a_job_waits_for_its_time,
+    submits::a_job_that_nobody_takes_in_time_fails,
+    submits::a_pinned_job_is_only_for_its_actor,
+    ends::a_job_can_be_cancelled_in_every_state,
+    ends::only_an_ended_job_can_be_deleted,
+    ends::an_ended_job_is_kept_for_its_time,
+    ends::only_so_many_ended_jobs_are_kept,
+    lists::pages_show_every_job_once_newest_first,
+    lists::every_filter_does_what_it_says,
+    lists::pings_are_neither_listed_nor_counted,
+    actors::an_actor_is_there_until_it_leaves,
+    actors::a_dead_process_is_no_longer_there,
+    actors::a_drain_reaches_the_process_that_is_there,
+    actors::a_waiting_take_can_be_ended,
+    actors::a_full_actor_takes_messages_only,
+    actors::a_forgotten_actor_takes_its_own_jobs_with_it,
+    actors::an_actor_record_is_changed_by_who_has_read_it_last,
+    actors::a_template_is_set_once_or_replaced_on_request,
 }

@@ -19,8 +19,11 @@ use crate::ports::work_queue::{AttemptEnd, Lease, TakenJob, Work};
 /// How long a request id is remembered.
 const REQUEST_WINDOW: Duration = Duration::from_secs(24 * 3600);
 
+/// How often one job may be given back without that its attempt counts.
+const FREE_ATTEMPTS: u32 = 10;
+
 /// One actor process.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::adapters::memory) struct Holder {
     pub(in crate::adapters::memory) actor_id: ActorId,
     pub(in crate::adapters::memory) pid: u32,
@@ -37,11 +40,15 @@ enum Lane {
     Queue,
 }
 
+/// Where a job waits: by lane, then by where it stood at first, then by its entry.
+type Place = (Lane, u64, u64);
+
 /// A job that waits.
 #[derive(Debug)]
 struct Waiting {
     job_id: JobId,
     expires: Option<Instant>,
+    counted: bool,
 }
 
 /// A job that an actor has.
@@ -49,16 +56,20 @@ struct Waiting {
 struct Held {
     job_id: JobId,
     lane: Lane,
+    order: u64,
     holder: Holder,
     until: Instant,
+    expires: Option<Instant>,
+    /// False for a ping.
+    counted: bool,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
-    waiting: BTreeMap<(Lane, u64), Waiting>,
+    waiting: BTreeMap<Place, Waiting>,
     held: BTreeMap<u64, Held>,
     delayed: BTreeMap<JobId, (Instant, Lane)>,
-    hints: BTreeMap<ActorId, VecDeque<Work>>,
+    hints: BTreeMap<Holder, VecDeque<Work>>,
     presences: BTreeMap<ActorId, Presence>,
 }
 
@@ -70,6 +81,7 @@ pub(in crate::adapters::memory) struct State {
     jobs: BTreeMap<JobId, Job>,
     ended: VecDeque<(JobId, Instant)>,
     requests: BTreeMap<RequestId, (String, JobId, SystemTime, Instant)>,
+    free_attempts: BTreeMap<JobId, u32>,
     waiters: BTreeMap<JobId, Vec<oneshot::Sender<Finished>>>,
     queues: BTreeMap<ScriptType, Queue>,
     pub(in crate::adapters::memory) records: BTreeMap<ActorId, ActorRecord>,
@@ -86,6 +98,7 @@ impl State {
             jobs: BTreeMap::new(),
             ended: VecDeque::new(),
             requests: BTreeMap::new(),
+            free_attempts: BTreeMap::new(),
             waiters: BTreeMap::new(),
             queues: ScriptType::ALL.into_iter().map(|script_type| (script_type, Queue::default())).collect(),
             records: BTreeMap::new(),
@@ -120,11 +133,15 @@ impl State {
     }
 
     pub(in crate::adapters::memory) fn queued(&self, script_type: ScriptType) -> u64 {
-        self.queues.get(&script_type).map_or(0, |queue| queue.waiting.len() as u64)
+        self.queues
+            .get(&script_type)
+            .map_or(0, |queue| queue.waiting.values().filter(|waiting| waiting.counted).count() as u64)
     }
 
     pub(in crate::adapters::memory) fn running(&self, script_type: ScriptType) -> u64 {
-        self.queues.get(&script_type).map_or(0, |queue| queue.held.len() as u64)
+        self.queues
+            .get(&script_type)
+            .map_or(0, |queue| queue.held.values().filter(|held| held.counted).count() as u64)
     }
 
     pub(in crate::adapters::memory) fn delayed(&self, script_type: ScriptType) -> u64 {
@@ -143,7 +160,7 @@ impl State {
             Some(delay) => {
                 self.queue(script_type).delayed.insert(id, (Instant::now() + delay, lane));
             }
-            None => self.enqueue(&id, lane),
+            None => self.enqueue(&id, lane, None),
         }
     }
 
@@ -168,7 +185,7 @@ impl State {
         if let Some(held) = held.and_then(|entry| queue.held.remove(&entry).map(|held| (entry, held))) {
             let (entry, held) = held;
             let hint = Work::Cancelled { lease: lease(entry, id) };
-            queue.hints.entry(held.holder.actor_id).or_default().push_back(hint);
+            queue.hints.entry(held.holder).or_default().push_back(hint);
         }
         let outcome = Outcome::Cancelled(reason.to_owned());
         self.end(
@@ -196,6 +213,7 @@ impl State {
             self.lose(script_type, entry, error, &mut reclaimed);
         }
         let queue = self.queue(script_type);
+        queue.hints.remove(holder);
         if queue.presences.get(&holder.actor_id).is_some_and(|presence| presence.pid == holder.pid) {
             queue.presences.remove(&holder.actor_id);
         }
@@ -205,7 +223,10 @@ impl State {
     pub(in crate::adapters::memory) fn presences(&self, script_type: ScriptType) -> Vec<Presence> {
         let Some(queue) = self.queues.get(&script_type) else { return Vec::new() };
         let counted = |presence: &Presence| {
-            let held = queue.held.values().filter(|held| held.holder.actor_id == presence.actor_id);
+            let of_it = |held: &&Held| {
+                held.counted && held.holder.actor_id == presence.actor_id && held.holder.pid == presence.pid
+            };
+            let held = queue.held.values().filter(of_it);
             Presence { in_flight: u32::try_from(held.count()).unwrap_or(u32::MAX), ..presence.clone() }
         };
         queue.presences.values().map(counted).collect()
@@ -214,10 +235,10 @@ impl State {
     pub(in crate::adapters::memory) fn forget(&mut self, script_type: ScriptType, actor: &ActorId) {
         let queue = self.queue(script_type);
         queue.presences.remove(actor);
-        queue.hints.remove(actor);
+        queue.hints.retain(|holder, _hints| holder.actor_id != *actor);
         let pinned = |lane: &Lane| matches!(lane, Lane::Inbox(of) if of == actor);
         let mut lost: Vec<JobId> = Vec::new();
-        queue.waiting.retain(|(lane, _entry), waiting| {
+        queue.waiting.retain(|(lane, _order, _entry), waiting| {
             if pinned(lane) {
                 lost.push(waiting.job_id.clone());
             }
@@ -233,7 +254,11 @@ impl State {
     }
 
     pub(in crate::adapters::memory) fn hint(&mut self, script_type: ScriptType, actor: &ActorId, hint: Work) {
-        self.queue(script_type).hints.entry(actor.clone()).or_default().push_back(hint);
+        // A message is for the process that is there now; the next one of this name has nothing to do with it.
+        let queue = self.queue(script_type);
+        let Some(presence) = queue.presences.get(actor) else { return };
+        let holder = Holder { actor_id: actor.clone(), pid: presence.pid };
+        queue.hints.entry(holder).or_default().push_back(hint);
     }
 
     pub(in crate::adapters::memory) fn maintain(&mut self) {
@@ -248,7 +273,7 @@ impl State {
                 .collect();
             for (id, lane) in due {
                 self.queue(script_type).delayed.remove(&id);
-                self.enqueue(&id, lane);
+                self.enqueue(&id, lane, None);
             }
             let queue = self.queue(script_type);
             let expired: Vec<(u64, ActorId)> = queue
@@ -330,23 +355,22 @@ impl State {
         let until = Instant::now() + self.config.lease;
         let queue = self.queue(script_type);
         let mut work: Vec<Work> =
-            queue.hints.get_mut(&holder.actor_id).map(|hints| hints.drain(..).collect()).unwrap_or_default();
+            queue.hints.get_mut(holder).map(|hints| hints.drain(..).collect()).unwrap_or_default();
         let inbox = Lane::Inbox(holder.actor_id.clone());
-        let mine = queue.waiting.keys().filter(|(lane, _)| *lane == inbox).cloned();
-        let shared = queue
-            .waiting
-            .keys()
-            .filter(|(lane, _)| matches!(lane, Lane::Front | Lane::Queue))
-            .take(max)
-            .cloned();
-        let places: Vec<(Lane, u64)> = mine.chain(shared).collect();
+        let for_me = |lane: &Lane| *lane == inbox || matches!(lane, Lane::Front | Lane::Queue);
+        let open = queue.waiting.keys().filter(|(lane, _, _)| for_me(lane));
+        let places: Vec<Place> = open.take(max).cloned().collect();
         for place in places {
             let queue = self.queue(script_type);
             let Some(waiting) = queue.waiting.remove(&place) else { continue };
-            let (lane, entry) = place;
-            let id = waiting.job_id.clone();
-            queue.held.insert(entry, Held { job_id: id.clone(), lane, holder: holder.clone(), until });
-            self.touch(script_type, holder);
+            let (lane, order, entry) = place;
+            let Waiting { job_id: id, expires, counted } = waiting;
+            let held =
+                Held { job_id: id.clone(), lane, order, holder: holder.clone(), until, expires, counted };
+            queue.held.insert(entry, held);
+            if counted {
+                self.touch(script_type, holder);
+            }
             let now = self.clock.now();
             if let Some(job) = self.jobs.get_mut(&id) {
                 job.state = JobState::Running;
@@ -412,7 +436,9 @@ impl State {
     ) -> bool {
         let Some(entry) = entry_of(&end.lease) else { return false };
         let Some(held) = self.queue(script_type).held.remove(&entry) else { return false };
-        self.touch(script_type, holder);
+        if held.counted {
+            self.touch(script_type, holder);
+        }
         let Some(job) = self.jobs.get_mut(&held.job_id) else { return false };
         job.started_at = Some(end.started_at);
         let failed = match end.outcome {
@@ -423,11 +449,16 @@ impl State {
             }
             Err(failed) => failed,
         };
-        if !failed.counts {
-            job.attempt = job.attempt.saturating_sub(1);
-            self.enqueue(&held.job_id, front_of(held.lane));
-        } else if failed.retryable && job.attempt < job.spec.retry.max_attempts {
+        let free = failed.retryable && !failed.counts && {
+            let given_back = self.free_attempts.entry(held.job_id.clone()).or_default();
+            *given_back += 1;
+            *given_back <= FREE_ATTEMPTS
+        };
+        if free || (failed.retryable && job.attempt < job.spec.retry.max_attempts) {
             let delay = job.spec.retry.backoff.delay(job.attempt, 1.0);
+            if free {
+                job.attempt = job.attempt.saturating_sub(1);
+            }
             job.state = JobState::RetryWait;
             job.error = Some(failed.error);
             job.due_at = Some(self.clock.now() + delay);
@@ -449,7 +480,7 @@ impl State {
                 job.attempt = job.attempt.saturating_sub(1);
                 job.started_at = None;
             }
-            self.enqueue(&held.job_id, front_of(held.lane));
+            self.enqueue(&held.job_id, front_of(held.lane.clone()), Some(&held));
         }
     }
 
@@ -459,17 +490,23 @@ impl State {
         self.queues.entry(script_type).or_default()
     }
 
-    fn enqueue(&mut self, id: &JobId, lane: Lane) {
+    /// Makes a job wait; one that was `given_back` untouched stands where it stood and has no more time than it had.
+    fn enqueue(&mut self, id: &JobId, lane: Lane, given_back: Option<&Held>) {
         let Some(job) = self.jobs.get_mut(id) else { return };
         job.state = JobState::Queued;
         job.due_at = None;
         let script_type = job.spec.script_type;
+        let counted = job.spec.kind == JobKind::Script;
         // Only the wait for the first attempt is limited.
         let limit = job.spec.queue_timeout.filter(|_limit| job.attempt == 0);
         let expires = limit.map(|limit| Instant::now() + limit);
         self.next_entry += 1;
-        let place = (lane, self.next_entry);
-        self.queue(script_type).waiting.insert(place, Waiting { job_id: id.clone(), expires });
+        let (order, expires) = match given_back {
+            Some(held) => (held.order, held.expires),
+            None => (self.next_entry, expires),
+        };
+        let place = (lane, order, self.next_entry);
+        self.queue(script_type).waiting.insert(place, Waiting { job_id: id.clone(), expires, counted });
     }
 
     /// An attempt whose actor is gone.
@@ -479,7 +516,7 @@ impl State {
         if job.attempt < job.spec.retry.max_attempts {
             job.error = Some(error.clone());
             reclaimed.retried += 1;
-            self.enqueue(&held.job_id, front_of(held.lane));
+            self.enqueue(&held.job_id, front_of(held.lane), None);
         } else {
             reclaimed.failed += 1;
             self.fail(&held.job_id, error.clone());
@@ -497,6 +534,7 @@ impl State {
     /// Writes the end, unless there is one already, and tells those who wait for it.
     fn end(&mut self, id: &JobId, finished: Finished) {
         let Some(job) = self.jobs.get(id).filter(|job| !job.state.is_terminal()).cloned() else { return };
+        self.free_attempts.remove(id);
         self.ended.push_back((id.clone(), Instant::now() + job.spec.result_ttl));
         self.jobs.insert(id.clone(), job.finish(finished.clone()));
         for waiter in self.waiters.remove(id).into_iter().flatten() {

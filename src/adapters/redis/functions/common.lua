@@ -120,8 +120,9 @@ local function finish(k, b, now, id, r, state, attempt, actor, started, word, bo
   if r.waits then redis.call('ZREM', k.waits, id) end
   if r.rep then
     if #body > INLINE_RESULT then word, body = 'see', '' end
-    local value = string.format('%s %s %s %d %s %s\n%s', state, attempt, started == '' and '-' or started, now,
-      actor == '' and '-' or actor, word, body)
+    -- Not string.format: it ends a text at its first NUL.
+    local value = state .. ' ' .. attempt .. ' ' .. (started == '' and '-' or started) .. ' ' .. now .. ' '
+      .. (actor == '' and '-' or actor) .. ' ' .. word .. '\n' .. body
     for instance in string.gmatch(r.rep, '%S+') do
       local list = b.replies[instance]
       if not list then

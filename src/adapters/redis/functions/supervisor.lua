@@ -40,7 +40,8 @@ redis.register_function('hero_delete', function(keys, args)
   return 'gone'
 end)
 
--- hero_reclaim q | actor pid message detail limit: takes back what a dead process had. Answers {retried, failed, more}.
+-- hero_reclaim q | actor pid message detail limit: takes back what a dead process had, and its
+-- announcement. Answers {retried, failed, more}.
 redis.register_function('hero_reclaim', function(keys, args)
   local k, now, b = queue(keys[1]), now_ms(), batch()
   local prefix, limit = args[1] .. '.' .. args[2] .. '.', tonumber(args[5])
@@ -63,6 +64,10 @@ redis.register_function('hero_reclaim', function(keys, args)
         end
       end
     end
+  end
+  local presence = redis.call('HGET', k.actors, args[1])
+  if presence and string.sub(cjson.decode(presence).consumer, 1, #prefix) == prefix then
+    redis.call('HDEL', k.actors, args[1])
   end
   flush(k, b)
   return { count.retried, count.failed, seen >= limit and 1 or 0 }
@@ -164,16 +169,15 @@ redis.register_function('hero_drain', function(keys, args)
   return 1
 end)
 
--- hero_put hash | id json generation: writes a record if the stored one has this generation (0: if there is none).
+-- hero_put hash | id json generation: writes a record if the stored one has this generation; '' stands for none.
 -- Answers 1, or the stored record; nil when there is none though there should be.
 redis.register_function('hero_put', function(keys, args)
   local stored = redis.call('HGET', keys[1], args[1])
-  local expected = tonumber(args[3])
-  if expected == 0 then
+  if args[3] == '' then
     if stored then return stored end
   else
     if not stored then return nil end
-    if cjson.decode(stored).generation ~= expected then return stored end
+    if cjson.decode(stored).generation ~= tonumber(args[3]) then return stored end
   end
   redis.call('HSET', keys[1], args[1], args[2])
   return 1

@@ -58,7 +58,9 @@ impl Batchers {
     ) -> Result<Vec<Result<Submitted, SubmitRefused>>, QueueError> {
         let count = submissions.len();
         let mut by_type: [Vec<(usize, Submission)>; 4] = Default::default();
-        for (index, submission) in submissions.into_iter().enumerate() {
+        for (index, mut submission) in submissions.into_iter().enumerate() {
+            // Redis keeps whole milliseconds, so that is what is answered too.
+            submission.spec.run_at = submission.spec.run_at.map(|run_at| time_of(millis(run_at)));
             by_type[submission.spec.script_type.index()].push((index, submission));
         }
         let mut answers: Vec<Option<Result<Submitted, SubmitRefused>>> = (0..count).map(|_| None).collect();

@@ -4,15 +4,21 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use hero_supervisor::ScriptType;
-use hero_supervisor::adapters::redis::{RedisConfig, RedisQueue, RedisWorkQueue};
+use hero_supervisor::adapters::memory::broker::{MemoryBroker, MemoryConfig};
+use hero_supervisor::adapters::redis::{RedisActorStore, RedisConfig, RedisQueue, RedisWorkQueue};
 use hero_supervisor::adapters::system_clock::SystemClock;
+use hero_supervisor::domain::backoff::Backoff;
 use hero_supervisor::domain::id::{ActorId, JobId};
-use hero_supervisor::domain::job::{Job, JobError, JobErrorKind, JobResult, JobSpec, JobView, ResultKind};
+use hero_supervisor::domain::job::{
+    Job, JobError, JobErrorKind, JobResult, JobSpec, JobState, JobView, ResultKind, RetryPolicy,
+};
+use hero_supervisor::ports::actor_store::ActorStore;
 use hero_supervisor::ports::clock::Clock;
 use hero_supervisor::ports::job_queue::{Completion, JobQueue, Submission, SubmitRefused, Submitted};
 use hero_supervisor::ports::work_queue::{AttemptEnd, AttemptError, Lease, TakenJob, Work, WorkQueue};
 
 use crate::support::redis::PrivateRedis;
+use crate::support::wait::eventually;
 
 /// How long a test waits for a fact; generous, since the machine may be busy.
 pub(super) const LIMIT: Duration = Duration::from_secs(20);
@@ -22,6 +28,8 @@ pub(super) const OSIS: ScriptType = ScriptType::OSIS;
 /// Which adapter is tested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
+    /// The table in memory, with paused time.
+    Memory,
     /// A private redis-server.
     Redis,
 }
@@ -42,9 +50,13 @@ impl Default for Settings {
 
 /// One queue, and what makes supervisors and actors on it.
 pub(super) struct Bench {
-    kind: Kind,
     settings: Settings,
-    pub(super) redis: Option<PrivateRedis>,
+    place: Place,
+}
+
+enum Place {
+    Memory(MemoryBroker),
+    Redis(PrivateRedis),
 }
 
 impl Kind {
@@ -53,17 +65,35 @@ impl Kind {
     }
 
     pub(super) async fn bench_with(self, settings: Settings) -> Bench {
-        let redis = match self {
-            Self::Redis => Some(PrivateRedis::start().await),
+        let place = match self {
+            Self::Memory => {
+                let Settings { lease, queue_limit, finished_limit } = settings;
+                let finished_limit = usize::try_from(finished_limit).unwrap();
+                Place::Memory(MemoryBroker::new(MemoryConfig { lease, queue_limit, finished_limit }))
+            }
+            Self::Redis => Place::Redis(PrivateRedis::start().await),
         };
-        Bench { kind: self, settings, redis }
+        Bench { settings, place }
     }
 }
 
 impl Bench {
-    fn config(&self) -> RedisConfig {
+    /// On a server that the test has started.
+    pub(super) fn on(redis: PrivateRedis, settings: Settings) -> Self {
+        Self { settings, place: Place::Redis(redis) }
+    }
+
+    /// The server, for tests that break it.
+    pub(super) fn redis(&mut self) -> &mut PrivateRedis {
+        match &mut self.place {
+            Place::Memory(_) => panic!("this test needs a Redis"),
+            Place::Redis(redis) => redis,
+        }
+    }
+
+    fn config(&self, redis: &PrivateRedis) -> RedisConfig {
         RedisConfig {
-            url: self.redis.as_ref().unwrap().url(),
+            url: redis.url(),
             lease: self.settings.lease,
             queue_limit: self.settings.queue_limit,
             finished_limit: self.settings.finished_limit,
@@ -73,8 +103,19 @@ impl Bench {
 
     /// A supervisor.
     pub(super) fn supervisor(&self) -> Arc<dyn JobQueue> {
-        match self.kind {
-            Kind::Redis => Arc::new(RedisQueue::new(self.config()).unwrap()),
+        match &self.place {
+            Place::Memory(broker) => Arc::new(broker.job_queue()),
+            Place::Redis(redis) => Arc::new(RedisQueue::new(self.config(redis)).unwrap()),
+        }
+    }
+
+    /// The store of actors.
+    pub(super) fn store(&self) -> Arc<dyn ActorStore> {
+        match &self.place {
+            Place::Memory(broker) => Arc::new(broker.actor_store()),
+            Place::Redis(redis) => {
+                Arc::new(RedisActorStore::new(&RedisQueue::new(self.config(redis)).unwrap()))
+            }
         }
     }
 
@@ -87,15 +128,19 @@ impl Bench {
 
     /// The same, not announced.
     pub(super) fn silent_actor(&self, name: &str, pid: u32) -> Arc<dyn WorkQueue> {
-        match self.kind {
-            Kind::Redis => Arc::new(RedisWorkQueue::new(self.config(), OSIS, actor_id(name), pid).unwrap()),
+        match &self.place {
+            Place::Memory(broker) => Arc::new(broker.work_queue(OSIS, actor_id(name), pid)),
+            Place::Redis(redis) => {
+                Arc::new(RedisWorkQueue::new(self.config(redis), OSIS, actor_id(name), pid).unwrap())
+            }
         }
     }
 
     /// The date as the queue sees it.
     pub(super) fn now(&self) -> SystemTime {
-        match self.kind {
-            Kind::Redis => SystemClock.now(),
+        match &self.place {
+            Place::Memory(broker) => broker.clock().now(),
+            Place::Redis(_) => SystemClock.now(),
         }
     }
 }
@@ -177,4 +222,42 @@ pub(super) async fn finish(actor: &Arc<dyn WorkQueue>, end: AttemptEnd) -> bool 
 
 pub(super) async fn read(queue: &Arc<dyn JobQueue>, id: &JobId) -> Job {
     queue.get(id, JobView::Basic).await.unwrap().unwrap()
+}
+
+/// Looks after the queue until the job is in this state.
+pub(super) async fn until_state(queue: &Arc<dyn JobQueue>, id: &JobId, state: JobState) -> Job {
+    eventually(&format!("job {id} is {state}"), LIMIT, || async {
+        queue.maintain().await.unwrap();
+        queue.get(id, JobView::Basic).await.unwrap().filter(|job| job.state == state)
+    })
+    .await
+}
+
+/// A job that may be started so often, with hardly a pause in between.
+pub(super) fn with_attempts(script: &str, max_attempts: u32) -> JobSpec {
+    let backoff = Backoff { initial: Duration::from_millis(20), max: Duration::from_millis(40) };
+    JobSpec { retry: RetryPolicy { max_attempts, backoff }, ..spec(script) }
+}
+
+/// Takes one job and says that it runs.
+pub(super) async fn take_and_start(bench: &Bench, actor: &Arc<dyn WorkQueue>) -> TakenJob {
+    let taken = take_one(actor).await;
+    assert_eq!(actor.start(&[(taken.lease.clone(), bench.now())]).await.unwrap(), Vec::new());
+    taken
+}
+
+/// What a supervisor says of a process that was killed.
+pub(super) fn killed() -> JobError {
+    let mut error = JobError::new(JobErrorKind::ActorLost, "the actor was killed");
+    error.signal = Some(9);
+    error.log_tail = vec!["last words".to_owned()];
+    error
+}
+
+pub(super) fn ids(jobs: &[Job]) -> Vec<JobId> {
+    jobs.iter().map(|job| job.id.clone()).collect()
+}
+
+pub(super) fn scripts(jobs: &[TakenJob]) -> Vec<&str> {
+    jobs.iter().map(|job| job.spec.script.as_str()).collect()
 }

@@ -1,0 +1,128 @@
+//! Cancel, delete and how long a record is kept.
+
+use std::time::Duration;
+
+use hero_supervisor::domain::id::JobId;
+use hero_supervisor::domain::job::{JobSpec, JobState, JobView, Outcome};
+use hero_supervisor::ports::job_queue::Deleted;
+
+use super::bench::{
+    Kind, LIMIT, OSIS, Settings, failure, finish, read, spec, submit, submit_wanted, success, take_and_start,
+    take_nothing, take_one, text, until_state, with_attempts,
+};
+use crate::support::wait::eventually;
+
+pub(super) async fn a_job_can_be_cancelled_in_every_state(kind: Kind) {
+    let bench = kind.bench().await;
+    let queue = bench.supervisor();
+    let actor = bench.actor("osis_actor_0", 41).await;
+    let cancel = async |id: &JobId| queue.cancel(id, "because").await.unwrap().unwrap();
+
+    let run_at = Some(bench.now() + Duration::from_secs(3600));
+    let (scheduled, scheduled_end) = submit_wanted(&queue, JobSpec { run_at, ..spec("scheduled") }).await;
+    let (queued, queued_end) = submit_wanted(&queue, spec("queued")).await;
+    for job in [&scheduled, &queued] {
+        let cancelled = cancel(&job.id).await;
+        assert!(cancelled.changed);
+        assert_eq!((cancelled.job.state, cancelled.job.attempt), (JobState::Cancelled, 0));
+        assert_eq!(read(&queue, &job.id).await, cancelled.job);
+    }
+    take_nothing(&actor).await;
+
+    let (taken, taken_end) = submit_wanted(&queue, spec("taken")).await;
+    take_one(&actor).await;
+    assert!(cancel(&taken.id).await.changed);
+    let (running, running_end) = submit_wanted(&queue, spec("running")).await;
+    actor.take(0, Duration::ZERO).await.unwrap();
+    take_and_start(&bench, &actor).await;
+    let cancelled = cancel(&running.id).await;
+    assert_eq!((cancelled.changed, cancelled.job.attempt), (true, 1));
+    assert_eq!(cancelled.job.actor_id.as_ref().map(|id| id.as_str()), Some("osis_actor_0"));
+    actor.take(0, Duration::ZERO).await.unwrap();
+
+    let (retried, retried_end) = submit_wanted(&queue, with_attempts("retried", 3)).await;
+    let attempt = take_one(&actor).await;
+    assert!(finish(&actor, failure(&bench, &attempt.lease, "no")).await);
+    assert!(cancel(&retried.id).await.changed);
+    for completion in [scheduled_end, queued_end, taken_end, running_end, retried_end] {
+        let end = completion.wait().await.unwrap();
+        assert_eq!(end.outcome, Outcome::Cancelled("because".to_owned()));
+    }
+    queue.maintain().await.unwrap();
+    take_nothing(&actor).await;
+    assert_eq!(queue.depth(OSIS).await.unwrap(), Default::default());
+
+    let done = submit(&queue, spec("done")).await;
+    let attempt = take_one(&actor).await;
+    assert!(finish(&actor, success(&bench, &attempt.lease, text("1"))).await);
+    let late = cancel(&done.id).await;
+    assert_eq!((late.changed, late.job.state), (false, JobState::Succeeded));
+    assert!(!cancel(&queued.id).await.changed, "a second cancel changes nothing");
+    assert!(queue.cancel(&JobId::mint(), "").await.unwrap().is_none());
+    queue.close().await;
+}
+
+pub(super) async fn only_an_ended_job_can_be_deleted(kind: Kind) {
+    let bench = kind.bench().await;
+    let queue = bench.supervisor();
+    let job = submit(&queue, spec("1")).await;
+    assert_eq!(queue.delete(&job.id).await.unwrap(), Deleted::NotFinished(JobState::Queued));
+    queue.cancel(&job.id, "").await.unwrap();
+    assert_eq!(queue.delete(&job.id).await.unwrap(), Deleted::Gone);
+    assert_eq!(queue.delete(&job.id).await.unwrap(), Deleted::Unknown);
+    assert!(queue.get(&job.id, JobView::Full).await.unwrap().is_none());
+    assert_eq!(queue.list(&Default::default(), None, 10).await.unwrap().jobs, []);
+    queue.close().await;
+}
+
+pub(super) async fn an_ended_job_is_kept_for_its_time(kind: Kind) {
+    let bench = kind.bench().await;
+    let queue = bench.supervisor();
+    let actor = bench.actor("osis_actor_0", 41).await;
+    let short = submit(&queue, JobSpec { result_ttl: Duration::from_secs(1), ..spec("short") }).await;
+    let long = submit(&queue, spec("long")).await;
+    for _job in 0..2 {
+        let taken = take_one(&actor).await;
+        assert!(finish(&actor, success(&bench, &taken.lease, text(""))).await);
+    }
+    assert_eq!(read(&queue, &short.id).await.state, JobState::Succeeded);
+    eventually("the record is gone", LIMIT, || async {
+        queue.maintain().await.unwrap();
+        queue.get(&short.id, JobView::Basic).await.unwrap().is_none().then_some(())
+    })
+    .await;
+    eventually("only the other is listed", LIMIT, || async {
+        queue.maintain().await.unwrap();
+        let listed = queue.list(&Default::default(), None, 10).await.unwrap().jobs;
+        (super::bench::ids(&listed) == [long.id.clone()]).then_some(())
+    })
+    .await;
+    queue.close().await;
+}
+
+pub(super) async fn only_so_many_ended_jobs_are_kept(kind: Kind) {
+    let bench = kind.bench_with(Settings { finished_limit: 5, ..Settings::default() }).await;
+    let queue = bench.supervisor();
+    let actor = bench.actor("osis_actor_0", 41).await;
+    let mut jobs = Vec::new();
+    for n in 0..12 {
+        jobs.push(submit(&queue, spec(&n.to_string())).await.id);
+        let taken = take_one(&actor).await;
+        assert!(finish(&actor, success(&bench, &taken.lease, text(""))).await);
+        if kind == Kind::Redis {
+            // Ends in one millisecond have no order.
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+    let waiting = submit(&queue, spec("waits")).await;
+    queue.maintain().await.unwrap();
+    for id in &jobs[..7] {
+        assert!(queue.get(id, JobView::Basic).await.unwrap().is_none());
+    }
+    for id in &jobs[7..] {
+        assert_eq!(read(&queue, id).await.state, JobState::Succeeded);
+    }
+    assert_eq!(until_state(&queue, &waiting.id, JobState::Queued).await.id, waiting.id);
+    assert_eq!(queue.list(&Default::default(), None, 100).await.unwrap().jobs.len(), 6);
+    queue.close().await;
+}
