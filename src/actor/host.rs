@@ -1,7 +1,7 @@
 //! The engine host: the process in which scripts run.
 //!
 //! It is the actor's own program, started again with `--host` and an empty environment, and kept running for many
-//! jobs. Standard input is the job socket, standard output the control socket (see [`crate::actor::frame`]), standard
+//! jobs. Standard input is the job socket, standard output the control socket (see `frame.rs`), standard
 //! error goes to the actor's log. It talks to nothing else and knows no address of anything.
 //!
 //! One thread with a large stack reads a job, runs it, answers and reads the next. A second thread waits on the control

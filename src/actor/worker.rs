@@ -1,7 +1,7 @@
 //! The queue loop: takes jobs, feeds them to engine hosts and writes how they ended.
 //!
 //! One task owns all state and never waits for anything but the next event. Around it: a task that waits in
-//! [`WorkQueue::take`], a task that writes ends in batches ([`finisher`]), and short calls (heartbeats and the like).
+//! [`WorkQueue::take`], a task that writes ends in batches (`finisher`), and short calls (heartbeats and the like).
 //!
 //! Rules:
 //! * jobs reach a host in the order in which they were taken, and a host runs them in that order;

@@ -2,7 +2,7 @@
 //!
 //! A fresh [`rhai::Engine`] for each job costs less than two microseconds, because the standard functions and ours are
 //! shared modules; so nothing of one job reaches the next. What the functions need to know of the job that runs
-//! (captured output, deadline, environment) is in the one [`Session`] of the engine.
+//! (captured output, deadline, environment) is in the one `Session` of the engine.
 //!
 //! Rhai can panic (that is caught) and can overflow the stack or run out of memory (that ends the host process): never
 //! use this engine in a process that has anything to lose.

@@ -112,6 +112,7 @@ impl<L: Launcher> Worker<L> {
         let now = self.now;
         let mut started = Vec::new();
         for slot in &mut self.slots {
+            slot.kill_if_late(now);
             if slot.sentence_due().is_some_and(|due| now >= due) {
                 slot.execute(None, now);
             }
@@ -152,6 +153,8 @@ impl<L: Launcher> Worker<L> {
         for slot in &self.slots {
             if slot.host.is_none() {
                 consider(slot.relaunch_at);
+            } else if !slot.ready {
+                consider(slot.up_by);
             }
             slot.sentence_due().into_iter().for_each(&mut consider);
             let Some(front) = slot.sent.front() else { continue };

@@ -109,7 +109,7 @@ impl<L: Launcher> Worker<L> {
             }
             let tag = HostTag { slot: place, life: slot.life };
             match self.launcher.launch(Report::new(tag, self.events.report.clone())) {
-                Ok(host) => slot.launched(host),
+                Ok(host) => slot.launched(host, self.now),
                 Err(error) => {
                     tracing::error!(%error, "an engine host cannot be started");
                     slot.failed_to_come_up(format!("the engine host cannot be started: {error}"), self.now);

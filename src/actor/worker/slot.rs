@@ -10,6 +10,8 @@ use crate::actor::hosts::Host;
 
 /// Waits between attempts to start a host that does not come up.
 const RELAUNCH: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+/// Loading an engine takes milliseconds; a machine under heavy load may need a moment.
+const COME_UP: Duration = Duration::from_secs(30);
 /// A host that fails this often in a row to come up counts as missing.
 const FAILURES_ALLOWED: u32 = 3;
 
@@ -59,6 +61,8 @@ pub(super) struct Slot<H> {
     pub(super) life: u64,
     /// The host can take jobs.
     pub(super) ready: bool,
+    /// A host that is not up by then is killed.
+    pub(super) up_by: Instant,
     pub(super) next_seq: u64,
     /// In the host, the first one running.
     pub(super) sent: VecDeque<Sent>,
@@ -83,6 +87,7 @@ impl<H: Host> Slot<H> {
             host: None,
             life: 0,
             ready: false,
+            up_by: now,
             next_seq: 1,
             sent: VecDeque::new(),
             front_since: now,
@@ -215,8 +220,17 @@ impl<H: Host> Slot<H> {
     }
 
     /// Notes a new host.
-    pub(super) fn launched(&mut self, host: H) {
+    pub(super) fn launched(&mut self, host: H, now: Instant) {
         self.host = Some(host);
+        self.up_by = now + COME_UP;
+    }
+
+    /// Kills a host that should be up and is not; its end is then noticed as always.
+    pub(super) fn kill_if_late(&mut self, now: Instant) {
+        if let Some(host) = self.host.as_mut().filter(|_| !self.ready && now >= self.up_by) {
+            self.up_by = now + COME_UP;
+            host.kill();
+        }
     }
 
     /// Notes that the host is up.

@@ -280,3 +280,23 @@ async fn several_hosts_run_side_by_side() {
         "nothing is kept from other actors while all hosts are slow"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_retires_costs_nothing() {
+    let queue = FakeQueue::new(&["a", "retire", "b", "c"]);
+    let running = run(&queue);
+    running.ended(4).await;
+    assert_eq!(running.ran(), ["a", "retire", "b", "c"]);
+    assert!(queue.state().ends.iter().all(|(_, outcome)| outcome.is_ok()));
+    assert_eq!(running.hosts.log.lock().unwrap().launched, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_does_not_come_up_is_replaced() {
+    let queue = FakeQueue::new(&["a"]);
+    let hosts = FakeHosts { first_hangs: true, ..FakeHosts::default() };
+    let running = run_with(&queue, hosts, WorkerConfig::one_after_another());
+    running.ended(1).await;
+    assert_eq!(running.kind("a"), None);
+    assert_eq!(running.hosts.log.lock().unwrap().launched, 2);
+}

@@ -119,3 +119,20 @@ async fn hosts_die_with_their_actor() {
     actor.exit().await;
     eventually("the host is gone", SOON, || async { (!is_alive(host)).then_some(()) }).await;
 }
+
+#[tokio::test]
+async fn a_host_cannot_see_what_its_actor_knows() {
+    let rig = Rig::start().await;
+    let actor = rig.ready_actor("osis_actor_0").await;
+    let host = actor.host().await;
+    let read = |what: &str| std::fs::read_to_string(format!("/proc/{host}/{what}")).unwrap();
+    assert_eq!(read("environ"), "");
+    let line = read("cmdline").replace('\0', " ");
+    assert!(line.starts_with("osis_actor-host --host --actor-id=osis_actor_0 "), "{line}");
+    assert!(!line.contains("redis"), "{line}");
+    for fd in std::fs::read_dir(format!("/proc/{host}/fd")).unwrap().flatten() {
+        let target = std::fs::read_link(fd.path()).unwrap_or_default().display().to_string();
+        let known = ["/dev/null", "pipe:", "socket:", "/proc/"].iter().any(|known| target.starts_with(known));
+        assert!(known, "{target}");
+    }
+}

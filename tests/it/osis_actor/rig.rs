@@ -96,7 +96,7 @@ impl Rig {
         let finished = self.end_of(script(text)).await;
         match finished.outcome {
             Outcome::Succeeded(result) => result,
-            other => panic!("{text}: {other:?}"),
+            other @ (Outcome::Failed(_) | Outcome::Cancelled(_)) => panic!("{text}: {other:?}"),
         }
     }
 
@@ -104,7 +104,7 @@ impl Rig {
         let finished = self.end_of(spec).await;
         match finished.outcome {
             Outcome::Failed(error) => error,
-            other => panic!("{other:?}"),
+            other @ (Outcome::Succeeded(_) | Outcome::Cancelled(_)) => panic!("{other:?}"),
         }
     }
 
@@ -185,6 +185,7 @@ impl Actor {
 }
 
 impl Drop for Actor {
+    #[expect(clippy::print_stderr, reason = "shown with a failed test")]
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rhai::{Dynamic, Map, Position};
+use rhai::{Dynamic, ImmutableString, Map, Position};
 use tokio::time::Instant;
 
 use crate::actor::engines::capture::Capture;
@@ -30,8 +30,10 @@ struct State {
     recent: VecDeque<String>,
     deadline: Instant,
     timeout: Duration,
-    caller_id: Dynamic,
-    context_id: Dynamic,
+    caller_id: ImmutableString,
+    context_id: ImmutableString,
+    job_id: String,
+    actor_id: String,
     env: Vec<(String, String)>,
     env_map: Option<Dynamic>,
 }
@@ -51,8 +53,10 @@ impl Session {
                 recent: VecDeque::new(),
                 deadline: Instant::now(),
                 timeout: Duration::ZERO,
-                caller_id: Dynamic::UNIT,
-                context_id: Dynamic::UNIT,
+                caller_id: ImmutableString::new(),
+                context_id: ImmutableString::new(),
+                job_id: String::new(),
+                actor_id: String::new(),
                 env: Vec::new(),
                 env_map: None,
             }),
@@ -66,14 +70,10 @@ impl Session {
         state.deadline = Instant::now() + script.timeout.min(FAR);
         state.caller_id = script.caller_id.into();
         state.context_id = script.context_id.into();
-        let about_the_job = [
-            ("HERO_JOB_ID", script.job_id),
-            ("HERO_CALLER_ID", script.caller_id),
-            ("HERO_CONTEXT_ID", script.context_id),
-            ("HERO_ACTOR_ID", script.actor_id),
-        ];
-        let pairs = script.env.iter().copied().chain(about_the_job);
-        state.env.extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        state.job_id.push_str(script.job_id);
+        state.actor_id.push_str(script.actor_id);
+        let pairs = script.env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        state.env.extend(pairs);
     }
 
     /// Forgets the job.
@@ -84,8 +84,10 @@ impl Session {
         state.recent.clear();
         state.env.clear();
         state.env_map = None;
-        state.caller_id = Dynamic::UNIT;
-        state.context_id = Dynamic::UNIT;
+        state.job_id.clear();
+        state.actor_id.clear();
+        state.caller_id = ImmutableString::new();
+        state.context_id = ImmutableString::new();
     }
 
     /// A line on standard output.
@@ -130,17 +132,21 @@ impl Session {
     /// The constant of this name.
     pub(super) fn constant(&self, name: &str) -> Option<Dynamic> {
         match name {
-            "CALLER_ID" => Some(self.state().caller_id.clone()),
-            "CONTEXT_ID" => Some(self.state().context_id.clone()),
+            "CALLER_ID" => Some(self.state().caller_id.clone().into()),
+            "CONTEXT_ID" => Some(self.state().context_id.clone().into()),
             "ENV" => Some(self.state().env_map()),
             _ => None,
         }
     }
 
     /// The environment variable of this name.
-    pub(super) fn env(&self, name: &str) -> Option<String> {
+    pub(super) fn env(&self, name: &str) -> Option<ImmutableString> {
         let state = self.state();
-        state.env.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+        let about_the_job = state.about_the_job().into_iter().find(|(known, _)| *known == name);
+        let value = about_the_job.map(|(_, value)| value);
+        value
+            .or_else(|| state.env.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str()))
+            .map(Into::into)
     }
 
     /// The failed attempt, with the last lines that the script printed.
@@ -164,12 +170,23 @@ impl State {
         }
     }
 
+    /// Variables that every job has.
+    fn about_the_job(&self) -> [(&'static str, &str); 4] {
+        [
+            ("HERO_JOB_ID", &self.job_id),
+            ("HERO_CALLER_ID", &self.caller_id),
+            ("HERO_CONTEXT_ID", &self.context_id),
+            ("HERO_ACTOR_ID", &self.actor_id),
+        ]
+    }
+
     fn env_map(&mut self) -> Dynamic {
-        let env = &self.env;
-        let map = self.env_map.get_or_insert_with(|| {
-            let map: Map = env.iter().map(|(name, value)| (name.into(), value.into())).collect();
-            map.into()
-        });
-        map.clone()
+        if let Some(map) = &self.env_map {
+            return map.clone();
+        }
+        let env = self.env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let pairs = env.chain(self.about_the_job());
+        let map: Map = pairs.map(|(name, value)| (name.into(), value.into())).collect();
+        self.env_map.insert(map.into()).clone()
     }
 }

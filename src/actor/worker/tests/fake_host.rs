@@ -1,4 +1,4 @@
-//! Hosts that only wait: a script is `NAME` (at once), `NAME MILLISECONDS`, `crash`, `stubborn` or `hang`.
+//! Hosts that only wait: a script is `NAME` (at once), `NAME MILLISECONDS`, `crash`, `retire`, `stubborn` or `hang`.
 
 use std::collections::VecDeque;
 use std::io;
@@ -32,6 +32,8 @@ pub(super) struct Log {
 pub(super) struct FakeHosts {
     pub(super) log: Arc<Mutex<Log>>,
     pub(super) broken: bool,
+    /// The first host never comes up.
+    pub(super) first_hangs: bool,
     pub(super) tasks: TaskTracker,
 }
 
@@ -43,7 +45,12 @@ impl Launcher for FakeHosts {
     type Host = FakeHost;
 
     fn launch(&mut self, report: Report) -> io::Result<FakeHost> {
-        self.log.lock().unwrap().launched += 1;
+        let launched = {
+            let mut log = self.log.lock().unwrap();
+            log.launched += 1;
+            log.launched
+        };
+        let hangs = self.first_hangs && launched == 1;
         let (orders, inbox) = mpsc::channel(1000);
         let log = Arc::clone(&self.log);
         let broken = self.broken;
@@ -53,6 +60,12 @@ impl Launcher for FakeHosts {
                     .send(HostEvent::Said(vec![Reply::Unavailable { reason: "no engine".to_owned() }]))
                     .await;
                 report.send(HostEvent::Died(Death { exit_code: Some(1), ..Death::default() })).await;
+                return;
+            }
+            if hangs {
+                let mut inbox = inbox;
+                while !matches!(inbox.recv().await, Some(Order::Kill) | None) {}
+                report.send(HostEvent::Died(Death { signal: Some(9), ..Death::default() })).await;
                 return;
             }
             sleep(Duration::from_millis(1)).await;
@@ -109,9 +122,13 @@ async fn live(mut inbox: mpsc::Receiver<Order>, report: &Report, log: &Mutex<Log
                 if script == "crash" {
                     return Death { signal: Some(6), ..Death::default() };
                 }
+                let retiring = script == "retire";
                 let result = JobResult { text: script, kind: ResultKind::Text };
-                let done = Done { seq, wall_us: 1, retiring: false, outcome: Ok(result) };
+                let done = Done { seq, wall_us: 1, retiring, outcome: Ok(result) };
                 report.send(HostEvent::Said(vec![Reply::Done(done)])).await;
+                if retiring {
+                    return Death { exit_code: Some(0), ..Death::default() };
+                }
             }
         }
     }
