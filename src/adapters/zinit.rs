@@ -38,7 +38,7 @@ impl ZinitProcessManager {
         let socket = socket.into();
         let reads = Arc::new(Client::new(&socket));
         let changes = Arc::new(Client::new(&socket));
-        Self { gen3: Gen3::new(reads.clone(), changes), reads }
+        Self { gen3: Gen3::new(reads.clone(), changes, &socket), reads }
     }
 }
 

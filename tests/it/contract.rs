@@ -1,4 +1,4 @@
 //! Suites that every adapter of a port passes.
 
 mod job_queue;
-mod process_manager;
+pub(crate) mod process_manager;

@@ -7,6 +7,7 @@
 //! | deleting a running service blocks the server for 5 s | only stopped ones are deleted |
 //! | deleting deletes dependents as well | refused, with their names |
 //! | a stop during backoff does not hold | the service is deleted, which ends its timer |
+//! | a stop right after the start fails, as the process has no group yet | it is repeated |
 //! | a start while stopping is lost | starts and stops of a name take turns ([`turns`]), and a start waits for the end |
 //! | the pid is a shell's, whose program may survive it | [`definition`]: the shell is replaced by the program |
 //! | what ignores SIGTERM survives its leader | its group is killed when the leader is gone |
@@ -19,27 +20,29 @@
 
 mod calls;
 mod definition;
+mod lock;
 mod registry;
 mod remembered;
 mod turns;
 mod words;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use self::calls::Calls;
 use self::definition::{Definition, Lifecycle};
 use self::registry::{Refusal, Registry};
 use self::remembered::Remembered;
 use self::turns::Turns;
-use self::words::State;
-use super::client::Client;
+use self::words::{Service, State};
+use super::client::{CallError, Client};
 use crate::domain::actor::RestartMode;
-use crate::ports::process_manager::{LogLine, ProcessError, ProcessInfo, ProcessSpec};
+use crate::ports::process_manager::{LogLine, ProcessError, ProcessInfo, ProcessSpec, ProcessState};
 
 /// How names of services begin that stand where a deleted one stood.
 const TOMBSTONE: &str = "hero-tombstone-";
@@ -57,10 +60,10 @@ pub(super) struct Gen3 {
 }
 
 impl Gen3 {
-    pub(super) fn new(reads: Arc<Client>, changes: Arc<Client>) -> Self {
+    pub(super) fn new(reads: Arc<Client>, changes: Arc<Client>, socket: &Path) -> Self {
         let calls = Calls { reads, changes };
         let remembered = Arc::new(Remembered::default());
-        let registry = Registry::new(calls.clone(), remembered.clone());
+        let registry = Registry::new(calls.clone(), remembered.clone(), socket);
         Self { calls, registry, remembered, turns: Turns::default() }
     }
 
@@ -129,27 +132,36 @@ impl Gen3 {
     }
 
     pub(super) async fn signal(&self, name: &str, signal: i32) -> Result<(), ProcessError> {
-        let Some(state) = self.calls.state(name).await? else {
+        if self.calls.state(name).await?.is_none() {
             return Err(ProcessError::NotFound { name: name.to_owned() });
-        };
-        // Zinit would signal its own group for a target, whose pid is 0.
-        if state.pid().is_none() {
-            return Err(rejected(name, "does not run"));
         }
-        Ok(self.calls.kill(name, signal).await?)
+        for _round in 0..ROUNDS {
+            // Zinit would signal its own group for a target, whose pid is 0.
+            if self.calls.state(name).await?.is_none_or(|state| state.pid().is_none()) {
+                break;
+            }
+            if has_arrived(self.calls.kill(name, signal).await)? {
+                return Ok(());
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        Err(rejected(name, "does not run"))
     }
 
     pub(super) async fn list(&self) -> Result<Vec<ProcessInfo>, ProcessError> {
+        let asked = Instant::now();
         let services = self.calls.list().await?;
-        self.remembered.seen(&services);
+        self.remembered.seen(&services, asked);
         let mut list = Vec::with_capacity(services.len());
         for service in services.iter().filter(|service| !service.name.starts_with(TOMBSTONE)) {
             let restarts = match &service.state {
                 State::Failed(_) | State::Exited { code: Some(0) }
                     if !self.remembered.is_stopped(&service.name) =>
                 {
-                    let config = self.calls.config(&service.name).await?;
-                    config.is_some_and(|config| self.remembered.will_restart(service, Lifecycle::of(&config)))
+                    match self.calls.config(&service.name).await? {
+                        Some(config) => self.will_restart(service, Lifecycle::of(&config)).await,
+                        None => false,
+                    }
                 }
                 State::Failed(_)
                 | State::Exited { .. }
@@ -159,13 +171,31 @@ impl Gen3 {
                 | State::Running { .. }
                 | State::Stopping { .. } => false,
             };
-            list.push(ProcessInfo {
-                name: service.name.clone(),
-                state: service.state.to_process(restarts),
-                detail: service.state.detail(),
-            });
+            let state = match service.state.to_process(restarts) {
+                // Zinit is not told of a stop whose grace is longer than its own.
+                ProcessState::Running { pid } if self.turns.is_stopping(&service.name) => {
+                    ProcessState::Stopping { pid: Some(pid) }
+                }
+                state => state,
+            };
+            list.push(ProcessInfo { name: service.name.clone(), state, detail: service.state.detail() });
         }
         Ok(list)
+    }
+
+    /// Whether an ended service is in backoff.
+    async fn will_restart(&self, service: &Service, lifecycle: Lifecycle) -> bool {
+        let plain_exit =
+            matches!(service.state, State::Exited { .. }) && service.state.may_restart(lifecycle);
+        if plain_exit && self.remembered.is_new_end(service) {
+            // It may be one that an earlier supervisor stopped. What that left is looked at once.
+            let parked = timeout(Duration::from_secs(1), self.registry.is_parked(&service.name)).await;
+            if let Ok(Ok(true)) = parked {
+                self.remembered.stopped(&service.name);
+                return false;
+            }
+        }
+        self.remembered.will_restart(service, lifecycle)
     }
 
     pub(super) async fn log_tail(&self, name: &str, lines: usize) -> Result<Vec<LogLine>, ProcessError> {
@@ -235,12 +265,14 @@ impl Gen3 {
                     break;
                 }
                 State::Starting { pid: Some(_) } | State::Running { .. } if !told => {
-                    told = true;
-                    if outlasts {
-                        unless_ended(self.calls.kill(name, Signal::SIGTERM as i32).await)?;
+                    let telling = if outlasts {
+                        self.calls.kill(name, Signal::SIGTERM as i32).await
                     } else {
-                        unless_ended(self.calls.stop(name).await)?;
-                    }
+                        self.calls.stop(name).await
+                    };
+                    told = has_arrived(telling)?;
+                    // Looked at again at once: only one that was seen stopping is known not to be restarted.
+                    pause = if told { Duration::ZERO } else { pause };
                 }
                 State::Starting { .. } | State::Running { .. } => {}
                 State::Inactive | State::Blocked { .. } | State::Exited { .. } | State::Failed(_) => break,
@@ -248,14 +280,15 @@ impl Gen3 {
             leader = leader.or(pid);
             let now = Instant::now();
             if now >= end() && !killed && pid.is_some() {
-                killed = true;
-                unless_ended(self.calls.kill(name, Signal::SIGKILL as i32).await)?;
+                killed = has_arrived(self.calls.kill(name, Signal::SIGKILL as i32).await)?;
             }
             if now >= end() + AFTER_KILL {
                 return Err(ProcessError::TimedOut { after: now - begun });
             }
-            sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_millis(50));
+            if !pause.is_zero() {
+                sleep(pause).await;
+            }
+            pause = (pause * 2).clamp(Duration::from_millis(2), Duration::from_millis(50));
             match self.calls.state(name).await? {
                 Some(next) => state = next,
                 None => break,
@@ -336,21 +369,23 @@ impl Gen3 {
     }
 }
 
-/// A process that ended by itself cannot be told to.
-fn unless_ended(answer: Result<(), super::client::CallError>) -> Result<(), super::client::CallError> {
+/// False when there was no process group to signal: the process ended just now, or it was spawned just now and has
+/// not made its group yet. The state tells which.
+fn has_arrived(answer: Result<(), CallError>) -> Result<bool, CallError> {
     match answer {
-        Err(super::client::CallError::Refused { message, .. })
+        Ok(()) => Ok(true),
+        Err(CallError::Refused { message, .. })
             if message.contains("not running") || message.contains("ESRCH") =>
         {
-            Ok(())
+            Ok(false)
         }
-        answer => answer,
+        Err(error) => Err(error),
     }
 }
 
 fn refused(name: &str, refusal: Refusal) -> ProcessError {
     match refusal {
-        Refusal::Exists => busy(name),
+        Refusal::Exists | Refusal::Busy => busy(name),
         Refusal::Active => rejected(name, "still runs: stop it first"),
         Refusal::Dependents(names) => {
             let names = names.join(", ");

@@ -2,13 +2,15 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
 use super::wait::eventually;
@@ -44,9 +46,21 @@ impl PrivateZinit {
         self.dir.path().join("cfg")
     }
 
-    /// A folder for the test's own files.
-    pub(crate) fn dir(&self) -> &Path {
-        self.dir.path()
+    /// A file of the test's own.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// One call on a connection of its own, as another client would make it.
+    pub(crate) async fn call(&self, method: &str, params: Value) -> Value {
+        let mut stream = UnixStream::connect(self.socket()).await.unwrap();
+        let line = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
+        stream.write_all(format!("{line}\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        BufReader::new(stream).read_line(&mut answer).await.unwrap();
+        let mut answer: Value = serde_json::from_str(&answer).unwrap();
+        assert!(answer["error"].is_null(), "{method}: {answer}");
+        answer["result"].take()
     }
 
     /// What the server wrote.
@@ -66,6 +80,10 @@ impl PrivateZinit {
     pub(crate) fn signal_server(&self, signal: Signal) {
         let server = self.server.as_ref().expect("the server runs");
         kill(Pid::from_raw(server.id().cast_signed()), signal).unwrap();
+        // A signal takes a moment to arrive in all threads.
+        while signal == Signal::SIGSTOP && state_of(server.id()) != Some('T') {
+            std::thread::yield_now();
+        }
     }
 
     /// Kills the services that a killed server left behind.
@@ -130,8 +148,13 @@ impl Drop for PrivateZinit {
 
 /// True once a child of ours has ended; it waits to be reaped then.
 fn has_ended(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit(") ").next().is_none_or(|rest| rest.starts_with('Z') || rest.is_empty())
+    state_of(pid).is_none_or(|state| state == 'Z')
+}
+
+/// The letter by which the kernel says what a process does.
+fn state_of(pid: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit(") ").next()?.chars().next()
 }
 
 /// Living processes that have this variable in their environment.

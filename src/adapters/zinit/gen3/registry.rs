@@ -7,7 +7,8 @@
 //!   none of these, a *tombstone*: one that is never started is put at the end before the deletion and takes the
 //!   place. Tombstones are hidden from lists, have no file, and are deleted once they have come to the end again.
 //!
-//! Both need that nobody adds or deletes in between. Others with the same Zinit could; among ours this task sees to it.
+//! Both need that nobody adds or deletes in between. This task sees to it among our own, and a [`Lock`] among
+//! supervisors; people with another client could still do it in the very moment.
 
 use std::collections::HashMap;
 use std::fs::Permissions;
@@ -27,6 +28,7 @@ use super::super::client::CallError;
 use super::TOMBSTONE;
 use super::calls::Calls;
 use super::definition::Definition;
+use super::lock::{Held, Lock};
 use super::remembered::Remembered;
 use super::words::Service;
 
@@ -41,6 +43,8 @@ pub(super) enum Refusal {
     Exists,
     /// It runs (again).
     Active,
+    /// Another supervisor does not let go of the lock.
+    Busy,
     /// These would be deleted with it.
     Dependents(Vec<String>),
     /// The call failed.
@@ -67,15 +71,16 @@ enum Request {
 pub(super) struct Registry {
     calls: Calls,
     remembered: Arc<Remembered>,
+    socket: PathBuf,
     requests: OnceLock<mpsc::Sender<(Request, Reply)>>,
     tasks: TaskTracker,
     closed: CancellationToken,
 }
 
 impl Registry {
-    pub(super) fn new(calls: Calls, remembered: Arc<Remembered>) -> Self {
+    pub(super) fn new(calls: Calls, remembered: Arc<Remembered>, socket: &Path) -> Self {
         let (tasks, closed) = (TaskTracker::new(), CancellationToken::new());
-        Self { calls, remembered, requests: OnceLock::new(), tasks, closed }
+        Self { calls, remembered, socket: socket.to_owned(), requests: OnceLock::new(), tasks, closed }
     }
 
     /// Adds a service whose name is not taken; Zinit starts it.
@@ -115,6 +120,7 @@ impl Registry {
             let owner = Owner {
                 calls: self.calls.clone(),
                 remembered: self.remembered.clone(),
+                lock: Lock::beside(&self.socket),
                 config_dir: None,
                 tombstones: HashMap::new(),
                 warned: false,
@@ -135,9 +141,10 @@ impl Registry {
 struct Owner {
     calls: Calls,
     remembered: Arc<Remembered>,
+    lock: Lock,
     /// Where Zinit writes its files, once it told us.
     config_dir: Option<PathBuf>,
-    /// When each tombstone was first seen.
+    /// From when on each tombstone can be deleted.
     tombstones: HashMap<String, Instant>,
     warned: bool,
 }
@@ -158,6 +165,7 @@ impl Owner {
     }
 
     async fn add(&mut self, definition: &Definition) -> Result<(), Refusal> {
+        let _alone = self.alone().await?;
         let services = self.calls.list().await?;
         if services.iter().any(|service| service.name == definition.name) {
             return Err(Refusal::Exists);
@@ -176,6 +184,7 @@ impl Owner {
     }
 
     async fn delete(&mut self, name: &str) -> Result<(), Refusal> {
+        let _alone = self.alone().await?;
         let services = self.calls.list().await?;
         let Some(place) = services.iter().position(|service| service.name == name) else { return Ok(()) };
         if services[place].state.is_active() {
@@ -186,14 +195,25 @@ impl Owner {
         self.remembered.keep_lines(name, self.calls.log_tail(name, 1000).await.unwrap_or_default());
         let is_last = place + 1 == services.len();
         let last_is_tombstone = services.last().is_some_and(|last| last.name.starts_with(TOMBSTONE));
-        if !last_is_tombstone && (!is_last || checked) {
+        let replaced = !is_last || checked;
+        if replaced && !last_is_tombstone {
             self.bury().await?;
         }
         self.calls.delete(name).await?;
+        if checked {
+            let tombstones = services.iter().rev().take_while(|last| last.name.starts_with(TOMBSTONE));
+            let names = tombstones.map(|last| last.name.clone()).chain(self.tombstones.keys().cloned());
+            let later = Instant::now() + UNSAFE_FOR;
+            self.tombstones = names.map(|name| (name, later)).collect();
+        }
         if let Some(file) = self.file_of(name) {
             remove(&parked(&file)).await;
         }
         self.trim(self.calls.list().await?).await
+    }
+
+    async fn alone(&mut self) -> Result<Held, Refusal> {
+        self.lock.take().await.ok_or(Refusal::Busy)
     }
 
     /// Zinit deletes what depends on a deleted service as well.
@@ -230,13 +250,13 @@ impl Owner {
     /// Deletes the tombstones at the end that nothing can be booked on any more.
     async fn trim(&mut self, mut services: Vec<Service>) -> Result<(), Refusal> {
         let now = Instant::now();
-        self.tombstones.retain(|name, _since| services.iter().any(|service| service.name == *name));
+        self.tombstones.retain(|name, _safe_from| services.iter().any(|service| service.name == *name));
         for service in services.iter().filter(|service| service.name.starts_with(TOMBSTONE)) {
-            self.tombstones.entry(service.name.clone()).or_insert(now);
+            // Left by an earlier supervisor, who knows when.
+            self.tombstones.entry(service.name.clone()).or_insert(now + UNSAFE_FOR);
         }
         while let Some(last) = services.pop() {
-            let since = self.tombstones.get(&last.name);
-            if since.is_none_or(|since| now - *since < UNSAFE_FOR) {
+            if self.tombstones.get(&last.name).is_none_or(|safe_from| now < *safe_from) {
                 break;
             }
             self.calls.delete(&last.name).await?;
@@ -278,6 +298,7 @@ impl Owner {
     /// Zinit tells where its files are only when it writes one.
     async fn ask_config_dir(&mut self) -> Result<(), Refusal> {
         if self.config_dir.is_none() {
+            let _alone = self.alone().await?;
             self.bury().await?;
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! What Zinit does not keep or does not tell, kept by us for as long as we run.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,8 +26,8 @@ pub(super) struct Remembered {
 
 #[derive(Default)]
 struct Inner {
-    /// Services that we stopped, and of which we know that no timer will start them.
-    stopped: HashSet<String>,
+    /// When we stopped services of which we know that no timer will start them.
+    stopped: HashMap<String, Instant>,
     /// Since when a service that may be restarted is seen ended in the same way.
     ended: HashMap<String, (State, Instant)>,
     /// Last lines of services that had to be deleted, the youngest last.
@@ -41,7 +41,7 @@ impl Remembered {
 
     /// Notes that a service is stopped for good.
     pub(super) fn stopped(&self, name: &str) {
-        self.inner().stopped.insert(name.to_owned());
+        self.inner().stopped.insert(name.to_owned(), Instant::now());
     }
 
     /// Notes that a service is, or may be, started.
@@ -53,19 +53,24 @@ impl Remembered {
 
     /// Whether it is known to be stopped for good.
     pub(super) fn is_stopped(&self, name: &str) -> bool {
-        self.inner().stopped.contains(name)
+        self.inner().stopped.contains_key(name)
     }
 
-    /// Forgets about services that are gone or that somebody started.
-    pub(super) fn seen(&self, services: &[Service]) {
+    /// Forgets about services that are gone or that somebody started, as a list says that was asked for then.
+    pub(super) fn seen(&self, services: &[Service], asked: Instant) {
         let mut inner = self.inner();
         if inner.stopped.is_empty() && inner.ended.is_empty() {
             return;
         }
         let states: HashMap<&str, &State> = services.iter().map(|s| (s.name.as_str(), &s.state)).collect();
         let ended = |name: &String| states.get(name.as_str()).is_some_and(|state| !state.is_active());
-        inner.stopped.retain(&ended);
+        inner.stopped.retain(|name, since| *since >= asked || ended(name));
         inner.ended.retain(|name, _since| ended(name));
+    }
+
+    /// Whether this end is seen for the first time.
+    pub(super) fn is_new_end(&self, service: &Service) -> bool {
+        !self.inner().ended.get(&service.name).is_some_and(|(state, _since)| *state == service.state)
     }
 
     /// Whether Zinit will start this ended service again. Where Zinit may have given up, or somebody else may have

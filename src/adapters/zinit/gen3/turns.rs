@@ -40,6 +40,11 @@ impl Turns {
         self.queue(name, Some(Instant::now() + grace)).await
     }
 
+    /// Whether somebody works on, or waits for, a stop of this name.
+    pub(super) fn is_stopping(&self, name: &str) -> bool {
+        lock(&self.names).get(name).is_some_and(|name| name.stops > 0)
+    }
+
     async fn queue(&self, name: &str, kill_at: Option<Instant>) -> Turn {
         let gate = {
             let mut names = lock(&self.names);
@@ -112,6 +117,7 @@ mod tests {
         assert!(futures::poll!(&mut waiting).is_pending());
         assert_eq!(first.kill_at(), Some(begun + Duration::from_secs(1)));
         let _other = turns.take("b").await;
+        assert!(turns.is_stopping("a") && !turns.is_stopping("b"));
         drop(first);
         drop(waiting.await);
         assert_eq!(lock(&turns.names).len(), 1);
