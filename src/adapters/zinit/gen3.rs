@@ -171,13 +171,13 @@ impl Gen3 {
                 | State::Running { .. }
                 | State::Stopping { .. } => false,
             };
-            let state = match service.state.to_process(restarts) {
-                // Zinit is not told of a stop whose grace is longer than its own.
-                ProcessState::Running { pid } if self.turns.is_stopping(&service.name) => {
-                    ProcessState::Stopping { pid: Some(pid) }
-                }
-                state => state,
-            };
+            let mut state = service.state.to_process(restarts);
+            // Zinit is not told of a stop whose grace is longer than its own.
+            if let ProcessState::Running { pid } = state
+                && self.turns.is_stopping(&service.name)
+            {
+                state = ProcessState::Stopping { pid: Some(pid) };
+            }
             list.push(ProcessInfo { name: service.name.clone(), state, detail: service.state.detail() });
         }
         Ok(list)

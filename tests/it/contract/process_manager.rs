@@ -2,6 +2,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test waits for one state of many")]
 
 mod common;
+mod local_only;
 mod real;
 pub(crate) mod stage;
 

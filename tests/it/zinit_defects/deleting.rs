@@ -97,6 +97,11 @@ async fn a_restart_timer_of_another_service_survives_a_deletion() {
     assert_sound(&stage, "second").await;
 }
 
+#[expect(clippy::print_stdout, reason = "the test harness shows it when the test fails")]
+fn show_if_failed(what: &str) {
+    println!("{what}");
+}
+
 #[tokio::test]
 async fn random_changes_never_mix_up_services() {
     let stage = Stage::start().await;
@@ -132,8 +137,8 @@ async fn random_changes_never_mix_up_services() {
             }
         }
     }
+    show_if_failed(&format!("seed {seed}, and at the end: {wanted:?}"));
     for name in &names {
-        println!("seed {seed}: {name} is to run: {:?}", wanted.get(name.as_str()));
         if wanted.get(name.as_str()) == Some(&true) {
             assert_sound(&stage, name).await;
         } else {
