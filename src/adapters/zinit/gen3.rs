@@ -48,6 +48,8 @@ use crate::ports::process_manager::{LogLine, ProcessError, ProcessInfo, ProcessS
 const TOMBSTONE: &str = "hero-tombstone-";
 /// Time for a killed process to be gone.
 const AFTER_KILL: Duration = Duration::from_secs(10);
+/// Time for the end of a killed process to be noticed by Zinit.
+const DYING: Duration = Duration::from_secs(2);
 /// Times that a start or a stop looks again after somebody else was faster.
 const ROUNDS: usize = 10;
 
@@ -78,7 +80,7 @@ impl Gen3 {
         let name = spec.name.as_str();
         let _turn = self.turns.take(name).await;
         for _round in 0..ROUNDS {
-            let Some(state) = self.calls.state(name).await? else {
+            let Some(state) = self.state(name).await? else {
                 match self.registry.add(definition.clone()).await {
                     Ok(()) => return Ok(()),
                     Err(Refusal::Exists) => continue,
@@ -118,7 +120,7 @@ impl Gen3 {
 
     pub(super) async fn remove(&self, name: &str) -> Result<(), ProcessError> {
         let _turn = self.turns.take(name).await;
-        let Some(state) = self.calls.state(name).await? else {
+        let Some(state) = self.state(name).await? else {
             self.remembered.forget(name);
             return Ok(());
         };
@@ -172,6 +174,9 @@ impl Gen3 {
                 | State::Stopping { .. } => false,
             };
             let mut state = service.state.to_process(restarts);
+            if service.state.is_dying() && self.remembered.age_of_end(service) < DYING {
+                state = ProcessState::Stopping { pid: None };
+            }
             // Zinit is not told of a stop whose grace is longer than its own.
             if let ProcessState::Running { pid } = state
                 && self.turns.is_stopping(&service.name)
@@ -215,10 +220,22 @@ impl Gen3 {
         self.calls.changes.close().await;
     }
 
+    /// Where a service is, once that can be relied on.
+    async fn state(&self, name: &str) -> Result<Option<State>, ProcessError> {
+        let begun = Instant::now();
+        loop {
+            let state = self.calls.state(name).await?;
+            if begun.elapsed() >= DYING || !state.as_ref().is_some_and(State::is_dying) {
+                return Ok(state);
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// Ends a service for good: its process, what that left behind, and the timer that would start it again.
     async fn end(&self, name: &str, kill_at: impl Fn() -> Option<Instant>) -> Result<(), ProcessError> {
         for _round in 0..ROUNDS {
-            let Some(state) = self.calls.state(name).await? else { return Ok(()) };
+            let Some(state) = self.state(name).await? else { return Ok(()) };
             let Some(config) = self.calls.config(name).await? else { return Ok(()) };
             let lifecycle = Lifecycle::of(&config);
             let mut was_stopping = false;
@@ -316,7 +333,7 @@ impl Gen3 {
         lifecycle: Lifecycle,
         was_stopping: bool,
     ) -> Result<bool, ProcessError> {
-        let Some(state) = self.calls.state(name).await? else { return Ok(true) };
+        let Some(state) = self.state(name).await? else { return Ok(true) };
         if state.is_active() {
             return Ok(false);
         }

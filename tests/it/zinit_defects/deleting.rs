@@ -34,14 +34,19 @@ fn processes_of(stage: &Stage, name: &str) -> Vec<u32> {
     pids.filter(is_ours).collect()
 }
 
+/// There is one process and it has this pid. Its shell has a second one for a moment, before that becomes `sleep`.
+async fn assert_single(stage: &Stage, name: &str, pid: u32) {
+    let single = || async { (processes_of(stage, name) == [pid]).then_some(()) };
+    eventually(&format!("{name} runs once, as {pid}"), LIMIT, single).await;
+}
+
 /// A crash is noticed and mended, logs are its own, and there is exactly one process.
 async fn assert_sound(stage: &Stage, name: &str) {
     let pid = stage.running(name).await;
-    assert_eq!(processes_of(stage, name), [pid], "{name}");
+    assert_single(stage, name, pid).await;
     stage.manager.signal(name, SIGKILL).await.unwrap();
     let pid = stage.running_anew(name, pid).await;
-    let one = || async { (processes_of(stage, name) == [pid]).then_some(()) };
-    eventually(&format!("{name} runs once"), LIMIT, one).await;
+    assert_single(stage, name, pid).await;
     let own = format!("I am {name}");
     let lines = || async {
         let lines = stage.manager.log_tail(name, 1000).await.unwrap();

@@ -80,13 +80,19 @@ impl Remembered {
             return false;
         }
         let certain = lifecycle.unlimited && matches!(service.state, State::Failed(_));
+        let age = self.age_of_end(service);
+        certain || age <= lifecycle.restart_delay_max + SLACK
+    }
+
+    /// For how long this end has been seen.
+    pub(super) fn age_of_end(&self, service: &Service) -> Duration {
         let mut inner = self.inner();
         let now = Instant::now();
         let seen = inner.ended.entry(service.name.clone()).or_insert_with(|| (service.state.clone(), now));
         if seen.0 != service.state {
             *seen = (service.state.clone(), now);
         }
-        certain || now - seen.1 <= lifecycle.restart_delay_max + SLACK
+        now - seen.1
     }
 
     /// Keeps the last lines of a service that is about to be deleted.

@@ -32,7 +32,7 @@ pub(super) enum Failure {
     Signal(i32),
     /// The shell could not be started.
     Spawn(String),
-    /// It is being killed for not having started in time.
+    /// It is being killed for not having started in time; how it ends is said a moment later.
     Start(String),
     /// It never ran, and never will as it is.
     Dependency(String),
@@ -90,6 +90,12 @@ impl State {
             Self::Starting { .. } | Self::Running { .. } | Self::Stopping { .. } => true,
             Self::Inactive | Self::Blocked { .. } | Self::Exited { .. } | Self::Failed(_) => false,
         }
+    }
+
+    /// It was killed a moment ago, and its end is still to be seen. Nothing may be done with it before: the end would
+    /// be booked on what runs then.
+    pub(super) fn is_dying(&self) -> bool {
+        matches!(self, Self::Failed(Failure::Start(_)))
     }
 
     /// Its pid, if it has one.
