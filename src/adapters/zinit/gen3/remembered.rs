@@ -148,9 +148,9 @@ mod tests {
         let remembered = Remembered::default();
         let failed = Service { name: "a".to_owned(), state: State::Failed(Failure::Code(1)) };
         let exited = Service { name: "b".to_owned(), state: State::Exited { code: Some(0) } };
-        for later in [0, 9, 3] {
+        for later in [0, 9, 4] {
             tokio::time::advance(Duration::from_secs(later)).await;
-            let is_young = later != 3;
+            let is_young = later != 4;
             assert_eq!(remembered.will_restart(&failed, lifecycle(false)), is_young);
             assert_eq!(remembered.will_restart(&exited, lifecycle(true)), is_young);
         }
