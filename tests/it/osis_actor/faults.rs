@@ -110,6 +110,54 @@ async fn an_actor_outlives_its_redis() {
     eventually("the actor notices", SOON, || async { actor.log().contains("trying again").then_some(()) })
         .await;
     rig.redis.restart().await;
+    eventually("the queue answers", SOON, || async { rig.queue.probe().await.ok() }).await;
     assert_eq!(rig.run("1").await.text, "1");
     assert!(is_alive(pid));
+}
+
+#[tokio::test]
+async fn a_slow_job_does_not_hold_up_those_that_another_actor_can_take() {
+    let rig = Rig::start().await;
+    let slow = rig.ready_actor("osis_actor_0").await;
+    let mut scripts = vec![script("sleep(300)")];
+    scripts.extend((0..40).map(|number| script(&number.to_string())));
+    let mut jobs = rig.submit_all(scripts).await.into_iter();
+    let (slow_id, _still_running) = jobs.next().unwrap();
+    rig.until_running(&slow_id).await;
+    let _other = rig.actor("osis_actor_1");
+    for (id, completion) in jobs {
+        let finished = end(&id, completion).await;
+        assert_eq!((finished.outcome.state(), finished.attempt), (JobState::Succeeded, 1));
+        assert_eq!(finished.actor_id.unwrap().as_str(), "osis_actor_1");
+    }
+    assert_eq!(rig.job(&slow_id).await.state, JobState::Running);
+    drop(slow);
+}
+
+#[tokio::test]
+async fn jobs_of_mixed_length_run_once_each_while_actors_come_and_go() {
+    let rig = Rig::start().await;
+    let mut actors = vec![rig.actor("osis_actor_0"), rig.actor("osis_actor_1")];
+    let texts = (0..300).map(|number| match number % 10 {
+        0 => format!("sleep(0.08); {number}"),
+        1 => format!("sleep(0.02); {number}"),
+        _ => number.to_string(),
+    });
+    let jobs = rig.submit_all(texts.map(|text| script(&text)).collect()).await;
+    let mut gone = Vec::new();
+    for (number, (id, completion)) in jobs.into_iter().enumerate() {
+        let finished = end(&id, completion).await;
+        let Outcome::Succeeded(result) = &finished.outcome else { panic!("{number}: {finished:?}") };
+        assert_eq!((result.text.as_str(), finished.attempt), (number.to_string().as_str(), 1));
+        if number % 100 == 50 {
+            let actor = actors.remove(0);
+            actor.signal(Signal::SIGTERM);
+            gone.push(actor);
+            actors.push(rig.actor(&format!("osis_actor_{}", number / 50 + 2)));
+        }
+    }
+    for mut actor in gone {
+        assert_eq!(actor.exit().await.code(), Some(0));
+        assert!(!actor.log().contains("came too late"), "no job was run twice");
+    }
 }
