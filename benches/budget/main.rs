@@ -1,0 +1,131 @@
+//! The performance budget, measured: `make bench`. Each row stands beside the floor that the same machine shows in the
+//! same run, because absolute figures say little about another machine or another day.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a benchmark fails by panicking and talks on stdout"
+)]
+
+mod floor;
+mod load;
+mod noop;
+mod stage;
+
+use std::time::Duration;
+
+use load::Latencies;
+use stage::Stage;
+
+/// Rounds of each measurement; the median is shown.
+const ROUNDS: usize = 3;
+/// Jobs that wait before the drain begins.
+const DRAIN_JOBS: usize = 200_000;
+/// Callers that wait before an actor starts.
+const AWAITERS: usize = 10_000;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(position) = arguments.iter().position(|argument| argument == "--echo-server") {
+        return floor::serve_echo(&arguments[position + 1]);
+    }
+    if let Some(position) = arguments.iter().position(|argument| argument == "--noop-actor") {
+        return noop::run(&arguments[position + 1]);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(measure());
+}
+
+async fn measure() {
+    println!("| what | measured | floor in the same run |");
+    println!("|---|---|---|");
+
+    let stage = Stage::start(&[]).await;
+    let echo = floor::Echo::start(stage.folder()).await;
+    let queue_floor = floor::queue_ping_pong(stage.redis_url(), ROUNDS).await;
+    let actor = stage.start_osis_actor("bench_0").await;
+
+    for (name, address, echo_address) in [
+        ("TCP", stage.tcp_address(), echo.tcp_address()),
+        ("unix socket", stage.unix_address(), echo.unix_address()),
+    ] {
+        let client = load::connect(address).await;
+        let one = median(ROUNDS, || load::run_jobs(client.clone(), 1, Duration::from_secs(2))).await;
+        let echo_one = median(ROUNDS, || floor::echo_calls(echo_address, 1, Duration::from_secs(1))).await;
+        row(
+            &format!("RunJob no-op OSIS, one at a time, {name}"),
+            &format!("p50 {} ms, p99 {} ms", one.millis(50.0), one.millis(99.0)),
+            &format!(
+                "echo p50 {} ms (x{:.1}); queue ping-pong p50 {} ms",
+                echo_one.millis(50.0),
+                one.at(50.0) / echo_one.at(50.0),
+                queue_floor.millis(50.0)
+            ),
+        );
+        let many = median(ROUNDS, || load::run_jobs(client.clone(), 64, Duration::from_secs(3))).await;
+        let echo_many = median(ROUNDS, || floor::echo_calls(echo_address, 64, Duration::from_secs(1))).await;
+        row(
+            &format!("RunJob no-op OSIS, 64 at once, {name}"),
+            &format!("{} jobs/s, p50 {} ms, p99 {} ms", many.rate(), many.millis(50.0), many.millis(99.0)),
+            &format!(
+                "echo {} calls/s (x{:.1})",
+                echo_many.rate(),
+                echo_many.per_second() / many.per_second()
+            ),
+        );
+    }
+    drop(actor);
+
+    let drained = load::drain(&stage, DRAIN_JOBS).await;
+    row(
+        &format!("drain of {DRAIN_JOBS} queued no-op jobs, one actor, in-process no-op"),
+        &format!("{:.0} jobs/s (queued at {:.0} jobs/s)", drained.drain_rate, drained.submit_rate),
+        &format!("stream ping-pong {} round trips/s", queue_floor.rate()),
+    );
+
+    let waiting = load::awaiters(&stage, AWAITERS).await;
+    row(
+        &format!("{AWAITERS} waiting RunJobs"),
+        &format!(
+            "{:.1} KB each in the supervisor ({:.1} -> {:.1} MB); all answered {:.2} s after the actor's exec",
+            waiting.kib_each,
+            waiting.before_mib,
+            waiting.after_mib,
+            waiting.all_answered.as_secs_f64()
+        ),
+        "",
+    );
+    drop(stage);
+
+    let durable = Stage::start(&["--appendonly", "yes", "--appendfsync", "everysec"]).await;
+    let actor = durable.start_osis_actor("bench_1").await;
+    let client = load::connect(durable.tcp_address()).await;
+    let many = median(ROUNDS, || load::run_jobs(client.clone(), 64, Duration::from_secs(3))).await;
+    row(
+        "RunJob no-op OSIS, 64 at once, TCP, Redis append-only (everysec)",
+        &format!("{} jobs/s, p50 {} ms, p99 {} ms", many.rate(), many.millis(50.0), many.millis(99.0)),
+        "",
+    );
+    drop(actor);
+}
+
+fn row(what: &str, measured: &str, floor: &str) {
+    println!("| {what} | {measured} | {floor} |");
+}
+
+/// The round in the middle by rate, after one round to warm up.
+async fn median<F>(rounds: usize, mut round: impl FnMut() -> F) -> Latencies
+where
+    F: Future<Output = Latencies>,
+{
+    let mut all = Vec::with_capacity(rounds);
+    for number in 0..=rounds {
+        let latencies = round().await;
+        if number > 0 {
+            all.push(latencies);
+        }
+    }
+    all.sort_by(|a, b| a.per_second().total_cmp(&b.per_second()));
+    all.swap_remove(rounds / 2)
+}

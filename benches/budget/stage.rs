@@ -1,0 +1,125 @@
+//! Private servers for a benchmark: Redis, the supervisor, actors. All end with the stage.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// A process that ends with its owner.
+pub(crate) struct Process(Child);
+
+impl Process {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        Self(command.stdin(Stdio::null()).spawn().expect("start a process of the stage"))
+    }
+
+    /// Resident memory in MiB.
+    pub(crate) fn resident_mib(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a resident size");
+        let kib: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+        kib / 1024.0
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _gone = self.0.kill();
+        let _reaped = self.0.wait();
+    }
+}
+
+/// Redis and a supervisor on it.
+pub(crate) struct Stage {
+    supervisor: Process,
+    _redis: Process,
+    redis_url: String,
+    addresses: Vec<String>,
+    folder: tempfile::TempDir,
+}
+
+impl Stage {
+    /// Starts both; `redis_options` say what Redis keeps, nothing by default.
+    pub(crate) async fn start(redis_options: &[&str]) -> Self {
+        let folder = tempfile::Builder::new().prefix("hb").tempdir_in("/tmp").unwrap();
+        let socket = folder.path().join("r.sock");
+        let mut redis = Command::new("redis-server");
+        redis.args(["--port", "0", "--save", "", "--unixsocket"]).arg(&socket);
+        redis.arg("--dir").arg(folder.path()).args(redis_options).stdout(Stdio::null());
+        let redis = Process::start(&mut redis);
+        appear(&socket).await;
+        let redis_url = format!("redis+unix://{}", socket.display());
+
+        let ready = folder.path().join("ready.json");
+        let unix = format!("unix:{}", folder.path().join("s.sock").display());
+        let mut supervisor = Command::new(env!("CARGO_BIN_EXE_hero-supervisor"));
+        supervisor.args([
+            "serve",
+            "--process-manager",
+            "local",
+            "--listen",
+            "127.0.0.1:0",
+            "--listen",
+            &unix,
+        ]);
+        supervisor.args(["--redis-url", &redis_url, "--log-filter", "warn"]);
+        supervisor.arg("--ready-file").arg(&ready).arg("--data-dir").arg(folder.path().join("data"));
+        let supervisor = Process::start(&mut supervisor);
+        appear(&ready).await;
+        let ready: serde_json::Value = serde_json::from_slice(&std::fs::read(&ready).unwrap()).unwrap();
+        let addresses = ready["addresses"].as_array().unwrap();
+        let addresses = addresses.iter().map(|address| address.as_str().unwrap().to_owned()).collect();
+        Self { supervisor, _redis: redis, redis_url, addresses, folder }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn redis_url(&self) -> &str {
+        &self.redis_url
+    }
+
+    pub(crate) fn supervisor(&self) -> &Process {
+        &self.supervisor
+    }
+
+    pub(crate) fn tcp_address(&self) -> &str {
+        self.addresses.iter().find(|address| !address.starts_with("unix:")).unwrap()
+    }
+
+    pub(crate) fn unix_address(&self) -> &str {
+        self.addresses.iter().find(|address| address.starts_with("unix:")).unwrap()
+    }
+
+    /// An actor as it is shipped; returns once it takes jobs.
+    pub(crate) async fn start_osis_actor(&self, id: &str) -> Process {
+        let actor = self.exec_osis_actor(id);
+        let client = crate::load::connect(self.tcp_address()).await;
+        crate::load::run_jobs(client, 1, Duration::from_millis(1)).await;
+        actor
+    }
+
+    /// The same, without waiting for it.
+    pub(crate) fn exec_osis_actor(&self, id: &str) -> Process {
+        let mut actor = Command::new(env!("CARGO_BIN_EXE_osis_actor"));
+        actor.args(["--redis-url", &self.redis_url, "--actor-id", id]);
+        Process::start(actor.env("RUST_LOG", "warn").stdout(Stdio::null()))
+    }
+
+    /// An actor whose engine does nothing, in its own process.
+    pub(crate) fn exec_noop_actor(&self) -> Process {
+        let mut actor = Command::new(std::env::current_exe().unwrap());
+        Process::start(actor.args(["--noop-actor", &self.redis_url]).stdout(Stdio::null()))
+    }
+}
+
+/// Waits until a file is there.
+pub(crate) async fn appear(path: &PathBuf) {
+    for _ in 0..2_000 {
+        if path.exists() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("{} did not appear", path.display());
+}
