@@ -15,8 +15,14 @@
 //! | files with secrets are readable by all | [`registry`]: they are made private |
 //! | ping answers although the server hangs | the list of services is asked for instead |
 //!
-//! What remains: a program that writes bytes that are not UTF-8 loses its output and dies of SIGPIPE at its next
-//! line, and processes of a killed Zinit live on while a new one starts them again.
+//! What remains:
+//! * a program that writes bytes that are not UTF-8 loses its output and dies of SIGPIPE at its next line;
+//! * processes of a killed Zinit live on, and the next Zinit starts them a second time;
+//! * a program that cannot be executed ends with the shell's exit code 126 or 127 and is restarted by its policy;
+//! * a stop also stops the services of other people that depend on the stopped one;
+//! * health checks run in Zinit's own environment and folder, and one that hangs is left running;
+//! * deleting a service that is not the last one leaves a tombstone, a line in a list, until all behind it are
+//!   gone or Zinit is restarted. Only a changed definition, a stop during backoff and a removal delete.
 
 mod calls;
 mod definition;
