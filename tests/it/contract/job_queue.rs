@@ -4,8 +4,10 @@ mod actors;
 mod basics;
 mod bench;
 mod ends;
+mod history;
 mod leases;
 mod lists;
+mod redis_only;
 mod submits;
 
 /// Runs the same functions on every adapter.
@@ -28,6 +30,7 @@ macro_rules! on_every_queue {
 }
 
 on_every_queue! {
+    history::every_job_ends_once_whatever_happens,
     basics::a_job_is_submitted_taken_finished_and_awaited,
     basics::results_come_back_as_they_were,
     basics::scripts_arrive_as_they_were_whatever_their_size,
