@@ -170,8 +170,8 @@ impl Link {
             .set_connection_timeout(Some(CONNECT_TIMEOUT));
         let connection = self.client.get_multiplexed_async_connection_with_config(&config).await;
         let mut connection = connection.map_err(|error| match queue_error(&error) {
-            QueueError::TimedOut { .. } => QueueError::Unavailable(error.into()),
-            other => other,
+            QueueError::TimedOut { .. } | QueueError::Unavailable(_) => QueueError::Unavailable(error.into()),
+            fixed @ (QueueError::Rejected { .. } | QueueError::Corrupt { .. }) => fixed,
         })?;
         let epoch = prepare(&mut connection).await.map_err(|error| queue_error(&error))?;
         Ok((connection, epoch))

@@ -64,7 +64,7 @@ impl Replies {
             });
             Ok(())
         };
-        self.opened.get_or_try_init(open).await.map(|()| ())
+        self.opened.get_or_try_init(open).await.copied()
     }
 }
 

@@ -11,7 +11,7 @@ use super::super::connection::unexpected;
 use super::super::records::{encode_spec, millis, time_of, travels_inline};
 use super::{Shared, fcall, job_of, number, read_job};
 use crate::domain::id::JobId;
-use crate::domain::job::{Job, JobKind, JobView};
+use crate::domain::job::{Job, JobKind, JobSpec, JobView};
 use crate::domain::script_type::ScriptType;
 use crate::ports::job_queue::{Completion, QueueError, Submission, SubmitRefused, Submitted};
 
@@ -113,13 +113,7 @@ impl Batchers {
         let mut submitted = Vec::with_capacity(submissions.len());
         for (index, (submission, answer)) in submissions.into_iter().zip(answers).enumerate() {
             let Submission { id, mut spec, request, wanted } = submission;
-            let answer = match answer {
-                Answer::Exists(true) => match read_job(&self.shared.link, &id, JobView::Full).await? {
-                    Some(job) if job.spec == spec => Answer::Accepted(job.created_at),
-                    Some(_) | None => Answer::Exists(false),
-                },
-                other => other,
-            };
+            let answer = self.resolve(&id, &spec, answer).await?;
             let refused = match answer {
                 Answer::Accepted(created_at) => {
                     spec.script = String::new();
@@ -148,6 +142,16 @@ impl Batchers {
             submitted.push(Err(refused));
         }
         Ok(submitted)
+    }
+
+    /// After a repeated call, a job of our id and content is the one that the first call made.
+    async fn resolve(&self, id: &JobId, spec: &JobSpec, answer: Answer) -> Result<Answer, QueueError> {
+        if !matches!(answer, Answer::Exists(true)) {
+            return Ok(answer);
+        }
+        let stored = read_job(&self.shared.link, id, JobView::Full).await?;
+        let ours = stored.filter(|job| job.spec == *spec);
+        Ok(ours.map_or(Answer::Exists(false), |job| Answer::Accepted(job.created_at)))
     }
 
     fn batcher(&self, script_type: ScriptType) -> &mpsc::Sender<Group> {

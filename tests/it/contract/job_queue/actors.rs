@@ -177,7 +177,7 @@ pub(super) async fn an_actor_record_is_changed_by_who_has_read_it_last(kind: Kin
     assert_eq!(store.update(&fresh).await.unwrap(), Stored::Missing);
     assert_eq!(store.insert(&fresh).await.unwrap(), Stored::Written(1));
     let first = ActorRecord { generation: 1, ..fresh.clone() };
-    assert_eq!(store.load().await.unwrap(), [first.clone()]);
+    assert_eq!(store.load().await.unwrap(), std::slice::from_ref(&first));
     assert_eq!(store.insert(&fresh).await.unwrap(), Stored::Conflict(Box::new(first.clone())));
 
     let changed = ActorRecord { desired: Desired::Down, last_exit: None, fault: None, ..first.clone() };

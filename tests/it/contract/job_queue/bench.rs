@@ -186,7 +186,7 @@ pub(super) async fn take(actor: &Arc<dyn WorkQueue>, count: usize) -> Vec<TakenJ
         assert!(!work.is_empty(), "{} of {count} jobs came", jobs.len());
         jobs.extend(work.into_iter().map(|work| match work {
             Work::Job(job) => *job,
-            other => panic!("a job was expected, not {other:?}"),
+            Work::Drain { .. } | Work::Cancelled { .. } => panic!("a job was expected, not {work:?}"),
         }));
     }
     jobs

@@ -1,5 +1,6 @@
 //! Who may finish a job, and what becomes of it when that one is gone.
 
+use std::slice::from_ref;
 use std::time::Duration;
 
 use hero_supervisor::domain::job::{JobErrorKind, JobState, Outcome};
@@ -28,7 +29,7 @@ pub(super) async fn a_late_finish_is_refused_and_the_first_end_stays(kind: Kind)
     assert_eq!(failed.attempt, 1);
     assert_eq!(completion.wait().await.unwrap().outcome, Outcome::Failed(error));
 
-    assert_eq!(actor.heartbeat(&[taken.lease.clone()]).await.unwrap(), [taken.lease.clone()]);
+    assert_eq!(actor.heartbeat(from_ref(&taken.lease)).await.unwrap(), from_ref(&taken.lease));
     assert!(!finish(&actor, success(&bench, &taken.lease, text("late"))).await);
     assert_eq!(read(&queue, &job.id).await, failed);
     queue.close().await;
@@ -59,7 +60,7 @@ pub(super) async fn heartbeats_keep_a_lease(kind: Kind) {
     let taken = take_one(&actor).await;
     let until = tokio::time::Instant::now() + Duration::from_secs(3);
     while tokio::time::Instant::now() < until {
-        assert_eq!(actor.heartbeat(&[taken.lease.clone()]).await.unwrap(), Vec::new());
+        assert_eq!(actor.heartbeat(from_ref(&taken.lease)).await.unwrap(), Vec::new());
         queue.maintain().await.unwrap();
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -148,7 +149,7 @@ pub(super) async fn what_was_delivered_and_never_seen_is_recovered(kind: Kind) {
     submit(&queue, spec("seen")).await;
     submit(&queue, spec(&"unseen ".repeat(1000))).await;
     let taken = take(&actor, 2).await;
-    let recovered = actor.recover(&[taken[0].lease.clone()]).await.unwrap();
+    let recovered = actor.recover(from_ref(&taken[0].lease)).await.unwrap();
     assert_eq!(recovered, [Work::Job(Box::new(taken[1].clone()))]);
     assert_eq!(actor.recover(&[taken[0].lease.clone(), taken[1].lease.clone()]).await.unwrap(), []);
     assert!(finish(&actor, success(&bench, &taken[1].lease, text(""))).await);
