@@ -82,7 +82,7 @@ pub struct Config {
     pub process_manager: ProcessManagerKind,
     /// Zinit's socket.
     pub zinit_socket: PathBuf,
-    /// Own files: logs of the local runner, environments of actors.
+    /// Own files. `dev` keeps its Redis there; `serve` keeps nothing on disk so far.
     pub data_dir: PathBuf,
     /// Written when the service answers, removed when it ends.
     pub ready_file: Option<PathBuf>,

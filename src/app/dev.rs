@@ -20,8 +20,8 @@ use crate::telemetry;
 use folders::Folders;
 use private_redis::PrivateRedis;
 
-/// The banner says what there is to say; only what goes wrong is logged.
-const DEFAULT_LOG_FILTER: &str = "warn";
+/// The banner says what there is to say; only what goes wrong is logged, and that Ctrl-C was heard.
+const DEFAULT_LOG_FILTER: &str = "warn,hero_supervisor::shutdown=info";
 
 /// Why `dev` cannot be started.
 #[derive(Debug, thiserror::Error)]
@@ -89,7 +89,10 @@ async fn run_all(
     let held = folders.make()?;
     let redis = match &args.redis_url {
         Some(_given) => None,
-        None => Some(PrivateRedis::start(&folders).await?),
+        None => tokio::select! {
+            started = PrivateRedis::start(&folders) => Some(started?),
+            () = shutdown.soft().cancelled() => return Ok(Ended::Softly),
+        },
     };
     let ended = run_service(&args, &folders, config, &shutdown).await;
     if let Some(redis) = redis {

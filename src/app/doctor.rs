@@ -67,7 +67,7 @@ pub fn doctor(args: DoctorArgs) -> Result<Exit, Failure> {
     let config = Config::load(args.serve.layers())?.config;
     let runtime = runtime::build(None).map_err(|error| no_runtime(&error))?;
     let findings = runtime.block_on(async {
-        let mut findings = host::look(&config);
+        let mut findings = Vec::from_iter(host::look(&config));
         let (redis, processes, actors) = tokio::join!(
             redis::look(&config.redis_url),
             processes::look(&config),

@@ -7,7 +7,7 @@ use clap::Args;
 use tonic::Request;
 use tonic::transport::{Channel, Endpoint};
 
-use super::exit::SERVER_HINT;
+use super::exit::{SERVER_HINT, deepest};
 use super::{Exit, Failure, Format, Output};
 use crate::grpc::proto::supervisor_client::SupervisorClient;
 
@@ -17,6 +17,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 /// What a call that waits is given beyond its wait, so that the server answers and not our own timer.
 const WAIT_MARGIN: Duration = Duration::from_secs(10);
+/// A server that vanished in a long wait is noticed by pings this far apart …
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
+/// … that it does not answer for this long.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// A page of jobs may carry results of 1 MiB each.
 const MAX_MESSAGE_BYTES: usize = 256 * 1024 * 1024;
 
@@ -48,7 +52,10 @@ impl ClientArgs {
 
     /// Connects to the server.
     pub(super) async fn connect(&self) -> Result<SupervisorClient<Channel>, Failure> {
-        let endpoint = endpoint(&self.server)?.connect_timeout(CONNECT_TIMEOUT);
+        let endpoint = endpoint(&self.server)?
+            .connect_timeout(CONNECT_TIMEOUT)
+            .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
+            .keep_alive_timeout(KEEPALIVE_TIMEOUT);
         let channel = endpoint.connect().await.map_err(|error| {
             let cause = deepest(&error);
             let message = format!("no server answers at {}: {cause}\n  hint: {SERVER_HINT}", self.server);
@@ -88,13 +95,4 @@ fn endpoint(server: &str) -> Result<Endpoint, Failure> {
         None => format!("http://{server}"),
     };
     Endpoint::from_shared(url).map_err(|error| refused(&deepest(&error)))
-}
-
-/// The innermost cause, which is the one that says something.
-fn deepest(error: &dyn std::error::Error) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
 }

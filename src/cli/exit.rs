@@ -1,9 +1,10 @@
 //! How a command ends: its exit code, and what it says on standard error if it failed.
 
+use std::error::Error;
 use std::fmt::Write;
 use std::process::ExitCode;
 
-use tonic::{Code, Status};
+use tonic::{Code, Status, TimeoutExpired};
 use tonic_types::{ErrorDetails, StatusExt};
 
 /// Exit codes, stable for scripts.
@@ -82,8 +83,41 @@ impl From<crate::config::ConfigError> for Failure {
 
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
-        Self::new(exit_of(status.code()), describe(&status))
+        let code = code_of(&status);
+        let message = match (status.source(), code) {
+            (Some(_), Code::DeadlineExceeded) => "the server did not answer in time".to_owned(),
+            (Some(cause), _) => {
+                format!("the connection to the server was lost: {}\n  hint: {SERVER_HINT}", deepest(cause))
+            }
+            (None, _) => describe(&status),
+        };
+        Self::new(exit_of(code), message)
     }
+}
+
+/// The code of an answer. Without one, the client makes up a code of its own: what is behind it is that the time is up,
+/// or that the connection is gone.
+pub(super) fn code_of(status: &Status) -> Code {
+    match (status.source(), status.code()) {
+        (None, code) => code,
+        (Some(_), Code::DeadlineExceeded) => Code::DeadlineExceeded,
+        (Some(cause), _) if is_timeout(cause) => Code::DeadlineExceeded,
+        (Some(_), _lost) => Code::Unavailable,
+    }
+}
+
+/// Whether our own timer is among the causes.
+fn is_timeout(error: &(dyn Error + 'static)) -> bool {
+    error.is::<TimeoutExpired>() || error.source().is_some_and(is_timeout)
+}
+
+/// The innermost cause, which is the one that says something.
+pub(super) fn deepest(error: &dyn Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
 }
 
 /// The exit code of each gRPC code.

@@ -107,7 +107,6 @@ pub(super) async fn run(args: Client<JobCommand>) -> Result<Exit, Failure> {
                 caller_id: caller.unwrap_or_default(),
                 context_id: context.unwrap_or_default(),
                 actor_id: actor.unwrap_or_default(),
-                page_size: PAGE_SIZE.min(i32::try_from(limit).unwrap_or(PAGE_SIZE)).max(1),
                 ..Default::default()
             };
             let mut server = args.client.connect().await?;
@@ -128,6 +127,9 @@ async fn list(
 ) -> Result<Exit, Failure> {
     let mut all = proto::ListJobsResponse::default();
     while all.jobs.len() < limit {
+        // Never more than is still wanted, so that the last token is that of the last job shown.
+        let wanted = i32::try_from(limit - all.jobs.len()).unwrap_or(PAGE_SIZE);
+        request.page_size = wanted.min(PAGE_SIZE);
         let page = server.list_jobs(client::call(request.clone())).await?.into_inner();
         all.jobs.extend(page.jobs);
         all.next_page_token.clone_from(&page.next_page_token);
@@ -136,7 +138,6 @@ async fn list(
             break;
         }
     }
-    all.jobs.truncate(limit);
     out.response(&all, all.jobs.iter().map(|job| job.job_id.clone()), || rows(&all.jobs))?;
     Ok(Exit::Ok)
 }

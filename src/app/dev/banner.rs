@@ -24,6 +24,8 @@ pub(super) fn print(facts: &Facts, addresses: &[ListenAddr], actors: &[ActorLine
 }
 
 fn text(facts: &Facts, addresses: &[ListenAddr], actors: &[ActorLine]) -> String {
+    // As it was called, so that the lines can be copied.
+    let program = std::env::args().next().unwrap_or_else(|| "hero-supervisor".to_owned());
     let mut lines = vec!["hero-supervisor dev: for trying out, not for production".to_owned(), String::new()];
     let mut fact = |name: &str, value: String| lines.push(format!("  {name:<10}{value}"));
     for address in addresses {
@@ -39,7 +41,7 @@ fn text(facts: &Facts, addresses: &[ListenAddr], actors: &[ActorLine]) -> String
     if facts.own_redis {
         fact("Redis log", facts.data_dir.join("redis.log").display().to_string());
     }
-    fact("actor log", "hero-supervisor actor logs NAME".to_owned());
+    fact("actor log", format!("{program} actor logs NAME"));
     for actor in actors {
         fact("actor", format!("{} ({})", actor.name, actor.state));
     }
@@ -50,11 +52,11 @@ fn text(facts: &Facts, addresses: &[ListenAddr], actors: &[ActorLine]) -> String
         let server = Server::of(address);
         lines.push(String::new());
         lines.push("Try, in another terminal:".to_owned());
-        lines.push(format!("  hero-supervisor job run '40 + 2'{}", server.flag));
+        lines.push(format!("  {program} job run '40 + 2'{}", server.flag));
         lines.push(format!(
-            "  grpcurl -plaintext {}-d '{{\"job\":{{\"scriptType\":\"SCRIPT_TYPE_OSIS\",\"script\":\"40 + 2\"}},\"maxWait\":\"10s\"}}' \
+            "  grpcurl -plaintext -d '{{\"job\":{{\"scriptType\":\"SCRIPT_TYPE_OSIS\",\"script\":\"40 + 2\"}},\"maxWait\":\"10s\"}}' \
              {} hero.supervisor.v1.Supervisor/RunJob",
-            server.grpcurl_flag, server.grpcurl
+            server.grpcurl
         ));
     }
     lines.push(String::new());
@@ -65,7 +67,6 @@ fn text(facts: &Facts, addresses: &[ListenAddr], actors: &[ActorLine]) -> String
 /// How tools name an address.
 struct Server {
     flag: String,
-    grpcurl_flag: &'static str,
     grpcurl: String,
 }
 
@@ -75,13 +76,11 @@ impl Server {
         match address {
             ListenAddr::Tcp(socket) => Self {
                 flag: if is_default { String::new() } else { format!(" --server http://{socket}") },
-                grpcurl_flag: "",
                 grpcurl: socket.to_string(),
             },
             ListenAddr::Unix(path) => Self {
                 flag: format!(" --server unix:{}", path.display()),
-                grpcurl_flag: "-unix -authority localhost ",
-                grpcurl: path.display().to_string(),
+                grpcurl: format!("unix://{}", std::path::absolute(path).as_ref().unwrap_or(path).display()),
             },
         }
     }

@@ -8,6 +8,7 @@ use tonic::{Code, Status};
 
 use super::spec::SpecArgs;
 use super::{Server, id, state_word};
+use crate::cli::exit::code_of;
 use crate::cli::values::{span, to_proto, word};
 use crate::cli::{Exit, Failure, Output, client};
 use crate::grpc::proto::{
@@ -189,7 +190,7 @@ impl Patience {
     /// Waits a moment after an error that a restart of the server explains; gives all others back.
     async fn bear(&mut self, status: Status, wait: &Wait) -> Result<(), Failure> {
         let since = *self.since.get_or_insert_with(Instant::now);
-        if status.code() != Code::Unavailable || since.elapsed() > LONGEST_OUTAGE || wait.is_over() {
+        if code_of(&status) != Code::Unavailable || since.elapsed() > LONGEST_OUTAGE || wait.is_over() {
             return Err(status.into());
         }
         sleep(RETRY_PAUSE).await;

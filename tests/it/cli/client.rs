@@ -3,6 +3,9 @@
 use std::io::Write;
 use std::process::Stdio;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use crate::support::redis::PrivateRedis;
 use crate::support::service::{LIMIT, Ran, Service, run};
 use crate::support::wait::eventually;
@@ -130,4 +133,53 @@ async fn what_the_server_refuses_is_told_with_its_reason() {
     let none = service.run(["actor", "scale", "v", "2"]);
     assert_eq!(none.code, 5, "{none:?}");
     assert!(none.stderr.contains("NO_ACTORS_FOR_SCRIPT_TYPE"), "{none:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_ends_the_wait_and_not_the_job() {
+    let redis = PrivateRedis::start().await;
+    let service = service(&redis).await;
+    let wait = service
+        .client(["job", "run", "40 + 2"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let id = eventually("the job is there", LIMIT, async || {
+        let listed = service.run(["job", "ls", "-q"]).stdout.trim().to_owned();
+        (!listed.is_empty()).then_some(listed)
+    })
+    .await;
+    kill(Pid::from_raw(wait.id().cast_signed()), Signal::SIGINT).unwrap();
+    let ran = Ran::from(wait.wait_with_output().unwrap());
+    assert_eq!((ran.code, ran.stdout.as_str()), (130, ""), "{ran:?}");
+    assert!(ran.stderr.contains(&format!("job await {id}")), "{ran:?}");
+    assert_eq!(service.run(["job", "get", &id, "-o", "json"]).json()["job"]["state"], "STATE_QUEUED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_outlives_the_server_that_it_began_with() {
+    let redis = PrivateRedis::start().await;
+    let mut service = service(&redis).await;
+    let wait = service
+        .client(["job", "run", "40 + 2"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    eventually("the job is there", LIMIT, async || {
+        (!service.run(["job", "ls", "-q"]).stdout.is_empty()).then_some(())
+    })
+    .await;
+    service.signal(Signal::SIGKILL);
+    service.ended().await;
+    service.restart().await;
+    let actor = env!("CARGO_BIN_EXE_osis_actor");
+    let args = ["--actor-id", "osis_actor_0", "--redis-url", &redis.url()];
+    let create =
+        ["actor", "create", "osis_actor_0", "--type", "osis", "--binary", actor, "--wait", "60s", "--"];
+    let created = service.run(create.iter().chain(&args));
+    assert_eq!(created.code, 0, "{created:?}");
+    let ran = Ran::from(wait.wait_with_output().unwrap());
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "42\n"), "{ran:?}");
 }

@@ -34,7 +34,7 @@ async fn a_job_runs_and_its_result_is_printed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_says_where_everything_is() {
+async fn it_says_where_everything_is_and_what_to_try() {
     let service = Service::dev(&["--actors", "osis=1"]).await;
     let banner = eventually("the banner is shown", LIMIT, async || {
         let banner = service.stdout();
@@ -43,10 +43,21 @@ async fn it_says_where_everything_is() {
     .await;
     let socket = service.socket().display().to_string();
     let data = service.dir().join("data").display().to_string();
-    for part in
-        ["gRPC", "127.0.0.1:", &socket, &data, "redis.log", "osis_actor_0 (running)", "grpcurl -plaintext"]
-    {
+    for part in ["gRPC", "127.0.0.1:", &socket, &data, "redis.log", "osis_actor_0 (running)"] {
         assert!(banner.contains(part), "{part} in {banner}");
+    }
+    // The lines to try are tried as they stand, by a shell.
+    let path =
+        format!("{}:{}/go/bin", std::env::var("PATH").unwrap(), std::env::var("HOME").unwrap_or_default());
+    for (line, answer) in [(" job run ", "42\n"), ("grpcurl ", "\"result\": \"42\"")] {
+        let line = banner.lines().find(|text| text.contains(line)).unwrap();
+        let tried = std::process::Command::new("sh").args(["-c", line]).env("PATH", &path).output().unwrap();
+        let (stdout, stderr) =
+            (String::from_utf8_lossy(&tried.stdout), String::from_utf8_lossy(&tried.stderr));
+        assert!(
+            stdout.contains(answer),
+            "{line}: {stdout} {stderr} (grpcurl is installed by .ci/install grpcurl)"
+        );
     }
 }
 

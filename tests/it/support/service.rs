@@ -1,6 +1,7 @@
 //! The real binary: as a service, as a trial, and as a command.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
@@ -64,6 +65,7 @@ pub(crate) fn run<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Ran {
 /// A running `serve` or `dev`. Dropped, it is killed with all that it started.
 pub(crate) struct Service {
     dir: TempDir,
+    args: Vec<String>,
     child: Child,
 }
 
@@ -83,26 +85,28 @@ impl Service {
     }
 
     async fn start(dir: TempDir, args: &[&str]) -> Self {
-        let log = std::fs::File::create(dir.path().join("stderr")).unwrap();
-        let out = std::fs::File::create(dir.path().join("stdout")).unwrap();
-        let child = command(args)
-            .arg("--listen")
-            .arg(format!("unix:{}", dir.path().join("s").display()))
-            .args(["--listen", "127.0.0.1:0", "--ready-file"])
-            .arg(dir.path().join("ready"))
-            .stdout(out)
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let mut service = Self { dir, child };
+        let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        let child = spawn(&dir, &args);
+        let mut service = Self { dir, args, child };
+        service.ready().await;
+        service
+    }
+
+    /// Starts it again, in the same folder, after it has ended.
+    pub(crate) async fn restart(&mut self) {
+        drop(std::fs::remove_file(self.ready_file()));
+        self.child = spawn(&self.dir, &self.args);
+        self.ready().await;
+    }
+
+    async fn ready(&mut self) {
         eventually("the service is ready", LIMIT, || {
-            let ended = service.child.try_wait().unwrap();
-            assert!(ended.is_none(), "it ended: {}", service.stderr());
-            let ready = service.ready_file().exists().then_some(());
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none(), "it ended: {}", self.stderr());
+            let ready = self.ready_file().exists().then_some(());
             async move { ready }
         })
         .await;
-        service
     }
 
     /// Its folder.
@@ -187,6 +191,19 @@ impl Drop for Service {
             let _gone = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
     }
+}
+
+fn spawn(dir: &TempDir, args: &[String]) -> Child {
+    let log = |name: &str| File::options().create(true).append(true).open(dir.path().join(name)).unwrap();
+    command(args)
+        .arg("--listen")
+        .arg(format!("unix:{}", dir.path().join("s").display()))
+        .args(["--listen", "127.0.0.1:0", "--ready-file"])
+        .arg(dir.path().join("ready"))
+        .stdout(log("stdout"))
+        .stderr(log("stderr"))
+        .spawn()
+        .unwrap()
 }
 
 /// Unix sockets have short paths, so the folder is made in /tmp whatever TMPDIR says.
