@@ -1,18 +1,17 @@
 //! Doors of the service: TCP ports and unix sockets, bound before anything else is done.
 
+use std::fs::Permissions;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::os::unix::net::UnixListener as StdUnixListener;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::stream::{self, BoxStream, StreamExt};
-use nix::sys::stat::{Mode, umask};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixSocket, UnixStream};
 use tonic::transport::server::Connected;
 
 use crate::config::ListenAddr;
@@ -20,7 +19,9 @@ use crate::config::ListenAddr;
 /// After a failed accept, which is mostly "too many open files": long enough not to burn a core, short for callers.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Group and others get nothing: whoever can open the socket can run programs as us.
-const ALL_BUT_OWNER: Mode = Mode::from_bits_truncate(0o177);
+const OWNER_ONLY: u32 = 0o600;
+/// Callers that wait to be let in; the usual number.
+const BACKLOG: u32 = 1024;
 
 /// Why an address cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -72,13 +73,12 @@ impl Listener {
             }
             ListenAddr::Unix(path) => {
                 remove_stale_socket(path).await?;
-                let previous = umask(ALL_BUT_OWNER);
-                let bound = StdUnixListener::bind(path);
-                umask(previous);
-                let listener = bound.map_err(refused)?;
+                let socket = UnixSocket::new_stream().map_err(refused)?;
+                socket.bind(path).map_err(refused)?;
+                // Before anybody can connect, which needs a listener.
+                std::fs::set_permissions(path, Permissions::from_mode(OWNER_ONLY)).map_err(refused)?;
                 let file = SocketFile::of(path).map_err(refused)?;
-                listener.set_nonblocking(true).map_err(refused)?;
-                Ok(Self::Unix(UnixListener::from_std(listener).map_err(refused)?, file))
+                Ok(Self::Unix(socket.listen(BACKLOG).map_err(refused)?, file))
             }
         }
     }
@@ -228,8 +228,6 @@ impl AsyncWrite for Connection {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     fn unix(path: &Path) -> ListenAddr {
@@ -250,7 +248,7 @@ mod tests {
     async fn a_dead_socket_is_replaced_and_a_living_one_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("s");
-        drop(StdUnixListener::bind(&path).unwrap());
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         assert!(path.exists(), "std leaves the file, as a killed process does");
         let living = Listener::bind(&unix(&path)).await.unwrap();
         assert!(matches!(Listener::bind(&unix(&path)).await, Err(BindError::SocketInUse(_))));
