@@ -49,7 +49,7 @@ async fn check(dir: Option<&Path>, script_type: ScriptType, redis_url: &RedisUrl
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
-    let todo = format!("run `{shown} --health-check` to see more");
+    let todo = format!("run `{shown} --health-check --redis-url URL` to see more");
     match timeout(CHECK_LIMIT, run).await {
         Ok(Ok(output)) if output.status.success() => {
             Finding::ok(name, format!("{shown}: {}", last_line(&output.stdout, "healthy")))

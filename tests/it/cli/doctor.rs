@@ -2,6 +2,7 @@
 
 use crate::support::redis::PrivateRedis;
 use crate::support::service::{Ran, run};
+use crate::support::zinit::PrivateZinit;
 
 fn doctor(redis_url: &str, more: &[&str]) -> Ran {
     run(["doctor", "-o", "json", "--redis-url", redis_url].iter().chain(more))
@@ -33,9 +34,9 @@ async fn a_redis_that_evicts_is_refused_with_what_to_do() {
         .arg("-s")
         .arg(redis.socket())
         .args(["config", "set", "maxmemory-policy", "allkeys-lru"])
-        .status()
+        .output()
         .expect("redis-cli comes with redis-server: apt-get install redis-tools");
-    assert!(set.success());
+    assert!(set.status.success(), "{set:?}");
     let ran = doctor(&redis.url(), &["--process-manager", "local"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert_eq!(ran.json()["healthy"], false);
@@ -48,6 +49,19 @@ async fn a_redis_that_evicts_is_refused_with_what_to_do() {
 
     let table = run(["doctor", "--redis-url", &redis.url(), "--process-manager", "local"]);
     assert!(table.stdout.contains("FAIL") && table.stdout.contains("-> set `maxmemory-policy"), "{table:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_with_everything_is_fine() {
+    let (redis, zinit) = (PrivateRedis::start_append_only().await, PrivateZinit::start().await);
+    let programs = std::path::Path::new(env!("CARGO_BIN_EXE_osis_actor")).parent().unwrap();
+    let socket = zinit.socket().display().to_string();
+    let ran = doctor(&redis.url(), &["--zinit-socket", &socket, "--actor-dir", programs.to_str().unwrap()]);
+    assert_eq!((ran.code, &ran.json()["healthy"]), (0, &true.into()), "{ran:?}");
+    let found = finding(&ran, "zinit");
+    assert_eq!(found["verdict"], "ok");
+    assert!(found["found"].as_str().unwrap().contains("0.3.9"), "{found}");
+    assert_eq!(finding(&ran, "osis_actor")["verdict"], "ok", "{ran:?}");
 }
 
 #[test]

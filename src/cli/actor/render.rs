@@ -1,0 +1,75 @@
+//! Actors as people see them.
+
+use crate::cli::table;
+use crate::cli::values::{or_dash, script_type_word, short, time, word};
+use crate::grpc::proto::{self, Actor};
+
+/// The id, if there is an actor.
+pub(super) fn ids(actor: &Option<Actor>) -> Vec<String> {
+    actor.iter().map(|actor| actor.actor_id.clone()).collect()
+}
+
+/// Ids of those that did not fail.
+pub(super) fn result_ids(results: &[proto::ActorResult]) -> Vec<String> {
+    results.iter().filter(|result| result.error.is_none()).map(|result| result.actor_id.clone()).collect()
+}
+
+/// A table of those that are known.
+pub(super) fn result_rows(results: &[proto::ActorResult]) -> String {
+    rows(results.iter().filter_map(|result| result.actor.as_ref()))
+}
+
+/// A table of actors.
+pub(super) fn rows<'a>(actors: impl IntoIterator<Item = &'a Actor>) -> String {
+    let row = |actor: &Actor| {
+        [
+            actor.actor_id.clone(),
+            script_type_word(actor.config.as_ref().map_or(0, |config| config.script_type)),
+            state(actor),
+            actor.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string()),
+            actor.jobs_in_flight.to_string(),
+            actor.restart_count.to_string(),
+            time(actor.state_time),
+            or_dash(&actor.node),
+            short(&actor.status_message),
+        ]
+    };
+    let header = ["ACTOR", "TYPE", "STATE", "PID", "JOBS", "RESTARTS", "SINCE", "NODE", "MESSAGE"];
+    table(header, actors.into_iter().map(row))
+}
+
+fn state(actor: &Actor) -> String {
+    word(actor.state().as_str_name(), "STATE_")
+}
+
+/// All of one actor that a person wants to see.
+pub(super) fn show(actor: &Actor) -> String {
+    let config = actor.config.clone().unwrap_or_default();
+    let mut facts = vec![
+        ("actor", actor.actor_id.clone()),
+        ("type", script_type_word(config.script_type)),
+        ("state", state(actor)),
+        ("wanted", word(actor.desired_state().as_str_name(), "DESIRED_STATE_")),
+        ("message", or_dash(&actor.status_message)),
+        ("pid", actor.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string())),
+        ("node", or_dash(&actor.node)),
+        ("jobs", actor.jobs_in_flight.to_string()),
+        ("restarts", actor.restart_count.to_string()),
+        ("created", time(actor.create_time)),
+        ("started", time(actor.start_time)),
+        ("last job", time(actor.last_job_time)),
+        ("binary", config.binary_path),
+        ("args", or_dash(&config.args.join(" "))),
+        ("after", or_dash(&config.dependencies.join(" "))),
+    ];
+    if let Some(exit) = &actor.last_exit {
+        let how = match (exit.exit_code, exit.signal) {
+            (Some(code), _) => format!("exit code {code}"),
+            (None, Some(signal)) => format!("signal {signal}"),
+            (None, None) => "unknown".to_owned(),
+        };
+        facts.push(("last exit", format!("{how} at {}", time(exit.time))));
+        facts.extend(exit.log_tail.iter().map(|line| ("  log", line.clone())));
+    }
+    table(["FACT", "VALUE"], facts.into_iter().map(|(name, value)| [name.to_owned(), value]))
+}
