@@ -7,6 +7,7 @@ mod architecture;
 mod cli;
 mod contract;
 mod faults;
+mod generated_files;
 mod grpc_surface;
 mod lifecycle;
 mod lifecycle_document;

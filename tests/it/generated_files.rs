@@ -1,0 +1,29 @@
+//! What is generated and committed is what would be generated now. `make gen` writes it.
+
+use std::fs;
+use std::path::Path;
+
+use hero_supervisor::grpc::proto::FILE_DESCRIPTOR_SET;
+use prost::Message;
+use prost_types::FileDescriptorSet;
+
+/// The whole API for tools that do not ask the server: `grpcurl -protoset clients/descriptor.binpb …`.
+#[test]
+fn generated_files_are_up_to_date() {
+    let mut descriptors = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).unwrap();
+    for file in &mut descriptors.file {
+        // Comments are in the proto files; here they would make every change of a word a change of a binary.
+        file.source_code_info = None;
+    }
+    check("clients/descriptor.binpb", &descriptors.encode_to_vec());
+}
+
+fn check(path: &str, fresh: &[u8]) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if std::env::var_os("HERO_GENERATE").is_some() {
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, fresh).unwrap();
+    }
+    let committed = fs::read(&file).unwrap_or_default();
+    assert!(committed == fresh, "{path} is out of date: run `make gen` and commit what it changes");
+}
