@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::adapters::redis::RedisConfig;
 use crate::domain::actor::{ActorConfig, ActorRecord};
 use crate::domain::id::{ActorId, JobId};
 use crate::domain::job::{Job, JobError, JobView};
@@ -109,6 +110,10 @@ impl JobQueue for Unconfigured {
 
     async fn maintain(&self) -> Result<(), QueueError> {
         self.refuse()
+    }
+
+    fn lease(&self) -> Duration {
+        RedisConfig::default().lease
     }
 
     async fn close(&self) {}

@@ -1,7 +1,6 @@
 //! `actor`: look at actors and change what is wanted of them.
 
 mod create;
-mod logs;
 mod render;
 
 use std::time::Duration;
@@ -82,8 +81,6 @@ pub enum ActorCommand {
         #[arg(long)]
         allow_missing: bool,
     },
-    /// Print what an actor wrote
-    Logs(logs::LogsArgs),
     /// Make or remove actors of one type until there are N
     Scale {
         /// The script type: osis, sal, v or python
@@ -180,7 +177,6 @@ pub(super) async fn run(args: Client<ActorCommand>) -> Result<Exit, Failure> {
         ActorCommand::Delete { actors, how, allow_missing } => {
             delete(&mut server, out, actors, how, allow_missing).await
         }
-        ActorCommand::Logs(logs) => logs::run(&mut server, out, logs).await,
         ActorCommand::Scale { script_type, replicas, how, dry_run } => {
             scale(&mut server, out, script_type, replicas, how, dry_run).await
         }

@@ -298,6 +298,9 @@ pub trait JobQueue: Send + Sync {
     /// records removed. Harmless at any number of callers; meant to be called about once a second.
     async fn maintain(&self) -> Result<(), QueueError>;
 
+    /// The length of a lease without heartbeat; actors are told it when they are started.
+    fn lease(&self) -> Duration;
+
     /// Ends background tasks and lets go of connections.
     async fn close(&self);
 }

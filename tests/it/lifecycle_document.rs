@@ -5,7 +5,6 @@
     unused_mut,
     unused_variables,
     dead_code,
-    unreachable_code,
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "the snippets stand as the document has them"

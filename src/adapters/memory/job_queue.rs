@@ -176,6 +176,10 @@ impl JobQueue for MemoryJobQueue {
         self.broker.with(|state| state.maintain())
     }
 
+    fn lease(&self) -> Duration {
+        self.broker.config().lease
+    }
+
     async fn close(&self) {}
 }
 

@@ -284,6 +284,10 @@ impl JobQueue for RedisQueue {
         Ok(())
     }
 
+    fn lease(&self) -> Duration {
+        self.shared.config.lease
+    }
+
     async fn close(&self) {
         self.shared.closing.cancel();
         self.shared.tasks.close();

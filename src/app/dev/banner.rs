@@ -41,7 +41,6 @@ fn text(facts: &Facts, addresses: &[ListenAddr], actors: &[ActorLine]) -> String
     if facts.own_redis {
         fact("Redis log", facts.data_dir.join("redis.log").display().to_string());
     }
-    fact("actor log", format!("{program} actor logs NAME"));
     for actor in actors {
         fact("actor", format!("{} ({})", actor.name, actor.state));
     }

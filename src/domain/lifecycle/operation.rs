@@ -349,6 +349,9 @@ impl Operation {
     fn process_spec(&self) -> ProcessSpec {
         let mut env = self.config.env.clone();
         env.insert("HERO_ACTOR_ID".to_owned(), self.id.to_string());
+        // Supervisor and actors must agree on it, so that nobody has to say it twice.
+        let lease = self.parts.supervisor.queue().lease();
+        env.insert("HERO_LEASE".to_owned(), format!("{}ms", lease.as_millis()));
         ProcessSpec {
             name: self.id.to_string(),
             program: self.config.binary.clone(),
