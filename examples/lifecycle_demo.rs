@@ -100,6 +100,9 @@ fn osis_actor() -> anyhow::Result<PathBuf> {
     let example = std::env::current_exe().context("find this program")?;
     let folder = example.parent().and_then(Path::parent).context("find the build folder")?;
     let binary = folder.join("osis_actor");
+    if binary.exists() {
+        return Ok(binary);
+    }
     let release = folder.file_name().is_some_and(|profile| profile == "release");
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--quiet", "--bin", "osis_actor", "--manifest-path"]);

@@ -6,6 +6,7 @@ mod support;
 mod architecture;
 mod cli;
 mod contract;
+mod examples;
 mod faults;
 mod generated_files;
 mod grpc_surface;
