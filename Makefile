@@ -29,5 +29,4 @@ gen:
 
 bench:
 	.ci/install redis
-	cargo build --release --bins
 	cargo bench --bench budget
