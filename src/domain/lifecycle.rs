@@ -210,7 +210,7 @@ impl ActorLifecycleManager {
         Some(handle)
     }
 
-    /// Keeps queues tidy and notices actors that another supervisor of this node has made.
+    /// Keeps queues tidy and notices actors that another supervisor of this node has made or deleted.
     async fn keep_up(self) {
         let round = async {
             loop {
@@ -219,7 +219,13 @@ impl ActorLifecycleManager {
                     tracing::debug!(error = %chain(&error), "queues could not be kept tidy");
                     continue;
                 }
+                // A driver comes after its record, so one that was there before this look has lost its own if it is not seen.
+                let drivers = self.shared.registry.handles();
                 if let Ok(records) = self.parts().store.load().await {
+                    let there: BTreeSet<&str> = records.iter().map(|record| record.id.as_str()).collect();
+                    for (_name, driver) in drivers.iter().filter(|(name, _)| !there.contains(name.as_str())) {
+                        driver.note_deleted();
+                    }
                     for record in records {
                         self.adopt(record);
                     }

@@ -27,13 +27,15 @@ use crate::ports::process_manager::ProcessState;
 
 /// Ends of processes whose jobs could not be taken back yet, Redis being away. The leases serve the rest.
 const MOST_PENDING_RECLAIMS: usize = 16;
+/// Times that a wish is written again after another supervisor was faster.
+const MOST_TRIES: u32 = 5;
 
 /// Why a driver ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StopReason {
     /// The manager is closing; the actor goes on.
     Asked,
-    /// The actor was deleted.
+    /// The actor was deleted, here or by another supervisor of this node.
     Deleted,
 }
 
@@ -105,10 +107,12 @@ impl Driver {
     pub(super) async fn run(mut self, token: CancellationToken) -> StopReason {
         let mut observations = self.observer.subscribe();
         observations.mark_changed();
+        let deleted = self.end.deleted.clone();
         loop {
             tokio::select! {
                 biased;
                 () = token.cancelled() => return self.leave(StopReason::Asked),
+                () = deleted.cancelled(), if !self.is_deleting() => return self.leave(StopReason::Deleted),
                 Some(note) = self.notes.1.recv() => self.on_note(note).await,
                 ended = work_of(&mut self.running) => {
                     if self.on_end_of_work(ended).await == Some(StopReason::Deleted) {
@@ -116,7 +120,11 @@ impl Driver {
                     }
                 }
                 Some(request) = self.end.requests.recv() => self.on_request(request).await,
-                Ok(()) = observations.changed() => self.on_observation(&mut observations).await,
+                Ok(()) = observations.changed() => {
+                    if self.on_observation(&mut observations).await == Some(StopReason::Deleted) {
+                        return self.leave(StopReason::Deleted);
+                    }
+                }
                 else => return self.leave(StopReason::Asked),
             }
             self.publish();
@@ -125,8 +133,12 @@ impl Driver {
 
     /// Answers everybody who still waits.
     fn leave(&mut self, reason: StopReason) -> StopReason {
+        let why = || match reason {
+            StopReason::Asked => SupervisorError::ShuttingDown,
+            StopReason::Deleted => SupervisorError::ActorNotFound(self.record.id.clone()),
+        };
         for reply in self.running.take().into_iter().flat_map(|running| running.waiting) {
-            let _caller_gone = reply.send(Err(SupervisorError::ShuttingDown));
+            let _caller_gone = reply.send(Err(why()));
         }
         if reason == StopReason::Deleted {
             self.registry.remove(self.record.id.as_str());
@@ -166,7 +178,6 @@ impl Driver {
             Verb::Stop { .. } | Verb::Delete { .. } => Desired::Down,
         };
         if reply.is_some() {
-            self.record.fault = None;
             self.recent_ends.clear();
             if let Err(error) = self.wish_for(desired).await {
                 if let Some(reply) = reply {
@@ -196,12 +207,19 @@ impl Driver {
         });
     }
 
-    /// Records what is wanted, if it was something else.
+    /// Records what is wanted, if it was something else. Whoever wishes last is heard, so a record that another
+    /// supervisor has changed in between is no reason to refuse.
     async fn wish_for(&mut self, desired: Desired) -> Result<(), SupervisorError> {
-        if self.record.desired != desired || self.record.fault.is_some() || self.dirty {
+        let mut tries = 0;
+        while self.record.desired != desired || self.record.fault.is_some() || self.dirty {
             self.record.desired = desired;
+            self.record.fault = None;
             self.dirty = true;
-            self.store().await?;
+            tries += 1;
+            match self.store().await {
+                Err(SupervisorError::ActorConflict(_)) if tries < MOST_TRIES => {}
+                stored => return stored,
+            }
         }
         Ok(())
     }
@@ -284,10 +302,10 @@ impl Driver {
 
     // === what is seen ===
 
-    async fn on_observation(&mut self, observations: &mut Observations) {
+    async fn on_observation(&mut self, observations: &mut Observations) -> Option<StopReason> {
         let observation = observations.borrow_and_update().clone();
         if observation.processes.is_none() || observation.seq <= self.stale_up_to {
-            return;
+            return None;
         }
         let process = self.process(&observation);
         let stopping = self.running.as_ref().is_some_and(|running| running.phase.0 == ActorState::Stopping);
@@ -296,13 +314,22 @@ impl Driver {
         }
         self.take_back_jobs().await;
         if self.running.is_none() {
-            if self.dirty
-                && let Err(error) = self.store().await
-            {
-                tracing::debug!(actor.id = %self.record.id, error = %chain(&error), "actor {} is stored later", self.record.id);
+            match self.store().await {
+                Ok(()) => {}
+                // Who deleted it has ended its process; to start it now would bring it back.
+                Err(SupervisorError::ActorNotFound(_)) => return Some(StopReason::Deleted),
+                Err(error) => {
+                    tracing::debug!(actor.id = %self.record.id, error = %chain(&error), "actor {} is stored later", self.record.id);
+                }
             }
             self.reconcile(process).await;
         }
+        None
+    }
+
+    /// Whether what is under way is our own delete.
+    fn is_deleting(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| matches!(running.verb, Verb::Delete { .. }))
     }
 
     /// Notes that the process seen last is gone, and the one that has come instead.
@@ -467,7 +494,8 @@ impl Driver {
         }
     }
 
-    /// Writes the record. If another supervisor was faster, its wish and definition stand and our history is added.
+    /// Writes the record. If another supervisor was faster, its wish and definition stand and our history is added; the
+    /// end that follows from its stop is its own to tell.
     async fn store(&mut self) -> Result<(), SupervisorError> {
         if !self.dirty {
             return Ok(());
@@ -476,9 +504,12 @@ impl Driver {
             Stored::Written(generation) => self.record.generation = generation,
             Stored::Conflict(theirs) => {
                 let ours = std::mem::replace(&mut self.record, *theirs);
-                self.record.restart_count = self.record.restart_count.max(ours.restart_count);
                 self.record.last_pid = ours.last_pid;
-                self.record.last_exit = ours.last_exit;
+                let stopped_by_them = ours.desired == Desired::Up && self.record.desired == Desired::Down;
+                if !stopped_by_them {
+                    self.record.restart_count = self.record.restart_count.max(ours.restart_count);
+                    self.record.last_exit = ours.last_exit;
+                }
                 return Err(SupervisorError::ActorConflict(ours.id));
             }
             Stored::Missing => return Err(SupervisorError::ActorNotFound(self.record.id.clone())),

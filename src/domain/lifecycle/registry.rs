@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
 
 use crate::domain::actor::{ActorState, ActorStatus};
 use crate::domain::lifecycle::StopOptions;
@@ -27,6 +28,7 @@ pub(super) struct Request {
 pub(super) struct ActorHandle {
     requests: mpsc::Sender<Request>,
     status: watch::Receiver<ActorStatus>,
+    deleted: CancellationToken,
 }
 
 /// The driver's end of an [`ActorHandle`].
@@ -34,6 +36,8 @@ pub(super) struct ActorHandle {
 pub(super) struct DriverEnd {
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) status: watch::Sender<ActorStatus>,
+    /// Cancelled when another supervisor has deleted the actor.
+    pub(super) deleted: CancellationToken,
 }
 
 impl ActorHandle {
@@ -41,7 +45,14 @@ impl ActorHandle {
     pub(super) fn pair(status: ActorStatus) -> (Self, DriverEnd) {
         let (request_sender, requests) = mpsc::channel(WAITING_WISHES);
         let (status_sender, status) = watch::channel(status);
-        (Self { requests: request_sender, status }, DriverEnd { requests, status: status_sender })
+        let deleted = CancellationToken::new();
+        let end = DriverEnd { requests, status: status_sender, deleted: deleted.clone() };
+        (Self { requests: request_sender, status, deleted }, end)
+    }
+
+    /// Tells the driver that its actor's record is gone.
+    pub(super) fn note_deleted(&self) {
+        self.deleted.cancel();
     }
 
     /// The actor as its driver last saw it.
@@ -90,6 +101,11 @@ impl Registry {
 
     pub(super) fn remove(&self, name: &str) {
         self.lock().remove(name);
+    }
+
+    /// Every driver by the name of its actor.
+    pub(super) fn handles(&self) -> Vec<(String, ActorHandle)> {
+        self.lock().iter().map(|(name, handle)| (name.clone(), handle.clone())).collect()
     }
 
     /// Every actor as its driver last saw it.
