@@ -1,1 +1,8 @@
-//! (under construction)
+//! Actors through the real surface: what a caller asks for is what Zinit runs and what the next call shows.
+
+mod bad_input;
+mod many;
+mod one;
+mod rebirth;
+mod scaling;
+mod stopping;

@@ -3,4 +3,5 @@
 pub(crate) mod redis;
 pub(crate) mod service;
 pub(crate) mod wait;
+pub(crate) mod whole;
 pub(crate) mod zinit;
