@@ -358,8 +358,15 @@ impl Driver {
             )
             | None => ExitStatus::Unknown,
         };
+        // Another supervisor of this node may have asked for it: then its wish stands in the record by now.
+        self.dirty = true;
+        if let Err(error @ SupervisorError::ActorNotFound(_)) = self.store().await {
+            tracing::debug!(actor.id = %self.record.id, error = %chain(&error), "actor {} was deleted by another supervisor", self.record.id);
+            return;
+        }
+        let requested = self.record.desired == Desired::Down && self.running.is_none();
         let log_tail = self.operation().log_tail().await;
-        self.note_exit(last, status, false, log_tail).await;
+        self.note_exit(last, status, requested, log_tail).await;
         self.record.last_pid = pid;
         self.started_at = pid.map(|_pid| self.now());
     }
@@ -494,8 +501,7 @@ impl Driver {
         }
     }
 
-    /// Writes the record. If another supervisor was faster, its wish and definition stand and our history is added; the
-    /// end that follows from its stop is its own to tell.
+    /// Writes the record. If another supervisor was faster, its wish and definition stand and our history is added.
     async fn store(&mut self) -> Result<(), SupervisorError> {
         if !self.dirty {
             return Ok(());
@@ -505,11 +511,8 @@ impl Driver {
             Stored::Conflict(theirs) => {
                 let ours = std::mem::replace(&mut self.record, *theirs);
                 self.record.last_pid = ours.last_pid;
-                let stopped_by_them = ours.desired == Desired::Up && self.record.desired == Desired::Down;
-                if !stopped_by_them {
-                    self.record.restart_count = self.record.restart_count.max(ours.restart_count);
-                    self.record.last_exit = ours.last_exit;
-                }
+                self.record.restart_count = self.record.restart_count.max(ours.restart_count);
+                self.record.last_exit = ours.last_exit;
                 return Err(SupervisorError::ActorConflict(ours.id));
             }
             Stored::Missing => return Err(SupervisorError::ActorNotFound(self.record.id.clone())),
