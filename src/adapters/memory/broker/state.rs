@@ -1,5 +1,7 @@
 //! Every job and where it lies; each change is one synchronous step, as a Redis function is.
 
+mod actor_side;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +16,7 @@ use crate::domain::job::{Finished, Job, JobError, JobErrorKind, JobKind, JobStat
 use crate::domain::script_type::ScriptType;
 use crate::ports::clock::Clock;
 use crate::ports::job_queue::{Completion, Presence, Reclaimed};
-use crate::ports::work_queue::{AttemptEnd, Lease, TakenJob, Work};
+use crate::ports::work_queue::{Lease, Work};
 
 /// How long a request id is remembered.
 const REQUEST_WINDOW: Duration = Duration::from_secs(24 * 3600);
@@ -313,174 +315,6 @@ impl State {
             if let Some((id, _expires)) = self.ended.pop_front() {
                 jobs.remove(&id);
             }
-        }
-    }
-
-    // === the actor's side ===
-
-    pub(in crate::adapters::memory) fn announce(
-        &mut self,
-        script_type: ScriptType,
-        holder: &Holder,
-        draining: bool,
-    ) {
-        let beat_at = self.clock.now();
-        let queue = self.queue(script_type);
-        let last_job_at = queue.presences.get(&holder.actor_id).and_then(|presence| presence.last_job_at);
-        let presence = Presence {
-            actor_id: holder.actor_id.clone(),
-            pid: holder.pid,
-            draining,
-            in_flight: 0,
-            beat_at,
-            last_job_at,
-        };
-        queue.presences.insert(holder.actor_id.clone(), presence);
-    }
-
-    pub(in crate::adapters::memory) fn leave(&mut self, script_type: ScriptType, holder: &Holder) {
-        let queue = self.queue(script_type);
-        if queue.presences.get(&holder.actor_id).is_some_and(|presence| presence.pid == holder.pid) {
-            queue.presences.remove(&holder.actor_id);
-        }
-    }
-
-    /// Hints, what is pinned to the actor, and up to `max` of what is for all.
-    pub(in crate::adapters::memory) fn take(
-        &mut self,
-        script_type: ScriptType,
-        holder: &Holder,
-        max: usize,
-    ) -> Vec<Work> {
-        let until = Instant::now() + self.config.lease;
-        let queue = self.queue(script_type);
-        let mut work: Vec<Work> =
-            queue.hints.get_mut(holder).map(|hints| hints.drain(..).collect()).unwrap_or_default();
-        let inbox = Lane::Inbox(holder.actor_id.clone());
-        let for_me = |lane: &Lane| *lane == inbox || matches!(lane, Lane::Front | Lane::Queue);
-        let open = queue.waiting.keys().filter(|(lane, _, _)| for_me(lane));
-        let places: Vec<Place> = open.take(max).cloned().collect();
-        for place in places {
-            let queue = self.queue(script_type);
-            let Some(waiting) = queue.waiting.remove(&place) else { continue };
-            let (lane, order, entry) = place;
-            let Waiting { job_id: id, expires, counted } = waiting;
-            let held =
-                Held { job_id: id.clone(), lane, order, holder: holder.clone(), until, expires, counted };
-            queue.held.insert(entry, held);
-            if counted {
-                self.touch(script_type, holder);
-            }
-            let now = self.clock.now();
-            if let Some(job) = self.jobs.get_mut(&id) {
-                job.state = JobState::Running;
-                job.attempt += 1;
-                job.actor_id = Some(holder.actor_id.clone());
-                job.started_at = Some(now);
-                let taken =
-                    TakenJob { lease: lease(entry, &id), spec: job.spec.clone(), attempt: job.attempt };
-                work.push(Work::Job(Box::new(taken)));
-            }
-        }
-        work
-    }
-
-    /// What this process holds and does not know of.
-    pub(in crate::adapters::memory) fn recover(
-        &self,
-        script_type: ScriptType,
-        holder: &Holder,
-        known: &[Lease],
-    ) -> Vec<Work> {
-        let Some(queue) = self.queues.get(&script_type) else { return Vec::new() };
-        let held = queue.held.iter().filter(|(_, held)| held.holder == *holder);
-        held.filter_map(|(entry, held)| {
-            let lease = lease(*entry, &held.job_id);
-            let job = self.jobs.get(&held.job_id).filter(|_job| !known.contains(&lease))?;
-            Some(Work::Job(Box::new(TakenJob { lease, spec: job.spec.clone(), attempt: job.attempt })))
-        })
-        .collect()
-    }
-
-    /// Extends the leases that still stand; answers with the others.
-    pub(in crate::adapters::memory) fn extend(
-        &mut self,
-        script_type: ScriptType,
-        holder: &Holder,
-        leases: &[Lease],
-    ) -> Vec<Lease> {
-        let until = Instant::now() + self.config.lease;
-        let queue = self.queue(script_type);
-        let mut void = Vec::new();
-        for lease in leases {
-            let held = entry_of(lease).and_then(|entry| queue.held.get_mut(&entry));
-            match held.filter(|held| held.holder == *holder) {
-                Some(held) => held.until = until,
-                None => void.push(lease.clone()),
-            }
-        }
-        void
-    }
-
-    pub(in crate::adapters::memory) fn started(&mut self, lease: &Lease, at: SystemTime) {
-        if let Some(job) = self.jobs.get_mut(&lease.job_id) {
-            job.started_at = Some(at);
-        }
-    }
-
-    pub(in crate::adapters::memory) fn finish(
-        &mut self,
-        script_type: ScriptType,
-        holder: &Holder,
-        end: AttemptEnd,
-    ) -> bool {
-        let Some(entry) = entry_of(&end.lease) else { return false };
-        let Some(held) = self.queue(script_type).held.remove(&entry) else { return false };
-        if held.counted {
-            self.touch(script_type, holder);
-        }
-        let Some(job) = self.jobs.get_mut(&held.job_id) else { return false };
-        job.started_at = Some(end.started_at);
-        let failed = match end.outcome {
-            Ok(result) => {
-                let finished = finished(job, Outcome::Succeeded(result), self.clock.now());
-                self.end(&held.job_id, finished);
-                return true;
-            }
-            Err(failed) => failed,
-        };
-        let free = failed.retryable && !failed.counts && {
-            let given_back = self.free_attempts.entry(held.job_id.clone()).or_default();
-            *given_back += 1;
-            *given_back <= FREE_ATTEMPTS
-        };
-        if free || (failed.retryable && job.attempt < job.spec.retry.max_attempts) {
-            let delay = job.spec.retry.backoff.delay(job.attempt, 1.0);
-            if free {
-                job.attempt = job.attempt.saturating_sub(1);
-            }
-            job.state = JobState::RetryWait;
-            job.error = Some(failed.error);
-            job.due_at = Some(self.clock.now() + delay);
-            let due = (Instant::now() + delay, front_of(held.lane));
-            self.queue(script_type).delayed.insert(held.job_id, due);
-        } else {
-            self.fail(&held.job_id, failed.error);
-        }
-        true
-    }
-
-    /// Puts untouched jobs back, in their order, before all that waits.
-    pub(in crate::adapters::memory) fn release(&mut self, script_type: ScriptType, leases: &[Lease]) {
-        let mut entries: Vec<u64> = leases.iter().filter_map(entry_of).collect();
-        entries.sort_unstable();
-        for entry in entries {
-            let Some(held) = self.queue(script_type).held.remove(&entry) else { continue };
-            if let Some(job) = self.jobs.get_mut(&held.job_id) {
-                job.attempt = job.attempt.saturating_sub(1);
-                job.started_at = None;
-            }
-            self.enqueue(&held.job_id, front_of(held.lane.clone()), Some(&held));
         }
     }
 

@@ -90,6 +90,7 @@ redis.register_function('hero_finish', function(keys, args)
         finish(k, b, now, id, r, 'succeeded', attempt, actor, started, detail, text, 'output', text, 'result_kind', detail)
       else
         local n = tonumber(attempt)
+        load_more(k, id, r)
         local free = verdict == 'free' and redis.call('HINCRBY', k.rec .. id, 'free', 1) <= FREE_ATTEMPTS
         if free or ((verdict == 'retry' or verdict == 'free') and n < r.max) then
           try_again(k, b, now, key, letter, eid, id, r, n, actor, free, tonumber(args[i + 8]), text, detail)
@@ -157,6 +158,7 @@ redis.register_function('hero_release', function(keys, args)
     local key = lane(k, letter, actor)
     local r = load(k, id)
     if r and r.at == letter .. ':' .. eid and not ended(r.status) and redis.call('XACK', key, GROUP, eid) == 1 then
+      load_more(k, id, r)
       local fields = read_entry(key, eid) or { 'id', id, 'attempt', r.attempt + 1 }
       drop(b, key, eid)
       local list = letter == 'i' and mine or front

@@ -57,15 +57,21 @@ local function add_event(k, id, state, attempt, actor)
   redis.call('XADD', k.events, 'MAXLEN', '~', EVENTS_KEPT, '*', 'id', id, 'state', state, 'attempt', attempt, 'actor', actor)
 end
 
--- The record of a job as the functions need it; nil when there is none.
+-- The record of a job as every function needs it; nil when there is none. Each field costs a search through the
+-- record, so what only some need is read by `load_more`.
 local function load(k, id)
-  local r = redis.call('HMGET', k.rec .. id, 'at', 'status', 'rep', 'result_ttl', 'wait_until', 'kind', 'retries', 'target_actor',
-    'started_at', 'attempt')
+  local r = redis.call('HMGET', k.rec .. id, 'at', 'status', 'rep', 'result_ttl', 'wait_until', 'kind')
   if not r[2] then return nil end
   return {
     at = r[1], status = r[2], rep = r[3], ttl = tonumber(r[4]) or 86400000, waits = r[5], ping = r[6] == 'ping',
-    max = (tonumber(r[7]) or 0) + 1, target = r[8], started = r[9], attempt = tonumber(r[10]) or 0,
   }
+end
+
+local function load_more(k, id, r)
+  local more = redis.call('HMGET', k.rec .. id, 'retries', 'target_actor', 'started_at', 'attempt')
+  r.max, r.target, r.started = (tonumber(more[1]) or 0) + 1, more[2], more[3]
+  r.attempt = tonumber(more[4]) or 0
+  return r
 end
 
 local function ended(status)
@@ -118,7 +124,7 @@ local function finish(k, b, now, id, r, state, attempt, actor, started, word, bo
     add_event(k, id, state, attempt, actor)
   end
   if r.waits then redis.call('ZREM', k.waits, id) end
-  if r.rep then
+  if r.rep and r.rep ~= '' then
     if #body > INLINE_RESULT then word, body = 'see', '' end
     -- Not string.format: it ends a text at its first NUL.
     local value = state .. ' ' .. attempt .. ' ' .. (started == '' and '-' or started) .. ' ' .. now .. ' '
@@ -185,6 +191,7 @@ local function take_back(k, b, now, key, letter, eid, consumer, message, detail)
   local id = entry and get(entry, 'id')
   local r = id and load(k, id)
   if not r or ended(r.status) or r.at ~= letter .. ':' .. eid then return nil end
+  load_more(k, id, r)
   local actor = string.match(consumer, '^[^.]*')
   local attempt = tonumber(get(entry, 'attempt')) or 1
   local started = r.status == 'running' and r.started or ''

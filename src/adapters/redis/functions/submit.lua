@@ -113,12 +113,13 @@ redis.register_function('hero_submit', function(keys, args)
         end
       end
       if due ~= '' then
-        redis.call('HSET', rec, 'status', state, 'due_at', due, 'created_at', now, 'updated_at', now, unpack(args, first, last))
+        redis.call('HSET', rec, 'status', state, 'due_at', due, 'rep', wanted and instance or '', 'created_at', now,
+          'updated_at', now, unpack(args, first, last))
       else
-        redis.call('HSET', rec, 'status', state, 'at', at, 'created_at', now, 'updated_at', now, unpack(args, first, last))
+        redis.call('HSET', rec, 'status', state, 'at', at, 'rep', wanted and instance or '', 'created_at', now,
+          'updated_at', now, unpack(args, first, last))
         if wait_until ~= '' then redis.call('HSET', rec, 'wait_until', wait_until) end
       end
-      if wanted then redis.call('HSET', rec, 'rep', instance) end
       if request ~= '' then
         redis.call('SET', k.req .. request, id .. ' ' .. fingerprint .. ' ' .. now, 'PX', REQUEST_KEPT)
       end

@@ -4,6 +4,7 @@ redis.register_function('hero_cancel', function(keys, args)
   local r = load(k, id)
   if not r then return nil end
   if ended(r.status) then return { 0, basic(k, id) } end
+  load_more(k, id, r)
   local started, actor, attempt = '', '', r.attempt
   if r.status == 'scheduled' or r.status == 'retry_wait' then
     redis.call('ZREM', k.delayed, id)
@@ -144,6 +145,7 @@ redis.register_function('hero_forget', function(keys, args)
     local eid, id = entry[1], get(entry[2], 'id')
     local r = id and load(k, id)
     if r and r.at == 'i:' .. eid and not ended(r.status) then
+      load_more(k, id, r)
       local detail = lost_error(message)
       local attempt = holder(key, eid) and tonumber(get(entry[2], 'attempt')) or r.attempt
       finish(k, b, now, id, r, 'failed', attempt, actor, r.started or '', 'error', detail, 'error', message,

@@ -50,7 +50,7 @@ local function fail_overdue(k, b, now, limit)
   for _, id in ipairs(due) do
     redis.call('ZREM', k.waits, id)
     local r = load(k, id)
-    if r and r.status == 'queued' and r.at and r.attempt == 0 then
+    if r and r.status == 'queued' and r.at and load_more(k, id, r).attempt == 0 then
       local letter, eid = string.match(r.at, '^(%a):(.+)$')
       local key = lane(k, letter, r.target or '')
       if not holder(key, eid) then

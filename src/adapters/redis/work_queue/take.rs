@@ -1,0 +1,236 @@
+//! How work gets from the streams into the hands of an actor.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
+
+use redis::{Cmd, Value};
+use tokio::time::{Instant, timeout};
+
+use super::deliveries::{self, Delivered, Message, read_streams};
+use super::{Held, LEASES, RedisWorkQueue, Streams, lock};
+use crate::adapters::redis::connection::{queue_error, unexpected};
+use crate::adapters::redis::keys::{self, GROUP, Lane, Place};
+use crate::adapters::redis::records::{Fields, TASK, decode_spec};
+use crate::domain::id::JobId;
+use crate::domain::job::{JobError, JobErrorKind, JobKind, JobSpec};
+use crate::ports::job_queue::QueueError;
+use crate::ports::work_queue::{AttemptEnd, AttemptError, Lease, TakenJob, Work, WorkQueue};
+
+/// A read that does not come back by then (beyond its wait) is given up with its connection.
+const READ_GRACE: Duration = Duration::from_secs(10);
+
+impl RedisWorkQueue {
+    /// One blocking read on the connection that is kept for it.
+    async fn read(&self, command: &Cmd, block: Duration) -> Result<Value, QueueError> {
+        let kept = lock(&self.reader).clone();
+        let mut connection = match kept {
+            Some(connection) => connection,
+            None => {
+                let connection = self.link.blocking().await?;
+                *lock(&self.reader) = Some(connection.clone());
+                connection
+            }
+        };
+        let limit = block + READ_GRACE;
+        let answer = match timeout(limit, command.query_async::<Value>(&mut connection)).await {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(error)) if is_no_group(&error) => {
+                self.announce(self.draining.load(Ordering::Relaxed)).await?;
+                return Ok(Value::Nil);
+            }
+            Ok(Err(error)) => Err(queue_error(&error)),
+            Err(_elapsed) => Err(QueueError::TimedOut { after: limit }),
+        };
+        *lock(&self.reader) = None;
+        answer
+    }
+
+    /// Jobs and messages that are there, or come within `block`.
+    pub(super) async fn read_work(
+        &self,
+        max: usize,
+        front_first: bool,
+        block: Duration,
+    ) -> Result<Delivered, QueueError> {
+        let mut command = self.group_read(max.max(1));
+        if !block.is_zero() {
+            // 0 would wait for ever.
+            command.arg("BLOCK").arg(u64::try_from(block.as_millis()).unwrap_or(u64::MAX).max(1));
+        }
+        command.arg("STREAMS");
+        let Streams { front, inbox, queue, control } = &self.streams;
+        if max == 0 {
+            command.arg(control).arg(">");
+        } else if front_first {
+            command.arg(&[front, inbox, control]).arg(&[">"; 3]);
+        } else {
+            command.arg(&[front, inbox, control, queue]).arg(&[">"; 4]);
+        }
+        let answer = self.read(&command, block).await?;
+        read_streams(answer, |key| self.lane_of(key))
+    }
+
+    fn lane_of(&self, key: &str) -> Option<Lane> {
+        Lane::ALL.into_iter().find(|lane| self.streams.lane(*lane) == key)
+    }
+
+    /// Turns entries into jobs, in their order.
+    pub(super) async fn open_jobs(&self, entries: Vec<(Place, Fields)>) -> Result<Vec<TakenJob>, QueueError> {
+        let mut jobs = Vec::with_capacity(entries.len());
+        let records = self.missing_records(&entries).await?;
+        for ((place, fields), record) in entries.into_iter().zip(records) {
+            let Some(id) = fields.get("id").and_then(|id| JobId::parse(id).ok()) else {
+                self.discard(place).await?;
+                continue;
+            };
+            let lease = Lease { token: place.token(), job_id: id };
+            let attempt = fields.number("attempt").ok().flatten().unwrap_or(1);
+            let source = match &record {
+                Record::Inline => &fields,
+                Record::Read(record) => record,
+                Record::Gone => {
+                    self.discard(place).await?;
+                    continue;
+                }
+            };
+            match decode_spec(source, self.script_type) {
+                Ok(spec) => {
+                    self.hold(&lease, attempt, &spec);
+                    jobs.push(TakenJob { lease, spec, attempt });
+                }
+                Err(error) => {
+                    tracing::warn!(job.id = %lease.job_id, %error, "job {} cannot be read", lease.job_id);
+                    self.hold(&lease, attempt, &JobSpec::new(self.script_type, ""));
+                    self.refuse(lease, &error).await?;
+                }
+            }
+        }
+        Ok(jobs)
+    }
+
+    /// Reads what large jobs do not carry with them.
+    async fn missing_records(&self, entries: &[(Place, Fields)]) -> Result<Vec<Record>, QueueError> {
+        let mut pipeline = redis::pipe();
+        let mut records: Vec<Record> = entries.iter().map(|_| Record::Inline).collect();
+        let mut asked = Vec::new();
+        for (index, (_place, fields)) in entries.iter().enumerate() {
+            if fields.get("script").is_none()
+                && let Some(id) = fields.get("id").and_then(|id| JobId::parse(id).ok())
+            {
+                let key = keys::job(self.script_type, &id);
+                pipeline.cmd("HMGET").arg(&key).arg(&TASK);
+                asked.push((index, key));
+            }
+        }
+        if asked.is_empty() {
+            return Ok(records);
+        }
+        for ((index, key), answer) in asked.into_iter().zip(self.link.pipe(&pipeline).await?) {
+            let Value::Array(values) = answer else { return Err(unexpected("a job", &answer)) };
+            records[index] = match Fields::from_known(key, &TASK, values)? {
+                Some(fields) => Record::Read(fields),
+                None => Record::Gone,
+            };
+        }
+        Ok(records)
+    }
+
+    /// Removes an entry that no longer stands for a job.
+    pub(super) async fn discard(&self, place: Place) -> Result<(), QueueError> {
+        let mut pipeline = redis::pipe();
+        let key = self.streams.lane(place.lane);
+        pipeline.cmd("XACK").arg(key).arg(GROUP).arg(place.entry()).cmd("XDEL").arg(key).arg(place.entry());
+        self.link.pipe(&pipeline).await.map(drop)
+    }
+
+    /// Fails a job that nobody can run.
+    async fn refuse(&self, lease: Lease, error: &QueueError) -> Result<(), QueueError> {
+        let message = match std::error::Error::source(error) {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        };
+        let error = JobError::new(JobErrorKind::Internal, message);
+        let outcome = Err(AttemptError { error, retryable: false, counts: true });
+        self.finish(vec![AttemptEnd { lease, started_at: SystemTime::UNIX_EPOCH, outcome }]).await.map(drop)
+    }
+
+    /// Drops messages that were read, and answers with those that are for this process.
+    async fn heed(&self, messages: Vec<Message>) -> Result<Vec<Work>, QueueError> {
+        if messages.is_empty() {
+            return Ok(Vec::new());
+        }
+        let control = &self.streams.control;
+        let mut pipeline = redis::pipe();
+        let ids: Vec<&str> = messages.iter().map(|message| message.entry.as_str()).collect();
+        pipeline.cmd("XACK").arg(control).arg(GROUP).arg(&ids).cmd("XDEL").arg(control).arg(&ids).cmd("TIME");
+        let answers = self.link.pipe(&pipeline).await?;
+        let now = answers.last().and_then(deliveries::time_ms).unwrap_or(0);
+        let mut work = Vec::new();
+        for message in &messages {
+            if let Some(heeded) = message.work(&self.consumer, now) {
+                if let Work::Cancelled { lease } = &heeded {
+                    lock(&self.held).remove(&lease.token);
+                }
+                work.push(heeded);
+            }
+        }
+        Ok(work)
+    }
+
+    fn hold(&self, lease: &Lease, attempt: u32, spec: &JobSpec) {
+        let ping = spec.kind == JobKind::Ping;
+        let held = Held { attempt, backoff: spec.retry.backoff, ping };
+        lock(&self.held).insert(lease.token.clone(), held);
+        self.note_job(ping);
+    }
+
+    pub(super) fn note_job(&self, ping: bool) {
+        if !ping {
+            *lock(&self.last_job) = Some(Instant::now());
+        }
+    }
+
+    pub(super) async fn deliver(&self, max: usize, delivered: Delivered) -> Result<Vec<Work>, QueueError> {
+        let Delivered { mut jobs, messages } = delivered;
+        // The read asks each stream for `max`; what is too much goes back where it was.
+        let excess = jobs.split_off(jobs.len().min(max));
+        let crowded = !excess.is_empty()
+            || jobs.iter().filter(|(place, _)| place.lane == Lane::Front).count() >= max.max(1);
+        if crowded {
+            self.front_first.store(true, Ordering::Relaxed);
+        }
+        if !excess.is_empty() {
+            let places: Vec<(Place, String)> = excess
+                .iter()
+                .map(|(place, fields)| (*place, fields.get("id").unwrap_or_default().to_owned()))
+                .collect();
+            self.give_back(&places).await?;
+        }
+        let mut work = self.heed(messages).await?;
+        work.extend(self.open_jobs(jobs).await?.into_iter().map(|job| Work::Job(Box::new(job))));
+        Ok(work)
+    }
+
+    pub(super) async fn give_back(&self, places: &[(Place, String)]) -> Result<(), QueueError> {
+        for chunk in places.chunks(LEASES) {
+            let mut release = self.fcall("hero_release");
+            for (place, id) in chunk {
+                release.arg(place.lane.letter()).arg(place.entry()).arg(id);
+            }
+            self.link.call(&release).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Where the rest of a job is.
+enum Record {
+    Inline,
+    Read(Fields),
+    Gone,
+}
+
+/// The stream or its group was removed.
+fn is_no_group(error: &redis::RedisError) -> bool {
+    error.code() == Some("NOGROUP") || error.code() == Some("UNBLOCKED")
+}
