@@ -14,5 +14,6 @@ mod lifecycle;
 mod lifecycle_document;
 mod lifecycle_memory;
 mod osis_actor;
+mod redis_tls;
 mod two_supervisors;
 mod zinit_defects;
