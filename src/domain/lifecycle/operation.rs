@@ -93,7 +93,6 @@ impl Operation {
         let pid = self.process(&self.observer.latest()).and_then(ProcessState::pid);
         let grace = if options.force { SHORT_GRACE } else { self.drain(options).await };
         self.phase(ActorState::Stopping, "its process was told to end").await;
-        let log_tail = self.log_tail().await;
         if let Err(error) = self.parts.processes.stop(self.id.as_str(), grace).await {
             let unreachable = matches!(error, ProcessError::Unavailable(_) | ProcessError::TimedOut { .. });
             let error = SupervisorError::from(error);
@@ -104,8 +103,8 @@ impl Operation {
             });
         }
         if let Some(pid) = pid {
-            let _receiver_gone =
-                self.notes.send(Note::Ended { pid, status: self.exit_status().await, log_tail }).await;
+            let (status, log_tail) = tokio::join!(self.exit_status(), self.log_tail());
+            let _receiver_gone = self.notes.send(Note::Ended { pid, status, log_tail }).await;
         }
         Ok(())
     }
