@@ -194,8 +194,10 @@ impl<L: Launcher> Worker<L> {
     /// Works until `shutdown`: softly, it finishes what runs and gives the rest back; hard, it also kills what runs.
     pub async fn run(mut self, shutdown: &Shutdown) -> Ended {
         let mut helpers = JoinSet::new();
-        (self.takes, self.events.taken) =
-            calls::spawn_taker(&mut helpers, &self.queue, self.config.take_wait);
+        // A frozen actor's read waits on in the queue and would be given the very job that was taken from it. So a
+        // read ends before a lease can have run out since the last sign of life.
+        let take_wait = self.config.take_wait.min(self.queue.lease() / 2);
+        (self.takes, self.events.taken) = calls::spawn_taker(&mut helpers, &self.queue, take_wait);
         (self.ends, self.events.finished) = finisher::spawn(&mut helpers, &self.queue, ENDS);
         self.now = Instant::now();
         self.beat_at = self.now + self.beat_every();
