@@ -9,8 +9,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use pb::actor::State as ActorState;
 use pb::job::State as JobState;
+use tokio::time::Instant;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt;
 
 use super::redis::PrivateRedis;
@@ -46,6 +50,12 @@ impl Whole {
         let zinit = PrivateZinit::start().await;
         let service = serve(&redis, &zinit, flags).await;
         Self { service, zinit, redis }
+    }
+
+    /// The last lines that an actor wrote, as Zinit has them.
+    pub(crate) async fn log_of(&self, id: &str) -> String {
+        let lines = self.zinit.call("logs.tail", serde_json::json!({"name": id, "lines": 100})).await;
+        lines.to_string()
     }
 
     /// One more supervisor on the same Redis and the same Zinit.
@@ -86,7 +96,7 @@ impl Whole {
 /// A supervisor on these.
 pub(crate) async fn serve(redis: &PrivateRedis, zinit: &PrivateZinit, flags: &[&str]) -> Service {
     let (url, socket) = (redis.url(), zinit.socket().display().to_string());
-    let args = ["--redis-url", &url, "--zinit-socket", &socket, "--drain-delay", "0s"];
+    let args = ["--redis-url", &url, "--zinit-socket", &socket];
     Service::serve(&[&args[..], flags].concat()).await
 }
 
@@ -284,9 +294,42 @@ pub(crate) fn signal(pid: i32, signal: Signal) {
 
 /// Living children of a process.
 pub(crate) fn children_of(parent: i32) -> Vec<i32> {
-    let tasks = std::fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
-    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
-    let pids = lists.collect::<Vec<_>>().join(" ");
-    let pids = pids.split_whitespace().filter_map(|pid| pid.parse().ok());
-    pids.filter(|pid| command_line(*pid).is_some()).collect()
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+    let is_child = |pid: &i32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // The name is in parentheses and may hold anything; state and parent follow it.
+        let mut fields = stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace()).into_iter().flatten();
+        let (state, ppid) = (fields.next(), fields.next());
+        state != Some("Z") && ppid == Some(&parent.to_string())
+    };
+    pids.filter(is_child).collect()
+}
+
+/// The names of `grpc.health.v1`.
+pub(crate) const READY: &str = "hero.supervisor.v1.Supervisor";
+/// Redis answers.
+pub(crate) const JOBS: &str = "hero.supervisor.v1.jobs";
+/// The process manager answers.
+pub(crate) const ACTORS: &str = "hero.supervisor.v1.actors";
+
+/// Whether a server says that it serves; a server that does not answer does not.
+pub(crate) async fn serves(service: &Service, name: &str) -> bool {
+    let request = HealthCheckRequest { service: name.to_owned() };
+    let answer = HealthClient::new(channel(service)).check(request).await;
+    answer.is_ok_and(|answer| answer.into_inner().status() == ServingStatus::Serving)
+}
+
+/// Waits until a server says so of these; answers with the time that it took.
+pub(crate) async fn until_serves(service: &Service, expected: &[(&str, bool)]) -> Duration {
+    let begun = Instant::now();
+    eventually(&format!("health is {expected:?}"), LIMIT, || async {
+        for (name, up) in expected {
+            if serves(service, name).await != *up {
+                return None;
+            }
+        }
+        Some(begun.elapsed())
+    })
+    .await
 }

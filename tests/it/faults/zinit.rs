@@ -1,0 +1,106 @@
+//! Zinit is not there, hangs or dies.
+
+use std::time::Duration;
+
+use hero_supervisor::grpc::proto as pb;
+use nix::sys::signal::Signal;
+use pb::actor::State;
+use tokio::time::Instant;
+use tonic::{Code, Status};
+
+use crate::support::service::LIMIT;
+use crate::support::whole::{
+    ACTORS, ALLOWANCE, Client, JOBS, READY, Whole, actor, assert_true_pid, osis, run, span, told,
+    until_actor, until_serves,
+};
+
+/// Longest time to an answer while Zinit is away.
+const FAIL_FAST: Duration = Duration::from_secs(2);
+/// Longest time until health tells it.
+const HEALTH_FLIPS: Duration = Duration::from_secs(5);
+
+fn check(what: &str, begun: Instant, status: &Status) {
+    let took = begun.elapsed();
+    assert!(took < FAIL_FAST + ALLOWANCE, "{what} took {took:?}");
+    assert_eq!(told(status).why(), (Code::Unavailable, "ZINIT_UNAVAILABLE"), "{what}: {status:?}");
+}
+
+fn restart() -> pb::RestartActorRequest {
+    pb::RestartActorRequest {
+        actor_id: "osis_actor_0".to_owned(),
+        force: true,
+        max_wait: span(LIMIT),
+        ..Default::default()
+    }
+}
+
+async fn jobs_go_on(client: &Client) {
+    assert_eq!(run(client, osis("40 + 2")).await.result(), "42");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_zinit_that_is_absent_at_the_start_is_told_and_found_when_it_comes() {
+    let mut whole = Whole::start().await;
+    whole.service.signal(Signal::SIGKILL);
+    whole.service.ended().await;
+    whole.zinit.kill_server();
+    whole.service = whole.another(&[]).await;
+    let mut client = whole.client();
+    until_serves(&whole.service, &[("", true), (READY, false), (JOBS, true), (ACTORS, false)]).await;
+    let begun = Instant::now();
+    let refused = client.create_actor(whole.definition("osis_actor_0")).await.unwrap_err();
+    check("CreateActor", begun, &refused);
+    whole.zinit.launch().await;
+    until_serves(&whole.service, &[("", true), (READY, true), (JOBS, true), (ACTORS, true)]).await;
+    // The wish was accepted before the start failed, so it comes up by itself.
+    until_actor(&client, "osis_actor_0", "comes up", |actor| actor.state() == State::Running).await;
+    jobs_go_on(&client).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_zinit_hangs_jobs_go_on_and_actors_are_unknown_and_untouched() {
+    let whole = Whole::start().await;
+    let mut client = whole.client();
+    let before = whole.running_actor("osis_actor_0").await;
+    until_serves(&whole.service, &[(READY, true), (ACTORS, true)]).await;
+    whole.zinit.signal_server(Signal::SIGSTOP);
+    let took = until_serves(&whole.service, &[(READY, false), (JOBS, true), (ACTORS, false)]).await;
+    assert!(took < HEALTH_FLIPS + ALLOWANCE, "{took:?}");
+    jobs_go_on(&client).await;
+    let unknown =
+        until_actor(&client, "osis_actor_0", "is unknown", |actor| actor.state() == State::Unknown).await;
+    assert!(!unknown.status_message.is_empty(), "{unknown:?}");
+    let begun = Instant::now();
+    check("RestartActor", begun, &client.restart_actor(restart()).await.unwrap_err());
+
+    whole.zinit.signal_server(Signal::SIGCONT);
+    until_serves(&whole.service, &[(READY, true), (ACTORS, true)]).await;
+    let after =
+        until_actor(&client, "osis_actor_0", "is seen again", |actor| actor.state() == State::Running).await;
+    assert_eq!((after.pid, after.restart_count), (before.pid, 0));
+    jobs_go_on(&client).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_zinit_that_dies_takes_no_job_along_and_its_successor_runs_the_actors() {
+    let mut whole = Whole::start().await;
+    let client = whole.client();
+    let before = whole.running_actor("osis_actor_0").await;
+    until_serves(&whole.service, &[(ACTORS, true)]).await;
+    whole.zinit.kill_server();
+    let took = until_serves(&whole.service, &[(READY, false), (JOBS, true), (ACTORS, false)]).await;
+    assert!(took < HEALTH_FLIPS + ALLOWANCE, "{took:?}");
+    jobs_go_on(&client).await;
+    let begun = Instant::now();
+    check("RestartActor", begun, &client.clone().restart_actor(restart()).await.unwrap_err());
+
+    whole.zinit.launch().await;
+    until_serves(&whole.service, &[(READY, true), (ACTORS, true)]).await;
+    let after = until_actor(&client, "osis_actor_0", "runs under the new one", |actor| {
+        actor.state() == State::Running && actor.pid != before.pid && actor.pid.is_some()
+    })
+    .await;
+    assert_true_pid(&after);
+    jobs_go_on(&client).await;
+    assert_eq!(actor(&client, "osis_actor_0").await.pid, after.pid);
+}
