@@ -35,7 +35,8 @@ pub enum RestartMode {
 pub struct RestartPolicy {
     /// Which ends lead to a restart.
     pub mode: RestartMode,
-    /// Wait before the restart: 1 s doubling to 60 s by default.
+    /// Wait before the restart: 1 s doubling to 60 s by default. Less than 0.4 s is taken as 0.4 s, so that every end is
+    /// seen.
     pub backoff: Backoff,
     /// Running this long makes the next failure the first one again; 60 s by default.
     pub reset_after: Duration,

@@ -1,6 +1,7 @@
 //! Actors through the real surface: what a caller asks for is what Zinit runs and what the next call shows.
 
 mod bad_input;
+mod crashing;
 mod many;
 mod one;
 mod rebirth;

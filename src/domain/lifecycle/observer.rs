@@ -15,6 +15,9 @@ use crate::ports::process_manager::{ProcessInfo, ProcessManager};
 
 /// Time between two looks when nothing is going on: a death is noticed within it.
 const CALM: Duration = Duration::from_millis(200);
+/// The shortest wait before a restart: a process manager may show how a process ended only until the next one runs, so
+/// that is to last for two looks.
+pub(super) const SEEN_END: Duration = Duration::from_millis(400);
 /// Time between two looks while somebody waits for a change.
 const HURRIED: Duration = Duration::from_millis(25);
 /// While nobody waits, presences are read only at every n-th look; they serve the display then.

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::domain::actor::{ActorConfig, ActorState, ExitStatus, Readiness};
 use crate::domain::id::ActorId;
 use crate::domain::job::{JobError, JobErrorKind};
-use crate::domain::lifecycle::observer::{Observation, Observer};
+use crate::domain::lifecycle::observer::{Observation, Observer, SEEN_END};
 use crate::domain::lifecycle::registry::Registry;
 use crate::domain::lifecycle::{Parts, StopOptions};
 use crate::error::{SupervisorError, chain};
@@ -348,6 +348,9 @@ impl Operation {
     fn process_spec(&self) -> ProcessSpec {
         let mut env = self.config.env.clone();
         env.insert("HERO_ACTOR_ID".to_owned(), self.id.to_string());
+        let mut restart = self.config.restart;
+        restart.backoff.initial = restart.backoff.initial.max(SEEN_END);
+        restart.backoff.max = restart.backoff.max.max(SEEN_END);
         // Supervisor and actors must agree on it, so that nobody has to say it twice.
         let lease = self.parts.supervisor.queue().lease();
         env.insert("HERO_LEASE".to_owned(), format!("{}ms", lease.as_millis()));
@@ -358,7 +361,7 @@ impl Operation {
             env,
             working_dir: self.config.working_dir.clone(),
             health_check: self.config.health_check.clone(),
-            restart: self.config.restart,
+            restart,
             stop_grace: self.config.drain_timeout,
             start_timeout: self.config.start_timeout,
         }

@@ -15,8 +15,8 @@ use crate::support::redis::PrivateRedis;
 use crate::support::service::LIMIT;
 use crate::support::wait::eventually;
 use crate::support::whole::{
-    ACTORS, ALLOWANCE, Client, JOBS, READY, Whole, actor, end_of, osis, run, span, told, until_serves,
-    with_attempts,
+    ACTORS, ALLOWANCE, Client, JOBS, READY, Whole, actor, end_of, osis, run, span, submit, told,
+    until_running, until_serves, with_attempts,
 };
 
 /// Longest time to an answer while Redis is away.
@@ -100,6 +100,28 @@ async fn a_redis_that_hangs_is_told_like_one_that_is_gone() {
     every_call_says_so_at_once(&whole.client()).await;
     whole.redis.thaw();
     until_serves(&whole.service, &[(READY, true), (JOBS, true)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_job_while_redis_restarts_gets_its_end() {
+    let mut whole = Whole::start_on(PrivateRedis::start_append_only().await, &[]).await;
+    whole.running_actor("osis_actor_0").await;
+    let client = whole.client();
+    let id = submit(&client, osis("sleep(3); 7")).await;
+    until_running(&client, &id).await;
+    let mut waiting = JoinSet::new();
+    for _caller in 0..3 {
+        let (client, id) = (client.clone(), id.clone());
+        waiting.spawn(async move { end_of(&client, &id).await });
+    }
+    // Seen waiting by Redis, before it goes.
+    sleep(Duration::from_millis(300)).await;
+    whole.redis.kill9();
+    until_serves(&whole.service, &[(JOBS, false)]).await;
+    whole.redis.restart().await;
+    for ended in waiting.join_all().await {
+        assert_eq!((ended.state(), ended.result(), ended.attempt), (JobState::Succeeded, "7", 1));
+    }
 }
 
 /// Submits jobs one after another until it is told to end; each until it is acknowledged. Answers with their names.

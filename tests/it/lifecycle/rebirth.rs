@@ -5,6 +5,7 @@ use std::time::Duration;
 use hero_supervisor::grpc::proto as pb;
 use nix::sys::signal::Signal;
 use pb::actor::State;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tonic::Code;
 
@@ -64,6 +65,28 @@ async fn after_a_kill_the_next_supervisor_has_the_same_view_and_no_actor_noticed
     assert_eq!((ended.result(), ended.attempt), ("7", 1), "the job was not touched");
     assert_eq!(run(&new, osis("40 + 2")).await.result(), "42");
     assert_eq!(view(&new).await, before, "and it stays so");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_that_was_under_way_is_brought_to_its_end_by_the_next_supervisor() {
+    let mut whole = Whole::start().await;
+    let old = whole.client();
+    let running = whole.running_actor("osis_actor_0").await;
+    let slow = submit(&old, osis("sleep(3); 7")).await;
+    until_running(&old, &slow).await;
+    let mut callers = JoinSet::new();
+    let mut caller = old.clone();
+    let stop = pb::StopActorRequest { actor_id: "osis_actor_0".to_owned(), ..Default::default() };
+    callers.spawn(async move { caller.stop_actor(stop).await });
+    until_actor(&old, "osis_actor_0", "drains", |actor| actor.state() == State::Draining).await;
+
+    whole.replace().await;
+    let new = whole.client();
+    let ended = end_of(&new, &slow).await;
+    assert_eq!((ended.result(), ended.attempt), ("7", 1), "the drain goes on");
+    let stopped = until_actor(&new, "osis_actor_0", "is down", |actor| actor.state() == State::Stopped).await;
+    assert_eq!(command_line(running.pid()), None);
+    assert_eq!(stopped.restart_count, 0, "{stopped:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
