@@ -3,8 +3,8 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::print_stdout,
-    clippy::print_stderr,
     reason = "a benchmark fails by panicking and talks on stdout"
 )]
 
@@ -33,19 +33,35 @@ fn main() {
     if let Some(position) = arguments.iter().position(|argument| argument == "--noop-actor") {
         return noop::run(&arguments[position + 1]);
     }
+    let wanted = arguments.into_iter().skip(1).find(|argument| !argument.starts_with('-'));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(measure());
+    runtime.block_on(measure(wanted.as_deref().unwrap_or_default()));
 }
 
-async fn measure() {
+/// Measures all groups, or those whose name has `wanted` in it: `cargo bench --bench budget -- drain`.
+async fn measure(wanted: &str) {
+    let is_wanted = |group: &str| group.contains(wanted);
     println!("| what | measured | floor in the same run |");
     println!("|---|---|---|");
+    if is_wanted("run") {
+        run_rows().await;
+    }
+    if is_wanted("drain") {
+        drain_row().await;
+    }
+    if is_wanted("waiting") {
+        waiting_row().await;
+    }
+    if is_wanted("durable") {
+        durable_row().await;
+    }
+}
 
+async fn run_rows() {
     let stage = Stage::start(&[]).await;
     let echo = floor::Echo::start(stage.folder()).await;
     let queue_floor = floor::queue_ping_pong(stage.redis_url(), ROUNDS).await;
-    let actor = stage.start_osis_actor("bench_0").await;
-
+    let _actor = stage.start_osis_actor("bench_0").await;
     for (name, address, echo_address) in [
         ("TCP", stage.tcp_address(), echo.tcp_address()),
         ("unix socket", stage.unix_address(), echo.unix_address()),
@@ -75,15 +91,21 @@ async fn measure() {
             ),
         );
     }
-    drop(actor);
+}
 
+async fn drain_row() {
+    let stage = Stage::start(&[]).await;
+    let queue_floor = floor::queue_ping_pong(stage.redis_url(), 1).await;
     let drained = load::drain(&stage, DRAIN_JOBS).await;
     row(
         &format!("drain of {DRAIN_JOBS} queued no-op jobs, one actor, in-process no-op"),
         &format!("{:.0} jobs/s (queued at {:.0} jobs/s)", drained.drain_rate, drained.submit_rate),
         &format!("stream ping-pong {} round trips/s", queue_floor.rate()),
     );
+}
 
+async fn waiting_row() {
+    let stage = Stage::start(&[]).await;
     let waiting = load::awaiters(&stage, AWAITERS).await;
     row(
         &format!("{AWAITERS} waiting RunJobs"),
@@ -96,18 +118,18 @@ async fn measure() {
         ),
         "",
     );
-    drop(stage);
+}
 
-    let durable = Stage::start(&["--appendonly", "yes", "--appendfsync", "everysec"]).await;
-    let actor = durable.start_osis_actor("bench_1").await;
-    let client = load::connect(durable.tcp_address()).await;
+async fn durable_row() {
+    let stage = Stage::start(&["--appendonly", "yes", "--appendfsync", "everysec"]).await;
+    let _actor = stage.start_osis_actor("bench_1").await;
+    let client = load::connect(stage.tcp_address()).await;
     let many = median(ROUNDS, || load::run_jobs(client.clone(), 64, Duration::from_secs(3))).await;
     row(
         "RunJob no-op OSIS, 64 at once, TCP, Redis append-only (everysec)",
         &format!("{} jobs/s, p50 {} ms, p99 {} ms", many.rate(), many.millis(50.0), many.millis(99.0)),
         "",
     );
-    drop(actor);
 }
 
 fn row(what: &str, measured: &str, floor: &str) {

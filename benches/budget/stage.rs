@@ -1,6 +1,6 @@
 //! Private servers for a benchmark: Redis, the supervisor, actors. All end with the stage.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -114,7 +114,7 @@ impl Stage {
 }
 
 /// Waits until a file is there.
-pub(crate) async fn appear(path: &PathBuf) {
+pub(crate) async fn appear(path: &Path) {
     for _ in 0..2_000 {
         if path.exists() {
             return;

@@ -14,8 +14,8 @@ use crate::error::SupervisorError;
 use crate::ports::actor_store::ActorStore;
 use crate::ports::clock::Clock;
 use crate::ports::job_queue::{
-    Attached, Cancelled, Completion, Deleted, JobCursor, JobFilter, JobPage, JobQueue, QueueDepth,
-    RequestKey, Submission, Submitted,
+    Attached, Cancelled, Deleted, JobCursor, JobFilter, JobPage, JobQueue, QueueDepth, RequestKey,
+    Submission, Submitted,
 };
 
 /// A record is kept at least this long by default; an older unknown id is reported as expired.
@@ -64,6 +64,13 @@ pub struct Accepted {
     pub job: Job,
     /// True when an earlier request with the same id had made it.
     pub deduplicated: bool,
+}
+
+/// A job that was submitted and whose end is waited for; see [`Supervisor::begin`].
+#[derive(Debug)]
+pub struct Begun {
+    attached: Attached,
+    deduplicated: bool,
 }
 
 /// The answer to a wait: the job, ended or not.
@@ -174,11 +181,28 @@ impl Supervisor {
     /// Those of [`Supervisor::submit`].
     pub async fn run(&self, request: JobRequest, wait: Duration) -> Result<Awaited, SupervisorError> {
         let deadline = Instant::now() + wait;
+        let begun = Box::pin(self.begin(request)).await?;
+        self.wait(begun, deadline).await
+    }
+
+    /// The first half of [`Supervisor::run`]: submits a job whose end somebody will wait for. In two halves, and its
+    /// answer in a box, so that ten thousand waiting calls do not keep the room that submitting them took.
+    ///
+    /// # Errors
+    /// Those of [`Supervisor::submit`].
+    pub async fn begin(&self, request: JobRequest) -> Result<Box<Begun>, SupervisorError> {
         let submission = self.admit(request, true)?;
-        let submitted = self.submit_one(submission).await?;
-        let deduplicated = submitted.deduplicated;
-        let attached = Attached { job: submitted.job, completion: submitted.completion };
-        let awaited = self.wait_until(attached, deadline).await?;
+        let Submitted { job, deduplicated, completion } = self.submit_one(submission).await?;
+        Ok(Box::new(Begun { attached: Attached { job, completion }, deduplicated }))
+    }
+
+    /// The second half of [`Supervisor::run`].
+    ///
+    /// # Errors
+    /// `QueueUnavailable`, if the job could not be read at the end of the wait.
+    pub async fn wait(&self, begun: Box<Begun>, deadline: Instant) -> Result<Awaited, SupervisorError> {
+        let deduplicated = begun.deduplicated;
+        let awaited = self.wait_until(begun, deadline).await?;
         Ok(Awaited { deduplicated, ..awaited })
     }
 
@@ -189,7 +213,7 @@ impl Supervisor {
     pub async fn await_end(&self, id: &JobId, wait: Duration) -> Result<Awaited, SupervisorError> {
         let deadline = Instant::now() + wait;
         let attached = self.queue.attach(id).await?.ok_or_else(|| self.unknown(id))?;
-        self.wait_until(attached, deadline).await
+        self.wait_until(Box::new(Begun { attached, deduplicated: false }), deadline).await
     }
 
     /// Reads a job.
@@ -287,19 +311,17 @@ impl Supervisor {
     }
 
     /// Waits for the end of an attached job. A completion that breaks means that the notice was lost, not the job.
-    async fn wait_until(&self, attached: Attached, deadline: Instant) -> Result<Awaited, SupervisorError> {
-        let Attached { job, completion } = attached;
-        let Some(completion) = completion else {
-            return Ok(Awaited { job, done: true, deduplicated: false });
+    async fn wait_until(&self, begun: Box<Begun>, deadline: Instant) -> Result<Awaited, SupervisorError> {
+        let mut begun = begun;
+        let Some(completion) = begun.attached.completion.take() else {
+            return Ok(Awaited { job: begun.attached.job, done: true, deduplicated: false });
         };
-        match tokio::time::timeout_at(deadline, Completion::wait(completion)).await {
-            Ok(Some(end)) => Ok(Awaited { job: job.finish(end), done: true, deduplicated: false }),
-            Ok(None) => {
-                let job = self.job(&job.id, JobView::Basic).await?;
-                Ok(Awaited { done: job.state.is_terminal(), job, deduplicated: false })
+        match tokio::time::timeout_at(deadline, completion.wait()).await {
+            Ok(Some(end)) => {
+                Ok(Awaited { job: begun.attached.job.finish(end), done: true, deduplicated: false })
             }
-            Err(_elapsed) => {
-                let job = self.job(&job.id, JobView::Basic).await?;
+            Ok(None) | Err(_) => {
+                let job = Box::pin(self.job(&begun.attached.job.id, JobView::Basic)).await?;
                 Ok(Awaited { done: job.state.is_terminal(), job, deduplicated: false })
             }
         }

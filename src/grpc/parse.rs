@@ -9,7 +9,7 @@ mod value;
 pub(crate) use actor::{
     create_actor, list_actors, restart_actors, scale_actors, selector, stop_options, wait_for_actor,
 };
-pub(crate) use job::{await_job, cancel_job, get_job, job_id, list_jobs, run_job, submit_job};
+pub(crate) use job::{Run, await_job, cancel_job, get_job, job_id, list_jobs, run_job, submit_job};
 pub(crate) use value::{MAX_PAGE, script_type};
 
 #[cfg(test)]

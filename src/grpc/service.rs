@@ -2,11 +2,12 @@
 
 mod info;
 mod lists;
+mod run;
 
 use futures::stream::BoxStream;
 use tonic::{Request, Response, Status};
 
-use crate::domain::id::{ActorId, JobId};
+use crate::domain::id::ActorId;
 use crate::domain::lifecycle::ActorLifecycleManager;
 use crate::domain::script_type::ScriptType;
 use crate::domain::supervisor::Supervisor;
@@ -268,21 +269,8 @@ impl supervisor_server::Supervisor for SupervisorService {
 
     async fn run_job(&self, request: Request<pb::RunJobRequest>) -> Answer<pb::RunJobResponse> {
         let time_left = time_left(request.metadata());
-        let mut asked = parse::run_job(request.into_inner(), self.now())?;
-        let id = asked.job.job_id.get_or_insert_with(JobId::mint).clone();
-        let known = asked.job.request.is_none();
-        let wait = effective_wait(asked.max_wait, time_left);
-        let run = self.gate.run(self.supervisor.run(asked.job, wait)).await;
-        let mut end = run.map_err(|failure| if known { failure.continue_with(&id) } else { failure })?;
-        if !end.done && asked.cancel {
-            end.job = self.supervisor.cancel(&end.job.id, WAIT_ENDED).await?.job;
-            end.done = end.job.state.is_terminal();
-        }
-        Ok(Response::new(pb::RunJobResponse {
-            job: Some(render::basic_job(end.job)),
-            wait_outcome: render::wait_outcome(end.done),
-            deduplicated: end.deduplicated,
-        }))
+        let asked = Box::new(parse::run_job(request.into_inner(), self.now())?);
+        Box::pin(self.run_asked(asked, time_left)).await.map(Response::new)
     }
 
     async fn await_job(&self, request: Request<pb::AwaitJobRequest>) -> Answer<pb::AwaitJobResponse> {

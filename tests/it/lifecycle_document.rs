@@ -7,6 +7,7 @@
     dead_code,
     clippy::print_stdout,
     clippy::print_stderr,
+    clippy::str_to_string,
     reason = "the snippets stand as the document has them"
 )]
 

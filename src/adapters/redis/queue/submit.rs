@@ -113,7 +113,16 @@ impl Batchers {
         let mut submitted = Vec::with_capacity(submissions.len());
         for (index, (submission, answer)) in submissions.into_iter().zip(answers).enumerate() {
             let Submission { id, mut spec, request, wanted } = submission;
-            let answer = self.resolve(&id, &spec, answer).await?;
+            let answer = match answer {
+                // In a box: it is rare, and its room would be held by every submit.
+                Answer::Exists(true) => Box::pin(self.resolve(&id, &spec)).await?,
+                Answer::Accepted(_)
+                | Answer::Known(_)
+                | Answer::Exists(false)
+                | Answer::Gone(_)
+                | Answer::Full(_)
+                | Answer::Reused(_) => answer,
+            };
             let refused = match answer {
                 Answer::Accepted(created_at) => {
                     spec.script = String::new();
@@ -145,10 +154,7 @@ impl Batchers {
     }
 
     /// After a repeated call, a job of our id and content is the one that the first call made.
-    async fn resolve(&self, id: &JobId, spec: &JobSpec, answer: Answer) -> Result<Answer, QueueError> {
-        if !matches!(answer, Answer::Exists(true)) {
-            return Ok(answer);
-        }
+    async fn resolve(&self, id: &JobId, spec: &JobSpec) -> Result<Answer, QueueError> {
         let stored = read_job(&self.shared.link, id, JobView::Full).await?;
         let ours = stored.filter(|job| job.spec == *spec);
         Ok(ours.map_or(Answer::Exists(false), |job| Answer::Accepted(job.created_at)))
