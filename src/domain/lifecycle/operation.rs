@@ -91,7 +91,13 @@ impl Operation {
     pub(super) async fn stop(&self, options: &StopOptions) -> Result<(), SupervisorError> {
         let _hurry = self.observer.hurry();
         let pid = self.process(&self.observer.latest()).and_then(ProcessState::pid);
-        let grace = if options.force { SHORT_GRACE } else { self.drain(options).await };
+        let grace = if options.force {
+            SHORT_GRACE
+        } else {
+            // While nobody can end the process, it had better go on working.
+            self.parts.processes.probe().await?;
+            self.drain(options).await
+        };
         self.phase(ActorState::Stopping, "its process was told to end").await;
         if let Err(error) = self.parts.processes.stop(self.id.as_str(), grace).await {
             let unreachable = matches!(error, ProcessError::Unavailable(_) | ProcessError::TimedOut { .. });

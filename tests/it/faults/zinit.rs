@@ -25,12 +25,18 @@ fn check(what: &str, begun: Instant, status: &Status) {
     assert_eq!(told(status).why(), (Code::Unavailable, "ZINIT_UNAVAILABLE"), "{what}: {status:?}");
 }
 
-fn restart() -> pb::RestartActorRequest {
-    pb::RestartActorRequest {
-        actor_id: "osis_actor_0".to_owned(),
-        force: true,
-        max_wait: span(LIMIT),
-        ..Default::default()
+/// Sees that an actor cannot be restarted, whichever way, and works on.
+async fn nobody_can_restart_it(client: &Client) {
+    for force in [true, false] {
+        let request = pb::RestartActorRequest {
+            actor_id: "osis_actor_0".to_owned(),
+            force,
+            max_wait: span(LIMIT),
+            ..Default::default()
+        };
+        let begun = Instant::now();
+        check("RestartActor", begun, &client.clone().restart_actor(request).await.unwrap_err());
+        jobs_go_on(client).await;
     }
 }
 
@@ -60,7 +66,7 @@ async fn a_zinit_that_is_absent_at_the_start_is_told_and_found_when_it_comes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn while_zinit_hangs_jobs_go_on_and_actors_are_unknown_and_untouched() {
     let whole = Whole::start().await;
-    let mut client = whole.client();
+    let client = whole.client();
     let before = whole.running_actor("osis_actor_0").await;
     until_serves(&whole.service, &[(READY, true), (ACTORS, true)]).await;
     whole.zinit.signal_server(Signal::SIGSTOP);
@@ -70,8 +76,7 @@ async fn while_zinit_hangs_jobs_go_on_and_actors_are_unknown_and_untouched() {
     let unknown =
         until_actor(&client, "osis_actor_0", "is unknown", |actor| actor.state() == State::Unknown).await;
     assert!(!unknown.status_message.is_empty(), "{unknown:?}");
-    let begun = Instant::now();
-    check("RestartActor", begun, &client.restart_actor(restart()).await.unwrap_err());
+    nobody_can_restart_it(&client).await;
 
     whole.zinit.signal_server(Signal::SIGCONT);
     until_serves(&whole.service, &[(READY, true), (ACTORS, true)]).await;
@@ -91,8 +96,7 @@ async fn a_zinit_that_dies_takes_no_job_along_and_its_successor_runs_the_actors(
     let took = until_serves(&whole.service, &[(READY, false), (JOBS, true), (ACTORS, false)]).await;
     assert!(took < HEALTH_FLIPS + ALLOWANCE, "{took:?}");
     jobs_go_on(&client).await;
-    let begun = Instant::now();
-    check("RestartActor", begun, &client.clone().restart_actor(restart()).await.unwrap_err());
+    nobody_can_restart_it(&client).await;
 
     whole.zinit.launch().await;
     until_serves(&whole.service, &[(READY, true), (ACTORS, true)]).await;
