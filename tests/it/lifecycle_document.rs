@@ -8,6 +8,8 @@
     clippy::print_stdout,
     clippy::print_stderr,
     clippy::str_to_string,
+    clippy::redundant_clone,
+    clippy::unused_async,
     reason = "the snippets stand as the document has them"
 )]
 
