@@ -1,8 +1,8 @@
 //! Actors as callers see them: create, start, stop, restart, scale, look, delete.
 //!
 //! The wish for an actor and its history are kept in the [`ActorStore`]; its process belongs to the
-//! [`ProcessManager`]. In between, one task owns each actor ([`driver`]), and one task looks at all processes
-//! ([`observer`]). Nothing here is lost with the supervisor: a new one reads the wishes, looks, and goes on.
+//! [`ProcessManager`]. In between, one task owns each actor (`driver`), and one task looks at all processes
+//! (`observer`). Nothing here is lost with the supervisor: a new one reads the wishes, looks, and goes on.
 
 mod admission;
 mod dependencies;
