@@ -76,7 +76,8 @@ pub fn dev(args: DevArgs) -> Result<Exit, Failure> {
 async fn run(args: DevArgs, folders: Folders, config: Config) -> Result<Ended, Failure> {
     let signals = Signals::catch().map_err(|error| no_runtime(&error))?;
     let shutdown = Shutdown::new();
-    run_with_signals(run_all(args, folders, config, shutdown.clone()), signals, &shutdown).await
+    let run = Box::pin(run_all(args, folders, config, shutdown.clone()));
+    run_with_signals(run, signals, &shutdown).await
 }
 
 /// Starts from the bottom up and ends from the top down: Redis is there as long as anybody needs it.

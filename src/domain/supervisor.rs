@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::domain::id::{ActorId, JobId};
@@ -14,8 +15,8 @@ use crate::error::SupervisorError;
 use crate::ports::actor_store::ActorStore;
 use crate::ports::clock::Clock;
 use crate::ports::job_queue::{
-    Attached, Cancelled, Deleted, JobCursor, JobFilter, JobPage, JobQueue, QueueDepth, RequestKey,
-    Submission, Submitted,
+    Attached, Cancelled, Deleted, JobCursor, JobFilter, JobPage, JobQueue, QueueDepth, QueueError,
+    RequestKey, Submission, Submitted,
 };
 
 /// A record is kept at least this long by default; an older unknown id is reported as expired.
@@ -28,7 +29,14 @@ pub struct Supervisor {
     clock: Arc<dyn Clock>,
     defaults: Arc<JobDefaults>,
     store: Option<Arc<dyn ActorStore>>,
+    turns: Arc<Semaphore>,
 }
+
+/// Jobs of waiting callers that are submitted at a time. Several full batches of the queue; more would only make ten
+/// thousand callers that come at once hold the room of ten thousand submits.
+const SUBMITS_AT_A_TIME: usize = 512;
+/// Time for a turn. It takes longer only when the queue hangs; then callers are told so as soon as by the queue itself.
+const TURN_LIMIT: Duration = Duration::from_secs(2);
 
 /// What a job gets when its caller does not say.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -87,7 +95,8 @@ pub struct Awaited {
 impl Supervisor {
     /// A supervisor on this queue.
     pub fn new(queue: Arc<dyn JobQueue>, clock: Arc<dyn Clock>, defaults: JobDefaults) -> Self {
-        Self { queue, clock, defaults: Arc::new(defaults), store: None }
+        let turns = Arc::new(Semaphore::new(SUBMITS_AT_A_TIME));
+        Self { queue, clock, defaults: Arc::new(defaults), store: None, turns }
     }
 
     /// Carries the store of actors that lies beside the queue, for a manager that is built on this supervisor.
@@ -191,8 +200,14 @@ impl Supervisor {
     /// # Errors
     /// Those of [`Supervisor::submit`].
     pub async fn begin(&self, request: JobRequest) -> Result<Box<Begun>, SupervisorError> {
-        let submission = self.admit(request, true)?;
-        let Submitted { job, deduplicated, completion } = self.submit_one(submission).await?;
+        let submission = Box::new(self.admit(request, true)?);
+        let _turn = match tokio::time::timeout(TURN_LIMIT, self.turns.acquire()).await {
+            Ok(Ok(turn)) => turn,
+            Ok(Err(_closed)) => return Err(SupervisorError::ShuttingDown),
+            Err(_elapsed) => return Err(QueueError::TimedOut { after: TURN_LIMIT }.into()),
+        };
+        let submitted = Box::pin(self.submit_one(*submission)).await?;
+        let Submitted { job, deduplicated, completion } = submitted;
         Ok(Box::new(Begun { attached: Attached { job, completion }, deduplicated }))
     }
 

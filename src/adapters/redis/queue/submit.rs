@@ -56,11 +56,18 @@ impl Batchers {
         &self,
         submissions: Vec<Submission>,
     ) -> Result<Vec<Result<Submitted, SubmitRefused>>, QueueError> {
-        let count = submissions.len();
-        let mut by_type: [Vec<(usize, Submission)>; 4] = Default::default();
-        for (index, mut submission) in submissions.into_iter().enumerate() {
+        let mut submissions = submissions;
+        for submission in &mut submissions {
             // Redis keeps whole milliseconds, so that is what is answered too.
             submission.spec.run_at = submission.spec.run_at.map(|run_at| time_of(millis(run_at)));
+        }
+        // By far the most calls submit one job; they need no sorting and no room for it.
+        if let [only] = &submissions[..] {
+            return self.submit_group(only.spec.script_type, submissions).await;
+        }
+        let count = submissions.len();
+        let mut by_type: [Vec<(usize, Submission)>; 4] = Default::default();
+        for (index, submission) in submissions.into_iter().enumerate() {
             by_type[submission.spec.script_type.index()].push((index, submission));
         }
         let mut answers: Vec<Option<Result<Submitted, SubmitRefused>>> = (0..count).map(|_| None).collect();
