@@ -5,13 +5,17 @@
 //! (`observer`). Nothing here is lost with the supervisor: a new one reads the wishes, looks, and goes on.
 
 mod admission;
+mod answers;
 mod dependencies;
 mod document;
 mod driver;
+mod many;
 mod observer;
 mod operation;
+mod reconcile;
 mod registry;
 mod restarts;
+mod scale;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,14 +30,15 @@ use tokio_util::task::TaskTracker;
 use crate::domain::actor::{ActorConfig, ActorRecord, ActorState, ActorStatus, Desired, ManagedBy, Pid};
 use crate::domain::health::HealthMonitor;
 use crate::domain::id::{ActorId, NodeName};
-use crate::domain::scaling::{self, MAX_REPLICAS};
-use crate::domain::script_type::ScriptType;
 use crate::domain::supervisor::Supervisor;
 use crate::domain::violation::Violations;
 use crate::error::{SupervisorError, chain};
 use crate::ports::actor_store::{ActorStore, Stored};
 use crate::ports::process_manager::{LogLine, ProcessManager, ProcessManagerInfo};
 use crate::ports::programs::Programs;
+
+pub use many::{ActorAnswer, ActorSelector};
+pub use scale::Scaled;
 
 use admission::Verb;
 use driver::Driver;
@@ -93,39 +98,6 @@ pub struct Changed {
     pub status: ActorStatus,
     /// False when it was so already.
     pub changed: bool,
-    /// False when the wait was over first; the wish stands and is worked on.
-    pub done: bool,
-}
-
-/// Which actors of this node: those that match every part that is set. With no part set, all of them.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ActorSelector {
-    /// These; one that does not exist gets an answer that says so.
-    pub ids: Vec<ActorId>,
-    /// Those of these types.
-    pub script_types: Vec<ScriptType>,
-    /// Those that have every one of these labels.
-    pub labels: Vec<(String, String)>,
-}
-
-/// What became of one actor of many.
-#[derive(Debug)]
-pub struct ActorAnswer {
-    /// Which.
-    pub id: ActorId,
-    /// What.
-    pub result: Result<Changed, SupervisorError>,
-}
-
-/// What scaling did, or would do.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Scaled {
-    /// Actors of this type afterwards (before, for a trial).
-    pub actors: Vec<ActorStatus>,
-    /// Actors that were made or started, or would be.
-    pub added: Vec<ActorId>,
-    /// Actors that were drained and let go of, or would be.
-    pub removed: Vec<ActorId>,
     /// False when the wait was over first; the wish stands and is worked on.
     pub done: bool,
 }
@@ -416,136 +388,6 @@ impl ActorLifecycleManager {
         Ok(Some(handle.status()))
     }
 
-    /// Starts many, side by side, dependencies first.
-    ///
-    /// # Errors
-    /// Only when the actors cannot be read; what happened to each is in its answer.
-    pub async fn start_many(
-        &self,
-        selector: &ActorSelector,
-        wait: Duration,
-    ) -> Result<Vec<ActorAnswer>, SupervisorError> {
-        let ids = self.select(selector).await?;
-        let each = ids.into_iter().map(|id| async move {
-            let result = self.start(&id, wait).await;
-            ActorAnswer { id, result }
-        });
-        Ok(futures::future::join_all(each).await)
-    }
-
-    /// Stops many, side by side.
-    ///
-    /// # Errors
-    /// Only when the actors cannot be read.
-    pub async fn stop_many(
-        &self,
-        selector: &ActorSelector,
-        options: &StopOptions,
-        wait: Duration,
-    ) -> Result<Vec<ActorAnswer>, SupervisorError> {
-        let ids = self.select(selector).await?;
-        let each = ids.into_iter().map(|id| async move {
-            let result = self.stop(&id, options.clone(), wait).await;
-            ActorAnswer { id, result }
-        });
-        Ok(futures::future::join_all(each).await)
-    }
-
-    /// Restarts many, at most `max_unavailable` at a time (0: all at once).
-    ///
-    /// # Errors
-    /// Only when the actors cannot be read.
-    pub async fn restart_many(
-        &self,
-        selector: &ActorSelector,
-        options: &StopOptions,
-        max_unavailable: usize,
-        wait: Duration,
-    ) -> Result<Vec<ActorAnswer>, SupervisorError> {
-        let ids = self.select(selector).await?;
-        let at_once = if max_unavailable == 0 { ids.len().max(1) } else { max_unavailable };
-        let mut answers = Vec::with_capacity(ids.len());
-        for group in ids.chunks(at_once) {
-            let each = group.iter().map(|id| async move {
-                let result = self.restart(id, options.clone(), wait).await;
-                ActorAnswer { id: id.clone(), result }
-            });
-            answers.extend(futures::future::join_all(each).await);
-        }
-        Ok(answers)
-    }
-
-    /// Makes or removes actors of a type until there are `replicas` on this node; `trial` only says what would happen.
-    ///
-    /// # Errors
-    /// `Invalid`, `NoTemplate`, and those of `create` and `stop`.
-    pub async fn scale(
-        &self,
-        script_type: ScriptType,
-        replicas: u32,
-        drain_timeout: Option<Duration>,
-        trial: bool,
-        wait: Duration,
-    ) -> Result<Scaled, SupervisorError> {
-        if replicas > MAX_REPLICAS {
-            let description = format!("is {replicas}: use 0 to {MAX_REPLICAS}");
-            return Err(Violations::one("replicas", description).into());
-        }
-        let all = self.actors().await?;
-        let taken: BTreeSet<ActorId> = all.iter().map(|actor| actor.record.id.clone()).collect();
-        let ours: Vec<ActorStatus> =
-            all.into_iter().filter(|actor| self.is_ours(actor, script_type)).collect();
-        let template = self.parts().store.template(script_type).await?;
-        let template = template
-            .or_else(|| ours.first().map(|actor| actor.record.config.clone()))
-            .ok_or(SupervisorError::NoTemplate(script_type))?;
-        let plan = scaling::plan(replicas, &ours, &template, &taken)?;
-        let added: Vec<ActorId> = plan.start.iter().chain(&plan.create).cloned().collect();
-        let removed = plan.remove.clone();
-        if trial {
-            return Ok(Scaled { actors: ours, added, removed, done: true });
-        }
-        let options = StopOptions { drain_timeout, force: false };
-        let starts = plan.start.iter().map(|id| self.start(id, wait));
-        let creates = plan.create.iter().map(|id| {
-            let config = scaling::instance(&template, id);
-            self.create_as(config, ManagedBy::Scaler, true, wait)
-        });
-        let removes = plan.remove.iter().map(|id| self.let_go(id, &options, wait));
-        let (started, created, gone) = tokio::join!(
-            futures::future::join_all(starts),
-            futures::future::join_all(creates),
-            futures::future::join_all(removes),
-        );
-        let mut done = true;
-        for result in started.into_iter().chain(created).chain(gone) {
-            done &= result?.done;
-        }
-        let actors = self.actors().await?;
-        let actors = actors.into_iter().filter(|actor| self.is_ours(actor, script_type)).collect();
-        Ok(Scaled { actors, added, removed, done })
-    }
-
-    /// Ends an actor that scaling has no use for: what scaling made is deleted, what a caller made is only stopped.
-    async fn let_go(
-        &self,
-        id: &ActorId,
-        options: &StopOptions,
-        wait: Duration,
-    ) -> Result<Changed, SupervisorError> {
-        let handle = self.handle(id).await?;
-        let verb = match handle.status().record.managed_by {
-            ManagedBy::Scaler => Verb::Delete { force: options.force },
-            ManagedBy::User => Verb::Stop { force: options.force },
-        };
-        let answer = handle.wish(verb, options.clone())?;
-        finish(&handle, answer, Instant::now() + wait).await
-    }
-
-    fn is_ours(&self, actor: &ActorStatus, script_type: ScriptType) -> bool {
-        actor.record.node == self.parts().node && actor.record.config.script_type == script_type
-    }
-
     /// The last lines that an actor wrote, oldest first.
     ///
     /// # Errors
@@ -602,27 +444,6 @@ impl ActorLifecycleManager {
             }
             Some(record) => self.adopt(record).ok_or(SupervisorError::ShuttingDown),
         }
-    }
-
-    /// Names of the actors that a selector means; named ones that are not here are kept, for their answer.
-    async fn select(&self, selector: &ActorSelector) -> Result<Vec<ActorId>, SupervisorError> {
-        self.open().await?;
-        let matches = |actor: &ActorStatus| {
-            let (id, config) = (&actor.record.id, &actor.record.config);
-            let named = selector.ids.is_empty() || selector.ids.contains(id);
-            let typed =
-                selector.script_types.is_empty() || selector.script_types.contains(&config.script_type);
-            let labelled = selector.labels.iter().all(|(name, value)| config.labels.get(name) == Some(value));
-            actor.record.node == self.parts().node && named && typed && labelled
-        };
-        let actors = self.actors().await?;
-        let mut ids: BTreeSet<ActorId> =
-            actors.iter().filter(|actor| matches(actor)).map(|actor| actor.record.id.clone()).collect();
-        let known = |id: &&ActorId| {
-            actors.iter().any(|actor| actor.record.id == **id && !elsewhere(actor, self.node()))
-        };
-        ids.extend(selector.ids.iter().filter(|id| !known(id)).cloned());
-        Ok(ids.into_iter().collect())
     }
 
     /// What must run before `name`; `draft` is its definition, if it is not stored yet.
@@ -721,10 +542,6 @@ impl std::fmt::Debug for ActorLifecycleManager {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ActorLifecycleManager").field("node", &self.parts().node).finish_non_exhaustive()
     }
-}
-
-fn elsewhere(actor: &ActorStatus, node: &NodeName) -> bool {
-    actor.record.node != *node
 }
 
 /// Waits for the answer to a wish; the wish stands when the wait is over first.

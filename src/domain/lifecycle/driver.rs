@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -15,8 +15,10 @@ use crate::domain::actor::{
 };
 use crate::domain::job::JobError;
 use crate::domain::lifecycle::admission::{Admission, Verb, admit};
+use crate::domain::lifecycle::answers::{Reply, answer};
 use crate::domain::lifecycle::observer::{Observation, Observer};
 use crate::domain::lifecycle::operation::{Note, Observations, Operation, actor_lost};
+use crate::domain::lifecycle::reconcile::needed;
 use crate::domain::lifecycle::registry::{DriverEnd, Registry, Request};
 use crate::domain::lifecycle::restarts::RecentEnds;
 use crate::domain::lifecycle::view::{View, derive};
@@ -38,8 +40,6 @@ pub(super) enum StopReason {
     /// The actor was deleted, here or by another supervisor of this node.
     Deleted,
 }
-
-type Reply = oneshot::Sender<Result<bool, SupervisorError>>;
 
 /// What is under way.
 struct Running {
@@ -428,7 +428,8 @@ impl Driver {
 
     /// Brings the world in line with the wish.
     async fn reconcile(&mut self, process: Option<ProcessState>) {
-        let wanted = needed(self.record.desired, &self.record, process);
+        let last_exit = self.record.last_exit.as_ref().map(|last| last.status);
+        let wanted = needed(self.record.desired, self.record.config.restart.mode, last_exit, process);
         let Some(verb) = wanted else { return };
         if verb == Verb::Start && Instant::now() < self.next_start {
             return;
@@ -522,43 +523,6 @@ impl Driver {
     }
 }
 
-/// What brings the process in line with the wish; None when it is, or when the process manager is at it.
-fn needed(desired: Desired, record: &ActorRecord, process: Option<ProcessState>) -> Option<Verb> {
-    use crate::domain::actor::RestartMode;
-    let alive_or_coming = |state: ProcessState| match state {
-        ProcessState::Running { .. }
-        | ProcessState::Starting { .. }
-        | ProcessState::Backoff { .. }
-        | ProcessState::Waiting => true,
-        ProcessState::Stopping { .. } | ProcessState::Down { .. } | ProcessState::SpawnFailed => false,
-    };
-    match (desired, process) {
-        (Desired::Down, Some(state)) => alive_or_coming(state).then_some(Verb::Stop { force: false }),
-        (Desired::Down, None) => None,
-        (Desired::Up, None) => Some(Verb::Start),
-        (Desired::Up, Some(ProcessState::Down { exit })) => {
-            let exit = exit.or(record.last_exit.as_ref().map(|last| last.status));
-            let restart = match (record.config.restart.mode, exit) {
-                (RestartMode::Always, _) | (RestartMode::OnFailure | RestartMode::Never, None) => true,
-                (RestartMode::OnFailure, Some(exit)) => exit != ExitStatus::Code(0),
-                (RestartMode::Never, Some(_)) => false,
-            };
-            restart.then_some(Verb::Start)
-        }
-        (Desired::Up, Some(ProcessState::SpawnFailed)) => Some(Verb::Start),
-        (
-            Desired::Up,
-            Some(
-                ProcessState::Running { .. }
-                | ProcessState::Starting { .. }
-                | ProcessState::Stopping { .. }
-                | ProcessState::Backoff { .. }
-                | ProcessState::Waiting,
-            ),
-        ) => None,
-    }
-}
-
 async fn carry_out(operation: Operation, verb: Verb, options: StopOptions) -> Result<(), SupervisorError> {
     match verb {
         Verb::Start => operation.start().await,
@@ -574,39 +538,4 @@ async fn work_of(running: &mut Option<Running>) -> Result<(), SupervisorError> {
         Some(running) => running.work.as_mut().await,
         None => pending().await,
     }
-}
-
-/// The first to ask gets the error itself, the others the same in words.
-fn answer(waiting: Vec<Reply>, ended: Result<(), SupervisorError>) {
-    let mut waiting = waiting.into_iter();
-    let Some(first) = waiting.next() else { return };
-    for reply in waiting {
-        let _caller_gone = reply.send(ended.as_ref().map(|()| true).map_err(echo));
-    }
-    let _caller_gone = first.send(ended.map(|()| true));
-}
-
-/// The same error for one more caller. Errors that an operation does not end with become internal ones, in words.
-fn echo(error: &SupervisorError) -> SupervisorError {
-    use SupervisorError as E;
-    if let E::ActorStartFailed(id, reason) = error {
-        return E::ActorStartFailed(id.clone(), reason.clone());
-    }
-    if let E::ActorStopFailed(id, reason) = error {
-        return E::ActorStopFailed(id.clone(), reason.clone());
-    }
-    if let E::BinaryInvalid { path, reason } = error {
-        return E::BinaryInvalid { path: path.clone(), reason: reason.clone() };
-    }
-    if let E::DependencyUnmet { actor, dependency, reason } = error {
-        let (actor, dependency, reason) = (actor.clone(), dependency.clone(), reason.clone());
-        return E::DependencyUnmet { actor, dependency, reason };
-    }
-    if let E::QueueUnavailable(cause) = error {
-        return E::QueueUnavailable(cause.to_string().into());
-    }
-    if let E::ProcessManagerUnavailable(cause) = error {
-        return E::ProcessManagerUnavailable(cause.to_string().into());
-    }
-    E::Internal { what: chain(error), source: "told to several callers".into() }
 }
