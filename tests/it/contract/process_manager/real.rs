@@ -92,9 +92,10 @@ pub(super) async fn what_a_process_leaves_in_its_group_is_ended(stage: Stage) {
 }
 
 pub(super) async fn grandchildren_that_ignore_sigterm_are_ended(stage: Stage) {
-    let stubborn = "sh -c \"trap '' TERM; while :; do sleep 0.1; done\"";
-    let (parent, child) = family(&stage, stubborn).await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let deaf = stage.path("deaf");
+    let stubborn = format!("sh -c \"trap '' TERM; : > {}; while :; do sleep 0.1; done\"", deaf.display());
+    let (parent, child) = family(&stage, &stubborn).await;
+    eventually("the trap is set", LIMIT, || async { deaf.exists().then_some(()) }).await;
     stage.manager.stop("parent", GRACE).await.unwrap();
     assert!(!lives(parent));
     eventually("the grandchild is gone", LIMIT, || async { (!lives(child)).then_some(()) }).await;
