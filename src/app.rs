@@ -27,6 +27,7 @@ use crate::adapters::program_files::ProgramFiles;
 use crate::adapters::system_clock::SystemClock;
 use crate::config::{Config, ListenAddr};
 use crate::domain::actor::ActorConfig;
+use crate::domain::event::Events;
 use crate::domain::lifecycle::{ActorLifecycleManager, ActorSelector, Parts, StopOptions};
 use crate::domain::supervisor::{JobDefaults, Supervisor};
 use crate::error::SupervisorError;
@@ -129,6 +130,7 @@ impl App {
             programs: Arc::new(ProgramFiles),
             node: config.node.clone(),
             initial: setup.actors.clone(),
+            events: Events::discard(),
         });
         let info = ServerInfo { dev: setup.dev, ..ServerInfo::new(config.node.clone(), SystemClock.now()) };
         let server = GrpcServer::new(supervisor.clone(), lifecycle.clone(), info, config.drain_delay);

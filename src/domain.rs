@@ -4,6 +4,7 @@
 
 pub mod actor;
 pub mod backoff;
+pub mod event;
 pub mod health;
 pub mod id;
 pub mod job;

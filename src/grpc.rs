@@ -29,5 +29,5 @@ mod status;
 )]
 pub mod proto;
 
-pub use capabilities::BUILT;
+pub use capabilities::built;
 pub use server::{GrpcServer, ServerInfo};

@@ -9,9 +9,11 @@
 pub mod capture;
 pub mod rhai;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::job::{JobError, JobErrorKind, JobKind, JobResult};
+use crate::ports::process_manager::LogStream;
 use crate::ports::work_queue::AttemptError;
 
 /// Runs scripts of one kind.
@@ -23,10 +25,31 @@ pub trait Engine {
     fn probe(&mut self) -> Result<String, String>;
 
     /// Runs one script to its end, or to its timeout if the engine can stop it; whoever called the host kills it if not.
+    /// What the script writes goes to `sink` as it is written.
     ///
     /// # Errors
     /// How the attempt failed.
-    fn run(&mut self, script: &Script<'_>) -> Result<JobResult, AttemptError>;
+    fn run(&mut self, script: &Script<'_>, sink: &Arc<dyn Sink>) -> Result<JobResult, AttemptError>;
+}
+
+/// Takes what a script says while it runs, line by line and in order. Never blocks for long and never fails: what
+/// nobody can take any more is dropped and counted on the other side.
+pub trait Sink: Send + Sync {
+    /// One line that the script wrote, without its end.
+    fn line(&self, stream: LogStream, text: &str);
+
+    /// How far the script says it is: 0 to 100, if it knows, and one line for people.
+    fn progress(&self, percent: Option<f64>, message: &str);
+}
+
+/// Takes everything and keeps nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unheard;
+
+impl Sink for Unheard {
+    fn line(&self, _stream: LogStream, _text: &str) {}
+
+    fn progress(&self, _percent: Option<f64>, _message: &str) {}
 }
 
 /// One attempt of a job, as an engine sees it.

@@ -23,7 +23,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::{dup2_stdin, dup2_stdout};
 use tokio::time::Instant;
 
-use crate::actor::engines::{Engine, Limits, Script};
+use crate::actor::engines::{Engine, Limits, Script, Sink, Unheard};
 use crate::actor::frame::{Run, body_length, decode_run, encode_reply};
 use crate::actor::hosts::{Done, Reply};
 
@@ -87,7 +87,9 @@ fn join<E: Engine>(
     let turn = Arc::new(Turn::default());
     let scripts_turn = Arc::clone(&turn);
     let scripts = move || {
-        let ended = Scripts { actor_id: &actor_id, turn: &scripts_turn, limits, base: 0 }.run(load, jobs);
+        let ended =
+            Scripts { actor_id: &actor_id, turn: &scripts_turn, limits, base: 0, sink: Arc::new(Unheard) }
+                .run(load, jobs);
         if let Err(error) = &ended {
             drop(writeln!(io::stderr(), "the engine host ends: {error}"));
         }
@@ -129,6 +131,8 @@ struct Scripts<'a> {
     limits: Limits,
     /// Address space of the idle engine, in bytes.
     base: u64,
+    /// Where what scripts say goes.
+    sink: Arc<dyn Sink>,
 }
 
 impl Scripts<'_> {
@@ -165,7 +169,7 @@ impl Scripts<'_> {
             return Reply::Skipped { seq: run.seq };
         }
         let begin = Instant::now();
-        let outcome = engine.run(&Script {
+        let script = Script {
             kind: run.kind,
             job_id: run.job_id,
             text: run.script,
@@ -174,7 +178,8 @@ impl Scripts<'_> {
             actor_id: self.actor_id,
             env: &run.env,
             timeout: Duration::from_micros(run.timeout_us),
-        });
+        };
+        let outcome = engine.run(&script, &self.sink);
         let wall = begin.elapsed();
         let wall_us = u64::try_from(wall.as_micros()).unwrap_or(u64::MAX);
         let retiring = wall >= LOOK_AT_MEMORY_AFTER && self.has_grown();

@@ -12,6 +12,7 @@ use crate::adapters::system_clock::SystemClock;
 use crate::adapters::zinit::ZinitProcessManager;
 use crate::config::{DEFAULT_REDIS_URL, RedisUrl, host_name};
 use crate::domain::actor::ActorConfig;
+use crate::domain::event::Events;
 use crate::domain::lifecycle::{ActorLifecycleManager, Parts};
 use crate::domain::supervisor::{JobDefaults, Supervisor};
 use crate::domain::violation::Violations;
@@ -118,6 +119,7 @@ impl ActorLifecycleManagerBuilder {
             programs: Arc::new(ProgramFiles),
             node: host_name(),
             initial: self.actors,
+            events: Events::discard(),
         })
     }
 }

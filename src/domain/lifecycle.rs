@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::domain::actor::{ActorConfig, ActorRecord, ActorState, ActorStatus, Desired, ManagedBy, Pid};
+use crate::domain::event::Events;
 use crate::domain::health::HealthMonitor;
 use crate::domain::id::{ActorId, NodeName};
 use crate::domain::supervisor::Supervisor;
@@ -64,6 +65,8 @@ pub struct Parts {
     pub node: NodeName,
     /// Actors to make at the first use, unless they are there already.
     pub initial: Vec<ActorConfig>,
+    /// Where events go.
+    pub events: Events,
 }
 
 /// Keeps actors where callers want them. A cheap clone; all clones are one manager.

@@ -331,7 +331,7 @@ impl supervisor_server::Supervisor for SupervisorService {
     }
 }
 
-/// The answer of a call that is in the contract and not in this server; see [`BUILT`](crate::grpc::BUILT).
+/// The answer of a call that is in the contract and not in this server; see [`built`](crate::grpc::built).
 fn not_built<T>(call: &'static str) -> Answer<T> {
     Err(SupervisorError::NotSupported(call).into())
 }

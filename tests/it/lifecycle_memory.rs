@@ -13,6 +13,7 @@ use hero_supervisor::adapters::memory::{MemoryBroker, MemoryConfig};
 use hero_supervisor::domain::actor::{
     ActorConfig, ActorState, Desired, ExitStatus, Readiness, RestartMode, RestartPolicy,
 };
+use hero_supervisor::domain::event::Events;
 use hero_supervisor::domain::health::{Health, HealthAction};
 use hero_supervisor::domain::id::{ActorId, NodeName};
 use hero_supervisor::domain::job::{JobErrorKind, JobSpec, JobState, JobView};
@@ -104,6 +105,7 @@ fn manager(
         programs: Arc::new(Shelf { missing: vec![PathBuf::from("/missing")] }),
         node: NodeName::parse(node).unwrap(),
         initial,
+        events: Events::discard(),
     })
 }
 

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use rhai::packages::{Package, StandardPackage};
 use rhai::{AST, Dynamic, Engine as Interpreter, EvalAltResult, Module, OptimizationLevel, Scope, Shared};
 
-use crate::actor::engines::{Engine, Limits, Script, failed, is_heroscript};
+use crate::actor::engines::{Engine, Limits, Script, Sink, failed, is_heroscript};
 use crate::domain::job::{JobError, JobErrorKind, JobKind, JobResult};
 use crate::ports::work_queue::AttemptError;
 use session::Session;
@@ -118,7 +118,7 @@ impl Engine for Rhai {
         Ok("rhai 1".to_owned())
     }
 
-    fn run(&mut self, script: &Script<'_>) -> Result<JobResult, AttemptError> {
+    fn run(&mut self, script: &Script<'_>, sink: &Arc<dyn Sink>) -> Result<JobResult, AttemptError> {
         let text = match script.kind {
             JobKind::Ping => PING,
             JobKind::Script => script.text,
@@ -127,7 +127,7 @@ impl Engine for Rhai {
             let message = "the script is HeroScript, which this actor does not run yet: send Rhai";
             return Err(failed(JobError::new(JobErrorKind::ScriptInvalid, message)));
         }
-        self.session.begin(script);
+        self.session.begin(script, sink);
         let ended = catch_unwind(AssertUnwindSafe(|| self.end(self.evaluate(text)?)));
         let ended = ended.unwrap_or_else(|panic| {
             let error = JobError::new(JobErrorKind::EngineCrash, errors::panic_text(panic.as_ref()));

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use crate::domain::job::{MAX_ATTEMPTS, MAX_BATCH, MAX_PAIRS, MAX_RESULT_BYTES, MAX_SCRIPT_BYTES, MAX_SPAN};
 use crate::domain::script_type::ScriptType;
 use crate::error::SupervisorError;
-use crate::grpc::capabilities::BUILT;
+use crate::grpc::capabilities::built;
 use crate::grpc::deadline::MAX_WAIT;
 use crate::grpc::parse::MAX_PAGE;
 use crate::grpc::proto as pb;
@@ -32,7 +32,7 @@ impl SupervisorService {
             node: self.info.node.to_string(),
             start_time: Some(render::timestamp(self.info.started_at)),
             mode: mode.into(),
-            capabilities: BUILT.map(str::to_owned).to_vec(),
+            capabilities: built().map(str::to_owned).collect(),
             limits: Some(limits()),
             dependencies: self.dependencies.render(),
         }

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use hero_supervisor::adapters::memory::process_manager::MemoryProcessManager;
 use hero_supervisor::adapters::memory::work_queue::MemoryWorkQueue;
 use hero_supervisor::adapters::memory::{MemoryBroker, MemoryConfig};
+use hero_supervisor::domain::event::Events;
 use hero_supervisor::domain::id::{ActorId, NodeName};
 use hero_supervisor::domain::job::{JobError, JobErrorKind, JobResult, ResultKind};
 use hero_supervisor::domain::lifecycle::{ActorLifecycleManager, Parts};
@@ -105,6 +106,7 @@ impl World {
             programs: Arc::new(Shelf),
             node: node.clone(),
             initial: Vec::new(),
+            events: Events::discard(),
         });
         GrpcServer::new(supervisor, lifecycle, ServerInfo::new(node, clock.now()), self.drain_delay)
     }

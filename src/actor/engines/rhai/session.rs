@@ -1,15 +1,16 @@
 //! What is known of the job that runs.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rhai::{Dynamic, ImmutableString, Map, Position};
 use tokio::time::Instant;
 
 use crate::actor::engines::capture::Capture;
-use crate::actor::engines::{Limits, Script, failed};
+use crate::actor::engines::{Limits, Script, Sink, Unheard, failed};
 use crate::domain::job::JobError;
+use crate::ports::process_manager::LogStream;
 use crate::ports::work_queue::AttemptError;
 
 /// Printed lines that go with an error.
@@ -36,6 +37,7 @@ struct State {
     actor_id: String,
     env: Vec<(String, String)>,
     env_map: Option<Dynamic>,
+    sink: Arc<dyn Sink>,
 }
 
 /// The mark by which a stopped script is told from one that Rhai stopped.
@@ -59,13 +61,15 @@ impl Session {
                 actor_id: String::new(),
                 env: Vec::new(),
                 env_map: None,
+                sink: Arc::new(Unheard),
             }),
         }
     }
 
     /// Starts a job.
-    pub(super) fn begin(&self, script: &Script<'_>) {
+    pub(super) fn begin(&self, script: &Script<'_>, sink: &Arc<dyn Sink>) {
         let state = &mut *self.state();
+        state.sink = Arc::clone(sink);
         state.timeout = script.timeout;
         state.deadline = Instant::now() + script.timeout.min(FAR);
         state.caller_id = script.caller_id.into();
@@ -84,6 +88,7 @@ impl Session {
         state.recent.clear();
         state.env.clear();
         state.env_map = None;
+        state.sink = Arc::new(Unheard);
         state.job_id.clear();
         state.actor_id.clear();
         state.caller_id = ImmutableString::new();
@@ -94,6 +99,7 @@ impl Session {
     pub(super) fn print(&self, text: &str) {
         let state = &mut *self.state();
         state.out.push_line(text);
+        text.lines().for_each(|line| state.sink.line(LogStream::Stdout, line));
         state.remember(text);
     }
 
@@ -101,6 +107,7 @@ impl Session {
     pub(super) fn print_error(&self, text: &str) {
         let state = &mut *self.state();
         state.err.push_line(text);
+        text.lines().for_each(|line| state.sink.line(LogStream::Stderr, line));
         state.remember(text);
     }
 

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::actor::engines::Unheard;
 use crate::domain::job::ResultKind;
 use tokio::time::Instant;
 
@@ -20,10 +21,14 @@ fn script(text: &str) -> Script<'_> {
 fn run_with(limits: Limits, script: &Script<'_>) -> Result<JobResult, AttemptError> {
     // As in a host: debug builds need a large stack for what the limits allow.
     std::thread::scope(|scope| {
-        let run = || Rhai::new(limits).run(script);
+        let run = || Rhai::new(limits).run(script, &unheard());
         let thread = std::thread::Builder::new().stack_size(64 << 20).spawn_scoped(scope, run).unwrap();
         thread.join().unwrap()
     })
+}
+
+fn unheard() -> Arc<dyn Sink> {
+    Arc::new(Unheard)
 }
 
 fn run(text: &str) -> Result<JobResult, AttemptError> {
@@ -147,7 +152,7 @@ fn limits_of_operations_output_and_result_hold() {
 #[test]
 fn nothing_of_a_job_reaches_the_next() {
     let mut engine = Rhai::new(Limits::default());
-    let mut run = |text| engine.run(&script(text)).map(|result| result.text);
+    let mut run = |text| engine.run(&script(text), &unheard()).map(|result| result.text);
     assert_eq!(run("print(\"a\"); let leaked = 1; fn g() { 1 } leaked").unwrap(), "1");
     assert_eq!(run("()").unwrap(), "");
     assert!(run("leaked").is_err());
@@ -158,13 +163,13 @@ fn nothing_of_a_job_reaches_the_next() {
 fn a_panic_of_the_engine_is_the_end_of_one_job_only() {
     let mut engine = Rhai::new(Limits::default());
     // Rhai 1.27 panics on this when it folds constants; whatever it does, the next job runs.
-    drop(engine.run(&script("const E = #{a: 1}; E.b = 2;")));
-    assert_eq!(engine.run(&script("1")).unwrap().text, "1");
+    drop(engine.run(&script("const E = #{a: 1}; E.b = 2;"), &unheard()));
+    assert_eq!(engine.run(&script("1"), &unheard()).unwrap().text, "1");
 }
 
 #[test]
 fn a_ping_is_answered_by_the_engine() {
     let mut engine = Rhai::new(Limits::default());
     let ping = Script { kind: JobKind::Ping, ..script("whatever") };
-    assert_eq!(engine.run(&ping).unwrap().text, "pong");
+    assert_eq!(engine.run(&ping, &unheard()).unwrap().text, "pong");
 }

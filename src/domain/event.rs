@@ -1,0 +1,257 @@
+//! Events: what happened, to whom and why, in words for people and in parts for programs.
+//!
+//! Whoever makes something happen [emits](Events::emit) its event and goes on; nobody waits for the log, and nothing
+//! fails because an event could not be written.
+
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::mpsc;
+
+use crate::domain::actor::{ActorState, Desired, LastExit};
+use crate::domain::health::{Health, HealthAction};
+use crate::domain::id::{ActorId, JobId, NodeName};
+use crate::domain::job::{JobError, JobState};
+use crate::domain::scaling::ScalingDecision;
+use crate::domain::script_type::ScriptType;
+
+/// Events on their way to the log; more than this, made faster than they are written, are dropped and counted.
+pub const WAITING_EVENTS: usize = 10_000;
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// When.
+    pub at: SystemTime,
+    /// How much it matters.
+    pub severity: Severity,
+    /// One sentence for people.
+    pub message: String,
+    /// The actor it is about.
+    pub actor_id: Option<ActorId>,
+    /// The job it is about.
+    pub job_id: Option<JobId>,
+    /// The script type it is about.
+    pub script_type: Option<ScriptType>,
+    /// The machine it happened on; none for what has no place, like the end of a job.
+    pub node: Option<NodeName>,
+    /// Who or what brought it about.
+    pub cause: Cause,
+    /// What it is.
+    pub what: What,
+}
+
+/// How much an event matters, in growing order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Detail, for instance a ping that was answered.
+    Debug,
+    /// Ordinary life.
+    Info,
+    /// Worth a look.
+    Warning,
+    /// Somebody should act.
+    Error,
+}
+
+/// Who or what brought an event about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// Who or what.
+    pub source: Source,
+    /// The request id of the call, if it had one.
+    pub request_id: Option<String>,
+    /// The reason that the caller gave, if any.
+    pub reason: String,
+}
+
+/// What kind of thing brings events about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// A call.
+    Caller,
+    /// The pings.
+    Health,
+    /// Scaling.
+    Scaler,
+    /// The process manager, or the process itself.
+    ProcessManager,
+    /// The queue: an actor took or ended a job, or a time was reached.
+    Queue,
+    /// The supervisor: it started, ended, or brought something in line with what is wanted.
+    Supervisor,
+}
+
+impl From<Source> for Cause {
+    fn from(source: Source) -> Self {
+        Self { source, request_id: None, reason: String::new() }
+    }
+}
+
+/// What an event is about; filters go by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Topic {
+    /// Actors: made, changed, started, ended, removed.
+    Actor,
+    /// Pings and what follows from them.
+    Health,
+    /// Jobs: every change of state.
+    Job,
+    /// Decisions of scaling.
+    Scaling,
+    /// Queues: paused, resumed, purged.
+    Queue,
+    /// The supervisor itself, Redis and the process manager.
+    Server,
+}
+
+/// What happened, with what is special about it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum What {
+    /// An actor was made.
+    ActorCreated,
+    /// The definition of an actor was changed.
+    ActorUpdated,
+    /// An actor was removed.
+    ActorDeleted,
+    /// An actor went from one state to another.
+    ActorStateChanged {
+        /// Where it was.
+        old: ActorState,
+        /// Where it is.
+        new: ActorState,
+        /// Whether it is meant to run.
+        desired: Desired,
+        /// Its process.
+        pid: Option<u32>,
+    },
+    /// The process of an actor ended.
+    ActorExited(LastExit),
+    /// An actor was restarted because of its health.
+    ActorRestarted,
+    /// An idle actor was pinged.
+    PingSent,
+    /// A ping was answered in time.
+    PingOk {
+        /// From submit to answer, through queue and engine.
+        round_trip: Duration,
+    },
+    /// A ping was missed.
+    PingFailed {
+        /// True when nobody answered, false when the answer was an error.
+        timed_out: bool,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The verdict on an actor changed.
+    HealthChanged {
+        /// The verdict before.
+        old: Health,
+        /// The verdict now.
+        new: Health,
+        /// Pings missed in a row.
+        consecutive_failures: u32,
+        /// Round trip of the last ping, if it was answered.
+        round_trip: Option<Duration>,
+        /// What was done about it.
+        action: HealthAction,
+        /// One sentence on why.
+        reason: String,
+    },
+    /// A job went from one state to another.
+    JobStateChanged {
+        /// Where it was; none for a job that was just submitted.
+        old: Option<JobState>,
+        /// Where it is.
+        new: JobState,
+        /// Attempts started so far.
+        attempt: u32,
+        /// Why, if it failed; without its log lines.
+        error: Option<JobError>,
+    },
+    /// The record of a job was removed.
+    JobDeleted,
+    /// Scaling decided.
+    ScalingDecided(ScalingDecision),
+    /// A queue was paused.
+    QueuePaused,
+    /// A queue goes on.
+    QueueResumed,
+    /// Waiting jobs were removed from a queue.
+    QueuePurged {
+        /// How many.
+        count: u64,
+    },
+    /// Redis or the process manager stopped to answer.
+    DependencyDown {
+        /// `redis` or `process_manager`.
+        name: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// Redis or the process manager answers again.
+    DependencyUp {
+        /// `redis` or `process_manager`.
+        name: String,
+        /// Who answered.
+        who: String,
+        /// Time that the answer took.
+        latency: Duration,
+    },
+    /// A supervisor is ready to work.
+    ServerStarted,
+    /// A supervisor is on its way down.
+    ServerDraining,
+}
+
+impl What {
+    /// What it is about.
+    pub fn topic(&self) -> Topic {
+        match self {
+            Self::ActorCreated
+            | Self::ActorUpdated
+            | Self::ActorDeleted
+            | Self::ActorStateChanged { .. }
+            | Self::ActorExited(_)
+            | Self::ActorRestarted => Topic::Actor,
+            Self::PingSent | Self::PingOk { .. } | Self::PingFailed { .. } | Self::HealthChanged { .. } => {
+                Topic::Health
+            }
+            Self::JobStateChanged { .. } | Self::JobDeleted => Topic::Job,
+            Self::ScalingDecided(_) => Topic::Scaling,
+            Self::QueuePaused | Self::QueueResumed | Self::QueuePurged { .. } => Topic::Queue,
+            Self::DependencyDown { .. }
+            | Self::DependencyUp { .. }
+            | Self::ServerStarted
+            | Self::ServerDraining => Topic::Server,
+        }
+    }
+}
+
+/// The way to the event log. A cheap clone; emitting never waits.
+#[derive(Debug, Clone)]
+pub struct Events {
+    sender: mpsc::Sender<Event>,
+}
+
+impl Events {
+    /// The way, and its end: what comes out there is to be written to the log by one task.
+    pub fn channel() -> (Self, mpsc::Receiver<Event>) {
+        let (sender, receiver) = mpsc::channel(WAITING_EVENTS);
+        (Self { sender }, receiver)
+    }
+
+    /// For users that keep no log.
+    pub fn discard() -> Self {
+        Self { sender: mpsc::channel(1).0 }
+    }
+
+    /// Hands an event over. With nobody at the other end it is gone; with too many waiting it is dropped, and said so.
+    pub fn emit(&self, event: Event) {
+        match self.sender.try_send(event) {
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
+            Err(mpsc::error::TrySendError::Full(event)) => {
+                tracing::warn!(message = event.message, "an event is lost: the log cannot keep up");
+            }
+        }
+    }
+}
