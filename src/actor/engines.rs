@@ -7,6 +7,7 @@
 //! An engine is used by one thread, one job at a time, and keeps nothing of a job after its end.
 
 pub mod capture;
+pub mod heroscript;
 pub mod rhai;
 
 use std::sync::Arc;
