@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
 
-use crate::domain::actor::{ActorState, Desired, LastExit};
+use crate::domain::actor::{ActorRecord, ActorState, Desired, LastExit};
 use crate::domain::health::{Health, HealthAction};
 use crate::domain::id::{ActorId, JobId, NodeName};
 use crate::domain::job::{JobError, JobState};
@@ -30,6 +30,8 @@ pub struct Event {
     pub actor_id: Option<ActorId>,
     /// The job it is about.
     pub job_id: Option<JobId>,
+    /// Whose job it is about; empty if it is about none, or nobody said.
+    pub caller_id: String,
     /// The script type it is about.
     pub script_type: Option<ScriptType>,
     /// The machine it happened on; none for what has no place, like the end of a job.
@@ -38,6 +40,44 @@ pub struct Event {
     pub cause: Cause,
     /// What it is.
     pub what: What,
+}
+
+impl Event {
+    /// Something that happened now, as important as such things usually are, about nothing in particular yet.
+    pub fn new(at: SystemTime, cause: impl Into<Cause>, what: What, message: impl Into<String>) -> Self {
+        Self {
+            at,
+            severity: what.severity(),
+            message: message.into(),
+            actor_id: None,
+            job_id: None,
+            caller_id: String::new(),
+            script_type: None,
+            node: None,
+            cause: cause.into(),
+            what,
+        }
+    }
+
+    /// About this actor.
+    pub fn of_actor(self, record: &ActorRecord) -> Self {
+        Self {
+            actor_id: Some(record.id.clone()),
+            script_type: Some(record.config.script_type),
+            node: Some(record.node.clone()),
+            ..self
+        }
+    }
+
+    /// About this script type.
+    pub fn of_type(self, script_type: ScriptType) -> Self {
+        Self { script_type: Some(script_type), ..self }
+    }
+
+    /// On this machine.
+    pub fn on_node(self, node: &NodeName) -> Self {
+        Self { node: Some(node.clone()), ..self }
+    }
 }
 
 /// How much an event matters, in growing order.
@@ -204,6 +244,38 @@ pub enum What {
 }
 
 impl What {
+    /// How much such things usually matter.
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::PingSent | Self::PingOk { .. } => Severity::Debug,
+            Self::ActorStateChanged { new: ActorState::CrashLoop | ActorState::Failed, .. } => {
+                Severity::Error
+            }
+            Self::ActorStateChanged { new: ActorState::Backoff, .. } => Severity::Warning,
+            Self::ActorExited(exit) if !exit.requested => Severity::Warning,
+            Self::HealthChanged { new: Health::Unhealthy, .. } => Severity::Error,
+            Self::HealthChanged { new: Health::Degraded, .. } => Severity::Warning,
+            Self::ActorRestarted | Self::PingFailed { .. } => Severity::Warning,
+            Self::JobStateChanged { new: JobState::Failed, .. } => Severity::Warning,
+            Self::DependencyDown { .. } => Severity::Error,
+            Self::ActorCreated
+            | Self::ActorUpdated
+            | Self::ActorDeleted
+            | Self::ActorStateChanged { .. }
+            | Self::ActorExited(_)
+            | Self::HealthChanged { .. }
+            | Self::JobStateChanged { .. }
+            | Self::JobDeleted
+            | Self::ScalingDecided(_)
+            | Self::QueuePaused
+            | Self::QueueResumed
+            | Self::QueuePurged { .. }
+            | Self::DependencyUp { .. }
+            | Self::ServerStarted
+            | Self::ServerDraining => Severity::Info,
+        }
+    }
+
     /// What it is about.
     pub fn topic(&self) -> Topic {
         match self {

@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::domain::actor::{ActorConfig, ActorRecord, ActorState, ActorStatus, Desired, ManagedBy, Pid};
-use crate::domain::event::Events;
+use crate::domain::event::{Event, Events, Source, What};
 use crate::domain::health::HealthMonitor;
 use crate::domain::id::{ActorId, NodeName};
 use crate::domain::supervisor::Supervisor;
@@ -249,6 +249,15 @@ impl ActorLifecycleManager {
             }
         };
         self.parts().store.set_template(&config, false).await?;
+        if created {
+            let source = match managed_by {
+                ManagedBy::User => Source::Caller,
+                ManagedBy::Scaler => Source::Scaler,
+            };
+            let message = format!("actor {id} was made");
+            let event = Event::new(record.created_at, source, What::ActorCreated, message);
+            self.events().emit(event.of_actor(&record));
+        }
         let handle = self.adopt(record).ok_or(SupervisorError::ShuttingDown)?;
         if start {
             let started = self.start(&id, wait).await?;
@@ -425,7 +434,13 @@ impl ActorLifecycleManager {
         self.shared.tasks.wait().await;
     }
 
-    fn parts(&self) -> &Parts {
+    /// The way to the event log, for what happens to actors, queues and scaling on this node. Events of actors are made
+    /// by [`Event::new`](crate::domain::event::Event::new) and `of_actor`.
+    pub(crate) fn events(&self) -> &Events {
+        &self.parts().events
+    }
+
+    pub(crate) fn parts(&self) -> &Parts {
         &self.shared.parts
     }
 

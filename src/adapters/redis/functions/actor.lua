@@ -39,12 +39,12 @@ redis.register_function('hero_start', function(keys, args)
   local k, now, answers = queue(keys[1]), now_ms(), {}
   for i = 2, #args, 5 do
     local letter, eid, id = args[i], args[i + 1], args[i + 2]
-    local r = redis.call('HMGET', k.rec .. id, 'at', 'status', 'kind')
+    local r = redis.call('HMGET', k.rec .. id, 'at', 'status', 'kind', 'caller_id')
     local held = r[1] == letter .. ':' .. eid and (r[2] == 'queued' or r[2] == 'running')
     if held and r[2] == 'queued' then
       redis.call('HSET', k.rec .. id, 'status', 'running', 'attempt', args[i + 3], 'actor_id', args[1],
         'started_at', args[i + 4], 'updated_at', now)
-      if r[3] ~= 'ping' then add_event(k, id, 'running', args[i + 3], args[1]) end
+      if r[3] ~= 'ping' then add_event(k, id, 'running', args[i + 3], args[1], 'queued', r[4]) end
     end
     answers[#answers + 1] = held and 1 or 0
   end
@@ -62,11 +62,11 @@ local function try_again(k, b, now, key, letter, eid, id, r, attempt, actor, fre
     redis.call('HSET', k.rec .. id, 'status', 'retry_wait', 'attempt', used, 'actor_id', actor, 'due_at', now + delay,
       'error', message, 'error_detail', detail, 'updated_at', now)
     redis.call('ZADD', k.delayed, now + delay, id)
-    if not r.ping then add_event(k, id, 'retry_wait', used, actor) end
+    if not r.ping then add_event(k, id, 'retry_wait', used, actor, r.status, r.caller, 'error', detail) end
   else
     local at = add_again(k, letter, key, eid, id, entry, used + 1)
     redis.call('HSET', k.rec .. id, 'status', 'queued', 'at', at, 'attempt', used, 'actor_id', actor, 'updated_at', now)
-    if not r.ping then add_event(k, id, 'queued', used, actor) end
+    if not r.ping then add_event(k, id, 'queued', used, actor, r.status, r.caller, 'error', detail) end
   end
 end
 
@@ -85,7 +85,8 @@ redis.register_function('hero_finish', function(keys, args)
     local accepted = 0
     if r and r.at == letter .. ':' .. eid and not ended(r.status) and redis.call('XACK', key, GROUP, eid) == 1 then
       accepted = 1
-      if r.status ~= 'running' and not r.ping then add_event(k, id, 'running', attempt, actor) end
+      if r.status ~= 'running' and not r.ping then add_event(k, id, 'running', attempt, actor, r.status, r.caller) end
+      r.status = 'running'
       if verdict == 'ok' then
         finish(k, b, now, id, r, 'succeeded', attempt, actor, started, detail, text, 'output', text, 'result_kind', detail)
       else
@@ -165,7 +166,7 @@ redis.register_function('hero_release', function(keys, args)
       list[#list + 1] = { eid = eid, fields = fields }
       if r.status == 'running' then
         redis.call('HSET', k.rec .. id, 'status', 'queued', 'attempt', r.attempt - 1, 'updated_at', now)
-        if not r.ping then add_event(k, id, 'queued', r.attempt - 1, actor) end
+        if not r.ping then add_event(k, id, 'queued', r.attempt - 1, actor, r.status, r.caller) end
       end
       if r.waits then redis.call('ZADD', k.waits, r.waits, id) end
       released = released + 1

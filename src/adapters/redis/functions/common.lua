@@ -5,6 +5,7 @@
 local REVISION = 2
 local GROUP = 'g'
 local EVENTS_KEPT = 100000
+local EVENT_TEXT = 2048        -- bytes of why a job failed that travel in its event; the record has all of it
 local DEAD_KEPT = 10000
 local REPLIES_KEPT = 10000
 local INLINE_RESULT = 16384    -- bytes of a result that travels in a reply; a longer one is read from the record
@@ -53,17 +54,37 @@ local function lane(k, letter, actor)
   return inbox(k, actor)
 end
 
-local function add_event(k, id, state, attempt, actor)
-  redis.call('XADD', k.events, 'MAXLEN', '~', EVENTS_KEPT, '*', 'id', id, 'state', state, 'attempt', attempt, 'actor', actor)
+local function brief(word, text)
+  if #text <= EVENT_TEXT then return text end
+  if word == 'error' then
+    local ok, e = pcall(cjson.decode, text)
+    if ok and type(e) == 'table' then
+      return cjson.encode({ kind = e.kind, message = string.sub(tostring(e.message), 1, EVENT_TEXT), line = e.line })
+    end
+  end
+  return string.sub(text, 1, EVENT_TEXT)
+end
+
+-- Tells those who watch. `old` is where the job was, '' for a new one. `word` and `text` say why, if anything is to be
+-- said: error (JSON) or reason. The fields are the same for most events, because a stream keeps names once then.
+local function add_event(k, id, state, attempt, actor, old, caller, word, text)
+  if word and text ~= '' then
+    redis.call('XADD', k.events, 'MAXLEN', '~', EVENTS_KEPT, '*', 'id', id, 'state', state, 'attempt', attempt,
+      'actor', actor, 'old', old or '', 'caller', caller or '', word, brief(word, text))
+  else
+    redis.call('XADD', k.events, 'MAXLEN', '~', EVENTS_KEPT, '*', 'id', id, 'state', state, 'attempt', attempt,
+      'actor', actor, 'old', old or '', 'caller', caller or '')
+  end
 end
 
 -- The record of a job as every function needs it; nil when there is none. Each field costs a search through the
 -- record, so what only some need is read by `load_more`.
 local function load(k, id)
-  local r = redis.call('HMGET', k.rec .. id, 'at', 'status', 'rep', 'result_ttl', 'wait_until', 'kind')
+  local r = redis.call('HMGET', k.rec .. id, 'at', 'status', 'rep', 'result_ttl', 'wait_until', 'kind', 'caller_id')
   if not r[2] then return nil end
   return {
     at = r[1], status = r[2], rep = r[3], ttl = tonumber(r[4]) or 86400000, waits = r[5], ping = r[6] == 'ping',
+    caller = r[7] or '',
   }
 end
 
@@ -121,7 +142,11 @@ local function finish(k, b, now, id, r, state, attempt, actor, started, word, bo
     local done = b.done
     done[#done + 1] = now + r.ttl
     done[#done + 1] = id
-    add_event(k, id, state, attempt, actor)
+    if word == 'error' or word == 'reason' then
+      add_event(k, id, state, attempt, actor, r.status, r.caller, word, body)
+    else
+      add_event(k, id, state, attempt, actor, r.status, r.caller)
+    end
   end
   if r.waits then redis.call('ZREM', k.waits, id) end
   if r.rep and r.rep ~= '' then
@@ -198,7 +223,7 @@ local function take_back(k, b, now, key, letter, eid, consumer, message, detail)
   if attempt < r.max then
     local at = add_again(k, letter, key, eid, id, entry, attempt + 1)
     redis.call('HSET', k.rec .. id, 'status', 'queued', 'at', at, 'attempt', attempt, 'actor_id', actor, 'updated_at', now)
-    if not r.ping then add_event(k, id, 'queued', attempt, actor) end
+    if not r.ping then add_event(k, id, 'queued', attempt, actor, r.status, r.caller, 'error', detail) end
     return 'retried'
   end
   finish(k, b, now, id, r, 'failed', attempt, actor, started, 'error', detail, 'error', message, 'error_detail', detail)

@@ -124,7 +124,9 @@ redis.register_function('hero_submit', function(keys, args)
         redis.call('SET', k.req .. request, id .. ' ' .. fingerprint .. ' ' .. now, 'PX', REQUEST_KEPT)
       end
       if not ping then
-        add_event(k, id, state, 0, '')
+        -- The caller is the fourth field of what was submitted.
+        local caller = args[first + 6] == 'caller_id' and args[first + 7] or ''
+        add_event(k, id, state, 0, '', '', caller)
         listed[#listed + 1] = now
         listed[#listed + 1] = id
       end

@@ -32,9 +32,11 @@ end)
 -- hero_delete q | id: removes the record of an ended job. Answers gone, or the state that forbids it; nil when unknown.
 redis.register_function('hero_delete', function(keys, args)
   local k = queue(keys[1])
-  local status = redis.call('HGET', k.rec .. args[1], 'status')
+  local r = redis.call('HMGET', k.rec .. args[1], 'status', 'kind', 'caller_id', 'attempt', 'actor_id')
+  local status = r[1]
   if not status then return nil end
   if not ended(status) then return status end
+  if r[2] ~= 'ping' then add_event(k, args[1], 'deleted', r[4] or 0, r[5] or '', status, r[3]) end
   redis.call('UNLINK', k.rec .. args[1])
   redis.call('ZREM', k.jobs, args[1])
   redis.call('ZREM', k.done, args[1])

@@ -3,7 +3,8 @@ local function promote(k, now, limit)
   for _, id in ipairs(due) do
     redis.call('ZREM', k.delayed, id)
     local rec = k.rec .. id
-    local r = redis.call('HMGET', rec, 'status', 'target_actor', 'attempt', 'kind', 'queue_timeout', 'actor_id')
+    local r = redis.call('HMGET', rec, 'status', 'target_actor', 'attempt', 'kind', 'queue_timeout', 'actor_id',
+      'caller_id')
     if r[1] == 'scheduled' or r[1] == 'retry_wait' then
       local letter, key = 'q', k.q
       if r[2] then
@@ -22,7 +23,7 @@ local function promote(k, now, limit)
         redis.call('ZADD', k.waits, wait_until, id)
         redis.call('HSET', rec, 'wait_until', wait_until)
       end
-      if r[4] ~= 'ping' then add_event(k, id, 'queued', used, r[6] or '') end
+      if r[4] ~= 'ping' then add_event(k, id, 'queued', used, r[6] or '', r[1], r[7]) end
     end
   end
   return #due
