@@ -25,6 +25,8 @@ lint:
 
 # Writes everything that is generated and committed; `make test` fails when that would change something.
 gen:
+	.ci/install clients
+	clients/generate
 	HERO_GENERATE=1 cargo test --test it generated_files
 
 bench:

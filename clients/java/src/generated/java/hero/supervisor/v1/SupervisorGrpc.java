@@ -1,0 +1,3562 @@
+package hero.supervisor.v1;
+
+import static io.grpc.MethodDescriptor.generateFullMethodName;
+
+/**
+ * <pre>
+ * Keeps script actors alive and gives them jobs.
+ * Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
+ * Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
+ * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
+ * Waits: calls with `max_wait` answer OK as soon as what they wait for is true (WAIT_OUTCOME_DONE), or when the wait is
+ * over (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of max_wait, what is left of the deadline of the call minus a
+ * margin (10 % of it, at least 50 ms and at most 1 s), and 10 minutes. Without max_wait and without a deadline it is 60
+ * seconds. A max_wait of 0 looks without waiting. What was started goes on when the wait is over.
+ * Calls that a server does not know yet answer UNIMPLEMENTED; GetServerInfo lists those that work.
+ * </pre>
+ */
+@io.grpc.stub.annotations.GrpcGenerated
+public final class SupervisorGrpc {
+
+  private SupervisorGrpc() {}
+
+  public static final java.lang.String SERVICE_NAME = "hero.supervisor.v1.Supervisor";
+
+  // Static method descriptors that strictly reflect the proto.
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.GetServerInfoRequest,
+      hero.supervisor.v1.GetServerInfoResponse> getGetServerInfoMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "GetServerInfo",
+      requestType = hero.supervisor.v1.GetServerInfoRequest.class,
+      responseType = hero.supervisor.v1.GetServerInfoResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.GetServerInfoRequest,
+      hero.supervisor.v1.GetServerInfoResponse> getGetServerInfoMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.GetServerInfoRequest, hero.supervisor.v1.GetServerInfoResponse> getGetServerInfoMethod;
+    if ((getGetServerInfoMethod = SupervisorGrpc.getGetServerInfoMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getGetServerInfoMethod = SupervisorGrpc.getGetServerInfoMethod) == null) {
+          SupervisorGrpc.getGetServerInfoMethod = getGetServerInfoMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.GetServerInfoRequest, hero.supervisor.v1.GetServerInfoResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "GetServerInfo"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.GetServerInfoRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.GetServerInfoResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("GetServerInfo"))
+              .build();
+        }
+      }
+    }
+    return getGetServerInfoMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.CreateActorRequest,
+      hero.supervisor.v1.CreateActorResponse> getCreateActorMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "CreateActor",
+      requestType = hero.supervisor.v1.CreateActorRequest.class,
+      responseType = hero.supervisor.v1.CreateActorResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.CreateActorRequest,
+      hero.supervisor.v1.CreateActorResponse> getCreateActorMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.CreateActorRequest, hero.supervisor.v1.CreateActorResponse> getCreateActorMethod;
+    if ((getCreateActorMethod = SupervisorGrpc.getCreateActorMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getCreateActorMethod = SupervisorGrpc.getCreateActorMethod) == null) {
+          SupervisorGrpc.getCreateActorMethod = getCreateActorMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.CreateActorRequest, hero.supervisor.v1.CreateActorResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "CreateActor"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.CreateActorRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.CreateActorResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("CreateActor"))
+              .build();
+        }
+      }
+    }
+    return getCreateActorMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.GetActorRequest,
+      hero.supervisor.v1.GetActorResponse> getGetActorMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "GetActor",
+      requestType = hero.supervisor.v1.GetActorRequest.class,
+      responseType = hero.supervisor.v1.GetActorResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.GetActorRequest,
+      hero.supervisor.v1.GetActorResponse> getGetActorMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.GetActorRequest, hero.supervisor.v1.GetActorResponse> getGetActorMethod;
+    if ((getGetActorMethod = SupervisorGrpc.getGetActorMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getGetActorMethod = SupervisorGrpc.getGetActorMethod) == null) {
+          SupervisorGrpc.getGetActorMethod = getGetActorMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.GetActorRequest, hero.supervisor.v1.GetActorResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "GetActor"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.GetActorRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.GetActorResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("GetActor"))
+              .build();
+        }
+      }
+    }
+    return getGetActorMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.ListActorsRequest,
+      hero.supervisor.v1.ListActorsResponse> getListActorsMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "ListActors",
+      requestType = hero.supervisor.v1.ListActorsRequest.class,
+      responseType = hero.supervisor.v1.ListActorsResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.ListActorsRequest,
+      hero.supervisor.v1.ListActorsResponse> getListActorsMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.ListActorsRequest, hero.supervisor.v1.ListActorsResponse> getListActorsMethod;
+    if ((getListActorsMethod = SupervisorGrpc.getListActorsMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getListActorsMethod = SupervisorGrpc.getListActorsMethod) == null) {
+          SupervisorGrpc.getListActorsMethod = getListActorsMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.ListActorsRequest, hero.supervisor.v1.ListActorsResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "ListActors"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.ListActorsRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.ListActorsResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("ListActors"))
+              .build();
+        }
+      }
+    }
+    return getListActorsMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.UpdateActorRequest,
+      hero.supervisor.v1.UpdateActorResponse> getUpdateActorMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "UpdateActor",
+      requestType = hero.supervisor.v1.UpdateActorRequest.class,
+      responseType = hero.supervisor.v1.UpdateActorResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.UpdateActorRequest,
+      hero.supervisor.v1.UpdateActorResponse> getUpdateActorMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.UpdateActorRequest, hero.supervisor.v1.UpdateActorResponse> getUpdateActorMethod;
+    if ((getUpdateActorMethod = SupervisorGrpc.getUpdateActorMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getUpdateActorMethod = SupervisorGrpc.getUpdateActorMethod) == null) {
+          SupervisorGrpc.getUpdateActorMethod = getUpdateActorMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.UpdateActorRequest, hero.supervisor.v1.UpdateActorResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "UpdateActor"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.UpdateActorRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.UpdateActorResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("UpdateActor"))
+              .build();
+        }
+      }
+    }
+    return getUpdateActorMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.DeleteActorRequest,
+      hero.supervisor.v1.DeleteActorResponse> getDeleteActorMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "DeleteActor",
+      requestType = hero.supervisor.v1.DeleteActorRequest.class,
+      responseType = hero.supervisor.v1.DeleteActorResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.DeleteActorRequest,
+      hero.supervisor.v1.DeleteActorResponse> getDeleteActorMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.DeleteActorRequest, hero.supervisor.v1.DeleteActorResponse> getDeleteActorMethod;
+    if ((getDeleteActorMethod = SupervisorGrpc.getDeleteActorMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getDeleteActorMethod = SupervisorGrpc.getDeleteActorMethod) == null) {
+          SupervisorGrpc.getDeleteActorMethod = getDeleteActorMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.DeleteActorRequest, hero.supervisor.v1.DeleteActorResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "DeleteActor"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.DeleteActorRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.DeleteActorResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("DeleteActor"))
+              .build();
+        }
+      }
+    }
+    return getDeleteActorMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.StartActorRequest,
+      hero.supervisor.v1.StartActorResponse> getStartActorMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "StartActor",
+      requestType = hero.supervisor.v1.StartActorRequest.class,
+      responseType = hero.supervisor.v1.StartActorResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.StartActorRequest,
+      hero.supervisor.v1.StartActorResponse> getStartActorMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.StartActorRequest, hero.supervisor.v1.StartActorResponse> getStartActorMethod;
+    if ((getStartActorMethod = SupervisorGrpc.getStartActorMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getStartActorMethod = SupervisorGrpc.getStartActorMethod) == null) {
+          SupervisorGrpc.getStartActorMethod = getStartActorMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.StartActorRequest, hero.supervisor.v1.StartActorResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "StartActor"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.StartActorRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.StartActorResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("StartActor"))
+              .build();
+        }
+      }
+    }
+    return getStartActorMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.StopActorRequest,
+      hero.supervisor.v1.StopActorResponse> getStopActorMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "StopActor",
+      requestType = hero.supervisor.v1.StopActorRequest.class,
+      responseType = hero.supervisor.v1.StopActorResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.StopActorRequest,
+      hero.supervisor.v1.StopActorResponse> getStopActorMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.StopActorRequest, hero.supervisor.v1.StopActorResponse> getStopActorMethod;
+    if ((getStopActorMethod = SupervisorGrpc.getStopActorMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getStopActorMethod = SupervisorGrpc.getStopActorMethod) == null) {
+          SupervisorGrpc.getStopActorMethod = getStopActorMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.StopActorRequest, hero.supervisor.v1.StopActorResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "StopActor"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.StopActorRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.StopActorResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("StopActor"))
+              .build();
+        }
+      }
+    }
+    return getStopActorMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.RestartActorRequest,
+      hero.supervisor.v1.RestartActorResponse> getRestartActorMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "RestartActor",
+      requestType = hero.supervisor.v1.RestartActorRequest.class,
+      responseType = hero.supervisor.v1.RestartActorResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.RestartActorRequest,
+      hero.supervisor.v1.RestartActorResponse> getRestartActorMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.RestartActorRequest, hero.supervisor.v1.RestartActorResponse> getRestartActorMethod;
+    if ((getRestartActorMethod = SupervisorGrpc.getRestartActorMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getRestartActorMethod = SupervisorGrpc.getRestartActorMethod) == null) {
+          SupervisorGrpc.getRestartActorMethod = getRestartActorMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.RestartActorRequest, hero.supervisor.v1.RestartActorResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "RestartActor"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.RestartActorRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.RestartActorResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("RestartActor"))
+              .build();
+        }
+      }
+    }
+    return getRestartActorMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.StartActorsRequest,
+      hero.supervisor.v1.StartActorsResponse> getStartActorsMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "StartActors",
+      requestType = hero.supervisor.v1.StartActorsRequest.class,
+      responseType = hero.supervisor.v1.StartActorsResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.StartActorsRequest,
+      hero.supervisor.v1.StartActorsResponse> getStartActorsMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.StartActorsRequest, hero.supervisor.v1.StartActorsResponse> getStartActorsMethod;
+    if ((getStartActorsMethod = SupervisorGrpc.getStartActorsMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getStartActorsMethod = SupervisorGrpc.getStartActorsMethod) == null) {
+          SupervisorGrpc.getStartActorsMethod = getStartActorsMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.StartActorsRequest, hero.supervisor.v1.StartActorsResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "StartActors"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.StartActorsRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.StartActorsResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("StartActors"))
+              .build();
+        }
+      }
+    }
+    return getStartActorsMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.StopActorsRequest,
+      hero.supervisor.v1.StopActorsResponse> getStopActorsMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "StopActors",
+      requestType = hero.supervisor.v1.StopActorsRequest.class,
+      responseType = hero.supervisor.v1.StopActorsResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.StopActorsRequest,
+      hero.supervisor.v1.StopActorsResponse> getStopActorsMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.StopActorsRequest, hero.supervisor.v1.StopActorsResponse> getStopActorsMethod;
+    if ((getStopActorsMethod = SupervisorGrpc.getStopActorsMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getStopActorsMethod = SupervisorGrpc.getStopActorsMethod) == null) {
+          SupervisorGrpc.getStopActorsMethod = getStopActorsMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.StopActorsRequest, hero.supervisor.v1.StopActorsResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "StopActors"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.StopActorsRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.StopActorsResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("StopActors"))
+              .build();
+        }
+      }
+    }
+    return getStopActorsMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.RestartActorsRequest,
+      hero.supervisor.v1.RestartActorsResponse> getRestartActorsMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "RestartActors",
+      requestType = hero.supervisor.v1.RestartActorsRequest.class,
+      responseType = hero.supervisor.v1.RestartActorsResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.RestartActorsRequest,
+      hero.supervisor.v1.RestartActorsResponse> getRestartActorsMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.RestartActorsRequest, hero.supervisor.v1.RestartActorsResponse> getRestartActorsMethod;
+    if ((getRestartActorsMethod = SupervisorGrpc.getRestartActorsMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getRestartActorsMethod = SupervisorGrpc.getRestartActorsMethod) == null) {
+          SupervisorGrpc.getRestartActorsMethod = getRestartActorsMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.RestartActorsRequest, hero.supervisor.v1.RestartActorsResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "RestartActors"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.RestartActorsRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.RestartActorsResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("RestartActors"))
+              .build();
+        }
+      }
+    }
+    return getRestartActorsMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.StreamActorLogsRequest,
+      hero.supervisor.v1.StreamActorLogsResponse> getStreamActorLogsMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "StreamActorLogs",
+      requestType = hero.supervisor.v1.StreamActorLogsRequest.class,
+      responseType = hero.supervisor.v1.StreamActorLogsResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.SERVER_STREAMING)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.StreamActorLogsRequest,
+      hero.supervisor.v1.StreamActorLogsResponse> getStreamActorLogsMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.StreamActorLogsRequest, hero.supervisor.v1.StreamActorLogsResponse> getStreamActorLogsMethod;
+    if ((getStreamActorLogsMethod = SupervisorGrpc.getStreamActorLogsMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getStreamActorLogsMethod = SupervisorGrpc.getStreamActorLogsMethod) == null) {
+          SupervisorGrpc.getStreamActorLogsMethod = getStreamActorLogsMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.StreamActorLogsRequest, hero.supervisor.v1.StreamActorLogsResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.SERVER_STREAMING)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "StreamActorLogs"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.StreamActorLogsRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.StreamActorLogsResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("StreamActorLogs"))
+              .build();
+        }
+      }
+    }
+    return getStreamActorLogsMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.ListScriptTypesRequest,
+      hero.supervisor.v1.ListScriptTypesResponse> getListScriptTypesMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "ListScriptTypes",
+      requestType = hero.supervisor.v1.ListScriptTypesRequest.class,
+      responseType = hero.supervisor.v1.ListScriptTypesResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.ListScriptTypesRequest,
+      hero.supervisor.v1.ListScriptTypesResponse> getListScriptTypesMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.ListScriptTypesRequest, hero.supervisor.v1.ListScriptTypesResponse> getListScriptTypesMethod;
+    if ((getListScriptTypesMethod = SupervisorGrpc.getListScriptTypesMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getListScriptTypesMethod = SupervisorGrpc.getListScriptTypesMethod) == null) {
+          SupervisorGrpc.getListScriptTypesMethod = getListScriptTypesMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.ListScriptTypesRequest, hero.supervisor.v1.ListScriptTypesResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "ListScriptTypes"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.ListScriptTypesRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.ListScriptTypesResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("ListScriptTypes"))
+              .build();
+        }
+      }
+    }
+    return getListScriptTypesMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.GetScriptTypeRequest,
+      hero.supervisor.v1.GetScriptTypeResponse> getGetScriptTypeMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "GetScriptType",
+      requestType = hero.supervisor.v1.GetScriptTypeRequest.class,
+      responseType = hero.supervisor.v1.GetScriptTypeResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.GetScriptTypeRequest,
+      hero.supervisor.v1.GetScriptTypeResponse> getGetScriptTypeMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.GetScriptTypeRequest, hero.supervisor.v1.GetScriptTypeResponse> getGetScriptTypeMethod;
+    if ((getGetScriptTypeMethod = SupervisorGrpc.getGetScriptTypeMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getGetScriptTypeMethod = SupervisorGrpc.getGetScriptTypeMethod) == null) {
+          SupervisorGrpc.getGetScriptTypeMethod = getGetScriptTypeMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.GetScriptTypeRequest, hero.supervisor.v1.GetScriptTypeResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "GetScriptType"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.GetScriptTypeRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.GetScriptTypeResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("GetScriptType"))
+              .build();
+        }
+      }
+    }
+    return getGetScriptTypeMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.UpdateScriptTypeRequest,
+      hero.supervisor.v1.UpdateScriptTypeResponse> getUpdateScriptTypeMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "UpdateScriptType",
+      requestType = hero.supervisor.v1.UpdateScriptTypeRequest.class,
+      responseType = hero.supervisor.v1.UpdateScriptTypeResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.UpdateScriptTypeRequest,
+      hero.supervisor.v1.UpdateScriptTypeResponse> getUpdateScriptTypeMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.UpdateScriptTypeRequest, hero.supervisor.v1.UpdateScriptTypeResponse> getUpdateScriptTypeMethod;
+    if ((getUpdateScriptTypeMethod = SupervisorGrpc.getUpdateScriptTypeMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getUpdateScriptTypeMethod = SupervisorGrpc.getUpdateScriptTypeMethod) == null) {
+          SupervisorGrpc.getUpdateScriptTypeMethod = getUpdateScriptTypeMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.UpdateScriptTypeRequest, hero.supervisor.v1.UpdateScriptTypeResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "UpdateScriptType"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.UpdateScriptTypeRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.UpdateScriptTypeResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("UpdateScriptType"))
+              .build();
+        }
+      }
+    }
+    return getUpdateScriptTypeMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.ScaleActorsRequest,
+      hero.supervisor.v1.ScaleActorsResponse> getScaleActorsMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "ScaleActors",
+      requestType = hero.supervisor.v1.ScaleActorsRequest.class,
+      responseType = hero.supervisor.v1.ScaleActorsResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.ScaleActorsRequest,
+      hero.supervisor.v1.ScaleActorsResponse> getScaleActorsMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.ScaleActorsRequest, hero.supervisor.v1.ScaleActorsResponse> getScaleActorsMethod;
+    if ((getScaleActorsMethod = SupervisorGrpc.getScaleActorsMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getScaleActorsMethod = SupervisorGrpc.getScaleActorsMethod) == null) {
+          SupervisorGrpc.getScaleActorsMethod = getScaleActorsMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.ScaleActorsRequest, hero.supervisor.v1.ScaleActorsResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "ScaleActors"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.ScaleActorsRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.ScaleActorsResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("ScaleActors"))
+              .build();
+        }
+      }
+    }
+    return getScaleActorsMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.PauseQueueRequest,
+      hero.supervisor.v1.PauseQueueResponse> getPauseQueueMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "PauseQueue",
+      requestType = hero.supervisor.v1.PauseQueueRequest.class,
+      responseType = hero.supervisor.v1.PauseQueueResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.PauseQueueRequest,
+      hero.supervisor.v1.PauseQueueResponse> getPauseQueueMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.PauseQueueRequest, hero.supervisor.v1.PauseQueueResponse> getPauseQueueMethod;
+    if ((getPauseQueueMethod = SupervisorGrpc.getPauseQueueMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getPauseQueueMethod = SupervisorGrpc.getPauseQueueMethod) == null) {
+          SupervisorGrpc.getPauseQueueMethod = getPauseQueueMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.PauseQueueRequest, hero.supervisor.v1.PauseQueueResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "PauseQueue"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.PauseQueueRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.PauseQueueResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("PauseQueue"))
+              .build();
+        }
+      }
+    }
+    return getPauseQueueMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.ResumeQueueRequest,
+      hero.supervisor.v1.ResumeQueueResponse> getResumeQueueMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "ResumeQueue",
+      requestType = hero.supervisor.v1.ResumeQueueRequest.class,
+      responseType = hero.supervisor.v1.ResumeQueueResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.ResumeQueueRequest,
+      hero.supervisor.v1.ResumeQueueResponse> getResumeQueueMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.ResumeQueueRequest, hero.supervisor.v1.ResumeQueueResponse> getResumeQueueMethod;
+    if ((getResumeQueueMethod = SupervisorGrpc.getResumeQueueMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getResumeQueueMethod = SupervisorGrpc.getResumeQueueMethod) == null) {
+          SupervisorGrpc.getResumeQueueMethod = getResumeQueueMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.ResumeQueueRequest, hero.supervisor.v1.ResumeQueueResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "ResumeQueue"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.ResumeQueueRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.ResumeQueueResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("ResumeQueue"))
+              .build();
+        }
+      }
+    }
+    return getResumeQueueMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.PurgeQueueRequest,
+      hero.supervisor.v1.PurgeQueueResponse> getPurgeQueueMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "PurgeQueue",
+      requestType = hero.supervisor.v1.PurgeQueueRequest.class,
+      responseType = hero.supervisor.v1.PurgeQueueResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.PurgeQueueRequest,
+      hero.supervisor.v1.PurgeQueueResponse> getPurgeQueueMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.PurgeQueueRequest, hero.supervisor.v1.PurgeQueueResponse> getPurgeQueueMethod;
+    if ((getPurgeQueueMethod = SupervisorGrpc.getPurgeQueueMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getPurgeQueueMethod = SupervisorGrpc.getPurgeQueueMethod) == null) {
+          SupervisorGrpc.getPurgeQueueMethod = getPurgeQueueMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.PurgeQueueRequest, hero.supervisor.v1.PurgeQueueResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "PurgeQueue"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.PurgeQueueRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.PurgeQueueResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("PurgeQueue"))
+              .build();
+        }
+      }
+    }
+    return getPurgeQueueMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.CheckHealthRequest,
+      hero.supervisor.v1.CheckHealthResponse> getCheckHealthMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "CheckHealth",
+      requestType = hero.supervisor.v1.CheckHealthRequest.class,
+      responseType = hero.supervisor.v1.CheckHealthResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.CheckHealthRequest,
+      hero.supervisor.v1.CheckHealthResponse> getCheckHealthMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.CheckHealthRequest, hero.supervisor.v1.CheckHealthResponse> getCheckHealthMethod;
+    if ((getCheckHealthMethod = SupervisorGrpc.getCheckHealthMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getCheckHealthMethod = SupervisorGrpc.getCheckHealthMethod) == null) {
+          SupervisorGrpc.getCheckHealthMethod = getCheckHealthMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.CheckHealthRequest, hero.supervisor.v1.CheckHealthResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "CheckHealth"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.CheckHealthRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.CheckHealthResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("CheckHealth"))
+              .build();
+        }
+      }
+    }
+    return getCheckHealthMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.WatchHealthRequest,
+      hero.supervisor.v1.WatchHealthResponse> getWatchHealthMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "WatchHealth",
+      requestType = hero.supervisor.v1.WatchHealthRequest.class,
+      responseType = hero.supervisor.v1.WatchHealthResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.SERVER_STREAMING)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.WatchHealthRequest,
+      hero.supervisor.v1.WatchHealthResponse> getWatchHealthMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.WatchHealthRequest, hero.supervisor.v1.WatchHealthResponse> getWatchHealthMethod;
+    if ((getWatchHealthMethod = SupervisorGrpc.getWatchHealthMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getWatchHealthMethod = SupervisorGrpc.getWatchHealthMethod) == null) {
+          SupervisorGrpc.getWatchHealthMethod = getWatchHealthMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.WatchHealthRequest, hero.supervisor.v1.WatchHealthResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.SERVER_STREAMING)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "WatchHealth"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.WatchHealthRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.WatchHealthResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("WatchHealth"))
+              .build();
+        }
+      }
+    }
+    return getWatchHealthMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.SubmitJobRequest,
+      hero.supervisor.v1.SubmitJobResponse> getSubmitJobMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "SubmitJob",
+      requestType = hero.supervisor.v1.SubmitJobRequest.class,
+      responseType = hero.supervisor.v1.SubmitJobResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.SubmitJobRequest,
+      hero.supervisor.v1.SubmitJobResponse> getSubmitJobMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.SubmitJobRequest, hero.supervisor.v1.SubmitJobResponse> getSubmitJobMethod;
+    if ((getSubmitJobMethod = SupervisorGrpc.getSubmitJobMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getSubmitJobMethod = SupervisorGrpc.getSubmitJobMethod) == null) {
+          SupervisorGrpc.getSubmitJobMethod = getSubmitJobMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.SubmitJobRequest, hero.supervisor.v1.SubmitJobResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "SubmitJob"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.SubmitJobRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.SubmitJobResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("SubmitJob"))
+              .build();
+        }
+      }
+    }
+    return getSubmitJobMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.SubmitJobsRequest,
+      hero.supervisor.v1.SubmitJobsResponse> getSubmitJobsMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "SubmitJobs",
+      requestType = hero.supervisor.v1.SubmitJobsRequest.class,
+      responseType = hero.supervisor.v1.SubmitJobsResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.SubmitJobsRequest,
+      hero.supervisor.v1.SubmitJobsResponse> getSubmitJobsMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.SubmitJobsRequest, hero.supervisor.v1.SubmitJobsResponse> getSubmitJobsMethod;
+    if ((getSubmitJobsMethod = SupervisorGrpc.getSubmitJobsMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getSubmitJobsMethod = SupervisorGrpc.getSubmitJobsMethod) == null) {
+          SupervisorGrpc.getSubmitJobsMethod = getSubmitJobsMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.SubmitJobsRequest, hero.supervisor.v1.SubmitJobsResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "SubmitJobs"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.SubmitJobsRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.SubmitJobsResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("SubmitJobs"))
+              .build();
+        }
+      }
+    }
+    return getSubmitJobsMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.RunJobRequest,
+      hero.supervisor.v1.RunJobResponse> getRunJobMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "RunJob",
+      requestType = hero.supervisor.v1.RunJobRequest.class,
+      responseType = hero.supervisor.v1.RunJobResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.RunJobRequest,
+      hero.supervisor.v1.RunJobResponse> getRunJobMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.RunJobRequest, hero.supervisor.v1.RunJobResponse> getRunJobMethod;
+    if ((getRunJobMethod = SupervisorGrpc.getRunJobMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getRunJobMethod = SupervisorGrpc.getRunJobMethod) == null) {
+          SupervisorGrpc.getRunJobMethod = getRunJobMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.RunJobRequest, hero.supervisor.v1.RunJobResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "RunJob"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.RunJobRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.RunJobResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("RunJob"))
+              .build();
+        }
+      }
+    }
+    return getRunJobMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.AwaitJobRequest,
+      hero.supervisor.v1.AwaitJobResponse> getAwaitJobMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "AwaitJob",
+      requestType = hero.supervisor.v1.AwaitJobRequest.class,
+      responseType = hero.supervisor.v1.AwaitJobResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.AwaitJobRequest,
+      hero.supervisor.v1.AwaitJobResponse> getAwaitJobMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.AwaitJobRequest, hero.supervisor.v1.AwaitJobResponse> getAwaitJobMethod;
+    if ((getAwaitJobMethod = SupervisorGrpc.getAwaitJobMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getAwaitJobMethod = SupervisorGrpc.getAwaitJobMethod) == null) {
+          SupervisorGrpc.getAwaitJobMethod = getAwaitJobMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.AwaitJobRequest, hero.supervisor.v1.AwaitJobResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "AwaitJob"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.AwaitJobRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.AwaitJobResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("AwaitJob"))
+              .build();
+        }
+      }
+    }
+    return getAwaitJobMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.GetJobRequest,
+      hero.supervisor.v1.GetJobResponse> getGetJobMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "GetJob",
+      requestType = hero.supervisor.v1.GetJobRequest.class,
+      responseType = hero.supervisor.v1.GetJobResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.GetJobRequest,
+      hero.supervisor.v1.GetJobResponse> getGetJobMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.GetJobRequest, hero.supervisor.v1.GetJobResponse> getGetJobMethod;
+    if ((getGetJobMethod = SupervisorGrpc.getGetJobMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getGetJobMethod = SupervisorGrpc.getGetJobMethod) == null) {
+          SupervisorGrpc.getGetJobMethod = getGetJobMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.GetJobRequest, hero.supervisor.v1.GetJobResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "GetJob"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.GetJobRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.GetJobResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("GetJob"))
+              .build();
+        }
+      }
+    }
+    return getGetJobMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.ListJobsRequest,
+      hero.supervisor.v1.ListJobsResponse> getListJobsMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "ListJobs",
+      requestType = hero.supervisor.v1.ListJobsRequest.class,
+      responseType = hero.supervisor.v1.ListJobsResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.ListJobsRequest,
+      hero.supervisor.v1.ListJobsResponse> getListJobsMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.ListJobsRequest, hero.supervisor.v1.ListJobsResponse> getListJobsMethod;
+    if ((getListJobsMethod = SupervisorGrpc.getListJobsMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getListJobsMethod = SupervisorGrpc.getListJobsMethod) == null) {
+          SupervisorGrpc.getListJobsMethod = getListJobsMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.ListJobsRequest, hero.supervisor.v1.ListJobsResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "ListJobs"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.ListJobsRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.ListJobsResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("ListJobs"))
+              .build();
+        }
+      }
+    }
+    return getListJobsMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.CancelJobRequest,
+      hero.supervisor.v1.CancelJobResponse> getCancelJobMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "CancelJob",
+      requestType = hero.supervisor.v1.CancelJobRequest.class,
+      responseType = hero.supervisor.v1.CancelJobResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.CancelJobRequest,
+      hero.supervisor.v1.CancelJobResponse> getCancelJobMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.CancelJobRequest, hero.supervisor.v1.CancelJobResponse> getCancelJobMethod;
+    if ((getCancelJobMethod = SupervisorGrpc.getCancelJobMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getCancelJobMethod = SupervisorGrpc.getCancelJobMethod) == null) {
+          SupervisorGrpc.getCancelJobMethod = getCancelJobMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.CancelJobRequest, hero.supervisor.v1.CancelJobResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "CancelJob"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.CancelJobRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.CancelJobResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("CancelJob"))
+              .build();
+        }
+      }
+    }
+    return getCancelJobMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.RetryJobRequest,
+      hero.supervisor.v1.RetryJobResponse> getRetryJobMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "RetryJob",
+      requestType = hero.supervisor.v1.RetryJobRequest.class,
+      responseType = hero.supervisor.v1.RetryJobResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.RetryJobRequest,
+      hero.supervisor.v1.RetryJobResponse> getRetryJobMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.RetryJobRequest, hero.supervisor.v1.RetryJobResponse> getRetryJobMethod;
+    if ((getRetryJobMethod = SupervisorGrpc.getRetryJobMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getRetryJobMethod = SupervisorGrpc.getRetryJobMethod) == null) {
+          SupervisorGrpc.getRetryJobMethod = getRetryJobMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.RetryJobRequest, hero.supervisor.v1.RetryJobResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "RetryJob"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.RetryJobRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.RetryJobResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("RetryJob"))
+              .build();
+        }
+      }
+    }
+    return getRetryJobMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.DeleteJobRequest,
+      hero.supervisor.v1.DeleteJobResponse> getDeleteJobMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "DeleteJob",
+      requestType = hero.supervisor.v1.DeleteJobRequest.class,
+      responseType = hero.supervisor.v1.DeleteJobResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.DeleteJobRequest,
+      hero.supervisor.v1.DeleteJobResponse> getDeleteJobMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.DeleteJobRequest, hero.supervisor.v1.DeleteJobResponse> getDeleteJobMethod;
+    if ((getDeleteJobMethod = SupervisorGrpc.getDeleteJobMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getDeleteJobMethod = SupervisorGrpc.getDeleteJobMethod) == null) {
+          SupervisorGrpc.getDeleteJobMethod = getDeleteJobMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.DeleteJobRequest, hero.supervisor.v1.DeleteJobResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "DeleteJob"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.DeleteJobRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.DeleteJobResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("DeleteJob"))
+              .build();
+        }
+      }
+    }
+    return getDeleteJobMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.WatchJobRequest,
+      hero.supervisor.v1.WatchJobResponse> getWatchJobMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "WatchJob",
+      requestType = hero.supervisor.v1.WatchJobRequest.class,
+      responseType = hero.supervisor.v1.WatchJobResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.SERVER_STREAMING)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.WatchJobRequest,
+      hero.supervisor.v1.WatchJobResponse> getWatchJobMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.WatchJobRequest, hero.supervisor.v1.WatchJobResponse> getWatchJobMethod;
+    if ((getWatchJobMethod = SupervisorGrpc.getWatchJobMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getWatchJobMethod = SupervisorGrpc.getWatchJobMethod) == null) {
+          SupervisorGrpc.getWatchJobMethod = getWatchJobMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.WatchJobRequest, hero.supervisor.v1.WatchJobResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.SERVER_STREAMING)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "WatchJob"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.WatchJobRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.WatchJobResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("WatchJob"))
+              .build();
+        }
+      }
+    }
+    return getWatchJobMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.WatchEventsRequest,
+      hero.supervisor.v1.WatchEventsResponse> getWatchEventsMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "WatchEvents",
+      requestType = hero.supervisor.v1.WatchEventsRequest.class,
+      responseType = hero.supervisor.v1.WatchEventsResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.SERVER_STREAMING)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.WatchEventsRequest,
+      hero.supervisor.v1.WatchEventsResponse> getWatchEventsMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.WatchEventsRequest, hero.supervisor.v1.WatchEventsResponse> getWatchEventsMethod;
+    if ((getWatchEventsMethod = SupervisorGrpc.getWatchEventsMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getWatchEventsMethod = SupervisorGrpc.getWatchEventsMethod) == null) {
+          SupervisorGrpc.getWatchEventsMethod = getWatchEventsMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.WatchEventsRequest, hero.supervisor.v1.WatchEventsResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.SERVER_STREAMING)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "WatchEvents"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.WatchEventsRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.WatchEventsResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("WatchEvents"))
+              .build();
+        }
+      }
+    }
+    return getWatchEventsMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.ListEventsRequest,
+      hero.supervisor.v1.ListEventsResponse> getListEventsMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "ListEvents",
+      requestType = hero.supervisor.v1.ListEventsRequest.class,
+      responseType = hero.supervisor.v1.ListEventsResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.ListEventsRequest,
+      hero.supervisor.v1.ListEventsResponse> getListEventsMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.ListEventsRequest, hero.supervisor.v1.ListEventsResponse> getListEventsMethod;
+    if ((getListEventsMethod = SupervisorGrpc.getListEventsMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getListEventsMethod = SupervisorGrpc.getListEventsMethod) == null) {
+          SupervisorGrpc.getListEventsMethod = getListEventsMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.ListEventsRequest, hero.supervisor.v1.ListEventsResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "ListEvents"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.ListEventsRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.ListEventsResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("ListEvents"))
+              .build();
+        }
+      }
+    }
+    return getListEventsMethod;
+  }
+
+  /**
+   * Creates a new async stub that supports all call types for the service
+   */
+  public static SupervisorStub newStub(io.grpc.Channel channel) {
+    io.grpc.stub.AbstractStub.StubFactory<SupervisorStub> factory =
+      new io.grpc.stub.AbstractStub.StubFactory<SupervisorStub>() {
+        @java.lang.Override
+        public SupervisorStub newStub(io.grpc.Channel channel, io.grpc.CallOptions callOptions) {
+          return new SupervisorStub(channel, callOptions);
+        }
+      };
+    return SupervisorStub.newStub(factory, channel);
+  }
+
+  /**
+   * Creates a new blocking-style stub that supports all types of calls on the service
+   */
+  public static SupervisorBlockingV2Stub newBlockingV2Stub(
+      io.grpc.Channel channel) {
+    io.grpc.stub.AbstractStub.StubFactory<SupervisorBlockingV2Stub> factory =
+      new io.grpc.stub.AbstractStub.StubFactory<SupervisorBlockingV2Stub>() {
+        @java.lang.Override
+        public SupervisorBlockingV2Stub newStub(io.grpc.Channel channel, io.grpc.CallOptions callOptions) {
+          return new SupervisorBlockingV2Stub(channel, callOptions);
+        }
+      };
+    return SupervisorBlockingV2Stub.newStub(factory, channel);
+  }
+
+  /**
+   * Creates a new blocking-style stub that supports unary and streaming output calls on the service
+   */
+  public static SupervisorBlockingStub newBlockingStub(
+      io.grpc.Channel channel) {
+    io.grpc.stub.AbstractStub.StubFactory<SupervisorBlockingStub> factory =
+      new io.grpc.stub.AbstractStub.StubFactory<SupervisorBlockingStub>() {
+        @java.lang.Override
+        public SupervisorBlockingStub newStub(io.grpc.Channel channel, io.grpc.CallOptions callOptions) {
+          return new SupervisorBlockingStub(channel, callOptions);
+        }
+      };
+    return SupervisorBlockingStub.newStub(factory, channel);
+  }
+
+  /**
+   * Creates a new ListenableFuture-style stub that supports unary calls on the service
+   */
+  public static SupervisorFutureStub newFutureStub(
+      io.grpc.Channel channel) {
+    io.grpc.stub.AbstractStub.StubFactory<SupervisorFutureStub> factory =
+      new io.grpc.stub.AbstractStub.StubFactory<SupervisorFutureStub>() {
+        @java.lang.Override
+        public SupervisorFutureStub newStub(io.grpc.Channel channel, io.grpc.CallOptions callOptions) {
+          return new SupervisorFutureStub(channel, callOptions);
+        }
+      };
+    return SupervisorFutureStub.newStub(factory, channel);
+  }
+
+  /**
+   * <pre>
+   * Keeps script actors alive and gives them jobs.
+   * Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
+   * Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
+   * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
+   * Waits: calls with `max_wait` answer OK as soon as what they wait for is true (WAIT_OUTCOME_DONE), or when the wait is
+   * over (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of max_wait, what is left of the deadline of the call minus a
+   * margin (10 % of it, at least 50 ms and at most 1 s), and 10 minutes. Without max_wait and without a deadline it is 60
+   * seconds. A max_wait of 0 looks without waiting. What was started goes on when the wait is over.
+   * Calls that a server does not know yet answer UNIMPLEMENTED; GetServerInfo lists those that work.
+   * </pre>
+   */
+  public interface AsyncService {
+
+    /**
+     * <pre>
+     * Who this server is, what it can do, and whether Redis and the process manager answer.
+     * </pre>
+     */
+    default void getServerInfo(hero.supervisor.v1.GetServerInfoRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.GetServerInfoResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getGetServerInfoMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Makes an actor and, unless told otherwise, starts it. The same definition again changes nothing.
+     * </pre>
+     */
+    default void createActor(hero.supervisor.v1.CreateActorRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.CreateActorResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getCreateActorMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Reads one actor.
+     * </pre>
+     */
+    default void getActor(hero.supervisor.v1.GetActorRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.GetActorResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getGetActorMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Lists actors of all machines by name.
+     * </pre>
+     */
+    default void listActors(hero.supervisor.v1.ListActorsRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.ListActorsResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getListActorsMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Changes the definition of an actor.
+     * </pre>
+     */
+    default void updateActor(hero.supervisor.v1.UpdateActorRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.UpdateActorResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getUpdateActorMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Drains, stops and forgets an actor.
+     * </pre>
+     */
+    default void deleteActor(hero.supervisor.v1.DeleteActorRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.DeleteActorResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getDeleteActorMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Starts an actor and waits until it is STATE_RUNNING.
+     * </pre>
+     */
+    default void startActor(hero.supervisor.v1.StartActorRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.StartActorResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getStartActorMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Stops an actor: it takes no new job, finishes those it has within drain_timeout, and ends.
+     * </pre>
+     */
+    default void stopActor(hero.supervisor.v1.StopActorRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.StopActorResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getStopActorMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Stops an actor as StopActor does, and starts it again.
+     * </pre>
+     */
+    default void restartActor(hero.supervisor.v1.RestartActorRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.RestartActorResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getRestartActorMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Starts many actors side by side, dependencies first. What became of each is in its result.
+     * </pre>
+     */
+    default void startActors(hero.supervisor.v1.StartActorsRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.StartActorsResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getStartActorsMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Stops many actors side by side. What became of each is in its result.
+     * </pre>
+     */
+    default void stopActors(hero.supervisor.v1.StopActorsRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.StopActorsResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getStopActorsMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Restarts many actors, all at once or a few at a time. What became of each is in its result.
+     * </pre>
+     */
+    default void restartActors(hero.supervisor.v1.RestartActorsRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.RestartActorsResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getRestartActorsMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Reads what an actor wrote, and follows it if asked to.
+     * </pre>
+     */
+    default void streamActorLogs(hero.supervisor.v1.StreamActorLogsRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.StreamActorLogsResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getStreamActorLogsMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Reads every script type: its actors, its queue and its rules.
+     * </pre>
+     */
+    default void listScriptTypes(hero.supervisor.v1.ListScriptTypesRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.ListScriptTypesResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getListScriptTypesMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Reads one script type: its actors, its queue and its rules.
+     * </pre>
+     */
+    default void getScriptType(hero.supervisor.v1.GetScriptTypeRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.GetScriptTypeResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getGetScriptTypeMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Changes the rules of a script type.
+     * </pre>
+     */
+    default void updateScriptType(hero.supervisor.v1.UpdateScriptTypeRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.UpdateScriptTypeResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getUpdateScriptTypeMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Makes or removes actors of a script type until there are `replicas` on this machine. New ones are made from the
+     * template of the type; those that go are drained first, the longest idle one first.
+     * </pre>
+     */
+    default void scaleActors(hero.supervisor.v1.ScaleActorsRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.ScaleActorsResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getScaleActorsMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Stops handing out jobs of a script type. Jobs are still accepted, running ones finish.
+     * </pre>
+     */
+    default void pauseQueue(hero.supervisor.v1.PauseQueueRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.PauseQueueResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getPauseQueueMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Hands out jobs of a script type again.
+     * </pre>
+     */
+    default void resumeQueue(hero.supervisor.v1.ResumeQueueRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.ResumeQueueResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getResumeQueueMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Cancels waiting jobs of a script type.
+     * </pre>
+     */
+    default void purgeQueue(hero.supervisor.v1.PurgeQueueRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.PurgeQueueResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getPurgeQueueMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Pings actors now and reports on their health.
+     * </pre>
+     */
+    default void checkHealth(hero.supervisor.v1.CheckHealthRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.CheckHealthResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getCheckHealthMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Reports on the health of actors, and on every change of it.
+     * </pre>
+     */
+    default void watchHealth(hero.supervisor.v1.WatchHealthRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.WatchHealthResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getWatchHealthMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Puts a job into its queue. Once this is answered the job is safe in Redis.
+     * </pre>
+     */
+    default void submitJob(hero.supervisor.v1.SubmitJobRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.SubmitJobResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getSubmitJobMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Puts many jobs into their queues. Good ones are accepted whatever the others are.
+     * </pre>
+     */
+    default void submitJobs(hero.supervisor.v1.SubmitJobsRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.SubmitJobsResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getSubmitJobsMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Submits a job and waits for its end. The job outlives the call: go on with AwaitJob when the wait was over first.
+     * </pre>
+     */
+    default void runJob(hero.supervisor.v1.RunJobRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.RunJobResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getRunJobMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Waits for the end of a job, whoever submitted it.
+     * </pre>
+     */
+    default void awaitJob(hero.supervisor.v1.AwaitJobRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.AwaitJobResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getAwaitJobMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Reads one job.
+     * </pre>
+     */
+    default void getJob(hero.supervisor.v1.GetJobRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.GetJobResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getGetJobMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Lists jobs, newest first.
+     * </pre>
+     */
+    default void listJobs(hero.supervisor.v1.ListJobsRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.ListJobsResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getListJobsMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Cancels a job, waiting or running. The script of a running job is killed.
+     * </pre>
+     */
+    default void cancelJob(hero.supervisor.v1.CancelJobRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.CancelJobResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getCancelJobMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Puts a job that failed or was cancelled into its queue once more.
+     * </pre>
+     */
+    default void retryJob(hero.supervisor.v1.RetryJobRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.RetryJobResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getRetryJobMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Removes the record of a job that has ended.
+     * </pre>
+     */
+    default void deleteJob(hero.supervisor.v1.DeleteJobRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.DeleteJobResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getDeleteJobMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Follows a job: the job as it is, its log lines, and the job again at its end.
+     * </pre>
+     */
+    default void watchJob(hero.supervisor.v1.WatchJobRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.WatchJobResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getWatchJobMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Follows what happens: first what there is, then every event, in order and without gaps.
+     * </pre>
+     */
+    default void watchEvents(hero.supervisor.v1.WatchEventsRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.WatchEventsResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getWatchEventsMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Reads past events.
+     * </pre>
+     */
+    default void listEvents(hero.supervisor.v1.ListEventsRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.ListEventsResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getListEventsMethod(), responseObserver);
+    }
+  }
+
+  /**
+   * Base class for the server implementation of the service Supervisor.
+   * <pre>
+   * Keeps script actors alive and gives them jobs.
+   * Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
+   * Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
+   * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
+   * Waits: calls with `max_wait` answer OK as soon as what they wait for is true (WAIT_OUTCOME_DONE), or when the wait is
+   * over (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of max_wait, what is left of the deadline of the call minus a
+   * margin (10 % of it, at least 50 ms and at most 1 s), and 10 minutes. Without max_wait and without a deadline it is 60
+   * seconds. A max_wait of 0 looks without waiting. What was started goes on when the wait is over.
+   * Calls that a server does not know yet answer UNIMPLEMENTED; GetServerInfo lists those that work.
+   * </pre>
+   */
+  public static abstract class SupervisorImplBase
+      implements io.grpc.BindableService, AsyncService {
+
+    @java.lang.Override public final io.grpc.ServerServiceDefinition bindService() {
+      return SupervisorGrpc.bindService(this);
+    }
+  }
+
+  /**
+   * A stub to allow clients to do asynchronous rpc calls to service Supervisor.
+   * <pre>
+   * Keeps script actors alive and gives them jobs.
+   * Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
+   * Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
+   * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
+   * Waits: calls with `max_wait` answer OK as soon as what they wait for is true (WAIT_OUTCOME_DONE), or when the wait is
+   * over (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of max_wait, what is left of the deadline of the call minus a
+   * margin (10 % of it, at least 50 ms and at most 1 s), and 10 minutes. Without max_wait and without a deadline it is 60
+   * seconds. A max_wait of 0 looks without waiting. What was started goes on when the wait is over.
+   * Calls that a server does not know yet answer UNIMPLEMENTED; GetServerInfo lists those that work.
+   * </pre>
+   */
+  public static final class SupervisorStub
+      extends io.grpc.stub.AbstractAsyncStub<SupervisorStub> {
+    private SupervisorStub(
+        io.grpc.Channel channel, io.grpc.CallOptions callOptions) {
+      super(channel, callOptions);
+    }
+
+    @java.lang.Override
+    protected SupervisorStub build(
+        io.grpc.Channel channel, io.grpc.CallOptions callOptions) {
+      return new SupervisorStub(channel, callOptions);
+    }
+
+    /**
+     * <pre>
+     * Who this server is, what it can do, and whether Redis and the process manager answer.
+     * </pre>
+     */
+    public void getServerInfo(hero.supervisor.v1.GetServerInfoRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.GetServerInfoResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getGetServerInfoMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Makes an actor and, unless told otherwise, starts it. The same definition again changes nothing.
+     * </pre>
+     */
+    public void createActor(hero.supervisor.v1.CreateActorRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.CreateActorResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getCreateActorMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Reads one actor.
+     * </pre>
+     */
+    public void getActor(hero.supervisor.v1.GetActorRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.GetActorResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getGetActorMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Lists actors of all machines by name.
+     * </pre>
+     */
+    public void listActors(hero.supervisor.v1.ListActorsRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.ListActorsResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getListActorsMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Changes the definition of an actor.
+     * </pre>
+     */
+    public void updateActor(hero.supervisor.v1.UpdateActorRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.UpdateActorResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getUpdateActorMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Drains, stops and forgets an actor.
+     * </pre>
+     */
+    public void deleteActor(hero.supervisor.v1.DeleteActorRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.DeleteActorResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getDeleteActorMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Starts an actor and waits until it is STATE_RUNNING.
+     * </pre>
+     */
+    public void startActor(hero.supervisor.v1.StartActorRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.StartActorResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getStartActorMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Stops an actor: it takes no new job, finishes those it has within drain_timeout, and ends.
+     * </pre>
+     */
+    public void stopActor(hero.supervisor.v1.StopActorRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.StopActorResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getStopActorMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Stops an actor as StopActor does, and starts it again.
+     * </pre>
+     */
+    public void restartActor(hero.supervisor.v1.RestartActorRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.RestartActorResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getRestartActorMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Starts many actors side by side, dependencies first. What became of each is in its result.
+     * </pre>
+     */
+    public void startActors(hero.supervisor.v1.StartActorsRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.StartActorsResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getStartActorsMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Stops many actors side by side. What became of each is in its result.
+     * </pre>
+     */
+    public void stopActors(hero.supervisor.v1.StopActorsRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.StopActorsResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getStopActorsMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Restarts many actors, all at once or a few at a time. What became of each is in its result.
+     * </pre>
+     */
+    public void restartActors(hero.supervisor.v1.RestartActorsRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.RestartActorsResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getRestartActorsMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Reads what an actor wrote, and follows it if asked to.
+     * </pre>
+     */
+    public void streamActorLogs(hero.supervisor.v1.StreamActorLogsRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.StreamActorLogsResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncServerStreamingCall(
+          getChannel().newCall(getStreamActorLogsMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Reads every script type: its actors, its queue and its rules.
+     * </pre>
+     */
+    public void listScriptTypes(hero.supervisor.v1.ListScriptTypesRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.ListScriptTypesResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getListScriptTypesMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Reads one script type: its actors, its queue and its rules.
+     * </pre>
+     */
+    public void getScriptType(hero.supervisor.v1.GetScriptTypeRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.GetScriptTypeResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getGetScriptTypeMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Changes the rules of a script type.
+     * </pre>
+     */
+    public void updateScriptType(hero.supervisor.v1.UpdateScriptTypeRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.UpdateScriptTypeResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getUpdateScriptTypeMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Makes or removes actors of a script type until there are `replicas` on this machine. New ones are made from the
+     * template of the type; those that go are drained first, the longest idle one first.
+     * </pre>
+     */
+    public void scaleActors(hero.supervisor.v1.ScaleActorsRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.ScaleActorsResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getScaleActorsMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Stops handing out jobs of a script type. Jobs are still accepted, running ones finish.
+     * </pre>
+     */
+    public void pauseQueue(hero.supervisor.v1.PauseQueueRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.PauseQueueResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getPauseQueueMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Hands out jobs of a script type again.
+     * </pre>
+     */
+    public void resumeQueue(hero.supervisor.v1.ResumeQueueRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.ResumeQueueResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getResumeQueueMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Cancels waiting jobs of a script type.
+     * </pre>
+     */
+    public void purgeQueue(hero.supervisor.v1.PurgeQueueRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.PurgeQueueResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getPurgeQueueMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Pings actors now and reports on their health.
+     * </pre>
+     */
+    public void checkHealth(hero.supervisor.v1.CheckHealthRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.CheckHealthResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getCheckHealthMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Reports on the health of actors, and on every change of it.
+     * </pre>
+     */
+    public void watchHealth(hero.supervisor.v1.WatchHealthRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.WatchHealthResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncServerStreamingCall(
+          getChannel().newCall(getWatchHealthMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Puts a job into its queue. Once this is answered the job is safe in Redis.
+     * </pre>
+     */
+    public void submitJob(hero.supervisor.v1.SubmitJobRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.SubmitJobResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getSubmitJobMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Puts many jobs into their queues. Good ones are accepted whatever the others are.
+     * </pre>
+     */
+    public void submitJobs(hero.supervisor.v1.SubmitJobsRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.SubmitJobsResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getSubmitJobsMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Submits a job and waits for its end. The job outlives the call: go on with AwaitJob when the wait was over first.
+     * </pre>
+     */
+    public void runJob(hero.supervisor.v1.RunJobRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.RunJobResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getRunJobMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Waits for the end of a job, whoever submitted it.
+     * </pre>
+     */
+    public void awaitJob(hero.supervisor.v1.AwaitJobRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.AwaitJobResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getAwaitJobMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Reads one job.
+     * </pre>
+     */
+    public void getJob(hero.supervisor.v1.GetJobRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.GetJobResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getGetJobMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Lists jobs, newest first.
+     * </pre>
+     */
+    public void listJobs(hero.supervisor.v1.ListJobsRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.ListJobsResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getListJobsMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Cancels a job, waiting or running. The script of a running job is killed.
+     * </pre>
+     */
+    public void cancelJob(hero.supervisor.v1.CancelJobRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.CancelJobResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getCancelJobMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Puts a job that failed or was cancelled into its queue once more.
+     * </pre>
+     */
+    public void retryJob(hero.supervisor.v1.RetryJobRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.RetryJobResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getRetryJobMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Removes the record of a job that has ended.
+     * </pre>
+     */
+    public void deleteJob(hero.supervisor.v1.DeleteJobRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.DeleteJobResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getDeleteJobMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Follows a job: the job as it is, its log lines, and the job again at its end.
+     * </pre>
+     */
+    public void watchJob(hero.supervisor.v1.WatchJobRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.WatchJobResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncServerStreamingCall(
+          getChannel().newCall(getWatchJobMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Follows what happens: first what there is, then every event, in order and without gaps.
+     * </pre>
+     */
+    public void watchEvents(hero.supervisor.v1.WatchEventsRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.WatchEventsResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncServerStreamingCall(
+          getChannel().newCall(getWatchEventsMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Reads past events.
+     * </pre>
+     */
+    public void listEvents(hero.supervisor.v1.ListEventsRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.ListEventsResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getListEventsMethod(), getCallOptions()), request, responseObserver);
+    }
+  }
+
+  /**
+   * A stub to allow clients to do synchronous rpc calls to service Supervisor.
+   * <pre>
+   * Keeps script actors alive and gives them jobs.
+   * Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
+   * Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
+   * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
+   * Waits: calls with `max_wait` answer OK as soon as what they wait for is true (WAIT_OUTCOME_DONE), or when the wait is
+   * over (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of max_wait, what is left of the deadline of the call minus a
+   * margin (10 % of it, at least 50 ms and at most 1 s), and 10 minutes. Without max_wait and without a deadline it is 60
+   * seconds. A max_wait of 0 looks without waiting. What was started goes on when the wait is over.
+   * Calls that a server does not know yet answer UNIMPLEMENTED; GetServerInfo lists those that work.
+   * </pre>
+   */
+  public static final class SupervisorBlockingV2Stub
+      extends io.grpc.stub.AbstractBlockingStub<SupervisorBlockingV2Stub> {
+    private SupervisorBlockingV2Stub(
+        io.grpc.Channel channel, io.grpc.CallOptions callOptions) {
+      super(channel, callOptions);
+    }
+
+    @java.lang.Override
+    protected SupervisorBlockingV2Stub build(
+        io.grpc.Channel channel, io.grpc.CallOptions callOptions) {
+      return new SupervisorBlockingV2Stub(channel, callOptions);
+    }
+
+    /**
+     * <pre>
+     * Who this server is, what it can do, and whether Redis and the process manager answer.
+     * </pre>
+     */
+    public hero.supervisor.v1.GetServerInfoResponse getServerInfo(hero.supervisor.v1.GetServerInfoRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getGetServerInfoMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Makes an actor and, unless told otherwise, starts it. The same definition again changes nothing.
+     * </pre>
+     */
+    public hero.supervisor.v1.CreateActorResponse createActor(hero.supervisor.v1.CreateActorRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getCreateActorMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Reads one actor.
+     * </pre>
+     */
+    public hero.supervisor.v1.GetActorResponse getActor(hero.supervisor.v1.GetActorRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getGetActorMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Lists actors of all machines by name.
+     * </pre>
+     */
+    public hero.supervisor.v1.ListActorsResponse listActors(hero.supervisor.v1.ListActorsRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getListActorsMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Changes the definition of an actor.
+     * </pre>
+     */
+    public hero.supervisor.v1.UpdateActorResponse updateActor(hero.supervisor.v1.UpdateActorRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getUpdateActorMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Drains, stops and forgets an actor.
+     * </pre>
+     */
+    public hero.supervisor.v1.DeleteActorResponse deleteActor(hero.supervisor.v1.DeleteActorRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getDeleteActorMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Starts an actor and waits until it is STATE_RUNNING.
+     * </pre>
+     */
+    public hero.supervisor.v1.StartActorResponse startActor(hero.supervisor.v1.StartActorRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getStartActorMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Stops an actor: it takes no new job, finishes those it has within drain_timeout, and ends.
+     * </pre>
+     */
+    public hero.supervisor.v1.StopActorResponse stopActor(hero.supervisor.v1.StopActorRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getStopActorMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Stops an actor as StopActor does, and starts it again.
+     * </pre>
+     */
+    public hero.supervisor.v1.RestartActorResponse restartActor(hero.supervisor.v1.RestartActorRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getRestartActorMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Starts many actors side by side, dependencies first. What became of each is in its result.
+     * </pre>
+     */
+    public hero.supervisor.v1.StartActorsResponse startActors(hero.supervisor.v1.StartActorsRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getStartActorsMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Stops many actors side by side. What became of each is in its result.
+     * </pre>
+     */
+    public hero.supervisor.v1.StopActorsResponse stopActors(hero.supervisor.v1.StopActorsRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getStopActorsMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Restarts many actors, all at once or a few at a time. What became of each is in its result.
+     * </pre>
+     */
+    public hero.supervisor.v1.RestartActorsResponse restartActors(hero.supervisor.v1.RestartActorsRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getRestartActorsMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Reads what an actor wrote, and follows it if asked to.
+     * </pre>
+     */
+    @io.grpc.ExperimentalApi("https://github.com/grpc/grpc-java/issues/10918")
+    public io.grpc.stub.BlockingClientCall<?, hero.supervisor.v1.StreamActorLogsResponse>
+        streamActorLogs(hero.supervisor.v1.StreamActorLogsRequest request) {
+      return io.grpc.stub.ClientCalls.blockingV2ServerStreamingCall(
+          getChannel(), getStreamActorLogsMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Reads every script type: its actors, its queue and its rules.
+     * </pre>
+     */
+    public hero.supervisor.v1.ListScriptTypesResponse listScriptTypes(hero.supervisor.v1.ListScriptTypesRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getListScriptTypesMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Reads one script type: its actors, its queue and its rules.
+     * </pre>
+     */
+    public hero.supervisor.v1.GetScriptTypeResponse getScriptType(hero.supervisor.v1.GetScriptTypeRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getGetScriptTypeMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Changes the rules of a script type.
+     * </pre>
+     */
+    public hero.supervisor.v1.UpdateScriptTypeResponse updateScriptType(hero.supervisor.v1.UpdateScriptTypeRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getUpdateScriptTypeMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Makes or removes actors of a script type until there are `replicas` on this machine. New ones are made from the
+     * template of the type; those that go are drained first, the longest idle one first.
+     * </pre>
+     */
+    public hero.supervisor.v1.ScaleActorsResponse scaleActors(hero.supervisor.v1.ScaleActorsRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getScaleActorsMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Stops handing out jobs of a script type. Jobs are still accepted, running ones finish.
+     * </pre>
+     */
+    public hero.supervisor.v1.PauseQueueResponse pauseQueue(hero.supervisor.v1.PauseQueueRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getPauseQueueMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Hands out jobs of a script type again.
+     * </pre>
+     */
+    public hero.supervisor.v1.ResumeQueueResponse resumeQueue(hero.supervisor.v1.ResumeQueueRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getResumeQueueMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Cancels waiting jobs of a script type.
+     * </pre>
+     */
+    public hero.supervisor.v1.PurgeQueueResponse purgeQueue(hero.supervisor.v1.PurgeQueueRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getPurgeQueueMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Pings actors now and reports on their health.
+     * </pre>
+     */
+    public hero.supervisor.v1.CheckHealthResponse checkHealth(hero.supervisor.v1.CheckHealthRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getCheckHealthMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Reports on the health of actors, and on every change of it.
+     * </pre>
+     */
+    @io.grpc.ExperimentalApi("https://github.com/grpc/grpc-java/issues/10918")
+    public io.grpc.stub.BlockingClientCall<?, hero.supervisor.v1.WatchHealthResponse>
+        watchHealth(hero.supervisor.v1.WatchHealthRequest request) {
+      return io.grpc.stub.ClientCalls.blockingV2ServerStreamingCall(
+          getChannel(), getWatchHealthMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Puts a job into its queue. Once this is answered the job is safe in Redis.
+     * </pre>
+     */
+    public hero.supervisor.v1.SubmitJobResponse submitJob(hero.supervisor.v1.SubmitJobRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getSubmitJobMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Puts many jobs into their queues. Good ones are accepted whatever the others are.
+     * </pre>
+     */
+    public hero.supervisor.v1.SubmitJobsResponse submitJobs(hero.supervisor.v1.SubmitJobsRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getSubmitJobsMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Submits a job and waits for its end. The job outlives the call: go on with AwaitJob when the wait was over first.
+     * </pre>
+     */
+    public hero.supervisor.v1.RunJobResponse runJob(hero.supervisor.v1.RunJobRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getRunJobMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Waits for the end of a job, whoever submitted it.
+     * </pre>
+     */
+    public hero.supervisor.v1.AwaitJobResponse awaitJob(hero.supervisor.v1.AwaitJobRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getAwaitJobMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Reads one job.
+     * </pre>
+     */
+    public hero.supervisor.v1.GetJobResponse getJob(hero.supervisor.v1.GetJobRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getGetJobMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Lists jobs, newest first.
+     * </pre>
+     */
+    public hero.supervisor.v1.ListJobsResponse listJobs(hero.supervisor.v1.ListJobsRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getListJobsMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Cancels a job, waiting or running. The script of a running job is killed.
+     * </pre>
+     */
+    public hero.supervisor.v1.CancelJobResponse cancelJob(hero.supervisor.v1.CancelJobRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getCancelJobMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Puts a job that failed or was cancelled into its queue once more.
+     * </pre>
+     */
+    public hero.supervisor.v1.RetryJobResponse retryJob(hero.supervisor.v1.RetryJobRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getRetryJobMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Removes the record of a job that has ended.
+     * </pre>
+     */
+    public hero.supervisor.v1.DeleteJobResponse deleteJob(hero.supervisor.v1.DeleteJobRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getDeleteJobMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Follows a job: the job as it is, its log lines, and the job again at its end.
+     * </pre>
+     */
+    @io.grpc.ExperimentalApi("https://github.com/grpc/grpc-java/issues/10918")
+    public io.grpc.stub.BlockingClientCall<?, hero.supervisor.v1.WatchJobResponse>
+        watchJob(hero.supervisor.v1.WatchJobRequest request) {
+      return io.grpc.stub.ClientCalls.blockingV2ServerStreamingCall(
+          getChannel(), getWatchJobMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Follows what happens: first what there is, then every event, in order and without gaps.
+     * </pre>
+     */
+    @io.grpc.ExperimentalApi("https://github.com/grpc/grpc-java/issues/10918")
+    public io.grpc.stub.BlockingClientCall<?, hero.supervisor.v1.WatchEventsResponse>
+        watchEvents(hero.supervisor.v1.WatchEventsRequest request) {
+      return io.grpc.stub.ClientCalls.blockingV2ServerStreamingCall(
+          getChannel(), getWatchEventsMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Reads past events.
+     * </pre>
+     */
+    public hero.supervisor.v1.ListEventsResponse listEvents(hero.supervisor.v1.ListEventsRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getListEventsMethod(), getCallOptions(), request);
+    }
+  }
+
+  /**
+   * A stub to allow clients to do limited synchronous rpc calls to service Supervisor.
+   * <pre>
+   * Keeps script actors alive and gives them jobs.
+   * Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
+   * Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
+   * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
+   * Waits: calls with `max_wait` answer OK as soon as what they wait for is true (WAIT_OUTCOME_DONE), or when the wait is
+   * over (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of max_wait, what is left of the deadline of the call minus a
+   * margin (10 % of it, at least 50 ms and at most 1 s), and 10 minutes. Without max_wait and without a deadline it is 60
+   * seconds. A max_wait of 0 looks without waiting. What was started goes on when the wait is over.
+   * Calls that a server does not know yet answer UNIMPLEMENTED; GetServerInfo lists those that work.
+   * </pre>
+   */
+  public static final class SupervisorBlockingStub
+      extends io.grpc.stub.AbstractBlockingStub<SupervisorBlockingStub> {
+    private SupervisorBlockingStub(
+        io.grpc.Channel channel, io.grpc.CallOptions callOptions) {
+      super(channel, callOptions);
+    }
+
+    @java.lang.Override
+    protected SupervisorBlockingStub build(
+        io.grpc.Channel channel, io.grpc.CallOptions callOptions) {
+      return new SupervisorBlockingStub(channel, callOptions);
+    }
+
+    /**
+     * <pre>
+     * Who this server is, what it can do, and whether Redis and the process manager answer.
+     * </pre>
+     */
+    public hero.supervisor.v1.GetServerInfoResponse getServerInfo(hero.supervisor.v1.GetServerInfoRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getGetServerInfoMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Makes an actor and, unless told otherwise, starts it. The same definition again changes nothing.
+     * </pre>
+     */
+    public hero.supervisor.v1.CreateActorResponse createActor(hero.supervisor.v1.CreateActorRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getCreateActorMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Reads one actor.
+     * </pre>
+     */
+    public hero.supervisor.v1.GetActorResponse getActor(hero.supervisor.v1.GetActorRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getGetActorMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Lists actors of all machines by name.
+     * </pre>
+     */
+    public hero.supervisor.v1.ListActorsResponse listActors(hero.supervisor.v1.ListActorsRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getListActorsMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Changes the definition of an actor.
+     * </pre>
+     */
+    public hero.supervisor.v1.UpdateActorResponse updateActor(hero.supervisor.v1.UpdateActorRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getUpdateActorMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Drains, stops and forgets an actor.
+     * </pre>
+     */
+    public hero.supervisor.v1.DeleteActorResponse deleteActor(hero.supervisor.v1.DeleteActorRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getDeleteActorMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Starts an actor and waits until it is STATE_RUNNING.
+     * </pre>
+     */
+    public hero.supervisor.v1.StartActorResponse startActor(hero.supervisor.v1.StartActorRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getStartActorMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Stops an actor: it takes no new job, finishes those it has within drain_timeout, and ends.
+     * </pre>
+     */
+    public hero.supervisor.v1.StopActorResponse stopActor(hero.supervisor.v1.StopActorRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getStopActorMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Stops an actor as StopActor does, and starts it again.
+     * </pre>
+     */
+    public hero.supervisor.v1.RestartActorResponse restartActor(hero.supervisor.v1.RestartActorRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getRestartActorMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Starts many actors side by side, dependencies first. What became of each is in its result.
+     * </pre>
+     */
+    public hero.supervisor.v1.StartActorsResponse startActors(hero.supervisor.v1.StartActorsRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getStartActorsMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Stops many actors side by side. What became of each is in its result.
+     * </pre>
+     */
+    public hero.supervisor.v1.StopActorsResponse stopActors(hero.supervisor.v1.StopActorsRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getStopActorsMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Restarts many actors, all at once or a few at a time. What became of each is in its result.
+     * </pre>
+     */
+    public hero.supervisor.v1.RestartActorsResponse restartActors(hero.supervisor.v1.RestartActorsRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getRestartActorsMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Reads what an actor wrote, and follows it if asked to.
+     * </pre>
+     */
+    public java.util.Iterator<hero.supervisor.v1.StreamActorLogsResponse> streamActorLogs(
+        hero.supervisor.v1.StreamActorLogsRequest request) {
+      return io.grpc.stub.ClientCalls.blockingServerStreamingCall(
+          getChannel(), getStreamActorLogsMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Reads every script type: its actors, its queue and its rules.
+     * </pre>
+     */
+    public hero.supervisor.v1.ListScriptTypesResponse listScriptTypes(hero.supervisor.v1.ListScriptTypesRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getListScriptTypesMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Reads one script type: its actors, its queue and its rules.
+     * </pre>
+     */
+    public hero.supervisor.v1.GetScriptTypeResponse getScriptType(hero.supervisor.v1.GetScriptTypeRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getGetScriptTypeMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Changes the rules of a script type.
+     * </pre>
+     */
+    public hero.supervisor.v1.UpdateScriptTypeResponse updateScriptType(hero.supervisor.v1.UpdateScriptTypeRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getUpdateScriptTypeMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Makes or removes actors of a script type until there are `replicas` on this machine. New ones are made from the
+     * template of the type; those that go are drained first, the longest idle one first.
+     * </pre>
+     */
+    public hero.supervisor.v1.ScaleActorsResponse scaleActors(hero.supervisor.v1.ScaleActorsRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getScaleActorsMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Stops handing out jobs of a script type. Jobs are still accepted, running ones finish.
+     * </pre>
+     */
+    public hero.supervisor.v1.PauseQueueResponse pauseQueue(hero.supervisor.v1.PauseQueueRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getPauseQueueMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Hands out jobs of a script type again.
+     * </pre>
+     */
+    public hero.supervisor.v1.ResumeQueueResponse resumeQueue(hero.supervisor.v1.ResumeQueueRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getResumeQueueMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Cancels waiting jobs of a script type.
+     * </pre>
+     */
+    public hero.supervisor.v1.PurgeQueueResponse purgeQueue(hero.supervisor.v1.PurgeQueueRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getPurgeQueueMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Pings actors now and reports on their health.
+     * </pre>
+     */
+    public hero.supervisor.v1.CheckHealthResponse checkHealth(hero.supervisor.v1.CheckHealthRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getCheckHealthMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Reports on the health of actors, and on every change of it.
+     * </pre>
+     */
+    public java.util.Iterator<hero.supervisor.v1.WatchHealthResponse> watchHealth(
+        hero.supervisor.v1.WatchHealthRequest request) {
+      return io.grpc.stub.ClientCalls.blockingServerStreamingCall(
+          getChannel(), getWatchHealthMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Puts a job into its queue. Once this is answered the job is safe in Redis.
+     * </pre>
+     */
+    public hero.supervisor.v1.SubmitJobResponse submitJob(hero.supervisor.v1.SubmitJobRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getSubmitJobMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Puts many jobs into their queues. Good ones are accepted whatever the others are.
+     * </pre>
+     */
+    public hero.supervisor.v1.SubmitJobsResponse submitJobs(hero.supervisor.v1.SubmitJobsRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getSubmitJobsMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Submits a job and waits for its end. The job outlives the call: go on with AwaitJob when the wait was over first.
+     * </pre>
+     */
+    public hero.supervisor.v1.RunJobResponse runJob(hero.supervisor.v1.RunJobRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getRunJobMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Waits for the end of a job, whoever submitted it.
+     * </pre>
+     */
+    public hero.supervisor.v1.AwaitJobResponse awaitJob(hero.supervisor.v1.AwaitJobRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getAwaitJobMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Reads one job.
+     * </pre>
+     */
+    public hero.supervisor.v1.GetJobResponse getJob(hero.supervisor.v1.GetJobRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getGetJobMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Lists jobs, newest first.
+     * </pre>
+     */
+    public hero.supervisor.v1.ListJobsResponse listJobs(hero.supervisor.v1.ListJobsRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getListJobsMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Cancels a job, waiting or running. The script of a running job is killed.
+     * </pre>
+     */
+    public hero.supervisor.v1.CancelJobResponse cancelJob(hero.supervisor.v1.CancelJobRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getCancelJobMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Puts a job that failed or was cancelled into its queue once more.
+     * </pre>
+     */
+    public hero.supervisor.v1.RetryJobResponse retryJob(hero.supervisor.v1.RetryJobRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getRetryJobMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Removes the record of a job that has ended.
+     * </pre>
+     */
+    public hero.supervisor.v1.DeleteJobResponse deleteJob(hero.supervisor.v1.DeleteJobRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getDeleteJobMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Follows a job: the job as it is, its log lines, and the job again at its end.
+     * </pre>
+     */
+    public java.util.Iterator<hero.supervisor.v1.WatchJobResponse> watchJob(
+        hero.supervisor.v1.WatchJobRequest request) {
+      return io.grpc.stub.ClientCalls.blockingServerStreamingCall(
+          getChannel(), getWatchJobMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Follows what happens: first what there is, then every event, in order and without gaps.
+     * </pre>
+     */
+    public java.util.Iterator<hero.supervisor.v1.WatchEventsResponse> watchEvents(
+        hero.supervisor.v1.WatchEventsRequest request) {
+      return io.grpc.stub.ClientCalls.blockingServerStreamingCall(
+          getChannel(), getWatchEventsMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Reads past events.
+     * </pre>
+     */
+    public hero.supervisor.v1.ListEventsResponse listEvents(hero.supervisor.v1.ListEventsRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getListEventsMethod(), getCallOptions(), request);
+    }
+  }
+
+  /**
+   * A stub to allow clients to do ListenableFuture-style rpc calls to service Supervisor.
+   * <pre>
+   * Keeps script actors alive and gives them jobs.
+   * Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
+   * Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
+   * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
+   * Waits: calls with `max_wait` answer OK as soon as what they wait for is true (WAIT_OUTCOME_DONE), or when the wait is
+   * over (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of max_wait, what is left of the deadline of the call minus a
+   * margin (10 % of it, at least 50 ms and at most 1 s), and 10 minutes. Without max_wait and without a deadline it is 60
+   * seconds. A max_wait of 0 looks without waiting. What was started goes on when the wait is over.
+   * Calls that a server does not know yet answer UNIMPLEMENTED; GetServerInfo lists those that work.
+   * </pre>
+   */
+  public static final class SupervisorFutureStub
+      extends io.grpc.stub.AbstractFutureStub<SupervisorFutureStub> {
+    private SupervisorFutureStub(
+        io.grpc.Channel channel, io.grpc.CallOptions callOptions) {
+      super(channel, callOptions);
+    }
+
+    @java.lang.Override
+    protected SupervisorFutureStub build(
+        io.grpc.Channel channel, io.grpc.CallOptions callOptions) {
+      return new SupervisorFutureStub(channel, callOptions);
+    }
+
+    /**
+     * <pre>
+     * Who this server is, what it can do, and whether Redis and the process manager answer.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.GetServerInfoResponse> getServerInfo(
+        hero.supervisor.v1.GetServerInfoRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getGetServerInfoMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Makes an actor and, unless told otherwise, starts it. The same definition again changes nothing.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.CreateActorResponse> createActor(
+        hero.supervisor.v1.CreateActorRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getCreateActorMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Reads one actor.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.GetActorResponse> getActor(
+        hero.supervisor.v1.GetActorRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getGetActorMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Lists actors of all machines by name.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.ListActorsResponse> listActors(
+        hero.supervisor.v1.ListActorsRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getListActorsMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Changes the definition of an actor.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.UpdateActorResponse> updateActor(
+        hero.supervisor.v1.UpdateActorRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getUpdateActorMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Drains, stops and forgets an actor.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.DeleteActorResponse> deleteActor(
+        hero.supervisor.v1.DeleteActorRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getDeleteActorMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Starts an actor and waits until it is STATE_RUNNING.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.StartActorResponse> startActor(
+        hero.supervisor.v1.StartActorRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getStartActorMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Stops an actor: it takes no new job, finishes those it has within drain_timeout, and ends.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.StopActorResponse> stopActor(
+        hero.supervisor.v1.StopActorRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getStopActorMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Stops an actor as StopActor does, and starts it again.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.RestartActorResponse> restartActor(
+        hero.supervisor.v1.RestartActorRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getRestartActorMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Starts many actors side by side, dependencies first. What became of each is in its result.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.StartActorsResponse> startActors(
+        hero.supervisor.v1.StartActorsRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getStartActorsMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Stops many actors side by side. What became of each is in its result.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.StopActorsResponse> stopActors(
+        hero.supervisor.v1.StopActorsRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getStopActorsMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Restarts many actors, all at once or a few at a time. What became of each is in its result.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.RestartActorsResponse> restartActors(
+        hero.supervisor.v1.RestartActorsRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getRestartActorsMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Reads every script type: its actors, its queue and its rules.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.ListScriptTypesResponse> listScriptTypes(
+        hero.supervisor.v1.ListScriptTypesRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getListScriptTypesMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Reads one script type: its actors, its queue and its rules.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.GetScriptTypeResponse> getScriptType(
+        hero.supervisor.v1.GetScriptTypeRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getGetScriptTypeMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Changes the rules of a script type.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.UpdateScriptTypeResponse> updateScriptType(
+        hero.supervisor.v1.UpdateScriptTypeRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getUpdateScriptTypeMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Makes or removes actors of a script type until there are `replicas` on this machine. New ones are made from the
+     * template of the type; those that go are drained first, the longest idle one first.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.ScaleActorsResponse> scaleActors(
+        hero.supervisor.v1.ScaleActorsRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getScaleActorsMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Stops handing out jobs of a script type. Jobs are still accepted, running ones finish.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.PauseQueueResponse> pauseQueue(
+        hero.supervisor.v1.PauseQueueRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getPauseQueueMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Hands out jobs of a script type again.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.ResumeQueueResponse> resumeQueue(
+        hero.supervisor.v1.ResumeQueueRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getResumeQueueMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Cancels waiting jobs of a script type.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.PurgeQueueResponse> purgeQueue(
+        hero.supervisor.v1.PurgeQueueRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getPurgeQueueMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Pings actors now and reports on their health.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.CheckHealthResponse> checkHealth(
+        hero.supervisor.v1.CheckHealthRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getCheckHealthMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Puts a job into its queue. Once this is answered the job is safe in Redis.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.SubmitJobResponse> submitJob(
+        hero.supervisor.v1.SubmitJobRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getSubmitJobMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Puts many jobs into their queues. Good ones are accepted whatever the others are.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.SubmitJobsResponse> submitJobs(
+        hero.supervisor.v1.SubmitJobsRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getSubmitJobsMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Submits a job and waits for its end. The job outlives the call: go on with AwaitJob when the wait was over first.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.RunJobResponse> runJob(
+        hero.supervisor.v1.RunJobRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getRunJobMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Waits for the end of a job, whoever submitted it.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.AwaitJobResponse> awaitJob(
+        hero.supervisor.v1.AwaitJobRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getAwaitJobMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Reads one job.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.GetJobResponse> getJob(
+        hero.supervisor.v1.GetJobRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getGetJobMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Lists jobs, newest first.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.ListJobsResponse> listJobs(
+        hero.supervisor.v1.ListJobsRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getListJobsMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Cancels a job, waiting or running. The script of a running job is killed.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.CancelJobResponse> cancelJob(
+        hero.supervisor.v1.CancelJobRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getCancelJobMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Puts a job that failed or was cancelled into its queue once more.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.RetryJobResponse> retryJob(
+        hero.supervisor.v1.RetryJobRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getRetryJobMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Removes the record of a job that has ended.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.DeleteJobResponse> deleteJob(
+        hero.supervisor.v1.DeleteJobRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getDeleteJobMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Reads past events.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.ListEventsResponse> listEvents(
+        hero.supervisor.v1.ListEventsRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getListEventsMethod(), getCallOptions()), request);
+    }
+  }
+
+  private static final int METHODID_GET_SERVER_INFO = 0;
+  private static final int METHODID_CREATE_ACTOR = 1;
+  private static final int METHODID_GET_ACTOR = 2;
+  private static final int METHODID_LIST_ACTORS = 3;
+  private static final int METHODID_UPDATE_ACTOR = 4;
+  private static final int METHODID_DELETE_ACTOR = 5;
+  private static final int METHODID_START_ACTOR = 6;
+  private static final int METHODID_STOP_ACTOR = 7;
+  private static final int METHODID_RESTART_ACTOR = 8;
+  private static final int METHODID_START_ACTORS = 9;
+  private static final int METHODID_STOP_ACTORS = 10;
+  private static final int METHODID_RESTART_ACTORS = 11;
+  private static final int METHODID_STREAM_ACTOR_LOGS = 12;
+  private static final int METHODID_LIST_SCRIPT_TYPES = 13;
+  private static final int METHODID_GET_SCRIPT_TYPE = 14;
+  private static final int METHODID_UPDATE_SCRIPT_TYPE = 15;
+  private static final int METHODID_SCALE_ACTORS = 16;
+  private static final int METHODID_PAUSE_QUEUE = 17;
+  private static final int METHODID_RESUME_QUEUE = 18;
+  private static final int METHODID_PURGE_QUEUE = 19;
+  private static final int METHODID_CHECK_HEALTH = 20;
+  private static final int METHODID_WATCH_HEALTH = 21;
+  private static final int METHODID_SUBMIT_JOB = 22;
+  private static final int METHODID_SUBMIT_JOBS = 23;
+  private static final int METHODID_RUN_JOB = 24;
+  private static final int METHODID_AWAIT_JOB = 25;
+  private static final int METHODID_GET_JOB = 26;
+  private static final int METHODID_LIST_JOBS = 27;
+  private static final int METHODID_CANCEL_JOB = 28;
+  private static final int METHODID_RETRY_JOB = 29;
+  private static final int METHODID_DELETE_JOB = 30;
+  private static final int METHODID_WATCH_JOB = 31;
+  private static final int METHODID_WATCH_EVENTS = 32;
+  private static final int METHODID_LIST_EVENTS = 33;
+
+  private static final class MethodHandlers<Req, Resp> implements
+      io.grpc.stub.ServerCalls.UnaryMethod<Req, Resp>,
+      io.grpc.stub.ServerCalls.ServerStreamingMethod<Req, Resp>,
+      io.grpc.stub.ServerCalls.ClientStreamingMethod<Req, Resp>,
+      io.grpc.stub.ServerCalls.BidiStreamingMethod<Req, Resp> {
+    private final AsyncService serviceImpl;
+    private final int methodId;
+
+    MethodHandlers(AsyncService serviceImpl, int methodId) {
+      this.serviceImpl = serviceImpl;
+      this.methodId = methodId;
+    }
+
+    @java.lang.Override
+    @java.lang.SuppressWarnings("unchecked")
+    public void invoke(Req request, io.grpc.stub.StreamObserver<Resp> responseObserver) {
+      switch (methodId) {
+        case METHODID_GET_SERVER_INFO:
+          serviceImpl.getServerInfo((hero.supervisor.v1.GetServerInfoRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.GetServerInfoResponse>) responseObserver);
+          break;
+        case METHODID_CREATE_ACTOR:
+          serviceImpl.createActor((hero.supervisor.v1.CreateActorRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.CreateActorResponse>) responseObserver);
+          break;
+        case METHODID_GET_ACTOR:
+          serviceImpl.getActor((hero.supervisor.v1.GetActorRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.GetActorResponse>) responseObserver);
+          break;
+        case METHODID_LIST_ACTORS:
+          serviceImpl.listActors((hero.supervisor.v1.ListActorsRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.ListActorsResponse>) responseObserver);
+          break;
+        case METHODID_UPDATE_ACTOR:
+          serviceImpl.updateActor((hero.supervisor.v1.UpdateActorRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.UpdateActorResponse>) responseObserver);
+          break;
+        case METHODID_DELETE_ACTOR:
+          serviceImpl.deleteActor((hero.supervisor.v1.DeleteActorRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.DeleteActorResponse>) responseObserver);
+          break;
+        case METHODID_START_ACTOR:
+          serviceImpl.startActor((hero.supervisor.v1.StartActorRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.StartActorResponse>) responseObserver);
+          break;
+        case METHODID_STOP_ACTOR:
+          serviceImpl.stopActor((hero.supervisor.v1.StopActorRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.StopActorResponse>) responseObserver);
+          break;
+        case METHODID_RESTART_ACTOR:
+          serviceImpl.restartActor((hero.supervisor.v1.RestartActorRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.RestartActorResponse>) responseObserver);
+          break;
+        case METHODID_START_ACTORS:
+          serviceImpl.startActors((hero.supervisor.v1.StartActorsRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.StartActorsResponse>) responseObserver);
+          break;
+        case METHODID_STOP_ACTORS:
+          serviceImpl.stopActors((hero.supervisor.v1.StopActorsRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.StopActorsResponse>) responseObserver);
+          break;
+        case METHODID_RESTART_ACTORS:
+          serviceImpl.restartActors((hero.supervisor.v1.RestartActorsRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.RestartActorsResponse>) responseObserver);
+          break;
+        case METHODID_STREAM_ACTOR_LOGS:
+          serviceImpl.streamActorLogs((hero.supervisor.v1.StreamActorLogsRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.StreamActorLogsResponse>) responseObserver);
+          break;
+        case METHODID_LIST_SCRIPT_TYPES:
+          serviceImpl.listScriptTypes((hero.supervisor.v1.ListScriptTypesRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.ListScriptTypesResponse>) responseObserver);
+          break;
+        case METHODID_GET_SCRIPT_TYPE:
+          serviceImpl.getScriptType((hero.supervisor.v1.GetScriptTypeRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.GetScriptTypeResponse>) responseObserver);
+          break;
+        case METHODID_UPDATE_SCRIPT_TYPE:
+          serviceImpl.updateScriptType((hero.supervisor.v1.UpdateScriptTypeRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.UpdateScriptTypeResponse>) responseObserver);
+          break;
+        case METHODID_SCALE_ACTORS:
+          serviceImpl.scaleActors((hero.supervisor.v1.ScaleActorsRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.ScaleActorsResponse>) responseObserver);
+          break;
+        case METHODID_PAUSE_QUEUE:
+          serviceImpl.pauseQueue((hero.supervisor.v1.PauseQueueRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.PauseQueueResponse>) responseObserver);
+          break;
+        case METHODID_RESUME_QUEUE:
+          serviceImpl.resumeQueue((hero.supervisor.v1.ResumeQueueRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.ResumeQueueResponse>) responseObserver);
+          break;
+        case METHODID_PURGE_QUEUE:
+          serviceImpl.purgeQueue((hero.supervisor.v1.PurgeQueueRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.PurgeQueueResponse>) responseObserver);
+          break;
+        case METHODID_CHECK_HEALTH:
+          serviceImpl.checkHealth((hero.supervisor.v1.CheckHealthRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.CheckHealthResponse>) responseObserver);
+          break;
+        case METHODID_WATCH_HEALTH:
+          serviceImpl.watchHealth((hero.supervisor.v1.WatchHealthRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.WatchHealthResponse>) responseObserver);
+          break;
+        case METHODID_SUBMIT_JOB:
+          serviceImpl.submitJob((hero.supervisor.v1.SubmitJobRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.SubmitJobResponse>) responseObserver);
+          break;
+        case METHODID_SUBMIT_JOBS:
+          serviceImpl.submitJobs((hero.supervisor.v1.SubmitJobsRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.SubmitJobsResponse>) responseObserver);
+          break;
+        case METHODID_RUN_JOB:
+          serviceImpl.runJob((hero.supervisor.v1.RunJobRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.RunJobResponse>) responseObserver);
+          break;
+        case METHODID_AWAIT_JOB:
+          serviceImpl.awaitJob((hero.supervisor.v1.AwaitJobRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.AwaitJobResponse>) responseObserver);
+          break;
+        case METHODID_GET_JOB:
+          serviceImpl.getJob((hero.supervisor.v1.GetJobRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.GetJobResponse>) responseObserver);
+          break;
+        case METHODID_LIST_JOBS:
+          serviceImpl.listJobs((hero.supervisor.v1.ListJobsRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.ListJobsResponse>) responseObserver);
+          break;
+        case METHODID_CANCEL_JOB:
+          serviceImpl.cancelJob((hero.supervisor.v1.CancelJobRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.CancelJobResponse>) responseObserver);
+          break;
+        case METHODID_RETRY_JOB:
+          serviceImpl.retryJob((hero.supervisor.v1.RetryJobRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.RetryJobResponse>) responseObserver);
+          break;
+        case METHODID_DELETE_JOB:
+          serviceImpl.deleteJob((hero.supervisor.v1.DeleteJobRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.DeleteJobResponse>) responseObserver);
+          break;
+        case METHODID_WATCH_JOB:
+          serviceImpl.watchJob((hero.supervisor.v1.WatchJobRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.WatchJobResponse>) responseObserver);
+          break;
+        case METHODID_WATCH_EVENTS:
+          serviceImpl.watchEvents((hero.supervisor.v1.WatchEventsRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.WatchEventsResponse>) responseObserver);
+          break;
+        case METHODID_LIST_EVENTS:
+          serviceImpl.listEvents((hero.supervisor.v1.ListEventsRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.ListEventsResponse>) responseObserver);
+          break;
+        default:
+          throw new AssertionError();
+      }
+    }
+
+    @java.lang.Override
+    @java.lang.SuppressWarnings("unchecked")
+    public io.grpc.stub.StreamObserver<Req> invoke(
+        io.grpc.stub.StreamObserver<Resp> responseObserver) {
+      switch (methodId) {
+        default:
+          throw new AssertionError();
+      }
+    }
+  }
+
+  public static final io.grpc.ServerServiceDefinition bindService(AsyncService service) {
+    return io.grpc.ServerServiceDefinition.builder(getServiceDescriptor())
+        .addMethod(
+          getGetServerInfoMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.GetServerInfoRequest,
+              hero.supervisor.v1.GetServerInfoResponse>(
+                service, METHODID_GET_SERVER_INFO)))
+        .addMethod(
+          getCreateActorMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.CreateActorRequest,
+              hero.supervisor.v1.CreateActorResponse>(
+                service, METHODID_CREATE_ACTOR)))
+        .addMethod(
+          getGetActorMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.GetActorRequest,
+              hero.supervisor.v1.GetActorResponse>(
+                service, METHODID_GET_ACTOR)))
+        .addMethod(
+          getListActorsMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.ListActorsRequest,
+              hero.supervisor.v1.ListActorsResponse>(
+                service, METHODID_LIST_ACTORS)))
+        .addMethod(
+          getUpdateActorMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.UpdateActorRequest,
+              hero.supervisor.v1.UpdateActorResponse>(
+                service, METHODID_UPDATE_ACTOR)))
+        .addMethod(
+          getDeleteActorMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.DeleteActorRequest,
+              hero.supervisor.v1.DeleteActorResponse>(
+                service, METHODID_DELETE_ACTOR)))
+        .addMethod(
+          getStartActorMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.StartActorRequest,
+              hero.supervisor.v1.StartActorResponse>(
+                service, METHODID_START_ACTOR)))
+        .addMethod(
+          getStopActorMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.StopActorRequest,
+              hero.supervisor.v1.StopActorResponse>(
+                service, METHODID_STOP_ACTOR)))
+        .addMethod(
+          getRestartActorMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.RestartActorRequest,
+              hero.supervisor.v1.RestartActorResponse>(
+                service, METHODID_RESTART_ACTOR)))
+        .addMethod(
+          getStartActorsMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.StartActorsRequest,
+              hero.supervisor.v1.StartActorsResponse>(
+                service, METHODID_START_ACTORS)))
+        .addMethod(
+          getStopActorsMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.StopActorsRequest,
+              hero.supervisor.v1.StopActorsResponse>(
+                service, METHODID_STOP_ACTORS)))
+        .addMethod(
+          getRestartActorsMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.RestartActorsRequest,
+              hero.supervisor.v1.RestartActorsResponse>(
+                service, METHODID_RESTART_ACTORS)))
+        .addMethod(
+          getStreamActorLogsMethod(),
+          io.grpc.stub.ServerCalls.asyncServerStreamingCall(
+            new MethodHandlers<
+              hero.supervisor.v1.StreamActorLogsRequest,
+              hero.supervisor.v1.StreamActorLogsResponse>(
+                service, METHODID_STREAM_ACTOR_LOGS)))
+        .addMethod(
+          getListScriptTypesMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.ListScriptTypesRequest,
+              hero.supervisor.v1.ListScriptTypesResponse>(
+                service, METHODID_LIST_SCRIPT_TYPES)))
+        .addMethod(
+          getGetScriptTypeMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.GetScriptTypeRequest,
+              hero.supervisor.v1.GetScriptTypeResponse>(
+                service, METHODID_GET_SCRIPT_TYPE)))
+        .addMethod(
+          getUpdateScriptTypeMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.UpdateScriptTypeRequest,
+              hero.supervisor.v1.UpdateScriptTypeResponse>(
+                service, METHODID_UPDATE_SCRIPT_TYPE)))
+        .addMethod(
+          getScaleActorsMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.ScaleActorsRequest,
+              hero.supervisor.v1.ScaleActorsResponse>(
+                service, METHODID_SCALE_ACTORS)))
+        .addMethod(
+          getPauseQueueMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.PauseQueueRequest,
+              hero.supervisor.v1.PauseQueueResponse>(
+                service, METHODID_PAUSE_QUEUE)))
+        .addMethod(
+          getResumeQueueMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.ResumeQueueRequest,
+              hero.supervisor.v1.ResumeQueueResponse>(
+                service, METHODID_RESUME_QUEUE)))
+        .addMethod(
+          getPurgeQueueMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.PurgeQueueRequest,
+              hero.supervisor.v1.PurgeQueueResponse>(
+                service, METHODID_PURGE_QUEUE)))
+        .addMethod(
+          getCheckHealthMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.CheckHealthRequest,
+              hero.supervisor.v1.CheckHealthResponse>(
+                service, METHODID_CHECK_HEALTH)))
+        .addMethod(
+          getWatchHealthMethod(),
+          io.grpc.stub.ServerCalls.asyncServerStreamingCall(
+            new MethodHandlers<
+              hero.supervisor.v1.WatchHealthRequest,
+              hero.supervisor.v1.WatchHealthResponse>(
+                service, METHODID_WATCH_HEALTH)))
+        .addMethod(
+          getSubmitJobMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.SubmitJobRequest,
+              hero.supervisor.v1.SubmitJobResponse>(
+                service, METHODID_SUBMIT_JOB)))
+        .addMethod(
+          getSubmitJobsMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.SubmitJobsRequest,
+              hero.supervisor.v1.SubmitJobsResponse>(
+                service, METHODID_SUBMIT_JOBS)))
+        .addMethod(
+          getRunJobMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.RunJobRequest,
+              hero.supervisor.v1.RunJobResponse>(
+                service, METHODID_RUN_JOB)))
+        .addMethod(
+          getAwaitJobMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.AwaitJobRequest,
+              hero.supervisor.v1.AwaitJobResponse>(
+                service, METHODID_AWAIT_JOB)))
+        .addMethod(
+          getGetJobMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.GetJobRequest,
+              hero.supervisor.v1.GetJobResponse>(
+                service, METHODID_GET_JOB)))
+        .addMethod(
+          getListJobsMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.ListJobsRequest,
+              hero.supervisor.v1.ListJobsResponse>(
+                service, METHODID_LIST_JOBS)))
+        .addMethod(
+          getCancelJobMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.CancelJobRequest,
+              hero.supervisor.v1.CancelJobResponse>(
+                service, METHODID_CANCEL_JOB)))
+        .addMethod(
+          getRetryJobMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.RetryJobRequest,
+              hero.supervisor.v1.RetryJobResponse>(
+                service, METHODID_RETRY_JOB)))
+        .addMethod(
+          getDeleteJobMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.DeleteJobRequest,
+              hero.supervisor.v1.DeleteJobResponse>(
+                service, METHODID_DELETE_JOB)))
+        .addMethod(
+          getWatchJobMethod(),
+          io.grpc.stub.ServerCalls.asyncServerStreamingCall(
+            new MethodHandlers<
+              hero.supervisor.v1.WatchJobRequest,
+              hero.supervisor.v1.WatchJobResponse>(
+                service, METHODID_WATCH_JOB)))
+        .addMethod(
+          getWatchEventsMethod(),
+          io.grpc.stub.ServerCalls.asyncServerStreamingCall(
+            new MethodHandlers<
+              hero.supervisor.v1.WatchEventsRequest,
+              hero.supervisor.v1.WatchEventsResponse>(
+                service, METHODID_WATCH_EVENTS)))
+        .addMethod(
+          getListEventsMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.ListEventsRequest,
+              hero.supervisor.v1.ListEventsResponse>(
+                service, METHODID_LIST_EVENTS)))
+        .build();
+  }
+
+  private static abstract class SupervisorBaseDescriptorSupplier
+      implements io.grpc.protobuf.ProtoFileDescriptorSupplier, io.grpc.protobuf.ProtoServiceDescriptorSupplier {
+    SupervisorBaseDescriptorSupplier() {}
+
+    @java.lang.Override
+    public com.google.protobuf.Descriptors.FileDescriptor getFileDescriptor() {
+      return hero.supervisor.v1.SupervisorServiceProto.getDescriptor();
+    }
+
+    @java.lang.Override
+    public com.google.protobuf.Descriptors.ServiceDescriptor getServiceDescriptor() {
+      return getFileDescriptor().findServiceByName("Supervisor");
+    }
+  }
+
+  private static final class SupervisorFileDescriptorSupplier
+      extends SupervisorBaseDescriptorSupplier {
+    SupervisorFileDescriptorSupplier() {}
+  }
+
+  private static final class SupervisorMethodDescriptorSupplier
+      extends SupervisorBaseDescriptorSupplier
+      implements io.grpc.protobuf.ProtoMethodDescriptorSupplier {
+    private final java.lang.String methodName;
+
+    SupervisorMethodDescriptorSupplier(java.lang.String methodName) {
+      this.methodName = methodName;
+    }
+
+    @java.lang.Override
+    public com.google.protobuf.Descriptors.MethodDescriptor getMethodDescriptor() {
+      return getServiceDescriptor().findMethodByName(methodName);
+    }
+  }
+
+  private static volatile io.grpc.ServiceDescriptor serviceDescriptor;
+
+  public static io.grpc.ServiceDescriptor getServiceDescriptor() {
+    io.grpc.ServiceDescriptor result = serviceDescriptor;
+    if (result == null) {
+      synchronized (SupervisorGrpc.class) {
+        result = serviceDescriptor;
+        if (result == null) {
+          serviceDescriptor = result = io.grpc.ServiceDescriptor.newBuilder(SERVICE_NAME)
+              .setSchemaDescriptor(new SupervisorFileDescriptorSupplier())
+              .addMethod(getGetServerInfoMethod())
+              .addMethod(getCreateActorMethod())
+              .addMethod(getGetActorMethod())
+              .addMethod(getListActorsMethod())
+              .addMethod(getUpdateActorMethod())
+              .addMethod(getDeleteActorMethod())
+              .addMethod(getStartActorMethod())
+              .addMethod(getStopActorMethod())
+              .addMethod(getRestartActorMethod())
+              .addMethod(getStartActorsMethod())
+              .addMethod(getStopActorsMethod())
+              .addMethod(getRestartActorsMethod())
+              .addMethod(getStreamActorLogsMethod())
+              .addMethod(getListScriptTypesMethod())
+              .addMethod(getGetScriptTypeMethod())
+              .addMethod(getUpdateScriptTypeMethod())
+              .addMethod(getScaleActorsMethod())
+              .addMethod(getPauseQueueMethod())
+              .addMethod(getResumeQueueMethod())
+              .addMethod(getPurgeQueueMethod())
+              .addMethod(getCheckHealthMethod())
+              .addMethod(getWatchHealthMethod())
+              .addMethod(getSubmitJobMethod())
+              .addMethod(getSubmitJobsMethod())
+              .addMethod(getRunJobMethod())
+              .addMethod(getAwaitJobMethod())
+              .addMethod(getGetJobMethod())
+              .addMethod(getListJobsMethod())
+              .addMethod(getCancelJobMethod())
+              .addMethod(getRetryJobMethod())
+              .addMethod(getDeleteJobMethod())
+              .addMethod(getWatchJobMethod())
+              .addMethod(getWatchEventsMethod())
+              .addMethod(getListEventsMethod())
+              .build();
+        }
+      }
+    }
+    return result;
+  }
+}
