@@ -33,10 +33,27 @@ pub enum Concurrency {
     Several(usize),
 }
 
-/// Arguments of an actor.
+/// What one kind of engine wants to be told on the command line of its actor.
+pub trait EngineFlags: Args + std::fmt::Debug + Send + 'static {
+    /// The same for the command line of an engine host, which has no environment: whatever is looked up in one (a
+    /// program in `PATH`, for instance) is looked up here.
+    fn host_args(&self) -> Vec<OsString>;
+}
+
+/// An engine that wants to know nothing.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct NoFlags {}
+
+impl EngineFlags for NoFlags {
+    fn host_args(&self) -> Vec<OsString> {
+        Vec::new()
+    }
+}
+
+/// Arguments of an actor with an engine that has flags `F`.
 #[derive(Debug, Parser)]
 #[command(version, disable_help_subcommand = true)]
-pub struct ActorArgs {
+pub struct ActorArgs<F: EngineFlags = NoFlags> {
     /// Redis that holds the jobs: redis://, rediss:// or unix:// with a path.
     #[arg(
         long,
@@ -67,6 +84,10 @@ pub struct ActorArgs {
     #[command(flatten)]
     pub limits: LimitArgs,
 
+    /// What the engine wants to know.
+    #[command(flatten)]
+    pub engine: F,
+
     /// Runs as the engine host of an actor.
     #[arg(long, hide = true)]
     pub host: bool,
@@ -94,9 +115,9 @@ pub struct LimitArgs {
 
 /// What was asked for.
 #[derive(Debug)]
-pub struct Asked {
+pub struct Asked<F: EngineFlags = NoFlags> {
     /// The arguments.
-    pub args: ActorArgs,
+    pub args: ActorArgs<F>,
     /// Redis was named, and is not only the default.
     pub redis_named: bool,
 }
@@ -106,8 +127,11 @@ impl Program {
     ///
     /// # Errors
     /// What is wrong with it, or the text of `--help` or `--version`; all of them know how to print themselves and exit.
-    pub fn parse(&self, args: impl IntoIterator<Item = OsString>) -> Result<Asked, clap::Error> {
-        let mut command = ActorArgs::command().name(self.name).bin_name(self.name).about(self.about);
+    pub fn parse<F: EngineFlags>(
+        &self,
+        args: impl IntoIterator<Item = OsString>,
+    ) -> Result<Asked<F>, clap::Error> {
+        let mut command = ActorArgs::<F>::command().name(self.name).bin_name(self.name).about(self.about);
         let matches = command.try_get_matches_from_mut(args)?;
         let redis_named = matches.value_source("redis_url") != Some(ValueSource::DefaultValue);
         let args = ActorArgs::from_arg_matches(&matches)?;
@@ -122,7 +146,7 @@ impl Program {
     }
 
     /// How its queue loop works.
-    pub fn worker(&self, args: &ActorArgs) -> WorkerConfig {
+    pub fn worker<F: EngineFlags>(&self, args: &ActorArgs<F>) -> WorkerConfig {
         match self.concurrency {
             Concurrency::One => WorkerConfig::one_after_another(),
             Concurrency::Several(default) => {
@@ -132,7 +156,7 @@ impl Program {
     }
 }
 
-impl ActorArgs {
+impl<F: EngineFlags> ActorArgs<F> {
     /// What a script may use.
     pub fn limits(&self) -> Limits {
         let LimitArgs { max_operations, max_memory, max_output, max_result } = self.limits;
@@ -157,7 +181,7 @@ impl ActorArgs {
             format!("--max-output={max_output}"),
             format!("--max-result={max_result}"),
         ];
-        args.into_iter().map(OsString::from).collect()
+        args.into_iter().map(OsString::from).chain(self.engine.host_args()).collect()
     }
 }
 
@@ -168,7 +192,7 @@ fn parse_lease(raw: &str) -> Result<Duration, String> {
 }
 
 /// A number of bytes, perhaps with K, M or G, alone or with B or iB behind it; all count by 1024.
-fn parse_bytes(raw: &str) -> Result<u64, String> {
+pub(crate) fn parse_bytes(raw: &str) -> Result<u64, String> {
     let wrong = || format!("{raw:?} is not a size: use a number of bytes, or one like 64KiB, 512MiB or 2GiB");
     let digits = raw.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let shift = match raw.get(digits.len()..).unwrap_or_default().to_ascii_lowercase().as_str() {
@@ -247,7 +271,7 @@ mod tests {
         assert!(asked.redis_named);
         let mut line = vec![OsString::from("osis_actor")];
         line.extend(asked.args.host_args());
-        let host = OSIS.parse(line).unwrap();
+        let host: Asked = OSIS.parse(line).unwrap();
         assert!(host.args.host);
         assert_eq!(host.args.limits(), asked.args.limits());
         assert!(!asked.args.host_args().iter().any(|arg| arg.to_string_lossy().contains("secret")));

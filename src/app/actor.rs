@@ -11,7 +11,7 @@ use crate::actor::engines::{Engine, Limits};
 use crate::actor::health;
 use crate::actor::host;
 use crate::actor::process::Processes;
-use crate::actor::program::{ActorArgs, Asked, Program};
+use crate::actor::program::{ActorArgs, Asked, EngineFlags, Program};
 use crate::actor::worker::{Ended, Worker};
 use crate::adapters::redis::{RedisConfig, RedisQueue, RedisWorkQueue};
 use crate::adapters::system_clock::SystemClock;
@@ -26,14 +26,15 @@ const LOG_FILTER: &str = "info";
 const EXIT_ABANDONED: u8 = 1;
 
 /// Runs an actor. `load` makes its engine, in the engine host.
-pub fn run<E: Engine + 'static>(program: &Program, load: fn(Limits) -> E) -> ExitCode {
-    let Asked { args, redis_named } = match program.parse(std::env::args_os()) {
+pub fn run<F: EngineFlags, E: Engine + 'static>(program: &Program, load: fn(&F, Limits) -> E) -> ExitCode {
+    let Asked { args, redis_named } = match program.parse::<F>(std::env::args_os()) {
         Ok(asked) => asked,
         Err(error) => error.exit(),
     };
     if args.host {
         let name = args.actor_id.as_ref().map_or("", |id| id.as_str());
-        return host::serve(load, args.limits(), name);
+        let (limits, name) = (args.limits(), name.to_owned());
+        return host::serve(move |limits| load(&args.engine, limits), limits, &name);
     }
     let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| LOG_FILTER.to_owned());
     telemetry::init(&filter, LogFormat::Text);
@@ -52,7 +53,7 @@ pub fn run<E: Engine + 'static>(program: &Program, load: fn(Limits) -> E) -> Exi
     }
 }
 
-async fn work(program: &Program, args: &ActorArgs) -> Result<Ended, String> {
+async fn work<F: EngineFlags>(program: &Program, args: &ActorArgs<F>) -> Result<Ended, String> {
     // Before anything else, so that an early signal drains as well.
     let signals = Signals::catch().map_err(|error| format!("cannot catch signals: {error}"))?;
     let actor_id = args.actor_id.clone().ok_or("--actor-id is missing")?;
@@ -82,7 +83,12 @@ async fn work(program: &Program, args: &ActorArgs) -> Result<Ended, String> {
 }
 
 /// Says in one line whether jobs could run here.
-fn check(program: &Program, runtime: &Runtime, args: &ActorArgs, redis_named: bool) -> ExitCode {
+fn check<F: EngineFlags>(
+    program: &Program,
+    runtime: &Runtime,
+    args: &ActorArgs<F>,
+    redis_named: bool,
+) -> ExitCode {
     let checked = runtime.block_on(async {
         let mut hosts = Processes::new(format!("{}-host", program.name), args.host_args());
         let health = health::check(&mut hosts, program.script_type).await;
@@ -107,7 +113,7 @@ fn check(program: &Program, runtime: &Runtime, args: &ActorArgs, redis_named: bo
     }
 }
 
-fn redis_config(args: &ActorArgs) -> RedisConfig {
+fn redis_config<F: EngineFlags>(args: &ActorArgs<F>) -> RedisConfig {
     RedisConfig { url: args.redis_url.clone(), lease: args.lease, ..RedisConfig::default() }
 }
 

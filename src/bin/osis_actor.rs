@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use hero_supervisor::ScriptType;
 use hero_supervisor::actor::engines::rhai::Rhai;
-use hero_supervisor::actor::program::{Concurrency, Program};
+use hero_supervisor::actor::program::{Concurrency, NoFlags, Program};
 
 const PROGRAM: Program = Program {
     name: "osis_actor",
@@ -14,5 +14,5 @@ const PROGRAM: Program = Program {
 };
 
 fn main() -> ExitCode {
-    hero_supervisor::app::actor::run(&PROGRAM, Rhai::new)
+    hero_supervisor::app::actor::run(&PROGRAM, |_flags: &NoFlags, limits| Rhai::new(limits))
 }
