@@ -10,6 +10,7 @@ pub mod dev;
 pub mod doctor;
 mod failure;
 mod listener;
+mod metrics;
 mod parts;
 mod ready_file;
 mod runtime;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -36,11 +38,13 @@ use crate::ports::actor_store::ActorStore;
 use crate::ports::clock::Clock;
 use crate::ports::process_manager::ProcessManager;
 use crate::shutdown::Shutdown;
+use crate::telemetry;
 
 pub use listener::BindError;
 pub use serve::{exec_shim, serve};
 
 use listener::Listener;
+use metrics::Readings;
 use ready_file::ReadyFile;
 
 /// Between two tries to read the actors while Redis is away; it is a second's work to come back.
@@ -67,6 +71,9 @@ pub enum AppError {
         /// Why not.
         source: std::io::Error,
     },
+    /// Another recorder of metrics was installed in this process.
+    #[error("cannot count what is to be shown as metrics")]
+    Metrics(#[source] metrics_exporter_prometheus::BuildError),
     /// The server broke.
     #[error("cannot serve gRPC")]
     Serve(#[source] std::io::Error),
@@ -99,6 +106,7 @@ pub struct App {
     config: Config,
     setup: Setup,
     listeners: Vec<Listener>,
+    metrics: Option<(Listener, &'static PrometheusHandle)>,
     addresses: Vec<ListenAddr>,
     supervisor: Supervisor,
     store: Arc<dyn ActorStore>,
@@ -117,6 +125,14 @@ impl App {
         for addr in &config.listen {
             listeners.push(Listener::bind(addr).await?);
         }
+        let metrics = match &config.metrics_listen {
+            Some(addr) => {
+                // Before the first call, so that every one of them is counted.
+                let handle = telemetry::metrics::install().map_err(AppError::Metrics)?;
+                Some((Listener::bind(addr).await?, handle))
+            }
+            None => None,
+        };
         let addresses = listeners.iter().map(Listener::address).collect();
 
         let redis = parts::redis_config(&config.redis_url, config.lease, config.queue_limit);
@@ -134,7 +150,18 @@ impl App {
         });
         let info = ServerInfo { dev: setup.dev, ..ServerInfo::new(config.node.clone(), SystemClock.now()) };
         let server = GrpcServer::new(supervisor.clone(), lifecycle.clone(), info, config.drain_delay);
-        Ok(Self { config, setup, listeners, addresses, supervisor, store, processes, lifecycle, server })
+        Ok(Self {
+            config,
+            setup,
+            listeners,
+            metrics,
+            addresses,
+            supervisor,
+            store,
+            processes,
+            lifecycle,
+            server,
+        })
     }
 
     /// Where callers find it, with real ports.
@@ -161,6 +188,12 @@ impl App {
         let mut tasks = JoinSet::new();
         tasks.spawn(limit(shutdown.clone(), self.config.shutdown_timeout, timed_out.clone()));
         tasks.spawn(watch_over_actors(self.lifecycle.clone()));
+        if let Some((listener, handle)) = self.metrics {
+            let readings =
+                Readings { supervisor: self.supervisor.clone(), lifecycle: self.lifecycle.clone() };
+            tracing::info!(address = %listener.address(), "serving metrics on {}", listener.address());
+            tasks.spawn(metrics::serve(listener, handle, readings));
+        }
 
         let ready_file = self.config.ready_file.as_deref();
         let ready =

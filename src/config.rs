@@ -26,7 +26,7 @@ pub use show::{Setting, render_json, render_toml};
 use crate::domain::id::NodeName;
 
 /// Every key, in the order in which they are shown.
-pub const KEYS: [&str; 15] = [
+pub const KEYS: [&str; 16] = [
     "listen",
     "insecure",
     "redis_url",
@@ -40,6 +40,7 @@ pub const KEYS: [&str; 15] = [
     "drain_delay",
     "shutdown_timeout",
     "worker_threads",
+    "metrics_listen",
     "log_filter",
     "log_format",
 ];
@@ -102,6 +103,9 @@ pub struct Config {
     pub shutdown_timeout: Duration,
     /// Threads of the runtime; one up to four cores and one a core above, if not said.
     pub worker_threads: Option<NonZeroUsize>,
+    /// Where Prometheus finds `/metrics`; nowhere, if not said. Any address may be used: whoever reads it sees numbers and
+    /// the names of actors, and can change nothing.
+    pub metrics_listen: Option<ListenAddr>,
     /// What is logged, as `tracing` filters are written: `info,hero_supervisor=debug`.
     pub log_filter: String,
     /// How it is written.

@@ -1,4 +1,6 @@
-//! Where logs go: standard error, as text for people or as JSON for collectors.
+//! Where logs go: standard error, as text for people or as JSON for collectors. And what is [measured](metrics).
+
+pub mod metrics;
 
 use std::io::IsTerminal;
 

@@ -8,7 +8,9 @@ impl From<AppError> for Failure {
     fn from(error: AppError) -> Self {
         let exit = match &error {
             AppError::Redis(_) => Exit::Usage,
-            AppError::Bind(_) | AppError::ReadyFile { .. } | AppError::Serve(_) => Exit::Refused,
+            AppError::Bind(_) | AppError::ReadyFile { .. } | AppError::Metrics(_) | AppError::Serve(_) => {
+                Exit::Refused
+            }
         };
         Self::new(exit, chain(&error))
     }

@@ -91,6 +91,19 @@ impl Listener {
         }
     }
 
+    /// The next who comes in; outlives a lack of file descriptors.
+    pub(super) async fn accept_patiently(&self) -> Connection {
+        loop {
+            match self.accept().await {
+                Ok(connection) => return connection,
+                Err(error) => {
+                    tracing::warn!(%error, address = %self.address(), "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
     async fn accept(&self) -> io::Result<Connection> {
         match self {
             Self::Tcp(listener, _) => {
@@ -107,15 +120,8 @@ impl Listener {
 pub(super) fn incoming(listeners: Vec<Listener>) -> BoxStream<'static, io::Result<Connection>> {
     let each = listeners.into_iter().map(|listener| {
         stream::unfold(listener, |listener| async {
-            loop {
-                match listener.accept().await {
-                    Ok(connection) => return Some((Ok(connection), listener)),
-                    Err(error) => {
-                        tracing::warn!(%error, address = %listener.address(), "cannot accept a connection");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                    }
-                }
-            }
+            let connection = listener.accept_patiently().await;
+            Some((Ok(connection), listener))
         })
         .boxed()
     });

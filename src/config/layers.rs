@@ -82,6 +82,9 @@ pub struct Flags {
     /// Threads of the runtime [default: 1 up to four cores, one a core above]
     #[arg(long, value_name = "N")]
     pub worker_threads: Option<String>,
+    /// Serve /metrics for Prometheus here: IP:PORT or unix:PATH [default: nowhere]
+    #[arg(long, value_name = "ADDR")]
+    pub metrics_listen: Option<String>,
     /// What to log: info or info,hero_supervisor=debug [default: info]
     #[arg(long, value_name = "FILTER")]
     pub log_filter: Option<String>,
@@ -105,6 +108,7 @@ impl Flags {
             ("drain_delay", &self.drain_delay),
             ("shutdown_timeout", &self.shutdown_timeout),
             ("worker_threads", &self.worker_threads),
+            ("metrics_listen", &self.metrics_listen),
             ("log_filter", &self.log_filter),
             ("log_format", &self.log_format),
         ];

@@ -58,3 +58,8 @@ const NOT_BUILT: &[&str] = &[
 pub fn built() -> impl Iterator<Item = &'static str> {
     CALLS.into_iter().filter(|call| !NOT_BUILT.contains(call))
 }
+
+/// Whether the contract has a call of this name.
+pub(crate) fn is_call(name: &str) -> bool {
+    CALLS.contains(&name)
+}

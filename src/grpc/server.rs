@@ -24,6 +24,7 @@ use crate::grpc::connection::Cuttable;
 use crate::grpc::deadline::DeadlineLayer;
 use crate::grpc::gate::Gate;
 use crate::grpc::health::{Dependencies, HealthKeeper};
+use crate::grpc::meter::MeterLayer;
 use crate::grpc::proto;
 use crate::grpc::proto::supervisor_server::SupervisorServer;
 use crate::grpc::service::SupervisorService;
@@ -121,6 +122,7 @@ impl GrpcServer {
         let served = Server::builder()
             .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
             .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+            .layer(MeterLayer)
             .layer(DeadlineLayer)
             .add_service(
                 SupervisorServer::new(service)

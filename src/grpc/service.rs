@@ -16,6 +16,7 @@ use crate::error::SupervisorError;
 use crate::grpc::deadline::{effective_wait, time_left};
 use crate::grpc::gate::Gate;
 use crate::grpc::health::Dependencies;
+use crate::grpc::meter;
 use crate::grpc::parse;
 use crate::grpc::proto as pb;
 use crate::grpc::proto::supervisor_server;
@@ -278,6 +279,9 @@ impl supervisor_server::Supervisor for SupervisorService {
         let (id, max_wait) = parse::await_job(request.into_inner())?;
         let wait = effective_wait(max_wait, time_left);
         let end = self.gate.run(self.supervisor.await_end(&id, wait)).await?;
+        if end.done {
+            meter::job_ended(&end.job);
+        }
         let (job, wait_outcome) = (Some(render::basic_job(end.job)), render::wait_outcome(end.done));
         Ok(Response::new(pb::AwaitJobResponse { job, wait_outcome }))
     }

@@ -13,6 +13,7 @@ mod grpc_surface;
 mod lifecycle;
 mod lifecycle_document;
 mod lifecycle_memory;
+mod metrics;
 mod osis_actor;
 mod redis_tls;
 mod two_supervisors;

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use metrics::histogram;
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{AsyncConnectionConfig, Client, Cmd, IntoConnectionInfo, Pipeline, RedisError, Value};
@@ -13,6 +14,7 @@ use super::functions;
 use super::keys;
 use crate::domain::backoff::Backoff;
 use crate::ports::job_queue::QueueError;
+use crate::telemetry::metrics::{REDIS_DURATION, seconds};
 
 /// A call that takes longer has failed; Redis answers in well under a millisecond.
 const CALL_TIMEOUT: Duration = Duration::from_secs(2);
@@ -94,6 +96,14 @@ impl Link {
     }
 
     async fn run(&self, request: Request<'_>, repeat: bool) -> Result<Value, QueueError> {
+        let begun = Instant::now();
+        let answer = self.run_in_time(request, repeat).await;
+        let outcome = if answer.is_ok() { "ok" } else { "error" };
+        histogram!(REDIS_DURATION, "outcome" => outcome).record(seconds(begun.elapsed()));
+        answer
+    }
+
+    async fn run_in_time(&self, request: Request<'_>, repeat: bool) -> Result<Value, QueueError> {
         match timeout(CALL_TIMEOUT, self.attempt(request, repeat)).await {
             Ok(answer) => answer,
             Err(_elapsed) => {

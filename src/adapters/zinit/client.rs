@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use metrics::histogram;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
 use tokio::net::UnixStream;
@@ -20,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use super::detect::{self, Found};
 use crate::ports::Cause;
 use crate::ports::process_manager::ProcessError;
+use crate::telemetry::metrics::{ZINIT_DURATION, seconds};
 
 /// No answer is longer; the list of 10 000 services takes 1 MB.
 const MAX_REPLY_BYTES: u64 = 16 * 1024 * 1024;
@@ -127,6 +129,20 @@ impl Client {
     }
 
     async fn ask(
+        &self,
+        request: Option<(&'static str, Value)>,
+        repeat: Repeat,
+        timeout: Duration,
+    ) -> Result<(Value, Found), CallError> {
+        let method = request.as_ref().map_or("who", |(method, _params)| *method);
+        let begun = Instant::now();
+        let answer = self.ask_in_time(request, repeat, timeout).await;
+        let outcome = if answer.is_ok() { "ok" } else { "error" };
+        histogram!(ZINIT_DURATION, "method" => method, "outcome" => outcome).record(seconds(begun.elapsed()));
+        answer
+    }
+
+    async fn ask_in_time(
         &self,
         request: Option<(&'static str, Value)>,
         repeat: Repeat,

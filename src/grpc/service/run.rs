@@ -9,6 +9,7 @@ use super::{SupervisorService, WAIT_ENDED};
 use crate::domain::id::JobId;
 use crate::domain::supervisor::{Awaited, Begun};
 use crate::grpc::deadline::effective_wait;
+use crate::grpc::meter;
 use crate::grpc::parse::Run;
 use crate::grpc::proto as pb;
 use crate::grpc::render;
@@ -37,6 +38,9 @@ impl SupervisorService {
         };
         if !end.done && rest.cancel {
             Box::pin(self.cancel_run(&mut end)).await?;
+        }
+        if end.done {
+            meter::job_ended(&end.job);
         }
         Ok(pb::RunJobResponse {
             job: Some(render::basic_job(end.job)),

@@ -1,0 +1,207 @@
+//! Counts calls and times them, from the first byte of the request to the end of the answer.
+//!
+//! A gRPC call says how it ended in its trailers, or in its headers if there is nothing but the end. A stream that its
+//! caller left is counted as CANCELLED, because nobody will ever read its trailers.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures::future::BoxFuture;
+use http_body::{Frame, SizeHint};
+use metrics::{counter, gauge, histogram};
+use tokio::time::Instant;
+use tonic::body::Body;
+use tonic::codegen::Bytes;
+use tonic::codegen::http::{HeaderMap, Request, Response};
+use tonic::{Code, Status};
+use tower::{Layer, Service};
+
+use crate::domain::job::Job;
+use crate::telemetry::metrics::{
+    GRPC_DURATION, GRPC_IN_FLIGHT, GRPC_REQUESTS, JOB_DURATION, JOB_WAIT, installed, seconds,
+};
+
+/// Longest path that is taken for a method; anybody can send any path, and each becomes a time series.
+const LONGEST_METHOD: usize = 64;
+
+/// Measures calls, if anybody asks for metrics.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MeterLayer;
+
+impl<S> Layer<S> for MeterLayer {
+    type Service = Meter<S>;
+
+    fn layer(&self, inner: S) -> Meter<S> {
+        Meter { inner, counting: installed() }
+    }
+}
+
+/// See [`MeterLayer`].
+#[derive(Debug, Clone)]
+pub(crate) struct Meter<S> {
+    inner: S,
+    counting: bool,
+}
+
+impl<S> Service<Request<Body>> for Meter<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = futures::future::Either<S::Future, BoxFuture<'static, Result<Response<Body>, Infallible>>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        if !self.counting {
+            return futures::future::Either::Left(self.inner.call(request));
+        }
+        let count = Count::begin(method(request.uri().path()));
+        let answer = self.inner.call(request);
+        futures::future::Either::Right(Box::pin(async move {
+            let response = answer.await?;
+            let mut count = count;
+            count.note(response.headers());
+            Ok(response.map(|inner| Body::new(Measured { inner, count })))
+        }))
+    }
+}
+
+/// The last part of a path of one of our services, `other` for everything else.
+fn method(path: &str) -> String {
+    let known = path.strip_prefix("/hero.supervisor.v1.Supervisor/").or_else(|| path.strip_prefix("/grpc."));
+    match known {
+        Some(name) if name.len() <= LONGEST_METHOD && crate::grpc::capabilities::is_call(name) => {
+            name.to_owned()
+        }
+        Some(_) if path.starts_with("/grpc.health.v1.Health/") => "health".to_owned(),
+        Some(_) if path.starts_with("/grpc.reflection.") => "reflection".to_owned(),
+        Some(_) | None => "other".to_owned(),
+    }
+}
+
+/// One call under way. Dropped, it is counted.
+struct Count {
+    method: String,
+    begun: Instant,
+    code: Option<Code>,
+}
+
+impl Count {
+    fn begin(method: String) -> Self {
+        gauge!(GRPC_IN_FLIGHT, "method" => method.clone()).increment(1.0);
+        Self { method, begun: Instant::now(), code: None }
+    }
+
+    fn note(&mut self, headers: &HeaderMap) {
+        if let Some(status) = Status::from_header_map(headers) {
+            self.code = Some(status.code());
+        }
+    }
+}
+
+impl Drop for Count {
+    fn drop(&mut self) {
+        let method = std::mem::take(&mut self.method);
+        let code = self.code.unwrap_or(Code::Cancelled);
+        gauge!(GRPC_IN_FLIGHT, "method" => method.clone()).decrement(1.0);
+        histogram!(GRPC_DURATION, "method" => method.clone()).record(seconds(self.begun.elapsed()));
+        counter!(GRPC_REQUESTS, "method" => method, "code" => word(code)).increment(1);
+    }
+}
+
+/// The body of an answer, looked at in passing.
+struct Measured {
+    inner: Body,
+    count: Count,
+}
+
+impl http_body::Body for Measured {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
+        if let Some(Ok(frame)) = &frame
+            && let Some(trailers) = frame.trailers_ref()
+        {
+            self.count.note(trailers);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// Measures a job whose end a caller was told.
+pub(crate) fn job_ended(job: &Job) {
+    let script_type = job.spec.script_type.as_str();
+    let span = |from, to: Option<std::time::SystemTime>| to?.duration_since(from).ok();
+    if let Some(started) = job.started_at {
+        if let Some(ran) = span(started, job.finished_at) {
+            histogram!(JOB_DURATION, "script_type" => script_type, "state" => job.state.as_str())
+                .record(seconds(ran));
+        }
+        if job.attempt == 1
+            && let Some(waited) = span(job.created_at, Some(started))
+        {
+            histogram!(JOB_WAIT, "script_type" => script_type).record(seconds(waited));
+        }
+    }
+}
+
+/// The code as gRPC spells it.
+fn word(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_calls_that_exist_become_time_series() {
+        let table = [
+            ("/hero.supervisor.v1.Supervisor/RunJob", "RunJob"),
+            ("/hero.supervisor.v1.Supervisor/Nonsense", "other"),
+            ("/grpc.health.v1.Health/Check", "health"),
+            ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "reflection"),
+            ("/x", "other"),
+        ];
+        for (path, name) in table {
+            assert_eq!(method(path), name, "{path}");
+        }
+    }
+}

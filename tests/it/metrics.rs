@@ -1,0 +1,101 @@
+//! What Prometheus is told by a real service with real actors, and whether the dashboard asks for the same.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use hero_supervisor::grpc::proto as pb;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+use crate::support::redis::PrivateRedis;
+use crate::support::service::LIMIT;
+use crate::support::wait::eventually;
+use crate::support::whole::Whole;
+
+/// One scrape, as Prometheus makes it.
+async fn scrape(socket: &Path) -> String {
+    let mut stream = UnixStream::connect(socket).await.unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    assert!(head.contains("text/plain; version=0.0.4"), "{head}");
+    body.to_owned()
+}
+
+/// The value of the one series that begins with this and has these labels.
+fn value(scraped: &str, name: &str, labels: &[&str]) -> Option<f64> {
+    let of_name = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
+    let line = scraped.lines().filter(of_name).find(|line| labels.iter().all(|label| line.contains(label)))?;
+    line.rsplit(' ').next()?.parse().ok()
+}
+
+#[tokio::test]
+async fn prometheus_sees_actors_queues_jobs_calls_and_what_is_called() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("m");
+    let flag = format!("unix:{}", socket.display());
+    let whole = Whole::start_on(PrivateRedis::start().await, &["--metrics-listen", &flag]).await;
+    let actor = whole.running_actor("osis_actor_0").await;
+    let mut client = whole.client();
+    let job = pb::JobSpec { script_type: pb::ScriptType::Osis.into(), script: "40 + 2".into(), ..Default::default() };
+    let run = pb::RunJobRequest { job: Some(job), ..Default::default() };
+    client.run_job(run).await.unwrap();
+    let unknown = pb::GetJobRequest { job_id: "nobody".into(), ..Default::default() };
+    client.get_job(unknown).await.unwrap_err();
+
+    let seen = scrape(&socket).await;
+    let of = |name, labels: &[&str]| value(&seen, name, labels);
+    assert_eq!(of("hero_grpc_requests_total", &["RunJob", "code=\"OK\""]), Some(1.0), "{seen}");
+    assert_eq!(of("hero_grpc_requests_total", &["GetJob", "NOT_FOUND"]), Some(1.0), "{seen}");
+    assert_eq!(of("hero_grpc_request_duration_seconds_count", &["RunJob"]), Some(1.0), "{seen}");
+    assert_eq!(of("hero_grpc_requests_in_flight", &["RunJob"]), Some(0.0), "{seen}");
+    assert_eq!(of("hero_actors", &["osis", "running"]), Some(1.0), "{seen}");
+    assert_eq!(of("hero_actors", &["osis", "crash_loop"]), Some(0.0), "{seen}");
+    assert_eq!(of("hero_queue_jobs", &["osis", "queued"]), Some(0.0), "{seen}");
+    assert_eq!(of("hero_job_run_duration_seconds_count", &["osis", "succeeded"]), Some(1.0), "{seen}");
+    assert_eq!(of("hero_job_queue_duration_seconds_count", &["osis"]), Some(1.0), "{seen}");
+    assert!(of("hero_redis_call_duration_seconds_count", &["ok"]).unwrap() > 1.0, "{seen}");
+    assert!(of("hero_zinit_call_duration_seconds_count", &["service.list", "ok"]).unwrap() > 1.0, "{seen}");
+
+    kill(Pid::from_raw(actor.pid.unwrap()), Signal::SIGKILL).unwrap();
+    eventually("the restart is counted", LIMIT, || async {
+        let seen = scrape(&socket).await;
+        (value(&seen, "hero_actor_restarts_total", &["osis_actor_0"]) == Some(1.0)).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_scrape_answers_while_redis_is_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("m");
+    let flag = format!("unix:{}", socket.display());
+    let whole = Whole::start_on(PrivateRedis::start().await, &["--metrics-listen", &flag]).await;
+    let Whole { service: _service, zinit: _zinit, redis } = whole;
+    drop(redis);
+    let seen = tokio::time::timeout(Duration::from_secs(30), scrape(&socket)).await.unwrap();
+    assert!(seen.contains("hero_supervisor_info{"), "{seen}");
+}
+
+#[test]
+fn the_dashboard_asks_only_for_metrics_that_there_are() {
+    let dashboard = std::fs::read_to_string("docs/grafana-dashboard.json").unwrap();
+    let json: serde_json::Value = serde_json::from_str(&dashboard).unwrap();
+    assert!(json["panels"].as_array().unwrap().len() >= 10);
+    let source = std::fs::read_to_string("src/telemetry/metrics.rs").unwrap();
+    let known: BTreeSet<&str> = source.split('"').filter(|word| word.starts_with("hero_")).collect();
+    let words = dashboard.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    let asked: BTreeSet<&str> = words
+        .filter(|word| word.starts_with("hero_"))
+        .map(|word| ["_bucket", "_sum", "_count"].iter().find_map(|end| word.strip_suffix(end)).unwrap_or(word))
+        .collect();
+    let unknown: Vec<_> = asked.difference(&known).collect();
+    assert!(unknown.is_empty(), "not exported: {unknown:?}");
+    let unused: Vec<_> = known.difference(&asked).collect();
+    assert!(unused.is_empty(), "exported and not shown: {unused:?}");
+}
