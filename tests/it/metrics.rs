@@ -30,7 +30,8 @@ async fn scrape(socket: &Path) -> String {
 /// The value of the one series that begins with this and has these labels.
 fn value(scraped: &str, name: &str, labels: &[&str]) -> Option<f64> {
     let of_name = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
-    let line = scraped.lines().filter(of_name).find(|line| labels.iter().all(|label| line.contains(label)))?;
+    let line =
+        scraped.lines().filter(of_name).find(|line| labels.iter().all(|label| line.contains(label)))?;
     line.rsplit(' ').next()?.parse().ok()
 }
 
@@ -42,7 +43,11 @@ async fn prometheus_sees_actors_queues_jobs_calls_and_what_is_called() {
     let whole = Whole::start_on(PrivateRedis::start().await, &["--metrics-listen", &flag]).await;
     let actor = whole.running_actor("osis_actor_0").await;
     let mut client = whole.client();
-    let job = pb::JobSpec { script_type: pb::ScriptType::Osis.into(), script: "40 + 2".into(), ..Default::default() };
+    let job = pb::JobSpec {
+        script_type: pb::ScriptType::Osis.into(),
+        script: "40 + 2".into(),
+        ..Default::default()
+    };
     let run = pb::RunJobRequest { job: Some(job), ..Default::default() };
     client.run_job(run).await.unwrap();
     let unknown = pb::GetJobRequest { job_id: "nobody".into(), ..Default::default() };
@@ -92,7 +97,9 @@ fn the_dashboard_asks_only_for_metrics_that_there_are() {
     let words = dashboard.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
     let asked: BTreeSet<&str> = words
         .filter(|word| word.starts_with("hero_"))
-        .map(|word| ["_bucket", "_sum", "_count"].iter().find_map(|end| word.strip_suffix(end)).unwrap_or(word))
+        .map(|word| {
+            ["_bucket", "_sum", "_count"].iter().find_map(|end| word.strip_suffix(end)).unwrap_or(word)
+        })
         .collect();
     let unknown: Vec<_> = asked.difference(&known).collect();
     assert!(unknown.is_empty(), "not exported: {unknown:?}");
