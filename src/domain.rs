@@ -11,5 +11,6 @@ pub mod job;
 pub mod lifecycle;
 pub mod scaling;
 pub mod script_type;
+pub mod settings;
 pub mod supervisor;
 pub mod violation;

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod job_queue;
 pub mod process_manager;
 pub mod programs;
+pub mod shared_store;
 pub mod work_queue;
 
 /// The cause of a port's error, whatever the adapter is made of.

@@ -5,6 +5,7 @@ pub mod broker;
 pub mod clock;
 pub mod job_queue;
 pub mod process_manager;
+mod shared_store;
 pub mod work_queue;
 
 pub use broker::{MemoryBroker, MemoryConfig};

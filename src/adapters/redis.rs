@@ -15,6 +15,7 @@ mod functions;
 mod keys;
 mod queue;
 mod records;
+mod shared_store;
 mod work_queue;
 
 use std::fmt;

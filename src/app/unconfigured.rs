@@ -6,14 +6,18 @@ use async_trait::async_trait;
 
 use crate::adapters::redis::RedisConfig;
 use crate::domain::actor::{ActorConfig, ActorRecord};
-use crate::domain::id::{ActorId, JobId};
+use crate::domain::health::HealthRecord;
+use crate::domain::id::{ActorId, JobId, NodeName};
 use crate::domain::job::{Job, JobError, JobView};
+use crate::domain::scaling::ScalingDecision;
 use crate::domain::script_type::ScriptType;
+use crate::domain::settings::ScriptTypeSettings;
 use crate::ports::actor_store::{ActorStore, StoreError, Stored};
 use crate::ports::job_queue::{
     Attached, Cancelled, Deleted, JobCursor, JobFilter, JobPage, JobQueue, Presence, QueueDepth, QueueError,
     Reclaimed, Submission, SubmitRefused, Submitted,
 };
+use crate::ports::shared_store::SharedStore;
 
 /// What is missing.
 #[derive(Debug, Clone)]
@@ -48,6 +52,41 @@ impl ActorStore for Unconfigured {
     }
 
     async fn set_template(&self, _: &ActorConfig, _: bool) -> Result<(), StoreError> {
+        self.refuse()
+    }
+}
+
+#[async_trait]
+impl SharedStore for Unconfigured {
+    async fn settings(&self) -> Result<Vec<ScriptTypeSettings>, QueueError> {
+        self.refuse()
+    }
+
+    async fn put_settings(&self, _: &ScriptTypeSettings) -> Result<bool, QueueError> {
+        self.refuse()
+    }
+
+    async fn healths(&self) -> Result<Vec<HealthRecord>, QueueError> {
+        self.refuse()
+    }
+
+    async fn put_health(&self, _: &HealthRecord) -> Result<(), QueueError> {
+        self.refuse()
+    }
+
+    async fn decisions(&self) -> Result<Vec<(ScriptType, ScalingDecision)>, QueueError> {
+        self.refuse()
+    }
+
+    async fn put_decision(&self, _: ScriptType, _: &ScalingDecision) -> Result<(), QueueError> {
+        self.refuse()
+    }
+
+    async fn lead(&self, _: &NodeName, _: &str, _: Duration) -> Result<bool, QueueError> {
+        self.refuse()
+    }
+
+    async fn step_down(&self, _: &NodeName, _: &str) -> Result<(), QueueError> {
         self.refuse()
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use crate::domain::backoff::Backoff;
+use crate::domain::health::{ActorHealth, HealthSettings};
 use crate::domain::id::{ActorId, NodeName};
 use crate::domain::job::check_labels;
 use crate::domain::script_type::ScriptType;
@@ -99,6 +100,8 @@ pub struct ActorConfig {
     pub restart: RestartPolicy,
     /// Free marks for selectors and lists.
     pub labels: BTreeMap<String, String>,
+    /// When it is pinged; what is not said is as its script type has it.
+    pub health: HealthSettings,
 }
 
 impl ActorConfig {
@@ -119,6 +122,7 @@ impl ActorConfig {
             readiness: Readiness::default(),
             restart: RestartPolicy::default(),
             labels: BTreeMap::new(),
+            health: HealthSettings::default(),
         }
     }
 
@@ -173,6 +177,12 @@ impl ActorConfig {
     /// Sets the restarts after an unasked end.
     pub fn with_restart(mut self, restart: RestartPolicy) -> Self {
         self.restart = restart;
+        self
+    }
+
+    /// Sets when it is pinged, where that differs from its script type.
+    pub fn with_health(mut self, health: HealthSettings) -> Self {
+        self.health = health;
         self
     }
 
@@ -248,6 +258,7 @@ impl ActorConfig {
             }
         }
         check_labels(&self.labels, &mut violations);
+        violations.nest("health_policy", self.health.validate().err().unwrap_or_default());
         violations.into_result()
     }
 }
@@ -485,6 +496,8 @@ pub struct ActorStatus {
     pub in_flight: u32,
     /// When it last took or finished a job.
     pub last_job_at: Option<SystemTime>,
+    /// What the pings say.
+    pub health: ActorHealth,
 }
 
 #[cfg(test)]

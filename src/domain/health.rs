@@ -1,17 +1,22 @@
 //! Is an idle actor still able to work? A ping job through its inbox and its real engine tells.
+//!
+//! Here are the values. `decide` says what to do about one actor (pure), [`book`] remembers, [`monitor`] acts.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+pub mod book;
+mod decide;
+pub mod monitor;
+mod ping;
+
 use std::time::{Duration, SystemTime};
 
-use tokio::time::Instant;
-
-use crate::domain::actor::{ActorState, ActorStatus, Readiness};
+use crate::domain::actor::{ActorState, ActorStatus, MAX_TIMEOUT};
 use crate::domain::id::ActorId;
-use crate::domain::job::{JobKind, JobSpec, JobState};
-use crate::domain::lifecycle::{ActorLifecycleManager, StopOptions};
-use crate::domain::supervisor::JobRequest;
-use crate::error::chain;
+use crate::domain::violation::Violations;
+
+/// Most misses in a row that a policy may wait for.
+pub const MAX_FAILURES: u32 = 1000;
+/// Shorter idle times and time-outs would be a load of their own.
+const SHORTEST: Duration = Duration::from_millis(100);
 
 /// When to ping, and when it is enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,10 +25,12 @@ pub struct HealthPolicy {
     pub idle_after: Duration,
     /// Time to answer a ping: 30 s.
     pub ping_timeout: Duration,
-    /// Misses in a row that lead to a restart: 3.
+    /// Time between a miss and the next ping: 30 s.
+    pub retry_after: Duration,
+    /// Misses in a row that make an actor UNHEALTHY: 3.
     pub failure_threshold: u32,
-    /// Time between two rounds: 30 s.
-    pub interval: Duration,
+    /// What follows then.
+    pub action: UnhealthyAction,
 }
 
 impl Default for HealthPolicy {
@@ -31,14 +38,84 @@ impl Default for HealthPolicy {
         Self {
             idle_after: Duration::from_secs(600),
             ping_timeout: Duration::from_secs(30),
+            retry_after: Duration::from_secs(30),
             failure_threshold: 3,
-            interval: Duration::from_secs(30),
+            action: UnhealthyAction::Restart,
         }
     }
 }
 
+/// What follows when an actor missed too many pings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UnhealthyAction {
+    /// It is restarted.
+    #[default]
+    Restart,
+    /// It is only reported.
+    ReportOnly,
+}
+
+/// A policy of which only some parts are said; the rest is that of the script type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HealthSettings {
+    /// See [`HealthPolicy::idle_after`].
+    pub idle_after: Option<Duration>,
+    /// See [`HealthPolicy::ping_timeout`].
+    pub ping_timeout: Option<Duration>,
+    /// See [`HealthPolicy::retry_after`].
+    pub retry_after: Option<Duration>,
+    /// See [`HealthPolicy::failure_threshold`].
+    pub failure_threshold: Option<u32>,
+    /// See [`HealthPolicy::action`].
+    pub action: Option<UnhealthyAction>,
+}
+
+impl HealthSettings {
+    /// True when nothing is said.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The policy that these settings make of another one.
+    pub fn over(&self, base: HealthPolicy) -> HealthPolicy {
+        HealthPolicy {
+            idle_after: self.idle_after.unwrap_or(base.idle_after),
+            ping_timeout: self.ping_timeout.unwrap_or(base.ping_timeout),
+            retry_after: self.retry_after.unwrap_or(base.retry_after),
+            failure_threshold: self.failure_threshold.unwrap_or(base.failure_threshold),
+            action: self.action.unwrap_or(base.action),
+        }
+    }
+
+    /// Checks every limit.
+    ///
+    /// # Errors
+    /// All violations at once, with field names as in the proto message `HealthPolicy`.
+    pub fn validate(&self) -> Result<(), Violations> {
+        let mut violations = Violations::new();
+        let spans = [
+            ("idle_after", self.idle_after, SHORTEST),
+            ("ping_timeout", self.ping_timeout, SHORTEST),
+            ("ping_interval_after_failure", self.retry_after, Duration::ZERO),
+        ];
+        for (field, span, least) in spans {
+            if let Some(span) = span
+                && (span < least || span > MAX_TIMEOUT)
+            {
+                violations.add(field, format!("is {span:?}: use {least:?} to 24 hours"));
+            }
+        }
+        if let Some(threshold) = self.failure_threshold
+            && !(1..=MAX_FAILURES).contains(&threshold)
+        {
+            violations.add("failure_threshold", format!("is {threshold}: use 1 to {MAX_FAILURES}"));
+        }
+        violations.into_result()
+    }
+}
+
 /// The verdict on an actor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Health {
     /// It works, or answered its last ping.
     Healthy,
@@ -46,14 +123,28 @@ pub enum Health {
     Degraded,
     /// It missed too many.
     Unhealthy,
-    /// It does not run, or cannot be pinged.
+    /// It was not pinged yet, or does not run.
+    #[default]
     Unknown,
 }
 
-/// What a round did about an actor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+impl Health {
+    /// The word used in records and in the CLI.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::Unhealthy => "unhealthy",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What was done about an actor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum HealthAction {
     /// Nothing: it is busy, or was lately, or does not run.
+    #[default]
     None,
     /// It was pinged.
     Pinged,
@@ -61,7 +152,59 @@ pub enum HealthAction {
     Restarted,
 }
 
-/// One actor in one round.
+/// One ping and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ping {
+    /// When it was sent.
+    pub at: SystemTime,
+    /// What became of it.
+    pub outcome: PingOutcome,
+    /// From submit to answer, through queue and engine, if it was answered.
+    pub round_trip: Option<Duration>,
+    /// What went wrong; empty if nothing did.
+    pub message: String,
+}
+
+/// What became of a ping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PingOutcome {
+    /// It was answered in time.
+    Ok,
+    /// It was not answered in time.
+    TimedOut,
+    /// It was answered with an error.
+    Failed,
+}
+
+/// What the pings say about an actor.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ActorHealth {
+    /// The verdict.
+    pub health: Health,
+    /// The last ping.
+    pub last_ping: Option<Ping>,
+    /// Misses in a row.
+    pub consecutive_failures: u32,
+    /// What was done about it last.
+    pub action: HealthAction,
+    /// One sentence on why.
+    pub reason: String,
+}
+
+/// What is kept of the health of an actor, for every supervisor on the same queue.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HealthRecord {
+    /// Which.
+    pub actor_id: ActorId,
+    /// The process that it is about; with another one it says nothing.
+    pub pid: Option<u32>,
+    /// When it was written; of two records the younger one holds.
+    pub updated_at: SystemTime,
+    /// What the pings say.
+    pub health: ActorHealth,
+}
+
+/// One actor, as a round or a call finds it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HealthReport {
     /// Which.
@@ -70,215 +213,48 @@ pub struct HealthReport {
     pub health: Health,
     /// What was done.
     pub action: HealthAction,
-    /// From submit to result, if it answered a ping in this round.
-    pub ping_rtt: Option<Duration>,
+    /// The last ping.
+    pub last_ping: Option<Ping>,
     /// Misses in a row, this round included.
     pub consecutive_failures: u32,
     /// One sentence on why.
     pub reason: String,
+    /// Where the actor is.
+    pub state: ActorState,
+    /// When it last took or finished a job.
+    pub last_job_at: Option<SystemTime>,
 }
 
-/// What to do about one actor; decided before anything is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Next {
-    NotRunning,
-    Busy,
-    Recent,
-    CannotBePinged,
-    Ping,
-}
-
-/// Remembers job times and misses between rounds.
-#[derive(Debug, Default)]
-pub struct HealthMonitor {
-    policy: HealthPolicy,
-    memory: Mutex<BTreeMap<String, Memory>>,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Memory {
-    last_job: Option<Instant>,
-    misses: u32,
-}
-
-impl HealthMonitor {
-    /// A monitor with this policy.
-    pub fn new(policy: HealthPolicy) -> Self {
-        Self { policy, memory: Mutex::default() }
-    }
-
-    /// Notes that an actor had a job just now.
-    pub fn note_job(&self, name: &str) {
-        let entry = Memory { last_job: Some(Instant::now()), misses: 0 };
-        self.lock().insert(name.to_owned(), entry);
-    }
-
-    /// Rounds for ever.
-    pub async fn run(&self, manager: &ActorLifecycleManager) {
-        loop {
-            if let Err(error) = manager.monitor_actor_health().await {
-                tracing::warn!(error = %chain(&error), "a round of health checks was not possible");
-            }
-            tokio::time::sleep(self.policy.interval).await;
-        }
-    }
-
-    /// One round over these actors, side by side.
-    pub async fn check(
-        &self,
-        manager: &ActorLifecycleManager,
-        actors: Vec<ActorStatus>,
-    ) -> Vec<HealthReport> {
-        let now = manager.supervisor().clock().now();
-        let rounds = actors.iter().map(|actor| self.check_one(manager, actor, now));
-        futures::future::join_all(rounds).await
-    }
-
-    async fn check_one(
-        &self,
-        manager: &ActorLifecycleManager,
-        actor: &ActorStatus,
-        now: SystemTime,
-    ) -> HealthReport {
-        let id = &actor.record.id;
-        let memory = self.memory_of(id);
-        let noted = memory.last_job.map(|at| at.elapsed());
-        let next = next(&self.policy, actor, noted, memory.misses, now);
-        let report = |health, reason: &str| HealthReport {
-            actor_id: id.clone(),
+impl HealthReport {
+    /// What is known of an actor, nothing being done about it.
+    pub fn known(actor: &ActorStatus) -> Self {
+        let ActorHealth { health, last_ping, consecutive_failures, action: _, reason } = actor.health.clone();
+        Self {
+            actor_id: actor.record.id.clone(),
             health,
             action: HealthAction::None,
-            ping_rtt: None,
-            consecutive_failures: self.memory_of(id).misses,
-            reason: reason.to_owned(),
-        };
-        match next {
-            Next::NotRunning => report(Health::Unknown, actor.state.as_str()),
-            Next::Busy => report(Health::Healthy, "busy"),
-            Next::Recent => report(Health::Healthy, "had a job lately"),
-            Next::CannotBePinged => report(Health::Unknown, "does not take jobs from a queue"),
-            Next::Ping => self.ping(manager, id, actor).await,
-        }
-    }
-
-    async fn ping(&self, manager: &ActorLifecycleManager, id: &ActorId, actor: &ActorStatus) -> HealthReport {
-        let begun = Instant::now();
-        let script_type = actor.record.config.script_type;
-        let spec = JobSpec {
-            kind: JobKind::Ping,
-            target_actor: Some(id.clone()),
-            run_timeout: self.policy.ping_timeout,
-            queue_timeout: Some(self.policy.ping_timeout),
-            result_ttl: Duration::from_secs(60),
-            ..JobSpec::new(script_type, "\"pong\"")
-        };
-        let awaited = manager.supervisor().run(JobRequest::new(spec), self.policy.ping_timeout).await;
-        let miss = match awaited {
-            Ok(awaited) if awaited.job.state == JobState::Succeeded => {
-                self.lock().insert(id.to_string(), Memory { last_job: Some(Instant::now()), misses: 0 });
-                return HealthReport {
-                    actor_id: id.clone(),
-                    health: Health::Healthy,
-                    action: HealthAction::Pinged,
-                    ping_rtt: Some(begun.elapsed()),
-                    consecutive_failures: 0,
-                    reason: "answered a ping".to_owned(),
-                };
-            }
-            Ok(awaited) if awaited.done => match awaited.job.error {
-                Some(error) => format!("its ping failed: {error}"),
-                None => format!("its ping ended as {}", awaited.job.state),
-            },
-            Ok(awaited) => {
-                if let Err(error) =
-                    manager.supervisor().cancel(&awaited.job.id, "nobody waits for this ping").await
-                {
-                    tracing::debug!(error = %chain(&error), "a ping could not be taken back");
-                }
-                format!("it did not answer a ping within {:?}", self.policy.ping_timeout)
-            }
-            Err(error) => {
-                // The queue is at fault, not the actor.
-                let misses = self.memory_of(id).misses;
-                return HealthReport {
-                    actor_id: id.clone(),
-                    health: Health::Unknown,
-                    action: HealthAction::None,
-                    ping_rtt: None,
-                    consecutive_failures: misses,
-                    reason: chain(&error),
-                };
-            }
-        };
-        self.on_miss(manager, id, miss).await
-    }
-
-    async fn on_miss(&self, manager: &ActorLifecycleManager, id: &ActorId, reason: String) -> HealthReport {
-        let misses = {
-            let mut memory = self.lock();
-            let entry = memory.entry(id.to_string()).or_default();
-            entry.misses = entry.misses.saturating_add(1);
-            entry.misses
-        };
-        tracing::warn!(actor.id = %id, misses, "actor {id} missed a ping: {reason}");
-        let mut report = HealthReport {
-            actor_id: id.clone(),
-            health: Health::Degraded,
-            action: HealthAction::Pinged,
-            ping_rtt: None,
-            consecutive_failures: misses,
+            last_ping,
+            consecutive_failures,
             reason,
-        };
-        if misses < self.policy.failure_threshold {
-            return report;
+            state: actor.state,
+            last_job_at: actor.last_job_at,
         }
-        report.health = Health::Unhealthy;
-        // It does not answer, so there is nothing to drain; force spares the wait.
-        let options = StopOptions { drain_timeout: None, force: true };
-        match manager.restart(id, options, self.policy.ping_timeout).await {
-            Ok(_changed) => {
-                report.action = HealthAction::Restarted;
-                self.lock().insert(id.to_string(), Memory::default());
-            }
-            Err(error) => report.reason = format!("{}; its restart failed: {}", report.reason, chain(&error)),
-        }
-        report
-    }
-
-    fn memory_of(&self, id: &ActorId) -> Memory {
-        self.lock().get(id.as_str()).copied().unwrap_or_default()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Memory>> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A busy actor is never pinged: its leases judge it. After a miss the next ping follows at once, however short the idle
-/// time: a hung actor may have taken the ping and so look as if it had had a job.
-fn next(
-    policy: &HealthPolicy,
-    actor: &ActorStatus,
-    noted: Option<Duration>,
-    misses: u32,
-    now: SystemTime,
-) -> Next {
-    if actor.state != ActorState::Running {
-        return Next::NotRunning;
-    }
-    if actor.record.config.readiness == Readiness::Process {
-        return Next::CannotBePinged;
-    }
-    if actor.in_flight > 0 {
-        return Next::Busy;
-    }
-    if misses > 0 {
-        return Next::Ping;
-    }
-    let age = |at: SystemTime| now.duration_since(at).unwrap_or_default();
-    let idle = [actor.last_job_at.map(age), actor.started_at.map(age), noted].into_iter().flatten().min();
-    match idle {
-        Some(idle) if idle < policy.idle_after => Next::Recent,
-        Some(_) | None => Next::Ping,
-    }
+/// Whom of the actors that are asked about to ping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scope {
+    /// As the monitor does: who was idle for long, or missed the last ping.
+    #[default]
+    Due,
+    /// Who has no job in hand, however short.
+    Idle,
+    /// Everybody; a busy one answers when it gets to it.
+    All,
+    /// Nobody.
+    None,
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ mod answers;
 mod dependencies;
 mod document;
 mod driver;
+mod health;
 mod many;
 mod observer;
 mod operation;
@@ -20,6 +21,7 @@ mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::sync::{OnceCell, oneshot};
@@ -29,7 +31,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::domain::actor::{ActorConfig, ActorRecord, ActorState, ActorStatus, Desired, ManagedBy, Pid};
 use crate::domain::event::{Event, Events, Source, What};
-use crate::domain::health::HealthMonitor;
+use crate::domain::health::ActorHealth;
+use crate::domain::health::book::HealthBook;
 use crate::domain::id::{ActorId, NodeName};
 use crate::domain::supervisor::Supervisor;
 use crate::domain::violation::Violations;
@@ -79,7 +82,10 @@ struct Shared {
     parts: Arc<Parts>,
     observer: Observer,
     registry: Registry,
-    health: HealthMonitor,
+    book: HealthBook,
+    /// Our name when it is asked whose turn it is.
+    instance: String,
+    leads: AtomicBool,
     opened: OnceCell<()>,
     token: CancellationToken,
     tasks: TaskTracker,
@@ -114,7 +120,9 @@ impl ActorLifecycleManager {
         let shared = Shared {
             observer: Observer::new(Arc::clone(&parts.processes), queue),
             registry: Registry::default(),
-            health: HealthMonitor::default(),
+            book: HealthBook::default(),
+            instance: uuid::Uuid::new_v4().simple().to_string(),
+            leads: AtomicBool::new(false),
             opened: OnceCell::new(),
             token: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -138,6 +146,8 @@ impl ActorLifecycleManager {
     async fn open_once(&self) -> Result<(), SupervisorError> {
         self.make_initial().await?;
         let records = self.parts().store.load().await?;
+        self.learn_rules().await?;
+        self.keep_in_step(|_name| true).await;
         let observer = self.shared.observer.clone();
         self.shared.tasks.spawn(observer.run(self.shared.token.clone()));
         for record in records {
@@ -176,7 +186,14 @@ impl ActorLifecycleManager {
             return self.shared.registry.get(&name);
         }
         let (observer, registry) = (self.shared.observer.clone(), self.shared.registry.clone());
-        let driver = Driver::new(record, Arc::clone(&self.shared.parts), observer, registry, end);
+        let driver = Driver::new(
+            record,
+            Arc::clone(&self.shared.parts),
+            observer,
+            registry,
+            self.shared.book.clone(),
+            end,
+        );
         let token = self.shared.token.child_token();
         self.shared.tasks.spawn(async move {
             let reason = driver.run(token).await;
@@ -201,6 +218,7 @@ impl ActorLifecycleManager {
                     for (_name, driver) in drivers.iter().filter(|(name, _)| !there.contains(name.as_str())) {
                         driver.note_deleted();
                     }
+                    self.keep_in_step(|name| there.contains(name)).await;
                     for record in records {
                         self.adopt(record);
                     }
@@ -432,6 +450,11 @@ impl ActorLifecycleManager {
         self.shared.token.cancel();
         self.shared.tasks.close();
         self.shared.tasks.wait().await;
+        if self.leads()
+            && let Err(error) = self.parts().store.step_down(self.node(), &self.shared.instance).await
+        {
+            tracing::debug!(error = %chain(&error), "the turn of this node ends by itself");
+        }
     }
 
     /// The way to the event log, for what happens to actors, queues and scaling on this node. Events of actors are made
@@ -442,10 +465,6 @@ impl ActorLifecycleManager {
 
     pub(crate) fn parts(&self) -> &Parts {
         &self.shared.parts
-    }
-
-    fn health(&self) -> &HealthMonitor {
-        &self.shared.health
     }
 
     /// The driver of an actor of this node.
@@ -531,7 +550,7 @@ impl ActorLifecycleManager {
             (Desired::Up, None) | (Desired::Down, Some(_)) => ActorState::Unknown,
         };
         let status = self.bare_status(record, state);
-        match fresh {
+        let status = match fresh {
             Some(presence) => ActorStatus {
                 pid: Pid(Some(presence.pid)),
                 in_flight: presence.in_flight,
@@ -539,7 +558,8 @@ impl ActorLifecycleManager {
                 ..status
             },
             None => status,
-        }
+        };
+        self.with_health(status)
     }
 
     fn bare_status(&self, record: ActorRecord, state: ActorState) -> ActorStatus {
@@ -552,6 +572,7 @@ impl ActorLifecycleManager {
             started_at: None,
             in_flight: 0,
             last_job_at: None,
+            health: ActorHealth::default(),
         }
     }
 }

@@ -1,11 +1,15 @@
 //! How many actors, and which: pure decisions.
 
+mod policy;
+
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use crate::domain::actor::{ActorConfig, ActorState, ActorStatus, Desired};
 use crate::domain::id::ActorId;
 use crate::domain::violation::Violations;
+
+pub use policy::{MAX_TARGET, ScalingMode, ScalingPolicy};
 
 /// Most actors of one script type on one node.
 pub const MAX_REPLICAS: u32 = 1000;

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::domain::id::{ActorId, JobId};
 use crate::domain::job::{Job, JobSpec, JobView, RetryPolicy};
 use crate::domain::script_type::ScriptType;
+use crate::domain::settings::{LeftOpen, Rules, ScriptTypeSettings};
 use crate::domain::violation::Violations;
 use crate::error::SupervisorError;
 use crate::ports::actor_store::ActorStore;
@@ -30,6 +31,7 @@ pub struct Supervisor {
     defaults: Arc<JobDefaults>,
     store: Option<Arc<dyn ActorStore>>,
     turns: Arc<Semaphore>,
+    rules: Rules,
 }
 
 /// Jobs of waiting callers that are submitted at a time. Several full batches of the queue; more would only make ten
@@ -56,12 +58,14 @@ pub struct JobRequest {
     pub job_id: Option<JobId>,
     /// Makes repeats harmless.
     pub request: Option<RequestKey>,
+    /// What the caller did not say, for the rules of the script type to fill in.
+    pub open: LeftOpen,
 }
 
 impl JobRequest {
     /// A job with a fresh id that may be submitted twice.
     pub fn new(spec: JobSpec) -> Self {
-        Self { spec, job_id: None, request: None }
+        Self { spec, job_id: None, request: None, open: LeftOpen::default() }
     }
 }
 
@@ -96,7 +100,7 @@ impl Supervisor {
     /// A supervisor on this queue.
     pub fn new(queue: Arc<dyn JobQueue>, clock: Arc<dyn Clock>, defaults: JobDefaults) -> Self {
         let turns = Arc::new(Semaphore::new(SUBMITS_AT_A_TIME));
-        Self { queue, clock, defaults: Arc::new(defaults), store: None, turns }
+        Self { queue, clock, defaults: Arc::new(defaults), store: None, turns, rules: Rules::default() }
     }
 
     /// Carries the store of actors that lies beside the queue, for a manager that is built on this supervisor.
@@ -108,6 +112,16 @@ impl Supervisor {
     /// The store of actors that lies beside the queue, if it was given.
     pub fn store(&self) -> Option<&Arc<dyn ActorStore>> {
         self.store.as_ref()
+    }
+
+    /// The rules of script types, as far as they are known here: they are read by the manager of actors.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Takes over rules that somebody has made.
+    pub(crate) fn learn_rules(&self, settings: ScriptTypeSettings) {
+        self.rules.learn(settings);
     }
 
     /// Starts to describe a job.
@@ -310,6 +324,9 @@ impl Supervisor {
         }
         if spec.context_id.is_empty() {
             spec.context_id.clone_from(&self.defaults.context_id);
+        }
+        if request.open != LeftOpen::default() {
+            self.rules.of(spec.script_type).job_defaults.fill(&mut spec, request.open);
         }
         spec.validate()?;
         spec.validate_run_at(self.clock.now())?;

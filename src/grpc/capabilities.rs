@@ -46,7 +46,6 @@ const NOT_BUILT: &[&str] = &[
     "PauseQueue",
     "ResumeQueue",
     "PurgeQueue",
-    "CheckHealth",
     "WatchHealth",
     "RetryJob",
     "WatchJob",

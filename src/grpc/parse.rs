@@ -3,12 +3,14 @@
 //! Field paths are those of the proto (`job.script`, `config.args[3]`), because that is how the caller spelled them.
 
 mod actor;
+mod health;
 mod job;
 mod value;
 
 pub(crate) use actor::{
     create_actor, list_actors, restart_actors, scale_actors, selector, stop_options, wait_for_actor,
 };
+pub(crate) use health::check_health;
 pub(crate) use job::{Run, await_job, cancel_job, get_job, job_id, list_jobs, run_job, submit_job};
 pub(crate) use value::{MAX_PAGE, script_type};
 

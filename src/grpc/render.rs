@@ -1,11 +1,13 @@
 //! From domain to proto; nothing can go wrong here.
 
 mod actor;
+mod health;
 mod job;
 
 use std::time::{Duration, SystemTime};
 
 pub(crate) use actor::{actor, changed, results};
+pub(crate) use health::health_report;
 pub(crate) use job::job;
 
 use crate::domain::job::JobView;

@@ -242,8 +242,16 @@ impl supervisor_server::Supervisor for SupervisorService {
 
     // Health
 
-    async fn check_health(&self, _: Request<pb::CheckHealthRequest>) -> Answer<pb::CheckHealthResponse> {
-        not_built("CheckHealth")
+    async fn check_health(
+        &self,
+        request: Request<pb::CheckHealthRequest>,
+    ) -> Answer<pb::CheckHealthResponse> {
+        let time_left = time_left(request.metadata());
+        let asked = parse::check_health(request.into_inner())?;
+        let wait = effective_wait(asked.max_wait, time_left);
+        let checked = self.gate.run(self.lifecycle.check_health(&asked.selector, asked.scope, wait)).await?;
+        let reports = checked.into_iter().map(render::health_report).collect();
+        Ok(Response::new(pb::CheckHealthResponse { reports }))
     }
 
     type WatchHealthStream = Stream<pb::WatchHealthResponse>;

@@ -6,6 +6,7 @@ use crate::domain::actor::{ActorConfig, ActorRecord};
 use crate::domain::id::ActorId;
 use crate::domain::script_type::ScriptType;
 use crate::ports::job_queue::QueueError;
+use crate::ports::shared_store::SharedStore;
 
 /// What happened to a write.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,7 +21,7 @@ pub enum Stored {
 
 /// Keeps actor records and the template of each script type.
 #[async_trait]
-pub trait ActorStore: Send + Sync {
+pub trait ActorStore: SharedStore {
     /// Every actor of every node.
     async fn load(&self) -> Result<Vec<ActorRecord>, StoreError>;
 
@@ -30,7 +31,7 @@ pub trait ActorStore: Send + Sync {
     /// Replaces the record if the stored one still has `record.generation`; the new one has one more.
     async fn update(&self, record: &ActorRecord) -> Result<Stored, StoreError>;
 
-    /// Removes an actor; false when there was none.
+    /// Removes an actor, and what is known of its health; false when there was none.
     async fn remove(&self, id: &ActorId) -> Result<bool, StoreError>;
 
     /// The template from which scaling makes actors of this type.

@@ -55,7 +55,8 @@ const RULES: &[Rule] = &[
             "crate::config",
             "crate::domain::lifecycle",
             "crate::domain::supervisor",
-            "crate::domain::health",
+            "crate::domain::health::book",
+            "crate::domain::health::monitor",
         ],
     },
     Rule {

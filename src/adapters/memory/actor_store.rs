@@ -20,6 +20,10 @@ impl MemoryActorStore {
     pub(super) fn new(broker: MemoryBroker) -> Self {
         Self { broker }
     }
+
+    pub(super) fn broker(&self) -> &MemoryBroker {
+        &self.broker
+    }
 }
 
 #[async_trait]
@@ -50,7 +54,10 @@ impl ActorStore for MemoryActorStore {
     }
 
     async fn remove(&self, id: &ActorId) -> Result<bool, StoreError> {
-        self.broker.with(|state| state.records.remove(id).is_some())
+        self.broker.with(|state| {
+            state.healths.remove(id);
+            state.records.remove(id).is_some()
+        })
     }
 
     async fn template(&self, script_type: ScriptType) -> Result<Option<ActorConfig>, StoreError> {

@@ -25,6 +25,10 @@ impl RedisActorStore {
         Self { link: queue.link() }
     }
 
+    pub(super) fn link(&self) -> &Link {
+        &self.link
+    }
+
     /// Writes `record` as generation `next` if the stored one has generation `expected`, or if there is none.
     async fn put(
         &self,
@@ -71,9 +75,10 @@ impl ActorStore for RedisActorStore {
     }
 
     async fn remove(&self, id: &ActorId) -> Result<bool, StoreError> {
-        let mut remove = redis::cmd("HDEL");
-        remove.arg(keys::ACTORS).arg(id.as_str());
-        Ok(self.link.call(&remove).await? == Value::Int(1))
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("HDEL").arg(keys::HEALTHS).arg(id.as_str());
+        pipeline.cmd("HDEL").arg(keys::ACTORS).arg(id.as_str());
+        Ok(self.link.pipe(&pipeline).await?.last() == Some(&Value::Int(1)))
     }
 
     async fn template(&self, script_type: ScriptType) -> Result<Option<ActorConfig>, StoreError> {

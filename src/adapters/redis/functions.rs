@@ -8,6 +8,7 @@ pub(super) const LIBRARY: &str = concat!(
     include_str!("functions/actor.lua"),
     include_str!("functions/supervisor.lua"),
     include_str!("functions/upkeep.lua"),
+    include_str!("functions/shared.lua"),
 );
 
 /// The function that answers with the revision of the library that is loaded.

@@ -1,6 +1,6 @@
 //! Every key of ours, and how a lease names an entry.
 
-use crate::domain::id::{ActorId, JobId};
+use crate::domain::id::{ActorId, JobId, NodeName};
 use crate::domain::script_type::ScriptType;
 use crate::ports::work_queue::Lease;
 
@@ -10,8 +10,19 @@ pub(super) const GROUP: &str = "g";
 pub(super) const ACTORS: &str = "hero:actors";
 /// Template of each script type: a hash, word to JSON.
 pub(super) const TEMPLATES: &str = "hero:templates";
+/// Rules of each script type: a hash, word to JSON.
+pub(super) const SETTINGS: &str = "hero:settings";
+/// What is known of the health of each actor: a hash, id to JSON.
+pub(super) const HEALTHS: &str = "hero:health";
+/// The last decision of scaling of each script type: a hash, word to JSON.
+pub(super) const DECISIONS: &str = "hero:decisions";
 /// A random text, written once; another one means that Redis has lost its data.
 pub(super) const EPOCH: &str = "hero:epoch";
+
+/// Which supervisor looks after health and numbers of a node's actors; ends by itself.
+pub(super) fn lead(node: &NodeName) -> String {
+    format!("hero:lead:{node}")
+}
 
 /// The stream of jobs that any actor of the type may take.
 pub(super) fn queue(script_type: ScriptType) -> String {

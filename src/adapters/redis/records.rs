@@ -3,6 +3,7 @@
 mod actor;
 mod end;
 mod fields;
+mod shared;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,6 +12,9 @@ use std::time::{Duration, SystemTime};
 pub(super) use actor::{decode_actor, decode_config, encode_actor, encode_config};
 pub(super) use end::{Reply, decode_error, decode_reply, encode_error, finished_of};
 pub(super) use fields::Fields;
+pub(super) use shared::{
+    decode_decision, decode_health, decode_settings, encode_decision, encode_health, encode_settings,
+};
 
 use crate::domain::backoff::Backoff;
 use crate::domain::id::{ActorId, JobId};

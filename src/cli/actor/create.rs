@@ -133,6 +133,7 @@ fn request(args: CreateArgs) -> Result<CreateActorRequest, Failure> {
         readiness: readiness.into(),
         restart_policy,
         labels: args.label.into_iter().collect(),
+        health_policy: None,
     };
     Ok(CreateActorRequest {
         actor_id: args.actor,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::actor::{ActorConfig, ActorState, ActorStatus};
-use crate::domain::health::HealthReport;
+use crate::domain::health::{HealthReport, Scope, monitor};
 use crate::domain::id::ActorId;
 use crate::domain::lifecycle::{ActorAnswer, ActorLifecycleManager, ActorSelector, StopOptions};
 use crate::domain::script_type::ScriptType;
@@ -85,18 +85,18 @@ impl ActorLifecycleManager {
     pub async fn monitor_actor_health(&self) -> Result<Vec<HealthReport>, SupervisorError> {
         let actors = self.actors().await?;
         let ours = actors.into_iter().filter(|actor| actor.record.node == *self.node()).collect();
-        Ok(self.health().check(self, ours).await)
+        Ok(monitor::check(self, ours, Scope::Due).await)
     }
 
     /// Notes that an actor had a job just now, so that it does not count as idle. Job times are also read from the
     /// queue; this is for work that does not go through it.
     pub fn update_actor_job_time(&self, name: &str) {
-        self.health().note_job(name);
+        self.book().note_job(name, self.now());
     }
 
     /// Health checks, one round after the other, for ever.
     pub async fn start_health_monitoring(&self) {
-        self.health().run(self).await;
+        monitor::run(self).await;
     }
 }
 

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::actor::{
     ActorRecord, ActorState, ActorStatus, Desired, ExitStatus, Fault, FaultKind, LastExit, Pid,
 };
+use crate::domain::health::book::HealthBook;
 use crate::domain::job::JobError;
 use crate::domain::lifecycle::admission::{Admission, Verb, admit};
 use crate::domain::lifecycle::answers::{Reply, answer};
@@ -64,6 +65,7 @@ pub(super) struct Driver {
     parts: Arc<Parts>,
     observer: Observer,
     registry: Registry,
+    book: HealthBook,
     end: DriverEnd,
     notes: (mpsc::Sender<Note>, mpsc::Receiver<Note>),
     running: Option<Running>,
@@ -83,6 +85,7 @@ impl Driver {
         parts: Arc<Parts>,
         observer: Observer,
         registry: Registry,
+        book: HealthBook,
         end: DriverEnd,
     ) -> Self {
         Self {
@@ -91,6 +94,7 @@ impl Driver {
             parts,
             observer,
             registry,
+            book,
             end,
             notes: mpsc::channel(8),
             running: None,
@@ -446,15 +450,17 @@ impl Driver {
         let presence = observation.presences.get(&self.record.id);
         let process = self.process(&observation);
         let before = self.end.status.borrow().clone();
+        let pid = process.and_then(ProcessState::pid).filter(|_pid| state != ActorState::Stopped);
         let status = ActorStatus {
             record: self.record.clone(),
             state,
-            pid: Pid(process.and_then(ProcessState::pid).filter(|_pid| state != ActorState::Stopped)),
+            pid: Pid(pid),
             message,
             state_since: if before.state == state { before.state_since } else { self.now() },
             started_at: self.started_at,
             in_flight: presence.map_or(0, |presence| presence.in_flight),
             last_job_at: presence.and_then(|presence| presence.last_job_at).or(before.last_job_at),
+            health: self.book.health(&self.record.id, pid),
         };
         self.end.status.send_if_modified(|shown| {
             let changed = *shown != status;

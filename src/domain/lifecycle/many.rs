@@ -20,6 +20,16 @@ pub struct ActorSelector {
     pub labels: Vec<(String, String)>,
 }
 
+impl ActorSelector {
+    /// Whether an actor, of whatever node, is meant.
+    pub fn matches(&self, actor: &ActorStatus) -> bool {
+        let (id, config) = (&actor.record.id, &actor.record.config);
+        (self.ids.is_empty() || self.ids.contains(id))
+            && (self.script_types.is_empty() || self.script_types.contains(&config.script_type))
+            && self.labels.iter().all(|(name, value)| config.labels.get(name) == Some(value))
+    }
+}
+
 /// What became of one actor of many.
 #[derive(Debug)]
 pub struct ActorAnswer {
@@ -92,14 +102,7 @@ impl ActorLifecycleManager {
     /// Names of the actors that a selector means; named ones that are not here are kept, for their answer.
     async fn select(&self, selector: &ActorSelector) -> Result<Vec<ActorId>, SupervisorError> {
         self.open().await?;
-        let matches = |actor: &ActorStatus| {
-            let (id, config) = (&actor.record.id, &actor.record.config);
-            let named = selector.ids.is_empty() || selector.ids.contains(id);
-            let typed =
-                selector.script_types.is_empty() || selector.script_types.contains(&config.script_type);
-            let labelled = selector.labels.iter().all(|(name, value)| config.labels.get(name) == Some(value));
-            actor.record.node == self.parts().node && named && typed && labelled
-        };
+        let matches = |actor: &ActorStatus| actor.record.node == self.parts().node && selector.matches(actor);
         let actors = self.actors().await?;
         let mut ids: BTreeSet<ActorId> =
             actors.iter().filter(|actor| matches(actor)).map(|actor| actor.record.id.clone()).collect();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::domain::actor::{ActorRecord, ManagedBy, Pid};
+use crate::domain::health::ActorHealth;
 use crate::domain::id::NodeName;
 use crate::domain::script_type::ScriptType;
 
@@ -33,6 +34,7 @@ fn actor(name: &str, desired: Desired, state: ActorState, in_flight: u32, last_j
         started_at: None,
         in_flight,
         last_job_at: Some(EPOCH + Duration::from_secs(last_job)),
+        health: ActorHealth::default(),
     }
 }
 

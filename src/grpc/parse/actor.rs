@@ -11,6 +11,7 @@ use crate::domain::lifecycle::{ActorSelector, StopOptions};
 use crate::domain::scaling::MAX_REPLICAS;
 use crate::domain::script_type::ScriptType;
 use crate::domain::violation::Violations;
+use crate::grpc::parse::health::health_settings;
 use crate::grpc::parse::value::{
     ListRequest, count, duration, each, given, optional, page_size, script_type, unknown,
 };
@@ -212,6 +213,11 @@ fn actor_config(actor_id: &str, config: pb::ActorConfig, violations: &mut Violat
         v.nest("restart_policy", part);
     }
     parsed.labels = config.labels;
+    if let Some(policy) = config.health_policy {
+        let mut part = Violations::new();
+        parsed.health = health_settings(&policy, &mut part);
+        v.nest("health_policy", part);
+    }
     if let Err(limits) = parsed.validate() {
         v.append(limits);
     }

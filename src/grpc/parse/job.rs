@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::id::{ActorId, JobId, RequestId};
 use crate::domain::job::{JobSpec, JobState, JobView, RetryPolicy};
 use crate::domain::script_type::ScriptType;
+use crate::domain::settings::LeftOpen;
 use crate::domain::supervisor::JobRequest;
 use crate::domain::violation::Violations;
 use crate::grpc::parse::value::{
@@ -112,6 +113,7 @@ fn job_request(request: pb::SubmitJobRequest, now: SystemTime, violations: &mut 
     let job_id = optional(violations, "job_id", given(request.job_id), |raw| JobId::parse(&raw));
     let request_id =
         optional(violations, "request_id", given(request.request_id), |raw| RequestId::parse(&raw));
+    let open = request.job.as_ref().map(left_open).unwrap_or_default();
     let spec = match request.job {
         Some(job) => {
             let mut part = Violations::new();
@@ -124,7 +126,17 @@ fn job_request(request: pb::SubmitJobRequest, now: SystemTime, violations: &mut 
             JobSpec::new(ScriptType::OSIS, "")
         }
     };
-    JobRequest { spec, job_id, request: request_id.map(|id| RequestKey { id, fingerprint }) }
+    JobRequest { spec, job_id, request: request_id.map(|id| RequestKey { id, fingerprint }), open }
+}
+
+/// What a caller did not say.
+fn left_open(job: &pb::JobSpec) -> LeftOpen {
+    LeftOpen {
+        run_timeout: job.run_timeout.is_none(),
+        queue_timeout: job.queue_timeout.is_none(),
+        result_ttl: job.result_ttl.is_none(),
+        retry: job.retry_policy.is_none(),
+    }
 }
 
 /// Digest of what makes two requests the same: the job and its id, however long each caller waits. Maps are encoded in

@@ -284,6 +284,7 @@ fn status_of(config: ActorConfig) -> crate::domain::actor::ActorStatus {
         started_at: None,
         in_flight: 0,
         last_job_at: None,
+        health: crate::domain::health::ActorHealth::default(),
     }
 }
 

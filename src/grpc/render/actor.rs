@@ -5,10 +5,11 @@ use crate::domain::actor::{
 };
 use crate::domain::lifecycle::{ActorAnswer, Changed};
 use crate::grpc::proto as pb;
+use crate::grpc::render::health::{health, health_settings, ping};
 use crate::grpc::render::{count, duration, script_type, timestamp, wait_outcome};
 use crate::grpc::status::Failure;
 
-/// An actor. Its health is unknown, because nobody pings yet.
+/// An actor.
 pub(crate) fn actor(status: ActorStatus) -> pb::Actor {
     let record = status.record;
     pb::Actor {
@@ -28,9 +29,9 @@ pub(crate) fn actor(status: ActorStatus) -> pb::Actor {
         restart_count: count(record.restart_count),
         last_exit: record.last_exit.map(last_exit),
         etag: record.generation.to_string(),
-        health: pb::actor::Health::Unknown.into(),
-        last_ping: None,
-        consecutive_ping_failures: 0,
+        health: health(status.health.health).into(),
+        last_ping: status.health.last_ping.map(ping),
+        consecutive_ping_failures: count(status.health.consecutive_failures),
     }
 }
 
@@ -73,6 +74,7 @@ fn config(config: ActorConfig) -> pb::ActorConfig {
         readiness: readiness(config.readiness).into(),
         restart_policy: Some(restart_policy(&config.restart)),
         labels: config.labels,
+        health_policy: (!config.health.is_empty()).then(|| health_settings(config.health)),
     }
 }
 

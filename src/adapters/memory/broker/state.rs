@@ -11,9 +11,12 @@ use tokio::time::Instant;
 use crate::adapters::memory::broker::MemoryConfig;
 use crate::adapters::memory::clock::MemoryClock;
 use crate::domain::actor::{ActorConfig, ActorRecord};
+use crate::domain::health::HealthRecord;
 use crate::domain::id::{ActorId, JobId, RequestId};
 use crate::domain::job::{Finished, Job, JobError, JobErrorKind, JobKind, JobState, Outcome};
+use crate::domain::scaling::ScalingDecision;
 use crate::domain::script_type::ScriptType;
+use crate::domain::settings::ScriptTypeSettings;
 use crate::ports::clock::Clock;
 use crate::ports::job_queue::{Completion, Presence, Reclaimed};
 use crate::ports::work_queue::{Lease, Work};
@@ -88,6 +91,11 @@ pub(in crate::adapters::memory) struct State {
     queues: BTreeMap<ScriptType, Queue>,
     pub(in crate::adapters::memory) records: BTreeMap<ActorId, ActorRecord>,
     pub(in crate::adapters::memory) templates: BTreeMap<ScriptType, ActorConfig>,
+    pub(in crate::adapters::memory) settings: BTreeMap<ScriptType, ScriptTypeSettings>,
+    pub(in crate::adapters::memory) healths: BTreeMap<ActorId, HealthRecord>,
+    pub(in crate::adapters::memory) decisions: BTreeMap<ScriptType, ScalingDecision>,
+    /// Whose turn it is on each node, and for how long.
+    pub(in crate::adapters::memory) leads: BTreeMap<String, (String, Instant)>,
     pub(in crate::adapters::memory) unavailable: bool,
 }
 
@@ -105,6 +113,10 @@ impl State {
             queues: ScriptType::ALL.into_iter().map(|script_type| (script_type, Queue::default())).collect(),
             records: BTreeMap::new(),
             templates: BTreeMap::new(),
+            settings: BTreeMap::new(),
+            healths: BTreeMap::new(),
+            decisions: BTreeMap::new(),
+            leads: BTreeMap::new(),
             unavailable: false,
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::shared::HealthSettingsRecord;
 use super::{millis, time_of};
 use crate::domain::actor::{
     ActorConfig, ActorRecord, Desired, ExitStatus, Fault, FaultKind, LastExit, ManagedBy, Readiness,
@@ -40,6 +41,8 @@ struct ConfigRecord {
     restart: RestartRecord,
     #[serde(default)]
     labels: BTreeMap<String, String>,
+    #[serde(default)]
+    health: HealthSettingsRecord,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -258,6 +261,7 @@ fn config_record(config: &ActorConfig) -> ConfigRecord {
             window_ms: span_millis(window),
         },
         labels: config.labels,
+        health: config.health.into(),
     }
 }
 
@@ -294,6 +298,7 @@ fn config_of(what: &str, record: ConfigRecord) -> Result<ActorConfig, QueueError
             window: Duration::from_millis(window_ms),
         },
         labels: record.labels,
+        health: record.health.into(),
         ..ActorConfig::new(record.name, record.binary, script_type)
     })
 }

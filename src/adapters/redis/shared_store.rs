@@ -1,0 +1,101 @@
+//! Rules, verdicts and decisions in three hashes, and the turn of each node in a key of its own.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redis::Value;
+
+use super::RedisActorStore;
+use super::connection::unexpected;
+use super::keys;
+use super::records::{
+    decode_decision, decode_health, decode_settings, encode_decision, encode_health, encode_settings,
+};
+use crate::domain::health::HealthRecord;
+use crate::domain::id::NodeName;
+use crate::domain::scaling::ScalingDecision;
+use crate::domain::script_type::ScriptType;
+use crate::domain::settings::ScriptTypeSettings;
+use crate::ports::job_queue::QueueError;
+use crate::ports::shared_store::SharedStore;
+
+#[async_trait]
+impl SharedStore for RedisActorStore {
+    async fn settings(&self) -> Result<Vec<ScriptTypeSettings>, QueueError> {
+        let all = self.hash(keys::SETTINGS).await?;
+        all.iter().map(|(word, json)| decode_settings(word, json)).collect()
+    }
+
+    async fn put_settings(&self, settings: &ScriptTypeSettings) -> Result<bool, QueueError> {
+        let expected = if settings.generation == 0 { String::new() } else { settings.generation.to_string() };
+        let mut put = redis::cmd("FCALL");
+        put.arg("hero_put").arg(1).arg(keys::SETTINGS).arg(settings.script_type.as_str());
+        put.arg(encode_settings(settings, settings.generation + 1)?).arg(expected);
+        Ok(matches!(self.link().call(&put).await?, Value::Int(_)))
+    }
+
+    async fn healths(&self) -> Result<Vec<HealthRecord>, QueueError> {
+        let all = self.hash(keys::HEALTHS).await?;
+        all.iter().map(|(id, json)| decode_health(id, json)).collect()
+    }
+
+    async fn put_health(&self, record: &HealthRecord) -> Result<(), QueueError> {
+        let mut set = redis::cmd("HSET");
+        set.arg(keys::HEALTHS).arg(record.actor_id.as_str()).arg(encode_health(record)?);
+        self.link().call(&set).await.map(drop)
+    }
+
+    async fn decisions(&self) -> Result<Vec<(ScriptType, ScalingDecision)>, QueueError> {
+        let all = self.hash(keys::DECISIONS).await?;
+        // A type of a newer supervisor is none of ours.
+        let known = all.iter().filter_map(|(word, json)| Some((ScriptType::parse(word).ok()?, json)));
+        known.map(|(script_type, json)| Ok((script_type, decode_decision(json)?))).collect()
+    }
+
+    async fn put_decision(
+        &self,
+        script_type: ScriptType,
+        decision: &ScalingDecision,
+    ) -> Result<(), QueueError> {
+        let mut set = redis::cmd("HSET");
+        set.arg(keys::DECISIONS).arg(script_type.as_str()).arg(encode_decision(decision)?);
+        self.link().call(&set).await.map(drop)
+    }
+
+    async fn lead(&self, node: &NodeName, instance: &str, term: Duration) -> Result<bool, QueueError> {
+        let mut lead = redis::cmd("FCALL");
+        lead.arg("hero_lead").arg(1).arg(keys::lead(node)).arg(instance);
+        lead.arg(u64::try_from(term.as_millis()).unwrap_or(u64::MAX));
+        Ok(self.link().call(&lead).await? == Value::Int(1))
+    }
+
+    async fn step_down(&self, node: &NodeName, instance: &str) -> Result<(), QueueError> {
+        let mut down = redis::cmd("FCALL");
+        down.arg("hero_step_down").arg(1).arg(keys::lead(node)).arg(instance);
+        self.link().call(&down).await.map(drop)
+    }
+}
+
+impl RedisActorStore {
+    /// All names of a hash with their values.
+    async fn hash(&self, key: &str) -> Result<Vec<(String, String)>, QueueError> {
+        let mut all = redis::cmd("HGETALL");
+        all.arg(key);
+        let answer = self.link().call(&all).await?;
+        let Value::Array(flat) = answer else { return Err(unexpected(key, &answer)) };
+        let mut pairs = Vec::with_capacity(flat.len() / 2);
+        let mut flat = flat.into_iter();
+        while let (Some(name), Some(value)) = (flat.next(), flat.next()) {
+            pairs.push((text(key, name)?, text(key, value)?));
+        }
+        Ok(pairs)
+    }
+}
+
+fn text(key: &str, value: Value) -> Result<String, QueueError> {
+    match value {
+        Value::BulkString(bytes) => String::from_utf8(bytes)
+            .map_err(|error| QueueError::Corrupt { what: key.to_owned(), source: error.utf8_error().into() }),
+        other => Err(unexpected(key, &other)),
+    }
+}

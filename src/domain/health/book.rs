@@ -1,0 +1,120 @@
+//! What is remembered of the health of actors: by every supervisor, and in the store that they share.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::domain::health::{ActorHealth, HealthRecord};
+use crate::domain::id::ActorId;
+
+/// The memory of the health monitor. A cheap clone; all clones are one.
+#[derive(Debug, Clone, Default)]
+pub struct HealthBook {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    pages: Mutex<Pages>,
+    ended: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Pages {
+    records: BTreeMap<String, HealthRecord>,
+    /// When somebody said that an actor had a job.
+    noted: BTreeMap<String, Instant>,
+    /// Actors that are being pinged or restarted.
+    under_way: BTreeSet<String>,
+}
+
+/// As long as it lives, nobody else checks the actor.
+#[derive(Debug)]
+pub(super) struct Turn {
+    book: HealthBook,
+    name: String,
+}
+
+impl HealthBook {
+    /// What is known of an actor whose process is this one.
+    pub fn health(&self, id: &ActorId, pid: Option<u32>) -> ActorHealth {
+        let pages = self.lock();
+        let record = pages.records.get(id.as_str());
+        // After the process that was judged is gone, only the memory of what was done about it is of interest.
+        match record {
+            Some(record) if pid.is_none() || record.pid.is_none() || record.pid == pid => {
+                record.health.clone()
+            }
+            Some(_) | None => ActorHealth::default(),
+        }
+    }
+
+    /// Writes a record down, unless a younger one is there.
+    pub fn put(&self, record: HealthRecord) {
+        let mut pages = self.lock();
+        let name = record.actor_id.to_string();
+        let older = pages.records.get(&name).is_none_or(|known| known.updated_at <= record.updated_at);
+        if older {
+            pages.records.insert(name, record);
+        }
+    }
+
+    /// Takes over what the store has, and forgets actors that are in it no longer.
+    pub fn sync(&self, records: Vec<HealthRecord>, exists: impl Fn(&str) -> bool) {
+        for record in records {
+            self.put(record);
+        }
+        let mut pages = self.lock();
+        pages.records.retain(|name, _record| exists(name));
+        pages.noted.retain(|name, _at| exists(name));
+    }
+
+    /// Notes that an actor had a job just now, so its misses are forgotten.
+    pub fn note_job(&self, name: &str, now: SystemTime) {
+        let mut pages = self.lock();
+        pages.noted.insert(name.to_owned(), Instant::now());
+        if let Some(record) = pages.records.get_mut(name) {
+            record.health.consecutive_failures = 0;
+            record.updated_at = now;
+        }
+    }
+
+    /// How long ago somebody said that it had a job.
+    pub(super) fn noted(&self, id: &ActorId) -> Option<Duration> {
+        self.lock().noted.get(id.as_str()).map(Instant::elapsed)
+    }
+
+    /// The turn to check an actor; None while somebody else has it.
+    pub(super) fn turn(&self, id: &ActorId) -> Option<Turn> {
+        let name = id.to_string();
+        self.lock().under_way.insert(name.clone()).then(|| Turn { book: self.clone(), name })
+    }
+
+    /// Waits until nobody checks this actor.
+    pub(super) async fn until_free(&self, id: &ActorId) {
+        loop {
+            let ended = self.shared.ended.notified();
+            tokio::pin!(ended);
+            ended.as_mut().enable();
+            if !self.lock().under_way.contains(id.as_str()) {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pages> {
+        // Each change is one statement, so a panic elsewhere cannot have broken the pages.
+        self.shared.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.book.lock().under_way.remove(&self.name);
+        self.book.shared.ended.notify_waiters();
+    }
+}

@@ -1,0 +1,88 @@
+//! One ping: sent, awaited, understood.
+
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+use crate::domain::actor::ActorStatus;
+use crate::domain::health::{Ping, PingOutcome};
+use crate::domain::job::{Job, JobErrorKind, JobKind, JobSpec, JobState};
+use crate::domain::supervisor::{JobRequest, Supervisor};
+use crate::error::{SupervisorError, chain};
+
+/// The engines know a ping by its kind; this is for people who look at the record.
+const PING_SCRIPT: &str = "\"pong\"";
+/// Records of pings are of no interest for long.
+const PING_TTL: Duration = Duration::from_secs(60);
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) enum Pinged {
+    /// It says something about the actor.
+    Told(Ping),
+    /// The actor went away, or somebody cancelled the ping: it says nothing.
+    Nothing(String),
+}
+
+/// Pings an actor through its inbox.
+///
+/// # Errors
+/// When the queue is at fault, not the actor.
+pub(super) async fn ping(
+    supervisor: &Supervisor,
+    actor: &ActorStatus,
+    limit: Duration,
+    sent_at: SystemTime,
+) -> Result<Pinged, SupervisorError> {
+    let begun = Instant::now();
+    let spec = JobSpec {
+        kind: JobKind::Ping,
+        target_actor: Some(actor.record.id.clone()),
+        run_timeout: limit,
+        queue_timeout: Some(limit),
+        result_ttl: PING_TTL,
+        ..JobSpec::new(actor.record.config.script_type, PING_SCRIPT)
+    };
+    let awaited = supervisor.run(JobRequest::new(spec), limit).await?;
+    let told = |outcome, round_trip, message: String| {
+        Ok(Pinged::Told(Ping { at: sent_at, outcome, round_trip, message }))
+    };
+    if !awaited.done {
+        if let Err(error) = supervisor.cancel(&awaited.job.id, "nobody waits for this ping").await {
+            tracing::debug!(error = %chain(&error), "a ping could not be taken back");
+        }
+        return told(PingOutcome::TimedOut, None, silence(limit));
+    }
+    if awaited.job.state == JobState::Succeeded {
+        return told(PingOutcome::Ok, Some(begun.elapsed()), String::new());
+    }
+    match failure(awaited.job) {
+        Failure::Silent => told(PingOutcome::TimedOut, None, silence(limit)),
+        Failure::Answered(message) => told(PingOutcome::Failed, Some(begun.elapsed()), message),
+        Failure::Gone(message) => Ok(Pinged::Nothing(message)),
+    }
+}
+
+fn silence(limit: Duration) -> String {
+    format!("it did not answer a ping within {limit:?}")
+}
+
+enum Failure {
+    Silent,
+    Answered(String),
+    Gone(String),
+}
+
+fn failure(job: Job) -> Failure {
+    let Some(error) = job.error else { return Failure::Gone(format!("its ping ended as {}", job.state)) };
+    match error.kind {
+        JobErrorKind::QueueTimeout | JobErrorKind::RunTimeout => Failure::Silent,
+        JobErrorKind::ActorLost => Failure::Gone(format!("its process ended under a ping: {error}")),
+        JobErrorKind::ScriptError
+        | JobErrorKind::ScriptInvalid
+        | JobErrorKind::LimitExceeded
+        | JobErrorKind::EngineUnavailable
+        | JobErrorKind::EngineCrash
+        | JobErrorKind::Internal => Failure::Answered(format!("its ping failed: {error}")),
+    }
+}

@@ -1,0 +1,66 @@
+//! Requests about health.
+
+use std::time::Duration;
+
+use crate::domain::health::{HealthSettings, Scope, UnhealthyAction};
+use crate::domain::lifecycle::ActorSelector;
+use crate::domain::violation::Violations;
+use crate::grpc::parse::actor::selector;
+use crate::grpc::parse::value::{count, duration, optional, unknown};
+use crate::grpc::proto as pb;
+use crate::grpc::status::Failure;
+
+/// Actors to check.
+#[derive(Debug)]
+pub(crate) struct CheckHealth {
+    /// Which.
+    pub(crate) selector: ActorSelector,
+    /// Whom of them to ping.
+    pub(crate) scope: Scope,
+    /// How long to wait, if the caller says.
+    pub(crate) max_wait: Option<Duration>,
+}
+
+/// Actors to check.
+pub(crate) fn check_health(request: pb::CheckHealthRequest) -> Result<CheckHealth, Failure> {
+    let (selector, max_wait) = selector(request.selector, request.max_wait)?;
+    let mut violations = Violations::new();
+    let scope = violations.keep("scope", scope(request.scope)).unwrap_or_default();
+    violations.into_result()?;
+    Ok(CheckHealth { selector, scope, max_wait })
+}
+
+fn scope(raw: i32) -> Result<Scope, String> {
+    use pb::check_health_request::Scope as Raw;
+    match Raw::try_from(raw) {
+        Ok(Raw::Unspecified | Raw::Idle) => Ok(Scope::Idle),
+        Ok(Raw::All) => Ok(Scope::All),
+        Ok(Raw::None) => Ok(Scope::None),
+        Err(_) => Err(unknown(raw, "SCOPE_IDLE, SCOPE_ALL or SCOPE_NONE")),
+    }
+}
+
+/// What is said of a policy; limits are checked by the domain.
+pub(crate) fn health_settings(policy: &pb::HealthPolicy, violations: &mut Violations) -> HealthSettings {
+    let v = violations;
+    if !policy.ping_script.is_empty() {
+        v.add("ping_script", "is not possible in this version: leave it empty");
+    }
+    HealthSettings {
+        idle_after: optional(v, "idle_after", policy.idle_after, duration),
+        ping_timeout: optional(v, "ping_timeout", policy.ping_timeout, duration),
+        retry_after: optional(v, "ping_interval_after_failure", policy.ping_interval_after_failure, duration),
+        failure_threshold: optional(v, "failure_threshold", policy.failure_threshold, count),
+        action: v.keep("action", action(policy.action)).flatten(),
+    }
+}
+
+fn action(raw: i32) -> Result<Option<UnhealthyAction>, String> {
+    use pb::health_policy::Action;
+    match Action::try_from(raw) {
+        Ok(Action::Unspecified) => Ok(None),
+        Ok(Action::Restart) => Ok(Some(UnhealthyAction::Restart)),
+        Ok(Action::ReportOnly) => Ok(Some(UnhealthyAction::ReportOnly)),
+        Err(_) => Err(unknown(raw, "ACTION_RESTART or ACTION_REPORT_ONLY")),
+    }
+}

@@ -1,0 +1,46 @@
+//! What supervisors on one queue share beside jobs and actors: rules, verdicts, decisions, and whose turn it is.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::domain::health::HealthRecord;
+use crate::domain::id::NodeName;
+use crate::domain::scaling::ScalingDecision;
+use crate::domain::script_type::ScriptType;
+use crate::domain::settings::ScriptTypeSettings;
+use crate::ports::job_queue::QueueError;
+
+/// Keeps what every supervisor of a queue goes by. None of it is read on the way of a job.
+#[async_trait]
+pub trait SharedStore: Send + Sync {
+    /// The rules of those script types that have any.
+    async fn settings(&self) -> Result<Vec<ScriptTypeSettings>, QueueError>;
+
+    /// Writes the rules of a script type if the kept ones still have `settings.generation` (0: if there are none);
+    /// they have one more then. False when somebody was faster.
+    async fn put_settings(&self, settings: &ScriptTypeSettings) -> Result<bool, QueueError>;
+
+    /// What is known of the health of every actor.
+    async fn healths(&self) -> Result<Vec<HealthRecord>, QueueError>;
+
+    /// Writes down what is known of the health of an actor. It goes with the record of the actor.
+    async fn put_health(&self, record: &HealthRecord) -> Result<(), QueueError>;
+
+    /// The last decision of scaling of each script type.
+    async fn decisions(&self) -> Result<Vec<(ScriptType, ScalingDecision)>, QueueError>;
+
+    /// Writes down the last decision of scaling of a script type.
+    async fn put_decision(
+        &self,
+        script_type: ScriptType,
+        decision: &ScalingDecision,
+    ) -> Result<(), QueueError>;
+
+    /// Asks for the turn to look after health and numbers of a node's actors, or to keep it; it lasts for `term`. False
+    /// while another supervisor has it.
+    async fn lead(&self, node: &NodeName, instance: &str, term: Duration) -> Result<bool, QueueError>;
+
+    /// Gives the turn back, if it is ours.
+    async fn step_down(&self, node: &NodeName, instance: &str) -> Result<(), QueueError>;
+}
