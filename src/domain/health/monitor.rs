@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::domain::actor::{ActorState, ActorStatus};
-use crate::domain::event::{Cause, Severity, Source, What};
+use crate::domain::event::{Cause, Source, What};
 use crate::domain::health::book::Turn;
 use crate::domain::health::decide::{self, Next, Seen};
 use crate::domain::health::ping::{Pinged, ping};
@@ -98,7 +98,7 @@ async fn check_one(manager: &ActorLifecycleManager, turn: Turn, actor: ActorStat
     let policy = manager.health_policy(&actor);
     let id = actor.record.id.clone();
     let sent_at = manager.now();
-    emit(manager, &actor, Severity::Debug, format!("actor {id} is pinged"), What::PingSent);
+    emit(manager, &actor, format!("actor {id} is pinged"), What::PingSent);
     let pinged = ping(manager.supervisor(), &actor, policy.ping_timeout, sent_at).await;
     let health = match pinged {
         Ok(Pinged::Told(ping)) if ping.outcome == PingOutcome::Ok => answered(manager, &actor, ping),
@@ -125,7 +125,7 @@ fn answered(manager: &ActorLifecycleManager, actor: &ActorStatus, ping: Ping) ->
     let id = &actor.record.id;
     let round_trip = ping.round_trip.unwrap_or_default();
     let message = format!("actor {id} answered a ping within {round_trip:.0?}");
-    emit(manager, actor, Severity::Debug, message, What::PingOk { round_trip });
+    emit(manager, actor, message, What::PingOk { round_trip });
     ActorHealth {
         health: Health::Healthy,
         last_ping: Some(ping),
@@ -159,7 +159,7 @@ async fn missed(
     let message = format!("actor {id} missed a ping ({misses} in a row): {reason}");
     tracing::warn!(actor.id = %id, misses, "{message}");
     let timed_out = ping.outcome == PingOutcome::TimedOut;
-    emit(manager, actor, Severity::Warning, message, What::PingFailed { timed_out, reason: reason.clone() });
+    emit(manager, actor, message, What::PingFailed { timed_out, reason: reason.clone() });
     let mut health = ActorHealth {
         health: decide::after_misses(policy, misses),
         last_ping: Some(ping),
@@ -173,7 +173,7 @@ async fn missed(
     match restart(manager, actor).await {
         Ok(true) => {
             let message = format!("actor {id} was restarted because it missed {misses} pings in a row");
-            emit(manager, actor, Severity::Warning, message, What::ActorRestarted);
+            emit(manager, actor, message, What::ActorRestarted);
             health.action = HealthAction::Restarted;
         }
         Ok(false) => health.reason.push_str("; it took up work again and was left alone"),
@@ -226,11 +226,6 @@ async fn settle(manager: &ActorLifecycleManager, actor: &ActorStatus, health: Ac
     let id = &actor.record.id;
     let old = actor.health.health;
     if health.health != old {
-        let severity = match health.health {
-            Health::Healthy | Health::Unknown => Severity::Info,
-            Health::Degraded => Severity::Warning,
-            Health::Unhealthy => Severity::Error,
-        };
         let (from, to) = (old.as_str(), health.health.as_str());
         let message = format!("actor {id} was {from} and is {to} now: {}", health.reason);
         let what = What::HealthChanged {
@@ -241,7 +236,7 @@ async fn settle(manager: &ActorLifecycleManager, actor: &ActorStatus, health: Ac
             action: health.action,
             reason: health.reason.clone(),
         };
-        emit(manager, actor, severity, message, what);
+        emit(manager, actor, message, what);
     }
     let restarted = health.action == HealthAction::Restarted;
     let record = HealthRecord {
@@ -258,12 +253,6 @@ async fn settle(manager: &ActorLifecycleManager, actor: &ActorStatus, health: Ac
     manager.keep_health(record).await;
 }
 
-fn emit(
-    manager: &ActorLifecycleManager,
-    actor: &ActorStatus,
-    severity: Severity,
-    message: String,
-    what: What,
-) {
-    manager.emit_of(actor, severity, message, Cause::from(Source::Health), what);
+fn emit(manager: &ActorLifecycleManager, actor: &ActorStatus, message: String, what: What) {
+    manager.emit_of(actor, message, Cause::from(Source::Health), what);
 }

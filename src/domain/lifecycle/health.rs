@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use crate::domain::actor::ActorStatus;
-use crate::domain::event::{Cause, Event, Severity, What};
+use crate::domain::event::{Cause, Event, What};
 use crate::domain::health::book::HealthBook;
 use crate::domain::health::{HealthPolicy, HealthRecord, HealthReport, Scope, monitor};
 use crate::domain::lifecycle::{ActorLifecycleManager, ActorSelector};
@@ -113,25 +113,8 @@ impl ActorLifecycleManager {
     }
 
     /// Tells of something that happened to an actor.
-    pub(crate) fn emit_of(
-        &self,
-        actor: &ActorStatus,
-        severity: Severity,
-        message: String,
-        cause: Cause,
-        what: What,
-    ) {
-        self.parts().events.emit(Event {
-            at: self.now(),
-            severity,
-            message,
-            actor_id: Some(actor.record.id.clone()),
-            job_id: None,
-            script_type: Some(actor.record.config.script_type),
-            node: Some(actor.record.node.clone()),
-            cause,
-            what,
-        });
+    pub(crate) fn emit_of(&self, actor: &ActorStatus, message: String, cause: Cause, what: What) {
+        self.events().emit(Event::new(self.now(), cause, what, message).of_actor(&actor.record));
     }
 
     /// Learns what other supervisors have written down, and asks for the turn to look after this node.
