@@ -4,6 +4,7 @@
 
 pub mod actor;
 pub mod backoff;
+pub mod confinement;
 pub mod event;
 pub mod health;
 pub mod id;

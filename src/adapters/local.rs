@@ -11,7 +11,6 @@
 mod health;
 mod logs;
 mod process;
-pub mod shim;
 mod spawn;
 
 use std::collections::BTreeMap;
@@ -39,8 +38,8 @@ pub struct LocalOptions {
     /// Tells the time of log lines.
     pub clock: Arc<dyn Clock>,
     /// Words put before each program that make it die with us, `[hero-supervisor, exec-shim, --pdeathsig]` for
-    /// instance (see [`shim::exec_shim`]; `--parent PID --` is added to them). Without them `setpriv` is used if it is
-    /// installed.
+    /// instance (see [`exec_shim`](crate::adapters::exec_shim); `--parent PID --` is added to them). Without them
+    /// `setpriv` is used if it is installed, and processes with another user or limits are refused.
     pub shim: Option<Vec<OsString>>,
 }
 

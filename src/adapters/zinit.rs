@@ -9,8 +9,9 @@
 mod client;
 mod detect;
 mod gen3;
+mod shim;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use tokio::time::{Instant, timeout};
 
 use self::client::Client;
 use self::gen3::Gen3;
+use self::shim::Shim;
 use crate::ports::process_manager::{
     LogLine, ProcessError, ProcessInfo, ProcessManager, ProcessManagerInfo, ProcessSpec,
 };
@@ -35,10 +37,19 @@ pub struct ZinitProcessManager {
 impl ZinitProcessManager {
     /// A manager of the Zinit at this socket. Nothing is contacted before the first call.
     pub fn new(socket: impl Into<PathBuf>) -> Self {
+        Self::with_shim(socket, None)
+    }
+
+    /// The same with the program whose subcommand `exec-shim` sets users and limits; without it processes that ask
+    /// for these are refused.
+    pub fn with_shim(socket: impl Into<PathBuf>, program: Option<&Path>) -> Self {
         let socket = socket.into();
+        let program = program.and_then(Path::to_str);
+        let shim =
+            Shim(program.into_iter().flat_map(|program| [program, "exec-shim"]).map(str::to_owned).collect());
         let reads = Arc::new(Client::new(&socket));
         let changes = Arc::new(Client::new(&socket));
-        Self { gen3: Gen3::new(reads.clone(), changes, &socket), reads }
+        Self { gen3: Gen3::new(reads.clone(), changes, &socket, shim), reads }
     }
 }
 

@@ -81,7 +81,8 @@ pub struct ActorLifecycleManagerBuilder {
 impl ActorLifecycleManagerBuilder {
     /// A manager whose actors are run by the Zinit at this socket.
     pub fn new(zinit_socket: String) -> Self {
-        Self::with_process_manager(Arc::new(ZinitProcessManager::new(zinit_socket)))
+        let shim = parts::installed_program();
+        Self::with_process_manager(Arc::new(ZinitProcessManager::with_shim(zinit_socket, shim.as_deref())))
     }
 
     /// A manager whose actors are run by any process manager.

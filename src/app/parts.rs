@@ -35,7 +35,9 @@ pub(super) fn supervisor(
 /// Who runs the actors.
 pub(super) fn process_manager(config: &Config) -> Arc<dyn ProcessManager> {
     match config.process_manager {
-        ProcessManagerKind::Zinit => Arc::new(ZinitProcessManager::new(config.zinit_socket.clone())),
+        ProcessManagerKind::Zinit => {
+            Arc::new(ZinitProcessManager::with_shim(config.zinit_socket.clone(), own_program().as_deref()))
+        }
         ProcessManagerKind::Local => {
             let mut options = LocalOptions::new(Arc::new(SystemClock));
             options.shim = shim();
@@ -54,4 +56,13 @@ pub(super) fn shim() -> Option<Vec<OsString>> {
 /// a path that is not there.
 pub(super) fn own_program() -> Option<PathBuf> {
     std::env::current_exe().ok().filter(|path| path.is_file())
+}
+
+/// The `hero-supervisor` program for programs that only use the library: beside them, or in the path.
+pub(super) fn installed_program() -> Option<PathBuf> {
+    const NAME: &str = "hero-supervisor";
+    let beside = own_program().map(|own| own.with_file_name(NAME));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let in_path = std::env::split_paths(&path).filter(|dir| dir.is_absolute()).map(|dir| dir.join(NAME));
+    beside.into_iter().chain(in_path).find(|program| program.is_file())
 }

@@ -58,7 +58,7 @@ pub(super) fn no_runtime(error: &std::io::Error) -> Failure {
 /// Always, since it returned.
 pub fn exec_shim(args: ShimArgs) -> Result<Exit, Failure> {
     telemetry::init("warn", LogFormat::Text);
-    let error = crate::adapters::local::shim::exec_shim(args.args);
+    let error = crate::adapters::exec_shim::exec_shim(args.args);
     tracing::error!(%error, "exec-shim: {error}");
     Ok(Exit::ShimFailed)
 }

@@ -1,5 +1,6 @@
 //! `actor`: look at actors and change what is wanted of them.
 
+mod confine;
 mod create;
 mod render;
 

@@ -48,6 +48,20 @@ pub(super) fn span(raw: &str) -> Result<Duration, String> {
     humantime::parse_duration(raw).map_err(|_| format!("{raw:?} is not a time: use 500ms, 30s, 5m or 2h"))
 }
 
+/// Reads `65536`, `64K`, `512M`, `2G`.
+pub(super) fn bytes(raw: &str) -> Result<i64, String> {
+    let refused = || format!("{raw:?} is not a size: use 65536, 64K, 512M or 2G");
+    let (digits, unit) = raw.split_at(raw.find(|c: char| !c.is_ascii_digit()).unwrap_or(raw.len()));
+    let factor: i64 = match unit.trim_end_matches("iB") {
+        "" => 1,
+        "k" | "K" => 1 << 10,
+        "m" | "M" => 1 << 20,
+        "g" | "G" => 1 << 30,
+        _other => return Err(refused()),
+    };
+    digits.parse::<i64>().ok().and_then(|count| count.checked_mul(factor)).ok_or_else(refused)
+}
+
 /// A duration as the API wants it.
 pub(super) fn to_proto(span: Duration) -> Option<prost_types::Duration> {
     prost_types::Duration::try_from(span).ok()
@@ -113,6 +127,17 @@ mod tests {
         assert_eq!(actor_counts(""), Ok(ActorCounts(vec![])));
         for bad in ["osis=x", "osis=-1", "osis=65", "perl=1"] {
             assert!(actor_counts(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(
+            [bytes("0"), bytes("64K"), bytes("512M"), bytes("2GiB")],
+            [Ok(0), Ok(65536), Ok(512 << 20), Ok(2 << 30)]
+        );
+        for bad in ["", "M", "-1", "1T", "9999999999999G", "1.5G"] {
+            assert!(bytes(bad).is_err(), "{bad}");
         }
     }
 

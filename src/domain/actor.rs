@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use crate::domain::backoff::Backoff;
+use crate::domain::confinement::Confinement;
 use crate::domain::health::{ActorHealth, HealthSettings};
 use crate::domain::id::{ActorId, NodeName};
 use crate::domain::job::check_labels;
@@ -102,6 +103,8 @@ pub struct ActorConfig {
     pub labels: BTreeMap<String, String>,
     /// When it is pinged; what is not said is as its script type has it.
     pub health: HealthSettings,
+    /// Whom it runs as, and its limits; nothing special by default.
+    pub confinement: Confinement,
 }
 
 impl ActorConfig {
@@ -123,6 +126,7 @@ impl ActorConfig {
             restart: RestartPolicy::default(),
             labels: BTreeMap::new(),
             health: HealthSettings::default(),
+            confinement: Confinement::default(),
         }
     }
 
@@ -183,6 +187,12 @@ impl ActorConfig {
     /// Sets when it is pinged, where that differs from its script type.
     pub fn with_health(mut self, health: HealthSettings) -> Self {
         self.health = health;
+        self
+    }
+
+    /// Sets whom it runs as, and its limits.
+    pub fn with_confinement(mut self, confinement: Confinement) -> Self {
+        self.confinement = confinement;
         self
     }
 
@@ -259,6 +269,7 @@ impl ActorConfig {
         }
         check_labels(&self.labels, &mut violations);
         violations.nest("health_policy", self.health.validate().err().unwrap_or_default());
+        self.confinement.check(&mut violations);
         violations.into_result()
     }
 }

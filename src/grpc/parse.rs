@@ -3,6 +3,7 @@
 //! Field paths are those of the proto (`job.script`, `config.args[3]`), because that is how the caller spelled them.
 
 mod actor;
+mod confinement;
 mod health;
 mod job;
 mod value;

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 
 use crate::domain::actor::{ExitStatus, RestartPolicy};
+use crate::domain::confinement::Confinement;
 use crate::ports::Cause;
 
 /// Definition of one process.
@@ -30,6 +31,13 @@ pub struct ProcessSpec {
     pub stop_grace: Duration,
     /// Time to start and to pass the health check.
     pub start_timeout: Duration,
+    /// What has to run before. It is waited for before a start is asked for; a process manager that knows of order may
+    /// keep it, too, when it starts things by itself.
+    pub after: Vec<String>,
+    /// SHA-256 that the program must have at the moment of its execution, in hex.
+    pub sha256: Option<String>,
+    /// Whom it runs as, and its limits.
+    pub confinement: Confinement,
 }
 
 /// Where a process is, in words that every process manager can fill.

@@ -21,6 +21,8 @@ pub(super) async fn passes(spawner: Spawner, spec: ProcessSpec, check: String, d
         env: spec.env.into_iter().collect(),
         dir: spec.working_dir,
         output: false,
+        confinement: spec.confinement.of_helpers(),
+        sha256: None,
     };
     while Instant::now() < deadline {
         let attempt = async {

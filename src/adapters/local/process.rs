@@ -264,7 +264,14 @@ impl Owner {
         let mut argv = vec![self.spec.program.clone().into_os_string()];
         argv.extend(self.spec.args.iter().map(Into::into));
         let env = self.spec.env.clone().into_iter().collect();
-        let launch = Launch { argv, env, dir: self.spec.working_dir.clone(), output: true };
+        let launch = Launch {
+            argv,
+            env,
+            dir: self.spec.working_dir.clone(),
+            output: true,
+            confinement: self.spec.confinement.clone(),
+            sha256: self.spec.sha256.clone(),
+        };
         let mut child = match self.spawner.spawn(launch).await {
             Ok(child) => child,
             Err(error) => {

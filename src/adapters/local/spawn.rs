@@ -13,7 +13,9 @@ use tokio::process::{ChildStderr, ChildStdout};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::adapters::exec_shim;
 use crate::domain::actor::ExitStatus;
+use crate::domain::confinement::Confinement;
 
 /// What is to run, ready for exec.
 #[derive(Debug, Clone)]
@@ -26,6 +28,10 @@ pub(super) struct Launch {
     pub(super) dir: Option<PathBuf>,
     /// Whether its outputs are wanted.
     pub(super) output: bool,
+    /// What the shim is to set.
+    pub(super) confinement: Confinement,
+    /// The SHA-256 that the program must have.
+    pub(super) sha256: Option<String>,
 }
 
 struct Request {
@@ -46,7 +52,7 @@ pub(super) struct Spawner {
 impl Spawner {
     /// Starts the thread.
     pub(super) fn start(shim: Option<Vec<OsString>>) -> io::Result<Self> {
-        let shim = shim.map(with_parent).or_else(setpriv).unwrap_or_default();
+        let shim = shim.map(Shim::Own).or_else(setpriv).unwrap_or(Shim::None);
         let (requests, mut inbox) = mpsc::channel::<Request>(16);
         std::thread::Builder::new().name("spawner".to_owned()).spawn(move || {
             while let Some(Request { launch, runtime, reply }) = inbox.blocking_recv() {
@@ -68,22 +74,50 @@ impl Spawner {
     }
 }
 
-/// Our own shim is told who its parent has to be.
-fn with_parent(mut shim: Vec<OsString>) -> Vec<OsString> {
-    shim.extend(["--parent".into(), std::process::id().to_string().into(), "--".into()]);
-    shim
+/// What is put before each program.
+enum Shim {
+    /// Words that lead to our own.
+    Own(Vec<OsString>),
+    /// The whole of a stand-in that can only make it die with us.
+    Setpriv(Vec<OsString>),
+    None,
+}
+
+impl Shim {
+    /// Words to put before a program. Its digest was looked at before the start; without our shim nobody does so again.
+    fn words(&self, launch: &Launch) -> io::Result<Vec<OsString>> {
+        let confinement = Confinement { die_with_manager: false, ..launch.confinement.clone() };
+        match self {
+            Self::Own(words) => {
+                let parent = std::process::id().to_string();
+                let mut words = words.clone();
+                let asked = exec_shim::words(&confinement, launch.sha256.as_deref());
+                words.extend(asked.into_iter().map(OsString::from));
+                // It is told who its parent has to be.
+                words.extend(["--parent".into(), parent.into(), "--".into()]);
+                Ok(words)
+            }
+            Self::Setpriv(words) if confinement.is_none() => Ok(words.clone()),
+            Self::None if confinement.is_none() => Ok(Vec::new()),
+            Self::Setpriv(_) | Self::None => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "users and limits are set by `hero-supervisor exec-shim`, and that program was not found",
+            )),
+        }
+    }
 }
 
 /// The stand-in for our shim, if it is installed.
-fn setpriv() -> Option<Vec<OsString>> {
+fn setpriv() -> Option<Shim> {
     let path = std::env::var_os("PATH")?;
     let program = std::env::split_paths(&path).map(|dir| dir.join("setpriv")).find(|path| path.is_file())?;
-    Some(vec![program.into(), "--pdeathsig".into(), "KILL".into(), "--".into()])
+    Some(Shim::Setpriv(vec![program.into(), "--pdeathsig".into(), "KILL".into(), "--".into()]))
 }
 
-fn spawn(shim: &[OsString], launch: &Launch) -> io::Result<Child> {
+fn spawn(shim: &Shim, launch: &Launch) -> io::Result<Child> {
     // The shim would be spawned well and fail later; look before, so that it is known at once.
     executable(launch)?;
+    let shim = shim.words(launch)?;
     let mut words = shim.iter().chain(&launch.argv);
     let program = words.next().ok_or_else(|| io::Error::other("no program"))?;
     let mut command = CommandWrap::with_new(program, |command| {

@@ -1,6 +1,7 @@
 //! How jobs stand in Redis: flat fields, in Hero's words and a few of ours.
 
 mod actor;
+mod confinement;
 mod end;
 mod fields;
 mod shared;

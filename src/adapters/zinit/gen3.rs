@@ -47,6 +47,7 @@ use self::remembered::Remembered;
 use self::turns::Turns;
 use self::words::{Service, State};
 use super::client::{CallError, Client};
+use super::shim::Shim;
 use crate::domain::actor::RestartMode;
 use crate::ports::process_manager::{LogLine, ProcessError, ProcessInfo, ProcessSpec, ProcessState};
 
@@ -65,14 +66,15 @@ pub(super) struct Gen3 {
     registry: Registry,
     remembered: Arc<Remembered>,
     turns: Turns,
+    shim: Shim,
 }
 
 impl Gen3 {
-    pub(super) fn new(reads: Arc<Client>, changes: Arc<Client>, socket: &Path) -> Self {
+    pub(super) fn new(reads: Arc<Client>, changes: Arc<Client>, socket: &Path, shim: Shim) -> Self {
         let calls = Calls { reads, changes };
         let remembered = Arc::new(Remembered::default());
         let registry = Registry::new(calls.clone(), remembered.clone(), socket);
-        Self { calls, registry, remembered, turns: Turns::default() }
+        Self { calls, registry, remembered, turns: Turns::default(), shim }
     }
 
     /// Asks for something that only a healthy server answers.
@@ -82,7 +84,7 @@ impl Gen3 {
     }
 
     pub(super) async fn start(&self, spec: &ProcessSpec) -> Result<(), ProcessError> {
-        let definition = Definition::new(spec)?;
+        let definition = Definition::new(spec, &self.shim)?;
         let name = spec.name.as_str();
         let _turn = self.turns.take(name).await;
         for _round in 0..ROUNDS {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::confine::ConfineArgs;
 use super::{DEFAULT_WAIT, Server, ids, rows, waited};
 use crate::cli::values::{pair, script_type, span, to_proto};
 use crate::cli::{Exit, Failure, Output, client};
@@ -53,6 +54,9 @@ pub struct CreateArgs {
     /// When its process is started again
     #[arg(long, value_enum, value_name = "WHEN")]
     restart: Option<Restart>,
+    /// Whom it runs as, and its limits.
+    #[command(flatten)]
+    confine: ConfineArgs,
     /// Do not start it yet
     #[arg(long)]
     no_start: bool,
@@ -134,6 +138,10 @@ fn request(args: CreateArgs) -> Result<CreateActorRequest, Failure> {
         restart_policy,
         labels: args.label.into_iter().collect(),
         health_policy: None,
+        run_as: args.confine.run_as(),
+        limits: args.confine.limits(),
+        no_new_privileges: args.confine.no_new_privileges,
+        die_with_process_manager: args.confine.die_with_process_manager,
     };
     Ok(CreateActorRequest {
         actor_id: args.actor,

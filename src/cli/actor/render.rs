@@ -1,5 +1,6 @@
 //! Actors as people see them.
 
+use super::confine::shown;
 use crate::cli::table;
 use crate::cli::values::{or_dash, script_type_word, short, time, word};
 use crate::grpc::proto::{self, Actor};
@@ -58,6 +59,7 @@ pub(super) fn show(actor: &Actor) -> String {
         ("created", time(actor.create_time)),
         ("started", time(actor.start_time)),
         ("last job", time(actor.last_job_time)),
+        ("confined", shown(&config)),
         ("binary", config.binary_path),
         ("args", or_dash(&config.args.join(" "))),
         ("after", or_dash(&config.dependencies.join(" "))),

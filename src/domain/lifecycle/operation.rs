@@ -370,6 +370,9 @@ impl Operation {
             restart,
             stop_grace: self.config.drain_timeout,
             start_timeout: self.config.start_timeout,
+            after: self.config.dependencies.clone(),
+            sha256: self.config.sha256.clone(),
+            confinement: self.config.confinement.clone(),
         }
     }
 }

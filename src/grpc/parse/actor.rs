@@ -11,6 +11,7 @@ use crate::domain::lifecycle::{ActorSelector, StopOptions};
 use crate::domain::scaling::MAX_REPLICAS;
 use crate::domain::script_type::ScriptType;
 use crate::domain::violation::Violations;
+use crate::grpc::parse::confinement;
 use crate::grpc::parse::health::health_settings;
 use crate::grpc::parse::value::{
     ListRequest, count, duration, each, given, optional, page_size, script_type, unknown,
@@ -218,6 +219,13 @@ fn actor_config(actor_id: &str, config: pb::ActorConfig, violations: &mut Violat
         parsed.health = health_settings(&policy, &mut part);
         v.nest("health_policy", part);
     }
+    parsed.confinement = confinement::of(
+        config.run_as,
+        config.limits,
+        config.no_new_privileges,
+        config.die_with_process_manager,
+        v,
+    );
     if let Err(limits) = parsed.validate() {
         v.append(limits);
     }

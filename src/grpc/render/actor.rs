@@ -3,6 +3,7 @@
 use crate::domain::actor::{
     ActorConfig, ActorState, ActorStatus, Desired, LastExit, ManagedBy, Readiness, RestartMode, RestartPolicy,
 };
+use crate::domain::confinement::{ResourceLimits, RunAs};
 use crate::domain::lifecycle::{ActorAnswer, Changed};
 use crate::grpc::proto as pb;
 use crate::grpc::render::health::{health, health_settings, ping};
@@ -75,7 +76,31 @@ fn config(config: ActorConfig) -> pb::ActorConfig {
         restart_policy: Some(restart_policy(&config.restart)),
         labels: config.labels,
         health_policy: (!config.health.is_empty()).then(|| health_settings(config.health)),
+        run_as: config.confinement.run_as.map(run_as),
+        limits: limits(config.confinement.limits),
+        no_new_privileges: config.confinement.no_new_privileges,
+        die_with_process_manager: config.confinement.die_with_manager,
     }
+}
+
+fn run_as(run_as: RunAs) -> pb::RunAs {
+    let RunAs { user, group, supplementary_groups } = run_as;
+    pb::RunAs { user, group: group.unwrap_or_default(), supplementary_groups }
+}
+
+fn limits(limits: ResourceLimits) -> Option<pb::ResourceLimits> {
+    if limits == ResourceLimits::default() {
+        return None;
+    }
+    let small = |number: u64| i32::try_from(number).unwrap_or(i32::MAX);
+    let big = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    Some(pb::ResourceLimits {
+        memory_bytes: limits.memory_bytes.map(big),
+        open_files: limits.open_files.map(small),
+        cpu_time: limits.cpu_time.map(duration),
+        processes: limits.processes.map(small),
+        core_bytes: limits.core_bytes.map(big),
+    })
 }
 
 fn restart_policy(policy: &RestartPolicy) -> pb::RestartPolicy {

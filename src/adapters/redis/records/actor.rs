@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::confinement::ConfinementRecord;
 use super::shared::HealthSettingsRecord;
 use super::{millis, time_of};
 use crate::domain::actor::{
@@ -43,6 +44,8 @@ struct ConfigRecord {
     labels: BTreeMap<String, String>,
     #[serde(default)]
     health: HealthSettingsRecord,
+    #[serde(default, skip_serializing_if = "ConfinementRecord::is_none")]
+    confinement: ConfinementRecord,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -262,6 +265,7 @@ fn config_record(config: &ActorConfig) -> ConfigRecord {
         },
         labels: config.labels,
         health: config.health.into(),
+        confinement: ConfinementRecord::of(config.confinement),
     }
 }
 
@@ -299,6 +303,7 @@ fn config_of(what: &str, record: ConfigRecord) -> Result<ActorConfig, QueueError
         },
         labels: record.labels,
         health: record.health.into(),
+        confinement: record.confinement.into(),
         ..ActorConfig::new(record.name, record.binary, script_type)
     })
 }

@@ -1,10 +1,10 @@
 //! A process as a service of Zinit: how it is written down, and whether one that is there says the same.
 
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::super::shim::{Shim, quoted, text};
 use super::TOMBSTONE;
 use crate::domain::actor::RestartMode;
 use crate::ports::process_manager::{ProcessError, ProcessSpec};
@@ -42,13 +42,13 @@ const PARTS: &[&str] = &[
 impl Definition {
     /// # Errors
     /// `Rejected` when Zinit could not run it exactly as it stands.
-    pub(super) fn new(spec: &ProcessSpec) -> Result<Self, ProcessError> {
+    pub(super) fn new(spec: &ProcessSpec, shim: &Shim) -> Result<Self, ProcessError> {
         let refuse =
             |what: String| ProcessError::Rejected { reason: format!("process {:?} {what}", spec.name) };
         if spec.name.starts_with(TOMBSTONE) {
             return Err(refuse(format!("bears a reserved name: it starts with {TOMBSTONE}")));
         }
-        let exec = command_line(&spec.program, &spec.args).map_err(refuse)?;
+        let exec = command_line(shim.argv(spec).map_err(refuse)?).map_err(refuse)?;
         if spec.env.iter().any(|(name, value)| name.contains('\0') || value.contains('\0')) {
             return Err(refuse("has a variable with a NUL character".to_owned()));
         }
@@ -82,8 +82,8 @@ impl Definition {
                 "stop_signal": "SIGTERM",
             },
         });
-        if let Some(check) = &spec.health_check {
-            config["health"] = health(check, spec.start_timeout);
+        if let Some(check) = shim.health_check(spec).map_err(refuse)? {
+            config["health"] = health(&check, spec.start_timeout);
         }
         Ok(Self { name: spec.name.clone(), has_env: !spec.env.is_empty(), config })
     }
@@ -131,10 +131,8 @@ impl Lifecycle {
 
 /// Zinit passes `exec` to `/bin/sh -c` and first looks whether its first word is a program. So the first word is one,
 /// and what follows becomes the shell's own process: the pid that Zinit knows is the program's.
-fn command_line(program: &Path, args: &[String]) -> Result<String, String> {
-    let words = std::iter::once(text(program)?).chain(args.iter().map(String::as_str));
-    let quoted =
-        shlex::try_join(words).map_err(|error| format!("has an argument with a NUL character: {error}"))?;
+fn command_line(argv: Vec<String>) -> Result<String, String> {
+    let quoted = quoted(&argv)?;
     let exec = format!("/bin/true && exec {quoted}");
     if exec.len() > MAX_EXEC_BYTES {
         return Err(format!(
@@ -143,10 +141,6 @@ fn command_line(program: &Path, args: &[String]) -> Result<String, String> {
         ));
     }
     Ok(exec)
-}
-
-fn text(path: &Path) -> Result<&str, String> {
-    path.to_str().ok_or_else(|| format!("has a path that is not UTF-8: {}", path.display()))
 }
 
 fn millis(span: Duration) -> u64 {
@@ -181,6 +175,7 @@ fn same(ours: Option<&Value>, theirs: Option<&Value>) -> bool {
 mod tests {
     use super::*;
     use crate::domain::actor::RestartPolicy;
+    use crate::domain::confinement::Confinement;
 
     fn spec() -> ProcessSpec {
         ProcessSpec {
@@ -193,12 +188,15 @@ mod tests {
             restart: RestartPolicy::default(),
             stop_grace: Duration::from_secs(40),
             start_timeout: Duration::from_secs(30),
+            after: Vec::new(),
+            sha256: None,
+            confinement: Confinement::default(),
         }
     }
 
     #[test]
     fn the_program_replaces_the_shell_and_gets_its_arguments_quoted() {
-        let definition = Definition::new(&spec()).unwrap();
+        let definition = Definition::new(&spec(), &Shim::default()).unwrap();
         assert_eq!(definition.config["service"]["exec"], "/bin/true && exec '/bin/osis actor' \"it's\" ''");
         assert_eq!(definition.config["lifecycle"]["stop_timeout_ms"], 40_000);
         assert_eq!(definition.config["lifecycle"]["restart_delay_max_ms"], 60_000);
@@ -215,13 +213,13 @@ mod tests {
         let mut reserved = spec();
         reserved.name = format!("{TOMBSTONE}x");
         for bad in [long, nul, variable, reserved] {
-            assert!(matches!(Definition::new(&bad), Err(ProcessError::Rejected { .. })));
+            assert!(matches!(Definition::new(&bad, &Shim::default()), Err(ProcessError::Rejected { .. })));
         }
     }
 
     #[test]
     fn defaults_that_zinit_adds_do_not_count_as_a_change() {
-        let definition = Definition::new(&spec()).unwrap();
+        let definition = Definition::new(&spec(), &Shim::default()).unwrap();
         let mut theirs = definition.config.clone();
         theirs["service"]["class"] = "user".into();
         theirs["service"]["dir"] = Value::Null;
@@ -231,8 +229,8 @@ mod tests {
         assert!(!definition.matches(&theirs));
         let mut checked = spec();
         checked.health_check = Some("true".to_owned());
-        assert!(!Definition::new(&checked).unwrap().matches(&definition.config));
-        assert!(!definition.matches(&Definition::new(&checked).unwrap().config));
+        assert!(!Definition::new(&checked, &Shim::default()).unwrap().matches(&definition.config));
+        assert!(!definition.matches(&Definition::new(&checked, &Shim::default()).unwrap().config));
     }
 
     #[test]

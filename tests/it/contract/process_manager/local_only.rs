@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hero_supervisor::adapters::local::shim::exec_shim;
+use hero_supervisor::adapters::exec_shim::exec_shim;
 use hero_supervisor::adapters::local::{LocalOptions, LocalRunner};
 use hero_supervisor::adapters::system_clock::SystemClock;
 use hero_supervisor::domain::actor::ExitStatus;

@@ -10,6 +10,7 @@ use hero_supervisor::adapters::system_clock::SystemClock;
 use hero_supervisor::adapters::zinit::ZinitProcessManager;
 use hero_supervisor::domain::actor::{ExitStatus, RestartMode, RestartPolicy};
 use hero_supervisor::domain::backoff::Backoff;
+use hero_supervisor::domain::confinement::Confinement;
 use hero_supervisor::ports::process_manager::{ProcessInfo, ProcessManager, ProcessSpec, ProcessState};
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
@@ -190,6 +191,9 @@ pub(crate) fn shell(name: &str, script: &str) -> ProcessSpec {
         restart: RestartPolicy { mode: RestartMode::Never, ..policy(Duration::from_millis(200)) },
         stop_grace: GRACE,
         start_timeout: LIMIT,
+        after: Vec::new(),
+        sha256: None,
+        confinement: Confinement::default(),
     }
 }
 

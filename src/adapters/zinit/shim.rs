@@ -1,0 +1,63 @@
+//! The words by which Zinit starts a process, the exec shim among them where something of it is asked for.
+
+use std::path::Path;
+
+use crate::adapters::exec_shim;
+use crate::domain::confinement::Confinement;
+use crate::ports::process_manager::ProcessSpec;
+
+/// Words that lead to the exec shim; none where there is no such program.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Shim(pub(super) Vec<String>);
+
+impl Shim {
+    /// Program and arguments. A process of which nothing special is asked is started as it stands.
+    ///
+    /// # Errors
+    /// A fragment that says what is wrong with the process.
+    pub(super) fn argv(&self, spec: &ProcessSpec) -> Result<Vec<String>, String> {
+        let mut argv = self.before(&spec.confinement, spec.sha256.as_deref())?;
+        argv.push(text(&spec.program)?.to_owned());
+        argv.extend(spec.args.iter().cloned());
+        Ok(argv)
+    }
+
+    /// The health check as one line for a shell, run as whom the process runs.
+    ///
+    /// # Errors
+    /// A fragment that says what is wrong with the process.
+    pub(super) fn health_check(&self, spec: &ProcessSpec) -> Result<Option<String>, String> {
+        let Some(check) = &spec.health_check else { return Ok(None) };
+        let mut argv = self.before(&spec.confinement.of_helpers(), None)?;
+        if argv.is_empty() {
+            return Ok(Some(check.clone()));
+        }
+        argv.extend(["/bin/sh", "-c", check].map(str::to_owned));
+        quoted(&argv).map(Some)
+    }
+
+    fn before(&self, confinement: &Confinement, sha256: Option<&str>) -> Result<Vec<String>, String> {
+        let asked = exec_shim::words(confinement, sha256);
+        if self.0.is_empty() && !confinement.is_none() {
+            let fault =
+                "needs `hero-supervisor exec-shim` for its user or limits, and that program was not found";
+            return Err(fault.to_owned());
+        }
+        // The digest was looked at before the start; without the shim nobody does so again.
+        if self.0.is_empty() || asked.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.0.iter().cloned().chain(asked).chain(["--".to_owned()]).collect())
+    }
+}
+
+/// Words as one line that a shell, and GEN2's own splitter, takes apart again as they were.
+pub(super) fn quoted(words: &[String]) -> Result<String, String> {
+    shlex::try_join(words.iter().map(String::as_str))
+        .map_err(|error| format!("has an argument with a NUL character: {error}"))
+}
+
+/// A path that can be written into a text.
+pub(super) fn text(path: &Path) -> Result<&str, String> {
+    path.to_str().ok_or_else(|| format!("has a path that is not UTF-8: {}", path.display()))
+}
