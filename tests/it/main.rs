@@ -7,6 +7,7 @@ mod architecture;
 mod cli;
 mod contract;
 mod examples;
+mod exec_shim;
 mod faults;
 mod generated_files;
 mod grpc_surface;
