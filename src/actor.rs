@@ -9,16 +9,18 @@
 //!                          Reply    │ ▼ frame (two sockets)
 //!                                  host ── inside the child: one thread runs scripts, one answers calls
 //!                                     │
-//!                                     ▼ engines (trait) ── rhai
+//!                                     ▼ engines (trait) ── rhai, osis (with HeroScript)
 //! ```
 //! The process that talks to the queue never evaluates a script, and the process that does knows no address and no
 //! secret. This module names no adapter: the binaries join it to Redis.
 
+pub mod calls;
 pub mod engines;
 mod frame;
 pub mod health;
 pub mod host;
 pub mod hosts;
+pub mod objects;
 pub mod process;
 pub mod program;
 pub mod worker;

@@ -9,6 +9,7 @@
 pub mod actor_store;
 pub mod clock;
 pub mod job_queue;
+pub mod object_store;
 pub mod process_manager;
 pub mod programs;
 pub mod shared_store;

@@ -8,17 +8,22 @@
 
 pub mod capture;
 pub mod heroscript;
+pub mod osis;
 pub mod rhai;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::actor::calls::Caller;
 use crate::domain::job::{JobError, JobErrorKind, JobKind, JobResult};
 use crate::ports::process_manager::LogStream;
 use crate::ports::work_queue::AttemptError;
 
 /// Runs scripts of one kind.
 pub trait Engine {
+    /// Gives the engine a way to ask its actor for something; called once, before anything else.
+    fn connect(&mut self, _actor: Caller) {}
+
     /// Loads what the engine needs; answers with its name and version.
     ///
     /// # Errors

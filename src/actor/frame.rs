@@ -1,9 +1,8 @@
 //! What an actor and its engine host say to each other, byte for byte.
 //!
 //! Two sockets join them. On the *job socket* the actor writes [`Run`] frames and the host answers each with one
-//! [`Reply`] frame, in order; a frame is a `u32` length (little endian) and a body. On the *control socket* both write
-//! bare `u64` numbers: the actor the last sequence number that must not start any more, the host the one that it has
-//! started last. Both ends are the same binary, so there are no versions.
+//! [`Reply`] frame, in order; a frame is a `u32` length (little endian) and a body. On the *control socket* the actor
+//! writes [`ToHost`] frames and the host [`FromHost`] frames. Both ends are the same binary, so there are no versions.
 
 use crate::actor::hosts::{Done, Reply};
 use crate::domain::job::{JobError, JobErrorKind, JobKind, JobResult, ResultKind};
@@ -130,6 +129,75 @@ pub(crate) fn first_frame(bytes: &[u8]) -> Result<Option<(&[u8], usize)>, Malfor
 pub(crate) fn body_length(header: [u8; HEADER]) -> Result<usize, Malformed> {
     let length = u32::from_le_bytes(header) as usize;
     if length > MAX_FRAME { Err(Malformed) } else { Ok(length) }
+}
+
+/// What the actor says on the control socket.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum ToHost<'a> {
+    /// No job up to this one may start any more.
+    CallBack { upto: u64 },
+    /// What was asked for.
+    Answer { call: u64, body: &'a [u8] },
+}
+
+/// What the host says on the control socket.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum FromHost<'a> {
+    /// This is the job that was started last.
+    CalledBack { current: u64 },
+    /// The script of the job `seq` asks for something.
+    Call { call: u64, seq: u64, body: &'a [u8] },
+}
+
+/// Appends a frame for the control socket to `out`.
+pub(crate) fn encode_to_host(out: &mut Vec<u8>, frame: &ToHost<'_>) {
+    framed(out, |out| match frame {
+        ToHost::CallBack { upto } => {
+            out.push(0);
+            put_u64(out, *upto);
+        }
+        ToHost::Answer { call, body } => {
+            out.push(1);
+            put_u64(out, *call);
+            out.extend_from_slice(body);
+        }
+    });
+}
+
+/// Reads the body of such a frame.
+pub(crate) fn decode_to_host(body: &[u8]) -> Result<ToHost<'_>, Malformed> {
+    let mut body = Body(body);
+    match body.u8()? {
+        0 => Ok(ToHost::CallBack { upto: body.u64()? }),
+        1 => Ok(ToHost::Answer { call: body.u64()?, body: body.0 }),
+        _ => Err(Malformed),
+    }
+}
+
+/// Appends a frame from the host's end of the control socket to `out`.
+pub(crate) fn encode_from_host(out: &mut Vec<u8>, frame: &FromHost<'_>) {
+    framed(out, |out| match frame {
+        FromHost::CalledBack { current } => {
+            out.push(0);
+            put_u64(out, *current);
+        }
+        FromHost::Call { call, seq, body } => {
+            out.push(1);
+            put_u64(out, *call);
+            put_u64(out, *seq);
+            out.extend_from_slice(body);
+        }
+    });
+}
+
+/// Reads the body of such a frame.
+pub(crate) fn decode_from_host(body: &[u8]) -> Result<FromHost<'_>, Malformed> {
+    let mut body = Body(body);
+    match body.u8()? {
+        0 => Ok(FromHost::CalledBack { current: body.u64()? }),
+        1 => Ok(FromHost::Call { call: body.u64()?, seq: body.u64()?, body: body.0 }),
+        _ => Err(Malformed),
+    }
 }
 
 fn framed(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {

@@ -23,8 +23,9 @@ use nix::sys::signal::Signal;
 use nix::unistd::{dup2_stdin, dup2_stdout};
 use tokio::time::Instant;
 
+use crate::actor::calls::{Answered, Caller, Control};
 use crate::actor::engines::{Engine, Limits, Script, Sink, Unheard};
-use crate::actor::frame::{Run, body_length, decode_run, encode_reply};
+use crate::actor::frame::{FromHost, Run, ToHost, body_length, decode_run, decode_to_host, encode_reply};
 use crate::actor::hosts::{Done, Reply};
 
 /// Stack of the thread that runs scripts: deep data and closures overflow the usual 2 MB.
@@ -84,12 +85,20 @@ fn join<E: Engine>(
     // If memory runs out, the kernel should take this process rather than the actor. Not allowed everywhere.
     drop(fs::write("/proc/self/oom_score_adj", "1000"));
     let (jobs, control) = sockets()?;
+    let words = Control::new(control.try_clone()?);
+    let (caller, answered) = Caller::new(words.clone());
     let turn = Arc::new(Turn::default());
     let scripts_turn = Arc::clone(&turn);
     let scripts = move || {
-        let ended =
-            Scripts { actor_id: &actor_id, turn: &scripts_turn, limits, base: 0, sink: Arc::new(Unheard) }
-                .run(load, jobs);
+        let ended = Scripts {
+            actor_id: &actor_id,
+            turn: &scripts_turn,
+            limits,
+            base: 0,
+            sink: Arc::new(Unheard),
+            caller,
+        }
+        .run(load, jobs);
         if let Err(error) = &ended {
             drop(writeln!(io::stderr(), "the engine host ends: {error}"));
         }
@@ -97,7 +106,7 @@ fn join<E: Engine>(
         std::process::exit(i32::from(ended.is_err()));
     };
     std::thread::Builder::new().name("scripts".to_owned()).stack_size(STACK).spawn(scripts)?;
-    answer_calls(control, &turn)
+    listen(control, &words, &turn, &answered)
 }
 
 /// Takes the two sockets from where scripts could reach them.
@@ -110,18 +119,19 @@ fn sockets() -> io::Result<(UnixStream, UnixStream)> {
     Ok((jobs.into(), control.into()))
 }
 
-/// Answers each call on the control socket until the actor is gone.
-fn answer_calls(mut control: UnixStream, turn: &Turn) -> io::Result<()> {
-    let mut number = [0; 8];
-    loop {
-        match control.read_exact(&mut number) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
-            Err(error) => return Err(error),
+/// Hears what the actor says on the control socket until it is gone.
+fn listen(mut control: UnixStream, words: &Control, turn: &Turn, answered: &Answered) -> io::Result<()> {
+    let mut body = Vec::new();
+    while read_frame(&mut control, &mut body)? {
+        match decode_to_host(&body).map_err(io::Error::other)? {
+            ToHost::CallBack { upto } => {
+                words.say(&FromHost::CalledBack { current: turn.call_back(upto) })?
+            }
+            ToHost::Answer { call, body } => answered.take(call, body),
         }
-        let current = turn.call_back(u64::from_le_bytes(number));
-        control.write_all(&current.to_le_bytes())?;
+        shrink(&mut body);
     }
+    Ok(())
 }
 
 /// The thread that runs scripts.
@@ -133,11 +143,14 @@ struct Scripts<'a> {
     base: u64,
     /// Where what scripts say goes.
     sink: Arc<dyn Sink>,
+    /// How scripts ask the actor for something.
+    caller: Caller,
 }
 
 impl Scripts<'_> {
     fn run<E: Engine>(mut self, load: impl FnOnce(Limits) -> E, jobs: UnixStream) -> io::Result<()> {
         let mut engine = load(self.limits);
+        engine.connect(self.caller.clone());
         let mut answers = jobs.try_clone()?;
         let mut jobs = BufReader::with_capacity(64 * 1024, jobs);
         let mut out = Vec::with_capacity(4096);
@@ -168,6 +181,7 @@ impl Scripts<'_> {
         if !self.turn.start(run.seq) {
             return Reply::Skipped { seq: run.seq };
         }
+        self.caller.begin(run.seq);
         let begin = Instant::now();
         let script = Script {
             kind: run.kind,

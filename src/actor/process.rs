@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::pin::Pin;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +21,10 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use crate::actor::frame::{Malformed, decode_reply, encode_job, first_frame};
+use crate::actor::calls::Answers;
+use crate::actor::frame::{
+    FromHost, Malformed, ToHost, decode_from_host, decode_reply, encode_job, encode_to_host, first_frame,
+};
 use crate::actor::hosts::{Death, Host, HostEvent, Launcher, Reply, Report};
 use crate::ports::work_queue::TakenJob;
 
@@ -35,18 +39,28 @@ const REAP: Duration = Duration::from_secs(5);
 /// Where the running program is, also after its file was replaced by a new version.
 const THIS_PROGRAM: &str = "/proc/self/exe";
 
+/// Jobs whose context is remembered for the calls of their scripts; more than a host has at a time.
+const CONTEXTS: usize = 64;
+
 /// Starts engine hosts.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Processes {
     name: String,
     args: Vec<OsString>,
     tasks: TaskTracker,
+    answers: Option<Arc<dyn Answers>>,
 }
 
 impl Processes {
     /// Hosts that are this program with `args`, shown as `name` in lists of processes.
     pub fn new(name: impl Into<String>, args: Vec<OsString>) -> Self {
-        Self { name: name.into(), args, tasks: TaskTracker::new() }
+        Self { name: name.into(), args, tasks: TaskTracker::new(), answers: None }
+    }
+
+    /// Lets the scripts of these hosts ask for what `answers` has.
+    #[must_use]
+    pub fn answering(self, answers: Arc<dyn Answers>) -> Self {
+        Self { answers: Some(answers), ..self }
     }
 
     /// Waits until every host is gone; they must have been dropped or told to end.
@@ -84,8 +98,11 @@ impl Launcher for Processes {
             out: Mutex::new(Out::default()),
             wake: Notify::new(),
             reaped: AtomicBool::new(false),
+            contexts: Mutex::default(),
         });
-        let driver = Driver { link: Arc::clone(&link), group, report, tail: Tail::default() };
+        let answers = self.answers.clone();
+        let driver =
+            Driver { link: Arc::clone(&link), group, report, tail: Tail::default(), answers, asked: None };
         self.tasks.spawn(driver.run(child, stderr));
         Ok(HostProcess { link, group })
     }
@@ -109,6 +126,7 @@ impl HostProcess {
 
 impl Host for HostProcess {
     fn submit(&mut self, seq: u64, job: &TakenJob) {
+        self.link.remember(seq, &job.spec.context_id);
         encode_job(&mut self.link.out().jobs, seq, job);
     }
 
@@ -119,7 +137,7 @@ impl Host for HostProcess {
     }
 
     fn call_back(&mut self, upto: u64) {
-        self.link.out().control.extend_from_slice(&upto.to_le_bytes());
+        encode_to_host(&mut self.link.out().control, &ToHost::CallBack { upto });
         self.flush();
     }
 
@@ -156,6 +174,8 @@ struct Link {
     wake: Notify,
     /// Set before the process is reaped.
     reaped: AtomicBool,
+    /// The context of each of the last jobs.
+    contexts: Mutex<VecDeque<(u64, String)>>,
 }
 
 /// What could not be written yet.
@@ -168,6 +188,21 @@ struct Out {
 impl Link {
     fn out(&self) -> MutexGuard<'_, Out> {
         self.out.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn contexts(&self) -> MutexGuard<'_, VecDeque<(u64, String)>> {
+        self.contexts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember(&self, seq: u64, context_id: &str) {
+        let mut contexts = self.contexts();
+        contexts.truncate(CONTEXTS - 1);
+        contexts.push_front((seq, context_id.to_owned()));
+    }
+
+    fn context_of(&self, seq: u64) -> Option<String> {
+        let contexts = self.contexts();
+        contexts.iter().find(|(known, _)| *known == seq).map(|(_, context_id)| context_id.clone())
     }
 
     /// Writes what the sockets take; false when something is left.
@@ -207,7 +242,13 @@ struct Driver {
     group: Pid,
     report: Report,
     tail: Tail,
+    answers: Option<Arc<dyn Answers>>,
+    /// The call that is being answered; a host makes one at a time.
+    asked: Option<Asked>,
 }
+
+/// An answer on its way, with the number of its call.
+type Asked = Pin<Box<dyn Future<Output = (u64, Vec<u8>)> + Send>>;
 
 impl Driver {
     async fn run(mut self, mut child: Child, mut stderr: Option<ChildStderr>) {
@@ -257,7 +298,7 @@ impl Driver {
                         link.write();
                     }
                     let open = control.read(&link.control)?;
-                    while let Some(current) = control.number() {
+                    for current in self.hear(&mut control).map_err(io::Error::other)? {
                         self.report.send(HostEvent::CalledBack { current }).await;
                     }
                     if !open {
@@ -273,9 +314,43 @@ impl Driver {
                         *stderr = None;
                     }
                 }
+                (call, body) = answered(&mut self.asked) => {
+                    self.asked = None;
+                    encode_to_host(&mut link.out().control, &ToHost::Answer { call, body: &body });
+                    link.write();
+                }
                 () = link.wake.notified() => {}
             }
         }
+    }
+
+    /// Takes what came on the control socket: calls are begun, the numbers of started jobs are handed on.
+    fn hear(&mut self, control: &mut Inbound) -> Result<Vec<u64>, Malformed> {
+        let mut started = Vec::new();
+        let mut used = 0;
+        while let Some((body, length)) = first_frame(control.bytes.get(used..).unwrap_or_default())? {
+            match decode_from_host(body)? {
+                FromHost::CalledBack { current } => started.push(current),
+                FromHost::Call { call, seq, body } => {
+                    let answers = self.answers.clone().ok_or(Malformed)?;
+                    let context_id = self.link.context_of(seq).ok_or(Malformed)?;
+                    let body = body.to_vec();
+                    // One that is still there was given up by the host.
+                    let asked = async move { (call, answers.answer(&context_id, &body).await) };
+                    self.asked = Some(Box::pin(asked));
+                }
+            }
+            used += length;
+        }
+        control.bytes.drain(..used);
+        Ok(started)
+    }
+}
+
+async fn answered(asked: &mut Option<Asked>) -> (u64, Vec<u8>) {
+    match asked {
+        Some(asked) => asked.await,
+        None => std::future::pending().await,
     }
 }
 
@@ -321,12 +396,6 @@ impl Inbound {
         }
         self.bytes.drain(..used);
         Ok(replies)
-    }
-
-    fn number(&mut self) -> Option<u64> {
-        let number = *self.bytes.first_chunk::<8>()?;
-        self.bytes.drain(..8);
-        Some(u64::from_le_bytes(number))
     }
 }
 

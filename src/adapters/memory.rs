@@ -4,6 +4,7 @@ pub mod actor_store;
 pub mod broker;
 pub mod clock;
 pub mod job_queue;
+pub mod object_store;
 pub mod process_manager;
 mod shared_store;
 pub mod work_queue;

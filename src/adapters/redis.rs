@@ -13,6 +13,7 @@ mod actor_store;
 mod connection;
 mod functions;
 mod keys;
+mod object_store;
 mod queue;
 mod records;
 mod shared_store;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use crate::ports::job_queue::QueueError;
 
 pub use actor_store::RedisActorStore;
+pub use object_store::RedisObjectStore;
 pub use queue::RedisQueue;
 pub use work_queue::RedisWorkQueue;
 

@@ -10,12 +10,14 @@ use tokio_util::sync::CancellationToken;
 use crate::actor::engines::{Engine, Limits};
 use crate::actor::health;
 use crate::actor::host;
+use crate::actor::objects::StoreAnswers;
 use crate::actor::process::Processes;
 use crate::actor::program::{ActorArgs, Asked, EngineFlags, Program};
 use crate::actor::worker::{Ended, Worker};
-use crate::adapters::redis::{RedisConfig, RedisQueue, RedisWorkQueue};
+use crate::adapters::redis::{RedisConfig, RedisObjectStore, RedisQueue, RedisWorkQueue};
 use crate::adapters::system_clock::SystemClock;
 use crate::config::LogFormat;
+use crate::domain::script_type::ScriptType;
 use crate::ports::job_queue::JobQueue;
 use crate::shutdown::{Shutdown, Signals};
 use crate::telemetry;
@@ -60,7 +62,7 @@ async fn work<F: EngineFlags>(program: &Program, args: &ActorArgs<F>) -> Result<
     let config = redis_config(args);
     let queue = RedisWorkQueue::new(config, program.script_type, actor_id.clone(), std::process::id())
         .map_err(|error| chain(&error))?;
-    let hosts = Processes::new(format!("{}-host", program.name), args.host_args());
+    let hosts = hosts(program, args)?;
     let worker = Worker::new(Arc::new(queue), Arc::new(SystemClock), hosts.clone(), program.worker(args));
     let shutdown = Shutdown::new();
     let done = CancellationToken::new();
@@ -80,6 +82,16 @@ async fn work<F: EngineFlags>(program: &Program, args: &ActorArgs<F>) -> Result<
     hosts.gone().await;
     tracing::info!(actor.id = %actor_id, ?ended, "{actor_id} ends");
     Ok(ended)
+}
+
+/// Hosts whose scripts can store objects, if that is what this actor is for.
+fn hosts<F: EngineFlags>(program: &Program, args: &ActorArgs<F>) -> Result<Processes, String> {
+    let hosts = Processes::new(format!("{}-host", program.name), args.host_args());
+    if program.script_type != ScriptType::OSIS {
+        return Ok(hosts);
+    }
+    let store = RedisObjectStore::new(&redis_config(args)).map_err(|error| chain(&error))?;
+    Ok(hosts.answering(Arc::new(StoreAnswers::new(Arc::new(store)))))
 }
 
 /// Says in one line whether jobs could run here.

@@ -1,4 +1,5 @@
 //! Suites that every adapter of a port passes.
 
 mod job_queue;
+mod object_store;
 pub(crate) mod process_manager;

@@ -2,6 +2,7 @@
 
 mod faults;
 mod limits;
+mod objects;
 mod process;
 mod rig;
 mod scripts;

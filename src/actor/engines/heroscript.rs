@@ -20,6 +20,7 @@
 
 mod parser;
 mod printer;
+pub mod run;
 
 pub use parser::parse;
 

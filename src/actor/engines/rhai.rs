@@ -8,8 +8,8 @@
 //! use this engine in a process that has anything to lose.
 
 mod errors;
-mod functions;
-mod session;
+pub(super) mod functions;
+pub(super) mod session;
 mod value;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -42,24 +42,37 @@ const CHECK_EVERY: u64 = 128;
 pub struct Rhai {
     limits: Limits,
     standard: Shared<Module>,
-    ours: Shared<Module>,
+    ours: Vec<Shared<Module>>,
     session: Arc<Session>,
 }
 
 impl Rhai {
     /// Loads the modules.
     pub fn new(limits: Limits) -> Self {
+        Self::with(limits, |_| Vec::new())
+    }
+
+    /// Loads the modules, and some more.
+    pub(super) fn with(limits: Limits, more: impl FnOnce(&Arc<Session>) -> Vec<Module>) -> Self {
         let session = Arc::new(Session::new(&limits));
-        let ours = functions::module(&session).into();
+        let ours =
+            [functions::module(&session)].into_iter().chain(more(&session)).map(Shared::from).collect();
         Self { limits, standard: StandardPackage::new().as_shared_module(), ours, session }
+    }
+
+    /// What is known of the job that runs.
+    pub(super) fn session(&self) -> &Session {
+        &self.session
     }
 
     fn interpreter(&self) -> Interpreter {
         let mut engine = Interpreter::new_raw();
-        engine
-            .register_global_module(Shared::clone(&self.standard))
+        engine.register_global_module(Shared::clone(&self.standard));
+        for ours in &self.ours {
             // Registered later, so it is found first: our `sleep` replaces the one that cannot be stopped.
-            .register_global_module(Shared::clone(&self.ours))
+            engine.register_global_module(Shared::clone(ours));
+        }
+        engine
             // Rhai panics on some writes to constants when it has folded them.
             .set_optimization_level(OptimizationLevel::None)
             .set_max_operations(self.limits.operations)
@@ -124,7 +137,7 @@ impl Engine for Rhai {
             JobKind::Script => script.text,
         };
         if is_heroscript(text) {
-            let message = "the script is HeroScript, which this actor does not run yet: send Rhai";
+            let message = "the script is HeroScript, which this actor does not run: send Rhai";
             return Err(failed(JobError::new(JobErrorKind::ScriptInvalid, message)));
         }
         self.session.begin(script, sink);

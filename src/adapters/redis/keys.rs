@@ -2,6 +2,7 @@
 
 use crate::domain::id::{ActorId, JobId, NodeName};
 use crate::domain::script_type::ScriptType;
+use crate::ports::object_store::Shelf;
 use crate::ports::work_queue::Lease;
 
 /// Consumer group of every queue stream.
@@ -57,6 +58,21 @@ pub(super) fn jobs(script_type: ScriptType) -> String {
 /// Ends of jobs that one supervisor waits for, a stream.
 pub(super) fn replies(script_type: ScriptType, instance: &str) -> String {
     format!("hero:{{{script_type}}}:rep:{instance}")
+}
+
+/// The objects on a shelf, a hash; what they are found by is kept below it. All of a context share one hash tag.
+pub(super) fn objects(shelf: &Shelf) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    let escaped = |text: &str| {
+        text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
+            match plain(byte) {
+                true => out.push(char::from(byte)),
+                false => out.push_str(&format!("%{byte:02x}")),
+            }
+            out
+        })
+    };
+    format!("hero:obj:{{obj:{}}}:{}", escaped(&shelf.context), escaped(&shelf.kind))
 }
 
 /// The three streams in which a job can wait, in the order in which an actor serves them.
@@ -143,6 +159,16 @@ mod tests {
             control(ScriptType::OSIS, &actor),
         ];
         assert!(keys.iter().all(|key| key.starts_with("hero:") && key.contains("{osis}:")), "{keys:?}");
+    }
+
+    #[test]
+    fn shelves_have_keys_of_their_own_whatever_they_are_called() {
+        let key = |context: &str, kind: &str| {
+            objects(&Shelf { context: context.to_owned(), kind: kind.to_owned() })
+        };
+        assert_eq!(key("", "note"), "hero:obj:{obj:}:note");
+        assert_eq!(key("a}:x {b", "é:f"), "hero:obj:{obj:a%7d%3ax%20%7bb}:%c3%a9%3af");
+        assert_ne!(key("a%7d", "note"), key("a}", "note"));
     }
 
     #[test]

@@ -53,9 +53,11 @@ async fn failed_scripts_say_what_and_where() {
     assert_eq!((error.kind, error.message.as_str()), (JobErrorKind::ScriptError, r#"{"code":7,"why":"x"}"#));
     let error = rig.error(script("let x = (1 + ;")).await;
     assert_eq!((error.kind, error.line), (JobErrorKind::ScriptInvalid, Some(1)));
-    let error = rig.error(script("!!osis.set type:note")).await;
-    assert_eq!(error.kind, JobErrorKind::ScriptInvalid);
-    assert!(error.message.contains("HeroScript"), "{error:?}");
+    let error = rig
+        .error(script("#!/usr/bin/env hero\n# Notes\n!!osis.new type:note\n  !!osis.sett type:note"))
+        .await;
+    assert_eq!((error.kind, error.line, error.column), (JobErrorKind::ScriptInvalid, Some(4), Some(3)));
+    assert!(error.message.contains("no action osis.sett"), "{error:?}");
 }
 
 #[tokio::test]

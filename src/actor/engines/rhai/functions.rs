@@ -64,6 +64,6 @@ fn sleep(session: &Session, wanted: Duration) -> Result<(), Box<EvalAltResult>> 
     Err(EvalAltResult::ErrorTerminated(timeout_token(), Position::NONE).into())
 }
 
-fn global(name: &str) -> FuncRegistration {
+pub(in crate::actor::engines) fn global(name: &str) -> FuncRegistration {
     FuncRegistration::new(name).in_global_namespace()
 }

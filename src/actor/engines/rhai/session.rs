@@ -1,6 +1,6 @@
 //! What is known of the job that runs.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ const TAIL_LINE_BYTES: usize = 1024;
 const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Shared by the functions and hooks of an engine; only one thread uses it, the lock is never waited for.
-pub(super) struct Session {
+pub(in crate::actor::engines) struct Session {
     state: Mutex<State>,
 }
 
@@ -41,12 +41,12 @@ struct State {
 }
 
 /// The mark by which a stopped script is told from one that Rhai stopped.
-pub(super) fn timeout_token() -> Dynamic {
+pub(in crate::actor::engines) fn timeout_token() -> Dynamic {
     Dynamic::from("timeout")
 }
 
 impl Session {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(in crate::actor::engines) fn new(limits: &Limits) -> Self {
         let output = limits.output.min(limits.result);
         Self {
             state: Mutex::new(State {
@@ -67,7 +67,7 @@ impl Session {
     }
 
     /// Starts a job.
-    pub(super) fn begin(&self, script: &Script<'_>, sink: &Arc<dyn Sink>) {
+    pub(in crate::actor::engines) fn begin(&self, script: &Script<'_>, sink: &Arc<dyn Sink>) {
         let state = &mut *self.state();
         state.sink = Arc::clone(sink);
         state.timeout = script.timeout;
@@ -81,7 +81,7 @@ impl Session {
     }
 
     /// Forgets the job.
-    pub(super) fn finish(&self) {
+    pub(in crate::actor::engines) fn finish(&self) {
         let state = &mut *self.state();
         state.out.clear();
         state.err.clear();
@@ -96,7 +96,7 @@ impl Session {
     }
 
     /// A line on standard output.
-    pub(super) fn print(&self, text: &str) {
+    pub(in crate::actor::engines) fn print(&self, text: &str) {
         let state = &mut *self.state();
         state.out.push_line(text);
         text.lines().for_each(|line| state.sink.line(LogStream::Stdout, line));
@@ -104,7 +104,7 @@ impl Session {
     }
 
     /// A line on standard error.
-    pub(super) fn print_error(&self, text: &str) {
+    pub(in crate::actor::engines) fn print_error(&self, text: &str) {
         let state = &mut *self.state();
         state.err.push_line(text);
         text.lines().for_each(|line| state.sink.line(LogStream::Stderr, line));
@@ -112,32 +112,32 @@ impl Session {
     }
 
     /// A line for whoever looks for a mistake, with its place in the script.
-    pub(super) fn debug(&self, text: &str, position: Position) {
+    pub(in crate::actor::engines) fn debug(&self, text: &str, position: Position) {
         self.print_error(&format!("[{position:?}] {text}"));
     }
 
     /// What was printed, without space around it.
-    pub(super) fn printed(&self) -> String {
+    pub(in crate::actor::engines) fn printed(&self) -> String {
         self.state().out.text().trim().to_owned()
     }
 
     /// True after the deadline.
-    pub(super) fn is_over(&self) -> bool {
+    pub(in crate::actor::engines) fn is_over(&self) -> bool {
         Instant::now() >= self.state().deadline
     }
 
     /// Time until the deadline.
-    pub(super) fn left(&self) -> Duration {
+    pub(in crate::actor::engines) fn left(&self) -> Duration {
         self.state().deadline.saturating_duration_since(Instant::now())
     }
 
     /// The limit of the attempt.
-    pub(super) fn timeout(&self) -> Duration {
+    pub(in crate::actor::engines) fn timeout(&self) -> Duration {
         self.state().timeout
     }
 
     /// The constant of this name.
-    pub(super) fn constant(&self, name: &str) -> Option<Dynamic> {
+    pub(in crate::actor::engines) fn constant(&self, name: &str) -> Option<Dynamic> {
         match name {
             "CALLER_ID" => Some(self.state().caller_id.clone().into()),
             "CONTEXT_ID" => Some(self.state().context_id.clone().into()),
@@ -147,7 +147,7 @@ impl Session {
     }
 
     /// The environment variable of this name.
-    pub(super) fn env(&self, name: &str) -> Option<ImmutableString> {
+    pub(in crate::actor::engines) fn env(&self, name: &str) -> Option<ImmutableString> {
         let state = self.state();
         let about_the_job = state.about_the_job().into_iter().find(|(known, _)| *known == name);
         let value = about_the_job.map(|(_, value)| value);
@@ -156,8 +156,17 @@ impl Session {
             .map(Into::into)
     }
 
+    /// All environment variables, and the names of caller and context.
+    pub(in crate::actor::engines) fn variables(&self) -> BTreeMap<String, String> {
+        let state = self.state();
+        let ids = [("CALLER_ID", state.caller_id.as_str()), ("CONTEXT_ID", state.context_id.as_str())];
+        let env = state.env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let all = env.chain(state.about_the_job()).chain(ids);
+        all.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
     /// The failed attempt, with the last lines that the script printed.
-    pub(super) fn explain(&self, error: JobError) -> AttemptError {
+    pub(in crate::actor::engines) fn explain(&self, error: JobError) -> AttemptError {
         let log_tail = self.state().recent.iter().cloned().collect();
         failed(JobError { log_tail, ..error })
     }
