@@ -74,6 +74,9 @@ pub enum AppError {
     /// Another recorder of metrics was installed in this process.
     #[error("cannot count what is to be shown as metrics")]
     Metrics(#[source] metrics_exporter_prometheus::BuildError),
+    /// The address of the collector cannot be used.
+    #[error("otlp_endpoint cannot be used")]
+    Traces(#[source] opentelemetry_otlp::ExporterBuildError),
     /// The server broke.
     #[error("cannot serve gRPC")]
     Serve(#[source] std::io::Error),
@@ -124,6 +127,10 @@ impl App {
         let mut listeners = Vec::with_capacity(config.listen.len());
         for addr in &config.listen {
             listeners.push(Listener::bind(addr).await?);
+        }
+        if let Some(endpoint) = &config.otlp_endpoint {
+            telemetry::traces::start(endpoint, "hero-supervisor", config.node.as_str())
+                .map_err(AppError::Traces)?;
         }
         let metrics = match &config.metrics_listen {
             Some(addr) => {
@@ -221,6 +228,7 @@ impl App {
             () = give_up => tracing::warn!("what is left is dropped"),
         }
         tasks.shutdown().await;
+        telemetry::traces::end().await;
         served.map_err(AppError::Serve)?;
         Ok(match (timed_out.is_cancelled(), shutdown.hard().is_cancelled()) {
             (true, _) => Ended::OutOfTime,

@@ -26,7 +26,7 @@ pub use show::{Setting, render_json, render_toml};
 use crate::domain::id::NodeName;
 
 /// Every key, in the order in which they are shown.
-pub const KEYS: [&str; 16] = [
+pub const KEYS: [&str; 17] = [
     "listen",
     "insecure",
     "redis_url",
@@ -41,6 +41,7 @@ pub const KEYS: [&str; 16] = [
     "shutdown_timeout",
     "worker_threads",
     "metrics_listen",
+    "otlp_endpoint",
     "log_filter",
     "log_format",
 ];
@@ -106,6 +107,8 @@ pub struct Config {
     /// Where Prometheus finds `/metrics`; nowhere, if not said. Any address may be used: whoever reads it sees numbers and
     /// the names of actors, and can change nothing.
     pub metrics_listen: Option<ListenAddr>,
+    /// The OpenTelemetry collector that gets traces (OTLP over gRPC); none, if not said.
+    pub otlp_endpoint: Option<String>,
     /// What is logged, as `tracing` filters are written: `info,hero_supervisor=debug`.
     pub log_filter: String,
     /// How it is written.
@@ -201,6 +204,13 @@ impl Config {
         }
         if self.worker_threads.is_some_and(|threads| threads.get() > MOST_THREADS) {
             wrong("worker_threads", format!("is more than {MOST_THREADS}"));
+        }
+        if self
+            .otlp_endpoint
+            .as_ref()
+            .is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://"))
+        {
+            wrong("otlp_endpoint", "is not a URL: use http://HOST:4317".to_owned());
         }
         if let Err(error) = crate::telemetry::parse_filter(&self.log_filter) {
             wrong(

@@ -1,6 +1,8 @@
-//! Where logs go: standard error, as text for people or as JSON for collectors. And what is [measured](metrics).
+//! Where logs go: standard error, as text for people or as JSON for collectors. What is [measured](metrics), and which
+//! [traces](traces) calls and jobs leave.
 
 pub mod metrics;
+pub mod traces;
 
 use std::io::IsTerminal;
 

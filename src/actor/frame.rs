@@ -7,6 +7,7 @@
 use crate::actor::hosts::{Done, Reply};
 use crate::domain::job::{JobError, JobErrorKind, JobKind, JobResult, ResultKind};
 use crate::ports::work_queue::{AttemptError, TakenJob};
+use crate::telemetry::traces::TRACEPARENT_VARIABLE;
 
 /// Longest frame that is accepted; a script, its environment and all its strings stay well below.
 pub(crate) const MAX_FRAME: usize = 16 * 1024 * 1024;
@@ -54,8 +55,13 @@ pub(crate) fn encode_job(out: &mut Vec<u8>, seq: u64, job: &TakenJob) {
         put_text(out, &spec.script);
         put_text(out, &spec.caller_id);
         put_text(out, &spec.context_id);
-        put_len(out, spec.env.len());
-        for (name, value) in &spec.env {
+        // A script's own word on its trace counts more than its caller's.
+        let traceparent =
+            spec.traceparent.as_deref().filter(|_| !spec.env.contains_key(TRACEPARENT_VARIABLE));
+        let traced = traceparent.map(|value| (TRACEPARENT_VARIABLE, value));
+        put_len(out, spec.env.len() + usize::from(traced.is_some()));
+        let env = spec.env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        for (name, value) in env.chain(traced) {
             put_text(out, name);
             put_text(out, value);
         }

@@ -76,6 +76,10 @@ pub struct ActorArgs<F: EngineFlags = NoFlags> {
     #[arg(long, env = "HERO_LEASE", default_value = "15s", value_parser = parse_lease, value_name = "TIME")]
     pub lease: Duration,
 
+    /// OpenTelemetry collector that gets a span for each job that came with a trace, http://HOST:4317.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
+
     /// Jobs that run at a time.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "N")]
     pub concurrency: Option<u16>,

@@ -20,7 +20,7 @@ use crate::config::LogFormat;
 use crate::domain::script_type::ScriptType;
 use crate::ports::job_queue::JobQueue;
 use crate::shutdown::{Shutdown, Signals};
-use crate::telemetry;
+use crate::telemetry::{self, traces};
 
 /// What is logged without `RUST_LOG`.
 const LOG_FILTER: &str = "info";
@@ -59,6 +59,10 @@ async fn work<F: EngineFlags>(program: &Program, args: &ActorArgs<F>) -> Result<
     // Before anything else, so that an early signal drains as well.
     let signals = Signals::catch().map_err(|error| format!("cannot catch signals: {error}"))?;
     let actor_id = args.actor_id.clone().ok_or("--actor-id is missing")?;
+    if let Some(endpoint) = &args.otlp_endpoint {
+        traces::start(endpoint, program.name, actor_id.as_str())
+            .map_err(|error| format!("--otlp-endpoint cannot be used: {}", chain(&error)))?;
+    }
     let config = redis_config(args);
     let queue = RedisWorkQueue::new(config, program.script_type, actor_id.clone(), std::process::id())
         .map_err(|error| chain(&error))?;
@@ -80,6 +84,7 @@ async fn work<F: EngineFlags>(program: &Program, args: &ActorArgs<F>) -> Result<
     };
     let (ended, ()) = tokio::join!(ended, watch_signals);
     hosts.gone().await;
+    traces::end().await;
     tracing::info!(actor.id = %actor_id, ?ended, "{actor_id} ends");
     Ok(ended)
 }

@@ -85,6 +85,9 @@ pub struct Flags {
     /// Serve /metrics for Prometheus here: IP:PORT or unix:PATH [default: nowhere]
     #[arg(long, value_name = "ADDR")]
     pub metrics_listen: Option<String>,
+    /// Send traces to this OpenTelemetry collector, http://HOST:4317 [default: nowhere]
+    #[arg(long, value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
     /// What to log: info or info,hero_supervisor=debug [default: info]
     #[arg(long, value_name = "FILTER")]
     pub log_filter: Option<String>,
@@ -109,6 +112,7 @@ impl Flags {
             ("shutdown_timeout", &self.shutdown_timeout),
             ("worker_threads", &self.worker_threads),
             ("metrics_listen", &self.metrics_listen),
+            ("otlp_endpoint", &self.otlp_endpoint),
             ("log_filter", &self.log_filter),
             ("log_format", &self.log_format),
         ];

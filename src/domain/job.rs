@@ -81,6 +81,8 @@ pub struct JobSpec {
     pub target_actor: Option<ActorId>,
     /// Script or ping.
     pub kind: JobKind,
+    /// The trace that the job belongs to, as a W3C `traceparent`; not shown to readers of the job.
+    pub traceparent: Option<String>,
 }
 
 impl JobSpec {
@@ -99,6 +101,7 @@ impl JobSpec {
             result_ttl: Duration::from_secs(24 * 3600),
             run_at: None,
             target_actor: None,
+            traceparent: None,
             kind: JobKind::Script,
         }
     }

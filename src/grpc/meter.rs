@@ -1,4 +1,4 @@
-//! Counts calls and times them, from the first byte of the request to the end of the answer.
+//! Counts calls, times them and opens a span for each, from the first byte of the request to the end of the answer.
 //!
 //! A gRPC call says how it ended in its trailers, or in its headers if there is nothing but the end. A stream that its
 //! caller left is counted as CANCELLED, because nobody will ever read its trailers.
@@ -21,6 +21,7 @@ use crate::domain::job::Job;
 use crate::telemetry::metrics::{
     GRPC_DURATION, GRPC_IN_FLIGHT, GRPC_REQUESTS, JOB_DURATION, JOB_WAIT, installed, seconds,
 };
+use crate::telemetry::traces::{self, TRACEPARENT};
 
 /// Longest path that is taken for a method; anybody can send any path, and each becomes a time series.
 const LONGEST_METHOD: usize = 64;
@@ -33,7 +34,7 @@ impl<S> Layer<S> for MeterLayer {
     type Service = Meter<S>;
 
     fn layer(&self, inner: S) -> Meter<S> {
-        Meter { inner, counting: installed() }
+        Meter { inner, counting: installed() || traces::started() }
     }
 }
 
@@ -57,11 +58,17 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         if !self.counting {
             return futures::future::Either::Left(self.inner.call(request));
         }
-        let count = Count::begin(method(request.uri().path()));
+        let method = method(request.uri().path());
+        let parent = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok());
+        let span = traces::call(&method, parent);
+        if let Some(span) = &span {
+            request.extensions_mut().insert(CallContext(span.traceparent()));
+        }
+        let count = Count::begin(method, span);
         let answer = self.inner.call(request);
         futures::future::Either::Right(Box::pin(async move {
             let response = answer.await?;
@@ -90,12 +97,26 @@ struct Count {
     method: String,
     begun: Instant,
     code: Option<Code>,
+    span: Option<traces::Call>,
+}
+
+/// The trace context of the span of a call, on its way to the handler.
+#[derive(Debug, Clone)]
+struct CallContext(String);
+
+/// The trace context for what a call brings about: its own span, or the context that it came with.
+pub(crate) fn traceparent<T>(request: &tonic::Request<T>) -> Option<String> {
+    if let Some(CallContext(own)) = request.extensions().get() {
+        return Some(own.clone());
+    }
+    let came_with = request.metadata().get(TRACEPARENT)?.to_str().ok()?;
+    traces::valid(came_with).map(str::to_owned)
 }
 
 impl Count {
-    fn begin(method: String) -> Self {
+    fn begin(method: String, span: Option<traces::Call>) -> Self {
         gauge!(GRPC_IN_FLIGHT, "method" => method.clone()).increment(1.0);
-        Self { method, begun: Instant::now(), code: None }
+        Self { method, begun: Instant::now(), code: None, span }
     }
 
     fn note(&mut self, headers: &HeaderMap) {
@@ -109,6 +130,9 @@ impl Drop for Count {
     fn drop(&mut self) {
         let method = std::mem::take(&mut self.method);
         let code = self.code.unwrap_or(Code::Cancelled);
+        if let Some(span) = &mut self.span {
+            span.ended(word(code), is_ours(code));
+        }
         gauge!(GRPC_IN_FLIGHT, "method" => method.clone()).decrement(1.0);
         histogram!(GRPC_DURATION, "method" => method.clone()).record(seconds(self.begun.elapsed()));
         counter!(GRPC_REQUESTS, "method" => method, "code" => word(code)).increment(1);
@@ -161,6 +185,29 @@ pub(crate) fn job_ended(job: &Job) {
         {
             histogram!(JOB_WAIT, "script_type" => script_type).record(seconds(waited));
         }
+    }
+}
+
+/// Whether a code means that the server failed, and not that it refused or that its caller left.
+fn is_ours(code: Code) -> bool {
+    match code {
+        Code::Unknown
+        | Code::DeadlineExceeded
+        | Code::Unimplemented
+        | Code::Internal
+        | Code::Unavailable
+        | Code::DataLoss => true,
+        Code::Ok
+        | Code::Cancelled
+        | Code::InvalidArgument
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::ResourceExhausted
+        | Code::FailedPrecondition
+        | Code::Aborted
+        | Code::OutOfRange
+        | Code::Unauthenticated => false,
     }
 }
 

@@ -264,7 +264,9 @@ impl supervisor_server::Supervisor for SupervisorService {
 
     async fn submit_job(&self, request: Request<pb::SubmitJobRequest>) -> Answer<pb::SubmitJobResponse> {
         self.gate.enter()?;
-        let job = parse::submit_job(request.into_inner(), self.now())?;
+        let traceparent = meter::traceparent(&request);
+        let mut job = parse::submit_job(request.into_inner(), self.now())?;
+        job.spec.traceparent = traceparent;
         let accepted = self.supervisor.submit(job).await?;
         let job = Some(render::basic_job(accepted.job));
         Ok(Response::new(pb::SubmitJobResponse { job, deduplicated: accepted.deduplicated }))
@@ -272,13 +274,15 @@ impl supervisor_server::Supervisor for SupervisorService {
 
     async fn submit_jobs(&self, request: Request<pb::SubmitJobsRequest>) -> Answer<pb::SubmitJobsResponse> {
         self.gate.enter()?;
-        let results = self.submit_batch(request.into_inner().requests).await?;
+        let results = self.submit_batch(meter::traceparent(&request), request.into_inner().requests).await?;
         Ok(Response::new(pb::SubmitJobsResponse { results }))
     }
 
     async fn run_job(&self, request: Request<pb::RunJobRequest>) -> Answer<pb::RunJobResponse> {
         let time_left = time_left(request.metadata());
-        let asked = Box::new(parse::run_job(request.into_inner(), self.now())?);
+        let traceparent = meter::traceparent(&request);
+        let mut asked = Box::new(parse::run_job(request.into_inner(), self.now())?);
+        asked.job.spec.traceparent = traceparent;
         Box::pin(self.run_asked(asked, time_left)).await.map(Response::new)
     }
 

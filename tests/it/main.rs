@@ -17,5 +17,6 @@ mod lifecycle_memory;
 mod metrics;
 mod osis_actor;
 mod redis_tls;
+mod traces;
 mod two_supervisors;
 mod zinit_defects;

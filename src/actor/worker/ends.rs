@@ -8,6 +8,7 @@ use crate::actor::engines::{failed, timed_out};
 use crate::actor::hosts::{Death, Done, Host, Launcher};
 use crate::domain::job::{JobError, JobErrorKind, JobResult};
 use crate::ports::work_queue::{AttemptEnd, AttemptError};
+use crate::telemetry::traces;
 
 /// What a Rust program says before it dies because an allocation failed.
 const OUT_OF_MEMORY: &str = "memory allocation of ";
@@ -87,6 +88,17 @@ impl<L: Launcher> Worker<L> {
         });
         if let Err(error) = &outcome {
             tracing::debug!(job.id = %job.lease.job_id, attempt = job.attempt, error = %error.error, "a job failed");
+        }
+        if let Some(traceparent) = &job.spec.traceparent {
+            traces::attempt(&traces::Attempt {
+                traceparent,
+                job_id: job.lease.job_id.as_str(),
+                script_type: job.spec.script_type.as_str(),
+                attempt: job.attempt,
+                started_at,
+                wall,
+                error: outcome.as_ref().err().map(|failed| failed.error.message.as_str()),
+            });
         }
         let lease = job.lease;
         match self.ends.try_send(AttemptEnd { lease, started_at, outcome }) {

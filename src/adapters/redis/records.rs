@@ -54,7 +54,7 @@ pub(super) const BASIC: [&str; 26] = [
 ];
 
 /// Fields that an actor needs of a job whose entry does not carry them.
-pub(super) const TASK: [&str; 14] = [
+pub(super) const TASK: [&str; 15] = [
     "id",
     "script",
     "caller_id",
@@ -69,6 +69,7 @@ pub(super) const TASK: [&str; 14] = [
     "run_at",
     "target_actor",
     "kind",
+    "traceparent",
 ];
 
 /// Largest script that travels in the queue entry, in bytes; a larger one is read from the record.
@@ -108,6 +109,9 @@ pub(super) fn encode_spec<'a>(id: &'a JobId, spec: &'a JobSpec) -> Vec<(&'static
     }
     if let Some(actor) = &spec.target_actor {
         fields.push(("target_actor", actor.as_str().into()));
+    }
+    if let Some(traceparent) = &spec.traceparent {
+        fields.push(("traceparent", traceparent.as_str().into()));
     }
     match spec.kind {
         JobKind::Script => {}
@@ -164,6 +168,7 @@ pub(super) fn decode_spec(fields: &Fields, script_type: ScriptType) -> Result<Jo
         result_ttl: fields.number("result_ttl")?.map_or(DEFAULT_TTL, Duration::from_millis),
         run_at: fields.time("run_at")?,
         target_actor: fields.actor("target_actor")?,
+        traceparent: fields.get("traceparent").map(str::to_owned),
         kind,
         ..JobSpec::new(script_type, fields.get("script").unwrap_or_default())
     })

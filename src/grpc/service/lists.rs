@@ -83,6 +83,7 @@ impl SupervisorService {
     /// Submits the good ones of many; each has its own answer, in order.
     pub(super) async fn submit_batch(
         &self,
+        traceparent: Option<String>,
         requests: Vec<pb::SubmitJobRequest>,
     ) -> Result<Vec<pb::SubmitJobResult>, Failure> {
         if requests.is_empty() || requests.len() > MAX_BATCH {
@@ -94,7 +95,8 @@ impl SupervisorService {
         let now = self.now();
         for request in requests {
             match parse::submit_job(request, now) {
-                Ok(job) => {
+                Ok(mut job) => {
+                    job.spec.traceparent.clone_from(&traceparent);
                     good.push(job);
                     refused.push(None);
                 }
