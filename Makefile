@@ -14,7 +14,8 @@ run:
 	cargo run --bin hero-supervisor -- dev
 
 test: lint
-	.ci/install redis zinit grpcurl
+	.ci/install redis zinit grpcurl clients
+	clients/check
 	cargo test
 
 lint:
@@ -27,7 +28,7 @@ lint:
 gen:
 	.ci/install clients
 	clients/generate
-	HERO_GENERATE=1 cargo test --test it generated_files
+	HERO_GENERATE=1 cargo test --test it -- generated_files golden_bytes
 
 bench:
 	.ci/install redis

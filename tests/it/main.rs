@@ -5,6 +5,7 @@ mod support;
 
 mod architecture;
 mod cli;
+mod clients;
 mod contract;
 mod examples;
 mod exec_shim;

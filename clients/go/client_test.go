@@ -1,0 +1,65 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"os"
+	"regexp"
+	"testing"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	pb "github.com/hero-supervisor/hero-supervisor/clients/go/hero/supervisor/v1"
+)
+
+func TestTheVersionIsThatOfTheServer(t *testing.T) {
+	cargo, err := os.ReadFile("../../Cargo.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`(?m)^version = "(.*)"`).FindSubmatch(cargo)
+	if found == nil || string(found[1]) != Version {
+		t.Fatalf("the server is %s, the client %s", found, Version)
+	}
+}
+
+func TestAnErrorIsReadFromItsDetails(t *testing.T) {
+	told, err := status.New(codes.ResourceExhausted, "full").WithDetails(
+		&errdetails.ErrorInfo{Domain: ErrorDomain, Reason: "QUEUE_FULL", Metadata: map[string]string{"limit": "3"}},
+		&errdetails.RetryInfo{RetryDelay: durationpb.New(time.Second)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed := ParseError(told.Err())
+	if parsed.Reason != "QUEUE_FULL" || parsed.Metadata["limit"] != "3" || parsed.RetryAfter != time.Second {
+		t.Fatalf("%+v", parsed)
+	}
+	if status.Code(parsed) != codes.ResourceExhausted {
+		t.Fatal("the code of gRPC is lost")
+	}
+}
+
+func TestNoErrorStaysNone(t *testing.T) {
+	if ParseError(nil) != nil {
+		t.Fatal("an error from nothing")
+	}
+}
+
+func TestAServerThatIsAwayIsWaitedForUntilTheContextEnds(t *testing.T) {
+	client, err := Connect("127.0.0.1:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	defer cancel()
+	_, err = client.Run(ctx, pb.ScriptType_SCRIPT_TYPE_OSIS, "1")
+	var told *Error
+	if !errors.As(err, &told) || told.Code != codes.DeadlineExceeded || told.Metadata["request_id"] == "" {
+		t.Fatalf("%v", err)
+	}
+}

@@ -1,0 +1,95 @@
+package supervisor
+
+import (
+	"fmt"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	pb "github.com/hero-supervisor/hero-supervisor/clients/go/hero/supervisor/v1"
+)
+
+// ErrorDomain is the domain of every google.rpc.ErrorInfo of a supervisor.
+const ErrorDomain = "supervisor.hero"
+
+// Error is what a call of a supervisor failed with, made readable for programs.
+type Error struct {
+	// Code of gRPC; decide by it when you do not know the reason.
+	Code codes.Code
+	// Reason is the name of an ErrorReason without its prefix, for instance "JOB_NOT_FOUND". Empty if the error does not
+	// come from a supervisor, for instance because nobody listens.
+	Reason string
+	// Message is for people.
+	Message string
+	// Metadata holds the variable parts of the message.
+	Metadata map[string]string
+	// RetryAfter is how long to wait before the call is repeated; 0 if the server did not say.
+	RetryAfter time.Duration
+	// Fields are the refused fields by path, with reason INVALID_FIELD.
+	Fields map[string]string
+
+	cause error
+}
+
+func (e *Error) Error() string {
+	if e.Reason == "" {
+		return fmt.Sprintf("%s: %s", e.Code, e.Message)
+	}
+	return fmt.Sprintf("%s (%s): %s", e.Code, e.Reason, e.Message)
+}
+
+// Unwrap gives the error of gRPC.
+func (e *Error) Unwrap() error { return e.cause }
+
+// GRPCStatus makes status.Code and status.FromError work on it.
+func (e *Error) GRPCStatus() *status.Status { return status.Convert(e.cause) }
+
+// ParseError reads the error of any call, also of the generated methods. It gives nil for nil.
+func ParseError(err error) *Error {
+	if err == nil {
+		return nil
+	}
+	told := status.Convert(err)
+	parsed := &Error{Code: told.Code(), Message: told.Message(), cause: err}
+	for _, detail := range told.Details() {
+		switch detail := detail.(type) {
+		case *errdetails.ErrorInfo:
+			if detail.GetDomain() == ErrorDomain {
+				parsed.Reason, parsed.Metadata = detail.GetReason(), detail.GetMetadata()
+			}
+		case *errdetails.RetryInfo:
+			parsed.RetryAfter = detail.GetRetryDelay().AsDuration()
+		case *errdetails.BadRequest:
+			parsed.Fields = make(map[string]string)
+			for _, violation := range detail.GetFieldViolations() {
+				parsed.Fields[violation.GetField()] = violation.GetDescription()
+			}
+		}
+	}
+	return parsed
+}
+
+// JobFailed says that a job ended without a result.
+type JobFailed struct {
+	Job *pb.Job
+}
+
+func (e *JobFailed) Error() string {
+	if e.Job.GetState() == pb.Job_STATE_CANCELLED {
+		return fmt.Sprintf("job %s was cancelled: %s", e.Job.GetJobId(), e.Job.GetCancelReason())
+	}
+	return fmt.Sprintf("job %s failed (%s): %s", e.Job.GetJobId(), e.Job.GetError().GetKind(), e.Job.GetError().GetMessage())
+}
+
+// Result is the result of a job that has ended well, and a *JobFailed for every other one.
+func Result(job *pb.Job) (string, error) {
+	if job.GetState() != pb.Job_STATE_SUCCEEDED {
+		return "", &JobFailed{Job: job}
+	}
+	return job.GetResult(), nil
+}
+
+// grpcError turns the end of a context into the status that a call would have ended with.
+func grpcError(err error) error { return status.FromContextError(err).Err() }

@@ -1,0 +1,47 @@
+//! The client of every language does what `clients/conformance` says, against a real supervisor.
+
+mod compare;
+mod golden;
+mod line;
+mod runner;
+mod scenario;
+mod stage;
+
+use serde_json::Value;
+
+use scenario::Scenario;
+use stage::Stage;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn go_passes_the_conformance_scenarios() {
+    passes("go").await;
+}
+
+/// Every scenario that this server can play, one after the other; what fails is told together.
+async fn passes(language: &str) {
+    let mut stage = Stage::set(language).await;
+    let info = stage.call("GetServerInfo", serde_json::json!({})).await;
+    let can = |call: &str| {
+        info["ok"]["capabilities"].as_array().is_some_and(|names| names.iter().any(|name| name == call))
+    };
+    let only = std::env::var("HERO_SCENARIO").unwrap_or_default();
+    let mut failed = Vec::new();
+    for scenario in Scenario::all() {
+        // A client can be newer than the server that it talks to.
+        if !scenario.requires.iter().all(|call| can(call)) || !scenario.name.contains(&only) {
+            continue;
+        }
+        if let Err(why) = stage.play(&scenario).await {
+            failed.push(format!("{}: {why}", scenario.name));
+            stage = Stage::set(language).await;
+        }
+    }
+    failed.extend(golden::differences(&mut stage).await);
+    assert!(failed.is_empty(), "{language} fails in {}:\n\n{}", failed.len(), failed.join("\n\n"));
+}
+
+/// A value as it is shown in a failure: enough to see what is wrong.
+fn brief(value: &Value) -> String {
+    let text = value.to_string();
+    text.char_indices().nth(1500).map_or(text.clone(), |(end, _)| format!("{} …", &text[..end]))
+}

@@ -1,0 +1,217 @@
+//! Where scenarios are played: a supervisor with all it needs, a line to it, and the runner of one language.
+
+use std::collections::{HashMap, HashSet};
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+use tokio::time::{Duration, Instant, sleep};
+
+use super::compare::difference;
+use super::line::Line;
+use super::runner::Runner;
+use super::scenario::{Scenario, Step, fill};
+use crate::support::redis::PrivateRedis;
+use crate::support::service::{LIMIT, Service};
+use crate::support::zinit::PrivateZinit;
+
+/// Between two looks at a fact.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// A whole stage. Redis and Zinit outlive the supervisor, so jobs and actors do.
+pub(super) struct Stage {
+    language: String,
+    played: u32,
+    runner: Runner,
+    line: Line,
+    service: Service,
+    _zinit: PrivateZinit,
+    _redis: PrivateRedis,
+}
+
+impl Stage {
+    /// Sets it up and connects the client.
+    pub(super) async fn set(language: &str) -> Self {
+        let mut runner = Runner::start(language);
+        let (redis, zinit) = (PrivateRedis::start_append_only().await, PrivateZinit::start().await);
+        let flags = ["--redis-url", &redis.url(), "--zinit", &zinit.socket().display().to_string()];
+        let service = Service::dev(&[flags.as_slice(), &["--actors", "osis=1"]].concat()).await;
+        let line = Line::to(service.socket()).await;
+        let connect = json!({"do": "connect", "address": line.address.to_string()});
+        let id = runner.send(&connect).await;
+        runner.end(id).await.unwrap();
+        let (language, played) = (language.to_owned(), 0);
+        let mut stage = Self { language, played, runner, line, service, _zinit: zinit, _redis: redis };
+        stage.actors_run().await;
+        stage
+    }
+
+    /// A unary call through the client.
+    pub(super) async fn call(&mut self, method: &str, request: Value) -> Value {
+        self.ask(&json!({"do": "call", "method": method, "request": request})).await.unwrap()
+    }
+
+    /// A command and its answer.
+    pub(super) async fn ask(&mut self, command: &Value) -> Result<Value, String> {
+        let id = self.runner.send(command).await;
+        self.runner.end(id).await
+    }
+
+    /// Plays a scenario; says in which step it went wrong and how.
+    pub(super) async fn play(&mut self, scenario: &Scenario) -> Result<(), String> {
+        self.played += 1;
+        let unique = format!("{}-{}", self.language, self.played);
+        let mut play = Play {
+            stage: self,
+            values: HashMap::from([("unique".to_owned(), unique)]),
+            named: HashMap::new(),
+        };
+        for (index, step) in scenario.steps.iter().enumerate() {
+            play.step(step).await.map_err(|why| format!("step {}: {why}", index + 1))?;
+        }
+        let left: Vec<u64> = play.named.into_values().collect();
+        for target in left {
+            self.ask(&json!({"do": "cancel", "target": target})).await?;
+        }
+        Ok(())
+    }
+
+    /// Does to the server what a scenario calls it.
+    async fn server(&mut self, order: &str) {
+        match order {
+            "kill" => {
+                self.service.signal(Signal::SIGKILL);
+                self.service.ended().await;
+            }
+            "drain" => self.service.signal(Signal::SIGTERM),
+            "start" => {
+                self.service.ended().await;
+                self.service.restart().await;
+                self.actors_run().await;
+            }
+            other => panic!("{other} is nothing that can be done to a server"),
+        }
+    }
+
+    async fn actors_run(&mut self) {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let running = self.call("ListActors", json!({"states": ["STATE_RUNNING"]})).await;
+            if running["ok"]["totalSize"].as_u64() >= Some(1) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "no actor runs: {running}");
+            sleep(LOOK).await;
+        }
+    }
+}
+
+/// A scenario that is being played.
+struct Play<'a> {
+    stage: &'a mut Stage,
+    values: HashMap<String, String>,
+    named: HashMap<String, u64>,
+}
+
+impl Play<'_> {
+    async fn step(&mut self, step: &Step) -> Result<(), String> {
+        match step {
+            Step::Do { command, name, expect, save } => {
+                let command = self.command(command);
+                let id = self.stage.runner.send(&command).await;
+                if let Some(name) = name {
+                    self.named.insert(name.clone(), id);
+                }
+                match (name, expect) {
+                    (Some(_), None) => Ok(()),
+                    (_, expect) => {
+                        let answer = self.stage.runner.end(id).await?;
+                        self.judge(expect.as_ref().unwrap_or(&json!({"error": {"$absent": true}})), &answer)?;
+                        self.save(save, &answer)
+                    }
+                }
+            }
+            Step::Wait { wait, expect } => {
+                let id = self.named[wait];
+                let answer = self.stage.runner.end(id).await?;
+                self.named.remove(wait);
+                self.judge(expect, &answer)
+            }
+            Step::Items { items, expect } => self.items(items, expect).await,
+            Step::Distinct { distinct, of } => {
+                let id = self.named[distinct];
+                let items = self.stage.runner.until(id, |operation| Some(operation.items.clone())).await?;
+                let mut seen = HashSet::new();
+                let mut values = items.iter().filter_map(|item| item.pointer(of));
+                match values.find(|value| !seen.insert((*value).clone())) {
+                    Some(twice) => Err(format!("{twice} came twice")),
+                    None => Ok(()),
+                }
+            }
+            Step::Until { until, expect, save } => self.until(until, expect, save).await,
+            Step::Server { server } => {
+                self.stage.server(server).await;
+                Ok(())
+            }
+            Step::Line { line } => {
+                self.stage.line.order(line).await;
+                Ok(())
+            }
+        }
+    }
+
+    /// The command with values in it; a target is named in scenarios and numbered for runners.
+    fn command(&self, template: &Value) -> Value {
+        let mut command = fill(template, &self.values);
+        if let Some(id) = command["target"].as_str().and_then(|name| self.named.get(name)) {
+            command["target"] = json!(id);
+        }
+        command
+    }
+
+    fn judge(&self, expected: &Value, answer: &Value) -> Result<(), String> {
+        difference(&fill(expected, &self.values), answer)
+            .map_or(Ok(()), |different| Err(format!("{different}\n  in {}", super::brief(answer))))
+    }
+
+    fn save(&mut self, save: &HashMap<String, String>, answer: &Value) -> Result<(), String> {
+        for (name, pointer) in save {
+            let value = answer.pointer(pointer).and_then(Value::as_str);
+            let value = value.ok_or_else(|| format!("no {pointer} in {answer}"))?;
+            self.values.insert(name.clone(), value.to_owned());
+        }
+        Ok(())
+    }
+
+    async fn items(&mut self, name: &str, expect: &[Value]) -> Result<(), String> {
+        let id = self.named[name];
+        let expected: Vec<Value> = expect.iter().map(|item| fill(item, &self.values)).collect();
+        let seen = |operation: &super::runner::Operation| {
+            let mut items = operation.items.iter();
+            let missing =
+                expected.iter().find(|wanted| !items.any(|item| difference(wanted, item).is_none()));
+            match (missing, &operation.end) {
+                (None, _) => Some(Ok(())),
+                (Some(_), None) => None,
+                (Some(missing), Some(end)) => Some(Err(format!("it ended without {missing}: {end}"))),
+            }
+        };
+        self.stage.runner.until(id, seen).await?
+    }
+
+    async fn until(
+        &mut self,
+        command: &Value,
+        expect: &Value,
+        save: &HashMap<String, String>,
+    ) -> Result<(), String> {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let answer = self.stage.ask(&self.command(command)).await?;
+            match self.judge(expect, &answer) {
+                Ok(()) => return self.save(save, &answer),
+                Err(why) if Instant::now() > deadline => return Err(why),
+                Err(_not_yet) => sleep(LOOK).await,
+            }
+        }
+    }
+}
