@@ -9,6 +9,7 @@ pub mod builder;
 pub mod dev;
 pub mod doctor;
 mod failure;
+mod file_actors;
 mod listener;
 mod metrics;
 mod parts;
@@ -40,6 +41,7 @@ use crate::ports::process_manager::ProcessManager;
 use crate::shutdown::Shutdown;
 use crate::telemetry;
 
+pub use file_actors::FileWishes;
 pub use listener::BindError;
 pub use serve::{exec_shim, serve};
 
@@ -89,6 +91,8 @@ pub struct Setup {
     pub dev: bool,
     /// Actors to make at the start, unless they are there already.
     pub actors: Vec<ActorConfig>,
+    /// Actors of the configuration file.
+    pub file: FileWishes,
     /// Stops the actors of this node at the end. Otherwise those under Zinit go on.
     pub stop_actors: bool,
 }
@@ -201,6 +205,7 @@ impl App {
             tracing::info!(address = %listener.address(), "serving metrics on {}", listener.address());
             tasks.spawn(metrics::serve(listener, handle, readings));
         }
+        tasks.spawn(file_actors::apply(self.lifecycle.clone(), self.setup.file.clone()));
 
         let ready_file = self.config.ready_file.as_deref();
         let ready =

@@ -15,6 +15,7 @@ mod info;
 mod job;
 mod output;
 mod values;
+mod wait;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ pub use exit::{Exit, Failure};
 pub use job::JobCommand;
 pub use output::{Format, Output, table};
 pub use values::ActorCounts;
+pub use wait::WaitCommand;
 
 use crate::config::{Env, Flags, Layers};
 
@@ -49,13 +51,15 @@ const EXIT_CODES: &str = "Exit codes: 0 ok, 1 job failed, 2 usage, 3 not found, 
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the service
-    Serve(ServeArgs),
+    Serve(ServeCommand),
     /// Try everything out: a private Redis, demo actors and the service in one command
     Dev(DevArgs),
     /// Create, look at, start, stop and scale actors
     Actor(Client<ActorCommand>),
     /// Run, submit, await, look at and cancel jobs
     Job(Client<JobCommand>),
+    /// Wait until the server works, or until actors run
+    Wait(Client<WaitCommand>),
     /// Show what the server is and can do
     Info(ClientArgs),
     /// Show or check the configuration of the service
@@ -97,6 +101,17 @@ impl ServeArgs {
     pub fn layers(self) -> Layers {
         crate::config::Config::layers(self.config, Env::of_process(), self.flags)
     }
+}
+
+/// What `serve` can be told.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ServeCommand {
+    /// Settings of the service.
+    #[command(flatten)]
+    pub settings: ServeArgs,
+    /// Remove actors that an earlier configuration file has made and this one does not name
+    #[arg(long)]
+    pub prune: bool,
 }
 
 /// What `dev` can be told. The environment and files play no part, so that a trial never touches the real Redis.
@@ -175,6 +190,14 @@ pub async fn actor(args: Client<ActorCommand>) -> Result<Exit, Failure> {
 /// What went wrong, with the exit code that says so.
 pub async fn job(args: Client<JobCommand>) -> Result<Exit, Failure> {
     job::run(args).await
+}
+
+/// Runs a verb of `wait`.
+///
+/// # Errors
+/// What was still missing when the time was over.
+pub async fn wait(args: Client<WaitCommand>) -> Result<Exit, Failure> {
+    wait::run(args).await
 }
 
 /// Runs `info`.

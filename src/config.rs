@@ -5,6 +5,7 @@
 //! alike, because a misspelled setting that is passed over in silence is found in production. All that is wrong
 //! is told at once, each with its place.
 
+mod actors;
 mod layers;
 mod listen;
 mod secret;
@@ -14,9 +15,10 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use figment::value::Value;
+use figment::value::{Dict, Value};
 use serde::Deserialize;
 
+pub use actors::{FILE_LABEL, FileActor};
 pub use layers::{Env, Flags, Layers, Origin};
 pub(crate) use listen::LONGEST_SOCKET_PATH;
 pub use listen::ListenAddr;
@@ -159,6 +161,10 @@ pub struct Loaded {
     pub config: Config,
     /// The same as they were written, with their origins, in the order of [`KEYS`].
     pub settings: Vec<Setting>,
+    /// The actors of the file, dependencies first.
+    pub actors: Vec<FileActor>,
+    /// The same as they were written.
+    raw_actors: Vec<Dict>,
 }
 
 impl Config {
@@ -172,14 +178,21 @@ impl Config {
     /// # Errors
     /// Everything that is wrong, with its place.
     pub fn load(layers: Layers) -> Result<Loaded, ConfigError> {
-        let (config, settings) = layers.read::<Config>()?;
-        let mut problems = Vec::new();
+        let tables = layers.tables();
+        let mut problems = tables.problems;
+        let (config, settings) = layers.read::<Config>().map_err(|ConfigError(mut all)| {
+            all.append(&mut problems);
+            ConfigError(all)
+        })?;
         config.check(|key, what| {
             let origin = settings.iter().find(|setting| setting.key == key);
             let origin = origin.map_or(Origin::Default, |setting| setting.origin.clone());
             problems.push(Problem { key: key.to_owned(), origin, what });
         });
-        if problems.is_empty() { Ok(Loaded { config, settings }) } else { Err(ConfigError(problems)) }
+        if !problems.is_empty() {
+            return Err(ConfigError(problems));
+        }
+        Ok(Loaded { config, settings, actors: tables.actors, raw_actors: tables.raw })
     }
 
     /// What types cannot say.

@@ -117,7 +117,9 @@ async fn run_service(
         data_dir: folders.data.clone(),
         missing,
     };
-    let app = App::bind(config, Setup { dev: true, actors: demo.clone(), stop_actors: true }).await?;
+    let app =
+        App::bind(config, Setup { dev: true, actors: demo.clone(), stop_actors: true, ..Setup::default() })
+            .await?;
     let (lifecycle, store) = (app.lifecycle().clone(), app.store().clone());
     let addresses = app.addresses().to_vec();
     let show = async {

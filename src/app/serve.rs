@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{App, Ended, Setup, runtime};
-use crate::cli::{Exit, Failure, ServeArgs, ShimArgs};
-use crate::config::{Config, LogFormat};
+use super::{App, Ended, FileWishes, Setup, runtime};
+use crate::cli::{Exit, Failure, ServeCommand, ShimArgs};
+use crate::config::{Config, Loaded, LogFormat};
 use crate::shutdown::{Shutdown, Signals};
 use crate::telemetry;
 
@@ -15,13 +15,14 @@ const RUNTIME_END: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// When the configuration is wrong or the service cannot be started.
-pub fn serve(args: ServeArgs) -> Result<Exit, Failure> {
-    let config = Config::load(args.layers())?.config;
+pub fn serve(args: ServeCommand) -> Result<Exit, Failure> {
+    let Loaded { config, actors, .. } = Config::load(args.settings.layers())?;
+    let setup = Setup { file: FileWishes { actors, prune: args.prune }, ..Setup::default() };
     telemetry::init(&config.log_filter, config.log_format);
     let runtime = runtime::build(config.worker_threads).map_err(|error| no_runtime(&error))?;
     let ended = runtime.block_on(async {
         let signals = Signals::catch().map_err(|error| no_runtime(&error))?;
-        let app = App::bind(config, Setup::default()).await?;
+        let app = App::bind(config, setup).await?;
         for address in app.addresses() {
             tracing::info!(%address, "serving gRPC on {address}");
         }

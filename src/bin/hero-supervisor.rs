@@ -14,6 +14,7 @@ fn main() -> ExitCode {
         Command::ExecShim(args) => app::exec_shim(args),
         Command::Actor(args) => cli::talk(cli::actor(args)),
         Command::Job(args) => cli::talk(cli::job(args)),
+        Command::Wait(args) => cli::talk(cli::wait(args)),
         Command::Info(args) => cli::talk(cli::info(args)),
         Command::Config(command) => cli::config(command),
         Command::Completions(args) => cli::completions(&args),

@@ -52,16 +52,21 @@ impl ClientArgs {
 
     /// Connects to the server.
     pub(super) async fn connect(&self) -> Result<SupervisorClient<Channel>, Failure> {
+        let channel = self.channel().await?;
+        Ok(SupervisorClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES))
+    }
+
+    /// Connects to the server, for whatever is spoken then.
+    pub(super) async fn channel(&self) -> Result<Channel, Failure> {
         let endpoint = endpoint(&self.server)?
             .connect_timeout(CONNECT_TIMEOUT)
             .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
             .keep_alive_timeout(KEEPALIVE_TIMEOUT);
-        let channel = endpoint.connect().await.map_err(|error| {
+        endpoint.connect().await.map_err(|error| {
             let cause = deepest(&error);
             let message = format!("no server answers at {}: {cause}\n  hint: {SERVER_HINT}", self.server);
             Failure::new(Exit::Unreachable, message)
-        })?;
-        Ok(SupervisorClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES))
+        })
     }
 }
 

@@ -31,16 +31,24 @@ pub enum ConfigCommand {
 pub(super) fn run(command: ConfigCommand) -> Result<Exit, Failure> {
     match command {
         ConfigCommand::Show { origin, output, serve } => {
-            let settings = Config::load(serve.layers())?.settings;
+            let loaded = Config::load(serve.layers())?;
+            let settings = &loaded.settings;
             let text = match output {
-                Format::Table => render_toml(&settings, origin),
-                Format::Json => format!("{:#}", render_json(&settings, origin)),
+                Format::Table => format!("{}{}", render_toml(settings, origin), loaded.actors_toml()),
+                Format::Json => {
+                    let mut json = render_json(settings, origin);
+                    if !loaded.actors.is_empty() {
+                        json["actor"] = loaded.actors_json();
+                    }
+                    format!("{json:#}")
+                }
             };
             Output::new(output, false).data(&text)?;
         }
         ConfigCommand::Check { serve } => {
-            Config::load(serve.layers())?;
-            super::output::say("the configuration is fine");
+            let actors = Config::load(serve.layers())?.actors.len();
+            let with = if actors > 0 { format!(", with {actors} actors") } else { String::new() };
+            super::output::say(&format!("the configuration is fine{with}"));
         }
     }
     Ok(Exit::Ok)

@@ -9,6 +9,7 @@ use figment::value::{Dict, Empty, Map, Tag, Value};
 use figment::{Figment, Metadata, Profile, Provider, Source};
 use serde::de::DeserializeOwned;
 
+use super::actors::{self, FileActors};
 use super::{ConfigError, KEYS, Problem, Setting};
 
 /// What our variables start with.
@@ -182,6 +183,14 @@ pub struct Layers {
 }
 
 impl Layers {
+    /// What of the file is not a setting.
+    pub(super) fn tables(&self) -> FileActors {
+        let Some(path) = &self.file else { return FileActors::default() };
+        // A file that cannot be read is told with the settings.
+        let values = read_whole_file(path).map(|layer| layer.values).unwrap_or_default();
+        actors::read(values.get(actors::KEY), path)
+    }
+
     /// Merges the layers into a `T`.
     ///
     /// # Errors
@@ -248,8 +257,14 @@ impl Provider for Layer {
     }
 }
 
-/// The second layer.
+/// The second layer: the settings of the file.
 fn read_file(path: &Path) -> Result<Layer, ConfigError> {
+    let mut layer = read_whole_file(path)?;
+    layer.values.remove(actors::KEY);
+    Ok(layer)
+}
+
+fn read_whole_file(path: &Path) -> Result<Layer, ConfigError> {
     let problem = |what: String| {
         ConfigError(vec![Problem { key: "config".to_owned(), origin: Origin::File(path.to_owned()), what }])
     };
@@ -282,11 +297,17 @@ fn settings(figment: &Figment) -> Result<Vec<Setting>, ConfigError> {
 }
 
 fn unknown_key(key: &str) -> String {
-    let near = KEYS
-        .into_iter()
+    unknown_among(key, &KEYS)
+}
+
+/// What to say to a key that is none of these.
+pub(super) fn unknown_among(key: &str, all: &[&str]) -> String {
+    let near = all
+        .iter()
+        .copied()
         .filter(|known| known.starts_with(key) || key.starts_with(known) || differ_little(key, known));
     match near.collect::<Vec<_>>().as_slice() {
-        [] => format!("is not a setting: known are {}", KEYS.join(", ")),
+        [] => format!("is not a setting: known are {}", all.join(", ")),
         near => format!("is not a setting: did you mean {}?", near.join(" or ")),
     }
 }

@@ -1,5 +1,7 @@
 //! The configuration as `config show` prints it: valid TOML, or JSON; secrets masked.
 
+mod actors;
+
 use std::fmt::Write;
 
 use figment::value::Value;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -21,7 +22,7 @@ pub const MAX_ITEMS: usize = 256;
 pub const MAX_ITEM_BYTES: usize = 128 * 1024 - 1;
 
 /// When a process that ended is started again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum RestartMode {
     /// However it ended.
     #[default]
@@ -33,7 +34,7 @@ pub enum RestartMode {
 }
 
 /// Restarts of an actor whose process ended without being asked to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RestartPolicy {
     /// Which ends lead to a restart.
     pub mode: RestartMode,
@@ -61,7 +62,7 @@ impl Default for RestartPolicy {
 }
 
 /// What makes a started actor RUNNING.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Readiness {
     /// It announced itself at its queue: it can take jobs.
     #[default]
@@ -71,7 +72,7 @@ pub enum Readiness {
 }
 
 /// Definition of one actor.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ActorConfig {
     /// Its name; see [`ActorId`] for the rules.
     pub name: String,
@@ -359,7 +360,7 @@ impl fmt::Display for ActorState {
 }
 
 /// Whether an actor is meant to run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Desired {
     /// It is to run.
     Up,
@@ -486,6 +487,17 @@ pub struct ActorRecord {
     pub last_exit: Option<LastExit>,
     /// Why it was given up, if it was.
     pub fault: Option<Fault>,
+    /// Its process was started by an earlier definition; the next start takes the new one.
+    pub outdated: bool,
+}
+
+impl ActorRecord {
+    /// Another text whenever the definition or the wish is another one; what only happens to the actor does not count.
+    pub fn etag(&self) -> String {
+        let mut hasher = DefaultHasher::new();
+        (&self.config, self.desired).hash(&mut hasher);
+        format!("{:016x}", hasher.finish())
+    }
 }
 
 /// What is known of an actor now.

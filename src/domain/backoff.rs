@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Delays that grow from `initial` by doubling up to `max`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Backoff {
     /// Delay after the first failure.
     pub initial: Duration,

@@ -17,6 +17,7 @@ mod reconcile;
 mod registry;
 mod restarts;
 mod scale;
+mod update;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,8 +42,10 @@ use crate::ports::actor_store::{ActorStore, Stored};
 use crate::ports::process_manager::{LogLine, ProcessManager, ProcessManagerInfo};
 use crate::ports::programs::Programs;
 
+pub(crate) use dependencies::start_sequence;
 pub use many::{ActorAnswer, ActorSelector};
 pub use scale::Scaled;
+pub use update::{Apply, Update, Updated};
 
 use admission::Verb;
 use driver::Driver;
@@ -166,7 +169,7 @@ impl ActorLifecycleManager {
             if let Stored::Conflict(existing) = stored {
                 let same = existing.config == *config;
                 if existing.node == self.parts().node && !same {
-                    let changed = ActorRecord { config: config.clone(), ..*existing };
+                    let changed = ActorRecord { config: config.clone(), outdated: true, ..*existing };
                     self.parts().store.update(&changed).await?;
                 }
             }
@@ -175,12 +178,15 @@ impl ActorLifecycleManager {
         Ok(())
     }
 
-    /// Gives an actor of this node its driver.
+    /// Gives an actor of this node its driver; the one that it has, if so.
     fn adopt(&self, record: ActorRecord) -> Option<ActorHandle> {
         if record.node != self.parts().node || self.shared.token.is_cancelled() {
             return None;
         }
         let name = record.id.to_string();
+        if let Some(handle) = self.shared.registry.get(&name) {
+            return Some(handle);
+        }
         let (handle, end) = ActorHandle::pair(self.first_status(record.clone()));
         if !self.shared.registry.insert(&name, handle.clone()) {
             return self.shared.registry.get(&name);
@@ -220,7 +226,9 @@ impl ActorLifecycleManager {
                     }
                     self.keep_in_step(|name| there.contains(name)).await;
                     for record in records {
-                        self.adopt(record);
+                        if let Some(driver) = self.adopt(record.clone()) {
+                            driver.note_stored(record);
+                        }
                     }
                 }
             }
@@ -524,6 +532,7 @@ impl ActorLifecycleManager {
             last_pid: None,
             last_exit: None,
             fault: None,
+            outdated: false,
         })
     }
 

@@ -6,6 +6,7 @@ mod actor;
 mod confinement;
 mod health;
 mod job;
+mod update;
 mod value;
 
 pub(crate) use actor::{
@@ -13,6 +14,7 @@ pub(crate) use actor::{
 };
 pub(crate) use health::check_health;
 pub(crate) use job::{Run, await_job, cancel_job, get_job, job_id, list_jobs, run_job, submit_job};
+pub(crate) use update::update_actor;
 pub(crate) use value::{MAX_PAGE, script_type};
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ mod job;
 
 use std::time::{Duration, SystemTime};
 
-pub(crate) use actor::{actor, changed, results};
+pub(crate) use actor::{actor, changed, config as actor_config, results};
 pub(crate) use health::health_report;
 pub(crate) use job::job;
 

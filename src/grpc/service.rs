@@ -7,8 +7,9 @@ mod run;
 use futures::stream::BoxStream;
 use tonic::{Request, Response, Status};
 
+use crate::domain::actor::ActorConfig;
 use crate::domain::id::ActorId;
-use crate::domain::lifecycle::ActorLifecycleManager;
+use crate::domain::lifecycle::{ActorLifecycleManager, Updated};
 use crate::domain::script_type::ScriptType;
 use crate::domain::supervisor::Supervisor;
 use crate::domain::violation::Violations;
@@ -77,8 +78,17 @@ impl supervisor_server::Supervisor for SupervisorService {
         Ok(Response::new(self.actor_page(request.into_inner()).await?))
     }
 
-    async fn update_actor(&self, _: Request<pb::UpdateActorRequest>) -> Answer<pb::UpdateActorResponse> {
-        not_built("UpdateActor")
+    async fn update_actor(
+        &self,
+        request: Request<pb::UpdateActorRequest>,
+    ) -> Answer<pb::UpdateActorResponse> {
+        let time_left = time_left(request.metadata());
+        let asked = parse::update_actor(request.into_inner())?;
+        let wait = effective_wait(asked.max_wait, time_left);
+        let change = |old: &ActorConfig| asked.change(old);
+        let updated = self.lifecycle.update(&asked.id, asked.update.clone(), change, wait);
+        let Updated { status, restarted, .. } = self.gate.run(updated).await?;
+        Ok(Response::new(pb::UpdateActorResponse { actor: Some(render::actor(status)), restarted }))
     }
 
     async fn delete_actor(

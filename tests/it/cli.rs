@@ -5,3 +5,4 @@ mod config;
 mod dev;
 mod doctor;
 mod serve;
+mod wait;

@@ -9,4 +9,5 @@ mod health;
 mod jobs;
 mod pages;
 mod reflection;
+mod update;
 mod world;

@@ -1,5 +1,7 @@
 //! The life of actors on in-memory adapters, with paused time: every timer can be waited out at once.
 
+mod update;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,11 +51,15 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        Self::with_events(Events::discard())
+    }
+
+    fn with_events(events: Events) -> Self {
         // Nobody beats for the actors here, and no test is about leases.
         let lease = Duration::from_secs(24 * 3600);
         let broker = MemoryBroker::new(MemoryConfig { lease, ..MemoryConfig::default() });
         let processes = Arc::new(MemoryProcessManager::new());
-        let manager = manager(&broker, &processes, "here", Vec::new());
+        let manager = telling_manager(&broker, &processes, "here", Vec::new(), events);
         Self { broker, processes, manager }
     }
 
@@ -96,6 +102,16 @@ fn manager(
     node: &str,
     initial: Vec<ActorConfig>,
 ) -> ActorLifecycleManager {
+    telling_manager(broker, processes, node, initial, Events::discard())
+}
+
+fn telling_manager(
+    broker: &MemoryBroker,
+    processes: &Arc<MemoryProcessManager>,
+    node: &str,
+    initial: Vec<ActorConfig>,
+    events: Events,
+) -> ActorLifecycleManager {
     let supervisor =
         Supervisor::new(Arc::new(broker.job_queue()), Arc::new(broker.clock()), JobDefaults::default());
     ActorLifecycleManager::new(Parts {
@@ -105,7 +121,7 @@ fn manager(
         programs: Arc::new(Shelf { missing: vec![PathBuf::from("/missing")] }),
         node: NodeName::parse(node).unwrap(),
         initial,
-        events: Events::discard(),
+        events,
     })
 }
 

@@ -10,6 +10,7 @@ mod contract;
 mod examples;
 mod exec_shim;
 mod faults;
+mod file_actors;
 mod generated_files;
 mod grpc_surface;
 mod lifecycle;

@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::domain::actor::ActorConfig;
+
 /// Why dependencies cannot be met.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Unmet {
+pub(crate) struct Unmet {
     /// Whose dependency.
-    pub(super) actor: String,
+    pub(crate) actor: String,
     /// On what.
-    pub(super) dependency: String,
+    pub(crate) dependency: String,
     /// Why not.
-    pub(super) reason: String,
+    pub(crate) reason: String,
 }
 
 /// The actors that must run before `start`, nearest last, `start` itself not among them.
@@ -53,6 +55,29 @@ pub(super) fn start_order(
     }
     order.pop();
     Ok(order)
+}
+
+/// The names of these actors, each behind what it depends on; names that are none of them are let pass.
+///
+/// # Errors
+/// A cycle.
+pub(crate) fn start_sequence<'a>(
+    configs: impl IntoIterator<Item = &'a ActorConfig>,
+) -> Result<Vec<String>, Unmet> {
+    let edges = configs.into_iter().map(|config| (config.name.clone(), config.dependencies.clone()));
+    let actors: BTreeMap<String, Vec<String>> = edges.collect();
+    let others = actors.values().flatten().filter(|name| !actors.contains_key(*name)).cloned().collect();
+    let mut sequence: Vec<String> = Vec::with_capacity(actors.len());
+    for name in actors.keys() {
+        let mut order = start_order(name, &actors, &others)?;
+        order.push(name.clone());
+        for name in order {
+            if !sequence.contains(&name) {
+                sequence.push(name);
+            }
+        }
+    }
+    Ok(sequence)
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! One task owns one actor: it alone writes the actor's record, carries out wishes one after another, and brings what it
 //! sees in line with what is wanted.
 
+mod redefine;
+
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -50,6 +52,8 @@ struct Running {
     phase: (ActorState, String),
     /// What becomes of the actor if a stop of ours was a verdict.
     verdict: Option<Fault>,
+    /// The definition was changed while it is carried out.
+    outdated: bool,
 }
 
 /// Jobs of a process that is gone, to be taken back.
@@ -123,6 +127,7 @@ impl Driver {
                         return self.leave(StopReason::Deleted);
                     }
                 }
+                Some(edit) = self.end.edits.recv() => self.on_edit(edit).await,
                 Some(request) = self.end.requests.recv() => self.on_request(request).await,
                 Ok(()) = observations.changed() => {
                     if self.on_observation(&mut observations).await == Some(StopReason::Deleted) {
@@ -208,6 +213,7 @@ impl Driver {
             waiting: reply.into_iter().collect(),
             phase: (phase, String::new()),
             verdict: None,
+            outdated: false,
         });
     }
 
@@ -240,11 +246,16 @@ impl Driver {
                 self.trouble.clear();
                 self.started_at = Some(self.now());
                 self.record.last_pid = self.pid_now();
+                self.record.outdated = running.outdated;
                 self.dirty = true;
             }
             (Ok(()), Verb::Stop { .. }) => {
                 self.trouble.clear();
                 self.started_at = None;
+                if self.record.outdated {
+                    self.record.outdated = false;
+                    self.dirty = true;
+                }
                 if let Some(verdict) = running.verdict {
                     self.record.fault = Some(verdict);
                     self.dirty = true;
@@ -433,7 +444,13 @@ impl Driver {
     /// Brings the world in line with the wish.
     async fn reconcile(&mut self, process: Option<ProcessState>) {
         let last_exit = self.record.last_exit.as_ref().map(|last| last.status);
-        let wanted = needed(self.record.desired, self.record.config.restart.mode, last_exit, process);
+        let wanted = needed(
+            self.record.desired,
+            self.record.config.restart.mode,
+            last_exit,
+            process,
+            self.record.outdated,
+        );
         let Some(verb) = wanted else { return };
         if verb == Verb::Start && Instant::now() < self.next_start {
             return;
@@ -516,10 +533,14 @@ impl Driver {
         match self.parts.store.update(&self.record).await? {
             Stored::Written(generation) => self.record.generation = generation,
             Stored::Conflict(theirs) => {
-                let ours = std::mem::replace(&mut self.record, *theirs);
+                let ours = std::mem::replace(&mut self.record, (*theirs).clone());
                 self.record.last_pid = ours.last_pid;
                 self.record.restart_count = self.record.restart_count.max(ours.restart_count);
                 self.record.last_exit = ours.last_exit;
+                if theirs.config == ours.config {
+                    self.record.outdated = ours.outdated;
+                }
+                self.dirty = self.record != *theirs;
                 return Err(SupervisorError::ActorConflict(ours.id));
             }
             Stored::Missing => return Err(SupervisorError::ActorNotFound(self.record.id.clone())),

@@ -10,6 +10,7 @@ pub(super) fn needed(
     restart: RestartMode,
     last_exit: Option<ExitStatus>,
     process: Option<ProcessState>,
+    outdated: bool,
 ) -> Option<Verb> {
     let alive_or_coming = |state: ProcessState| match state {
         ProcessState::Running { .. }
@@ -32,6 +33,8 @@ pub(super) fn needed(
             again.then_some(Verb::Start)
         }
         (Desired::Up, Some(ProcessState::SpawnFailed)) => Some(Verb::Start),
+        // The process manager would start it once more by the old definition.
+        (Desired::Up, Some(ProcessState::Backoff { .. })) if outdated => Some(Verb::Start),
         (
             Desired::Up,
             Some(
@@ -54,7 +57,7 @@ mod tests {
 
     #[track_caller]
     fn check(desired: Desired, mode: RestartMode, process: Option<ProcessState>, expected: Option<Verb>) {
-        assert_eq!(needed(desired, mode, None, process), expected);
+        assert_eq!(needed(desired, mode, None, process, false), expected);
     }
 
     fn down(code: i32) -> Option<ProcessState> {
@@ -77,6 +80,15 @@ mod tests {
     }
 
     #[test]
+    fn a_process_in_backoff_whose_definition_was_changed_is_started_by_the_new_one() {
+        let backoff = Some(ProcessState::Backoff { exit: ExitStatus::Code(1) });
+        let start = needed(Desired::Up, RestartMode::Always, None, backoff, true);
+        assert_eq!(start, Some(Verb::Start));
+        assert_eq!(needed(Desired::Up, RestartMode::Always, None, Some(RUNNING), true), None);
+        assert_eq!(needed(Desired::Down, RestartMode::Always, None, backoff, true), STOP);
+    }
+
+    #[test]
     fn an_end_is_followed_by_a_start_as_the_policy_says() {
         for (mode, code, again) in [
             (RestartMode::Always, 0, true),
@@ -95,7 +107,7 @@ mod tests {
     fn an_end_that_only_the_record_knows_counts_as_well() {
         let quiet = Some(ProcessState::Down { exit: None });
         let last = Some(ExitStatus::Code(0));
-        assert_eq!(needed(Desired::Up, RestartMode::OnFailure, last, quiet), None);
-        assert_eq!(needed(Desired::Up, RestartMode::OnFailure, None, quiet), Some(Verb::Start));
+        assert_eq!(needed(Desired::Up, RestartMode::OnFailure, last, quiet, false), None);
+        assert_eq!(needed(Desired::Up, RestartMode::OnFailure, None, quiet, false), Some(Verb::Start));
     }
 }

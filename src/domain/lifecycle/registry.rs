@@ -6,13 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::actor::{ActorState, ActorStatus};
+use crate::domain::actor::{ActorConfig, ActorRecord, ActorState, ActorStatus};
 use crate::domain::lifecycle::StopOptions;
 use crate::domain::lifecycle::admission::Verb;
 use crate::error::SupervisorError;
 
 /// Wishes of one actor that may wait; more callers than that are told to come back.
 const WAITING_WISHES: usize = 64;
+/// New definitions of one actor that may wait.
+const WAITING_EDITS: usize = 8;
 
 /// A wish on its way to a driver.
 #[derive(Debug)]
@@ -23,10 +25,25 @@ pub(super) struct Request {
     pub(super) reply: oneshot::Sender<Result<bool, SupervisorError>>,
 }
 
+/// A change of what is written of an actor.
+#[derive(Debug)]
+pub(super) enum Edit {
+    /// Another definition, made from the record of this etag.
+    Define {
+        etag: String,
+        config: Box<ActorConfig>,
+        /// Answered with whether it is another one.
+        reply: oneshot::Sender<Result<bool, SupervisorError>>,
+    },
+    /// Somebody else may have written the record: this is what stands there.
+    Newer(Box<ActorRecord>),
+}
+
 /// The way to a driver.
 #[derive(Debug, Clone)]
 pub(super) struct ActorHandle {
     requests: mpsc::Sender<Request>,
+    edits: mpsc::Sender<Edit>,
     status: watch::Receiver<ActorStatus>,
     deleted: CancellationToken,
 }
@@ -35,6 +52,7 @@ pub(super) struct ActorHandle {
 #[derive(Debug)]
 pub(super) struct DriverEnd {
     pub(super) requests: mpsc::Receiver<Request>,
+    pub(super) edits: mpsc::Receiver<Edit>,
     pub(super) status: watch::Sender<ActorStatus>,
     /// Cancelled when another supervisor has deleted the actor.
     pub(super) deleted: CancellationToken,
@@ -44,10 +62,27 @@ impl ActorHandle {
     /// Both ends, beginning with this status.
     pub(super) fn pair(status: ActorStatus) -> (Self, DriverEnd) {
         let (request_sender, requests) = mpsc::channel(WAITING_WISHES);
+        let (edit_sender, edits) = mpsc::channel(WAITING_EDITS);
         let (status_sender, status) = watch::channel(status);
         let deleted = CancellationToken::new();
-        let end = DriverEnd { requests, status: status_sender, deleted: deleted.clone() };
-        (Self { requests: request_sender, status, deleted }, end)
+        let end = DriverEnd { requests, edits, status: status_sender, deleted: deleted.clone() };
+        (Self { requests: request_sender, edits: edit_sender, status, deleted }, end)
+    }
+
+    /// Writes another definition over the one of this etag; answers with whether it is another one.
+    pub(super) async fn define(&self, etag: String, config: ActorConfig) -> Result<bool, SupervisorError> {
+        let (reply, answer) = oneshot::channel();
+        let edit = Edit::Define { etag, config: Box::new(config), reply };
+        self.edits.send(edit).await.map_err(|_driver_gone| SupervisorError::ShuttingDown)?;
+        answer.await.unwrap_or(Err(SupervisorError::ShuttingDown))
+    }
+
+    /// Shows the driver its actor's record as it is stored.
+    pub(super) fn note_stored(&self, record: ActorRecord) {
+        if record.generation > self.status.borrow().record.generation {
+            // It is shown again soon.
+            let _full_or_gone = self.edits.try_send(Edit::Newer(Box::new(record)));
+        }
     }
 
     /// Tells the driver that its actor's record is gone.

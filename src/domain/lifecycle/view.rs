@@ -4,6 +4,9 @@ use crate::domain::actor::{ActorRecord, ActorState, Desired, ExitStatus, FaultKi
 use crate::ports::job_queue::Presence;
 use crate::ports::process_manager::ProcessState;
 
+/// What is said of a process that was started by an earlier definition.
+const OUTDATED: &str = "runs by an earlier definition; a restart takes the new one";
+
 /// All that bears on the state.
 pub(super) struct View<'a> {
     /// What an operation under way says.
@@ -57,12 +60,13 @@ pub(super) fn derive(view: &View<'_>) -> (ActorState, String) {
 }
 
 fn running(view: &View<'_>, pid: u32) -> (ActorState, String) {
+    let up = || (ActorState::Running, if view.record.outdated { OUTDATED.to_owned() } else { String::new() });
     match (view.record.config.readiness, view.presence) {
-        (Readiness::Process, _) => (ActorState::Running, String::new()),
+        (Readiness::Process, _) => up(),
         (Readiness::Queue, Some(presence)) if presence.draining && presence.pid == pid => {
             (ActorState::Draining, "finishes what it has and takes no new job".to_owned())
         }
-        (Readiness::Queue, Some(_)) => (ActorState::Running, String::new()),
+        (Readiness::Queue, Some(_)) => up(),
         (Readiness::Queue, None) => (
             ActorState::Starting,
             "its process runs; it has not announced itself at its queue yet".to_owned(),

@@ -24,6 +24,7 @@ fn actor(name: &str, desired: Desired, state: ActorState, in_flight: u32, last_j
         last_pid: None,
         last_exit: None,
         fault: None,
+        outdated: false,
     };
     ActorStatus {
         record,

@@ -189,7 +189,11 @@ fn replicas(raw: Option<i32>) -> Result<u32, String> {
 }
 
 /// Reads a definition and checks its limits; what is wrong is noted.
-fn actor_config(actor_id: &str, config: pb::ActorConfig, violations: &mut Violations) -> ActorConfig {
+pub(super) fn actor_config(
+    actor_id: &str,
+    config: pb::ActorConfig,
+    violations: &mut Violations,
+) -> ActorConfig {
     let v = violations;
     let kind = v.keep("script_type", script_type(config.script_type)).unwrap_or(ScriptType::OSIS);
     let mut parsed = ActorConfig::new(actor_id.to_owned(), PathBuf::from(config.binary_path), kind);
@@ -257,7 +261,7 @@ fn restart_policy(policy: &pb::RestartPolicy, violations: &mut Violations) -> Re
 }
 
 /// A span of at most a day.
-fn short_duration(raw: prost_types::Duration) -> Result<Duration, String> {
+pub(super) fn short_duration(raw: prost_types::Duration) -> Result<Duration, String> {
     let span = duration(raw)?;
     if span > MAX_TIMEOUT { Err(format!("is {span:?}: use at most 24 hours")) } else { Ok(span) }
 }

@@ -274,6 +274,7 @@ fn status_of(config: ActorConfig) -> crate::domain::actor::ActorStatus {
         last_pid: None,
         last_exit: None,
         fault: None,
+        outdated: false,
     };
     ActorStatus {
         record,

@@ -13,6 +13,7 @@ use crate::grpc::status::Failure;
 /// An actor.
 pub(crate) fn actor(status: ActorStatus) -> pb::Actor {
     let record = status.record;
+    let etag = record.etag();
     pb::Actor {
         actor_id: record.id.to_string(),
         config: Some(config(record.config)),
@@ -29,7 +30,7 @@ pub(crate) fn actor(status: ActorStatus) -> pb::Actor {
         last_job_time: status.last_job_at.map(timestamp),
         restart_count: count(record.restart_count),
         last_exit: record.last_exit.map(last_exit),
-        etag: record.generation.to_string(),
+        etag,
         health: health(status.health.health).into(),
         last_ping: status.health.last_ping.map(ping),
         consecutive_ping_failures: count(status.health.consecutive_failures),
@@ -59,7 +60,7 @@ pub(crate) fn results(answers: Vec<ActorAnswer>) -> Vec<pb::ActorResult> {
     answers.into_iter().map(result).collect()
 }
 
-fn config(config: ActorConfig) -> pb::ActorConfig {
+pub(crate) fn config(config: ActorConfig) -> pb::ActorConfig {
     let path = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
     pb::ActorConfig {
         script_type: script_type(config.script_type).into(),

@@ -88,6 +88,8 @@ struct StoredActor {
     last_exit: Option<ExitRecord>,
     #[serde(default)]
     fault: Option<FaultRecord>,
+    #[serde(default)]
+    outdated: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -153,6 +155,7 @@ pub(in super::super) fn encode_actor(record: &ActorRecord, generation: u64) -> R
         last_pid,
         last_exit,
         fault,
+        outdated,
     } = record;
     let stored = StoredActor {
         version: VERSION,
@@ -186,6 +189,7 @@ pub(in super::super) fn encode_actor(record: &ActorRecord, generation: u64) -> R
             },
             message: fault.message.clone(),
         }),
+        outdated: *outdated,
     };
     serde_json::to_string(&stored).map_err(|error| corrupt(id.as_str(), error))
 }
@@ -228,6 +232,7 @@ pub(in super::super) fn decode_actor(what: &str, json: &str) -> Result<ActorReco
             },
             message: fault.message,
         }),
+        outdated: stored.outdated,
     })
 }
 

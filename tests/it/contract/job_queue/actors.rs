@@ -166,6 +166,7 @@ fn record(name: &str, bench: &super::bench::Bench) -> ActorRecord {
             log_tail: vec!["oh no".to_owned()],
         }),
         fault: Some(Fault { kind: FaultKind::CrashLoop, message: format!("{:?}", bench.now()) }),
+        outdated: true,
     }
 }
 

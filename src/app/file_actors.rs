@@ -1,0 +1,164 @@
+//! Makes the actors be as the configuration file says: made, changed or left alone; removed only if that is said.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use futures::future::join_all;
+use tokio::time::sleep;
+
+use crate::config::{FILE_LABEL, FileActor};
+use crate::domain::actor::{ActorStatus, Desired};
+use crate::domain::id::ActorId;
+use crate::domain::lifecycle::{ActorLifecycleManager, StopOptions, Update};
+use crate::error::{SupervisorError, chain};
+
+/// Between two tries while Redis or the process manager is away.
+const RETRY: Duration = Duration::from_secs(1);
+/// Starts and restarts end by time-outs of their own; this bounds the wait for the report only.
+const WAIT: Duration = Duration::from_secs(3600);
+
+/// What a configuration file wants of actors.
+#[derive(Debug, Clone, Default)]
+pub struct FileWishes {
+    /// These are to be there.
+    pub actors: Vec<FileActor>,
+    /// Those that an earlier file has made and that are not among them are to go.
+    pub prune: bool,
+}
+
+/// What was done about it.
+#[derive(Debug, Default)]
+pub(super) struct Applied {
+    created: Vec<ActorId>,
+    changed: Vec<ActorId>,
+    left_alone: Vec<ActorId>,
+    removed: Vec<ActorId>,
+    failed: Vec<(String, SupervisorError)>,
+}
+
+impl fmt::Display for Applied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = [
+            (&self.created, "made"),
+            (&self.changed, "changed"),
+            (&self.left_alone, "left alone"),
+            (&self.removed, "removed"),
+        ];
+        for (ids, what) in counts {
+            write!(f, "{} {what}, ", ids.len())?;
+        }
+        write!(f, "{} failed", self.failed.len())
+    }
+}
+
+/// Applies the wishes, as soon as Redis and the process manager let us, and reports in the log.
+pub(super) async fn apply(lifecycle: ActorLifecycleManager, wishes: FileWishes) {
+    if wishes.actors.is_empty() && !wishes.prune {
+        return;
+    }
+    let mut total = Applied::default();
+    loop {
+        let mut applied = define(&lifecycle, &wishes).await;
+        let away = applied.failed.iter().find(|(_, error)| is_away(error));
+        if let Some((name, error)) = away {
+            tracing::warn!(actor.id = %name, error = %chain(error), "the actors of the configuration file wait");
+        }
+        let again = away.is_some();
+        total.created.append(&mut applied.created);
+        total.changed.append(&mut applied.changed);
+        total.removed.append(&mut applied.removed);
+        (total.left_alone, total.failed) = (applied.left_alone, applied.failed);
+        if !again {
+            break;
+        }
+        sleep(RETRY).await;
+    }
+    total.left_alone.retain(|id| !total.created.contains(id) && !total.changed.contains(id));
+    bring_up(&lifecycle, &wishes, &mut total).await;
+    for (name, error) in &total.failed {
+        tracing::warn!(actor.id = %name, error = %chain(error), "actor {name} of the configuration file: {}", chain(error));
+    }
+    tracing::info!("actors of the configuration file: {total}");
+}
+
+fn is_away(error: &SupervisorError) -> bool {
+    matches!(error, SupervisorError::QueueUnavailable(_) | SupervisorError::ProcessManagerUnavailable(_))
+}
+
+/// Writes what is wanted; starts nothing yet, because what is depended on may come later in the list.
+async fn define(lifecycle: &ActorLifecycleManager, wishes: &FileWishes) -> Applied {
+    let mut applied = Applied::default();
+    let there = match lifecycle.actors().await {
+        Ok(there) => there,
+        Err(error) => {
+            applied.failed.push(("all".to_owned(), error));
+            return applied;
+        }
+    };
+    for FileActor { config, .. } in &wishes.actors {
+        let existing = there.iter().find(|actor| actor.record.config.name == config.name);
+        let done = match existing {
+            None => {
+                let made = lifecycle.create(config.clone(), false, Duration::ZERO).await;
+                made.map(|made| (made.status.record.id, true))
+            }
+            Some(actor) => {
+                let id = &actor.record.id;
+                let define = |_old: &_| Ok(config.clone());
+                let updated = lifecycle.update(id, Update::default(), define, Duration::ZERO).await;
+                updated.map(|updated| (id.clone(), updated.changed))
+            }
+        };
+        match (done, existing) {
+            (Ok((id, true)), None) => applied.created.push(id),
+            (Ok((id, true)), Some(_)) => applied.changed.push(id),
+            (Ok((id, false)), _) => applied.left_alone.push(id),
+            (Err(error), _) => applied.failed.push((config.name.clone(), error)),
+        }
+    }
+    if wishes.prune {
+        let wanted: BTreeSet<&str> = wishes.actors.iter().map(|actor| actor.config.name.as_str()).collect();
+        let gone = |actor: &&ActorStatus| {
+            let config = &actor.record.config;
+            let by_file = config.labels.get(FILE_LABEL.0).is_some_and(|value| value == FILE_LABEL.1);
+            by_file && actor.record.node == *lifecycle.node() && !wanted.contains(config.name.as_str())
+        };
+        let gone: Vec<&ActorId> = there.iter().filter(gone).map(|actor| &actor.record.id).collect();
+        let deletes = gone.iter().map(|id| lifecycle.delete(id, StopOptions::default(), true));
+        for (id, deleted) in gone.iter().zip(join_all(deletes).await) {
+            match deleted {
+                Ok(_) => applied.removed.push((*id).clone()),
+                Err(error) => applied.failed.push((id.to_string(), error)),
+            }
+        }
+    }
+    applied
+}
+
+/// Starts what was made, and restarts what was changed and is meant to run.
+async fn bring_up(lifecycle: &ActorLifecycleManager, wishes: &FileWishes, applied: &mut Applied) {
+    let wanted =
+        |id: &&ActorId| wishes.actors.iter().any(|actor| actor.start && actor.config.name == id.as_str());
+    let starts = applied
+        .created
+        .iter()
+        .filter(wanted)
+        .map(|id| async move { (id.to_string(), lifecycle.start(id, WAIT).await) });
+    let restarts = applied.changed.iter().map(|id| async move {
+        let is_up = lifecycle.actor(id).await.map(|actor| actor.record.desired == Desired::Up);
+        let restarted = match is_up {
+            Ok(true) => Some(lifecycle.restart(id, StopOptions::default(), WAIT).await),
+            Ok(false) => None,
+            Err(error) => Some(Err(error)),
+        };
+        (id.to_string(), restarted)
+    });
+    let (started, restarted) = tokio::join!(join_all(starts), join_all(restarts));
+    let restarted = restarted.into_iter().filter_map(|(id, restarted)| Some((id, restarted?)));
+    for (id, brought_up) in started.into_iter().chain(restarted) {
+        if let Err(error) = brought_up {
+            applied.failed.push((id, error));
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! `wait`: for scripts that go on when the server works, or when actors run.
+
+use std::time::Duration;
+
+use clap::Subcommand;
+use tokio::time::{Instant, sleep, timeout_at};
+use tonic::transport::Channel;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+
+use super::values::{span, word};
+use super::{Client, ClientArgs, Exit, Failure, client};
+use crate::grpc::proto::actor::{DesiredState, State};
+use crate::grpc::proto::supervisor_client::SupervisorClient;
+use crate::grpc::proto::{Actor, GetActorRequest, ListActorsRequest};
+
+/// What is asked again and again costs the server next to nothing at this pace.
+const PAUSE: Duration = Duration::from_millis(250);
+/// Actors of one page.
+const PAGE_SIZE: i32 = 1000;
+/// SERVING under this name means that Redis and the process manager answer.
+const READY: &str = "hero.supervisor.v1.Supervisor";
+
+/// Verbs of `wait`. Each ends with 0 once it is so, and with 124 when the time is over first.
+#[derive(Debug, Subcommand)]
+pub enum WaitCommand {
+    /// Wait until the server works: it answers, and Redis and the process manager answer it
+    Ready {
+        /// And until these actors run
+        #[arg(long = "actor", value_name = "ACTOR")]
+        actors: Vec<String>,
+        /// And until all actors run that are meant to, on all machines
+        #[arg(long)]
+        all_actors: bool,
+        /// How long to wait
+        #[arg(long, value_name = "TIME", value_parser = span, default_value = "60s")]
+        timeout: Duration,
+    },
+    /// Wait until actors run
+    Actor {
+        /// Their names
+        #[arg(required = true, value_name = "ACTOR")]
+        actors: Vec<String>,
+        /// How long to wait
+        #[arg(long, value_name = "TIME", value_parser = span, default_value = "60s")]
+        timeout: Duration,
+    },
+}
+
+/// What is waited for.
+struct Goal {
+    actors: Vec<String>,
+    all_actors: bool,
+}
+
+pub(super) async fn run(args: Client<WaitCommand>) -> Result<Exit, Failure> {
+    let (goal, timeout) = match args.verb {
+        WaitCommand::Ready { actors, all_actors, timeout } => (Goal { actors, all_actors }, timeout),
+        WaitCommand::Actor { actors, timeout } => (Goal { actors, all_actors: false }, timeout),
+    };
+    let deadline = Instant::now() + timeout;
+    let mut missing = "nobody was asked yet".to_owned();
+    let mut channel = None;
+    while Instant::now() < deadline {
+        // A call that hangs must not outlast the wait, and what was missing before it still is.
+        match timeout_at(deadline, round(&args.client, &mut channel, &goal)).await {
+            Ok(Ok(())) => return Ok(Exit::Ok),
+            Ok(Err(Missing::Hopeless(failure))) => return Err(failure),
+            Ok(Err(Missing::Yet(what))) => missing = what,
+            Err(_elapsed) => break,
+        }
+        sleep(PAUSE.min(deadline.saturating_duration_since(Instant::now()))).await;
+    }
+    Err(Failure::new(Exit::TimedOut, format!("not within {timeout:?}: {missing}")))
+}
+
+/// Why it is not so yet.
+enum Missing {
+    /// It may come.
+    Yet(String),
+    /// It cannot: the command line is wrong.
+    Hopeless(Failure),
+}
+
+async fn round(args: &ClientArgs, channel: &mut Option<Channel>, goal: &Goal) -> Result<(), Missing> {
+    let connected = match channel {
+        Some(channel) => channel.clone(),
+        None => {
+            let fresh = args.channel().await.map_err(|failure| {
+                if failure.exit == Exit::Usage {
+                    Missing::Hopeless(failure)
+                } else {
+                    Missing::Yet(failure.message)
+                }
+            })?;
+            channel.insert(fresh).clone()
+        }
+    };
+    let request = client::call(HealthCheckRequest { service: READY.to_owned() });
+    let health = HealthClient::new(connected.clone()).check(request).await;
+    match health.map(|answer| answer.into_inner().status()) {
+        Ok(ServingStatus::Serving) => {}
+        Ok(_not_serving) => {
+            return Err(Missing::Yet("the server is up, and Redis or the process manager is not".to_owned()));
+        }
+        Err(status) => return Err(Missing::Yet(Failure::from(status).message)),
+    }
+    let mut server = SupervisorClient::new(connected);
+    let mut down = Vec::new();
+    for id in &goal.actors {
+        match server.get_actor(client::call(GetActorRequest { actor_id: id.clone() })).await {
+            Ok(answer) => down.extend(answer.into_inner().actor.filter(not_running)),
+            Err(status) => return Err(Missing::Yet(Failure::from(status).message)),
+        }
+    }
+    if goal.all_actors {
+        let meant = |actor: &Actor| actor.desired_state() == DesiredState::Up;
+        down.extend(all(&mut server).await?.into_iter().filter(|actor| meant(actor) && not_running(actor)));
+    }
+    if down.is_empty() { Ok(()) } else { Err(Missing::Yet(tell(&down))) }
+}
+
+fn not_running(actor: &Actor) -> bool {
+    actor.state() != State::Running
+}
+
+async fn all(server: &mut SupervisorClient<Channel>) -> Result<Vec<Actor>, Missing> {
+    let mut actors = Vec::new();
+    let mut page_token = String::new();
+    loop {
+        let request = ListActorsRequest { page_size: PAGE_SIZE, page_token, ..Default::default() };
+        let page = server.list_actors(client::call(request)).await;
+        let page = page.map_err(|status| Missing::Yet(Failure::from(status).message))?.into_inner();
+        actors.extend(page.actors);
+        if page.next_page_token.is_empty() {
+            return Ok(actors);
+        }
+        page_token = page.next_page_token;
+    }
+}
+
+/// The actors that do not run, and why; a few of many.
+fn tell(down: &[Actor]) -> String {
+    const SHOWN: usize = 5;
+    let one = |actor: &Actor| {
+        let state = word(actor.state().as_str_name(), "STATE_");
+        let why = if actor.status_message.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", actor.status_message)
+        };
+        format!("{} is {state}{why}", actor.actor_id)
+    };
+    let shown: Vec<String> = down.iter().take(SHOWN).map(one).collect();
+    let more = down.len().saturating_sub(SHOWN);
+    let rest = if more > 0 { format!(", and {more} more do not run") } else { String::new() };
+    shown.join(", ") + rest.as_str()
+}

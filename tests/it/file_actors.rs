@@ -1,0 +1,118 @@
+//! Actors of the configuration file, on a real Redis and a real Zinit.
+
+use std::path::Path;
+
+use hero_supervisor::grpc::proto as pb;
+use nix::sys::signal::Signal;
+use pb::actor::State;
+
+use crate::support::redis::PrivateRedis;
+use crate::support::service::{LIMIT, Service};
+use crate::support::wait::eventually;
+use crate::support::whole::{OSIS_ACTOR, Whole, actor, actors, client, until_actor};
+
+/// A trivial actor in the file.
+fn table(name: &str, seconds: u32) -> String {
+    format!(
+        "[[actor]]\nname = \"{name}\"\nscript_type = \"sal\"\nbinary_path = \"/bin/sleep\"\nargs = [\"{seconds}\"]\n\
+         readiness = \"process\"\n\n"
+    )
+}
+
+async fn summary(service: &Service, expected: &str) {
+    let what = format!("the log has {expected:?}");
+    eventually(&what, LIMIT, || async { service.stderr().contains(expected).then_some(()) }).await;
+}
+
+fn write(path: &Path, tables: &[String]) {
+    std::fs::write(path, tables.concat()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn actors_of_the_file_are_made_changed_left_alone_and_removed_only_if_that_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("supervisor.toml");
+    let flag = file.display().to_string();
+    let redis = PrivateRedis::start().await;
+    let worker = format!(
+        "[[actor]]\nname = \"osis_actor_0\"\nscript_type = \"osis\"\nbinary_path = \"{OSIS_ACTOR}\"\n\
+         args = [\"--actor-id\", \"osis_actor_0\"]\nstart_timeout = \"60s\"\ndependencies = [\"a\"]\n\
+         [actor.env]\nREDIS_URL = \"{}\"\n\n",
+        redis.url()
+    );
+    write(&file, &[worker.clone(), table("a", 1000), table("b", 1000), table("c", 1000)]);
+    let mut whole = Whole::start_on(redis, &["--config", &flag]).await;
+    summary(&whole.service, "4 made, 0 changed, 0 left alone, 0 removed, 0 failed").await;
+    let before = actors(&whole.client()).await;
+    let running: Vec<(&str, State)> =
+        before.iter().map(|actor| (actor.actor_id.as_str(), actor.state())).collect();
+    assert_eq!(running, ["a", "b", "c", "osis_actor_0"].map(|name| (name, State::Running)));
+    // By hand: one more, and one that is stopped. The file does not meddle with either.
+    let config = pb::ActorConfig {
+        script_type: pb::ScriptType::Sal.into(),
+        binary_path: "/bin/sleep".to_owned(),
+        args: vec!["1000".to_owned()],
+        readiness: pb::actor_config::Readiness::Process.into(),
+        ..Default::default()
+    };
+    let by_hand =
+        pb::CreateActorRequest { actor_id: "z".to_owned(), config: Some(config), ..Default::default() };
+    whole.client().create_actor(by_hand).await.unwrap();
+    assert_eq!(whole.service.run(["actor", "stop", "b"]).code, 0);
+
+    // Again: nobody notices.
+    restart(&mut whole, &["--config", &flag]).await;
+    summary(&whole.service, "0 made, 0 changed, 4 left alone, 0 removed, 0 failed").await;
+    let client_after = whole.client();
+    for old in before.iter().filter(|actor| actor.actor_id != "b") {
+        until_actor(&client_after, &old.actor_id, "is as it was", |now| {
+            (now.pid, now.state()) == (old.pid, State::Running)
+        })
+        .await;
+    }
+    assert_eq!(actor(&client_after, "b").await.state(), State::Stopped, "somebody has stopped it");
+
+    // One is changed, one is gone from the file.
+    write(&file, &[worker, table("a", 2000), table("b", 1000)]);
+    restart(&mut whole, &["--config", &flag]).await;
+    summary(&whole.service, "0 made, 1 changed, 2 left alone, 0 removed, 0 failed").await;
+    let changed = actor(&whole.client(), "a").await;
+    assert_eq!(
+        (changed.config.clone().unwrap().args, changed.state()),
+        (vec!["2000".to_owned()], State::Running)
+    );
+    assert_ne!(changed.pid, before[0].pid);
+    let kept = actor(&whole.client(), "osis_actor_0").await;
+    assert_eq!(kept.pid, before[3].pid, "what depends on a changed one goes on");
+    actor(&whole.client(), "c").await;
+
+    restart(&mut whole, &["--config", &flag, "--prune"]).await;
+    summary(&whole.service, "0 made, 0 changed, 3 left alone, 1 removed, 0 failed").await;
+    let left: Vec<String> =
+        actors(&client(&whole.service)).await.into_iter().map(|actor| actor.actor_id).collect();
+    assert_eq!(left, ["a", "b", "osis_actor_0", "z"], "what others have made stays");
+}
+
+/// Another supervisor in its place.
+async fn restart(whole: &mut Whole, flags: &[&str]) {
+    whole.service.signal(Signal::SIGKILL);
+    whole.service.ended().await;
+    whole.service = whole.another(flags).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_actor_of_the_file_that_cannot_start_is_reported_and_keeps_no_other_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("supervisor.toml");
+    let broken = "[[actor]]\nname = \"broken\"\nscript_type = \"v\"\nbinary_path = \"/nonexistent/v\"\n\n";
+    write(&file, &[broken.to_owned(), table("a", 1000)]);
+    let flags = ["--config", &file.display().to_string()];
+    let whole = Whole::start_on(PrivateRedis::start().await, &flags).await;
+    summary(&whole.service, "1 made, 0 changed, 0 left alone, 0 removed, 1 failed").await;
+    assert!(
+        whole.service.stderr().contains("actor broken of the configuration file"),
+        "{}",
+        whole.service.stderr()
+    );
+    assert_eq!(actor(&whole.client(), "a").await.state(), State::Running);
+}
