@@ -17,6 +17,7 @@ mod lifecycle;
 mod lifecycle_document;
 mod lifecycle_memory;
 mod metrics;
+mod operations_page;
 mod osis_actor;
 mod redis_tls;
 mod traces;
