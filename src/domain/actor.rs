@@ -131,6 +131,19 @@ impl ActorConfig {
         }
     }
 
+    /// Whether a process that was started by this definition need not be started anew for that one.
+    pub fn runs_like(&self, other: &Self) -> bool {
+        let of_the_process = |config: &Self| Self {
+            dependencies: Vec::new(),
+            sha256: None,
+            readiness: Readiness::default(),
+            labels: BTreeMap::new(),
+            health: HealthSettings::default(),
+            ..config.clone()
+        };
+        of_the_process(self) == of_the_process(other)
+    }
+
     /// Sets the arguments.
     pub fn with_args(mut self, args: Vec<String>) -> Self {
         self.args = args;

@@ -14,7 +14,7 @@ const MAX_GROUPS: usize = 64;
 const MAX_NAME: usize = 64;
 
 /// Everything that is set on a process between its start and its program. Nothing by default.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Confinement {
     /// Whom it runs as; like the process manager by default.
     pub run_as: Option<RunAs>,
@@ -27,7 +27,7 @@ pub struct Confinement {
 }
 
 /// A user and groups, by name or number.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct RunAs {
     /// The user.
     pub user: String,
@@ -38,7 +38,7 @@ pub struct RunAs {
 }
 
 /// Limits that the kernel holds a process to. Those that are not set are as the process manager has them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct ResourceLimits {
     /// Bytes of address space.
     pub memory_bytes: Option<u64>,

@@ -46,7 +46,7 @@ impl Default for HealthPolicy {
 }
 
 /// What follows when an actor missed too many pings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum UnhealthyAction {
     /// It is restarted.
     #[default]
@@ -56,7 +56,7 @@ pub enum UnhealthyAction {
 }
 
 /// A policy of which only some parts are said; the rest is that of the script type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct HealthSettings {
     /// See [`HealthPolicy::idle_after`].
     pub idle_after: Option<Duration>,

@@ -169,7 +169,8 @@ impl ActorLifecycleManager {
             if let Stored::Conflict(existing) = stored {
                 let same = existing.config == *config;
                 if existing.node == self.parts().node && !same {
-                    let changed = ActorRecord { config: config.clone(), outdated: true, ..*existing };
+                    let outdated = existing.outdated || !existing.config.runs_like(config);
+                    let changed = ActorRecord { config: config.clone(), outdated, ..*existing };
                     self.parts().store.update(&changed).await?;
                 }
             }

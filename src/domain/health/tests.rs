@@ -31,6 +31,7 @@ fn idle() -> ActorStatus {
             last_pid: Some(7),
             last_exit: None,
             fault: None,
+            outdated: false,
         },
         state: ActorState::Running,
         pid: Pid(Some(7)),

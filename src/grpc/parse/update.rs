@@ -28,7 +28,7 @@ pub(crate) struct UpdateActor {
 type Field = fn(&mut pb::ActorConfig, &pb::ActorConfig);
 
 /// Every path that a mask may name.
-const FIELDS: [(&str, Field); 19] = [
+const FIELDS: [(&str, Field); 24] = [
     ("script_type", |old, new| old.script_type = new.script_type),
     ("binary_path", |old, new| old.binary_path.clone_from(&new.binary_path)),
     ("args", |old, new| old.args.clone_from(&new.args)),
@@ -50,6 +50,13 @@ const FIELDS: [(&str, Field); 19] = [
     ("restart_policy.max_restarts", |old, new| policy(old).max_restarts = policy_of(new).max_restarts),
     ("restart_policy.window", |old, new| policy(old).window = policy_of(new).window),
     ("labels", |old, new| old.labels.clone_from(&new.labels)),
+    ("health_policy", |old, new| old.health_policy.clone_from(&new.health_policy)),
+    ("run_as", |old, new| old.run_as.clone_from(&new.run_as)),
+    ("limits", |old, new| old.limits.clone_from(&new.limits)),
+    ("no_new_privileges", |old, new| old.no_new_privileges = new.no_new_privileges),
+    ("die_with_process_manager", |old, new| {
+        old.die_with_process_manager = new.die_with_process_manager;
+    }),
 ];
 
 fn policy(config: &mut pb::ActorConfig) -> &mut pb::RestartPolicy {

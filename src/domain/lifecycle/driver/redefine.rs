@@ -1,7 +1,7 @@
 //! Changed definitions: written at once, taken by the process at its next start.
 
 use crate::domain::actor::{ActorConfig, ActorRecord};
-use crate::domain::event::{Event, Severity, Source, What};
+use crate::domain::event::{Event, Source, What};
 use crate::domain::lifecycle::driver::{Driver, MOST_TRIES};
 use crate::domain::lifecycle::registry::Edit;
 use crate::error::SupervisorError;
@@ -30,13 +30,14 @@ impl Driver {
             }
             let before = self.record.clone();
             let is_there = self.record.last_pid.is_some() || self.process(&self.observer.latest()).is_some();
-            self.record.outdated |= is_there || self.running.is_some();
+            let needs_start = !self.record.config.runs_like(&config);
+            self.record.outdated |= needs_start && (is_there || self.running.is_some());
             self.record.config = config.clone();
             let was_dirty = std::mem::replace(&mut self.dirty, true);
             match self.store().await {
                 Ok(()) => {
                     if let Some(running) = &mut self.running {
-                        running.outdated = true;
+                        running.outdated |= needs_start;
                     }
                     self.tell_updated();
                     return Ok(true);
@@ -64,19 +65,11 @@ impl Driver {
     }
 
     fn tell_updated(&self) {
-        let id = self.record.id.clone();
+        let id = &self.record.id;
         let when = if self.record.outdated { "; its process takes it at its next start" } else { "" };
         tracing::info!(actor.id = %id, "the definition of actor {id} was changed{when}");
-        self.parts.events.emit(Event {
-            at: self.now(),
-            severity: Severity::Info,
-            message: format!("The definition of actor {id} was changed{when}."),
-            script_type: Some(self.record.config.script_type),
-            actor_id: Some(id),
-            job_id: None,
-            node: Some(self.record.node.clone()),
-            cause: Source::Caller.into(),
-            what: What::ActorUpdated,
-        });
+        let message = format!("The definition of actor {id} was changed{when}.");
+        let event = Event::new(self.now(), Source::Caller, What::ActorUpdated, message);
+        self.parts.events.emit(event.of_actor(&self.record));
     }
 }
