@@ -7,8 +7,8 @@
 //!                                 process ── one child process per engine host, in a process group of its own
 //!                                   ▲ │
 //!                          Reply    │ ▼ frame (two sockets)
-//!                                  host ── inside the child: one thread runs scripts, one answers calls
-//!                                     │
+//!                                  host ── inside the child: one thread runs scripts, one answers calls,
+//!                                     │     and one sends what scripts say (speaker)
 //!                                     ▼ engines (trait) ── rhai, osis (with HeroScript)
 //! ```
 //! The process that talks to the queue never evaluates a script, and the process that does knows no address and no
@@ -23,4 +23,5 @@ pub mod hosts;
 pub mod objects;
 pub mod process;
 pub mod program;
+mod speaker;
 pub mod worker;

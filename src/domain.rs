@@ -10,6 +10,7 @@ pub mod health;
 pub mod id;
 pub mod job;
 pub mod lifecycle;
+pub mod output;
 pub mod scaling;
 pub mod script_type;
 pub mod settings;

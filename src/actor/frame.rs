@@ -1,11 +1,16 @@
 //! What an actor and its engine host say to each other, byte for byte.
 //!
 //! Two sockets join them. On the *job socket* the actor writes [`Run`] frames and the host answers each with one
-//! [`Reply`] frame, in order; a frame is a `u32` length (little endian) and a body. On the *control socket* the actor
-//! writes [`ToHost`] frames and the host [`FromHost`] frames. Both ends are the same binary, so there are no versions.
+//! [`Reply`] frame, in order, before which come those with what the script said; a frame is a `u32` length (little
+//! endian) and a body. On the *control socket* the actor writes [`ToHost`] frames and the host [`FromHost`] frames. Both
+//! ends are the same binary, so there are no versions.
 
-use crate::actor::hosts::{Done, Reply};
+use std::time::Duration;
+
+use crate::actor::hosts::{Done, Reply, Spoken};
 use crate::domain::job::{JobError, JobErrorKind, JobKind, JobResult, ResultKind};
+use crate::domain::output::Said;
+use crate::ports::process_manager::LogStream;
 use crate::ports::work_queue::{AttemptError, TakenJob};
 use crate::telemetry::traces::TRACEPARENT_VARIABLE;
 
@@ -109,6 +114,12 @@ pub(crate) fn encode_reply(out: &mut Vec<u8>, reply: &Reply) {
             out.push(3);
             put_u64(out, *seq);
         }
+        Reply::Output { seq, spoken } => {
+            out.push(4);
+            put_u64(out, *seq);
+            put_len(out, spoken.len());
+            spoken.iter().for_each(|spoken| put_spoken(out, spoken));
+        }
     });
 }
 
@@ -120,6 +131,12 @@ pub(crate) fn decode_reply(body: &[u8]) -> Result<Reply, Malformed> {
         1 => Ok(Reply::Unavailable { reason: body.text()?.to_owned() }),
         2 => Ok(Reply::Done(body.done()?)),
         3 => Ok(Reply::Skipped { seq: body.u64()? }),
+        4 => {
+            let seq = body.u64()?;
+            let count = body.u32()?;
+            let spoken = (0..count).map(|_| body.spoken()).collect::<Result<_, Malformed>>()?;
+            Ok(Reply::Output { seq, spoken })
+        }
         _ => Err(Malformed),
     }
 }
@@ -216,6 +233,26 @@ fn framed(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     }
 }
 
+fn put_spoken(out: &mut Vec<u8>, Spoken { number, ago, said }: &Spoken) {
+    put_u64(out, *number);
+    put_u64(out, u64::try_from(ago.as_micros()).unwrap_or(u64::MAX));
+    match said {
+        Said::Line { stream, text } => {
+            out.push(match stream {
+                LogStream::Stdout => 0,
+                LogStream::Stderr => 1,
+            });
+            put_text(out, text);
+        }
+        Said::Progress { percent, message } => {
+            out.push(2);
+            // Not a number stands for "unknown".
+            put_u64(out, percent.unwrap_or(f64::NAN).to_bits());
+            put_text(out, message);
+        }
+    }
+}
+
 fn put_done(out: &mut Vec<u8>, done: &Done) {
     put_u64(out, done.seq);
     put_u64(out, done.wall_us);
@@ -300,6 +337,22 @@ impl<'a> Body<'a> {
         let (text, rest) = self.0.split_at_checked(length).ok_or(Malformed)?;
         self.0 = rest;
         str::from_utf8(text).map_err(|_| Malformed)
+    }
+
+    fn spoken(&mut self) -> Result<Spoken, Malformed> {
+        let number = self.u64()?;
+        let ago = Duration::from_micros(self.u64()?);
+        let line = |stream, text: &str| Said::Line { stream, text: text.to_owned() };
+        let said = match self.u8()? {
+            0 => line(LogStream::Stdout, self.text()?),
+            1 => line(LogStream::Stderr, self.text()?),
+            2 => {
+                let percent = Some(f64::from_bits(self.u64()?)).filter(|percent| percent.is_finite());
+                Said::Progress { percent, message: self.text()?.to_owned() }
+            }
+            _ => return Err(Malformed),
+        };
+        Ok(Spoken { number, ago, said })
     }
 
     fn done(&mut self) -> Result<Done, Malformed> {

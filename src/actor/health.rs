@@ -57,6 +57,7 @@ async fn ping<L: Launcher>(launcher: &mut L, script_type: ScriptType) -> Result<
                 Reply::Done(done) => {
                     return done.outcome.map(|_| engine).map_err(|failed| failed.error.to_string());
                 }
+                Reply::Output { .. } => {}
                 Reply::Skipped { .. } => return Err("the engine host skipped its job".to_owned()),
             }
         }

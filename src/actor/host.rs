@@ -5,7 +5,8 @@
 //! error goes to the actor's log. It talks to nothing else and knows no address of anything.
 //!
 //! One thread with a large stack reads a job, runs it, answers and reads the next. A second thread waits on the control
-//! socket, so that the actor can call back jobs that are already in the socket while a script runs. The host never
+//! socket, so that the actor can call back jobs that are already in the socket while a script runs. A third one sends
+//! what a script has said when it says nothing more for a while (see `speaker.rs`). The host never
 //! decides to kill a script that its engine cannot stop: the actor kills the host.
 
 use std::fs;
@@ -24,9 +25,10 @@ use nix::unistd::{dup2_stdin, dup2_stdout};
 use tokio::time::Instant;
 
 use crate::actor::calls::{Answered, Caller, Control};
-use crate::actor::engines::{Engine, Limits, Script, Sink, Unheard};
-use crate::actor::frame::{FromHost, Run, ToHost, body_length, decode_run, decode_to_host, encode_reply};
+use crate::actor::engines::{Engine, Limits, Script, Sink};
+use crate::actor::frame::{FromHost, Run, ToHost, body_length, decode_run, decode_to_host};
 use crate::actor::hosts::{Done, Reply};
+use crate::actor::speaker::Speaker;
 
 /// Stack of the thread that runs scripts: deep data and closures overflow the usual 2 MB.
 const STACK: usize = 64 << 20;
@@ -90,15 +92,8 @@ fn join<E: Engine>(
     let turn = Arc::new(Turn::default());
     let scripts_turn = Arc::clone(&turn);
     let scripts = move || {
-        let ended = Scripts {
-            actor_id: &actor_id,
-            turn: &scripts_turn,
-            limits,
-            base: 0,
-            sink: Arc::new(Unheard),
-            caller,
-        }
-        .run(load, jobs);
+        let ended =
+            Scripts { actor_id: &actor_id, turn: &scripts_turn, limits, base: 0, caller }.run(load, jobs);
         if let Err(error) = &ended {
             drop(writeln!(io::stderr(), "the engine host ends: {error}"));
         }
@@ -141,8 +136,6 @@ struct Scripts<'a> {
     limits: Limits,
     /// Address space of the idle engine, in bytes.
     base: u64,
-    /// Where what scripts say goes.
-    sink: Arc<dyn Sink>,
     /// How scripts ask the actor for something.
     caller: Caller,
 }
@@ -151,33 +144,30 @@ impl Scripts<'_> {
     fn run<E: Engine>(mut self, load: impl FnOnce(Limits) -> E, jobs: UnixStream) -> io::Result<()> {
         let mut engine = load(self.limits);
         engine.connect(self.caller.clone());
-        let mut answers = jobs.try_clone()?;
+        let speaker = Speaker::start(jobs.try_clone()?, self.limits.output)?;
+        let sink: Arc<dyn Sink> = speaker.clone();
         let mut jobs = BufReader::with_capacity(64 * 1024, jobs);
-        let mut out = Vec::with_capacity(4096);
         let ready = match engine.probe() {
             Ok(version) => Reply::Ready { version },
             Err(reason) => Reply::Unavailable { reason },
         };
         self.limit_memory()?;
-        encode_reply(&mut out, &ready);
-        answers.write_all(&out)?;
+        speaker.reply(&ready)?;
         let mut body = Vec::new();
         while read_frame(&mut jobs, &mut body)? {
             let run = decode_run(&body).map_err(io::Error::other)?;
-            let reply = self.attempt(&mut engine, &run);
-            out.clear();
-            encode_reply(&mut out, &reply);
-            answers.write_all(&out)?;
+            speaker.begin(run.seq);
+            let reply = self.attempt(&mut engine, &run, &sink);
+            speaker.reply(&reply)?;
             if matches!(reply, Reply::Done(Done { retiring: true, .. })) {
                 break;
             }
-            shrink(&mut out);
             shrink(&mut body);
         }
         Ok(())
     }
 
-    fn attempt<E: Engine>(&self, engine: &mut E, run: &Run<'_>) -> Reply {
+    fn attempt<E: Engine>(&self, engine: &mut E, run: &Run<'_>, sink: &Arc<dyn Sink>) -> Reply {
         if !self.turn.start(run.seq) {
             return Reply::Skipped { seq: run.seq };
         }
@@ -193,7 +183,7 @@ impl Scripts<'_> {
             env: &run.env,
             timeout: Duration::from_micros(run.timeout_us),
         };
-        let outcome = engine.run(&script, &self.sink);
+        let outcome = engine.run(&script, sink);
         let wall = begin.elapsed();
         let wall_us = u64::try_from(wall.as_micros()).unwrap_or(u64::MAX);
         let retiring = wall >= LOOK_AT_MEMORY_AFTER && self.has_grown();

@@ -4,10 +4,12 @@
 //! [`Report`] it was launched with. The loop owns every decision; a host that is behind these traits decides nothing.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use crate::domain::job::JobResult;
+use crate::domain::output::Said;
 use crate::ports::work_queue::{AttemptError, TakenJob};
 
 /// Starts hosts. Dropping it does not end them.
@@ -53,6 +55,13 @@ pub enum Reply {
         /// Why not.
         reason: String,
     },
+    /// The script of the running job said something; comes before the end of that job.
+    Output {
+        /// Which job.
+        seq: u64,
+        /// What it said, in order.
+        spoken: Vec<Spoken>,
+    },
     /// A job ended.
     Done(Done),
     /// A job was not started, because it was called back.
@@ -60,6 +69,17 @@ pub enum Reply {
         /// Which one.
         seq: u64,
     },
+}
+
+/// What a script said, on its way out of a host.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spoken {
+    /// Its number in the attempt, see [`Utterance`](crate::domain::output::Utterance).
+    pub number: u64,
+    /// How long before it was sent it was said.
+    pub ago: Duration,
+    /// What was said.
+    pub said: Said,
 }
 
 /// The end of a job in a host.

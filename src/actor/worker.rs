@@ -16,6 +16,7 @@ mod ends;
 mod finisher;
 mod hold;
 mod jobs;
+mod output;
 mod slot;
 
 use std::collections::VecDeque;
@@ -32,6 +33,7 @@ use crate::ports::job_queue::QueueError;
 use crate::ports::work_queue::{AttemptEnd, Lease, TakenJob, Work, WorkQueue};
 use crate::shutdown::Shutdown;
 use calls::CallEnd;
+use output::{Output, Speech};
 use slot::Slot;
 
 /// How a loop works; the times are for tests, users set only the rest.
@@ -98,6 +100,8 @@ struct Hand {
     reported: Option<std::time::SystemTime>,
     /// Nobody wants its result any more.
     void: bool,
+    /// What its script said.
+    output: Output,
 }
 
 /// The queue loop of one actor.
@@ -112,6 +116,8 @@ pub struct Worker<L: Launcher> {
     releasing: Vec<Lease>,
     /// Ends that are not written yet.
     finishing: usize,
+    /// What scripts said and the queue is being told.
+    speech: Speech,
     now: Instant,
     calls: JoinSet<CallEnd>,
     events: Events,
@@ -168,6 +174,7 @@ impl<L: Launcher> Worker<L> {
             waiting: VecDeque::new(),
             releasing: Vec::new(),
             finishing: 0,
+            speech: Speech::default(),
             now,
             calls: JoinSet::new(),
             events: Events { taken, hosts, report, finished },
@@ -264,6 +271,7 @@ impl<L: Launcher> Worker<L> {
         self.check_times();
         self.dispatch();
         self.give_back();
+        self.report_output();
         self.ask_for_work();
     }
 

@@ -9,6 +9,7 @@ use crate::domain::actor::{ActorConfig, ActorRecord};
 use crate::domain::health::HealthRecord;
 use crate::domain::id::{ActorId, JobId, NodeName};
 use crate::domain::job::{Job, JobError, JobView};
+use crate::domain::output::{Kept, OutputMark};
 use crate::domain::scaling::ScalingDecision;
 use crate::domain::script_type::ScriptType;
 use crate::domain::settings::ScriptTypeSettings;
@@ -106,6 +107,16 @@ impl JobQueue for Unconfigured {
     }
 
     async fn get(&self, _: &JobId, _: JobView) -> Result<Option<Job>, QueueError> {
+        self.refuse()
+    }
+
+    async fn output(
+        &self,
+        _: ScriptType,
+        _: &JobId,
+        _: &OutputMark,
+        _: usize,
+    ) -> Result<Vec<Kept>, QueueError> {
         self.refuse()
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::domain::backoff::Backoff;
 use crate::domain::id::{ActorId, JobId};
+use crate::domain::output::Progress;
 use crate::domain::script_type::ScriptType;
 use crate::domain::violation::Violations;
 
@@ -484,6 +485,8 @@ pub struct Job {
     pub error: Option<JobError>,
     /// In CANCELLED.
     pub cancel_reason: Option<String>,
+    /// How far it is, as its script said last.
+    pub progress: Option<Progress>,
 }
 
 impl Job {
@@ -504,6 +507,7 @@ impl Job {
             result: None,
             error: None,
             cancel_reason: None,
+            progress: None,
         }
     }
 

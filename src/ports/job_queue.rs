@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::domain::id::{ActorId, JobId, RequestId};
 use crate::domain::job::{Finished, Job, JobError, JobSpec, JobState, JobView};
+use crate::domain::output::{Kept, OutputMark};
 use crate::domain::script_type::ScriptType;
 use crate::ports::Cause;
 
@@ -251,6 +252,16 @@ pub trait JobQueue: Send + Sync {
 
     /// Reads a job.
     async fn get(&self, id: &JobId, view: JobView) -> Result<Option<Job>, QueueError>;
+
+    /// Reads what the scripts of a job have said, behind `after`, at most `limit`, oldest first. It is kept as long as
+    /// the job, and bounded: of a job that says very much the oldest is removed.
+    async fn output(
+        &self,
+        script_type: ScriptType,
+        id: &JobId,
+        after: &OutputMark,
+        limit: usize,
+    ) -> Result<Vec<Kept>, QueueError>;
 
     /// Lists jobs, newest first, at most `limit`, from behind `after`. Pings are left out.
     async fn list(

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use crate::domain::id::JobId;
 use crate::domain::job::{JobError, JobResult, JobSpec};
+use crate::domain::output::Utterance;
 use crate::ports::job_queue::QueueError;
 
 /// The right to finish one attempt of one job; void once the job was cancelled or given to another.
@@ -54,6 +55,17 @@ pub struct AttemptEnd {
     pub started_at: SystemTime,
     /// How it ended. An error leads to a retry if the job has attempts left and `retryable` is set.
     pub outcome: Result<JobResult, AttemptError>,
+    /// What the script said and was not reported before; refused together with the end.
+    pub output: Vec<Utterance>,
+}
+
+/// What the script of one attempt has said since the last report.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LeaseOutput {
+    /// The right to say so.
+    pub lease: Lease,
+    /// What it said, in order.
+    pub said: Vec<Utterance>,
 }
 
 /// A failed attempt.
@@ -92,6 +104,10 @@ pub trait WorkQueue: Send + Sync {
 
     /// Says that scripts run, so that others see RUNNING with its start time; answers with void leases.
     async fn start(&self, started: &[(Lease, SystemTime)]) -> Result<Vec<Lease>, QueueError>;
+
+    /// Keeps what scripts say with their jobs, and tells those who watch; answers with void leases, of which nothing is
+    /// kept. What was reported before is not kept twice.
+    async fn report_output(&self, output: &[LeaseOutput]) -> Result<Vec<Lease>, QueueError>;
 
     /// Writes ends of attempts; answers in order whether each was accepted (false: the lease was void).
     async fn finish(&self, ends: Vec<AttemptEnd>) -> Result<Vec<bool>, QueueError>;

@@ -3,6 +3,7 @@
 mod faults;
 mod limits;
 mod objects;
+mod output;
 mod process;
 mod rig;
 mod scripts;

@@ -50,6 +50,15 @@ fn every_reply_arrives_as_it_was_sent() {
         Reply::Unavailable { reason: "no".to_owned() },
         Reply::Skipped { seq: u64::MAX },
     ];
+    let saids = [
+        Said::Line { stream: LogStream::Stdout, text: "ä".to_owned() },
+        Said::Line { stream: LogStream::Stderr, text: String::new() },
+        Said::Progress { percent: Some(40.5), message: "copying".to_owned() },
+        Said::Progress { percent: None, message: String::new() },
+    ];
+    let spoken =
+        (1..).zip(saids).map(|(number, said)| Spoken { number, ago: Duration::from_micros(3), said });
+    replies.push(Reply::Output { seq: 9, spoken: spoken.collect() });
     for outcome in [failed, bare, worked] {
         replies.push(Reply::Done(Done { seq: 1, wall_us: 2, retiring: true, outcome }));
     }

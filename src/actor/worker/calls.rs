@@ -23,6 +23,7 @@ pub(super) enum CallEnd {
     Announced { draining: bool, result: Result<(), QueueError> },
     Beaten { begun: Instant, result: Result<Vec<Lease>, QueueError> },
     Started(Result<Vec<Lease>, QueueError>),
+    Reported(Result<Vec<Lease>, QueueError>),
     Released(Result<(), QueueError>),
     Recovered(Result<Vec<Work>, QueueError>),
     Interrupted(Result<(), QueueError>),
@@ -189,6 +190,7 @@ impl<L: Launcher> Worker<L> {
             }
             // The end will say it too.
             CallEnd::Started(Err(error)) => self.not_reached("report a start", &error),
+            CallEnd::Reported(result) => self.on_reported(result),
             CallEnd::Released(Ok(())) => self.releasing.clear(),
             CallEnd::Released(Err(error)) => {
                 self.not_reached("give jobs back", &error);
@@ -242,7 +244,7 @@ impl<L: Launcher> Worker<L> {
         }
     }
 
-    fn not_reached(&mut self, what: &str, error: &QueueError) {
+    pub(super) fn not_reached(&mut self, what: &str, error: &QueueError) {
         self.retry_at = self.now + RETRY;
         let error: &dyn std::error::Error = error;
         let cause = error.source().map(ToString::to_string).unwrap_or_default();

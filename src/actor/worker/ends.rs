@@ -76,8 +76,8 @@ impl<L: Launcher> Worker<L> {
     }
 
     /// Hands the end of an attempt to the task that writes it.
-    pub(super) fn end(&mut self, hand: Hand, wall: Duration, outcome: Result<JobResult, AttemptError>) {
-        let Hand { job, reported, void, .. } = hand;
+    pub(super) fn end(&mut self, hand: Hand, wall: Duration, mut outcome: Result<JobResult, AttemptError>) {
+        let Hand { job, reported, void, mut output, .. } = hand;
         if void {
             tracing::info!(job.id = %job.lease.job_id, "dropped the result of a void lease");
             return;
@@ -86,8 +86,11 @@ impl<L: Launcher> Worker<L> {
             let now = self.clock.now();
             now.checked_sub(wall).unwrap_or(now)
         });
-        if let Err(error) = &outcome {
-            tracing::debug!(job.id = %job.lease.job_id, attempt = job.attempt, error = %error.error, "a job failed");
+        if let Err(AttemptError { error, .. }) = &mut outcome {
+            if error.log_tail.is_empty() {
+                error.log_tail = output.tail();
+            }
+            tracing::debug!(job.id = %job.lease.job_id, attempt = job.attempt, %error, "a job failed");
         }
         if let Some(traceparent) = &job.spec.traceparent {
             traces::attempt(&traces::Attempt {
@@ -100,12 +103,7 @@ impl<L: Launcher> Worker<L> {
                 error: outcome.as_ref().err().map(|failed| failed.error.message.as_str()),
             });
         }
-        let lease = job.lease;
-        match self.ends.try_send(AttemptEnd { lease, started_at, outcome }) {
-            Ok(()) => self.finishing += 1,
-            // Cannot be: nothing is taken long before the channel is full.
-            Err(error) => tracing::error!(%error, "the end of a job was dropped; it will count as lost"),
-        }
+        self.end_in_order(AttemptEnd { lease: job.lease, started_at, outcome, output: output.take() });
     }
 
     /// Without an engine, jobs fail at once.

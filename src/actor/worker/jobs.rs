@@ -1,5 +1,6 @@
 //! The way of a job: from the queue, through the waiting line, into a host.
 
+use super::output::Output;
 use super::slot::Slot;
 use super::{Hand, Worker};
 use crate::actor::hosts::{HostEvent, HostTag, Launcher, Reply, Report};
@@ -11,7 +12,8 @@ impl<L: Launcher> Worker<L> {
         for work in work {
             match work {
                 Work::Job(job) => {
-                    self.waiting.push_back(Hand { job, good_at: self.now, reported: None, void: false });
+                    let (good_at, output) = (self.now, Output::default());
+                    self.waiting.push_back(Hand { job, good_at, reported: None, void: false, output });
                 }
                 Work::Drain { resume_after } => self.drain(resume_after),
                 Work::Cancelled { lease } => self.on_void(&lease, "its job was cancelled"),
@@ -67,6 +69,7 @@ impl<L: Launcher> Worker<L> {
                 tracing::error!("there is no engine: {reason}");
                 slot.missing = Some(reason);
             }
+            Reply::Output { seq, spoken } => self.on_output(place, seq, spoken),
             Reply::Done(done) => self.on_done(place, done),
             Reply::Skipped { seq } => {
                 // Only one that we took for started is still there.

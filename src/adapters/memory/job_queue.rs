@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use crate::adapters::memory::broker::{Holder, MemoryBroker};
 use crate::domain::id::{ActorId, JobId};
 use crate::domain::job::{Job, JobError, JobKind, JobView};
+use crate::domain::output::{Kept, OutputMark};
 use crate::domain::script_type::ScriptType;
 use crate::ports::clock::Clock;
 use crate::ports::job_queue::{
@@ -89,6 +90,16 @@ impl JobQueue for MemoryJobQueue {
             JobView::Basic => state.job(id).map(basic),
             JobView::Full => state.job(id).cloned(),
         })
+    }
+
+    async fn output(
+        &self,
+        _script_type: ScriptType,
+        id: &JobId,
+        after: &OutputMark,
+        limit: usize,
+    ) -> Result<Vec<Kept>, QueueError> {
+        self.broker.with(|state| state.output(id, after, limit))
     }
 
     async fn list(

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::adapters::memory::broker::{Holder, MemoryBroker};
 use crate::domain::script_type::ScriptType;
 use crate::ports::job_queue::QueueError;
-use crate::ports::work_queue::{AttemptEnd, Lease, Work, WorkQueue};
+use crate::ports::work_queue::{AttemptEnd, Lease, LeaseOutput, Work, WorkQueue};
 
 /// One actor process at a [`MemoryBroker`].
 #[derive(Debug)]
@@ -74,6 +74,10 @@ impl WorkQueue for MemoryWorkQueue {
             }
             void
         })
+    }
+
+    async fn report_output(&self, output: &[LeaseOutput]) -> Result<Vec<Lease>, QueueError> {
+        self.broker.with(|state| state.report(self.script_type, &self.holder, output))
     }
 
     async fn finish(&self, ends: Vec<AttemptEnd>) -> Result<Vec<bool>, QueueError> {

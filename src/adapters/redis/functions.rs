@@ -4,6 +4,7 @@
 /// keys or arguments needs a new library beside this one, so that two versions can run together.
 pub(super) const LIBRARY: &str = concat!(
     include_str!("functions/common.lua"),
+    include_str!("functions/output.lua"),
     include_str!("functions/submit.lua"),
     include_str!("functions/actor.lua"),
     include_str!("functions/supervisor.lua"),

@@ -50,6 +50,11 @@ pub(super) fn job(script_type: ScriptType, id: &JobId) -> String {
     format!("hero:job:{{{script_type}}}:{id}")
 }
 
+/// What the scripts of a job said, a stream.
+pub(super) fn output(script_type: ScriptType, id: &JobId) -> String {
+    format!("hero:{{{script_type}}}:log:{id}")
+}
+
 /// Ids of listed jobs by the time of their acceptance, a sorted set.
 pub(super) fn jobs(script_type: ScriptType) -> String {
     format!("hero:{{{script_type}}}:jobs")
@@ -155,6 +160,7 @@ mod tests {
             inbox(ScriptType::OSIS, &actor),
             job(ScriptType::OSIS, &id),
             jobs(ScriptType::OSIS),
+            output(ScriptType::OSIS, &id),
             replies(ScriptType::OSIS, "s1"),
             control(ScriptType::OSIS, &actor),
         ];

@@ -2,6 +2,7 @@
 
 mod awaiters;
 mod list;
+mod output;
 mod replies;
 mod submit;
 
@@ -24,6 +25,7 @@ use super::keys;
 use super::records::{BASIC, Fields, decode_job, encode_error, time_of};
 use crate::domain::id::{ActorId, JobId};
 use crate::domain::job::{Job, JobError, JobView};
+use crate::domain::output::{Kept, OutputMark};
 use crate::domain::script_type::ScriptType;
 use crate::ports::job_queue::{
     Attached, Cancelled, Deleted, JobCursor, JobFilter, JobPage, JobQueue, Presence, QueueDepth, QueueError,
@@ -173,6 +175,16 @@ impl JobQueue for RedisQueue {
 
     async fn get(&self, id: &JobId, view: JobView) -> Result<Option<Job>, QueueError> {
         read_job(&self.shared.link, id, view).await
+    }
+
+    async fn output(
+        &self,
+        script_type: ScriptType,
+        id: &JobId,
+        after: &OutputMark,
+        limit: usize,
+    ) -> Result<Vec<Kept>, QueueError> {
+        output::read(&self.shared.link, script_type, id, after, limit).await
     }
 
     async fn list(

@@ -4,6 +4,7 @@ mod actor;
 mod confinement;
 mod end;
 mod fields;
+mod output;
 mod shared;
 
 use std::borrow::Cow;
@@ -13,6 +14,7 @@ use std::time::{Duration, SystemTime};
 pub(super) use actor::{decode_actor, decode_config, encode_actor, encode_config};
 pub(super) use end::{Reply, decode_error, decode_reply, encode_error, finished_of};
 pub(super) use fields::Fields;
+pub(super) use output::{decode_kept, encode_said};
 pub(super) use shared::{
     decode_decision, decode_health, decode_settings, encode_decision, encode_health, encode_settings,
 };
@@ -24,7 +26,7 @@ use crate::domain::script_type::ScriptType;
 use crate::ports::job_queue::QueueError;
 
 /// Fields of a record without the script; the functions answer with the same.
-pub(super) const BASIC: [&str; 26] = [
+pub(super) const BASIC: [&str; 27] = [
     "id",
     "script_type",
     "status",
@@ -51,6 +53,7 @@ pub(super) const BASIC: [&str; 26] = [
     "error",
     "error_detail",
     "cancel_reason",
+    "progress",
 ];
 
 /// Fields that an actor needs of a job whose entry does not carry them.
@@ -192,6 +195,7 @@ pub(super) fn decode_job(id: &JobId, script_type: ScriptType, fields: &Fields) -
         result: None,
         error: None,
         cancel_reason: None,
+        progress: output::decode_progress(fields)?,
     };
     match state {
         JobState::Queued | JobState::Running => {}

@@ -17,12 +17,13 @@ use super::RedisConfig;
 use super::connection::{Link, unexpected};
 use super::keys::{self, GROUP, Lane, Place};
 use super::queue::fcall;
-use super::records::{encode_error, millis};
+use super::records::{encode_error, encode_said, millis};
 use crate::domain::backoff::Backoff;
 use crate::domain::id::ActorId;
+use crate::domain::output::Utterance;
 use crate::domain::script_type::ScriptType;
 use crate::ports::job_queue::QueueError;
-use crate::ports::work_queue::{AttemptEnd, Lease, Work, WorkQueue};
+use crate::ports::work_queue::{AttemptEnd, Lease, LeaseOutput, Work, WorkQueue};
 
 /// One blocking read waits this long in Redis; longer waits are made of several.
 const READ_BLOCK: Duration = Duration::from_secs(5);
@@ -136,6 +137,10 @@ impl RedisWorkQueue {
     async fn send_ends(&self, ends: &[(Place, Held, &AttemptEnd)]) -> Result<Vec<bool>, QueueError> {
         let mut finish = self.fcall("hero_finish");
         for (place, held, end) in ends {
+            if !end.output.is_empty() {
+                finish.arg("log");
+                add_output(&mut finish, *place, held.attempt, &end.lease, &end.output);
+            }
             finish
                 .arg(place.lane.letter())
                 .arg(place.entry())
@@ -292,6 +297,36 @@ impl WorkQueue for RedisWorkQueue {
         Ok(void)
     }
 
+    async fn report_output(&self, output: &[LeaseOutput]) -> Result<Vec<Lease>, QueueError> {
+        let mut void = Vec::new();
+        let mut reported = output.iter().peekable();
+        while reported.peek().is_some() {
+            let mut command = self.fcall("hero_log");
+            let (mut asked, mut bytes) = (Vec::new(), 0);
+            while bytes < END_BYTES
+                && let Some(LeaseOutput { lease, said }) = reported.next()
+            {
+                let held = lock(&self.held).get(&lease.token).cloned();
+                let (Some(place), Some(held)) = (Place::of(lease), held) else {
+                    void.push(lease.clone());
+                    continue;
+                };
+                add_output(&mut command, place, held.attempt, lease, said);
+                bytes += said.iter().map(|utterance| utterance.said.len()).sum::<usize>();
+                asked.push(lease);
+            }
+            if asked.is_empty() {
+                continue;
+            }
+            let answers = self.ask_each(&command, "the output of jobs").await?;
+            void.extend(
+                asked.into_iter().zip(answers).filter(|(_, held)| !held).map(|(lease, _)| lease.clone()),
+            );
+        }
+        self.forget(&void);
+        Ok(void)
+    }
+
     async fn finish(&self, ends: Vec<AttemptEnd>) -> Result<Vec<bool>, QueueError> {
         let mut accepted = vec![false; ends.len()];
         let mut batch: Vec<(Place, Held, &AttemptEnd)> = Vec::with_capacity(ENDS);
@@ -305,6 +340,7 @@ impl WorkQueue for RedisWorkQueue {
                 Ok(result) => result.text.len(),
                 Err(_failed) => 0,
             };
+            bytes += end.output.iter().map(|utterance| utterance.said.len()).sum::<usize>();
             batch.push((place, held, end));
             indexes.push(index);
             if batch.len() == ENDS || bytes >= END_BYTES {
@@ -359,6 +395,16 @@ impl RedisWorkQueue {
         for lease in leases {
             held.remove(&lease.token);
         }
+    }
+}
+
+/// What a script said, as one job of `hero_log`.
+fn add_output(command: &mut Cmd, place: Place, attempt: u32, lease: &Lease, said: &[Utterance]) {
+    command.arg(place.lane.letter()).arg(place.entry()).arg(lease.job_id.as_str()).arg(attempt);
+    command.arg(said.len());
+    for utterance in said {
+        let (kind, text) = encode_said(&utterance.said);
+        command.arg(utterance.number).arg(millis(utterance.at)).arg(kind).arg(text);
     }
 }
 

@@ -7,6 +7,7 @@ mod ends;
 mod history;
 mod leases;
 mod lists;
+mod output;
 mod redis_only;
 mod submits;
 
@@ -65,6 +66,10 @@ on_every_queue! {
     lists::pages_show_every_job_once_newest_first,
     lists::every_filter_does_what_it_says,
     lists::pings_are_neither_listed_nor_counted,
+    output::what_a_script_says_is_kept_in_order_with_its_job,
+    output::a_void_lease_says_nothing,
+    output::several_jobs_are_reported_in_one_call,
+    output::output_is_bounded_and_goes_with_its_job,
     actors::an_actor_is_there_until_it_leaves,
     actors::a_dead_process_is_no_longer_there,
     actors::a_drain_reaches_the_process_that_is_there,

@@ -11,6 +11,7 @@ use super::session::{Session, timeout_token};
 pub(super) fn module(session: &Arc<Session>) -> Module {
     let mut module = Module::new();
     printing(&mut module, session);
+    progress(&mut module, session);
     environment(&mut module, session);
     sleeping(&mut module, session);
     module.build_index();
@@ -28,6 +29,24 @@ fn printing(module: &mut Module, session: &Arc<Session>) {
     global("eprintln").set_into_module(module, move || session.print_error(""));
     let session = session_of();
     global("eprintln").set_into_module(module, move |value: Dynamic| session.print_error(&value.to_string()));
+}
+
+/// `progress(40, "copying")`, `progress(40)`, `progress("copying")`.
+fn progress(module: &mut Module, session: &Arc<Session>) {
+    let here = Arc::clone(session);
+    global("progress").set_into_module(module, move |percent: INT, message: ImmutableString| {
+        here.progress(Some(percent as FLOAT), &message);
+    });
+    let here = Arc::clone(session);
+    global("progress").set_into_module(module, move |percent: FLOAT, message: ImmutableString| {
+        here.progress(Some(percent), &message);
+    });
+    let here = Arc::clone(session);
+    global("progress").set_into_module(module, move |percent: INT| here.progress(Some(percent as FLOAT), ""));
+    let here = Arc::clone(session);
+    global("progress").set_into_module(module, move |percent: FLOAT| here.progress(Some(percent), ""));
+    let here = Arc::clone(session);
+    global("progress").set_into_module(module, move |message: ImmutableString| here.progress(None, &message));
 }
 
 fn environment(module: &mut Module, session: &Arc<Session>) {

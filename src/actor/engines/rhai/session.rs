@@ -99,7 +99,7 @@ impl Session {
     pub(in crate::actor::engines) fn print(&self, text: &str) {
         let state = &mut *self.state();
         state.out.push_line(text);
-        text.lines().for_each(|line| state.sink.line(LogStream::Stdout, line));
+        say(state.sink.as_ref(), LogStream::Stdout, text);
         state.remember(text);
     }
 
@@ -107,8 +107,13 @@ impl Session {
     pub(in crate::actor::engines) fn print_error(&self, text: &str) {
         let state = &mut *self.state();
         state.err.push_line(text);
-        text.lines().for_each(|line| state.sink.line(LogStream::Stderr, line));
+        say(state.sink.as_ref(), LogStream::Stderr, text);
         state.remember(text);
+    }
+
+    /// How far the script is.
+    pub(super) fn progress(&self, percent: Option<f64>, message: &str) {
+        self.state().sink.progress(percent, message);
     }
 
     /// A line for whoever looks for a mistake, with its place in the script.
@@ -174,6 +179,14 @@ impl Session {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A text line by line; an empty one is an empty line.
+fn say(sink: &dyn Sink, stream: LogStream, text: &str) {
+    if text.is_empty() {
+        sink.line(stream, text);
+    }
+    text.lines().for_each(|line| sink.line(stream, line));
 }
 
 impl State {

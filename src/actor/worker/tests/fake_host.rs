@@ -1,4 +1,5 @@
 //! Hosts that only wait: a script is `NAME` (at once), `NAME MILLISECONDS`, `crash`, `retire`, `stubborn` or `hang`.
+//! One whose name begins with `say` says so at its start and at its end.
 
 use std::collections::VecDeque;
 use std::io;
@@ -9,8 +10,10 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, sleep_until};
 use tokio_util::task::TaskTracker;
 
-use crate::actor::hosts::{Death, Done, Host, HostEvent, Launcher, Reply, Report};
+use crate::actor::hosts::{Death, Done, Host, HostEvent, Launcher, Reply, Report, Spoken};
 use crate::domain::job::{JobResult, ResultKind};
+use crate::domain::output::Said;
+use crate::ports::process_manager::LogStream;
 use crate::ports::work_queue::TakenJob;
 
 enum Order {
@@ -90,6 +93,9 @@ async fn live(mut inbox: mpsc::Receiver<Order>, report: &Report, log: &Mutex<Log
                 continue;
             }
             log.lock().unwrap().ran.push(script.clone());
+            if script.starts_with("say") {
+                report.send(HostEvent::Said(vec![words(seq, 1, "begins")])).await;
+            }
             let time = script.split(' ').nth(1).map_or(0, |time| time.parse().unwrap());
             running = Some((seq, script, tokio::time::Instant::now() + Duration::from_millis(time)));
         }
@@ -123,15 +129,25 @@ async fn live(mut inbox: mpsc::Receiver<Order>, report: &Report, log: &Mutex<Log
                     return Death { signal: Some(6), ..Death::default() };
                 }
                 let retiring = script == "retire";
+                let script_says = script.starts_with("say");
                 let result = JobResult { text: script, kind: ResultKind::Text };
                 let done = Done { seq, wall_us: 1, retiring, outcome: Ok(result) };
-                report.send(HostEvent::Said(vec![Reply::Done(done)])).await;
+                let mut replies = vec![Reply::Done(done)];
+                if script_says {
+                    replies.insert(0, words(seq, 2, "ends"));
+                }
+                report.send(HostEvent::Said(replies)).await;
                 if retiring {
                     return Death { exit_code: Some(0), ..Death::default() };
                 }
             }
         }
     }
+}
+
+fn words(seq: u64, number: u64, text: &str) -> Reply {
+    let said = Said::Line { stream: LogStream::Stdout, text: text.to_owned() };
+    Reply::Output { seq, spoken: vec![Spoken { number, ago: Duration::ZERO, said }] }
 }
 
 impl FakeHost {

@@ -10,9 +10,10 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::domain::id::JobId;
 use crate::domain::job::{JobError, JobSpec};
+use crate::domain::output::Utterance;
 use crate::domain::script_type::ScriptType;
 use crate::ports::job_queue::QueueError;
-use crate::ports::work_queue::{AttemptEnd, Lease, TakenJob, Work, WorkQueue};
+use crate::ports::work_queue::{AttemptEnd, Lease, LeaseOutput, TakenJob, Work, WorkQueue};
 
 #[derive(Default)]
 pub(super) struct State {
@@ -30,6 +31,11 @@ pub(super) struct State {
     pub(super) beats: usize,
     pub(super) finish_calls: usize,
     pub(super) closed: bool,
+    /// What was said, and whether it came with an end.
+    pub(super) heard: Vec<(String, Utterance, bool)>,
+    pub(super) reports: usize,
+    /// Reports take this long.
+    pub(super) report_takes: Duration,
     interrupted: bool,
 }
 
@@ -143,6 +149,23 @@ impl WorkQueue for FakeQueue {
         Ok(Vec::new())
     }
 
+    async fn report_output(&self, output: &[LeaseOutput]) -> Result<Vec<Lease>, QueueError> {
+        let takes = self.state().report_takes;
+        sleep(takes).await;
+        let mut state = self.call()?;
+        state.reports += 1;
+        let mut void = Vec::new();
+        for LeaseOutput { lease, said } in output {
+            if state.void.contains(&lease.token) {
+                void.push(lease.clone());
+                continue;
+            }
+            let said = said.iter().map(|said| (lease.token.clone(), said.clone(), false));
+            state.heard.extend(said);
+        }
+        Ok(void)
+    }
+
     async fn finish(&self, ends: Vec<AttemptEnd>) -> Result<Vec<bool>, QueueError> {
         let mut state = self.call()?;
         state.finish_calls += 1;
@@ -153,6 +176,8 @@ impl WorkQueue for FakeQueue {
             accepted.push(good);
             if good {
                 state.pending.retain(|job| job.lease != end.lease);
+                let said = end.output.into_iter().map(|said| (end.lease.token.clone(), said, true));
+                state.heard.extend(said);
                 let outcome = end.outcome.map(|result| result.text).map_err(|failed| failed.error);
                 state.ends.push((end.lease.token, outcome));
             }

@@ -1,6 +1,7 @@
 //! Every job and where it lies; each change is one synchronous step, as a Redis function is.
 
 mod actor_side;
+mod outputs;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, SystemTime};
@@ -9,6 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::adapters::memory::broker::MemoryConfig;
+use crate::adapters::memory::broker::state::outputs::Outputs;
 use crate::adapters::memory::clock::MemoryClock;
 use crate::domain::actor::{ActorConfig, ActorRecord};
 use crate::domain::health::HealthRecord;
@@ -88,6 +90,7 @@ pub(in crate::adapters::memory) struct State {
     requests: BTreeMap<RequestId, (String, JobId, SystemTime, Instant)>,
     free_attempts: BTreeMap<JobId, u32>,
     waiters: BTreeMap<JobId, Vec<oneshot::Sender<Finished>>>,
+    outputs: BTreeMap<JobId, Outputs>,
     queues: BTreeMap<ScriptType, Queue>,
     pub(in crate::adapters::memory) records: BTreeMap<ActorId, ActorRecord>,
     pub(in crate::adapters::memory) templates: BTreeMap<ScriptType, ActorConfig>,
@@ -110,6 +113,7 @@ impl State {
             requests: BTreeMap::new(),
             free_attempts: BTreeMap::new(),
             waiters: BTreeMap::new(),
+            outputs: BTreeMap::new(),
             queues: ScriptType::ALL.into_iter().map(|script_type| (script_type, Queue::default())).collect(),
             records: BTreeMap::new(),
             templates: BTreeMap::new(),
@@ -210,6 +214,7 @@ impl State {
 
     pub(in crate::adapters::memory) fn delete(&mut self, id: &JobId) {
         self.jobs.remove(id);
+        self.outputs.remove(id);
         self.waiters.remove(id);
     }
 
@@ -315,17 +320,19 @@ impl State {
                 self.fail(&id, JobError::new(JobErrorKind::QueueTimeout, message));
             }
         }
-        let jobs = &mut self.jobs;
+        let (jobs, outputs) = (&mut self.jobs, &mut self.outputs);
         self.ended.retain(|(id, expires)| {
             let keep = *expires > now;
             if !keep {
                 jobs.remove(id);
+                outputs.remove(id);
             }
             keep
         });
         while self.ended.len() > self.config.finished_limit {
             if let Some((id, _expires)) = self.ended.pop_front() {
                 jobs.remove(&id);
+                outputs.remove(&id);
             }
         }
     }

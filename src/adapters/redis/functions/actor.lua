@@ -73,11 +73,18 @@ end
 -- hero_finish q | actor | per end: lane eid id attempt started_ms verdict a b delay_ms
 --   verdict ok: a = text, b = none, text or json; error: a = message, b = JSON, not to be tried again;
 --   retry: as error, tried again while attempts are left; free: as retry, and the attempt does not count
+--   before an end, perhaps: 'log' and one job of hero_log, the last words of the same job
 -- Answers with 1 or 0 an end; 0: the lease was void and nothing was written.
 redis.register_function('hero_finish', function(keys, args)
   local k, now, b, answers = queue(keys[1]), now_ms(), batch(), {}
   local actor = args[1]
-  for i = 2, #args, 9 do
+  local i = 2
+  while i <= #args do
+    local words, count
+    if args[i] == 'log' then
+      words, count = i + 6, tonumber(args[i + 5])
+      i = words + 4 * count
+    end
     local letter, eid, id, attempt, started = args[i], args[i + 1], args[i + 2], args[i + 3], args[i + 4]
     local verdict, text, detail = args[i + 5], args[i + 6], args[i + 7]
     local key = lane(k, letter, actor)
@@ -87,6 +94,7 @@ redis.register_function('hero_finish', function(keys, args)
       accepted = 1
       if r.status ~= 'running' and not r.ping then add_event(k, id, 'running', attempt, actor, r.status, r.caller) end
       r.status = 'running'
+      if words and not r.ping then add_output(k, now, id, r, attempt, args, words, count) end
       if verdict == 'ok' then
         finish(k, b, now, id, r, 'succeeded', attempt, actor, started, detail, text, 'output', text, 'result_kind', detail)
       else
@@ -103,6 +111,7 @@ redis.register_function('hero_finish', function(keys, args)
       drop(b, key, eid)
     end
     answers[#answers + 1] = accepted
+    i = i + 9
   end
   flush(k, b)
   return answers

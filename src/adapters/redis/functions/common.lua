@@ -17,7 +17,7 @@ local TYPES = { 'osis', 'sal', 'v', 'python' }
 local BASIC = {
   'id', 'script_type', 'status', 'caller_id', 'context_id', 'env_vars', 'labels', 'timeout', 'retries', 'backoff',
   'queue_timeout', 'result_ttl', 'run_at', 'target_actor', 'kind', 'attempt', 'actor_id', 'created_at', 'started_at',
-  'finished_at', 'due_at', 'output', 'result_kind', 'error', 'error_detail', 'cancel_reason',
+  'finished_at', 'due_at', 'output', 'result_kind', 'error', 'error_detail', 'cancel_reason', 'progress',
 }
 
 local function now_ms()
@@ -31,6 +31,7 @@ local function queue(q)
     base = base, q = q, front = base .. 'front', rec = 'hero:job:' .. string.sub(base, 6), events = base .. 'events',
     jobs = base .. 'jobs', done = base .. 'done', delayed = base .. 'delayed', waits = base .. 'waits',
     dlq = base .. 'dlq', actors = base .. 'actors', rep = base .. 'rep:', req = 'hero:req:' .. string.sub(base, 6),
+    log = base .. 'log:',
   }
 end
 

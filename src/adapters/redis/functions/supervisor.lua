@@ -37,7 +37,7 @@ redis.register_function('hero_delete', function(keys, args)
   if not status then return nil end
   if not ended(status) then return status end
   if r[2] ~= 'ping' then add_event(k, args[1], 'deleted', r[4] or 0, r[5] or '', status, r[3]) end
-  redis.call('UNLINK', k.rec .. args[1])
+  redis.call('UNLINK', k.rec .. args[1], k.log .. args[1])
   redis.call('ZREM', k.jobs, args[1])
   redis.call('ZREM', k.done, args[1])
   return 'gone'

@@ -80,7 +80,7 @@ end)
 local function forget(k, ids)
   if #ids == 0 then return end
   local records = {}
-  for i, id in ipairs(ids) do records[i] = k.rec .. id end
+  for i, id in ipairs(ids) do records[2 * i - 1], records[2 * i] = k.rec .. id, k.log .. id end
   redis.call('UNLINK', unpack(records))
   redis.call('ZREM', k.jobs, unpack(ids))
   redis.call('ZREM', k.done, unpack(ids))

@@ -25,6 +25,17 @@ impl Fields {
         Ok(Self { key, list })
     }
 
+    /// The same for what scripts wrote, which need not be UTF-8.
+    pub(in super::super) fn from_flat_lossy(key: String, values: Vec<Value>) -> Result<Self, QueueError> {
+        let readable = |value| match value {
+            Value::BulkString(bytes) => {
+                Value::BulkString(String::from_utf8_lossy(&bytes).into_owned().into())
+            }
+            other => other,
+        };
+        Self::from_flat(key, values.into_iter().map(readable).collect())
+    }
+
     /// From the values of known names, nil where there is none. None when all are nil: there is no such record.
     pub(in super::super) fn from_known(
         key: String,

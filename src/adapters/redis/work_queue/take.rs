@@ -151,7 +151,8 @@ impl RedisWorkQueue {
         };
         let error = JobError::new(JobErrorKind::Internal, message);
         let outcome = Err(AttemptError { error, retryable: false, counts: true });
-        self.finish(vec![AttemptEnd { lease, started_at: SystemTime::UNIX_EPOCH, outcome }]).await.map(drop)
+        let end = AttemptEnd { lease, started_at: SystemTime::UNIX_EPOCH, outcome, output: Vec::new() };
+        self.finish(vec![end]).await.map(drop)
     }
 
     /// Drops messages that were read, and answers with those that are for this process.

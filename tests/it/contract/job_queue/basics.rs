@@ -182,6 +182,7 @@ pub(super) async fn many_callers_and_actors_lose_and_double_nothing(kind: Kind) 
                         lease,
                         started_at: now,
                         outcome: Ok(result),
+                        output: Vec::new(),
                     });
                 }
                 assert!(actor.finish(ends).await.unwrap().into_iter().all(|accepted| accepted));

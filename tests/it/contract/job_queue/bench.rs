@@ -206,13 +206,13 @@ pub(super) fn text(text: &str) -> JobResult {
 }
 
 pub(super) fn success(bench: &Bench, lease: &Lease, result: JobResult) -> AttemptEnd {
-    AttemptEnd { lease: lease.clone(), started_at: bench.now(), outcome: Ok(result) }
+    AttemptEnd { lease: lease.clone(), started_at: bench.now(), outcome: Ok(result), output: Vec::new() }
 }
 
 pub(super) fn failure(bench: &Bench, lease: &Lease, message: &str) -> AttemptEnd {
     let error = JobError::new(JobErrorKind::ScriptError, message);
     let outcome = Err(AttemptError { error, retryable: true, counts: true });
-    AttemptEnd { lease: lease.clone(), started_at: bench.now(), outcome }
+    AttemptEnd { lease: lease.clone(), started_at: bench.now(), outcome, output: Vec::new() }
 }
 
 /// Ends one attempt; whether that was accepted.

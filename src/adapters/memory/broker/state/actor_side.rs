@@ -133,6 +133,7 @@ impl State {
         if held.counted {
             self.touch(script_type, holder);
         }
+        self.keep(&held.job_id, &end.output);
         let Some(job) = self.jobs.get_mut(&held.job_id) else { return false };
         job.started_at = Some(end.started_at);
         let failed = match end.outcome {

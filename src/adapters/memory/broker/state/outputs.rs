@@ -1,0 +1,75 @@
+//! What scripts say, kept with their jobs.
+
+use std::collections::VecDeque;
+
+use super::{Holder, State, entry_of};
+use crate::domain::id::JobId;
+use crate::domain::job::JobKind;
+use crate::domain::output::{Kept, OutputMark, Progress, Said, Utterance};
+use crate::domain::script_type::ScriptType;
+use crate::ports::work_queue::{Lease, LeaseOutput};
+
+/// Utterances kept of one job.
+const KEPT: usize = 10_000;
+
+/// Those of one job, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Outputs {
+    kept: VecDeque<Kept>,
+    next: u64,
+}
+
+impl State {
+    pub(in crate::adapters::memory) fn output(
+        &self,
+        id: &JobId,
+        after: &OutputMark,
+        limit: usize,
+    ) -> Vec<Kept> {
+        let kept = self.outputs.get(id).into_iter().flat_map(|outputs| &outputs.kept);
+        kept.filter(|kept| kept.mark > *after).take(limit).cloned().collect()
+    }
+
+    /// Keeps what is said under leases that stand; answers with the others.
+    pub(in crate::adapters::memory) fn report(
+        &mut self,
+        script_type: ScriptType,
+        holder: &Holder,
+        output: &[LeaseOutput],
+    ) -> Vec<Lease> {
+        let mut void = Vec::new();
+        for LeaseOutput { lease, said } in output {
+            let queue = self.queue(script_type);
+            let held = entry_of(lease).and_then(|entry| queue.held.get(&entry));
+            match held.filter(|held| held.holder == *holder) {
+                Some(_held) => self.keep(&lease.job_id, said),
+                None => void.push(lease.clone()),
+            }
+        }
+        void
+    }
+
+    /// Keeps what was not kept before.
+    pub(super) fn keep(&mut self, id: &JobId, said: &[Utterance]) {
+        let Some(job) = self.jobs.get_mut(id) else { return };
+        if said.is_empty() || job.spec.kind == JobKind::Ping {
+            return;
+        }
+        let attempt = job.attempt;
+        let outputs = self.outputs.entry(id.clone()).or_default();
+        let last = outputs.kept.back().filter(|last| last.attempt == attempt);
+        let seen = last.map_or(0, |last| last.utterance.number);
+        for utterance in said.iter().filter(|utterance| utterance.number > seen) {
+            outputs.next += 1;
+            let mark = OutputMark(format!("{:020}", outputs.next));
+            outputs.kept.push_back(Kept { mark, attempt, utterance: utterance.clone() });
+            if outputs.kept.len() > KEPT {
+                outputs.kept.pop_front();
+            }
+            if let Said::Progress { percent, message } = &utterance.said {
+                let (percent, message) = (*percent, message.clone());
+                job.progress = Some(Progress { percent, message, at: utterance.at });
+            }
+        }
+    }
+}

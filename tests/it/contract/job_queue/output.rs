@@ -1,0 +1,156 @@
+//! What scripts say is kept with their job: in order, once, and only by who holds it.
+
+use std::slice::from_ref;
+use std::time::Duration;
+
+use hero_supervisor::domain::job::JobState;
+use hero_supervisor::domain::output::{Gaps, Kept, OutputMark, Said, Utterance};
+use hero_supervisor::ports::job_queue::{Deleted, JobQueue};
+use hero_supervisor::ports::process_manager::LogStream;
+use hero_supervisor::ports::work_queue::{Lease, LeaseOutput};
+
+use super::bench::{
+    Bench, Kind, OSIS, Settings, failure, finish, read, spec, submit, success, take_one, text, until_state,
+    with_attempts,
+};
+
+fn line(bench: &Bench, number: u64, text: &str) -> Utterance {
+    let stream = if number.is_multiple_of(2) { LogStream::Stderr } else { LogStream::Stdout };
+    Utterance { number, at: bench.now(), said: Said::Line { stream, text: text.to_owned() } }
+}
+
+fn progress(bench: &Bench, number: u64, percent: Option<f64>, message: &str) -> Utterance {
+    Utterance { number, at: bench.now(), said: Said::Progress { percent, message: message.to_owned() } }
+}
+
+fn of(lease: &Lease, said: &[Utterance]) -> LeaseOutput {
+    LeaseOutput { lease: lease.clone(), said: said.to_vec() }
+}
+
+async fn all(queue: &dyn JobQueue, lease: &Lease) -> Vec<Kept> {
+    queue.output(OSIS, &lease.job_id, &OutputMark::default(), 100_000).await.unwrap()
+}
+
+fn said(kept: &[Kept]) -> Vec<(u32, u64, &Said)> {
+    kept.iter().map(|kept| (kept.attempt, kept.utterance.number, &kept.utterance.said)).collect()
+}
+
+pub(super) async fn what_a_script_says_is_kept_in_order_with_its_job(kind: Kind) {
+    let bench = kind.bench().await;
+    let queue = bench.supervisor();
+    let actor = bench.actor("osis_actor_0", 41).await;
+    let job = submit(&queue, spec("1")).await;
+    let taken = take_one(&actor).await;
+    let lease = &taken.lease;
+    assert_eq!(all(queue.as_ref(), lease).await, []);
+    let first = [line(&bench, 1, "grüße"), line(&bench, 2, ""), progress(&bench, 3, Some(40.5), "copying")];
+    assert_eq!(actor.report_output(&[of(lease, &first)]).await.unwrap(), []);
+    let running = read(&queue, &job.id).await.progress.unwrap();
+    assert_eq!((running.percent, running.message.as_str()), (Some(40.5), "copying"));
+    // A repeat, as after a lost answer, and more.
+    let second = [first[2].clone(), line(&bench, 4, "two"), progress(&bench, 5, None, "nearly")];
+    assert_eq!(actor.report_output(&[of(lease, &second)]).await.unwrap(), []);
+    let mut end = success(&bench, lease, text("done"));
+    end.output = vec![line(&bench, 5, "seen"), line(&bench, 9, "last words")];
+    assert!(finish(&actor, end).await);
+
+    let kept = all(queue.as_ref(), lease).await;
+    let expected: Vec<Utterance> =
+        first.iter().chain(&second[1..]).cloned().chain([line(&bench, 9, "last words")]).collect();
+    let expected: Vec<_> = expected.iter().map(|utterance| (1, utterance.number, &utterance.said)).collect();
+    assert_eq!(said(&kept), expected);
+    assert!(kept.iter().all(|kept| kept.utterance.at <= bench.now()));
+    let mut gaps = Gaps::default();
+    assert_eq!(kept.iter().map(|kept| gaps.before(kept)).sum::<u64>(), 3);
+    let rest = queue.output(OSIS, &job.id, &kept[1].mark, 2).await.unwrap();
+    assert_eq!(rest, kept[2..4]);
+    let ended = read(&queue, &job.id).await;
+    assert_eq!(ended.progress.map(|progress| progress.message).as_deref(), Some("nearly"));
+    queue.close().await;
+}
+
+pub(super) async fn a_void_lease_says_nothing(kind: Kind) {
+    let bench = kind.bench_with(Settings { lease: Duration::from_secs(1), ..Settings::default() }).await;
+    let queue = bench.supervisor();
+    let one = bench.actor("osis_actor_0", 41).await;
+    let two = bench.actor("osis_actor_1", 42).await;
+    let job = submit(&queue, with_attempts("1", 2)).await;
+    let first = take_one(&one).await;
+    one.report_output(&[of(&first.lease, &[line(&bench, 1, "alive")])]).await.unwrap();
+    one.start(&[(first.lease.clone(), bench.now())]).await.unwrap();
+    until_state(&queue, &job.id, JobState::Queued).await;
+    let zombie = [of(&first.lease, &[line(&bench, 2, "zombie"), progress(&bench, 3, Some(99.0), "zombie")])];
+    assert_eq!(one.report_output(&zombie).await.unwrap(), from_ref(&first.lease));
+    let second = take_one(&two).await;
+    assert_eq!(one.report_output(&zombie).await.unwrap(), from_ref(&first.lease));
+    assert_eq!(two.report_output(&[of(&second.lease, &[line(&bench, 1, "mine")])]).await.unwrap(), []);
+    let mut end = success(&bench, &first.lease, text("late"));
+    end.output = zombie[0].said.clone();
+    assert!(!finish(&one, end).await);
+    assert!(finish(&two, success(&bench, &second.lease, text("2"))).await);
+    let kept = all(queue.as_ref(), &second.lease).await;
+    let lines = [line(&bench, 1, "alive"), line(&bench, 1, "mine")];
+    assert_eq!(said(&kept), [(1, 1, &lines[0].said), (2, 1, &lines[1].said)]);
+    assert_eq!(read(&queue, &job.id).await.progress, None);
+    let after_the_end = of(&second.lease, &[line(&bench, 2, "ghost")]);
+    assert_eq!(two.report_output(&[after_the_end]).await.unwrap(), from_ref(&second.lease));
+    queue.close().await;
+}
+
+pub(super) async fn several_jobs_are_reported_in_one_call(kind: Kind) {
+    let bench = kind.bench().await;
+    let queue = bench.supervisor();
+    let actor = bench.actor("osis_actor_0", 41).await;
+    let mut taken = Vec::new();
+    for script in ["a", "b", "c"] {
+        submit(&queue, spec(script)).await;
+        taken.push(take_one(&actor).await);
+    }
+    assert!(finish(&actor, failure(&bench, &taken[1].lease, "over")).await);
+    let output: Vec<LeaseOutput> =
+        taken.iter().map(|taken| of(&taken.lease, &[line(&bench, 1, &taken.spec.script)])).collect();
+    assert_eq!(actor.report_output(&output).await.unwrap(), from_ref(&taken[1].lease));
+    for (index, expected) in [(0, 1), (1, 0), (2, 1)] {
+        assert_eq!(all(queue.as_ref(), &taken[index].lease).await.len(), expected);
+    }
+    queue.close().await;
+}
+
+pub(super) async fn output_is_bounded_and_goes_with_its_job(kind: Kind) {
+    let bench = kind.bench().await;
+    let queue = bench.supervisor();
+    let actor = bench.actor("osis_actor_0", 41).await;
+    let job = submit(&queue, spec("1")).await;
+    let taken = take_one(&actor).await;
+    for batch in 0..30 {
+        let lines: Vec<Utterance> =
+            (1..=1000).map(|number| line(&bench, batch * 1000 + number, &"x".repeat(100))).collect();
+        assert_eq!(actor.report_output(&[of(&taken.lease, &lines)]).await.unwrap(), []);
+    }
+    let kept = all(queue.as_ref(), &taken.lease).await;
+    assert!((5_000..=11_000).contains(&kept.len()), "{}", kept.len());
+    assert_eq!(kept.last().map(|kept| kept.utterance.number), Some(30_000));
+    assert!(kept.is_sorted_by(|one, two| one.utterance.number + 1 == two.utterance.number));
+    assert!(finish(&actor, success(&bench, &taken.lease, text("1"))).await);
+    assert_eq!(queue.delete(&job.id).await.unwrap(), Deleted::Gone);
+    assert_eq!(all(queue.as_ref(), &taken.lease).await, []);
+
+    let short = submit(&queue, {
+        let mut spec = spec("2");
+        spec.result_ttl = Duration::from_secs(1);
+        spec
+    })
+    .await;
+    let taken = take_one(&actor).await;
+    let mut end = success(&bench, &taken.lease, text("2"));
+    end.output = vec![line(&bench, 1, "hello")];
+    assert!(finish(&actor, end).await);
+    assert_eq!(all(queue.as_ref(), &taken.lease).await.len(), 1);
+    crate::support::wait::eventually("the output goes with its job", super::bench::LIMIT, || async {
+        queue.maintain().await.unwrap();
+        all(queue.as_ref(), &taken.lease).await.is_empty().then_some(())
+    })
+    .await;
+    drop(short);
+    queue.close().await;
+}
