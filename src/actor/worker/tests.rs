@@ -321,7 +321,8 @@ async fn jobs_that_say_nothing_are_reported_by_their_ends_alone() {
     let queue = FakeQueue::new(&["a", "b 100", "c"]);
     let running = run(&queue);
     running.ended(3).await;
-    assert_eq!((queue.state().reports, queue.state().heard.len()), (0, 0));
+    let state = queue.state();
+    assert_eq!((state.reports, state.heard.len()), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
