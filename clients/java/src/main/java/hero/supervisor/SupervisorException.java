@@ -1,0 +1,127 @@
+package hero.supervisor;
+
+import com.google.protobuf.Any;
+import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.rpc.BadRequest;
+import com.google.rpc.ErrorInfo;
+import com.google.rpc.RetryInfo;
+import io.grpc.Status;
+import io.grpc.protobuf.StatusProto;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/** What a call of a supervisor failed with, made readable for programs. */
+public final class SupervisorException extends RuntimeException {
+    /** Domain of every {@code google.rpc.ErrorInfo} of a supervisor. */
+    public static final String DOMAIN = "supervisor.hero";
+
+    private static final long serialVersionUID = 1L;
+
+    private final Status.Code code;
+    private final String reason;
+    private final transient Map<String, String> metadata;
+    private final Duration retryAfter;
+    private final transient Map<String, String> fields;
+
+    SupervisorException(
+            Status.Code code, String reason, String message, Map<String, String> metadata, Throwable cause) {
+        this(code, reason, message, metadata, Duration.ZERO, Map.of(), cause);
+    }
+
+    private SupervisorException(
+            Status.Code code,
+            String reason,
+            String message,
+            Map<String, String> metadata,
+            Duration retryAfter,
+            Map<String, String> fields,
+            Throwable cause) {
+        super(message, cause);
+        this.code = code;
+        this.reason = reason;
+        this.metadata = Map.copyOf(metadata);
+        this.retryAfter = retryAfter;
+        this.fields = Map.copyOf(fields);
+    }
+
+    /** Reads the error of any call, also of the generated stubs. */
+    public static SupervisorException of(Throwable error) {
+        if (error instanceof SupervisorException known) {
+            return known;
+        }
+        Status status = Status.fromThrowable(error);
+        String reason = "";
+        Map<String, String> metadata = Map.of();
+        Duration retryAfter = Duration.ZERO;
+        Map<String, String> fields = new LinkedHashMap<>();
+        com.google.rpc.Status told = StatusProto.fromThrowable(error);
+        try {
+            for (Any detail : told == null ? java.util.List.<Any>of() : told.getDetailsList()) {
+                if (detail.is(ErrorInfo.class)) {
+                    ErrorInfo info = detail.unpack(ErrorInfo.class);
+                    if (info.getDomain().equals(DOMAIN)) {
+                        reason = info.getReason();
+                        metadata = info.getMetadataMap();
+                    }
+                } else if (detail.is(RetryInfo.class)) {
+                    var delay = detail.unpack(RetryInfo.class).getRetryDelay();
+                    retryAfter = Duration.ofSeconds(delay.getSeconds(), delay.getNanos());
+                } else if (detail.is(BadRequest.class)) {
+                    detail.unpack(BadRequest.class)
+                            .getFieldViolationsList()
+                            .forEach(violation -> fields.put(violation.getField(), violation.getDescription()));
+                }
+            }
+        } catch (InvalidProtocolBufferException broken) {
+            error.addSuppressed(broken);
+        }
+        String message = status.getDescription() == null ? status.getCode().toString() : status.getDescription();
+        return new SupervisorException(status.getCode(), reason, message, metadata, retryAfter, fields, error);
+    }
+
+    /** Code of gRPC; decide by it when you do not know the reason. */
+    public Status.Code code() {
+        return code;
+    }
+
+    /**
+     * Name of an ErrorReason without its prefix, for instance {@code JOB_NOT_FOUND}. Empty if the error does not come from
+     * a supervisor, for instance because nobody listens.
+     */
+    public String reason() {
+        return reason;
+    }
+
+    /** The variable parts of the message. */
+    public Map<String, String> metadata() {
+        return metadata;
+    }
+
+    /** How long to wait before the call is repeated; zero if the server did not say. */
+    public Duration retryAfter() {
+        return retryAfter;
+    }
+
+    /** The refused fields by path, with reason {@code INVALID_FIELD}. */
+    public Map<String, String> fields() {
+        return fields;
+    }
+
+    @Override
+    public String toString() {
+        return reason.isEmpty() ? code + ": " + getMessage() : code + " (" + reason + "): " + getMessage();
+    }
+
+    /**
+     * Whether a call failed because the server or the way to it is away, so that a harmless call is repeated. Servers answer
+     * INTERNAL only with a reason; a connection that breaks may look like it without one.
+     */
+    boolean isLost() {
+        return switch (code) {
+            case UNAVAILABLE -> true;
+            case DEADLINE_EXCEEDED, CANCELLED, INTERNAL, UNKNOWN -> reason.isEmpty();
+            default -> false;
+        };
+    }
+}

@@ -1,0 +1,68 @@
+package hero.supervisor;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.protobuf.Any;
+import com.google.rpc.BadRequest;
+import com.google.rpc.ErrorInfo;
+import com.google.rpc.RetryInfo;
+import hero.supervisor.v1.Job;
+import io.grpc.Status;
+import io.grpc.protobuf.StatusProto;
+import java.time.Duration;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+class SupervisorExceptionTest {
+    @Test
+    void anErrorHasWhatItsDetailsSay() {
+        ErrorInfo info =
+                ErrorInfo.newBuilder()
+                        .setDomain(SupervisorException.DOMAIN)
+                        .setReason("QUEUE_FULL")
+                        .putMetadata("limit", "5")
+                        .build();
+        RetryInfo retry = RetryInfo.newBuilder().setRetryDelay(Protos.duration(Duration.ofMillis(1500))).build();
+        BadRequest fields =
+                BadRequest.newBuilder()
+                        .addFieldViolations(
+                                BadRequest.FieldViolation.newBuilder().setField("job.script").setDescription("is empty"))
+                        .build();
+        com.google.rpc.Status status =
+                com.google.rpc.Status.newBuilder()
+                        .setCode(Status.Code.RESOURCE_EXHAUSTED.value())
+                        .setMessage("full")
+                        .addDetails(Any.pack(info))
+                        .addDetails(Any.pack(retry))
+                        .addDetails(Any.pack(fields))
+                        .build();
+        SupervisorException error = SupervisorException.of(StatusProto.toStatusRuntimeException(status));
+        assertEquals(Status.Code.RESOURCE_EXHAUSTED, error.code());
+        assertEquals("QUEUE_FULL", error.reason());
+        assertEquals(Map.of("limit", "5"), error.metadata());
+        assertEquals(Duration.ofMillis(1500), error.retryAfter());
+        assertEquals(Map.of("job.script", "is empty"), error.fields());
+        assertFalse(error.isLost());
+        assertEquals("RESOURCE_EXHAUSTED (QUEUE_FULL): full", error.toString());
+    }
+
+    @Test
+    void aBrokenConnectionHasNoReasonAndIsWorthARepeat() {
+        SupervisorException error = SupervisorException.of(Status.UNAVAILABLE.withDescription("gone").asRuntimeException());
+        assertEquals("", error.reason());
+        assertTrue(error.isLost());
+        assertEquals(error, SupervisorException.of(error));
+    }
+
+    @Test
+    void onlyAJobThatSucceededHasAResult() {
+        Job good = Job.newBuilder().setState(Job.State.STATE_SUCCEEDED).setResult("42").build();
+        assertEquals("42", SupervisorClient.result(good));
+        Job cancelled = Job.newBuilder().setState(Job.State.STATE_CANCELLED).setCancelReason("no need").build();
+        JobFailedException failed = assertThrows(JobFailedException.class, () -> SupervisorClient.result(cancelled));
+        assertTrue(failed.getMessage().contains("no need"));
+    }
+}
