@@ -9,7 +9,7 @@
 //!                          Reply    │ ▼ frame (two sockets)
 //!                                  host ── inside the child: one thread runs scripts, one answers calls,
 //!                                     │     and one sends what scripts say (speaker)
-//!                                     ▼ engines (trait) ── rhai, osis (with HeroScript)
+//!                                     ▼ engines (trait) ── rhai, osis (with HeroScript), sal
 //! ```
 //! The process that talks to the queue never evaluates a script, and the process that does knows no address and no
 //! secret. This module names no adapter: the binaries join it to Redis.
@@ -24,4 +24,5 @@ pub mod objects;
 pub mod process;
 pub mod program;
 mod speaker;
+pub(crate) mod tree;
 pub mod worker;

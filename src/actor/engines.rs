@@ -10,6 +10,7 @@ pub mod capture;
 pub mod heroscript;
 pub mod osis;
 pub mod rhai;
+pub mod sal;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,9 @@ use crate::ports::work_queue::AttemptError;
 
 /// Runs scripts of one kind.
 pub trait Engine {
+    /// Its scripts start processes; the host ends those before it ends itself.
+    const STARTS_PROCESSES: bool = false;
+
     /// Gives the engine a way to ask its actor for something; called once, before anything else.
     fn connect(&mut self, _actor: Caller) {}
 

@@ -29,6 +29,7 @@ use crate::actor::engines::{Engine, Limits, Script, Sink};
 use crate::actor::frame::{FromHost, Run, ToHost, body_length, decode_run, decode_to_host};
 use crate::actor::hosts::{Done, Reply};
 use crate::actor::speaker::Speaker;
+use crate::actor::tree;
 
 /// Stack of the thread that runs scripts: deep data and closures overflow the usual 2 MB.
 const STACK: usize = 64 << 20;
@@ -82,7 +83,10 @@ fn join<E: Engine>(
     limits: Limits,
     actor_id: String,
 ) -> io::Result<()> {
-    set_pdeathsig(Signal::SIGKILL)?;
+    // A host with children is told by its socket that the actor is gone, and takes them with it.
+    if !E::STARTS_PROCESSES {
+        set_pdeathsig(Signal::SIGKILL)?;
+    }
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
     // If memory runs out, the kernel should take this process rather than the actor. Not allowed everywhere.
     drop(fs::write("/proc/self/oom_score_adj", "1000"));
@@ -101,7 +105,11 @@ fn join<E: Engine>(
         std::process::exit(i32::from(ended.is_err()));
     };
     std::thread::Builder::new().name("scripts".to_owned()).stack_size(STACK).spawn(scripts)?;
-    listen(control, &words, &turn, &answered)
+    let ended = listen(control, &words, &turn, &answered);
+    if E::STARTS_PROCESSES {
+        tree::end_below_us();
+    }
+    ended
 }
 
 /// Takes the two sockets from where scripts could reach them.

@@ -26,6 +26,7 @@ use crate::actor::frame::{
     FromHost, Malformed, ToHost, decode_from_host, decode_reply, encode_job, encode_to_host, first_frame,
 };
 use crate::actor::hosts::{Death, Host, HostEvent, Launcher, Reply, Report};
+use crate::actor::tree;
 use crate::ports::work_queue::TakenJob;
 
 /// Lines of a host's standard error that go with a crash.
@@ -119,6 +120,12 @@ impl HostProcess {
     fn signal(&self, signal: Signal) {
         // Once it is reaped, its number may belong to somebody else.
         if !self.link.reaped.load(Ordering::SeqCst) {
+            // Those that have left its group are not reached by a signal to the group.
+            let host = self.group.as_raw();
+            tree::below(host)
+                .iter()
+                .filter(|below| below.group != host)
+                .for_each(|stray| tree::end(stray.pid));
             end_group(self.group, signal);
         }
     }

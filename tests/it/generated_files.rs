@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use hero_supervisor::actor::engines::Limits;
+use hero_supervisor::actor::engines::sal::{Sal, SalFlags};
 use hero_supervisor::grpc::proto::FILE_DESCRIPTOR_SET;
 use prost::Message;
 use prost_types::FileDescriptorSet;
@@ -16,6 +18,13 @@ fn generated_files_are_up_to_date() {
         file.source_code_info = None;
     }
     check("clients/descriptor.binpb", &descriptors.encode_to_vec());
+}
+
+/// Every function that sal_actor registers.
+#[test]
+fn the_page_about_sal_functions_is_up_to_date() {
+    let sal = Sal::new(&SalFlags::default(), Limits::default());
+    check("docs/sal.md", sal.reference().as_bytes());
 }
 
 fn check(path: &str, fresh: &[u8]) {

@@ -20,6 +20,7 @@ mod metrics;
 mod operations_page;
 mod osis_actor;
 mod redis_tls;
+mod sal_actor;
 mod traces;
 mod two_supervisors;
 mod zinit_defects;

@@ -5,5 +5,5 @@ mod limits;
 mod objects;
 mod output;
 mod process;
-mod rig;
+pub(crate) mod rig;
 mod scripts;

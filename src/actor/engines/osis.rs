@@ -29,7 +29,7 @@ impl Osis {
     /// Loads functions and actions.
     pub fn new(limits: Limits) -> Self {
         let objects = Arc::new(Objects::default());
-        let rhai = Rhai::with(limits, |session| vec![functions::module(&objects, session)]);
+        let (rhai, ()) = Rhai::with(limits, |session| (functions::module(&objects, session), ()));
         Self { rhai, playbooks: actions::playbooks(&objects), objects, limits }
     }
 }

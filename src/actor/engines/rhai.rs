@@ -49,14 +49,19 @@ pub struct Rhai {
 impl Rhai {
     /// Loads the modules.
     pub fn new(limits: Limits) -> Self {
-        Self::with(limits, |_| Vec::new())
+        let session = Arc::new(Session::new(&limits));
+        Self::of(limits, session, None)
     }
 
-    /// Loads the modules, and some more.
-    pub(super) fn with(limits: Limits, more: impl FnOnce(&Arc<Session>) -> Vec<Module>) -> Self {
+    /// Loads the modules and one more, which is made with something for whoever asked for it.
+    pub(super) fn with<T>(limits: Limits, more: impl FnOnce(&Arc<Session>) -> (Module, T)) -> (Self, T) {
         let session = Arc::new(Session::new(&limits));
-        let ours =
-            [functions::module(&session)].into_iter().chain(more(&session)).map(Shared::from).collect();
+        let (module, made) = more(&session);
+        (Self::of(limits, session, Some(module)), made)
+    }
+
+    fn of(limits: Limits, session: Arc<Session>, more: Option<Module>) -> Self {
+        let ours = [functions::module(&session)].into_iter().chain(more).map(Shared::from).collect();
         Self { limits, standard: StandardPackage::new().as_shared_module(), ours, session }
     }
 

@@ -21,21 +21,21 @@ use crate::support::redis::PrivateRedis;
 use crate::support::wait::eventually;
 
 /// For facts that come at once on an idle machine.
-pub(super) const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 
-pub(super) struct Rig {
-    pub(super) redis: PrivateRedis,
-    pub(super) queue: RedisQueue,
+pub(crate) struct Rig {
+    pub(crate) redis: PrivateRedis,
+    pub(crate) queue: RedisQueue,
     dir: TempDir,
     lease: Duration,
 }
 
 impl Rig {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with_lease(Duration::from_secs(15)).await
     }
 
-    pub(super) async fn with_lease(lease: Duration) -> Self {
+    pub(crate) async fn with_lease(lease: Duration) -> Self {
         let redis = PrivateRedis::start().await;
         let config = RedisConfig { url: redis.url(), lease, ..RedisConfig::default() };
         let queue = RedisQueue::new(config).unwrap();
@@ -44,13 +44,22 @@ impl Rig {
     }
 
     /// Starts an actor; it takes jobs as soon as it is up.
-    pub(super) fn actor(&self, name: &str) -> Actor {
+    pub(crate) fn actor(&self, name: &str) -> Actor {
         self.actor_with(name, &[])
     }
 
-    pub(super) fn actor_with(&self, name: &str, flags: &[&str]) -> Actor {
+    pub(crate) fn actor_with(&self, name: &str, flags: &[&str]) -> Actor {
+        self.start_actor(env!("CARGO_BIN_EXE_osis_actor"), name, flags)
+    }
+
+    /// Starts an actor for the system functions.
+    pub(crate) fn sal_actor(&self, name: &str, flags: &[&str]) -> Actor {
+        self.start_actor(env!("CARGO_BIN_EXE_sal_actor"), name, flags)
+    }
+
+    fn start_actor(&self, program: &str, name: &str, flags: &[&str]) -> Actor {
         let log = self.dir.path().join(format!("{name}.log"));
-        let child = Command::new(env!("CARGO_BIN_EXE_osis_actor"))
+        let child = Command::new(program)
             .args(["--redis-url", &self.redis.url(), "--actor-id", name])
             .arg(format!("--lease={}ms", self.lease.as_millis()))
             .args(flags)
@@ -65,18 +74,18 @@ impl Rig {
     }
 
     /// An actor that is known to work.
-    pub(super) async fn ready_actor(&self, name: &str) -> Actor {
+    pub(crate) async fn ready_actor(&self, name: &str) -> Actor {
         let actor = self.actor(name);
         let finished = self.end_of(ping(Some(name))).await;
         assert!(matches!(finished.outcome, Outcome::Succeeded(_)), "{finished:?}");
         actor
     }
 
-    pub(super) async fn submit(&self, spec: JobSpec) -> (JobId, Completion) {
+    pub(crate) async fn submit(&self, spec: JobSpec) -> (JobId, Completion) {
         self.submit_all(vec![spec]).await.pop().unwrap()
     }
 
-    pub(super) async fn submit_all(&self, specs: Vec<JobSpec>) -> Vec<(JobId, Completion)> {
+    pub(crate) async fn submit_all(&self, specs: Vec<JobSpec>) -> Vec<(JobId, Completion)> {
         let jobs =
             specs.into_iter().map(|spec| Submission { id: JobId::mint(), spec, request: None, wanted: true });
         let submitted = self.queue.submit(jobs.collect()).await.unwrap();
@@ -87,12 +96,12 @@ impl Rig {
         taken.collect()
     }
 
-    pub(super) async fn end_of(&self, spec: JobSpec) -> Finished {
+    pub(crate) async fn end_of(&self, spec: JobSpec) -> Finished {
         let (id, completion) = self.submit(spec).await;
         end(&id, completion).await
     }
 
-    pub(super) async fn run(&self, text: &str) -> JobResult {
+    pub(crate) async fn run(&self, text: &str) -> JobResult {
         let finished = self.end_of(script(text)).await;
         match finished.outcome {
             Outcome::Succeeded(result) => result,
@@ -100,7 +109,7 @@ impl Rig {
         }
     }
 
-    pub(super) async fn error(&self, spec: JobSpec) -> JobError {
+    pub(crate) async fn error(&self, spec: JobSpec) -> JobError {
         let finished = self.end_of(spec).await;
         match finished.outcome {
             Outcome::Failed(error) => error,
@@ -108,11 +117,11 @@ impl Rig {
         }
     }
 
-    pub(super) async fn job(&self, id: &JobId) -> Job {
+    pub(crate) async fn job(&self, id: &JobId) -> Job {
         self.queue.get(id, JobView::Full).await.unwrap().unwrap()
     }
 
-    pub(super) async fn until_running(&self, id: &JobId) -> Job {
+    pub(crate) async fn until_running(&self, id: &JobId) -> Job {
         eventually("the job runs", SOON, || async {
             // The start of a job is reported a little later, so a record alone is no hurry.
             Some(self.job(id).await).filter(|job| job.state == JobState::Running && job.started_at.is_some())
@@ -121,41 +130,41 @@ impl Rig {
     }
 }
 
-pub(super) async fn end(id: &JobId, completion: Completion) -> Finished {
+pub(crate) async fn end(id: &JobId, completion: Completion) -> Finished {
     let finished = timeout(Duration::from_secs(60), completion.wait()).await;
     finished.unwrap_or_else(|_| panic!("job {id} does not end")).unwrap()
 }
 
-pub(super) fn script(text: &str) -> JobSpec {
+pub(crate) fn script(text: &str) -> JobSpec {
     JobSpec::new(ScriptType::OSIS, text)
 }
 
-pub(super) fn script_for(text: &str, run_timeout: Duration) -> JobSpec {
+pub(crate) fn script_for(text: &str, run_timeout: Duration) -> JobSpec {
     JobSpec { run_timeout, ..script(text) }
 }
 
-pub(super) fn ping(actor: Option<&str>) -> JobSpec {
+pub(crate) fn ping(actor: Option<&str>) -> JobSpec {
     let target_actor = actor.map(|name| ActorId::parse(name).unwrap());
     JobSpec { kind: JobKind::Ping, target_actor, ..script("ping") }
 }
 
 /// A running actor; killed when dropped, and its log shown when a test fails.
-pub(super) struct Actor {
+pub(crate) struct Actor {
     child: Child,
     log: PathBuf,
     name: String,
 }
 
 impl Actor {
-    pub(super) fn pid(&self) -> i32 {
+    pub(crate) fn pid(&self) -> i32 {
         i32::try_from(self.child.id()).unwrap()
     }
 
-    pub(super) fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.pid()), signal).unwrap();
     }
 
-    pub(super) async fn exit(&mut self) -> ExitStatus {
+    pub(crate) async fn exit(&mut self) -> ExitStatus {
         eventually("the actor exits", SOON, || {
             let status = self.child.try_wait().unwrap();
             async move { status }
@@ -163,17 +172,17 @@ impl Actor {
         .await
     }
 
-    pub(super) fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// Processes whose parent is the actor.
-    pub(super) fn children(&self) -> Vec<i32> {
+    pub(crate) fn children(&self) -> Vec<i32> {
         children_of(self.pid())
     }
 
     /// Its one engine host.
-    pub(super) async fn host(&self) -> i32 {
+    pub(crate) async fn host(&self) -> i32 {
         eventually("one engine host", SOON, || async {
             match self.children().as_slice() {
                 [host] => Some(*host),
@@ -198,7 +207,7 @@ impl Drop for Actor {
     }
 }
 
-pub(super) fn children_of(parent: i32) -> Vec<i32> {
+pub(crate) fn children_of(parent: i32) -> Vec<i32> {
     let mut children = Vec::new();
     for entry in fs::read_dir("/proc").unwrap().flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
@@ -216,7 +225,7 @@ pub(super) fn children_of(parent: i32) -> Vec<i32> {
     children
 }
 
-pub(super) fn is_alive(pid: i32) -> bool {
+pub(crate) fn is_alive(pid: i32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
     stat.is_ok_and(|stat| !stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z')))
 }

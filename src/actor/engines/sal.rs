@@ -1,0 +1,108 @@
+//! SAL scripts: Rhai with functions for files, commands, processes and texts.
+//!
+//! The functions have the names and the arguments of the crates `sal-os`, `sal-process` and `sal-text`, and are written
+//! anew: commands go through a shell and into the log of their job, end with its deadline, and leave nothing behind
+//! (neither processes nor a changed folder); what installs or downloads is off unless the actor's owner allows it. The list is
+//! `docs/sal.md`, which is made from what is registered here.
+
+mod book;
+mod command;
+mod files;
+mod find;
+mod network;
+mod packages;
+mod platform;
+mod processes;
+mod text;
+mod world;
+
+use std::ffi::OsString;
+use std::sync::Arc;
+
+use clap::Args;
+use nix::sys::prctl::set_child_subreaper;
+
+use crate::actor::engines::rhai::Rhai;
+use crate::actor::engines::{Engine, Limits, Script, Sink};
+use crate::actor::program::EngineFlags;
+use crate::actor::tree;
+use crate::domain::job::JobResult;
+use crate::ports::work_queue::AttemptError;
+use book::Book;
+use world::World;
+
+/// Runs SAL scripts.
+pub struct Sal {
+    rhai: Rhai,
+    world: Arc<World>,
+    reference: String,
+}
+
+/// What sal_actor can be told.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct SalFlags {
+    /// Lets scripts install, remove and download programs, and end processes that they have not started.
+    #[arg(long)]
+    pub allow_install: bool,
+}
+
+impl EngineFlags for SalFlags {
+    fn host_args(&self) -> Vec<OsString> {
+        self.allow_install.then(|| "--allow-install".into()).into_iter().collect()
+    }
+}
+
+impl Sal {
+    /// Loads the functions.
+    pub fn new(flags: &SalFlags, limits: Limits) -> Self {
+        let (rhai, (world, reference)) = Rhai::with(limits, |session| {
+            let world = Arc::new(World::new(session, limits, flags.allow_install));
+            let book = write(&world);
+            let reference = book.reference();
+            (book.module(), (world, reference))
+        });
+        Self { rhai, world, reference }
+    }
+
+    /// Every function with its signature and what it does, as a page in Markdown.
+    pub fn reference(&self) -> &str {
+        &self.reference
+    }
+}
+
+fn write(world: &Arc<World>) -> Book {
+    let mut book = Book::default();
+    command::write(&mut book, world);
+    processes::write(&mut book, world);
+    files::write(&mut book, world);
+    find::write(&mut book);
+    text::write(&mut book);
+    network::write(&mut book, world);
+    platform::write(&mut book);
+    packages::write(&mut book, world);
+    book
+}
+
+impl Engine for Sal {
+    const STARTS_PROCESSES: bool = true;
+
+    fn probe(&mut self) -> Result<String, String> {
+        // What a script's command leaves behind comes to this process, which ends it.
+        set_child_subreaper(true).map_err(|error| format!("cannot become the parent of orphans: {error}"))?;
+        self.world.look_around()?;
+        self.rhai.probe().map(|version| format!("sal on {version}"))
+    }
+
+    fn run(&mut self, script: &Script<'_>, sink: &Arc<dyn Sink>) -> Result<JobResult, AttemptError> {
+        self.world.set_env(script);
+        let ended = self.rhai.run(script, sink);
+        if self.world.has_spawned() && !tree::end_below_us() {
+            tracing::warn!("a script has left processes behind that do not end");
+        }
+        self.world.leave();
+        ended
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,340 @@
+//! Commands, through a shell.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rhai::{Dynamic, INT, ImmutableString, Map};
+use tokio::time::Instant;
+
+use super::book::Book;
+use super::world::{Called, World, failed};
+use crate::actor::engines::capture::Capture;
+use crate::actor::tree;
+use crate::ports::process_manager::LogStream;
+
+/// The shell.
+const BASH: &str = "/bin/bash";
+/// A longer command does not fit into the arguments of a process.
+const MAX_COMMAND: usize = 100 * 1024;
+/// Bytes of one line; a longer one is cut in several.
+const MAX_LINE: usize = 64 * 1024;
+/// How often deadline and end are looked for while nothing is written.
+const LOOK: Duration = Duration::from_millis(10);
+/// The same for `poll`.
+const LOOK_MS: u16 = 10;
+/// A process in the background may hold the pipes open; nobody waits for it longer than this.
+const AFTER_END: Duration = Duration::from_millis(250);
+/// What it goes on writing is read no longer than this.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// A command that is not run yet.
+#[derive(Debug, Clone)]
+pub(super) struct Builder {
+    text: ImmutableString,
+    options: Options,
+}
+
+/// How a command is run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Options {
+    /// What it writes does not go into the log.
+    pub(super) silent: bool,
+    /// An exit code other than 0 is no error.
+    pub(super) ignore_error: bool,
+    /// The command itself goes into the log.
+    pub(super) log: bool,
+    /// The shell stops at the first command that fails.
+    pub(super) strict: bool,
+}
+
+const SHELL: Options = Options { silent: false, ignore_error: false, log: false, strict: false };
+const RUN: Options = Options { strict: true, ..SHELL };
+
+pub(super) fn write(book: &mut Book, world: &Arc<World>) {
+    book.family(
+        "Commands",
+        "A result is a map with `stdout`, `stderr`, `code` and `success`. An exit code other than 0 throws, unless errors are \
+         ignored. `run` stops at the first line that fails (`bash -e`), `sh` goes on as shells do.",
+    );
+    let w = Arc::clone(world);
+    book.add("sh", &["command"], "Runs a command line in `/bin/bash -c`.", move |text: ImmutableString| {
+        execute(&w, &text, SHELL)
+    });
+    let w = Arc::clone(world);
+    let about = "The same with options: `#{silent: bool, ignore_error: bool, log: bool}`.";
+    book.add("sh", &["command", "options"], about, move |text: ImmutableString, options: Map| {
+        execute(&w, &text, from_map(SHELL, &options))
+    });
+    let about = "Prepares a command; `.execute()` runs it.";
+    book.add("run", &["command"], about, |text: ImmutableString| Builder { text, options: RUN });
+    let w = Arc::clone(world);
+    let about = "Runs a command with options: `#{silent: bool, die: bool, log: bool}`.";
+    book.add("run", &["command", "options"], about, move |text: ImmutableString, options: Map| {
+        execute(&w, &text, from_map(RUN, &options))
+    });
+    builder(book, world);
+    let w = Arc::clone(world);
+    book.add("run_command", &["command"], "Runs a command.", move |text: ImmutableString| {
+        execute(&w, &text, RUN)
+    });
+    let w = Arc::clone(world);
+    let about = "Runs a command and keeps what it writes out of the log.";
+    book.add("run_silent", &["command"], about, move |text: ImmutableString| {
+        execute(&w, &text, Options { silent: true, ..RUN })
+    });
+}
+
+fn builder(book: &mut Book, world: &Arc<World>) {
+    book.add("silent", &["command"], "Keeps what it writes out of the log.", |mut builder: Builder| {
+        builder.options.silent = true;
+        builder
+    });
+    book.add(
+        "ignore_error",
+        &["command"],
+        "An exit code other than 0 does not throw.",
+        |mut builder: Builder| {
+            builder.options.ignore_error = true;
+            builder
+        },
+    );
+    book.add("log", &["command"], "Writes the command itself into the log, too.", |mut builder: Builder| {
+        builder.options.log = true;
+        builder
+    });
+    let w = Arc::clone(world);
+    book.add("execute", &["command"], "Runs it.", move |builder: Builder| {
+        execute(&w, &builder.text, builder.options)
+    });
+}
+
+fn from_map(base: Options, map: &Map) -> Options {
+    let said = |name: &str| map.get(name).and_then(|value| value.as_bool().ok());
+    Options {
+        silent: said("silent").unwrap_or(base.silent),
+        ignore_error: said("ignore_error").or(said("die").map(|die| !die)).unwrap_or(base.ignore_error),
+        log: said("log").unwrap_or(base.log),
+        strict: base.strict,
+    }
+}
+
+/// Runs a command line in the shell.
+fn execute(world: &World, text: &str, options: Options) -> Called<Map> {
+    if text.len() > MAX_COMMAND {
+        let message = format!("a command has at most {MAX_COMMAND} bytes: write it to a file and run that");
+        return Err(message.into());
+    }
+    if options.log {
+        world.session.print(&format!("$ {text}"));
+    }
+    let mut command = Command::new(BASH);
+    if options.strict {
+        command.arg("-e");
+    }
+    command.arg("-c").arg(text);
+    let title = text.lines().next().unwrap_or_default();
+    let title: String = title.chars().take(80).collect();
+    run(world, command, &title, options)
+}
+
+/// Runs a program with arguments of its own.
+pub(super) fn program(world: &World, name: &str, args: &[&str]) -> Called<Map> {
+    let mut command = Command::new(name);
+    command.args(args);
+    run(world, command, name, RUN)
+}
+
+/// The same for a program that is only asked something: nothing of it is logged.
+pub(super) fn ask(world: &World, name: &str, args: &[&str]) -> Called<Map> {
+    let mut command = Command::new(name);
+    command.args(args);
+    run(world, command, name, Options { silent: true, ..RUN })
+}
+
+fn run(world: &World, mut command: Command, title: &str, options: Options) -> Called<Map> {
+    command.env_clear().envs(world.env());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    world.note_spawn();
+    let mut child = command.spawn().map_err(|error| failed(title, &error))?;
+    let mut pipes: Vec<Pipe> = [
+        Pipe::new(LogStream::Stdout, child.stdout.take()),
+        Pipe::new(LogStream::Stderr, child.stderr.take()),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let mut written = Written::new(world, options);
+    let status =
+        follow(world, &mut child, &mut pipes, &mut written).map_err(|error| failed(title, &error))?;
+    let Some(status) = status else {
+        // Whatever else it has started ends with the job.
+        tree::below(i32::try_from(child.id()).unwrap_or(i32::MAX))
+            .iter()
+            .for_each(|process| tree::end(process.pid));
+        drop(child.kill());
+        drop(child.wait());
+        return Err(World::over());
+    };
+    written.result(title, status)
+}
+
+/// Takes what a command writes until it has ended; None when the job is over first.
+fn follow(
+    world: &World,
+    child: &mut Child,
+    pipes: &mut Vec<Pipe>,
+    written: &mut Written<'_>,
+) -> io::Result<Option<ExitStatus>> {
+    let mut ended: Option<(ExitStatus, Instant)> = None;
+    let mut pause = Duration::from_micros(200);
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let mut patience = LAST_WORDS;
+        if pipes.is_empty() {
+            if let Some(status) = child.try_wait()? {
+                return Ok(Some(status));
+            }
+            // It has closed its output and goes on, or has not quite ended yet.
+            wait(pause);
+            pause = (pause * 2).min(LOOK);
+        } else if !read_some(pipes, &mut buffer, written) {
+            patience = AFTER_END;
+        }
+        if world.session.is_over() {
+            return Ok(None);
+        }
+        if ended.is_none() {
+            ended = child.try_wait()?.map(|status| (status, Instant::now()));
+        }
+        if let Some((status, at)) = ended
+            && at.elapsed() > patience
+        {
+            return Ok(Some(status));
+        }
+    }
+}
+
+/// What a command writes, on its way in.
+struct Pipe {
+    stream: LogStream,
+    file: File,
+    /// A line that has not ended.
+    open: Vec<u8>,
+}
+
+impl Pipe {
+    fn new(stream: LogStream, end: Option<impl Into<OwnedFd>>) -> Option<Self> {
+        end.map(|end| Self { stream, file: File::from(end.into()), open: Vec::new() })
+    }
+
+    fn take(&mut self, mut bytes: &[u8], written: &mut Written<'_>) {
+        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+            let (line, rest) = bytes.split_at(end + 1);
+            self.open.extend_from_slice(line);
+            written.take(self.stream, &self.open);
+            self.open.clear();
+            bytes = rest;
+        }
+        self.open.extend_from_slice(bytes);
+        if self.open.len() >= MAX_LINE {
+            written.take(self.stream, &self.open);
+            self.open.clear();
+        }
+    }
+}
+
+/// Reads what is there, and waits a moment if there is nothing; false when nothing came.
+fn read_some(pipes: &mut Vec<Pipe>, buffer: &mut [u8], written: &mut Written<'_>) -> bool {
+    let mut ready: Vec<PollFd<'_>> =
+        pipes.iter().map(|pipe| PollFd::new(pipe.file.as_fd(), PollFlags::POLLIN)).collect();
+    // A signal is no reason to stop.
+    let count = poll(&mut ready, PollTimeout::from(LOOK_MS)).unwrap_or(0);
+    let ready: Vec<bool> = ready.iter().map(|fd| count > 0 && fd.any() == Some(true)).collect();
+    let mut at = 0;
+    pipes.retain_mut(|pipe| {
+        at += 1;
+        if ready.get(at - 1) != Some(&true) {
+            return true;
+        }
+        match pipe.file.read(buffer) {
+            Ok(count @ 1..) => {
+                pipe.take(buffer.get(..count).unwrap_or_default(), written);
+                true
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => true,
+            Ok(0) | Err(_) => {
+                written.take(pipe.stream, &pipe.open);
+                false
+            }
+        }
+    });
+    count > 0
+}
+
+#[expect(clippy::disallowed_methods, reason = "a script's own thread may block; there is no runtime here")]
+fn wait(time: Duration) {
+    std::thread::sleep(time);
+}
+
+/// What a command has written.
+struct Written<'a> {
+    world: &'a World,
+    options: Options,
+    out: Capture,
+    err: Capture,
+    last: String,
+}
+
+impl<'a> Written<'a> {
+    fn new(world: &'a World, options: Options) -> Self {
+        let limit = world.limits.output;
+        Self { world, options, out: Capture::new(limit), err: Capture::new(limit), last: String::new() }
+    }
+
+    fn take(&mut self, stream: LogStream, line: &[u8]) {
+        if line.is_empty() {
+            return;
+        }
+        let text = String::from_utf8_lossy(line);
+        let shown = text.trim_end_matches(['\n', '\r']);
+        match stream {
+            LogStream::Stdout => {
+                self.out.push(&text);
+                if !self.options.silent {
+                    self.world.session.print(shown);
+                }
+            }
+            LogStream::Stderr => {
+                self.err.push(&text);
+                if !shown.is_empty() {
+                    shown.clone_into(&mut self.last);
+                }
+                if !self.options.silent {
+                    self.world.session.print_error(shown);
+                }
+            }
+        }
+    }
+
+    fn result(self, title: &str, status: ExitStatus) -> Called<Map> {
+        // As shells say it: 128 and the signal.
+        let code = status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(-1);
+        if code != 0 && !self.options.ignore_error {
+            let why = if self.last.is_empty() { String::new() } else { format!(": {}", self.last) };
+            return Err(failed(title, &format!("exit code {code}{why}")));
+        }
+        let pairs: [(&str, Dynamic); 4] = [
+            ("stdout", self.out.text().into()),
+            ("stderr", self.err.text().into()),
+            ("code", INT::from(code).into()),
+            ("success", (code == 0).into()),
+        ];
+        Ok(pairs.into_iter().map(|(name, value)| (name.into(), value)).collect())
+    }
+}

@@ -1,0 +1,117 @@
+//! What installs and downloads; off unless the actor's owner allows it.
+
+use std::sync::Arc;
+
+use rhai::{Array, Dynamic, INT, ImmutableString, Map};
+
+use super::book::Book;
+use super::command::{ask, program};
+use super::files::read;
+use super::processes::find_command;
+use super::world::{Called, World, failed, fine};
+
+pub(super) fn write(book: &mut Book, world: &Arc<World>) {
+    book.family(
+        "Packages",
+        "With the tools of Debian and Ubuntu. The first three only look; the others throw `disabled by policy` unless the actor \
+         was started with `--allow-install`.",
+    );
+    book.add(
+        "package_platform",
+        &[],
+        "The name of the system, such as `debian`; `unknown` if it has none.",
+        || {
+            let text = read("/etc/os-release").unwrap_or_default();
+            let id = text.lines().find_map(|line| line.strip_prefix("ID="));
+            id.map_or("unknown", |id| id.trim_matches('"')).to_owned()
+        },
+    );
+    let w = Arc::clone(world);
+    book.add("package_list", &[], "The names of all installed packages.", move || {
+        lines(&ask(&w, need("dpkg-query")?, &["-W", "-f", "${binary:Package}\n"])?)
+    });
+    let w = Arc::clone(world);
+    let about = "True if a package is installed.";
+    book.add("package_is_installed", &["package"], about, move |package: ImmutableString| {
+        let status = ask(&w, need("dpkg-query")?, &["-W", "-f", "${db:Status-Status}", "--", &package]);
+        fine(status.is_ok_and(|result| text(&result, "stdout").trim() == "installed"))
+    });
+    installing(book, world);
+    downloading(book, world);
+}
+
+fn installing(book: &mut Book, world: &Arc<World>) {
+    let apt: [(&str, &str, &'static [&'static str]); 2] = [
+        ("package_install", "Installs a package.", &["install", "-y", "--"]),
+        ("package_remove", "Removes a package.", &["remove", "-y", "--"]),
+    ];
+    for (name, about, args) in apt {
+        let w = Arc::clone(world);
+        book.add(name, &["package"], about, move |package: ImmutableString| {
+            w.allow_install()?;
+            let args: Vec<&str> = args.iter().copied().chain([package.as_str()]).collect();
+            program(&w, need("apt-get")?, &args)
+        });
+    }
+    for (name, about, word) in [
+        ("package_update", "Reads anew which packages there are.", "update"),
+        ("package_upgrade", "Brings all packages up to date.", "upgrade"),
+    ] {
+        let w = Arc::clone(world);
+        book.add(name, &[], about, move || {
+            w.allow_install()?;
+            program(&w, need("apt-get")?, &[word, "-y"])
+        });
+    }
+    let w = Arc::clone(world);
+    book.add("copy_bin", &["path"], "Copies a program to `/usr/local/bin`.", move |path: ImmutableString| {
+        w.allow_install()?;
+        program(&w, "install", &["-m", "755", "--", &path, "/usr/local/bin/"])
+    });
+}
+
+fn downloading(book: &mut Book, world: &Arc<World>) {
+    for (name, about) in [
+        ("download", "Downloads to a folder; throws when it is smaller than so many KiB."),
+        ("download_file", "Downloads to a file; throws when it is smaller than so many KiB."),
+    ] {
+        let w = Arc::clone(world);
+        let params = ["url", "destination", "min_size_kb"];
+        book.add(name, &params, about, move |url: ImmutableString, to: ImmutableString, least: INT| {
+            w.allow_install()?;
+            let to = match (name, url.rsplit('/').next()) {
+                ("download", Some(file)) if !file.is_empty() => format!("{to}/{file}"),
+                _ => to.to_string(),
+            };
+            program(&w, need("curl")?, &["-fsSL", "--create-dirs", "-o", &to, "--", &url])?;
+            let size = std::fs::metadata(&to).map_err(|error| failed(&to, &error))?.len() / 1024;
+            match INT::try_from(size).is_ok_and(|size| size >= least) {
+                true => Ok(to),
+                false => Err(failed(&to, &format!("has {size} KiB, fewer than {least}"))),
+            }
+        });
+    }
+    let w = Arc::clone(world);
+    let about = "Downloads a Debian package and installs it; throws when it is smaller than so many KiB.";
+    book.add("download_install", &["url", "min_size_kb"], about, move |url: ImmutableString, least: INT| {
+        w.allow_install()?;
+        let script = "set -e; f=$(mktemp --suffix=.deb); curl -fsSL -o \"$f\" -- \"$1\"; \
+                      test $(($(stat -c %s \"$f\") / 1024)) -ge \"$2\"; dpkg -i -- \"$f\"; rm -f -- \"$f\"";
+        program(&w, "/bin/bash", &["-c", script, "download_install", &url, &least.to_string()])
+    });
+}
+
+fn need(command: &'static str) -> Called<&'static str> {
+    match find_command(command) {
+        Some(_) => Ok(command),
+        None => Err(failed(command, &"is not on this machine")),
+    }
+}
+
+fn text(result: &Map, name: &str) -> String {
+    result.get(name).cloned().and_then(|text| text.into_string().ok()).unwrap_or_default()
+}
+
+fn lines(result: &Map) -> Called<Array> {
+    Ok(text(result, "stdout").lines().map(|line| Dynamic::from(line.to_owned())).collect())
+}

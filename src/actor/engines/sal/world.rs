@@ -1,0 +1,121 @@
+//! What the functions of a script share.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use rhai::{Dynamic, EvalAltResult, Position};
+
+use crate::actor::engines::rhai::session::{Session, timeout_token};
+use crate::actor::engines::{Limits, Script};
+
+/// Where commands are looked for.
+pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What a function answers with, or throws.
+pub(super) type Called<T> = Result<T, Box<EvalAltResult>>;
+
+/// The job that runs, and what it may do.
+pub(super) struct World {
+    pub(super) session: Arc<Session>,
+    pub(super) limits: Limits,
+    /// Scripts may install and download.
+    pub(super) installs: bool,
+    /// Where every job starts.
+    home: OnceLock<PathBuf>,
+    env: Mutex<Vec<(String, String)>>,
+    spawned: AtomicBool,
+    moved: AtomicBool,
+}
+
+impl World {
+    pub(super) fn new(session: &Arc<Session>, limits: Limits, installs: bool) -> Self {
+        Self {
+            session: Arc::clone(session),
+            limits,
+            installs,
+            home: OnceLock::new(),
+            env: Mutex::default(),
+            spawned: AtomicBool::new(false),
+            moved: AtomicBool::new(false),
+        }
+    }
+
+    /// Remembers where jobs start.
+    pub(super) fn look_around(&self) -> Result<(), String> {
+        let here = std::env::current_dir().map_err(|error| format!("the working folder: {error}"))?;
+        drop(self.home.set(here));
+        Ok(())
+    }
+
+    /// Takes the environment of a job.
+    pub(super) fn set_env(&self, script: &Script<'_>) {
+        let home = self.home.get().map(|home| home.display().to_string()).unwrap_or_default();
+        let ours = [("PATH", PATH), ("HOME", &home), ("LANG", "C.UTF-8")];
+        let about = [
+            ("HERO_JOB_ID", script.job_id),
+            ("HERO_CALLER_ID", script.caller_id),
+            ("HERO_CONTEXT_ID", script.context_id),
+            ("HERO_ACTOR_ID", script.actor_id),
+        ];
+        let all = ours.into_iter().chain(script.env.iter().copied()).chain(about);
+        let all = all.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        *self.env.lock().unwrap_or_else(PoisonError::into_inner) = all;
+    }
+
+    /// The environment of commands.
+    pub(super) fn env(&self) -> Vec<(String, String)> {
+        self.env.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Goes to another folder until the job ends.
+    pub(super) fn move_to(&self, folder: &str) -> std::io::Result<()> {
+        self.moved.store(true, Ordering::Relaxed);
+        std::env::set_current_dir(folder)
+    }
+
+    /// A process is about to be started.
+    pub(super) fn note_spawn(&self) {
+        self.spawned.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_spawned(&self) -> bool {
+        self.spawned.load(Ordering::Relaxed)
+    }
+
+    /// Undoes what a job has changed here.
+    pub(super) fn leave(&self) {
+        self.spawned.store(false, Ordering::Relaxed);
+        self.env.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        if self.moved.swap(false, Ordering::Relaxed)
+            && let Some(home) = self.home.get()
+            && let Err(error) = std::env::set_current_dir(home)
+        {
+            tracing::warn!(%error, "could not go back to the working folder");
+        }
+    }
+
+    /// Refuses what only the actor's owner can allow.
+    pub(super) fn allow_install(&self) -> Called<()> {
+        match self.installs {
+            true => Ok(()),
+            false => Err("disabled by policy: start sal_actor with --allow-install".into()),
+        }
+    }
+
+    /// What stops a script at its deadline; it cannot be caught.
+    pub(super) fn over() -> Box<EvalAltResult> {
+        EvalAltResult::ErrorTerminated(timeout_token(), Position::NONE).into()
+    }
+}
+
+/// An error with what was being done.
+pub(super) fn failed(what: &str, error: &dyn std::fmt::Display) -> Box<EvalAltResult> {
+    let message: Dynamic = format!("{what}: {error}").into();
+    EvalAltResult::ErrorRuntime(message, Position::NONE).into()
+}
+
+/// An answer whose error has a type, where nothing else says which.
+pub(super) fn fine<T>(value: T) -> Called<T> {
+    Ok(value)
+}

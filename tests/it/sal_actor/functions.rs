@@ -1,0 +1,101 @@
+//! Each family of functions, really used.
+
+use hero_supervisor::domain::job::{JobErrorKind, Outcome};
+
+use super::{error, script, text};
+use crate::osis_actor::rig::Rig;
+
+#[tokio::test]
+async fn files_are_made_found_copied_moved_and_deleted() {
+    let rig = Rig::start().await;
+    let _actor = rig.sal_actor("sal_actor_0", &[]);
+    let dir = tempfile::tempdir().unwrap();
+    let source = r##"
+        let d = ENV.DIR;
+        mkdir(d + "/a/b");
+        file_write(d + "/a/one.txt", "grüße");
+        file_write(d + "/a/b/two.txt", "2");
+        file_write_append(d + "/a/one.txt", " 🦀");
+        copy(d + "/a", d + "/copy");
+        mkdir(d + "/into");
+        copy(d + "/a/*.txt", d + "/into");
+        mv(d + "/into/one.txt", d + "/into/moved.txt");
+        let found = find_files(d, "*.txt").map(|path| path.sub_string(d.len()));
+        file_write(d + "/run.sh", "#!/bin/sh\necho ran");
+        chmod_exec(d + "/run.sh");
+        delete(d + "/copy");
+        delete(d + "/copy");
+        chdir(d + "/a");
+        [file_read(d + "/a/one.txt"), file_size(d + "/a/one.txt"), found, find_dir(d, "b*") == d + "/a/b",
+            find_dirs(d, "?").len(), exist(d + "/copy"), sh("../run.sh").stdout, file_read("b/two.txt")]
+    "##;
+    let mut spec = script(source);
+    spec.env.insert("DIR".to_owned(), dir.path().display().to_string());
+    let Outcome::Succeeded(result) = rig.end_of(spec).await.outcome else { panic!("it fails") };
+    let found = r#"["/a/b/two.txt","/a/one.txt","/copy/b/two.txt","/copy/one.txt","/into/moved.txt"]"#;
+    assert_eq!(result.text, format!(r#"["grüße 🦀",12,{found},true,2,false,"ran\n","2"]"#));
+    for source in
+        ["file_read(\"/nowhere\")", "copy(\"/nowhere\", \"/tmp/x\")", "find_file(\"/nowhere\", \"x\")"]
+    {
+        let error = error(&rig, script(source)).await;
+        assert_eq!((error.kind, error.line), (JobErrorKind::ScriptError, Some(1)));
+        assert!(error.message.starts_with("/nowhere: "), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn commands_have_exit_codes_and_their_output_is_in_order() {
+    let rig = Rig::start().await;
+    let _actor = rig.sal_actor("sal_actor_0", &[]);
+    let lines: String = (0..300).map(|number| format!("{number}\n")).collect();
+    let printed =
+        text(&rig, "print(\"first\"); sh(\"for i in $(seq 0 299); do echo $i; done\"); print(\"last\");")
+            .await;
+    assert_eq!(printed, format!("first\n{lines}last"));
+    assert_eq!(text(&rig, "sh(\"exit 7\", #{ignore_error: true}).code").await, "7");
+    let error = error(&rig, script("print(\"x\");\n sh(\"echo broken >&2; exit 9\")")).await;
+    assert_eq!((error.kind, error.line), (JobErrorKind::ScriptError, Some(2)));
+    assert!(error.message.ends_with("exit code 9: broken"), "{error:?}");
+    assert_eq!(error.log_tail, ["x", "broken"]);
+    let env = text(&rig, "sh(\"env | sort | cut -d= -f1\").stdout").await;
+    let known = [
+        "HERO_ACTOR_ID",
+        "HERO_CALLER_ID",
+        "HERO_CONTEXT_ID",
+        "HERO_JOB_ID",
+        "HOME",
+        "LANG",
+        "PATH",
+        "PWD",
+        "SHLVL",
+        "_",
+    ];
+    assert!(env.lines().all(|name| known.contains(&name)), "{env}");
+}
+
+#[tokio::test]
+async fn processes_texts_network_and_machine_are_seen() {
+    let rig = Rig::start().await;
+    let _actor = rig.sal_actor("sal_actor_0", &[]);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    for (source, expected) in [
+        ("sh(\"sleep 321 &\"); let p = process_get(\"sleep 321\"); [p.pid > 0, p.name, p.memory > 0.0, kill(\"sleep 321\")]".to_owned(),
+            r#"[true,"sleep 321",true,1]"#),
+        ("process_list(\"\").len() > 3".to_owned(), "true"),
+        ("[which(\"sh\") != \"\", which(\"no-such-command\")]".to_owned(), r#"[true,""]"#),
+        ("cmd_ensure_exists(\"sh, cat\").len() > 0".to_owned(), "true"),
+        (format!("[tcp_check(\"127.0.0.1\", {port}), tcp_check(\"127.0.0.1\", 1)]"), "[true,false]"),
+        ("[platform_is_linux(), platform_is_osx()]".to_owned(), "[true,false]"),
+        ("package_is_installed(\"no-such-package\")".to_owned(), "false"),
+        ("let t = \"/tmp/hero-\" + ENV.HERO_JOB_ID; file_write(t, \"{% for x in xs %}{{ x }},{% endfor %}{{ n + 1 }} {{ m.k }}\\n\"); \
+          let r = template_builder_open(t).add_var(\"xs\", [1, \"b\"]).add_vars(#{n: 6, m: #{k: true}}).render(); delete(t); r".to_owned(), "1,b,7 true\n"),
+    ] {
+        assert_eq!(text(&rig, &source).await, expected, "{source}");
+    }
+    let refused = error(&rig, script("package_install(\"cowsay\")")).await;
+    assert_eq!(refused.message, "disabled by policy: start sal_actor with --allow-install");
+    let refused = error(&rig, script("kill(\"redis-server\") + 1; process_get(\"no such process\")")).await;
+    assert!(refused.message.contains("0 processes match"), "{refused:?}");
+    assert_eq!(text(&rig, "1").await, "1", "nobody else's process was ended");
+}

@@ -1,0 +1,111 @@
+//! What a job leaves behind: nothing.
+
+use std::time::Duration;
+
+use hero_supervisor::domain::job::{JobErrorKind, JobSpec, Outcome};
+use hero_supervisor::ports::job_queue::JobQueue;
+use nix::sys::signal::Signal;
+use tokio::time::Instant;
+
+use super::{error, script, text};
+use crate::osis_actor::rig::{Rig, SOON, end};
+use crate::support::wait::eventually;
+
+/// True while a process with this command line lives.
+fn lives(line: &str) -> bool {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let lines = entries.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    lines.into_iter().any(|bytes| String::from_utf8_lossy(&bytes).replace('\0', " ").trim_end() == line)
+}
+
+async fn gone(line: &str) {
+    eventually(&format!("{line} is gone"), SOON, || async { (!lives(line)).then_some(()) }).await;
+}
+
+#[tokio::test]
+async fn processes_in_the_background_end_with_their_job() {
+    let rig = Rig::start().await;
+    let _actor = rig.sal_actor("sal_actor_0", &["--concurrency=1"]);
+    // One in the group of its host, one that has left it, and one below that.
+    let source = "sh(\"sleep 7001 & setsid sleep 7002 & setsid bash -c 'sleep 7003 & sleep 7004' & sleep 0.3; echo ok\").stdout";
+    assert_eq!(text(&rig, source).await, "ok\n");
+    for number in 7001..=7004 {
+        assert!(!lives(&format!("sleep {number}")), "{number}");
+    }
+    assert_eq!(text(&rig, "sh(\"echo next\").stdout").await, "next\n");
+}
+
+#[tokio::test]
+async fn a_cancelled_job_takes_its_processes_with_it() {
+    let rig = Rig::start().await;
+    let _actor = rig.sal_actor("sal_actor_0", &["--concurrency=1"]);
+    let source = "sh(\"sleep 7011 & setsid bash -c 'trap : TERM; sleep 7012; sleep 7013' & sleep 7014\")";
+    let (id, completion) = rig.submit(script(source)).await;
+    eventually("they run", SOON, || async { (lives("sleep 7012") && lives("sleep 7014")).then_some(()) })
+        .await;
+    rig.queue.cancel(&id, "not wanted").await.unwrap();
+    assert!(matches!(end(&id, completion).await.outcome, Outcome::Cancelled(_)));
+    for number in 7011..=7014 {
+        gone(&format!("sleep {number}")).await;
+    }
+    assert_eq!(text(&rig, "sh(\"echo next\").stdout").await, "next\n");
+}
+
+#[tokio::test]
+async fn processes_die_with_their_actor() {
+    let rig = Rig::start().await;
+    let mut actor = rig.sal_actor("sal_actor_0", &["--concurrency=1"]);
+    let (_id, _completion) = rig.submit(script("sh(\"sleep 7021 & sleep 7022\")")).await;
+    eventually("they run", SOON, || async { (lives("sleep 7021") && lives("sleep 7022")).then_some(()) })
+        .await;
+    actor.signal(Signal::SIGKILL);
+    actor.exit().await;
+    gone("sleep 7021").await;
+    gone("sleep 7022").await;
+}
+
+#[tokio::test]
+async fn a_native_sleep_ends_at_the_timeout_within_a_tenth() {
+    let rig = Rig::start().await;
+    let _actor = rig.sal_actor("sal_actor_0", &["--concurrency=1"]);
+    assert_eq!(text(&rig, "1").await, "1");
+    for source in
+        ["sh(\"sleep 7031\")", "sh(\"exec >&- 2>&-; sleep 7032\")", "sh(\"trap '' TERM; sleep 7033\")"]
+    {
+        let begun = Instant::now();
+        let failed = error(&rig, JobSpec { run_timeout: Duration::from_secs(3), ..script(source) }).await;
+        let took = begun.elapsed().as_secs_f64();
+        assert_eq!(failed.kind, JobErrorKind::RunTimeout, "{source}: {failed:?}");
+        // A tenth, and what a busy machine needs.
+        assert!((3.0..3.3 + 1.0).contains(&took), "{source}: {took}");
+    }
+    for number in 7031..=7033 {
+        gone(&format!("sleep {number}")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_changed_folder_does_not_reach_the_next_job() {
+    let rig = Rig::start().await;
+    let _actor = rig.sal_actor("sal_actor_0", &["--concurrency=1"]);
+    let before = text(&rig, "sh(\"pwd\").stdout").await;
+    assert_eq!(text(&rig, "chdir(\"/usr\"); sh(\"pwd\").stdout").await, "/usr\n");
+    assert_eq!(text(&rig, "sh(\"pwd\").stdout").await, before);
+    drop(error(&rig, script("chdir(\"/usr\"); throw 1")).await);
+    assert_eq!(text(&rig, "sh(\"pwd\").stdout").await, before);
+}
+
+#[tokio::test]
+async fn what_breaks_the_engine_costs_one_job() {
+    let rig = Rig::start().await;
+    let _actor = rig.sal_actor("sal_actor_0", &["--concurrency=1", "--max-memory=256MiB"]);
+    for source in [
+        "const E = #{a: 1}; E.b = 2;",
+        "sh(\"kill -9 $PPID\")",
+        "let s = \"x\"; for i in 0..23 { s += s; } let a = []; loop { a.push(s + a.len()); }",
+        "sh(\"exit 1\")",
+    ] {
+        drop(rig.end_of(script(source)).await);
+        assert_eq!(text(&rig, "sh(\"echo $((6 * 7))\").stdout").await, "42\n", "after {source}");
+    }
+}
