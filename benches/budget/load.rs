@@ -61,16 +61,35 @@ pub(crate) async fn connect(address: &str) -> SupervisorClient<Channel> {
 }
 
 fn noop() -> JobSpec {
-    JobSpec { script_type: ScriptType::Osis.into(), script: "40+2".to_owned(), ..JobSpec::default() }
+    script(ScriptType::Osis, "40+2")
+}
+
+fn script(script_type: ScriptType, text: &str) -> JobSpec {
+    JobSpec { script_type: script_type.into(), script: text.to_owned(), ..JobSpec::default() }
 }
 
 fn run_request() -> RunJobRequest {
-    let max_wait = Some(prost_types::Duration { seconds: 120, nanos: 0 });
-    RunJobRequest { job: Some(noop()), max_wait, ..RunJobRequest::default() }
+    run_request_of(noop())
 }
 
-/// `callers` callers, each one job after the other, for `span` (at least one job each).
+fn run_request_of(job: JobSpec) -> RunJobRequest {
+    let max_wait = Some(prost_types::Duration { seconds: 120, nanos: 0 });
+    RunJobRequest { job: Some(job), max_wait, ..RunJobRequest::default() }
+}
+
+/// `callers` callers, each one no-op OSIS job after the other, for `span` (at least one job each).
 pub(crate) async fn run_jobs(client: SupervisorClient<Channel>, callers: usize, span: Duration) -> Latencies {
+    run_scripts(client, ScriptType::Osis, "40+2", callers, span).await
+}
+
+/// The same with another script.
+pub(crate) async fn run_scripts(
+    client: SupervisorClient<Channel>,
+    script_type: ScriptType,
+    text: &str,
+    callers: usize,
+    span: Duration,
+) -> Latencies {
     let begun = Instant::now();
     let each = (0..callers).map(|_| {
         let mut client = client.clone();
@@ -78,7 +97,8 @@ pub(crate) async fn run_jobs(client: SupervisorClient<Channel>, callers: usize, 
             let mut latencies = Vec::new();
             loop {
                 let sent = Instant::now();
-                let answer = client.run_job(run_request()).await.unwrap().into_inner();
+                let request = run_request_of(script(script_type, text));
+                let answer = client.run_job(request).await.unwrap().into_inner();
                 latencies.push(sent.elapsed());
                 let job = answer.job.unwrap();
                 assert_eq!(job.state(), job::State::Succeeded, "{:?}", job.error);

@@ -15,6 +15,7 @@ mod stage;
 
 use std::time::Duration;
 
+use hero_supervisor::grpc::proto::ScriptType;
 use load::Latencies;
 use stage::Stage;
 
@@ -45,6 +46,9 @@ async fn measure(wanted: &str) {
     println!("|---|---|---|");
     if is_wanted("run") {
         run_rows().await;
+    }
+    if is_wanted("sal") {
+        sal_rows().await;
     }
     if is_wanted("drain") {
         drain_row().await;
@@ -90,6 +94,25 @@ async fn run_rows() {
                 echo_many.per_second() / many.per_second()
             ),
         );
+    }
+}
+
+async fn sal_rows() {
+    const HOSTS: usize = 4;
+    let stage = Stage::start(&[]).await;
+    let _actor = stage.start_sal_actor("bench_sal", HOSTS).await;
+    let client = load::connect(stage.tcp_address()).await;
+    for (what, text, callers) in [
+        ("no-op SAL, one at a time", "40+2", 1),
+        ("no-op SAL, 64 at once", "40+2", 64),
+        ("SAL with one shell command, one at a time", "sh(\"true\")", 1),
+    ] {
+        let run =
+            || load::run_scripts(client.clone(), ScriptType::Sal, text, callers, Duration::from_secs(2));
+        let measured = median(ROUNDS, run).await;
+        let (p50, p99) = (measured.millis(50.0), measured.millis(99.0));
+        let measured = format!("{} jobs/s, p50 {p50} ms, p99 {p99} ms", measured.rate());
+        row(&format!("RunJob {what}, {HOSTS} hosts, TCP"), &measured, "");
     }
 }
 

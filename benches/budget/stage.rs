@@ -99,6 +99,17 @@ impl Stage {
         actor
     }
 
+    /// An actor for system functions with so many hosts; returns once it takes jobs.
+    pub(crate) async fn start_sal_actor(&self, id: &str, hosts: usize) -> Process {
+        let mut actor = Command::new(env!("CARGO_BIN_EXE_sal_actor"));
+        actor.args(["--redis-url", &self.redis_url, "--actor-id", id, "--concurrency", &hosts.to_string()]);
+        let actor = Process::start(actor.env("RUST_LOG", "warn").stdout(Stdio::null()));
+        let client = crate::load::connect(self.tcp_address()).await;
+        let sal = hero_supervisor::grpc::proto::ScriptType::Sal;
+        crate::load::run_scripts(client, sal, "1", 1, Duration::from_millis(1)).await;
+        actor
+    }
+
     /// The same, without waiting for it.
     pub(crate) fn exec_osis_actor(&self, id: &str) -> Process {
         let mut actor = Command::new(env!("CARGO_BIN_EXE_osis_actor"));
