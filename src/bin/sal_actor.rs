@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use hero_supervisor::ScriptType;
-use hero_supervisor::actor::engines::sal::{Sal, SalFlags};
+use hero_supervisor::actor::engines::sal::Sal;
 use hero_supervisor::actor::program::{Concurrency, Program};
 
 fn main() -> ExitCode {
