@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +31,9 @@ use crate::adapters::program_files::ProgramFiles;
 use crate::adapters::system_clock::SystemClock;
 use crate::config::{Config, ListenAddr};
 use crate::domain::actor::ActorConfig;
-use crate::domain::event::Events;
+use crate::domain::event::writer::write_events;
+use crate::domain::event::{Event, Events, Source, What};
+use crate::domain::id::NodeName;
 use crate::domain::lifecycle::{ActorLifecycleManager, ActorSelector, Parts, StopOptions};
 use crate::domain::supervisor::{JobDefaults, Supervisor};
 use crate::error::SupervisorError;
@@ -120,6 +123,8 @@ pub struct App {
     processes: Arc<dyn ProcessManager>,
     lifecycle: ActorLifecycleManager,
     server: GrpcServer,
+    events: Events,
+    to_write: mpsc::Receiver<Event>,
 }
 
 impl App {
@@ -150,6 +155,7 @@ impl App {
         let (supervisor, store) =
             parts::supervisor(redis, JobDefaults::default()).map_err(AppError::Redis)?;
         let processes = parts::process_manager(&config);
+        let (events, to_write) = Events::channel();
         let lifecycle = ActorLifecycleManager::new(Parts {
             supervisor: supervisor.clone(),
             processes: Arc::clone(&processes),
@@ -157,7 +163,7 @@ impl App {
             programs: Arc::new(ProgramFiles),
             node: config.node.clone(),
             initial: setup.actors.clone(),
-            events: Events::discard(),
+            events: events.clone(),
         });
         let info = ServerInfo { dev: setup.dev, ..ServerInfo::new(config.node.clone(), SystemClock.now()) };
         let server = GrpcServer::new(supervisor.clone(), lifecycle.clone(), info, config.drain_delay);
@@ -172,6 +178,8 @@ impl App {
             processes,
             lifecycle,
             server,
+            events,
+            to_write,
         })
     }
 
@@ -206,6 +214,13 @@ impl App {
             tasks.spawn(metrics::serve(listener, handle, readings));
         }
         tasks.spawn(file_actors::apply(self.lifecycle.clone(), self.setup.file.clone()));
+        let node = self.config.node.clone();
+        tasks.spawn(tell_of_server(self.events.clone(), node, shutdown.soft().clone()));
+        // Its own token, because the last of what there is to tell comes from the end of all others.
+        let (written, mut writer) = (CancellationToken::new(), JoinSet::new());
+        if let Some(log) = self.supervisor.event_log().cloned() {
+            writer.spawn(write_events(log, self.to_write, written.clone()));
+        }
 
         let ready_file = self.config.ready_file.as_deref();
         let ready =
@@ -221,6 +236,8 @@ impl App {
                 stop_actors(&self.lifecycle, &shutdown).await;
             }
             self.lifecycle.close().await;
+            written.cancel();
+            while writer.join_next().await.is_some() {}
             self.processes.close().await;
             self.supervisor.queue().close().await;
         };
@@ -250,6 +267,17 @@ async fn limit(shutdown: Shutdown, limit: Duration, timed_out: CancellationToken
     tracing::warn!(?limit, "the shutdown takes longer than {limit:?}: ending at once");
     timed_out.cancel();
     shutdown.force();
+}
+
+/// Tells those who watch that the supervisor is there, and that it goes.
+async fn tell_of_server(events: Events, node: NodeName, soft: CancellationToken) {
+    let tell = |what: What, how: &str| {
+        let message = format!("the supervisor on {node} {how}");
+        events.emit(Event::new(SystemClock.now(), Source::Supervisor, what, message).on_node(&node));
+    };
+    tell(What::ServerStarted, "has started");
+    soft.cancelled().await;
+    tell(What::ServerDraining, "is on its way down");
 }
 
 /// Takes up the actors as soon as Redis answers, and looks after their health from then on.

@@ -10,6 +10,7 @@ mod actor;
 mod client;
 mod completions;
 mod config;
+mod events;
 mod exit;
 mod info;
 mod job;
@@ -26,6 +27,7 @@ pub use actor::ActorCommand;
 pub use client::ClientArgs;
 pub use completions::CompletionsArgs;
 pub use config::ConfigCommand;
+pub use events::EventsArgs;
 pub use exit::{Exit, Failure};
 pub use job::JobCommand;
 pub use output::{Format, Output, table};
@@ -60,6 +62,8 @@ pub enum Command {
     Job(Client<JobCommand>),
     /// Wait until the server works, or until actors run
     Wait(Client<WaitCommand>),
+    /// Show what happened, and follow what happens
+    Events(EventsArgs),
     /// Show what the server is and can do
     Info(ClientArgs),
     /// Show or check the configuration of the service
@@ -198,6 +202,14 @@ pub async fn job(args: Client<JobCommand>) -> Result<Exit, Failure> {
 /// What was still missing when the time was over.
 pub async fn wait(args: Client<WaitCommand>) -> Result<Exit, Failure> {
     wait::run(args).await
+}
+
+/// Runs `events`.
+///
+/// # Errors
+/// What went wrong, with the exit code that says so.
+pub async fn events(args: EventsArgs) -> Result<Exit, Failure> {
+    events::run(args).await
 }
 
 /// Runs `info`.

@@ -141,6 +141,24 @@ pub enum SupervisorError {
     /// There is no actor of this type to make others from.
     #[error("there is no template for {0} actors: create one actor of this type first")]
     NoTemplate(ScriptType),
+    /// What came after the cursor of a watch is no longer kept.
+    #[error("what came after this cursor is no longer kept")]
+    CursorExpired {
+        /// What came after this one is.
+        oldest: String,
+    },
+    /// The reader of a watch took nothing for too long.
+    #[error("the reader of this watch was too slow")]
+    ConsumerTooSlow {
+        /// What it was given last.
+        last: String,
+    },
+    /// There are as many watches as may be.
+    #[error("there are {limit} watches already")]
+    TooManyWatches {
+        /// How many may be.
+        limit: usize,
+    },
     /// Redis does not answer.
     #[error("Redis is unavailable")]
     QueueUnavailable(#[source] Cause),

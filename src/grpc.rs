@@ -21,6 +21,7 @@ mod render;
 mod server;
 mod service;
 mod status;
+mod watch;
 
 #[expect(
     clippy::allow_attributes,

@@ -8,6 +8,7 @@
 
 pub mod actor_store;
 pub mod clock;
+pub mod event_log;
 pub mod job_queue;
 pub mod object_store;
 pub mod process_manager;

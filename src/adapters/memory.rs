@@ -3,6 +3,7 @@
 pub mod actor_store;
 pub mod broker;
 pub mod clock;
+pub mod event_log;
 pub mod job_queue;
 pub mod object_store;
 pub mod process_manager;

@@ -11,6 +11,7 @@
 
 mod actor_store;
 mod connection;
+mod event_log;
 mod functions;
 mod keys;
 mod object_store;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use crate::ports::job_queue::QueueError;
 
 pub use actor_store::RedisActorStore;
+pub use event_log::RedisEventLog;
 pub use object_store::RedisObjectStore;
 pub use queue::RedisQueue;
 pub use work_queue::RedisWorkQueue;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::adapters::local::{LocalOptions, LocalRunner};
-use crate::adapters::redis::{RedisActorStore, RedisConfig, RedisQueue};
+use crate::adapters::redis::{RedisActorStore, RedisConfig, RedisEventLog, RedisQueue};
 use crate::adapters::system_clock::SystemClock;
 use crate::adapters::zinit::ZinitProcessManager;
 use crate::config::{Config, ProcessManagerKind, RedisUrl};
@@ -28,8 +28,9 @@ pub(super) fn supervisor(
 ) -> Result<(Supervisor, Arc<dyn ActorStore>), SupervisorError> {
     let queue = RedisQueue::new(config).map_err(|error| Violations::one("redis_url", error.to_string()))?;
     let store: Arc<dyn ActorStore> = Arc::new(RedisActorStore::new(&queue));
+    let log = Arc::new(RedisEventLog::new(&queue));
     let supervisor = Supervisor::new(Arc::new(queue), Arc::new(SystemClock), defaults);
-    Ok((supervisor.with_store(Arc::clone(&store)), store))
+    Ok((supervisor.with_store(Arc::clone(&store)).with_event_log(log), store))
 }
 
 /// Who runs the actors.

@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         Command::Actor(args) => cli::talk(cli::actor(args)),
         Command::Job(args) => cli::talk(cli::job(args)),
         Command::Wait(args) => cli::talk(cli::wait(args)),
+        Command::Events(args) => cli::talk(cli::events(args)),
         Command::Info(args) => cli::talk(cli::info(args)),
         Command::Config(command) => cli::config(command),
         Command::Completions(args) => cli::completions(&args),

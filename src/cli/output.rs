@@ -49,6 +49,20 @@ impl Output {
         }
     }
 
+    /// Prints one of many items that come one after another: its id, its JSON on one line, or a line for people.
+    pub(super) fn item<M: Message + Name>(
+        self,
+        item: &M,
+        id: &str,
+        line: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        match (self.quiet, self.format) {
+            (true, _) => self.data(id),
+            (false, Format::Json) => self.data(&dynamic(item, |item| serde_json::to_string(item))?),
+            (false, Format::Table) => self.data(&line()),
+        }
+    }
+
     /// Prints data as it stands, and a line end if it has none.
     pub fn data(self, text: &str) -> Result<(), Failure> {
         if text.is_empty() {
@@ -93,6 +107,14 @@ static POOL: LazyLock<Option<DescriptorPool>> =
 
 /// The canonical proto JSON of a message, indented.
 fn to_json<M: Message + Name>(message: &M) -> Result<String, Failure> {
+    dynamic(message, |message| serde_json::to_string_pretty(message))
+}
+
+/// The canonical proto JSON of a message in some form.
+fn dynamic<M: Message + Name>(
+    message: &M,
+    form: impl FnOnce(&DynamicMessage) -> serde_json::Result<String>,
+) -> Result<String, Failure> {
     let name = M::full_name();
     let broken = |why: String| Failure::new(Exit::Refused, format!("cannot print {name} as JSON: {why}"));
     let pool = POOL.as_ref().ok_or_else(|| broken("the descriptor set does not decode".to_owned()))?;
@@ -101,5 +123,5 @@ fn to_json<M: Message + Name>(message: &M) -> Result<String, Failure> {
         .ok_or_else(|| broken("it is not in the descriptor set".to_owned()))?;
     let message = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice())
         .map_err(|error| broken(error.to_string()))?;
-    serde_json::to_string_pretty(&message).map_err(|error| broken(error.to_string()))
+    form(&message).map_err(|error| broken(error.to_string()))
 }

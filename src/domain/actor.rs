@@ -349,6 +349,11 @@ impl ActorState {
         Self::Unknown,
     ];
 
+    /// The state with this word.
+    pub fn parse(raw: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == raw)
+    }
+
     /// The word used in the CLI and in errors.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -3,6 +3,13 @@
 //! Whoever makes something happen [emits](Events::emit) its event and goes on; nobody waits for the log, and nothing
 //! fails because an event could not be written.
 
+pub mod cursor;
+pub mod filter;
+pub mod list;
+pub mod sentence;
+pub mod watch;
+pub mod writer;
+
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
@@ -67,6 +74,15 @@ impl Event {
             node: Some(record.node.clone()),
             ..self
         }
+    }
+
+    /// The same, if it tells of the state of an actor, from the state that was told before it.
+    pub fn continuing(self, before: ActorState) -> Self {
+        let mut event = self;
+        if let What::ActorStateChanged { old, .. } = &mut event.what {
+            *old = before;
+        }
+        event
     }
 
     /// About this script type.

@@ -17,6 +17,7 @@ mod reconcile;
 mod registry;
 mod restarts;
 mod scale;
+mod telling;
 mod update;
 mod view;
 

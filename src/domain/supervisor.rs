@@ -15,6 +15,7 @@ use crate::domain::violation::Violations;
 use crate::error::SupervisorError;
 use crate::ports::actor_store::ActorStore;
 use crate::ports::clock::Clock;
+use crate::ports::event_log::EventLog;
 use crate::ports::job_queue::{
     Attached, Cancelled, Deleted, JobCursor, JobFilter, JobPage, JobQueue, QueueDepth, QueueError,
     RequestKey, Submission, Submitted,
@@ -30,6 +31,7 @@ pub struct Supervisor {
     clock: Arc<dyn Clock>,
     defaults: Arc<JobDefaults>,
     store: Option<Arc<dyn ActorStore>>,
+    event_log: Option<Arc<dyn EventLog>>,
     turns: Arc<Semaphore>,
     rules: Rules,
 }
@@ -100,13 +102,25 @@ impl Supervisor {
     /// A supervisor on this queue.
     pub fn new(queue: Arc<dyn JobQueue>, clock: Arc<dyn Clock>, defaults: JobDefaults) -> Self {
         let turns = Arc::new(Semaphore::new(SUBMITS_AT_A_TIME));
-        Self { queue, clock, defaults: Arc::new(defaults), store: None, turns, rules: Rules::default() }
+        let (defaults, rules) = (Arc::new(defaults), Rules::default());
+        Self { queue, clock, defaults, store: None, event_log: None, turns, rules }
     }
 
     /// Carries the store of actors that lies beside the queue, for a manager that is built on this supervisor.
     pub fn with_store(mut self, store: Arc<dyn ActorStore>) -> Self {
         self.store = Some(store);
         self
+    }
+
+    /// Carries the log of events that lies beside the queue, for those who watch.
+    pub fn with_event_log(mut self, log: Arc<dyn EventLog>) -> Self {
+        self.event_log = Some(log);
+        self
+    }
+
+    /// The log of events that lies beside the queue, if it was given.
+    pub fn event_log(&self) -> Option<&Arc<dyn EventLog>> {
+        self.event_log.as_ref()
     }
 
     /// The store of actors that lies beside the queue, if it was given.

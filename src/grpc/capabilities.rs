@@ -45,11 +45,8 @@ const NOT_BUILT: &[&str] = &[
     "PauseQueue",
     "ResumeQueue",
     "PurgeQueue",
-    "WatchHealth",
     "RetryJob",
     "WatchJob",
-    "WatchEvents",
-    "ListEvents",
 ];
 
 /// Names of the calls that work, in the order of the contract; every other one answers UNIMPLEMENTED.

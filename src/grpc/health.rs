@@ -3,19 +3,22 @@
 //! Every name is registered as NOT_SERVING before a port is served, because a probe must not be green before the first
 //! answer. An actor that is unwell does not make the server so: that is what ListActors and ListScriptTypes are for.
 
+mod service;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::time::{MissedTickBehavior, interval, timeout};
-use tonic_health::ServingStatus;
-use tonic_health::server::HealthReporter;
 
+use crate::domain::event::{Event, Source, What};
 use crate::domain::lifecycle::ActorLifecycleManager;
 use crate::domain::supervisor::Supervisor;
 use crate::error::{SupervisorError, chain};
 use crate::grpc::gate::Gate;
 use crate::grpc::proto as pb;
 use crate::grpc::render;
+
+pub(crate) use service::Names;
 
 /// The process is up and does not drain.
 const PROCESS: &str = "";
@@ -27,6 +30,9 @@ const JOBS: &str = "hero.supervisor.v1.jobs";
 const ACTORS: &str = "hero.supervisor.v1.actors";
 /// All of them.
 const NAMES: [&str; 4] = [PROCESS, READY, JOBS, ACTORS];
+
+/// What the supervisor needs, as GetServerInfo and events name it.
+const NAMES_OF_DEPENDENCIES: [&str; 2] = ["redis", "process_manager"];
 
 /// From one round of questions to the next; with [`PROBE_LIMIT`] an outage is seen within 5 s.
 const EVERY: Duration = Duration::from_secs(1);
@@ -58,7 +64,7 @@ impl Dependencies {
     /// Nobody asked yet.
     pub(crate) fn unknown() -> Self {
         let nothing = |name| Dependency { name, heard: None };
-        Self { last: Arc::new(Mutex::new([nothing("redis"), nothing("process_manager")])) }
+        Self { last: Arc::new(Mutex::new(NAMES_OF_DEPENDENCIES.map(nothing))) }
     }
 
     /// For GetServerInfo.
@@ -67,11 +73,12 @@ impl Dependencies {
         last.into_iter().map(Dependency::render).collect()
     }
 
-    /// Notes an answer; says whether it is another one than before.
-    fn note(&self, index: usize, heard: Heard) -> bool {
+    /// Notes an answer; says whether there was one before, and whether it is another one than that.
+    fn note(&self, index: usize, heard: Heard) -> (bool, bool) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let before = last[index].heard.replace(heard.clone());
-        before.map(|before| before.answer.is_ok()) != Some(heard.answer.is_ok())
+        let before = before.map(|before| before.answer.is_ok());
+        (before.is_some(), before != Some(heard.answer.is_ok()))
     }
 }
 
@@ -97,22 +104,15 @@ impl Dependency {
 pub(crate) struct HealthKeeper {
     pub(crate) supervisor: Supervisor,
     pub(crate) lifecycle: ActorLifecycleManager,
-    pub(crate) reporter: HealthReporter,
+    pub(crate) names: Names,
     pub(crate) dependencies: Dependencies,
     pub(crate) gate: Gate,
 }
 
 impl HealthKeeper {
-    /// Registers every name; to be called before a port is served.
-    pub(crate) async fn register(reporter: &HealthReporter) {
-        for name in NAMES {
-            reporter.set_service_status(name, ServingStatus::NotServing).await;
-        }
-    }
-
-    /// Asks until the server goes down, then turns every name NOT_SERVING, and ends the health watches at last.
-    pub(crate) async fn run(mut self) {
-        self.say(PROCESS, true).await;
+    /// Asks until the server goes down, then turns every name NOT_SERVING.
+    pub(crate) async fn run(self) {
+        self.names.say(PROCESS, true);
         let mut rounds = interval(EVERY);
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -128,11 +128,7 @@ impl HealthKeeper {
             }
         }
         for name in NAMES {
-            self.say(name, false).await;
-        }
-        self.gate.ending.cancelled().await;
-        for name in NAMES {
-            self.reporter.clear_service_status(name).await;
+            self.names.say(name, false);
         }
     }
 
@@ -146,9 +142,9 @@ impl HealthKeeper {
             self.note(1, info.map(|info| (info.name, info.latency)))
         };
         let (jobs, actors) = tokio::join!(redis, processes);
-        self.say(JOBS, jobs).await;
-        self.say(ACTORS, actors).await;
-        self.say(READY, jobs && actors).await;
+        self.names.say(JOBS, jobs);
+        self.names.say(ACTORS, actors);
+        self.names.say(READY, jobs && actors);
     }
 
     /// Notes an answer and says whether it was one.
@@ -159,16 +155,28 @@ impl HealthKeeper {
             Ok((name, _)) => format!("{who}: {name}"),
             Err(why) => format!("{who} is away: {why}"),
         };
+        let told = answer.clone();
         let heard = Heard { at: self.supervisor.clock().now(), answer };
-        if self.dependencies.note(index, heard) {
+        let (known, changed) = self.dependencies.note(index, heard);
+        if changed {
             if up { tracing::info!("{text}") } else { tracing::warn!("{text}") }
+        }
+        // That everything is there at the start is what is expected.
+        if changed && (known || !up) {
+            self.tell(NAMES_OF_DEPENDENCIES[index], told, text);
         }
         up
     }
 
-    async fn say(&self, name: &str, serving: bool) {
-        let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
-        self.reporter.set_service_status(name, status).await;
+    /// Tells those who watch.
+    fn tell(&self, name: &str, answer: Result<(String, Duration), String>, message: String) {
+        let name = name.to_owned();
+        let what = match answer {
+            Ok((who, latency)) => What::DependencyUp { name, who, latency },
+            Err(reason) => What::DependencyDown { name, reason },
+        };
+        let event = Event::new(self.supervisor.clock().now(), Source::Supervisor, what, message);
+        self.lifecycle.events().emit(event.on_node(self.lifecycle.node()));
     }
 }
 

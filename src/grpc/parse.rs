@@ -4,6 +4,7 @@
 
 mod actor;
 mod confinement;
+pub(crate) mod event;
 mod health;
 mod job;
 mod update;
@@ -12,6 +13,7 @@ mod value;
 pub(crate) use actor::{
     create_actor, list_actors, restart_actors, scale_actors, selector, stop_options, wait_for_actor,
 };
+pub(crate) use event::{Begin, event_page, list_events, watch_events, watch_health};
 pub(crate) use health::check_health;
 pub(crate) use job::{Run, await_job, cancel_job, get_job, job_id, list_jobs, run_job, submit_job};
 pub(crate) use update::update_actor;

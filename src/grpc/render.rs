@@ -1,12 +1,14 @@
 //! From domain to proto; nothing can go wrong here.
 
 mod actor;
+mod event;
 mod health;
 mod job;
 
 use std::time::{Duration, SystemTime};
 
 pub(crate) use actor::{actor, changed, config as actor_config, results};
+pub(crate) use event::{SNAPSHOT_MARK, bookmark, event, health_event};
 pub(crate) use health::health_report;
 pub(crate) use job::job;
 

@@ -14,16 +14,18 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::transport::server::Connected;
+use tonic_health::pb::health_server::HealthServer;
 use tonic_reflection::server::Builder as Reflection;
 use uuid::Uuid;
 
+use crate::domain::event::watch::EventHub;
 use crate::domain::id::NodeName;
 use crate::domain::lifecycle::ActorLifecycleManager;
 use crate::domain::supervisor::Supervisor;
 use crate::grpc::connection::Cuttable;
 use crate::grpc::deadline::DeadlineLayer;
 use crate::grpc::gate::Gate;
-use crate::grpc::health::{Dependencies, HealthKeeper};
+use crate::grpc::health::{Dependencies, HealthKeeper, Names};
 use crate::grpc::meter::MeterLayer;
 use crate::grpc::proto;
 use crate::grpc::proto::supervisor_server::SupervisorServer;
@@ -95,19 +97,23 @@ impl GrpcServer {
         let gate = Gate { soft: shutdown.soft().clone(), ending: CancellationToken::new() };
         let cut = CancellationToken::new();
         let dependencies = Dependencies::unknown();
-        let (reporter, health) = tonic_health::server::health_reporter();
-        HealthKeeper::register(&reporter).await;
+        let names = Names::new(gate.ending.clone());
+        let health = HealthServer::new(names.clone());
 
         let mut tasks = JoinSet::new();
         tasks.spawn(end_in_order(gate.clone(), shutdown.hard().clone(), cut.clone(), self.drain_delay));
         let keeper = HealthKeeper {
             supervisor: self.supervisor.clone(),
             lifecycle: self.lifecycle.clone(),
-            reporter,
+            names,
             dependencies: dependencies.clone(),
             gate: gate.clone(),
         };
         tasks.spawn(keeper.run());
+        let hub = self.supervisor.event_log().cloned().map(EventHub::new);
+        if let Some(hub) = hub.clone() {
+            tasks.spawn(hub.run(cut.clone()));
+        }
 
         let cut_off = cut.clone();
         let incoming = incoming.map(move |io| io.map(|io| Cuttable::new(io, &cut_off)));
@@ -118,6 +124,7 @@ impl GrpcServer {
             info: self.info,
             dependencies,
             gate,
+            hub,
         };
         let served = Server::builder()
             .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))

@@ -1,13 +1,17 @@
 //! The calls, each a few lines: parse, ask the domain, render.
 
+mod events;
 mod info;
 mod lists;
 mod run;
+mod snapshot;
+mod watch_health;
 
 use futures::stream::BoxStream;
 use tonic::{Request, Response, Status};
 
 use crate::domain::actor::ActorConfig;
+use crate::domain::event::watch::EventHub;
 use crate::domain::id::ActorId;
 use crate::domain::lifecycle::{ActorLifecycleManager, Updated};
 use crate::domain::script_type::ScriptType;
@@ -39,6 +43,8 @@ pub(crate) struct SupervisorService {
     pub(crate) info: ServerInfo,
     pub(crate) dependencies: Dependencies,
     pub(crate) gate: Gate,
+    /// Where watches join; None when no log is kept.
+    pub(crate) hub: Option<EventHub>,
 }
 
 #[tonic::async_trait]
@@ -266,8 +272,11 @@ impl supervisor_server::Supervisor for SupervisorService {
 
     type WatchHealthStream = Stream<pb::WatchHealthResponse>;
 
-    async fn watch_health(&self, _: Request<pb::WatchHealthRequest>) -> Answer<Self::WatchHealthStream> {
-        not_built("WatchHealth")
+    async fn watch_health(
+        &self,
+        request: Request<pb::WatchHealthRequest>,
+    ) -> Answer<Self::WatchHealthStream> {
+        Ok(Response::new(self.follow_health(request.into_inner()).await?))
     }
 
     // Jobs
@@ -348,12 +357,15 @@ impl supervisor_server::Supervisor for SupervisorService {
 
     type WatchEventsStream = Stream<pb::WatchEventsResponse>;
 
-    async fn watch_events(&self, _: Request<pb::WatchEventsRequest>) -> Answer<Self::WatchEventsStream> {
-        not_built("WatchEvents")
+    async fn watch_events(
+        &self,
+        request: Request<pb::WatchEventsRequest>,
+    ) -> Answer<Self::WatchEventsStream> {
+        Ok(Response::new(self.follow_events(request.into_inner()).await?))
     }
 
-    async fn list_events(&self, _: Request<pb::ListEventsRequest>) -> Answer<pb::ListEventsResponse> {
-        not_built("ListEvents")
+    async fn list_events(&self, request: Request<pb::ListEventsRequest>) -> Answer<pb::ListEventsResponse> {
+        Ok(Response::new(self.event_page(request.into_inner()).await?))
     }
 }
 

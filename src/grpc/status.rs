@@ -209,6 +209,21 @@ impl From<SupervisorError> for Failure {
                 Self::new(Code::FailedPrecondition, Reason::NoActorsForScriptType, text)
                     .precondition("script_type", &script_type)
             }
+            E::CursorExpired { oldest } => {
+                let message = format!("{text}; begin again without resume_after, with a snapshot");
+                Self::new(Code::OutOfRange, Reason::CursorExpired, message).with("oldest_cursor", oldest)
+            }
+            E::ConsumerTooSlow { last } => {
+                let message =
+                    format!("{text}; watch again with resume_after set to the last cursor that you have");
+                Self::new(Code::Aborted, Reason::ConsumerTooSlow, message).with("last_cursor", last)
+            }
+            E::TooManyWatches { limit } => {
+                let message = format!("{text}; end one that nobody needs, or ask another supervisor");
+                Self::new(Code::ResourceExhausted, Reason::TooManyWatches, message)
+                    .with("limit", limit)
+                    .retry(RETRY_AFTER)
+            }
             E::QueueUnavailable(ref cause) => {
                 let message = format!("{text}: {}; try again", chain(cause.as_ref()));
                 Self::new(Code::Unavailable, Reason::RedisUnavailable, message).retry(RETRY_AFTER)

@@ -1,5 +1,6 @@
 //! Suites that every adapter of a port passes.
 
+mod event_log;
 mod job_queue;
 mod object_store;
 pub(crate) mod process_manager;

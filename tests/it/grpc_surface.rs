@@ -10,4 +10,5 @@ mod jobs;
 mod pages;
 mod reflection;
 mod update;
+mod watches;
 mod world;

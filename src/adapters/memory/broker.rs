@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use self::state::State;
 use crate::adapters::memory::actor_store::MemoryActorStore;
 use crate::adapters::memory::clock::MemoryClock;
+use crate::adapters::memory::event_log::MemoryEventLog;
 use crate::adapters::memory::job_queue::MemoryJobQueue;
 use crate::adapters::memory::work_queue::MemoryWorkQueue;
 use crate::domain::id::ActorId;
@@ -72,6 +73,11 @@ impl MemoryBroker {
     /// The wishes for actors.
     pub fn actor_store(&self) -> MemoryActorStore {
         MemoryActorStore::new(self.clone())
+    }
+
+    /// What happened.
+    pub fn event_log(&self) -> MemoryEventLog {
+        MemoryEventLog::new(self.clone())
     }
 
     /// The clock that records are stamped with.

@@ -11,6 +11,7 @@ pub(super) const LIBRARY: &str = concat!(
     include_str!("functions/upkeep.lua"),
     include_str!("functions/shared.lua"),
     include_str!("functions/objects.lua"),
+    include_str!("functions/events.lua"),
 );
 
 /// The function that answers with the revision of the library that is loaded.

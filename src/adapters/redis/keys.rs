@@ -1,5 +1,6 @@
 //! Every key of ours, and how a lease names an entry.
 
+use crate::domain::event::cursor::EventStream;
 use crate::domain::id::{ActorId, JobId, NodeName};
 use crate::domain::script_type::ScriptType;
 use crate::ports::object_store::Shelf;
@@ -17,6 +18,8 @@ pub(super) const SETTINGS: &str = "hero:settings";
 pub(super) const HEALTHS: &str = "hero:health";
 /// The last decision of scaling of each script type: a hash, word to JSON.
 pub(super) const DECISIONS: &str = "hero:decisions";
+/// What happens to all but jobs, a stream. The state of each actor that was told last stands beside it (`:told`, a hash).
+pub(super) const CONTROL_EVENTS: &str = "hero:{events}:log";
 /// A random text, written once; another one means that Redis has lost its data.
 pub(super) const EPOCH: &str = "hero:epoch";
 
@@ -78,6 +81,14 @@ pub(super) fn objects(shelf: &Shelf) -> String {
         })
     };
     format!("hero:obj:{{obj:{}}}:{}", escaped(&shelf.context), escaped(&shelf.kind))
+}
+
+/// Events, a stream.
+pub(super) fn events(stream: EventStream) -> String {
+    match stream {
+        EventStream::Control => CONTROL_EVENTS.to_owned(),
+        EventStream::Jobs(script_type) => format!("hero:{{{script_type}}}:events"),
+    }
 }
 
 /// The three streams in which a job can wait, in the order in which an actor serves them.

@@ -3,6 +3,7 @@
 mod actor;
 mod confinement;
 mod end;
+mod event;
 mod fields;
 mod output;
 mod shared;
@@ -13,6 +14,7 @@ use std::time::{Duration, SystemTime};
 
 pub(super) use actor::{decode_actor, decode_config, encode_actor, encode_config};
 pub(super) use end::{Reply, decode_error, decode_reply, encode_error, finished_of};
+pub(super) use event::{decode_event, decode_job_event, encode_event};
 pub(super) use fields::Fields;
 pub(super) use output::{decode_kept, encode_said};
 pub(super) use shared::{

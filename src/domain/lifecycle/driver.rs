@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::actor::{
     ActorRecord, ActorState, ActorStatus, Desired, ExitStatus, Fault, FaultKind, LastExit, Pid,
 };
+use crate::domain::event::{Events, Source};
 use crate::domain::health::book::HealthBook;
 use crate::domain::job::JobError;
 use crate::domain::lifecycle::admission::{Admission, Verb, admit};
@@ -54,6 +55,8 @@ struct Running {
     verdict: Option<Fault>,
     /// The definition was changed while it is carried out.
     outdated: bool,
+    /// Whether somebody asked for it.
+    asked: bool,
 }
 
 /// Jobs of a process that is gone, to be taken back.
@@ -81,6 +84,8 @@ pub(super) struct Driver {
     next_start: Instant,
     started_at: Option<SystemTime>,
     trouble: String,
+    /// While the end of an operation is noted: whether somebody had asked for it.
+    ended_asked: Option<bool>,
 }
 
 impl Driver {
@@ -108,6 +113,7 @@ impl Driver {
             next_start: Instant::now(),
             started_at: None,
             trouble: String::new(),
+            ended_asked: None,
         }
     }
 
@@ -210,6 +216,7 @@ impl Driver {
         self.running = Some(Running {
             verb,
             work: Box::pin(carry_out(operation, verb, options)),
+            asked: reply.is_some(),
             waiting: reply.into_iter().collect(),
             phase: (phase, String::new()),
             verdict: None,
@@ -240,6 +247,7 @@ impl Driver {
         }
         self.stale_up_to = self.observer.mark();
         let running = self.running.take()?;
+        self.ended_asked = Some(running.asked);
         let by_ourselves = running.waiting.is_empty();
         match (&ended, running.verb) {
             (Ok(()), Verb::Start | Verb::Restart) => {
@@ -269,10 +277,14 @@ impl Driver {
             tracing::warn!(actor.id = %self.record.id, error = %chain(error), "{} of actor {} failed", running.verb.noun(), self.record.id);
         }
         let deleted = ended.is_ok() && matches!(running.verb, Verb::Delete { .. });
+        if deleted {
+            self.tell_of_end();
+        }
         if !deleted && let Err(error) = self.store().await {
             tracing::warn!(actor.id = %self.record.id, error = %chain(&error), "what happened to actor {} is stored later", self.record.id);
         }
         self.publish();
+        self.ended_asked = None;
         answer(running.waiting, ended);
         deleted.then_some(StopReason::Deleted)
     }
@@ -393,7 +405,9 @@ impl Driver {
         }
         self.take_back_jobs().await;
         let at = self.now();
-        self.record.last_exit = Some(LastExit { status, at, pid, requested, log_tail });
+        let exit = LastExit { status, at, pid, requested, log_tail };
+        self.tell_of_exit(&exit);
+        self.record.last_exit = Some(exit);
         self.record.last_pid = None;
         self.dirty = true;
         if requested {
@@ -479,6 +493,9 @@ impl Driver {
             last_job_at: presence.and_then(|presence| presence.last_job_at).or(before.last_job_at),
             health: self.book.health(&self.record.id, pid),
         };
+        if status.state != before.state {
+            self.tell_of_state(before.state, &status);
+        }
         self.end.status.send_if_modified(|shown| {
             let changed = *shown != status;
             if changed {
@@ -506,11 +523,28 @@ impl Driver {
         processes.get(self.record.id.as_str()).map(|info| info.state)
     }
 
+    pub(super) fn record(&self) -> &ActorRecord {
+        &self.record
+    }
+
+    pub(super) fn events(&self) -> &Events {
+        &self.parts.events
+    }
+
+    /// Who brings about what happens now: whoever waits for it, ourselves, or nobody here.
+    pub(super) fn source(&self) -> Source {
+        match self.running.as_ref().map(|running| running.asked).or(self.ended_asked) {
+            Some(true) => Source::Caller,
+            Some(false) => Source::Supervisor,
+            None => Source::ProcessManager,
+        }
+    }
+
     fn pid_now(&self) -> Option<u32> {
         self.process(&self.observer.latest()).and_then(ProcessState::pid)
     }
 
-    fn now(&self) -> SystemTime {
+    pub(super) fn now(&self) -> SystemTime {
         self.parts.supervisor.clock().now()
     }
 

@@ -115,7 +115,7 @@ fn restart_policy(policy: &RestartPolicy) -> pb::RestartPolicy {
     }
 }
 
-fn last_exit(exit: LastExit) -> pb::ActorExit {
+pub(super) fn last_exit(exit: LastExit) -> pb::ActorExit {
     pb::ActorExit {
         exit_code: exit.status.code(),
         signal: exit.status.signal(),
@@ -142,7 +142,7 @@ pub(super) fn state(state: ActorState) -> pb::actor::State {
     }
 }
 
-fn desired(desired: Desired) -> pb::actor::DesiredState {
+pub(super) fn desired(desired: Desired) -> pb::actor::DesiredState {
     match desired {
         Desired::Up => pb::actor::DesiredState::Up,
         Desired::Down => pb::actor::DesiredState::Down,

@@ -62,7 +62,7 @@ fn retry_policy(retry: RetryPolicy) -> pb::RetryPolicy {
     }
 }
 
-fn error(error: JobError) -> pb::JobError {
+pub(super) fn error(error: JobError) -> pb::JobError {
     pb::JobError {
         kind: error_kind(error.kind).into(),
         message: error.message,

@@ -59,6 +59,9 @@ fn expected(error: &SupervisorError) -> Told {
             let keys = &["script_type"];
             (Code::FailedPrecondition, "NO_ACTORS_FOR_SCRIPT_TYPE", keys, "precondition")
         }
+        E::CursorExpired { .. } => (Code::OutOfRange, "CURSOR_EXPIRED", &["oldest_cursor"], ""),
+        E::ConsumerTooSlow { .. } => (Code::Aborted, "CONSUMER_TOO_SLOW", &["last_cursor"], ""),
+        E::TooManyWatches { .. } => (Code::ResourceExhausted, "TOO_MANY_WATCHES", &["limit"], "retry"),
         E::QueueUnavailable(_) => (Code::Unavailable, "REDIS_UNAVAILABLE", &[], "retry"),
         E::ProcessManagerUnavailable(_) => (Code::Unavailable, "ZINIT_UNAVAILABLE", &[], "retry"),
         E::TimedOut { .. } => (Code::DeadlineExceeded, "TIMED_OUT", &["after", "what"], ""),
@@ -96,6 +99,9 @@ fn every_error() -> Vec<SupervisorError> {
         E::JobCancelled { id: job(), reason: "no".to_owned() },
         E::QueueFull { script_type: ScriptType::OSIS, queued: 5, limit: 5 },
         E::NoTemplate(ScriptType::V),
+        E::CursorExpired { oldest: "1k1-0".to_owned() },
+        E::ConsumerTooSlow { last: "1k1-0".to_owned() },
+        E::TooManyWatches { limit: 10 },
         E::QueueUnavailable("connection refused".into()),
         E::ProcessManagerUnavailable("no such socket".into()),
         E::TimedOut { what: "Redis", after: Duration::from_secs(2) },

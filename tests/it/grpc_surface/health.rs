@@ -12,7 +12,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use super::world::{LIMIT, World};
+use super::world::{LIMIT, World, soon};
 use crate::support::wait::eventually;
 
 const READY: &str = "hero.supervisor.v1.Supervisor";
@@ -81,9 +81,32 @@ async fn an_outage_is_seen_soon_and_its_end_as_well() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_not_ours_is_not_found() {
+async fn a_name_that_is_not_ours_is_not_found_and_a_watch_of_it_stays_open() {
     let world = World::start();
     let request = HealthCheckRequest { service: "nobody".to_owned() };
-    let status = HealthClient::new(world.channel()).check(request).await.unwrap_err();
-    assert_eq!(status.code(), Code::NotFound);
+    let mut client = HealthClient::new(world.channel());
+    assert_eq!(client.check(request.clone()).await.unwrap_err().code(), Code::NotFound);
+    let mut watch = client.watch(request).await.unwrap().into_inner();
+    let first = soon("an answer", watch.message()).await.unwrap().unwrap();
+    assert_eq!(first.status(), ServingStatus::ServiceUnknown);
+    let more = tokio::time::timeout(Duration::from_millis(300), watch.message()).await;
+    assert!(more.is_err(), "it stays open: {more:?}");
+    world.shutdown.escalate();
+    assert!(soon("the end", watch.message()).await.is_ok_and(|more| more.is_none()));
+}
+
+#[tokio::test]
+async fn a_watch_of_a_name_tells_what_it_is_and_every_change() {
+    let world = World::start();
+    let client = HealthClient::new(world.channel());
+    until(&client, [("", true), (READY, true), (JOBS, true), (ACTORS, true)]).await;
+    let request = HealthCheckRequest { service: JOBS.to_owned() };
+    let mut watch = client.clone().watch(request).await.unwrap().into_inner();
+    for (unavailable, expected) in
+        [(false, ServingStatus::Serving), (true, ServingStatus::NotServing), (false, ServingStatus::Serving)]
+    {
+        world.broker.set_unavailable(unavailable);
+        let said = soon("a change", watch.message()).await.unwrap().unwrap();
+        assert_eq!(said.status(), expected);
+    }
 }

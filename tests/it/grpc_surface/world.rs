@@ -97,7 +97,8 @@ impl World {
 
     fn server(&self) -> GrpcServer {
         let (queue, clock) = (Arc::new(self.broker.job_queue()), self.broker.clock());
-        let supervisor = Supervisor::new(queue, Arc::new(clock), JobDefaults::default());
+        let supervisor = Supervisor::new(queue, Arc::new(clock), JobDefaults::default())
+            .with_event_log(Arc::new(self.broker.event_log()));
         let node = NodeName::parse("here").unwrap();
         let lifecycle = ActorLifecycleManager::new(Parts {
             supervisor: supervisor.clone(),

@@ -1,6 +1,7 @@
 //! Every job and where it lies; each change is one synchronous step, as a Redis function is.
 
 mod actor_side;
+mod events;
 mod outputs;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -92,6 +93,7 @@ pub(in crate::adapters::memory) struct State {
     waiters: BTreeMap<JobId, Vec<oneshot::Sender<Finished>>>,
     outputs: BTreeMap<JobId, Outputs>,
     queues: BTreeMap<ScriptType, Queue>,
+    events: events::EventTable,
     pub(in crate::adapters::memory) records: BTreeMap<ActorId, ActorRecord>,
     pub(in crate::adapters::memory) templates: BTreeMap<ScriptType, ActorConfig>,
     pub(in crate::adapters::memory) settings: BTreeMap<ScriptType, ScriptTypeSettings>,
@@ -115,6 +117,7 @@ impl State {
             waiters: BTreeMap::new(),
             outputs: BTreeMap::new(),
             queues: ScriptType::ALL.into_iter().map(|script_type| (script_type, Queue::default())).collect(),
+            events: events::EventTable::default(),
             records: BTreeMap::new(),
             templates: BTreeMap::new(),
             settings: BTreeMap::new(),
@@ -176,6 +179,7 @@ impl State {
         self.jobs.insert(id.clone(), job);
         match due {
             Some(delay) => {
+                self.tell(&id, None);
                 self.queue(script_type).delayed.insert(id, (Instant::now() + delay, lane));
             }
             None => self.enqueue(&id, lane, None),
@@ -213,6 +217,7 @@ impl State {
     }
 
     pub(in crate::adapters::memory) fn delete(&mut self, id: &JobId) {
+        self.tell_deleted(id);
         self.jobs.remove(id);
         self.outputs.remove(id);
         self.waiters.remove(id);
@@ -346,6 +351,7 @@ impl State {
     /// Makes a job wait; one that was `given_back` untouched stands where it stood and has no more time than it had.
     fn enqueue(&mut self, id: &JobId, lane: Lane, given_back: Option<&Held>) {
         let Some(job) = self.jobs.get_mut(id) else { return };
+        let old = Some(job.state).filter(|old| *old != JobState::Queued);
         job.state = JobState::Queued;
         job.due_at = None;
         let script_type = job.spec.script_type;
@@ -360,6 +366,7 @@ impl State {
         };
         let place = (lane, order, self.next_entry);
         self.queue(script_type).waiting.insert(place, Waiting { job_id: id.clone(), expires, counted });
+        self.tell(id, old);
     }
 
     /// An attempt whose actor is gone.
@@ -389,7 +396,9 @@ impl State {
         let Some(job) = self.jobs.get(id).filter(|job| !job.state.is_terminal()).cloned() else { return };
         self.free_attempts.remove(id);
         self.ended.push_back((id.clone(), Instant::now() + job.spec.result_ttl));
+        let old = job.state;
         self.jobs.insert(id.clone(), job.finish(finished.clone()));
+        self.tell(id, Some(old));
         for waiter in self.waiters.remove(id).into_iter().flatten() {
             let _caller_gone = waiter.send(finished.clone());
         }

@@ -74,6 +74,7 @@ impl State {
                 let taken =
                     TakenJob { lease: lease(entry, &id), spec: job.spec.clone(), attempt: job.attempt };
                 work.push(Work::Job(Box::new(taken)));
+                self.tell(&id, Some(JobState::Queued));
             }
         }
         work
@@ -158,6 +159,7 @@ impl State {
             job.error = Some(failed.error);
             job.due_at = Some(self.clock.now() + delay);
             let due = (Instant::now() + delay, front_of(held.lane));
+            self.tell(&held.job_id, Some(JobState::Running));
             self.queue(script_type).delayed.insert(held.job_id, due);
         } else {
             self.fail(&held.job_id, failed.error);

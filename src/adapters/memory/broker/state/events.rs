@@ -1,0 +1,196 @@
+//! What happened, as the table remembers it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::SystemTime;
+
+use super::State;
+use crate::domain::event::cursor::{Cursor, EventStream, Position};
+use crate::domain::event::{Cause, Event, Source, What, sentence};
+use crate::domain::id::{ActorId, JobId};
+use crate::domain::job::{Job, JobKind, JobState};
+use crate::ports::clock::Clock;
+use crate::ports::event_log::{Extent, Logged, Read};
+
+/// Events of one stream that are kept.
+const KEPT: usize = 20_000;
+
+#[derive(Debug, Default)]
+pub(super) struct EventTable {
+    streams: BTreeMap<EventStream, Kept>,
+    /// The state, and the pid of the process whose end, was last told of an actor.
+    told: BTreeMap<ActorId, (String, Option<u32>)>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    entries: VecDeque<Logged>,
+    last: Position,
+    trimmed: bool,
+}
+
+impl Kept {
+    fn push(&mut self, stream: EventStream, now: SystemTime, event: Event) {
+        let mut position = Position::at(now);
+        if position <= self.last {
+            position = Position { millis: self.last.millis, sequence: self.last.sequence + 1 };
+        }
+        self.last = position;
+        self.entries.push_back(Logged { stream, position, event });
+        self.trim(KEPT);
+    }
+
+    fn trim(&mut self, kept: usize) {
+        while self.entries.len() > kept {
+            self.entries.pop_front();
+            self.trimmed = true;
+        }
+    }
+
+    fn oldest(&self) -> Position {
+        match self.entries.front() {
+            _entry if !self.trimmed => Position::START,
+            Some(first) => first.position.before(),
+            None => self.last,
+        }
+    }
+}
+
+impl State {
+    /// Adds events that are not about jobs.
+    pub(in crate::adapters::memory) fn append_events(&mut self, events: &[Event]) {
+        for event in events {
+            let mut event = event.clone();
+            if let Some(actor) = event.actor_id.clone() {
+                let told = self.events.told.get(&actor).cloned();
+                let (state, pid) = told.unwrap_or_default();
+                match &event.what {
+                    What::ActorStateChanged { new, .. } => {
+                        if state == new.as_str() {
+                            continue;
+                        }
+                        self.events.told.insert(actor, (new.as_str().to_owned(), pid));
+                        if let Some(old) = crate::domain::actor::ActorState::parse(&state) {
+                            event = event.continuing(old);
+                        }
+                    }
+                    What::ActorExited(exit) => {
+                        if pid == Some(exit.pid) {
+                            continue;
+                        }
+                        self.events.told.insert(actor, (state, Some(exit.pid)));
+                    }
+                    What::ActorCreated | What::ActorDeleted => {
+                        self.events.told.remove(&actor);
+                    }
+                    What::ActorUpdated
+                    | What::ActorRestarted
+                    | What::PingSent
+                    | What::PingOk { .. }
+                    | What::PingFailed { .. }
+                    | What::HealthChanged { .. }
+                    | What::JobStateChanged { .. }
+                    | What::JobDeleted
+                    | What::ScalingDecided(_)
+                    | What::QueuePaused
+                    | What::QueueResumed
+                    | What::QueuePurged { .. }
+                    | What::DependencyDown { .. }
+                    | What::DependencyUp { .. }
+                    | What::ServerStarted
+                    | What::ServerDraining => {}
+                }
+            }
+            self.log(EventStream::Control, event);
+        }
+    }
+
+    /// Notes that a job has come from `old` to where it is.
+    pub(super) fn tell(&mut self, id: &JobId, old: Option<JobState>) {
+        let Some(job) = self.jobs.get(id).filter(|job| job.spec.kind == JobKind::Script) else { return };
+        let error = match job.state {
+            JobState::Failed | JobState::RetryWait => job.error.clone(),
+            JobState::Scheduled
+            | JobState::Queued
+            | JobState::Running
+            | JobState::Succeeded
+            | JobState::Cancelled => None,
+        };
+        let reason = job.cancel_reason.clone().unwrap_or_default();
+        let why = error.as_ref().map_or(reason.as_str(), |error| error.message.as_str());
+        let message = sentence::of_job(id, old, job.state, job.attempt, job.actor_id.as_ref(), why);
+        let by_caller = old.is_none() || job.state == JobState::Cancelled;
+        let source = if by_caller { Source::Caller } else { Source::Queue };
+        let what = What::JobStateChanged { old, new: job.state, attempt: job.attempt, error };
+        let cause = Cause { source, request_id: None, reason };
+        let event = of_job(Event::new(self.clock.now(), cause, what, message), job);
+        self.log(EventStream::Jobs(job.spec.script_type), event);
+    }
+
+    /// Notes that the record of a job is about to go.
+    pub(super) fn tell_deleted(&mut self, id: &JobId) {
+        let Some(job) = self.jobs.get(id).filter(|job| job.spec.kind == JobKind::Script) else { return };
+        let message = sentence::of_deleted_job(id);
+        let event = Event::new(self.clock.now(), Source::Caller, What::JobDeleted, message);
+        let (stream, event) = (EventStream::Jobs(job.spec.script_type), of_job(event, job));
+        self.log(stream, event);
+    }
+
+    fn log(&mut self, stream: EventStream, event: Event) {
+        let now = self.clock.now();
+        self.events.streams.entry(stream).or_default().push(stream, now, event);
+    }
+
+    /// Forgets all but the last `kept` events of each stream.
+    pub(in crate::adapters::memory) fn trim_events(&mut self, kept: usize) {
+        for stream in self.events.streams.values_mut() {
+            stream.trim(kept);
+        }
+    }
+
+    pub(in crate::adapters::memory) fn extent_of_events(&self, streams: &BTreeSet<EventStream>) -> Extent {
+        let ends = |stream: EventStream| {
+            let kept = self.events.streams.get(&stream);
+            kept.map_or((Position::START, Position::START), |kept| (kept.oldest(), kept.last))
+        };
+        Extent {
+            oldest: streams.iter().map(|stream| (*stream, ends(*stream).0)).collect(),
+            newest: streams.iter().map(|stream| (*stream, ends(*stream).1)).collect(),
+        }
+    }
+
+    pub(in crate::adapters::memory) fn events_after(&self, cursor: &Cursor, limit: usize) -> Read {
+        let extent = self.extent_of_events(&cursor.iter().map(|(stream, _)| stream).collect());
+        if !cursor.has_reached(&extent.oldest) || !extent.newest.has_reached(cursor) {
+            return Read::Expired { oldest: extent.oldest };
+        }
+        let (mut entries, mut upto) = (Vec::new(), cursor.clone());
+        for (stream, position) in cursor.iter() {
+            let kept = self.events.streams.get(&stream).into_iter().flat_map(|kept| &kept.entries);
+            for logged in kept.filter(|logged| logged.position > position).take(limit) {
+                upto.set(stream, logged.position);
+                entries.push(logged.clone());
+            }
+        }
+        entries.sort_by_key(|logged| (logged.position, logged.stream));
+        Read::Entries { entries, upto }
+    }
+
+    pub(in crate::adapters::memory) fn events_before(&self, cursor: &Cursor, limit: usize) -> Vec<Logged> {
+        let mut entries = Vec::new();
+        for (stream, position) in cursor.iter() {
+            let kept =
+                self.events.streams.get(&stream).into_iter().flat_map(|kept| kept.entries.iter().rev());
+            entries.extend(kept.filter(|logged| logged.position < position).take(limit).cloned());
+        }
+        entries
+    }
+}
+
+fn of_job(event: Event, job: &Job) -> Event {
+    Event {
+        job_id: Some(job.id.clone()),
+        caller_id: job.spec.caller_id.clone(),
+        actor_id: job.actor_id.clone(),
+        ..event.of_type(job.spec.script_type)
+    }
+}

@@ -1,0 +1,81 @@
+//! The event log, in memory.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+
+use crate::adapters::memory::broker::MemoryBroker;
+use crate::domain::event::Event;
+use crate::domain::event::cursor::{Cursor, EventStream};
+use crate::ports::event_log::{EventLog, Extent, Follow, LogError, Logged, Read};
+
+/// How long a read waits for something to come.
+const WAIT: Duration = Duration::from_secs(2);
+
+/// A view of a [`MemoryBroker`].
+#[derive(Debug, Clone)]
+pub struct MemoryEventLog {
+    broker: MemoryBroker,
+}
+
+impl MemoryEventLog {
+    pub(super) fn new(broker: MemoryBroker) -> Self {
+        Self { broker }
+    }
+
+    /// Forgets all but the last `kept` events of each stream, as time would.
+    ///
+    /// # Errors
+    /// `Unavailable` when the broker was told to be so.
+    pub fn trim(&self, kept: usize) -> Result<(), LogError> {
+        self.broker.with(|state| state.trim_events(kept))
+    }
+}
+
+#[async_trait]
+impl EventLog for MemoryEventLog {
+    async fn append(&self, events: &[Event]) -> Result<(), LogError> {
+        self.broker.with(|state| state.append_events(events))
+    }
+
+    async fn extent(&self, streams: &BTreeSet<EventStream>) -> Result<Extent, LogError> {
+        self.broker.quietly(|state| state.extent_of_events(streams))
+    }
+
+    async fn after(&self, cursor: &Cursor, limit: usize) -> Result<Read, LogError> {
+        self.broker.quietly(|state| state.events_after(cursor, limit))
+    }
+
+    async fn before(&self, cursor: &Cursor, limit: usize) -> Result<Vec<Logged>, LogError> {
+        self.broker.quietly(|state| state.events_before(cursor, limit))
+    }
+
+    async fn follow(&self) -> Result<Box<dyn Follow>, LogError> {
+        let follower = Follower { changes: self.broker.changes(), broker: self.broker.clone() };
+        // One that is away is away for followers, too.
+        self.broker.quietly(|_state| Box::new(follower) as Box<dyn Follow>)
+    }
+}
+
+struct Follower {
+    broker: MemoryBroker,
+    changes: watch::Receiver<u64>,
+}
+
+#[async_trait]
+impl Follow for Follower {
+    async fn next(&mut self, cursor: &Cursor, limit: usize) -> Result<Read, LogError> {
+        let deadline = Instant::now() + WAIT;
+        loop {
+            self.changes.borrow_and_update();
+            let read = self.broker.quietly(|state| state.events_after(cursor, limit))?;
+            let nothing = matches!(&read, Read::Entries { entries, .. } if entries.is_empty());
+            if !nothing || !matches!(timeout_at(deadline, self.changes.changed()).await, Ok(Ok(()))) {
+                return Ok(read);
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+use std::time::{Duration, SystemTime};
+
+use super::{decode_event, decode_job_event, encode_event};
+use crate::domain::actor::{ActorState, Desired, ExitStatus, LastExit};
+use crate::domain::event::{Cause, Event, Severity, Source, What};
+use crate::domain::health::{Health, HealthAction};
+use crate::domain::id::{ActorId, JobId, NodeName};
+use crate::domain::job::{JobError, JobErrorKind, JobState};
+use crate::domain::scaling::ScalingDecision;
+use crate::domain::script_type::ScriptType;
+
+fn at() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(1_763_942_400_123)
+}
+
+/// One of each; a new variant stops the build here.
+fn everything() -> Vec<What> {
+    let exit =
+        |status| LastExit { status, at: at(), pid: 7, requested: false, log_tail: vec!["bye".to_owned()] };
+    let decision = ScalingDecision {
+        at: at(),
+        current: 1,
+        desired: 3,
+        queued: 20,
+        running: 1,
+        oldest_age: Some(Duration::from_secs(4)),
+        reason: "20 jobs wait".to_owned(),
+        added: vec![ActorId::parse("a_1").unwrap()],
+        removed: Vec::new(),
+    };
+    let all = vec![
+        What::ActorCreated,
+        What::ActorUpdated,
+        What::ActorDeleted,
+        What::ActorStateChanged {
+            old: ActorState::Starting,
+            new: ActorState::Running,
+            desired: Desired::Up,
+            pid: Some(7),
+        },
+        What::ActorExited(exit(ExitStatus::Signal(9))),
+        What::ActorExited(exit(ExitStatus::Code(3))),
+        What::ActorExited(exit(ExitStatus::Unknown)),
+        What::ActorRestarted,
+        What::PingSent,
+        What::PingOk { round_trip: Duration::from_micros(812) },
+        What::PingFailed { timed_out: true, reason: "no answer".to_owned() },
+        What::HealthChanged {
+            old: Health::Degraded,
+            new: Health::Unhealthy,
+            consecutive_failures: 3,
+            round_trip: None,
+            action: HealthAction::Restarted,
+            reason: "three misses".to_owned(),
+        },
+        What::JobStateChanged {
+            old: Some(JobState::Running),
+            new: JobState::Failed,
+            attempt: 2,
+            error: Some(JobError::new(JobErrorKind::ScriptError, "boom")),
+        },
+        What::JobDeleted,
+        What::ScalingDecided(decision),
+        What::QueuePaused,
+        What::QueueResumed,
+        What::QueuePurged { count: 12 },
+        What::DependencyDown { name: "redis".to_owned(), reason: "refused".to_owned() },
+        What::DependencyUp {
+            name: "redis".to_owned(),
+            who: "Redis".to_owned(),
+            latency: Duration::from_micros(90),
+        },
+        What::ServerStarted,
+        What::ServerDraining,
+    ];
+    for what in &all {
+        match what {
+            What::ActorCreated
+            | What::ActorUpdated
+            | What::ActorDeleted
+            | What::ActorStateChanged { .. }
+            | What::ActorExited(_)
+            | What::ActorRestarted
+            | What::PingSent
+            | What::PingOk { .. }
+            | What::PingFailed { .. }
+            | What::HealthChanged { .. }
+            | What::JobStateChanged { .. }
+            | What::JobDeleted
+            | What::ScalingDecided(_)
+            | What::QueuePaused
+            | What::QueueResumed
+            | What::QueuePurged { .. }
+            | What::DependencyDown { .. }
+            | What::DependencyUp { .. }
+            | What::ServerStarted
+            | What::ServerDraining => {}
+        }
+    }
+    all
+}
+
+#[test]
+fn every_event_comes_back_from_its_record_as_it_was() {
+    for what in everything() {
+        let full = Event {
+            at: at(),
+            severity: Severity::Warning,
+            message: "something \"happened\"\n".to_owned(),
+            actor_id: ActorId::parse("osis_actor_0").ok(),
+            job_id: JobId::parse("j1").ok(),
+            caller_id: "billing".to_owned(),
+            script_type: Some(ScriptType::Python),
+            node: NodeName::parse("here").ok(),
+            cause: Cause {
+                source: Source::Scaler,
+                request_id: Some("r1".to_owned()),
+                reason: "because".to_owned(),
+            },
+            what: what.clone(),
+        };
+        let bare = Event::new(at(), Source::Supervisor, what, "m");
+        for event in [full, bare] {
+            assert_eq!(decode_event(&encode_event(&event).unwrap()), Some(event));
+        }
+    }
+}
+
+#[test]
+fn an_event_that_a_later_version_wrote_is_none() {
+    let json = encode_event(&Event::new(at(), Source::Caller, What::QueuePaused, "m")).unwrap();
+    assert_eq!(decode_event(&json.replace("queue_paused", "queue_painted")), None);
+    assert_eq!(decode_event("{}"), None);
+}
+
+#[test]
+fn the_event_of_a_job_says_what_happened_to_whom_and_why() {
+    let fields = [
+        ("id", "j1"),
+        ("state", "failed"),
+        ("attempt", "2"),
+        ("actor", "osis_actor_0"),
+        ("old", "running"),
+        ("caller", "billing"),
+        ("error", r#"{"kind":"script_error","message":"boom","log_tail":["x"]}"#),
+    ];
+    let get = |name: &str| fields.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
+    let event = decode_job_event(ScriptType::OSIS, at(), get).unwrap();
+    assert_eq!(event.message, "job j1 failed on osis_actor_0: boom");
+    assert_eq!((event.caller_id.as_str(), event.at, event.cause.source), ("billing", at(), Source::Queue));
+    let error = Some(JobError::new(JobErrorKind::ScriptError, "boom"));
+    let (old, new) = (Some(JobState::Running), JobState::Failed);
+    assert_eq!(event.what, What::JobStateChanged { old, new, attempt: 2, error });
+}

@@ -1,0 +1,148 @@
+//! `events`: what happened, and what happens.
+
+mod follow;
+
+use std::time::{Duration, SystemTime};
+
+use clap::Args;
+use tonic::transport::Channel;
+
+use super::values::{self, or_dash, script_type_word, span, time, word};
+use super::{ClientArgs, Exit, Failure, Output, client, table};
+use crate::grpc::proto::event::{Severity, Topic};
+use crate::grpc::proto::supervisor_client::SupervisorClient;
+use crate::grpc::proto::{self, Event};
+
+/// Events of one call.
+const PAGE_SIZE: usize = 500;
+/// Shown when nobody says how many …
+const LISTED: usize = 50;
+/// … and before what is new.
+const SHOWN_FIRST: usize = 10;
+
+/// What `events` shows.
+#[derive(Debug, Clone, Args)]
+pub struct EventsArgs {
+    /// Server and form of the output.
+    #[command(flatten)]
+    pub client: ClientArgs,
+    /// Go on with what happens from now on, until Ctrl-C
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Only about these topics: actor, health, job, scaling, queue or server
+    #[arg(long = "topic", value_name = "TOPIC", value_parser = topic)]
+    pub topics: Vec<Topic>,
+    /// Only about these script types: osis, sal, v or python
+    #[arg(long = "type", value_name = "TYPE", value_parser = values::script_type)]
+    pub types: Vec<proto::ScriptType>,
+    /// Only about these actors
+    #[arg(long = "actor", value_name = "ACTOR")]
+    pub actors: Vec<String>,
+    /// Only about these jobs
+    #[arg(long = "job", value_name = "JOB")]
+    pub jobs: Vec<String>,
+    /// Only about jobs of this caller
+    #[arg(long, value_name = "ID")]
+    pub caller: Option<String>,
+    /// Only from this severity on: debug, info, warning or error
+    #[arg(long, value_name = "SEVERITY", value_parser = severity)]
+    pub severity: Option<Severity>,
+    /// Only of the last 10m, 2h …
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    pub since: Option<Duration>,
+    /// At most so many of the past [default: 50, and 10 with --follow]
+    #[arg(short = 'n', long, value_name = "N")]
+    pub limit: Option<usize>,
+}
+
+type Server = SupervisorClient<Channel>;
+
+pub(super) async fn run(args: EventsArgs) -> Result<Exit, Failure> {
+    if args.follow {
+        return follow::run(args).await;
+    }
+    let mut server = args.client.connect().await?;
+    let events = past(&mut server, &args, args.limit.unwrap_or(LISTED)).await?;
+    args.client.printer().response(
+        &events,
+        events.events.iter().map(|event| event.event_id.clone()),
+        || {
+            let row = |event: &Event| {
+                let [at, severity, what, about] = facts(event);
+                [at, severity, what, about, event.message.clone()]
+            };
+            table(["TIME", "SEVERITY", "TYPE", "ABOUT", "MESSAGE"], events.events.iter().map(row))
+        },
+    )?;
+    Ok(Exit::Ok)
+}
+
+/// The last `limit` events, the newest first.
+async fn past(
+    server: &mut Server,
+    args: &EventsArgs,
+    limit: usize,
+) -> Result<proto::ListEventsResponse, Failure> {
+    let mut request = proto::ListEventsRequest {
+        topics: args.topics.iter().copied().map(i32::from).collect(),
+        script_types: args.types.iter().copied().map(i32::from).collect(),
+        actor_ids: args.actors.clone(),
+        job_ids: args.jobs.clone(),
+        caller_id: args.caller.clone().unwrap_or_default(),
+        min_severity: args.severity.map_or(0, i32::from),
+        time_after: args.since.and_then(|since| SystemTime::now().checked_sub(since)).map(Into::into),
+        ..Default::default()
+    };
+    let mut all = proto::ListEventsResponse::default();
+    while all.events.len() < limit {
+        request.page_size = i32::try_from((limit - all.events.len()).min(PAGE_SIZE)).unwrap_or(1);
+        let page = server.list_events(client::call(request.clone())).await?.into_inner();
+        all.events.extend(page.events);
+        all.next_page_token.clone_from(&page.next_page_token);
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+    }
+    Ok(all)
+}
+
+/// One event as one line.
+fn line(event: &Event) -> String {
+    let [at, severity, what, about] = facts(event);
+    format!("{at}  {severity:<7}  {what:<20}  {about:<20}  {}", event.message.replace('\n', " "))
+}
+
+/// When, how important, what, and about whom.
+fn facts(event: &Event) -> [String; 4] {
+    let about = [&event.job_id, &event.actor_id].into_iter().find(|id| !id.is_empty()).cloned();
+    let about = about.unwrap_or_else(|| match event.script_type {
+        0 => or_dash(&event.node),
+        number => script_type_word(number),
+    });
+    [
+        time(event.time),
+        word(event.severity().as_str_name(), "SEVERITY_"),
+        word(event.r#type().as_str_name(), "TYPE_"),
+        about,
+    ]
+}
+
+/// Prints one event by itself.
+fn print(out: Output, event: &Event) -> Result<(), Failure> {
+    out.item(event, &event.event_id, || line(event))
+}
+
+/// Reads a topic by its word.
+fn topic(raw: &str) -> Result<Topic, String> {
+    Topic::from_str_name(&format!("TOPIC_{}", raw.to_ascii_uppercase()))
+        .filter(|topic| *topic != Topic::Unspecified)
+        .ok_or_else(|| format!("{raw:?} is not a topic: use actor, health, job, scaling, queue or server"))
+}
+
+/// Reads a severity by its word.
+fn severity(raw: &str) -> Result<Severity, String> {
+    Severity::from_str_name(&format!("SEVERITY_{}", raw.to_ascii_uppercase()))
+        .filter(|severity| *severity != Severity::Unspecified)
+        .ok_or_else(|| format!("{raw:?} is not a severity: use debug, info, warning or error"))
+}

@@ -1,0 +1,392 @@
+//! Many watchers, one reader.
+//!
+//! While anybody watches, one task reads the streams that somebody wants and puts each event once into a ring that all
+//! watchers share. A watcher takes from the log itself what came before it joined, and joins the ring where it has
+//! caught up. Nothing is kept for one watcher alone: one that falls behind the ring goes back to the log, and one that
+//! took nothing for a while on top of that is cut off.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{broadcast, watch};
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::event::cursor::{Cursor, EventStream};
+use crate::domain::event::filter::EventFilter;
+use crate::error::SupervisorError;
+use crate::ports::event_log::{EventLog, LogError, Logged, Read};
+
+/// Events in the ring. More than one busy second of a watcher that is let wait by its network.
+const RING: usize = 4096;
+/// Entries of each stream in one read of the reader, and of a watcher that catches up.
+const READ: usize = 500;
+/// A watcher that fell behind the ring and took nothing for this long is cut off.
+pub const STALL_LIMIT: Duration = Duration::from_secs(5);
+/// Watches at a time. Each holds a few kilobytes.
+pub const MOST_WATCHES: usize = 10_000;
+/// Time for the reader to find its place in a stream that nobody watched before; longer means that the log is away.
+const JOIN_LIMIT: Duration = Duration::from_secs(3);
+/// Between two tries to read while the log is away.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
+
+/// Where watchers join. A cheap clone; all clones are one.
+#[derive(Clone)]
+pub struct EventHub {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    log: Arc<dyn EventLog>,
+    ring: broadcast::Sender<Heard>,
+    state: Mutex<State>,
+    /// Word for the reader that a stream is wanted which it does not read.
+    wanted: watch::Sender<u64>,
+    /// Word for watchers that the reader has found its place in another stream.
+    placed: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct State {
+    watches: usize,
+    /// How many watch each stream.
+    interest: BTreeMap<EventStream, usize>,
+    /// What went into the ring: in each stream that is read, everything from where the reader began up to here.
+    read: Cursor,
+}
+
+/// What is in the ring.
+#[derive(Debug, Clone)]
+enum Heard {
+    Event(Arc<Logged>),
+    /// Something was trimmed before it was read: who wants to go on looks into the log himself.
+    Gap,
+}
+
+impl EventHub {
+    /// A hub on a log. Nothing is read before somebody watches, and unless [`EventHub::run`] runs.
+    pub fn new(log: Arc<dyn EventLog>) -> Self {
+        let shared = Shared {
+            log,
+            ring: broadcast::Sender::new(RING),
+            state: Mutex::default(),
+            wanted: watch::Sender::new(0),
+            placed: watch::Sender::new(0),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The log.
+    pub fn log(&self) -> &Arc<dyn EventLog> {
+        &self.shared.log
+    }
+
+    /// Reads for all watchers until the end.
+    pub async fn run(self, token: CancellationToken) {
+        let reading = async {
+            loop {
+                if let Err(error) = self.read_while_watched().await {
+                    tracing::debug!(%error, "the reader of events starts again");
+                    sleep(RETRY_PAUSE).await;
+                }
+            }
+        };
+        let _ended: Option<()> = token.run_until_cancelled(reading).await;
+    }
+
+    async fn read_while_watched(&self) -> Result<(), LogError> {
+        let shared = &self.shared;
+        let mut wanted = shared.wanted.subscribe();
+        while shared.lock().interest.is_empty() {
+            if wanted.changed().await.is_err() {
+                return Ok(());
+            }
+        }
+        wanted.borrow_and_update();
+        let mut follower = shared.log.follow().await?;
+        loop {
+            let Some(cursor) = self.places().await? else { return Ok(()) };
+            let read = tokio::select! {
+                read = follower.next(&cursor, READ) => read?,
+                _changed = wanted.changed() => {
+                    // What it waits for on its connection cannot be added to.
+                    follower = shared.log.follow().await?;
+                    continue;
+                }
+            };
+            match read {
+                Read::Entries { entries, upto } => shared.spread(entries, &upto),
+                Read::Expired { oldest: _ } => self.skip_a_gap(&cursor).await?,
+            }
+        }
+    }
+
+    /// Where to read on: in the streams that are wanted, and in new ones from their end. None when nobody watches.
+    async fn places(&self) -> Result<Option<Cursor>, LogError> {
+        let shared = &self.shared;
+        let (known, fresh) = {
+            let mut state = shared.lock();
+            let wanted: BTreeSet<EventStream> = state.interest.keys().copied().collect();
+            state.read = state.read.iter().filter(|(stream, _)| wanted.contains(stream)).collect();
+            let fresh: BTreeSet<EventStream> =
+                wanted.into_iter().filter(|stream| state.read.get(*stream).is_none()).collect();
+            (state.read.clone(), fresh)
+        };
+        if fresh.is_empty() {
+            return Ok((known != Cursor::default()).then_some(known));
+        }
+        let newest = shared.log.extent(&fresh).await?.newest;
+        let mut state = shared.lock();
+        for (stream, position) in newest.iter() {
+            state.read.set(stream, position);
+        }
+        let read = state.read.clone();
+        drop(state);
+        shared.placed.send_modify(|times| *times += 1);
+        Ok(Some(read))
+    }
+
+    async fn skip_a_gap(&self, cursor: &Cursor) -> Result<(), LogError> {
+        let streams: BTreeSet<EventStream> = cursor.iter().map(|(stream, _)| stream).collect();
+        tracing::warn!("events were trimmed before they were read: watchers look for themselves");
+        let newest = self.shared.log.extent(&streams).await?.newest;
+        let mut state = self.shared.lock();
+        for (stream, position) in newest.iter() {
+            state.read.set(stream, position);
+        }
+        let _nobody_listens = self.shared.ring.send(Heard::Gap);
+        Ok(())
+    }
+
+    /// Begins to watch: what passes the filter and came after `from`; from now on without one.
+    ///
+    /// # Errors
+    /// `TooManyWatches`; `QueueUnavailable` when the log does not answer; `CursorExpired`.
+    pub async fn watch(
+        &self,
+        filter: EventFilter,
+        from: Option<Cursor>,
+    ) -> Result<EventWatch, SupervisorError> {
+        let streams = filter.streams();
+        let interest = Interest::register(&self.shared, streams.clone())?;
+        let own = match from {
+            Some(cursor) => cursor,
+            None => self.shared.log.extent(&streams).await?.newest,
+        };
+        // A cursor that is too old is told at once.
+        if let Read::Expired { oldest } = self.shared.log.after(&own, 1).await? {
+            return Err(SupervisorError::CursorExpired { oldest: oldest.encode() });
+        }
+        Ok(EventWatch {
+            shared: Arc::clone(&self.shared),
+            filter,
+            own,
+            ring: self.shared.ring.subscribe(),
+            phase: Phase::Joining,
+            page: VecDeque::new(),
+            page_end: None,
+            paused: Duration::ZERO,
+            _interest: interest,
+        })
+    }
+}
+
+impl Shared {
+    /// Puts entries into the ring, in one step with the note of how far that is.
+    fn spread(&self, entries: Vec<Logged>, upto: &Cursor) {
+        let mut state = self.lock();
+        for logged in entries {
+            let _nobody_listens = self.ring.send(Heard::Event(Arc::new(logged)));
+        }
+        for (stream, position) in upto.iter() {
+            state.read.set(stream, position);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // It is whole between any two statements.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps the reader at some streams as long as it lives.
+struct Interest {
+    shared: Arc<Shared>,
+    streams: BTreeSet<EventStream>,
+}
+
+impl Interest {
+    fn register(shared: &Arc<Shared>, streams: BTreeSet<EventStream>) -> Result<Self, SupervisorError> {
+        let mut state = shared.lock();
+        if state.watches >= MOST_WATCHES {
+            return Err(SupervisorError::TooManyWatches { limit: MOST_WATCHES });
+        }
+        state.watches += 1;
+        for stream in &streams {
+            *state.interest.entry(*stream).or_default() += 1;
+        }
+        let unread = streams.iter().any(|stream| state.read.get(*stream).is_none());
+        drop(state);
+        if unread {
+            shared.wanted.send_modify(|times| *times += 1);
+        }
+        Ok(Self { shared: Arc::clone(shared), streams })
+    }
+}
+
+impl Drop for Interest {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.watches = state.watches.saturating_sub(1);
+        for stream in &self.streams {
+            if let Some(count) = state.interest.get_mut(stream) {
+                *count = count.saturating_sub(1);
+            }
+        }
+        state.interest.retain(|_stream, count| *count > 0);
+    }
+}
+
+/// Where a watcher takes its events from.
+enum Phase {
+    /// It has not joined the ring, or lost it.
+    Joining,
+    /// It reads the log up to where the ring begins for it.
+    CatchingUp(Cursor),
+    /// It reads the ring.
+    Live,
+}
+
+/// One watcher.
+pub struct EventWatch {
+    shared: Arc<Shared>,
+    filter: EventFilter,
+    own: Cursor,
+    ring: broadcast::Receiver<Heard>,
+    phase: Phase,
+    page: VecDeque<Logged>,
+    page_end: Option<Cursor>,
+    paused: Duration,
+    _interest: Interest,
+}
+
+impl EventWatch {
+    /// Everything up to here was handed out, or did not pass the filter.
+    pub fn cursor(&self) -> &Cursor {
+        &self.own
+    }
+
+    /// Notes for how long the consumer took nothing before it came back. To be said once each time that it does.
+    pub fn note_pause(&mut self, paused: Duration) {
+        self.paused = paused;
+    }
+
+    /// The next event; waits for it. May be dropped at any moment and called again.
+    ///
+    /// # Errors
+    /// `CursorExpired`, `ConsumerTooSlow`, `QueueUnavailable`; the watch is over then.
+    pub async fn next(&mut self) -> Result<Arc<Logged>, SupervisorError> {
+        loop {
+            if let Some(logged) = self.page.pop_front() {
+                if self.takes(&logged) {
+                    return Ok(Arc::new(logged));
+                }
+                continue;
+            }
+            if let Some(end) = self.page_end.take() {
+                self.own = end;
+            }
+            match &self.phase {
+                Phase::Joining => self.join().await?,
+                Phase::CatchingUp(goal) if self.own.has_reached(goal) => self.phase = Phase::Live,
+                Phase::CatchingUp(_) => self.read_log().await?,
+                Phase::Live => match self.ring.recv().await {
+                    Ok(Heard::Event(logged)) => {
+                        if self.takes(&logged) {
+                            self.paused = Duration::ZERO;
+                            return Ok(logged);
+                        }
+                    }
+                    Ok(Heard::Gap) | Err(broadcast::error::RecvError::Lagged(_)) => self.fall_behind()?,
+                    Err(broadcast::error::RecvError::Closed) => return Err(SupervisorError::ShuttingDown),
+                },
+            }
+        }
+    }
+
+    /// Steps over an event; true when it is one that is wanted and new.
+    fn takes(&mut self, logged: &Logged) -> bool {
+        match self.own.get(logged.stream) {
+            Some(position) if logged.position > position => {
+                self.own.set(logged.stream, logged.position);
+                self.filter.lets_through(&logged.event)
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    /// Takes a place at the ring; what came before is in the log.
+    async fn join(&mut self) -> Result<(), SupervisorError> {
+        let deadline = Instant::now() + JOIN_LIMIT;
+        let streams: BTreeSet<EventStream> = self.own.iter().map(|(stream, _)| stream).collect();
+        let mut placed = self.shared.placed.subscribe();
+        loop {
+            placed.borrow_and_update();
+            {
+                // The ring and the note of how far it reaches change together.
+                let state = self.shared.lock();
+                if let Some(goal) = state.read.part(&streams) {
+                    self.ring = self.shared.ring.subscribe();
+                    self.phase = Phase::CatchingUp(goal);
+                    return Ok(());
+                }
+            }
+            if timeout_at(deadline, placed.changed()).await.is_err() {
+                return Err(SupervisorError::QueueUnavailable("the reader of events does not get on".into()));
+            }
+        }
+    }
+
+    async fn read_log(&mut self) -> Result<(), SupervisorError> {
+        match self.shared.log.after(&self.own, READ).await? {
+            Read::Expired { oldest } => Err(SupervisorError::CursorExpired { oldest: oldest.encode() }),
+            Read::Entries { entries, upto } => {
+                if entries.is_empty() && upto == self.own {
+                    self.phase = Phase::Live;
+                }
+                self.page = entries.into();
+                self.page_end = Some(upto);
+                Ok(())
+            }
+        }
+    }
+
+    fn fall_behind(&mut self) -> Result<(), SupervisorError> {
+        if self.paused >= STALL_LIMIT {
+            return Err(SupervisorError::ConsumerTooSlow { last: self.own.encode() });
+        }
+        self.phase = Phase::Joining;
+        Ok(())
+    }
+}
+
+/// The place after which a watch with this filter begins when it is to begin now.
+///
+/// # Errors
+/// `QueueUnavailable`.
+pub async fn now(log: &dyn EventLog, filter: &EventFilter) -> Result<Cursor, SupervisorError> {
+    Ok(log.extent(&filter.streams()).await?.newest)
+}
+
+impl std::fmt::Debug for EventHub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EventHub").field("watches", &self.shared.lock().watches).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for EventWatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EventWatch").field("own", &self.own).finish_non_exhaustive()
+    }
+}

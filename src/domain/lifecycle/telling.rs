@@ -1,0 +1,44 @@
+//! What a driver tells those who watch about its actor.
+
+use crate::domain::actor::{ActorState, ActorStatus, LastExit};
+use crate::domain::event::{Cause, Event, Source, What};
+use crate::domain::lifecycle::driver::Driver;
+
+impl Driver {
+    /// The actor went from one state to another.
+    pub(super) fn tell_of_state(&self, old: ActorState, status: &ActorStatus) {
+        let (id, new) = (&status.record.id, status.state);
+        let message = match (status.pid.0, status.message.as_str()) {
+            (Some(pid), "") => format!("actor {id} is {new}, pid {pid}"),
+            (None, "") => format!("actor {id} is {new}"),
+            (_, why) => format!("actor {id} is {new}: {why}"),
+        };
+        let what = What::ActorStateChanged { old, new, desired: status.record.desired, pid: status.pid.0 };
+        self.tell(self.source(), what, message);
+    }
+
+    /// The actor's process ended.
+    pub(super) fn tell_of_exit(&self, exit: &LastExit) {
+        let id = &self.record().id;
+        let LastExit { status, pid, requested, log_tail, .. } = exit;
+        let (source, how) = if *requested {
+            (self.source(), "was stopped and ended")
+        } else {
+            (Source::ProcessManager, "ended by itself")
+        };
+        let last = log_tail.last().map(|line| format!("; it wrote last: {line}")).unwrap_or_default();
+        let message = format!("the process {pid} of actor {id} {how} with {status}{last}");
+        self.tell(source, What::ActorExited(exit.clone()), message);
+    }
+
+    /// The actor was deleted.
+    pub(super) fn tell_of_end(&self) {
+        let message = format!("actor {} was deleted", self.record().id);
+        self.tell(self.source(), What::ActorDeleted, message);
+    }
+
+    fn tell(&self, cause: impl Into<Cause>, what: What, message: String) {
+        let event = Event::new(self.now(), cause, what, message);
+        self.events().emit(event.of_actor(self.record()));
+    }
+}

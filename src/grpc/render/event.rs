@@ -1,0 +1,195 @@
+//! Events and marks.
+
+use std::time::SystemTime;
+
+use crate::domain::event::{Cause, Event, Severity, Source, Topic, What};
+use crate::domain::id::{ActorId, JobId, NodeName};
+use crate::domain::scaling::ScalingDecision;
+use crate::grpc::proto as pb;
+use crate::grpc::proto::event as of_event;
+use crate::grpc::proto::event::Detail;
+use crate::grpc::render::{count, duration, script_type, timestamp};
+use crate::ports::event_log::Logged;
+
+/// Begins the cursors of a snapshot: whoever goes on from one gets the snapshot from its beginning.
+pub(crate) const SNAPSHOT_MARK: &str = "s";
+
+/// A mark of a watch.
+pub(crate) fn bookmark(kind: pb::bookmark::Kind, now: SystemTime) -> pb::Bookmark {
+    pb::Bookmark { kind: kind.into(), time: Some(timestamp(now)) }
+}
+
+/// An event.
+pub(crate) fn event(logged: &Logged) -> pb::Event {
+    let event = &logged.event;
+    pb::Event {
+        event_id: logged.id(),
+        time: Some(timestamp(event.at)),
+        topic: topic(event.what.topic()).into(),
+        r#type: of_type(&event.what).into(),
+        severity: severity(event.severity).into(),
+        message: event.message.clone(),
+        actor_id: event.actor_id.as_ref().map(ActorId::to_string).unwrap_or_default(),
+        job_id: event.job_id.as_ref().map(JobId::to_string).unwrap_or_default(),
+        script_type: event.script_type.map(|of| script_type(of).into()).unwrap_or_default(),
+        node: event.node.as_ref().map(NodeName::to_string).unwrap_or_default(),
+        cause: Some(cause(&event.cause)),
+        detail: detail(event),
+    }
+}
+
+fn detail(event: &Event) -> Option<Detail> {
+    use pb::ping::Outcome;
+    let ping = |outcome: Outcome| pb::Ping {
+        time: Some(timestamp(event.at)),
+        outcome: outcome.into(),
+        ..Default::default()
+    };
+    let dependency = |name: &str, state: pb::dependency::State, message: &str| pb::Dependency {
+        name: name.to_owned(),
+        state: state.into(),
+        message: message.to_owned(),
+        latency: None,
+        check_time: Some(timestamp(event.at)),
+    };
+    Some(match &event.what {
+        What::ActorStateChanged { old, new, desired, pid } => {
+            Detail::ActorStateChange(pb::ActorStateChange {
+                old_state: super::actor::state(*old).into(),
+                new_state: super::actor::state(*new).into(),
+                desired_state: super::actor::desired(*desired).into(),
+                pid: pid.map(count),
+            })
+        }
+        What::ActorExited(exit) => Detail::ActorExit(super::actor::last_exit(exit.clone())),
+        What::PingSent => Detail::Ping(ping(Outcome::Unspecified)),
+        What::PingOk { round_trip } => {
+            Detail::Ping(pb::Ping { round_trip: Some(duration(*round_trip)), ..ping(Outcome::Ok) })
+        }
+        What::PingFailed { timed_out, reason } => {
+            let outcome = if *timed_out { Outcome::TimedOut } else { Outcome::Failed };
+            Detail::Ping(pb::Ping { message: reason.clone(), ..ping(outcome) })
+        }
+        What::HealthChanged { .. } => Detail::Health(health_event(event)?),
+        What::JobStateChanged { old, new, attempt, error } => Detail::JobStateChange(pb::JobStateChange {
+            old_state: old.map(|old| super::job::state(old).into()).unwrap_or_default(),
+            new_state: super::job::state(*new).into(),
+            attempt: count(*attempt),
+            error: error.clone().map(super::job::error),
+        }),
+        What::ScalingDecided(decision) => Detail::ScalingDecision(scaling_decision(decision)),
+        What::DependencyDown { name, reason } => {
+            Detail::Dependency(dependency(name, pb::dependency::State::Down, reason))
+        }
+        What::DependencyUp { name, who, latency } => Detail::Dependency(pb::Dependency {
+            latency: Some(duration(*latency)),
+            ..dependency(name, pb::dependency::State::Up, who)
+        }),
+        What::ActorCreated
+        | What::ActorUpdated
+        | What::ActorDeleted
+        | What::ActorRestarted
+        | What::JobDeleted
+        | What::QueuePaused
+        | What::QueueResumed
+        | What::QueuePurged { .. }
+        | What::ServerStarted
+        | What::ServerDraining => return None,
+    })
+}
+
+/// What happened to the health of an actor; None if it is about something else.
+pub(crate) fn health_event(event: &Event) -> Option<pb::HealthEvent> {
+    let What::HealthChanged { old, new, consecutive_failures, round_trip, action, reason } = &event.what
+    else {
+        return None;
+    };
+    Some(pb::HealthEvent {
+        actor_id: event.actor_id.as_ref().map(ActorId::to_string).unwrap_or_default(),
+        old_health: super::health::health(*old).into(),
+        new_health: super::health::health(*new).into(),
+        consecutive_failures: count(*consecutive_failures),
+        ping_round_trip: round_trip.map(duration),
+        action: super::health::action(*action).into(),
+        reason: reason.clone(),
+        time: Some(timestamp(event.at)),
+    })
+}
+
+fn scaling_decision(decision: &ScalingDecision) -> pb::ScalingDecision {
+    let ids = |ids: &[ActorId]| ids.iter().map(ActorId::to_string).collect();
+    pb::ScalingDecision {
+        time: Some(timestamp(decision.at)),
+        current_replicas: count(decision.current),
+        desired_replicas: count(decision.desired),
+        jobs_queued: count(decision.queued),
+        jobs_running: count(decision.running),
+        oldest_queued_age: decision.oldest_age.map(duration),
+        reason: decision.reason.clone(),
+        added_actor_ids: ids(&decision.added),
+        removed_actor_ids: ids(&decision.removed),
+    }
+}
+
+fn cause(cause: &Cause) -> pb::EventCause {
+    use pb::event_cause::Source as Proto;
+    let source = match cause.source {
+        Source::Caller => Proto::Caller,
+        Source::Health => Proto::Health,
+        Source::Scaler => Proto::Scaler,
+        Source::ProcessManager => Proto::ProcessManager,
+        Source::Queue => Proto::Queue,
+        Source::Supervisor => Proto::Supervisor,
+    };
+    pb::EventCause {
+        source: source.into(),
+        request_id: cause.request_id.clone().unwrap_or_default(),
+        reason: cause.reason.clone(),
+    }
+}
+
+fn topic(topic: Topic) -> of_event::Topic {
+    match topic {
+        Topic::Actor => of_event::Topic::Actor,
+        Topic::Health => of_event::Topic::Health,
+        Topic::Job => of_event::Topic::Job,
+        Topic::Scaling => of_event::Topic::Scaling,
+        Topic::Queue => of_event::Topic::Queue,
+        Topic::Server => of_event::Topic::Server,
+    }
+}
+
+fn severity(severity: Severity) -> of_event::Severity {
+    match severity {
+        Severity::Debug => of_event::Severity::Debug,
+        Severity::Info => of_event::Severity::Info,
+        Severity::Warning => of_event::Severity::Warning,
+        Severity::Error => of_event::Severity::Error,
+    }
+}
+
+fn of_type(what: &What) -> of_event::Type {
+    use of_event::Type;
+    match what {
+        What::ActorCreated => Type::ActorCreated,
+        What::ActorUpdated => Type::ActorUpdated,
+        What::ActorDeleted => Type::ActorDeleted,
+        What::ActorStateChanged { .. } => Type::ActorStateChanged,
+        What::ActorExited(_) => Type::ActorExited,
+        What::ActorRestarted => Type::ActorRestarted,
+        What::PingSent => Type::PingSent,
+        What::PingOk { .. } => Type::PingOk,
+        What::PingFailed { .. } => Type::PingFailed,
+        What::HealthChanged { .. } => Type::HealthChanged,
+        What::JobStateChanged { .. } => Type::JobStateChanged,
+        What::JobDeleted => Type::JobDeleted,
+        What::ScalingDecided(_) => Type::ScalingDecided,
+        What::QueuePaused => Type::QueuePaused,
+        What::QueueResumed => Type::QueueResumed,
+        What::QueuePurged { .. } => Type::QueuePurged,
+        What::DependencyDown { .. } => Type::DependencyDown,
+        What::DependencyUp { .. } => Type::DependencyUp,
+        What::ServerStarted => Type::ServerStarted,
+        What::ServerDraining => Type::ServerDraining,
+    }
+}

@@ -1,0 +1,154 @@
+//! WatchEvents and ListEvents.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::stream::BoxStream;
+use prost::Message;
+use tonic::{Status, async_trait};
+
+use crate::domain::event::cursor::Cursor;
+use crate::domain::event::filter::EventFilter;
+use crate::domain::event::list::list;
+use crate::domain::event::watch::{EventHub, EventWatch, now};
+use crate::error::SupervisorError;
+use crate::grpc::page_token::Filters;
+use crate::grpc::parse::{self, Begin};
+use crate::grpc::proto as pb;
+use crate::grpc::proto::bookmark::Kind;
+use crate::grpc::proto::watch_events_response::Item;
+use crate::grpc::render::{self, SNAPSHOT_MARK};
+use crate::grpc::server::MAX_MESSAGE_BYTES;
+use crate::grpc::service::SupervisorService;
+use crate::grpc::service::snapshot::Snapshot;
+use crate::grpc::status::Failure;
+use crate::grpc::watch::{self, Watched};
+use crate::ports::clock::Clock;
+use crate::ports::event_log::Logged;
+
+/// A page of events ends here; the next one goes on.
+const FULL_PAGE_BYTES: usize = MAX_MESSAGE_BYTES / 2;
+
+impl SupervisorService {
+    /// Follows what happens.
+    pub(super) async fn follow_events(
+        &self,
+        request: pb::WatchEventsRequest,
+    ) -> Result<BoxStream<'static, Result<pb::WatchEventsResponse, Status>>, Failure> {
+        self.gate.enter()?;
+        let asked = parse::watch_events(request)?;
+        let hub = self.hub("WatchEvents")?;
+        let (begin, snapshot) = begin(hub, &asked.filter, asked.begin).await?;
+        let snapshot = snapshot.then(|| Snapshot::new(self, asked.filter.clone()));
+        let opening = match snapshot {
+            Some(snapshot) => Opening::Snapshot(Box::new(snapshot)),
+            None if begin.is_none() => Opening::Mark,
+            None => Opening::Over,
+        };
+        let events = hub.watch(asked.filter, begin).await?;
+        let watched = FollowedEvents { events, opening, clock: self.supervisor.clock().clone() };
+        Ok(watch::stream(watched, asked.heartbeat, self.gate.clone()))
+    }
+
+    /// A page of past events, the newest first.
+    pub(super) async fn event_page(
+        &self,
+        mut request: pb::ListEventsRequest,
+    ) -> Result<pb::ListEventsResponse, Failure> {
+        let token = std::mem::take(&mut request.page_token);
+        let size = std::mem::take(&mut request.page_size);
+        let filters = Filters::of("ListEvents", &request);
+        request.page_size = size;
+        let asked = parse::list_events(request)?;
+        let from = match filters.position(&token)? {
+            None => None,
+            Some(position) => {
+                let cursor = parse::event_page(&position, &asked.filter);
+                Some(cursor.ok_or_else(|| Failure::page_token("it is not a token of this server"))?)
+            }
+        };
+        let mut events = Vec::new();
+        let mut bytes = 0;
+        let show = |logged: &Logged| {
+            let rendered = render::event(logged);
+            bytes += rendered.encoded_len();
+            events.push(rendered);
+            events.len() >= asked.limit || bytes >= FULL_PAGE_BYTES
+        };
+        let next = list(self.hub("ListEvents")?.log().as_ref(), &asked.filter, from, show).await?;
+        let next_page_token = next.map(|next| filters.token(&next.encode())).unwrap_or_default();
+        Ok(pb::ListEventsResponse { events, next_page_token })
+    }
+
+    /// Where watches join; a server that keeps no log has none.
+    pub(super) fn hub(&self, call: &'static str) -> Result<&EventHub, Failure> {
+        self.hub.as_ref().ok_or_else(|| SupervisorError::NotSupported(call).into())
+    }
+}
+
+/// The cursor to begin at, and whether a snapshot comes first. The cursor is taken before the snapshot, so that nothing
+/// falls in between.
+pub(super) async fn begin(
+    hub: &EventHub,
+    filter: &EventFilter,
+    begin: Begin,
+) -> Result<(Option<Cursor>, bool), Failure> {
+    match begin {
+        Begin::Snapshot => Ok((Some(now(hub.log().as_ref(), filter).await?), true)),
+        Begin::Now => Ok((None, false)),
+        Begin::After(cursor) => Ok((Some(cursor), false)),
+    }
+}
+
+/// What is sent before events.
+enum Opening {
+    Snapshot(Box<Snapshot>),
+    /// The bookmark with which a watch without snapshot begins.
+    Mark,
+    Over,
+}
+
+struct FollowedEvents {
+    events: EventWatch,
+    opening: Opening,
+    clock: Arc<dyn Clock>,
+}
+
+impl FollowedEvents {
+    fn message(&self, item: Item) -> pb::WatchEventsResponse {
+        let mark = if matches!(self.opening, Opening::Snapshot(_)) { SNAPSHOT_MARK } else { "" };
+        pb::WatchEventsResponse {
+            cursor: format!("{mark}{}", self.events.cursor().encode()),
+            item: Some(item),
+        }
+    }
+}
+
+#[async_trait]
+impl Watched for FollowedEvents {
+    type Message = pb::WatchEventsResponse;
+
+    async fn next(&mut self) -> Result<Option<Self::Message>, Failure> {
+        if let Opening::Snapshot(snapshot) = &mut self.opening {
+            if let Some(item) = snapshot.next().await? {
+                let item = pb::SnapshotItem { item: Some(item) };
+                return Ok(Some(self.message(Item::SnapshotItem(item))));
+            }
+            self.opening = Opening::Mark;
+        }
+        if matches!(self.opening, Opening::Mark) {
+            self.opening = Opening::Over;
+            return Ok(Some(self.bookmark(Kind::SnapshotEnd)));
+        }
+        let logged = self.events.next().await?;
+        Ok(Some(self.message(Item::Event(render::event(&logged)))))
+    }
+
+    fn bookmark(&self, kind: Kind) -> Self::Message {
+        self.message(Item::Bookmark(render::bookmark(kind, self.clock.now())))
+    }
+
+    fn note_pause(&mut self, paused: Duration) {
+        self.events.note_pause(paused);
+    }
+}

@@ -1,0 +1,125 @@
+//! What there is when a watch begins: actors, script types and jobs that have not ended, as far as the filter is about
+//! them. It is read piece by piece as the client takes it.
+
+use std::collections::VecDeque;
+
+use crate::domain::actor::ActorStatus;
+use crate::domain::event::Topic;
+use crate::domain::event::filter::EventFilter;
+use crate::domain::job::{Job, JobState};
+use crate::domain::lifecycle::ActorLifecycleManager;
+use crate::domain::script_type::ScriptType;
+use crate::domain::supervisor::Supervisor;
+use crate::error::SupervisorError;
+use crate::grpc::proto::snapshot_item::Item;
+use crate::grpc::render;
+use crate::grpc::service::SupervisorService;
+use crate::ports::job_queue::{JobCursor, JobFilter};
+
+/// Jobs that are read at a time.
+const PAGE: usize = 200;
+
+/// A snapshot on its way.
+pub(super) struct Snapshot {
+    supervisor: Supervisor,
+    lifecycle: ActorLifecycleManager,
+    filter: EventFilter,
+    ready: VecDeque<Item>,
+    part: Part,
+}
+
+/// What is read next.
+enum Part {
+    Actors,
+    ScriptTypes,
+    Jobs(Option<JobCursor>),
+    Over,
+}
+
+impl Snapshot {
+    /// Of what this filter is about.
+    pub(super) fn new(service: &SupervisorService, filter: EventFilter) -> Self {
+        Self {
+            supervisor: service.supervisor.clone(),
+            lifecycle: service.lifecycle.clone(),
+            filter,
+            ready: VecDeque::new(),
+            part: Part::Actors,
+        }
+    }
+
+    /// The next thing; None when that was all.
+    pub(super) async fn next(&mut self) -> Result<Option<Item>, SupervisorError> {
+        loop {
+            if let Some(item) = self.ready.pop_front() {
+                return Ok(Some(item));
+            }
+            match &self.part {
+                Part::Actors => {
+                    if self.is_about(&[Topic::Actor, Topic::Health]) && !self.is_about_jobs_only() {
+                        let actors = self.lifecycle.actors().await?;
+                        let wanted = actors.into_iter().filter(|actor| self.wants_actor(actor));
+                        self.ready = wanted.map(|actor| Item::Actor(render::actor(actor))).collect();
+                    }
+                    self.part = Part::ScriptTypes;
+                }
+                Part::ScriptTypes => {
+                    if self.is_about(&[Topic::Scaling, Topic::Queue])
+                        && !self.is_about_jobs_only()
+                        && self.filter.actor_ids.is_empty()
+                    {
+                        let actors = self.lifecycle.actors().await?;
+                        let mut wanted = ScriptType::ALL.to_vec();
+                        wanted.retain(|script_type| self.wants_type(*script_type));
+                        for script_type in wanted {
+                            let depth = self.supervisor.depth(script_type).await?;
+                            let status = render::script_type_status(script_type, depth, actors.iter());
+                            self.ready.push_back(Item::ScriptType(status));
+                        }
+                    }
+                    self.part = Part::Jobs(None);
+                }
+                Part::Jobs(_) if !self.is_about(&[Topic::Job]) => self.part = Part::Over,
+                Part::Jobs(after) => {
+                    let page = self.supervisor.jobs(&self.jobs(), after.as_ref(), PAGE).await?;
+                    let wanted = page.jobs.into_iter().filter(|job| self.wants_job(job));
+                    self.ready = wanted.map(|job| Item::Job(render::basic_job(job))).collect();
+                    self.part = page.next.map_or(Part::Over, |next| Part::Jobs(Some(next)));
+                }
+                Part::Over => return Ok(None),
+            }
+        }
+    }
+
+    fn is_about(&self, topics: &[Topic]) -> bool {
+        self.filter.topics.is_empty() || topics.iter().any(|topic| self.filter.topics.contains(topic))
+    }
+
+    fn is_about_jobs_only(&self) -> bool {
+        !self.filter.job_ids.is_empty() || self.filter.caller_id.is_some()
+    }
+
+    fn wants_type(&self, script_type: ScriptType) -> bool {
+        self.filter.script_types.is_empty() || self.filter.script_types.contains(&script_type)
+    }
+
+    fn wants_actor(&self, actor: &ActorStatus) -> bool {
+        self.wants_type(actor.record.config.script_type)
+            && (self.filter.actor_ids.is_empty() || self.filter.actor_ids.contains(&actor.record.id))
+    }
+
+    fn jobs(&self) -> JobFilter {
+        JobFilter {
+            script_types: self.filter.script_types.clone(),
+            states: JobState::ALL.into_iter().filter(|state| !state.is_terminal()).collect(),
+            caller_id: self.filter.caller_id.clone(),
+            ..JobFilter::default()
+        }
+    }
+
+    fn wants_job(&self, job: &Job) -> bool {
+        let actors = &self.filter.actor_ids;
+        (actors.is_empty() || job.actor_id.as_ref().is_some_and(|actor| actors.contains(actor)))
+            && (self.filter.job_ids.is_empty() || self.filter.job_ids.contains(&job.id))
+    }
+}
