@@ -58,7 +58,7 @@ impl Output {
     ) -> Result<(), Failure> {
         match (self.quiet, self.format) {
             (true, _) => self.data(id),
-            (false, Format::Json) => self.data(&dynamic(item, |item| serde_json::to_string(item))?),
+            (false, Format::Json) => self.data(&dynamic(item, serde_json::to_string)?),
             (false, Format::Table) => self.data(&line()),
         }
     }
@@ -107,7 +107,7 @@ static POOL: LazyLock<Option<DescriptorPool>> =
 
 /// The canonical proto JSON of a message, indented.
 fn to_json<M: Message + Name>(message: &M) -> Result<String, Failure> {
-    dynamic(message, |message| serde_json::to_string_pretty(message))
+    dynamic(message, serde_json::to_string_pretty)
 }
 
 /// The canonical proto JSON of a message in some form.
