@@ -135,7 +135,7 @@ async fn p6_a_watch_goes_on_behind_its_cursor_when_the_supervisor_was_killed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn p6_a_thousand_watchers_that_come_and_go_see_exactly_what_the_list_has() {
     const WATCHERS: usize = 1000;
-    const RUN: usize = 40;
+    const RUN: usize = 30;
     let whole = Whole::start().await;
     whole.running_actor("osis_actor_0").await;
     let begin = begin(&whole.client(), &[Topic::Job]).await;

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{Semaphore, broadcast, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +22,8 @@ use crate::ports::event_log::{EventLog, LogError, Logged, Read};
 const RING: usize = 4096;
 /// Entries of each stream in one read of the reader, and of a watcher that catches up.
 const READ: usize = 500;
+/// Watchers that read the log at a time.
+const READS_AT_A_TIME: usize = 8;
 /// A watcher that fell behind the ring and took nothing for this long is cut off.
 pub const STALL_LIMIT: Duration = Duration::from_secs(5);
 /// Watches at a time. Each holds a few kilobytes.
@@ -39,6 +41,7 @@ pub struct EventHub {
 
 struct Shared {
     log: Arc<dyn EventLog>,
+    turns: Semaphore,
     ring: broadcast::Sender<Heard>,
     state: Mutex<State>,
     /// Word for the reader that a stream is wanted which it does not read.
@@ -52,8 +55,26 @@ struct State {
     watches: usize,
     /// How many watch each stream.
     interest: BTreeMap<EventStream, usize>,
-    /// What went into the ring: in each stream that is read, everything from where the reader began up to here.
+    /// What went into the ring: in each stream that is read, everything up to here.
     read: Cursor,
+    /// The last of what went into the ring, for those who come back: they need not trouble the log.
+    recent: VecDeque<Arc<Logged>>,
+    /// In each stream that is read, everything after this is among the recent.
+    recent_since: Cursor,
+}
+
+impl State {
+    /// Whether everything after `own` is among the recent.
+    fn recalls(&self, own: &Cursor) -> bool {
+        own.iter().all(|(stream, at)| self.recent_since.get(stream).is_some_and(|since| since <= at))
+    }
+
+    fn place(&mut self, newest: &Cursor) {
+        for (stream, position) in newest.iter() {
+            self.read.set(stream, position);
+            self.recent_since.set(stream, position);
+        }
+    }
 }
 
 /// What is in the ring.
@@ -69,6 +90,7 @@ impl EventHub {
     pub fn new(log: Arc<dyn EventLog>) -> Self {
         let shared = Shared {
             log,
+            turns: Semaphore::new(READS_AT_A_TIME),
             ring: broadcast::Sender::new(RING),
             state: Mutex::default(),
             wanted: watch::Sender::new(0),
@@ -128,7 +150,9 @@ impl EventHub {
         let (known, fresh) = {
             let mut state = shared.lock();
             let wanted: BTreeSet<EventStream> = state.interest.keys().copied().collect();
-            state.read = state.read.iter().filter(|(stream, _)| wanted.contains(stream)).collect();
+            let still =
+                |cursor: &Cursor| cursor.iter().filter(|(stream, _)| wanted.contains(stream)).collect();
+            (state.read, state.recent_since) = (still(&state.read), still(&state.recent_since));
             let fresh: BTreeSet<EventStream> =
                 wanted.into_iter().filter(|stream| state.read.get(*stream).is_none()).collect();
             (state.read.clone(), fresh)
@@ -138,9 +162,7 @@ impl EventHub {
         }
         let newest = shared.log.extent(&fresh).await?.newest;
         let mut state = shared.lock();
-        for (stream, position) in newest.iter() {
-            state.read.set(stream, position);
-        }
+        state.place(&newest);
         let read = state.read.clone();
         drop(state);
         shared.placed.send_modify(|times| *times += 1);
@@ -152,9 +174,8 @@ impl EventHub {
         tracing::warn!("events were trimmed before they were read: watchers look for themselves");
         let newest = self.shared.log.extent(&streams).await?.newest;
         let mut state = self.shared.lock();
-        for (stream, position) in newest.iter() {
-            state.read.set(stream, position);
-        }
+        state.recent.clear();
+        state.place(&newest);
         let _nobody_listens = self.shared.ring.send(Heard::Gap);
         Ok(())
     }
@@ -174,11 +195,8 @@ impl EventHub {
             Some(cursor) => cursor,
             None => self.shared.log.extent(&streams).await?.newest,
         };
-        // A cursor that is too old is told at once.
-        if let Read::Expired { oldest } = self.shared.log.after(&own, 1).await? {
-            return Err(SupervisorError::CursorExpired { oldest: oldest.encode() });
-        }
-        Ok(EventWatch {
+        let recalled = self.shared.lock().recalls(&own);
+        let mut watch = EventWatch {
             shared: Arc::clone(&self.shared),
             filter,
             own,
@@ -188,7 +206,12 @@ impl EventHub {
             page_end: None,
             paused: Duration::ZERO,
             _interest: interest,
-        })
+        };
+        // A cursor that is too old is told at once.
+        if !recalled {
+            watch.read_log().await?;
+        }
+        Ok(watch)
     }
 }
 
@@ -197,7 +220,14 @@ impl Shared {
     fn spread(&self, entries: Vec<Logged>, upto: &Cursor) {
         let mut state = self.lock();
         for logged in entries {
-            let _nobody_listens = self.ring.send(Heard::Event(Arc::new(logged)));
+            let logged = Arc::new(logged);
+            if state.recent.len() >= RING
+                && let Some(oldest) = state.recent.pop_front()
+            {
+                state.recent_since.set(oldest.stream, oldest.position);
+            }
+            state.recent.push_back(Arc::clone(&logged));
+            let _nobody_listens = self.ring.send(Heard::Event(logged));
         }
         for (stream, position) in upto.iter() {
             state.read.set(stream, position);
@@ -265,7 +295,7 @@ pub struct EventWatch {
     own: Cursor,
     ring: broadcast::Receiver<Heard>,
     phase: Phase,
-    page: VecDeque<Logged>,
+    page: VecDeque<Arc<Logged>>,
     page_end: Option<Cursor>,
     paused: Duration,
     _interest: Interest,
@@ -290,7 +320,7 @@ impl EventWatch {
         loop {
             if let Some(logged) = self.page.pop_front() {
                 if self.takes(&logged) {
-                    return Ok(Arc::new(logged));
+                    return Ok(logged);
                 }
                 continue;
             }
@@ -336,6 +366,15 @@ impl EventWatch {
             {
                 // The ring and the note of how far it reaches change together.
                 let state = self.shared.lock();
+                if state.recalls(&self.own) {
+                    let own = |logged: &&Arc<Logged>| {
+                        self.own.get(logged.stream).is_some_and(|position| logged.position > position)
+                    };
+                    self.page = state.recent.iter().filter(own).cloned().collect();
+                    self.ring = self.shared.ring.subscribe();
+                    self.phase = Phase::Live;
+                    return Ok(());
+                }
                 if let Some(goal) = state.read.part(&streams) {
                     self.ring = self.shared.ring.subscribe();
                     self.phase = Phase::CatchingUp(goal);
@@ -349,13 +388,17 @@ impl EventWatch {
     }
 
     async fn read_log(&mut self) -> Result<(), SupervisorError> {
-        match self.shared.log.after(&self.own, READ).await? {
+        // In turns: when all come back at once, callers of other calls are not to wait for them.
+        let turn = self.shared.turns.acquire().await;
+        let read = self.shared.log.after(&self.own, READ).await;
+        drop(turn);
+        match read? {
             Read::Expired { oldest } => Err(SupervisorError::CursorExpired { oldest: oldest.encode() }),
             Read::Entries { entries, upto } => {
                 if entries.is_empty() && upto == self.own {
                     self.phase = Phase::Live;
                 }
-                self.page = entries.into();
+                self.page = entries.into_iter().map(Arc::new).collect();
                 self.page_end = Some(upto);
                 Ok(())
             }
