@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::domain::actor::{ActorConfig, ActorStatus, Desired};
+use crate::domain::event::{Event, Source, What};
 use crate::domain::id::ActorId;
 use crate::domain::lifecycle::admission::Verb;
 use crate::domain::lifecycle::{ActorLifecycleManager, StopOptions, finish};
@@ -81,6 +82,11 @@ impl ActorLifecycleManager {
             }
         };
         let record = handle.status().record;
+        if changed {
+            let message = format!("the definition of actor {id} was changed");
+            let event = Event::new(self.now(), Source::Caller, What::ActorUpdated, message);
+            self.events().emit(event.of_actor(&record));
+        }
         let (Apply::Restart(options), Desired::Up, true) = (update.apply, record.desired, record.outdated)
         else {
             return Ok(Updated { status: handle.status(), changed, restarted: false, done: true });
