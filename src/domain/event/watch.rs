@@ -204,7 +204,7 @@ impl EventHub {
             phase: Phase::Joining,
             page: VecDeque::new(),
             page_end: None,
-            paused: Duration::ZERO,
+            stalled: false,
             _interest: interest,
         };
         // A cursor that is too old is told at once.
@@ -297,7 +297,8 @@ pub struct EventWatch {
     phase: Phase,
     page: VecDeque<Arc<Logged>>,
     page_end: Option<Cursor>,
-    paused: Duration,
+    /// The consumer took nothing for too long and has not caught up since.
+    stalled: bool,
     _interest: Interest,
 }
 
@@ -309,7 +310,7 @@ impl EventWatch {
 
     /// Notes for how long the consumer took nothing before it came back. To be said once each time that it does.
     pub fn note_pause(&mut self, paused: Duration) {
-        self.paused = paused;
+        self.stalled |= paused >= STALL_LIMIT;
     }
 
     /// The next event; waits for it. May be dropped at any moment and called again.
@@ -333,12 +334,14 @@ impl EventWatch {
                 Phase::CatchingUp(_) => self.read_log().await?,
                 Phase::Live => match self.ring.recv().await {
                     Ok(Heard::Event(logged)) => {
+                        self.stalled = false;
                         if self.takes(&logged) {
-                            self.paused = Duration::ZERO;
                             return Ok(logged);
                         }
                     }
-                    Ok(Heard::Gap) | Err(broadcast::error::RecvError::Lagged(_)) => self.fall_behind()?,
+                    Ok(Heard::Gap) | Err(broadcast::error::RecvError::Lagged(_)) => {
+                        self.phase = Phase::Joining;
+                    }
                     Err(broadcast::error::RecvError::Closed) => return Err(SupervisorError::ShuttingDown),
                 },
             }
@@ -375,6 +378,9 @@ impl EventWatch {
                     self.phase = Phase::Live;
                     return Ok(());
                 }
+                if self.stalled {
+                    return Err(SupervisorError::ConsumerTooSlow { last: self.own.encode() });
+                }
                 if let Some(goal) = state.read.part(&streams) {
                     self.ring = self.shared.ring.subscribe();
                     self.phase = Phase::CatchingUp(goal);
@@ -403,14 +409,6 @@ impl EventWatch {
                 Ok(())
             }
         }
-    }
-
-    fn fall_behind(&mut self) -> Result<(), SupervisorError> {
-        if self.paused >= STALL_LIMIT {
-            return Err(SupervisorError::ConsumerTooSlow { last: self.own.encode() });
-        }
-        self.phase = Phase::Joining;
-        Ok(())
     }
 }
 
