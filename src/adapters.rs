@@ -2,6 +2,7 @@
 
 pub mod exec_shim;
 pub mod local;
+mod log_ring;
 pub mod memory;
 pub mod program_files;
 pub mod redis;

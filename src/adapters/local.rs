@@ -22,15 +22,20 @@ use async_trait::async_trait;
 use futures::future::join_all;
 use nix::sys::signal::Signal;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 
-use self::logs::Logs;
 use self::process::{Command, Owner, Reply, Snapshot};
 use self::spawn::Spawner;
+use crate::adapters::log_ring::LogRing;
 use crate::ports::clock::Clock;
 use crate::ports::process_manager::{
-    LogLine, ProcessError, ProcessInfo, ProcessManager, ProcessManagerInfo, ProcessSpec, ProcessState,
+    LogBatch, LogLine, LogPosition, ProcessError, ProcessInfo, ProcessManager, ProcessManagerInfo,
+    ProcessSpec, ProcessState,
 };
+
+/// How long a reader of lines waits for a process that is not there.
+const UNKNOWN_NAME: Duration = Duration::from_millis(250);
 
 /// What a [`LocalRunner`] can be told.
 #[derive(Clone)]
@@ -69,7 +74,7 @@ struct Inner {
 struct Process {
     commands: mpsc::Sender<Command>,
     seen: watch::Receiver<Snapshot>,
-    logs: Arc<Logs>,
+    logs: Arc<LogRing>,
 }
 
 impl LocalRunner {
@@ -108,7 +113,7 @@ impl LocalRunner {
         let (commands, inbox) = mpsc::channel(16);
         let down = Snapshot { state: ProcessState::Down { exit: None }, detail: String::new() };
         let (published, seen) = watch::channel(down);
-        let logs = Arc::new(Logs::default());
+        let logs = Arc::new(LogRing::default());
         let clock = self.options.clock.clone();
         let owner = Owner { spec: spec.clone(), spawner, logs: logs.clone(), clock, published };
         self.tasks.spawn(owner.run(inbox));
@@ -133,7 +138,11 @@ impl ProcessManager for LocalRunner {
         if self.inner().closed {
             return Err(ProcessError::Unavailable("the local runner is closed".into()));
         }
-        Ok(ProcessManagerInfo { name: "local runner".to_owned(), latency: Duration::ZERO })
+        Ok(ProcessManagerInfo {
+            name: "local runner".to_owned(),
+            latency: Duration::ZERO,
+            limits: &["actors end with the service: use Zinit where they must go on"],
+        })
     }
 
     async fn start(&self, spec: &ProcessSpec) -> Result<(), ProcessError> {
@@ -187,6 +196,22 @@ impl ProcessManager for LocalRunner {
 
     async fn log_tail(&self, name: &str, lines: usize) -> Result<Vec<LogLine>, ProcessError> {
         Ok(self.process(name).map(|process| process.logs.tail(lines)).unwrap_or_default())
+    }
+
+    async fn logs(
+        &self,
+        name: &str,
+        after: Option<LogPosition>,
+        wait: Duration,
+    ) -> Result<LogBatch, ProcessError> {
+        match self.process(name) {
+            Some(process) => Ok(process.logs.read(after, wait).await),
+            None => {
+                // It may be started in a moment.
+                sleep(wait.min(UNKNOWN_NAME)).await;
+                Ok(LogBatch::default())
+            }
+        }
     }
 
     /// Stops every process, each with the grace of its definition. Nothing can be started afterwards.

@@ -1,15 +1,19 @@
 //! Runs processes through Zinit.
 //!
 //! ```text
-//!  ZinitProcessManager ── gen3 (its words and its defects) ── client (JSON lines over the socket) ── detect (who is there)
+//!  ZinitProcessManager ─┬─ gen3 (its words and its defects) ── client (one call after the other) ─┬─ wire ── detect
+//!                       └─ gen2 (its words and its defects) ── gen2/link (many calls at a time) ──┘
 //! ```
 //!
 //! Which Zinit listens is asked on every new connection, as it may be another one after a restart.
 
 mod client;
 mod detect;
+mod gen2;
 mod gen3;
 mod shim;
+mod turns;
+mod wire;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,18 +23,23 @@ use async_trait::async_trait;
 use tokio::time::{Instant, timeout};
 
 use self::client::Client;
+use self::detect::Generation;
+use self::gen2::Gen2;
 use self::gen3::Gen3;
 use self::shim::Shim;
 use crate::ports::process_manager::{
-    LogLine, ProcessError, ProcessInfo, ProcessManager, ProcessManagerInfo, ProcessSpec,
+    LogBatch, LogLine, LogPosition, ProcessError, ProcessInfo, ProcessManager, ProcessManagerInfo,
+    ProcessSpec,
 };
 
 /// Time to answer to a probe, connecting included.
 const PROBE: Duration = Duration::from_secs(2);
 
-/// Runs processes through the Zinit that listens on a unix socket: the version 0.3.9 of crates.io.
+/// Runs processes through the Zinit that listens on a unix socket: 0.3.9 of crates.io (GEN3), or v0.2.15 to v0.2.28 of
+/// GitHub (GEN2).
 pub struct ZinitProcessManager {
     reads: Arc<Client>,
+    gen2: Gen2,
     gen3: Gen3,
 }
 
@@ -49,7 +58,12 @@ impl ZinitProcessManager {
             Shim(program.into_iter().flat_map(|program| [program, "exec-shim"]).map(str::to_owned).collect());
         let reads = Arc::new(Client::new(&socket));
         let changes = Arc::new(Client::new(&socket));
-        Self { gen3: Gen3::new(reads.clone(), changes, &socket, shim), reads }
+        let gen2 = Gen2::new(reads.clone(), &socket, shim.clone());
+        Self { gen2, gen3: Gen3::new(reads.clone(), changes, &socket, shim), reads }
+    }
+
+    async fn generation(&self) -> Result<Generation, ProcessError> {
+        Ok(self.reads.who(PROBE).await?.generation)
     }
 }
 
@@ -59,37 +73,71 @@ impl ProcessManager for ZinitProcessManager {
         let begun = Instant::now();
         let asked = async {
             let found = self.reads.who(PROBE).await?;
-            self.gen3.probe().await?;
-            Ok(ProcessManagerInfo { name: found.name(), latency: begun.elapsed() })
+            match found.generation {
+                Generation::Gen2 => self.gen2.probe().await?,
+                Generation::Gen3 => self.gen3.probe().await?,
+            }
+            Ok(ProcessManagerInfo { name: found.name(), latency: begun.elapsed(), limits: found.limits() })
         };
         timeout(PROBE, asked).await.unwrap_or(Err(ProcessError::TimedOut { after: PROBE }))
     }
 
     async fn start(&self, spec: &ProcessSpec) -> Result<(), ProcessError> {
-        self.gen3.start(spec).await
+        match self.generation().await? {
+            Generation::Gen2 => self.gen2.start(spec).await,
+            Generation::Gen3 => self.gen3.start(spec).await,
+        }
     }
 
     async fn stop(&self, name: &str, grace: Duration) -> Result<(), ProcessError> {
-        self.gen3.stop(name, grace).await
+        match self.generation().await? {
+            Generation::Gen2 => self.gen2.stop(name, grace).await,
+            Generation::Gen3 => self.gen3.stop(name, grace).await,
+        }
     }
 
     async fn remove(&self, name: &str) -> Result<(), ProcessError> {
-        self.gen3.remove(name).await
+        match self.generation().await? {
+            Generation::Gen2 => self.gen2.remove(name).await,
+            Generation::Gen3 => self.gen3.remove(name).await,
+        }
     }
 
     async fn signal(&self, name: &str, signal: i32) -> Result<(), ProcessError> {
-        self.gen3.signal(name, signal).await
+        match self.generation().await? {
+            Generation::Gen2 => self.gen2.signal(name, signal).await,
+            Generation::Gen3 => self.gen3.signal(name, signal).await,
+        }
     }
 
     async fn list(&self) -> Result<Vec<ProcessInfo>, ProcessError> {
-        self.gen3.list().await
+        match self.generation().await? {
+            Generation::Gen2 => self.gen2.list().await,
+            Generation::Gen3 => self.gen3.list().await,
+        }
     }
 
     async fn log_tail(&self, name: &str, lines: usize) -> Result<Vec<LogLine>, ProcessError> {
-        self.gen3.log_tail(name, lines).await
+        match self.generation().await? {
+            Generation::Gen2 => self.gen2.log_tail(name, lines).await,
+            Generation::Gen3 => self.gen3.log_tail(name, lines).await,
+        }
+    }
+
+    async fn logs(
+        &self,
+        name: &str,
+        after: Option<LogPosition>,
+        wait: Duration,
+    ) -> Result<LogBatch, ProcessError> {
+        match self.generation().await? {
+            Generation::Gen2 => self.gen2.logs(name, after, wait).await,
+            Generation::Gen3 => self.gen3.logs(name, after, wait).await,
+        }
     }
 
     async fn close(&self) {
+        self.gen2.close().await;
         self.gen3.close().await;
     }
 }

@@ -2,6 +2,7 @@
 
 mod confine;
 mod create;
+mod logs;
 mod render;
 
 use std::time::Duration;
@@ -40,6 +41,8 @@ pub enum ActorCommand {
     },
     /// Make an actor and start it
     Create(Box<create::CreateArgs>),
+    /// Show what an actor wrote, and follow it
+    Logs(logs::LogsArgs),
     /// Start actors and wait until they run
     Start {
         /// Which
@@ -169,6 +172,7 @@ pub(super) async fn run(args: Client<ActorCommand>) -> Result<Exit, Failure> {
             })?;
             Ok(Exit::Ok)
         }
+        ActorCommand::Logs(args) => logs::run(&mut server, out, args).await,
         ActorCommand::Create(create) => create::run(&mut server, out, *create).await,
         ActorCommand::Start { which, wait } => start(&mut server, out, which, wait).await,
         ActorCommand::Stop { which, how } => stop(&mut server, out, which, how).await,

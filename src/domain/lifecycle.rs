@@ -10,6 +10,7 @@ mod dependencies;
 mod document;
 mod driver;
 mod health;
+mod logs;
 mod many;
 mod observer;
 mod operation;
@@ -44,6 +45,7 @@ use crate::ports::process_manager::{LogLine, ProcessManager, ProcessManagerInfo}
 use crate::ports::programs::Programs;
 
 pub(crate) use dependencies::start_sequence;
+pub use logs::{ActorLogs, LogPart, LogQuery};
 pub use many::{ActorAnswer, ActorSelector};
 pub use scale::Scaled;
 pub use update::{Apply, Update, Updated};

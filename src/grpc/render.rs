@@ -4,6 +4,7 @@ mod actor;
 mod event;
 mod health;
 mod job;
+mod logs;
 
 use std::time::{Duration, SystemTime};
 
@@ -11,6 +12,7 @@ pub(crate) use actor::{actor, changed, config as actor_config, results};
 pub(crate) use event::{SNAPSHOT_MARK, bookmark, event, health_event};
 pub(crate) use health::health_report;
 pub(crate) use job::job;
+pub(crate) use logs::log_part;
 
 use crate::domain::job::JobView;
 use crate::domain::script_type::ScriptType;

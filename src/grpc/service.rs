@@ -3,6 +3,7 @@
 mod events;
 mod info;
 mod lists;
+mod logs;
 mod run;
 mod snapshot;
 mod watch_health;
@@ -185,9 +186,11 @@ impl supervisor_server::Supervisor for SupervisorService {
 
     async fn stream_actor_logs(
         &self,
-        _: Request<pb::StreamActorLogsRequest>,
+        request: Request<pb::StreamActorLogsRequest>,
     ) -> Answer<Self::StreamActorLogsStream> {
-        not_built("StreamActorLogs")
+        let (id, query) = parse::actor_logs(request.into_inner())?;
+        let logs = self.gate.run(self.lifecycle.logs(&id, query)).await?;
+        Ok(Response::new(logs::stream(logs, self.gate.clone())))
     }
 
     // Script types

@@ -116,6 +116,35 @@ pub struct LogLine {
     pub text: String,
 }
 
+/// A place in the log of a process: behind one of its lines. What the numbers mean is up to the process manager.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogPosition {
+    /// Which log, or which part of it.
+    pub epoch: u64,
+    /// Which line of it.
+    pub number: u64,
+    /// By which the line can be recognised.
+    pub mark: u64,
+}
+
+/// A line and its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlacedLine {
+    /// The place behind it.
+    pub position: LogPosition,
+    /// The line.
+    pub line: LogLine,
+}
+
+/// Lines that were read in one go.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LogBatch {
+    /// Oldest first.
+    pub lines: Vec<PlacedLine>,
+    /// Lines that were written before these and are no longer kept; at least so many where nobody counts.
+    pub lost: u64,
+}
+
 /// Who the process manager is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessManagerInfo {
@@ -123,6 +152,8 @@ pub struct ProcessManagerInfo {
     pub name: String,
     /// Time that its answer took.
     pub latency: Duration,
+    /// What an operator has to know of it, a sentence each.
+    pub limits: &'static [&'static str],
 }
 
 /// Why a call to the process manager failed.
@@ -186,6 +217,16 @@ pub trait ProcessManager: Send + Sync {
 
     /// The last lines that the process wrote, oldest first; none for an unknown name.
     async fn log_tail(&self, name: &str, lines: usize) -> Result<Vec<LogLine>, ProcessError>;
+
+    /// All lines that are kept, oldest first, or those behind a place that an earlier call gave, through all restarts of
+    /// the process. Waits up to `wait` for one when there is none; nothing is an answer, too. A place that is not
+    /// known (any more) means the oldest line behind it that is kept. An unknown name has no lines yet.
+    async fn logs(
+        &self,
+        name: &str,
+        after: Option<LogPosition>,
+        wait: Duration,
+    ) -> Result<LogBatch, ProcessError>;
 
     /// Lets go of connections and, if the processes are our own children, ends them.
     async fn close(&self);

@@ -3,6 +3,7 @@
 
 mod support;
 
+mod actor_logs;
 mod architecture;
 mod cli;
 mod clients;
@@ -25,3 +26,4 @@ mod sal_actor;
 mod traces;
 mod two_supervisors;
 mod zinit_defects;
+mod zinit_recorded;

@@ -1,61 +1,22 @@
-//! The last lines that a process wrote, in bounded memory.
+//! Reads what a process writes.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use crate::adapters::log_ring::LogRing;
 use crate::ports::clock::Clock;
 use crate::ports::process_manager::{LogLine, LogStream};
 
-/// Lines kept of one process.
-const MAX_LINES: usize = 1000;
 /// A longer line is cut into several.
 const MAX_LINE_BYTES: usize = 64 * 1024;
-/// Text kept of one process, whatever the number of its lines.
-const MAX_BYTES: usize = 4 * 1024 * 1024;
-
-/// The last lines that one process wrote, through all its restarts.
-#[derive(Default)]
-pub(super) struct Logs {
-    ring: Mutex<Ring>,
-}
-
-#[derive(Default)]
-struct Ring {
-    lines: VecDeque<LogLine>,
-    bytes: usize,
-}
-
-impl Logs {
-    fn ring(&self) -> MutexGuard<'_, Ring> {
-        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Adds a line and forgets old ones that no longer fit.
-    pub(super) fn push(&self, line: LogLine) {
-        let mut ring = self.ring();
-        ring.bytes += line.text.len();
-        ring.lines.push_back(line);
-        while ring.lines.len() > MAX_LINES || ring.bytes > MAX_BYTES {
-            let Some(oldest) = ring.lines.pop_front() else { break };
-            ring.bytes -= oldest.text.len();
-        }
-    }
-
-    /// The last `count` lines, oldest first.
-    pub(super) fn tail(&self, count: usize) -> Vec<LogLine> {
-        let ring = self.ring();
-        ring.lines.iter().skip(ring.lines.len().saturating_sub(count)).cloned().collect()
-    }
-}
 
 /// Reads an output of a process to its end. It never waits for anything but the process, so the process is never
 /// blocked by a full pipe; bytes that are not UTF-8 are replaced.
 pub(super) async fn collect(
     mut output: impl AsyncRead + Unpin,
     stream: LogStream,
-    logs: Arc<Logs>,
+    logs: Arc<LogRing>,
     clock: Arc<dyn Clock>,
 ) {
     let mut line: Vec<u8> = Vec::new();
@@ -107,7 +68,7 @@ mod tests {
     }
 
     async fn lines_of(bytes: &[u8]) -> Vec<String> {
-        let logs = Arc::new(Logs::default());
+        let logs = Arc::new(LogRing::default());
         collect(bytes, LogStream::Stdout, logs.clone(), Arc::new(Epoch)).await;
         logs.tail(usize::MAX).into_iter().map(|line| line.text).collect()
     }
@@ -131,16 +92,6 @@ mod tests {
         assert_eq!((lines.len(), lines[0].as_str(), lines[999].as_str()), (1000, "2000", "2999"));
         let fat = vec![b'x'; 100 * MAX_LINE_BYTES];
         let kept: usize = lines_of(&fat).await.iter().map(String::len).sum();
-        assert_eq!(kept, MAX_BYTES);
-    }
-
-    #[tokio::test]
-    async fn a_tail_is_shorter_than_the_ring() {
-        let logs = Logs::default();
-        for text in ["a", "b", "c"] {
-            logs.push(LogLine { at: None, stream: LogStream::Stderr, text: text.to_owned() });
-        }
-        let tail: Vec<String> = logs.tail(2).into_iter().map(|line| line.text).collect();
-        assert_eq!(tail, ["b", "c"]);
+        assert_eq!(kept, 4 * 1024 * 1024);
     }
 }

@@ -10,8 +10,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::health;
-use super::logs::{Logs, collect};
+use super::logs::collect;
 use super::spawn::{Child, Launch, Spawner};
+use crate::adapters::log_ring::LogRing;
 use crate::domain::actor::{ExitStatus, RestartMode};
 use crate::ports::clock::Clock;
 use crate::ports::process_manager::{LogStream, ProcessError, ProcessSpec, ProcessState};
@@ -45,7 +46,7 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 pub(super) struct Owner {
     pub(super) spec: ProcessSpec,
     pub(super) spawner: Spawner,
-    pub(super) logs: Arc<Logs>,
+    pub(super) logs: Arc<LogRing>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) published: watch::Sender<Snapshot>,
 }

@@ -16,11 +16,15 @@ pub use self::process::Behaviour;
 use self::process::{Phase, Pids, Process};
 use crate::domain::actor::ExitStatus;
 use crate::ports::process_manager::{
-    LogLine, ProcessError, ProcessInfo, ProcessManager, ProcessManagerInfo, ProcessSpec,
+    LogBatch, LogLine, LogPosition, ProcessError, ProcessInfo, ProcessManager, ProcessManagerInfo,
+    ProcessSpec,
 };
 
 /// How long a call hangs before it fails with `TimedOut`.
 const DEADLINE: Duration = Duration::from_secs(2);
+
+/// How long a reader of lines waits for a process that is not there.
+const UNKNOWN_NAME: Duration = Duration::from_millis(250);
 
 /// What is wrong with the whole process manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -179,7 +183,7 @@ impl MemoryProcessManager {
 impl ProcessManager for MemoryProcessManager {
     async fn probe(&self) -> Result<ProcessManagerInfo, ProcessError> {
         self.answers().await?;
-        Ok(ProcessManagerInfo { name: "memory".to_owned(), latency: Duration::ZERO })
+        Ok(ProcessManagerInfo { name: "memory".to_owned(), latency: Duration::ZERO, limits: &[] })
     }
 
     async fn start(&self, spec: &ProcessSpec) -> Result<(), ProcessError> {
@@ -259,7 +263,25 @@ impl ProcessManager for MemoryProcessManager {
         self.answers().await?;
         let inner = self.settled();
         let Some(process) = inner.processes.get(name) else { return Ok(Vec::new()) };
-        Ok(process.logs[process.logs.len().saturating_sub(lines)..].to_vec())
+        Ok(process.logs.tail(lines))
+    }
+
+    async fn logs(
+        &self,
+        name: &str,
+        after: Option<LogPosition>,
+        wait: Duration,
+    ) -> Result<LogBatch, ProcessError> {
+        self.answers().await?;
+        let ring = self.settled().processes.get(name).map(|process| process.logs.clone());
+        match ring {
+            Some(ring) => Ok(ring.read(after, wait).await),
+            None => {
+                // It may be started in a moment.
+                sleep(wait.min(UNKNOWN_NAME)).await;
+                Ok(LogBatch::default())
+            }
+        }
     }
 
     async fn close(&self) {

@@ -1,66 +1,23 @@
-//! JSON-RPC over Zinit's unix socket: one JSON object a line, in both directions.
+//! Calls to Zinit one after the other, which is how GEN3 works as well.
 //!
-//! One task owns one connection and makes one call at a time on it, which is how the server works as well. It connects
-//! when it has to, asks who is there on every new connection, and drops a connection on which anything
-//! went wrong, so that an answer that comes too late is never taken for another one.
+//! One task owns one connection. It connects when it has to, asks who is there on every new connection, and drops a
+//! connection on which anything went wrong, so that an answer that comes too late is never taken for another one.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use metrics::histogram;
-use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
-use tokio::net::UnixStream;
+use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::detect::{self, Found};
-use crate::ports::Cause;
-use crate::ports::process_manager::ProcessError;
+use super::detect::{Found, Generation};
+pub(super) use super::wire::CallError;
+use super::wire::{Wire, unavailable};
 use crate::telemetry::metrics::{ZINIT_DURATION, seconds};
-
-/// No answer is longer; the list of 10 000 services takes 1 MB.
-const MAX_REPLY_BYTES: u64 = 16 * 1024 * 1024;
-
-/// Why a call brought no result.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum CallError {
-    /// Nobody listens, or the connection broke.
-    #[error("cannot talk to zinit at {}", socket.display())]
-    Unavailable {
-        socket: PathBuf,
-        #[source]
-        source: Cause,
-    },
-    /// No answer in time.
-    #[error("zinit did not answer within {after:?}")]
-    TimedOut { after: Duration },
-    /// Zinit answered with an error.
-    #[error("zinit refused: {message}")]
-    Refused { code: i64, message: String },
-    /// Something else answered, or a Zinit that we cannot work with.
-    #[error("{reason}")]
-    Unsupported { reason: String },
-    /// The answer is not one.
-    #[error("the answer of zinit cannot be read")]
-    Corrupt(#[source] Cause),
-}
-
-impl From<CallError> for ProcessError {
-    fn from(error: CallError) -> Self {
-        match error {
-            CallError::Unavailable { .. } => Self::Unavailable(error.into()),
-            CallError::TimedOut { after } => Self::TimedOut { after },
-            CallError::Refused { .. } => Self::Rejected { reason: error.to_string() },
-            CallError::Unsupported { reason } => Self::Unsupported { reason },
-            CallError::Corrupt(source) => Self::Corrupt(source),
-        }
-    }
-}
 
 /// Whether a call may be made again when the connection breaks under it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,11 +91,15 @@ impl Client {
         repeat: Repeat,
         timeout: Duration,
     ) -> Result<(Value, Found), CallError> {
-        let method = request.as_ref().map_or("who", |(method, _params)| *method);
+        let method = request.as_ref().map(|(method, _params)| *method);
         let begun = Instant::now();
         let answer = self.ask_in_time(request, repeat, timeout).await;
-        let outcome = if answer.is_ok() { "ok" } else { "error" };
-        histogram!(ZINIT_DURATION, "method" => method, "outcome" => outcome).record(seconds(begun.elapsed()));
+        // Who is there is asked before each call, and mostly known.
+        if let Some(method) = method {
+            let outcome = if answer.is_ok() { "ok" } else { "error" };
+            histogram!(ZINIT_DURATION, "method" => method, "outcome" => outcome)
+                .record(seconds(begun.elapsed()));
+        }
         answer
     }
 
@@ -153,7 +114,7 @@ impl Client {
         let call = Call { request, repeat, timeout, deadline, reply };
         let calls = self.calls.get_or_init(|| {
             let (calls, inbox) = mpsc::channel(64);
-            let link = Link { socket: self.socket.clone(), open: None, last_id: 0 };
+            let link = Link { socket: self.socket.clone(), open: None };
             let closed = self.closed.clone();
             self.tasks.spawn(async move {
                 // Cancelled in the middle of a call, its caller learns that we are closed.
@@ -167,26 +128,16 @@ impl Client {
         };
         match timeout_at(deadline, asked).await {
             Ok(Some(answer)) => answer,
-            Ok(None) => Err(self.unavailable("the connection was closed by us")),
+            Ok(None) => Err(unavailable(&self.socket, "the connection was closed by us")),
             Err(_elapsed) => Err(CallError::TimedOut { after: timeout }),
         }
-    }
-
-    fn unavailable(&self, source: impl Into<Cause>) -> CallError {
-        CallError::Unavailable { socket: self.socket.clone(), source: source.into() }
     }
 }
 
 /// The task's side.
 struct Link {
     socket: PathBuf,
-    open: Option<Open>,
-    last_id: u64,
-}
-
-struct Open {
-    stream: BufStream<UnixStream>,
-    found: Found,
+    open: Option<Wire>,
 }
 
 impl Link {
@@ -229,115 +180,29 @@ impl Link {
         &mut self,
         request: Option<&(&'static str, Value)>,
     ) -> Result<(Value, Found), CallError> {
-        let mut open = match self.open.take() {
-            Some(open) => open,
-            None => self.connect().await?,
+        let mut wire = match self.open.take() {
+            Some(wire) => wire,
+            None => Wire::open(&self.socket).await?,
         };
         let value = match request {
-            Some((method, params)) => self.exchange(&mut open.stream, method, params).await,
+            Some(_) if wire.found.generation != Generation::Gen3 => {
+                Err(unavailable(&self.socket, "another zinit took its place: try again"))
+            }
+            Some((method, params)) => wire.exchange(method, params).await,
             None => Ok(Value::Null),
         };
-        let found = open.found.clone();
+        let found = wire.found.clone();
         // A refusal is a whole answer; after anything else the connection cannot be trusted.
         if matches!(value, Ok(_) | Err(CallError::Refused { .. })) {
-            self.open = Some(open);
+            self.open = Some(wire);
         }
         Ok((value?, found))
     }
 
     /// A connection that the server closed, or on which it speaks unasked, is of no use.
     fn drop_if_stale(&mut self) {
-        if let Some(open) = &self.open
-            && !matches!(open.stream.get_ref().try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
-        {
+        if self.open.as_ref().is_some_and(|wire| wire.reader.is_stale()) {
             self.open = None;
         }
     }
-
-    async fn connect(&mut self) -> Result<Open, CallError> {
-        let stream = UnixStream::connect(&self.socket).await.map_err(|error| self.unavailable(error))?;
-        let mut stream = BufStream::new(stream);
-        self.last_id += 1;
-        let question = json!({"jsonrpc": "2.0", "id": self.last_id, "method": "rpc.discover", "params": {}});
-        self.send(&mut stream, &question).await?;
-        // Older ones answer without a newline and close.
-        let answer = self.line(&mut stream).await?;
-        detect::judge(&answer).map_err(|reason| CallError::Unsupported {
-            reason: format!("{} is not a zinit that we can work with: {reason}", self.socket.display()),
-        })?;
-        let pong = self.exchange(&mut stream, "system.ping", &json!({})).await?;
-        let version = pong["version"].as_str().unwrap_or("of unknown version").to_owned();
-        let shares_pids = shares_pids(stream.get_ref());
-        Ok(Open { stream, found: Found { version, shares_pids } })
-    }
-
-    async fn exchange(
-        &mut self,
-        stream: &mut BufStream<UnixStream>,
-        method: &str,
-        params: &Value,
-    ) -> Result<Value, CallError> {
-        self.last_id += 1;
-        let id = self.last_id;
-        self.send(stream, &json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})).await?;
-        let line = self.line(stream).await?;
-        let mut answer: Value =
-            serde_json::from_slice(&line).map_err(|error| CallError::Corrupt(error.into()))?;
-        if answer["id"].as_u64() != Some(id) {
-            let fault = format!("the answer to call {id} bears the id {}", answer["id"]);
-            return Err(CallError::Corrupt(fault.into()));
-        }
-        if let Some(error) = answer.get("error").filter(|error| !error.is_null()) {
-            let code = error["code"].as_i64().unwrap_or_default();
-            return Err(CallError::Refused { code, message: refusal(error) });
-        }
-        match answer.get_mut("result") {
-            Some(result) => Ok(result.take()),
-            None => Err(CallError::Corrupt(format!("{method} was answered without a result").into())),
-        }
-    }
-
-    async fn send(&self, stream: &mut BufStream<UnixStream>, message: &Value) -> Result<(), CallError> {
-        let mut line = message.to_string();
-        line.push('\n');
-        let sent = async {
-            stream.write_all(line.as_bytes()).await?;
-            stream.flush().await
-        };
-        sent.await.map_err(|error| self.unavailable(error))
-    }
-
-    /// One line, or what came before the end of the connection.
-    async fn line(&self, stream: &mut BufStream<UnixStream>) -> Result<Vec<u8>, CallError> {
-        let mut line = Vec::new();
-        let read = stream.take(MAX_REPLY_BYTES).read_until(b'\n', &mut line).await;
-        read.map_err(|error| self.unavailable(error))?;
-        if line.is_empty() {
-            return Err(self.unavailable("it closed the connection without an answer"));
-        }
-        if line.len() as u64 == MAX_REPLY_BYTES {
-            let fault = format!("the answer is longer than {MAX_REPLY_BYTES} bytes");
-            return Err(CallError::Corrupt(fault.into()));
-        }
-        Ok(line)
-    }
-
-    fn unavailable(&self, source: impl Into<Cause>) -> CallError {
-        CallError::Unavailable { socket: self.socket.clone(), source: source.into() }
-    }
-}
-
-/// Whether the server lives in our pid namespace. In doubt it does not.
-fn shares_pids(stream: &UnixStream) -> bool {
-    let server = stream.peer_cred().ok().and_then(|peer| peer.pid());
-    let theirs = server.and_then(|pid| std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok());
-    theirs.is_some_and(|theirs| std::fs::read_link("/proc/self/ns/pid").is_ok_and(|ours| ours == theirs))
-}
-
-/// What an error object says, with all that a failed validation lists.
-fn refusal(error: &Value) -> String {
-    let message = error["message"].as_str().unwrap_or("it did not say why");
-    let details = error["data"]["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let details: Vec<&str> = details.iter().filter_map(Value::as_str).collect();
-    if details.is_empty() { message.to_owned() } else { format!("{message}: {}", details.join("; ")) }
 }

@@ -8,7 +8,7 @@
 //! | deleting deletes dependents as well | refused, with their names |
 //! | a stop during backoff does not hold | the service is deleted, which ends its timer |
 //! | a stop right after the start fails, as the process has no group yet | it is repeated |
-//! | a start while stopping is lost | starts and stops of a name take turns ([`turns`]), and a start waits for the end |
+//! | a start while stopping is lost | starts and stops of a name take turns ([`Turns`]), and a start waits for the end |
 //! | the pid is a shell's, whose program may survive it | [`definition`]: the shell is replaced by the program |
 //! | what ignores SIGTERM survives its leader | its group is killed when the leader is gone |
 //! | a stop is forgotten when Zinit restarts | [`registry`]: the service's file is set aside |
@@ -27,9 +27,9 @@
 mod calls;
 mod definition;
 mod lock;
+mod logs;
 mod registry;
 mod remembered;
-mod turns;
 mod words;
 
 use std::path::Path;
@@ -44,10 +44,10 @@ use self::calls::Calls;
 use self::definition::{Definition, Lifecycle};
 use self::registry::{Refusal, Registry};
 use self::remembered::Remembered;
-use self::turns::Turns;
 use self::words::{Service, State};
 use super::client::{CallError, Client};
 use super::shim::Shim;
+use super::turns::Turns;
 use crate::domain::actor::RestartMode;
 use crate::ports::process_manager::{LogLine, ProcessError, ProcessInfo, ProcessSpec, ProcessState};
 

@@ -39,12 +39,14 @@ async fn zinit(socket: &Path) -> Vec<Finding> {
     let zinit = ZinitProcessManager::new(socket);
     let probed = zinit.probe().await;
     zinit.close().await;
-    vec![match probed {
+    match probed {
         Ok(info) => {
-            Finding::ok("zinit", format!("{} at {shown}, answers in {:.1?}", info.name, info.latency))
+            let answers = format!("{} at {shown}, answers in {:.1?}", info.name, info.latency);
+            let limits = info.limits.iter().map(|limit| Finding::ok("zinit limit", *limit));
+            [Finding::ok("zinit", answers)].into_iter().chain(limits).collect()
         }
-        Err(error) => Finding::fail("zinit", format!("{shown}: {}", chain(&error)), todo_of(&error)),
-    }]
+        Err(error) => vec![Finding::fail("zinit", format!("{shown}: {}", chain(&error)), todo_of(&error))],
+    }
 }
 
 fn todo_of(error: &ProcessError) -> &'static str {

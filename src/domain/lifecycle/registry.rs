@@ -90,6 +90,12 @@ impl ActorHandle {
         self.deleted.cancel();
     }
 
+    /// Returns once the driver has ended: the actor is deleted, or the manager closed.
+    pub(super) async fn gone(&self) {
+        let mut status = self.status.clone();
+        while status.changed().await.is_ok() {}
+    }
+
     /// The actor as its driver last saw it.
     pub(super) fn status(&self) -> ActorStatus {
         self.status.borrow().clone()

@@ -75,6 +75,7 @@ on_real_ones! {
     what_a_process_leaves_in_its_group_is_ended,
     grandchildren_that_ignore_sigterm_are_ended,
     output_is_kept_in_order_with_its_stream,
+    a_reader_of_lines_goes_on_where_it_was,
     a_program_that_cannot_be_executed_is_told,
     a_signal_reaches_the_process,
 }

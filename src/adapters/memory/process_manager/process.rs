@@ -1,11 +1,13 @@
 //! One process as a state that knows when it changes next.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::adapters::log_ring::LogRing;
 use crate::domain::actor::{ExitStatus, RestartMode};
-use crate::ports::process_manager::{LogLine, ProcessSpec, ProcessState};
+use crate::ports::process_manager::{ProcessSpec, ProcessState};
 
 const SIGKILL: i32 = 9;
 const SIGTERM: i32 = 15;
@@ -81,7 +83,7 @@ pub(super) struct Process {
     pub(super) spec: ProcessSpec,
     pub(super) phase: Phase,
     pub(super) detail: String,
-    pub(super) logs: Vec<LogLine>,
+    pub(super) logs: Arc<LogRing>,
     behaviour: Behaviour,
     failures: u32,
 }
@@ -89,7 +91,7 @@ pub(super) struct Process {
 impl Process {
     pub(super) fn new(spec: ProcessSpec, behaviour: Behaviour) -> Self {
         let phase = Phase::Down { exit: None };
-        Self { spec, phase, detail: String::new(), logs: Vec::new(), behaviour, failures: 0 }
+        Self { spec, phase, detail: String::new(), logs: Arc::default(), behaviour, failures: 0 }
     }
 
     /// Takes over what a new start says.

@@ -168,3 +168,40 @@ pub(super) async fn a_signal_reaches_the_process(stage: Stage) {
     stage.manager.stop("a", GRACE).await.unwrap();
     assert!(stage.manager.signal("a", 10).await.is_err(), "a stopped process cannot be signalled");
 }
+
+pub(super) async fn a_reader_of_lines_goes_on_where_it_was(stage: Stage) {
+    let more = stage.path("more");
+    let script = format!(
+        "echo a; echo b >&2; while ! test -e {}; do sleep 0.05; done; echo c; exec sleep 1000",
+        more.display()
+    );
+    let mut spec = shell("talker", &script);
+    spec.restart = super::stage::policy(Duration::from_millis(400));
+    let early = stage.manager.logs("talker", None, Duration::ZERO).await.unwrap();
+    assert_eq!((early.lines.len(), early.lost), (0, 0));
+    stage.manager.start(&spec).await.unwrap();
+    let mut place = None;
+    let mut texts = Vec::new();
+    while texts.len() < 2 {
+        let batch = stage.manager.logs("talker", place, LIMIT).await.unwrap();
+        place = batch.lines.last().map(|placed| placed.position).or(place);
+        texts.extend(batch.lines.into_iter().map(|placed| placed.line.text));
+    }
+    texts.sort();
+    assert_eq!(texts, ["a", "b"]);
+    assert!(stage.manager.logs("talker", place, Duration::from_millis(300)).await.unwrap().lines.is_empty());
+    let write = async {
+        std::fs::write(&more, "").unwrap();
+    };
+    let (batch, ()) = tokio::join!(stage.manager.logs("talker", place, LIMIT), write);
+    let batch = batch.unwrap();
+    assert_eq!(batch.lines.iter().map(|placed| placed.line.text.as_str()).collect::<Vec<_>>(), ["c"]);
+    // Through a restart of the process it goes on.
+    let place = batch.lines.last().map(|placed| placed.position);
+    let pid = stage.running("talker").await;
+    stage.manager.signal("talker", 9).await.unwrap();
+    stage.running_anew("talker", pid).await;
+    let batch = stage.manager.logs("talker", place, LIMIT).await.unwrap();
+    let first = batch.lines.first().map(|placed| placed.line.text.clone());
+    assert!(matches!(first.as_deref(), Some("a" | "b")), "{batch:?}");
+}

@@ -1,0 +1,129 @@
+//! The calls of GEN2's interface that are used, each with its deadline.
+//!
+//! `system_shutdown` and `system_reboot` are not among them: outside of a container they end the machine.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::super::wire::CallError;
+use super::definition::Definition;
+use super::words::{self, Status};
+
+/// A call that only reads; its neighbours' stops keep it waiting for a second or two.
+const READ: Duration = Duration::from_secs(5);
+/// Stops take a second each, and wait for each other.
+const STOP: Duration = Duration::from_secs(120);
+const CHANGE: Duration = Duration::from_secs(15);
+
+/// What GEN2 answers when there is no such service.
+const NOT_FOUND: i64 = -32000;
+/// And when a service is monitored already.
+const MONITORED: i64 = -32001;
+/// And when a service has no process to be signalled.
+const DOWN: i64 = -32003;
+/// And when there is a file of this name.
+const EXISTS: i64 = -32007;
+
+#[derive(Clone)]
+pub(super) struct Calls {
+    pub(super) link: Arc<super::link::Link>,
+}
+
+impl Calls {
+    /// The names of all services.
+    pub(super) async fn names(&self) -> Result<Vec<String>, CallError> {
+        let answer = self.link.call("service_list", json!([]), READ).await?;
+        let services = answer.as_object().ok_or_else(|| corrupt("the list of services is not a table"))?;
+        Ok(services.keys().cloned().collect())
+    }
+
+    /// Where one service is; None if there is no such service.
+    pub(super) async fn status(&self, name: &str) -> Result<Option<Status>, CallError> {
+        let Some(answer) = known(self.link.call("service_status", json!([name]), READ).await)? else {
+            return Ok(None);
+        };
+        words::status(&answer).map(Some).map_err(corrupt)
+    }
+
+    /// The content of a service's file; None if there is none, or it cannot be had.
+    pub(super) async fn content(&self, name: &str) -> Result<Option<Value>, CallError> {
+        match self.link.call("service_get", json!([name]), READ).await {
+            Ok(answer) => Ok(Some(answer).filter(Value::is_object)),
+            Err(CallError::Refused { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes the file of a service; false if there is one.
+    pub(super) async fn create(&self, definition: &Definition) -> Result<bool, CallError> {
+        let params = json!([definition.name, definition.content]);
+        match self.link.call("service_create", params, CHANGE).await {
+            Ok(_text) => Ok(true),
+            Err(CallError::Refused { code: EXISTS, .. }) => Ok(false),
+            Err(CallError::Refused { message, .. }) if message.contains("already exists") => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Loads the file of a service and starts it.
+    pub(super) async fn monitor(&self, name: &str) -> Result<(), CallError> {
+        match self.link.call("service_monitor", json!([name]), CHANGE).await {
+            Ok(_) | Err(CallError::Refused { code: MONITORED, .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends a service: SIGTERM, and SIGKILL half a second later. An unknown one is fine.
+    pub(super) async fn stop(&self, name: &str) -> Result<(), CallError> {
+        known(self.link.call("service_stop", json!([name]), STOP).await).map(drop)
+    }
+
+    /// Sends a signal; false when there is no process.
+    pub(super) async fn kill(&self, name: &str, signal: Signal) -> Result<bool, CallError> {
+        match self.link.call("service_kill", json!([name, signal.as_str()]), CHANGE).await {
+            Ok(_nothing) => Ok(true),
+            Err(CallError::Refused { code: NOT_FOUND | DOWN, .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Has Zinit forget a service that is down; its file stays.
+    pub(super) async fn forget(&self, name: &str) -> Result<(), CallError> {
+        known(self.link.call("service_forget", json!([name]), CHANGE).await).map(drop)
+    }
+
+    /// Removes the file of a service.
+    pub(super) async fn delete(&self, name: &str) -> Result<(), CallError> {
+        known(self.link.call("service_delete", json!([name]), CHANGE).await).map(drop)
+    }
+
+    /// What is kept of the lines of a service, oldest first, as Zinit writes them.
+    pub(super) async fn current_logs(&self, name: &str) -> Result<Vec<String>, CallError> {
+        let answer = self.link.call("stream_currentLogs", json!([name]), READ).await?;
+        let lines = answer.as_array().map(Vec::as_slice).unwrap_or_default();
+        Ok(lines.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+    }
+
+    /// New lines of a service, as they come.
+    pub(super) async fn follow_logs(&self, name: &str) -> Result<mpsc::Receiver<String>, CallError> {
+        self.link.subscribe("stream_subscribeLogs", json!([name]), READ).await
+    }
+}
+
+/// Turns the refusal of an unknown name into None.
+fn known(answer: Result<Value, CallError>) -> Result<Option<Value>, CallError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(CallError::Refused { code: NOT_FOUND, .. }) => Ok(None),
+        Err(CallError::Refused { message, .. }) if message.contains("not found") => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn corrupt(what: impl Into<crate::ports::Cause>) -> CallError {
+    CallError::Corrupt(what.into())
+}

@@ -1,0 +1,127 @@
+//! `actor logs`: what an actor wrote, and what it writes.
+
+use std::time::Duration;
+
+use clap::Args;
+use tokio::time::sleep;
+use tonic::{Code, Request};
+
+use super::Server;
+use crate::adapters::system_clock::SystemClock;
+use crate::cli::exit::code_of;
+use crate::cli::values::{span, time};
+use crate::cli::{Exit, Failure, Output, client};
+use crate::grpc::proto::log_entry::Stream;
+use crate::grpc::proto::{StreamActorLogsRequest, StreamActorLogsResponse};
+use crate::ports::clock::Clock;
+
+/// Between two tries to go on after the connection was lost.
+const RETRY: Duration = Duration::from_millis(500);
+/// A server that is restarted is back sooner.
+const GIVE_UP_AFTER: u32 = 120;
+
+/// Which lines of which actor.
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// Its name
+    actor: String,
+    /// So many lines to begin with
+    #[arg(short = 'n', long = "tail", value_name = "N", default_value_t = 100)]
+    tail: i32,
+    /// Go on with new lines until Ctrl-C
+    #[arg(short, long)]
+    follow: bool,
+    /// Only lines of this last time: 5m, 2h
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    since: Option<Duration>,
+    /// Only standard output
+    #[arg(long)]
+    stdout: bool,
+    /// Only standard error
+    #[arg(long)]
+    stderr: bool,
+    /// Only lines with this text in them
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    grep: String,
+    /// Put the time before each line
+    #[arg(short, long)]
+    timestamps: bool,
+}
+
+impl LogsArgs {
+    fn request(&self) -> StreamActorLogsRequest {
+        let streams = [(self.stdout, Stream::Stdout), (self.stderr, Stream::Stderr)];
+        let streams = streams.into_iter().filter(|(wanted, _)| *wanted).map(|(_, stream)| stream.into());
+        StreamActorLogsRequest {
+            actor_id: self.actor.clone(),
+            tail_lines: Some(self.tail),
+            since_time: self.since.and_then(|since| SystemClock.now().checked_sub(since)).map(Into::into),
+            resume_after: String::new(),
+            follow: self.follow,
+            streams: streams.collect(),
+            contains: self.grep.clone(),
+        }
+    }
+}
+
+/// Prints until the end. A follower goes on behind the last line that it has when the connection was lost.
+pub(super) async fn run(server: &mut Server, out: Output, args: LogsArgs) -> Result<Exit, Failure> {
+    let mut request = args.request();
+    let mut tries = 0;
+    loop {
+        let ended = print(server, out, &args, &mut request, &mut tries).await;
+        let status = match ended {
+            Ok(()) => return Ok(Exit::Ok),
+            Err(Ended::Output(failure)) => return Err(failure),
+            Err(Ended::Call(status)) => status,
+        };
+        tries += 1;
+        if !args.follow || code_of(&status) != Code::Unavailable || tries > GIVE_UP_AFTER {
+            return Err(status.into());
+        }
+        if tries == 1 {
+            out.talk("the server is away; the log goes on when it is back");
+        }
+        sleep(RETRY).await;
+    }
+}
+
+enum Ended {
+    Call(tonic::Status),
+    Output(Failure),
+}
+
+async fn print(
+    server: &mut Server,
+    out: Output,
+    args: &LogsArgs,
+    request: &mut StreamActorLogsRequest,
+    tries: &mut u32,
+) -> Result<(), Ended> {
+    // A follower has no deadline: keepalive notices a server that is gone.
+    let call = if args.follow { Request::new(request.clone()) } else { client::call(request.clone()) };
+    let mut parts = server.stream_actor_logs(call).await.map_err(Ended::Call)?.into_inner();
+    while let Some(part) = parts.message().await.map_err(Ended::Call)? {
+        *tries = 0;
+        if !part.cursor.is_empty() {
+            request.resume_after.clone_from(&part.cursor);
+        }
+        if part.dropped_count > 0 {
+            out.talk(&format!("{} lines are missing here", part.dropped_count));
+        }
+        if !part.entries.is_empty() {
+            out.response(&part, [], || lines(&part, args.timestamps)).map_err(Ended::Output)?;
+        }
+    }
+    Ok(())
+}
+
+fn lines(part: &StreamActorLogsResponse, timestamps: bool) -> String {
+    let entries = part.entries.iter();
+    entries
+        .map(|entry| match timestamps {
+            true => format!("{} {}\n", time(entry.time), entry.text),
+            false => format!("{}\n", entry.text),
+        })
+        .collect()
+}

@@ -1,0 +1,24 @@
+//! Lines of an actor's log.
+
+use crate::domain::lifecycle::LogPart;
+use crate::grpc::parse;
+use crate::grpc::proto as pb;
+use crate::grpc::render::{count, timestamp};
+use crate::ports::process_manager::{LogLine, LogStream};
+
+/// Some lines.
+pub(crate) fn log_part(part: LogPart) -> pb::StreamActorLogsResponse {
+    pb::StreamActorLogsResponse {
+        entries: part.lines.into_iter().map(log_entry).collect(),
+        dropped_count: count(part.dropped),
+        cursor: part.position.map(parse::cursor).unwrap_or_default(),
+    }
+}
+
+fn log_entry(line: LogLine) -> pb::LogEntry {
+    let stream = match line.stream {
+        LogStream::Stdout => pb::log_entry::Stream::Stdout,
+        LogStream::Stderr => pb::log_entry::Stream::Stderr,
+    };
+    pb::LogEntry { time: line.at.map(timestamp), stream: stream.into(), text: line.text }
+}

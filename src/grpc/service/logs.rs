@@ -1,0 +1,30 @@
+//! StreamActorLogs: lines as the reader takes them.
+
+use futures::StreamExt;
+use futures::stream::unfold;
+
+use super::Stream;
+use crate::domain::lifecycle::ActorLogs;
+use crate::error::SupervisorError;
+use crate::grpc::gate::Gate;
+use crate::grpc::proto as pb;
+use crate::grpc::render;
+use crate::grpc::status::Failure;
+
+/// Parts until the end of the log, of the actor, of the caller's interest, or of this server.
+pub(super) fn stream(logs: ActorLogs, gate: Gate) -> Stream<pb::StreamActorLogsResponse> {
+    let next = |state: Option<(ActorLogs, Gate)>| async move {
+        let (mut logs, gate) = state?;
+        let part = tokio::select! {
+            biased;
+            () = gate.ending.cancelled() => Err(SupervisorError::ShuttingDown),
+            part = logs.next() => part,
+        };
+        match part {
+            Ok(Some(part)) => Some((Ok(render::log_part(part)), Some((logs, gate)))),
+            Ok(None) => None,
+            Err(error) => Some((Err(Failure::from(error).into()), None)),
+        }
+    };
+    unfold(Some((logs, gate)), next).boxed()
+}
