@@ -6,6 +6,7 @@
 
 mod deleting;
 mod elsewhere;
+mod many;
 mod restarts;
 mod stage;
 mod unanswered;

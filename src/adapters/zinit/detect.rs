@@ -20,6 +20,8 @@ pub(super) struct Found {
     pub(super) version: Option<String>,
     /// It sees the same processes under the same pids as we do.
     pub(super) shares_pids: bool,
+    /// How many files it may have open, if that can be seen.
+    pub(super) open_files: Option<u64>,
 }
 
 impl Found {

@@ -62,6 +62,10 @@ const MARGIN: usize = 6;
 const OWN_GRACE: Duration = Duration::from_millis(500);
 /// Time for a killed process to be gone.
 const AFTER_KILL: Duration = Duration::from_secs(10);
+/// A service without a process this long is not started again.
+const SETTLED: Duration = Duration::from_secs(3);
+/// A status of a service that runs is good for this long.
+const SAME_FOR: Duration = Duration::from_secs(1);
 /// Statuses that are asked for at a time.
 const AT_A_TIME: usize = 64;
 /// Times that a start looks again after somebody else was faster.
@@ -80,11 +84,13 @@ pub(super) struct Gen2 {
 }
 
 /// What Zinit does not tell of a service.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Known {
     restart: RestartMode,
     /// It was stopped and forgotten; how it ended.
     stopped: Option<Option<ExitStatus>>,
+    /// It ran like this, when it was last looked at.
+    seen: Option<(Status, Instant)>,
 }
 
 impl Gen2 {
@@ -107,7 +113,7 @@ impl Gen2 {
 
     /// Asks for something that only a healthy server answers.
     pub(super) async fn probe(&self) -> Result<(), ProcessError> {
-        self.calls.names().await?;
+        self.calls.states().await?;
         Ok(())
     }
 
@@ -190,10 +196,10 @@ impl Gen2 {
     }
 
     pub(super) async fn list(&self) -> Result<Vec<ProcessInfo>, ProcessError> {
-        let names = self.calls.names().await?;
-        let each = |name: String| async move {
+        let states = self.calls.states().await?;
+        let each = |(name, word): (String, String)| async move {
             // One that was forgotten in between is not there any more.
-            let Some(status) = self.calls.status(&name).await? else { return Ok(None) };
+            let Some(status) = self.status_of(&name, &word).await? else { return Ok(None) };
             let again = self.again(&name, &status).await?;
             let mut state = status.to_process(again);
             if let ProcessState::Running { pid } = state
@@ -205,7 +211,7 @@ impl Gen2 {
             Ok(Some(ProcessInfo { name, state, detail: status.detail() }))
         };
         let infos: Vec<Result<Option<ProcessInfo>, ProcessError>> =
-            stream::iter(names).map(each).buffer_unordered(AT_A_TIME).collect().await;
+            stream::iter(states).map(each).buffer_unordered(AT_A_TIME).collect().await;
         let mut list: Vec<ProcessInfo> =
             infos.into_iter().filter_map(Result::transpose).collect::<Result<_, _>>()?;
         let known = self.known();
@@ -219,6 +225,26 @@ impl Gen2 {
         }
         list.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(list)
+    }
+
+    /// The status of a listed service. A process is not started anew before 2 s have passed, so one that is listed as
+    /// running, and was so a moment ago, is still the same.
+    async fn status_of(&self, name: &str, word: &str) -> Result<Option<Status>, ProcessError> {
+        let now = Instant::now();
+        let last = self.known().get(name).and_then(|known| known.seen.clone());
+        if let Some((status, at)) = last
+            && word == "Running"
+            && now - at < SAME_FOR
+        {
+            return Ok(Some(status));
+        }
+        let status = self.calls.status(name).await?;
+        if let Some(known) = self.known().get_mut(name) {
+            let runs =
+                |status: &&Status| status.state == State::Running && status.wanted && status.pid.is_some();
+            known.seen = status.as_ref().filter(runs).map(|status| (status.clone(), now));
+        }
+        Ok(status)
     }
 
     /// Whether Zinit starts an ended service again. One that ended well and is only to be restarted after a failure is
@@ -276,6 +302,9 @@ impl Gen2 {
     /// Ends a service for good, whatever it is doing, so that neither Zinit nor its successor starts it again.
     async fn end(&self, name: &str, kill_at: impl Fn() -> Option<Instant>) -> Result<(), ProcessError> {
         let Some(status) = self.calls.status(name).await? else { return Ok(()) };
+        if let Some(known) = self.known().get_mut(name) {
+            known.seen = None;
+        }
         let leader = status.pid;
         if status.wanted
             && let Some(pid) = leader
@@ -296,9 +325,12 @@ impl Gen2 {
         self.calls.delete(name).await?;
         let exit = exit.or(last.and_then(|status| status.exit()));
         let mut known = self.known();
-        let known =
-            known.entry(name.to_owned()).or_insert(Known { restart: RestartMode::Always, stopped: None });
-        known.stopped = Some(exit);
+        let known = known.entry(name.to_owned()).or_insert(Known {
+            restart: RestartMode::Always,
+            stopped: None,
+            seen: None,
+        });
+        (known.stopped, known.seen) = (Some(exit), None);
         Ok(())
     }
 
@@ -334,6 +366,8 @@ impl Gen2 {
             match self.calls.status(name).await? {
                 None => return Ok(None),
                 Some(status) if status.is_down() => return Ok(Some(status)),
+                // Longer than its wait before a restart; what is not wanted may be said in another way.
+                Some(status) if status.pid.is_none() && begun.elapsed() > SETTLED => return Ok(Some(status)),
                 Some(_still_there) if begun.elapsed() > AFTER_KILL => {
                     return Err(ProcessError::TimedOut { after: begun.elapsed() });
                 }
@@ -354,11 +388,11 @@ impl Gen2 {
     }
 
     fn note_started(&self, name: &str, restart: RestartMode) {
-        self.known().insert(name.to_owned(), Known { restart, stopped: None });
+        self.known().insert(name.to_owned(), Known { restart, stopped: None, seen: None });
     }
 
     async fn warn_if_many(&self) -> Result<(), CallError> {
-        let count = self.calls.names().await?.len();
+        let count = self.calls.states().await?.len();
         let many = count + MARGIN >= MAX_SERVICES;
         if many && !self.warned.swap(many, Ordering::Relaxed) {
             tracing::warn!(

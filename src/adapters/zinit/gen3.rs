@@ -13,6 +13,8 @@
 //! | what ignores SIGTERM survives its leader | its group is killed when the leader is gone |
 //! | a stop is forgotten when Zinit restarts | [`registry`]: the service's file is set aside |
 //! | files with secrets are readable by all | [`registry`]: they are made private |
+//! | at the limit of open files it spins and serves nobody | a start that would come near it is refused |
+//! | a service with more than 256 dependents hangs the server | services have no dependencies in Zinit: their order is ours |
 //! | ping answers although the server hangs | the list of services is asked for instead |
 //!
 //! What remains:
@@ -53,6 +55,10 @@ use crate::ports::process_manager::{LogLine, ProcessError, ProcessInfo, ProcessS
 
 /// How names of services begin that stand where a deleted one stood.
 const TOMBSTONE: &str = "hero-tombstone-";
+/// Files that Zinit has open for each service that runs.
+const FILES_EACH: u64 = 3;
+/// And for itself and its callers.
+const FILES_OF_ITS_OWN: u64 = 50;
 /// Time for a killed process to be gone.
 const AFTER_KILL: Duration = Duration::from_secs(10);
 /// Time for the end of a killed process to be noticed by Zinit.
@@ -89,6 +95,7 @@ impl Gen3 {
         let _turn = self.turns.take(name).await;
         for _round in 0..ROUNDS {
             let Some(state) = self.state(name).await? else {
+                self.spare_files(name).await?;
                 match self.registry.add(definition.clone()).await {
                     Ok(()) => return Ok(()),
                     Err(Refusal::Exists) => continue,
@@ -119,6 +126,25 @@ impl Gen3 {
             }
         }
         Err(busy(name))
+    }
+
+    /// Refuses one more service when Zinit would run out of open files: it would then serve nobody, and fill its log.
+    async fn spare_files(&self, name: &str) -> Result<(), ProcessError> {
+        let Some(limit) = self.calls.reads.who(Duration::from_secs(2)).await?.open_files else {
+            return Ok(());
+        };
+        let services = self.calls.list().await?;
+        let active = services.iter().filter(|service| service.state.is_active()).count() as u64;
+        if (active + 1) * FILES_EACH + FILES_OF_ITS_OWN <= limit {
+            return Ok(());
+        }
+        let advice = "start it with a higher ulimit -n, 3 for each service and 100 more";
+        Err(rejected(
+            name,
+            &format!(
+                "would be one too many: zinit may open {limit} files and runs {active} services; {advice}"
+            ),
+        ))
     }
 
     pub(super) async fn stop(&self, name: &str, grace: Duration) -> Result<(), ProcessError> {

@@ -76,17 +76,22 @@ impl Wire {
     /// Connects and asks who is there.
     pub(super) async fn open(socket: &Path) -> Result<Self, CallError> {
         let stream = UnixStream::connect(socket).await.map_err(|error| unavailable(socket, error))?;
-        let shares_pids = shares_pids(&stream);
+        let server = server(&stream);
+        let open_files = server.and_then(open_files);
         let (read, write) = stream.into_split();
         let mut reader = Reader { socket: socket.to_owned(), half: BufReader::new(read), line: Vec::new() };
         let mut writer = Writer { socket: socket.to_owned(), half: write, last_id: 0 };
-        writer.send("rpc.discover", &json!({})).await?;
+        writer.send("rpc.discover", &Value::Null).await?;
         // Older ones answer without a newline and close.
         let answer = reader.line().await?;
         let generation = detect::judge(&answer).map_err(|reason| CallError::Unsupported {
             reason: format!("{} is not a zinit that we can work with: {reason}", socket.display()),
         })?;
-        let mut wire = Self { reader, writer, found: Found { generation, version: None, shares_pids } };
+        let mut wire = Self {
+            reader,
+            writer,
+            found: Found { generation, version: None, shares_pids: server.is_some(), open_files },
+        };
         if generation == Generation::Gen3 {
             // GEN2 has no call that tells its version.
             let pong = wire.exchange("system.ping", &json!({})).await?;
@@ -108,11 +113,15 @@ impl Wire {
 }
 
 impl Writer {
-    /// Sends a call; answers with its id.
+    /// Sends a call, without parameters if they are null; answers with its id.
     pub(super) async fn send(&mut self, method: &str, params: &Value) -> Result<u64, CallError> {
         self.last_id += 1;
         let id = self.last_id;
-        let mut line = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string();
+        let mut message = json!({"jsonrpc": "2.0", "id": id, "method": method});
+        if !params.is_null() {
+            message["params"] = params.clone();
+        }
+        let mut line = message.to_string();
         line.push('\n');
         self.half.write_all(line.as_bytes()).await.map_err(|error| unavailable(&self.socket, error))?;
         Ok(id)
@@ -171,11 +180,19 @@ pub(super) fn unavailable(socket: &Path, source: impl Into<Cause>) -> CallError 
     CallError::Unavailable { socket: socket.to_owned(), source: source.into() }
 }
 
-/// Whether the server lives in our pid namespace. In doubt it does not.
-fn shares_pids(stream: &UnixStream) -> bool {
-    let server = stream.peer_cred().ok().and_then(|peer| peer.pid());
-    let theirs = server.and_then(|pid| std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok());
-    theirs.is_some_and(|theirs| std::fs::read_link("/proc/self/ns/pid").is_ok_and(|ours| ours == theirs))
+/// The pid of the server, if it lives in our pid namespace. In doubt it does not.
+fn server(stream: &UnixStream) -> Option<i32> {
+    let server = stream.peer_cred().ok().and_then(|peer| peer.pid())?;
+    let theirs = std::fs::read_link(format!("/proc/{server}/ns/pid")).ok()?;
+    let ours = std::fs::read_link("/proc/self/ns/pid").ok()?;
+    (ours == theirs).then_some(server)
+}
+
+/// How many files a process may have open.
+fn open_files(pid: i32) -> Option<u64> {
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 /// What an error object says, with all that a failed validation lists.

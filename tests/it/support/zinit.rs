@@ -22,16 +22,23 @@ const MARK: &str = "HERO_TEST_ZINIT";
 pub(crate) struct PrivateZinit {
     dir: TempDir,
     server: Option<Child>,
+    files: u32,
 }
 
 impl PrivateZinit {
     /// Starts a server and waits until it listens.
     pub(crate) async fn start() -> Self {
+        // Three descriptors a service, and a server that runs out of them spins.
+        Self::start_with_files(4096).await
+    }
+
+    /// The same with so many open files at most.
+    pub(crate) async fn start_with_files(files: u32) -> Self {
         let dir = tempfile::Builder::new().prefix("hz").tempdir_in("/tmp").unwrap();
         let config = dir.path().join("cfg");
         std::fs::create_dir(&config).unwrap();
         std::fs::set_permissions(&config, std::fs::Permissions::from_mode(0o700)).unwrap();
-        let mut zinit = Self { dir, server: None };
+        let mut zinit = Self { dir, server: None, files };
         zinit.launch().await;
         zinit
     }
@@ -107,11 +114,11 @@ impl PrivateZinit {
         let home = std::env::var("HOME").unwrap_or_default();
         let log =
             std::fs::File::options().create(true).append(true).open(self.dir.path().join("log")).unwrap();
-        // Three descriptors a service, and a server that runs out of them spins.
-        let script = "ulimit -n 4096 2>/dev/null; exec zinit-server -c \"$1\" -s \"$2\" --log-level info";
+        let script = "ulimit -n \"$3\" 2>/dev/null; exec zinit-server -c \"$1\" -s \"$2\" --log-level info";
         let server = Command::new("/bin/sh")
             .args(["-c", script, "sh"])
             .args([self.config_dir(), self.socket()])
+            .arg(self.files.to_string())
             .env("PATH", format!("{home}/.cargo/bin:{path}"))
             .env(MARK, self.dir.path())
             .env_remove("RUST_LOG")

@@ -34,11 +34,12 @@ pub(super) struct Calls {
 }
 
 impl Calls {
-    /// The names of all services.
-    pub(super) async fn names(&self) -> Result<Vec<String>, CallError> {
-        let answer = self.link.call("service_list", json!([]), READ).await?;
+    /// The names of all services, each with the word for its state.
+    pub(super) async fn states(&self) -> Result<Vec<(String, String)>, CallError> {
+        let answer = self.link.call("service_list", Value::Null, READ).await?;
         let services = answer.as_object().ok_or_else(|| corrupt("the list of services is not a table"))?;
-        Ok(services.keys().cloned().collect())
+        let word = |state: &Value| state.as_str().unwrap_or_default().to_owned();
+        Ok(services.iter().map(|(name, state)| (name.clone(), word(state))).collect())
     }
 
     /// Where one service is; None if there is no such service.
@@ -79,7 +80,10 @@ impl Calls {
 
     /// Ends a service: SIGTERM, and SIGKILL half a second later. An unknown one is fine.
     pub(super) async fn stop(&self, name: &str) -> Result<(), CallError> {
-        known(self.link.call("service_stop", json!([name]), STOP).await).map(drop)
+        match self.link.call("service_stop", json!([name]), STOP).await {
+            Err(CallError::Refused { code: DOWN, .. }) => Ok(()),
+            answer => known(answer).map(drop),
+        }
     }
 
     /// Sends a signal; false when there is no process.

@@ -121,7 +121,8 @@ struct Owner {
 struct Open {
     wire: Wire,
     pending: HashMap<u64, Pending>,
-    subscriptions: HashMap<u64, mpsc::Sender<String>>,
+    /// By the id of the subscription, as it was written.
+    subscriptions: HashMap<String, mpsc::Sender<String>>,
 }
 
 struct Pending {
@@ -200,16 +201,14 @@ impl Owner {
         let Some(open) = &mut self.open else { return };
         if let Some(pending) = message["id"].as_u64().and_then(|id| open.pending.remove(&id)) {
             let answer = result_of(message);
-            if let (Some(lines), Ok(subscription)) = (pending.lines, &answer)
-                && let Some(subscription) = subscription.as_u64()
-            {
-                open.subscriptions.insert(subscription, lines);
+            if let (Some(lines), Ok(subscription)) = (pending.lines, &answer) {
+                open.subscriptions.insert(subscription.to_string(), lines);
             }
             drop(pending.reply.send(answer));
             return;
         }
         let params = &message["params"];
-        let (Some(subscription), Some(line)) = (params["subscription"].as_u64(), params["result"].as_str())
+        let (subscription, Some(line)) = (params["subscription"].to_string(), params["result"].as_str())
         else {
             return;
         };
