@@ -1,9 +1,11 @@
 //! StreamActorLogs and `actor logs` on the whole service: what was written, what is being written, and going on.
 
 use std::process::Stdio;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use hero_supervisor::adapters::system_clock::SystemClock;
 use hero_supervisor::grpc::proto as pb;
+use hero_supervisor::ports::clock::Clock;
 use nix::sys::signal::Signal;
 use pb::log_entry::Stream;
 use tonic::{Code, Streaming};
@@ -83,9 +85,9 @@ async fn lines_are_counted_from_the_end_and_filtered() {
     };
     assert_eq!(read(&stderr).await, ["err 4", "err 5"]);
     assert_eq!(read(&|request| request.contains = "3".to_owned()).await.len(), 2);
-    let future = SystemTime::now() + Duration::from_secs(3600);
+    let future = SystemClock.now() + Duration::from_secs(3600);
     assert_eq!(read(&|request| request.since_time = Some(future.into())).await, [""; 0]);
-    let past = SystemTime::now() - Duration::from_secs(3600);
+    let past = SystemClock.now() - Duration::from_secs(3600);
     assert_eq!(read(&|request| request.since_time = Some(past.into())).await.len(), 11);
 
     let bad = pb::StreamActorLogsRequest {
