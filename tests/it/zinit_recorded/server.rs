@@ -17,6 +17,8 @@ use tokio::time::sleep;
 
 /// What the recorded server did with a stop: it looks for half a second, then waits for half a second, then kills.
 const STOP: Duration = Duration::from_millis(1020);
+/// Answers and lines on their way to a caller; more than any test needs.
+const LINES: usize = 4096;
 /// Its wait before each restart.
 const RESTART: Duration = Duration::from_secs(2);
 
@@ -53,7 +55,7 @@ struct World {
     services: BTreeMap<String, Service>,
     plays: BTreeMap<String, Plays>,
     log: Vec<String>,
-    followers: Vec<(String, u64, mpsc::UnboundedSender<Value>)>,
+    followers: Vec<(String, u64, mpsc::Sender<Value>)>,
     calls: Vec<(String, Value)>,
     last_pid: u32,
     last_subscription: u64,
@@ -150,7 +152,7 @@ impl Played {
         let line = format!("[{mark}] {name}: {text}");
         world.log.push(line.clone());
         world.followers.retain(|(of, subscription, follower)| {
-            of != name || follower.send(notification(*subscription, &line)).is_ok()
+            of != name || follower.try_send(notification(*subscription, &line)).is_ok()
         });
     }
 
@@ -169,7 +171,7 @@ fn notification(subscription: u64, line: &str) -> Value {
 async fn serve(stream: UnixStream, world: Arc<Mutex<World>>) {
     let (read, mut write) = stream.into_split();
     let mut lines = BufReader::new(read).lines();
-    let (replies, mut outbox) = mpsc::unbounded_channel::<Value>();
+    let (replies, mut outbox) = mpsc::channel::<Value>(LINES);
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {
         while let Some(reply) = outbox.recv().await {
@@ -191,7 +193,7 @@ async fn serve(stream: UnixStream, world: Arc<Mutex<World>>) {
                 Err(error) => json!({"jsonrpc": "2.0", "id": call["id"], "error": error}),
             };
             let subscription = (method == "stream_subscribeLogs").then(|| reply["result"].as_u64()).flatten();
-            let _reader_gone = replies.send(reply);
+            let _reader_gone = replies.try_send(reply);
             if let Some(subscription) = subscription {
                 follow(&world, call["params"][0].as_str().unwrap(), subscription, &replies);
             }
@@ -200,10 +202,10 @@ async fn serve(stream: UnixStream, world: Arc<Mutex<World>>) {
 }
 
 /// A subscription begins with what is kept.
-fn follow(world: &Mutex<World>, name: &str, subscription: u64, replies: &mpsc::UnboundedSender<Value>) {
+fn follow(world: &Mutex<World>, name: &str, subscription: u64, replies: &mpsc::Sender<Value>) {
     let mut world = world.lock().unwrap();
     for line in lines_of(&world, name) {
-        let _reader_gone = replies.send(notification(subscription, &line));
+        let _reader_gone = replies.try_send(notification(subscription, &line));
     }
     world.followers.push((name.to_owned(), subscription, replies.clone()));
 }
@@ -222,7 +224,7 @@ async fn answer(
     world: &Arc<Mutex<World>>,
     method: &str,
     params: &Value,
-    _replies: &mpsc::UnboundedSender<Value>,
+    _replies: &mpsc::Sender<Value>,
 ) -> Result<Value, Value> {
     let name = params[0].as_str().or(params["name"].as_str()).unwrap_or_default().to_owned();
     let lock = || world.lock().unwrap();
