@@ -1,0 +1,17 @@
+/**
+ * The client for browsers, over gRPC-Web. The server must be started with `--grpc-web` and the origin of the page.
+ *
+ * @module
+ */
+import { createGrpcWebTransport, type GrpcWebTransportOptions } from "@connectrpc/connect-web";
+
+import { SupervisorClient, repeatReads } from "./client.js";
+
+export * from "./api.js";
+
+/** Prepares a client for the server at this URL. Options of the transport win over the defaults of this package. */
+export function connect(url: string, options: Partial<GrpcWebTransportOptions> = {}): SupervisorClient {
+  return new SupervisorClient(
+    createGrpcWebTransport({ baseUrl: url, ...options, interceptors: [repeatReads, ...(options.interceptors ?? [])] }),
+  );
+}
