@@ -5,7 +5,7 @@ import { createInterface } from "node:readline";
 import * as api from "../src/index.js";
 import {
   JobError_KindSchema, JobFailed, JobSchema, JobSpecSchema, ScriptTypeSchema, Supervisor, WatchEventsRequestSchema,
-  WatchHealthRequestSchema, connect, file_hero_supervisor_v1_supervisor_service, parseError, resultOf,
+  WatchHealthRequestSchema, connect, file_hero_supervisor_v1_job, file_hero_supervisor_v1_supervisor_service, parseError, resultOf,
 } from "../src/index.js";
 
 interface Command {
@@ -33,7 +33,7 @@ interface Operation {
   resumed: Promise<void>;
 }
 
-const registry = createRegistry(file_hero_supervisor_v1_supervisor_service);
+const registry = createRegistry(file_hero_supervisor_v1_supervisor_service, file_hero_supervisor_v1_job);
 const active = new Map<number, Operation>();
 let client = connect("127.0.0.1:1");
 

@@ -106,7 +106,8 @@ export class SupervisorClient {
     try {
       while (!signal.aborted) {
         const pollMs = Math.max(0, Math.min(POLL_MS, deadline - Date.now()));
-        const call = { signal, timeoutMs: pollMs + CALL_MARGIN_MS };
+        // The server answers a little before the deadline of the call, so that the answer comes before we give up.
+        const call = { signal, timeoutMs: Math.max(1, Math.min(pollMs + CALL_MARGIN_MS, deadline - Date.now())) };
         try {
           const maxWait = duration(pollMs);
           const answer = await (begin ? begin(maxWait, call) : this.calls.awaitJob({ jobId: metadata["job_id"]!, maxWait }, call));

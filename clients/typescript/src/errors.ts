@@ -63,7 +63,10 @@ export function parseError(error: unknown): SupervisorError {
         break;
     }
   }
-  return new SupervisorError(codeName(told.code), reason, told.rawMessage, metadata, retryAfterMs, fields, { cause: error });
+  // A connection that broke looks like a call that was cancelled; nobody did that.
+  const broke = told.code === Code.Canceled && told.rawMessage.startsWith("http/2 ");
+  const code = broke ? "UNAVAILABLE" : codeName(told.code);
+  return new SupervisorError(code, reason, told.rawMessage, metadata, retryAfterMs, fields, { cause: error });
 }
 
 /** NotFound → NOT_FOUND, and as gRPC spells it: CANCELLED. */

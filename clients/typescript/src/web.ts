@@ -1,5 +1,6 @@
 /**
- * The client for browsers, over gRPC-Web. The server must be started with `--grpc-web` and the origin of the page.
+ * The client for browsers, over gRPC-Web. The server speaks gRPC only, so a proxy that translates
+ * (Envoy with its grpc_web filter, for instance) has to stand before it.
  *
  * @module
  */
