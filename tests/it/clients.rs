@@ -22,6 +22,11 @@ async fn java_passes_the_conformance_scenarios() {
     passes("java").await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn typescript_passes_the_conformance_scenarios() {
+    passes("typescript").await;
+}
+
 /// Every scenario that this server can play, one after the other; what fails is told together.
 async fn passes(language: &str) {
     let mut stage = Stage::set(language).await;

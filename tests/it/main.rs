@@ -15,6 +15,7 @@ mod faults;
 mod file_actors;
 mod generated_files;
 mod grpc_surface;
+mod grpcurl_page;
 mod lifecycle;
 mod lifecycle_document;
 mod lifecycle_memory;

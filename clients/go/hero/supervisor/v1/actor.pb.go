@@ -130,7 +130,7 @@ func (x RestartPolicy_Mode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RestartPolicy_Mode.Descriptor instead.
 func (RestartPolicy_Mode) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{1, 0}
+	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{3, 0}
 }
 
 // What to do with an actor that missed too many pings.
@@ -183,7 +183,7 @@ func (x HealthPolicy_Action) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use HealthPolicy_Action.Descriptor instead.
 func (HealthPolicy_Action) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{2, 0}
+	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{4, 0}
 }
 
 // Where an actor is.
@@ -270,7 +270,7 @@ func (x Actor_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Actor_State.Descriptor instead.
 func (Actor_State) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{3, 0}
+	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{5, 0}
 }
 
 // Whether an actor is meant to run.
@@ -323,7 +323,7 @@ func (x Actor_DesiredState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Actor_DesiredState.Descriptor instead.
 func (Actor_DesiredState) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{3, 1}
+	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{5, 1}
 }
 
 // The verdict of the pings.
@@ -384,7 +384,7 @@ func (x Actor_Health) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Actor_Health.Descriptor instead.
 func (Actor_Health) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{3, 2}
+	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{5, 2}
 }
 
 // Who made an actor.
@@ -437,7 +437,7 @@ func (x Actor_ManagedBy) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Actor_ManagedBy.Descriptor instead.
 func (Actor_ManagedBy) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{3, 3}
+	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{5, 3}
 }
 
 // What became of it.
@@ -494,7 +494,7 @@ func (x Ping_Outcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Ping_Outcome.Descriptor instead.
 func (Ping_Outcome) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{5, 0}
+	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{7, 0}
 }
 
 // Which output.
@@ -547,12 +547,12 @@ func (x LogEntry_Stream) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use LogEntry_Stream.Descriptor instead.
 func (LogEntry_Stream) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{7, 0}
+	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{9, 0}
 }
 
 // The definition of an actor: a program that takes jobs of one script type.
 //
-// Numbers 16 to 29 are kept free for the user, limits and stop signal of the process.
+// Numbers 20 to 29 are kept free for the stop signal of the process and the like.
 type ActorConfig struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. The queue that the actor serves.
@@ -581,9 +581,20 @@ type ActorConfig struct {
 	// When to start the process again after it ended unasked.
 	RestartPolicy *RestartPolicy `protobuf:"bytes,12,opt,name=restart_policy,json=restartPolicy,proto3" json:"restart_policy,omitempty"`
 	// Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
-	Labels        map[string]string `protobuf:"bytes,13,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Labels map[string]string `protobuf:"bytes,13,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+	HealthPolicy *HealthPolicy `protobuf:"bytes,14,opt,name=health_policy,json=healthPolicy,proto3" json:"health_policy,omitempty"`
+	// Whom the process runs as. Default: like the process manager.
+	RunAs *RunAs `protobuf:"bytes,16,opt,name=run_as,json=runAs,proto3" json:"run_as,omitempty"`
+	// What the process may use. Default: as the process manager has it.
+	Limits *ResourceLimits `protobuf:"bytes,17,opt,name=limits,proto3" json:"limits,omitempty"`
+	// Neither the process nor its children ever gain rights, by setuid programs for instance. Default: they may.
+	NoNewPrivileges bool `protobuf:"varint,18,opt,name=no_new_privileges,json=noNewPrivileges,proto3" json:"no_new_privileges,omitempty"`
+	// Kill the process when its process manager dies, so that none lives on unseen. The built-in runner always does this.
+	// Default: it lives on.
+	DieWithProcessManager bool `protobuf:"varint,19,opt,name=die_with_process_manager,json=dieWithProcessManager,proto3" json:"die_with_process_manager,omitempty"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
 }
 
 func (x *ActorConfig) Reset() {
@@ -707,6 +718,187 @@ func (x *ActorConfig) GetLabels() map[string]string {
 	return nil
 }
 
+func (x *ActorConfig) GetHealthPolicy() *HealthPolicy {
+	if x != nil {
+		return x.HealthPolicy
+	}
+	return nil
+}
+
+func (x *ActorConfig) GetRunAs() *RunAs {
+	if x != nil {
+		return x.RunAs
+	}
+	return nil
+}
+
+func (x *ActorConfig) GetLimits() *ResourceLimits {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+func (x *ActorConfig) GetNoNewPrivileges() bool {
+	if x != nil {
+		return x.NoNewPrivileges
+	}
+	return false
+}
+
+func (x *ActorConfig) GetDieWithProcessManager() bool {
+	if x != nil {
+		return x.DieWithProcessManager
+	}
+	return false
+}
+
+// Whom a process runs as; each by name or number. Only a process manager that runs as root can become somebody else.
+type RunAs struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The user.
+	User string `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	// The group. Default: the user's own.
+	Group string `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
+	// Further groups, at most 64. Default: those that the system lists for the user.
+	SupplementaryGroups []string `protobuf:"bytes,3,rep,name=supplementary_groups,json=supplementaryGroups,proto3" json:"supplementary_groups,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
+}
+
+func (x *RunAs) Reset() {
+	*x = RunAs{}
+	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RunAs) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RunAs) ProtoMessage() {}
+
+func (x *RunAs) ProtoReflect() protoreflect.Message {
+	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RunAs.ProtoReflect.Descriptor instead.
+func (*RunAs) Descriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *RunAs) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *RunAs) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *RunAs) GetSupplementaryGroups() []string {
+	if x != nil {
+		return x.SupplementaryGroups
+	}
+	return nil
+}
+
+// Limits that the kernel holds a process to. Each default is what the process manager has.
+type ResourceLimits struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Bytes of address space, at least 1 MiB. An allocation beyond it fails.
+	MemoryBytes *int64 `protobuf:"varint,1,opt,name=memory_bytes,json=memoryBytes,proto3,oneof" json:"memory_bytes,omitempty"`
+	// Open files, at least 8.
+	OpenFiles *int32 `protobuf:"varint,2,opt,name=open_files,json=openFiles,proto3,oneof" json:"open_files,omitempty"`
+	// Processor time, in whole seconds. The process gets SIGXCPU then and SIGKILL one second later.
+	CpuTime *durationpb.Duration `protobuf:"bytes,3,opt,name=cpu_time,json=cpuTime,proto3" json:"cpu_time,omitempty"`
+	// Processes and threads of its user, all counted together; at least 1.
+	Processes *int32 `protobuf:"varint,4,opt,name=processes,proto3,oneof" json:"processes,omitempty"`
+	// Bytes of a core dump; 0 for none.
+	CoreBytes     *int64 `protobuf:"varint,5,opt,name=core_bytes,json=coreBytes,proto3,oneof" json:"core_bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResourceLimits) Reset() {
+	*x = ResourceLimits{}
+	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResourceLimits) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResourceLimits) ProtoMessage() {}
+
+func (x *ResourceLimits) ProtoReflect() protoreflect.Message {
+	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResourceLimits.ProtoReflect.Descriptor instead.
+func (*ResourceLimits) Descriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ResourceLimits) GetMemoryBytes() int64 {
+	if x != nil && x.MemoryBytes != nil {
+		return *x.MemoryBytes
+	}
+	return 0
+}
+
+func (x *ResourceLimits) GetOpenFiles() int32 {
+	if x != nil && x.OpenFiles != nil {
+		return *x.OpenFiles
+	}
+	return 0
+}
+
+func (x *ResourceLimits) GetCpuTime() *durationpb.Duration {
+	if x != nil {
+		return x.CpuTime
+	}
+	return nil
+}
+
+func (x *ResourceLimits) GetProcesses() int32 {
+	if x != nil && x.Processes != nil {
+		return *x.Processes
+	}
+	return 0
+}
+
+func (x *ResourceLimits) GetCoreBytes() int64 {
+	if x != nil && x.CoreBytes != nil {
+		return *x.CoreBytes
+	}
+	return 0
+}
+
 // What to do when the process of an actor ends without having been asked to.
 type RestartPolicy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -729,7 +921,7 @@ type RestartPolicy struct {
 
 func (x *RestartPolicy) Reset() {
 	*x = RestartPolicy{}
-	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[1]
+	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -741,7 +933,7 @@ func (x *RestartPolicy) String() string {
 func (*RestartPolicy) ProtoMessage() {}
 
 func (x *RestartPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[1]
+	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -754,7 +946,7 @@ func (x *RestartPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartPolicy.ProtoReflect.Descriptor instead.
 func (*RestartPolicy) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{1}
+	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *RestartPolicy) GetMode() RestartPolicy_Mode {
@@ -805,17 +997,18 @@ func (x *RestartPolicy) GetWindow() *durationpb.Duration {
 // pinged: it is judged by the time limit of its job.
 type HealthPolicy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Ping an actor that has had no job for this long. Default: 10 minutes.
+	// Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
 	IdleAfter *durationpb.Duration `protobuf:"bytes,1,opt,name=idle_after,json=idleAfter,proto3" json:"idle_after,omitempty"`
-	// A ping that takes longer is missed. Default: 30 seconds.
+	// A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
 	PingTimeout *durationpb.Duration `protobuf:"bytes,2,opt,name=ping_timeout,json=pingTimeout,proto3" json:"ping_timeout,omitempty"`
 	// Wait between a missed ping and the next one. Default: 30 seconds.
 	PingIntervalAfterFailure *durationpb.Duration `protobuf:"bytes,3,opt,name=ping_interval_after_failure,json=pingIntervalAfterFailure,proto3" json:"ping_interval_after_failure,omitempty"`
-	// Missed pings in a row that make an actor HEALTH_UNHEALTHY; at least 1. Default: 3.
+	// Missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3.
 	FailureThreshold *int32 `protobuf:"varint,4,opt,name=failure_threshold,json=failureThreshold,proto3,oneof" json:"failure_threshold,omitempty"`
 	// What follows then. Default: ACTION_RESTART.
 	Action HealthPolicy_Action `protobuf:"varint,5,opt,name=action,proto3,enum=hero.supervisor.v1.HealthPolicy_Action" json:"action,omitempty"`
-	// The script of the ping. Default: a trivial one in the actor's language.
+	// The script of the ping. Not possible in this version, so it has to be left empty: a trivial one in the actor's
+	// language.
 	PingScript    string `protobuf:"bytes,6,opt,name=ping_script,json=pingScript,proto3" json:"ping_script,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -823,7 +1016,7 @@ type HealthPolicy struct {
 
 func (x *HealthPolicy) Reset() {
 	*x = HealthPolicy{}
-	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[2]
+	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -835,7 +1028,7 @@ func (x *HealthPolicy) String() string {
 func (*HealthPolicy) ProtoMessage() {}
 
 func (x *HealthPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[2]
+	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -848,7 +1041,7 @@ func (x *HealthPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthPolicy.ProtoReflect.Descriptor instead.
 func (*HealthPolicy) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{2}
+	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *HealthPolicy) GetIdleAfter() *durationpb.Duration {
@@ -944,7 +1137,7 @@ type Actor struct {
 
 func (x *Actor) Reset() {
 	*x = Actor{}
-	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[3]
+	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -956,7 +1149,7 @@ func (x *Actor) String() string {
 func (*Actor) ProtoMessage() {}
 
 func (x *Actor) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[3]
+	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -969,7 +1162,7 @@ func (x *Actor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Actor.ProtoReflect.Descriptor instead.
 func (*Actor) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{3}
+	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Actor) GetActorId() string {
@@ -1126,7 +1319,7 @@ type ActorExit struct {
 
 func (x *ActorExit) Reset() {
 	*x = ActorExit{}
-	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[4]
+	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1138,7 +1331,7 @@ func (x *ActorExit) String() string {
 func (*ActorExit) ProtoMessage() {}
 
 func (x *ActorExit) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[4]
+	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1151,7 +1344,7 @@ func (x *ActorExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActorExit.ProtoReflect.Descriptor instead.
 func (*ActorExit) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{4}
+	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ActorExit) GetExitCode() int32 {
@@ -1213,7 +1406,7 @@ type Ping struct {
 
 func (x *Ping) Reset() {
 	*x = Ping{}
-	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[5]
+	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1225,7 +1418,7 @@ func (x *Ping) String() string {
 func (*Ping) ProtoMessage() {}
 
 func (x *Ping) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[5]
+	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1238,7 +1431,7 @@ func (x *Ping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ping.ProtoReflect.Descriptor instead.
 func (*Ping) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{5}
+	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Ping) GetTime() *timestamppb.Timestamp {
@@ -1287,7 +1480,7 @@ type ActorSelector struct {
 
 func (x *ActorSelector) Reset() {
 	*x = ActorSelector{}
-	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[6]
+	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1299,7 +1492,7 @@ func (x *ActorSelector) String() string {
 func (*ActorSelector) ProtoMessage() {}
 
 func (x *ActorSelector) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[6]
+	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1312,7 +1505,7 @@ func (x *ActorSelector) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActorSelector.ProtoReflect.Descriptor instead.
 func (*ActorSelector) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{6}
+	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ActorSelector) GetActorIds() []string {
@@ -1358,7 +1551,7 @@ type LogEntry struct {
 
 func (x *LogEntry) Reset() {
 	*x = LogEntry{}
-	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[7]
+	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1370,7 +1563,7 @@ func (x *LogEntry) String() string {
 func (*LogEntry) ProtoMessage() {}
 
 func (x *LogEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[7]
+	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1383,7 +1576,7 @@ func (x *LogEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogEntry.ProtoReflect.Descriptor instead.
 func (*LogEntry) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{7}
+	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *LogEntry) GetTime() *timestamppb.Timestamp {
@@ -1411,7 +1604,7 @@ var File_hero_supervisor_v1_actor_proto protoreflect.FileDescriptor
 
 const file_hero_supervisor_v1_actor_proto_rawDesc = "" +
 	"\n" +
-	"\x1ehero/supervisor/v1/actor.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$hero/supervisor/v1/script_type.proto\"\xeb\x06\n" +
+	"\x1ehero/supervisor/v1/actor.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$hero/supervisor/v1/script_type.proto\"\x85\t\n" +
 	"\vActorConfig\x12?\n" +
 	"\vscript_type\x18\x01 \x01(\x0e2\x1e.hero.supervisor.v1.ScriptTypeR\n" +
 	"scriptType\x12\x1f\n" +
@@ -1429,7 +1622,12 @@ const file_hero_supervisor_v1_actor_proto_rawDesc = "" +
 	" \x01(\v2\x19.google.protobuf.DurationR\fstartTimeout\x12G\n" +
 	"\treadiness\x18\v \x01(\x0e2).hero.supervisor.v1.ActorConfig.ReadinessR\treadiness\x12H\n" +
 	"\x0erestart_policy\x18\f \x01(\v2!.hero.supervisor.v1.RestartPolicyR\rrestartPolicy\x12C\n" +
-	"\x06labels\x18\r \x03(\v2+.hero.supervisor.v1.ActorConfig.LabelsEntryR\x06labels\x1a6\n" +
+	"\x06labels\x18\r \x03(\v2+.hero.supervisor.v1.ActorConfig.LabelsEntryR\x06labels\x12E\n" +
+	"\rhealth_policy\x18\x0e \x01(\v2 .hero.supervisor.v1.HealthPolicyR\fhealthPolicy\x120\n" +
+	"\x06run_as\x18\x10 \x01(\v2\x19.hero.supervisor.v1.RunAsR\x05runAs\x12:\n" +
+	"\x06limits\x18\x11 \x01(\v2\".hero.supervisor.v1.ResourceLimitsR\x06limits\x12*\n" +
+	"\x11no_new_privileges\x18\x12 \x01(\bR\x0fnoNewPrivileges\x127\n" +
+	"\x18die_with_process_manager\x18\x13 \x01(\bR\x15dieWithProcessManager\x1a6\n" +
 	"\bEnvEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a9\n" +
@@ -1439,7 +1637,24 @@ const file_hero_supervisor_v1_actor_proto_rawDesc = "" +
 	"\tReadiness\x12\x19\n" +
 	"\x15READINESS_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fREADINESS_QUEUE\x10\x01\x12\x15\n" +
-	"\x11READINESS_PROCESS\x10\x02\"\xc7\x03\n" +
+	"\x11READINESS_PROCESS\x10\x02\"d\n" +
+	"\x05RunAs\x12\x12\n" +
+	"\x04user\x18\x01 \x01(\tR\x04user\x12\x14\n" +
+	"\x05group\x18\x02 \x01(\tR\x05group\x121\n" +
+	"\x14supplementary_groups\x18\x03 \x03(\tR\x13supplementaryGroups\"\x96\x02\n" +
+	"\x0eResourceLimits\x12&\n" +
+	"\fmemory_bytes\x18\x01 \x01(\x03H\x00R\vmemoryBytes\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"open_files\x18\x02 \x01(\x05H\x01R\topenFiles\x88\x01\x01\x124\n" +
+	"\bcpu_time\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\acpuTime\x12!\n" +
+	"\tprocesses\x18\x04 \x01(\x05H\x02R\tprocesses\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"core_bytes\x18\x05 \x01(\x03H\x03R\tcoreBytes\x88\x01\x01B\x0f\n" +
+	"\r_memory_bytesB\r\n" +
+	"\v_open_filesB\f\n" +
+	"\n" +
+	"_processesB\r\n" +
+	"\v_core_bytes\"\xc7\x03\n" +
 	"\rRestartPolicy\x12:\n" +
 	"\x04mode\x18\x01 \x01(\x0e2&.hero.supervisor.v1.RestartPolicy.ModeR\x04mode\x12B\n" +
 	"\x0finitial_backoff\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x0einitialBackoff\x12:\n" +
@@ -1577,7 +1792,7 @@ func file_hero_supervisor_v1_actor_proto_rawDescGZIP() []byte {
 }
 
 var file_hero_supervisor_v1_actor_proto_enumTypes = make([]protoimpl.EnumInfo, 9)
-var file_hero_supervisor_v1_actor_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_hero_supervisor_v1_actor_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_hero_supervisor_v1_actor_proto_goTypes = []any{
 	(ActorConfig_Readiness)(0),    // 0: hero.supervisor.v1.ActorConfig.Readiness
 	(RestartPolicy_Mode)(0),       // 1: hero.supervisor.v1.RestartPolicy.Mode
@@ -1589,61 +1804,67 @@ var file_hero_supervisor_v1_actor_proto_goTypes = []any{
 	(Ping_Outcome)(0),             // 7: hero.supervisor.v1.Ping.Outcome
 	(LogEntry_Stream)(0),          // 8: hero.supervisor.v1.LogEntry.Stream
 	(*ActorConfig)(nil),           // 9: hero.supervisor.v1.ActorConfig
-	(*RestartPolicy)(nil),         // 10: hero.supervisor.v1.RestartPolicy
-	(*HealthPolicy)(nil),          // 11: hero.supervisor.v1.HealthPolicy
-	(*Actor)(nil),                 // 12: hero.supervisor.v1.Actor
-	(*ActorExit)(nil),             // 13: hero.supervisor.v1.ActorExit
-	(*Ping)(nil),                  // 14: hero.supervisor.v1.Ping
-	(*ActorSelector)(nil),         // 15: hero.supervisor.v1.ActorSelector
-	(*LogEntry)(nil),              // 16: hero.supervisor.v1.LogEntry
-	nil,                           // 17: hero.supervisor.v1.ActorConfig.EnvEntry
-	nil,                           // 18: hero.supervisor.v1.ActorConfig.LabelsEntry
-	nil,                           // 19: hero.supervisor.v1.ActorSelector.LabelsEntry
-	(ScriptType)(0),               // 20: hero.supervisor.v1.ScriptType
-	(*durationpb.Duration)(nil),   // 21: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
+	(*RunAs)(nil),                 // 10: hero.supervisor.v1.RunAs
+	(*ResourceLimits)(nil),        // 11: hero.supervisor.v1.ResourceLimits
+	(*RestartPolicy)(nil),         // 12: hero.supervisor.v1.RestartPolicy
+	(*HealthPolicy)(nil),          // 13: hero.supervisor.v1.HealthPolicy
+	(*Actor)(nil),                 // 14: hero.supervisor.v1.Actor
+	(*ActorExit)(nil),             // 15: hero.supervisor.v1.ActorExit
+	(*Ping)(nil),                  // 16: hero.supervisor.v1.Ping
+	(*ActorSelector)(nil),         // 17: hero.supervisor.v1.ActorSelector
+	(*LogEntry)(nil),              // 18: hero.supervisor.v1.LogEntry
+	nil,                           // 19: hero.supervisor.v1.ActorConfig.EnvEntry
+	nil,                           // 20: hero.supervisor.v1.ActorConfig.LabelsEntry
+	nil,                           // 21: hero.supervisor.v1.ActorSelector.LabelsEntry
+	(ScriptType)(0),               // 22: hero.supervisor.v1.ScriptType
+	(*durationpb.Duration)(nil),   // 23: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
 }
 var file_hero_supervisor_v1_actor_proto_depIdxs = []int32{
-	20, // 0: hero.supervisor.v1.ActorConfig.script_type:type_name -> hero.supervisor.v1.ScriptType
-	17, // 1: hero.supervisor.v1.ActorConfig.env:type_name -> hero.supervisor.v1.ActorConfig.EnvEntry
-	21, // 2: hero.supervisor.v1.ActorConfig.drain_timeout:type_name -> google.protobuf.Duration
-	21, // 3: hero.supervisor.v1.ActorConfig.start_timeout:type_name -> google.protobuf.Duration
+	22, // 0: hero.supervisor.v1.ActorConfig.script_type:type_name -> hero.supervisor.v1.ScriptType
+	19, // 1: hero.supervisor.v1.ActorConfig.env:type_name -> hero.supervisor.v1.ActorConfig.EnvEntry
+	23, // 2: hero.supervisor.v1.ActorConfig.drain_timeout:type_name -> google.protobuf.Duration
+	23, // 3: hero.supervisor.v1.ActorConfig.start_timeout:type_name -> google.protobuf.Duration
 	0,  // 4: hero.supervisor.v1.ActorConfig.readiness:type_name -> hero.supervisor.v1.ActorConfig.Readiness
-	10, // 5: hero.supervisor.v1.ActorConfig.restart_policy:type_name -> hero.supervisor.v1.RestartPolicy
-	18, // 6: hero.supervisor.v1.ActorConfig.labels:type_name -> hero.supervisor.v1.ActorConfig.LabelsEntry
-	1,  // 7: hero.supervisor.v1.RestartPolicy.mode:type_name -> hero.supervisor.v1.RestartPolicy.Mode
-	21, // 8: hero.supervisor.v1.RestartPolicy.initial_backoff:type_name -> google.protobuf.Duration
-	21, // 9: hero.supervisor.v1.RestartPolicy.max_backoff:type_name -> google.protobuf.Duration
-	21, // 10: hero.supervisor.v1.RestartPolicy.reset_after:type_name -> google.protobuf.Duration
-	21, // 11: hero.supervisor.v1.RestartPolicy.window:type_name -> google.protobuf.Duration
-	21, // 12: hero.supervisor.v1.HealthPolicy.idle_after:type_name -> google.protobuf.Duration
-	21, // 13: hero.supervisor.v1.HealthPolicy.ping_timeout:type_name -> google.protobuf.Duration
-	21, // 14: hero.supervisor.v1.HealthPolicy.ping_interval_after_failure:type_name -> google.protobuf.Duration
-	2,  // 15: hero.supervisor.v1.HealthPolicy.action:type_name -> hero.supervisor.v1.HealthPolicy.Action
-	9,  // 16: hero.supervisor.v1.Actor.config:type_name -> hero.supervisor.v1.ActorConfig
-	3,  // 17: hero.supervisor.v1.Actor.state:type_name -> hero.supervisor.v1.Actor.State
-	4,  // 18: hero.supervisor.v1.Actor.desired_state:type_name -> hero.supervisor.v1.Actor.DesiredState
-	6,  // 19: hero.supervisor.v1.Actor.managed_by:type_name -> hero.supervisor.v1.Actor.ManagedBy
-	22, // 20: hero.supervisor.v1.Actor.create_time:type_name -> google.protobuf.Timestamp
-	22, // 21: hero.supervisor.v1.Actor.start_time:type_name -> google.protobuf.Timestamp
-	22, // 22: hero.supervisor.v1.Actor.state_time:type_name -> google.protobuf.Timestamp
-	22, // 23: hero.supervisor.v1.Actor.last_job_time:type_name -> google.protobuf.Timestamp
-	13, // 24: hero.supervisor.v1.Actor.last_exit:type_name -> hero.supervisor.v1.ActorExit
-	5,  // 25: hero.supervisor.v1.Actor.health:type_name -> hero.supervisor.v1.Actor.Health
-	14, // 26: hero.supervisor.v1.Actor.last_ping:type_name -> hero.supervisor.v1.Ping
-	22, // 27: hero.supervisor.v1.ActorExit.time:type_name -> google.protobuf.Timestamp
-	22, // 28: hero.supervisor.v1.Ping.time:type_name -> google.protobuf.Timestamp
-	7,  // 29: hero.supervisor.v1.Ping.outcome:type_name -> hero.supervisor.v1.Ping.Outcome
-	21, // 30: hero.supervisor.v1.Ping.round_trip:type_name -> google.protobuf.Duration
-	20, // 31: hero.supervisor.v1.ActorSelector.script_types:type_name -> hero.supervisor.v1.ScriptType
-	19, // 32: hero.supervisor.v1.ActorSelector.labels:type_name -> hero.supervisor.v1.ActorSelector.LabelsEntry
-	22, // 33: hero.supervisor.v1.LogEntry.time:type_name -> google.protobuf.Timestamp
-	8,  // 34: hero.supervisor.v1.LogEntry.stream:type_name -> hero.supervisor.v1.LogEntry.Stream
-	35, // [35:35] is the sub-list for method output_type
-	35, // [35:35] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	12, // 5: hero.supervisor.v1.ActorConfig.restart_policy:type_name -> hero.supervisor.v1.RestartPolicy
+	20, // 6: hero.supervisor.v1.ActorConfig.labels:type_name -> hero.supervisor.v1.ActorConfig.LabelsEntry
+	13, // 7: hero.supervisor.v1.ActorConfig.health_policy:type_name -> hero.supervisor.v1.HealthPolicy
+	10, // 8: hero.supervisor.v1.ActorConfig.run_as:type_name -> hero.supervisor.v1.RunAs
+	11, // 9: hero.supervisor.v1.ActorConfig.limits:type_name -> hero.supervisor.v1.ResourceLimits
+	23, // 10: hero.supervisor.v1.ResourceLimits.cpu_time:type_name -> google.protobuf.Duration
+	1,  // 11: hero.supervisor.v1.RestartPolicy.mode:type_name -> hero.supervisor.v1.RestartPolicy.Mode
+	23, // 12: hero.supervisor.v1.RestartPolicy.initial_backoff:type_name -> google.protobuf.Duration
+	23, // 13: hero.supervisor.v1.RestartPolicy.max_backoff:type_name -> google.protobuf.Duration
+	23, // 14: hero.supervisor.v1.RestartPolicy.reset_after:type_name -> google.protobuf.Duration
+	23, // 15: hero.supervisor.v1.RestartPolicy.window:type_name -> google.protobuf.Duration
+	23, // 16: hero.supervisor.v1.HealthPolicy.idle_after:type_name -> google.protobuf.Duration
+	23, // 17: hero.supervisor.v1.HealthPolicy.ping_timeout:type_name -> google.protobuf.Duration
+	23, // 18: hero.supervisor.v1.HealthPolicy.ping_interval_after_failure:type_name -> google.protobuf.Duration
+	2,  // 19: hero.supervisor.v1.HealthPolicy.action:type_name -> hero.supervisor.v1.HealthPolicy.Action
+	9,  // 20: hero.supervisor.v1.Actor.config:type_name -> hero.supervisor.v1.ActorConfig
+	3,  // 21: hero.supervisor.v1.Actor.state:type_name -> hero.supervisor.v1.Actor.State
+	4,  // 22: hero.supervisor.v1.Actor.desired_state:type_name -> hero.supervisor.v1.Actor.DesiredState
+	6,  // 23: hero.supervisor.v1.Actor.managed_by:type_name -> hero.supervisor.v1.Actor.ManagedBy
+	24, // 24: hero.supervisor.v1.Actor.create_time:type_name -> google.protobuf.Timestamp
+	24, // 25: hero.supervisor.v1.Actor.start_time:type_name -> google.protobuf.Timestamp
+	24, // 26: hero.supervisor.v1.Actor.state_time:type_name -> google.protobuf.Timestamp
+	24, // 27: hero.supervisor.v1.Actor.last_job_time:type_name -> google.protobuf.Timestamp
+	15, // 28: hero.supervisor.v1.Actor.last_exit:type_name -> hero.supervisor.v1.ActorExit
+	5,  // 29: hero.supervisor.v1.Actor.health:type_name -> hero.supervisor.v1.Actor.Health
+	16, // 30: hero.supervisor.v1.Actor.last_ping:type_name -> hero.supervisor.v1.Ping
+	24, // 31: hero.supervisor.v1.ActorExit.time:type_name -> google.protobuf.Timestamp
+	24, // 32: hero.supervisor.v1.Ping.time:type_name -> google.protobuf.Timestamp
+	7,  // 33: hero.supervisor.v1.Ping.outcome:type_name -> hero.supervisor.v1.Ping.Outcome
+	23, // 34: hero.supervisor.v1.Ping.round_trip:type_name -> google.protobuf.Duration
+	22, // 35: hero.supervisor.v1.ActorSelector.script_types:type_name -> hero.supervisor.v1.ScriptType
+	21, // 36: hero.supervisor.v1.ActorSelector.labels:type_name -> hero.supervisor.v1.ActorSelector.LabelsEntry
+	24, // 37: hero.supervisor.v1.LogEntry.time:type_name -> google.protobuf.Timestamp
+	8,  // 38: hero.supervisor.v1.LogEntry.stream:type_name -> hero.supervisor.v1.LogEntry.Stream
+	39, // [39:39] is the sub-list for method output_type
+	39, // [39:39] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_hero_supervisor_v1_actor_proto_init() }
@@ -1652,17 +1873,18 @@ func file_hero_supervisor_v1_actor_proto_init() {
 		return
 	}
 	file_hero_supervisor_v1_script_type_proto_init()
-	file_hero_supervisor_v1_actor_proto_msgTypes[1].OneofWrappers = []any{}
 	file_hero_supervisor_v1_actor_proto_msgTypes[2].OneofWrappers = []any{}
 	file_hero_supervisor_v1_actor_proto_msgTypes[3].OneofWrappers = []any{}
 	file_hero_supervisor_v1_actor_proto_msgTypes[4].OneofWrappers = []any{}
+	file_hero_supervisor_v1_actor_proto_msgTypes[5].OneofWrappers = []any{}
+	file_hero_supervisor_v1_actor_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hero_supervisor_v1_actor_proto_rawDesc), len(file_hero_supervisor_v1_actor_proto_rawDesc)),
 			NumEnums:      9,
-			NumMessages:   11,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -26,7 +26,7 @@ DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 class ActorConfig(google.protobuf.message.Message):
     """The definition of an actor: a program that takes jobs of one script type.
 
-    Numbers 16 to 29 are kept free for the user, limits and stop signal of the process.
+    Numbers 20 to 29 are kept free for the stop signal of the process and the like.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -99,6 +99,11 @@ class ActorConfig(google.protobuf.message.Message):
     READINESS_FIELD_NUMBER: builtins.int
     RESTART_POLICY_FIELD_NUMBER: builtins.int
     LABELS_FIELD_NUMBER: builtins.int
+    HEALTH_POLICY_FIELD_NUMBER: builtins.int
+    RUN_AS_FIELD_NUMBER: builtins.int
+    LIMITS_FIELD_NUMBER: builtins.int
+    NO_NEW_PRIVILEGES_FIELD_NUMBER: builtins.int
+    DIE_WITH_PROCESS_MANAGER_FIELD_NUMBER: builtins.int
     script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
     """Required. The queue that the actor serves."""
     binary_path: builtins.str
@@ -111,6 +116,12 @@ class ActorConfig(google.protobuf.message.Message):
     """SHA-256 that the program must have, 64 hexadecimal digits; checked before each start. Default: not checked."""
     readiness: Global___ActorConfig.Readiness.ValueType
     """What counts as started. Default: READINESS_QUEUE."""
+    no_new_privileges: builtins.bool
+    """Neither the process nor its children ever gain rights, by setuid programs for instance. Default: they may."""
+    die_with_process_manager: builtins.bool
+    """Kill the process when its process manager dies, so that none lives on unseen. The built-in runner always does this.
+    Default: it lives on.
+    """
     @property
     def args(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Arguments, at most 256, each handed over exactly as it stands (no shell, no splitting at spaces)."""
@@ -141,6 +152,18 @@ class ActorConfig(google.protobuf.message.Message):
     def labels(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256."""
 
+    @property
+    def health_policy(self) -> Global___HealthPolicy:
+        """When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there."""
+
+    @property
+    def run_as(self) -> Global___RunAs:
+        """Whom the process runs as. Default: like the process manager."""
+
+    @property
+    def limits(self) -> Global___ResourceLimits:
+        """What the process may use. Default: as the process manager has it."""
+
     def __init__(
         self,
         *,
@@ -157,11 +180,89 @@ class ActorConfig(google.protobuf.message.Message):
         readiness: Global___ActorConfig.Readiness.ValueType = ...,
         restart_policy: Global___RestartPolicy | None = ...,
         labels: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        health_policy: Global___HealthPolicy | None = ...,
+        run_as: Global___RunAs | None = ...,
+        limits: Global___ResourceLimits | None = ...,
+        no_new_privileges: builtins.bool = ...,
+        die_with_process_manager: builtins.bool = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["drain_timeout", b"drain_timeout", "restart_policy", b"restart_policy", "start_timeout", b"start_timeout"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["args", b"args", "binary_path", b"binary_path", "binary_sha256", b"binary_sha256", "dependencies", b"dependencies", "drain_timeout", b"drain_timeout", "env", b"env", "health_check", b"health_check", "labels", b"labels", "readiness", b"readiness", "restart_policy", b"restart_policy", "script_type", b"script_type", "start_timeout", b"start_timeout", "working_dir", b"working_dir"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["drain_timeout", b"drain_timeout", "health_policy", b"health_policy", "limits", b"limits", "restart_policy", b"restart_policy", "run_as", b"run_as", "start_timeout", b"start_timeout"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["args", b"args", "binary_path", b"binary_path", "binary_sha256", b"binary_sha256", "dependencies", b"dependencies", "die_with_process_manager", b"die_with_process_manager", "drain_timeout", b"drain_timeout", "env", b"env", "health_check", b"health_check", "health_policy", b"health_policy", "labels", b"labels", "limits", b"limits", "no_new_privileges", b"no_new_privileges", "readiness", b"readiness", "restart_policy", b"restart_policy", "run_as", b"run_as", "script_type", b"script_type", "start_timeout", b"start_timeout", "working_dir", b"working_dir"]) -> None: ...
 
 Global___ActorConfig: typing_extensions.TypeAlias = ActorConfig
+
+@typing.final
+class RunAs(google.protobuf.message.Message):
+    """Whom a process runs as; each by name or number. Only a process manager that runs as root can become somebody else."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    USER_FIELD_NUMBER: builtins.int
+    GROUP_FIELD_NUMBER: builtins.int
+    SUPPLEMENTARY_GROUPS_FIELD_NUMBER: builtins.int
+    user: builtins.str
+    """Required. The user."""
+    group: builtins.str
+    """The group. Default: the user's own."""
+    @property
+    def supplementary_groups(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Further groups, at most 64. Default: those that the system lists for the user."""
+
+    def __init__(
+        self,
+        *,
+        user: builtins.str = ...,
+        group: builtins.str = ...,
+        supplementary_groups: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["group", b"group", "supplementary_groups", b"supplementary_groups", "user", b"user"]) -> None: ...
+
+Global___RunAs: typing_extensions.TypeAlias = RunAs
+
+@typing.final
+class ResourceLimits(google.protobuf.message.Message):
+    """Limits that the kernel holds a process to. Each default is what the process manager has."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MEMORY_BYTES_FIELD_NUMBER: builtins.int
+    OPEN_FILES_FIELD_NUMBER: builtins.int
+    CPU_TIME_FIELD_NUMBER: builtins.int
+    PROCESSES_FIELD_NUMBER: builtins.int
+    CORE_BYTES_FIELD_NUMBER: builtins.int
+    memory_bytes: builtins.int
+    """Bytes of address space, at least 1 MiB. An allocation beyond it fails."""
+    open_files: builtins.int
+    """Open files, at least 8."""
+    processes: builtins.int
+    """Processes and threads of its user, all counted together; at least 1."""
+    core_bytes: builtins.int
+    """Bytes of a core dump; 0 for none."""
+    @property
+    def cpu_time(self) -> google.protobuf.duration_pb2.Duration:
+        """Processor time, in whole seconds. The process gets SIGXCPU then and SIGKILL one second later."""
+
+    def __init__(
+        self,
+        *,
+        memory_bytes: builtins.int | None = ...,
+        open_files: builtins.int | None = ...,
+        cpu_time: google.protobuf.duration_pb2.Duration | None = ...,
+        processes: builtins.int | None = ...,
+        core_bytes: builtins.int | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_core_bytes", b"_core_bytes", "_memory_bytes", b"_memory_bytes", "_open_files", b"_open_files", "_processes", b"_processes", "core_bytes", b"core_bytes", "cpu_time", b"cpu_time", "memory_bytes", b"memory_bytes", "open_files", b"open_files", "processes", b"processes"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_core_bytes", b"_core_bytes", "_memory_bytes", b"_memory_bytes", "_open_files", b"_open_files", "_processes", b"_processes", "core_bytes", b"core_bytes", "cpu_time", b"cpu_time", "memory_bytes", b"memory_bytes", "open_files", b"open_files", "processes", b"processes"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_core_bytes", b"_core_bytes"]) -> typing.Literal["core_bytes"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_memory_bytes", b"_memory_bytes"]) -> typing.Literal["memory_bytes"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_open_files", b"_open_files"]) -> typing.Literal["open_files"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_processes", b"_processes"]) -> typing.Literal["processes"] | None: ...
+
+Global___ResourceLimits: typing_extensions.TypeAlias = ResourceLimits
 
 @typing.final
 class RestartPolicy(google.protobuf.message.Message):
@@ -280,18 +381,20 @@ class HealthPolicy(google.protobuf.message.Message):
     ACTION_FIELD_NUMBER: builtins.int
     PING_SCRIPT_FIELD_NUMBER: builtins.int
     failure_threshold: builtins.int
-    """Missed pings in a row that make an actor HEALTH_UNHEALTHY; at least 1. Default: 3."""
+    """Missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3."""
     action: Global___HealthPolicy.Action.ValueType
     """What follows then. Default: ACTION_RESTART."""
     ping_script: builtins.str
-    """The script of the ping. Default: a trivial one in the actor's language."""
+    """The script of the ping. Not possible in this version, so it has to be left empty: a trivial one in the actor's
+    language.
+    """
     @property
     def idle_after(self) -> google.protobuf.duration_pb2.Duration:
-        """Ping an actor that has had no job for this long. Default: 10 minutes."""
+        """Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes."""
 
     @property
     def ping_timeout(self) -> google.protobuf.duration_pb2.Duration:
-        """A ping that takes longer is missed. Default: 30 seconds."""
+        """A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds."""
 
     @property
     def ping_interval_after_failure(self) -> google.protobuf.duration_pb2.Duration:

@@ -14,12 +14,12 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hero/supervisor/v1/actor.proto.
  */
 export const file_hero_supervisor_v1_actor: GenFile = /*@__PURE__*/
-  fileDesc("Ch5oZXJvL3N1cGVydmlzb3IvdjEvYWN0b3IucHJvdG8SEmhlcm8uc3VwZXJ2aXNvci52MSK9BQoLQWN0b3JDb25maWcSMwoLc2NyaXB0X3R5cGUYASABKA4yHi5oZXJvLnN1cGVydmlzb3IudjEuU2NyaXB0VHlwZRITCgtiaW5hcnlfcGF0aBgCIAEoCRIMCgRhcmdzGAMgAygJEjUKA2VudhgEIAMoCzIoLmhlcm8uc3VwZXJ2aXNvci52MS5BY3RvckNvbmZpZy5FbnZFbnRyeRIUCgxoZWFsdGhfY2hlY2sYBSABKAkSFAoMZGVwZW5kZW5jaWVzGAYgAygJEhMKC3dvcmtpbmdfZGlyGAcgASgJEhUKDWJpbmFyeV9zaGEyNTYYCCABKAkSMAoNZHJhaW5fdGltZW91dBgJIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIwCg1zdGFydF90aW1lb3V0GAogASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjwKCXJlYWRpbmVzcxgLIAEoDjIpLmhlcm8uc3VwZXJ2aXNvci52MS5BY3RvckNvbmZpZy5SZWFkaW5lc3MSOQoOcmVzdGFydF9wb2xpY3kYDCABKAsyIS5oZXJvLnN1cGVydmlzb3IudjEuUmVzdGFydFBvbGljeRI7CgZsYWJlbHMYDSADKAsyKy5oZXJvLnN1cGVydmlzb3IudjEuQWN0b3JDb25maWcuTGFiZWxzRW50cnkaKgoIRW52RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIlIKCVJlYWRpbmVzcxIZChVSRUFESU5FU1NfVU5TUEVDSUZJRUQQABITCg9SRUFESU5FU1NfUVVFVUUQARIVChFSRUFESU5FU1NfUFJPQ0VTUxACIoQDCg1SZXN0YXJ0UG9saWN5EjQKBG1vZGUYASABKA4yJi5oZXJvLnN1cGVydmlzb3IudjEuUmVzdGFydFBvbGljeS5Nb2RlEjIKD2luaXRpYWxfYmFja29mZhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIuCgttYXhfYmFja29mZhgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIuCgtyZXNldF9hZnRlchgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIZCgxtYXhfcmVzdGFydHMYBSABKAVIAIgBARIpCgZ3aW5kb3cYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iUgoETW9kZRIUChBNT0RFX1VOU1BFQ0lGSUVEEAASDwoLTU9ERV9BTFdBWVMQARITCg9NT0RFX09OX0ZBSUxVUkUQAhIOCgpNT0RFX05FVkVSEANCDwoNX21heF9yZXN0YXJ0cyKAAwoMSGVhbHRoUG9saWN5Ei0KCmlkbGVfYWZ0ZXIYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLwoMcGluZ190aW1lb3V0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEj4KG3BpbmdfaW50ZXJ2YWxfYWZ0ZXJfZmFpbHVyZRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIeChFmYWlsdXJlX3RocmVzaG9sZBgEIAEoBUgAiAEBEjcKBmFjdGlvbhgFIAEoDjInLmhlcm8uc3VwZXJ2aXNvci52MS5IZWFsdGhQb2xpY3kuQWN0aW9uEhMKC3Bpbmdfc2NyaXB0GAYgASgJIkwKBkFjdGlvbhIWChJBQ1RJT05fVU5TUEVDSUZJRUQQABISCg5BQ1RJT05fUkVTVEFSVBABEhYKEkFDVElPTl9SRVBPUlRfT05MWRACQhQKEl9mYWlsdXJlX3RocmVzaG9sZCLyCQoFQWN0b3ISEAoIYWN0b3JfaWQYASABKAkSLwoGY29uZmlnGAIgASgLMh8uaGVyby5zdXBlcnZpc29yLnYxLkFjdG9yQ29uZmlnEi4KBXN0YXRlGAMgASgOMh8uaGVyby5zdXBlcnZpc29yLnYxLkFjdG9yLlN0YXRlEj0KDWRlc2lyZWRfc3RhdGUYBCABKA4yJi5oZXJvLnN1cGVydmlzb3IudjEuQWN0b3IuRGVzaXJlZFN0YXRlEhYKDnN0YXR1c19tZXNzYWdlGAUgASgJEhAKA3BpZBgGIAEoBUgAiAEBEgwKBG5vZGUYByABKAkSNwoKbWFuYWdlZF9ieRgIIAEoDjIjLmhlcm8uc3VwZXJ2aXNvci52MS5BY3Rvci5NYW5hZ2VkQnkSFgoOam9ic19pbl9mbGlnaHQYCSABKAUSLwoLY3JlYXRlX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0X3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXRlX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKDWxhc3Rfam9iX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXJlc3RhcnRfY291bnQYDiABKAUSMAoJbGFzdF9leGl0GA8gASgLMh0uaGVyby5zdXBlcnZpc29yLnYxLkFjdG9yRXhpdBIMCgRldGFnGBAgASgJEjAKBmhlYWx0aBgRIAEoDjIgLmhlcm8uc3VwZXJ2aXNvci52MS5BY3Rvci5IZWFsdGgSKwoJbGFzdF9waW5nGBIgASgLMhguaGVyby5zdXBlcnZpc29yLnYxLlBpbmcSIQoZY29uc2VjdXRpdmVfcGluZ19mYWlsdXJlcxgTIAEoBSLhAQoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIRCg1TVEFURV9TVE9QUEVEEAESEQoNU1RBVEVfQkxPQ0tFRBACEhIKDlNUQVRFX1NUQVJUSU5HEAMSEQoNU1RBVEVfUlVOTklORxAEEhIKDlNUQVRFX0RSQUlOSU5HEAUSEgoOU1RBVEVfU1RPUFBJTkcQBhIRCg1TVEFURV9CQUNLT0ZGEAcSFAoQU1RBVEVfQ1JBU0hfTE9PUBAIEhAKDFNUQVRFX0ZBSUxFRBAJEhEKDVNUQVRFX1VOS05PV04QCiJbCgxEZXNpcmVkU3RhdGUSHQoZREVTSVJFRF9TVEFURV9VTlNQRUNJRklFRBAAEhQKEERFU0lSRURfU1RBVEVfVVAQARIWChJERVNJUkVEX1NUQVRFX0RPV04QAiJzCgZIZWFsdGgSFgoSSEVBTFRIX1VOU1BFQ0lGSUVEEAASEgoOSEVBTFRIX0hFQUxUSFkQARITCg9IRUFMVEhfREVHUkFERUQQAhIUChBIRUFMVEhfVU5IRUFMVEhZEAMSEgoOSEVBTFRIX1VOS05PV04QBCJTCglNYW5hZ2VkQnkSGgoWTUFOQUdFRF9CWV9VTlNQRUNJRklFRBAAEhMKD01BTkFHRURfQllfVVNFUhABEhUKEU1BTkFHRURfQllfU0NBTEVSEAJCBgoEX3BpZCKtAQoJQWN0b3JFeGl0EhYKCWV4aXRfY29kZRgBIAEoBUgAiAEBEhMKBnNpZ25hbBgCIAEoBUgBiAEBEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgsKA3BpZBgEIAEoBRIRCglyZXF1ZXN0ZWQYBSABKAgSEAoIbG9nX3RhaWwYBiADKAlCDAoKX2V4aXRfY29kZUIJCgdfc2lnbmFsIoICCgRQaW5nEigKBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKB291dGNvbWUYAiABKA4yIC5oZXJvLnN1cGVydmlzb3IudjEuUGluZy5PdXRjb21lEi0KCnJvdW5kX3RyaXAYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDwoHbWVzc2FnZRgEIAEoCSJdCgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABIOCgpPVVRDT01FX09LEAESFQoRT1VUQ09NRV9USU1FRF9PVVQQAhISCg5PVVRDT01FX0ZBSUxFRBADItMBCg1BY3RvclNlbGVjdG9yEhEKCWFjdG9yX2lkcxgBIAMoCRI0CgxzY3JpcHRfdHlwZXMYAiADKA4yHi5oZXJvLnN1cGVydmlzb3IudjEuU2NyaXB0VHlwZRI9CgZsYWJlbHMYAyADKAsyLS5oZXJvLnN1cGVydmlzb3IudjEuQWN0b3JTZWxlY3Rvci5MYWJlbHNFbnRyeRILCgNhbGwYBCABKAgaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASK/AQoITG9nRW50cnkSKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMwoGc3RyZWFtGAIgASgOMiMuaGVyby5zdXBlcnZpc29yLnYxLkxvZ0VudHJ5LlN0cmVhbRIMCgR0ZXh0GAMgASgJIkYKBlN0cmVhbRIWChJTVFJFQU1fVU5TUEVDSUZJRUQQABIRCg1TVFJFQU1fU1RET1VUEAESEQoNU1RSRUFNX1NUREVSUhACQnkKEmhlcm8uc3VwZXJ2aXNvci52MUIKQWN0b3JQcm90b1ABWlVnaXRodWIuY29tL2hlcm8tc3VwZXJ2aXNvci9oZXJvLXN1cGVydmlzb3IvY2xpZW50cy9nby9oZXJvL3N1cGVydmlzb3IvdjE7c3VwZXJ2aXNvcnYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_hero_supervisor_v1_script_type]);
+  fileDesc("Ch5oZXJvL3N1cGVydmlzb3IvdjEvYWN0b3IucHJvdG8SEmhlcm8uc3VwZXJ2aXNvci52MSKSBwoLQWN0b3JDb25maWcSMwoLc2NyaXB0X3R5cGUYASABKA4yHi5oZXJvLnN1cGVydmlzb3IudjEuU2NyaXB0VHlwZRITCgtiaW5hcnlfcGF0aBgCIAEoCRIMCgRhcmdzGAMgAygJEjUKA2VudhgEIAMoCzIoLmhlcm8uc3VwZXJ2aXNvci52MS5BY3RvckNvbmZpZy5FbnZFbnRyeRIUCgxoZWFsdGhfY2hlY2sYBSABKAkSFAoMZGVwZW5kZW5jaWVzGAYgAygJEhMKC3dvcmtpbmdfZGlyGAcgASgJEhUKDWJpbmFyeV9zaGEyNTYYCCABKAkSMAoNZHJhaW5fdGltZW91dBgJIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIwCg1zdGFydF90aW1lb3V0GAogASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjwKCXJlYWRpbmVzcxgLIAEoDjIpLmhlcm8uc3VwZXJ2aXNvci52MS5BY3RvckNvbmZpZy5SZWFkaW5lc3MSOQoOcmVzdGFydF9wb2xpY3kYDCABKAsyIS5oZXJvLnN1cGVydmlzb3IudjEuUmVzdGFydFBvbGljeRI7CgZsYWJlbHMYDSADKAsyKy5oZXJvLnN1cGVydmlzb3IudjEuQWN0b3JDb25maWcuTGFiZWxzRW50cnkSNwoNaGVhbHRoX3BvbGljeRgOIAEoCzIgLmhlcm8uc3VwZXJ2aXNvci52MS5IZWFsdGhQb2xpY3kSKQoGcnVuX2FzGBAgASgLMhkuaGVyby5zdXBlcnZpc29yLnYxLlJ1bkFzEjIKBmxpbWl0cxgRIAEoCzIiLmhlcm8uc3VwZXJ2aXNvci52MS5SZXNvdXJjZUxpbWl0cxIZChFub19uZXdfcHJpdmlsZWdlcxgSIAEoCBIgChhkaWVfd2l0aF9wcm9jZXNzX21hbmFnZXIYEyABKAgaKgoIRW52RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIlIKCVJlYWRpbmVzcxIZChVSRUFESU5FU1NfVU5TUEVDSUZJRUQQABITCg9SRUFESU5FU1NfUVVFVUUQARIVChFSRUFESU5FU1NfUFJPQ0VTUxACIkIKBVJ1bkFzEgwKBHVzZXIYASABKAkSDQoFZ3JvdXAYAiABKAkSHAoUc3VwcGxlbWVudGFyeV9ncm91cHMYAyADKAki3wEKDlJlc291cmNlTGltaXRzEhkKDG1lbW9yeV9ieXRlcxgBIAEoA0gAiAEBEhcKCm9wZW5fZmlsZXMYAiABKAVIAYgBARIrCghjcHVfdGltZRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIWCglwcm9jZXNzZXMYBCABKAVIAogBARIXCgpjb3JlX2J5dGVzGAUgASgDSAOIAQFCDwoNX21lbW9yeV9ieXRlc0INCgtfb3Blbl9maWxlc0IMCgpfcHJvY2Vzc2VzQg0KC19jb3JlX2J5dGVzIoQDCg1SZXN0YXJ0UG9saWN5EjQKBG1vZGUYASABKA4yJi5oZXJvLnN1cGVydmlzb3IudjEuUmVzdGFydFBvbGljeS5Nb2RlEjIKD2luaXRpYWxfYmFja29mZhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIuCgttYXhfYmFja29mZhgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIuCgtyZXNldF9hZnRlchgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIZCgxtYXhfcmVzdGFydHMYBSABKAVIAIgBARIpCgZ3aW5kb3cYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iUgoETW9kZRIUChBNT0RFX1VOU1BFQ0lGSUVEEAASDwoLTU9ERV9BTFdBWVMQARITCg9NT0RFX09OX0ZBSUxVUkUQAhIOCgpNT0RFX05FVkVSEANCDwoNX21heF9yZXN0YXJ0cyKAAwoMSGVhbHRoUG9saWN5Ei0KCmlkbGVfYWZ0ZXIYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLwoMcGluZ190aW1lb3V0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEj4KG3BpbmdfaW50ZXJ2YWxfYWZ0ZXJfZmFpbHVyZRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIeChFmYWlsdXJlX3RocmVzaG9sZBgEIAEoBUgAiAEBEjcKBmFjdGlvbhgFIAEoDjInLmhlcm8uc3VwZXJ2aXNvci52MS5IZWFsdGhQb2xpY3kuQWN0aW9uEhMKC3Bpbmdfc2NyaXB0GAYgASgJIkwKBkFjdGlvbhIWChJBQ1RJT05fVU5TUEVDSUZJRUQQABISCg5BQ1RJT05fUkVTVEFSVBABEhYKEkFDVElPTl9SRVBPUlRfT05MWRACQhQKEl9mYWlsdXJlX3RocmVzaG9sZCLyCQoFQWN0b3ISEAoIYWN0b3JfaWQYASABKAkSLwoGY29uZmlnGAIgASgLMh8uaGVyby5zdXBlcnZpc29yLnYxLkFjdG9yQ29uZmlnEi4KBXN0YXRlGAMgASgOMh8uaGVyby5zdXBlcnZpc29yLnYxLkFjdG9yLlN0YXRlEj0KDWRlc2lyZWRfc3RhdGUYBCABKA4yJi5oZXJvLnN1cGVydmlzb3IudjEuQWN0b3IuRGVzaXJlZFN0YXRlEhYKDnN0YXR1c19tZXNzYWdlGAUgASgJEhAKA3BpZBgGIAEoBUgAiAEBEgwKBG5vZGUYByABKAkSNwoKbWFuYWdlZF9ieRgIIAEoDjIjLmhlcm8uc3VwZXJ2aXNvci52MS5BY3Rvci5NYW5hZ2VkQnkSFgoOam9ic19pbl9mbGlnaHQYCSABKAUSLwoLY3JlYXRlX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0X3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXRlX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKDWxhc3Rfam9iX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXJlc3RhcnRfY291bnQYDiABKAUSMAoJbGFzdF9leGl0GA8gASgLMh0uaGVyby5zdXBlcnZpc29yLnYxLkFjdG9yRXhpdBIMCgRldGFnGBAgASgJEjAKBmhlYWx0aBgRIAEoDjIgLmhlcm8uc3VwZXJ2aXNvci52MS5BY3Rvci5IZWFsdGgSKwoJbGFzdF9waW5nGBIgASgLMhguaGVyby5zdXBlcnZpc29yLnYxLlBpbmcSIQoZY29uc2VjdXRpdmVfcGluZ19mYWlsdXJlcxgTIAEoBSLhAQoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIRCg1TVEFURV9TVE9QUEVEEAESEQoNU1RBVEVfQkxPQ0tFRBACEhIKDlNUQVRFX1NUQVJUSU5HEAMSEQoNU1RBVEVfUlVOTklORxAEEhIKDlNUQVRFX0RSQUlOSU5HEAUSEgoOU1RBVEVfU1RPUFBJTkcQBhIRCg1TVEFURV9CQUNLT0ZGEAcSFAoQU1RBVEVfQ1JBU0hfTE9PUBAIEhAKDFNUQVRFX0ZBSUxFRBAJEhEKDVNUQVRFX1VOS05PV04QCiJbCgxEZXNpcmVkU3RhdGUSHQoZREVTSVJFRF9TVEFURV9VTlNQRUNJRklFRBAAEhQKEERFU0lSRURfU1RBVEVfVVAQARIWChJERVNJUkVEX1NUQVRFX0RPV04QAiJzCgZIZWFsdGgSFgoSSEVBTFRIX1VOU1BFQ0lGSUVEEAASEgoOSEVBTFRIX0hFQUxUSFkQARITCg9IRUFMVEhfREVHUkFERUQQAhIUChBIRUFMVEhfVU5IRUFMVEhZEAMSEgoOSEVBTFRIX1VOS05PV04QBCJTCglNYW5hZ2VkQnkSGgoWTUFOQUdFRF9CWV9VTlNQRUNJRklFRBAAEhMKD01BTkFHRURfQllfVVNFUhABEhUKEU1BTkFHRURfQllfU0NBTEVSEAJCBgoEX3BpZCKtAQoJQWN0b3JFeGl0EhYKCWV4aXRfY29kZRgBIAEoBUgAiAEBEhMKBnNpZ25hbBgCIAEoBUgBiAEBEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgsKA3BpZBgEIAEoBRIRCglyZXF1ZXN0ZWQYBSABKAgSEAoIbG9nX3RhaWwYBiADKAlCDAoKX2V4aXRfY29kZUIJCgdfc2lnbmFsIoICCgRQaW5nEigKBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKB291dGNvbWUYAiABKA4yIC5oZXJvLnN1cGVydmlzb3IudjEuUGluZy5PdXRjb21lEi0KCnJvdW5kX3RyaXAYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDwoHbWVzc2FnZRgEIAEoCSJdCgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABIOCgpPVVRDT01FX09LEAESFQoRT1VUQ09NRV9USU1FRF9PVVQQAhISCg5PVVRDT01FX0ZBSUxFRBADItMBCg1BY3RvclNlbGVjdG9yEhEKCWFjdG9yX2lkcxgBIAMoCRI0CgxzY3JpcHRfdHlwZXMYAiADKA4yHi5oZXJvLnN1cGVydmlzb3IudjEuU2NyaXB0VHlwZRI9CgZsYWJlbHMYAyADKAsyLS5oZXJvLnN1cGVydmlzb3IudjEuQWN0b3JTZWxlY3Rvci5MYWJlbHNFbnRyeRILCgNhbGwYBCABKAgaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASK/AQoITG9nRW50cnkSKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMwoGc3RyZWFtGAIgASgOMiMuaGVyby5zdXBlcnZpc29yLnYxLkxvZ0VudHJ5LlN0cmVhbRIMCgR0ZXh0GAMgASgJIkYKBlN0cmVhbRIWChJTVFJFQU1fVU5TUEVDSUZJRUQQABIRCg1TVFJFQU1fU1RET1VUEAESEQoNU1RSRUFNX1NUREVSUhACQnkKEmhlcm8uc3VwZXJ2aXNvci52MUIKQWN0b3JQcm90b1ABWlVnaXRodWIuY29tL2hlcm8tc3VwZXJ2aXNvci9oZXJvLXN1cGVydmlzb3IvY2xpZW50cy9nby9oZXJvL3N1cGVydmlzb3IvdjE7c3VwZXJ2aXNvcnYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_hero_supervisor_v1_script_type]);
 
 /**
  * The definition of an actor: a program that takes jobs of one script type.
  *
- * Numbers 16 to 29 are kept free for the user, limits and stop signal of the process.
+ * Numbers 20 to 29 are kept free for the stop signal of the process and the like.
  *
  * @generated from message hero.supervisor.v1.ActorConfig
  */
@@ -115,6 +115,42 @@ export type ActorConfig = Message<"hero.supervisor.v1.ActorConfig"> & {
    * @generated from field: map<string, string> labels = 13;
    */
   labels: { [key: string]: string };
+
+  /**
+   * When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+   *
+   * @generated from field: hero.supervisor.v1.HealthPolicy health_policy = 14;
+   */
+  healthPolicy?: HealthPolicy;
+
+  /**
+   * Whom the process runs as. Default: like the process manager.
+   *
+   * @generated from field: hero.supervisor.v1.RunAs run_as = 16;
+   */
+  runAs?: RunAs;
+
+  /**
+   * What the process may use. Default: as the process manager has it.
+   *
+   * @generated from field: hero.supervisor.v1.ResourceLimits limits = 17;
+   */
+  limits?: ResourceLimits;
+
+  /**
+   * Neither the process nor its children ever gain rights, by setuid programs for instance. Default: they may.
+   *
+   * @generated from field: bool no_new_privileges = 18;
+   */
+  noNewPrivileges: boolean;
+
+  /**
+   * Kill the process when its process manager dies, so that none lives on unseen. The built-in runner always does this.
+   * Default: it lives on.
+   *
+   * @generated from field: bool die_with_process_manager = 19;
+   */
+  dieWithProcessManager: boolean;
 };
 
 /**
@@ -157,6 +193,90 @@ export enum ActorConfig_Readiness {
  */
 export const ActorConfig_ReadinessSchema: GenEnum<ActorConfig_Readiness> = /*@__PURE__*/
   enumDesc(file_hero_supervisor_v1_actor, 0, 0);
+
+/**
+ * Whom a process runs as; each by name or number. Only a process manager that runs as root can become somebody else.
+ *
+ * @generated from message hero.supervisor.v1.RunAs
+ */
+export type RunAs = Message<"hero.supervisor.v1.RunAs"> & {
+  /**
+   * Required. The user.
+   *
+   * @generated from field: string user = 1;
+   */
+  user: string;
+
+  /**
+   * The group. Default: the user's own.
+   *
+   * @generated from field: string group = 2;
+   */
+  group: string;
+
+  /**
+   * Further groups, at most 64. Default: those that the system lists for the user.
+   *
+   * @generated from field: repeated string supplementary_groups = 3;
+   */
+  supplementaryGroups: string[];
+};
+
+/**
+ * Describes the message hero.supervisor.v1.RunAs.
+ * Use `create(RunAsSchema)` to create a new message.
+ */
+export const RunAsSchema: GenMessage<RunAs> = /*@__PURE__*/
+  messageDesc(file_hero_supervisor_v1_actor, 1);
+
+/**
+ * Limits that the kernel holds a process to. Each default is what the process manager has.
+ *
+ * @generated from message hero.supervisor.v1.ResourceLimits
+ */
+export type ResourceLimits = Message<"hero.supervisor.v1.ResourceLimits"> & {
+  /**
+   * Bytes of address space, at least 1 MiB. An allocation beyond it fails.
+   *
+   * @generated from field: optional int64 memory_bytes = 1;
+   */
+  memoryBytes?: bigint;
+
+  /**
+   * Open files, at least 8.
+   *
+   * @generated from field: optional int32 open_files = 2;
+   */
+  openFiles?: number;
+
+  /**
+   * Processor time, in whole seconds. The process gets SIGXCPU then and SIGKILL one second later.
+   *
+   * @generated from field: google.protobuf.Duration cpu_time = 3;
+   */
+  cpuTime?: Duration;
+
+  /**
+   * Processes and threads of its user, all counted together; at least 1.
+   *
+   * @generated from field: optional int32 processes = 4;
+   */
+  processes?: number;
+
+  /**
+   * Bytes of a core dump; 0 for none.
+   *
+   * @generated from field: optional int64 core_bytes = 5;
+   */
+  coreBytes?: bigint;
+};
+
+/**
+ * Describes the message hero.supervisor.v1.ResourceLimits.
+ * Use `create(ResourceLimitsSchema)` to create a new message.
+ */
+export const ResourceLimitsSchema: GenMessage<ResourceLimits> = /*@__PURE__*/
+  messageDesc(file_hero_supervisor_v1_actor, 2);
 
 /**
  * What to do when the process of an actor ends without having been asked to.
@@ -213,7 +333,7 @@ export type RestartPolicy = Message<"hero.supervisor.v1.RestartPolicy"> & {
  * Use `create(RestartPolicySchema)` to create a new message.
  */
 export const RestartPolicySchema: GenMessage<RestartPolicy> = /*@__PURE__*/
-  messageDesc(file_hero_supervisor_v1_actor, 1);
+  messageDesc(file_hero_supervisor_v1_actor, 3);
 
 /**
  * Which ends lead to a restart.
@@ -254,7 +374,7 @@ export enum RestartPolicy_Mode {
  * Describes the enum hero.supervisor.v1.RestartPolicy.Mode.
  */
 export const RestartPolicy_ModeSchema: GenEnum<RestartPolicy_Mode> = /*@__PURE__*/
-  enumDesc(file_hero_supervisor_v1_actor, 1, 0);
+  enumDesc(file_hero_supervisor_v1_actor, 3, 0);
 
 /**
  * When an actor that gives no sign of life is pinged, and what follows.
@@ -266,14 +386,14 @@ export const RestartPolicy_ModeSchema: GenEnum<RestartPolicy_Mode> = /*@__PURE__
  */
 export type HealthPolicy = Message<"hero.supervisor.v1.HealthPolicy"> & {
   /**
-   * Ping an actor that has had no job for this long. Default: 10 minutes.
+   * Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
    *
    * @generated from field: google.protobuf.Duration idle_after = 1;
    */
   idleAfter?: Duration;
 
   /**
-   * A ping that takes longer is missed. Default: 30 seconds.
+   * A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
    *
    * @generated from field: google.protobuf.Duration ping_timeout = 2;
    */
@@ -287,7 +407,7 @@ export type HealthPolicy = Message<"hero.supervisor.v1.HealthPolicy"> & {
   pingIntervalAfterFailure?: Duration;
 
   /**
-   * Missed pings in a row that make an actor HEALTH_UNHEALTHY; at least 1. Default: 3.
+   * Missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3.
    *
    * @generated from field: optional int32 failure_threshold = 4;
    */
@@ -301,7 +421,8 @@ export type HealthPolicy = Message<"hero.supervisor.v1.HealthPolicy"> & {
   action: HealthPolicy_Action;
 
   /**
-   * The script of the ping. Default: a trivial one in the actor's language.
+   * The script of the ping. Not possible in this version, so it has to be left empty: a trivial one in the actor's
+   * language.
    *
    * @generated from field: string ping_script = 6;
    */
@@ -313,7 +434,7 @@ export type HealthPolicy = Message<"hero.supervisor.v1.HealthPolicy"> & {
  * Use `create(HealthPolicySchema)` to create a new message.
  */
 export const HealthPolicySchema: GenMessage<HealthPolicy> = /*@__PURE__*/
-  messageDesc(file_hero_supervisor_v1_actor, 2);
+  messageDesc(file_hero_supervisor_v1_actor, 4);
 
 /**
  * What to do with an actor that missed too many pings.
@@ -347,7 +468,7 @@ export enum HealthPolicy_Action {
  * Describes the enum hero.supervisor.v1.HealthPolicy.Action.
  */
 export const HealthPolicy_ActionSchema: GenEnum<HealthPolicy_Action> = /*@__PURE__*/
-  enumDesc(file_hero_supervisor_v1_actor, 2, 0);
+  enumDesc(file_hero_supervisor_v1_actor, 4, 0);
 
 /**
  * An actor: its definition, what is wanted of it and what is seen of it.
@@ -498,7 +619,7 @@ export type Actor = Message<"hero.supervisor.v1.Actor"> & {
  * Use `create(ActorSchema)` to create a new message.
  */
 export const ActorSchema: GenMessage<Actor> = /*@__PURE__*/
-  messageDesc(file_hero_supervisor_v1_actor, 3);
+  messageDesc(file_hero_supervisor_v1_actor, 5);
 
 /**
  * Where an actor is.
@@ -590,7 +711,7 @@ export enum Actor_State {
  * Describes the enum hero.supervisor.v1.Actor.State.
  */
 export const Actor_StateSchema: GenEnum<Actor_State> = /*@__PURE__*/
-  enumDesc(file_hero_supervisor_v1_actor, 3, 0);
+  enumDesc(file_hero_supervisor_v1_actor, 5, 0);
 
 /**
  * Whether an actor is meant to run.
@@ -624,7 +745,7 @@ export enum Actor_DesiredState {
  * Describes the enum hero.supervisor.v1.Actor.DesiredState.
  */
 export const Actor_DesiredStateSchema: GenEnum<Actor_DesiredState> = /*@__PURE__*/
-  enumDesc(file_hero_supervisor_v1_actor, 3, 1);
+  enumDesc(file_hero_supervisor_v1_actor, 5, 1);
 
 /**
  * The verdict of the pings.
@@ -672,7 +793,7 @@ export enum Actor_Health {
  * Describes the enum hero.supervisor.v1.Actor.Health.
  */
 export const Actor_HealthSchema: GenEnum<Actor_Health> = /*@__PURE__*/
-  enumDesc(file_hero_supervisor_v1_actor, 3, 2);
+  enumDesc(file_hero_supervisor_v1_actor, 5, 2);
 
 /**
  * Who made an actor.
@@ -706,7 +827,7 @@ export enum Actor_ManagedBy {
  * Describes the enum hero.supervisor.v1.Actor.ManagedBy.
  */
 export const Actor_ManagedBySchema: GenEnum<Actor_ManagedBy> = /*@__PURE__*/
-  enumDesc(file_hero_supervisor_v1_actor, 3, 3);
+  enumDesc(file_hero_supervisor_v1_actor, 5, 3);
 
 /**
  * How the process of an actor ended. At most one of exit_code and signal is present; none if nobody knows.
@@ -762,7 +883,7 @@ export type ActorExit = Message<"hero.supervisor.v1.ActorExit"> & {
  * Use `create(ActorExitSchema)` to create a new message.
  */
 export const ActorExitSchema: GenMessage<ActorExit> = /*@__PURE__*/
-  messageDesc(file_hero_supervisor_v1_actor, 4);
+  messageDesc(file_hero_supervisor_v1_actor, 6);
 
 /**
  * One ping and what became of it.
@@ -804,7 +925,7 @@ export type Ping = Message<"hero.supervisor.v1.Ping"> & {
  * Use `create(PingSchema)` to create a new message.
  */
 export const PingSchema: GenMessage<Ping> = /*@__PURE__*/
-  messageDesc(file_hero_supervisor_v1_actor, 5);
+  messageDesc(file_hero_supervisor_v1_actor, 7);
 
 /**
  * What became of it.
@@ -845,7 +966,7 @@ export enum Ping_Outcome {
  * Describes the enum hero.supervisor.v1.Ping.Outcome.
  */
 export const Ping_OutcomeSchema: GenEnum<Ping_Outcome> = /*@__PURE__*/
-  enumDesc(file_hero_supervisor_v1_actor, 5, 0);
+  enumDesc(file_hero_supervisor_v1_actor, 7, 0);
 
 /**
  * Which actors. An actor is meant when it matches every part that is set. At least one part has to be set: to mean
@@ -888,7 +1009,7 @@ export type ActorSelector = Message<"hero.supervisor.v1.ActorSelector"> & {
  * Use `create(ActorSelectorSchema)` to create a new message.
  */
 export const ActorSelectorSchema: GenMessage<ActorSelector> = /*@__PURE__*/
-  messageDesc(file_hero_supervisor_v1_actor, 6);
+  messageDesc(file_hero_supervisor_v1_actor, 8);
 
 /**
  * One line that an actor or a script wrote.
@@ -923,7 +1044,7 @@ export type LogEntry = Message<"hero.supervisor.v1.LogEntry"> & {
  * Use `create(LogEntrySchema)` to create a new message.
  */
 export const LogEntrySchema: GenMessage<LogEntry> = /*@__PURE__*/
-  messageDesc(file_hero_supervisor_v1_actor, 7);
+  messageDesc(file_hero_supervisor_v1_actor, 9);
 
 /**
  * Which output.
@@ -957,5 +1078,5 @@ export enum LogEntry_Stream {
  * Describes the enum hero.supervisor.v1.LogEntry.Stream.
  */
 export const LogEntry_StreamSchema: GenEnum<LogEntry_Stream> = /*@__PURE__*/
-  enumDesc(file_hero_supervisor_v1_actor, 7, 0);
+  enumDesc(file_hero_supervisor_v1_actor, 9, 0);
 

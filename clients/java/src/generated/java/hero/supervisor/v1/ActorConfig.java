@@ -9,7 +9,7 @@ package hero.supervisor.v1;
  * <pre>
  * The definition of an actor: a program that takes jobs of one script type.
  *
- * Numbers 16 to 29 are kept free for the user, limits and stop signal of the process.
+ * Numbers 20 to 29 are kept free for the stop signal of the process and the like.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.ActorConfig}
@@ -881,6 +881,151 @@ java.lang.String defaultValue) {
     return map.get(key);
   }
 
+  public static final int HEALTH_POLICY_FIELD_NUMBER = 14;
+  private hero.supervisor.v1.HealthPolicy healthPolicy_;
+  /**
+   * <pre>
+   * When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.HealthPolicy health_policy = 14 [json_name = "healthPolicy"];</code>
+   * @return Whether the healthPolicy field is set.
+   */
+  @java.lang.Override
+  public boolean hasHealthPolicy() {
+    return ((bitField0_ & 0x00000008) != 0);
+  }
+  /**
+   * <pre>
+   * When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.HealthPolicy health_policy = 14 [json_name = "healthPolicy"];</code>
+   * @return The healthPolicy.
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.HealthPolicy getHealthPolicy() {
+    return healthPolicy_ == null ? hero.supervisor.v1.HealthPolicy.getDefaultInstance() : healthPolicy_;
+  }
+  /**
+   * <pre>
+   * When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.HealthPolicy health_policy = 14 [json_name = "healthPolicy"];</code>
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.HealthPolicyOrBuilder getHealthPolicyOrBuilder() {
+    return healthPolicy_ == null ? hero.supervisor.v1.HealthPolicy.getDefaultInstance() : healthPolicy_;
+  }
+
+  public static final int RUN_AS_FIELD_NUMBER = 16;
+  private hero.supervisor.v1.RunAs runAs_;
+  /**
+   * <pre>
+   * Whom the process runs as. Default: like the process manager.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.RunAs run_as = 16 [json_name = "runAs"];</code>
+   * @return Whether the runAs field is set.
+   */
+  @java.lang.Override
+  public boolean hasRunAs() {
+    return ((bitField0_ & 0x00000010) != 0);
+  }
+  /**
+   * <pre>
+   * Whom the process runs as. Default: like the process manager.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.RunAs run_as = 16 [json_name = "runAs"];</code>
+   * @return The runAs.
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.RunAs getRunAs() {
+    return runAs_ == null ? hero.supervisor.v1.RunAs.getDefaultInstance() : runAs_;
+  }
+  /**
+   * <pre>
+   * Whom the process runs as. Default: like the process manager.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.RunAs run_as = 16 [json_name = "runAs"];</code>
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.RunAsOrBuilder getRunAsOrBuilder() {
+    return runAs_ == null ? hero.supervisor.v1.RunAs.getDefaultInstance() : runAs_;
+  }
+
+  public static final int LIMITS_FIELD_NUMBER = 17;
+  private hero.supervisor.v1.ResourceLimits limits_;
+  /**
+   * <pre>
+   * What the process may use. Default: as the process manager has it.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ResourceLimits limits = 17 [json_name = "limits"];</code>
+   * @return Whether the limits field is set.
+   */
+  @java.lang.Override
+  public boolean hasLimits() {
+    return ((bitField0_ & 0x00000020) != 0);
+  }
+  /**
+   * <pre>
+   * What the process may use. Default: as the process manager has it.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ResourceLimits limits = 17 [json_name = "limits"];</code>
+   * @return The limits.
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.ResourceLimits getLimits() {
+    return limits_ == null ? hero.supervisor.v1.ResourceLimits.getDefaultInstance() : limits_;
+  }
+  /**
+   * <pre>
+   * What the process may use. Default: as the process manager has it.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ResourceLimits limits = 17 [json_name = "limits"];</code>
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.ResourceLimitsOrBuilder getLimitsOrBuilder() {
+    return limits_ == null ? hero.supervisor.v1.ResourceLimits.getDefaultInstance() : limits_;
+  }
+
+  public static final int NO_NEW_PRIVILEGES_FIELD_NUMBER = 18;
+  private boolean noNewPrivileges_ = false;
+  /**
+   * <pre>
+   * Neither the process nor its children ever gain rights, by setuid programs for instance. Default: they may.
+   * </pre>
+   *
+   * <code>bool no_new_privileges = 18 [json_name = "noNewPrivileges"];</code>
+   * @return The noNewPrivileges.
+   */
+  @java.lang.Override
+  public boolean getNoNewPrivileges() {
+    return noNewPrivileges_;
+  }
+
+  public static final int DIE_WITH_PROCESS_MANAGER_FIELD_NUMBER = 19;
+  private boolean dieWithProcessManager_ = false;
+  /**
+   * <pre>
+   * Kill the process when its process manager dies, so that none lives on unseen. The built-in runner always does this.
+   * Default: it lives on.
+   * </pre>
+   *
+   * <code>bool die_with_process_manager = 19 [json_name = "dieWithProcessManager"];</code>
+   * @return The dieWithProcessManager.
+   */
+  @java.lang.Override
+  public boolean getDieWithProcessManager() {
+    return dieWithProcessManager_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -940,6 +1085,21 @@ java.lang.String defaultValue) {
         internalGetLabels(),
         LabelsDefaultEntryHolder.defaultEntry,
         13);
+    if (((bitField0_ & 0x00000008) != 0)) {
+      output.writeMessage(14, getHealthPolicy());
+    }
+    if (((bitField0_ & 0x00000010) != 0)) {
+      output.writeMessage(16, getRunAs());
+    }
+    if (((bitField0_ & 0x00000020) != 0)) {
+      output.writeMessage(17, getLimits());
+    }
+    if (noNewPrivileges_ != false) {
+      output.writeBool(18, noNewPrivileges_);
+    }
+    if (dieWithProcessManager_ != false) {
+      output.writeBool(19, dieWithProcessManager_);
+    }
     getUnknownFields().writeTo(output);
   }
 
@@ -1017,6 +1177,26 @@ java.lang.String defaultValue) {
       size += com.google.protobuf.CodedOutputStream
           .computeMessageSize(13, labels__);
     }
+    if (((bitField0_ & 0x00000008) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(14, getHealthPolicy());
+    }
+    if (((bitField0_ & 0x00000010) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(16, getRunAs());
+    }
+    if (((bitField0_ & 0x00000020) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(17, getLimits());
+    }
+    if (noNewPrivileges_ != false) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(18, noNewPrivileges_);
+    }
+    if (dieWithProcessManager_ != false) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(19, dieWithProcessManager_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -1065,6 +1245,25 @@ java.lang.String defaultValue) {
     }
     if (!internalGetLabels().equals(
         other.internalGetLabels())) return false;
+    if (hasHealthPolicy() != other.hasHealthPolicy()) return false;
+    if (hasHealthPolicy()) {
+      if (!getHealthPolicy()
+          .equals(other.getHealthPolicy())) return false;
+    }
+    if (hasRunAs() != other.hasRunAs()) return false;
+    if (hasRunAs()) {
+      if (!getRunAs()
+          .equals(other.getRunAs())) return false;
+    }
+    if (hasLimits() != other.hasLimits()) return false;
+    if (hasLimits()) {
+      if (!getLimits()
+          .equals(other.getLimits())) return false;
+    }
+    if (getNoNewPrivileges()
+        != other.getNoNewPrivileges()) return false;
+    if (getDieWithProcessManager()
+        != other.getDieWithProcessManager()) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -1116,6 +1315,24 @@ java.lang.String defaultValue) {
       hash = (37 * hash) + LABELS_FIELD_NUMBER;
       hash = (53 * hash) + internalGetLabels().hashCode();
     }
+    if (hasHealthPolicy()) {
+      hash = (37 * hash) + HEALTH_POLICY_FIELD_NUMBER;
+      hash = (53 * hash) + getHealthPolicy().hashCode();
+    }
+    if (hasRunAs()) {
+      hash = (37 * hash) + RUN_AS_FIELD_NUMBER;
+      hash = (53 * hash) + getRunAs().hashCode();
+    }
+    if (hasLimits()) {
+      hash = (37 * hash) + LIMITS_FIELD_NUMBER;
+      hash = (53 * hash) + getLimits().hashCode();
+    }
+    hash = (37 * hash) + NO_NEW_PRIVILEGES_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+        getNoNewPrivileges());
+    hash = (37 * hash) + DIE_WITH_PROCESS_MANAGER_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+        getDieWithProcessManager());
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -1217,7 +1434,7 @@ java.lang.String defaultValue) {
    * <pre>
    * The definition of an actor: a program that takes jobs of one script type.
    *
-   * Numbers 16 to 29 are kept free for the user, limits and stop signal of the process.
+   * Numbers 20 to 29 are kept free for the stop signal of the process and the like.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.ActorConfig}
@@ -1281,6 +1498,9 @@ java.lang.String defaultValue) {
         internalGetDrainTimeoutFieldBuilder();
         internalGetStartTimeoutFieldBuilder();
         internalGetRestartPolicyFieldBuilder();
+        internalGetHealthPolicyFieldBuilder();
+        internalGetRunAsFieldBuilder();
+        internalGetLimitsFieldBuilder();
       }
     }
     @java.lang.Override
@@ -1314,6 +1534,23 @@ java.lang.String defaultValue) {
         restartPolicyBuilder_ = null;
       }
       internalGetMutableLabels().clear();
+      healthPolicy_ = null;
+      if (healthPolicyBuilder_ != null) {
+        healthPolicyBuilder_.dispose();
+        healthPolicyBuilder_ = null;
+      }
+      runAs_ = null;
+      if (runAsBuilder_ != null) {
+        runAsBuilder_.dispose();
+        runAsBuilder_ = null;
+      }
+      limits_ = null;
+      if (limitsBuilder_ != null) {
+        limitsBuilder_.dispose();
+        limitsBuilder_ = null;
+      }
+      noNewPrivileges_ = false;
+      dieWithProcessManager_ = false;
       return this;
     }
 
@@ -1400,6 +1637,30 @@ java.lang.String defaultValue) {
         result.labels_ = internalGetLabels();
         result.labels_.makeImmutable();
       }
+      if (((from_bitField0_ & 0x00002000) != 0)) {
+        result.healthPolicy_ = healthPolicyBuilder_ == null
+            ? healthPolicy_
+            : healthPolicyBuilder_.build();
+        to_bitField0_ |= 0x00000008;
+      }
+      if (((from_bitField0_ & 0x00004000) != 0)) {
+        result.runAs_ = runAsBuilder_ == null
+            ? runAs_
+            : runAsBuilder_.build();
+        to_bitField0_ |= 0x00000010;
+      }
+      if (((from_bitField0_ & 0x00008000) != 0)) {
+        result.limits_ = limitsBuilder_ == null
+            ? limits_
+            : limitsBuilder_.build();
+        to_bitField0_ |= 0x00000020;
+      }
+      if (((from_bitField0_ & 0x00010000) != 0)) {
+        result.noNewPrivileges_ = noNewPrivileges_;
+      }
+      if (((from_bitField0_ & 0x00020000) != 0)) {
+        result.dieWithProcessManager_ = dieWithProcessManager_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -1476,6 +1737,21 @@ java.lang.String defaultValue) {
       internalGetMutableLabels().mergeFrom(
           other.internalGetLabels());
       bitField0_ |= 0x00001000;
+      if (other.hasHealthPolicy()) {
+        mergeHealthPolicy(other.getHealthPolicy());
+      }
+      if (other.hasRunAs()) {
+        mergeRunAs(other.getRunAs());
+      }
+      if (other.hasLimits()) {
+        mergeLimits(other.getLimits());
+      }
+      if (other.getNoNewPrivileges() != false) {
+        setNoNewPrivileges(other.getNoNewPrivileges());
+      }
+      if (other.getDieWithProcessManager() != false) {
+        setDieWithProcessManager(other.getDieWithProcessManager());
+      }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
       return this;
@@ -1583,6 +1859,37 @@ java.lang.String defaultValue) {
               bitField0_ |= 0x00001000;
               break;
             } // case 106
+            case 114: {
+              input.readMessage(
+                  internalGetHealthPolicyFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00002000;
+              break;
+            } // case 114
+            case 130: {
+              input.readMessage(
+                  internalGetRunAsFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00004000;
+              break;
+            } // case 130
+            case 138: {
+              input.readMessage(
+                  internalGetLimitsFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00008000;
+              break;
+            } // case 138
+            case 144: {
+              noNewPrivileges_ = input.readBool();
+              bitField0_ |= 0x00010000;
+              break;
+            } // case 144
+            case 152: {
+              dieWithProcessManager_ = input.readBool();
+              bitField0_ |= 0x00020000;
+              break;
+            } // case 152
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -3191,6 +3498,568 @@ java.lang.String defaultValue) {
       internalGetMutableLabels().getMutableMap()
           .putAll(values);
       bitField0_ |= 0x00001000;
+      return this;
+    }
+
+    private hero.supervisor.v1.HealthPolicy healthPolicy_;
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.HealthPolicy, hero.supervisor.v1.HealthPolicy.Builder, hero.supervisor.v1.HealthPolicyOrBuilder> healthPolicyBuilder_;
+    /**
+     * <pre>
+     * When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.HealthPolicy health_policy = 14 [json_name = "healthPolicy"];</code>
+     * @return Whether the healthPolicy field is set.
+     */
+    public boolean hasHealthPolicy() {
+      return ((bitField0_ & 0x00002000) != 0);
+    }
+    /**
+     * <pre>
+     * When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.HealthPolicy health_policy = 14 [json_name = "healthPolicy"];</code>
+     * @return The healthPolicy.
+     */
+    public hero.supervisor.v1.HealthPolicy getHealthPolicy() {
+      if (healthPolicyBuilder_ == null) {
+        return healthPolicy_ == null ? hero.supervisor.v1.HealthPolicy.getDefaultInstance() : healthPolicy_;
+      } else {
+        return healthPolicyBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.HealthPolicy health_policy = 14 [json_name = "healthPolicy"];</code>
+     */
+    public Builder setHealthPolicy(hero.supervisor.v1.HealthPolicy value) {
+      if (healthPolicyBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        healthPolicy_ = value;
+      } else {
+        healthPolicyBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00002000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.HealthPolicy health_policy = 14 [json_name = "healthPolicy"];</code>
+     */
+    public Builder setHealthPolicy(
+        hero.supervisor.v1.HealthPolicy.Builder builderForValue) {
+      if (healthPolicyBuilder_ == null) {
+        healthPolicy_ = builderForValue.build();
+      } else {
+        healthPolicyBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00002000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.HealthPolicy health_policy = 14 [json_name = "healthPolicy"];</code>
+     */
+    public Builder mergeHealthPolicy(hero.supervisor.v1.HealthPolicy value) {
+      if (healthPolicyBuilder_ == null) {
+        if (((bitField0_ & 0x00002000) != 0) &&
+          healthPolicy_ != null &&
+          healthPolicy_ != hero.supervisor.v1.HealthPolicy.getDefaultInstance()) {
+          getHealthPolicyBuilder().mergeFrom(value);
+        } else {
+          healthPolicy_ = value;
+        }
+      } else {
+        healthPolicyBuilder_.mergeFrom(value);
+      }
+      if (healthPolicy_ != null) {
+        bitField0_ |= 0x00002000;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.HealthPolicy health_policy = 14 [json_name = "healthPolicy"];</code>
+     */
+    public Builder clearHealthPolicy() {
+      bitField0_ = (bitField0_ & ~0x00002000);
+      healthPolicy_ = null;
+      if (healthPolicyBuilder_ != null) {
+        healthPolicyBuilder_.dispose();
+        healthPolicyBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.HealthPolicy health_policy = 14 [json_name = "healthPolicy"];</code>
+     */
+    public hero.supervisor.v1.HealthPolicy.Builder getHealthPolicyBuilder() {
+      bitField0_ |= 0x00002000;
+      onChanged();
+      return internalGetHealthPolicyFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.HealthPolicy health_policy = 14 [json_name = "healthPolicy"];</code>
+     */
+    public hero.supervisor.v1.HealthPolicyOrBuilder getHealthPolicyOrBuilder() {
+      if (healthPolicyBuilder_ != null) {
+        return healthPolicyBuilder_.getMessageOrBuilder();
+      } else {
+        return healthPolicy_ == null ?
+            hero.supervisor.v1.HealthPolicy.getDefaultInstance() : healthPolicy_;
+      }
+    }
+    /**
+     * <pre>
+     * When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.HealthPolicy health_policy = 14 [json_name = "healthPolicy"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.HealthPolicy, hero.supervisor.v1.HealthPolicy.Builder, hero.supervisor.v1.HealthPolicyOrBuilder> 
+        internalGetHealthPolicyFieldBuilder() {
+      if (healthPolicyBuilder_ == null) {
+        healthPolicyBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            hero.supervisor.v1.HealthPolicy, hero.supervisor.v1.HealthPolicy.Builder, hero.supervisor.v1.HealthPolicyOrBuilder>(
+                getHealthPolicy(),
+                getParentForChildren(),
+                isClean());
+        healthPolicy_ = null;
+      }
+      return healthPolicyBuilder_;
+    }
+
+    private hero.supervisor.v1.RunAs runAs_;
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.RunAs, hero.supervisor.v1.RunAs.Builder, hero.supervisor.v1.RunAsOrBuilder> runAsBuilder_;
+    /**
+     * <pre>
+     * Whom the process runs as. Default: like the process manager.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.RunAs run_as = 16 [json_name = "runAs"];</code>
+     * @return Whether the runAs field is set.
+     */
+    public boolean hasRunAs() {
+      return ((bitField0_ & 0x00004000) != 0);
+    }
+    /**
+     * <pre>
+     * Whom the process runs as. Default: like the process manager.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.RunAs run_as = 16 [json_name = "runAs"];</code>
+     * @return The runAs.
+     */
+    public hero.supervisor.v1.RunAs getRunAs() {
+      if (runAsBuilder_ == null) {
+        return runAs_ == null ? hero.supervisor.v1.RunAs.getDefaultInstance() : runAs_;
+      } else {
+        return runAsBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * Whom the process runs as. Default: like the process manager.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.RunAs run_as = 16 [json_name = "runAs"];</code>
+     */
+    public Builder setRunAs(hero.supervisor.v1.RunAs value) {
+      if (runAsBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        runAs_ = value;
+      } else {
+        runAsBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00004000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Whom the process runs as. Default: like the process manager.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.RunAs run_as = 16 [json_name = "runAs"];</code>
+     */
+    public Builder setRunAs(
+        hero.supervisor.v1.RunAs.Builder builderForValue) {
+      if (runAsBuilder_ == null) {
+        runAs_ = builderForValue.build();
+      } else {
+        runAsBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00004000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Whom the process runs as. Default: like the process manager.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.RunAs run_as = 16 [json_name = "runAs"];</code>
+     */
+    public Builder mergeRunAs(hero.supervisor.v1.RunAs value) {
+      if (runAsBuilder_ == null) {
+        if (((bitField0_ & 0x00004000) != 0) &&
+          runAs_ != null &&
+          runAs_ != hero.supervisor.v1.RunAs.getDefaultInstance()) {
+          getRunAsBuilder().mergeFrom(value);
+        } else {
+          runAs_ = value;
+        }
+      } else {
+        runAsBuilder_.mergeFrom(value);
+      }
+      if (runAs_ != null) {
+        bitField0_ |= 0x00004000;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Whom the process runs as. Default: like the process manager.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.RunAs run_as = 16 [json_name = "runAs"];</code>
+     */
+    public Builder clearRunAs() {
+      bitField0_ = (bitField0_ & ~0x00004000);
+      runAs_ = null;
+      if (runAsBuilder_ != null) {
+        runAsBuilder_.dispose();
+        runAsBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Whom the process runs as. Default: like the process manager.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.RunAs run_as = 16 [json_name = "runAs"];</code>
+     */
+    public hero.supervisor.v1.RunAs.Builder getRunAsBuilder() {
+      bitField0_ |= 0x00004000;
+      onChanged();
+      return internalGetRunAsFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * Whom the process runs as. Default: like the process manager.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.RunAs run_as = 16 [json_name = "runAs"];</code>
+     */
+    public hero.supervisor.v1.RunAsOrBuilder getRunAsOrBuilder() {
+      if (runAsBuilder_ != null) {
+        return runAsBuilder_.getMessageOrBuilder();
+      } else {
+        return runAs_ == null ?
+            hero.supervisor.v1.RunAs.getDefaultInstance() : runAs_;
+      }
+    }
+    /**
+     * <pre>
+     * Whom the process runs as. Default: like the process manager.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.RunAs run_as = 16 [json_name = "runAs"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.RunAs, hero.supervisor.v1.RunAs.Builder, hero.supervisor.v1.RunAsOrBuilder> 
+        internalGetRunAsFieldBuilder() {
+      if (runAsBuilder_ == null) {
+        runAsBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            hero.supervisor.v1.RunAs, hero.supervisor.v1.RunAs.Builder, hero.supervisor.v1.RunAsOrBuilder>(
+                getRunAs(),
+                getParentForChildren(),
+                isClean());
+        runAs_ = null;
+      }
+      return runAsBuilder_;
+    }
+
+    private hero.supervisor.v1.ResourceLimits limits_;
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.ResourceLimits, hero.supervisor.v1.ResourceLimits.Builder, hero.supervisor.v1.ResourceLimitsOrBuilder> limitsBuilder_;
+    /**
+     * <pre>
+     * What the process may use. Default: as the process manager has it.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ResourceLimits limits = 17 [json_name = "limits"];</code>
+     * @return Whether the limits field is set.
+     */
+    public boolean hasLimits() {
+      return ((bitField0_ & 0x00008000) != 0);
+    }
+    /**
+     * <pre>
+     * What the process may use. Default: as the process manager has it.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ResourceLimits limits = 17 [json_name = "limits"];</code>
+     * @return The limits.
+     */
+    public hero.supervisor.v1.ResourceLimits getLimits() {
+      if (limitsBuilder_ == null) {
+        return limits_ == null ? hero.supervisor.v1.ResourceLimits.getDefaultInstance() : limits_;
+      } else {
+        return limitsBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * What the process may use. Default: as the process manager has it.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ResourceLimits limits = 17 [json_name = "limits"];</code>
+     */
+    public Builder setLimits(hero.supervisor.v1.ResourceLimits value) {
+      if (limitsBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        limits_ = value;
+      } else {
+        limitsBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00008000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * What the process may use. Default: as the process manager has it.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ResourceLimits limits = 17 [json_name = "limits"];</code>
+     */
+    public Builder setLimits(
+        hero.supervisor.v1.ResourceLimits.Builder builderForValue) {
+      if (limitsBuilder_ == null) {
+        limits_ = builderForValue.build();
+      } else {
+        limitsBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00008000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * What the process may use. Default: as the process manager has it.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ResourceLimits limits = 17 [json_name = "limits"];</code>
+     */
+    public Builder mergeLimits(hero.supervisor.v1.ResourceLimits value) {
+      if (limitsBuilder_ == null) {
+        if (((bitField0_ & 0x00008000) != 0) &&
+          limits_ != null &&
+          limits_ != hero.supervisor.v1.ResourceLimits.getDefaultInstance()) {
+          getLimitsBuilder().mergeFrom(value);
+        } else {
+          limits_ = value;
+        }
+      } else {
+        limitsBuilder_.mergeFrom(value);
+      }
+      if (limits_ != null) {
+        bitField0_ |= 0x00008000;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * What the process may use. Default: as the process manager has it.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ResourceLimits limits = 17 [json_name = "limits"];</code>
+     */
+    public Builder clearLimits() {
+      bitField0_ = (bitField0_ & ~0x00008000);
+      limits_ = null;
+      if (limitsBuilder_ != null) {
+        limitsBuilder_.dispose();
+        limitsBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * What the process may use. Default: as the process manager has it.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ResourceLimits limits = 17 [json_name = "limits"];</code>
+     */
+    public hero.supervisor.v1.ResourceLimits.Builder getLimitsBuilder() {
+      bitField0_ |= 0x00008000;
+      onChanged();
+      return internalGetLimitsFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * What the process may use. Default: as the process manager has it.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ResourceLimits limits = 17 [json_name = "limits"];</code>
+     */
+    public hero.supervisor.v1.ResourceLimitsOrBuilder getLimitsOrBuilder() {
+      if (limitsBuilder_ != null) {
+        return limitsBuilder_.getMessageOrBuilder();
+      } else {
+        return limits_ == null ?
+            hero.supervisor.v1.ResourceLimits.getDefaultInstance() : limits_;
+      }
+    }
+    /**
+     * <pre>
+     * What the process may use. Default: as the process manager has it.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ResourceLimits limits = 17 [json_name = "limits"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.ResourceLimits, hero.supervisor.v1.ResourceLimits.Builder, hero.supervisor.v1.ResourceLimitsOrBuilder> 
+        internalGetLimitsFieldBuilder() {
+      if (limitsBuilder_ == null) {
+        limitsBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            hero.supervisor.v1.ResourceLimits, hero.supervisor.v1.ResourceLimits.Builder, hero.supervisor.v1.ResourceLimitsOrBuilder>(
+                getLimits(),
+                getParentForChildren(),
+                isClean());
+        limits_ = null;
+      }
+      return limitsBuilder_;
+    }
+
+    private boolean noNewPrivileges_ ;
+    /**
+     * <pre>
+     * Neither the process nor its children ever gain rights, by setuid programs for instance. Default: they may.
+     * </pre>
+     *
+     * <code>bool no_new_privileges = 18 [json_name = "noNewPrivileges"];</code>
+     * @return The noNewPrivileges.
+     */
+    @java.lang.Override
+    public boolean getNoNewPrivileges() {
+      return noNewPrivileges_;
+    }
+    /**
+     * <pre>
+     * Neither the process nor its children ever gain rights, by setuid programs for instance. Default: they may.
+     * </pre>
+     *
+     * <code>bool no_new_privileges = 18 [json_name = "noNewPrivileges"];</code>
+     * @param value The noNewPrivileges to set.
+     * @return This builder for chaining.
+     */
+    public Builder setNoNewPrivileges(boolean value) {
+
+      noNewPrivileges_ = value;
+      bitField0_ |= 0x00010000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Neither the process nor its children ever gain rights, by setuid programs for instance. Default: they may.
+     * </pre>
+     *
+     * <code>bool no_new_privileges = 18 [json_name = "noNewPrivileges"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearNoNewPrivileges() {
+      bitField0_ = (bitField0_ & ~0x00010000);
+      noNewPrivileges_ = false;
+      onChanged();
+      return this;
+    }
+
+    private boolean dieWithProcessManager_ ;
+    /**
+     * <pre>
+     * Kill the process when its process manager dies, so that none lives on unseen. The built-in runner always does this.
+     * Default: it lives on.
+     * </pre>
+     *
+     * <code>bool die_with_process_manager = 19 [json_name = "dieWithProcessManager"];</code>
+     * @return The dieWithProcessManager.
+     */
+    @java.lang.Override
+    public boolean getDieWithProcessManager() {
+      return dieWithProcessManager_;
+    }
+    /**
+     * <pre>
+     * Kill the process when its process manager dies, so that none lives on unseen. The built-in runner always does this.
+     * Default: it lives on.
+     * </pre>
+     *
+     * <code>bool die_with_process_manager = 19 [json_name = "dieWithProcessManager"];</code>
+     * @param value The dieWithProcessManager to set.
+     * @return This builder for chaining.
+     */
+    public Builder setDieWithProcessManager(boolean value) {
+
+      dieWithProcessManager_ = value;
+      bitField0_ |= 0x00020000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Kill the process when its process manager dies, so that none lives on unseen. The built-in runner always does this.
+     * Default: it lives on.
+     * </pre>
+     *
+     * <code>bool die_with_process_manager = 19 [json_name = "dieWithProcessManager"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearDieWithProcessManager() {
+      bitField0_ = (bitField0_ & ~0x00020000);
+      dieWithProcessManager_ = false;
+      onChanged();
       return this;
     }
 

@@ -401,4 +401,106 @@ java.lang.String defaultValue);
    */
   java.lang.String getLabelsOrThrow(
       java.lang.String key);
+
+  /**
+   * <pre>
+   * When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.HealthPolicy health_policy = 14 [json_name = "healthPolicy"];</code>
+   * @return Whether the healthPolicy field is set.
+   */
+  boolean hasHealthPolicy();
+  /**
+   * <pre>
+   * When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.HealthPolicy health_policy = 14 [json_name = "healthPolicy"];</code>
+   * @return The healthPolicy.
+   */
+  hero.supervisor.v1.HealthPolicy getHealthPolicy();
+  /**
+   * <pre>
+   * When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.HealthPolicy health_policy = 14 [json_name = "healthPolicy"];</code>
+   */
+  hero.supervisor.v1.HealthPolicyOrBuilder getHealthPolicyOrBuilder();
+
+  /**
+   * <pre>
+   * Whom the process runs as. Default: like the process manager.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.RunAs run_as = 16 [json_name = "runAs"];</code>
+   * @return Whether the runAs field is set.
+   */
+  boolean hasRunAs();
+  /**
+   * <pre>
+   * Whom the process runs as. Default: like the process manager.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.RunAs run_as = 16 [json_name = "runAs"];</code>
+   * @return The runAs.
+   */
+  hero.supervisor.v1.RunAs getRunAs();
+  /**
+   * <pre>
+   * Whom the process runs as. Default: like the process manager.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.RunAs run_as = 16 [json_name = "runAs"];</code>
+   */
+  hero.supervisor.v1.RunAsOrBuilder getRunAsOrBuilder();
+
+  /**
+   * <pre>
+   * What the process may use. Default: as the process manager has it.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ResourceLimits limits = 17 [json_name = "limits"];</code>
+   * @return Whether the limits field is set.
+   */
+  boolean hasLimits();
+  /**
+   * <pre>
+   * What the process may use. Default: as the process manager has it.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ResourceLimits limits = 17 [json_name = "limits"];</code>
+   * @return The limits.
+   */
+  hero.supervisor.v1.ResourceLimits getLimits();
+  /**
+   * <pre>
+   * What the process may use. Default: as the process manager has it.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ResourceLimits limits = 17 [json_name = "limits"];</code>
+   */
+  hero.supervisor.v1.ResourceLimitsOrBuilder getLimitsOrBuilder();
+
+  /**
+   * <pre>
+   * Neither the process nor its children ever gain rights, by setuid programs for instance. Default: they may.
+   * </pre>
+   *
+   * <code>bool no_new_privileges = 18 [json_name = "noNewPrivileges"];</code>
+   * @return The noNewPrivileges.
+   */
+  boolean getNoNewPrivileges();
+
+  /**
+   * <pre>
+   * Kill the process when its process manager dies, so that none lives on unseen. The built-in runner always does this.
+   * Default: it lives on.
+   * </pre>
+   *
+   * <code>bool die_with_process_manager = 19 [json_name = "dieWithProcessManager"];</code>
+   * @return The dieWithProcessManager.
+   */
+  boolean getDieWithProcessManager();
 }

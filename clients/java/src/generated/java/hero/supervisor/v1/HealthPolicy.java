@@ -211,7 +211,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration idleAfter_;
   /**
    * <pre>
-   * Ping an actor that has had no job for this long. Default: 10 minutes.
+   * Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration idle_after = 1 [json_name = "idleAfter"];</code>
@@ -223,7 +223,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Ping an actor that has had no job for this long. Default: 10 minutes.
+   * Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration idle_after = 1 [json_name = "idleAfter"];</code>
@@ -235,7 +235,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Ping an actor that has had no job for this long. Default: 10 minutes.
+   * Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration idle_after = 1 [json_name = "idleAfter"];</code>
@@ -249,7 +249,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration pingTimeout_;
   /**
    * <pre>
-   * A ping that takes longer is missed. Default: 30 seconds.
+   * A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration ping_timeout = 2 [json_name = "pingTimeout"];</code>
@@ -261,7 +261,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * A ping that takes longer is missed. Default: 30 seconds.
+   * A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration ping_timeout = 2 [json_name = "pingTimeout"];</code>
@@ -273,7 +273,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * A ping that takes longer is missed. Default: 30 seconds.
+   * A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration ping_timeout = 2 [json_name = "pingTimeout"];</code>
@@ -325,7 +325,7 @@ private static final long serialVersionUID = 0L;
   private int failureThreshold_ = 0;
   /**
    * <pre>
-   * Missed pings in a row that make an actor HEALTH_UNHEALTHY; at least 1. Default: 3.
+   * Missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3.
    * </pre>
    *
    * <code>optional int32 failure_threshold = 4 [json_name = "failureThreshold"];</code>
@@ -337,7 +337,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Missed pings in a row that make an actor HEALTH_UNHEALTHY; at least 1. Default: 3.
+   * Missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3.
    * </pre>
    *
    * <code>optional int32 failure_threshold = 4 [json_name = "failureThreshold"];</code>
@@ -379,7 +379,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object pingScript_ = "";
   /**
    * <pre>
-   * The script of the ping. Default: a trivial one in the actor's language.
+   * The script of the ping. Not possible in this version, so it has to be left empty: a trivial one in the actor's
+   * language.
    * </pre>
    *
    * <code>string ping_script = 6 [json_name = "pingScript"];</code>
@@ -400,7 +401,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The script of the ping. Default: a trivial one in the actor's language.
+   * The script of the ping. Not possible in this version, so it has to be left empty: a trivial one in the actor's
+   * language.
    * </pre>
    *
    * <code>string ping_script = 6 [json_name = "pingScript"];</code>
@@ -899,7 +901,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> idleAfterBuilder_;
     /**
      * <pre>
-     * Ping an actor that has had no job for this long. Default: 10 minutes.
+     * Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration idle_after = 1 [json_name = "idleAfter"];</code>
@@ -910,7 +912,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Ping an actor that has had no job for this long. Default: 10 minutes.
+     * Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration idle_after = 1 [json_name = "idleAfter"];</code>
@@ -925,7 +927,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Ping an actor that has had no job for this long. Default: 10 minutes.
+     * Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration idle_after = 1 [json_name = "idleAfter"];</code>
@@ -945,7 +947,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Ping an actor that has had no job for this long. Default: 10 minutes.
+     * Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration idle_after = 1 [json_name = "idleAfter"];</code>
@@ -963,7 +965,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Ping an actor that has had no job for this long. Default: 10 minutes.
+     * Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration idle_after = 1 [json_name = "idleAfter"];</code>
@@ -988,7 +990,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Ping an actor that has had no job for this long. Default: 10 minutes.
+     * Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration idle_after = 1 [json_name = "idleAfter"];</code>
@@ -1005,7 +1007,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Ping an actor that has had no job for this long. Default: 10 minutes.
+     * Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration idle_after = 1 [json_name = "idleAfter"];</code>
@@ -1017,7 +1019,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Ping an actor that has had no job for this long. Default: 10 minutes.
+     * Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration idle_after = 1 [json_name = "idleAfter"];</code>
@@ -1032,7 +1034,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Ping an actor that has had no job for this long. Default: 10 minutes.
+     * Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration idle_after = 1 [json_name = "idleAfter"];</code>
@@ -1056,7 +1058,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> pingTimeoutBuilder_;
     /**
      * <pre>
-     * A ping that takes longer is missed. Default: 30 seconds.
+     * A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_timeout = 2 [json_name = "pingTimeout"];</code>
@@ -1067,7 +1069,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A ping that takes longer is missed. Default: 30 seconds.
+     * A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_timeout = 2 [json_name = "pingTimeout"];</code>
@@ -1082,7 +1084,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A ping that takes longer is missed. Default: 30 seconds.
+     * A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_timeout = 2 [json_name = "pingTimeout"];</code>
@@ -1102,7 +1104,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A ping that takes longer is missed. Default: 30 seconds.
+     * A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_timeout = 2 [json_name = "pingTimeout"];</code>
@@ -1120,7 +1122,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A ping that takes longer is missed. Default: 30 seconds.
+     * A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_timeout = 2 [json_name = "pingTimeout"];</code>
@@ -1145,7 +1147,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A ping that takes longer is missed. Default: 30 seconds.
+     * A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_timeout = 2 [json_name = "pingTimeout"];</code>
@@ -1162,7 +1164,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A ping that takes longer is missed. Default: 30 seconds.
+     * A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_timeout = 2 [json_name = "pingTimeout"];</code>
@@ -1174,7 +1176,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A ping that takes longer is missed. Default: 30 seconds.
+     * A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_timeout = 2 [json_name = "pingTimeout"];</code>
@@ -1189,7 +1191,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A ping that takes longer is missed. Default: 30 seconds.
+     * A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_timeout = 2 [json_name = "pingTimeout"];</code>
@@ -1368,7 +1370,7 @@ private static final long serialVersionUID = 0L;
     private int failureThreshold_ ;
     /**
      * <pre>
-     * Missed pings in a row that make an actor HEALTH_UNHEALTHY; at least 1. Default: 3.
+     * Missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3.
      * </pre>
      *
      * <code>optional int32 failure_threshold = 4 [json_name = "failureThreshold"];</code>
@@ -1380,7 +1382,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Missed pings in a row that make an actor HEALTH_UNHEALTHY; at least 1. Default: 3.
+     * Missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3.
      * </pre>
      *
      * <code>optional int32 failure_threshold = 4 [json_name = "failureThreshold"];</code>
@@ -1392,7 +1394,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Missed pings in a row that make an actor HEALTH_UNHEALTHY; at least 1. Default: 3.
+     * Missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3.
      * </pre>
      *
      * <code>optional int32 failure_threshold = 4 [json_name = "failureThreshold"];</code>
@@ -1408,7 +1410,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Missed pings in a row that make an actor HEALTH_UNHEALTHY; at least 1. Default: 3.
+     * Missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3.
      * </pre>
      *
      * <code>optional int32 failure_threshold = 4 [json_name = "failureThreshold"];</code>
@@ -1495,7 +1497,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object pingScript_ = "";
     /**
      * <pre>
-     * The script of the ping. Default: a trivial one in the actor's language.
+     * The script of the ping. Not possible in this version, so it has to be left empty: a trivial one in the actor's
+     * language.
      * </pre>
      *
      * <code>string ping_script = 6 [json_name = "pingScript"];</code>
@@ -1515,7 +1518,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script of the ping. Default: a trivial one in the actor's language.
+     * The script of the ping. Not possible in this version, so it has to be left empty: a trivial one in the actor's
+     * language.
      * </pre>
      *
      * <code>string ping_script = 6 [json_name = "pingScript"];</code>
@@ -1536,7 +1540,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script of the ping. Default: a trivial one in the actor's language.
+     * The script of the ping. Not possible in this version, so it has to be left empty: a trivial one in the actor's
+     * language.
      * </pre>
      *
      * <code>string ping_script = 6 [json_name = "pingScript"];</code>
@@ -1553,7 +1558,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script of the ping. Default: a trivial one in the actor's language.
+     * The script of the ping. Not possible in this version, so it has to be left empty: a trivial one in the actor's
+     * language.
      * </pre>
      *
      * <code>string ping_script = 6 [json_name = "pingScript"];</code>
@@ -1567,7 +1573,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script of the ping. Default: a trivial one in the actor's language.
+     * The script of the ping. Not possible in this version, so it has to be left empty: a trivial one in the actor's
+     * language.
      * </pre>
      *
      * <code>string ping_script = 6 [json_name = "pingScript"];</code>

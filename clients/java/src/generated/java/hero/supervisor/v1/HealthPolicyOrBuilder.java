@@ -12,7 +12,7 @@ public interface HealthPolicyOrBuilder extends
 
   /**
    * <pre>
-   * Ping an actor that has had no job for this long. Default: 10 minutes.
+   * Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration idle_after = 1 [json_name = "idleAfter"];</code>
@@ -21,7 +21,7 @@ public interface HealthPolicyOrBuilder extends
   boolean hasIdleAfter();
   /**
    * <pre>
-   * Ping an actor that has had no job for this long. Default: 10 minutes.
+   * Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration idle_after = 1 [json_name = "idleAfter"];</code>
@@ -30,7 +30,7 @@ public interface HealthPolicyOrBuilder extends
   com.google.protobuf.Duration getIdleAfter();
   /**
    * <pre>
-   * Ping an actor that has had no job for this long. Default: 10 minutes.
+   * Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration idle_after = 1 [json_name = "idleAfter"];</code>
@@ -39,7 +39,7 @@ public interface HealthPolicyOrBuilder extends
 
   /**
    * <pre>
-   * A ping that takes longer is missed. Default: 30 seconds.
+   * A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration ping_timeout = 2 [json_name = "pingTimeout"];</code>
@@ -48,7 +48,7 @@ public interface HealthPolicyOrBuilder extends
   boolean hasPingTimeout();
   /**
    * <pre>
-   * A ping that takes longer is missed. Default: 30 seconds.
+   * A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration ping_timeout = 2 [json_name = "pingTimeout"];</code>
@@ -57,7 +57,7 @@ public interface HealthPolicyOrBuilder extends
   com.google.protobuf.Duration getPingTimeout();
   /**
    * <pre>
-   * A ping that takes longer is missed. Default: 30 seconds.
+   * A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration ping_timeout = 2 [json_name = "pingTimeout"];</code>
@@ -93,7 +93,7 @@ public interface HealthPolicyOrBuilder extends
 
   /**
    * <pre>
-   * Missed pings in a row that make an actor HEALTH_UNHEALTHY; at least 1. Default: 3.
+   * Missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3.
    * </pre>
    *
    * <code>optional int32 failure_threshold = 4 [json_name = "failureThreshold"];</code>
@@ -102,7 +102,7 @@ public interface HealthPolicyOrBuilder extends
   boolean hasFailureThreshold();
   /**
    * <pre>
-   * Missed pings in a row that make an actor HEALTH_UNHEALTHY; at least 1. Default: 3.
+   * Missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3.
    * </pre>
    *
    * <code>optional int32 failure_threshold = 4 [json_name = "failureThreshold"];</code>
@@ -131,7 +131,8 @@ public interface HealthPolicyOrBuilder extends
 
   /**
    * <pre>
-   * The script of the ping. Default: a trivial one in the actor's language.
+   * The script of the ping. Not possible in this version, so it has to be left empty: a trivial one in the actor's
+   * language.
    * </pre>
    *
    * <code>string ping_script = 6 [json_name = "pingScript"];</code>
@@ -140,7 +141,8 @@ public interface HealthPolicyOrBuilder extends
   java.lang.String getPingScript();
   /**
    * <pre>
-   * The script of the ping. Default: a trivial one in the actor's language.
+   * The script of the ping. Not possible in this version, so it has to be left empty: a trivial one in the actor's
+   * language.
    * </pre>
    *
    * <code>string ping_script = 6 [json_name = "pingScript"];</code>

@@ -1,0 +1,10 @@
+export { SupervisorClient, type RunOptions, type WaitOptions } from "./client.js";
+export { ERROR_DOMAIN, JobFailed, SupervisorError, parseError, resultOf } from "./errors.js";
+export { VERSION } from "./version.js";
+export * from "./gen/hero/supervisor/v1/actor_pb.js";
+export * from "./gen/hero/supervisor/v1/error_reason_pb.js";
+export * from "./gen/hero/supervisor/v1/event_pb.js";
+export * from "./gen/hero/supervisor/v1/job_pb.js";
+export * from "./gen/hero/supervisor/v1/script_type_pb.js";
+export * from "./gen/hero/supervisor/v1/script_type_status_pb.js";
+export * from "./gen/hero/supervisor/v1/supervisor_service_pb.js";

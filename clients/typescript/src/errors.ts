@@ -1,0 +1,152 @@
+import { BinaryReader } from "@bufbuild/protobuf/wire";
+import { Code, ConnectError } from "@connectrpc/connect";
+
+import { JobError_Kind, Job_State, type Job } from "./gen/hero/supervisor/v1/job_pb.js";
+
+/** The domain of every google.rpc.ErrorInfo of a supervisor. */
+export const ERROR_DOMAIN = "supervisor.hero";
+
+/** What a call of a supervisor failed with, made readable for programs. */
+export class SupervisorError extends Error {
+  override readonly name = "SupervisorError";
+
+  constructor(
+    /** Code of gRPC, for instance "NOT_FOUND"; decide by it when you do not know the reason. */
+    readonly code: string,
+    /** Name of an ErrorReason without its prefix; empty if the error does not come from a supervisor. */
+    readonly reason: string,
+    message: string,
+    /** The variable parts of the message. */
+    readonly metadata: Readonly<Record<string, string>> = {},
+    /** How long to wait before the call is repeated, in milliseconds; 0 if the server did not say. */
+    readonly retryAfterMs = 0,
+    /** Refused fields by path, with reason INVALID_FIELD. */
+    readonly fields: Readonly<Record<string, string>> = {},
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+
+  /**
+   * True when the server or the way to it is away, so that a harmless call is repeated. Servers answer INTERNAL only
+   * with a reason; a connection that breaks may look like it without one.
+   */
+  get lost(): boolean {
+    if (this.code === "UNAVAILABLE") return true;
+    return this.reason === "" && ["ABORTED", "CANCELLED", "DEADLINE_EXCEEDED", "INTERNAL", "UNKNOWN"].includes(this.code);
+  }
+}
+
+/** Reads the error of any call, also of the generated methods. */
+export function parseError(error: unknown): SupervisorError {
+  if (error instanceof SupervisorError) return error;
+  const told = ConnectError.from(error);
+  let reason = "";
+  let retryAfterMs = 0;
+  const metadata: Record<string, string> = {};
+  const fields: Record<string, string> = {};
+  for (const detail of told.details) {
+    if (!("type" in detail) || !(detail.value instanceof Uint8Array)) continue;
+    switch (detail.type) {
+      case "google.rpc.ErrorInfo": {
+        const info = readErrorInfo(detail.value);
+        if (info.domain !== ERROR_DOMAIN) break;
+        reason = info.reason;
+        Object.assign(metadata, info.metadata);
+        break;
+      }
+      case "google.rpc.RetryInfo":
+        retryAfterMs = readRetryDelay(detail.value);
+        break;
+      case "google.rpc.BadRequest":
+        readViolations(detail.value, fields);
+        break;
+    }
+  }
+  // A connection that broke looks like a call that was cancelled; nobody did that.
+  const broke = told.code === Code.Canceled && told.rawMessage.startsWith("http/2 ");
+  const code = broke ? "UNAVAILABLE" : codeName(told.code);
+  return new SupervisorError(code, reason, told.rawMessage, metadata, retryAfterMs, fields, { cause: error });
+}
+
+/** NotFound → NOT_FOUND, and as gRPC spells it: CANCELLED. */
+function codeName(code: Code): string {
+  if (code === Code.Canceled) return "CANCELLED";
+  return (Code[code] ?? "Unknown").replace(/(?<=[a-z])[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
+}
+
+/** Calls `field` for each field, with the reader standing at its value; what it does not read is passed over. */
+function eachField(bytes: Uint8Array, field: (number: number, reader: BinaryReader) => boolean): void {
+  const reader = new BinaryReader(bytes);
+  while (reader.pos < reader.len) {
+    const [number, type] = reader.tag();
+    if (!field(number, reader)) reader.skip(type, number);
+  }
+}
+
+function readPair(bytes: Uint8Array): [string, string] {
+  const pair: [string, string] = ["", ""];
+  eachField(bytes, (number, reader) => {
+    if (number !== 1 && number !== 2) return false;
+    pair[number - 1] = reader.string();
+    return true;
+  });
+  return pair;
+}
+
+function readErrorInfo(bytes: Uint8Array): { reason: string; domain: string; metadata: Record<string, string> } {
+  const info = { reason: "", domain: "", metadata: {} as Record<string, string> };
+  eachField(bytes, (number, reader) => {
+    if (number === 1) info.reason = reader.string();
+    else if (number === 2) info.domain = reader.string();
+    else if (number === 3) {
+      const [key, value] = readPair(reader.bytes());
+      info.metadata[key] = value;
+    } else return false;
+    return true;
+  });
+  return info;
+}
+
+function readRetryDelay(bytes: Uint8Array): number {
+  let delay = 0;
+  eachField(bytes, (number, reader) => {
+    if (number !== 1) return false;
+    eachField(reader.bytes(), (part, duration) => {
+      if (part === 1) delay += Number(duration.int64()) * 1000;
+      else if (part === 2) delay += duration.int32() / 1e6;
+      else return false;
+      return true;
+    });
+    return true;
+  });
+  return delay;
+}
+
+function readViolations(bytes: Uint8Array, fields: Record<string, string>): void {
+  eachField(bytes, (number, reader) => {
+    if (number !== 1) return false;
+    const [path, description] = readPair(reader.bytes());
+    fields[path] = description;
+    return true;
+  });
+}
+
+/** A job that ended without a result. */
+export class JobFailed extends Error {
+  override readonly name = "JobFailed";
+
+  constructor(readonly job: Job) {
+    super(
+      job.state === Job_State.CANCELLED
+        ? `job ${job.jobId} was cancelled: ${job.cancelReason}`
+        : `job ${job.jobId} failed (${JobError_Kind[job.error?.kind ?? 0] ?? "unknown"}): ${job.error?.message ?? ""}`,
+    );
+  }
+}
+
+/** The result of a job that has ended well; throws JobFailed for every other one. */
+export function resultOf(job: Job): string {
+  if (job.state !== Job_State.SUCCEEDED) throw new JobFailed(job);
+  return job.result ?? "";
+}
