@@ -10,7 +10,9 @@ mod client;
 mod detect;
 mod gen3;
 mod shim;
+mod strays;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +23,7 @@ use tokio::time::{Instant, timeout};
 use self::client::Client;
 use self::gen3::Gen3;
 use self::shim::Shim;
+use self::strays::Strays;
 use crate::ports::process_manager::{
     LogLine, ProcessError, ProcessInfo, ProcessManager, ProcessManagerInfo, ProcessSpec,
 };
@@ -32,6 +35,7 @@ const PROBE: Duration = Duration::from_secs(2);
 pub struct ZinitProcessManager {
     reads: Arc<Client>,
     gen3: Gen3,
+    strays: Strays,
 }
 
 impl ZinitProcessManager {
@@ -49,7 +53,7 @@ impl ZinitProcessManager {
             Shim(program.into_iter().flat_map(|program| [program, "exec-shim"]).map(str::to_owned).collect());
         let reads = Arc::new(Client::new(&socket));
         let changes = Arc::new(Client::new(&socket));
-        Self { gen3: Gen3::new(reads.clone(), changes, &socket, shim), reads }
+        Self { gen3: Gen3::new(reads.clone(), changes, &socket, shim), reads, strays: Strays::default() }
     }
 }
 
@@ -83,6 +87,15 @@ impl ProcessManager for ZinitProcessManager {
 
     async fn list(&self) -> Result<Vec<ProcessInfo>, ProcessError> {
         self.gen3.list().await
+    }
+
+    async fn environment(&self, name: &str) -> Result<BTreeMap<String, String>, ProcessError> {
+        self.gen3.environment(name).await
+    }
+
+    async fn end_stray(&self, name: &str, pid: u32, grace: Duration) -> Result<bool, ProcessError> {
+        // Its numbers mean something to us only where we see the same processes.
+        Ok(self.reads.who(PROBE).await?.shares_pids && self.strays.end(name, pid, grace))
     }
 
     async fn log_tail(&self, name: &str, lines: usize) -> Result<Vec<LogLine>, ProcessError> {
