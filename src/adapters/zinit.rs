@@ -12,9 +12,11 @@ mod detect;
 mod gen2;
 mod gen3;
 mod shim;
+mod strays;
 mod turns;
 mod wire;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +29,7 @@ use self::detect::Generation;
 use self::gen2::Gen2;
 use self::gen3::Gen3;
 use self::shim::Shim;
+use self::strays::Strays;
 use crate::ports::process_manager::{
     LogBatch, LogLine, LogPosition, ProcessError, ProcessInfo, ProcessManager, ProcessManagerInfo,
     ProcessSpec,
@@ -41,6 +44,7 @@ pub struct ZinitProcessManager {
     reads: Arc<Client>,
     gen2: Gen2,
     gen3: Gen3,
+    strays: Strays,
 }
 
 impl ZinitProcessManager {
@@ -59,7 +63,8 @@ impl ZinitProcessManager {
         let reads = Arc::new(Client::new(&socket));
         let changes = Arc::new(Client::new(&socket));
         let gen2 = Gen2::new(reads.clone(), &socket, shim.clone());
-        Self { gen2, gen3: Gen3::new(reads.clone(), changes, &socket, shim), reads }
+        let gen3 = Gen3::new(reads.clone(), changes, &socket, shim);
+        Self { gen2, gen3, reads, strays: Strays::default() }
     }
 
     async fn generation(&self) -> Result<Generation, ProcessError> {
@@ -115,6 +120,19 @@ impl ProcessManager for ZinitProcessManager {
             Generation::Gen2 => self.gen2.list().await,
             Generation::Gen3 => self.gen3.list().await,
         }
+    }
+
+    async fn environment(&self, name: &str) -> Result<BTreeMap<String, String>, ProcessError> {
+        match self.generation().await? {
+            // It tells nothing of a service that says whose it is, so nothing there counts as ours.
+            Generation::Gen2 => Ok(BTreeMap::new()),
+            Generation::Gen3 => self.gen3.environment(name).await,
+        }
+    }
+
+    async fn end_stray(&self, name: &str, pid: u32, grace: Duration) -> Result<bool, ProcessError> {
+        // Its numbers mean something to us only where we see the same processes.
+        Ok(self.reads.who(PROBE).await?.shares_pids && self.strays.end(name, pid, grace))
     }
 
     async fn log_tail(&self, name: &str, lines: usize) -> Result<Vec<LogLine>, ProcessError> {

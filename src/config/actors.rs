@@ -12,6 +12,8 @@ use serde::de::DeserializeOwned;
 
 use super::{Origin, Problem};
 use crate::domain::actor::{ActorConfig, Readiness, RestartMode, RestartPolicy};
+use crate::domain::confinement::{ResourceLimits, RunAs};
+use crate::domain::health::{HealthSettings, UnhealthyAction};
 use crate::domain::lifecycle::start_sequence;
 use crate::domain::script_type::ScriptType;
 use crate::domain::violation::Violations;
@@ -104,10 +106,19 @@ fn one(table: &Dict, violations: &mut Violations) -> FileActor {
     {
         config.readiness = readiness;
     }
-    if let Some(policy) = table.get::<Dict>("restart_policy") {
-        let mut part = Violations::new();
-        config.restart = restart_policy(&policy, &mut part);
-        table.violations.nest("restart_policy", part);
+    if let Some(policy) = table.part("restart_policy", restart_policy) {
+        config.restart = policy;
+    }
+    if let Some(run_as) = table.part("run_as", run_as) {
+        config.confinement.run_as = Some(run_as);
+    }
+    if let Some(limits) = table.part("limits", limits) {
+        config.confinement.limits = limits;
+    }
+    config.confinement.no_new_privileges = table.get("no_new_privileges").unwrap_or_default();
+    config.confinement.die_with_manager = table.get("die_with_process_manager").unwrap_or_default();
+    if let Some(policy) = table.part("health_policy", health_policy) {
+        config.health = policy;
     }
     config.labels = table.texts("labels");
     config.labels.insert(FILE_LABEL.0.to_owned(), FILE_LABEL.1.to_owned());
@@ -132,8 +143,7 @@ fn one(table: &Dict, violations: &mut Violations) -> FileActor {
     FileActor { config, start }
 }
 
-fn restart_policy(table: &Dict, violations: &mut Violations) -> RestartPolicy {
-    let mut table = Table { table, known: Vec::new(), violations };
+fn restart_policy(table: &mut Table<'_>) -> RestartPolicy {
     let mut policy = RestartPolicy::default();
     let modes = [
         ("always", RestartMode::Always),
@@ -158,8 +168,36 @@ fn restart_policy(table: &Dict, violations: &mut Violations) -> RestartPolicy {
     if let Some(span) = table.span("window") {
         policy.window = span;
     }
-    table.refuse_unknown();
     policy
+}
+
+fn run_as(table: &mut Table<'_>) -> RunAs {
+    RunAs {
+        user: table.required("user"),
+        group: table.get("group"),
+        supplementary_groups: table.get("supplementary_groups").unwrap_or_default(),
+    }
+}
+
+fn limits(table: &mut Table<'_>) -> ResourceLimits {
+    ResourceLimits {
+        memory_bytes: table.get("memory_bytes"),
+        open_files: table.get("open_files"),
+        cpu_time: table.span("cpu_time"),
+        processes: table.get("processes"),
+        core_bytes: table.get("core_bytes"),
+    }
+}
+
+fn health_policy(table: &mut Table<'_>) -> HealthSettings {
+    let actions = [("restart", UnhealthyAction::Restart), ("report_only", UnhealthyAction::ReportOnly)];
+    HealthSettings {
+        idle_after: table.span("idle_after"),
+        ping_timeout: table.span("ping_timeout"),
+        retry_after: table.span("ping_interval_after_failure"),
+        failure_threshold: table.get("failure_threshold"),
+        action: table.word("action", &actions),
+    }
 }
 
 /// A table, and which of its keys were asked for.
@@ -174,6 +212,17 @@ impl Table<'_> {
         self.known.push(key);
         let read = self.table.get(key)?.deserialize::<T>();
         self.violations.keep(key, read.map_err(|error| error.kind.to_string()))
+    }
+
+    /// A table in the table.
+    fn part<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Table<'_>) -> T) -> Option<T> {
+        let inner: Dict = self.get(key)?;
+        let mut violations = Violations::new();
+        let mut table = Table { table: &inner, known: Vec::new(), violations: &mut violations };
+        let part = read(&mut table);
+        table.refuse_unknown();
+        self.violations.nest(key, violations);
+        Some(part)
     }
 
     fn required<T: DeserializeOwned + Default>(&mut self, key: &'static str) -> T {

@@ -134,8 +134,6 @@ impl ActorConfig {
     /// Whether a process that was started by this definition need not be started anew for that one.
     pub fn runs_like(&self, other: &Self) -> bool {
         let of_the_process = |config: &Self| Self {
-            dependencies: Vec::new(),
-            sha256: None,
             readiness: Readiness::default(),
             labels: BTreeMap::new(),
             health: HealthSettings::default(),

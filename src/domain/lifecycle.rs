@@ -14,6 +14,7 @@ mod logs;
 mod many;
 mod observer;
 mod operation;
+mod orphans;
 mod reconcile;
 mod registry;
 mod restarts;
@@ -53,6 +54,7 @@ pub use update::{Apply, Update, Updated};
 use admission::Verb;
 use driver::Driver;
 use observer::Observer;
+use orphans::Orphans;
 use registry::{ActorHandle, Registry};
 
 /// How often queues are kept tidy, and actors that other supervisors made or deleted are noticed.
@@ -214,6 +216,7 @@ impl ActorLifecycleManager {
 
     /// Keeps queues tidy and notices actors that another supervisor of this node has made or deleted.
     async fn keep_up(self) {
+        let mut orphans = Orphans::default();
         let round = async {
             loop {
                 tokio::time::sleep(UPKEEP_INTERVAL.mul_f64(0.75 + 0.5 * fastrand::f64())).await;
@@ -229,6 +232,7 @@ impl ActorLifecycleManager {
                         driver.note_deleted();
                     }
                     self.keep_in_step(|name| there.contains(name)).await;
+                    orphans.look(self.parts(), &self.shared.observer, &there).await;
                     for record in records {
                         if let Some(driver) = self.adopt(record.clone()) {
                             driver.note_stored(record);
@@ -261,6 +265,7 @@ impl ActorLifecycleManager {
         start: bool,
         wait: Duration,
     ) -> Result<Changed, SupervisorError> {
+        self.open().await?;
         self.validate(&config).await?;
         let record = self.fresh_record(config.clone(), managed_by)?;
         let id = record.id.clone();

@@ -25,6 +25,12 @@ pub trait ActorStore: SharedStore {
     /// Every actor of every node.
     async fn load(&self) -> Result<Vec<ActorRecord>, StoreError>;
 
+    /// A text that was written once beside the records and goes with them: another one means other records. None where
+    /// nobody can say.
+    async fn epoch(&self) -> Result<Option<String>, StoreError> {
+        Ok(None)
+    }
+
     /// Adds an actor; its generation becomes 1.
     async fn insert(&self, record: &ActorRecord) -> Result<Stored, StoreError>;
 

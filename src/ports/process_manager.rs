@@ -215,6 +215,18 @@ pub trait ProcessManager: Send + Sync {
     /// All processes of ours and, if the process manager is shared, of others too; in one call.
     async fn list(&self) -> Result<Vec<ProcessInfo>, ProcessError>;
 
+    /// The environment that a process was defined with; empty for an unknown name, and where nobody can say.
+    async fn environment(&self, _name: &str) -> Result<BTreeMap<String, String>, ProcessError> {
+        Ok(BTreeMap::new())
+    }
+
+    /// Whether a process of this name still lives that is no longer managed: a process manager that was killed leaves
+    /// its processes behind, and its successor starts others in their place. If so, it is told to end, and killed when it was
+    /// told `grace` ago. Asked again until the answer is false.
+    async fn end_stray(&self, _name: &str, _pid: u32, _grace: Duration) -> Result<bool, ProcessError> {
+        Ok(false)
+    }
+
     /// The last lines that the process wrote, oldest first; none for an unknown name.
     async fn log_tail(&self, name: &str, lines: usize) -> Result<Vec<LogLine>, ProcessError>;
 

@@ -2,8 +2,10 @@
 
 mod bad_input;
 mod crashing;
+mod crowd;
 mod many;
 mod one;
+mod orphans;
 mod rebirth;
 mod scaling;
 mod stopping;

@@ -1,5 +1,8 @@
 //! The life of actors on in-memory adapters, with paused time: every timer can be waited out at once.
 
+mod dependencies;
+mod model;
+mod orphans;
 mod update;
 
 use std::path::{Path, PathBuf};

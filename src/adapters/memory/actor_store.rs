@@ -32,6 +32,10 @@ impl ActorStore for MemoryActorStore {
         self.broker.with(|state| state.records.values().cloned().collect())
     }
 
+    async fn epoch(&self) -> Result<Option<String>, StoreError> {
+        Ok(Some("memory".to_owned()))
+    }
+
     async fn insert(&self, record: &ActorRecord) -> Result<Stored, StoreError> {
         self.broker.with(|state| match state.records.entry(record.id.clone()) {
             Entry::Occupied(there) => Stored::Conflict(Box::new(there.get().clone())),

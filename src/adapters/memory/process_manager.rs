@@ -259,6 +259,11 @@ impl ProcessManager for MemoryProcessManager {
         Ok(self.settled().processes.iter().map(info).collect())
     }
 
+    async fn environment(&self, name: &str) -> Result<BTreeMap<String, String>, ProcessError> {
+        self.answers().await?;
+        Ok(self.spec(name).map(|spec| spec.env).unwrap_or_default())
+    }
+
     async fn log_tail(&self, name: &str, lines: usize) -> Result<Vec<LogLine>, ProcessError> {
         self.answers().await?;
         let inner = self.settled();

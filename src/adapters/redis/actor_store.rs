@@ -66,6 +66,15 @@ impl ActorStore for RedisActorStore {
         Ok(records)
     }
 
+    async fn epoch(&self) -> Result<Option<String>, StoreError> {
+        let mut get = redis::cmd("GET");
+        get.arg(keys::EPOCH);
+        match self.link.call(&get).await? {
+            Value::Nil => Ok(None),
+            epoch => text(epoch).map(Some),
+        }
+    }
+
     async fn insert(&self, record: &ActorRecord) -> Result<Stored, StoreError> {
         self.put(record, None, 1).await
     }

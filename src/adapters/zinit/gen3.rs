@@ -19,7 +19,8 @@
 //!
 //! What remains:
 //! * a program that writes bytes that are not UTF-8 loses its output and dies of SIGPIPE at its next line;
-//! * processes of a killed Zinit live on, and the next Zinit starts them a second time;
+//! * processes of a killed Zinit live on, and the next Zinit starts them a second time: those of actors are ended when
+//!   that is seen (`end_stray`);
 //! * a program that cannot be executed ends with the shell's exit code 126 or 127 and is restarted by its policy;
 //! * a stop also stops the services of other people that depend on the stopped one;
 //! * health checks run in Zinit's own environment and folder, and one that hangs is left running;
@@ -34,6 +35,7 @@ mod registry;
 mod remembered;
 mod words;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -235,6 +237,13 @@ impl Gen3 {
             }
         }
         self.remembered.will_restart(service, lifecycle)
+    }
+
+    /// The environment that a service was defined with.
+    pub(super) async fn environment(&self, name: &str) -> Result<BTreeMap<String, String>, ProcessError> {
+        let config = self.calls.config(name).await?.unwrap_or_default();
+        let variables = config["service"]["env"].as_object().into_iter().flatten();
+        Ok(variables.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect())
     }
 
     pub(super) async fn log_tail(&self, name: &str, lines: usize) -> Result<Vec<LogLine>, ProcessError> {

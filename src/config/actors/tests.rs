@@ -28,6 +28,11 @@ drain_timeout = "1m"
 start_timeout = "5s"
 readiness = "process"
 start = false
+no_new_privileges = true
+die_with_process_manager = true
+run_as = { user = "nobody", group = "nogroup" }
+limits = { memory_bytes = 1073741824, open_files = 64, cpu_time = "1h" }
+health_policy = { idle_after = "1m", action = "report_only" }
 
 [actor.env]
 PORT = 7
@@ -66,6 +71,14 @@ fn every_key_is_read_and_dependencies_come_first() {
     assert_eq!((top.restart.mode, top.restart.max_restarts), (RestartMode::OnFailure, 0));
     assert_eq!(top.restart.window, Duration::from_secs(5));
     assert_eq!(top.labels[FILE_LABEL.0], FILE_LABEL.1);
+    let confinement = &top.confinement;
+    assert!(confinement.no_new_privileges && confinement.die_with_manager);
+    assert_eq!(confinement.run_as.as_ref().unwrap().user, "nobody");
+    assert_eq!(
+        (confinement.limits.open_files, confinement.limits.cpu_time),
+        (Some(64), Some(Duration::from_secs(3600)))
+    );
+    assert_eq!(top.health.idle_after, Some(Duration::from_secs(60)));
 }
 
 #[test]

@@ -299,7 +299,9 @@ impl Driver {
         );
         if by_ourselves || unavailable {
             let policy = self.record.config.restart;
-            let too_many = !unavailable && self.recent_ends.note(&policy, Instant::now());
+            // What it waits for is no fault of its own.
+            let blocked = matches!(error, SupervisorError::DependencyUnmet { .. });
+            let too_many = !unavailable && !blocked && self.recent_ends.note(&policy, Instant::now());
             let attempt = self.recent_ends.count().max(1);
             self.next_start = Instant::now() + policy.backoff.delay(attempt, fastrand::f64());
             if too_many {
@@ -337,6 +339,9 @@ impl Driver {
         let process = self.process(&observation);
         let stopping = self.running.as_ref().is_some_and(|running| running.phase.0 == ActorState::Stopping);
         if !stopping {
+            if self.has_stray(process).await {
+                return None;
+            }
             self.compare_pids(process).await;
         }
         self.take_back_jobs().await;
@@ -357,6 +362,17 @@ impl Driver {
     /// Whether what is under way is our own delete.
     fn is_deleting(&self) -> bool {
         self.running.as_ref().is_some_and(|running| matches!(running.verb, Verb::Delete { .. }))
+    }
+
+    /// Whether the process seen last lives on although it is no longer managed. Until it has ended, its jobs are not taken
+    /// back and nothing else is started.
+    async fn has_stray(&mut self, process: Option<ProcessState>) -> bool {
+        let Some(last) = self.record.last_pid else { return false };
+        if process.and_then(ProcessState::pid) == Some(last) {
+            return false;
+        }
+        let grace = self.record.config.drain_timeout;
+        self.parts.processes.end_stray(self.record.id.as_str(), last, grace).await.unwrap_or(false)
     }
 
     /// Notes that the process seen last is gone, and the one that has come instead.

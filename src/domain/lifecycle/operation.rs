@@ -13,6 +13,7 @@ use crate::domain::actor::{ActorConfig, ActorState, ExitStatus, Readiness};
 use crate::domain::id::ActorId;
 use crate::domain::job::{JobError, JobErrorKind};
 use crate::domain::lifecycle::observer::{Observation, Observer, SEEN_END};
+use crate::domain::lifecycle::orphans::REALM;
 use crate::domain::lifecycle::registry::Registry;
 use crate::domain::lifecycle::{Parts, StopOptions};
 use crate::error::{SupervisorError, chain};
@@ -33,6 +34,9 @@ const DRAIN_ANSWER: Duration = Duration::from_secs(10);
 const SETTLED: Duration = Duration::from_millis(200);
 /// Lines of the log that go into an error.
 pub(super) const TAIL_LINES: usize = 20;
+
+/// A dependency that is started with the actor shows that it is by then.
+const DEPENDENCY_STARTS: Duration = Duration::from_secs(1);
 
 /// What an operation tells its driver on the way.
 #[derive(Debug)]
@@ -62,7 +66,7 @@ impl Operation {
         self.wait_for_dependencies(deadline).await?;
         self.phase(ActorState::Starting, "its process is being started").await;
         let earlier = self.presence().map(|presence| presence.pid);
-        if let Err(error) = self.parts.processes.start(&self.process_spec()).await {
+        if let Err(error) = self.parts.processes.start(&self.process_spec().await).await {
             return Err(match error {
                 ProcessError::Rejected { reason } => self.start_failed(reason).await,
                 error @ (ProcessError::Unavailable(_)
@@ -141,6 +145,7 @@ impl Operation {
 
     /// Waits until every dependency runs, or has done its work.
     async fn wait_for_dependencies(&self, deadline: Instant) -> Result<(), SupervisorError> {
+        let begun = Instant::now();
         let mut observations = self.observer.subscribe();
         loop {
             let missing = {
@@ -149,6 +154,11 @@ impl Operation {
             };
             let Some(missing) = missing else { return Ok(()) };
             self.phase(ActorState::Blocked, &format!("waits for {missing}")).await;
+            // It was asked to start just before us, and may show its earlier failure for a moment.
+            if let Some(why) = self.failure_of(&missing).filter(|_why| begun.elapsed() > DEPENDENCY_STARTS) {
+                let actor = self.id.to_string();
+                return Err(SupervisorError::DependencyUnmet { actor, dependency: missing, reason: why });
+            }
             if timeout_at(deadline, observations.changed()).await.is_err() {
                 return Err(SupervisorError::DependencyUnmet {
                     actor: self.id.to_string(),
@@ -157,6 +167,13 @@ impl Operation {
                 });
             }
         }
+    }
+
+    /// Why an actor that is depended on will not come by itself.
+    fn failure_of(&self, dependency: &str) -> Option<String> {
+        let status = self.registry.get(dependency)?.status();
+        let given_up = matches!(status.state, ActorState::Failed | ActorState::CrashLoop);
+        given_up.then(|| format!("it is {}: {}", status.state, status.message))
     }
 
     fn is_met(&self, dependency: &str, observation: &Observation) -> bool {
@@ -351,8 +368,12 @@ impl Operation {
         self.observer.latest().presences.get(&self.id).cloned()
     }
 
-    fn process_spec(&self) -> ProcessSpec {
+    async fn process_spec(&self) -> ProcessSpec {
         let mut env = self.config.env.clone();
+        // A Redis that is away now is no reason not to start; then nobody will take it for an orphan.
+        if let Ok(Some(epoch)) = self.parts.store.epoch().await {
+            env.insert(REALM.to_owned(), epoch);
+        }
         env.insert("HERO_ACTOR_ID".to_owned(), self.id.to_string());
         let mut restart = self.config.restart;
         restart.backoff.initial = restart.backoff.initial.max(SEEN_END);

@@ -9,9 +9,10 @@ use tokio::time::Instant;
 use tonic::{Code, Status};
 
 use crate::support::service::LIMIT;
+use crate::support::wait::eventually;
 use crate::support::whole::{
-    ACTORS, ALLOWANCE, Client, JOBS, READY, Whole, actor, assert_true_pid, osis, run, span, told,
-    until_actor, until_serves,
+    ACTORS, ALLOWANCE, Client, JOBS, READY, Whole, actor, assert_true_pid, command_line, osis, run, span,
+    told, until_actor, until_serves,
 };
 
 /// Longest time to an answer while Zinit is away.
@@ -64,7 +65,7 @@ async fn a_zinit_that_is_absent_at_the_start_is_told_and_found_when_it_comes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_zinit_hangs_jobs_go_on_and_actors_are_unknown_and_untouched() {
+async fn p11_while_zinit_hangs_jobs_go_on_and_actors_are_unknown_and_untouched() {
     let whole = Whole::start().await;
     let client = whole.client();
     let before = whole.running_actor("osis_actor_0").await;
@@ -105,6 +106,11 @@ async fn a_zinit_that_dies_takes_no_job_along_and_its_successor_runs_the_actors(
     })
     .await;
     assert_true_pid(&after);
+    // Its predecessor left the process behind: it is ended, so that the actor runs once.
+    eventually("the old process is gone", LIMIT, || async {
+        command_line(before.pid()).is_none().then_some(())
+    })
+    .await;
     jobs_go_on(&client).await;
     assert_eq!(actor(&client, "osis_actor_0").await.pid, after.pid);
 }

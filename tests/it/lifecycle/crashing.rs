@@ -11,7 +11,7 @@ use crate::support::service::LIMIT;
 use crate::support::whole::{Whole, actor, create, osis, run, span, told, until_actor};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn too_many_ends_are_a_crash_loop_that_disturbs_no_other_actor() {
+async fn p9_too_many_ends_are_a_crash_loop_that_disturbs_no_other_actor() {
     let whole = Whole::start().await;
     let mut client = whole.client();
     let steady = whole.running_actor("steady").await;

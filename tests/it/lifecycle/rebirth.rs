@@ -31,7 +31,7 @@ async fn view(client: &Client) -> Vec<pb::Actor> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_a_kill_the_next_supervisor_has_the_same_view_and_no_actor_noticed() {
+async fn p10_after_a_kill_the_next_supervisor_has_the_same_view_and_no_actor_noticed() {
     let mut whole = Whole::start().await;
     for name in ["osis_actor_0", "osis_actor_1", "osis_actor_2"] {
         whole.running_actor(name).await;

@@ -111,6 +111,12 @@ pub(crate) fn client(service: &Service) -> Client {
     Client::new(channel(service))
 }
 
+/// A caller who waits for an answer longer than others do.
+pub(crate) fn patient_client(service: &Service, limit: Duration) -> Client {
+    let address = format!("unix://{}", service.socket().display());
+    Client::new(Endpoint::from_shared(address).unwrap().timeout(limit).connect_lazy())
+}
+
 /// What makes an actor of this name: the real program, on this Redis.
 pub(crate) fn definition(id: &str, redis: &PrivateRedis) -> pb::CreateActorRequest {
     let args = ["--redis-url", &redis.url(), "--actor-id", id];

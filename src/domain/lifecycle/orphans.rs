@@ -1,0 +1,77 @@
+//! Processes that were made for actors of ours and whose record is gone, after a start that crossed a delete for
+//! instance. They are removed; what somebody else has made is not.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::domain::lifecycle::Parts;
+use crate::domain::lifecycle::observer::Observer;
+use crate::error::{SupervisorError, chain};
+
+/// The variable that says by whose records a process was made.
+pub(super) const REALM: &str = "HERO_REALM";
+/// A process without a record is looked at for this long before it is removed.
+const ORPHANED: Duration = Duration::from_secs(5);
+/// Between SIGTERM and SIGKILL; nobody waits for its jobs any more.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What is known of processes without a record.
+#[derive(Debug, Default)]
+pub(super) struct Orphans {
+    foreign: BTreeSet<String>,
+    since: BTreeMap<String, Instant>,
+}
+
+impl Orphans {
+    /// Looks at all processes; `records` are the names of all actors of all nodes.
+    pub(super) async fn look(&mut self, parts: &Parts, observer: &Observer, records: &BTreeSet<&str>) {
+        let observation = observer.latest();
+        let Some(processes) = &observation.processes else { return };
+        let unknown: BTreeSet<&String> =
+            processes.keys().filter(|name| !records.contains(name.as_str())).collect();
+        self.foreign.retain(|name| unknown.contains(name));
+        self.since.retain(|name, _since| unknown.contains(name));
+        for name in
+            unknown.into_iter().filter(|name| !self.foreign.contains(*name)).cloned().collect::<Vec<_>>()
+        {
+            let looked = match self.since.get(&name) {
+                Some(since) if since.elapsed() >= ORPHANED => remove(parts, &name).await,
+                Some(_since) => Ok(()),
+                None => self.judge(parts, &name).await,
+            };
+            if let Err(error) = looked {
+                tracing::warn!(process = %name, error = %chain(&error), "process {name} has no record and cannot be looked after");
+            }
+        }
+    }
+
+    async fn judge(&mut self, parts: &Parts, name: &str) -> Result<(), SupervisorError> {
+        if is_ours(parts, name).await? {
+            self.since.insert(name.to_owned(), Instant::now());
+        } else {
+            self.foreign.insert(name.to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// Whether the process was made by a supervisor on these very records. After a loss of all records nothing is.
+async fn is_ours(parts: &Parts, name: &str) -> Result<bool, SupervisorError> {
+    let Some(epoch) = parts.store.epoch().await? else { return Ok(false) };
+    let env = parts.processes.environment(name).await?;
+    Ok(env.get(REALM) == Some(&epoch) && env.get("HERO_ACTOR_ID").is_some_and(|id| id == name))
+}
+
+async fn remove(parts: &Parts, name: &str) -> Result<(), SupervisorError> {
+    // Somebody may have made an actor of this name in this moment.
+    let records = parts.store.load().await?;
+    if records.iter().any(|record| record.id.as_str() == name) || !is_ours(parts, name).await? {
+        return Ok(());
+    }
+    tracing::warn!(process = %name, "process {name} was made for an actor that is no longer there: it is removed");
+    parts.processes.stop(name, GRACE).await?;
+    parts.processes.remove(name).await?;
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! What an actor waits for.
+
+use hero_supervisor::ports::process_manager::{ProcessManager, ProcessSpec};
+
+use super::*;
+
+fn on(names: &[&str]) -> ActorConfig {
+    config("top").with_dependencies(names.iter().map(|name| (*name).to_owned()).collect())
+}
+
+/// A service that somebody else runs.
+async fn foreign(world: &World, name: &str, behaviour: Behaviour) {
+    world.processes.behave(name, behaviour);
+    world.start(config("template")).await.unwrap();
+    let restart = RestartPolicy { mode: RestartMode::Never, ..RestartPolicy::default() };
+    let spec = world.processes.spec("template").unwrap();
+    world
+        .processes
+        .start(&ProcessSpec { name: name.to_owned(), env: [].into(), restart, ..spec })
+        .await
+        .unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_runs_or_has_done_its_work_is_met() {
+    for ends in [None, Some((Duration::from_millis(1), ExitStatus::Code(0)))] {
+        let world = World::new();
+        foreign(&world, "redis", Behaviour { ends, ..Behaviour::default() }).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        world.start(on(&["redis"])).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_actor_is_blocked_on_a_service_that_is_down_and_the_service_is_not_meddled_with() {
+    let world = World::new();
+    let crash = Some((Duration::from_millis(1), ExitStatus::Code(1)));
+    foreign(&world, "redis", Behaviour { ends: crash, ..Behaviour::default() }).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let calls = world.processes.calls().len();
+    let waiting = world.manager.create(on(&["redis"]), true, Duration::from_secs(5)).await.unwrap();
+    assert!(!waiting.done);
+    assert_eq!(
+        (waiting.status.state, waiting.status.message.as_str()),
+        (ActorState::Blocked, "waits for redis")
+    );
+    world.until_state(&id("top"), ActorState::Failed).await;
+    let failed = world.manager.actor(&id("top")).await.unwrap();
+    assert!(failed.message.contains("dependency redis of actor top cannot be met"), "{}", failed.message);
+    let touched: Vec<_> =
+        world.processes.calls().split_off(calls).into_iter().map(|call| format!("{call:?}")).collect();
+    assert!(!touched.iter().any(|call| call.contains("redis")), "{touched:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_actor_that_cannot_come_up_is_told_to_who_waits_for_it_at_once() {
+    let world = World::new();
+    let crash = Some((Duration::from_millis(1), ExitStatus::Code(7)));
+    world.processes.behave("base", Behaviour { ends: crash, ..Behaviour::default() });
+    world.manager.create(config("base"), false, WAIT).await.unwrap();
+    let begun = tokio::time::Instant::now();
+    let refused = world.manager.create(on(&["base"]), true, WAIT).await.unwrap_err();
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    let told = refused.to_string();
+    assert!(told.contains("dependency base of actor top") && told.contains("exit code 7"), "{told}");
+    world.processes.behave("base", Behaviour::default());
+    world.manager.start(&id("top"), WAIT).await.unwrap();
+    assert_eq!(world.manager.actor(&id("base")).await.unwrap().state, ActorState::Running);
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_another_is_no_crash() {
+    let world = World::new();
+    world.start(config("base")).await.unwrap();
+    let restart = RestartPolicy { max_restarts: 1, ..RestartPolicy::default() };
+    let top = world.start(on(&["base"]).with_restart(restart)).await.unwrap();
+    world.manager.close().await;
+    // The machine was started anew: nothing runs, and what is depended on takes its time.
+    world.processes.close().await;
+    world.processes.behave("base", Behaviour { spawn_fails: true, ..Behaviour::default() });
+    let next = manager(&world.broker, &world.processes, "here", Vec::new());
+    next.open().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    let waiting = next.actor(&top).await.unwrap();
+    assert_eq!((waiting.record.desired, waiting.record.fault), (Desired::Up, None), "{}", waiting.message);
+    world.processes.behave("base", Behaviour::default());
+    next.start(&id("base"), WAIT).await.unwrap();
+    eventually("it follows", WAIT * 5, || async {
+        (next.actor(&top).await.unwrap().state == ActorState::Running).then_some(())
+    })
+    .await;
+}
