@@ -16,3 +16,4 @@ pub mod script_type;
 pub mod settings;
 pub mod supervisor;
 pub mod violation;
+pub mod wake;

@@ -159,6 +159,24 @@ pub enum SupervisorError {
         /// How many may be.
         limit: usize,
     },
+    /// The number of actors is decided automatically.
+    #[error("{0} actors are scaled automatically: say take_over to decide yourself")]
+    AutoscalingActive(ScriptType),
+    /// There are more jobs than whoever wanted to cancel them expected.
+    #[error(
+        "{found} {script_type} jobs wait, more than the {expected} that were expected: nothing was cancelled"
+    )]
+    PurgeRefused {
+        /// In which queue.
+        script_type: ScriptType,
+        /// Jobs that wait.
+        found: u64,
+        /// Jobs that were expected at most.
+        expected: u64,
+    },
+    /// Somebody else changed the rules at the same time, again and again.
+    #[error("the rules for {0} were changed by somebody else at the same time")]
+    RulesConflict(ScriptType),
     /// Redis does not answer.
     #[error("Redis is unavailable")]
     QueueUnavailable(#[source] Cause),

@@ -14,6 +14,7 @@ mod connection;
 mod deadline;
 mod gate;
 mod health;
+mod mask;
 mod meter;
 mod page_token;
 mod parse;

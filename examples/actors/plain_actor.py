@@ -13,13 +13,14 @@ ME, NAME, B = opt.actor_id, "%s.%d.%s" % (opt.actor_id, os.getpid(), uuid.uuid4(
 Q, FRONT, INBOX, CTL = B + "q", B + "front", B + "in:" + ME, B + "ctl:" + ME
 LANE = {FRONT: "f", INBOX: "i", Q: "q"}
 TASK = "script", "caller_id", "context_id", "env_vars", "timeout", "backoff", "kind"
-state = types.SimpleNamespace(stop=False, until=0, last=None, told=None, at=0)
+state = types.SimpleNamespace(stop=False, until=0, last=None, told=None, at=0, pause=0)  # pause: odd while paused
 now, draining = lambda: int(time.time() * 1000), lambda: state.stop or now() < state.until
 call = lambda function, *args: redis("FCALL", function, 1, Q, *args)
 def announce():
     if draining() != state.told or time.time() > state.at + 4:
         idle = now() - state.last if state.last else ""
-        call("hero_announce", ME, NAME, os.getpid(), int(draining()), idle, "plain")
+        heard = call("hero_announce", ME, NAME, os.getpid(), int(draining()), idle, "plain")
+        state.pause = max(state.pause, heard)
         state.told, state.at = draining(), time.time()
 
 def heed(streams):  # messages; answers with the leases that were cancelled
@@ -27,6 +28,7 @@ def heed(streams):  # messages; answers with the leases that were cancelled
         message = dict(zip(pairs[::2], pairs[1::2]))
         redis("XACK", CTL, "g", entry), redis("XDEL", CTL, entry)
         if message.get("for") == NAME and message["x"] == "drain": state.until = int(message["until"])
+        if message.get("for") == NAME and message["x"] == "pause": state.pause = max(state.pause, int(message["n"]))
         if message.get("for") == NAME and message["x"] == "cancel": yield message["lease"]
 
 def run(stream, entry, fields):
@@ -69,11 +71,11 @@ except OSError as error: sys.exit("plain_actor: Redis cannot be reached: %s" % e
 if opt.health_check: sys.exit(print("plain_actor: ok: Redis says", redis("PING")))
 signal.signal(signal.SIGTERM, lambda *_: setattr(state, "stop", True))
 while announce() or not state.stop:
-    streams, block = [CTL] if draining() else [FRONT, INBOX, CTL, Q], int(min(LEASE * 500, 1000))
+    streams, block = [CTL] if draining() or state.pause % 2 else [FRONT, INBOX, CTL, Q], int(min(LEASE * 500, 1000))
     got = redis("XREADGROUP", "GROUP", "g", NAME, "COUNT", 1, "BLOCK", block, "STREAMS", *streams, *">" * len(streams))
     list(heed(got))
     jobs = [(stream, *job) for stream, entries in got or [] if stream != CTL for job in entries]
     for number, (stream, entry, fields) in enumerate(sorted(jobs, key=lambda job: streams.index(job[0]))):
-        if not draining() and not number: run(stream, entry, fields)
+        if not draining() and not state.pause % 2 and not number: run(stream, entry, fields)
         else: call("hero_release", ME, LANE[stream], entry, fields[fields.index("id") + 1])
 announce(), call("hero_leave", ME, NAME)

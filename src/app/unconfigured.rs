@@ -8,7 +8,7 @@ use crate::adapters::redis::RedisConfig;
 use crate::domain::actor::{ActorConfig, ActorRecord};
 use crate::domain::health::HealthRecord;
 use crate::domain::id::{ActorId, JobId, NodeName};
-use crate::domain::job::{Job, JobError, JobView};
+use crate::domain::job::{Job, JobError, JobState, JobView};
 use crate::domain::output::{Kept, OutputMark};
 use crate::domain::scaling::ScalingDecision;
 use crate::domain::script_type::ScriptType;
@@ -16,7 +16,7 @@ use crate::domain::settings::ScriptTypeSettings;
 use crate::ports::actor_store::{ActorStore, StoreError, Stored};
 use crate::ports::job_queue::{
     Attached, Cancelled, Deleted, JobCursor, JobFilter, JobPage, JobQueue, Presence, QueueDepth, QueueError,
-    Reclaimed, Submission, SubmitRefused, Submitted,
+    QueueState, Reclaimed, Retried, Submission, SubmitRefused, Submitted,
 };
 use crate::ports::shared_store::SharedStore;
 
@@ -145,6 +145,32 @@ impl JobQueue for Unconfigured {
     async fn depth(&self, _: ScriptType) -> Result<QueueDepth, QueueError> {
         self.refuse()
     }
+
+    async fn state(&self, _: ScriptType) -> Result<QueueState, QueueError> {
+        self.refuse()
+    }
+
+    async fn pause(&self, _: ScriptType, _: &str) -> Result<bool, QueueError> {
+        self.refuse()
+    }
+
+    async fn resume(&self, _: ScriptType) -> Result<bool, QueueError> {
+        self.refuse()
+    }
+
+    async fn count(&self, _: ScriptType, _: &[JobState]) -> Result<u64, QueueError> {
+        self.refuse()
+    }
+
+    async fn purge(&self, _: ScriptType, _: &[JobState], _: &str, _: u64) -> Result<u64, QueueError> {
+        self.refuse()
+    }
+
+    async fn retry(&self, _: &JobId, _: bool) -> Result<Retried, QueueError> {
+        self.refuse()
+    }
+
+    fn limit_depth(&self, _: ScriptType, _: Option<u64>) {}
 
     async fn presences(&self, _: ScriptType) -> Result<Vec<Presence>, QueueError> {
         self.refuse()

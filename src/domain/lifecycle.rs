@@ -15,17 +15,20 @@ mod many;
 mod observer;
 mod operation;
 mod orphans;
+mod pulse;
 mod reconcile;
 mod registry;
 mod restarts;
 mod scale;
+mod scaler;
 mod telling;
+mod types;
 mod update;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{OnceCell, oneshot};
@@ -48,13 +51,16 @@ use crate::ports::programs::Programs;
 pub(crate) use dependencies::start_sequence;
 pub use logs::{ActorLogs, LogPart, LogQuery};
 pub use many::{ActorAnswer, ActorSelector};
-pub use scale::Scaled;
+pub use pulse::Rates;
+pub use scale::{ScaleRequest, Scaled};
+pub use types::{ActorCounts, PurgeRequest, ScriptTypeStatus};
 pub use update::{Apply, Update, Updated};
 
 use admission::Verb;
 use driver::Driver;
 use observer::Observer;
 use orphans::Orphans;
+use pulse::Pulse;
 use registry::{ActorHandle, Registry};
 
 /// How often queues are kept tidy, and actors that other supervisors made or deleted are noticed.
@@ -94,6 +100,9 @@ struct Shared {
     /// Our name when it is asked whose turn it is.
     instance: String,
     leads: AtomicBool,
+    pulse: Pulse,
+    /// Running actors of other nodes, by script type.
+    elsewhere: Mutex<[u32; 4]>,
     opened: OnceCell<()>,
     token: CancellationToken,
     tasks: TaskTracker,
@@ -131,6 +140,8 @@ impl ActorLifecycleManager {
             book: HealthBook::default(),
             instance: uuid::Uuid::new_v4().simple().to_string(),
             leads: AtomicBool::new(false),
+            pulse: Pulse::default(),
+            elsewhere: Mutex::default(),
             opened: OnceCell::new(),
             token: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -162,6 +173,10 @@ impl ActorLifecycleManager {
             self.adopt(record);
         }
         self.shared.tasks.spawn(self.clone().keep_up());
+        let (scaler, token) = (scaler::run(self.clone()), self.shared.token.clone());
+        self.shared.tasks.spawn(async move {
+            let _ended: Option<()> = token.run_until_cancelled(scaler).await;
+        });
         Ok(())
     }
 
@@ -233,6 +248,8 @@ impl ActorLifecycleManager {
                     }
                     self.keep_in_step(|name| there.contains(name)).await;
                     orphans.look(self.parts(), &self.shared.observer, &there).await;
+                    let others = records.iter().filter(|record| record.node != *self.node()).cloned();
+                    self.count_elsewhere(others.map(|record| self.seen_from_afar(record)).collect());
                     for record in records {
                         if let Some(driver) = self.adopt(record.clone()) {
                             driver.note_stored(record);

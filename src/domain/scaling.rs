@@ -1,5 +1,6 @@
 //! How many actors, and which: pure decisions.
 
+pub mod decide;
 mod policy;
 
 use std::collections::BTreeSet;

@@ -12,13 +12,14 @@ use crate::domain::job::{Job, JobSpec, JobView, RetryPolicy};
 use crate::domain::script_type::ScriptType;
 use crate::domain::settings::{LeftOpen, Rules, ScriptTypeSettings};
 use crate::domain::violation::Violations;
+use crate::domain::wake::Wake;
 use crate::error::SupervisorError;
 use crate::ports::actor_store::ActorStore;
 use crate::ports::clock::Clock;
 use crate::ports::event_log::EventLog;
 use crate::ports::job_queue::{
     Attached, Cancelled, Deleted, JobCursor, JobFilter, JobPage, JobQueue, QueueDepth, QueueError,
-    RequestKey, Submission, Submitted,
+    RequestKey, Retried, Submission, Submitted,
 };
 
 /// A record is kept at least this long by default; an older unknown id is reported as expired.
@@ -34,6 +35,7 @@ pub struct Supervisor {
     event_log: Option<Arc<dyn EventLog>>,
     turns: Arc<Semaphore>,
     rules: Rules,
+    wake: Wake,
 }
 
 /// Jobs of waiting callers that are submitted at a time. Several full batches of the queue; more would only make ten
@@ -103,7 +105,8 @@ impl Supervisor {
     pub fn new(queue: Arc<dyn JobQueue>, clock: Arc<dyn Clock>, defaults: JobDefaults) -> Self {
         let turns = Arc::new(Semaphore::new(SUBMITS_AT_A_TIME));
         let (defaults, rules) = (Arc::new(defaults), Rules::default());
-        Self { queue, clock, defaults, store: None, event_log: None, turns, rules }
+        let wake = Wake::default();
+        Self { queue, clock, defaults, store: None, event_log: None, turns, rules, wake }
     }
 
     /// Carries the store of actors that lies beside the queue, for a manager that is built on this supervisor.
@@ -135,7 +138,16 @@ impl Supervisor {
 
     /// Takes over rules that somebody has made.
     pub(crate) fn learn_rules(&self, settings: ScriptTypeSettings) {
-        self.rules.learn(settings);
+        let (script_type, depth) = (settings.script_type, settings.max_queue_depth);
+        if self.rules.learn(settings) {
+            let any = |depth: u32| if depth == 0 { u64::MAX } else { u64::from(depth) };
+            self.queue.limit_depth(script_type, depth.map(any));
+        }
+    }
+
+    /// Tells the loop that scales of jobs for script types that have no actor.
+    pub(crate) fn wake(&self) -> &Wake {
+        &self.wake
     }
 
     /// Starts to describe a job.
@@ -204,7 +216,10 @@ impl Supervisor {
         let answer = |refused: Option<SupervisorError>| match refused {
             Some(error) => Err(error),
             None => match submitted.next() {
-                Some(Ok(done)) => Ok(Accepted { job: done.job, deduplicated: done.deduplicated }),
+                Some(Ok(done)) => {
+                    self.wake.submitted(done.job.spec.script_type);
+                    Ok(Accepted { job: done.job, deduplicated: done.deduplicated })
+                }
                 Some(Err(refused)) => Err(refused.into()),
                 None => Err(missing_answer()),
             },
@@ -288,6 +303,25 @@ impl Supervisor {
         self.queue.cancel(id, reason).await?.ok_or_else(|| self.unknown(id))
     }
 
+    /// Puts a job that failed or was cancelled into its queue once more; its attempts count from 0 again, or it gets one
+    /// more than it was allowed.
+    ///
+    /// # Errors
+    /// `JobState` unless it failed or was cancelled, `JobNotFound`, `JobExpired`, `QueueUnavailable`.
+    pub async fn retry(&self, id: &JobId, reset_attempts: bool) -> Result<Job, SupervisorError> {
+        match self.queue.retry(id, reset_attempts).await? {
+            Retried::Queued(job) => {
+                self.wake.submitted(job.spec.script_type);
+                Ok(*job)
+            }
+            Retried::Unknown => Err(self.unknown(id)),
+            Retried::NotPossible(state) => {
+                let hint = "only a job that failed or was cancelled can be tried again";
+                Err(SupervisorError::JobState { id: id.clone(), state, hint })
+            }
+        }
+    }
+
     /// Removes the record of an ended job; false when there was none and `allow_missing` is said.
     ///
     /// # Errors
@@ -351,7 +385,11 @@ impl Supervisor {
     async fn submit_one(&self, submission: Submission) -> Result<Submitted, SupervisorError> {
         let mut answers = self.queue.submit(vec![submission]).await?;
         match answers.pop() {
-            Some(answer) => Ok(answer?),
+            Some(answer) => {
+                let submitted = answer?;
+                self.wake.submitted(submitted.job.spec.script_type);
+                Ok(submitted)
+            }
             None => Err(missing_answer()),
         }
     }

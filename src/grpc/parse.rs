@@ -8,6 +8,7 @@ pub(crate) mod event;
 mod health;
 mod job;
 mod logs;
+mod script_type;
 mod update;
 mod value;
 
@@ -16,8 +17,11 @@ pub(crate) use actor::{
 };
 pub(crate) use event::{Begin, event_page, list_events, watch_events, watch_health};
 pub(crate) use health::check_health;
-pub(crate) use job::{Run, await_job, cancel_job, get_job, job_id, list_jobs, run_job, submit_job};
+pub(crate) use job::{
+    Run, await_job, cancel_job, get_job, job_id, list_jobs, retry_job, run_job, submit_job,
+};
 pub(crate) use logs::{actor_logs, cursor};
+pub(crate) use script_type::{pause, purge, settings};
 pub(crate) use update::update_actor;
 pub(crate) use value::{MAX_PAGE, script_type};
 

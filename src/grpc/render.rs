@@ -5,6 +5,7 @@ mod event;
 mod health;
 mod job;
 mod logs;
+mod script_type;
 
 use std::time::{Duration, SystemTime};
 
@@ -13,11 +14,11 @@ pub(crate) use event::{SNAPSHOT_MARK, bookmark, event, health_event};
 pub(crate) use health::health_report;
 pub(crate) use job::job;
 pub(crate) use logs::log_part;
+pub(crate) use script_type::{script_type_status, settings};
 
 use crate::domain::job::JobView;
 use crate::domain::script_type::ScriptType;
 use crate::grpc::proto as pb;
-use crate::ports::job_queue::QueueDepth;
 
 /// A script type.
 pub(crate) fn script_type(script_type: ScriptType) -> pb::ScriptType {
@@ -53,26 +54,4 @@ pub(crate) fn count(count: impl TryInto<i32>) -> i32 {
 /// A job of a list or of an answer that is not about its script.
 pub(crate) fn basic_job(basic: crate::domain::job::Job) -> pb::Job {
     job(basic, JobView::Basic)
-}
-
-/// A script type with its queue and its actors.
-pub(crate) fn script_type_status<'a>(
-    script_type: ScriptType,
-    depth: QueueDepth,
-    actors: impl Iterator<Item = &'a crate::domain::actor::ActorStatus>,
-) -> pb::ScriptTypeStatus {
-    let mut status = pb::ScriptTypeStatus {
-        script_type: self::script_type(script_type).into(),
-        jobs_queued: count(depth.queued),
-        jobs_running: count(depth.running),
-        jobs_delayed: count(depth.delayed),
-        ..Default::default()
-    };
-    for actor in actors.filter(|actor| actor.record.config.script_type == script_type) {
-        let running = actor.state == crate::domain::actor::ActorState::Running;
-        status.actors_total += 1;
-        status.actors_running += i32::from(running);
-        status.actors_busy += i32::from(running && actor.in_flight > 0);
-    }
-    status
 }

@@ -6,6 +6,7 @@ mod lists;
 mod logs;
 mod run;
 mod snapshot;
+mod types;
 mod watch_health;
 
 use futures::stream::BoxStream;
@@ -14,8 +15,7 @@ use tonic::{Request, Response, Status};
 use crate::domain::actor::ActorConfig;
 use crate::domain::event::watch::EventHub;
 use crate::domain::id::ActorId;
-use crate::domain::lifecycle::{ActorLifecycleManager, Updated};
-use crate::domain::script_type::ScriptType;
+use crate::domain::lifecycle::{ActorLifecycleManager, ScaleRequest, Updated};
 use crate::domain::supervisor::Supervisor;
 use crate::domain::violation::Violations;
 use crate::error::SupervisorError;
@@ -28,7 +28,6 @@ use crate::grpc::proto as pb;
 use crate::grpc::proto::supervisor_server;
 use crate::grpc::render;
 use crate::grpc::server::ServerInfo;
-use crate::grpc::status::Failure;
 
 /// Why a job was cancelled whose caller wanted it to end with the wait.
 const WAIT_ENDED: &str = "not finished when the wait of its caller was over";
@@ -199,12 +198,8 @@ impl supervisor_server::Supervisor for SupervisorService {
         &self,
         _: Request<pb::ListScriptTypesRequest>,
     ) -> Answer<pb::ListScriptTypesResponse> {
-        let actors = self.lifecycle.actors().await?;
-        let mut script_types = Vec::with_capacity(ScriptType::ALL.len());
-        for script_type in ScriptType::ALL {
-            let depth = self.supervisor.depth(script_type).await?;
-            script_types.push(render::script_type_status(script_type, depth, actors.iter()));
-        }
+        let all = self.lifecycle.script_types().await?;
+        let script_types = all.into_iter().map(render::script_type_status).collect();
         Ok(Response::new(pb::ListScriptTypesResponse { script_types }))
     }
 
@@ -212,19 +207,18 @@ impl supervisor_server::Supervisor for SupervisorService {
         &self,
         request: Request<pb::GetScriptTypeRequest>,
     ) -> Answer<pb::GetScriptTypeResponse> {
-        let number = request.get_ref().script_type;
-        let Ok(script_type) = parse::script_type(number) else {
-            return Err(Failure::script_type_not_found(number).into());
-        };
+        let script_type = types::known_type(request.get_ref().script_type)?;
         let status = self.script_type_status(script_type).await?;
         Ok(Response::new(pb::GetScriptTypeResponse { status: Some(status) }))
     }
 
     async fn update_script_type(
         &self,
-        _: Request<pb::UpdateScriptTypeRequest>,
+        request: Request<pb::UpdateScriptTypeRequest>,
     ) -> Answer<pb::UpdateScriptTypeResponse> {
-        not_built("UpdateScriptType")
+        self.gate.enter()?;
+        let status = Some(self.update_rules(request.into_inner()).await?);
+        Ok(Response::new(pb::UpdateScriptTypeResponse { status }))
     }
 
     async fn scale_actors(
@@ -234,9 +228,14 @@ impl supervisor_server::Supervisor for SupervisorService {
         let time_left = time_left(request.metadata());
         let asked = parse::scale_actors(request.get_ref())?;
         let wait = effective_wait(asked.max_wait, time_left);
-        let trial = asked.validate_only;
-        let scaled =
-            self.lifecycle.scale(asked.script_type, asked.replicas, asked.drain_timeout, trial, wait);
+        let wanted = ScaleRequest {
+            script_type: asked.script_type,
+            replicas: asked.replicas,
+            drain_timeout: asked.drain_timeout,
+            trial: asked.validate_only,
+            take_over: asked.take_over,
+        };
+        let scaled = self.lifecycle.scale(wanted, wait);
         let scaled = self.gate.run(scaled).await?;
         let ids = |ids: Vec<ActorId>| ids.iter().map(ActorId::to_string).collect();
         Ok(Response::new(pb::ScaleActorsResponse {
@@ -247,16 +246,24 @@ impl supervisor_server::Supervisor for SupervisorService {
         }))
     }
 
-    async fn pause_queue(&self, _: Request<pb::PauseQueueRequest>) -> Answer<pb::PauseQueueResponse> {
-        not_built("PauseQueue")
+    async fn pause_queue(&self, request: Request<pb::PauseQueueRequest>) -> Answer<pb::PauseQueueResponse> {
+        self.gate.enter()?;
+        Ok(Response::new(self.pause(request.into_inner()).await?))
     }
 
-    async fn resume_queue(&self, _: Request<pb::ResumeQueueRequest>) -> Answer<pb::ResumeQueueResponse> {
-        not_built("ResumeQueue")
+    async fn resume_queue(
+        &self,
+        request: Request<pb::ResumeQueueRequest>,
+    ) -> Answer<pb::ResumeQueueResponse> {
+        self.gate.enter()?;
+        Ok(Response::new(self.resume(request.into_inner()).await?))
     }
 
-    async fn purge_queue(&self, _: Request<pb::PurgeQueueRequest>) -> Answer<pb::PurgeQueueResponse> {
-        not_built("PurgeQueue")
+    async fn purge_queue(&self, request: Request<pb::PurgeQueueRequest>) -> Answer<pb::PurgeQueueResponse> {
+        self.gate.enter()?;
+        let purge = parse::purge(request.into_inner())?;
+        let purged_count = render::count(self.lifecycle.purge_queue(purge).await?);
+        Ok(Response::new(pb::PurgeQueueResponse { purged_count }))
     }
 
     // Health
@@ -338,8 +345,11 @@ impl supervisor_server::Supervisor for SupervisorService {
         Ok(Response::new(pb::CancelJobResponse { job, changed: cancelled.changed }))
     }
 
-    async fn retry_job(&self, _: Request<pb::RetryJobRequest>) -> Answer<pb::RetryJobResponse> {
-        not_built("RetryJob")
+    async fn retry_job(&self, request: Request<pb::RetryJobRequest>) -> Answer<pb::RetryJobResponse> {
+        self.gate.enter()?;
+        let (id, reset_attempts) = parse::retry_job(request.get_ref())?;
+        let job = Some(render::basic_job(self.supervisor.retry(&id, reset_attempts).await?));
+        Ok(Response::new(pb::RetryJobResponse { job }))
     }
 
     async fn delete_job(&self, request: Request<pb::DeleteJobRequest>) -> Answer<pb::DeleteJobResponse> {

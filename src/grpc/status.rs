@@ -224,6 +224,20 @@ impl From<SupervisorError> for Failure {
                     .with("limit", limit)
                     .retry(RETRY_AFTER)
             }
+            E::AutoscalingActive(script_type) => {
+                Self::new(Code::FailedPrecondition, Reason::AutoscalingActive, text)
+                    .precondition("script_type", &script_type)
+            }
+            E::PurgeRefused { script_type, found, expected } => {
+                Self::new(Code::FailedPrecondition, Reason::InvalidState, text)
+                    .precondition("script_type", &script_type)
+                    .with("found", found)
+                    .with("expected", expected)
+            }
+            E::RulesConflict(script_type) => {
+                let message = format!("{text}; read them again and repeat");
+                Self::new(Code::Aborted, Reason::Conflict, message).with("script_type", script_type)
+            }
             E::QueueUnavailable(ref cause) => {
                 let message = format!("{text}: {}; try again", chain(cause.as_ref()));
                 Self::new(Code::Unavailable, Reason::RedisUnavailable, message).retry(RETRY_AFTER)

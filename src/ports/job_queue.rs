@@ -180,6 +180,41 @@ pub struct QueueDepth {
     pub delayed: u64,
 }
 
+/// A queue as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct QueueState {
+    /// How much it holds.
+    pub depth: QueueDepth,
+    /// How long the oldest job has waited for any actor of the type.
+    pub oldest_age: Option<Duration>,
+    /// Since when and why it hands out nothing, if so.
+    pub paused: Option<Paused>,
+    /// Jobs accepted since the queue is there; pings are not counted.
+    pub submitted: u64,
+    /// Jobs ended since then.
+    pub finished: u64,
+}
+
+/// A queue that hands out nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paused {
+    /// Since when.
+    pub since: SystemTime,
+    /// Why, in the words of who did it.
+    pub reason: String,
+}
+
+/// What happened to a wish for one more try.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Retried {
+    /// The job waits again; without its script.
+    Queued(Box<Job>),
+    /// There is no such job.
+    Unknown,
+    /// It is in this state: only what failed or was cancelled can be tried again.
+    NotPossible(JobState),
+}
+
 /// An actor as it announced itself at its queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Presence {
@@ -289,6 +324,36 @@ pub trait JobQueue: Send + Sync {
 
     /// How much a queue holds.
     async fn depth(&self, script_type: ScriptType) -> Result<QueueDepth, QueueError>;
+
+    /// How a queue is.
+    async fn state(&self, script_type: ScriptType) -> Result<QueueState, QueueError>;
+
+    /// Stops to hand out jobs of this type, at once: what was submitted before and after waits, what actors have goes
+    /// on. It holds until `resume`. False when it was so already.
+    async fn pause(&self, script_type: ScriptType, reason: &str) -> Result<bool, QueueError>;
+
+    /// Hands out jobs again; actors that wait get them at once. False when it was not paused.
+    async fn resume(&self, script_type: ScriptType) -> Result<bool, QueueError>;
+
+    /// Counts jobs in these states that no actor has in hand.
+    async fn count(&self, script_type: ScriptType, states: &[JobState]) -> Result<u64, QueueError>;
+
+    /// Ends jobs in these states that no actor has in hand as CANCELLED, oldest first and at most `most`; answers with
+    /// how many. Others may submit meanwhile: what they submit may be cancelled or not.
+    async fn purge(
+        &self,
+        script_type: ScriptType,
+        states: &[JobState],
+        reason: &str,
+        most: u64,
+    ) -> Result<u64, QueueError>;
+
+    /// Puts a job that failed or was cancelled into its queue once more: with its attempts counted from 0 again, or with
+    /// one more allowed than it has had.
+    async fn retry(&self, id: &JobId, reset_attempts: bool) -> Result<Retried, QueueError>;
+
+    /// From now on so many jobs of this type may wait; None is the limit that the queue was made with.
+    fn limit_depth(&self, script_type: ScriptType, limit: Option<u64>);
 
     /// Every actor of a script type that has announced itself and is not known to have gone since.
     async fn presences(&self, script_type: ScriptType) -> Result<Vec<Presence>, QueueError>;

@@ -22,7 +22,9 @@ use hero_supervisor::domain::event::Events;
 use hero_supervisor::domain::health::{Health, HealthAction};
 use hero_supervisor::domain::id::{ActorId, NodeName};
 use hero_supervisor::domain::job::{JobErrorKind, JobSpec, JobState, JobView};
-use hero_supervisor::domain::lifecycle::{ActorLifecycleManager, ActorSelector, Parts, StopOptions};
+use hero_supervisor::domain::lifecycle::{
+    ActorLifecycleManager, ActorSelector, Parts, ScaleRequest, StopOptions,
+};
 use hero_supervisor::domain::script_type::ScriptType;
 use hero_supervisor::domain::supervisor::{JobDefaults, JobRequest, Supervisor};
 use hero_supervisor::error::SupervisorError;
@@ -30,6 +32,9 @@ use hero_supervisor::ports::programs::{ProgramFault, Programs};
 use hero_supervisor::ports::work_queue::{Work, WorkQueue};
 
 use crate::support::wait::eventually;
+
+mod health;
+mod scaling;
 
 const WAIT: Duration = Duration::from_secs(60);
 
@@ -124,6 +129,25 @@ fn telling_manager(
         programs: Arc::new(Shelf { missing: vec![PathBuf::from("/missing")] }),
         node: NodeName::parse(node).unwrap(),
         initial,
+        events,
+    })
+}
+
+/// A manager of this node that tells what happens.
+fn manager_with(
+    broker: &MemoryBroker,
+    processes: &Arc<MemoryProcessManager>,
+    events: Events,
+) -> ActorLifecycleManager {
+    let supervisor =
+        Supervisor::new(Arc::new(broker.job_queue()), Arc::new(broker.clock()), JobDefaults::default());
+    ActorLifecycleManager::new(Parts {
+        supervisor,
+        processes: Arc::clone(processes) as Arc<_>,
+        store: Arc::new(broker.actor_store()),
+        programs: Arc::new(Shelf { missing: Vec::new() }),
+        node: NodeName::parse("here").unwrap(),
+        initial: Vec::new(),
         events,
     })
 }
@@ -379,13 +403,17 @@ async fn what_ended_while_no_supervisor_was_there_is_noticed_by_the_next() {
 #[tokio::test(start_paused = true)]
 async fn scaling_makes_starts_drains_and_lets_go() {
     let world = World::new();
-    let none = world.manager.scale(ScriptType::OSIS, 2, None, false, WAIT).await.unwrap_err();
+    let none = world.manager.scale(ScaleRequest::new(ScriptType::OSIS, 2), WAIT).await.unwrap_err();
     assert!(matches!(none, SupervisorError::NoTemplate(ScriptType::OSIS)));
     world.manager.create(config("o_0"), false, WAIT).await.unwrap();
-    let trial = world.manager.scale(ScriptType::OSIS, 3, None, true, WAIT).await.unwrap();
+    let trial = world
+        .manager
+        .scale(ScaleRequest { trial: true, ..ScaleRequest::new(ScriptType::OSIS, 3) }, WAIT)
+        .await
+        .unwrap();
     assert_eq!(trial.added, [id("o_0"), id("o_1"), id("o_2")]);
     assert_eq!(world.manager.actors().await.unwrap().len(), 1, "a trial makes nothing");
-    let up = world.manager.scale(ScriptType::OSIS, 3, None, false, WAIT).await.unwrap();
+    let up = world.manager.scale(ScaleRequest::new(ScriptType::OSIS, 3), WAIT).await.unwrap();
     assert!(up.done);
     assert_eq!(world.manager.get_running_actor_count(&ScriptType::OSIS).await, 3);
     assert_eq!(up.actors[1].record.config.name, "o_1");

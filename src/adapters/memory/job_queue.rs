@@ -6,13 +6,13 @@ use async_trait::async_trait;
 
 use crate::adapters::memory::broker::{Holder, MemoryBroker};
 use crate::domain::id::{ActorId, JobId};
-use crate::domain::job::{Job, JobError, JobKind, JobView};
+use crate::domain::job::{Job, JobError, JobKind, JobState, JobView};
 use crate::domain::output::{Kept, OutputMark};
 use crate::domain::script_type::ScriptType;
 use crate::ports::clock::Clock;
 use crate::ports::job_queue::{
     Attached, Cancelled, Deleted, JobCursor, JobFilter, JobPage, JobQueue, Presence, QueueDepth, QueueError,
-    Reclaimed, Submission, SubmitRefused, Submitted,
+    QueueState, Reclaimed, Retried, Submission, SubmitRefused, Submitted,
 };
 use crate::ports::work_queue::Work;
 
@@ -28,7 +28,7 @@ impl MemoryJobQueue {
     }
 
     fn submit_one(&self, submission: Submission) -> Result<Result<Submitted, SubmitRefused>, QueueError> {
-        let limit = self.broker.config().queue_limit;
+        let usual = self.broker.config().queue_limit;
         let now = self.broker.clock().now();
         self.broker.with(|state| {
             let Submission { id, spec, request, wanted } = submission;
@@ -49,6 +49,7 @@ impl MemoryJobQueue {
                 return Err(SubmitRefused::JobExists { job_id: id });
             }
             let script_type = spec.script_type;
+            let limit = state.limit(script_type).unwrap_or(usual);
             let queued = state.queued(script_type) + state.delayed(script_type);
             if queued >= limit && spec.kind == JobKind::Script {
                 return Err(SubmitRefused::QueueFull { script_type, queued, limit });
@@ -164,6 +165,48 @@ impl JobQueue for MemoryJobQueue {
             running: state.running(script_type),
             delayed: state.delayed(script_type),
         })
+    }
+
+    async fn state(&self, script_type: ScriptType) -> Result<QueueState, QueueError> {
+        self.broker.quietly(|state| state.state_of(script_type))
+    }
+
+    async fn pause(&self, script_type: ScriptType, reason: &str) -> Result<bool, QueueError> {
+        self.broker.with(|state| state.set_paused(script_type, Some(reason)))
+    }
+
+    async fn resume(&self, script_type: ScriptType) -> Result<bool, QueueError> {
+        self.broker.with(|state| state.set_paused(script_type, None))
+    }
+
+    async fn count(&self, script_type: ScriptType, states: &[JobState]) -> Result<u64, QueueError> {
+        self.broker.quietly(|state| state.waiting_in(script_type, states).len() as u64)
+    }
+
+    async fn purge(
+        &self,
+        script_type: ScriptType,
+        states: &[JobState],
+        reason: &str,
+        most: u64,
+    ) -> Result<u64, QueueError> {
+        self.broker.with(|state| {
+            let ids = state.waiting_in(script_type, states);
+            let count = ids.len().min(usize::try_from(most).unwrap_or(usize::MAX));
+            ids.iter().take(count).for_each(|id| state.cancel(id, reason));
+            count as u64
+        })
+    }
+
+    async fn retry(&self, id: &JobId, reset_attempts: bool) -> Result<Retried, QueueError> {
+        self.broker.with(|state| match state.retry(id, reset_attempts) {
+            Retried::Queued(job) => Retried::Queued(Box::new(basic(&job))),
+            other @ (Retried::Unknown | Retried::NotPossible(_)) => other,
+        })
+    }
+
+    fn limit_depth(&self, script_type: ScriptType, limit: Option<u64>) {
+        let _away = self.broker.quietly(|state| state.set_limit(script_type, limit));
     }
 
     async fn presences(&self, script_type: ScriptType) -> Result<Vec<Presence>, QueueError> {

@@ -9,6 +9,7 @@ pub(super) const LIBRARY: &str = concat!(
     include_str!("functions/actor.lua"),
     include_str!("functions/supervisor.lua"),
     include_str!("functions/upkeep.lua"),
+    include_str!("functions/queue.lua"),
     include_str!("functions/shared.lua"),
     include_str!("functions/objects.lua"),
     include_str!("functions/events.lua"),

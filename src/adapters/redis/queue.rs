@@ -1,6 +1,7 @@
 //! The supervisor's side of the queue.
 
 mod awaiters;
+mod control;
 mod list;
 mod output;
 mod replies;
@@ -8,6 +9,7 @@ mod submit;
 
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -24,12 +26,12 @@ use super::connection::{Link, unexpected};
 use super::keys;
 use super::records::{BASIC, Fields, decode_job, encode_error, time_of};
 use crate::domain::id::{ActorId, JobId};
-use crate::domain::job::{Job, JobError, JobView};
+use crate::domain::job::{Job, JobError, JobState, JobView};
 use crate::domain::output::{Kept, OutputMark};
 use crate::domain::script_type::ScriptType;
 use crate::ports::job_queue::{
     Attached, Cancelled, Deleted, JobCursor, JobFilter, JobPage, JobQueue, Presence, QueueDepth, QueueError,
-    Reclaimed, Submission, SubmitRefused, Submitted,
+    QueueState, Reclaimed, Retried, Submission, SubmitRefused, Submitted,
 };
 
 /// Jobs that one call of an upkeep function may touch; a few milliseconds of Redis' time.
@@ -54,8 +56,17 @@ struct Shared {
     config: RedisConfig,
     link: Arc<Link>,
     awaiters: Awaiters,
+    /// Jobs of each type that may wait.
+    limits: [AtomicU64; 4],
     tasks: TaskTracker,
     closing: CancellationToken,
+}
+
+impl Shared {
+    /// Jobs of this type that may wait.
+    fn limit(&self, script_type: ScriptType) -> u64 {
+        self.limits[script_type.index()].load(Ordering::Relaxed)
+    }
 }
 
 impl RedisQueue {
@@ -65,10 +76,12 @@ impl RedisQueue {
     /// `Rejected` for a URL, a lease or an instance name that cannot be used.
     pub fn new(config: RedisConfig) -> Result<Self, QueueError> {
         config.check()?;
+        let limit = config.queue_limit;
         let shared = Arc::new(Shared {
             link: Arc::new(Link::new(&config.url)?),
             config,
             awaiters: Awaiters::default(),
+            limits: std::array::from_fn(|_type| AtomicU64::new(limit)),
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
         });
@@ -248,6 +261,41 @@ impl JobQueue for RedisQueue {
         let answer = self.ask(&fcall("hero_depth", script_type), "the depth of a queue").await?;
         let count = |index: usize| answer.get(index).and_then(|n| u64::try_from(*n).ok()).unwrap_or(0);
         Ok(QueueDepth { queued: count(0), running: count(1), delayed: count(2) })
+    }
+
+    async fn state(&self, script_type: ScriptType) -> Result<QueueState, QueueError> {
+        self.read_state(script_type).await
+    }
+
+    async fn pause(&self, script_type: ScriptType, reason: &str) -> Result<bool, QueueError> {
+        self.set_paused(script_type, Some(reason)).await
+    }
+
+    async fn resume(&self, script_type: ScriptType) -> Result<bool, QueueError> {
+        self.set_paused(script_type, None).await
+    }
+
+    async fn count(&self, script_type: ScriptType, states: &[JobState]) -> Result<u64, QueueError> {
+        self.go_through(script_type, states, None).await
+    }
+
+    async fn purge(
+        &self,
+        script_type: ScriptType,
+        states: &[JobState],
+        reason: &str,
+        most: u64,
+    ) -> Result<u64, QueueError> {
+        self.go_through(script_type, states, Some((reason, most))).await
+    }
+
+    async fn retry(&self, id: &JobId, reset_attempts: bool) -> Result<Retried, QueueError> {
+        self.try_again(id, reset_attempts).await
+    }
+
+    fn limit_depth(&self, script_type: ScriptType, limit: Option<u64>) {
+        let limit = limit.unwrap_or(self.shared.config.queue_limit);
+        self.shared.limits[script_type.index()].store(limit, Ordering::Relaxed);
     }
 
     async fn presences(&self, script_type: ScriptType) -> Result<Vec<Presence>, QueueError> {

@@ -5,7 +5,7 @@ mod take;
 
 use std::collections::HashMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -50,6 +50,8 @@ pub struct RedisWorkQueue {
     taking: AtomicBool,
     /// The front had more than was asked for, so it is emptied before the queue is looked at.
     front_first: AtomicBool,
+    /// The highest number of a pause that was heard; odd while the queue is paused.
+    pause: AtomicU64,
     last_job: Mutex<Option<Instant>>,
 }
 
@@ -110,6 +112,7 @@ impl RedisWorkQueue {
             draining: AtomicBool::new(false),
             taking: AtomicBool::new(false),
             front_first: AtomicBool::new(false),
+            pause: AtomicU64::new(0),
             last_job: Mutex::default(),
         })
     }
@@ -175,7 +178,11 @@ impl WorkQueue for RedisWorkQueue {
         let mut announce = self.fcall("hero_announce");
         announce.arg(&self.consumer).arg(self.pid).arg(u8::from(draining));
         announce.arg(idle.map(|idle| idle.to_string()).unwrap_or_default()).arg(env!("CARGO_PKG_VERSION"));
-        self.link.call(&announce).await.map(drop)
+        let answer = self.link.call(&announce).await?;
+        if let Value::Int(number) = answer {
+            self.hear_of_pause(u64::try_from(number).unwrap_or(0));
+        }
+        Ok(())
     }
 
     async fn take(&self, max: usize, wait: Duration) -> Result<Vec<Work>, QueueError> {
@@ -183,7 +190,7 @@ impl WorkQueue for RedisWorkQueue {
         let _taking = Taking::start(&self.taking);
         loop {
             let remaining = deadline.saturating_duration_since(Instant::now());
-            let front_first = max > 0 && self.front_first.load(Ordering::Relaxed);
+            let front_first = max > 0 && !self.is_paused() && self.front_first.load(Ordering::Relaxed);
             let block = if front_first { Duration::ZERO } else { remaining.min(READ_BLOCK) };
             let delivered = self.read_work(max, front_first, block).await?;
             if delivered.is_empty() {
@@ -194,6 +201,7 @@ impl WorkQueue for RedisWorkQueue {
                 }
                 continue;
             }
+            let delivered = self.honour_pause(delivered).await?;
             let interrupted = delivered.messages.iter().any(|message| message.is_wake());
             let work = self.deliver(max, delivered).await?;
             if !work.is_empty() || interrupted {

@@ -5,7 +5,9 @@ use std::time::Duration;
 use crate::domain::actor::{ActorConfig, ActorState, ActorStatus};
 use crate::domain::health::{HealthReport, Scope, monitor};
 use crate::domain::id::ActorId;
-use crate::domain::lifecycle::{ActorAnswer, ActorLifecycleManager, ActorSelector, StopOptions};
+use crate::domain::lifecycle::{
+    ActorAnswer, ActorLifecycleManager, ActorSelector, ScaleRequest, StopOptions,
+};
 use crate::domain::script_type::ScriptType;
 use crate::domain::violation::Violations;
 use crate::error::SupervisorError;
@@ -67,7 +69,7 @@ impl ActorLifecycleManager {
     /// # Errors
     /// Those of [`ActorLifecycleManager::scale`].
     pub async fn scale_actors(&self, script_type: &ScriptType, replicas: u32) -> Result<(), SupervisorError> {
-        self.scale(*script_type, replicas, None, false, UNTIL_DONE).await.map(|_scaled| ())
+        self.scale(ScaleRequest::new(*script_type, replicas), UNTIL_DONE).await.map(|_scaled| ())
     }
 
     /// How many actors of a type are RUNNING on this node; 0 also while the supervisor cannot know.

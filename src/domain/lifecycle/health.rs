@@ -94,8 +94,8 @@ impl ActorLifecycleManager {
     }
 
     /// Whether the queue of a script type hands out nothing, as far as we know.
-    pub(crate) fn is_paused(&self, _script_type: ScriptType) -> bool {
-        false
+    pub(crate) fn is_paused(&self, script_type: ScriptType) -> bool {
+        self.pulse().is_paused(script_type)
     }
 
     /// The same actor with what is known of its health now.
@@ -126,6 +126,14 @@ impl ActorLifecycleManager {
         }
         if let Err(error) = self.learn_rules().await {
             tracing::debug!(error = %chain(&error), "the rules of script types could not be read");
+        }
+        match parts.store.decisions().await {
+            Ok(decisions) => {
+                for (script_type, decision) in decisions {
+                    self.pulse().set_decision(script_type, decision);
+                }
+            }
+            Err(error) => tracing::debug!(error = %chain(&error), "decisions of scaling could not be read"),
         }
         self.ask_for_turn().await;
     }

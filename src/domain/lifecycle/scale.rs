@@ -5,14 +5,38 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::domain::actor::{ActorStatus, ManagedBy};
+use crate::domain::actor::{ActorStatus, Desired, ManagedBy};
+use crate::domain::event::Source;
 use crate::domain::id::ActorId;
 use crate::domain::lifecycle::admission::Verb;
 use crate::domain::lifecycle::{ActorLifecycleManager, Changed, StopOptions, finish};
-use crate::domain::scaling::{self, MAX_REPLICAS};
+use crate::domain::scaling::decide::Load;
+use crate::domain::scaling::{self, MAX_REPLICAS, ScalingMode};
 use crate::domain::script_type::ScriptType;
 use crate::domain::violation::Violations;
 use crate::error::SupervisorError;
+
+/// A number of actors to have on this node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScaleRequest {
+    /// Of this type.
+    pub script_type: ScriptType,
+    /// So many.
+    pub replicas: u32,
+    /// Time for the jobs of those that go; each actor's own by default.
+    pub drain_timeout: Option<Duration>,
+    /// Only say what would happen.
+    pub trial: bool,
+    /// Switch automatic scaling off, if it is on, instead of refusing.
+    pub take_over: bool,
+}
+
+impl ScaleRequest {
+    /// So many actors of this type, with all defaults.
+    pub fn new(script_type: ScriptType, replicas: u32) -> Self {
+        Self { script_type, replicas, drain_timeout: None, trial: false, take_over: false }
+    }
+}
 
 /// What scaling did, or would do.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,11 +52,41 @@ pub struct Scaled {
 }
 
 impl ActorLifecycleManager {
-    /// Makes or removes actors of a type until there are `replicas` on this node; `trial` only says what would happen.
+    /// Makes or removes actors of a type until there are so many on this node. The number is kept among the rules of
+    /// the type.
     ///
     /// # Errors
-    /// `Invalid`, `NoTemplate`, and those of `create` and `stop`.
-    pub async fn scale(
+    /// `AutoscalingActive` unless `take_over` is said, `Invalid`, `NoTemplate`, and those of `create` and `stop`.
+    pub async fn scale(&self, request: ScaleRequest, wait: Duration) -> Result<Scaled, SupervisorError> {
+        let ScaleRequest { script_type, replicas, drain_timeout, trial, take_over } = request;
+        let (rules, _template) = self.rules(script_type).await?;
+        if rules.scaling.mode == ScalingMode::Auto && !take_over {
+            return Err(SupervisorError::AutoscalingActive(script_type));
+        }
+        if trial {
+            return self.scale_to(script_type, replicas, drain_timeout, true, wait).await;
+        }
+        // Before any change: what cannot be done is not to be kept as a wish.
+        self.scale_to(script_type, replicas, drain_timeout, true, wait).await?;
+        self.note_replicas(&request).await?;
+        let state = self.supervisor().queue().state(script_type).await?;
+        let ours = self.own_actors().into_iter().filter(|actor| self.is_ours(actor, script_type));
+        let up = ours.filter(|actor| actor.record.desired == Desired::Up).count();
+        let load = Load {
+            current: u32::try_from(up).unwrap_or(u32::MAX),
+            queued: state.depth.queued,
+            running: state.depth.running,
+            oldest_age: state.oldest_age,
+            ..Load::default()
+        };
+        let scaled = self.scale_to(script_type, replicas, drain_timeout, false, wait).await?;
+        let reason = format!("somebody asked for {replicas}");
+        self.tell_decision(script_type, &load, replicas, reason, &scaled, Source::Caller).await;
+        Ok(scaled)
+    }
+
+    /// The same without a look at the rules.
+    pub(super) async fn scale_to(
         &self,
         script_type: ScriptType,
         replicas: u32,

@@ -43,6 +43,8 @@ pub(crate) struct Scale {
     pub(crate) drain_timeout: Option<Duration>,
     /// Whether only to say what would happen.
     pub(crate) validate_only: bool,
+    /// Whether to switch automatic scaling off.
+    pub(crate) take_over: bool,
     /// How long to wait, if the caller says.
     pub(crate) max_wait: Option<Duration>,
 }
@@ -173,9 +175,14 @@ pub(crate) fn scale_actors(request: &pb::ScaleActorsRequest) -> Result<Scale, Vi
     let drain_timeout = optional(v, "drain_timeout", request.drain_timeout, short_duration);
     let max_wait = optional(v, "max_wait", request.max_wait, duration);
     match (kind, replicas) {
-        (Some(script_type), Some(replicas)) if violations.is_empty() => {
-            Ok(Scale { script_type, replicas, drain_timeout, validate_only: request.validate_only, max_wait })
-        }
+        (Some(script_type), Some(replicas)) if violations.is_empty() => Ok(Scale {
+            script_type,
+            replicas,
+            drain_timeout,
+            validate_only: request.validate_only,
+            take_over: request.take_over,
+            max_wait,
+        }),
         (_, _) => Err(violations),
     }
 }

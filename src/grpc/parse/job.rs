@@ -18,7 +18,7 @@ use crate::grpc::proto as pb;
 use crate::ports::job_queue::{JobFilter, RequestKey};
 
 /// Longest reason of a cancel, in bytes.
-const MAX_REASON_BYTES: usize = 1024;
+pub(super) const MAX_REASON_BYTES: usize = 1024;
 
 /// A job to submit and to wait for.
 #[derive(Debug)]
@@ -72,6 +72,11 @@ pub(crate) fn cancel_job(request: pb::CancelJobRequest) -> Result<(JobId, String
         violations.add("reason", format!("has {length} bytes, more than {MAX_REASON_BYTES}"));
     }
     complete(id, violations).map(|id| (id, request.reason))
+}
+
+/// A job to try again, and whether its attempts count from 0.
+pub(crate) fn retry_job(request: &pb::RetryJobRequest) -> Result<(JobId, bool), Violations> {
+    job_id(&request.job_id).map(|id| (id, request.reset_attempts))
 }
 
 /// A job to read, and how much of it.
@@ -179,7 +184,7 @@ fn spec(job: pb::JobSpec, now: SystemTime, violations: &mut Violations) -> JobSp
     spec
 }
 
-fn retry_policy(policy: pb::RetryPolicy, violations: &mut Violations) -> RetryPolicy {
+pub(super) fn retry_policy(policy: pb::RetryPolicy, violations: &mut Violations) -> RetryPolicy {
     let v = violations;
     let mut retry = RetryPolicy::default();
     if let Some(attempts) = optional(v, "max_attempts", policy.max_attempts, count) {
@@ -214,7 +219,7 @@ fn cancels(raw: i32) -> Result<bool, String> {
 }
 
 /// A state to filter by.
-fn state(raw: i32) -> Result<JobState, String> {
+pub(super) fn state(raw: i32) -> Result<JobState, String> {
     use pb::job::State;
     match State::try_from(raw) {
         Ok(State::Scheduled) => Ok(JobState::Scheduled),

@@ -3,8 +3,6 @@
 use std::time::{Duration, SystemTime};
 
 use crate::domain::job::{MAX_ATTEMPTS, MAX_BATCH, MAX_PAIRS, MAX_RESULT_BYTES, MAX_SCRIPT_BYTES, MAX_SPAN};
-use crate::domain::script_type::ScriptType;
-use crate::error::SupervisorError;
 use crate::grpc::capabilities::built;
 use crate::grpc::deadline::MAX_WAIT;
 use crate::grpc::parse::MAX_PAGE;
@@ -41,16 +39,6 @@ impl SupervisorService {
     /// The time that jobs are measured by.
     pub(super) fn now(&self) -> SystemTime {
         self.supervisor.clock().now()
-    }
-
-    /// One script type.
-    pub(super) async fn script_type_status(
-        &self,
-        script_type: ScriptType,
-    ) -> Result<pb::ScriptTypeStatus, SupervisorError> {
-        let actors = self.lifecycle.actors().await?;
-        let depth = self.supervisor.depth(script_type).await?;
-        Ok(render::script_type_status(script_type, depth, actors.iter()))
     }
 }
 

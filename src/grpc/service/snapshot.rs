@@ -68,13 +68,11 @@ impl Snapshot {
                         && !self.is_about_jobs_only()
                         && self.filter.actor_ids.is_empty()
                     {
-                        let actors = self.lifecycle.actors().await?;
                         let mut wanted = ScriptType::ALL.to_vec();
                         wanted.retain(|script_type| self.wants_type(*script_type));
                         for script_type in wanted {
-                            let depth = self.supervisor.depth(script_type).await?;
-                            let status = render::script_type_status(script_type, depth, actors.iter());
-                            self.ready.push_back(Item::ScriptType(status));
+                            let status = self.lifecycle.script_type(script_type).await?;
+                            self.ready.push_back(Item::ScriptType(render::script_type_status(status)));
                         }
                     }
                     self.part = Part::Jobs(None);

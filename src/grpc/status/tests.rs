@@ -62,6 +62,14 @@ fn expected(error: &SupervisorError) -> Told {
         E::CursorExpired { .. } => (Code::OutOfRange, "CURSOR_EXPIRED", &["oldest_cursor"], ""),
         E::ConsumerTooSlow { .. } => (Code::Aborted, "CONSUMER_TOO_SLOW", &["last_cursor"], ""),
         E::TooManyWatches { .. } => (Code::ResourceExhausted, "TOO_MANY_WATCHES", &["limit"], "retry"),
+        E::AutoscalingActive(_) => {
+            (Code::FailedPrecondition, "AUTOSCALING_ACTIVE", &["script_type"], "precondition")
+        }
+        E::PurgeRefused { .. } => {
+            let keys = &["expected", "found", "script_type"];
+            (Code::FailedPrecondition, "INVALID_STATE", keys, "precondition")
+        }
+        E::RulesConflict(_) => (Code::Aborted, "CONFLICT", &["script_type"], ""),
         E::QueueUnavailable(_) => (Code::Unavailable, "REDIS_UNAVAILABLE", &[], "retry"),
         E::ProcessManagerUnavailable(_) => (Code::Unavailable, "ZINIT_UNAVAILABLE", &[], "retry"),
         E::TimedOut { .. } => (Code::DeadlineExceeded, "TIMED_OUT", &["after", "what"], ""),
@@ -80,6 +88,9 @@ fn every_error() -> Vec<SupervisorError> {
     let time = SystemTime::UNIX_EPOCH;
     vec![
         E::Invalid(Violations::one("job.script", "is empty")),
+        E::AutoscalingActive(ScriptType::SAL),
+        E::PurgeRefused { script_type: ScriptType::SAL, found: 3, expected: 2 },
+        E::RulesConflict(ScriptType::SAL),
         E::ActorNotFound(actor()),
         E::ActorExists { id: actor(), created_at: time },
         E::ActorOnOtherNode { id: actor(), node: NodeName::parse("there").unwrap() },

@@ -8,7 +8,9 @@ mod history;
 mod leases;
 mod lists;
 mod output;
+mod queues;
 mod redis_only;
+mod shared;
 mod submits;
 
 /// Runs the same functions on every adapter.
@@ -63,6 +65,14 @@ on_every_queue! {
     ends::only_an_ended_job_can_be_deleted,
     ends::an_ended_job_is_kept_for_its_time,
     ends::only_so_many_ended_jobs_are_kept,
+    queues::a_paused_queue_accepts_jobs_and_hands_out_none_until_it_goes_on,
+    queues::what_actors_have_goes_on_while_their_queue_is_paused,
+    queues::a_waiting_actor_heeds_a_pause_at_once,
+    queues::the_state_of_a_queue_says_what_waits_since_when_and_how_much_came_and_went,
+    queues::a_purge_cancels_what_waits_and_nothing_else,
+    queues::a_purge_stops_at_its_limit,
+    queues::what_failed_or_was_cancelled_can_be_tried_again,
+    queues::the_depth_of_a_queue_can_be_limited_while_it_works,
     lists::pages_show_every_job_once_newest_first,
     lists::every_filter_does_what_it_says,
     lists::pings_are_neither_listed_nor_counted,
@@ -77,5 +87,8 @@ on_every_queue! {
     actors::a_full_actor_takes_messages_only,
     actors::a_forgotten_actor_takes_its_own_jobs_with_it,
     actors::an_actor_record_is_changed_by_who_has_read_it_last,
+    shared::rules_are_kept_by_who_has_read_them_last,
+    shared::verdicts_and_decisions_read_as_they_were_written,
+    shared::one_at_a_time_has_the_turn_of_a_node,
     actors::a_template_is_set_once_or_replaced_on_request,
 }

@@ -1,6 +1,7 @@
 //! Every job and where it lies; each change is one synchronous step, as a Redis function is.
 
 mod actor_side;
+mod control;
 mod events;
 mod outputs;
 
@@ -21,7 +22,7 @@ use crate::domain::scaling::ScalingDecision;
 use crate::domain::script_type::ScriptType;
 use crate::domain::settings::ScriptTypeSettings;
 use crate::ports::clock::Clock;
-use crate::ports::job_queue::{Completion, Presence, Reclaimed};
+use crate::ports::job_queue::{Completion, Paused, Presence, Reclaimed};
 use crate::ports::work_queue::{Lease, Work};
 
 /// How long a request id is remembered.
@@ -79,6 +80,10 @@ struct Queue {
     delayed: BTreeMap<JobId, (Instant, Lane)>,
     hints: BTreeMap<Holder, VecDeque<Work>>,
     presences: BTreeMap<ActorId, Presence>,
+    paused: Option<Paused>,
+    limit: Option<u64>,
+    submitted: u64,
+    finished: u64,
 }
 
 #[derive(Debug)]
@@ -169,8 +174,18 @@ impl State {
         self.queues.get(&script_type).map_or(0, |queue| queue.delayed.len() as u64)
     }
 
+    /// Jobs that may wait, if somebody has said so.
+    pub(in crate::adapters::memory) fn limit(&self, script_type: ScriptType) -> Option<u64> {
+        self.queues.get(&script_type).and_then(|queue| queue.limit)
+    }
+
+    pub(in crate::adapters::memory) fn set_limit(&mut self, script_type: ScriptType, limit: Option<u64>) {
+        self.queue(script_type).limit = limit;
+    }
+
     pub(in crate::adapters::memory) fn accept(&mut self, job: Job) {
         let (id, script_type) = (job.id.clone(), job.spec.script_type);
+        self.queue(script_type).submitted += u64::from(job.spec.kind == JobKind::Script);
         let lane = match &job.spec.target_actor {
             Some(actor) => Lane::Inbox(actor.clone()),
             None => Lane::Queue,
@@ -395,6 +410,7 @@ impl State {
     fn end(&mut self, id: &JobId, finished: Finished) {
         let Some(job) = self.jobs.get(id).filter(|job| !job.state.is_terminal()).cloned() else { return };
         self.free_attempts.remove(id);
+        self.queue(job.spec.script_type).finished += u64::from(job.spec.kind == JobKind::Script);
         self.ended.push_back((id.clone(), Instant::now() + job.spec.result_ttl));
         let old = job.state;
         self.jobs.insert(id.clone(), job.finish(finished.clone()));

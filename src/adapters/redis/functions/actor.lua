@@ -1,5 +1,6 @@
 -- hero_announce q | actor consumer pid draining idle_ms version: makes the groups and says that the actor is there.
 --   idle_ms: time since it last took or finished a job; '' when it never did
+-- Answers with the number of the pause: odd while the queue is paused. The higher of two numbers holds.
 redis.register_function('hero_announce', function(keys, args)
   local k = queue(keys[1])
   for _, key in ipairs({ k.q, k.front, inbox(k, args[1]), control(k, args[1]) }) do
@@ -10,7 +11,7 @@ redis.register_function('hero_announce', function(keys, args)
     consumer = args[2], pid = tonumber(args[3]), draining = args[4] == '1', beat_ms = now,
     last_job_ms = idle and now - idle or nil, version = args[6],
   }))
-  return 1
+  return tonumber(redis.call('HGET', k.pause, 'n')) or 0
 end)
 
 -- hero_leave q | actor consumer: takes the announcement back, and the consumer where it holds nothing.

@@ -31,7 +31,7 @@ local function queue(q)
     base = base, q = q, front = base .. 'front', rec = 'hero:job:' .. string.sub(base, 6), events = base .. 'events',
     jobs = base .. 'jobs', done = base .. 'done', delayed = base .. 'delayed', waits = base .. 'waits',
     dlq = base .. 'dlq', actors = base .. 'actors', rep = base .. 'rep:', req = 'hero:req:' .. string.sub(base, 6),
-    log = base .. 'log:',
+    log = base .. 'log:', pause = base .. 'pause', counts = base .. 'counts',
   }
 end
 
@@ -126,7 +126,10 @@ end
 
 local function flush(k, b)
   for key, list in pairs(b.del) do redis.call('XDEL', key, unpack(list)) end
-  if #b.done > 0 then redis.call('ZADD', k.done, unpack(b.done)) end
+  if #b.done > 0 then
+    redis.call('ZADD', k.done, unpack(b.done))
+    redis.call('HINCRBY', k.counts, 'finished', #b.done / 2)
+  end
   for instance, list in pairs(b.replies) do
     redis.call('XADD', k.rep .. instance, 'NOMKSTREAM', 'MAXLEN', '~', REPLIES_KEPT, '*', unpack(list))
   end

@@ -134,7 +134,10 @@ redis.register_function('hero_submit', function(keys, args)
     end
     answers[#answers + 1] = answer
   end
-  if #listed > 0 then redis.call('ZADD', k.jobs, unpack(listed)) end
+  if #listed > 0 then
+    redis.call('ZADD', k.jobs, unpack(listed))
+    redis.call('HINCRBY', k.counts, 'submitted', #listed / 2)
+  end
   return answers
 end)
 

@@ -103,9 +103,7 @@ local function count_inbox(key, held)
   return waits, runs
 end
 
--- hero_depth q: {queued, running, delayed}
-redis.register_function('hero_depth', function(keys)
-  local k = queue(keys[1])
+local function depth_of(k)
   local queued, running = 0, 0
   for _, key in ipairs({ k.q, k.front }) do
     local held = tonumber(pending(key)[1]) or 0
@@ -117,7 +115,10 @@ redis.register_function('hero_depth', function(keys)
     queued, running = queued + waits, running + runs
   end
   return { queued, running, redis.call('ZCARD', k.delayed) }
-end)
+end
+
+-- hero_depth q: {queued, running, delayed}
+redis.register_function('hero_depth', function(keys) return depth_of(queue(keys[1])) end)
 
 -- hero_presences q: per actor its id, its announcement as JSON and the number of jobs that this process holds.
 redis.register_function('hero_presences', function(keys)

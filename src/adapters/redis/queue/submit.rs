@@ -116,7 +116,7 @@ impl Batchers {
         answers: Vec<Answer>,
         mut places: Places<'_>,
     ) -> Result<Vec<Result<Submitted, SubmitRefused>>, QueueError> {
-        let limit = self.shared.config.queue_limit;
+        let limit = self.shared.limit(script_type);
         let mut submitted = Vec::with_capacity(submissions.len());
         for (index, (submission, answer)) in submissions.into_iter().zip(answers).enumerate() {
             let Submission { id, mut spec, request, wanted } = submission;
@@ -253,7 +253,7 @@ async fn send(shared: &Shared, script_type: ScriptType, groups: Vec<Group>) {
 async fn ask(shared: &Shared, script_type: ScriptType, groups: &[Group]) -> Result<Vec<Answer>, QueueError> {
     let mut command = fcall("hero_submit", script_type);
     let config = &shared.config;
-    command.arg(script_type.as_str()).arg(config.queue_limit).arg(&config.instance).arg("1");
+    command.arg(script_type.as_str()).arg(shared.limit(script_type)).arg(&config.instance).arg("1");
     for submission in groups.iter().flat_map(|group| &group.submissions) {
         write(&mut command, submission);
     }

@@ -41,6 +41,12 @@ impl Message {
         self.word() == "wake"
     }
 
+    /// The number of a pause, if it tells of one.
+    pub(super) fn pause(&self) -> Option<u64> {
+        let fields = self.fields.as_ref().filter(|_fields| self.word() == "pause")?;
+        fields.number("n").ok()?
+    }
+
     /// What it asks of this process; None when it is for another one, out of date, or not understood.
     pub(super) fn work(&self, consumer: &str, now_ms: i64) -> Option<Work> {
         let fields = self.fields.as_ref()?;

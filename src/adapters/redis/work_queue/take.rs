@@ -59,7 +59,7 @@ impl RedisWorkQueue {
         }
         command.arg("STREAMS");
         let Streams { front, inbox, queue, control } = &self.streams;
-        if max == 0 {
+        if max == 0 || self.is_paused() {
             command.arg(control).arg(">");
         } else if front_first {
             command.arg(&[front, inbox, control]).arg(&[">"; 3]);
@@ -153,6 +153,33 @@ impl RedisWorkQueue {
         let outcome = Err(AttemptError { error, retryable: false, counts: true });
         let end = AttemptEnd { lease, started_at: SystemTime::UNIX_EPOCH, outcome, output: Vec::new() };
         self.finish(vec![end]).await.map(drop)
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.pause.load(Ordering::SeqCst) % 2 == 1
+    }
+
+    /// Two words of a pause may come in the wrong order, one by a message and one with an announcement.
+    pub(super) fn hear_of_pause(&self, number: u64) {
+        self.pause.fetch_max(number, Ordering::SeqCst);
+    }
+
+    /// Jobs that came with the word of a pause in one read go back where they were; only a ping is answered.
+    pub(super) async fn honour_pause(&self, mut delivered: Delivered) -> Result<Delivered, QueueError> {
+        for number in delivered.messages.iter().filter_map(Message::pause) {
+            self.hear_of_pause(number);
+        }
+        if self.is_paused() && !delivered.jobs.is_empty() {
+            let (pings, jobs): (Vec<_>, Vec<_>) =
+                delivered.jobs.into_iter().partition(|(_place, fields)| fields.get("kind") == Some("ping"));
+            let places: Vec<(Place, String)> = jobs
+                .iter()
+                .map(|(place, fields)| (*place, fields.get("id").unwrap_or_default().to_owned()))
+                .collect();
+            delivered.jobs = pings;
+            self.give_back(&places).await?;
+        }
+        Ok(delivered)
     }
 
     /// Drops messages that were read, and answers with those that are for this process.

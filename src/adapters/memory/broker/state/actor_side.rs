@@ -52,6 +52,7 @@ impl State {
             queue.hints.get_mut(holder).map(|hints| hints.drain(..).collect()).unwrap_or_default();
         let inbox = Lane::Inbox(holder.actor_id.clone());
         let for_me = |lane: &Lane| *lane == inbox || matches!(lane, Lane::Front | Lane::Queue);
+        let max = if queue.paused.is_some() { 0 } else { max };
         let open = queue.waiting.keys().filter(|(lane, _, _)| for_me(lane));
         let places: Vec<Place> = open.take(max).cloned().collect();
         for place in places {

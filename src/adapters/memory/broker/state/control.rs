@@ -1,0 +1,87 @@
+//! A queue as a whole: how it is, pause, purge; and one more try for a job.
+
+use super::{Lane, State};
+use crate::domain::id::JobId;
+use crate::domain::job::{JobKind, JobState};
+use crate::domain::script_type::ScriptType;
+use crate::ports::clock::Clock;
+use crate::ports::job_queue::{Paused, QueueDepth, QueueState, Retried};
+
+impl State {
+    pub(in crate::adapters::memory) fn state_of(&self, script_type: ScriptType) -> QueueState {
+        let now = self.clock.now();
+        let age = |job: &crate::domain::job::Job| now.duration_since(job.created_at).unwrap_or_default();
+        let of_type = |job: &&crate::domain::job::Job| {
+            job.spec.script_type == script_type && job.spec.kind == JobKind::Script
+        };
+        let waits = self.jobs.values().filter(of_type).filter(|job| job.state == JobState::Queued);
+        let queue = self.queues.get(&script_type);
+        QueueState {
+            depth: QueueDepth {
+                queued: self.queued(script_type),
+                running: self.running(script_type),
+                delayed: self.delayed(script_type),
+            },
+            oldest_age: waits.filter(|job| job.spec.target_actor.is_none()).map(age).max(),
+            paused: queue.and_then(|queue| queue.paused.clone()),
+            submitted: queue.map_or(0, |queue| queue.submitted),
+            finished: queue.map_or(0, |queue| queue.finished),
+        }
+    }
+
+    /// True when that changed anything.
+    pub(in crate::adapters::memory) fn set_paused(
+        &mut self,
+        script_type: ScriptType,
+        reason: Option<&str>,
+    ) -> bool {
+        let since = self.clock.now();
+        let queue = self.queue(script_type);
+        let changed = queue.paused.is_some() != reason.is_some();
+        if changed {
+            queue.paused = reason.map(|reason| Paused { since, reason: reason.to_owned() });
+        }
+        changed
+    }
+
+    /// Jobs in these states that nobody has in hand.
+    pub(in crate::adapters::memory) fn waiting_in(
+        &self,
+        script_type: ScriptType,
+        states: &[JobState],
+    ) -> Vec<JobId> {
+        let wanted = |job: &&crate::domain::job::Job| {
+            job.spec.script_type == script_type && states.contains(&job.state)
+        };
+        let mut jobs: Vec<_> = self.jobs().filter(wanted).collect();
+        jobs.sort_by_key(|job| (job.created_at, job.id.clone()));
+        jobs.into_iter().map(|job| job.id.clone()).collect()
+    }
+
+    pub(in crate::adapters::memory) fn retry(&mut self, id: &JobId, reset_attempts: bool) -> Retried {
+        let Some(job) = self.jobs.get_mut(id) else { return Retried::Unknown };
+        if job.spec.kind == JobKind::Ping || !matches!(job.state, JobState::Failed | JobState::Cancelled) {
+            return Retried::NotPossible(job.state);
+        }
+        job.result = None;
+        job.error = None;
+        job.cancel_reason = None;
+        job.finished_at = None;
+        job.started_at = None;
+        if reset_attempts {
+            job.attempt = 0;
+        } else {
+            job.spec.retry.max_attempts = job.spec.retry.max_attempts.max(job.attempt + 1);
+        }
+        let lane = match &job.spec.target_actor {
+            Some(actor) => Lane::Inbox(actor.clone()),
+            None => Lane::Queue,
+        };
+        self.ended.retain(|(ended, _expires)| ended != id);
+        self.enqueue(id, lane, None);
+        match self.jobs.get(id) {
+            Some(job) => Retried::Queued(Box::new(job.clone())),
+            None => Retried::Unknown,
+        }
+    }
+}

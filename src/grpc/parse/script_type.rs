@@ -1,0 +1,171 @@
+//! Requests about script types: their rules and their queues.
+
+use crate::domain::actor::ActorConfig;
+use crate::domain::health::HealthPolicy;
+use crate::domain::job::{JobSpec, JobState};
+use crate::domain::lifecycle::PurgeRequest;
+use crate::domain::scaling::{ScalingMode, ScalingPolicy};
+use crate::domain::script_type::ScriptType;
+use crate::domain::settings::{JobSettings, LeftOpen, ScriptTypeSettings};
+use crate::domain::violation::Violations;
+use crate::grpc::parse::actor::actor_config;
+use crate::grpc::parse::health::health_settings;
+use crate::grpc::parse::job::{MAX_REASON_BYTES, retry_policy, state};
+use crate::grpc::parse::value::{count, duration, each, optional, script_type, unknown};
+use crate::grpc::proto as pb;
+
+/// A queue to pause or to let go on, and why.
+pub(crate) fn pause(raw: i32, reason: String) -> Result<(ScriptType, String), Violations> {
+    let mut violations = Violations::new();
+    let kind = violations.keep("script_type", script_type(raw));
+    check_reason(&reason, &mut violations);
+    match kind {
+        Some(kind) if violations.is_empty() => Ok((kind, reason)),
+        Some(_) | None => Err(violations),
+    }
+}
+
+/// Jobs to cancel.
+pub(crate) fn purge(request: pb::PurgeQueueRequest) -> Result<PurgeRequest, Violations> {
+    let mut violations = Violations::new();
+    let v = &mut violations;
+    let kind = v.keep("script_type", script_type(request.script_type));
+    let mut states = each(v, "states", request.states, waiting_state);
+    if states.is_empty() {
+        states.push(JobState::Queued);
+    }
+    let expected = optional(v, "expected_count", request.expected_count, count).map(u64::from);
+    check_reason(&request.reason, v);
+    match kind {
+        Some(script_type) if violations.is_empty() => Ok(PurgeRequest {
+            script_type,
+            states,
+            expected,
+            trial: request.validate_only,
+            reason: request.reason,
+        }),
+        Some(_) | None => Err(violations),
+    }
+}
+
+fn waiting_state(raw: i32) -> Result<JobState, String> {
+    match state(raw)? {
+        waiting @ (JobState::Scheduled | JobState::Queued | JobState::RetryWait) => Ok(waiting),
+        other @ (JobState::Running | JobState::Succeeded | JobState::Failed | JobState::Cancelled) => {
+            Err(format!("is {other}: use STATE_QUEUED, STATE_SCHEDULED or STATE_RETRY_WAIT"))
+        }
+    }
+}
+
+fn check_reason(reason: &str, violations: &mut Violations) {
+    if reason.len() > MAX_REASON_BYTES {
+        violations.add("reason", format!("has {} bytes, more than {MAX_REASON_BYTES}", reason.len()));
+    }
+}
+
+/// Whole rules, with their template if there is one; what is wrong is told all at once.
+pub(crate) fn settings(
+    script_type: ScriptType,
+    generation: u64,
+    template_name: &str,
+    settings: pb::ScriptTypeSettings,
+) -> Result<(ScriptTypeSettings, Option<ActorConfig>), Violations> {
+    let mut violations = Violations::new();
+    let mut part = Violations::new();
+    let scaling = scaling_policy(&settings.scaling_policy.unwrap_or_default(), &mut part);
+    part.append(scaling.validate().err().unwrap_or_default());
+    violations.nest("scaling_policy", part);
+
+    let mut part = Violations::new();
+    let health = health_settings(&settings.health_policy.unwrap_or_default(), &mut part);
+    part.append(health.validate().err().unwrap_or_default());
+    violations.nest("health_policy", part);
+
+    let mut part = Violations::new();
+    let job_defaults = job_settings(script_type, settings.job_defaults.unwrap_or_default(), &mut part);
+    violations.nest("job_defaults", part);
+
+    let template = settings.actor_template.map(|template| {
+        let mut part = Violations::new();
+        if template.script_type != i32::from(crate::grpc::render::script_type(script_type)) {
+            part.add("script_type", format!("is not {script_type}, of which this is to be the template"));
+        }
+        let template = actor_config(template_name, template, &mut part);
+        violations.nest("actor_template", part);
+        template
+    });
+    let max_queue_depth = optional(&mut violations, "max_queue_depth", settings.max_queue_depth, count);
+    violations.into_result().map_err(|part| {
+        let mut nested = Violations::new();
+        nested.nest("settings", part);
+        nested
+    })?;
+    let health = health.over(HealthPolicy::default());
+    Ok((
+        ScriptTypeSettings { script_type, scaling, health, job_defaults, max_queue_depth, generation },
+        template,
+    ))
+}
+
+fn scaling_policy(policy: &pb::ScalingPolicy, violations: &mut Violations) -> ScalingPolicy {
+    let v = violations;
+    let usual = ScalingPolicy::default();
+    let mode = v.keep("mode", mode(policy.mode)).unwrap_or_default();
+    let max_replicas = optional(v, "max_replicas", policy.max_replicas, count);
+    if mode == ScalingMode::Auto && policy.max_replicas.is_none() {
+        v.add("max_replicas", "is not set: say how many actors there may be");
+    }
+    let min_replicas = optional(v, "min_replicas", policy.min_replicas, count).unwrap_or(0);
+    ScalingPolicy {
+        mode,
+        replicas: optional(v, "replicas", policy.replicas, count),
+        min_replicas,
+        max_replicas: max_replicas.unwrap_or_else(|| usual.max_replicas.max(min_replicas)),
+        target_jobs_per_actor: optional(v, "target_jobs_per_actor", policy.target_jobs_per_actor, count)
+            .unwrap_or(usual.target_jobs_per_actor),
+        max_queue_age: optional(v, "max_queue_age", policy.max_queue_age, duration),
+        scale_out_delay: optional(v, "scale_out_delay", policy.scale_out_delay, duration)
+            .unwrap_or(usual.scale_out_delay),
+        scale_in_delay: optional(v, "scale_in_delay", policy.scale_in_delay, duration)
+            .unwrap_or(usual.scale_in_delay),
+        scale_to_zero_delay: optional(v, "scale_to_zero_delay", policy.scale_to_zero_delay, duration)
+            .unwrap_or(usual.scale_to_zero_delay),
+        max_step_out: optional(v, "max_step_out", policy.max_step_out, count).unwrap_or(0),
+        max_step_in: optional(v, "max_step_in", policy.max_step_in, count).unwrap_or(0),
+        drain_timeout: optional(v, "drain_timeout", policy.drain_timeout, duration),
+    }
+}
+
+fn mode(raw: i32) -> Result<ScalingMode, String> {
+    use pb::scaling_policy::Mode;
+    match Mode::try_from(raw) {
+        Ok(Mode::Unspecified | Mode::Fixed) => Ok(ScalingMode::Fixed),
+        Ok(Mode::Auto) => Ok(ScalingMode::Auto),
+        Err(_) => Err(unknown(raw, "MODE_FIXED or MODE_AUTO")),
+    }
+}
+
+/// What a job gets; checked as a job would be that gets it.
+fn job_settings(
+    script_type: ScriptType,
+    defaults: pb::JobDefaults,
+    violations: &mut Violations,
+) -> JobSettings {
+    let v = violations;
+    let parsed = JobSettings {
+        run_timeout: optional(v, "run_timeout", defaults.run_timeout, duration),
+        queue_timeout: optional(v, "queue_timeout", defaults.queue_timeout, duration),
+        result_ttl: optional(v, "result_ttl", defaults.result_ttl, duration),
+        retry: defaults.retry_policy.map(|policy| {
+            let mut part = Violations::new();
+            let retry = retry_policy(policy, &mut part);
+            v.nest("retry_policy", part);
+            retry
+        }),
+    };
+    let open = LeftOpen { run_timeout: true, queue_timeout: true, result_ttl: true, retry: true };
+    let mut job = JobSpec::new(script_type, "checked");
+    parsed.fill(&mut job, open);
+    v.append(job.validate().err().unwrap_or_default());
+    parsed
+}

@@ -1,0 +1,129 @@
+//! Rules, verdicts, decisions and turns.
+
+use std::time::{Duration, SystemTime};
+
+use hero_supervisor::ScriptType;
+use hero_supervisor::domain::backoff::Backoff;
+use hero_supervisor::domain::health::{
+    ActorHealth, Health, HealthAction, HealthPolicy, HealthRecord, Ping, PingOutcome, UnhealthyAction,
+};
+use hero_supervisor::domain::id::NodeName;
+use hero_supervisor::domain::job::RetryPolicy;
+use hero_supervisor::domain::scaling::{ScalingDecision, ScalingMode, ScalingPolicy};
+use hero_supervisor::domain::settings::{JobSettings, ScriptTypeSettings};
+
+use super::bench::{Kind, OSIS, actor_id};
+
+fn at(millis: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(millis)
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+pub(super) async fn rules_are_kept_by_who_has_read_them_last(kind: Kind) {
+    let bench = kind.bench().await;
+    let store = bench.store();
+    assert_eq!(store.settings().await.unwrap(), []);
+    let backoff = Backoff { initial: seconds(3), max: seconds(4) };
+    let rules = ScriptTypeSettings {
+        scaling: ScalingPolicy {
+            mode: ScalingMode::Auto,
+            replicas: Some(0),
+            min_replicas: 1,
+            max_replicas: 2,
+            target_jobs_per_actor: 3,
+            max_queue_age: Some(seconds(4)),
+            scale_out_delay: seconds(5),
+            scale_in_delay: seconds(6),
+            scale_to_zero_delay: seconds(7),
+            max_step_out: 8,
+            max_step_in: 9,
+            drain_timeout: Some(seconds(10)),
+        },
+        health: HealthPolicy {
+            idle_after: seconds(1),
+            ping_timeout: seconds(2),
+            retry_after: seconds(3),
+            failure_threshold: 4,
+            action: UnhealthyAction::ReportOnly,
+        },
+        job_defaults: JobSettings {
+            run_timeout: Some(seconds(1)),
+            queue_timeout: Some(seconds(2)),
+            result_ttl: Some(seconds(3)),
+            retry: Some(RetryPolicy { max_attempts: 5, backoff }),
+        },
+        max_queue_depth: Some(0),
+        ..ScriptTypeSettings::new(OSIS)
+    };
+    assert!(store.put_settings(&rules).await.unwrap());
+    assert!(!store.put_settings(&rules).await.unwrap(), "somebody has written them since");
+    let kept = store.settings().await.unwrap();
+    assert_eq!(kept, [ScriptTypeSettings { generation: 1, ..rules }]);
+    assert!(
+        store.put_settings(&ScriptTypeSettings { max_queue_depth: None, ..kept[0].clone() }).await.unwrap()
+    );
+    assert!(store.put_settings(&ScriptTypeSettings::new(ScriptType::SAL)).await.unwrap());
+    let mut both = store.settings().await.unwrap();
+    both.sort_by_key(|rules| rules.script_type);
+    assert_eq!((both.len(), both[0].generation, both[0].max_queue_depth), (2, 2, None));
+}
+
+pub(super) async fn verdicts_and_decisions_read_as_they_were_written(kind: Kind) {
+    let bench = kind.bench().await;
+    let store = bench.store();
+    let record = HealthRecord {
+        actor_id: actor_id("osis_actor_0"),
+        pid: Some(41),
+        updated_at: at(12_345),
+        health: ActorHealth {
+            health: Health::Degraded,
+            last_ping: Some(Ping {
+                at: at(12_000),
+                outcome: PingOutcome::TimedOut,
+                round_trip: Some(Duration::from_micros(777)),
+                message: "silence".to_owned(),
+            }),
+            consecutive_failures: 2,
+            action: HealthAction::Pinged,
+            reason: "silence".to_owned(),
+        },
+    };
+    store.put_health(&record).await.unwrap();
+    assert_eq!(store.healths().await.unwrap(), [record]);
+    store.remove(&actor_id("osis_actor_0")).await.unwrap();
+    assert_eq!(store.healths().await.unwrap(), [], "it goes with the actor");
+
+    let decision = ScalingDecision {
+        at: at(1),
+        current: 1,
+        desired: 3,
+        queued: 9,
+        running: 1,
+        oldest_age: Some(seconds(4)),
+        reason: "work".to_owned(),
+        added: vec![actor_id("a"), actor_id("b")],
+        removed: Vec::new(),
+    };
+    store.put_decision(ScriptType::V, &decision).await.unwrap();
+    assert_eq!(store.decisions().await.unwrap(), [(ScriptType::V, decision)]);
+}
+
+pub(super) async fn one_at_a_time_has_the_turn_of_a_node(kind: Kind) {
+    let bench = kind.bench().await;
+    let (store, other) = (bench.store(), bench.store());
+    let (here, there) = (NodeName::parse("here").unwrap(), NodeName::parse("there").unwrap());
+    let term = Duration::from_millis(300);
+    assert!(store.lead(&here, "a", term).await.unwrap());
+    assert!(store.lead(&here, "a", term).await.unwrap(), "it can be kept");
+    assert!(!other.lead(&here, "b", term).await.unwrap());
+    assert!(other.lead(&there, "b", term).await.unwrap(), "another node is another turn");
+    other.step_down(&here, "b").await.unwrap();
+    assert!(!other.lead(&here, "b", term).await.unwrap(), "only who has it can give it back");
+    store.step_down(&here, "a").await.unwrap();
+    assert!(other.lead(&here, "b", term).await.unwrap());
+    tokio::time::sleep(term * 2).await;
+    assert!(store.lead(&here, "a", term).await.unwrap(), "it ends by itself");
+}
