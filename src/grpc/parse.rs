@@ -9,6 +9,7 @@ mod health;
 mod job;
 mod update;
 mod value;
+mod watch_job;
 
 pub(crate) use actor::{
     create_actor, list_actors, restart_actors, scale_actors, selector, stop_options, wait_for_actor,
@@ -18,6 +19,7 @@ pub(crate) use health::check_health;
 pub(crate) use job::{Run, await_job, cancel_job, get_job, job_id, list_jobs, run_job, submit_job};
 pub(crate) use update::update_actor;
 pub(crate) use value::{MAX_PAGE, script_type};
+pub(crate) use watch_job::watch_job;
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 pub(crate) use actor::{actor, changed, config as actor_config, results};
 pub(crate) use event::{SNAPSHOT_MARK, bookmark, event, health_event};
 pub(crate) use health::health_report;
-pub(crate) use job::job;
+pub(crate) use job::{job, job_state_change, lines, progress};
 
 use crate::domain::job::JobView;
 use crate::domain::script_type::ScriptType;
