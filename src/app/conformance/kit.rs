@@ -241,7 +241,9 @@ impl Subject {
 
 impl Drop for Subject {
     fn drop(&mut self) {
-        drop(killpg(Pid::from_raw(self.pid), Signal::SIGKILL));
+        if let Err(error) = killpg(Pid::from_raw(self.pid), Signal::SIGKILL) {
+            tracing::debug!(%error, pid = self.pid, "the actor was gone already");
+        }
     }
 }
 
