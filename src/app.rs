@@ -6,6 +6,7 @@
 
 pub mod actor;
 pub mod builder;
+pub mod conformance;
 pub mod dev;
 pub mod doctor;
 mod failure;

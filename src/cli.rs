@@ -23,7 +23,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub use actor::ActorCommand;
+pub use actor::{ActorCommand, ConformanceArgs};
 pub use client::ClientArgs;
 pub use completions::CompletionsArgs;
 pub use config::ConfigCommand;

@@ -9,6 +9,7 @@ pub mod event;
 pub mod health;
 pub mod id;
 pub mod job;
+pub mod job_watch;
 pub mod lifecycle;
 pub mod output;
 pub mod scaling;

@@ -17,8 +17,8 @@ use crate::error::chain;
 use crate::shutdown::{Shutdown, Signals};
 use crate::telemetry;
 
-use folders::Folders;
-use private_redis::PrivateRedis;
+pub(super) use folders::Folders;
+pub(super) use private_redis::PrivateRedis;
 
 /// The banner says what there is to say; only what goes wrong is logged, and that Ctrl-C was heard.
 const DEFAULT_LOG_FILTER: &str = "warn,hero_supervisor::shutdown=info";

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use hero_supervisor::app;
-use hero_supervisor::cli::{self, Cli, Command, Failure};
+use hero_supervisor::cli::{self, ActorCommand, Cli, Client, Command, Failure};
 
 fn main() -> ExitCode {
     let ended = match Cli::parse().command {
@@ -12,6 +12,9 @@ fn main() -> ExitCode {
         Command::Dev(args) => app::dev::dev(args),
         Command::Doctor(args) => app::doctor::doctor(args),
         Command::ExecShim(args) => app::exec_shim(args),
+        Command::Actor(Client { verb: ActorCommand::Conformance(args), client }) => {
+            app::conformance::conformance(&args, client.output)
+        }
         Command::Actor(args) => cli::talk(cli::actor(args)),
         Command::Job(args) => cli::talk(cli::job(args)),
         Command::Wait(args) => cli::talk(cli::wait(args)),

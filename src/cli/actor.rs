@@ -1,6 +1,7 @@
 //! `actor`: look at actors and change what is wanted of them.
 
 mod confine;
+mod conformance;
 mod create;
 mod logs;
 mod render;
@@ -14,6 +15,8 @@ use super::values::{self, span, to_proto};
 use super::{Client, Exit, Failure, Output, client, table};
 use crate::grpc::proto::supervisor_client::SupervisorClient;
 use crate::grpc::proto::{self, ActorSelector, WaitOutcome};
+
+pub use conformance::ConformanceArgs;
 
 use render::{ids, result_ids, result_rows, rows, show};
 
@@ -39,6 +42,8 @@ pub enum ActorCommand {
         /// Its name
         actor: String,
     },
+    /// Try out an actor of any language against a private Redis, and tell what it keeps of the actor protocol
+    Conformance(Box<ConformanceArgs>),
     /// Make an actor and start it
     Create(Box<create::CreateArgs>),
     /// Show what an actor wrote, and follow it
@@ -163,6 +168,9 @@ pub(super) async fn run(args: Client<ActorCommand>) -> Result<Exit, Failure> {
     let out = args.client.printer();
     let mut server = args.client.connect().await?;
     match args.verb {
+        ActorCommand::Conformance(_) => {
+            Err(Failure::usage("`actor conformance` talks to no server: it is run by the program itself"))
+        }
         ActorCommand::Ls { types, labels } => list(&mut server, out, types, labels).await,
         ActorCommand::Get { actor } => {
             let request = proto::GetActorRequest { actor_id: actor };

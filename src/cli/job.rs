@@ -1,5 +1,6 @@
 //! `job`: run, submit, await, look at and cancel jobs.
 
+mod follow;
 mod run;
 mod spec;
 
@@ -60,6 +61,19 @@ pub enum JobCommand {
         #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
         limit: usize,
     },
+    /// Show what a job has written
+    Logs {
+        /// Its id
+        job: String,
+        /// Go on until the job ends, and exit as it did
+        #[arg(short, long)]
+        follow: bool,
+    },
+    /// Follow a job to its end: states, progress and lines
+    Watch {
+        /// Its id
+        job: String,
+    },
     /// End jobs
     Cancel {
         /// Their ids
@@ -78,8 +92,12 @@ pub(super) async fn run(args: Client<JobCommand>) -> Result<Exit, Failure> {
     match args.verb {
         JobCommand::Run(run) => {
             // The script is read first: a missing file is no matter for the server.
+            let follow = run.follow;
             let (wait, request) = run.into_request()?;
             let mut server = args.client.connect().await?;
+            if follow {
+                return follow::run(&mut server, out, request, wait).await;
+            }
             run::run(&mut server, out, request, wait).await
         }
         JobCommand::Submit(spec) => {
@@ -111,6 +129,14 @@ pub(super) async fn run(args: Client<JobCommand>) -> Result<Exit, Failure> {
             };
             let mut server = args.client.connect().await?;
             list(&mut server, out, request, limit).await
+        }
+        JobCommand::Logs { job, follow } => {
+            let mut server = args.client.connect().await?;
+            follow::logs(&mut server, out, job, follow::Show::Output, follow).await
+        }
+        JobCommand::Watch { job } => {
+            let mut server = args.client.connect().await?;
+            follow::logs(&mut server, out, job, follow::Show::Everything, true).await
         }
         JobCommand::Cancel { jobs, reason } => {
             let mut server = args.client.connect().await?;

@@ -97,6 +97,16 @@ pub struct Gaps {
 }
 
 impl Gaps {
+    /// Behind this utterance.
+    pub fn behind(attempt: u32, number: u64) -> Self {
+        Self { attempt, number }
+    }
+
+    /// Attempt and number of the last one.
+    pub fn last(self) -> (u32, u64) {
+        (self.attempt, self.number)
+    }
+
     /// Notes the next one; answers with how many were left out right before it.
     pub fn before(&mut self, kept: &Kept) -> u64 {
         let number = kept.utterance.number;

@@ -274,6 +274,11 @@ impl Supervisor {
         self.wait_until(Box::new(Begun { attached, deduplicated: false }), deadline).await
     }
 
+    /// A job and, while it has not ended, a way to wait for its end.
+    pub(crate) async fn attach(&self, id: &JobId) -> Result<Attached, SupervisorError> {
+        self.queue.attach(id).await?.ok_or_else(|| self.unknown(id))
+    }
+
     /// Reads a job.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ mod logs;
 mod script_type;
 mod update;
 mod value;
+mod watch_job;
 
 pub(crate) use actor::{
     create_actor, list_actors, restart_actors, scale_actors, selector, stop_options, wait_for_actor,
@@ -24,6 +25,7 @@ pub(crate) use logs::{actor_logs, cursor};
 pub(crate) use script_type::{pause, purge, settings};
 pub(crate) use update::update_actor;
 pub(crate) use value::{MAX_PAGE, script_type};
+pub(crate) use watch_job::watch_job;
 
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 pub(crate) use actor::{actor, changed, config as actor_config, results};
 pub(crate) use event::{SNAPSHOT_MARK, bookmark, event, health_event};
 pub(crate) use health::health_report;
-pub(crate) use job::job;
+pub(crate) use job::{job, job_state_change, lines, progress};
 pub(crate) use logs::log_part;
 pub(crate) use script_type::{script_type_status, settings};
 

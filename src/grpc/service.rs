@@ -8,6 +8,7 @@ mod run;
 mod snapshot;
 mod types;
 mod watch_health;
+mod watch_job;
 
 use futures::stream::BoxStream;
 use tonic::{Request, Response, Status};
@@ -362,8 +363,8 @@ impl supervisor_server::Supervisor for SupervisorService {
 
     type WatchJobStream = Stream<pb::WatchJobResponse>;
 
-    async fn watch_job(&self, _: Request<pb::WatchJobRequest>) -> Answer<Self::WatchJobStream> {
-        not_built("WatchJob")
+    async fn watch_job(&self, request: Request<pb::WatchJobRequest>) -> Answer<Self::WatchJobStream> {
+        Ok(Response::new(self.follow_job(request.into_inner()).await?))
     }
 
     // Events

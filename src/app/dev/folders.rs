@@ -12,21 +12,21 @@ use crate::config::{LONGEST_SOCKET_PATH, state_dir};
 
 /// The folders of one `dev`.
 #[derive(Debug, Clone)]
-pub(super) struct Folders {
+pub(in crate::app) struct Folders {
     /// Data of Redis and logs; stays.
-    pub(super) data: PathBuf,
+    pub(in crate::app) data: PathBuf,
     /// Sockets. The same for the same data folder, because actors remember the address of Redis.
-    pub(super) run: PathBuf,
+    pub(in crate::app) run: PathBuf,
 }
 
 /// Keeps others out of the folder.
-pub(super) struct Held {
+pub(in crate::app) struct Held {
     _lock: Flock<File>,
 }
 
 impl Folders {
     /// The folders for this data folder, or for the usual one.
-    pub(super) fn of(data_dir: Option<&Path>) -> Self {
+    pub(in crate::app) fn of(data_dir: Option<&Path>) -> Self {
         let data = data_dir.map_or_else(|| state_dir().join("dev"), Path::to_owned);
         let data = std::path::absolute(&data).unwrap_or(data);
         let beside = data.join("run");
@@ -41,28 +41,28 @@ impl Folders {
     }
 
     /// The socket of the private Redis.
-    pub(super) fn redis_socket(&self) -> PathBuf {
+    pub(in crate::app) fn redis_socket(&self) -> PathBuf {
         socket(&self.run)
     }
 
     /// The same as a URL.
-    pub(super) fn redis_url(&self) -> String {
+    pub(in crate::app) fn redis_url(&self) -> String {
         format!("unix://{}", self.redis_socket().display())
     }
 
     /// What Redis keeps.
-    pub(super) fn redis_data(&self) -> PathBuf {
+    pub(in crate::app) fn redis_data(&self) -> PathBuf {
         self.data.join("redis")
     }
 
     /// What Redis says.
-    pub(super) fn redis_log(&self) -> PathBuf {
+    pub(in crate::app) fn redis_log(&self) -> PathBuf {
         self.data.join("redis.log")
     }
 
     /// Makes the folders, for their owner alone, and keeps them from a second `dev`: two Redis on one data file would
     /// ruin it.
-    pub(super) fn make(&self) -> Result<Held, DevError> {
+    pub(in crate::app) fn make(&self) -> Result<Held, DevError> {
         for path in [self.data.clone(), self.run.clone(), self.redis_data()] {
             let failed = |what: String| DevError::Folder { path: path.clone(), what };
             fs::DirBuilder::new()

@@ -27,13 +27,13 @@ const LOOK: Duration = Duration::from_millis(5);
 const TAIL_LINES: usize = 5;
 
 /// A running Redis. Dropped, it is killed.
-pub(super) struct PrivateRedis {
+pub(in crate::app) struct PrivateRedis {
     child: Child,
 }
 
 impl PrivateRedis {
     /// Starts it and waits until its socket answers.
-    pub(super) async fn start(folders: &Folders) -> Result<Self, DevError> {
+    pub(in crate::app) async fn start(folders: &Folders) -> Result<Self, DevError> {
         let mut child = command(folders).spawn().map_err(|error| {
             let missing = error.kind() == std::io::ErrorKind::NotFound;
             if missing { DevError::NoRedis } else { DevError::RedisFailed(error.to_string()) }
@@ -59,7 +59,7 @@ impl PrivateRedis {
     }
 
     /// Ends it: by SIGTERM, and by SIGKILL if that takes too long or `hard` is cancelled.
-    pub(super) async fn stop(mut self, hard: &CancellationToken) {
+    pub(in crate::app) async fn stop(mut self, hard: &CancellationToken) {
         let pid = self.child.id().and_then(|pid| i32::try_from(pid).ok());
         if let Some(pid) = pid
             && let Err(error) = kill(Pid::from_raw(pid), Signal::SIGTERM)

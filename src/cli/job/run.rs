@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 use tonic::{Code, Status};
 
 use super::spec::SpecArgs;
@@ -36,6 +36,9 @@ pub struct RunArgs {
     /// Cancel the job when the wait ends before it, by --timeout or Ctrl-C
     #[arg(long)]
     cancel: bool,
+    /// Show what the script writes while it runs
+    #[arg(short, long)]
+    pub(super) follow: bool,
 }
 
 /// How long to wait, and what to do after that.
@@ -52,7 +55,7 @@ impl RunArgs {
 }
 
 impl Wait {
-    fn new(timeout: Option<Duration>, cancel: bool) -> Self {
+    pub(super) fn new(timeout: Option<Duration>, cancel: bool) -> Self {
         // A timeout beyond the end of time is none.
         Self { deadline: timeout.and_then(|timeout| Instant::now().checked_add(timeout)), cancel }
     }
@@ -65,13 +68,26 @@ impl Wait {
         }
     }
 
+    /// What comes of it in time.
+    pub(super) async fn limit<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        match self.deadline {
+            Some(deadline) => timeout_at(deadline, work).await.ok(),
+            None => Some(work.await),
+        }
+    }
+
+    /// Whether the job is to be cancelled when the wait ends first.
+    pub(super) fn cancels(&self) -> bool {
+        self.cancel
+    }
+
     fn is_over(&self) -> bool {
         self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 }
 
 /// How the wait ended.
-enum Waited {
+pub(super) enum Waited {
     Ended,
     TimedOut,
     Interrupted,
@@ -182,13 +198,13 @@ async fn await_end(
 
 /// Since when the server is away.
 #[derive(Default)]
-struct Patience {
+pub(super) struct Patience {
     since: Option<Instant>,
 }
 
 impl Patience {
     /// Waits a moment after an error that a restart of the server explains; gives all others back.
-    async fn bear(&mut self, status: Status, wait: &Wait) -> Result<(), Failure> {
+    pub(super) async fn bear(&mut self, status: Status, wait: &Wait) -> Result<(), Failure> {
         let since = *self.since.get_or_insert_with(Instant::now);
         if code_of(&status) != Code::Unavailable || since.elapsed() > LONGEST_OUTAGE || wait.is_over() {
             return Err(status.into());
@@ -196,6 +212,15 @@ impl Patience {
         sleep(RETRY_PAUSE).await;
         Ok(())
     }
+}
+
+/// Cancels a job whose end nobody waits for any more.
+pub(super) async fn cancel_job(server: &mut Server, out: Output, job_id: &str) -> Result<(), Failure> {
+    let reason = "its caller stopped waiting".to_owned();
+    let request = CancelJobRequest { job_id: job_id.to_owned(), reason };
+    server.cancel_job(client::call(request)).await?;
+    out.talk(&format!("job {job_id} cancelled"));
+    Ok(())
 }
 
 /// Prints what is known of the job and says how it ended.
@@ -209,10 +234,7 @@ async fn finish(
 ) -> Result<Exit, Failure> {
     let early = !matches!(waited, Waited::Ended);
     if early && cancel && !job_id.is_empty() {
-        let reason = "its caller stopped waiting".to_owned();
-        let request = CancelJobRequest { job_id: job_id.to_owned(), reason };
-        server.cancel_job(client::call(request)).await?;
-        out.talk(&format!("job {job_id} cancelled"));
+        cancel_job(server, out, job_id).await?;
     }
     if answer.job.is_some() {
         out.response(answer, id(&answer.job), || result(&answer.job))?;
@@ -227,7 +249,7 @@ async fn finish(
 }
 
 /// The exit code, and what a person wants to hear about a job without a result.
-fn conclude(out: Output, job: &Option<Job>, waited: Waited, job_id: &str) -> Exit {
+pub(super) fn conclude(out: Output, job: &Option<Job>, waited: Waited, job_id: &str) -> Exit {
     let goes_on = |out: Output| {
         out.talk(&format!("job {job_id} goes on; see it end with `hero-supervisor job await {job_id}`"));
     };

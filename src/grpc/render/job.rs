@@ -2,8 +2,10 @@
 
 use crate::domain::id::ActorId;
 use crate::domain::job::{Job, JobError, JobErrorKind, JobSpec, JobState, JobView, ResultKind, RetryPolicy};
+use crate::domain::output::{Progress, Said, Utterance};
 use crate::grpc::proto as pb;
 use crate::grpc::render::{count, duration, script_type, timestamp};
+use crate::ports::process_manager::LogStream;
 
 /// A job, with script and environment if the view has them.
 pub(crate) fn job(job: Job, view: JobView) -> pb::Job {
@@ -72,6 +74,43 @@ pub(super) fn error(error: JobError) -> pb::JobError {
         signal: error.signal,
         log_tail: error.log_tail,
     }
+}
+
+/// A change of state.
+pub(crate) fn job_state_change(
+    old: JobState,
+    new: JobState,
+    attempt: u32,
+    why: Option<JobError>,
+) -> pb::JobStateChange {
+    pb::JobStateChange {
+        old_state: state(old).into(),
+        new_state: state(new).into(),
+        attempt: count(attempt),
+        error: why.map(error),
+    }
+}
+
+/// How far a job is.
+pub(crate) fn progress(progress: Progress) -> pb::JobProgress {
+    let Progress { percent, message, at } = progress;
+    pb::JobProgress { percent, message, time: Some(timestamp(at)) }
+}
+
+/// Lines of a script, and how many were left out before them.
+pub(crate) fn lines(lines: Vec<Utterance>, dropped: u64) -> pb::LogEntries {
+    let entry = |utterance: Utterance| match utterance.said {
+        Said::Line { stream, text } => {
+            let stream = match stream {
+                LogStream::Stdout => pb::log_entry::Stream::Stdout,
+                LogStream::Stderr => pb::log_entry::Stream::Stderr,
+            };
+            Some(pb::LogEntry { time: Some(timestamp(utterance.at)), stream: stream.into(), text })
+        }
+        Said::Progress { .. } => None,
+    };
+    let dropped_count = i32::try_from(dropped).unwrap_or(i32::MAX);
+    pb::LogEntries { entries: lines.into_iter().filter_map(entry).collect(), dropped_count }
 }
 
 /// A state.

@@ -1,0 +1,123 @@
+//! `actor conformance`: runs an actor of any language against a private Redis and tells what it keeps of the actor
+//! protocol (`docs/actor-protocol.md`), case by case.
+
+mod cases;
+mod faults;
+mod kit;
+mod scripts;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::dev::{Folders, PrivateRedis};
+use super::runtime;
+use super::serve::no_runtime;
+use crate::cli::{ConformanceArgs, Exit, Failure, Format, Output, table};
+use crate::domain::script_type::ScriptType;
+
+use kit::Kit;
+use scripts::Scripts;
+
+/// How a case went.
+#[derive(Debug, Serialize)]
+struct Row {
+    case: &'static str,
+    passed: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    reason: String,
+    took_ms: u128,
+}
+
+/// Runs the cases and prints a table; 0 when all pass, 1 otherwise.
+///
+/// # Errors
+/// When the command line cannot be used, or there is no Redis on this machine.
+pub fn conformance(args: &ConformanceArgs, output: Format) -> Result<Exit, Failure> {
+    let usage = |message: String| Failure::new(Exit::Usage, message);
+    let exec = shlex::split(&args.exec).filter(|words| !words.is_empty());
+    let exec = exec.ok_or_else(|| usage(format!("--exec {:?} is not a command line", args.exec)))?;
+    let script_type = args.script_type;
+    let scripts = Scripts::of(script_type)
+        .ok_or_else(|| usage(format!("there are no cases for {script_type} yet: use osis, sal or python")))?;
+    let runtime = runtime::build(None).map_err(|error| no_runtime(&error))?;
+    let rows = runtime.block_on(run(args, script_type, exec, scripts))?;
+    let failed = rows.iter().filter(|row| !row.passed).count();
+    let out = Output::new(output, false);
+    match output {
+        Format::Json => {
+            let text = serde_json::to_string_pretty(&rows)
+                .map_err(|error| Failure::new(Exit::Refused, error.to_string()))?;
+            out.data(&text)?;
+        }
+        Format::Table => {
+            let row = |row: &Row| {
+                let verdict = if row.passed { "pass" } else { "FAIL" };
+                [row.case.to_owned(), verdict.to_owned(), format!("{} ms", row.took_ms), row.reason.clone()]
+            };
+            let mut text = table(["CASE", "", "TOOK", "REASON"], rows.iter().map(row));
+            text.push_str(&format!("\n{} of {} cases pass\n", rows.len() - failed, rows.len()));
+            out.data(&text)?;
+        }
+    }
+    Ok(if failed == 0 { Exit::Ok } else { Exit::JobFailed })
+}
+
+async fn run(
+    args: &ConformanceArgs,
+    script_type: ScriptType,
+    exec: Vec<String>,
+    scripts: Scripts,
+) -> Result<Vec<Row>, Failure> {
+    let dir = Scratch::new();
+    let folders = Folders::of(Some(&dir.0));
+    let _held = folders.make()?;
+    let redis = PrivateRedis::start(&folders).await?;
+    let patience = args.patience.max(1);
+    let mut rows = Vec::new();
+    for (name, case) in cases::ALL.iter().chain(faults::ALL) {
+        if !args.cases.is_empty() && !args.cases.iter().any(|word| name.contains(word.as_str())) {
+            continue;
+        }
+        let begun = Instant::now();
+        let kit = Kit::new(folders.redis_url(), script_type, exec.clone(), scripts, patience, dir.0.clone());
+        let outcome = match kit {
+            Ok(kit) => {
+                let outcome = kit.while_kept(case(&kit)).await;
+                kit.clear().await;
+                outcome
+            }
+            Err(error) => Err(error),
+        };
+        let (passed, reason) = match outcome {
+            Ok(()) => (true, String::new()),
+            Err(reason) => (false, reason),
+        };
+        rows.push(Row { case: name, passed, reason, took_ms: begun.elapsed().as_millis() });
+    }
+    redis.stop(&CancellationToken::new()).await;
+    Ok(rows)
+}
+
+/// A folder that goes with its owner.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Self {
+        let nonce = uuid::Uuid::new_v4().simple().to_string();
+        Self(std::env::temp_dir().join(format!("hero-conformance-{}", &nonce[..12])))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}
+
+/// A lease short enough to be waited for.
+const LEASE: Duration = Duration::from_secs(3);

@@ -1,0 +1,281 @@
+//! What a case works with: a queue on a private Redis, and actors that it starts, signals and ends.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::LEASE;
+use super::scripts::Scripts;
+use crate::adapters::redis::{RedisConfig, RedisQueue};
+use crate::domain::id::{ActorId, JobId};
+use crate::domain::job::{Finished, Job, JobError, JobSpec, JobState, JobView, Outcome};
+use crate::domain::output::{Kept, OutputMark};
+use crate::domain::script_type::ScriptType;
+use crate::error::chain;
+use crate::ports::job_queue::{Completion, JobFilter, JobQueue, Presence, Submission};
+
+/// Between two looks at a fact.
+const LOOK: Duration = Duration::from_millis(20);
+/// Between two rounds of upkeep.
+const UPKEEP: Duration = Duration::from_millis(200);
+
+/// What a case ends in: why it failed, in one sentence.
+pub(super) type Verdict = Result<(), String>;
+
+/// Everything that a case needs.
+pub(super) struct Kit {
+    pub(super) queue: RedisQueue,
+    pub(super) scripts: Scripts,
+    pub(super) script_type: ScriptType,
+    url: String,
+    exec: Vec<String>,
+    patience: u32,
+    dir: PathBuf,
+}
+
+/// A running actor. Dropped, it and all that it started is killed.
+pub(super) struct Subject {
+    child: Child,
+    pid: i32,
+    log: PathBuf,
+}
+
+impl Kit {
+    pub(super) fn new(
+        url: String,
+        script_type: ScriptType,
+        exec: Vec<String>,
+        scripts: Scripts,
+        patience: u32,
+        dir: PathBuf,
+    ) -> Result<Self, String> {
+        let config = RedisConfig { url: url.clone(), lease: LEASE, ..RedisConfig::default() };
+        let queue = RedisQueue::new(config).map_err(|error| chain(&error))?;
+        Ok(Self { queue, scripts, script_type, url, exec, patience, dir })
+    }
+
+    /// Something that an actor has a limit for, on a machine that may be slow.
+    pub(super) fn within(&self, limit: Duration) -> Duration {
+        limit * self.patience
+    }
+
+    /// Runs a case while the queue is looked after, as a supervisor does.
+    pub(super) async fn while_kept(&self, case: impl Future<Output = Verdict>) -> Verdict {
+        let upkeep = async {
+            loop {
+                if let Err(error) = self.queue.maintain().await {
+                    tracing::debug!(%error, "a round of upkeep failed");
+                }
+                sleep(UPKEEP).await;
+            }
+        };
+        let limit = self.within(Duration::from_secs(60));
+        tokio::select! {
+            ended = timeout(limit, case) => ended.unwrap_or_else(|_| Err(format!("it was not over after {limit:?}"))),
+            () = upkeep => Ok(()),
+        }
+    }
+
+    /// Takes away what a case has left.
+    pub(super) async fn clear(&self) {
+        let filter = JobFilter::default();
+        let left = self.queue.list(&filter, None, 1000).await.unwrap_or_default();
+        for job in left.jobs.iter().filter(|job| !job.state.is_terminal()) {
+            drop(self.queue.cancel(&job.id, "the case is over").await);
+        }
+        for presence in self.queue.presences(self.script_type).await.unwrap_or_default() {
+            drop(self.queue.forget_actor(self.script_type, &presence.actor_id).await);
+        }
+        self.queue.close().await;
+    }
+
+    /// Starts an actor and waits until it has announced itself.
+    pub(super) async fn actor(&self, name: &str) -> Result<Subject, String> {
+        let subject = self.start(name, &[])?;
+        let limit = self.within(Duration::from_secs(10));
+        let waited = self.until("it announces itself at its queue", limit, || self.presence(name)).await;
+        waited.map_err(|why| format!("{why}{}", subject.last_words()))?;
+        Ok(subject)
+    }
+
+    /// Starts the program with the flags of the contract and these.
+    pub(super) fn start(&self, name: &str, flags: &[&str]) -> Result<Subject, String> {
+        let log = self.dir.join(format!("{name}.log"));
+        let said = File::create(&log).map_err(|error| format!("cannot write {}: {error}", log.display()))?;
+        let errors = said.try_clone().map_err(|error| error.to_string())?;
+        let program = self.exec.first().map(String::as_str).unwrap_or_default();
+        let child = Command::new(program)
+            .args(self.exec.iter().skip(1))
+            .args(["--redis-url", &self.url, "--actor-id", name, "--concurrency", "1"])
+            .args(["--lease", &format!("{}s", LEASE.as_secs())])
+            .args(flags)
+            .env("HERO_ACTOR_ID", name)
+            .stdin(Stdio::null())
+            .stdout(said)
+            .stderr(errors)
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| format!("cannot start {program}: {error}"))?;
+        let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or("it ended at once")?;
+        Ok(Subject { child, pid, log })
+    }
+
+    pub(super) fn spec(&self, script: &str) -> JobSpec {
+        let env = BTreeMap::from([("GREETING".to_owned(), "grüße".to_owned())]);
+        JobSpec {
+            caller_id: "kit".to_owned(),
+            context_id: "conformance".to_owned(),
+            env,
+            run_timeout: Duration::from_secs(120),
+            ..JobSpec::new(self.script_type, script)
+        }
+    }
+
+    pub(super) async fn submit(&self, spec: JobSpec) -> Result<(JobId, Completion), String> {
+        let submission = Submission { id: JobId::mint(), spec, request: None, wanted: true };
+        let answers = self.queue.submit(vec![submission]).await.map_err(|error| chain(&error))?;
+        let submitted = answers.into_iter().next().ok_or("the queue gave no answer")?;
+        let submitted = submitted.map_err(|refused| refused.to_string())?;
+        let completion = submitted.completion.ok_or("the queue lets nobody wait")?;
+        Ok((submitted.job.id, completion))
+    }
+
+    /// The end of a job that should come soon.
+    pub(super) async fn end(&self, completion: Completion) -> Result<Finished, String> {
+        let limit = self.within(Duration::from_secs(10));
+        match timeout(limit, completion.wait()).await {
+            Ok(Some(finished)) => Ok(finished),
+            Ok(None) => Err("the queue lost the job".to_owned()),
+            Err(_) => Err(format!("the job did not end within {limit:?}")),
+        }
+    }
+
+    pub(super) async fn run(&self, spec: JobSpec) -> Result<Finished, String> {
+        let (_id, completion) = self.submit(spec).await?;
+        self.end(completion).await
+    }
+
+    pub(super) async fn job(&self, id: &JobId) -> Result<Job, String> {
+        let job = self.queue.get(id, JobView::Basic).await.map_err(|error| chain(&error))?;
+        job.ok_or_else(|| format!("job {id} is gone"))
+    }
+
+    pub(super) async fn until_running(&self, id: &JobId) -> Result<Job, String> {
+        let limit = self.within(Duration::from_secs(10));
+        self.until("the job is running (hero_start)", limit, async || {
+            let job = self.job(id).await?;
+            Ok((job.state == JobState::Running).then_some(job))
+        })
+        .await
+    }
+
+    pub(super) async fn presence(&self, name: &str) -> Result<Option<Presence>, String> {
+        let all = self.queue.presences(self.script_type).await.map_err(|error| chain(&error))?;
+        Ok(all.into_iter().find(|presence| presence.actor_id.as_str() == name))
+    }
+
+    pub(super) async fn output(&self, id: &JobId) -> Result<Vec<Kept>, String> {
+        let all = self.queue.output(self.script_type, id, &OutputMark::default(), 10_000).await;
+        all.map_err(|error| chain(&error))
+    }
+
+    /// Waits for a fact.
+    pub(super) async fn until<T, F: Future<Output = Result<Option<T>, String>>>(
+        &self,
+        what: &str,
+        limit: Duration,
+        look: impl Fn() -> F,
+    ) -> Result<T, String> {
+        let begun = Instant::now();
+        loop {
+            if let Some(found) = look().await? {
+                return Ok(found);
+            }
+            if begun.elapsed() > limit {
+                return Err(format!("not seen within {limit:?}: {what}"));
+            }
+            sleep(LOOK).await;
+        }
+    }
+}
+
+impl Subject {
+    /// Its process.
+    pub(super) fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    pub(super) fn signal(&self, signal: Signal) -> Verdict {
+        kill(Pid::from_raw(self.pid), signal).map_err(|error| format!("cannot send {signal}: {error}"))
+    }
+
+    /// How it ended.
+    pub(super) async fn exit(&mut self, limit: Duration) -> Result<ExitStatus, String> {
+        match timeout(limit, self.child.wait()).await {
+            Ok(status) => status.map_err(|error| error.to_string()),
+            Err(_) => Err(format!("it had not ended after {limit:?}")),
+        }
+    }
+
+    /// What it wrote last, to go with a failure.
+    pub(super) fn last_words(&self) -> String {
+        match tail(&self.log) {
+            Some(line) => format!("; it said: {line}"),
+            None => String::new(),
+        }
+    }
+
+    /// Everything that it wrote.
+    pub(super) fn said(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Subject {
+    fn drop(&mut self) {
+        if let Err(error) = killpg(Pid::from_raw(self.pid), Signal::SIGKILL) {
+            tracing::debug!(%error, pid = self.pid, "the actor was gone already");
+        }
+    }
+}
+
+fn tail(log: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(log).ok()?;
+    text.lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned)
+}
+
+/// The name of an actor.
+pub(super) fn actor_id(name: &str) -> Result<ActorId, String> {
+    ActorId::parse(name)
+}
+
+/// The text of a result.
+pub(super) fn succeeded(finished: &Finished) -> Result<&str, String> {
+    match &finished.outcome {
+        Outcome::Succeeded(result) => Ok(&result.text),
+        Outcome::Failed(error) => Err(format!("the job failed as {}: {error}", error.kind.as_str())),
+        Outcome::Cancelled(reason) => Err(format!("the job was cancelled: {reason}")),
+    }
+}
+
+/// The error of a job that should have failed.
+pub(super) fn failed(finished: &Finished) -> Result<&JobError, String> {
+    match &finished.outcome {
+        Outcome::Failed(error) => Ok(error),
+        Outcome::Succeeded(result) => Err(format!("the job succeeded with {:?}", result.text)),
+        Outcome::Cancelled(reason) => Err(format!("the job was cancelled: {reason}")),
+    }
+}
+
+/// Fails with what was seen unless the two are the same.
+pub(super) fn same<T: PartialEq + std::fmt::Debug>(what: &str, seen: T, expected: T) -> Verdict {
+    if seen == expected { Ok(()) } else { Err(format!("{what} is {seen:?}, not {expected:?}")) }
+}

@@ -1,0 +1,22 @@
+//! `actor conformance`: what it is told. It talks to no server; it is run by [`crate::app`].
+
+use clap::Args;
+
+use crate::domain::script_type::ScriptType;
+
+/// Which actor to try out, and how.
+#[derive(Debug, Clone, Args)]
+pub struct ConformanceArgs {
+    /// The command line that starts the actor, without the flags of the actor protocol
+    #[arg(long, value_name = "COMMAND")]
+    pub exec: String,
+    /// The language of its scripts: osis, sal or python
+    #[arg(long, value_name = "TYPE", value_parser = ScriptType::parse)]
+    pub script_type: ScriptType,
+    /// Only the cases with this in their name; can be repeated
+    #[arg(long = "case", value_name = "WORD")]
+    pub cases: Vec<String>,
+    /// Wait so many times longer than usual, for slow machines
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub patience: u32,
+}

@@ -1,0 +1,219 @@
+//! `job run --follow`, `job logs` and `job watch`: see what a script says while it says it, whatever happens to the
+//! connection meanwhile.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use super::run::{Patience, Wait, Waited, conclude};
+use super::{Server, id, state_word};
+use crate::cli::output::say;
+use crate::cli::values::{time, to_proto, word};
+use crate::cli::{Exit, Failure, Output, client};
+use crate::grpc::proto::watch_job_response::Item;
+use crate::grpc::proto::{
+    AwaitJobResponse, Job, JobProgress, JobStateChange, LogEntries, SubmitJobRequest, WaitOutcome,
+    WatchJobRequest, bookmark, job, log_entry,
+};
+
+/// After this silence, what there was to see has been seen.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// What to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Show {
+    /// What the script writes, as it writes it; the rest on standard error.
+    Output,
+    /// Everything, a line each, with its time.
+    Everything,
+}
+
+/// Hands in a job and follows it to its end.
+pub(super) async fn run(
+    server: &mut Server,
+    out: Output,
+    request: SubmitJobRequest,
+    wait: Wait,
+) -> Result<Exit, Failure> {
+    let mut patience = Patience::default();
+    // The request has an id, so asking again after a lost answer finds the same job.
+    let submitted = loop {
+        match server.submit_job(client::call(request.clone())).await {
+            Ok(answer) => break answer.into_inner(),
+            Err(status) => patience.bear(status, &wait).await?,
+        }
+    };
+    let job_id = id(&submitted.job).concat();
+    out.talk(&format!("job {job_id}"));
+    let mut seen = submitted.job;
+    let waited = tokio::select! {
+        followed = wait.limit(follow(server, &job_id, Show::Output, &wait, &mut seen)) => match followed {
+            Some(followed) => followed.map(|()| Waited::Ended)?,
+            None => Waited::TimedOut,
+        },
+        interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| Waited::Interrupted)?,
+    };
+    if !matches!(waited, Waited::Ended) && wait.cancels() {
+        super::run::cancel_job(server, out, &job_id).await?;
+        return Ok(if matches!(waited, Waited::TimedOut) { Exit::TimedOut } else { Exit::Interrupted });
+    }
+    // Its lines were shown.
+    if let Some(error) = seen.as_mut().and_then(|job| job.error.as_mut()) {
+        error.log_tail.clear();
+    }
+    let done = matches!(waited, Waited::Ended);
+    let outcome = if done { WaitOutcome::Done } else { WaitOutcome::TimedOut };
+    let response = AwaitJobResponse { job: seen, wait_outcome: outcome.into() };
+    out.response(&response, id(&response.job), || result(&response.job))?;
+    Ok(conclude(out, &response.job, waited, &job_id))
+}
+
+/// The result, unless it is only what was printed.
+fn result(job: &Option<Job>) -> String {
+    let shown = job.as_ref().filter(|job| job.result_kind() != job::ResultKind::None);
+    shown.and_then(|job| job.result.clone()).unwrap_or_default()
+}
+
+/// Shows what a job has said, and goes on to its end if asked to.
+pub(super) async fn logs(
+    server: &mut Server,
+    out: Output,
+    job_id: String,
+    show: Show,
+    to_its_end: bool,
+) -> Result<Exit, Failure> {
+    let mut seen = None;
+    if !to_its_end {
+        let request = WatchJobRequest {
+            job_id,
+            include_logs: true,
+            heartbeat_interval: to_proto(SILENCE),
+            ..Default::default()
+        };
+        let mut messages = server.watch_job(request).await?.into_inner();
+        while let Some(message) = messages.message().await? {
+            match message.item {
+                Some(Item::Bookmark(mark)) if mark.kind() != bookmark::Kind::SnapshotEnd => break,
+                Some(item) => tell(item, show, &mut seen)?,
+                None => {}
+            }
+        }
+        return Ok(Exit::Ok);
+    }
+    let wait = Wait::new(None, false);
+    let followed = tokio::select! {
+        followed = follow(server, &job_id, show, &wait, &mut seen) => followed.map(|()| Waited::Ended)?,
+        interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| Waited::Interrupted)?,
+    };
+    if let Some(error) = seen.as_mut().and_then(|job| job.error.as_mut()) {
+        error.log_tail.clear();
+    }
+    Ok(conclude(out, &seen, followed, &job_id))
+}
+
+/// Follows a job to its end, also over a restart of the server.
+async fn follow(
+    server: &mut Server,
+    job_id: &str,
+    show: Show,
+    wait: &Wait,
+    seen: &mut Option<Job>,
+) -> Result<(), Failure> {
+    let mut patience = Patience::default();
+    let mut resume_after = String::new();
+    loop {
+        let request = WatchJobRequest {
+            job_id: job_id.to_owned(),
+            include_logs: true,
+            resume_after: resume_after.clone(),
+            heartbeat_interval: None,
+        };
+        let failed = match server.watch_job(request).await {
+            Err(status) => status,
+            Ok(answer) => {
+                let mut messages = answer.into_inner();
+                loop {
+                    match messages.message().await {
+                        Ok(Some(message)) => {
+                            patience = Patience::default();
+                            if !message.cursor.is_empty() {
+                                resume_after = message.cursor;
+                            }
+                            if let Some(item) = message.item {
+                                tell(item, show, seen)?;
+                            }
+                        }
+                        Ok(None) => return Ok(()),
+                        Err(status) => break status,
+                    }
+                }
+            }
+        };
+        patience.bear(failed, wait).await?;
+    }
+}
+
+fn tell(item: Item, show: Show, seen: &mut Option<Job>) -> Result<(), Failure> {
+    match item {
+        Item::Job(job) => {
+            if show == Show::Everything {
+                line(&format!("{} is {}", job.job_id, state_word(&job)))?;
+            }
+            *seen = Some(job);
+        }
+        Item::StateChange(change) => tell_change(&change, show)?,
+        Item::Progress(progress) => tell_progress(&progress, show)?,
+        Item::LogEntries(entries) => tell_lines(&entries, show)?,
+        Item::Bookmark(_) => {}
+    }
+    Ok(())
+}
+
+fn tell_change(change: &JobStateChange, show: Show) -> Result<(), Failure> {
+    let state = word(change.new_state().as_str_name(), "STATE_");
+    let attempt = change.attempt;
+    let why =
+        change.error.as_ref().map(super::run::describe).map(|why| format!(": {why}")).unwrap_or_default();
+    match show {
+        Show::Everything => line(&format!("{state}, attempt {attempt}{why}"))?,
+        Show::Output if change.new_state() == job::State::RetryWait => {
+            say(&format!("attempt {attempt} failed{why}; it will be tried again"));
+        }
+        Show::Output => {}
+    }
+    Ok(())
+}
+
+fn tell_progress(progress: &JobProgress, show: Show) -> Result<(), Failure> {
+    let percent = progress.percent.map(|percent| format!("{percent:.0} % ")).unwrap_or_default();
+    let text = format!("{percent}{}", progress.message);
+    match show {
+        Show::Everything => line(&format!("{} progress {text}", time(progress.time)))?,
+        Show::Output => say(&format!("[{}]", text.trim_end())),
+    }
+    Ok(())
+}
+
+fn tell_lines(entries: &LogEntries, show: Show) -> Result<(), Failure> {
+    if entries.dropped_count > 0 {
+        say(&format!("[… {} lines left out …]", entries.dropped_count));
+    }
+    let mut stdout = io::stdout().lock();
+    for entry in &entries.entries {
+        let errors = entry.stream() == log_entry::Stream::Stderr;
+        match show {
+            Show::Everything => {
+                let stream = if errors { "err" } else { "out" };
+                writeln!(stdout, "{} {stream} {}", time(entry.time), entry.text)?;
+            }
+            Show::Output if errors => say(&entry.text),
+            Show::Output => writeln!(stdout, "{}", entry.text)?,
+        }
+    }
+    Ok(stdout.flush()?)
+}
+
+fn line(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{text}")?;
+    Ok(stdout.flush()?)
+}

@@ -1,0 +1,48 @@
+//! Requests that follow a job.
+
+use std::time::Duration;
+
+use crate::domain::id::JobId;
+use crate::domain::job_watch::JobPlace;
+use crate::domain::violation::Violations;
+use crate::grpc::parse::value::{duration, optional};
+use crate::grpc::proto as pb;
+
+/// A watch over a job.
+#[derive(Debug)]
+pub(crate) struct WatchJob {
+    /// Which job.
+    pub(crate) job_id: JobId,
+    /// Whether to tell the lines that its script writes.
+    pub(crate) with_lines: bool,
+    /// Behind which place to go on.
+    pub(crate) resume: Option<JobPlace>,
+    /// The longest silence.
+    pub(crate) heartbeat: Duration,
+}
+
+/// Which job to watch, from where, and how long a silence may be.
+pub(crate) fn watch_job(request: pb::WatchJobRequest) -> Result<WatchJob, Violations> {
+    let mut violations = Violations::new();
+    let v = &mut violations;
+    let job_id = v.keep("job_id", JobId::parse(&request.job_id));
+    let resume = match request.resume_after.as_str() {
+        "" => None,
+        raw => {
+            let wrong = "is not a cursor of this call: use that of the last message, or leave it out";
+            v.keep("resume_after", JobPlace::decode(raw).ok_or_else(|| wrong.to_owned()))
+        }
+    };
+    let heartbeat = optional(v, "heartbeat_interval", request.heartbeat_interval, |raw| {
+        let span = duration(raw)?;
+        let allowed = Duration::from_secs(1)..=Duration::from_secs(300);
+        if allowed.contains(&span) { Ok(span) } else { Err(format!("is {span:?}: use 1 to 300 seconds")) }
+    });
+    let heartbeat = heartbeat.unwrap_or(Duration::from_secs(15));
+    match job_id {
+        Some(job_id) if violations.is_empty() => {
+            Ok(WatchJob { job_id, with_lines: request.include_logs, resume, heartbeat })
+        }
+        Some(_) | None => Err(violations),
+    }
+}
