@@ -14,8 +14,10 @@
 //! The process that talks to the queue never evaluates a script, and the process that does knows no address and no
 //! secret. This module names no adapter: the binaries join it to Redis.
 
+mod adopted;
 pub mod calls;
 pub mod engines;
+pub(crate) mod family;
 mod frame;
 pub mod health;
 pub mod host;

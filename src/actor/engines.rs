@@ -8,9 +8,13 @@
 
 pub mod capture;
 pub mod heroscript;
+mod ladder;
 pub mod osis;
+mod output;
+pub mod python;
 pub mod rhai;
 pub mod sal;
+pub mod work;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +28,9 @@ use crate::ports::work_queue::AttemptError;
 pub trait Engine {
     /// Its scripts start processes; the host ends those before it ends itself.
     const STARTS_PROCESSES: bool = false;
+
+    /// True for an engine that ends overlong scripts itself, with time to clean up; SIGTERM then does not end its host.
+    const STOPS_SCRIPTS: bool = false;
 
     /// Gives the engine a way to ask its actor for something; called once, before anything else.
     fn connect(&mut self, _actor: Caller) {}

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::resource::{Resource, setrlimit};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{dup2_stdin, dup2_stdout};
 use tokio::time::Instant;
 
@@ -88,6 +88,10 @@ fn join<E: Engine>(
         set_pdeathsig(Signal::SIGKILL)?;
     }
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
+    if E::STOPS_SCRIPTS {
+        // In this thread before there are others, so that it holds for all.
+        SigSet::from_iter([Signal::SIGTERM]).thread_block()?;
+    }
     // If memory runs out, the kernel should take this process rather than the actor. Not allowed everywhere.
     drop(fs::write("/proc/self/oom_score_adj", "1000"));
     let (jobs, control) = sockets()?;

@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +22,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
+use crate::actor::adopted::Adopted;
 use crate::actor::calls::Answers;
 use crate::actor::frame::{
     FromHost, Malformed, ToHost, decode_from_host, decode_reply, encode_job, encode_to_host, first_frame,
@@ -50,18 +52,30 @@ pub struct Processes {
     args: Vec<OsString>,
     tasks: TaskTracker,
     answers: Option<Arc<dyn Answers>>,
+    adopted: Adopted,
 }
 
 impl Processes {
     /// Hosts that are this program with `args`, shown as `name` in lists of processes.
     pub fn new(name: impl Into<String>, args: Vec<OsString>) -> Self {
-        Self { name: name.into(), args, tasks: TaskTracker::new(), answers: None }
+        let adopted = Adopted::default();
+        Self { name: name.into(), args, tasks: TaskTracker::new(), answers: None, adopted }
     }
 
     /// Lets the scripts of these hosts ask for what `answers` has.
     #[must_use]
     pub fn answering(self, answers: Arc<dyn Answers>) -> Self {
         Self { answers: Some(answers), ..self }
+    }
+
+    /// Makes this process the parent of what scripts leave behind when their host ends, so that it can be ended as well.
+    /// It must have no other children than engine hosts. `work_dir` is where hosts make their folders.
+    ///
+    /// # Errors
+    /// When the kernel cannot do that.
+    pub fn adopting(mut self, work_dir: Option<PathBuf>) -> io::Result<Self> {
+        self.adopted = Adopted::new(work_dir)?;
+        Ok(self)
     }
 
     /// Waits until every host is gone; they must have been dropped or told to end.
@@ -102,8 +116,10 @@ impl Launcher for Processes {
             contexts: Mutex::default(),
         });
         let answers = self.answers.clone();
-        let driver =
-            Driver { link: Arc::clone(&link), group, report, tail: Tail::default(), answers, asked: None };
+        self.adopted.add(group);
+        let adopted = self.adopted.clone();
+        let (link_too, tail) = (Arc::clone(&link), Tail::default());
+        let driver = Driver { link: link_too, group, report, tail, answers, asked: None, adopted };
         self.tasks.spawn(driver.run(child, stderr));
         Ok(HostProcess { link, group })
     }
@@ -252,6 +268,7 @@ struct Driver {
     answers: Option<Arc<dyn Answers>>,
     /// The call that is being answered; a host makes one at a time.
     asked: Option<Asked>,
+    adopted: Adopted,
 }
 
 /// An answer on its way, with the number of its call.
@@ -267,6 +284,7 @@ impl Driver {
         end_group(self.group, Signal::SIGKILL);
         self.link.reaped.store(true, Ordering::SeqCst);
         let status = timeout(REAP, child.wait()).await;
+        self.adopted.clear(self.group).await;
         if let Some(stderr) = stderr.as_mut() {
             drop(timeout(STDERR_AFTER_DEATH, self.tail.read_to_end(stderr)).await);
         }

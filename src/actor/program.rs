@@ -1,6 +1,7 @@
 //! The command line that all actors share.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::parser::ValueSource;
@@ -38,6 +39,11 @@ pub trait EngineFlags: Args + std::fmt::Debug + Send + 'static {
     /// The same for the command line of an engine host, which has no environment: whatever is looked up in one (a
     /// program in `PATH`, for instance) is looked up here.
     fn host_args(&self) -> Vec<OsString>;
+
+    /// Where an engine host makes a folder of its own; that is removed after the end of the host.
+    fn work_dir(&self) -> Option<PathBuf> {
+        None
+    }
 }
 
 /// An engine that wants to know nothing.

@@ -92,6 +92,9 @@ async fn work<F: EngineFlags>(program: &Program, args: &ActorArgs<F>) -> Result<
 /// Hosts whose scripts can store objects, if that is what this actor is for.
 fn hosts<F: EngineFlags>(program: &Program, args: &ActorArgs<F>) -> Result<Processes, String> {
     let hosts = Processes::new(format!("{}-host", program.name), args.host_args());
+    let hosts = hosts
+        .adopting(args.engine.work_dir())
+        .map_err(|error| format!("cannot become a subreaper: {error}"))?;
     if program.script_type != ScriptType::OSIS {
         return Ok(hosts);
     }
@@ -107,7 +110,7 @@ fn check<F: EngineFlags>(
     redis_named: bool,
 ) -> ExitCode {
     let checked = runtime.block_on(async {
-        let mut hosts = Processes::new(format!("{}-host", program.name), args.host_args());
+        let mut hosts = hosts(program, args)?;
         let health = health::check(&mut hosts, program.script_type).await;
         hosts.gone().await;
         let health = health.map_err(|reason| format!("engine: {reason}"))?;

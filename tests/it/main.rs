@@ -8,6 +8,7 @@ mod architecture;
 mod cli;
 mod clients;
 mod contract;
+mod engines;
 mod events;
 mod examples;
 mod exec_shim;

@@ -1,0 +1,69 @@
+//! What scripts leave behind when their engine host ends: processes and a folder.
+
+use std::collections::HashSet;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use nix::sys::prctl::set_child_subreaper;
+use nix::unistd::Pid;
+use tokio::time::{Instant, sleep};
+
+use crate::actor::engines::work::folder_of;
+use crate::actor::family::end_strays;
+
+/// Between two looks at processes that were killed and are not gone yet.
+const LOOK: Duration = Duration::from_millis(1);
+/// A killed process is gone at once, unless the kernel itself is stuck.
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// Ends what dead hosts have left; does nothing unless it was asked to, since it takes every child that is no host for
+/// something that was left.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Adopted {
+    /// Living hosts.
+    hosts: Option<Arc<Mutex<HashSet<i32>>>>,
+    work_dir: Option<PathBuf>,
+}
+
+impl Adopted {
+    /// Makes this process the one that orphans come to.
+    pub(super) fn new(work_dir: Option<PathBuf>) -> io::Result<Self> {
+        set_child_subreaper(true)?;
+        Ok(Self { hosts: Some(Arc::default()), work_dir })
+    }
+
+    /// Notes a host that was started; before anything else happens, lest it be taken for an orphan.
+    pub(super) fn add(&self, host: Pid) {
+        if let Some(hosts) = &self.hosts {
+            locked(hosts).insert(host.as_raw());
+        }
+    }
+
+    /// Ends what this host has left behind, now that it is gone.
+    pub(super) async fn clear(&self, host: Pid) {
+        let Some(hosts) = &self.hosts else { return };
+        locked(hosts).remove(&host.as_raw());
+        let (own, begun) = (Pid::this().as_raw(), Instant::now());
+        while end_strays(own, &|pid| !locked(hosts).contains(&pid)) > 0 {
+            if begun.elapsed() > LIMIT {
+                tracing::warn!(%host, "processes that a script has left behind do not end");
+                break;
+            }
+            sleep(LOOK).await;
+        }
+        let Some(work_dir) = &self.work_dir else { return };
+        let folder = folder_of(work_dir, host.as_raw().unsigned_abs());
+        match tokio::fs::remove_dir_all(&folder).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(folder = %folder.display(), %error, "the folder of an engine host stays");
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+}
+
+fn locked(hosts: &Mutex<HashSet<i32>>) -> MutexGuard<'_, HashSet<i32>> {
+    hosts.lock().unwrap_or_else(PoisonError::into_inner)
+}

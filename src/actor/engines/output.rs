@@ -1,0 +1,200 @@
+//! What a running script writes to its two pipes, line by line.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read};
+use std::sync::Arc;
+
+use crate::actor::engines::capture::Capture;
+use crate::actor::engines::{Limits, Sink};
+use crate::ports::process_manager::LogStream;
+
+/// Longest line; a longer one becomes several.
+const MAX_LINE: usize = 64 * 1024;
+/// Lines that go with an error.
+const TAIL_LINES: usize = 20;
+/// Bytes of each of them.
+const TAIL_LINE_BYTES: usize = 1024;
+/// Bytes read from one pipe before somebody else has a turn.
+const AT_ONCE: usize = 512 * 1024;
+
+/// The output of one job: lines to its sink, standard output kept for the case that it is the result.
+pub(super) struct Output<'a> {
+    sink: &'a Arc<dyn Sink>,
+    printed: Capture,
+    out: Vec<u8>,
+    err: Vec<u8>,
+    recent: VecDeque<String>,
+    buffer: Vec<u8>,
+}
+
+impl<'a> Output<'a> {
+    pub(super) fn new(limits: &Limits, sink: &'a Arc<dyn Sink>) -> Self {
+        Self {
+            sink,
+            printed: Capture::new(limits.output.min(limits.result)),
+            out: Vec::new(),
+            err: Vec::new(),
+            recent: VecDeque::new(),
+            buffer: vec![0; 16 * 1024],
+        }
+    }
+
+    /// Reads what is in a pipe that does not block; false at its end.
+    pub(super) fn read(&mut self, stream: LogStream, pipe: &mut impl Read) -> io::Result<bool> {
+        let mut total = 0;
+        while total < AT_ONCE {
+            match pipe.read(&mut self.buffer) {
+                Ok(0) => return Ok(false),
+                Ok(count) => {
+                    total += count;
+                    let bytes = std::mem::take(&mut self.buffer);
+                    self.take(stream, bytes.get(..count).unwrap_or_default());
+                    self.buffer = bytes;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Lines that have no end get one.
+    pub(super) fn finish(&mut self) {
+        for stream in [LogStream::Stdout, LogStream::Stderr] {
+            let open = std::mem::take(self.open(stream));
+            if !open.is_empty() {
+                self.line(stream, &open, "");
+            }
+        }
+    }
+
+    /// What was printed, without space around it.
+    pub(super) fn printed(&self) -> String {
+        self.printed.text().trim().to_owned()
+    }
+
+    /// The last lines of both streams.
+    pub(super) fn tail(&self) -> Vec<String> {
+        self.recent.iter().cloned().collect()
+    }
+
+    fn open(&mut self, stream: LogStream) -> &mut Vec<u8> {
+        match stream {
+            LogStream::Stdout => &mut self.out,
+            LogStream::Stderr => &mut self.err,
+        }
+    }
+
+    fn take(&mut self, stream: LogStream, mut bytes: &[u8]) {
+        let mut open = std::mem::take(self.open(stream));
+        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+            let (line, rest) = bytes.split_at(end);
+            if open.is_empty() && line.len() <= MAX_LINE {
+                self.line(stream, line, "\n");
+            } else {
+                self.grow(stream, &mut open, line);
+                self.line(stream, &open, "\n");
+                open.clear();
+            }
+            bytes = rest.get(1..).unwrap_or_default();
+        }
+        self.grow(stream, &mut open, bytes);
+        *self.open(stream) = open;
+    }
+
+    /// Adds to an open line; what is too long becomes lines of its own.
+    fn grow(&mut self, stream: LogStream, open: &mut Vec<u8>, mut bytes: &[u8]) {
+        while open.len() + bytes.len() > MAX_LINE {
+            let (now, later) = bytes.split_at(MAX_LINE - open.len());
+            open.extend_from_slice(now);
+            let whole = whole_characters(open);
+            let cut = open.split_off(whole);
+            self.line(stream, open, "");
+            *open = cut;
+            bytes = later;
+        }
+        open.extend_from_slice(bytes);
+    }
+
+    fn line(&mut self, stream: LogStream, bytes: &[u8], end: &str) {
+        let text = String::from_utf8_lossy(bytes);
+        if stream == LogStream::Stdout {
+            self.printed.push(&text);
+            self.printed.push(end);
+        }
+        self.sink.line(stream, &text);
+        if self.recent.len() == TAIL_LINES {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(text[..text.floor_char_boundary(TAIL_LINE_BYTES)].to_owned());
+    }
+}
+
+/// How much of this ends with a whole character; all of it, if it is no UTF-8 anyway.
+fn whole_characters(bytes: &[u8]) -> usize {
+    match std::str::from_utf8(bytes) {
+        Err(error) if error.error_len().is_none() && error.valid_up_to() > 0 => error.valid_up_to(),
+        Ok(_) | Err(_) => bytes.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Heard(Mutex<Vec<(LogStream, String)>>);
+
+    impl Sink for Heard {
+        fn line(&self, stream: LogStream, text: &str) {
+            self.0.lock().unwrap().push((stream, text.to_owned()));
+        }
+
+        fn progress(&self, _percent: Option<f64>, _message: &str) {}
+    }
+
+    fn lines(pieces: &[(LogStream, &[u8])]) -> (Vec<(LogStream, String)>, String) {
+        let heard = Arc::new(Heard::default());
+        let sink: Arc<dyn Sink> = Arc::clone(&heard) as Arc<dyn Sink>;
+        let mut output = Output::new(&Limits::default(), &sink);
+        for (stream, piece) in pieces {
+            let mut piece = *piece;
+            assert!(!output.read(*stream, &mut piece).unwrap());
+        }
+        output.finish();
+        let lines = heard.0.lock().unwrap().clone();
+        (lines, output.printed())
+    }
+
+    #[test]
+    fn lines_come_whole_and_in_order_however_they_were_read() {
+        use LogStream::{Stderr, Stdout};
+        let pieces: [(LogStream, &[u8]); 5] = [
+            (Stdout, b"one\ntw"),
+            (Stderr, b"oh\n"),
+            (Stdout, b"o\n\n"),
+            (Stdout, "é".as_bytes()),
+            (Stderr, b"x"),
+        ];
+        let (heard, printed) = lines(&pieces);
+        let heard: Vec<(LogStream, &str)> =
+            heard.iter().map(|(stream, text)| (*stream, text.as_str())).collect();
+        assert_eq!(
+            heard,
+            [(Stdout, "one"), (Stderr, "oh"), (Stdout, "two"), (Stdout, ""), (Stdout, "é"), (Stderr, "x")]
+        );
+        assert_eq!(printed, "one\ntwo\n\né");
+    }
+
+    #[test]
+    fn a_long_line_is_cut_between_characters_and_nothing_is_lost() {
+        let long = "é".repeat(50_000) + "end";
+        let (heard, printed) = lines(&[(LogStream::Stdout, format!("a{long}\nb\n").as_bytes())]);
+        assert!(heard.iter().all(|(_, text)| text.len() <= MAX_LINE && !text.contains('\u{fffd}')));
+        assert_eq!(heard.last().unwrap().1, "b");
+        assert_eq!(printed, format!("a{long}\nb"));
+    }
+}

@@ -1,0 +1,99 @@
+//! Python scripts.
+//!
+//! The host keeps one Python *server*: a Python process that has imported what most scripts need, and that forks for
+//! each job, which costs a millisecond where a fresh interpreter costs ten. The job runs in the fork, in a session, a
+//! folder and an environment of its own and within resource limits; nothing of it is left in the server.
+//!
+//! ```text
+//!  host (this process) ──socket── server ──fork──► job ──► whatever it starts
+//!       ▲ ▲ ▲                                      │ │ │
+//!       │ │ └──────────── stdout ──────────────────┘ │ │
+//!       │ └────────────── stderr ────────────────────┘ │
+//!       └──────────────── result, progress ────────────┘
+//! ```
+//! The pipes live as long as the server. A job has ended when its process is gone and all that it had started is gone
+//! too; what is in the pipes then is all that it will ever say.
+
+mod flags;
+mod job;
+mod messages;
+mod server;
+
+pub use flags::PythonFlags;
+
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::actor::engines::{Engine, Limits, Script, Sink, failed, is_heroscript};
+use crate::domain::job::{JobError, JobErrorKind, JobKind, JobResult};
+use crate::ports::work_queue::AttemptError;
+use job::Attempt;
+use server::Server;
+
+/// What a ping runs.
+const PING: &str = "'pong'";
+
+/// Runs Python scripts.
+#[derive(Debug)]
+pub struct Python {
+    limits: Limits,
+    flags: PythonFlags,
+    server: Option<Server>,
+    /// Where the folders of jobs are made.
+    folder: PathBuf,
+    jobs: u64,
+}
+
+impl Python {
+    /// An engine that has started nothing yet.
+    pub fn new(flags: &PythonFlags, limits: Limits) -> Self {
+        let folder = flags.work.folder();
+        Self { limits, flags: flags.clone(), server: None, folder, jobs: 0 }
+    }
+
+    fn attempt(&mut self, script: &Script<'_>, sink: &Arc<dyn Sink>) -> Result<JobResult, AttemptError> {
+        let internal = |what: String| failed(JobError::new(JobErrorKind::Internal, what));
+        let Some(server) = self.server.as_mut() else {
+            let message = "the Python server was not started";
+            return Err(failed(JobError::new(JobErrorKind::EngineUnavailable, message)));
+        };
+        self.jobs += 1;
+        let folder = self.folder.join(self.jobs.to_string());
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+        made.map_err(|error| internal(format!("cannot make the folder {}: {error}", folder.display())))?;
+        let text = match script.kind {
+            JobKind::Ping => PING,
+            JobKind::Script => script.text,
+        };
+        let request = messages::Request {
+            script: text,
+            heroscript: script.kind == JobKind::Script && is_heroscript(text),
+            folder: &folder,
+            env: self.flags.work.environment(script, &folder, server.program_folder()),
+            cpu: self.flags.work.cpu_seconds(script.timeout),
+        };
+        let ended = Attempt::new(server, &self.flags.work, &self.limits, script.timeout, sink).run(&request);
+        if let Err(error) = fs::remove_dir_all(&folder) {
+            tracing::debug!(%error, "the folder of a job stays for now");
+        }
+        ended
+    }
+}
+
+impl Engine for Python {
+    const STARTS_PROCESSES: bool = true;
+    const STOPS_SCRIPTS: bool = true;
+
+    fn probe(&mut self) -> Result<String, String> {
+        let server = Server::start(&self.flags, &self.limits)?;
+        let version = server.version().to_owned();
+        self.server = Some(server);
+        Ok(version)
+    }
+
+    fn run(&mut self, script: &Script<'_>, sink: &Arc<dyn Sink>) -> Result<JobResult, AttemptError> {
+        self.attempt(script, sink)
+    }
+}

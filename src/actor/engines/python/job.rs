@@ -1,0 +1,232 @@
+//! One job, from the moment it is given to the server until nothing of it is left.
+
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::WaitStatus;
+use nix::unistd::Pid;
+
+use super::messages::{Message, Request, take};
+use super::server::Server;
+use crate::actor::engines::ladder::{Ladder, Verdict};
+use crate::actor::engines::output::Output;
+use crate::actor::engines::work::WorkFlags;
+use crate::actor::engines::{Limits, Sink, failed};
+use crate::actor::family::{children_of, signal_group, sweep};
+use crate::domain::job::{JobError, JobErrorKind, JobResult};
+use crate::ports::process_manager::LogStream;
+use crate::ports::work_queue::AttemptError;
+
+/// What an error or the head of a result may take beside the result itself.
+const AROUND_RESULT: usize = 256 * 1024;
+/// A killed process is gone at once, unless the kernel itself is stuck.
+const SWEEP_LIMIT: Duration = Duration::from_secs(2);
+
+/// An attempt under way.
+pub(super) struct Attempt<'a> {
+    server: &'a mut Server,
+    limits: &'a Limits,
+    sink: &'a Arc<dyn Sink>,
+    output: Output<'a>,
+    ladder: Ladder,
+    timeout: Duration,
+    /// What came through the result pipe and is not understood yet.
+    results: Vec<u8>,
+    said: Option<Result<JobResult, JobError>>,
+    rubbish: bool,
+}
+
+impl<'a> Attempt<'a> {
+    pub(super) fn new(
+        server: &'a mut Server,
+        work: &WorkFlags,
+        limits: &'a Limits,
+        timeout: Duration,
+        sink: &'a Arc<dyn Sink>,
+    ) -> Self {
+        Self {
+            server,
+            limits,
+            sink,
+            output: Output::new(limits, sink),
+            ladder: Ladder::new(timeout, usize::from(work.max_processes)),
+            timeout,
+            results: Vec::new(),
+            said: None,
+            rubbish: false,
+        }
+    }
+
+    pub(super) fn run(mut self, request: &Request<'_>) -> Result<JobResult, AttemptError> {
+        match self.until_the_end(request) {
+            Ok(status) => self.judge(status),
+            Err(error) => {
+                // Without a server this host is of no use; the actor replaces it, and this job is the one that pays.
+                let words = self.server.last_words(&error);
+                drop(io::Write::write_all(
+                    &mut io::stderr(),
+                    format!("the Python server is gone: {words}\n").as_bytes(),
+                ));
+                std::process::exit(70)
+            }
+        }
+    }
+
+    fn until_the_end(&mut self, request: &Request<'_>) -> io::Result<i32> {
+        self.server.submit(request)?;
+        loop {
+            let mut ready = [
+                PollFd::new(self.server.out.as_fd(), PollFlags::POLLIN),
+                PollFd::new(self.server.err.as_fd(), PollFlags::POLLIN),
+                PollFd::new(self.server.results.as_fd(), PollFlags::POLLIN),
+                PollFd::new(self.server.control.as_fd(), PollFlags::POLLIN),
+            ];
+            let wait = PollTimeout::try_from(self.ladder.wait()).unwrap_or(PollTimeout::ZERO);
+            match poll(&mut ready, wait) {
+                Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let [out, err, results, control] = ready.map(|fd| fd.any().unwrap_or(false));
+            self.read(out, err, results)?;
+            if control {
+                let mut status = [0; 4];
+                self.server.control.read_exact(&mut status)?;
+                self.clean_up()?;
+                return Ok(i32::from_le_bytes(status));
+            }
+            self.climb();
+        }
+    }
+
+    /// What is left of the job goes, and what it has written is read to the end.
+    fn clean_up(&mut self) -> io::Result<()> {
+        let server = self.server.pid();
+        if !sweep(|pid| pid != server, SWEEP_LIMIT) {
+            return Err(io::Error::other("processes of a job do not end"));
+        }
+        // As much as the pipes can hold; one read takes more.
+        self.read(true, true, true)
+    }
+
+    fn read(&mut self, out: bool, err: bool, results: bool) -> io::Result<()> {
+        let gone = || io::Error::from(io::ErrorKind::UnexpectedEof);
+        if out && !self.output.read(LogStream::Stdout, &mut self.server.out)? {
+            return Err(gone());
+        }
+        if err && !self.output.read(LogStream::Stderr, &mut self.server.err)? {
+            return Err(gone());
+        }
+        if results {
+            match self.server.results.read_to_end(&mut self.results) {
+                Ok(_) => return Err(gone()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+            self.understand();
+        }
+        Ok(())
+    }
+
+    fn understand(&mut self) {
+        loop {
+            match take(&mut self.results, self.limits.result + AROUND_RESULT) {
+                Ok(None) => return,
+                Ok(Some(Message::Progress { percent, message })) => self.sink.progress(percent, &message),
+                Ok(Some(Message::Result(result))) => self.said = Some(Ok(result)),
+                Ok(Some(Message::Error(error))) => self.said = Some(Err(error)),
+                Err(_) => {
+                    self.rubbish = true;
+                    self.results.clear();
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The next step against a job that has to end.
+    fn climb(&mut self) {
+        let server = self.server.pid();
+        let own = Pid::this().as_raw();
+        let family = || {
+            let strays = children_of(own).into_iter().filter(|pid| *pid != server);
+            children_of(server).into_iter().chain(strays).collect()
+        };
+        let Some(signal) = self.ladder.step(family) else { return };
+        for leader in children_of(server) {
+            let leader = Pid::from_raw(leader);
+            // The job may not have made its group yet.
+            if let Err(error) = kill(leader, signal) {
+                tracing::debug!(%leader, %error, "a job has just ended");
+            }
+            signal_group(leader, signal);
+        }
+        if signal == Signal::SIGKILL {
+            sweep(|pid| pid != server, SWEEP_LIMIT);
+        }
+    }
+
+    fn judge(mut self, status: i32) -> Result<JobResult, AttemptError> {
+        self.output.finish();
+        let (exit_code, signal) = match WaitStatus::from_raw(Pid::from_raw(1), status) {
+            Ok(WaitStatus::Exited(_, code)) => (code, None),
+            Ok(WaitStatus::Signaled(_, signal, _)) => (0, Some(signal)),
+            Ok(_) | Err(_) => (0, None),
+        };
+        let error = match (self.ladder.verdict(), self.said.take(), signal) {
+            (Verdict::Overran, ..) => JobError {
+                signal: signal.map(|signal| signal as i32),
+                ..crate::actor::engines::timed_out(self.timeout).error
+            },
+            (Verdict::TooMany(most), ..) => JobError::new(
+                JobErrorKind::LimitExceeded,
+                format!("the script had more than the {most} processes that are allowed"),
+            ),
+            (Verdict::None, Some(Err(error)), _) => error,
+            (Verdict::None, _, Some(signal)) => killed(signal),
+            (Verdict::None, None, None) if self.rubbish => JobError::new(
+                JobErrorKind::ScriptError,
+                "the script wrote something else into the pipe of its result",
+            ),
+            (Verdict::None, said, None) if exit_code == 0 => {
+                let result = match said {
+                    Some(Ok(result)) => result,
+                    Some(Err(_)) | None => JobResult::default(),
+                };
+                return Ok(self.or_printed(result));
+            }
+            (Verdict::None, ..) => JobError {
+                exit_code: Some(exit_code),
+                ..JobError::new(JobErrorKind::ScriptError, format!("the script exited with code {exit_code}"))
+            },
+        };
+        Err(failed(JobError { log_tail: self.output.tail(), ..error }))
+    }
+
+    /// Without a value, the result is what was printed.
+    fn or_printed(&self, result: JobResult) -> JobResult {
+        use crate::domain::job::ResultKind;
+        match result.kind {
+            ResultKind::None => JobResult { text: self.output.printed(), kind: ResultKind::None },
+            ResultKind::Text | ResultKind::Json => result,
+        }
+    }
+}
+
+/// The error of a job that a signal ended which we did not send.
+pub(super) fn killed(signal: Signal) -> JobError {
+    let limit = |what: &str| JobError::new(JobErrorKind::LimitExceeded, format!("the script {what}"));
+    let error = if signal == Signal::SIGKILL {
+        limit("was killed: most likely it used more memory than there is")
+    } else if signal == Signal::SIGXCPU {
+        limit("used more CPU time than it may")
+    } else if signal == Signal::SIGXFSZ {
+        limit("wrote a larger file than it may")
+    } else {
+        JobError::new(JobErrorKind::EngineCrash, format!("the script was ended by signal {signal}"))
+    };
+    JobError { signal: Some(signal as i32), ..error }
+}

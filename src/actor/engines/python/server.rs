@@ -1,0 +1,144 @@
+//! The Python process that forks for each job.
+
+use std::fs;
+use std::io::{self, ErrorKind, PipeReader, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::sys::prctl::set_child_subreaper;
+
+use super::flags::PythonFlags;
+use super::messages::{Hello, Request, Settings, Start};
+use crate::actor::engines::Limits;
+
+const BOOTSTRAP: &str = include_str!("bootstrap.py");
+const SERVER: &str = include_str!("server.py");
+const HEROSCRIPT: &str = include_str!("heroscript.py");
+/// Imports take tens of milliseconds; a machine under heavy load may need a moment.
+const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// A running server.
+#[derive(Debug)]
+pub(super) struct Server {
+    child: Child,
+    program: PathBuf,
+    version: String,
+    pub(super) control: UnixStream,
+    pub(super) out: PipeReader,
+    pub(super) err: PipeReader,
+    pub(super) results: PipeReader,
+}
+
+impl Server {
+    /// Starts it and waits until it can take jobs.
+    pub(super) fn start(flags: &PythonFlags, limits: &Limits) -> Result<Self, String> {
+        let shown = flags.python_bin.display();
+        // What jobs leave behind becomes a child of this process, which finds it then.
+        set_child_subreaper(true).map_err(|error| format!("cannot become a subreaper: {error}"))?;
+        let mut server =
+            Self::spawn(&flags.python_bin).map_err(|error| match error.kind() == ErrorKind::NotFound {
+                true => format!("there is no Python: {shown} was not found; name one with --python-bin"),
+                false => format!("{shown} cannot be started: {error}"),
+            })?;
+        match server.greet(flags, limits) {
+            Ok(hello) => {
+                server.version = format!("{} ({shown})", hello.version);
+                Ok(server)
+            }
+            Err(error) => Err(format!("{shown} does not work: {}", server.last_words(&error))),
+        }
+    }
+
+    fn spawn(program: &Path) -> io::Result<Self> {
+        let (control, theirs) = UnixStream::pair()?;
+        let (out, their_out) = io::pipe()?;
+        let (err, their_err) = io::pipe()?;
+        let (results, their_results) = io::pipe()?;
+        for pipe in [out.as_fd(), err.as_fd(), results.as_fd()] {
+            fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        }
+        fcntl(&their_results, FcntlArg::F_SETFD(FdFlag::empty()))?;
+        let child = Command::new(program)
+            .args(["-I", "-B", "-c", BOOTSTRAP])
+            .arg(their_results.as_raw_fd().to_string())
+            .env_clear()
+            .env("LANG", "C.UTF-8")
+            .env("HOME", "/nonexistent")
+            .stdin(OwnedFd::from(theirs))
+            .stdout(their_out)
+            .stderr(their_err)
+            .spawn()?;
+        Ok(Self {
+            child,
+            program: fs::canonicalize(program.parent().unwrap_or(program)).unwrap_or_default(),
+            version: String::new(),
+            control,
+            out,
+            err,
+            results,
+        })
+    }
+
+    fn greet(&mut self, flags: &PythonFlags, limits: &Limits) -> io::Result<Hello> {
+        let settings = Settings {
+            memory: limits.memory,
+            file: flags.work.max_file,
+            files: flags.work.max_open_files,
+            result: limits.result,
+            handlers: flags.handlers.iter().map(PathBuf::as_path).collect(),
+        };
+        self.control.set_read_timeout(Some(START_LIMIT))?;
+        self.send(&Start { server: SERVER, heroscript: HEROSCRIPT, settings })?;
+        let mut length = [0; 4];
+        self.control.read_exact(&mut length)?;
+        let mut body = vec![0; (u32::from_le_bytes(length) as usize).min(4096)];
+        self.control.read_exact(&mut body)?;
+        self.control.set_read_timeout(None)?;
+        Ok(serde_json::from_slice(&body)?)
+    }
+
+    /// Gives it a job.
+    pub(super) fn submit(&mut self, request: &Request<'_>) -> io::Result<()> {
+        self.send(request)
+    }
+
+    fn send(&mut self, message: &impl serde::Serialize) -> io::Result<()> {
+        let mut bytes = vec![0; 4];
+        serde_json::to_writer(&mut bytes, message)?;
+        let length = u32::try_from(bytes.len() - 4).map_err(io::Error::other)?;
+        bytes[..4].copy_from_slice(&length.to_le_bytes());
+        self.control.write_all(&bytes)
+    }
+
+    /// Its process.
+    pub(super) fn pid(&self) -> i32 {
+        self.child.id().cast_signed()
+    }
+
+    /// Name, version and place.
+    pub(super) fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Where its program is; programs of a virtual environment are beside it.
+    pub(super) fn program_folder(&self) -> &Path {
+        &self.program
+    }
+
+    /// What it said before it went.
+    pub(super) fn last_words(&mut self, otherwise: &io::Error) -> String {
+        drop(self.child.kill());
+        let status = self.child.wait();
+        let mut said = Vec::new();
+        // The pipe does not block: what is there is read, then it says that there is no more.
+        drop(self.err.read_to_end(&mut said));
+        let said = String::from_utf8_lossy(&said);
+        let line = said.lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned);
+        line.or_else(|| status.ok().map(|status| format!("{otherwise} ({status})")))
+            .unwrap_or_else(|| otherwise.to_string())
+    }
+}

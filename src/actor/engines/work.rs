@@ -1,0 +1,99 @@
+//! What scripts may start and use that run as processes: limits, environment, folder.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::actor::engines::Script;
+use crate::actor::program::parse_bytes;
+
+/// Where programs are looked up by scripts.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Limits of what a script starts.
+#[derive(Debug, Clone, Args)]
+pub struct WorkFlags {
+    /// Largest file that a script may write.
+    #[arg(long, default_value = "1GiB", value_parser = parse_bytes, value_name = "BYTES")]
+    pub max_file: u64,
+
+    /// Files that each process of a script may have open.
+    #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u64).range(16..), value_name = "N")]
+    pub max_open_files: u64,
+
+    /// Processes that a script may have at a time; with more of them it is ended.
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..), value_name = "N")]
+    pub max_processes: u16,
+
+    /// Folder in which each job gets one of its own, which goes with the job.
+    #[arg(long, env = "HERO_WORK_DIR", value_name = "FOLDER")]
+    pub work_dir: Option<PathBuf>,
+}
+
+impl WorkFlags {
+    /// The same for the command line of an engine host.
+    pub(super) fn host_args(&self) -> Vec<OsString> {
+        let mut args: Vec<OsString> = [
+            format!("--max-file={}", self.max_file),
+            format!("--max-open-files={}", self.max_open_files),
+            format!("--max-processes={}", self.max_processes),
+        ]
+        .into_iter()
+        .map(OsString::from)
+        .collect();
+        let mut dir = OsString::from("--work-dir=");
+        dir.push(self.base());
+        args.push(dir);
+        args
+    }
+
+    /// Where hosts make their folders.
+    pub(super) fn base(&self) -> PathBuf {
+        let base = self.work_dir.clone().unwrap_or_else(std::env::temp_dir);
+        std::path::absolute(&base).unwrap_or(base)
+    }
+
+    /// The folder of this host.
+    pub(super) fn folder(&self) -> PathBuf {
+        folder_of(&self.base(), std::process::id())
+    }
+
+    /// CPU time of one process of a script: as much as fits into its timeout, on all cores.
+    pub(super) fn cpu_seconds(&self, timeout: Duration) -> u64 {
+        const SPARE: u64 = 5;
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+        (timeout.as_secs() + SPARE).saturating_mul(cores)
+    }
+
+    /// The environment of a script; what the job says wins over our defaults, and nothing wins over the ids.
+    pub(super) fn environment(
+        &self,
+        script: &Script<'_>,
+        folder: &Path,
+        programs: &Path,
+    ) -> BTreeMap<String, String> {
+        let own = |text: &str| text.to_owned();
+        let folder = folder.to_string_lossy();
+        let path = match programs.to_str() {
+            Some(programs) if programs.starts_with('/') => format!("{programs}:{PATH}"),
+            Some(_) | None => own(PATH),
+        };
+        let defaults = [("PATH", path.as_str()), ("HOME", &folder), ("TMPDIR", &folder), ("LANG", "C.UTF-8")];
+        let ids = [
+            ("HERO_JOB_ID", script.job_id),
+            ("HERO_CALLER_ID", script.caller_id),
+            ("HERO_CONTEXT_ID", script.context_id),
+            ("HERO_ACTOR_ID", script.actor_id),
+        ];
+        let all = defaults.into_iter().chain(script.env.iter().copied()).chain(ids);
+        all.map(|(name, value)| (own(name), own(value))).collect()
+    }
+}
+
+/// The folder of the engine host with this process number.
+pub(crate) fn folder_of(base: &Path, pid: u32) -> PathBuf {
+    base.join(format!("hero-job-{pid}"))
+}

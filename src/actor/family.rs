@@ -1,0 +1,109 @@
+//! What a process has started: children, and what they left behind when they ended.
+//!
+//! A process that is a *subreaper* becomes the parent of everything below it that loses its own parent, also of what has
+//! left its group and session. So whatever a script starts can be found and ended.
+
+use std::fs;
+use std::thread::park_timeout;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+use tokio::time::Instant;
+
+/// Between two looks at processes that were killed and are not gone yet.
+const LOOK: Duration = Duration::from_micros(200);
+
+/// Processes whose parent is this one, those that have ended and were not waited for included.
+pub(crate) fn children_of(parent: i32) -> Vec<i32> {
+    let Ok(threads) = fs::read_dir(format!("/proc/{parent}/task")) else { return Vec::new() };
+    let mut children = Vec::new();
+    for thread in threads.flatten() {
+        let Ok(list) = fs::read_to_string(thread.path().join("children")) else { continue };
+        children.extend(list.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
+    }
+    children
+}
+
+/// How many processes there are below these, they included; stops counting above `enough`.
+pub(crate) fn count_below(roots: Vec<i32>, enough: usize) -> usize {
+    let (mut found, mut seen) = (roots, 0);
+    while let Some(parent) = found.pop() {
+        seen += 1;
+        if seen > enough {
+            break;
+        }
+        found.extend(children_of(parent));
+    }
+    seen
+}
+
+/// Ends children of this process that `is_stray` knows, and what they leave behind in turn, until there are none.
+/// False when some are still there after `limit`: the kernel holds them.
+pub(crate) fn sweep(is_stray: impl Fn(i32) -> bool, limit: Duration) -> bool {
+    let own = Pid::this().as_raw();
+    let begun = Instant::now();
+    while end_strays(own, &is_stray) > 0 {
+        if begun.elapsed() > limit {
+            return false;
+        }
+        park_timeout(LOOK);
+    }
+    true
+}
+
+/// One round of a sweep: how many were there.
+pub(crate) fn end_strays(own: i32, is_stray: &impl Fn(i32) -> bool) -> usize {
+    let strays: Vec<i32> = children_of(own).into_iter().filter(|pid| is_stray(*pid)).collect();
+    for pid in &strays {
+        end(Pid::from_raw(*pid));
+    }
+    strays.len()
+}
+
+/// Kills a child and takes notice of its end, if it has ended already.
+fn end(pid: Pid) {
+    if let Err(error) = kill(pid, Signal::SIGKILL) {
+        tracing::debug!(%pid, %error, "a stray process could not be killed");
+    }
+    if let Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) = waitpid(pid, Some(WaitPidFlag::WNOHANG)) {
+        tracing::debug!(%pid, "ended a process that a script had left behind");
+    }
+}
+
+/// Signals a group; one that is gone needs no signal.
+pub(crate) fn signal_group(group: Pid, signal: Signal) {
+    if let Err(error) = killpg(group, signal)
+        && error != Errno::ESRCH
+    {
+        tracing::warn!(%group, %signal, %error, "could not signal a process group");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn children_are_found_with_theirs() {
+        let mut shell = Command::new("sh").args(["-c", "sleep 600 & sleep 600 & wait"]).spawn().unwrap();
+        let pid = i32::try_from(shell.id()).unwrap();
+        assert!(children_of(std::process::id().cast_signed()).contains(&pid));
+        let begun = Instant::now();
+        while children_of(pid).len() < 2 && begun.elapsed() < Duration::from_secs(30) {
+            park_timeout(LOOK);
+        }
+        assert_eq!(count_below(vec![pid], 100), 3);
+        assert_eq!(count_below(vec![pid], 1), 2);
+        for child in children_of(pid) {
+            kill(Pid::from_raw(child), Signal::SIGKILL).unwrap();
+        }
+        shell.kill().unwrap();
+        shell.wait().unwrap();
+        assert_eq!(count_below(children_of(pid), 100), 0);
+    }
+}
