@@ -19,7 +19,6 @@ use crate::domain::id::ActorId;
 use crate::domain::lifecycle::{ActorLifecycleManager, ScaleRequest, Updated};
 use crate::domain::supervisor::Supervisor;
 use crate::domain::violation::Violations;
-use crate::error::SupervisorError;
 use crate::grpc::deadline::{effective_wait, time_left};
 use crate::grpc::gate::Gate;
 use crate::grpc::health::Dependencies;
@@ -381,11 +380,6 @@ impl supervisor_server::Supervisor for SupervisorService {
     async fn list_events(&self, request: Request<pb::ListEventsRequest>) -> Answer<pb::ListEventsResponse> {
         Ok(Response::new(self.event_page(request.into_inner()).await?))
     }
-}
-
-/// The answer of a call that is in the contract and not in this server; see [`built`](crate::grpc::built).
-fn not_built<T>(call: &'static str) -> Answer<T> {
-    Err(SupervisorError::NotSupported(call).into())
 }
 
 fn actor_id(raw: &str) -> Result<ActorId, Violations> {

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Runs, TestRunner};
 
+use hero_supervisor::domain::lifecycle::ScaleRequest;
+
 use super::*;
 
 const NAMES: [&str; 5] = ["m_0", "m_1", "m_2", "m_3", "m_4"];
@@ -115,7 +117,7 @@ async fn carry_out(world: &mut World, model: &mut Model, step: &Step) {
             world.processes.exit(NAMES[*actor], ExitStatus::Code(*code));
         }
         Step::Scale(replicas) => {
-            match world.manager.scale(ScriptType::OSIS, *replicas, None, false, WAIT).await {
+            match world.manager.scale(ScaleRequest::new(ScriptType::OSIS, *replicas), WAIT).await {
                 Ok(_scaled) => {}
                 Err(SupervisorError::NoTemplate(_)) => return,
                 Err(error) => panic!("{step:?}: {error}"),
