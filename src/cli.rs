@@ -12,25 +12,34 @@ mod completions;
 mod config;
 mod events;
 mod exit;
+mod health;
 mod info;
 mod job;
 mod output;
+mod queue;
+mod script_type;
+mod top;
 mod values;
 mod wait;
+mod watching;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub use actor::{ActorCommand, ConformanceArgs};
+pub use actor::{ActorCommand, ConformanceArgs, ScaleArgs, ScaleCommand};
 pub use client::ClientArgs;
 pub use completions::CompletionsArgs;
 pub use config::ConfigCommand;
 pub use events::EventsArgs;
 pub use exit::{Exit, Failure};
+pub use health::HealthCommand;
 pub use job::JobCommand;
 pub use output::{Format, Output, table};
+pub use queue::QueueCommand;
+pub use script_type::{ScriptTypeCommand, SetArgs};
+pub use top::TopArgs;
 pub use values::ActorCounts;
 pub use wait::WaitCommand;
 
@@ -58,8 +67,18 @@ pub enum Command {
     Dev(DevArgs),
     /// Create, look at, start, stop and scale actors
     Actor(Client<ActorCommand>),
-    /// Run, submit, await, look at and cancel jobs
+    /// Run, submit, await, look at, cancel and retry jobs
     Job(Client<JobCommand>),
+    /// Look at queues, pause them, let them go on, and empty them
+    Queue(Client<QueueCommand>),
+    /// Look at script types, and change their rules: scaling, health, limits
+    ScriptType(Client<ScriptTypeCommand>),
+    /// Make or remove actors of one type until there are N; the same as `actor scale`
+    Scale(ScaleCommand),
+    /// Ping actors now, and follow their health
+    Health(Client<HealthCommand>),
+    /// Show queues and actors, again and again
+    Top(TopArgs),
     /// Wait until the server works, or until actors run
     Wait(Client<WaitCommand>),
     /// Show what happened, and follow what happens
@@ -194,6 +213,46 @@ pub async fn actor(args: Client<ActorCommand>) -> Result<Exit, Failure> {
 /// What went wrong, with the exit code that says so.
 pub async fn job(args: Client<JobCommand>) -> Result<Exit, Failure> {
     job::run(args).await
+}
+
+/// Runs a verb of `queue`.
+///
+/// # Errors
+/// What went wrong, with the exit code that says so.
+pub async fn queue(args: Client<QueueCommand>) -> Result<Exit, Failure> {
+    queue::run(args).await
+}
+
+/// Runs a verb of `script-type`.
+///
+/// # Errors
+/// What went wrong, with the exit code that says so.
+pub async fn script_type(args: Client<ScriptTypeCommand>) -> Result<Exit, Failure> {
+    script_type::run(args).await
+}
+
+/// Runs `scale`.
+///
+/// # Errors
+/// What went wrong, with the exit code that says so.
+pub async fn scale(args: ScaleCommand) -> Result<Exit, Failure> {
+    actor::run_scale(args).await
+}
+
+/// Runs a verb of `health`.
+///
+/// # Errors
+/// What went wrong, with the exit code that says so.
+pub async fn health(args: Client<HealthCommand>) -> Result<Exit, Failure> {
+    health::run(args).await
+}
+
+/// Runs `top`.
+///
+/// # Errors
+/// What went wrong, with the exit code that says so.
+pub async fn top(args: TopArgs) -> Result<Exit, Failure> {
+    top::run(args).await
 }
 
 /// Runs a verb of `wait`.

@@ -17,6 +17,11 @@ fn main() -> ExitCode {
         }
         Command::Actor(args) => cli::talk(cli::actor(args)),
         Command::Job(args) => cli::talk(cli::job(args)),
+        Command::Queue(args) => cli::talk(cli::queue(args)),
+        Command::ScriptType(args) => cli::talk(cli::script_type(args)),
+        Command::Scale(args) => cli::talk(cli::scale(args)),
+        Command::Health(args) => cli::talk(cli::health(args)),
+        Command::Top(args) => cli::talk(cli::top(args)),
         Command::Wait(args) => cli::talk(cli::wait(args)),
         Command::Events(args) => cli::talk(cli::events(args)),
         Command::Info(args) => cli::talk(cli::info(args)),

@@ -5,6 +5,7 @@ mod conformance;
 mod create;
 mod logs;
 mod render;
+mod scale;
 
 use std::time::Duration;
 
@@ -12,13 +13,16 @@ use clap::{Args, Subcommand};
 use tonic::transport::Channel;
 
 use super::values::{self, span, to_proto};
-use super::{Client, Exit, Failure, Output, client, table};
+use super::{Client, Exit, Failure, Output, client};
 use crate::grpc::proto::supervisor_client::SupervisorClient;
 use crate::grpc::proto::{self, ActorSelector, WaitOutcome};
 
 pub use conformance::ConformanceArgs;
+pub use scale::{ScaleArgs, ScaleCommand};
 
-use render::{ids, result_ids, result_rows, rows, show};
+pub(super) use render::rows;
+use render::{ids, result_ids, result_rows, show};
+pub(super) use scale::run_alone as run_scale;
 
 /// Long enough for a drain with its default limit and a start after it.
 const DEFAULT_WAIT: &str = "90s";
@@ -91,20 +95,7 @@ pub enum ActorCommand {
         allow_missing: bool,
     },
     /// Make or remove actors of one type until there are N
-    Scale {
-        /// The script type: osis, sal, v or python
-        #[arg(value_name = "TYPE", value_parser = values::script_type)]
-        script_type: proto::ScriptType,
-        /// How many
-        #[arg(value_name = "N")]
-        replicas: i32,
-        /// How
-        #[command(flatten)]
-        how: How,
-        /// Only say what would happen
-        #[arg(long)]
-        dry_run: bool,
-    },
+    Scale(ScaleArgs),
 }
 
 /// Which actors.
@@ -190,9 +181,7 @@ pub(super) async fn run(args: Client<ActorCommand>) -> Result<Exit, Failure> {
         ActorCommand::Delete { actors, how, allow_missing } => {
             delete(&mut server, out, actors, how, allow_missing).await
         }
-        ActorCommand::Scale { script_type, replicas, how, dry_run } => {
-            scale(&mut server, out, script_type, replicas, how, dry_run).await
-        }
+        ActorCommand::Scale(args) => scale::run(&mut server, out, args).await,
     }
 }
 
@@ -294,32 +283,6 @@ async fn delete(
         })?;
     }
     Ok(Exit::Ok)
-}
-
-async fn scale(
-    server: &mut Server,
-    out: Output,
-    script_type: proto::ScriptType,
-    replicas: i32,
-    how: How,
-    dry_run: bool,
-) -> Result<Exit, Failure> {
-    let request = proto::ScaleActorsRequest {
-        script_type: script_type.into(),
-        replicas: Some(replicas),
-        drain_timeout: how.drain(),
-        max_wait: to_proto(how.wait),
-        validate_only: dry_run,
-        take_over: false,
-    };
-    let answer = server.scale_actors(client::waiting_call(request, how.wait)).await?.into_inner();
-    let changed = answer.added_actor_ids.iter().chain(&answer.removed_actor_ids).cloned();
-    out.response(&answer, changed, || {
-        let added = answer.added_actor_ids.iter().map(|id| [id.clone(), "added".to_owned()]);
-        let removed = answer.removed_actor_ids.iter().map(|id| [id.clone(), "removed".to_owned()]);
-        table(["ACTOR", "CHANGE"], added.chain(removed))
-    })?;
-    Ok(if dry_run { Exit::Ok } else { waited(out, answer.wait_outcome()) })
 }
 
 /// The exit of a call that waits: the wish stands even if the wait was over first.

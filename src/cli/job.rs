@@ -1,4 +1,4 @@
-//! `job`: run, submit, await, look at and cancel jobs.
+//! `job`: run, submit, await, look at, cancel and retry jobs.
 
 mod follow;
 mod run;
@@ -83,6 +83,14 @@ pub enum JobCommand {
         #[arg(long, default_value = "cancelled from the command line")]
         reason: String,
     },
+    /// Run a job that failed or was cancelled again, under its own id
+    Retry {
+        /// Its id
+        job: String,
+        /// Count its attempts from the beginning, instead of allowing one more
+        #[arg(long)]
+        reset_attempts: bool,
+    },
 }
 
 type Server = SupervisorClient<Channel>;
@@ -141,6 +149,12 @@ pub(super) async fn run(args: Client<JobCommand>) -> Result<Exit, Failure> {
         JobCommand::Cancel { jobs, reason } => {
             let mut server = args.client.connect().await?;
             cancel(&mut server, out, jobs, reason).await
+        }
+        JobCommand::Retry { job, reset_attempts } => {
+            let request = proto::RetryJobRequest { job_id: job, reset_attempts };
+            let answer = args.client.connect().await?.retry_job(client::call(request)).await?.into_inner();
+            out.response(&answer, id(&answer.job), || rows(answer.job.as_slice()))?;
+            Ok(Exit::Ok)
         }
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn result_rows(results: &[proto::ActorResult]) -> String {
 }
 
 /// A table of actors.
-pub(super) fn rows<'a>(actors: impl IntoIterator<Item = &'a Actor>) -> String {
+pub(in crate::cli) fn rows<'a>(actors: impl IntoIterator<Item = &'a Actor>) -> String {
     let row = |actor: &Actor| {
         [
             actor.actor_id.clone(),

@@ -1,56 +1,16 @@
 //! `events --follow`: goes on by itself behind the last event when the connection or the server was gone.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::convert::Infallible;
 
-use tokio::time::{sleep, timeout};
-use tonic::{Code, Request, Status, Streaming};
+use tonic::{Request, Streaming};
 
 use super::{EventsArgs, SHOWN_FIRST, Server, past, print};
-use crate::cli::exit::code_of;
-use crate::cli::output::say;
 use crate::cli::values::to_proto;
-use crate::cli::{Exit, Failure};
-use crate::domain::backoff::Backoff;
+use crate::cli::watching::{self, End, HEARTBEAT, Watching};
+use crate::cli::{ClientArgs, Exit, Failure};
 use crate::grpc::proto::watch_events_response::Item;
 use crate::grpc::proto::{WatchEventsRequest, WatchEventsResponse};
-
-/// What is asked of the server; a longer silence means that it is gone.
-const HEARTBEAT: Duration = Duration::from_secs(15);
-const LONGEST_SILENCE: Duration = Duration::from_secs(45);
-/// Between two tries to get to the server again.
-const RETRY: Backoff = Backoff { initial: Duration::from_millis(250), max: Duration::from_secs(5) };
-
-/// How a watch ended.
-enum End {
-    /// It can go on behind the last cursor.
-    Lost(String),
-    /// It cannot: what came behind the cursor is gone.
-    Expired,
-    Failed(Failure),
-}
-
-impl From<Status> for End {
-    fn from(status: Status) -> Self {
-        match code_of(&status) {
-            Code::OutOfRange => Self::Expired,
-            Code::Unavailable | Code::Aborted | Code::Cancelled | Code::Unknown | Code::DeadlineExceeded => {
-                Self::Lost(status.message().to_owned())
-            }
-            Code::Ok
-            | Code::InvalidArgument
-            | Code::NotFound
-            | Code::AlreadyExists
-            | Code::PermissionDenied
-            | Code::ResourceExhausted
-            | Code::FailedPrecondition
-            | Code::Unimplemented
-            | Code::Internal
-            | Code::DataLoss
-            | Code::Unauthenticated => Self::Failed(status.into()),
-        }
-    }
-}
 
 /// What is known between two connections.
 struct Follower {
@@ -61,44 +21,19 @@ struct Follower {
 }
 
 pub(super) async fn run(args: EventsArgs) -> Result<Exit, Failure> {
-    // The first connection has to work; later ones are waited for.
-    let mut server = Some(args.client.connect().await?);
-    let mut follower = Follower { args, cursor: String::new(), shown: BTreeSet::new() };
-    let mut failures = 0_u32;
-    loop {
-        let (server, before) = match server.take() {
-            Some(server) => (Ok(server), follower.cursor.clone()),
-            None => (follower.args.client.connect().await, follower.cursor.clone()),
-        };
-        let end = match server {
-            Ok(mut server) => match follower.follow(&mut server).await {
-                Ok(never) => match never {},
-                Err(end) => end,
-            },
-            Err(failure) => End::Lost(failure.message),
-        };
-        if follower.cursor != before {
-            failures = 0;
-        }
-        match end {
-            End::Failed(failure) => return Err(failure),
-            End::Expired => {
-                say("some events are no longer kept and were missed; going on with what is new");
-                follower.cursor.clear();
-            }
-            End::Lost(why) => {
-                failures = failures.saturating_add(1);
-                if failures == 1 {
-                    say(&format!("the connection is lost and will be taken up again: {why}"));
-                }
-                sleep(RETRY.delay(failures, fastrand::f64())).await;
-            }
-        }
-    }
+    watching::watch(Follower { args, cursor: String::new(), shown: BTreeSet::new() }).await
 }
 
-impl Follower {
-    async fn follow(&mut self, server: &mut Server) -> Result<std::convert::Infallible, End> {
+impl Watching for Follower {
+    fn client(&self) -> &ClientArgs {
+        &self.args.client
+    }
+
+    fn cursor(&mut self) -> &mut String {
+        &mut self.cursor
+    }
+
+    async fn follow(&mut self, server: &mut Server) -> Result<Infallible, End> {
         let fresh = self.cursor.is_empty();
         let mut watch = server.watch_events(Request::new(self.request())).await?.into_inner();
         if fresh && self.shown.is_empty() {
@@ -115,15 +50,11 @@ impl Follower {
             self.message(&mut watch).await?;
         }
     }
+}
 
+impl Follower {
     async fn message(&mut self, watch: &mut Streaming<WatchEventsResponse>) -> Result<(), End> {
-        let next = timeout(LONGEST_SILENCE, watch.message()).await;
-        let message = match next {
-            Ok(Ok(Some(message))) => message,
-            Ok(Ok(None)) => return Err(End::Lost("the server has ended the watch".to_owned())),
-            Ok(Err(status)) => return Err(status.into()),
-            Err(_silence) => return Err(End::Lost("the server says nothing any more".to_owned())),
-        };
+        let message = watching::next(watch).await?;
         self.cursor = message.cursor;
         if let Some(Item::Event(event)) = message.item
             && !self.shown.remove(&event.event_id)

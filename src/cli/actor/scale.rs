@@ -1,0 +1,64 @@
+//! `actor scale`, and the same under the short name `scale`.
+
+use clap::Args;
+
+use super::{How, Server, waited};
+use crate::cli::values::{self, to_proto};
+use crate::cli::{ClientArgs, Exit, Failure, Output, client, table};
+use crate::grpc::proto;
+
+/// How many actors of which type.
+#[derive(Debug, Args)]
+pub struct ScaleArgs {
+    /// The script type: osis, sal, v or python
+    #[arg(value_name = "TYPE", value_parser = values::script_type)]
+    script_type: proto::ScriptType,
+    /// How many
+    #[arg(value_name = "N")]
+    replicas: i32,
+    /// How
+    #[command(flatten)]
+    how: How,
+    /// Only say what would happen
+    #[arg(long)]
+    dry_run: bool,
+    /// Switch automatic scaling off if it is on
+    #[arg(long)]
+    take_over: bool,
+}
+
+/// `scale` by itself.
+#[derive(Debug, Args)]
+pub struct ScaleCommand {
+    /// Server and form of the output.
+    #[command(flatten)]
+    pub client: ClientArgs,
+    /// How many actors of which type.
+    #[command(flatten)]
+    pub scale: ScaleArgs,
+}
+
+pub(in crate::cli) async fn run_alone(args: ScaleCommand) -> Result<Exit, Failure> {
+    let mut server = args.client.connect().await?;
+    run(&mut server, args.client.printer(), args.scale).await
+}
+
+pub(super) async fn run(server: &mut Server, out: Output, args: ScaleArgs) -> Result<Exit, Failure> {
+    let ScaleArgs { script_type, replicas, how, dry_run, take_over } = args;
+    let request = proto::ScaleActorsRequest {
+        script_type: script_type.into(),
+        replicas: Some(replicas),
+        drain_timeout: how.drain(),
+        max_wait: to_proto(how.wait),
+        validate_only: dry_run,
+        take_over,
+    };
+    let answer = server.scale_actors(client::waiting_call(request, how.wait)).await?.into_inner();
+    let changed = answer.added_actor_ids.iter().chain(&answer.removed_actor_ids).cloned();
+    out.response(&answer, changed, || {
+        let added = answer.added_actor_ids.iter().map(|id| [id.clone(), "added".to_owned()]);
+        let removed = answer.removed_actor_ids.iter().map(|id| [id.clone(), "removed".to_owned()]);
+        table(["ACTOR", "CHANGE"], added.chain(removed))
+    })?;
+    Ok(if dry_run { Exit::Ok } else { waited(out, answer.wait_outcome()) })
+}

@@ -1,0 +1,114 @@
+//! `health`: ping actors now and say how they are, and follow what happens to their health.
+
+mod watch;
+
+use std::time::Duration;
+
+use clap::{Subcommand, ValueEnum};
+
+use super::values::{self, duration, or_dash, short, span, to_proto, word};
+use super::{Client, Exit, Failure, client, table};
+use crate::grpc::proto::{self, ActorSelector, HealthReport, check_health_request};
+
+/// Verbs of `health`.
+#[derive(Debug, Subcommand)]
+pub enum HealthCommand {
+    /// Ping actors now and wait for their answers; every actor unless some are named
+    Check {
+        /// Which
+        #[command(flatten)]
+        which: Meant,
+        /// Whom of them to ping
+        #[arg(long, value_enum, default_value_t = Scope::Idle)]
+        scope: Scope,
+        /// How long to wait for answers
+        #[arg(long, value_name = "TIME", value_parser = span, default_value = "60s")]
+        wait: Duration,
+    },
+    /// Show how actors are, and follow what happens to their health, until Ctrl-C
+    Watch {
+        /// Which
+        #[command(flatten)]
+        which: Meant,
+    },
+}
+
+/// Which actors; all unless some are named.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Meant {
+    /// Their names
+    #[arg(value_name = "ACTOR")]
+    actors: Vec<String>,
+    /// Only of these script types
+    #[arg(long = "type", value_name = "TYPE", value_parser = values::script_type)]
+    types: Vec<proto::ScriptType>,
+    /// All; so it is when none is named
+    #[arg(long, conflicts_with_all = ["actors", "types"])]
+    all: bool,
+}
+
+impl Meant {
+    fn selector(self) -> ActorSelector {
+        ActorSelector {
+            all: self.all || (self.actors.is_empty() && self.types.is_empty()),
+            actor_ids: self.actors,
+            script_types: self.types.into_iter().map(i32::from).collect(),
+            ..Default::default()
+        }
+    }
+}
+
+/// Whom to ping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Scope {
+    /// Those that have no job in hand
+    Idle,
+    /// Busy ones, too; they answer when they get to it
+    All,
+    /// Nobody: say what is known
+    None,
+}
+
+impl From<Scope> for check_health_request::Scope {
+    fn from(scope: Scope) -> Self {
+        match scope {
+            Scope::Idle => Self::Idle,
+            Scope::All => Self::All,
+            Scope::None => Self::None,
+        }
+    }
+}
+
+pub(super) async fn run(args: Client<HealthCommand>) -> Result<Exit, Failure> {
+    let (which, scope, wait) = match args.verb {
+        HealthCommand::Watch { which } => return watch::run(args.client, which.selector()).await,
+        HealthCommand::Check { which, scope, wait } => (which, scope, wait),
+    };
+    let request = proto::CheckHealthRequest {
+        selector: Some(which.selector()),
+        scope: check_health_request::Scope::from(scope).into(),
+        max_wait: to_proto(wait),
+    };
+    let mut server = args.client.connect().await?;
+    let answer = server.check_health(client::waiting_call(request, wait)).await?.into_inner();
+    let ids = answer.reports.iter().map(|report| report.actor_id.clone());
+    args.client.printer().response(&answer, ids, || rows(&answer.reports))?;
+    Ok(Exit::Ok)
+}
+
+fn rows(reports: &[HealthReport]) -> String {
+    let row = |report: &HealthReport| {
+        let ping = report.last_ping.as_ref();
+        [
+            report.actor_id.clone(),
+            word(report.health().as_str_name(), "HEALTH_"),
+            word(report.state().as_str_name(), "STATE_"),
+            duration(ping.and_then(|ping| ping.round_trip)),
+            report.consecutive_failures.to_string(),
+            word(report.action_taken().as_str_name(), "ACTION_"),
+            short(&or_dash(&report.reason)),
+        ]
+    };
+    let header = ["ACTOR", "HEALTH", "STATE", "PING", "MISSES", "DONE", "REASON"];
+    table(header, reports.iter().map(row))
+}

@@ -1,0 +1,75 @@
+//! `health watch`.
+
+use std::convert::Infallible;
+
+use tonic::Request;
+use tonic::transport::Channel;
+
+use crate::cli::values::{duration, or_dash, time, to_proto, word};
+use crate::cli::watching::{self, End, HEARTBEAT, Watching};
+use crate::cli::{ClientArgs, Exit, Failure};
+use crate::grpc::proto::supervisor_client::SupervisorClient;
+use crate::grpc::proto::watch_health_response::Item;
+use crate::grpc::proto::{ActorSelector, HealthEvent, HealthReport, WatchHealthRequest};
+
+/// What is known between two connections.
+struct Watcher {
+    client: ClientArgs,
+    selector: ActorSelector,
+    cursor: String,
+}
+
+pub(super) async fn run(client: ClientArgs, selector: ActorSelector) -> Result<Exit, Failure> {
+    watching::watch(Watcher { client, selector, cursor: String::new() }).await
+}
+
+impl Watching for Watcher {
+    fn client(&self) -> &ClientArgs {
+        &self.client
+    }
+
+    fn cursor(&mut self) -> &mut String {
+        &mut self.cursor
+    }
+
+    async fn follow(&mut self, server: &mut SupervisorClient<Channel>) -> Result<Infallible, End> {
+        let request = WatchHealthRequest {
+            selector: Some(self.selector.clone()),
+            // The server's own rule: at the beginning, and not when going on behind a cursor.
+            include_snapshot: None,
+            resume_after: self.cursor.clone(),
+            heartbeat_interval: to_proto(HEARTBEAT),
+        };
+        let out = self.client.printer();
+        let mut stream = server.watch_health(Request::new(request)).await?.into_inner();
+        loop {
+            let message = watching::next(&mut stream).await?;
+            self.cursor = message.cursor;
+            let printed = match message.item {
+                Some(Item::Report(report)) => out.item(&report, &report.actor_id, || standing(&report)),
+                Some(Item::Event(event)) => out.item(&event, &event.actor_id, || happened(&event)),
+                Some(Item::Bookmark(_)) | None => Ok(()),
+            };
+            printed.map_err(End::Failed)?;
+        }
+    }
+}
+
+/// How an actor is, as one line.
+fn standing(report: &HealthReport) -> String {
+    let ping = report.last_ping.as_ref();
+    let health = word(report.health().as_str_name(), "HEALTH_");
+    let trip = duration(ping.and_then(|ping| ping.round_trip));
+    line(&time(ping.and_then(|ping| ping.time)), &report.actor_id, &health, &trip, &report.reason)
+}
+
+/// What happened to the health of an actor, as one line.
+fn happened(event: &HealthEvent) -> String {
+    let health = word(event.new_health().as_str_name(), "HEALTH_");
+    let trip = duration(event.ping_round_trip);
+    line(&time(event.time), &event.actor_id, &health, &trip, &event.reason)
+}
+
+fn line(at: &str, actor: &str, health: &str, trip: &str, reason: &str) -> String {
+    format!("{at:<20}  {actor:<20}  {health:<9}  {trip:<12}  {}", or_dash(reason).replace('\n', " "))
+}

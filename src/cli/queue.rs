@@ -1,0 +1,141 @@
+//! `queue`: look at queues, pause them, let them go on, empty them.
+
+use clap::Subcommand;
+
+use super::values::{self, duration, or_dash, script_type_word, word};
+use super::{Client, Exit, Failure, client, table};
+use crate::grpc::proto::{self, ScriptTypeStatus, job};
+
+/// Verbs of `queue`.
+#[derive(Debug, Subcommand)]
+pub enum QueueCommand {
+    /// List queues with their jobs and actors
+    Ls,
+    /// Hand out no job of a script type; jobs are still accepted, running ones finish
+    Pause {
+        /// The script type: osis, sal, v or python
+        #[arg(value_name = "TYPE", value_parser = values::script_type)]
+        script_type: proto::ScriptType,
+        /// Why, for others who wonder
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Hand out jobs again
+    Resume {
+        /// The script type: osis, sal, v or python
+        #[arg(value_name = "TYPE", value_parser = values::script_type)]
+        script_type: proto::ScriptType,
+        /// Why, for others who wonder
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Cancel waiting jobs
+    Purge {
+        /// The script type: osis, sal, v or python
+        #[arg(value_name = "TYPE", value_parser = values::script_type)]
+        script_type: proto::ScriptType,
+        /// In these states instead of queued: queued, scheduled or retry_wait
+        #[arg(long = "state", value_name = "STATE", value_parser = waiting_state)]
+        states: Vec<job::State>,
+        /// Do nothing if there are more
+        #[arg(long, value_name = "N")]
+        expected_count: Option<i32>,
+        /// Only count
+        #[arg(long)]
+        dry_run: bool,
+        /// Why; becomes the reason of the cancelled jobs
+        #[arg(long, default_value = "purged from the command line")]
+        reason: String,
+    },
+}
+
+pub(super) async fn run(args: Client<QueueCommand>) -> Result<Exit, Failure> {
+    let out = args.client.printer();
+    let mut server = args.client.connect().await?;
+    match args.verb {
+        QueueCommand::Ls => {
+            let request = proto::ListScriptTypesRequest {};
+            let answer = server.list_script_types(client::call(request)).await?.into_inner();
+            out.response(&answer, names(&answer.script_types), || rows(&answer.script_types))?;
+        }
+        QueueCommand::Pause { script_type, reason } => {
+            let request = proto::PauseQueueRequest { script_type: script_type.into(), reason };
+            let answer = server.pause_queue(client::call(request)).await?.into_inner();
+            out.response(&answer, names(&answer.status), || rows(&answer.status))?;
+            if !answer.changed {
+                out.talk("it was paused already");
+            }
+        }
+        QueueCommand::Resume { script_type, reason } => {
+            let request = proto::ResumeQueueRequest { script_type: script_type.into(), reason };
+            let answer = server.resume_queue(client::call(request)).await?.into_inner();
+            out.response(&answer, names(&answer.status), || rows(&answer.status))?;
+            if !answer.changed {
+                out.talk("it was not paused");
+            }
+        }
+        QueueCommand::Purge { script_type, states, expected_count, dry_run, reason } => {
+            let request = proto::PurgeQueueRequest {
+                script_type: script_type.into(),
+                states: states.into_iter().map(i32::from).collect(),
+                expected_count,
+                validate_only: dry_run,
+                reason,
+            };
+            let answer = server.purge_queue(client::call(request)).await?.into_inner();
+            let done = if dry_run { "would be cancelled" } else { "cancelled" };
+            out.response(&answer, [], || format!("{} jobs {done}", answer.purged_count))?;
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+/// The words of script types.
+pub(super) fn names<'a>(types: impl IntoIterator<Item = &'a ScriptTypeStatus>) -> Vec<String> {
+    types.into_iter().map(|status| script_type_word(status.script_type)).collect()
+}
+
+/// A table of queues.
+pub(super) fn rows<'a>(types: impl IntoIterator<Item = &'a ScriptTypeStatus>) -> String {
+    let row = |status: &ScriptTypeStatus| {
+        let state = if status.paused { "paused" } else { "open" };
+        [
+            script_type_word(status.script_type),
+            state.to_owned(),
+            status.jobs_queued.to_string(),
+            status.jobs_running.to_string(),
+            status.jobs_delayed.to_string(),
+            duration(status.oldest_queued_age),
+            format!("{:.1}", status.submitted_per_second),
+            format!("{:.1}", status.finished_per_second),
+            format!("{}/{}", status.actors_running, status.actors_total),
+            status.actors_busy.to_string(),
+            status.actors_unhealthy.to_string(),
+            status.desired_replicas.map_or_else(|| "-".to_owned(), |wanted| wanted.to_string()),
+            or_dash(&status.pause_reason),
+        ]
+    };
+    let header = [
+        "TYPE",
+        "QUEUE",
+        "QUEUED",
+        "RUNNING",
+        "DELAYED",
+        "OLDEST",
+        "IN/S",
+        "OUT/S",
+        "ACTORS",
+        "BUSY",
+        "UNHEALTHY",
+        "WANTED",
+        "REASON",
+    ];
+    table(header, types.into_iter().map(row))
+}
+
+/// Reads a state by its word.
+fn waiting_state(raw: &str) -> Result<job::State, String> {
+    let waiting = [job::State::Queued, job::State::Scheduled, job::State::RetryWait];
+    let named = waiting.into_iter().find(|state| word(state.as_str_name(), "STATE_") == raw);
+    named.ok_or_else(|| format!("{raw:?} is no state of waiting jobs: use queued, scheduled or retry_wait"))
+}

@@ -1,0 +1,91 @@
+//! `script-type`: look at script types and change their rules.
+
+mod set;
+
+use clap::Subcommand;
+
+use super::values::{self, duration, or_dash, script_type_word, time, word};
+use super::{Client, Exit, Failure, client, queue, table};
+use crate::grpc::proto::{self, ScriptTypeStatus};
+
+pub use set::SetArgs;
+
+/// Verbs of `script-type`.
+#[derive(Debug, Subcommand)]
+pub enum ScriptTypeCommand {
+    /// List script types with their jobs and actors
+    Ls,
+    /// Show one script type with its rules
+    Get {
+        /// The script type: osis, sal, v or python
+        #[arg(value_name = "TYPE", value_parser = values::script_type)]
+        script_type: proto::ScriptType,
+    },
+    /// Change rules; those that are not named stay as they are
+    Set(Box<SetArgs>),
+}
+
+pub(super) async fn run(args: Client<ScriptTypeCommand>) -> Result<Exit, Failure> {
+    let out = args.client.printer();
+    let mut server = args.client.connect().await?;
+    match args.verb {
+        ScriptTypeCommand::Ls => {
+            let request = proto::ListScriptTypesRequest {};
+            let answer = server.list_script_types(client::call(request)).await?.into_inner();
+            out.response(&answer, queue::names(&answer.script_types), || queue::rows(&answer.script_types))?;
+        }
+        ScriptTypeCommand::Get { script_type } => {
+            let request = proto::GetScriptTypeRequest { script_type: script_type.into() };
+            let answer = server.get_script_type(client::call(request)).await?.into_inner();
+            out.response(&answer, queue::names(&answer.status), || shown(&answer.status))?;
+        }
+        ScriptTypeCommand::Set(set) => {
+            let request = set.into_request()?;
+            let answer = server.update_script_type(client::call(request)).await?.into_inner();
+            out.response(&answer, queue::names(&answer.status), || shown(&answer.status))?;
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+/// All of one script type that a person wants to see.
+fn shown(status: &Option<ScriptTypeStatus>) -> String {
+    let status = status.clone().unwrap_or_default();
+    let settings = status.settings.clone().unwrap_or_default();
+    let scaling = settings.scaling_policy.unwrap_or_default();
+    let health = settings.health_policy.unwrap_or_default();
+    let jobs = settings.job_defaults.unwrap_or_default();
+    let count = |count: Option<i32>| count.map_or_else(|| "-".to_owned(), |count| count.to_string());
+    let queue = if status.paused { "paused" } else { "open" };
+    let decided = status.last_scaling_decision.as_ref();
+    let facts = [
+        ("type", script_type_word(status.script_type)),
+        ("queue", queue.to_owned()),
+        ("pause reason", or_dash(&status.pause_reason)),
+        ("queued / running / delayed", three(status.jobs_queued, status.jobs_running, status.jobs_delayed)),
+        ("actors / running / busy", three(status.actors_total, status.actors_running, status.actors_busy)),
+        ("actors wanted", count(status.desired_replicas)),
+        ("mode", word(scaling.mode().as_str_name(), "MODE_")),
+        ("min", count(scaling.min_replicas)),
+        ("max", count(scaling.max_replicas)),
+        ("target", count(scaling.target_jobs_per_actor)),
+        ("max queue age", duration(scaling.max_queue_age)),
+        ("scale-out delay", duration(scaling.scale_out_delay)),
+        ("scale-in delay", duration(scaling.scale_in_delay)),
+        ("scale-to-zero delay", duration(scaling.scale_to_zero_delay)),
+        ("queue limit", count(settings.max_queue_depth)),
+        ("idle after", duration(health.idle_after)),
+        ("ping timeout", duration(health.ping_timeout)),
+        ("failure threshold", count(health.failure_threshold)),
+        ("run timeout", duration(jobs.run_timeout)),
+        ("result ttl", duration(jobs.result_ttl)),
+        ("template", settings.actor_template.map_or_else(|| "-".to_owned(), |config| config.binary_path)),
+        ("last scaling", decided.map_or_else(|| "-".to_owned(), |decision| or_dash(&decision.reason))),
+        ("next scaling", time(status.next_scaling_time)),
+    ];
+    table(["FACT", "VALUE"], facts.into_iter().map(|(name, value)| [name.to_owned(), value]))
+}
+
+fn three(first: i32, second: i32, third: i32) -> String {
+    format!("{first} / {second} / {third}")
+}

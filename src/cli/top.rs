@@ -1,0 +1,65 @@
+//! `top`: queues and actors, again and again.
+
+use std::io::{IsTerminal, stdout};
+use std::time::Duration;
+
+use clap::Args;
+use tonic::transport::Channel;
+
+use super::values::span;
+use super::{ClientArgs, Exit, Failure, actor, client, queue};
+use crate::grpc::proto::supervisor_client::SupervisorClient;
+use crate::grpc::proto::{ListActorsRequest, ListActorsResponse};
+use crate::grpc::proto::{ListScriptTypesRequest, ListScriptTypesResponse};
+
+/// Goes to the corner of the screen and clears what is there.
+const HOME: &str = "\x1b[H\x1b[2J";
+/// More actors than a terminal has lines.
+const MOST_ACTORS: i32 = 500;
+
+/// How often, and where the server is.
+#[derive(Debug, Args)]
+pub struct TopArgs {
+    /// Server and form of the output.
+    #[command(flatten)]
+    pub client: ClientArgs,
+    /// Show it once and end; so it is when the output is no terminal
+    #[arg(long)]
+    pub once: bool,
+    /// Time between two looks
+    #[arg(long, value_name = "TIME", value_parser = span, default_value = "1s")]
+    pub every: Duration,
+}
+
+pub(super) async fn run(args: TopArgs) -> Result<Exit, Failure> {
+    let out = args.client.printer();
+    let mut server = args.client.connect().await?;
+    if args.once || !stdout().is_terminal() {
+        let (types, actors) = look(&mut server).await?;
+        let ids = actors.actors.iter().map(|actor| actor.actor_id.clone());
+        out.response(&types, queue::names(&types.script_types), || queue::rows(&types.script_types))?;
+        out.response(&actors, ids, || format!("\n{}", actor::rows(&actors.actors)))?;
+        return Ok(Exit::Ok);
+    }
+    let again = async {
+        loop {
+            let (types, actors) = look(&mut server).await?;
+            let (types, actors) = (queue::rows(&types.script_types), actor::rows(&actors.actors));
+            out.data(&format!("{HOME}{types}\n{actors}"))?;
+            tokio::time::sleep(args.every).await;
+        }
+    };
+    tokio::select! {
+        ended = again => ended,
+        _pressed = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
+    }
+}
+
+async fn look(
+    server: &mut SupervisorClient<Channel>,
+) -> Result<(ListScriptTypesResponse, ListActorsResponse), Failure> {
+    let types = server.list_script_types(client::call(ListScriptTypesRequest {})).await?.into_inner();
+    let request = ListActorsRequest { page_size: MOST_ACTORS, ..Default::default() };
+    let actors = server.list_actors(client::call(request)).await?.into_inner();
+    Ok((types, actors))
+}
