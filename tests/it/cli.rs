@@ -4,5 +4,6 @@ mod client;
 mod config;
 mod dev;
 mod doctor;
+mod nouns;
 mod serve;
 mod wait;

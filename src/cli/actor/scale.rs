@@ -1,5 +1,7 @@
 //! `actor scale`, and the same under the short name `scale`.
 
+use std::time::Duration;
+
 use clap::Args;
 
 use super::{How, Server, waited};
@@ -44,11 +46,13 @@ pub(in crate::cli) async fn run_alone(args: ScaleCommand) -> Result<Exit, Failur
 }
 
 pub(super) async fn run(server: &mut Server, out: Output, args: ScaleArgs) -> Result<Exit, Failure> {
+    // The call knows no force; no time for jobs is the same.
+    let drain_timeout = if args.how.force { to_proto(Duration::ZERO) } else { args.how.drain() };
     let ScaleArgs { script_type, replicas, how, dry_run, take_over } = args;
     let request = proto::ScaleActorsRequest {
         script_type: script_type.into(),
         replicas: Some(replicas),
-        drain_timeout: how.drain(),
+        drain_timeout,
         max_wait: to_proto(how.wait),
         validate_only: dry_run,
         take_over,

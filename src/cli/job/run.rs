@@ -37,7 +37,7 @@ pub struct RunArgs {
     #[arg(long)]
     cancel: bool,
     /// Show what the script writes while it runs
-    #[arg(short, long)]
+    #[arg(long)]
     pub(super) follow: bool,
 }
 

@@ -1,0 +1,163 @@
+//! Queues, health, script types and the overview, from the command line, against `dev` with a real actor.
+
+use std::fs::File;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::support::service::{LIMIT, Ran, Service};
+use crate::support::wait::eventually;
+
+/// Time for a first job: the actor starts, warms up and takes it.
+const TIMEOUT: &str = "60s";
+const ACTOR: &str = "osis_actor_0";
+
+/// `dev` with one actor that has shown that it works.
+async fn service() -> Service {
+    let service = Service::dev(&["--actors", "osis=1"]).await;
+    let ran = service.run(["job", "run", "40 + 2", "--timeout", TIMEOUT]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "42\n"), "{ran:?}");
+    service
+}
+
+fn fine(ran: Ran) -> Ran {
+    assert_eq!(ran.code, 0, "{ran:?}");
+    ran
+}
+
+fn submit(service: &Service) -> String {
+    fine(service.run(["job", "submit", "40 + 2"])).stdout.trim().to_owned()
+}
+
+fn status(service: &Service) -> Value {
+    fine(service.run(["script-type", "get", "osis", "-o", "json"])).json()["status"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_queue_holds_its_jobs_and_a_resumed_one_lets_them_run() {
+    let service = service().await;
+    let paused = fine(service.run(["queue", "pause", "osis", "--reason", "a look inside"]));
+    assert!(paused.stdout.contains("paused") && paused.stdout.contains("a look inside"), "{paused:?}");
+    let again = fine(service.run(["queue", "pause", "osis", "-o", "json"]));
+    assert_eq!(again.json()["changed"], Value::Null, "{again:?}");
+
+    let held = submit(&service);
+    let awaited = service.run(["job", "await", &held, "--timeout", "1s"]);
+    assert_eq!(awaited.code, 124, "{awaited:?}");
+    assert_eq!(status(&service)["jobsQueued"], 1);
+
+    fine(service.run(["queue", "resume", "osis"]));
+    let ran = service.run(["job", "await", &held, "--timeout", TIMEOUT]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "42\n"), "{ran:?}");
+    assert_eq!(status(&service)["paused"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purge_counts_what_it_cancels_and_a_retry_runs_it_after_all() {
+    let service = service().await;
+    fine(service.run(["queue", "pause", "osis"]));
+    let (first, second) = (submit(&service), submit(&service));
+    let counted = fine(service.run(["queue", "purge", "osis", "--dry-run"]));
+    assert_eq!(counted.stdout, "2 jobs would be cancelled\n");
+    let guarded = service.run(["queue", "purge", "osis", "--expected-count", "1"]);
+    assert_eq!(guarded.code, 5, "{guarded:?}");
+    assert_eq!(status(&service)["jobsQueued"], 2, "nothing is cancelled by a dry run or behind the guard");
+    let purged = fine(service.run(["queue", "purge", "osis", "--expected-count", "2", "--reason", "spring"]));
+    assert_eq!(purged.stdout, "2 jobs cancelled\n");
+    let seen = fine(service.run(["job", "get", &second, "-o", "json"])).json();
+    assert_eq!(
+        (&seen["job"]["state"], &seen["job"]["cancelReason"]),
+        (&"STATE_CANCELLED".into(), &"spring".into())
+    );
+    let wrong = service.run(["queue", "purge", "osis", "--state", "running"]);
+    assert_eq!(wrong.code, 2, "{wrong:?}");
+
+    let retried = fine(service.run(["job", "retry", &first, "--reset-attempts"]));
+    assert!(retried.stdout.contains(&first) && retried.stdout.contains("queued"), "{retried:?}");
+    fine(service.run(["queue", "resume", "osis"]));
+    let ran = service.run(["job", "await", &first, "--timeout", TIMEOUT]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "42\n"), "{ran:?}");
+    let succeeded = service.run(["job", "retry", &first]);
+    assert_eq!(succeeded.code, 5, "a job that succeeded is not run again: {succeeded:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_actor_that_answers_is_healthy_and_one_that_does_not_is_told_of() {
+    let service = service().await;
+    let checked = fine(service.run(["health", "check", ACTOR, "-o", "json"])).json();
+    let report = &checked["reports"][0];
+    assert_eq!(
+        (&report["actorId"], &report["health"]),
+        (&ACTOR.into(), &"HEALTH_HEALTHY".into()),
+        "{checked}"
+    );
+    assert_eq!(report["lastPing"]["outcome"], "OUTCOME_OK", "{checked}");
+    assert!(report["lastPing"]["roundTrip"].is_string(), "{checked}");
+    let known = fine(service.run(["health", "check", "--all", "--scope", "none"]));
+    assert!(known.stdout.contains(ACTOR) && known.stdout.contains("healthy"), "{known:?}");
+    assert_eq!(service.run(["health", "check", "nope"]).code, 3);
+
+    let shown = service.dir().join("watched");
+    let mut watch =
+        service.client(["health", "watch"]).stdout(File::create(&shown).unwrap()).spawn().unwrap();
+    let watched = || std::fs::read_to_string(&shown).unwrap();
+    eventually("the watch shows how it is", LIMIT, async || watched().contains("healthy").then_some(()))
+        .await;
+
+    fine(service.run(["script-type", "set", "osis", "--ping-timeout", "500ms", "--failure-threshold", "5"]));
+    let actor = fine(service.run(["actor", "get", ACTOR, "-o", "json"])).json();
+    let pid = Pid::from_raw(i32::try_from(actor["actor"]["pid"].as_i64().unwrap()).unwrap());
+    kill(pid, Signal::SIGSTOP).unwrap();
+    let stuck = fine(service.run(["health", "check", ACTOR]));
+    assert!(stuck.stdout.contains("degraded"), "{stuck:?}");
+    eventually("the watch tells of it", LIMIT, async || watched().contains("degraded").then_some(())).await;
+    kill(pid, Signal::SIGCONT).unwrap();
+    watch.kill().unwrap();
+    watch.wait().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_are_kept_and_automatic_scaling_stays_within_them() {
+    let service = service().await;
+    let nothing = service.run(["script-type", "set", "osis"]);
+    assert_eq!(nothing.code, 2, "{nothing:?}");
+    for _ in 0..4 {
+        fine(service.run(["job", "submit", "sleep(600)"]));
+    }
+    let rules = ["--mode", "auto", "--min", "1", "--max", "2", "--target", "1", "--scale-out-delay", "100ms"];
+    fine(service.run(["script-type", "set", "osis"].iter().chain(&rules)));
+    fine(service.run(["script-type", "set", "osis", "--queue-limit", "9"]));
+    let kept = status(&service)["settings"].clone();
+    assert_eq!((&kept["scalingPolicy"]["mode"], &kept["maxQueueDepth"]), (&"MODE_AUTO".into(), &9.into()));
+    assert_eq!(
+        (&kept["scalingPolicy"]["minReplicas"], &kept["scalingPolicy"]["maxReplicas"]),
+        (&1.into(), &2.into())
+    );
+
+    let two = eventually("a second actor runs", LIMIT, async || {
+        let status = status(&service);
+        (status["actorsRunning"] == 2).then_some(status)
+    })
+    .await;
+    assert_eq!(
+        (&two["desiredReplicas"], &two["actorsTotal"]),
+        (&2.into(), &2.into()),
+        "four jobs, two at most: {two}"
+    );
+
+    let refused = service.run(["scale", "osis", "1"]);
+    assert_eq!(refused.code, 5, "{refused:?}");
+    assert!(refused.stderr.contains("AUTOSCALING_ACTIVE"), "{refused:?}");
+    let top = fine(service.run(["top", "--once"]));
+    for part in ["TYPE", "osis", "sal", "python", "open", ACTOR, "osis_actor_1"] {
+        assert!(top.stdout.contains(part), "{part}: {top:?}");
+    }
+    fine(service.run(["scale", "osis", "1", "--take-over", "--force"]));
+    let fixed = status(&service);
+    assert_eq!(fixed["settings"]["scalingPolicy"]["mode"], "MODE_FIXED", "{fixed}");
+    eventually("one actor is left", LIMIT, async || (status(&service)["actorsTotal"] == 1).then_some(()))
+        .await;
+    let shown = fine(service.run(["script-type", "get", "osis"]));
+    assert!(shown.stdout.contains("fixed"), "{shown:?}");
+}
