@@ -4,9 +4,11 @@
 mod osis;
 mod python;
 mod rules;
+mod sal;
 mod stage;
 
 use rules::Rule;
+pub(crate) use stage::is_alive;
 
 /// How a language shows that a rule is kept.
 pub(crate) enum Shown {
@@ -51,6 +53,11 @@ async fn keeps_every_rule(language: &Language) {
 #[tokio::test]
 async fn osis_keeps_every_rule_of_the_contract() {
     keeps_every_rule(&osis::language()).await;
+}
+
+#[tokio::test]
+async fn sal_keeps_every_rule_of_the_contract() {
+    keeps_every_rule(&sal::language()).await;
 }
 
 #[tokio::test]

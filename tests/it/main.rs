@@ -27,5 +27,6 @@ mod redis_tls;
 mod sal_actor;
 mod traces;
 mod two_supervisors;
+mod v_actor;
 mod zinit_defects;
 mod zinit_recorded;

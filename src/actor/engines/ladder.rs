@@ -6,6 +6,7 @@ use nix::sys::signal::Signal;
 use tokio::time::Instant;
 
 use crate::actor::family::count_below;
+use crate::domain::job::{JobError, JobErrorKind};
 
 /// What a script has to clean up, it cleans up in this time.
 const GRACE: Duration = Duration::from_secs(2);
@@ -75,4 +76,19 @@ impl Ladder {
     pub(super) fn verdict(&self) -> Verdict {
         self.verdict
     }
+}
+
+/// The error of a job that a signal ended which we did not send.
+pub(super) fn killed(signal: Signal) -> JobError {
+    let limit = |what: &str| JobError::new(JobErrorKind::LimitExceeded, format!("the script {what}"));
+    let error = if signal == Signal::SIGKILL {
+        limit("was killed: most likely it used more memory than there is")
+    } else if signal == Signal::SIGXCPU {
+        limit("used more CPU time than it may")
+    } else if signal == Signal::SIGXFSZ {
+        limit("wrote a larger file than it may")
+    } else {
+        JobError::new(JobErrorKind::EngineCrash, format!("the script was ended by signal {signal}"))
+    };
+    JobError { signal: Some(signal as i32), ..error }
 }

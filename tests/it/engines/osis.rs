@@ -15,7 +15,7 @@ pub(super) fn language() -> Language {
     }
 }
 
-fn script(rule: Rule) -> Shown {
+pub(super) fn script(rule: Rule) -> Shown {
     match rule {
         Rule::Value => "#{answer: 40 + 2}".into(),
         Rule::NoValue => "println!(\"seen\");".into(),

@@ -57,7 +57,8 @@ impl Rig {
         self.start_actor(env!("CARGO_BIN_EXE_sal_actor"), name, flags)
     }
 
-    fn start_actor(&self, program: &str, name: &str, flags: &[&str]) -> Actor {
+    /// Starts an actor of any kind.
+    pub(crate) fn start_actor(&self, program: &str, name: &str, flags: &[&str]) -> Actor {
         let log = self.dir.path().join(format!("{name}.log"));
         let child = Command::new(program)
             .args(["--redis-url", &self.redis.url(), "--actor-id", name])

@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 
 use super::messages::{Message, Request, take};
 use super::server::Server;
-use crate::actor::engines::ladder::{Ladder, Verdict};
+use crate::actor::engines::ladder::{Ladder, Verdict, killed};
 use crate::actor::engines::output::Output;
 use crate::actor::engines::work::WorkFlags;
 use crate::actor::engines::{Limits, Sink, failed};
@@ -214,19 +214,4 @@ impl<'a> Attempt<'a> {
             ResultKind::Text | ResultKind::Json => result,
         }
     }
-}
-
-/// The error of a job that a signal ended which we did not send.
-pub(super) fn killed(signal: Signal) -> JobError {
-    let limit = |what: &str| JobError::new(JobErrorKind::LimitExceeded, format!("the script {what}"));
-    let error = if signal == Signal::SIGKILL {
-        limit("was killed: most likely it used more memory than there is")
-    } else if signal == Signal::SIGXCPU {
-        limit("used more CPU time than it may")
-    } else if signal == Signal::SIGXFSZ {
-        limit("wrote a larger file than it may")
-    } else {
-        JobError::new(JobErrorKind::EngineCrash, format!("the script was ended by signal {signal}"))
-    };
-    JobError { signal: Some(signal as i32), ..error }
 }
