@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The main job, end to end: a private Redis, the supervisor, two actors, and jobs through gRPC and back.
+# The main job, end to end: a private Redis, the supervisor, actors of all four kinds, and jobs through gRPC and back.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 hero=target/debug/hero-supervisor
 folder=$(mktemp -d "${TMPDIR:-/tmp}/hero-demo.XXXXXX")
-"$hero" dev --actors osis=2 --listen 127.0.0.1:0 --data-dir "$folder/data" --ready-file "$folder/ready" >"$folder/log" 2>&1 &
+"$hero" dev --listen 127.0.0.1:0 --data-dir "$folder/data" --ready-file "$folder/ready" >"$folder/log" 2>&1 &
 dev=$!
 finish() {
     kill -INT "$dev" 2>/dev/null && wait "$dev" || true
@@ -45,6 +45,13 @@ show job run 'println!("Hello World!");'
 show job run --caller alice --context billing 'CALLER_ID + " works for " + CONTEXT_ID'
 printf '\nA script that fails is told with its place, and costs nobody else anything:\n'
 show job run $'let x = 1;\nx.no_such_thing()' || true
+printf '\nA real script for each kind of actor:\n'
+show job run --type osis --file examples/scripts/objects.rhai
+show job run --type osis --file examples/scripts/playbook.hero
+show job run --type sal --file examples/scripts/files_and_processes.rhai
+show job run --type python --file examples/scripts/statistics_over_csv.py
+show job run --type v --file examples/scripts/squares.v ||
+    printf 'Without a V compiler, V jobs fail at once; everything else goes on.\n'
 show actor scale osis 3
 show actor ls
 show job ls

@@ -140,8 +140,8 @@ pub struct ServeCommand {
 /// What `dev` can be told. The environment and files play no part, so that a trial never touches the real Redis.
 #[derive(Debug, Clone, Args)]
 pub struct DevArgs {
-    /// Actors to start, by script type: osis=2,python=1
-    #[arg(long, value_name = "TYPE=N,…", default_value = "osis=1", value_parser = values::actor_counts)]
+    /// Actors to start, by script type: osis=2,python=1; empty for none
+    #[arg(long, value_name = "TYPE=N,…", default_value = "osis=2,sal=1,python=1,v=1", value_parser = values::actor_counts)]
     pub actors: values::ActorCounts,
     /// Folder for the data of Redis and the logs; it is kept [default: hero-supervisor/dev in the state folder]
     #[arg(long, value_name = "DIR")]

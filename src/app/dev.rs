@@ -2,6 +2,7 @@
 
 mod actors;
 mod banner;
+mod engines;
 mod folders;
 mod private_redis;
 
@@ -123,7 +124,13 @@ async fn run_service(
     let (lifecycle, store) = (app.lifecycle().clone(), app.store().clone());
     let addresses = app.addresses().to_vec();
     let show = async {
-        let states = actors::start(&lifecycle, store.as_ref(), &args.actors, &demo).await;
+        let (mut states, lame) = tokio::join!(
+            actors::start(&lifecycle, store.as_ref(), &args.actors, &demo),
+            engines::unavailable(&demo)
+        );
+        for (name, reason) in lame {
+            states.iter_mut().filter(|line| line.name == name).for_each(|line| line.add(&reason));
+        }
         banner::print(&facts, &addresses, &states);
         std::future::pending().await
     };

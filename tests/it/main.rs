@@ -10,6 +10,7 @@ mod clients;
 mod contract;
 mod engines;
 mod events;
+mod example_scripts;
 mod examples;
 mod exec_shim;
 mod faults;

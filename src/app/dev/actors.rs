@@ -28,6 +28,14 @@ pub(super) struct ActorLine {
     pub(super) state: String,
 }
 
+impl ActorLine {
+    /// Says more about it.
+    pub(super) fn add(&mut self, more: &str) {
+        self.state.push_str(", but ");
+        self.state.push_str(more);
+    }
+}
+
 /// Definitions of the actors asked for, and the programs that are not installed.
 pub(super) fn demo(counts: &ActorCounts, redis_url: &RedisUrl) -> (Vec<ActorConfig>, Vec<String>) {
     let (mut configs, mut missing) = (Vec::new(), Vec::new());

@@ -1,0 +1,36 @@
+//! Actors that run but cannot run scripts, because a program of others is missing.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::domain::actor::ActorConfig;
+use crate::domain::script_type::ScriptType;
+
+/// The actors start at the same time; who takes longer than this is not waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Names of actors, and what they miss. Only V comes without its engine often enough to be asked.
+pub(super) async fn unavailable(demo: &[ActorConfig]) -> Vec<(String, String)> {
+    let v = || demo.iter().filter(|config| config.script_type == ScriptType::V);
+    let Some(first) = v().next() else { return Vec::new() };
+    match missing(first).await {
+        Some(reason) => v().map(|config| (config.name.clone(), reason.clone())).collect(),
+        None => Vec::new(),
+    }
+}
+
+async fn missing(config: &ActorConfig) -> Option<String> {
+    let check =
+        Command::new(&config.binary).arg("--health-check").stdin(Stdio::null()).kill_on_drop(true).output();
+    let output = timeout(PATIENCE, check).await.ok()?.ok()?;
+    if output.status.success() {
+        return None;
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let line = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it is not well");
+    // The name of the program and of the part stand before the reason.
+    Some(line.rsplit_once("engine: ").map_or(line, |(_, reason)| reason).to_owned())
+}
