@@ -350,7 +350,7 @@ impl ActorLifecycleManager {
     pub async fn actor(&self, id: &ActorId) -> Result<ActorStatus, SupervisorError> {
         self.open().await?;
         if let Some(handle) = self.shared.registry.get(id.as_str()) {
-            return Ok(handle.status());
+            return Ok(self.with_health(handle.status()));
         }
         let records = self.parts().store.load().await?;
         let record = records.into_iter().find(|record| record.id == *id);
@@ -369,7 +369,8 @@ impl ActorLifecycleManager {
         let mut actors: Vec<ActorStatus> = records
             .into_iter()
             .map(|record| match self.shared.registry.get(record.id.as_str()) {
-                Some(handle) => handle.status(),
+                // A ping may have ended since its driver last looked.
+                Some(handle) => self.with_health(handle.status()),
                 None => self.seen_from_afar(record),
             })
             .collect();

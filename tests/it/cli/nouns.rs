@@ -85,7 +85,7 @@ async fn a_purge_counts_what_it_cancels_and_a_retry_runs_it_after_all() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_actor_that_answers_is_healthy_and_one_that_does_not_is_told_of() {
     let service = service().await;
-    let checked = fine(service.run(["health", "check", ACTOR, "-o", "json"])).json();
+    let checked = fine(service.run(["health", "check", ACTOR, "--scope", "all", "-o", "json"])).json();
     let report = &checked["reports"][0];
     assert_eq!(
         (&report["actorId"], &report["health"]),
