@@ -89,7 +89,7 @@ async fn processes_texts_network_and_machine_are_seen() {
         ("[platform_is_linux(), platform_is_osx()]".to_owned(), "[true,false]"),
         ("package_is_installed(\"no-such-package\")".to_owned(), "false"),
         ("let t = \"/tmp/hero-\" + ENV.HERO_JOB_ID; file_write(t, \"{% for x in xs %}{{ x }},{% endfor %}{{ n + 1 }} {{ m.k }}\\n\"); \
-          let r = template_builder_open(t).add_var(\"xs\", [1, \"b\"]).add_vars(#{n: 6, m: #{k: true}}).render(); delete(t); r".to_owned(), "1,b,7 true\n"),
+          let r = template_builder_open(t).add_var(\"xs\", [1, \"b\"]).add_vars(#{n: 6, m: #{k: true}}).render(); delete(t); r".to_owned(), "1,b,7 True\n"),
     ] {
         assert_eq!(text(&rig, &source).await, expected, "{source}");
     }

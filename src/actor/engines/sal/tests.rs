@@ -61,7 +61,10 @@ fn a_shell_runs_commands() {
         (r#"sh("printf 'no end'").stdout"#, "no end"),
         (r#"run_silent("echo hidden"); print("shown")"#, "shown"),
         (r#"print("a"); sh("echo b"); print("c"); ()"#, "a\nb\nc"),
-        (r#"try { sh("echo why >&2; exit 3") } catch (e) { e }"#, "echo why >&2; exit 3: exit code 3: why"),
+        (
+            r#"let m = ""; try { sh("echo why >&2; exit 3") } catch (e) { m = e } m"#,
+            "echo why >&2; exit 3: exit code 3: why",
+        ),
         (r#"sh("head -c 3000000 /dev/zero | tr '\\0' x").stdout.len() < 1100000"#, "true"),
     ] {
         assert_eq!(text(source), result, "{source}");
