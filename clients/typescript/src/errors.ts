@@ -63,8 +63,11 @@ export function parseError(error: unknown): SupervisorError {
         break;
     }
   }
-  // A connection that broke looks like a call that was cancelled; nobody did that.
-  const broke = told.code === Code.Canceled && told.rawMessage.startsWith("http/2 ");
+  // A connection that broke looks like a call that was cancelled or aborted; nobody did that. A server that aborts a call
+  // says why.
+  const broke =
+    (told.code === Code.Canceled && told.rawMessage.startsWith("http/2 ")) ||
+    (told.code === Code.Aborted && reason === "");
   const code = broke ? "UNAVAILABLE" : codeName(told.code);
   return new SupervisorError(code, reason, told.rawMessage, metadata, retryAfterMs, fields, { cause: error });
 }

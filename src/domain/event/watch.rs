@@ -401,7 +401,8 @@ impl EventWatch {
         match read? {
             Read::Expired { oldest } => Err(SupervisorError::CursorExpired { oldest: oldest.encode() }),
             Read::Entries { entries, upto } => {
-                if entries.is_empty() && upto == self.own {
+                // Who has not joined yet does not hear the ring, so an end of the log is no end of what he has to read.
+                if entries.is_empty() && upto == self.own && matches!(self.phase, Phase::CatchingUp(_)) {
                     self.phase = Phase::Live;
                 }
                 self.page = entries.into_iter().map(Arc::new).collect();

@@ -62,7 +62,12 @@ pub(crate) async fn check(
         if next != Next::Ping {
             let known = HealthReport::known(&manager.with_health(actor));
             let reason = if next == Next::Left { known.reason } else { next.reason().to_owned() };
-            return HealthReport { reason, ..known };
+            // Who takes and ends jobs works; no ping has to say so.
+            let health = match (next, known.health) {
+                (Next::Busy | Next::Recent, Health::Unknown) => Health::Healthy,
+                (_, verdict) => verdict,
+            };
+            return HealthReport { health, reason, ..known };
         }
         match manager.book().turn(&actor.record.id) {
             Some(turn) => check_one(manager, turn, actor).await,

@@ -54,7 +54,7 @@ async fn a_short_script_says_all_of_it_with_its_end_and_in_order() {
     end(&id, completion).await;
     let kept = output(&rig, &id).await;
     let lines = (1..=200).flat_map(|n| [format!("out {n}"), format!("err {n}")]);
-    let expected: Vec<String> = lines.chain(["err [1:54] 7".to_owned(), "None done".to_owned()]).collect();
+    let expected: Vec<String> = lines.chain(["err [1:45] 7".to_owned(), "None done".to_owned()]).collect();
     assert_eq!(shown(&kept), expected);
     let mut gaps = Gaps::default();
     assert_eq!(kept.iter().map(|kept| gaps.before(kept)).sum::<u64>(), 0);
