@@ -25,7 +25,7 @@ fn script(rule: Rule) -> Shown {
                 .into()
         }
         Rule::ForkBomb => Shown::Not("sal_actor bounds memory and time of commands, not their number"),
-        Rule::Crash => "sh(\"kill -SEGV $PPID; sleep 600\")".into(),
+        Rule::Crash => "sh(\"kill -ABRT $PPID; sleep 600\")".into(),
         Rule::Value
         | Rule::NoValue
         | Rule::Unicode
