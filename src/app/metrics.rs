@@ -76,7 +76,10 @@ async fn read(readings: &Readings) -> Result<(), crate::error::SupervisorError> 
     let here = readings.lifecycle.node();
     set_actors(actors.iter().filter(|actor| actor.record.node == *here));
     for script_type in ScriptType::ALL {
-        let depth = readings.supervisor.depth(script_type).await?;
+        let queue = readings.supervisor.queue().state(script_type).await?;
+        let depth = queue.depth;
+        gauge!(names::QUEUE_AGE, "script_type" => script_type.as_str())
+            .set(names::seconds(queue.oldest_age.unwrap_or_default()));
         for (state, jobs) in
             [("queued", depth.queued), ("running", depth.running), ("delayed", depth.delayed)]
         {

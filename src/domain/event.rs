@@ -12,6 +12,7 @@ pub mod writer;
 
 use std::time::{Duration, SystemTime};
 
+use metrics::{counter, histogram};
 use tokio::sync::mpsc;
 
 use crate::domain::actor::{ActorRecord, ActorState, Desired, LastExit};
@@ -20,6 +21,7 @@ use crate::domain::id::{ActorId, JobId, NodeName};
 use crate::domain::job::{JobError, JobState};
 use crate::domain::scaling::ScalingDecision;
 use crate::domain::script_type::ScriptType;
+use crate::telemetry::metrics::{EVENTS_LOST, PING_DURATION, PINGS, seconds};
 
 /// Events on their way to the log; more than this, made faster than they are written, are dropped and counted.
 pub const WAITING_EVENTS: usize = 10_000;
@@ -335,11 +337,26 @@ impl Events {
 
     /// Hands an event over. With nobody at the other end it is gone; with too many waiting it is dropped, and said so.
     pub fn emit(&self, event: Event) {
+        count(&event);
         match self.sender.try_send(event) {
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
             Err(mpsc::error::TrySendError::Full(event)) => {
+                counter!(EVENTS_LOST).increment(1);
                 tracing::warn!(message = event.message, "an event is lost: the log cannot keep up");
             }
         }
+    }
+}
+
+/// Counts what is counted of events; where it happened, so that several readers of the log do not count it again.
+fn count(event: &Event) {
+    let script_type = event.script_type.map_or("", ScriptType::as_str);
+    let pinged = |outcome| counter!(PINGS, "script_type" => script_type, "outcome" => outcome).increment(1);
+    if let What::PingOk { round_trip } = &event.what {
+        pinged("ok");
+        histogram!(PING_DURATION, "script_type" => script_type).record(seconds(*round_trip));
+    }
+    if let What::PingFailed { timed_out, .. } = &event.what {
+        pinged(if *timed_out { "timed_out" } else { "failed" });
     }
 }

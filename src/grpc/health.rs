@@ -8,6 +8,7 @@ mod service;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use metrics::gauge;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::domain::event::{Event, Source, What};
@@ -17,6 +18,7 @@ use crate::error::{SupervisorError, chain};
 use crate::grpc::gate::Gate;
 use crate::grpc::proto as pb;
 use crate::grpc::render;
+use crate::telemetry::metrics::DEPENDENCY_UP;
 
 pub(crate) use service::Names;
 
@@ -155,6 +157,7 @@ impl HealthKeeper {
             Ok((name, _)) => format!("{who}: {name}"),
             Err(why) => format!("{who} is away: {why}"),
         };
+        gauge!(DEPENDENCY_UP, "name" => NAMES_OF_DEPENDENCIES[index]).set(f64::from(u8::from(up)));
         let told = answer.clone();
         let heard = Heard { at: self.supervisor.clock().now(), answer };
         let (known, changed) = self.dependencies.note(index, heard);

@@ -52,6 +52,10 @@ async fn prometheus_sees_actors_queues_jobs_calls_and_what_is_called() {
     client.run_job(run).await.unwrap();
     let unknown = pb::GetJobRequest { job_id: "nobody".into(), ..Default::default() };
     client.get_job(unknown).await.unwrap_err();
+    let all = pb::ActorSelector { all: true, ..Default::default() };
+    let scope = pb::check_health_request::Scope::All.into();
+    let check = pb::CheckHealthRequest { selector: Some(all), scope, ..Default::default() };
+    client.check_health(check).await.unwrap();
 
     let seen = scrape(&socket).await;
     let of = |name, labels: &[&str]| value(&seen, name, labels);
@@ -64,6 +68,11 @@ async fn prometheus_sees_actors_queues_jobs_calls_and_what_is_called() {
     assert_eq!(of("hero_queue_jobs", &["osis", "queued"]), Some(0.0), "{seen}");
     assert_eq!(of("hero_job_run_duration_seconds_count", &["osis", "succeeded"]), Some(1.0), "{seen}");
     assert_eq!(of("hero_job_queue_duration_seconds_count", &["osis"]), Some(1.0), "{seen}");
+    assert_eq!(of("hero_queue_oldest_age_seconds", &["osis"]), Some(0.0), "{seen}");
+    assert_eq!(of("hero_dependency_up", &["redis"]), Some(1.0), "{seen}");
+    assert_eq!(of("hero_dependency_up", &["process_manager"]), Some(1.0), "{seen}");
+    assert_eq!(of("hero_pings_total", &["osis", "ok"]), Some(1.0), "{seen}");
+    assert_eq!(of("hero_ping_duration_seconds_count", &["osis"]), Some(1.0), "{seen}");
     assert!(of("hero_redis_call_duration_seconds_count", &["ok"]).unwrap() > 1.0, "{seen}");
     assert!(of("hero_zinit_call_duration_seconds_count", &["service.list", "ok"]).unwrap() > 1.0, "{seen}");
 
