@@ -1,5 +1,5 @@
 //! Where logs go: standard error, as text for people or as JSON for collectors. What is [measured](metrics), and which
-//! [traces](traces) calls and jobs leave.
+//! [traces] calls and jobs leave.
 
 pub mod metrics;
 pub mod traces;
