@@ -294,6 +294,8 @@ const (
 	EventCause_SOURCE_PROCESS_MANAGER EventCause_Source = 4
 	// The queue: an actor took or ended a job, or a time was reached.
 	EventCause_SOURCE_QUEUE EventCause_Source = 5
+	// The supervisor: it started, ended, or brought something in line with what is wanted.
+	EventCause_SOURCE_SUPERVISOR EventCause_Source = 6
 )
 
 // Enum value maps for EventCause_Source.
@@ -305,6 +307,7 @@ var (
 		3: "SOURCE_SCALER",
 		4: "SOURCE_PROCESS_MANAGER",
 		5: "SOURCE_QUEUE",
+		6: "SOURCE_SUPERVISOR",
 	}
 	EventCause_Source_value = map[string]int32{
 		"SOURCE_UNSPECIFIED":     0,
@@ -313,6 +316,7 @@ var (
 		"SOURCE_SCALER":          3,
 		"SOURCE_PROCESS_MANAGER": 4,
 		"SOURCE_QUEUE":           5,
+		"SOURCE_SUPERVISOR":      6,
 	}
 )
 
@@ -517,7 +521,8 @@ func (Dependency_State) EnumDescriptor() ([]byte, []int) {
 // Something that happened. Events are kept for a while and can be read again; see WatchEvents and ListEvents.
 type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Where it stands in its stream; the same text as the cursor after it. Opaque.
+	// The name of the event, the same for every reader. Opaque. To go on behind it, use the cursor of the message that
+	// brought it.
 	EventId string `protobuf:"bytes,1,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
 	// When it happened.
 	Time *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=time,proto3" json:"time,omitempty"`
@@ -1416,20 +1421,21 @@ const file_hero_supervisor_v1_event_proto_rawDesc = "" +
 	"\rSEVERITY_INFO\x10\x02\x12\x14\n" +
 	"\x10SEVERITY_WARNING\x10\x03\x12\x12\n" +
 	"\x0eSEVERITY_ERROR\x10\x04B\b\n" +
-	"\x06detail\"\x8c\x02\n" +
+	"\x06detail\"\xa3\x02\n" +
 	"\n" +
 	"EventCause\x12=\n" +
 	"\x06source\x18\x01 \x01(\x0e2%.hero.supervisor.v1.EventCause.SourceR\x06source\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x02 \x01(\tR\trequestId\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"\x87\x01\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\x9e\x01\n" +
 	"\x06Source\x12\x16\n" +
 	"\x12SOURCE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rSOURCE_CALLER\x10\x01\x12\x11\n" +
 	"\rSOURCE_HEALTH\x10\x02\x12\x11\n" +
 	"\rSOURCE_SCALER\x10\x03\x12\x1a\n" +
 	"\x16SOURCE_PROCESS_MANAGER\x10\x04\x12\x10\n" +
-	"\fSOURCE_QUEUE\x10\x05\"\xfa\x01\n" +
+	"\fSOURCE_QUEUE\x10\x05\x12\x15\n" +
+	"\x11SOURCE_SUPERVISOR\x10\x06\"\xfa\x01\n" +
 	"\x10ActorStateChange\x12<\n" +
 	"\told_state\x18\x01 \x01(\x0e2\x1f.hero.supervisor.v1.Actor.StateR\boldState\x12<\n" +
 	"\tnew_state\x18\x02 \x01(\x0e2\x1f.hero.supervisor.v1.Actor.StateR\bnewState\x12K\n" +

@@ -79,7 +79,7 @@ func (ScalingPolicy_Mode) EnumDescriptor() ([]byte, []int) {
 
 // One script type: its actors, its queue and the rules for both.
 //
-// Numbers 15 to 29 are kept free for rates and percentiles.
+// Numbers 19 to 29 are kept free for percentiles.
 type ScriptTypeStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Output only. Which.
@@ -110,8 +110,16 @@ type ScriptTypeStatus struct {
 	LastScalingDecision *ScalingDecision `protobuf:"bytes,13,opt,name=last_scaling_decision,json=lastScalingDecision,proto3" json:"last_scaling_decision,omitempty"`
 	// Output only. When scaling looks again, while it is automatic.
 	NextScalingTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=next_scaling_time,json=nextScalingTime,proto3" json:"next_scaling_time,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Output only. Jobs that were accepted in the last 30 seconds, each second; pings are not counted.
+	SubmittedPerSecond float64 `protobuf:"fixed64,15,opt,name=submitted_per_second,json=submittedPerSecond,proto3" json:"submitted_per_second,omitempty"`
+	// Output only. Jobs that ended in the last 30 seconds, however, each second.
+	FinishedPerSecond float64 `protobuf:"fixed64,16,opt,name=finished_per_second,json=finishedPerSecond,proto3" json:"finished_per_second,omitempty"`
+	// Output only. Why the queue is paused, in the words of who did it.
+	PauseReason string `protobuf:"bytes,17,opt,name=pause_reason,json=pauseReason,proto3" json:"pause_reason,omitempty"`
+	// Output only. Since when the queue is paused.
+	PauseTime     *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=pause_time,json=pauseTime,proto3" json:"pause_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ScriptTypeStatus) Reset() {
@@ -242,6 +250,34 @@ func (x *ScriptTypeStatus) GetNextScalingTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ScriptTypeStatus) GetSubmittedPerSecond() float64 {
+	if x != nil {
+		return x.SubmittedPerSecond
+	}
+	return 0
+}
+
+func (x *ScriptTypeStatus) GetFinishedPerSecond() float64 {
+	if x != nil {
+		return x.FinishedPerSecond
+	}
+	return 0
+}
+
+func (x *ScriptTypeStatus) GetPauseReason() string {
+	if x != nil {
+		return x.PauseReason
+	}
+	return ""
+}
+
+func (x *ScriptTypeStatus) GetPauseTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PauseTime
+	}
+	return nil
+}
+
 // The rules for one script type. They are kept in Redis and hold for every supervisor on it.
 type ScriptTypeSettings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -250,11 +286,13 @@ type ScriptTypeSettings struct {
 	// When actors are pinged. Used for actors whose own config says nothing else.
 	HealthPolicy *HealthPolicy `protobuf:"bytes,2,opt,name=health_policy,json=healthPolicy,proto3" json:"health_policy,omitempty"`
 	// From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-	// the new actor's name in arguments and environment.
+	// the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
+	// that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
 	ActorTemplate *ActorConfig `protobuf:"bytes,3,opt,name=actor_template,json=actorTemplate,proto3" json:"actor_template,omitempty"`
 	// What a job gets when its caller does not say.
 	JobDefaults *JobDefaults `protobuf:"bytes,4,opt,name=job_defaults,json=jobDefaults,proto3" json:"job_defaults,omitempty"`
-	// Jobs that may wait; more are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit.
+	// Jobs that may wait; more are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit. Default: the limit
+	// that the server was started with.
 	MaxQueueDepth *int32 `protobuf:"varint,5,opt,name=max_queue_depth,json=maxQueueDepth,proto3,oneof" json:"max_queue_depth,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -407,7 +445,7 @@ type ScalingPolicy struct {
 	Replicas *int32 `protobuf:"varint,2,opt,name=replicas,proto3,oneof" json:"replicas,omitempty"`
 	// Least number of actors in MODE_AUTO. Default: 0.
 	MinReplicas *int32 `protobuf:"varint,3,opt,name=min_replicas,json=minReplicas,proto3,oneof" json:"min_replicas,omitempty"`
-	// Largest number of actors in MODE_AUTO; at least 1.
+	// Largest number of actors in MODE_AUTO, 1 to 1000; has to be set then.
 	MaxReplicas *int32 `protobuf:"varint,4,opt,name=max_replicas,json=maxReplicas,proto3,oneof" json:"max_replicas,omitempty"`
 	// Jobs (queued and running) for each actor in MODE_AUTO; at least 1. Default: 1.
 	TargetJobsPerActor *int32 `protobuf:"varint,5,opt,name=target_jobs_per_actor,json=targetJobsPerActor,proto3,oneof" json:"target_jobs_per_actor,omitempty"`
@@ -665,7 +703,7 @@ var File_hero_supervisor_v1_script_type_status_proto protoreflect.FileDescriptor
 
 const file_hero_supervisor_v1_script_type_status_proto_rawDesc = "" +
 	"\n" +
-	"+hero/supervisor/v1/script_type_status.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ehero/supervisor/v1/actor.proto\x1a\x1chero/supervisor/v1/job.proto\x1a$hero/supervisor/v1/script_type.proto\"\xd9\x05\n" +
+	"+hero/supervisor/v1/script_type_status.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ehero/supervisor/v1/actor.proto\x1a\x1chero/supervisor/v1/job.proto\x1a$hero/supervisor/v1/script_type.proto\"\x99\a\n" +
 	"\x10ScriptTypeStatus\x12?\n" +
 	"\vscript_type\x18\x01 \x01(\x0e2\x1e.hero.supervisor.v1.ScriptTypeR\n" +
 	"scriptType\x12B\n" +
@@ -684,7 +722,12 @@ const file_hero_supervisor_v1_script_type_status_proto_rawDesc = "" +
 	"\fjobs_delayed\x18\v \x01(\x05R\vjobsDelayed\x12E\n" +
 	"\x11oldest_queued_age\x18\f \x01(\v2\x19.google.protobuf.DurationR\x0foldestQueuedAge\x12W\n" +
 	"\x15last_scaling_decision\x18\r \x01(\v2#.hero.supervisor.v1.ScalingDecisionR\x13lastScalingDecision\x12F\n" +
-	"\x11next_scaling_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\x0fnextScalingTimeB\x13\n" +
+	"\x11next_scaling_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\x0fnextScalingTime\x120\n" +
+	"\x14submitted_per_second\x18\x0f \x01(\x01R\x12submittedPerSecond\x12.\n" +
+	"\x13finished_per_second\x18\x10 \x01(\x01R\x11finishedPerSecond\x12!\n" +
+	"\fpause_reason\x18\x11 \x01(\tR\vpauseReason\x129\n" +
+	"\n" +
+	"pause_time\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampR\tpauseTimeB\x13\n" +
 	"\x11_desired_replicas\"\xf2\x02\n" +
 	"\x12ScriptTypeSettings\x12H\n" +
 	"\x0escaling_policy\x18\x01 \x01(\v2!.hero.supervisor.v1.ScalingPolicyR\rscalingPolicy\x12E\n" +
@@ -773,27 +816,28 @@ var file_hero_supervisor_v1_script_type_status_proto_depIdxs = []int32{
 	7,  // 2: hero.supervisor.v1.ScriptTypeStatus.oldest_queued_age:type_name -> google.protobuf.Duration
 	5,  // 3: hero.supervisor.v1.ScriptTypeStatus.last_scaling_decision:type_name -> hero.supervisor.v1.ScalingDecision
 	8,  // 4: hero.supervisor.v1.ScriptTypeStatus.next_scaling_time:type_name -> google.protobuf.Timestamp
-	4,  // 5: hero.supervisor.v1.ScriptTypeSettings.scaling_policy:type_name -> hero.supervisor.v1.ScalingPolicy
-	9,  // 6: hero.supervisor.v1.ScriptTypeSettings.health_policy:type_name -> hero.supervisor.v1.HealthPolicy
-	10, // 7: hero.supervisor.v1.ScriptTypeSettings.actor_template:type_name -> hero.supervisor.v1.ActorConfig
-	3,  // 8: hero.supervisor.v1.ScriptTypeSettings.job_defaults:type_name -> hero.supervisor.v1.JobDefaults
-	7,  // 9: hero.supervisor.v1.JobDefaults.run_timeout:type_name -> google.protobuf.Duration
-	7,  // 10: hero.supervisor.v1.JobDefaults.queue_timeout:type_name -> google.protobuf.Duration
-	7,  // 11: hero.supervisor.v1.JobDefaults.result_ttl:type_name -> google.protobuf.Duration
-	11, // 12: hero.supervisor.v1.JobDefaults.retry_policy:type_name -> hero.supervisor.v1.RetryPolicy
-	0,  // 13: hero.supervisor.v1.ScalingPolicy.mode:type_name -> hero.supervisor.v1.ScalingPolicy.Mode
-	7,  // 14: hero.supervisor.v1.ScalingPolicy.max_queue_age:type_name -> google.protobuf.Duration
-	7,  // 15: hero.supervisor.v1.ScalingPolicy.scale_out_delay:type_name -> google.protobuf.Duration
-	7,  // 16: hero.supervisor.v1.ScalingPolicy.scale_in_delay:type_name -> google.protobuf.Duration
-	7,  // 17: hero.supervisor.v1.ScalingPolicy.scale_to_zero_delay:type_name -> google.protobuf.Duration
-	7,  // 18: hero.supervisor.v1.ScalingPolicy.drain_timeout:type_name -> google.protobuf.Duration
-	8,  // 19: hero.supervisor.v1.ScalingDecision.time:type_name -> google.protobuf.Timestamp
-	7,  // 20: hero.supervisor.v1.ScalingDecision.oldest_queued_age:type_name -> google.protobuf.Duration
-	21, // [21:21] is the sub-list for method output_type
-	21, // [21:21] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	8,  // 5: hero.supervisor.v1.ScriptTypeStatus.pause_time:type_name -> google.protobuf.Timestamp
+	4,  // 6: hero.supervisor.v1.ScriptTypeSettings.scaling_policy:type_name -> hero.supervisor.v1.ScalingPolicy
+	9,  // 7: hero.supervisor.v1.ScriptTypeSettings.health_policy:type_name -> hero.supervisor.v1.HealthPolicy
+	10, // 8: hero.supervisor.v1.ScriptTypeSettings.actor_template:type_name -> hero.supervisor.v1.ActorConfig
+	3,  // 9: hero.supervisor.v1.ScriptTypeSettings.job_defaults:type_name -> hero.supervisor.v1.JobDefaults
+	7,  // 10: hero.supervisor.v1.JobDefaults.run_timeout:type_name -> google.protobuf.Duration
+	7,  // 11: hero.supervisor.v1.JobDefaults.queue_timeout:type_name -> google.protobuf.Duration
+	7,  // 12: hero.supervisor.v1.JobDefaults.result_ttl:type_name -> google.protobuf.Duration
+	11, // 13: hero.supervisor.v1.JobDefaults.retry_policy:type_name -> hero.supervisor.v1.RetryPolicy
+	0,  // 14: hero.supervisor.v1.ScalingPolicy.mode:type_name -> hero.supervisor.v1.ScalingPolicy.Mode
+	7,  // 15: hero.supervisor.v1.ScalingPolicy.max_queue_age:type_name -> google.protobuf.Duration
+	7,  // 16: hero.supervisor.v1.ScalingPolicy.scale_out_delay:type_name -> google.protobuf.Duration
+	7,  // 17: hero.supervisor.v1.ScalingPolicy.scale_in_delay:type_name -> google.protobuf.Duration
+	7,  // 18: hero.supervisor.v1.ScalingPolicy.scale_to_zero_delay:type_name -> google.protobuf.Duration
+	7,  // 19: hero.supervisor.v1.ScalingPolicy.drain_timeout:type_name -> google.protobuf.Duration
+	8,  // 20: hero.supervisor.v1.ScalingDecision.time:type_name -> google.protobuf.Timestamp
+	7,  // 21: hero.supervisor.v1.ScalingDecision.oldest_queued_age:type_name -> google.protobuf.Duration
+	22, // [22:22] is the sub-list for method output_type
+	22, // [22:22] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_hero_supervisor_v1_script_type_status_proto_init() }

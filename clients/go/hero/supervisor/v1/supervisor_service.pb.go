@@ -2315,7 +2315,8 @@ type StreamActorLogsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Lines, oldest first.
 	Entries []*LogEntry `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
-	// Lines that were left out before these, because the reader was too slow or the process manager had lost them.
+	// Lines that were left out before these, because the reader was too slow or the process manager had lost them; at
+	// least so many where the process manager does not count.
 	DroppedCount int32 `protobuf:"varint,2,opt,name=dropped_count,json=droppedCount,proto3" json:"dropped_count,omitempty"`
 	// To go on behind the last of these lines. Opaque.
 	Cursor        string `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"`

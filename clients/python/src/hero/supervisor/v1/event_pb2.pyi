@@ -213,7 +213,9 @@ class Event(google.protobuf.message.Message):
     SCALING_DECISION_FIELD_NUMBER: builtins.int
     DEPENDENCY_FIELD_NUMBER: builtins.int
     event_id: builtins.str
-    """Where it stands in its stream; the same text as the cursor after it. Opaque."""
+    """The name of the event, the same for every reader. Opaque. To go on behind it, use the cursor of the message that
+    brought it.
+    """
     topic: Global___Event.Topic.ValueType
     """What it is about."""
     type: Global___Event.Type.ValueType
@@ -318,6 +320,8 @@ class EventCause(google.protobuf.message.Message):
         """The process manager, or the process itself."""
         SOURCE_QUEUE: EventCause._Source.ValueType  # 5
         """The queue: an actor took or ended a job, or a time was reached."""
+        SOURCE_SUPERVISOR: EventCause._Source.ValueType  # 6
+        """The supervisor: it started, ended, or brought something in line with what is wanted."""
 
     class Source(_Source, metaclass=_SourceEnumTypeWrapper):
         """Who or what."""
@@ -334,6 +338,8 @@ class EventCause(google.protobuf.message.Message):
     """The process manager, or the process itself."""
     SOURCE_QUEUE: EventCause.Source.ValueType  # 5
     """The queue: an actor took or ended a job, or a time was reached."""
+    SOURCE_SUPERVISOR: EventCause.Source.ValueType  # 6
+    """The supervisor: it started, ended, or brought something in line with what is wanted."""
 
     SOURCE_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int

@@ -28,7 +28,7 @@ DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 class ScriptTypeStatus(google.protobuf.message.Message):
     """One script type: its actors, its queue and the rules for both.
 
-    Numbers 15 to 29 are kept free for rates and percentiles.
+    Numbers 19 to 29 are kept free for percentiles.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -47,6 +47,10 @@ class ScriptTypeStatus(google.protobuf.message.Message):
     OLDEST_QUEUED_AGE_FIELD_NUMBER: builtins.int
     LAST_SCALING_DECISION_FIELD_NUMBER: builtins.int
     NEXT_SCALING_TIME_FIELD_NUMBER: builtins.int
+    SUBMITTED_PER_SECOND_FIELD_NUMBER: builtins.int
+    FINISHED_PER_SECOND_FIELD_NUMBER: builtins.int
+    PAUSE_REASON_FIELD_NUMBER: builtins.int
+    PAUSE_TIME_FIELD_NUMBER: builtins.int
     script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
     """Output only. Which."""
     paused: builtins.bool
@@ -67,6 +71,12 @@ class ScriptTypeStatus(google.protobuf.message.Message):
     """Output only. Jobs that actors have in hand."""
     jobs_delayed: builtins.int
     """Output only. Jobs that wait for a time: STATE_SCHEDULED and STATE_RETRY_WAIT."""
+    submitted_per_second: builtins.float
+    """Output only. Jobs that were accepted in the last 30 seconds, each second; pings are not counted."""
+    finished_per_second: builtins.float
+    """Output only. Jobs that ended in the last 30 seconds, however, each second."""
+    pause_reason: builtins.str
+    """Output only. Why the queue is paused, in the words of who did it."""
     @property
     def settings(self) -> Global___ScriptTypeSettings:
         """The rules; see UpdateScriptType."""
@@ -82,6 +92,10 @@ class ScriptTypeStatus(google.protobuf.message.Message):
     @property
     def next_scaling_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """Output only. When scaling looks again, while it is automatic."""
+
+    @property
+    def pause_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """Output only. Since when the queue is paused."""
 
     def __init__(
         self,
@@ -100,9 +114,13 @@ class ScriptTypeStatus(google.protobuf.message.Message):
         oldest_queued_age: google.protobuf.duration_pb2.Duration | None = ...,
         last_scaling_decision: Global___ScalingDecision | None = ...,
         next_scaling_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        submitted_per_second: builtins.float = ...,
+        finished_per_second: builtins.float = ...,
+        pause_reason: builtins.str = ...,
+        pause_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_desired_replicas", b"_desired_replicas", "desired_replicas", b"desired_replicas", "last_scaling_decision", b"last_scaling_decision", "next_scaling_time", b"next_scaling_time", "oldest_queued_age", b"oldest_queued_age", "settings", b"settings"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_desired_replicas", b"_desired_replicas", "actors_busy", b"actors_busy", "actors_running", b"actors_running", "actors_total", b"actors_total", "actors_unhealthy", b"actors_unhealthy", "desired_replicas", b"desired_replicas", "jobs_delayed", b"jobs_delayed", "jobs_queued", b"jobs_queued", "jobs_running", b"jobs_running", "last_scaling_decision", b"last_scaling_decision", "next_scaling_time", b"next_scaling_time", "oldest_queued_age", b"oldest_queued_age", "paused", b"paused", "script_type", b"script_type", "settings", b"settings"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_desired_replicas", b"_desired_replicas", "desired_replicas", b"desired_replicas", "last_scaling_decision", b"last_scaling_decision", "next_scaling_time", b"next_scaling_time", "oldest_queued_age", b"oldest_queued_age", "pause_time", b"pause_time", "settings", b"settings"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_desired_replicas", b"_desired_replicas", "actors_busy", b"actors_busy", "actors_running", b"actors_running", "actors_total", b"actors_total", "actors_unhealthy", b"actors_unhealthy", "desired_replicas", b"desired_replicas", "finished_per_second", b"finished_per_second", "jobs_delayed", b"jobs_delayed", "jobs_queued", b"jobs_queued", "jobs_running", b"jobs_running", "last_scaling_decision", b"last_scaling_decision", "next_scaling_time", b"next_scaling_time", "oldest_queued_age", b"oldest_queued_age", "pause_reason", b"pause_reason", "pause_time", b"pause_time", "paused", b"paused", "script_type", b"script_type", "settings", b"settings", "submitted_per_second", b"submitted_per_second"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_desired_replicas", b"_desired_replicas"]) -> typing.Literal["desired_replicas"] | None: ...
 
 Global___ScriptTypeStatus: typing_extensions.TypeAlias = ScriptTypeStatus
@@ -119,7 +137,9 @@ class ScriptTypeSettings(google.protobuf.message.Message):
     JOB_DEFAULTS_FIELD_NUMBER: builtins.int
     MAX_QUEUE_DEPTH_FIELD_NUMBER: builtins.int
     max_queue_depth: builtins.int
-    """Jobs that may wait; more are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit."""
+    """Jobs that may wait; more are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit. Default: the limit
+    that the server was started with.
+    """
     @property
     def scaling_policy(self) -> Global___ScalingPolicy:
         """How many actors there are to be."""
@@ -131,7 +151,8 @@ class ScriptTypeSettings(google.protobuf.message.Message):
     @property
     def actor_template(self) -> hero.supervisor.v1.actor_pb2.ActorConfig:
         """From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-        the new actor's name in arguments and environment.
+        the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
+        that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
         """
 
     @property
@@ -244,7 +265,7 @@ class ScalingPolicy(google.protobuf.message.Message):
     min_replicas: builtins.int
     """Least number of actors in MODE_AUTO. Default: 0."""
     max_replicas: builtins.int
-    """Largest number of actors in MODE_AUTO; at least 1."""
+    """Largest number of actors in MODE_AUTO, 1 to 1000; has to be set then."""
     target_jobs_per_actor: builtins.int
     """Jobs (queued and running) for each actor in MODE_AUTO; at least 1. Default: 1."""
     max_step_out: builtins.int

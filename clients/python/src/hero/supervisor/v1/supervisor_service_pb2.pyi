@@ -1086,7 +1086,9 @@ class StreamActorLogsResponse(google.protobuf.message.Message):
     DROPPED_COUNT_FIELD_NUMBER: builtins.int
     CURSOR_FIELD_NUMBER: builtins.int
     dropped_count: builtins.int
-    """Lines that were left out before these, because the reader was too slow or the process manager had lost them."""
+    """Lines that were left out before these, because the reader was too slow or the process manager had lost them; at
+    least so many where the process manager does not count.
+    """
     cursor: builtins.str
     """To go on behind the last of these lines. Opaque."""
     @property

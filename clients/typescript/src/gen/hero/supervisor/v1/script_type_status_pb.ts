@@ -18,12 +18,12 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hero/supervisor/v1/script_type_status.proto.
  */
 export const file_hero_supervisor_v1_script_type_status: GenFile = /*@__PURE__*/
-  fileDesc("CitoZXJvL3N1cGVydmlzb3IvdjEvc2NyaXB0X3R5cGVfc3RhdHVzLnByb3RvEhJoZXJvLnN1cGVydmlzb3IudjEilAQKEFNjcmlwdFR5cGVTdGF0dXMSMwoLc2NyaXB0X3R5cGUYASABKA4yHi5oZXJvLnN1cGVydmlzb3IudjEuU2NyaXB0VHlwZRI4CghzZXR0aW5ncxgCIAEoCzImLmhlcm8uc3VwZXJ2aXNvci52MS5TY3JpcHRUeXBlU2V0dGluZ3MSDgoGcGF1c2VkGAMgASgIEh0KEGRlc2lyZWRfcmVwbGljYXMYBCABKAVIAIgBARIUCgxhY3RvcnNfdG90YWwYBSABKAUSFgoOYWN0b3JzX3J1bm5pbmcYBiABKAUSEwoLYWN0b3JzX2J1c3kYByABKAUSGAoQYWN0b3JzX3VuaGVhbHRoeRgIIAEoBRITCgtqb2JzX3F1ZXVlZBgJIAEoBRIUCgxqb2JzX3J1bm5pbmcYCiABKAUSFAoMam9ic19kZWxheWVkGAsgASgFEjQKEW9sZGVzdF9xdWV1ZWRfYWdlGAwgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEkIKFWxhc3Rfc2NhbGluZ19kZWNpc2lvbhgNIAEoCzIjLmhlcm8uc3VwZXJ2aXNvci52MS5TY2FsaW5nRGVjaXNpb24SNQoRbmV4dF9zY2FsaW5nX3RpbWUYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhMKEV9kZXNpcmVkX3JlcGxpY2FzIqoCChJTY3JpcHRUeXBlU2V0dGluZ3MSOQoOc2NhbGluZ19wb2xpY3kYASABKAsyIS5oZXJvLnN1cGVydmlzb3IudjEuU2NhbGluZ1BvbGljeRI3Cg1oZWFsdGhfcG9saWN5GAIgASgLMiAuaGVyby5zdXBlcnZpc29yLnYxLkhlYWx0aFBvbGljeRI3Cg5hY3Rvcl90ZW1wbGF0ZRgDIAEoCzIfLmhlcm8uc3VwZXJ2aXNvci52MS5BY3RvckNvbmZpZxI1Cgxqb2JfZGVmYXVsdHMYBCABKAsyHy5oZXJvLnN1cGVydmlzb3IudjEuSm9iRGVmYXVsdHMSHAoPbWF4X3F1ZXVlX2RlcHRoGAUgASgFSACIAQFCEgoQX21heF9xdWV1ZV9kZXB0aCLVAQoLSm9iRGVmYXVsdHMSLgoLcnVuX3RpbWVvdXQYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMAoNcXVldWVfdGltZW91dBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhItCgpyZXN1bHRfdHRsGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjUKDHJldHJ5X3BvbGljeRgEIAEoCzIfLmhlcm8uc3VwZXJ2aXNvci52MS5SZXRyeVBvbGljeSKVBQoNU2NhbGluZ1BvbGljeRI0CgRtb2RlGAEgASgOMiYuaGVyby5zdXBlcnZpc29yLnYxLlNjYWxpbmdQb2xpY3kuTW9kZRIVCghyZXBsaWNhcxgCIAEoBUgAiAEBEhkKDG1pbl9yZXBsaWNhcxgDIAEoBUgBiAEBEhkKDG1heF9yZXBsaWNhcxgEIAEoBUgCiAEBEiIKFXRhcmdldF9qb2JzX3Blcl9hY3RvchgFIAEoBUgDiAEBEjAKDW1heF9xdWV1ZV9hZ2UYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMgoPc2NhbGVfb3V0X2RlbGF5GAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjEKDnNjYWxlX2luX2RlbGF5GAggASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjYKE3NjYWxlX3RvX3plcm9fZGVsYXkYCSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SGQoMbWF4X3N0ZXBfb3V0GAogASgFSASIAQESGAoLbWF4X3N0ZXBfaW4YCyABKAVIBYgBARIwCg1kcmFpbl90aW1lb3V0GAwgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIjsKBE1vZGUSFAoQTU9ERV9VTlNQRUNJRklFRBAAEg4KCk1PREVfRklYRUQQARINCglNT0RFX0FVVE8QAkILCglfcmVwbGljYXNCDwoNX21pbl9yZXBsaWNhc0IPCg1fbWF4X3JlcGxpY2FzQhgKFl90YXJnZXRfam9ic19wZXJfYWN0b3JCDwoNX21heF9zdGVwX291dEIOCgxfbWF4X3N0ZXBfaW4ilAIKD1NjYWxpbmdEZWNpc2lvbhIoCgR0aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIYChBjdXJyZW50X3JlcGxpY2FzGAIgASgFEhgKEGRlc2lyZWRfcmVwbGljYXMYAyABKAUSEwoLam9ic19xdWV1ZWQYBCABKAUSFAoMam9ic19ydW5uaW5nGAUgASgFEjQKEW9sZGVzdF9xdWV1ZWRfYWdlGAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg4KBnJlYXNvbhgHIAEoCRIXCg9hZGRlZF9hY3Rvcl9pZHMYCCADKAkSGQoRcmVtb3ZlZF9hY3Rvcl9pZHMYCSADKAlChAEKEmhlcm8uc3VwZXJ2aXNvci52MUIVU2NyaXB0VHlwZVN0YXR1c1Byb3RvUAFaVWdpdGh1Yi5jb20vaGVyby1zdXBlcnZpc29yL2hlcm8tc3VwZXJ2aXNvci9jbGllbnRzL2dvL2hlcm8vc3VwZXJ2aXNvci92MTtzdXBlcnZpc29ydjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_hero_supervisor_v1_actor, file_hero_supervisor_v1_job, file_hero_supervisor_v1_script_type]);
+  fileDesc("CitoZXJvL3N1cGVydmlzb3IvdjEvc2NyaXB0X3R5cGVfc3RhdHVzLnByb3RvEhJoZXJvLnN1cGVydmlzb3IudjEilQUKEFNjcmlwdFR5cGVTdGF0dXMSMwoLc2NyaXB0X3R5cGUYASABKA4yHi5oZXJvLnN1cGVydmlzb3IudjEuU2NyaXB0VHlwZRI4CghzZXR0aW5ncxgCIAEoCzImLmhlcm8uc3VwZXJ2aXNvci52MS5TY3JpcHRUeXBlU2V0dGluZ3MSDgoGcGF1c2VkGAMgASgIEh0KEGRlc2lyZWRfcmVwbGljYXMYBCABKAVIAIgBARIUCgxhY3RvcnNfdG90YWwYBSABKAUSFgoOYWN0b3JzX3J1bm5pbmcYBiABKAUSEwoLYWN0b3JzX2J1c3kYByABKAUSGAoQYWN0b3JzX3VuaGVhbHRoeRgIIAEoBRITCgtqb2JzX3F1ZXVlZBgJIAEoBRIUCgxqb2JzX3J1bm5pbmcYCiABKAUSFAoMam9ic19kZWxheWVkGAsgASgFEjQKEW9sZGVzdF9xdWV1ZWRfYWdlGAwgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEkIKFWxhc3Rfc2NhbGluZ19kZWNpc2lvbhgNIAEoCzIjLmhlcm8uc3VwZXJ2aXNvci52MS5TY2FsaW5nRGVjaXNpb24SNQoRbmV4dF9zY2FsaW5nX3RpbWUYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhwKFHN1Ym1pdHRlZF9wZXJfc2Vjb25kGA8gASgBEhsKE2ZpbmlzaGVkX3Blcl9zZWNvbmQYECABKAESFAoMcGF1c2VfcmVhc29uGBEgASgJEi4KCnBhdXNlX3RpbWUYEiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhMKEV9kZXNpcmVkX3JlcGxpY2FzIqoCChJTY3JpcHRUeXBlU2V0dGluZ3MSOQoOc2NhbGluZ19wb2xpY3kYASABKAsyIS5oZXJvLnN1cGVydmlzb3IudjEuU2NhbGluZ1BvbGljeRI3Cg1oZWFsdGhfcG9saWN5GAIgASgLMiAuaGVyby5zdXBlcnZpc29yLnYxLkhlYWx0aFBvbGljeRI3Cg5hY3Rvcl90ZW1wbGF0ZRgDIAEoCzIfLmhlcm8uc3VwZXJ2aXNvci52MS5BY3RvckNvbmZpZxI1Cgxqb2JfZGVmYXVsdHMYBCABKAsyHy5oZXJvLnN1cGVydmlzb3IudjEuSm9iRGVmYXVsdHMSHAoPbWF4X3F1ZXVlX2RlcHRoGAUgASgFSACIAQFCEgoQX21heF9xdWV1ZV9kZXB0aCLVAQoLSm9iRGVmYXVsdHMSLgoLcnVuX3RpbWVvdXQYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMAoNcXVldWVfdGltZW91dBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhItCgpyZXN1bHRfdHRsGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjUKDHJldHJ5X3BvbGljeRgEIAEoCzIfLmhlcm8uc3VwZXJ2aXNvci52MS5SZXRyeVBvbGljeSKVBQoNU2NhbGluZ1BvbGljeRI0CgRtb2RlGAEgASgOMiYuaGVyby5zdXBlcnZpc29yLnYxLlNjYWxpbmdQb2xpY3kuTW9kZRIVCghyZXBsaWNhcxgCIAEoBUgAiAEBEhkKDG1pbl9yZXBsaWNhcxgDIAEoBUgBiAEBEhkKDG1heF9yZXBsaWNhcxgEIAEoBUgCiAEBEiIKFXRhcmdldF9qb2JzX3Blcl9hY3RvchgFIAEoBUgDiAEBEjAKDW1heF9xdWV1ZV9hZ2UYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMgoPc2NhbGVfb3V0X2RlbGF5GAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjEKDnNjYWxlX2luX2RlbGF5GAggASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjYKE3NjYWxlX3RvX3plcm9fZGVsYXkYCSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SGQoMbWF4X3N0ZXBfb3V0GAogASgFSASIAQESGAoLbWF4X3N0ZXBfaW4YCyABKAVIBYgBARIwCg1kcmFpbl90aW1lb3V0GAwgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIjsKBE1vZGUSFAoQTU9ERV9VTlNQRUNJRklFRBAAEg4KCk1PREVfRklYRUQQARINCglNT0RFX0FVVE8QAkILCglfcmVwbGljYXNCDwoNX21pbl9yZXBsaWNhc0IPCg1fbWF4X3JlcGxpY2FzQhgKFl90YXJnZXRfam9ic19wZXJfYWN0b3JCDwoNX21heF9zdGVwX291dEIOCgxfbWF4X3N0ZXBfaW4ilAIKD1NjYWxpbmdEZWNpc2lvbhIoCgR0aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIYChBjdXJyZW50X3JlcGxpY2FzGAIgASgFEhgKEGRlc2lyZWRfcmVwbGljYXMYAyABKAUSEwoLam9ic19xdWV1ZWQYBCABKAUSFAoMam9ic19ydW5uaW5nGAUgASgFEjQKEW9sZGVzdF9xdWV1ZWRfYWdlGAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg4KBnJlYXNvbhgHIAEoCRIXCg9hZGRlZF9hY3Rvcl9pZHMYCCADKAkSGQoRcmVtb3ZlZF9hY3Rvcl9pZHMYCSADKAlChAEKEmhlcm8uc3VwZXJ2aXNvci52MUIVU2NyaXB0VHlwZVN0YXR1c1Byb3RvUAFaVWdpdGh1Yi5jb20vaGVyby1zdXBlcnZpc29yL2hlcm8tc3VwZXJ2aXNvci9jbGllbnRzL2dvL2hlcm8vc3VwZXJ2aXNvci92MTtzdXBlcnZpc29ydjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_hero_supervisor_v1_actor, file_hero_supervisor_v1_job, file_hero_supervisor_v1_script_type]);
 
 /**
  * One script type: its actors, its queue and the rules for both.
  *
- * Numbers 15 to 29 are kept free for rates and percentiles.
+ * Numbers 19 to 29 are kept free for percentiles.
  *
  * @generated from message hero.supervisor.v1.ScriptTypeStatus
  */
@@ -125,6 +125,34 @@ export type ScriptTypeStatus = Message<"hero.supervisor.v1.ScriptTypeStatus"> & 
    * @generated from field: google.protobuf.Timestamp next_scaling_time = 14;
    */
   nextScalingTime?: Timestamp;
+
+  /**
+   * Output only. Jobs that were accepted in the last 30 seconds, each second; pings are not counted.
+   *
+   * @generated from field: double submitted_per_second = 15;
+   */
+  submittedPerSecond: number;
+
+  /**
+   * Output only. Jobs that ended in the last 30 seconds, however, each second.
+   *
+   * @generated from field: double finished_per_second = 16;
+   */
+  finishedPerSecond: number;
+
+  /**
+   * Output only. Why the queue is paused, in the words of who did it.
+   *
+   * @generated from field: string pause_reason = 17;
+   */
+  pauseReason: string;
+
+  /**
+   * Output only. Since when the queue is paused.
+   *
+   * @generated from field: google.protobuf.Timestamp pause_time = 18;
+   */
+  pauseTime?: Timestamp;
 };
 
 /**
@@ -156,7 +184,8 @@ export type ScriptTypeSettings = Message<"hero.supervisor.v1.ScriptTypeSettings"
 
   /**
    * From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-   * the new actor's name in arguments and environment.
+   * the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
+   * that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
    *
    * @generated from field: hero.supervisor.v1.ActorConfig actor_template = 3;
    */
@@ -170,7 +199,8 @@ export type ScriptTypeSettings = Message<"hero.supervisor.v1.ScriptTypeSettings"
   jobDefaults?: JobDefaults;
 
   /**
-   * Jobs that may wait; more are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit.
+   * Jobs that may wait; more are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit. Default: the limit
+   * that the server was started with.
    *
    * @generated from field: optional int32 max_queue_depth = 5;
    */
@@ -254,7 +284,7 @@ export type ScalingPolicy = Message<"hero.supervisor.v1.ScalingPolicy"> & {
   minReplicas?: number;
 
   /**
-   * Largest number of actors in MODE_AUTO; at least 1.
+   * Largest number of actors in MODE_AUTO, 1 to 1000; has to be set then.
    *
    * @generated from field: optional int32 max_replicas = 4;
    */

@@ -1252,7 +1252,8 @@ export type StreamActorLogsResponse = Message<"hero.supervisor.v1.StreamActorLog
   entries: LogEntry[];
 
   /**
-   * Lines that were left out before these, because the reader was too slow or the process manager had lost them.
+   * Lines that were left out before these, because the reader was too slow or the process manager had lost them; at
+   * least so many where the process manager does not count.
    *
    * @generated from field: int32 dropped_count = 2;
    */

@@ -984,7 +984,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object eventId_ = "";
   /**
    * <pre>
-   * Where it stands in its stream; the same text as the cursor after it. Opaque.
+   * The name of the event, the same for every reader. Opaque. To go on behind it, use the cursor of the message that
+   * brought it.
    * </pre>
    *
    * <code>string event_id = 1 [json_name = "eventId"];</code>
@@ -1005,7 +1006,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Where it stands in its stream; the same text as the cursor after it. Opaque.
+   * The name of the event, the same for every reader. Opaque. To go on behind it, use the cursor of the message that
+   * brought it.
    * </pre>
    *
    * <code>string event_id = 1 [json_name = "eventId"];</code>
@@ -2531,7 +2533,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object eventId_ = "";
     /**
      * <pre>
-     * Where it stands in its stream; the same text as the cursor after it. Opaque.
+     * The name of the event, the same for every reader. Opaque. To go on behind it, use the cursor of the message that
+     * brought it.
      * </pre>
      *
      * <code>string event_id = 1 [json_name = "eventId"];</code>
@@ -2551,7 +2554,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where it stands in its stream; the same text as the cursor after it. Opaque.
+     * The name of the event, the same for every reader. Opaque. To go on behind it, use the cursor of the message that
+     * brought it.
      * </pre>
      *
      * <code>string event_id = 1 [json_name = "eventId"];</code>
@@ -2572,7 +2576,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where it stands in its stream; the same text as the cursor after it. Opaque.
+     * The name of the event, the same for every reader. Opaque. To go on behind it, use the cursor of the message that
+     * brought it.
      * </pre>
      *
      * <code>string event_id = 1 [json_name = "eventId"];</code>
@@ -2589,7 +2594,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where it stands in its stream; the same text as the cursor after it. Opaque.
+     * The name of the event, the same for every reader. Opaque. To go on behind it, use the cursor of the message that
+     * brought it.
      * </pre>
      *
      * <code>string event_id = 1 [json_name = "eventId"];</code>
@@ -2603,7 +2609,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where it stands in its stream; the same text as the cursor after it. Opaque.
+     * The name of the event, the same for every reader. Opaque. To go on behind it, use the cursor of the message that
+     * brought it.
      * </pre>
      *
      * <code>string event_id = 1 [json_name = "eventId"];</code>

@@ -107,6 +107,14 @@ private static final long serialVersionUID = 0L;
      * <code>SOURCE_QUEUE = 5;</code>
      */
     SOURCE_QUEUE(5),
+    /**
+     * <pre>
+     * The supervisor: it started, ended, or brought something in line with what is wanted.
+     * </pre>
+     *
+     * <code>SOURCE_SUPERVISOR = 6;</code>
+     */
+    SOURCE_SUPERVISOR(6),
     UNRECOGNIZED(-1),
     ;
 
@@ -167,6 +175,14 @@ private static final long serialVersionUID = 0L;
      * <code>SOURCE_QUEUE = 5;</code>
      */
     public static final int SOURCE_QUEUE_VALUE = 5;
+    /**
+     * <pre>
+     * The supervisor: it started, ended, or brought something in line with what is wanted.
+     * </pre>
+     *
+     * <code>SOURCE_SUPERVISOR = 6;</code>
+     */
+    public static final int SOURCE_SUPERVISOR_VALUE = 6;
 
 
     public final int getNumber() {
@@ -199,6 +215,7 @@ private static final long serialVersionUID = 0L;
         case 3: return SOURCE_SCALER;
         case 4: return SOURCE_PROCESS_MANAGER;
         case 5: return SOURCE_QUEUE;
+        case 6: return SOURCE_SUPERVISOR;
         default: return null;
       }
     }

@@ -12,7 +12,8 @@ public interface EventOrBuilder extends
 
   /**
    * <pre>
-   * Where it stands in its stream; the same text as the cursor after it. Opaque.
+   * The name of the event, the same for every reader. Opaque. To go on behind it, use the cursor of the message that
+   * brought it.
    * </pre>
    *
    * <code>string event_id = 1 [json_name = "eventId"];</code>
@@ -21,7 +22,8 @@ public interface EventOrBuilder extends
   java.lang.String getEventId();
   /**
    * <pre>
-   * Where it stands in its stream; the same text as the cursor after it. Opaque.
+   * The name of the event, the same for every reader. Opaque. To go on behind it, use the cursor of the message that
+   * brought it.
    * </pre>
    *
    * <code>string event_id = 1 [json_name = "eventId"];</code>

@@ -289,7 +289,7 @@ private static final long serialVersionUID = 0L;
   private int maxReplicas_ = 0;
   /**
    * <pre>
-   * Largest number of actors in MODE_AUTO; at least 1.
+   * Largest number of actors in MODE_AUTO, 1 to 1000; has to be set then.
    * </pre>
    *
    * <code>optional int32 max_replicas = 4 [json_name = "maxReplicas"];</code>
@@ -301,7 +301,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Largest number of actors in MODE_AUTO; at least 1.
+   * Largest number of actors in MODE_AUTO, 1 to 1000; has to be set then.
    * </pre>
    *
    * <code>optional int32 max_replicas = 4 [json_name = "maxReplicas"];</code>
@@ -1436,7 +1436,7 @@ private static final long serialVersionUID = 0L;
     private int maxReplicas_ ;
     /**
      * <pre>
-     * Largest number of actors in MODE_AUTO; at least 1.
+     * Largest number of actors in MODE_AUTO, 1 to 1000; has to be set then.
      * </pre>
      *
      * <code>optional int32 max_replicas = 4 [json_name = "maxReplicas"];</code>
@@ -1448,7 +1448,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Largest number of actors in MODE_AUTO; at least 1.
+     * Largest number of actors in MODE_AUTO, 1 to 1000; has to be set then.
      * </pre>
      *
      * <code>optional int32 max_replicas = 4 [json_name = "maxReplicas"];</code>
@@ -1460,7 +1460,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Largest number of actors in MODE_AUTO; at least 1.
+     * Largest number of actors in MODE_AUTO, 1 to 1000; has to be set then.
      * </pre>
      *
      * <code>optional int32 max_replicas = 4 [json_name = "maxReplicas"];</code>
@@ -1476,7 +1476,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Largest number of actors in MODE_AUTO; at least 1.
+     * Largest number of actors in MODE_AUTO, 1 to 1000; has to be set then.
      * </pre>
      *
      * <code>optional int32 max_replicas = 4 [json_name = "maxReplicas"];</code>

@@ -69,7 +69,7 @@ public interface ScalingPolicyOrBuilder extends
 
   /**
    * <pre>
-   * Largest number of actors in MODE_AUTO; at least 1.
+   * Largest number of actors in MODE_AUTO, 1 to 1000; has to be set then.
    * </pre>
    *
    * <code>optional int32 max_replicas = 4 [json_name = "maxReplicas"];</code>
@@ -78,7 +78,7 @@ public interface ScalingPolicyOrBuilder extends
   boolean hasMaxReplicas();
   /**
    * <pre>
-   * Largest number of actors in MODE_AUTO; at least 1.
+   * Largest number of actors in MODE_AUTO, 1 to 1000; has to be set then.
    * </pre>
    *
    * <code>optional int32 max_replicas = 4 [json_name = "maxReplicas"];</code>

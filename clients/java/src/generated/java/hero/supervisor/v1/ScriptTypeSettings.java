@@ -129,7 +129,8 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-   * the new actor's name in arguments and environment.
+   * the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
+   * that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -142,7 +143,8 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-   * the new actor's name in arguments and environment.
+   * the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
+   * that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -155,7 +157,8 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-   * the new actor's name in arguments and environment.
+   * the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
+   * that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -207,7 +210,8 @@ private static final long serialVersionUID = 0L;
   private int maxQueueDepth_ = 0;
   /**
    * <pre>
-   * Jobs that may wait; more are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit.
+   * Jobs that may wait; more are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit. Default: the limit
+   * that the server was started with.
    * </pre>
    *
    * <code>optional int32 max_queue_depth = 5 [json_name = "maxQueueDepth"];</code>
@@ -219,7 +223,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Jobs that may wait; more are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit.
+   * Jobs that may wait; more are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit. Default: the limit
+   * that the server was started with.
    * </pre>
    *
    * <code>optional int32 max_queue_depth = 5 [json_name = "maxQueueDepth"];</code>
@@ -1012,7 +1017,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-     * the new actor's name in arguments and environment.
+     * the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
+     * that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -1024,7 +1030,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-     * the new actor's name in arguments and environment.
+     * the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
+     * that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -1040,7 +1047,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-     * the new actor's name in arguments and environment.
+     * the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
+     * that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -1061,7 +1069,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-     * the new actor's name in arguments and environment.
+     * the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
+     * that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -1080,7 +1089,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-     * the new actor's name in arguments and environment.
+     * the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
+     * that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -1106,7 +1116,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-     * the new actor's name in arguments and environment.
+     * the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
+     * that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -1124,7 +1135,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-     * the new actor's name in arguments and environment.
+     * the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
+     * that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -1137,7 +1149,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-     * the new actor's name in arguments and environment.
+     * the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
+     * that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -1153,7 +1166,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-     * the new actor's name in arguments and environment.
+     * the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
+     * that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -1332,7 +1346,8 @@ private static final long serialVersionUID = 0L;
     private int maxQueueDepth_ ;
     /**
      * <pre>
-     * Jobs that may wait; more are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit.
+     * Jobs that may wait; more are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit. Default: the limit
+     * that the server was started with.
      * </pre>
      *
      * <code>optional int32 max_queue_depth = 5 [json_name = "maxQueueDepth"];</code>
@@ -1344,7 +1359,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Jobs that may wait; more are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit.
+     * Jobs that may wait; more are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit. Default: the limit
+     * that the server was started with.
      * </pre>
      *
      * <code>optional int32 max_queue_depth = 5 [json_name = "maxQueueDepth"];</code>
@@ -1356,7 +1372,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Jobs that may wait; more are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit.
+     * Jobs that may wait; more are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit. Default: the limit
+     * that the server was started with.
      * </pre>
      *
      * <code>optional int32 max_queue_depth = 5 [json_name = "maxQueueDepth"];</code>
@@ -1372,7 +1389,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Jobs that may wait; more are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit.
+     * Jobs that may wait; more are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit. Default: the limit
+     * that the server was started with.
      * </pre>
      *
      * <code>optional int32 max_queue_depth = 5 [json_name = "maxQueueDepth"];</code>

@@ -67,7 +67,8 @@ public interface ScriptTypeSettingsOrBuilder extends
   /**
    * <pre>
    * From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-   * the new actor's name in arguments and environment.
+   * the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
+   * that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -77,7 +78,8 @@ public interface ScriptTypeSettingsOrBuilder extends
   /**
    * <pre>
    * From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-   * the new actor's name in arguments and environment.
+   * the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
+   * that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -87,7 +89,8 @@ public interface ScriptTypeSettingsOrBuilder extends
   /**
    * <pre>
    * From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-   * the new actor's name in arguments and environment.
+   * the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
+   * that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -123,7 +126,8 @@ public interface ScriptTypeSettingsOrBuilder extends
 
   /**
    * <pre>
-   * Jobs that may wait; more are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit.
+   * Jobs that may wait; more are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit. Default: the limit
+   * that the server was started with.
    * </pre>
    *
    * <code>optional int32 max_queue_depth = 5 [json_name = "maxQueueDepth"];</code>
@@ -132,7 +136,8 @@ public interface ScriptTypeSettingsOrBuilder extends
   boolean hasMaxQueueDepth();
   /**
    * <pre>
-   * Jobs that may wait; more are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit.
+   * Jobs that may wait; more are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit. Default: the limit
+   * that the server was started with.
    * </pre>
    *
    * <code>optional int32 max_queue_depth = 5 [json_name = "maxQueueDepth"];</code>

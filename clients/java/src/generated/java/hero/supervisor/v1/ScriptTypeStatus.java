@@ -9,7 +9,7 @@ package hero.supervisor.v1;
  * <pre>
  * One script type: its actors, its queue and the rules for both.
  *
- * Numbers 15 to 29 are kept free for rates and percentiles.
+ * Numbers 19 to 29 are kept free for percentiles.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.ScriptTypeStatus}
@@ -35,6 +35,7 @@ private static final long serialVersionUID = 0L;
   }
   private ScriptTypeStatus() {
     scriptType_ = 0;
+    pauseReason_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -376,6 +377,121 @@ private static final long serialVersionUID = 0L;
     return nextScalingTime_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : nextScalingTime_;
   }
 
+  public static final int SUBMITTED_PER_SECOND_FIELD_NUMBER = 15;
+  private double submittedPerSecond_ = 0D;
+  /**
+   * <pre>
+   * Output only. Jobs that were accepted in the last 30 seconds, each second; pings are not counted.
+   * </pre>
+   *
+   * <code>double submitted_per_second = 15 [json_name = "submittedPerSecond"];</code>
+   * @return The submittedPerSecond.
+   */
+  @java.lang.Override
+  public double getSubmittedPerSecond() {
+    return submittedPerSecond_;
+  }
+
+  public static final int FINISHED_PER_SECOND_FIELD_NUMBER = 16;
+  private double finishedPerSecond_ = 0D;
+  /**
+   * <pre>
+   * Output only. Jobs that ended in the last 30 seconds, however, each second.
+   * </pre>
+   *
+   * <code>double finished_per_second = 16 [json_name = "finishedPerSecond"];</code>
+   * @return The finishedPerSecond.
+   */
+  @java.lang.Override
+  public double getFinishedPerSecond() {
+    return finishedPerSecond_;
+  }
+
+  public static final int PAUSE_REASON_FIELD_NUMBER = 17;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object pauseReason_ = "";
+  /**
+   * <pre>
+   * Output only. Why the queue is paused, in the words of who did it.
+   * </pre>
+   *
+   * <code>string pause_reason = 17 [json_name = "pauseReason"];</code>
+   * @return The pauseReason.
+   */
+  @java.lang.Override
+  public java.lang.String getPauseReason() {
+    java.lang.Object ref = pauseReason_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      pauseReason_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * Output only. Why the queue is paused, in the words of who did it.
+   * </pre>
+   *
+   * <code>string pause_reason = 17 [json_name = "pauseReason"];</code>
+   * @return The bytes for pauseReason.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getPauseReasonBytes() {
+    java.lang.Object ref = pauseReason_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      pauseReason_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int PAUSE_TIME_FIELD_NUMBER = 18;
+  private com.google.protobuf.Timestamp pauseTime_;
+  /**
+   * <pre>
+   * Output only. Since when the queue is paused.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp pause_time = 18 [json_name = "pauseTime"];</code>
+   * @return Whether the pauseTime field is set.
+   */
+  @java.lang.Override
+  public boolean hasPauseTime() {
+    return ((bitField0_ & 0x00000020) != 0);
+  }
+  /**
+   * <pre>
+   * Output only. Since when the queue is paused.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp pause_time = 18 [json_name = "pauseTime"];</code>
+   * @return The pauseTime.
+   */
+  @java.lang.Override
+  public com.google.protobuf.Timestamp getPauseTime() {
+    return pauseTime_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : pauseTime_;
+  }
+  /**
+   * <pre>
+   * Output only. Since when the queue is paused.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp pause_time = 18 [json_name = "pauseTime"];</code>
+   */
+  @java.lang.Override
+  public com.google.protobuf.TimestampOrBuilder getPauseTimeOrBuilder() {
+    return pauseTime_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : pauseTime_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -431,6 +547,18 @@ private static final long serialVersionUID = 0L;
     }
     if (((bitField0_ & 0x00000010) != 0)) {
       output.writeMessage(14, getNextScalingTime());
+    }
+    if (java.lang.Double.doubleToRawLongBits(submittedPerSecond_) != 0) {
+      output.writeDouble(15, submittedPerSecond_);
+    }
+    if (java.lang.Double.doubleToRawLongBits(finishedPerSecond_) != 0) {
+      output.writeDouble(16, finishedPerSecond_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(pauseReason_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 17, pauseReason_);
+    }
+    if (((bitField0_ & 0x00000020) != 0)) {
+      output.writeMessage(18, getPauseTime());
     }
     getUnknownFields().writeTo(output);
   }
@@ -497,6 +625,21 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(14, getNextScalingTime());
     }
+    if (java.lang.Double.doubleToRawLongBits(submittedPerSecond_) != 0) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeDoubleSize(15, submittedPerSecond_);
+    }
+    if (java.lang.Double.doubleToRawLongBits(finishedPerSecond_) != 0) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeDoubleSize(16, finishedPerSecond_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(pauseReason_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(17, pauseReason_);
+    }
+    if (((bitField0_ & 0x00000020) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(18, getPauseTime());
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -554,6 +697,19 @@ private static final long serialVersionUID = 0L;
       if (!getNextScalingTime()
           .equals(other.getNextScalingTime())) return false;
     }
+    if (java.lang.Double.doubleToLongBits(getSubmittedPerSecond())
+        != java.lang.Double.doubleToLongBits(
+            other.getSubmittedPerSecond())) return false;
+    if (java.lang.Double.doubleToLongBits(getFinishedPerSecond())
+        != java.lang.Double.doubleToLongBits(
+            other.getFinishedPerSecond())) return false;
+    if (!getPauseReason()
+        .equals(other.getPauseReason())) return false;
+    if (hasPauseTime() != other.hasPauseTime()) return false;
+    if (hasPauseTime()) {
+      if (!getPauseTime()
+          .equals(other.getPauseTime())) return false;
+    }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -603,6 +759,18 @@ private static final long serialVersionUID = 0L;
     if (hasNextScalingTime()) {
       hash = (37 * hash) + NEXT_SCALING_TIME_FIELD_NUMBER;
       hash = (53 * hash) + getNextScalingTime().hashCode();
+    }
+    hash = (37 * hash) + SUBMITTED_PER_SECOND_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashLong(
+        java.lang.Double.doubleToLongBits(getSubmittedPerSecond()));
+    hash = (37 * hash) + FINISHED_PER_SECOND_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashLong(
+        java.lang.Double.doubleToLongBits(getFinishedPerSecond()));
+    hash = (37 * hash) + PAUSE_REASON_FIELD_NUMBER;
+    hash = (53 * hash) + getPauseReason().hashCode();
+    if (hasPauseTime()) {
+      hash = (37 * hash) + PAUSE_TIME_FIELD_NUMBER;
+      hash = (53 * hash) + getPauseTime().hashCode();
     }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
@@ -705,7 +873,7 @@ private static final long serialVersionUID = 0L;
    * <pre>
    * One script type: its actors, its queue and the rules for both.
    *
-   * Numbers 15 to 29 are kept free for rates and percentiles.
+   * Numbers 19 to 29 are kept free for percentiles.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.ScriptTypeStatus}
@@ -744,6 +912,7 @@ private static final long serialVersionUID = 0L;
         internalGetOldestQueuedAgeFieldBuilder();
         internalGetLastScalingDecisionFieldBuilder();
         internalGetNextScalingTimeFieldBuilder();
+        internalGetPauseTimeFieldBuilder();
       }
     }
     @java.lang.Override
@@ -779,6 +948,14 @@ private static final long serialVersionUID = 0L;
       if (nextScalingTimeBuilder_ != null) {
         nextScalingTimeBuilder_.dispose();
         nextScalingTimeBuilder_ = null;
+      }
+      submittedPerSecond_ = 0D;
+      finishedPerSecond_ = 0D;
+      pauseReason_ = "";
+      pauseTime_ = null;
+      if (pauseTimeBuilder_ != null) {
+        pauseTimeBuilder_.dispose();
+        pauseTimeBuilder_ = null;
       }
       return this;
     }
@@ -869,6 +1046,21 @@ private static final long serialVersionUID = 0L;
             : nextScalingTimeBuilder_.build();
         to_bitField0_ |= 0x00000010;
       }
+      if (((from_bitField0_ & 0x00004000) != 0)) {
+        result.submittedPerSecond_ = submittedPerSecond_;
+      }
+      if (((from_bitField0_ & 0x00008000) != 0)) {
+        result.finishedPerSecond_ = finishedPerSecond_;
+      }
+      if (((from_bitField0_ & 0x00010000) != 0)) {
+        result.pauseReason_ = pauseReason_;
+      }
+      if (((from_bitField0_ & 0x00020000) != 0)) {
+        result.pauseTime_ = pauseTimeBuilder_ == null
+            ? pauseTime_
+            : pauseTimeBuilder_.build();
+        to_bitField0_ |= 0x00000020;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -925,6 +1117,20 @@ private static final long serialVersionUID = 0L;
       }
       if (other.hasNextScalingTime()) {
         mergeNextScalingTime(other.getNextScalingTime());
+      }
+      if (java.lang.Double.doubleToRawLongBits(other.getSubmittedPerSecond()) != 0) {
+        setSubmittedPerSecond(other.getSubmittedPerSecond());
+      }
+      if (java.lang.Double.doubleToRawLongBits(other.getFinishedPerSecond()) != 0) {
+        setFinishedPerSecond(other.getFinishedPerSecond());
+      }
+      if (!other.getPauseReason().isEmpty()) {
+        pauseReason_ = other.pauseReason_;
+        bitField0_ |= 0x00010000;
+        onChanged();
+      }
+      if (other.hasPauseTime()) {
+        mergePauseTime(other.getPauseTime());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -1030,6 +1236,28 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00002000;
               break;
             } // case 114
+            case 121: {
+              submittedPerSecond_ = input.readDouble();
+              bitField0_ |= 0x00004000;
+              break;
+            } // case 121
+            case 129: {
+              finishedPerSecond_ = input.readDouble();
+              bitField0_ |= 0x00008000;
+              break;
+            } // case 129
+            case 138: {
+              pauseReason_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00010000;
+              break;
+            } // case 138
+            case 146: {
+              input.readMessage(
+                  internalGetPauseTimeFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00020000;
+              break;
+            } // case 146
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -2152,6 +2380,343 @@ private static final long serialVersionUID = 0L;
         nextScalingTime_ = null;
       }
       return nextScalingTimeBuilder_;
+    }
+
+    private double submittedPerSecond_ ;
+    /**
+     * <pre>
+     * Output only. Jobs that were accepted in the last 30 seconds, each second; pings are not counted.
+     * </pre>
+     *
+     * <code>double submitted_per_second = 15 [json_name = "submittedPerSecond"];</code>
+     * @return The submittedPerSecond.
+     */
+    @java.lang.Override
+    public double getSubmittedPerSecond() {
+      return submittedPerSecond_;
+    }
+    /**
+     * <pre>
+     * Output only. Jobs that were accepted in the last 30 seconds, each second; pings are not counted.
+     * </pre>
+     *
+     * <code>double submitted_per_second = 15 [json_name = "submittedPerSecond"];</code>
+     * @param value The submittedPerSecond to set.
+     * @return This builder for chaining.
+     */
+    public Builder setSubmittedPerSecond(double value) {
+
+      submittedPerSecond_ = value;
+      bitField0_ |= 0x00004000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. Jobs that were accepted in the last 30 seconds, each second; pings are not counted.
+     * </pre>
+     *
+     * <code>double submitted_per_second = 15 [json_name = "submittedPerSecond"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearSubmittedPerSecond() {
+      bitField0_ = (bitField0_ & ~0x00004000);
+      submittedPerSecond_ = 0D;
+      onChanged();
+      return this;
+    }
+
+    private double finishedPerSecond_ ;
+    /**
+     * <pre>
+     * Output only. Jobs that ended in the last 30 seconds, however, each second.
+     * </pre>
+     *
+     * <code>double finished_per_second = 16 [json_name = "finishedPerSecond"];</code>
+     * @return The finishedPerSecond.
+     */
+    @java.lang.Override
+    public double getFinishedPerSecond() {
+      return finishedPerSecond_;
+    }
+    /**
+     * <pre>
+     * Output only. Jobs that ended in the last 30 seconds, however, each second.
+     * </pre>
+     *
+     * <code>double finished_per_second = 16 [json_name = "finishedPerSecond"];</code>
+     * @param value The finishedPerSecond to set.
+     * @return This builder for chaining.
+     */
+    public Builder setFinishedPerSecond(double value) {
+
+      finishedPerSecond_ = value;
+      bitField0_ |= 0x00008000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. Jobs that ended in the last 30 seconds, however, each second.
+     * </pre>
+     *
+     * <code>double finished_per_second = 16 [json_name = "finishedPerSecond"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearFinishedPerSecond() {
+      bitField0_ = (bitField0_ & ~0x00008000);
+      finishedPerSecond_ = 0D;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object pauseReason_ = "";
+    /**
+     * <pre>
+     * Output only. Why the queue is paused, in the words of who did it.
+     * </pre>
+     *
+     * <code>string pause_reason = 17 [json_name = "pauseReason"];</code>
+     * @return The pauseReason.
+     */
+    public java.lang.String getPauseReason() {
+      java.lang.Object ref = pauseReason_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        pauseReason_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Output only. Why the queue is paused, in the words of who did it.
+     * </pre>
+     *
+     * <code>string pause_reason = 17 [json_name = "pauseReason"];</code>
+     * @return The bytes for pauseReason.
+     */
+    public com.google.protobuf.ByteString
+        getPauseReasonBytes() {
+      java.lang.Object ref = pauseReason_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        pauseReason_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Output only. Why the queue is paused, in the words of who did it.
+     * </pre>
+     *
+     * <code>string pause_reason = 17 [json_name = "pauseReason"];</code>
+     * @param value The pauseReason to set.
+     * @return This builder for chaining.
+     */
+    public Builder setPauseReason(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      pauseReason_ = value;
+      bitField0_ |= 0x00010000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. Why the queue is paused, in the words of who did it.
+     * </pre>
+     *
+     * <code>string pause_reason = 17 [json_name = "pauseReason"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearPauseReason() {
+      pauseReason_ = getDefaultInstance().getPauseReason();
+      bitField0_ = (bitField0_ & ~0x00010000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. Why the queue is paused, in the words of who did it.
+     * </pre>
+     *
+     * <code>string pause_reason = 17 [json_name = "pauseReason"];</code>
+     * @param value The bytes for pauseReason to set.
+     * @return This builder for chaining.
+     */
+    public Builder setPauseReasonBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      pauseReason_ = value;
+      bitField0_ |= 0x00010000;
+      onChanged();
+      return this;
+    }
+
+    private com.google.protobuf.Timestamp pauseTime_;
+    private com.google.protobuf.SingleFieldBuilder<
+        com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> pauseTimeBuilder_;
+    /**
+     * <pre>
+     * Output only. Since when the queue is paused.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp pause_time = 18 [json_name = "pauseTime"];</code>
+     * @return Whether the pauseTime field is set.
+     */
+    public boolean hasPauseTime() {
+      return ((bitField0_ & 0x00020000) != 0);
+    }
+    /**
+     * <pre>
+     * Output only. Since when the queue is paused.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp pause_time = 18 [json_name = "pauseTime"];</code>
+     * @return The pauseTime.
+     */
+    public com.google.protobuf.Timestamp getPauseTime() {
+      if (pauseTimeBuilder_ == null) {
+        return pauseTime_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : pauseTime_;
+      } else {
+        return pauseTimeBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * Output only. Since when the queue is paused.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp pause_time = 18 [json_name = "pauseTime"];</code>
+     */
+    public Builder setPauseTime(com.google.protobuf.Timestamp value) {
+      if (pauseTimeBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        pauseTime_ = value;
+      } else {
+        pauseTimeBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00020000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. Since when the queue is paused.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp pause_time = 18 [json_name = "pauseTime"];</code>
+     */
+    public Builder setPauseTime(
+        com.google.protobuf.Timestamp.Builder builderForValue) {
+      if (pauseTimeBuilder_ == null) {
+        pauseTime_ = builderForValue.build();
+      } else {
+        pauseTimeBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00020000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. Since when the queue is paused.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp pause_time = 18 [json_name = "pauseTime"];</code>
+     */
+    public Builder mergePauseTime(com.google.protobuf.Timestamp value) {
+      if (pauseTimeBuilder_ == null) {
+        if (((bitField0_ & 0x00020000) != 0) &&
+          pauseTime_ != null &&
+          pauseTime_ != com.google.protobuf.Timestamp.getDefaultInstance()) {
+          getPauseTimeBuilder().mergeFrom(value);
+        } else {
+          pauseTime_ = value;
+        }
+      } else {
+        pauseTimeBuilder_.mergeFrom(value);
+      }
+      if (pauseTime_ != null) {
+        bitField0_ |= 0x00020000;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. Since when the queue is paused.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp pause_time = 18 [json_name = "pauseTime"];</code>
+     */
+    public Builder clearPauseTime() {
+      bitField0_ = (bitField0_ & ~0x00020000);
+      pauseTime_ = null;
+      if (pauseTimeBuilder_ != null) {
+        pauseTimeBuilder_.dispose();
+        pauseTimeBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. Since when the queue is paused.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp pause_time = 18 [json_name = "pauseTime"];</code>
+     */
+    public com.google.protobuf.Timestamp.Builder getPauseTimeBuilder() {
+      bitField0_ |= 0x00020000;
+      onChanged();
+      return internalGetPauseTimeFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * Output only. Since when the queue is paused.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp pause_time = 18 [json_name = "pauseTime"];</code>
+     */
+    public com.google.protobuf.TimestampOrBuilder getPauseTimeOrBuilder() {
+      if (pauseTimeBuilder_ != null) {
+        return pauseTimeBuilder_.getMessageOrBuilder();
+      } else {
+        return pauseTime_ == null ?
+            com.google.protobuf.Timestamp.getDefaultInstance() : pauseTime_;
+      }
+    }
+    /**
+     * <pre>
+     * Output only. Since when the queue is paused.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp pause_time = 18 [json_name = "pauseTime"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> 
+        internalGetPauseTimeFieldBuilder() {
+      if (pauseTimeBuilder_ == null) {
+        pauseTimeBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder>(
+                getPauseTime(),
+                getParentForChildren(),
+                isClean());
+        pauseTime_ = null;
+      }
+      return pauseTimeBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:hero.supervisor.v1.ScriptTypeStatus)

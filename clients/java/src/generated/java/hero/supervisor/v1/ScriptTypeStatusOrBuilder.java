@@ -235,4 +235,71 @@ public interface ScriptTypeStatusOrBuilder extends
    * <code>.google.protobuf.Timestamp next_scaling_time = 14 [json_name = "nextScalingTime"];</code>
    */
   com.google.protobuf.TimestampOrBuilder getNextScalingTimeOrBuilder();
+
+  /**
+   * <pre>
+   * Output only. Jobs that were accepted in the last 30 seconds, each second; pings are not counted.
+   * </pre>
+   *
+   * <code>double submitted_per_second = 15 [json_name = "submittedPerSecond"];</code>
+   * @return The submittedPerSecond.
+   */
+  double getSubmittedPerSecond();
+
+  /**
+   * <pre>
+   * Output only. Jobs that ended in the last 30 seconds, however, each second.
+   * </pre>
+   *
+   * <code>double finished_per_second = 16 [json_name = "finishedPerSecond"];</code>
+   * @return The finishedPerSecond.
+   */
+  double getFinishedPerSecond();
+
+  /**
+   * <pre>
+   * Output only. Why the queue is paused, in the words of who did it.
+   * </pre>
+   *
+   * <code>string pause_reason = 17 [json_name = "pauseReason"];</code>
+   * @return The pauseReason.
+   */
+  java.lang.String getPauseReason();
+  /**
+   * <pre>
+   * Output only. Why the queue is paused, in the words of who did it.
+   * </pre>
+   *
+   * <code>string pause_reason = 17 [json_name = "pauseReason"];</code>
+   * @return The bytes for pauseReason.
+   */
+  com.google.protobuf.ByteString
+      getPauseReasonBytes();
+
+  /**
+   * <pre>
+   * Output only. Since when the queue is paused.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp pause_time = 18 [json_name = "pauseTime"];</code>
+   * @return Whether the pauseTime field is set.
+   */
+  boolean hasPauseTime();
+  /**
+   * <pre>
+   * Output only. Since when the queue is paused.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp pause_time = 18 [json_name = "pauseTime"];</code>
+   * @return The pauseTime.
+   */
+  com.google.protobuf.Timestamp getPauseTime();
+  /**
+   * <pre>
+   * Output only. Since when the queue is paused.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp pause_time = 18 [json_name = "pauseTime"];</code>
+   */
+  com.google.protobuf.TimestampOrBuilder getPauseTimeOrBuilder();
 }

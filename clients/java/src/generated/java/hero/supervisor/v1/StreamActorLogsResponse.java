@@ -114,7 +114,8 @@ private static final long serialVersionUID = 0L;
   private int droppedCount_ = 0;
   /**
    * <pre>
-   * Lines that were left out before these, because the reader was too slow or the process manager had lost them.
+   * Lines that were left out before these, because the reader was too slow or the process manager had lost them; at
+   * least so many where the process manager does not count.
    * </pre>
    *
    * <code>int32 dropped_count = 2 [json_name = "droppedCount"];</code>
@@ -880,7 +881,8 @@ private static final long serialVersionUID = 0L;
     private int droppedCount_ ;
     /**
      * <pre>
-     * Lines that were left out before these, because the reader was too slow or the process manager had lost them.
+     * Lines that were left out before these, because the reader was too slow or the process manager had lost them; at
+     * least so many where the process manager does not count.
      * </pre>
      *
      * <code>int32 dropped_count = 2 [json_name = "droppedCount"];</code>
@@ -892,7 +894,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Lines that were left out before these, because the reader was too slow or the process manager had lost them.
+     * Lines that were left out before these, because the reader was too slow or the process manager had lost them; at
+     * least so many where the process manager does not count.
      * </pre>
      *
      * <code>int32 dropped_count = 2 [json_name = "droppedCount"];</code>
@@ -908,7 +911,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Lines that were left out before these, because the reader was too slow or the process manager had lost them.
+     * Lines that were left out before these, because the reader was too slow or the process manager had lost them; at
+     * least so many where the process manager does not count.
      * </pre>
      *
      * <code>int32 dropped_count = 2 [json_name = "droppedCount"];</code>

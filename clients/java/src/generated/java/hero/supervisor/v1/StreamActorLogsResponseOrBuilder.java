@@ -56,7 +56,8 @@ public interface StreamActorLogsResponseOrBuilder extends
 
   /**
    * <pre>
-   * Lines that were left out before these, because the reader was too slow or the process manager had lost them.
+   * Lines that were left out before these, because the reader was too slow or the process manager had lost them; at
+   * least so many where the process manager does not count.
    * </pre>
    *
    * <code>int32 dropped_count = 2 [json_name = "droppedCount"];</code>
