@@ -76,6 +76,11 @@ public final class SupervisorException extends RuntimeException {
         } catch (InvalidProtocolBufferException broken) {
             error.addSuppressed(broken);
         }
+        // A call on a connection that has just been lost; the server did not say so, and nobody else knows better.
+        boolean broke = status.getCode() == Status.Code.UNKNOWN && reason.isEmpty();
+        if (broke) {
+            status = Status.UNAVAILABLE.withDescription(status.getDescription()).withCause(status.getCause());
+        }
         String message = status.getDescription() == null ? status.getCode().toString() : status.getDescription();
         return new SupervisorException(status.getCode(), reason, message, metadata, retryAfter, fields, error);
     }
