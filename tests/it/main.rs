@@ -7,6 +7,7 @@ mod actor_logs;
 mod architecture;
 mod cli;
 mod clients;
+mod conformance_kit;
 mod contract;
 mod engines;
 mod events;
