@@ -55,15 +55,26 @@ local function lane(k, letter, actor)
   return inbox(k, actor)
 end
 
+-- The first bytes of a text, without the half of a character: what is not UTF-8 nobody can read.
+local function cut(text, most)
+  if #text <= most then return text end
+  while most > 0 do
+    local next = string.byte(text, most + 1)
+    if next < 128 or next >= 192 then break end
+    most = most - 1
+  end
+  return string.sub(text, 1, most)
+end
+
 local function brief(word, text)
   if #text <= EVENT_TEXT then return text end
   if word == 'error' then
     local ok, e = pcall(cjson.decode, text)
     if ok and type(e) == 'table' then
-      return cjson.encode({ kind = e.kind, message = string.sub(tostring(e.message), 1, EVENT_TEXT), line = e.line })
+      return cjson.encode({ kind = e.kind, message = cut(tostring(e.message), EVENT_TEXT), line = e.line })
     end
   end
-  return string.sub(text, 1, EVENT_TEXT)
+  return cut(text, EVENT_TEXT)
 end
 
 -- Tells those who watch. `old` is where the job was, '' for a new one. `word` and `text` say why, if anything is to be

@@ -114,6 +114,9 @@ redis.register_function('hero_retry', function(keys, args)
     'started_at', 'due_at', 'free', 'wait_until')
   if args[2] == '1' then
     used = 0
+    -- Attempts count anew, and what is said in them, too: the new words would pass for repeats of the old ones.
+    redis.call('UNLINK', k.log .. id)
+    redis.call('HDEL', rec, 'progress', 'log_bytes')
   elseif used > retries then
     redis.call('HSET', rec, 'retries', used)
   end
