@@ -174,6 +174,24 @@ async fn jobs_tell_of_themselves(kind: Kind) {
     assert_eq!(read[1].event.cause.reason, "no more");
 }
 
+async fn a_long_reason_in_any_script_is_cut_and_its_event_is_still_read(kind: Kind) {
+    let bench = kind.bench().await;
+    let begin = bench.end().await;
+    // One of these two has the limit in the middle of a character.
+    for reason in ["é".repeat(3000), format!("x{}", "é".repeat(3000))] {
+        let id = JobId::mint();
+        bench.submit(id.as_str()).await;
+        bench.queue.cancel(&id, &reason).await.unwrap();
+        let read = bench.entries_after(&begin).await;
+        let told = read.iter().rfind(|logged| logged.event.job_id.as_ref() == Some(&id)).unwrap();
+        assert!(
+            matches!(told.event.what, What::JobStateChanged { new: JobState::Cancelled, .. }),
+            "{told:?}"
+        );
+        assert!(told.event.cause.reason.len() > 2000 && reason.starts_with(&told.event.cause.reason));
+    }
+}
+
 async fn a_trimmed_cursor_has_expired_and_the_oldest_one_has_not(kind: Kind) {
     let bench = kind.bench().await;
     let begin = bench.end().await;
@@ -299,6 +317,7 @@ on_every_log! {
     what_is_appended_is_read_in_its_order_and_as_it_was,
     a_page_says_where_the_next_one_begins,
     jobs_tell_of_themselves,
+    a_long_reason_in_any_script_is_cut_and_its_event_is_still_read,
     a_trimmed_cursor_has_expired_and_the_oldest_one_has_not,
     what_was_told_is_not_told_twice,
     pages_show_every_event_once_newest_first,

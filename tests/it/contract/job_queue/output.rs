@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hero_supervisor::domain::job::JobState;
 use hero_supervisor::domain::output::{Gaps, Kept, OutputMark, Said, Utterance};
-use hero_supervisor::ports::job_queue::{Deleted, JobQueue};
+use hero_supervisor::ports::job_queue::{Deleted, JobQueue, Retried};
 use hero_supervisor::ports::process_manager::LogStream;
 use hero_supervisor::ports::work_queue::{Lease, LeaseOutput};
 
@@ -66,6 +66,26 @@ pub(super) async fn what_a_script_says_is_kept_in_order_with_its_job(kind: Kind)
     assert_eq!(rest, kept[2..4]);
     let ended = read(&queue, &job.id).await;
     assert_eq!(ended.progress.map(|progress| progress.message).as_deref(), Some("nearly"));
+    queue.close().await;
+}
+
+pub(super) async fn a_retry_that_counts_anew_is_heard_from_its_first_word(kind: Kind) {
+    let bench = kind.bench().await;
+    let queue = bench.supervisor();
+    let actor = bench.actor("osis_actor_0", 41).await;
+    let job = submit(&queue, spec("boom")).await;
+    let taken = take_one(&actor).await;
+    let first = [line(&bench, 1, "one"), progress(&bench, 2, Some(10.0), "old"), line(&bench, 3, "three")];
+    assert_eq!(actor.report_output(&[of(&taken.lease, &first)]).await.unwrap(), []);
+    assert!(finish(&actor, failure(&bench, &taken.lease, "boom")).await);
+    assert!(matches!(queue.retry(&job.id, true).await.unwrap(), Retried::Queued(_)));
+    assert_eq!(read(&queue, &job.id).await.progress, None, "how far the run before was");
+    let again = take_one(&actor).await;
+    assert_eq!(again.attempt, 1);
+    let second = [line(&bench, 1, "uno"), line(&bench, 2, "due")];
+    assert_eq!(actor.report_output(&[of(&again.lease, &second)]).await.unwrap(), []);
+    let expected: Vec<_> = second.iter().map(|utterance| (1, utterance.number, &utterance.said)).collect();
+    assert_eq!(said(&all(queue.as_ref(), &again.lease).await), expected);
     queue.close().await;
 }
 

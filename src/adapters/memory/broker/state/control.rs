@@ -70,6 +70,9 @@ impl State {
         job.started_at = None;
         if reset_attempts {
             job.attempt = 0;
+            // Attempts count anew, and what is said in them, too.
+            job.progress = None;
+            self.outputs.remove(id);
         } else {
             job.spec.retry.max_attempts = job.spec.retry.max_attempts.max(job.attempt + 1);
         }
