@@ -25,6 +25,7 @@ mod lifecycle_memory;
 mod metrics;
 mod operations_page;
 mod osis_actor;
+mod promises;
 mod redis_tls;
 mod sal_actor;
 mod traces;

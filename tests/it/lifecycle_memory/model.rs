@@ -187,7 +187,6 @@ async fn live(steps: &[Step]) {
 }
 
 #[test]
-#[ignore = "has found one defect, which is mended, and was not run to its end since: run it with --ignored"]
 fn after_any_sequence_the_world_is_as_it_was_wished() {
     let mut runner = TestRunner::new(Runs { cases: CASES, failure_persistence: None, ..Runs::default() });
     let sequences = prop::collection::vec(step(), 1..STEPS);
