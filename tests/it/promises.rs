@@ -156,7 +156,6 @@ async fn a_job_wakes_a_type_that_was_scaled_to_zero() {
         until_none(client.clone()).await;
         let begun = Instant::now();
         let job = run(&client, osis("40 + 2")).await;
-        println!("from submit to result, actor included: {:?}", begun.elapsed());
         assert_eq!(job.result(), "42");
         assert!(begun.elapsed() < Duration::from_secs(10), "woken at once, not at the next round: {job:?}");
     }
