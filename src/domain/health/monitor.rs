@@ -1,6 +1,7 @@
 //! The loop that pings, counts and restarts. What it decides is decided in `decide`; what it remembers is in the
 //! [`book`](super::book).
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -16,6 +17,7 @@ use crate::domain::health::{
     UnhealthyAction,
 };
 use crate::domain::lifecycle::{ActorLifecycleManager, StopOptions};
+use crate::domain::script_type::ScriptType;
 use crate::error::{SupervisorError, chain};
 use crate::ports::job_queue::Presence;
 
@@ -57,6 +59,7 @@ pub(crate) async fn check(
     actors: Vec<ActorStatus>,
     scope: Scope,
 ) -> Vec<HealthReport> {
+    let actors = as_they_are_now(manager, actors).await;
     let each = actors.into_iter().map(|actor| async move {
         let next = look(manager, &actor, scope).await;
         if next != Next::Ping {
@@ -78,6 +81,24 @@ pub(crate) async fn check(
         }
     });
     futures::future::join_all(each).await
+}
+
+/// The actors with the jobs that they have in hand now: what is shown of them may be a second old, and who asks for a
+/// round wants to know about this moment. What the queue does not tell stays as it was seen last.
+async fn as_they_are_now(manager: &ActorLifecycleManager, mut actors: Vec<ActorStatus>) -> Vec<ActorStatus> {
+    let types: BTreeSet<ScriptType> = actors.iter().map(|actor| actor.record.config.script_type).collect();
+    let queue = manager.supervisor().queue();
+    let read =
+        futures::future::join_all(types.into_iter().map(|script_type| queue.presences(script_type))).await;
+    let present: BTreeMap<_, _> =
+        read.into_iter().flatten().flatten().map(|presence| (presence.actor_id.clone(), presence)).collect();
+    for actor in &mut actors {
+        if let Some(presence) = present.get(&actor.record.id) {
+            actor.in_flight = presence.in_flight;
+            actor.last_job_at = presence.last_job_at.or(actor.last_job_at);
+        }
+    }
+    actors
 }
 
 /// What to do about one actor; what has become of its health without a ping is written down on the way.

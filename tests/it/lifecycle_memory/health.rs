@@ -1,7 +1,7 @@
 //! The loop of the health monitor with paused time.
 
 use hero_supervisor::domain::event::{Events, What};
-use hero_supervisor::domain::health::{HealthSettings, Scope, UnhealthyAction};
+use hero_supervisor::domain::health::{Health, HealthSettings, Scope, UnhealthyAction};
 
 use super::*;
 
@@ -153,4 +153,35 @@ async fn a_check_that_is_not_waited_for_reports_what_is_known() {
     assert_eq!(none[0].action, HealthAction::None);
     let reports = world.manager.health_reports(&all).await.unwrap();
     assert_eq!(reports.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_actor_that_has_just_ended_its_job_is_idle_for_a_check() {
+    let (world, actor, worker, _told) = watched(HealthSettings::default()).await;
+    let supervisor = world.manager.supervisor();
+    supervisor.submit(JobRequest::new(JobSpec::new(ScriptType::OSIS, "1"))).await.unwrap();
+    let taken = worker.take(1, WAIT).await.unwrap();
+    let [Work::Job(job)] = &taken[..] else { panic!("{taken:?}") };
+    // What is shown of it says that it is busy, and will go on to say so for a moment.
+    while world.manager.actor(&actor).await.unwrap().in_flight == 0 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let end = hero_supervisor::ports::work_queue::AttemptEnd {
+        lease: job.lease.clone(),
+        started_at: std::time::SystemTime::UNIX_EPOCH,
+        outcome: Ok(Default::default()),
+        output: Default::default(),
+    };
+    worker.finish(vec![end]).await.unwrap();
+    let all = ActorSelector::default();
+    let checked = world.manager.check_health(&all, Scope::Idle, WAIT);
+    let reports = tokio::select! {
+        reports = checked => reports.unwrap(),
+        () = answer(&worker) => unreachable!("it answers for ever"),
+    };
+    assert_eq!(
+        (reports[0].health, reports[0].action),
+        (Health::Healthy, HealthAction::Pinged),
+        "{reports:?}"
+    );
 }
