@@ -23,6 +23,16 @@ async fn java_passes_the_conformance_scenarios() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn python_passes_the_conformance_scenarios() {
+    passes("python").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn python_that_blocks_passes_the_conformance_scenarios() {
+    passes("python-blocking").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn typescript_passes_the_conformance_scenarios() {
     passes("typescript").await;
 }

@@ -114,7 +114,7 @@ class ActorConfig(google.protobuf.message.Message):
     """Absolute path of the working folder. Default: the process manager's own."""
     binary_sha256: builtins.str
     """SHA-256 that the program must have, 64 hexadecimal digits; checked before each start. Default: not checked."""
-    readiness: Global___ActorConfig.Readiness.ValueType
+    readiness: global___ActorConfig.Readiness.ValueType
     """What counts as started. Default: READINESS_QUEUE."""
     no_new_privileges: builtins.bool
     """Neither the process nor its children ever gain rights, by setuid programs for instance. Default: they may."""
@@ -145,7 +145,7 @@ class ActorConfig(google.protobuf.message.Message):
         """How long the actor may take to become STATE_RUNNING, 0 to 24 hours. Default: 30 seconds."""
 
     @property
-    def restart_policy(self) -> Global___RestartPolicy:
+    def restart_policy(self) -> global___RestartPolicy:
         """When to start the process again after it ended unasked."""
 
     @property
@@ -153,15 +153,15 @@ class ActorConfig(google.protobuf.message.Message):
         """Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256."""
 
     @property
-    def health_policy(self) -> Global___HealthPolicy:
+    def health_policy(self) -> global___HealthPolicy:
         """When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there."""
 
     @property
-    def run_as(self) -> Global___RunAs:
+    def run_as(self) -> global___RunAs:
         """Whom the process runs as. Default: like the process manager."""
 
     @property
-    def limits(self) -> Global___ResourceLimits:
+    def limits(self) -> global___ResourceLimits:
         """What the process may use. Default: as the process manager has it."""
 
     def __init__(
@@ -177,19 +177,19 @@ class ActorConfig(google.protobuf.message.Message):
         binary_sha256: builtins.str = ...,
         drain_timeout: google.protobuf.duration_pb2.Duration | None = ...,
         start_timeout: google.protobuf.duration_pb2.Duration | None = ...,
-        readiness: Global___ActorConfig.Readiness.ValueType = ...,
-        restart_policy: Global___RestartPolicy | None = ...,
+        readiness: global___ActorConfig.Readiness.ValueType = ...,
+        restart_policy: global___RestartPolicy | None = ...,
         labels: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
-        health_policy: Global___HealthPolicy | None = ...,
-        run_as: Global___RunAs | None = ...,
-        limits: Global___ResourceLimits | None = ...,
+        health_policy: global___HealthPolicy | None = ...,
+        run_as: global___RunAs | None = ...,
+        limits: global___ResourceLimits | None = ...,
         no_new_privileges: builtins.bool = ...,
         die_with_process_manager: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["drain_timeout", b"drain_timeout", "health_policy", b"health_policy", "limits", b"limits", "restart_policy", b"restart_policy", "run_as", b"run_as", "start_timeout", b"start_timeout"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["args", b"args", "binary_path", b"binary_path", "binary_sha256", b"binary_sha256", "dependencies", b"dependencies", "die_with_process_manager", b"die_with_process_manager", "drain_timeout", b"drain_timeout", "env", b"env", "health_check", b"health_check", "health_policy", b"health_policy", "labels", b"labels", "limits", b"limits", "no_new_privileges", b"no_new_privileges", "readiness", b"readiness", "restart_policy", b"restart_policy", "run_as", b"run_as", "script_type", b"script_type", "start_timeout", b"start_timeout", "working_dir", b"working_dir"]) -> None: ...
 
-Global___ActorConfig: typing_extensions.TypeAlias = ActorConfig
+global___ActorConfig = ActorConfig
 
 @typing.final
 class RunAs(google.protobuf.message.Message):
@@ -217,7 +217,7 @@ class RunAs(google.protobuf.message.Message):
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["group", b"group", "supplementary_groups", b"supplementary_groups", "user", b"user"]) -> None: ...
 
-Global___RunAs: typing_extensions.TypeAlias = RunAs
+global___RunAs = RunAs
 
 @typing.final
 class ResourceLimits(google.protobuf.message.Message):
@@ -262,7 +262,7 @@ class ResourceLimits(google.protobuf.message.Message):
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_processes", b"_processes"]) -> typing.Literal["processes"] | None: ...
 
-Global___ResourceLimits: typing_extensions.TypeAlias = ResourceLimits
+global___ResourceLimits = ResourceLimits
 
 @typing.final
 class RestartPolicy(google.protobuf.message.Message):
@@ -303,7 +303,7 @@ class RestartPolicy(google.protobuf.message.Message):
     RESET_AFTER_FIELD_NUMBER: builtins.int
     MAX_RESTARTS_FIELD_NUMBER: builtins.int
     WINDOW_FIELD_NUMBER: builtins.int
-    mode: Global___RestartPolicy.Mode.ValueType
+    mode: global___RestartPolicy.Mode.ValueType
     """Which ends lead to a restart. Default: MODE_ALWAYS."""
     max_restarts: builtins.int
     """Restarts within window after which the actor is given up as STATE_CRASH_LOOP; 0 means never. Default: 10."""
@@ -328,7 +328,7 @@ class RestartPolicy(google.protobuf.message.Message):
     def __init__(
         self,
         *,
-        mode: Global___RestartPolicy.Mode.ValueType = ...,
+        mode: global___RestartPolicy.Mode.ValueType = ...,
         initial_backoff: google.protobuf.duration_pb2.Duration | None = ...,
         max_backoff: google.protobuf.duration_pb2.Duration | None = ...,
         reset_after: google.protobuf.duration_pb2.Duration | None = ...,
@@ -339,7 +339,7 @@ class RestartPolicy(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["_max_restarts", b"_max_restarts", "initial_backoff", b"initial_backoff", "max_backoff", b"max_backoff", "max_restarts", b"max_restarts", "mode", b"mode", "reset_after", b"reset_after", "window", b"window"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_max_restarts", b"_max_restarts"]) -> typing.Literal["max_restarts"] | None: ...
 
-Global___RestartPolicy: typing_extensions.TypeAlias = RestartPolicy
+global___RestartPolicy = RestartPolicy
 
 @typing.final
 class HealthPolicy(google.protobuf.message.Message):
@@ -382,7 +382,7 @@ class HealthPolicy(google.protobuf.message.Message):
     PING_SCRIPT_FIELD_NUMBER: builtins.int
     failure_threshold: builtins.int
     """Missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3."""
-    action: Global___HealthPolicy.Action.ValueType
+    action: global___HealthPolicy.Action.ValueType
     """What follows then. Default: ACTION_RESTART."""
     ping_script: builtins.str
     """The script of the ping. Not possible in this version, so it has to be left empty: a trivial one in the actor's
@@ -407,14 +407,14 @@ class HealthPolicy(google.protobuf.message.Message):
         ping_timeout: google.protobuf.duration_pb2.Duration | None = ...,
         ping_interval_after_failure: google.protobuf.duration_pb2.Duration | None = ...,
         failure_threshold: builtins.int | None = ...,
-        action: Global___HealthPolicy.Action.ValueType = ...,
+        action: global___HealthPolicy.Action.ValueType = ...,
         ping_script: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_failure_threshold", b"_failure_threshold", "failure_threshold", b"failure_threshold", "idle_after", b"idle_after", "ping_interval_after_failure", b"ping_interval_after_failure", "ping_timeout", b"ping_timeout"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["_failure_threshold", b"_failure_threshold", "action", b"action", "failure_threshold", b"failure_threshold", "idle_after", b"idle_after", "ping_interval_after_failure", b"ping_interval_after_failure", "ping_script", b"ping_script", "ping_timeout", b"ping_timeout"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_failure_threshold", b"_failure_threshold"]) -> typing.Literal["failure_threshold"] | None: ...
 
-Global___HealthPolicy: typing_extensions.TypeAlias = HealthPolicy
+global___HealthPolicy = HealthPolicy
 
 @typing.final
 class Actor(google.protobuf.message.Message):
@@ -583,9 +583,9 @@ class Actor(google.protobuf.message.Message):
     """Output only. Its name: 1 to 63 of a-z, 0-9, _ and -, starting with a letter; unique among all supervisors that
     share one Redis.
     """
-    state: Global___Actor.State.ValueType
+    state: global___Actor.State.ValueType
     """Output only. Where it is."""
-    desired_state: Global___Actor.DesiredState.ValueType
+    desired_state: global___Actor.DesiredState.ValueType
     """Output only. Whether it is meant to run."""
     status_message: builtins.str
     """Output only. One sentence on why it is in this state; empty when there is nothing to say."""
@@ -593,7 +593,7 @@ class Actor(google.protobuf.message.Message):
     """Output only. Process id, while it has a process."""
     node: builtins.str
     """Output only. The machine whose process manager runs it."""
-    managed_by: Global___Actor.ManagedBy.ValueType
+    managed_by: global___Actor.ManagedBy.ValueType
     """Output only. Who made it."""
     jobs_in_flight: builtins.int
     """Output only. Jobs that it has in hand."""
@@ -603,12 +603,12 @@ class Actor(google.protobuf.message.Message):
     """Output only. Changes whenever the definition or the wish changes; hand it to UpdateActor to notice that somebody
     else was faster. Opaque.
     """
-    health: Global___Actor.Health.ValueType
+    health: global___Actor.Health.ValueType
     """Output only. The verdict of the pings."""
     consecutive_ping_failures: builtins.int
     """Output only. Pings missed in a row."""
     @property
-    def config(self) -> Global___ActorConfig:
+    def config(self) -> global___ActorConfig:
         """Its definition, with defaults filled in."""
 
     @property
@@ -628,41 +628,41 @@ class Actor(google.protobuf.message.Message):
         """Output only. When it last took or finished a job."""
 
     @property
-    def last_exit(self) -> Global___ActorExit:
+    def last_exit(self) -> global___ActorExit:
         """Output only. The last end of its process."""
 
     @property
-    def last_ping(self) -> Global___Ping:
+    def last_ping(self) -> global___Ping:
         """Output only. The last ping."""
 
     def __init__(
         self,
         *,
         actor_id: builtins.str = ...,
-        config: Global___ActorConfig | None = ...,
-        state: Global___Actor.State.ValueType = ...,
-        desired_state: Global___Actor.DesiredState.ValueType = ...,
+        config: global___ActorConfig | None = ...,
+        state: global___Actor.State.ValueType = ...,
+        desired_state: global___Actor.DesiredState.ValueType = ...,
         status_message: builtins.str = ...,
         pid: builtins.int | None = ...,
         node: builtins.str = ...,
-        managed_by: Global___Actor.ManagedBy.ValueType = ...,
+        managed_by: global___Actor.ManagedBy.ValueType = ...,
         jobs_in_flight: builtins.int = ...,
         create_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         start_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         state_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         last_job_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         restart_count: builtins.int = ...,
-        last_exit: Global___ActorExit | None = ...,
+        last_exit: global___ActorExit | None = ...,
         etag: builtins.str = ...,
-        health: Global___Actor.Health.ValueType = ...,
-        last_ping: Global___Ping | None = ...,
+        health: global___Actor.Health.ValueType = ...,
+        last_ping: global___Ping | None = ...,
         consecutive_ping_failures: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_pid", b"_pid", "config", b"config", "create_time", b"create_time", "last_exit", b"last_exit", "last_job_time", b"last_job_time", "last_ping", b"last_ping", "pid", b"pid", "start_time", b"start_time", "state_time", b"state_time"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["_pid", b"_pid", "actor_id", b"actor_id", "config", b"config", "consecutive_ping_failures", b"consecutive_ping_failures", "create_time", b"create_time", "desired_state", b"desired_state", "etag", b"etag", "health", b"health", "jobs_in_flight", b"jobs_in_flight", "last_exit", b"last_exit", "last_job_time", b"last_job_time", "last_ping", b"last_ping", "managed_by", b"managed_by", "node", b"node", "pid", b"pid", "restart_count", b"restart_count", "start_time", b"start_time", "state", b"state", "state_time", b"state_time", "status_message", b"status_message"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_pid", b"_pid"]) -> typing.Literal["pid"] | None: ...
 
-Global___Actor: typing_extensions.TypeAlias = Actor
+global___Actor = Actor
 
 @typing.final
 class ActorExit(google.protobuf.message.Message):
@@ -709,7 +709,7 @@ class ActorExit(google.protobuf.message.Message):
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_signal", b"_signal"]) -> typing.Literal["signal"] | None: ...
 
-Global___ActorExit: typing_extensions.TypeAlias = ActorExit
+global___ActorExit = ActorExit
 
 @typing.final
 class Ping(google.protobuf.message.Message):
@@ -748,7 +748,7 @@ class Ping(google.protobuf.message.Message):
     OUTCOME_FIELD_NUMBER: builtins.int
     ROUND_TRIP_FIELD_NUMBER: builtins.int
     MESSAGE_FIELD_NUMBER: builtins.int
-    outcome: Global___Ping.Outcome.ValueType
+    outcome: global___Ping.Outcome.ValueType
     """What became of it."""
     message: builtins.str
     """What went wrong; empty if nothing did."""
@@ -764,14 +764,14 @@ class Ping(google.protobuf.message.Message):
         self,
         *,
         time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
-        outcome: Global___Ping.Outcome.ValueType = ...,
+        outcome: global___Ping.Outcome.ValueType = ...,
         round_trip: google.protobuf.duration_pb2.Duration | None = ...,
         message: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["round_trip", b"round_trip", "time", b"time"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["message", b"message", "outcome", b"outcome", "round_trip", b"round_trip", "time", b"time"]) -> None: ...
 
-Global___Ping: typing_extensions.TypeAlias = Ping
+global___Ping = Ping
 
 @typing.final
 class ActorSelector(google.protobuf.message.Message):
@@ -825,7 +825,7 @@ class ActorSelector(google.protobuf.message.Message):
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["actor_ids", b"actor_ids", "all", b"all", "labels", b"labels", "script_types", b"script_types"]) -> None: ...
 
-Global___ActorSelector: typing_extensions.TypeAlias = ActorSelector
+global___ActorSelector = ActorSelector
 
 @typing.final
 class LogEntry(google.protobuf.message.Message):
@@ -859,7 +859,7 @@ class LogEntry(google.protobuf.message.Message):
     TIME_FIELD_NUMBER: builtins.int
     STREAM_FIELD_NUMBER: builtins.int
     TEXT_FIELD_NUMBER: builtins.int
-    stream: Global___LogEntry.Stream.ValueType
+    stream: global___LogEntry.Stream.ValueType
     """Which output."""
     text: builtins.str
     """The line without its end. Bytes that are not UTF-8 are shown as U+FFFD."""
@@ -871,10 +871,10 @@ class LogEntry(google.protobuf.message.Message):
         self,
         *,
         time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
-        stream: Global___LogEntry.Stream.ValueType = ...,
+        stream: global___LogEntry.Stream.ValueType = ...,
         text: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["time", b"time"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["stream", b"stream", "text", b"text", "time", b"time"]) -> None: ...
 
-Global___LogEntry: typing_extensions.TypeAlias = LogEntry
+global___LogEntry = LogEntry

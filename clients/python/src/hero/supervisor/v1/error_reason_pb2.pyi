@@ -197,4 +197,4 @@ Metadata: capability.
 """
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 81
 """INTERNAL: a fault of the supervisor. Report it with the error id. Metadata: error_id."""
-Global___ErrorReason: typing_extensions.TypeAlias = ErrorReason
+global___ErrorReason = ErrorReason

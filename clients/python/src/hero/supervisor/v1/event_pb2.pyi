@@ -216,11 +216,11 @@ class Event(google.protobuf.message.Message):
     """The name of the event, the same for every reader. Opaque. To go on behind it, use the cursor of the message that
     brought it.
     """
-    topic: Global___Event.Topic.ValueType
+    topic: global___Event.Topic.ValueType
     """What it is about."""
-    type: Global___Event.Type.ValueType
+    type: global___Event.Type.ValueType
     """What happened."""
-    severity: Global___Event.Severity.ValueType
+    severity: global___Event.Severity.ValueType
     """How much it matters."""
     message: builtins.str
     """One sentence for people."""
@@ -237,11 +237,11 @@ class Event(google.protobuf.message.Message):
         """When it happened."""
 
     @property
-    def cause(self) -> Global___EventCause:
+    def cause(self) -> global___EventCause:
         """Who or what brought it about."""
 
     @property
-    def actor_state_change(self) -> Global___ActorStateChange:
+    def actor_state_change(self) -> global___ActorStateChange:
         """With TYPE_ACTOR_STATE_CHANGED."""
 
     @property
@@ -253,11 +253,11 @@ class Event(google.protobuf.message.Message):
         """With the three types of pings."""
 
     @property
-    def health(self) -> Global___HealthEvent:
+    def health(self) -> global___HealthEvent:
         """With TYPE_HEALTH_CHANGED."""
 
     @property
-    def job_state_change(self) -> Global___JobStateChange:
+    def job_state_change(self) -> global___JobStateChange:
         """With TYPE_JOB_STATE_CHANGED."""
 
     @property
@@ -265,7 +265,7 @@ class Event(google.protobuf.message.Message):
         """With TYPE_SCALING_DECIDED."""
 
     @property
-    def dependency(self) -> Global___Dependency:
+    def dependency(self) -> global___Dependency:
         """With TYPE_DEPENDENCY_DOWN and TYPE_DEPENDENCY_UP."""
 
     def __init__(
@@ -273,28 +273,28 @@ class Event(google.protobuf.message.Message):
         *,
         event_id: builtins.str = ...,
         time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
-        topic: Global___Event.Topic.ValueType = ...,
-        type: Global___Event.Type.ValueType = ...,
-        severity: Global___Event.Severity.ValueType = ...,
+        topic: global___Event.Topic.ValueType = ...,
+        type: global___Event.Type.ValueType = ...,
+        severity: global___Event.Severity.ValueType = ...,
         message: builtins.str = ...,
         actor_id: builtins.str = ...,
         job_id: builtins.str = ...,
         script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType = ...,
         node: builtins.str = ...,
-        cause: Global___EventCause | None = ...,
-        actor_state_change: Global___ActorStateChange | None = ...,
+        cause: global___EventCause | None = ...,
+        actor_state_change: global___ActorStateChange | None = ...,
         actor_exit: hero.supervisor.v1.actor_pb2.ActorExit | None = ...,
         ping: hero.supervisor.v1.actor_pb2.Ping | None = ...,
-        health: Global___HealthEvent | None = ...,
-        job_state_change: Global___JobStateChange | None = ...,
+        health: global___HealthEvent | None = ...,
+        job_state_change: global___JobStateChange | None = ...,
         scaling_decision: hero.supervisor.v1.script_type_status_pb2.ScalingDecision | None = ...,
-        dependency: Global___Dependency | None = ...,
+        dependency: global___Dependency | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["actor_exit", b"actor_exit", "actor_state_change", b"actor_state_change", "cause", b"cause", "dependency", b"dependency", "detail", b"detail", "health", b"health", "job_state_change", b"job_state_change", "ping", b"ping", "scaling_decision", b"scaling_decision", "time", b"time"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["actor_exit", b"actor_exit", "actor_id", b"actor_id", "actor_state_change", b"actor_state_change", "cause", b"cause", "dependency", b"dependency", "detail", b"detail", "event_id", b"event_id", "health", b"health", "job_id", b"job_id", "job_state_change", b"job_state_change", "message", b"message", "node", b"node", "ping", b"ping", "scaling_decision", b"scaling_decision", "script_type", b"script_type", "severity", b"severity", "time", b"time", "topic", b"topic", "type", b"type"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["detail", b"detail"]) -> typing.Literal["actor_state_change", "actor_exit", "ping", "health", "job_state_change", "scaling_decision", "dependency"] | None: ...
 
-Global___Event: typing_extensions.TypeAlias = Event
+global___Event = Event
 
 @typing.final
 class EventCause(google.protobuf.message.Message):
@@ -344,7 +344,7 @@ class EventCause(google.protobuf.message.Message):
     SOURCE_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
-    source: Global___EventCause.Source.ValueType
+    source: global___EventCause.Source.ValueType
     """Who or what."""
     request_id: builtins.str
     """The request id of the call, if it had one."""
@@ -353,13 +353,13 @@ class EventCause(google.protobuf.message.Message):
     def __init__(
         self,
         *,
-        source: Global___EventCause.Source.ValueType = ...,
+        source: global___EventCause.Source.ValueType = ...,
         request_id: builtins.str = ...,
         reason: builtins.str = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["reason", b"reason", "request_id", b"request_id", "source", b"source"]) -> None: ...
 
-Global___EventCause: typing_extensions.TypeAlias = EventCause
+global___EventCause = EventCause
 
 @typing.final
 class ActorStateChange(google.protobuf.message.Message):
@@ -391,7 +391,7 @@ class ActorStateChange(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["_pid", b"_pid", "desired_state", b"desired_state", "new_state", b"new_state", "old_state", b"old_state", "pid", b"pid"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_pid", b"_pid"]) -> typing.Literal["pid"] | None: ...
 
-Global___ActorStateChange: typing_extensions.TypeAlias = ActorStateChange
+global___ActorStateChange = ActorStateChange
 
 @typing.final
 class JobStateChange(google.protobuf.message.Message):
@@ -424,7 +424,7 @@ class JobStateChange(google.protobuf.message.Message):
     def HasField(self, field_name: typing.Literal["error", b"error"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "error", b"error", "new_state", b"new_state", "old_state", b"old_state"]) -> None: ...
 
-Global___JobStateChange: typing_extensions.TypeAlias = JobStateChange
+global___JobStateChange = JobStateChange
 
 @typing.final
 class HealthEvent(google.protobuf.message.Message):
@@ -475,7 +475,7 @@ class HealthEvent(google.protobuf.message.Message):
     """The verdict now."""
     consecutive_failures: builtins.int
     """Pings missed in a row."""
-    action: Global___HealthEvent.Action.ValueType
+    action: global___HealthEvent.Action.ValueType
     """What was done about it."""
     reason: builtins.str
     """One sentence on why."""
@@ -495,14 +495,14 @@ class HealthEvent(google.protobuf.message.Message):
         new_health: hero.supervisor.v1.actor_pb2.Actor.Health.ValueType = ...,
         consecutive_failures: builtins.int = ...,
         ping_round_trip: google.protobuf.duration_pb2.Duration | None = ...,
-        action: Global___HealthEvent.Action.ValueType = ...,
+        action: global___HealthEvent.Action.ValueType = ...,
         reason: builtins.str = ...,
         time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["ping_round_trip", b"ping_round_trip", "time", b"time"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["action", b"action", "actor_id", b"actor_id", "consecutive_failures", b"consecutive_failures", "new_health", b"new_health", "old_health", b"old_health", "ping_round_trip", b"ping_round_trip", "reason", b"reason", "time", b"time"]) -> None: ...
 
-Global___HealthEvent: typing_extensions.TypeAlias = HealthEvent
+global___HealthEvent = HealthEvent
 
 @typing.final
 class HealthReport(google.protobuf.message.Message):
@@ -526,7 +526,7 @@ class HealthReport(google.protobuf.message.Message):
     """Pings missed in a row."""
     reason: builtins.str
     """One sentence on why; empty when there is nothing to say."""
-    action_taken: Global___HealthEvent.Action.ValueType
+    action_taken: global___HealthEvent.Action.ValueType
     """What was done about it."""
     state: hero.supervisor.v1.actor_pb2.Actor.State.ValueType
     """Where the actor is."""
@@ -546,14 +546,14 @@ class HealthReport(google.protobuf.message.Message):
         last_ping: hero.supervisor.v1.actor_pb2.Ping | None = ...,
         consecutive_failures: builtins.int = ...,
         reason: builtins.str = ...,
-        action_taken: Global___HealthEvent.Action.ValueType = ...,
+        action_taken: global___HealthEvent.Action.ValueType = ...,
         state: hero.supervisor.v1.actor_pb2.Actor.State.ValueType = ...,
         last_job_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["last_job_time", b"last_job_time", "last_ping", b"last_ping"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["action_taken", b"action_taken", "actor_id", b"actor_id", "consecutive_failures", b"consecutive_failures", "health", b"health", "last_job_time", b"last_job_time", "last_ping", b"last_ping", "reason", b"reason", "state", b"state"]) -> None: ...
 
-Global___HealthReport: typing_extensions.TypeAlias = HealthReport
+global___HealthReport = HealthReport
 
 @typing.final
 class Bookmark(google.protobuf.message.Message):
@@ -590,7 +590,7 @@ class Bookmark(google.protobuf.message.Message):
 
     KIND_FIELD_NUMBER: builtins.int
     TIME_FIELD_NUMBER: builtins.int
-    kind: Global___Bookmark.Kind.ValueType
+    kind: global___Bookmark.Kind.ValueType
     """Why it was sent."""
     @property
     def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
@@ -599,13 +599,13 @@ class Bookmark(google.protobuf.message.Message):
     def __init__(
         self,
         *,
-        kind: Global___Bookmark.Kind.ValueType = ...,
+        kind: global___Bookmark.Kind.ValueType = ...,
         time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["time", b"time"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["kind", b"kind", "time", b"time"]) -> None: ...
 
-Global___Bookmark: typing_extensions.TypeAlias = Bookmark
+global___Bookmark = Bookmark
 
 @typing.final
 class Dependency(google.protobuf.message.Message):
@@ -647,7 +647,7 @@ class Dependency(google.protobuf.message.Message):
     CHECK_TIME_FIELD_NUMBER: builtins.int
     name: builtins.str
     """"redis" or "process_manager"."""
-    state: Global___Dependency.State.ValueType
+    state: global___Dependency.State.ValueType
     """Whether it answers."""
     message: builtins.str
     """Who answered, or what went wrong."""
@@ -663,7 +663,7 @@ class Dependency(google.protobuf.message.Message):
         self,
         *,
         name: builtins.str = ...,
-        state: Global___Dependency.State.ValueType = ...,
+        state: global___Dependency.State.ValueType = ...,
         message: builtins.str = ...,
         latency: google.protobuf.duration_pb2.Duration | None = ...,
         check_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
@@ -671,4 +671,4 @@ class Dependency(google.protobuf.message.Message):
     def HasField(self, field_name: typing.Literal["check_time", b"check_time", "latency", b"latency"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["check_time", b"check_time", "latency", b"latency", "message", b"message", "name", b"name", "state", b"state"]) -> None: ...
 
-Global___Dependency: typing_extensions.TypeAlias = Dependency
+global___Dependency = Dependency

@@ -44,7 +44,7 @@ JOB_VIEW_BASIC: JobView.ValueType  # 1
 """Everything but the script and its environment."""
 JOB_VIEW_FULL: JobView.ValueType  # 2
 """Everything."""
-Global___JobView: typing_extensions.TypeAlias = JobView
+global___JobView = JobView
 
 @typing.final
 class JobSpec(google.protobuf.message.Message):
@@ -135,7 +135,7 @@ class JobSpec(google.protobuf.message.Message):
         """
 
     @property
-    def retry_policy(self) -> Global___RetryPolicy:
+    def retry_policy(self) -> global___RetryPolicy:
         """How often to try, and how long to wait in between. Default: once."""
 
     @property
@@ -159,7 +159,7 @@ class JobSpec(google.protobuf.message.Message):
         labels: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
         run_timeout: google.protobuf.duration_pb2.Duration | None = ...,
         queue_timeout: google.protobuf.duration_pb2.Duration | None = ...,
-        retry_policy: Global___RetryPolicy | None = ...,
+        retry_policy: global___RetryPolicy | None = ...,
         result_ttl: google.protobuf.duration_pb2.Duration | None = ...,
         schedule_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         target_actor_id: builtins.str = ...,
@@ -167,7 +167,7 @@ class JobSpec(google.protobuf.message.Message):
     def HasField(self, field_name: typing.Literal["queue_timeout", b"queue_timeout", "result_ttl", b"result_ttl", "retry_policy", b"retry_policy", "run_timeout", b"run_timeout", "schedule_time", b"schedule_time"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["caller_id", b"caller_id", "context_id", b"context_id", "env", b"env", "labels", b"labels", "queue_timeout", b"queue_timeout", "result_ttl", b"result_ttl", "retry_policy", b"retry_policy", "run_timeout", b"run_timeout", "schedule_time", b"schedule_time", "script", b"script", "script_type", b"script_type", "target_actor_id", b"target_actor_id"]) -> None: ...
 
-Global___JobSpec: typing_extensions.TypeAlias = JobSpec
+global___JobSpec = JobSpec
 
 @typing.final
 class RetryPolicy(google.protobuf.message.Message):
@@ -204,7 +204,7 @@ class RetryPolicy(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["_max_attempts", b"_max_attempts", "initial_backoff", b"initial_backoff", "max_attempts", b"max_attempts", "max_backoff", b"max_backoff"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_max_attempts", b"_max_attempts"]) -> typing.Literal["max_attempts"] | None: ...
 
-Global___RetryPolicy: typing_extensions.TypeAlias = RetryPolicy
+global___RetryPolicy = RetryPolicy
 
 @typing.final
 class Job(google.protobuf.message.Message):
@@ -308,13 +308,13 @@ class Job(google.protobuf.message.Message):
     CANCEL_REASON_FIELD_NUMBER: builtins.int
     job_id: builtins.str
     """Output only. The id of the job: the caller's, or a UUIDv7 made by the server (later jobs sort after earlier ones)."""
-    state: Global___Job.State.ValueType
+    state: global___Job.State.ValueType
     """Output only. Where the job is."""
     result: builtins.str
     """Output only. What the script produced, at most 1 MiB; a larger one makes the job fail with KIND_LIMIT_EXCEEDED.
     Present in STATE_SUCCEEDED, even if it is empty.
     """
-    result_kind: Global___Job.ResultKind.ValueType
+    result_kind: global___Job.ResultKind.ValueType
     """Output only. How to read result."""
     actor_id: builtins.str
     """Output only. The actor that has the job or had it last; empty before the first attempt."""
@@ -323,11 +323,11 @@ class Job(google.protobuf.message.Message):
     cancel_reason: builtins.str
     """Output only. The reason that was given with the cancel, in STATE_CANCELLED."""
     @property
-    def spec(self) -> Global___JobSpec:
+    def spec(self) -> global___JobSpec:
         """What was asked for, with defaults filled in."""
 
     @property
-    def error(self) -> Global___JobError:
+    def error(self) -> global___JobError:
         """Output only. Why it failed: in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT."""
 
     @property
@@ -356,11 +356,11 @@ class Job(google.protobuf.message.Message):
         self,
         *,
         job_id: builtins.str = ...,
-        spec: Global___JobSpec | None = ...,
-        state: Global___Job.State.ValueType = ...,
+        spec: global___JobSpec | None = ...,
+        state: global___Job.State.ValueType = ...,
         result: builtins.str | None = ...,
-        result_kind: Global___Job.ResultKind.ValueType = ...,
-        error: Global___JobError | None = ...,
+        result_kind: global___Job.ResultKind.ValueType = ...,
+        error: global___JobError | None = ...,
         actor_id: builtins.str = ...,
         attempt: builtins.int = ...,
         create_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
@@ -374,7 +374,7 @@ class Job(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["_result", b"_result", "actor_id", b"actor_id", "attempt", b"attempt", "cancel_reason", b"cancel_reason", "create_time", b"create_time", "error", b"error", "finish_time", b"finish_time", "job_id", b"job_id", "next_attempt_time", b"next_attempt_time", "result", b"result", "result_kind", b"result_kind", "run_duration", b"run_duration", "spec", b"spec", "start_time", b"start_time", "state", b"state"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_result", b"_result"]) -> typing.Literal["result"] | None: ...
 
-Global___Job: typing_extensions.TypeAlias = Job
+global___Job = Job
 
 @typing.final
 class JobError(google.protobuf.message.Message):
@@ -440,7 +440,7 @@ class JobError(google.protobuf.message.Message):
     EXIT_CODE_FIELD_NUMBER: builtins.int
     SIGNAL_FIELD_NUMBER: builtins.int
     LOG_TAIL_FIELD_NUMBER: builtins.int
-    kind: Global___JobError.Kind.ValueType
+    kind: global___JobError.Kind.ValueType
     """The class, for programs."""
     message: builtins.str
     """One sentence for people."""
@@ -459,7 +459,7 @@ class JobError(google.protobuf.message.Message):
     def __init__(
         self,
         *,
-        kind: Global___JobError.Kind.ValueType = ...,
+        kind: global___JobError.Kind.ValueType = ...,
         message: builtins.str = ...,
         line: builtins.int | None = ...,
         column: builtins.int | None = ...,
@@ -478,4 +478,4 @@ class JobError(google.protobuf.message.Message):
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_signal", b"_signal"]) -> typing.Literal["signal"] | None: ...
 
-Global___JobError: typing_extensions.TypeAlias = JobError
+global___JobError = JobError

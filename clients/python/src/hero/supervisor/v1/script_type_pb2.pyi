@@ -49,4 +49,4 @@ SCRIPT_TYPE_V: ScriptType.ValueType  # 3
 """V: the V language, compiled and then run."""
 SCRIPT_TYPE_PYTHON: ScriptType.ValueType  # 4
 """Python: each job in an interpreter process of its own."""
-Global___ScriptType: typing_extensions.TypeAlias = ScriptType
+global___ScriptType = ScriptType

@@ -78,7 +78,7 @@ class ScriptTypeStatus(google.protobuf.message.Message):
     pause_reason: builtins.str
     """Output only. Why the queue is paused, in the words of who did it."""
     @property
-    def settings(self) -> Global___ScriptTypeSettings:
+    def settings(self) -> global___ScriptTypeSettings:
         """The rules; see UpdateScriptType."""
 
     @property
@@ -86,7 +86,7 @@ class ScriptTypeStatus(google.protobuf.message.Message):
         """Output only. How long the oldest queued job has waited; absent when none waits or it is not known."""
 
     @property
-    def last_scaling_decision(self) -> Global___ScalingDecision:
+    def last_scaling_decision(self) -> global___ScalingDecision:
         """Output only. The last decision of scaling, if there was one."""
 
     @property
@@ -101,7 +101,7 @@ class ScriptTypeStatus(google.protobuf.message.Message):
         self,
         *,
         script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType = ...,
-        settings: Global___ScriptTypeSettings | None = ...,
+        settings: global___ScriptTypeSettings | None = ...,
         paused: builtins.bool = ...,
         desired_replicas: builtins.int | None = ...,
         actors_total: builtins.int = ...,
@@ -112,7 +112,7 @@ class ScriptTypeStatus(google.protobuf.message.Message):
         jobs_running: builtins.int = ...,
         jobs_delayed: builtins.int = ...,
         oldest_queued_age: google.protobuf.duration_pb2.Duration | None = ...,
-        last_scaling_decision: Global___ScalingDecision | None = ...,
+        last_scaling_decision: global___ScalingDecision | None = ...,
         next_scaling_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         submitted_per_second: builtins.float = ...,
         finished_per_second: builtins.float = ...,
@@ -123,7 +123,7 @@ class ScriptTypeStatus(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["_desired_replicas", b"_desired_replicas", "actors_busy", b"actors_busy", "actors_running", b"actors_running", "actors_total", b"actors_total", "actors_unhealthy", b"actors_unhealthy", "desired_replicas", b"desired_replicas", "finished_per_second", b"finished_per_second", "jobs_delayed", b"jobs_delayed", "jobs_queued", b"jobs_queued", "jobs_running", b"jobs_running", "last_scaling_decision", b"last_scaling_decision", "next_scaling_time", b"next_scaling_time", "oldest_queued_age", b"oldest_queued_age", "pause_reason", b"pause_reason", "pause_time", b"pause_time", "paused", b"paused", "script_type", b"script_type", "settings", b"settings", "submitted_per_second", b"submitted_per_second"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_desired_replicas", b"_desired_replicas"]) -> typing.Literal["desired_replicas"] | None: ...
 
-Global___ScriptTypeStatus: typing_extensions.TypeAlias = ScriptTypeStatus
+global___ScriptTypeStatus = ScriptTypeStatus
 
 @typing.final
 class ScriptTypeSettings(google.protobuf.message.Message):
@@ -141,7 +141,7 @@ class ScriptTypeSettings(google.protobuf.message.Message):
     that the server was started with.
     """
     @property
-    def scaling_policy(self) -> Global___ScalingPolicy:
+    def scaling_policy(self) -> global___ScalingPolicy:
         """How many actors there are to be."""
 
     @property
@@ -156,23 +156,23 @@ class ScriptTypeSettings(google.protobuf.message.Message):
         """
 
     @property
-    def job_defaults(self) -> Global___JobDefaults:
+    def job_defaults(self) -> global___JobDefaults:
         """What a job gets when its caller does not say."""
 
     def __init__(
         self,
         *,
-        scaling_policy: Global___ScalingPolicy | None = ...,
+        scaling_policy: global___ScalingPolicy | None = ...,
         health_policy: hero.supervisor.v1.actor_pb2.HealthPolicy | None = ...,
         actor_template: hero.supervisor.v1.actor_pb2.ActorConfig | None = ...,
-        job_defaults: Global___JobDefaults | None = ...,
+        job_defaults: global___JobDefaults | None = ...,
         max_queue_depth: builtins.int | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_max_queue_depth", b"_max_queue_depth", "actor_template", b"actor_template", "health_policy", b"health_policy", "job_defaults", b"job_defaults", "max_queue_depth", b"max_queue_depth", "scaling_policy", b"scaling_policy"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["_max_queue_depth", b"_max_queue_depth", "actor_template", b"actor_template", "health_policy", b"health_policy", "job_defaults", b"job_defaults", "max_queue_depth", b"max_queue_depth", "scaling_policy", b"scaling_policy"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_max_queue_depth", b"_max_queue_depth"]) -> typing.Literal["max_queue_depth"] | None: ...
 
-Global___ScriptTypeSettings: typing_extensions.TypeAlias = ScriptTypeSettings
+global___ScriptTypeSettings = ScriptTypeSettings
 
 @typing.final
 class JobDefaults(google.protobuf.message.Message):
@@ -211,7 +211,7 @@ class JobDefaults(google.protobuf.message.Message):
     def HasField(self, field_name: typing.Literal["queue_timeout", b"queue_timeout", "result_ttl", b"result_ttl", "retry_policy", b"retry_policy", "run_timeout", b"run_timeout"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["queue_timeout", b"queue_timeout", "result_ttl", b"result_ttl", "retry_policy", b"retry_policy", "run_timeout", b"run_timeout"]) -> None: ...
 
-Global___JobDefaults: typing_extensions.TypeAlias = JobDefaults
+global___JobDefaults = JobDefaults
 
 @typing.final
 class ScalingPolicy(google.protobuf.message.Message):
@@ -258,7 +258,7 @@ class ScalingPolicy(google.protobuf.message.Message):
     MAX_STEP_OUT_FIELD_NUMBER: builtins.int
     MAX_STEP_IN_FIELD_NUMBER: builtins.int
     DRAIN_TIMEOUT_FIELD_NUMBER: builtins.int
-    mode: Global___ScalingPolicy.Mode.ValueType
+    mode: global___ScalingPolicy.Mode.ValueType
     """Who decides. Default: MODE_FIXED."""
     replicas: builtins.int
     """Actors in MODE_FIXED."""
@@ -295,7 +295,7 @@ class ScalingPolicy(google.protobuf.message.Message):
     def __init__(
         self,
         *,
-        mode: Global___ScalingPolicy.Mode.ValueType = ...,
+        mode: global___ScalingPolicy.Mode.ValueType = ...,
         replicas: builtins.int | None = ...,
         min_replicas: builtins.int | None = ...,
         max_replicas: builtins.int | None = ...,
@@ -323,7 +323,7 @@ class ScalingPolicy(google.protobuf.message.Message):
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_target_jobs_per_actor", b"_target_jobs_per_actor"]) -> typing.Literal["target_jobs_per_actor"] | None: ...
 
-Global___ScalingPolicy: typing_extensions.TypeAlias = ScalingPolicy
+global___ScalingPolicy = ScalingPolicy
 
 @typing.final
 class ScalingDecision(google.protobuf.message.Message):
@@ -382,4 +382,4 @@ class ScalingDecision(google.protobuf.message.Message):
     def HasField(self, field_name: typing.Literal["oldest_queued_age", b"oldest_queued_age", "time", b"time"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["added_actor_ids", b"added_actor_ids", "current_replicas", b"current_replicas", "desired_replicas", b"desired_replicas", "jobs_queued", b"jobs_queued", "jobs_running", b"jobs_running", "oldest_queued_age", b"oldest_queued_age", "reason", b"reason", "removed_actor_ids", b"removed_actor_ids", "time", b"time"]) -> None: ...
 
-Global___ScalingDecision: typing_extensions.TypeAlias = ScalingDecision
+global___ScalingDecision = ScalingDecision

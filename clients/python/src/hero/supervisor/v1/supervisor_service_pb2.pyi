@@ -49,7 +49,7 @@ WAIT_OUTCOME_DONE: WaitOutcome.ValueType  # 1
 """What was waited for is true."""
 WAIT_OUTCOME_TIMED_OUT: WaitOutcome.ValueType  # 2
 """The wait was over first. The work goes on; nothing is lost."""
-Global___WaitOutcome: typing_extensions.TypeAlias = WaitOutcome
+global___WaitOutcome = WaitOutcome
 
 @typing.final
 class ItemError(google.protobuf.message.Message):
@@ -89,7 +89,7 @@ class ItemError(google.protobuf.message.Message):
         """The variable parts of the message."""
 
     @property
-    def field_violations(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___FieldViolation]:
+    def field_violations(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___FieldViolation]:
         """Every field that was refused, with reason INVALID_FIELD."""
 
     def __init__(
@@ -99,11 +99,11 @@ class ItemError(google.protobuf.message.Message):
         reason: builtins.str = ...,
         message: builtins.str = ...,
         metadata: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
-        field_violations: collections.abc.Iterable[Global___FieldViolation] | None = ...,
+        field_violations: collections.abc.Iterable[global___FieldViolation] | None = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["code", b"code", "field_violations", b"field_violations", "message", b"message", "metadata", b"metadata", "reason", b"reason"]) -> None: ...
 
-Global___ItemError: typing_extensions.TypeAlias = ItemError
+global___ItemError = ItemError
 
 @typing.final
 class FieldViolation(google.protobuf.message.Message):
@@ -125,7 +125,7 @@ class FieldViolation(google.protobuf.message.Message):
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["description", b"description", "field", b"field"]) -> None: ...
 
-Global___FieldViolation: typing_extensions.TypeAlias = FieldViolation
+global___FieldViolation = FieldViolation
 
 @typing.final
 class GetServerInfoRequest(google.protobuf.message.Message):
@@ -137,7 +137,7 @@ class GetServerInfoRequest(google.protobuf.message.Message):
         self,
     ) -> None: ...
 
-Global___GetServerInfoRequest: typing_extensions.TypeAlias = GetServerInfoRequest
+global___GetServerInfoRequest = GetServerInfoRequest
 
 @typing.final
 class GetServerInfoResponse(google.protobuf.message.Message):
@@ -192,7 +192,7 @@ class GetServerInfoResponse(google.protobuf.message.Message):
     """Name of this run of the program; another one after each start."""
     node: builtins.str
     """Name of the machine among the supervisors that share one Redis."""
-    mode: Global___GetServerInfoResponse.Mode.ValueType
+    mode: global___GetServerInfoResponse.Mode.ValueType
     """What it is doing."""
     @property
     def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
@@ -203,7 +203,7 @@ class GetServerInfoResponse(google.protobuf.message.Message):
         """Names of the calls that work on this server, for instance "RunJob"."""
 
     @property
-    def limits(self) -> Global___Limits:
+    def limits(self) -> global___Limits:
         """What it accepts at most."""
 
     @property
@@ -218,15 +218,15 @@ class GetServerInfoResponse(google.protobuf.message.Message):
         instance_id: builtins.str = ...,
         node: builtins.str = ...,
         start_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
-        mode: Global___GetServerInfoResponse.Mode.ValueType = ...,
+        mode: global___GetServerInfoResponse.Mode.ValueType = ...,
         capabilities: collections.abc.Iterable[builtins.str] | None = ...,
-        limits: Global___Limits | None = ...,
+        limits: global___Limits | None = ...,
         dependencies: collections.abc.Iterable[hero.supervisor.v1.event_pb2.Dependency] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["limits", b"limits", "start_time", b"start_time"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["api_version", b"api_version", "capabilities", b"capabilities", "dependencies", b"dependencies", "instance_id", b"instance_id", "limits", b"limits", "mode", b"mode", "node", b"node", "start_time", b"start_time", "version", b"version"]) -> None: ...
 
-Global___GetServerInfoResponse: typing_extensions.TypeAlias = GetServerInfoResponse
+global___GetServerInfoResponse = GetServerInfoResponse
 
 @typing.final
 class Limits(google.protobuf.message.Message):
@@ -287,7 +287,7 @@ class Limits(google.protobuf.message.Message):
     def HasField(self, field_name: typing.Literal["max_job_span", b"max_job_span", "max_wait", b"max_wait", "request_id_window", b"request_id_window"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["max_attempts", b"max_attempts", "max_batch_jobs", b"max_batch_jobs", "max_job_span", b"max_job_span", "max_labels", b"max_labels", "max_message_bytes", b"max_message_bytes", "max_page_size", b"max_page_size", "max_result_bytes", b"max_result_bytes", "max_script_bytes", b"max_script_bytes", "max_wait", b"max_wait", "request_id_window", b"request_id_window"]) -> None: ...
 
-Global___Limits: typing_extensions.TypeAlias = Limits
+global___Limits = Limits
 
 @typing.final
 class CreateActorRequest(google.protobuf.message.Message):
@@ -329,7 +329,7 @@ class CreateActorRequest(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["_start", b"_start", "actor_id", b"actor_id", "config", b"config", "max_wait", b"max_wait", "start", b"start", "validate_only", b"validate_only"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_start", b"_start"]) -> typing.Literal["start"] | None: ...
 
-Global___CreateActorRequest: typing_extensions.TypeAlias = CreateActorRequest
+global___CreateActorRequest = CreateActorRequest
 
 @typing.final
 class CreateActorResponse(google.protobuf.message.Message):
@@ -342,7 +342,7 @@ class CreateActorResponse(google.protobuf.message.Message):
     WAIT_OUTCOME_FIELD_NUMBER: builtins.int
     changed: builtins.bool
     """False if it was there already with this definition, and true with validate_only."""
-    wait_outcome: Global___WaitOutcome.ValueType
+    wait_outcome: global___WaitOutcome.ValueType
     """Whether it is STATE_RUNNING, or the wait was over first. Absent (unspecified) with validate_only."""
     @property
     def actor(self) -> hero.supervisor.v1.actor_pb2.Actor:
@@ -353,12 +353,12 @@ class CreateActorResponse(google.protobuf.message.Message):
         *,
         actor: hero.supervisor.v1.actor_pb2.Actor | None = ...,
         changed: builtins.bool = ...,
-        wait_outcome: Global___WaitOutcome.ValueType = ...,
+        wait_outcome: global___WaitOutcome.ValueType = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["actor", b"actor"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["actor", b"actor", "changed", b"changed", "wait_outcome", b"wait_outcome"]) -> None: ...
 
-Global___CreateActorResponse: typing_extensions.TypeAlias = CreateActorResponse
+global___CreateActorResponse = CreateActorResponse
 
 @typing.final
 class GetActorRequest(google.protobuf.message.Message):
@@ -376,7 +376,7 @@ class GetActorRequest(google.protobuf.message.Message):
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id"]) -> None: ...
 
-Global___GetActorRequest: typing_extensions.TypeAlias = GetActorRequest
+global___GetActorRequest = GetActorRequest
 
 @typing.final
 class GetActorResponse(google.protobuf.message.Message):
@@ -397,7 +397,7 @@ class GetActorResponse(google.protobuf.message.Message):
     def HasField(self, field_name: typing.Literal["actor", b"actor"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["actor", b"actor"]) -> None: ...
 
-Global___GetActorResponse: typing_extensions.TypeAlias = GetActorResponse
+global___GetActorResponse = GetActorResponse
 
 @typing.final
 class ListActorsRequest(google.protobuf.message.Message):
@@ -457,7 +457,7 @@ class ListActorsRequest(google.protobuf.message.Message):
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["labels", b"labels", "node", b"node", "page_size", b"page_size", "page_token", b"page_token", "script_types", b"script_types", "states", b"states"]) -> None: ...
 
-Global___ListActorsRequest: typing_extensions.TypeAlias = ListActorsRequest
+global___ListActorsRequest = ListActorsRequest
 
 @typing.final
 class ListActorsResponse(google.protobuf.message.Message):
@@ -485,7 +485,7 @@ class ListActorsResponse(google.protobuf.message.Message):
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["actors", b"actors", "next_page_token", b"next_page_token", "total_size", b"total_size"]) -> None: ...
 
-Global___ListActorsResponse: typing_extensions.TypeAlias = ListActorsResponse
+global___ListActorsResponse = ListActorsResponse
 
 @typing.final
 class UpdateActorRequest(google.protobuf.message.Message):
@@ -525,7 +525,7 @@ class UpdateActorRequest(google.protobuf.message.Message):
     MAX_WAIT_FIELD_NUMBER: builtins.int
     actor_id: builtins.str
     """Required. Which actor."""
-    apply: Global___UpdateActorRequest.Apply.ValueType
+    apply: global___UpdateActorRequest.Apply.ValueType
     """When the change takes hold. Default: APPLY_NEXT_START."""
     etag: builtins.str
     """The etag of the actor that the change was made for. Another one now means ABORTED, reason CONFLICT.
@@ -553,7 +553,7 @@ class UpdateActorRequest(google.protobuf.message.Message):
         actor_id: builtins.str = ...,
         config: hero.supervisor.v1.actor_pb2.ActorConfig | None = ...,
         update_mask: google.protobuf.field_mask_pb2.FieldMask | None = ...,
-        apply: Global___UpdateActorRequest.Apply.ValueType = ...,
+        apply: global___UpdateActorRequest.Apply.ValueType = ...,
         drain_timeout: google.protobuf.duration_pb2.Duration | None = ...,
         etag: builtins.str = ...,
         max_wait: google.protobuf.duration_pb2.Duration | None = ...,
@@ -561,7 +561,7 @@ class UpdateActorRequest(google.protobuf.message.Message):
     def HasField(self, field_name: typing.Literal["config", b"config", "drain_timeout", b"drain_timeout", "max_wait", b"max_wait", "update_mask", b"update_mask"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "apply", b"apply", "config", b"config", "drain_timeout", b"drain_timeout", "etag", b"etag", "max_wait", b"max_wait", "update_mask", b"update_mask"]) -> None: ...
 
-Global___UpdateActorRequest: typing_extensions.TypeAlias = UpdateActorRequest
+global___UpdateActorRequest = UpdateActorRequest
 
 @typing.final
 class UpdateActorResponse(google.protobuf.message.Message):
@@ -586,7 +586,7 @@ class UpdateActorResponse(google.protobuf.message.Message):
     def HasField(self, field_name: typing.Literal["actor", b"actor"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["actor", b"actor", "restarted", b"restarted"]) -> None: ...
 
-Global___UpdateActorResponse: typing_extensions.TypeAlias = UpdateActorResponse
+global___UpdateActorResponse = UpdateActorResponse
 
 @typing.final
 class DeleteActorRequest(google.protobuf.message.Message):
@@ -619,7 +619,7 @@ class DeleteActorRequest(google.protobuf.message.Message):
     def HasField(self, field_name: typing.Literal["drain_timeout", b"drain_timeout"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "allow_missing", b"allow_missing", "drain_timeout", b"drain_timeout", "force", b"force"]) -> None: ...
 
-Global___DeleteActorRequest: typing_extensions.TypeAlias = DeleteActorRequest
+global___DeleteActorRequest = DeleteActorRequest
 
 @typing.final
 class DeleteActorResponse(google.protobuf.message.Message):
@@ -640,7 +640,7 @@ class DeleteActorResponse(google.protobuf.message.Message):
     def HasField(self, field_name: typing.Literal["actor", b"actor"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["actor", b"actor"]) -> None: ...
 
-Global___DeleteActorResponse: typing_extensions.TypeAlias = DeleteActorResponse
+global___DeleteActorResponse = DeleteActorResponse
 
 @typing.final
 class StartActorRequest(google.protobuf.message.Message):
@@ -665,7 +665,7 @@ class StartActorRequest(google.protobuf.message.Message):
     def HasField(self, field_name: typing.Literal["max_wait", b"max_wait"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "max_wait", b"max_wait"]) -> None: ...
 
-Global___StartActorRequest: typing_extensions.TypeAlias = StartActorRequest
+global___StartActorRequest = StartActorRequest
 
 @typing.final
 class StartActorResponse(google.protobuf.message.Message):
@@ -678,7 +678,7 @@ class StartActorResponse(google.protobuf.message.Message):
     WAIT_OUTCOME_FIELD_NUMBER: builtins.int
     changed: builtins.bool
     """False if it was running already."""
-    wait_outcome: Global___WaitOutcome.ValueType
+    wait_outcome: global___WaitOutcome.ValueType
     """Whether it is STATE_RUNNING, or the wait was over first."""
     @property
     def actor(self) -> hero.supervisor.v1.actor_pb2.Actor:
@@ -689,12 +689,12 @@ class StartActorResponse(google.protobuf.message.Message):
         *,
         actor: hero.supervisor.v1.actor_pb2.Actor | None = ...,
         changed: builtins.bool = ...,
-        wait_outcome: Global___WaitOutcome.ValueType = ...,
+        wait_outcome: global___WaitOutcome.ValueType = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["actor", b"actor"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["actor", b"actor", "changed", b"changed", "wait_outcome", b"wait_outcome"]) -> None: ...
 
-Global___StartActorResponse: typing_extensions.TypeAlias = StartActorResponse
+global___StartActorResponse = StartActorResponse
 
 @typing.final
 class StopActorRequest(google.protobuf.message.Message):
@@ -729,7 +729,7 @@ class StopActorRequest(google.protobuf.message.Message):
     def HasField(self, field_name: typing.Literal["drain_timeout", b"drain_timeout", "max_wait", b"max_wait"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "drain_timeout", b"drain_timeout", "force", b"force", "max_wait", b"max_wait"]) -> None: ...
 
-Global___StopActorRequest: typing_extensions.TypeAlias = StopActorRequest
+global___StopActorRequest = StopActorRequest
 
 @typing.final
 class StopActorResponse(google.protobuf.message.Message):
@@ -742,7 +742,7 @@ class StopActorResponse(google.protobuf.message.Message):
     WAIT_OUTCOME_FIELD_NUMBER: builtins.int
     changed: builtins.bool
     """False if it was stopped already."""
-    wait_outcome: Global___WaitOutcome.ValueType
+    wait_outcome: global___WaitOutcome.ValueType
     """Whether its process is gone, or the wait was over first."""
     @property
     def actor(self) -> hero.supervisor.v1.actor_pb2.Actor:
@@ -753,12 +753,12 @@ class StopActorResponse(google.protobuf.message.Message):
         *,
         actor: hero.supervisor.v1.actor_pb2.Actor | None = ...,
         changed: builtins.bool = ...,
-        wait_outcome: Global___WaitOutcome.ValueType = ...,
+        wait_outcome: global___WaitOutcome.ValueType = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["actor", b"actor"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["actor", b"actor", "changed", b"changed", "wait_outcome", b"wait_outcome"]) -> None: ...
 
-Global___StopActorResponse: typing_extensions.TypeAlias = StopActorResponse
+global___StopActorResponse = StopActorResponse
 
 @typing.final
 class RestartActorRequest(google.protobuf.message.Message):
@@ -793,7 +793,7 @@ class RestartActorRequest(google.protobuf.message.Message):
     def HasField(self, field_name: typing.Literal["drain_timeout", b"drain_timeout", "max_wait", b"max_wait"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "drain_timeout", b"drain_timeout", "force", b"force", "max_wait", b"max_wait"]) -> None: ...
 
-Global___RestartActorRequest: typing_extensions.TypeAlias = RestartActorRequest
+global___RestartActorRequest = RestartActorRequest
 
 @typing.final
 class RestartActorResponse(google.protobuf.message.Message):
@@ -806,7 +806,7 @@ class RestartActorResponse(google.protobuf.message.Message):
     WAIT_OUTCOME_FIELD_NUMBER: builtins.int
     changed: builtins.bool
     """False if nothing had to be done."""
-    wait_outcome: Global___WaitOutcome.ValueType
+    wait_outcome: global___WaitOutcome.ValueType
     """Whether it is STATE_RUNNING again, or the wait was over first."""
     @property
     def actor(self) -> hero.supervisor.v1.actor_pb2.Actor:
@@ -817,12 +817,12 @@ class RestartActorResponse(google.protobuf.message.Message):
         *,
         actor: hero.supervisor.v1.actor_pb2.Actor | None = ...,
         changed: builtins.bool = ...,
-        wait_outcome: Global___WaitOutcome.ValueType = ...,
+        wait_outcome: global___WaitOutcome.ValueType = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["actor", b"actor"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["actor", b"actor", "changed", b"changed", "wait_outcome", b"wait_outcome"]) -> None: ...
 
-Global___RestartActorResponse: typing_extensions.TypeAlias = RestartActorResponse
+global___RestartActorResponse = RestartActorResponse
 
 @typing.final
 class ActorResult(google.protobuf.message.Message):
@@ -839,14 +839,14 @@ class ActorResult(google.protobuf.message.Message):
     """Which actor."""
     changed: builtins.bool
     """False if nothing had to be done."""
-    wait_outcome: Global___WaitOutcome.ValueType
+    wait_outcome: global___WaitOutcome.ValueType
     """Whether it is where it was to go, or the wait was over first. Unspecified with an error."""
     @property
     def actor(self) -> hero.supervisor.v1.actor_pb2.Actor:
         """The actor; absent with an error."""
 
     @property
-    def error(self) -> Global___ItemError:
+    def error(self) -> global___ItemError:
         """Why it did not work."""
 
     def __init__(
@@ -855,13 +855,13 @@ class ActorResult(google.protobuf.message.Message):
         actor_id: builtins.str = ...,
         actor: hero.supervisor.v1.actor_pb2.Actor | None = ...,
         changed: builtins.bool = ...,
-        wait_outcome: Global___WaitOutcome.ValueType = ...,
-        error: Global___ItemError | None = ...,
+        wait_outcome: global___WaitOutcome.ValueType = ...,
+        error: global___ItemError | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["actor", b"actor", "error", b"error"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["actor", b"actor", "actor_id", b"actor_id", "changed", b"changed", "error", b"error", "wait_outcome", b"wait_outcome"]) -> None: ...
 
-Global___ActorResult: typing_extensions.TypeAlias = ActorResult
+global___ActorResult = ActorResult
 
 @typing.final
 class StartActorsRequest(google.protobuf.message.Message):
@@ -888,7 +888,7 @@ class StartActorsRequest(google.protobuf.message.Message):
     def HasField(self, field_name: typing.Literal["max_wait", b"max_wait", "selector", b"selector"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["max_wait", b"max_wait", "selector", b"selector"]) -> None: ...
 
-Global___StartActorsRequest: typing_extensions.TypeAlias = StartActorsRequest
+global___StartActorsRequest = StartActorsRequest
 
 @typing.final
 class StartActorsResponse(google.protobuf.message.Message):
@@ -898,17 +898,17 @@ class StartActorsResponse(google.protobuf.message.Message):
 
     RESULTS_FIELD_NUMBER: builtins.int
     @property
-    def results(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___ActorResult]:
+    def results(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ActorResult]:
         """One result for each actor."""
 
     def __init__(
         self,
         *,
-        results: collections.abc.Iterable[Global___ActorResult] | None = ...,
+        results: collections.abc.Iterable[global___ActorResult] | None = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["results", b"results"]) -> None: ...
 
-Global___StartActorsResponse: typing_extensions.TypeAlias = StartActorsResponse
+global___StartActorsResponse = StartActorsResponse
 
 @typing.final
 class StopActorsRequest(google.protobuf.message.Message):
@@ -945,7 +945,7 @@ class StopActorsRequest(google.protobuf.message.Message):
     def HasField(self, field_name: typing.Literal["drain_timeout", b"drain_timeout", "max_wait", b"max_wait", "selector", b"selector"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["drain_timeout", b"drain_timeout", "force", b"force", "max_wait", b"max_wait", "selector", b"selector"]) -> None: ...
 
-Global___StopActorsRequest: typing_extensions.TypeAlias = StopActorsRequest
+global___StopActorsRequest = StopActorsRequest
 
 @typing.final
 class StopActorsResponse(google.protobuf.message.Message):
@@ -955,17 +955,17 @@ class StopActorsResponse(google.protobuf.message.Message):
 
     RESULTS_FIELD_NUMBER: builtins.int
     @property
-    def results(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___ActorResult]:
+    def results(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ActorResult]:
         """One result for each actor."""
 
     def __init__(
         self,
         *,
-        results: collections.abc.Iterable[Global___ActorResult] | None = ...,
+        results: collections.abc.Iterable[global___ActorResult] | None = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["results", b"results"]) -> None: ...
 
-Global___StopActorsResponse: typing_extensions.TypeAlias = StopActorsResponse
+global___StopActorsResponse = StopActorsResponse
 
 @typing.final
 class RestartActorsRequest(google.protobuf.message.Message):
@@ -1006,7 +1006,7 @@ class RestartActorsRequest(google.protobuf.message.Message):
     def HasField(self, field_name: typing.Literal["drain_timeout", b"drain_timeout", "max_wait", b"max_wait", "selector", b"selector"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["drain_timeout", b"drain_timeout", "force", b"force", "max_unavailable", b"max_unavailable", "max_wait", b"max_wait", "selector", b"selector"]) -> None: ...
 
-Global___RestartActorsRequest: typing_extensions.TypeAlias = RestartActorsRequest
+global___RestartActorsRequest = RestartActorsRequest
 
 @typing.final
 class RestartActorsResponse(google.protobuf.message.Message):
@@ -1016,17 +1016,17 @@ class RestartActorsResponse(google.protobuf.message.Message):
 
     RESULTS_FIELD_NUMBER: builtins.int
     @property
-    def results(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___ActorResult]:
+    def results(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ActorResult]:
         """One result for each actor."""
 
     def __init__(
         self,
         *,
-        results: collections.abc.Iterable[Global___ActorResult] | None = ...,
+        results: collections.abc.Iterable[global___ActorResult] | None = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["results", b"results"]) -> None: ...
 
-Global___RestartActorsResponse: typing_extensions.TypeAlias = RestartActorsResponse
+global___RestartActorsResponse = RestartActorsResponse
 
 @typing.final
 class StreamActorLogsRequest(google.protobuf.message.Message):
@@ -1074,7 +1074,7 @@ class StreamActorLogsRequest(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["_tail_lines", b"_tail_lines", "actor_id", b"actor_id", "contains", b"contains", "follow", b"follow", "resume_after", b"resume_after", "since_time", b"since_time", "streams", b"streams", "tail_lines", b"tail_lines"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_tail_lines", b"_tail_lines"]) -> typing.Literal["tail_lines"] | None: ...
 
-Global___StreamActorLogsRequest: typing_extensions.TypeAlias = StreamActorLogsRequest
+global___StreamActorLogsRequest = StreamActorLogsRequest
 
 @typing.final
 class StreamActorLogsResponse(google.protobuf.message.Message):
@@ -1104,7 +1104,7 @@ class StreamActorLogsResponse(google.protobuf.message.Message):
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["cursor", b"cursor", "dropped_count", b"dropped_count", "entries", b"entries"]) -> None: ...
 
-Global___StreamActorLogsResponse: typing_extensions.TypeAlias = StreamActorLogsResponse
+global___StreamActorLogsResponse = StreamActorLogsResponse
 
 @typing.final
 class ListScriptTypesRequest(google.protobuf.message.Message):
@@ -1116,7 +1116,7 @@ class ListScriptTypesRequest(google.protobuf.message.Message):
         self,
     ) -> None: ...
 
-Global___ListScriptTypesRequest: typing_extensions.TypeAlias = ListScriptTypesRequest
+global___ListScriptTypesRequest = ListScriptTypesRequest
 
 @typing.final
 class ListScriptTypesResponse(google.protobuf.message.Message):
@@ -1136,7 +1136,7 @@ class ListScriptTypesResponse(google.protobuf.message.Message):
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["script_types", b"script_types"]) -> None: ...
 
-Global___ListScriptTypesResponse: typing_extensions.TypeAlias = ListScriptTypesResponse
+global___ListScriptTypesResponse = ListScriptTypesResponse
 
 @typing.final
 class GetScriptTypeRequest(google.protobuf.message.Message):
@@ -1154,7 +1154,7 @@ class GetScriptTypeRequest(google.protobuf.message.Message):
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["script_type", b"script_type"]) -> None: ...
 
-Global___GetScriptTypeRequest: typing_extensions.TypeAlias = GetScriptTypeRequest
+global___GetScriptTypeRequest = GetScriptTypeRequest
 
 @typing.final
 class GetScriptTypeResponse(google.protobuf.message.Message):
@@ -1175,7 +1175,7 @@ class GetScriptTypeResponse(google.protobuf.message.Message):
     def HasField(self, field_name: typing.Literal["status", b"status"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["status", b"status"]) -> None: ...
 
-Global___GetScriptTypeResponse: typing_extensions.TypeAlias = GetScriptTypeResponse
+global___GetScriptTypeResponse = GetScriptTypeResponse
 
 @typing.final
 class UpdateScriptTypeRequest(google.protobuf.message.Message):
@@ -1206,7 +1206,7 @@ class UpdateScriptTypeRequest(google.protobuf.message.Message):
     def HasField(self, field_name: typing.Literal["settings", b"settings", "update_mask", b"update_mask"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["script_type", b"script_type", "settings", b"settings", "update_mask", b"update_mask"]) -> None: ...
 
-Global___UpdateScriptTypeRequest: typing_extensions.TypeAlias = UpdateScriptTypeRequest
+global___UpdateScriptTypeRequest = UpdateScriptTypeRequest
 
 @typing.final
 class UpdateScriptTypeResponse(google.protobuf.message.Message):
@@ -1227,7 +1227,7 @@ class UpdateScriptTypeResponse(google.protobuf.message.Message):
     def HasField(self, field_name: typing.Literal["status", b"status"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["status", b"status"]) -> None: ...
 
-Global___UpdateScriptTypeResponse: typing_extensions.TypeAlias = UpdateScriptTypeResponse
+global___UpdateScriptTypeResponse = UpdateScriptTypeResponse
 
 @typing.final
 class ScaleActorsRequest(google.protobuf.message.Message):
@@ -1271,7 +1271,7 @@ class ScaleActorsRequest(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["_replicas", b"_replicas", "drain_timeout", b"drain_timeout", "max_wait", b"max_wait", "replicas", b"replicas", "script_type", b"script_type", "take_over", b"take_over", "validate_only", b"validate_only"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_replicas", b"_replicas"]) -> typing.Literal["replicas"] | None: ...
 
-Global___ScaleActorsRequest: typing_extensions.TypeAlias = ScaleActorsRequest
+global___ScaleActorsRequest = ScaleActorsRequest
 
 @typing.final
 class ScaleActorsResponse(google.protobuf.message.Message):
@@ -1283,7 +1283,7 @@ class ScaleActorsResponse(google.protobuf.message.Message):
     ADDED_ACTOR_IDS_FIELD_NUMBER: builtins.int
     REMOVED_ACTOR_IDS_FIELD_NUMBER: builtins.int
     WAIT_OUTCOME_FIELD_NUMBER: builtins.int
-    wait_outcome: Global___WaitOutcome.ValueType
+    wait_outcome: global___WaitOutcome.ValueType
     """Whether all is done, or the wait was over first."""
     @property
     def status(self) -> hero.supervisor.v1.script_type_status_pb2.ScriptTypeStatus:
@@ -1303,12 +1303,12 @@ class ScaleActorsResponse(google.protobuf.message.Message):
         status: hero.supervisor.v1.script_type_status_pb2.ScriptTypeStatus | None = ...,
         added_actor_ids: collections.abc.Iterable[builtins.str] | None = ...,
         removed_actor_ids: collections.abc.Iterable[builtins.str] | None = ...,
-        wait_outcome: Global___WaitOutcome.ValueType = ...,
+        wait_outcome: global___WaitOutcome.ValueType = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["status", b"status"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["added_actor_ids", b"added_actor_ids", "removed_actor_ids", b"removed_actor_ids", "status", b"status", "wait_outcome", b"wait_outcome"]) -> None: ...
 
-Global___ScaleActorsResponse: typing_extensions.TypeAlias = ScaleActorsResponse
+global___ScaleActorsResponse = ScaleActorsResponse
 
 @typing.final
 class PauseQueueRequest(google.protobuf.message.Message):
@@ -1330,7 +1330,7 @@ class PauseQueueRequest(google.protobuf.message.Message):
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["reason", b"reason", "script_type", b"script_type"]) -> None: ...
 
-Global___PauseQueueRequest: typing_extensions.TypeAlias = PauseQueueRequest
+global___PauseQueueRequest = PauseQueueRequest
 
 @typing.final
 class PauseQueueResponse(google.protobuf.message.Message):
@@ -1355,7 +1355,7 @@ class PauseQueueResponse(google.protobuf.message.Message):
     def HasField(self, field_name: typing.Literal["status", b"status"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["changed", b"changed", "status", b"status"]) -> None: ...
 
-Global___PauseQueueResponse: typing_extensions.TypeAlias = PauseQueueResponse
+global___PauseQueueResponse = PauseQueueResponse
 
 @typing.final
 class ResumeQueueRequest(google.protobuf.message.Message):
@@ -1377,7 +1377,7 @@ class ResumeQueueRequest(google.protobuf.message.Message):
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["reason", b"reason", "script_type", b"script_type"]) -> None: ...
 
-Global___ResumeQueueRequest: typing_extensions.TypeAlias = ResumeQueueRequest
+global___ResumeQueueRequest = ResumeQueueRequest
 
 @typing.final
 class ResumeQueueResponse(google.protobuf.message.Message):
@@ -1402,7 +1402,7 @@ class ResumeQueueResponse(google.protobuf.message.Message):
     def HasField(self, field_name: typing.Literal["status", b"status"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["changed", b"changed", "status", b"status"]) -> None: ...
 
-Global___ResumeQueueResponse: typing_extensions.TypeAlias = ResumeQueueResponse
+global___ResumeQueueResponse = ResumeQueueResponse
 
 @typing.final
 class PurgeQueueRequest(google.protobuf.message.Message):
@@ -1440,7 +1440,7 @@ class PurgeQueueRequest(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["_expected_count", b"_expected_count", "expected_count", b"expected_count", "reason", b"reason", "script_type", b"script_type", "states", b"states", "validate_only", b"validate_only"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_expected_count", b"_expected_count"]) -> typing.Literal["expected_count"] | None: ...
 
-Global___PurgeQueueRequest: typing_extensions.TypeAlias = PurgeQueueRequest
+global___PurgeQueueRequest = PurgeQueueRequest
 
 @typing.final
 class PurgeQueueResponse(google.protobuf.message.Message):
@@ -1458,7 +1458,7 @@ class PurgeQueueResponse(google.protobuf.message.Message):
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["purged_count", b"purged_count"]) -> None: ...
 
-Global___PurgeQueueResponse: typing_extensions.TypeAlias = PurgeQueueResponse
+global___PurgeQueueResponse = PurgeQueueResponse
 
 @typing.final
 class CheckHealthRequest(google.protobuf.message.Message):
@@ -1496,7 +1496,7 @@ class CheckHealthRequest(google.protobuf.message.Message):
     SELECTOR_FIELD_NUMBER: builtins.int
     SCOPE_FIELD_NUMBER: builtins.int
     MAX_WAIT_FIELD_NUMBER: builtins.int
-    scope: Global___CheckHealthRequest.Scope.ValueType
+    scope: global___CheckHealthRequest.Scope.ValueType
     """Whom of them to ping. Default: SCOPE_IDLE."""
     @property
     def selector(self) -> hero.supervisor.v1.actor_pb2.ActorSelector:
@@ -1510,13 +1510,13 @@ class CheckHealthRequest(google.protobuf.message.Message):
         self,
         *,
         selector: hero.supervisor.v1.actor_pb2.ActorSelector | None = ...,
-        scope: Global___CheckHealthRequest.Scope.ValueType = ...,
+        scope: global___CheckHealthRequest.Scope.ValueType = ...,
         max_wait: google.protobuf.duration_pb2.Duration | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["max_wait", b"max_wait", "selector", b"selector"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["max_wait", b"max_wait", "scope", b"scope", "selector", b"selector"]) -> None: ...
 
-Global___CheckHealthRequest: typing_extensions.TypeAlias = CheckHealthRequest
+global___CheckHealthRequest = CheckHealthRequest
 
 @typing.final
 class CheckHealthResponse(google.protobuf.message.Message):
@@ -1536,7 +1536,7 @@ class CheckHealthResponse(google.protobuf.message.Message):
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["reports", b"reports"]) -> None: ...
 
-Global___CheckHealthResponse: typing_extensions.TypeAlias = CheckHealthResponse
+global___CheckHealthResponse = CheckHealthResponse
 
 @typing.final
 class WatchHealthRequest(google.protobuf.message.Message):
@@ -1572,7 +1572,7 @@ class WatchHealthRequest(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["_include_snapshot", b"_include_snapshot", "heartbeat_interval", b"heartbeat_interval", "include_snapshot", b"include_snapshot", "resume_after", b"resume_after", "selector", b"selector"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_include_snapshot", b"_include_snapshot"]) -> typing.Literal["include_snapshot"] | None: ...
 
-Global___WatchHealthRequest: typing_extensions.TypeAlias = WatchHealthRequest
+global___WatchHealthRequest = WatchHealthRequest
 
 @typing.final
 class WatchHealthResponse(google.protobuf.message.Message):
@@ -1610,7 +1610,7 @@ class WatchHealthResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["bookmark", b"bookmark", "cursor", b"cursor", "event", b"event", "item", b"item", "report", b"report"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["item", b"item"]) -> typing.Literal["report", "event", "bookmark"] | None: ...
 
-Global___WatchHealthResponse: typing_extensions.TypeAlias = WatchHealthResponse
+global___WatchHealthResponse = WatchHealthResponse
 
 @typing.final
 class SubmitJobRequest(google.protobuf.message.Message):
@@ -1641,7 +1641,7 @@ class SubmitJobRequest(google.protobuf.message.Message):
     def HasField(self, field_name: typing.Literal["job", b"job"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["job", b"job", "job_id", b"job_id", "request_id", b"request_id"]) -> None: ...
 
-Global___SubmitJobRequest: typing_extensions.TypeAlias = SubmitJobRequest
+global___SubmitJobRequest = SubmitJobRequest
 
 @typing.final
 class SubmitJobResponse(google.protobuf.message.Message):
@@ -1666,7 +1666,7 @@ class SubmitJobResponse(google.protobuf.message.Message):
     def HasField(self, field_name: typing.Literal["job", b"job"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["deduplicated", b"deduplicated", "job", b"job"]) -> None: ...
 
-Global___SubmitJobResponse: typing_extensions.TypeAlias = SubmitJobResponse
+global___SubmitJobResponse = SubmitJobResponse
 
 @typing.final
 class SubmitJobsRequest(google.protobuf.message.Message):
@@ -1676,17 +1676,17 @@ class SubmitJobsRequest(google.protobuf.message.Message):
 
     REQUESTS_FIELD_NUMBER: builtins.int
     @property
-    def requests(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___SubmitJobRequest]:
+    def requests(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SubmitJobRequest]:
         """Required. 1 to 1000 jobs. Mind that a message has at most 4 MiB."""
 
     def __init__(
         self,
         *,
-        requests: collections.abc.Iterable[Global___SubmitJobRequest] | None = ...,
+        requests: collections.abc.Iterable[global___SubmitJobRequest] | None = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["requests", b"requests"]) -> None: ...
 
-Global___SubmitJobsRequest: typing_extensions.TypeAlias = SubmitJobsRequest
+global___SubmitJobsRequest = SubmitJobsRequest
 
 @typing.final
 class SubmitJobsResponse(google.protobuf.message.Message):
@@ -1696,17 +1696,17 @@ class SubmitJobsResponse(google.protobuf.message.Message):
 
     RESULTS_FIELD_NUMBER: builtins.int
     @property
-    def results(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___SubmitJobResult]:
+    def results(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SubmitJobResult]:
         """One result for each request, in their order."""
 
     def __init__(
         self,
         *,
-        results: collections.abc.Iterable[Global___SubmitJobResult] | None = ...,
+        results: collections.abc.Iterable[global___SubmitJobResult] | None = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["results", b"results"]) -> None: ...
 
-Global___SubmitJobsResponse: typing_extensions.TypeAlias = SubmitJobsResponse
+global___SubmitJobsResponse = SubmitJobsResponse
 
 @typing.final
 class SubmitJobResult(google.protobuf.message.Message):
@@ -1724,7 +1724,7 @@ class SubmitJobResult(google.protobuf.message.Message):
         """The job, without script and environment; absent with an error."""
 
     @property
-    def error(self) -> Global___ItemError:
+    def error(self) -> global___ItemError:
         """Why it was refused."""
 
     def __init__(
@@ -1732,12 +1732,12 @@ class SubmitJobResult(google.protobuf.message.Message):
         *,
         job: hero.supervisor.v1.job_pb2.Job | None = ...,
         deduplicated: builtins.bool = ...,
-        error: Global___ItemError | None = ...,
+        error: global___ItemError | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["error", b"error", "job", b"job"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["deduplicated", b"deduplicated", "error", b"error", "job", b"job"]) -> None: ...
 
-Global___SubmitJobResult: typing_extensions.TypeAlias = SubmitJobResult
+global___SubmitJobResult = SubmitJobResult
 
 @typing.final
 class RunJobRequest(google.protobuf.message.Message):
@@ -1779,7 +1779,7 @@ class RunJobRequest(google.protobuf.message.Message):
     """Makes a repeat harmless: within 24 hours, the same id with the same content waits for the job that it made first.
     If you lost the answer, just call again. 1 to 64 printable ASCII characters without spaces; a UUID is advised.
     """
-    on_wait_end: Global___RunJobRequest.OnWaitEnd.ValueType
+    on_wait_end: global___RunJobRequest.OnWaitEnd.ValueType
     """What becomes of the job when the wait is over first. Default: ON_WAIT_END_KEEP_RUNNING. If the caller goes away
     during the wait, the job goes on in any case.
     """
@@ -1798,12 +1798,12 @@ class RunJobRequest(google.protobuf.message.Message):
         job_id: builtins.str = ...,
         request_id: builtins.str = ...,
         max_wait: google.protobuf.duration_pb2.Duration | None = ...,
-        on_wait_end: Global___RunJobRequest.OnWaitEnd.ValueType = ...,
+        on_wait_end: global___RunJobRequest.OnWaitEnd.ValueType = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["job", b"job", "max_wait", b"max_wait"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["job", b"job", "job_id", b"job_id", "max_wait", b"max_wait", "on_wait_end", b"on_wait_end", "request_id", b"request_id"]) -> None: ...
 
-Global___RunJobRequest: typing_extensions.TypeAlias = RunJobRequest
+global___RunJobRequest = RunJobRequest
 
 @typing.final
 class RunJobResponse(google.protobuf.message.Message):
@@ -1814,7 +1814,7 @@ class RunJobResponse(google.protobuf.message.Message):
     JOB_FIELD_NUMBER: builtins.int
     WAIT_OUTCOME_FIELD_NUMBER: builtins.int
     DEDUPLICATED_FIELD_NUMBER: builtins.int
-    wait_outcome: Global___WaitOutcome.ValueType
+    wait_outcome: global___WaitOutcome.ValueType
     """Whether the job has ended (however it ended), or the wait was over first."""
     deduplicated: builtins.bool
     """True if an earlier call with this request_id had made it."""
@@ -1826,13 +1826,13 @@ class RunJobResponse(google.protobuf.message.Message):
         self,
         *,
         job: hero.supervisor.v1.job_pb2.Job | None = ...,
-        wait_outcome: Global___WaitOutcome.ValueType = ...,
+        wait_outcome: global___WaitOutcome.ValueType = ...,
         deduplicated: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["job", b"job"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["deduplicated", b"deduplicated", "job", b"job", "wait_outcome", b"wait_outcome"]) -> None: ...
 
-Global___RunJobResponse: typing_extensions.TypeAlias = RunJobResponse
+global___RunJobResponse = RunJobResponse
 
 @typing.final
 class AwaitJobRequest(google.protobuf.message.Message):
@@ -1857,7 +1857,7 @@ class AwaitJobRequest(google.protobuf.message.Message):
     def HasField(self, field_name: typing.Literal["max_wait", b"max_wait"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["job_id", b"job_id", "max_wait", b"max_wait"]) -> None: ...
 
-Global___AwaitJobRequest: typing_extensions.TypeAlias = AwaitJobRequest
+global___AwaitJobRequest = AwaitJobRequest
 
 @typing.final
 class AwaitJobResponse(google.protobuf.message.Message):
@@ -1867,7 +1867,7 @@ class AwaitJobResponse(google.protobuf.message.Message):
 
     JOB_FIELD_NUMBER: builtins.int
     WAIT_OUTCOME_FIELD_NUMBER: builtins.int
-    wait_outcome: Global___WaitOutcome.ValueType
+    wait_outcome: global___WaitOutcome.ValueType
     """Whether the job has ended (however it ended), or the wait was over first."""
     @property
     def job(self) -> hero.supervisor.v1.job_pb2.Job:
@@ -1877,12 +1877,12 @@ class AwaitJobResponse(google.protobuf.message.Message):
         self,
         *,
         job: hero.supervisor.v1.job_pb2.Job | None = ...,
-        wait_outcome: Global___WaitOutcome.ValueType = ...,
+        wait_outcome: global___WaitOutcome.ValueType = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["job", b"job"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["job", b"job", "wait_outcome", b"wait_outcome"]) -> None: ...
 
-Global___AwaitJobResponse: typing_extensions.TypeAlias = AwaitJobResponse
+global___AwaitJobResponse = AwaitJobResponse
 
 @typing.final
 class GetJobRequest(google.protobuf.message.Message):
@@ -1904,7 +1904,7 @@ class GetJobRequest(google.protobuf.message.Message):
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["job_id", b"job_id", "view", b"view"]) -> None: ...
 
-Global___GetJobRequest: typing_extensions.TypeAlias = GetJobRequest
+global___GetJobRequest = GetJobRequest
 
 @typing.final
 class GetJobResponse(google.protobuf.message.Message):
@@ -1925,7 +1925,7 @@ class GetJobResponse(google.protobuf.message.Message):
     def HasField(self, field_name: typing.Literal["job", b"job"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["job", b"job"]) -> None: ...
 
-Global___GetJobResponse: typing_extensions.TypeAlias = GetJobResponse
+global___GetJobResponse = GetJobResponse
 
 @typing.final
 class ListJobsRequest(google.protobuf.message.Message):
@@ -1984,7 +1984,7 @@ class ListJobsRequest(google.protobuf.message.Message):
     def HasField(self, field_name: typing.Literal["create_time_after", b"create_time_after", "create_time_before", b"create_time_before"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "caller_id", b"caller_id", "context_id", b"context_id", "create_time_after", b"create_time_after", "create_time_before", b"create_time_before", "page_size", b"page_size", "page_token", b"page_token", "script_types", b"script_types", "states", b"states"]) -> None: ...
 
-Global___ListJobsRequest: typing_extensions.TypeAlias = ListJobsRequest
+global___ListJobsRequest = ListJobsRequest
 
 @typing.final
 class ListJobsResponse(google.protobuf.message.Message):
@@ -2008,7 +2008,7 @@ class ListJobsResponse(google.protobuf.message.Message):
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["jobs", b"jobs", "next_page_token", b"next_page_token"]) -> None: ...
 
-Global___ListJobsResponse: typing_extensions.TypeAlias = ListJobsResponse
+global___ListJobsResponse = ListJobsResponse
 
 @typing.final
 class CancelJobRequest(google.protobuf.message.Message):
@@ -2030,7 +2030,7 @@ class CancelJobRequest(google.protobuf.message.Message):
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["job_id", b"job_id", "reason", b"reason"]) -> None: ...
 
-Global___CancelJobRequest: typing_extensions.TypeAlias = CancelJobRequest
+global___CancelJobRequest = CancelJobRequest
 
 @typing.final
 class CancelJobResponse(google.protobuf.message.Message):
@@ -2055,7 +2055,7 @@ class CancelJobResponse(google.protobuf.message.Message):
     def HasField(self, field_name: typing.Literal["job", b"job"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["changed", b"changed", "job", b"job"]) -> None: ...
 
-Global___CancelJobResponse: typing_extensions.TypeAlias = CancelJobResponse
+global___CancelJobResponse = CancelJobResponse
 
 @typing.final
 class RetryJobRequest(google.protobuf.message.Message):
@@ -2077,7 +2077,7 @@ class RetryJobRequest(google.protobuf.message.Message):
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["job_id", b"job_id", "reset_attempts", b"reset_attempts"]) -> None: ...
 
-Global___RetryJobRequest: typing_extensions.TypeAlias = RetryJobRequest
+global___RetryJobRequest = RetryJobRequest
 
 @typing.final
 class RetryJobResponse(google.protobuf.message.Message):
@@ -2098,7 +2098,7 @@ class RetryJobResponse(google.protobuf.message.Message):
     def HasField(self, field_name: typing.Literal["job", b"job"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["job", b"job"]) -> None: ...
 
-Global___RetryJobResponse: typing_extensions.TypeAlias = RetryJobResponse
+global___RetryJobResponse = RetryJobResponse
 
 @typing.final
 class DeleteJobRequest(google.protobuf.message.Message):
@@ -2120,7 +2120,7 @@ class DeleteJobRequest(google.protobuf.message.Message):
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["allow_missing", b"allow_missing", "job_id", b"job_id"]) -> None: ...
 
-Global___DeleteJobRequest: typing_extensions.TypeAlias = DeleteJobRequest
+global___DeleteJobRequest = DeleteJobRequest
 
 @typing.final
 class DeleteJobResponse(google.protobuf.message.Message):
@@ -2138,7 +2138,7 @@ class DeleteJobResponse(google.protobuf.message.Message):
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["changed", b"changed"]) -> None: ...
 
-Global___DeleteJobResponse: typing_extensions.TypeAlias = DeleteJobResponse
+global___DeleteJobResponse = DeleteJobResponse
 
 @typing.final
 class WatchJobRequest(google.protobuf.message.Message):
@@ -2171,7 +2171,7 @@ class WatchJobRequest(google.protobuf.message.Message):
     def HasField(self, field_name: typing.Literal["heartbeat_interval", b"heartbeat_interval"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["heartbeat_interval", b"heartbeat_interval", "include_logs", b"include_logs", "job_id", b"job_id", "resume_after", b"resume_after"]) -> None: ...
 
-Global___WatchJobRequest: typing_extensions.TypeAlias = WatchJobRequest
+global___WatchJobRequest = WatchJobRequest
 
 @typing.final
 class WatchJobResponse(google.protobuf.message.Message):
@@ -2196,11 +2196,11 @@ class WatchJobResponse(google.protobuf.message.Message):
         """Its state changed."""
 
     @property
-    def progress(self) -> Global___JobProgress:
+    def progress(self) -> global___JobProgress:
         """The script says how far it is."""
 
     @property
-    def log_entries(self) -> Global___LogEntries:
+    def log_entries(self) -> global___LogEntries:
         """The script wrote something."""
 
     @property
@@ -2213,15 +2213,15 @@ class WatchJobResponse(google.protobuf.message.Message):
         cursor: builtins.str = ...,
         job: hero.supervisor.v1.job_pb2.Job | None = ...,
         state_change: hero.supervisor.v1.event_pb2.JobStateChange | None = ...,
-        progress: Global___JobProgress | None = ...,
-        log_entries: Global___LogEntries | None = ...,
+        progress: global___JobProgress | None = ...,
+        log_entries: global___LogEntries | None = ...,
         bookmark: hero.supervisor.v1.event_pb2.Bookmark | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["bookmark", b"bookmark", "item", b"item", "job", b"job", "log_entries", b"log_entries", "progress", b"progress", "state_change", b"state_change"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["bookmark", b"bookmark", "cursor", b"cursor", "item", b"item", "job", b"job", "log_entries", b"log_entries", "progress", b"progress", "state_change", b"state_change"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["item", b"item"]) -> typing.Literal["job", "state_change", "progress", "log_entries", "bookmark"] | None: ...
 
-Global___WatchJobResponse: typing_extensions.TypeAlias = WatchJobResponse
+global___WatchJobResponse = WatchJobResponse
 
 @typing.final
 class JobProgress(google.protobuf.message.Message):
@@ -2251,7 +2251,7 @@ class JobProgress(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["_percent", b"_percent", "message", b"message", "percent", b"percent", "time", b"time"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_percent", b"_percent"]) -> typing.Literal["percent"] | None: ...
 
-Global___JobProgress: typing_extensions.TypeAlias = JobProgress
+global___JobProgress = JobProgress
 
 @typing.final
 class LogEntries(google.protobuf.message.Message):
@@ -2275,7 +2275,7 @@ class LogEntries(google.protobuf.message.Message):
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["dropped_count", b"dropped_count", "entries", b"entries"]) -> None: ...
 
-Global___LogEntries: typing_extensions.TypeAlias = LogEntries
+global___LogEntries = LogEntries
 
 @typing.final
 class WatchEventsRequest(google.protobuf.message.Message):
@@ -2339,7 +2339,7 @@ class WatchEventsRequest(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["_include_snapshot", b"_include_snapshot", "actor_ids", b"actor_ids", "caller_id", b"caller_id", "heartbeat_interval", b"heartbeat_interval", "include_snapshot", b"include_snapshot", "job_ids", b"job_ids", "min_severity", b"min_severity", "resume_after", b"resume_after", "script_types", b"script_types", "topics", b"topics"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_include_snapshot", b"_include_snapshot"]) -> typing.Literal["include_snapshot"] | None: ...
 
-Global___WatchEventsRequest: typing_extensions.TypeAlias = WatchEventsRequest
+global___WatchEventsRequest = WatchEventsRequest
 
 @typing.final
 class WatchEventsResponse(google.protobuf.message.Message):
@@ -2359,7 +2359,7 @@ class WatchEventsResponse(google.protobuf.message.Message):
     cursor: builtins.str
     """Where this message stands. Hand the last one to resume_after to go on behind it. Opaque."""
     @property
-    def snapshot_item(self) -> Global___SnapshotItem:
+    def snapshot_item(self) -> global___SnapshotItem:
         """Part of the snapshot."""
 
     @property
@@ -2374,7 +2374,7 @@ class WatchEventsResponse(google.protobuf.message.Message):
         self,
         *,
         cursor: builtins.str = ...,
-        snapshot_item: Global___SnapshotItem | None = ...,
+        snapshot_item: global___SnapshotItem | None = ...,
         event: hero.supervisor.v1.event_pb2.Event | None = ...,
         bookmark: hero.supervisor.v1.event_pb2.Bookmark | None = ...,
     ) -> None: ...
@@ -2382,7 +2382,7 @@ class WatchEventsResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["bookmark", b"bookmark", "cursor", b"cursor", "event", b"event", "item", b"item", "snapshot_item", b"snapshot_item"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["item", b"item"]) -> typing.Literal["snapshot_item", "event", "bookmark"] | None: ...
 
-Global___WatchEventsResponse: typing_extensions.TypeAlias = WatchEventsResponse
+global___WatchEventsResponse = WatchEventsResponse
 
 @typing.final
 class SnapshotItem(google.protobuf.message.Message):
@@ -2416,7 +2416,7 @@ class SnapshotItem(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["actor", b"actor", "item", b"item", "job", b"job", "script_type", b"script_type"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["item", b"item"]) -> typing.Literal["actor", "script_type", "job"] | None: ...
 
-Global___SnapshotItem: typing_extensions.TypeAlias = SnapshotItem
+global___SnapshotItem = SnapshotItem
 
 @typing.final
 class ListEventsRequest(google.protobuf.message.Message):
@@ -2483,7 +2483,7 @@ class ListEventsRequest(google.protobuf.message.Message):
     def HasField(self, field_name: typing.Literal["time_after", b"time_after", "time_before", b"time_before"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["actor_ids", b"actor_ids", "caller_id", b"caller_id", "job_ids", b"job_ids", "min_severity", b"min_severity", "page_size", b"page_size", "page_token", b"page_token", "script_types", b"script_types", "time_after", b"time_after", "time_before", b"time_before", "topics", b"topics"]) -> None: ...
 
-Global___ListEventsRequest: typing_extensions.TypeAlias = ListEventsRequest
+global___ListEventsRequest = ListEventsRequest
 
 @typing.final
 class ListEventsResponse(google.protobuf.message.Message):
@@ -2507,4 +2507,4 @@ class ListEventsResponse(google.protobuf.message.Message):
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["events", b"events", "next_page_token", b"next_page_token"]) -> None: ...
 
-Global___ListEventsResponse: typing_extensions.TypeAlias = ListEventsResponse
+global___ListEventsResponse = ListEventsResponse

@@ -8,13 +8,7 @@ import collections.abc
 import grpc
 import grpc.aio
 import hero.supervisor.v1.supervisor_service_pb2
-import sys
 import typing
-
-if sys.version_info >= (3, 13):
-    import typing as typing_extensions
-else:
-    import typing_extensions
 
 _T = typing.TypeVar("_T")
 
@@ -23,553 +17,7 @@ class _MaybeAsyncIterator(collections.abc.AsyncIterator[_T], collections.abc.Ite
 class _ServicerContext(grpc.ServicerContext, grpc.aio.ServicerContext):  # type: ignore[misc, type-arg]
     ...
 
-GRPC_GENERATED_VERSION: str
-GRPC_VERSION: str
-_SupervisorGetServerInfoType = typing_extensions.TypeVar(
-    '_SupervisorGetServerInfoType',
-    grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.GetServerInfoRequest,
-        hero.supervisor.v1.supervisor_service_pb2.GetServerInfoResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.GetServerInfoRequest,
-        hero.supervisor.v1.supervisor_service_pb2.GetServerInfoResponse,
-    ],
-    default=grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.GetServerInfoRequest,
-        hero.supervisor.v1.supervisor_service_pb2.GetServerInfoResponse,
-    ],
-)
-
-_SupervisorCreateActorType = typing_extensions.TypeVar(
-    '_SupervisorCreateActorType',
-    grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.CreateActorRequest,
-        hero.supervisor.v1.supervisor_service_pb2.CreateActorResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.CreateActorRequest,
-        hero.supervisor.v1.supervisor_service_pb2.CreateActorResponse,
-    ],
-    default=grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.CreateActorRequest,
-        hero.supervisor.v1.supervisor_service_pb2.CreateActorResponse,
-    ],
-)
-
-_SupervisorGetActorType = typing_extensions.TypeVar(
-    '_SupervisorGetActorType',
-    grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.GetActorRequest,
-        hero.supervisor.v1.supervisor_service_pb2.GetActorResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.GetActorRequest,
-        hero.supervisor.v1.supervisor_service_pb2.GetActorResponse,
-    ],
-    default=grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.GetActorRequest,
-        hero.supervisor.v1.supervisor_service_pb2.GetActorResponse,
-    ],
-)
-
-_SupervisorListActorsType = typing_extensions.TypeVar(
-    '_SupervisorListActorsType',
-    grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.ListActorsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.ListActorsResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.ListActorsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.ListActorsResponse,
-    ],
-    default=grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.ListActorsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.ListActorsResponse,
-    ],
-)
-
-_SupervisorUpdateActorType = typing_extensions.TypeVar(
-    '_SupervisorUpdateActorType',
-    grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.UpdateActorRequest,
-        hero.supervisor.v1.supervisor_service_pb2.UpdateActorResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.UpdateActorRequest,
-        hero.supervisor.v1.supervisor_service_pb2.UpdateActorResponse,
-    ],
-    default=grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.UpdateActorRequest,
-        hero.supervisor.v1.supervisor_service_pb2.UpdateActorResponse,
-    ],
-)
-
-_SupervisorDeleteActorType = typing_extensions.TypeVar(
-    '_SupervisorDeleteActorType',
-    grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.DeleteActorRequest,
-        hero.supervisor.v1.supervisor_service_pb2.DeleteActorResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.DeleteActorRequest,
-        hero.supervisor.v1.supervisor_service_pb2.DeleteActorResponse,
-    ],
-    default=grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.DeleteActorRequest,
-        hero.supervisor.v1.supervisor_service_pb2.DeleteActorResponse,
-    ],
-)
-
-_SupervisorStartActorType = typing_extensions.TypeVar(
-    '_SupervisorStartActorType',
-    grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.StartActorRequest,
-        hero.supervisor.v1.supervisor_service_pb2.StartActorResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.StartActorRequest,
-        hero.supervisor.v1.supervisor_service_pb2.StartActorResponse,
-    ],
-    default=grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.StartActorRequest,
-        hero.supervisor.v1.supervisor_service_pb2.StartActorResponse,
-    ],
-)
-
-_SupervisorStopActorType = typing_extensions.TypeVar(
-    '_SupervisorStopActorType',
-    grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.StopActorRequest,
-        hero.supervisor.v1.supervisor_service_pb2.StopActorResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.StopActorRequest,
-        hero.supervisor.v1.supervisor_service_pb2.StopActorResponse,
-    ],
-    default=grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.StopActorRequest,
-        hero.supervisor.v1.supervisor_service_pb2.StopActorResponse,
-    ],
-)
-
-_SupervisorRestartActorType = typing_extensions.TypeVar(
-    '_SupervisorRestartActorType',
-    grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.RestartActorRequest,
-        hero.supervisor.v1.supervisor_service_pb2.RestartActorResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.RestartActorRequest,
-        hero.supervisor.v1.supervisor_service_pb2.RestartActorResponse,
-    ],
-    default=grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.RestartActorRequest,
-        hero.supervisor.v1.supervisor_service_pb2.RestartActorResponse,
-    ],
-)
-
-_SupervisorStartActorsType = typing_extensions.TypeVar(
-    '_SupervisorStartActorsType',
-    grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.StartActorsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.StartActorsResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.StartActorsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.StartActorsResponse,
-    ],
-    default=grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.StartActorsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.StartActorsResponse,
-    ],
-)
-
-_SupervisorStopActorsType = typing_extensions.TypeVar(
-    '_SupervisorStopActorsType',
-    grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.StopActorsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.StopActorsResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.StopActorsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.StopActorsResponse,
-    ],
-    default=grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.StopActorsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.StopActorsResponse,
-    ],
-)
-
-_SupervisorRestartActorsType = typing_extensions.TypeVar(
-    '_SupervisorRestartActorsType',
-    grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.RestartActorsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.RestartActorsResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.RestartActorsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.RestartActorsResponse,
-    ],
-    default=grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.RestartActorsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.RestartActorsResponse,
-    ],
-)
-
-_SupervisorStreamActorLogsType = typing_extensions.TypeVar(
-    '_SupervisorStreamActorLogsType',
-    grpc.UnaryStreamMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.StreamActorLogsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.StreamActorLogsResponse,
-    ],
-    grpc.aio.UnaryStreamMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.StreamActorLogsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.StreamActorLogsResponse,
-    ],
-    default=grpc.UnaryStreamMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.StreamActorLogsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.StreamActorLogsResponse,
-    ],
-)
-
-_SupervisorListScriptTypesType = typing_extensions.TypeVar(
-    '_SupervisorListScriptTypesType',
-    grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.ListScriptTypesRequest,
-        hero.supervisor.v1.supervisor_service_pb2.ListScriptTypesResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.ListScriptTypesRequest,
-        hero.supervisor.v1.supervisor_service_pb2.ListScriptTypesResponse,
-    ],
-    default=grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.ListScriptTypesRequest,
-        hero.supervisor.v1.supervisor_service_pb2.ListScriptTypesResponse,
-    ],
-)
-
-_SupervisorGetScriptTypeType = typing_extensions.TypeVar(
-    '_SupervisorGetScriptTypeType',
-    grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.GetScriptTypeRequest,
-        hero.supervisor.v1.supervisor_service_pb2.GetScriptTypeResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.GetScriptTypeRequest,
-        hero.supervisor.v1.supervisor_service_pb2.GetScriptTypeResponse,
-    ],
-    default=grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.GetScriptTypeRequest,
-        hero.supervisor.v1.supervisor_service_pb2.GetScriptTypeResponse,
-    ],
-)
-
-_SupervisorUpdateScriptTypeType = typing_extensions.TypeVar(
-    '_SupervisorUpdateScriptTypeType',
-    grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.UpdateScriptTypeRequest,
-        hero.supervisor.v1.supervisor_service_pb2.UpdateScriptTypeResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.UpdateScriptTypeRequest,
-        hero.supervisor.v1.supervisor_service_pb2.UpdateScriptTypeResponse,
-    ],
-    default=grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.UpdateScriptTypeRequest,
-        hero.supervisor.v1.supervisor_service_pb2.UpdateScriptTypeResponse,
-    ],
-)
-
-_SupervisorScaleActorsType = typing_extensions.TypeVar(
-    '_SupervisorScaleActorsType',
-    grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.ScaleActorsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.ScaleActorsResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.ScaleActorsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.ScaleActorsResponse,
-    ],
-    default=grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.ScaleActorsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.ScaleActorsResponse,
-    ],
-)
-
-_SupervisorPauseQueueType = typing_extensions.TypeVar(
-    '_SupervisorPauseQueueType',
-    grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.PauseQueueRequest,
-        hero.supervisor.v1.supervisor_service_pb2.PauseQueueResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.PauseQueueRequest,
-        hero.supervisor.v1.supervisor_service_pb2.PauseQueueResponse,
-    ],
-    default=grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.PauseQueueRequest,
-        hero.supervisor.v1.supervisor_service_pb2.PauseQueueResponse,
-    ],
-)
-
-_SupervisorResumeQueueType = typing_extensions.TypeVar(
-    '_SupervisorResumeQueueType',
-    grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.ResumeQueueRequest,
-        hero.supervisor.v1.supervisor_service_pb2.ResumeQueueResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.ResumeQueueRequest,
-        hero.supervisor.v1.supervisor_service_pb2.ResumeQueueResponse,
-    ],
-    default=grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.ResumeQueueRequest,
-        hero.supervisor.v1.supervisor_service_pb2.ResumeQueueResponse,
-    ],
-)
-
-_SupervisorPurgeQueueType = typing_extensions.TypeVar(
-    '_SupervisorPurgeQueueType',
-    grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.PurgeQueueRequest,
-        hero.supervisor.v1.supervisor_service_pb2.PurgeQueueResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.PurgeQueueRequest,
-        hero.supervisor.v1.supervisor_service_pb2.PurgeQueueResponse,
-    ],
-    default=grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.PurgeQueueRequest,
-        hero.supervisor.v1.supervisor_service_pb2.PurgeQueueResponse,
-    ],
-)
-
-_SupervisorCheckHealthType = typing_extensions.TypeVar(
-    '_SupervisorCheckHealthType',
-    grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.CheckHealthRequest,
-        hero.supervisor.v1.supervisor_service_pb2.CheckHealthResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.CheckHealthRequest,
-        hero.supervisor.v1.supervisor_service_pb2.CheckHealthResponse,
-    ],
-    default=grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.CheckHealthRequest,
-        hero.supervisor.v1.supervisor_service_pb2.CheckHealthResponse,
-    ],
-)
-
-_SupervisorWatchHealthType = typing_extensions.TypeVar(
-    '_SupervisorWatchHealthType',
-    grpc.UnaryStreamMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.WatchHealthRequest,
-        hero.supervisor.v1.supervisor_service_pb2.WatchHealthResponse,
-    ],
-    grpc.aio.UnaryStreamMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.WatchHealthRequest,
-        hero.supervisor.v1.supervisor_service_pb2.WatchHealthResponse,
-    ],
-    default=grpc.UnaryStreamMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.WatchHealthRequest,
-        hero.supervisor.v1.supervisor_service_pb2.WatchHealthResponse,
-    ],
-)
-
-_SupervisorSubmitJobType = typing_extensions.TypeVar(
-    '_SupervisorSubmitJobType',
-    grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.SubmitJobRequest,
-        hero.supervisor.v1.supervisor_service_pb2.SubmitJobResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.SubmitJobRequest,
-        hero.supervisor.v1.supervisor_service_pb2.SubmitJobResponse,
-    ],
-    default=grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.SubmitJobRequest,
-        hero.supervisor.v1.supervisor_service_pb2.SubmitJobResponse,
-    ],
-)
-
-_SupervisorSubmitJobsType = typing_extensions.TypeVar(
-    '_SupervisorSubmitJobsType',
-    grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.SubmitJobsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.SubmitJobsResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.SubmitJobsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.SubmitJobsResponse,
-    ],
-    default=grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.SubmitJobsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.SubmitJobsResponse,
-    ],
-)
-
-_SupervisorRunJobType = typing_extensions.TypeVar(
-    '_SupervisorRunJobType',
-    grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.RunJobRequest,
-        hero.supervisor.v1.supervisor_service_pb2.RunJobResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.RunJobRequest,
-        hero.supervisor.v1.supervisor_service_pb2.RunJobResponse,
-    ],
-    default=grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.RunJobRequest,
-        hero.supervisor.v1.supervisor_service_pb2.RunJobResponse,
-    ],
-)
-
-_SupervisorAwaitJobType = typing_extensions.TypeVar(
-    '_SupervisorAwaitJobType',
-    grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.AwaitJobRequest,
-        hero.supervisor.v1.supervisor_service_pb2.AwaitJobResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.AwaitJobRequest,
-        hero.supervisor.v1.supervisor_service_pb2.AwaitJobResponse,
-    ],
-    default=grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.AwaitJobRequest,
-        hero.supervisor.v1.supervisor_service_pb2.AwaitJobResponse,
-    ],
-)
-
-_SupervisorGetJobType = typing_extensions.TypeVar(
-    '_SupervisorGetJobType',
-    grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.GetJobRequest,
-        hero.supervisor.v1.supervisor_service_pb2.GetJobResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.GetJobRequest,
-        hero.supervisor.v1.supervisor_service_pb2.GetJobResponse,
-    ],
-    default=grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.GetJobRequest,
-        hero.supervisor.v1.supervisor_service_pb2.GetJobResponse,
-    ],
-)
-
-_SupervisorListJobsType = typing_extensions.TypeVar(
-    '_SupervisorListJobsType',
-    grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.ListJobsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.ListJobsResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.ListJobsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.ListJobsResponse,
-    ],
-    default=grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.ListJobsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.ListJobsResponse,
-    ],
-)
-
-_SupervisorCancelJobType = typing_extensions.TypeVar(
-    '_SupervisorCancelJobType',
-    grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.CancelJobRequest,
-        hero.supervisor.v1.supervisor_service_pb2.CancelJobResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.CancelJobRequest,
-        hero.supervisor.v1.supervisor_service_pb2.CancelJobResponse,
-    ],
-    default=grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.CancelJobRequest,
-        hero.supervisor.v1.supervisor_service_pb2.CancelJobResponse,
-    ],
-)
-
-_SupervisorRetryJobType = typing_extensions.TypeVar(
-    '_SupervisorRetryJobType',
-    grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.RetryJobRequest,
-        hero.supervisor.v1.supervisor_service_pb2.RetryJobResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.RetryJobRequest,
-        hero.supervisor.v1.supervisor_service_pb2.RetryJobResponse,
-    ],
-    default=grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.RetryJobRequest,
-        hero.supervisor.v1.supervisor_service_pb2.RetryJobResponse,
-    ],
-)
-
-_SupervisorDeleteJobType = typing_extensions.TypeVar(
-    '_SupervisorDeleteJobType',
-    grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.DeleteJobRequest,
-        hero.supervisor.v1.supervisor_service_pb2.DeleteJobResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.DeleteJobRequest,
-        hero.supervisor.v1.supervisor_service_pb2.DeleteJobResponse,
-    ],
-    default=grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.DeleteJobRequest,
-        hero.supervisor.v1.supervisor_service_pb2.DeleteJobResponse,
-    ],
-)
-
-_SupervisorWatchJobType = typing_extensions.TypeVar(
-    '_SupervisorWatchJobType',
-    grpc.UnaryStreamMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.WatchJobRequest,
-        hero.supervisor.v1.supervisor_service_pb2.WatchJobResponse,
-    ],
-    grpc.aio.UnaryStreamMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.WatchJobRequest,
-        hero.supervisor.v1.supervisor_service_pb2.WatchJobResponse,
-    ],
-    default=grpc.UnaryStreamMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.WatchJobRequest,
-        hero.supervisor.v1.supervisor_service_pb2.WatchJobResponse,
-    ],
-)
-
-_SupervisorWatchEventsType = typing_extensions.TypeVar(
-    '_SupervisorWatchEventsType',
-    grpc.UnaryStreamMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.WatchEventsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.WatchEventsResponse,
-    ],
-    grpc.aio.UnaryStreamMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.WatchEventsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.WatchEventsResponse,
-    ],
-    default=grpc.UnaryStreamMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.WatchEventsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.WatchEventsResponse,
-    ],
-)
-
-_SupervisorListEventsType = typing_extensions.TypeVar(
-    '_SupervisorListEventsType',
-    grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.ListEventsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.ListEventsResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.ListEventsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.ListEventsResponse,
-    ],
-    default=grpc.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.ListEventsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.ListEventsResponse,
-    ],
-)
-
-class SupervisorStub(typing.Generic[_SupervisorGetServerInfoType, _SupervisorCreateActorType, _SupervisorGetActorType, _SupervisorListActorsType, _SupervisorUpdateActorType, _SupervisorDeleteActorType, _SupervisorStartActorType, _SupervisorStopActorType, _SupervisorRestartActorType, _SupervisorStartActorsType, _SupervisorStopActorsType, _SupervisorRestartActorsType, _SupervisorStreamActorLogsType, _SupervisorListScriptTypesType, _SupervisorGetScriptTypeType, _SupervisorUpdateScriptTypeType, _SupervisorScaleActorsType, _SupervisorPauseQueueType, _SupervisorResumeQueueType, _SupervisorPurgeQueueType, _SupervisorCheckHealthType, _SupervisorWatchHealthType, _SupervisorSubmitJobType, _SupervisorSubmitJobsType, _SupervisorRunJobType, _SupervisorAwaitJobType, _SupervisorGetJobType, _SupervisorListJobsType, _SupervisorCancelJobType, _SupervisorRetryJobType, _SupervisorDeleteJobType, _SupervisorWatchJobType, _SupervisorWatchEventsType, _SupervisorListEventsType]):
+class SupervisorStub:
     """Keeps script actors alive and gives them jobs.
 
     Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
@@ -585,528 +33,434 @@ class SupervisorStub(typing.Generic[_SupervisorGetServerInfoType, _SupervisorCre
     Calls that a server does not know yet answer UNIMPLEMENTED; GetServerInfo lists those that work.
     """
 
-    @typing.overload
-    def __init__(self: SupervisorStub[
-        grpc.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.GetServerInfoRequest,
-            hero.supervisor.v1.supervisor_service_pb2.GetServerInfoResponse,
-        ],
-        grpc.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.CreateActorRequest,
-            hero.supervisor.v1.supervisor_service_pb2.CreateActorResponse,
-        ],
-        grpc.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.GetActorRequest,
-            hero.supervisor.v1.supervisor_service_pb2.GetActorResponse,
-        ],
-        grpc.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.ListActorsRequest,
-            hero.supervisor.v1.supervisor_service_pb2.ListActorsResponse,
-        ],
-        grpc.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.UpdateActorRequest,
-            hero.supervisor.v1.supervisor_service_pb2.UpdateActorResponse,
-        ],
-        grpc.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.DeleteActorRequest,
-            hero.supervisor.v1.supervisor_service_pb2.DeleteActorResponse,
-        ],
-        grpc.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.StartActorRequest,
-            hero.supervisor.v1.supervisor_service_pb2.StartActorResponse,
-        ],
-        grpc.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.StopActorRequest,
-            hero.supervisor.v1.supervisor_service_pb2.StopActorResponse,
-        ],
-        grpc.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.RestartActorRequest,
-            hero.supervisor.v1.supervisor_service_pb2.RestartActorResponse,
-        ],
-        grpc.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.StartActorsRequest,
-            hero.supervisor.v1.supervisor_service_pb2.StartActorsResponse,
-        ],
-        grpc.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.StopActorsRequest,
-            hero.supervisor.v1.supervisor_service_pb2.StopActorsResponse,
-        ],
-        grpc.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.RestartActorsRequest,
-            hero.supervisor.v1.supervisor_service_pb2.RestartActorsResponse,
-        ],
-        grpc.UnaryStreamMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.StreamActorLogsRequest,
-            hero.supervisor.v1.supervisor_service_pb2.StreamActorLogsResponse,
-        ],
-        grpc.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.ListScriptTypesRequest,
-            hero.supervisor.v1.supervisor_service_pb2.ListScriptTypesResponse,
-        ],
-        grpc.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.GetScriptTypeRequest,
-            hero.supervisor.v1.supervisor_service_pb2.GetScriptTypeResponse,
-        ],
-        grpc.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.UpdateScriptTypeRequest,
-            hero.supervisor.v1.supervisor_service_pb2.UpdateScriptTypeResponse,
-        ],
-        grpc.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.ScaleActorsRequest,
-            hero.supervisor.v1.supervisor_service_pb2.ScaleActorsResponse,
-        ],
-        grpc.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.PauseQueueRequest,
-            hero.supervisor.v1.supervisor_service_pb2.PauseQueueResponse,
-        ],
-        grpc.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.ResumeQueueRequest,
-            hero.supervisor.v1.supervisor_service_pb2.ResumeQueueResponse,
-        ],
-        grpc.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.PurgeQueueRequest,
-            hero.supervisor.v1.supervisor_service_pb2.PurgeQueueResponse,
-        ],
-        grpc.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.CheckHealthRequest,
-            hero.supervisor.v1.supervisor_service_pb2.CheckHealthResponse,
-        ],
-        grpc.UnaryStreamMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.WatchHealthRequest,
-            hero.supervisor.v1.supervisor_service_pb2.WatchHealthResponse,
-        ],
-        grpc.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.SubmitJobRequest,
-            hero.supervisor.v1.supervisor_service_pb2.SubmitJobResponse,
-        ],
-        grpc.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.SubmitJobsRequest,
-            hero.supervisor.v1.supervisor_service_pb2.SubmitJobsResponse,
-        ],
-        grpc.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.RunJobRequest,
-            hero.supervisor.v1.supervisor_service_pb2.RunJobResponse,
-        ],
-        grpc.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.AwaitJobRequest,
-            hero.supervisor.v1.supervisor_service_pb2.AwaitJobResponse,
-        ],
-        grpc.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.GetJobRequest,
-            hero.supervisor.v1.supervisor_service_pb2.GetJobResponse,
-        ],
-        grpc.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.ListJobsRequest,
-            hero.supervisor.v1.supervisor_service_pb2.ListJobsResponse,
-        ],
-        grpc.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.CancelJobRequest,
-            hero.supervisor.v1.supervisor_service_pb2.CancelJobResponse,
-        ],
-        grpc.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.RetryJobRequest,
-            hero.supervisor.v1.supervisor_service_pb2.RetryJobResponse,
-        ],
-        grpc.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.DeleteJobRequest,
-            hero.supervisor.v1.supervisor_service_pb2.DeleteJobResponse,
-        ],
-        grpc.UnaryStreamMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.WatchJobRequest,
-            hero.supervisor.v1.supervisor_service_pb2.WatchJobResponse,
-        ],
-        grpc.UnaryStreamMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.WatchEventsRequest,
-            hero.supervisor.v1.supervisor_service_pb2.WatchEventsResponse,
-        ],
-        grpc.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.ListEventsRequest,
-            hero.supervisor.v1.supervisor_service_pb2.ListEventsResponse,
-        ],
-    ], channel: grpc.Channel) -> None: ...
-
-    @typing.overload
-    def __init__(self: SupervisorStub[
-        grpc.aio.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.GetServerInfoRequest,
-            hero.supervisor.v1.supervisor_service_pb2.GetServerInfoResponse,
-        ],
-        grpc.aio.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.CreateActorRequest,
-            hero.supervisor.v1.supervisor_service_pb2.CreateActorResponse,
-        ],
-        grpc.aio.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.GetActorRequest,
-            hero.supervisor.v1.supervisor_service_pb2.GetActorResponse,
-        ],
-        grpc.aio.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.ListActorsRequest,
-            hero.supervisor.v1.supervisor_service_pb2.ListActorsResponse,
-        ],
-        grpc.aio.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.UpdateActorRequest,
-            hero.supervisor.v1.supervisor_service_pb2.UpdateActorResponse,
-        ],
-        grpc.aio.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.DeleteActorRequest,
-            hero.supervisor.v1.supervisor_service_pb2.DeleteActorResponse,
-        ],
-        grpc.aio.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.StartActorRequest,
-            hero.supervisor.v1.supervisor_service_pb2.StartActorResponse,
-        ],
-        grpc.aio.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.StopActorRequest,
-            hero.supervisor.v1.supervisor_service_pb2.StopActorResponse,
-        ],
-        grpc.aio.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.RestartActorRequest,
-            hero.supervisor.v1.supervisor_service_pb2.RestartActorResponse,
-        ],
-        grpc.aio.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.StartActorsRequest,
-            hero.supervisor.v1.supervisor_service_pb2.StartActorsResponse,
-        ],
-        grpc.aio.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.StopActorsRequest,
-            hero.supervisor.v1.supervisor_service_pb2.StopActorsResponse,
-        ],
-        grpc.aio.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.RestartActorsRequest,
-            hero.supervisor.v1.supervisor_service_pb2.RestartActorsResponse,
-        ],
-        grpc.aio.UnaryStreamMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.StreamActorLogsRequest,
-            hero.supervisor.v1.supervisor_service_pb2.StreamActorLogsResponse,
-        ],
-        grpc.aio.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.ListScriptTypesRequest,
-            hero.supervisor.v1.supervisor_service_pb2.ListScriptTypesResponse,
-        ],
-        grpc.aio.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.GetScriptTypeRequest,
-            hero.supervisor.v1.supervisor_service_pb2.GetScriptTypeResponse,
-        ],
-        grpc.aio.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.UpdateScriptTypeRequest,
-            hero.supervisor.v1.supervisor_service_pb2.UpdateScriptTypeResponse,
-        ],
-        grpc.aio.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.ScaleActorsRequest,
-            hero.supervisor.v1.supervisor_service_pb2.ScaleActorsResponse,
-        ],
-        grpc.aio.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.PauseQueueRequest,
-            hero.supervisor.v1.supervisor_service_pb2.PauseQueueResponse,
-        ],
-        grpc.aio.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.ResumeQueueRequest,
-            hero.supervisor.v1.supervisor_service_pb2.ResumeQueueResponse,
-        ],
-        grpc.aio.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.PurgeQueueRequest,
-            hero.supervisor.v1.supervisor_service_pb2.PurgeQueueResponse,
-        ],
-        grpc.aio.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.CheckHealthRequest,
-            hero.supervisor.v1.supervisor_service_pb2.CheckHealthResponse,
-        ],
-        grpc.aio.UnaryStreamMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.WatchHealthRequest,
-            hero.supervisor.v1.supervisor_service_pb2.WatchHealthResponse,
-        ],
-        grpc.aio.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.SubmitJobRequest,
-            hero.supervisor.v1.supervisor_service_pb2.SubmitJobResponse,
-        ],
-        grpc.aio.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.SubmitJobsRequest,
-            hero.supervisor.v1.supervisor_service_pb2.SubmitJobsResponse,
-        ],
-        grpc.aio.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.RunJobRequest,
-            hero.supervisor.v1.supervisor_service_pb2.RunJobResponse,
-        ],
-        grpc.aio.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.AwaitJobRequest,
-            hero.supervisor.v1.supervisor_service_pb2.AwaitJobResponse,
-        ],
-        grpc.aio.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.GetJobRequest,
-            hero.supervisor.v1.supervisor_service_pb2.GetJobResponse,
-        ],
-        grpc.aio.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.ListJobsRequest,
-            hero.supervisor.v1.supervisor_service_pb2.ListJobsResponse,
-        ],
-        grpc.aio.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.CancelJobRequest,
-            hero.supervisor.v1.supervisor_service_pb2.CancelJobResponse,
-        ],
-        grpc.aio.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.RetryJobRequest,
-            hero.supervisor.v1.supervisor_service_pb2.RetryJobResponse,
-        ],
-        grpc.aio.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.DeleteJobRequest,
-            hero.supervisor.v1.supervisor_service_pb2.DeleteJobResponse,
-        ],
-        grpc.aio.UnaryStreamMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.WatchJobRequest,
-            hero.supervisor.v1.supervisor_service_pb2.WatchJobResponse,
-        ],
-        grpc.aio.UnaryStreamMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.WatchEventsRequest,
-            hero.supervisor.v1.supervisor_service_pb2.WatchEventsResponse,
-        ],
-        grpc.aio.UnaryUnaryMultiCallable[
-            hero.supervisor.v1.supervisor_service_pb2.ListEventsRequest,
-            hero.supervisor.v1.supervisor_service_pb2.ListEventsResponse,
-        ],
-    ], channel: grpc.aio.Channel) -> None: ...
-
-    GetServerInfo: _SupervisorGetServerInfoType
+    def __init__(self, channel: typing.Union[grpc.Channel, grpc.aio.Channel]) -> None: ...
+    GetServerInfo: grpc.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.GetServerInfoRequest,
+        hero.supervisor.v1.supervisor_service_pb2.GetServerInfoResponse,
+    ]
     """Who this server is, what it can do, and whether Redis and the process manager answer."""
 
-    CreateActor: _SupervisorCreateActorType
+    CreateActor: grpc.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.CreateActorRequest,
+        hero.supervisor.v1.supervisor_service_pb2.CreateActorResponse,
+    ]
     """Makes an actor and, unless told otherwise, starts it. The same definition again changes nothing."""
 
-    GetActor: _SupervisorGetActorType
+    GetActor: grpc.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.GetActorRequest,
+        hero.supervisor.v1.supervisor_service_pb2.GetActorResponse,
+    ]
     """Reads one actor."""
 
-    ListActors: _SupervisorListActorsType
+    ListActors: grpc.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.ListActorsRequest,
+        hero.supervisor.v1.supervisor_service_pb2.ListActorsResponse,
+    ]
     """Lists actors of all machines by name."""
 
-    UpdateActor: _SupervisorUpdateActorType
+    UpdateActor: grpc.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.UpdateActorRequest,
+        hero.supervisor.v1.supervisor_service_pb2.UpdateActorResponse,
+    ]
     """Changes the definition of an actor."""
 
-    DeleteActor: _SupervisorDeleteActorType
+    DeleteActor: grpc.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.DeleteActorRequest,
+        hero.supervisor.v1.supervisor_service_pb2.DeleteActorResponse,
+    ]
     """Drains, stops and forgets an actor."""
 
-    StartActor: _SupervisorStartActorType
+    StartActor: grpc.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.StartActorRequest,
+        hero.supervisor.v1.supervisor_service_pb2.StartActorResponse,
+    ]
     """Starts an actor and waits until it is STATE_RUNNING."""
 
-    StopActor: _SupervisorStopActorType
+    StopActor: grpc.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.StopActorRequest,
+        hero.supervisor.v1.supervisor_service_pb2.StopActorResponse,
+    ]
     """Stops an actor: it takes no new job, finishes those it has within drain_timeout, and ends."""
 
-    RestartActor: _SupervisorRestartActorType
+    RestartActor: grpc.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.RestartActorRequest,
+        hero.supervisor.v1.supervisor_service_pb2.RestartActorResponse,
+    ]
     """Stops an actor as StopActor does, and starts it again."""
 
-    StartActors: _SupervisorStartActorsType
+    StartActors: grpc.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.StartActorsRequest,
+        hero.supervisor.v1.supervisor_service_pb2.StartActorsResponse,
+    ]
     """Starts many actors side by side, dependencies first. What became of each is in its result."""
 
-    StopActors: _SupervisorStopActorsType
+    StopActors: grpc.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.StopActorsRequest,
+        hero.supervisor.v1.supervisor_service_pb2.StopActorsResponse,
+    ]
     """Stops many actors side by side. What became of each is in its result."""
 
-    RestartActors: _SupervisorRestartActorsType
+    RestartActors: grpc.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.RestartActorsRequest,
+        hero.supervisor.v1.supervisor_service_pb2.RestartActorsResponse,
+    ]
     """Restarts many actors, all at once or a few at a time. What became of each is in its result."""
 
-    StreamActorLogs: _SupervisorStreamActorLogsType
+    StreamActorLogs: grpc.UnaryStreamMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.StreamActorLogsRequest,
+        hero.supervisor.v1.supervisor_service_pb2.StreamActorLogsResponse,
+    ]
     """Reads what an actor wrote, and follows it if asked to."""
 
-    ListScriptTypes: _SupervisorListScriptTypesType
+    ListScriptTypes: grpc.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.ListScriptTypesRequest,
+        hero.supervisor.v1.supervisor_service_pb2.ListScriptTypesResponse,
+    ]
     """Reads every script type: its actors, its queue and its rules."""
 
-    GetScriptType: _SupervisorGetScriptTypeType
+    GetScriptType: grpc.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.GetScriptTypeRequest,
+        hero.supervisor.v1.supervisor_service_pb2.GetScriptTypeResponse,
+    ]
     """Reads one script type: its actors, its queue and its rules."""
 
-    UpdateScriptType: _SupervisorUpdateScriptTypeType
+    UpdateScriptType: grpc.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.UpdateScriptTypeRequest,
+        hero.supervisor.v1.supervisor_service_pb2.UpdateScriptTypeResponse,
+    ]
     """Changes the rules of a script type."""
 
-    ScaleActors: _SupervisorScaleActorsType
+    ScaleActors: grpc.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.ScaleActorsRequest,
+        hero.supervisor.v1.supervisor_service_pb2.ScaleActorsResponse,
+    ]
     """Makes or removes actors of a script type until there are `replicas` on this machine. New ones are made from the
     template of the type; those that go are drained first, the longest idle one first.
     """
 
-    PauseQueue: _SupervisorPauseQueueType
-    """Stops handing out jobs of a script type. Jobs are still accepted, running ones finish."""
-
-    ResumeQueue: _SupervisorResumeQueueType
-    """Hands out jobs of a script type again."""
-
-    PurgeQueue: _SupervisorPurgeQueueType
-    """Cancels waiting jobs of a script type."""
-
-    CheckHealth: _SupervisorCheckHealthType
-    """Pings actors now and reports on their health."""
-
-    WatchHealth: _SupervisorWatchHealthType
-    """Reports on the health of actors, and on every change of it."""
-
-    SubmitJob: _SupervisorSubmitJobType
-    """Puts a job into its queue. Once this is answered the job is safe in Redis."""
-
-    SubmitJobs: _SupervisorSubmitJobsType
-    """Puts many jobs into their queues. Good ones are accepted whatever the others are."""
-
-    RunJob: _SupervisorRunJobType
-    """Submits a job and waits for its end. The job outlives the call: go on with AwaitJob when the wait was over first."""
-
-    AwaitJob: _SupervisorAwaitJobType
-    """Waits for the end of a job, whoever submitted it."""
-
-    GetJob: _SupervisorGetJobType
-    """Reads one job."""
-
-    ListJobs: _SupervisorListJobsType
-    """Lists jobs, newest first."""
-
-    CancelJob: _SupervisorCancelJobType
-    """Cancels a job, waiting or running. The script of a running job is killed."""
-
-    RetryJob: _SupervisorRetryJobType
-    """Puts a job that failed or was cancelled into its queue once more."""
-
-    DeleteJob: _SupervisorDeleteJobType
-    """Removes the record of a job that has ended."""
-
-    WatchJob: _SupervisorWatchJobType
-    """Follows a job: the job as it is, its log lines, and the job again at its end."""
-
-    WatchEvents: _SupervisorWatchEventsType
-    """Follows what happens: first what there is, then every event, in order and without gaps."""
-
-    ListEvents: _SupervisorListEventsType
-    """Reads past events."""
-
-SupervisorAsyncStub: typing_extensions.TypeAlias = SupervisorStub[
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.GetServerInfoRequest,
-        hero.supervisor.v1.supervisor_service_pb2.GetServerInfoResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.CreateActorRequest,
-        hero.supervisor.v1.supervisor_service_pb2.CreateActorResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.GetActorRequest,
-        hero.supervisor.v1.supervisor_service_pb2.GetActorResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.ListActorsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.ListActorsResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.UpdateActorRequest,
-        hero.supervisor.v1.supervisor_service_pb2.UpdateActorResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.DeleteActorRequest,
-        hero.supervisor.v1.supervisor_service_pb2.DeleteActorResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.StartActorRequest,
-        hero.supervisor.v1.supervisor_service_pb2.StartActorResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.StopActorRequest,
-        hero.supervisor.v1.supervisor_service_pb2.StopActorResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.RestartActorRequest,
-        hero.supervisor.v1.supervisor_service_pb2.RestartActorResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.StartActorsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.StartActorsResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.StopActorsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.StopActorsResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.RestartActorsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.RestartActorsResponse,
-    ],
-    grpc.aio.UnaryStreamMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.StreamActorLogsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.StreamActorLogsResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.ListScriptTypesRequest,
-        hero.supervisor.v1.supervisor_service_pb2.ListScriptTypesResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.GetScriptTypeRequest,
-        hero.supervisor.v1.supervisor_service_pb2.GetScriptTypeResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.UpdateScriptTypeRequest,
-        hero.supervisor.v1.supervisor_service_pb2.UpdateScriptTypeResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
-        hero.supervisor.v1.supervisor_service_pb2.ScaleActorsRequest,
-        hero.supervisor.v1.supervisor_service_pb2.ScaleActorsResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
+    PauseQueue: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.PauseQueueRequest,
         hero.supervisor.v1.supervisor_service_pb2.PauseQueueResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
+    ]
+    """Stops handing out jobs of a script type. Jobs are still accepted, running ones finish."""
+
+    ResumeQueue: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.ResumeQueueRequest,
         hero.supervisor.v1.supervisor_service_pb2.ResumeQueueResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
+    ]
+    """Hands out jobs of a script type again."""
+
+    PurgeQueue: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.PurgeQueueRequest,
         hero.supervisor.v1.supervisor_service_pb2.PurgeQueueResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
+    ]
+    """Cancels waiting jobs of a script type."""
+
+    CheckHealth: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.CheckHealthRequest,
         hero.supervisor.v1.supervisor_service_pb2.CheckHealthResponse,
-    ],
-    grpc.aio.UnaryStreamMultiCallable[
+    ]
+    """Pings actors now and reports on their health."""
+
+    WatchHealth: grpc.UnaryStreamMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.WatchHealthRequest,
         hero.supervisor.v1.supervisor_service_pb2.WatchHealthResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
+    ]
+    """Reports on the health of actors, and on every change of it."""
+
+    SubmitJob: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.SubmitJobRequest,
         hero.supervisor.v1.supervisor_service_pb2.SubmitJobResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
+    ]
+    """Puts a job into its queue. Once this is answered the job is safe in Redis."""
+
+    SubmitJobs: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.SubmitJobsRequest,
         hero.supervisor.v1.supervisor_service_pb2.SubmitJobsResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
+    ]
+    """Puts many jobs into their queues. Good ones are accepted whatever the others are."""
+
+    RunJob: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.RunJobRequest,
         hero.supervisor.v1.supervisor_service_pb2.RunJobResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
+    ]
+    """Submits a job and waits for its end. The job outlives the call: go on with AwaitJob when the wait was over first."""
+
+    AwaitJob: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.AwaitJobRequest,
         hero.supervisor.v1.supervisor_service_pb2.AwaitJobResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
+    ]
+    """Waits for the end of a job, whoever submitted it."""
+
+    GetJob: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.GetJobRequest,
         hero.supervisor.v1.supervisor_service_pb2.GetJobResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
+    ]
+    """Reads one job."""
+
+    ListJobs: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.ListJobsRequest,
         hero.supervisor.v1.supervisor_service_pb2.ListJobsResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
+    ]
+    """Lists jobs, newest first."""
+
+    CancelJob: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.CancelJobRequest,
         hero.supervisor.v1.supervisor_service_pb2.CancelJobResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
+    ]
+    """Cancels a job, waiting or running. The script of a running job is killed."""
+
+    RetryJob: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.RetryJobRequest,
         hero.supervisor.v1.supervisor_service_pb2.RetryJobResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
+    ]
+    """Puts a job that failed or was cancelled into its queue once more."""
+
+    DeleteJob: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.DeleteJobRequest,
         hero.supervisor.v1.supervisor_service_pb2.DeleteJobResponse,
-    ],
-    grpc.aio.UnaryStreamMultiCallable[
+    ]
+    """Removes the record of a job that has ended."""
+
+    WatchJob: grpc.UnaryStreamMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.WatchJobRequest,
         hero.supervisor.v1.supervisor_service_pb2.WatchJobResponse,
-    ],
-    grpc.aio.UnaryStreamMultiCallable[
+    ]
+    """Follows a job: the job as it is, its log lines, and the job again at its end."""
+
+    WatchEvents: grpc.UnaryStreamMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.WatchEventsRequest,
         hero.supervisor.v1.supervisor_service_pb2.WatchEventsResponse,
-    ],
-    grpc.aio.UnaryUnaryMultiCallable[
+    ]
+    """Follows what happens: first what there is, then every event, in order and without gaps."""
+
+    ListEvents: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.ListEventsRequest,
         hero.supervisor.v1.supervisor_service_pb2.ListEventsResponse,
-    ],
-]
+    ]
+    """Reads past events."""
+
+class SupervisorAsyncStub:
+    """Keeps script actors alive and gives them jobs.
+
+    Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
+
+    Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
+    `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
+
+    Waits: calls with `max_wait` answer OK as soon as what they wait for is true (WAIT_OUTCOME_DONE), or when the wait is
+    over (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of max_wait, what is left of the deadline of the call minus a
+    margin (10 % of it, at least 50 ms and at most 1 s), and 10 minutes. Without max_wait and without a deadline it is 60
+    seconds. A max_wait of 0 looks without waiting. What was started goes on when the wait is over.
+
+    Calls that a server does not know yet answer UNIMPLEMENTED; GetServerInfo lists those that work.
+    """
+
+    GetServerInfo: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.GetServerInfoRequest,
+        hero.supervisor.v1.supervisor_service_pb2.GetServerInfoResponse,
+    ]
+    """Who this server is, what it can do, and whether Redis and the process manager answer."""
+
+    CreateActor: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.CreateActorRequest,
+        hero.supervisor.v1.supervisor_service_pb2.CreateActorResponse,
+    ]
+    """Makes an actor and, unless told otherwise, starts it. The same definition again changes nothing."""
+
+    GetActor: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.GetActorRequest,
+        hero.supervisor.v1.supervisor_service_pb2.GetActorResponse,
+    ]
+    """Reads one actor."""
+
+    ListActors: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.ListActorsRequest,
+        hero.supervisor.v1.supervisor_service_pb2.ListActorsResponse,
+    ]
+    """Lists actors of all machines by name."""
+
+    UpdateActor: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.UpdateActorRequest,
+        hero.supervisor.v1.supervisor_service_pb2.UpdateActorResponse,
+    ]
+    """Changes the definition of an actor."""
+
+    DeleteActor: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.DeleteActorRequest,
+        hero.supervisor.v1.supervisor_service_pb2.DeleteActorResponse,
+    ]
+    """Drains, stops and forgets an actor."""
+
+    StartActor: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.StartActorRequest,
+        hero.supervisor.v1.supervisor_service_pb2.StartActorResponse,
+    ]
+    """Starts an actor and waits until it is STATE_RUNNING."""
+
+    StopActor: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.StopActorRequest,
+        hero.supervisor.v1.supervisor_service_pb2.StopActorResponse,
+    ]
+    """Stops an actor: it takes no new job, finishes those it has within drain_timeout, and ends."""
+
+    RestartActor: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.RestartActorRequest,
+        hero.supervisor.v1.supervisor_service_pb2.RestartActorResponse,
+    ]
+    """Stops an actor as StopActor does, and starts it again."""
+
+    StartActors: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.StartActorsRequest,
+        hero.supervisor.v1.supervisor_service_pb2.StartActorsResponse,
+    ]
+    """Starts many actors side by side, dependencies first. What became of each is in its result."""
+
+    StopActors: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.StopActorsRequest,
+        hero.supervisor.v1.supervisor_service_pb2.StopActorsResponse,
+    ]
+    """Stops many actors side by side. What became of each is in its result."""
+
+    RestartActors: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.RestartActorsRequest,
+        hero.supervisor.v1.supervisor_service_pb2.RestartActorsResponse,
+    ]
+    """Restarts many actors, all at once or a few at a time. What became of each is in its result."""
+
+    StreamActorLogs: grpc.aio.UnaryStreamMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.StreamActorLogsRequest,
+        hero.supervisor.v1.supervisor_service_pb2.StreamActorLogsResponse,
+    ]
+    """Reads what an actor wrote, and follows it if asked to."""
+
+    ListScriptTypes: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.ListScriptTypesRequest,
+        hero.supervisor.v1.supervisor_service_pb2.ListScriptTypesResponse,
+    ]
+    """Reads every script type: its actors, its queue and its rules."""
+
+    GetScriptType: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.GetScriptTypeRequest,
+        hero.supervisor.v1.supervisor_service_pb2.GetScriptTypeResponse,
+    ]
+    """Reads one script type: its actors, its queue and its rules."""
+
+    UpdateScriptType: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.UpdateScriptTypeRequest,
+        hero.supervisor.v1.supervisor_service_pb2.UpdateScriptTypeResponse,
+    ]
+    """Changes the rules of a script type."""
+
+    ScaleActors: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.ScaleActorsRequest,
+        hero.supervisor.v1.supervisor_service_pb2.ScaleActorsResponse,
+    ]
+    """Makes or removes actors of a script type until there are `replicas` on this machine. New ones are made from the
+    template of the type; those that go are drained first, the longest idle one first.
+    """
+
+    PauseQueue: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.PauseQueueRequest,
+        hero.supervisor.v1.supervisor_service_pb2.PauseQueueResponse,
+    ]
+    """Stops handing out jobs of a script type. Jobs are still accepted, running ones finish."""
+
+    ResumeQueue: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.ResumeQueueRequest,
+        hero.supervisor.v1.supervisor_service_pb2.ResumeQueueResponse,
+    ]
+    """Hands out jobs of a script type again."""
+
+    PurgeQueue: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.PurgeQueueRequest,
+        hero.supervisor.v1.supervisor_service_pb2.PurgeQueueResponse,
+    ]
+    """Cancels waiting jobs of a script type."""
+
+    CheckHealth: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.CheckHealthRequest,
+        hero.supervisor.v1.supervisor_service_pb2.CheckHealthResponse,
+    ]
+    """Pings actors now and reports on their health."""
+
+    WatchHealth: grpc.aio.UnaryStreamMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.WatchHealthRequest,
+        hero.supervisor.v1.supervisor_service_pb2.WatchHealthResponse,
+    ]
+    """Reports on the health of actors, and on every change of it."""
+
+    SubmitJob: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.SubmitJobRequest,
+        hero.supervisor.v1.supervisor_service_pb2.SubmitJobResponse,
+    ]
+    """Puts a job into its queue. Once this is answered the job is safe in Redis."""
+
+    SubmitJobs: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.SubmitJobsRequest,
+        hero.supervisor.v1.supervisor_service_pb2.SubmitJobsResponse,
+    ]
+    """Puts many jobs into their queues. Good ones are accepted whatever the others are."""
+
+    RunJob: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.RunJobRequest,
+        hero.supervisor.v1.supervisor_service_pb2.RunJobResponse,
+    ]
+    """Submits a job and waits for its end. The job outlives the call: go on with AwaitJob when the wait was over first."""
+
+    AwaitJob: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.AwaitJobRequest,
+        hero.supervisor.v1.supervisor_service_pb2.AwaitJobResponse,
+    ]
+    """Waits for the end of a job, whoever submitted it."""
+
+    GetJob: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.GetJobRequest,
+        hero.supervisor.v1.supervisor_service_pb2.GetJobResponse,
+    ]
+    """Reads one job."""
+
+    ListJobs: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.ListJobsRequest,
+        hero.supervisor.v1.supervisor_service_pb2.ListJobsResponse,
+    ]
+    """Lists jobs, newest first."""
+
+    CancelJob: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.CancelJobRequest,
+        hero.supervisor.v1.supervisor_service_pb2.CancelJobResponse,
+    ]
+    """Cancels a job, waiting or running. The script of a running job is killed."""
+
+    RetryJob: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.RetryJobRequest,
+        hero.supervisor.v1.supervisor_service_pb2.RetryJobResponse,
+    ]
+    """Puts a job that failed or was cancelled into its queue once more."""
+
+    DeleteJob: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.DeleteJobRequest,
+        hero.supervisor.v1.supervisor_service_pb2.DeleteJobResponse,
+    ]
+    """Removes the record of a job that has ended."""
+
+    WatchJob: grpc.aio.UnaryStreamMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.WatchJobRequest,
+        hero.supervisor.v1.supervisor_service_pb2.WatchJobResponse,
+    ]
+    """Follows a job: the job as it is, its log lines, and the job again at its end."""
+
+    WatchEvents: grpc.aio.UnaryStreamMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.WatchEventsRequest,
+        hero.supervisor.v1.supervisor_service_pb2.WatchEventsResponse,
+    ]
+    """Follows what happens: first what there is, then every event, in order and without gaps."""
+
+    ListEvents: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.ListEventsRequest,
+        hero.supervisor.v1.supervisor_service_pb2.ListEventsResponse,
+    ]
+    """Reads past events."""
 
 class SupervisorServicer(metaclass=abc.ABCMeta):
     """Keeps script actors alive and gives them jobs.

@@ -1,0 +1,130 @@
+"""Errors of calls, made readable for programs, and the way from a job to its result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status
+
+from hero.supervisor.v1 import job_pb2
+
+DOMAIN = "supervisor.hero"
+"""Domain of every `google.rpc.ErrorInfo` of a supervisor."""
+
+_DETAILS = "grpc-status-details-bin"
+_LOST_WITHOUT_REASON = (
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.INTERNAL,
+    grpc.StatusCode.UNKNOWN,
+)
+
+
+class SupervisorError(Exception):
+    """What a call of a supervisor failed with."""
+
+    code: grpc.StatusCode
+    """Code of gRPC; decide by it when you do not know the reason."""
+    reason: str
+    """Name of an ErrorReason without its prefix, for instance "JOB_NOT_FOUND". Empty if the error does not come from a
+    supervisor, for instance because nobody listens."""
+    message: str
+    """For people."""
+    metadata: Mapping[str, str]
+    """The variable parts of the message."""
+    retry_after: float
+    """Seconds to wait before the call is repeated; 0 if the server did not say."""
+    fields: Mapping[str, str]
+    """The refused fields by path, with reason INVALID_FIELD."""
+
+    def __init__(
+        self,
+        code: grpc.StatusCode,
+        reason: str,
+        message: str,
+        metadata: Mapping[str, str] | None = None,
+        retry_after: float = 0.0,
+        fields: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(f"{code.name} ({reason}): {message}" if reason else f"{code.name}: {message}")
+        self.code = code
+        self.reason = reason
+        self.message = message
+        self.metadata = dict(metadata or {})
+        self.retry_after = retry_after
+        self.fields = dict(fields or {})
+
+    @classmethod
+    def of(cls, error: grpc.RpcError) -> SupervisorError:
+        """Reads the error of any call, also of those in `calls`."""
+        if not isinstance(error, (grpc.aio.AioRpcError, grpc.Call)):
+            return cls(grpc.StatusCode.UNKNOWN, "", str(error))
+        code, message = error.code() or grpc.StatusCode.UNKNOWN, error.details() or ""
+        reason, metadata, retry_after, fields = "", {}, 0.0, {}
+        for detail in _details(error.trailing_metadata() or ()):
+            info, retry, request = ErrorInfo(), RetryInfo(), BadRequest()
+            if detail.Unpack(info) and info.domain == DOMAIN:
+                reason, metadata = info.reason, dict(info.metadata)
+            elif detail.Unpack(retry):
+                retry_after = retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9
+            elif detail.Unpack(request):
+                fields = {refused.field: refused.description for refused in request.field_violations}
+        return cls(code, reason, message, metadata, retry_after, fields)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the call failed because the server or the way to it is away, so that a harmless call is repeated.
+
+        Servers answer INTERNAL only with a reason; a connection that breaks may look like it without one.
+        """
+        if self.code is grpc.StatusCode.UNAVAILABLE:
+            return True
+        return not self.reason and self.code in _LOST_WITHOUT_REASON
+
+
+class JobFailedError(Exception):
+    """A job that ended without a result."""
+
+    job: job_pb2.Job
+    """The job, with its error."""
+
+    def __init__(self, job: job_pb2.Job) -> None:
+        if job.state == job_pb2.Job.STATE_CANCELLED:
+            super().__init__(f"job {job.job_id} was cancelled: {job.cancel_reason}")
+        else:
+            super().__init__(f"job {job.job_id} failed ({_kind(job.error)}): {job.error.message}")
+        self.job = job
+
+
+def result(job: job_pb2.Job) -> str:
+    """The result of a job that has ended well; raises JobFailedError for every other one."""
+    if job.state != job_pb2.Job.STATE_SUCCEEDED:
+        raise JobFailedError(job)
+    return job.result
+
+
+def over(given_up: bool, job_id: str, request_id: str) -> SupervisorError:
+    """The wait ended before the job."""
+    metadata = {key: value for key, value in (("job_id", job_id), ("request_id", request_id)) if value}
+    if given_up:
+        message = "the wait was given up; the job goes on, await it by its id"
+        return SupervisorError(grpc.StatusCode.CANCELLED, "WAIT_OVER", message, metadata)
+    message = "the wait is over before the job; it goes on, await it by its id"
+    return SupervisorError(grpc.StatusCode.DEADLINE_EXCEEDED, "WAIT_OVER", message, metadata)
+
+
+def _details(trailers: Iterable[tuple[str, str | bytes]]) -> Iterable[Any]:
+    """The details of an error. What asyncio calls trailers can be gone through, but is no dict."""
+    for key, value in trailers:
+        if key == _DETAILS and isinstance(value, bytes):
+            yield from Status.FromString(value).details
+
+
+def _kind(error: job_pb2.JobError) -> str:
+    """The name of a kind; its number, when a newer server sends one that is not known here."""
+    known = job_pb2.JobError.Kind.DESCRIPTOR.values_by_number.get(error.kind)
+    return known.name if known else str(error.kind)
