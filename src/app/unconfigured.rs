@@ -15,8 +15,8 @@ use crate::domain::script_type::ScriptType;
 use crate::domain::settings::ScriptTypeSettings;
 use crate::ports::actor_store::{ActorStore, StoreError, Stored};
 use crate::ports::job_queue::{
-    Attached, Cancelled, Deleted, JobCursor, JobFilter, JobPage, JobQueue, Presence, QueueDepth, QueueError,
-    QueueState, Reclaimed, Retried, Submission, SubmitRefused, Submitted,
+    Attached, Cancelled, Changes, Deleted, JobCursor, JobFilter, JobPage, JobQueue, Presence, QueueDepth,
+    QueueError, QueueState, Reclaimed, Retried, Submission, SubmitRefused, Submitted,
 };
 use crate::ports::shared_store::SharedStore;
 
@@ -118,6 +118,10 @@ impl JobQueue for Unconfigured {
         _: usize,
     ) -> Result<Vec<Kept>, QueueError> {
         self.refuse()
+    }
+
+    fn changes(&self, _: &JobId) -> Changes {
+        Changes::never()
     }
 
     async fn list(&self, _: &JobFilter, _: Option<&JobCursor>, _: usize) -> Result<JobPage, QueueError> {

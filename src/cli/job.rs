@@ -258,6 +258,15 @@ fn show(job: &Job) -> String {
         ("finished", time(job.finish_time)),
         ("ran", duration(job.run_duration)),
     ];
+    if let Some(progress) = &job.progress {
+        let percent = progress.percent.map(|percent| format!("{percent} % ")).unwrap_or_default();
+        facts.push(("progress", format!("{percent}{}", progress.message)));
+    }
+    let earlier = job.past_attempts.iter().map(|past| {
+        let why = past.error.as_ref().map_or_else(|| "cancelled".to_owned(), run::describe);
+        format!("{} on {}: {why}", past.attempt, or_dash(&past.actor_id))
+    });
+    facts.extend(earlier.map(|line| ("earlier attempt", line)));
     if let Some(error) = &job.error {
         facts.push(("error", run::describe(error)));
         facts.extend(error.log_tail.iter().map(|line| ("  log", line.clone())));

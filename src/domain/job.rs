@@ -1,7 +1,11 @@
 //! Jobs: what a caller asks for, what is known of it, and how it ended.
 
+mod attempt;
+mod end;
+mod error;
+mod state;
+
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use crate::domain::backoff::Backoff;
@@ -9,6 +13,11 @@ use crate::domain::id::{ActorId, JobId};
 use crate::domain::output::Progress;
 use crate::domain::script_type::ScriptType;
 use crate::domain::violation::Violations;
+
+pub use attempt::{MAX_PAST_ATTEMPTS, PastAttempt};
+pub use end::{Finished, JobResult, Outcome, ResultKind};
+pub use error::{JobError, JobErrorKind};
+pub use state::JobState;
 
 /// Longest accepted script, in bytes.
 pub const MAX_SCRIPT_BYTES: usize = 1024 * 1024;
@@ -208,256 +217,6 @@ pub(crate) fn check_labels(labels: &BTreeMap<String, String>, violations: &mut V
     }
 }
 
-/// Where a job is.
-///
-/// ```text
-///  SCHEDULED ──┐
-///              ▼
-///   submit ► QUEUED ──► RUNNING ──► SUCCEEDED | FAILED
-///              ▲           │
-///              └ RETRY_WAIT┘        CANCELLED from every state but the last three
-/// ```
-/// BLOCKED (waiting for prerequisites) is reserved in the API and not reached yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum JobState {
-    /// Waits for its `run_at`.
-    Scheduled,
-    /// Waits for an actor.
-    Queued,
-    /// An actor has it.
-    Running,
-    /// Failed and waits for its next attempt.
-    RetryWait,
-    /// Ended with a result.
-    Succeeded,
-    /// Ended with an error.
-    Failed,
-    /// Ended because somebody asked for it.
-    Cancelled,
-}
-
-impl JobState {
-    /// Every state, in the order of a job's life.
-    pub const ALL: [JobState; 7] = [
-        Self::Scheduled,
-        Self::Queued,
-        Self::Running,
-        Self::RetryWait,
-        Self::Succeeded,
-        Self::Failed,
-        Self::Cancelled,
-    ];
-
-    /// The word used in records and in the CLI.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Scheduled => "scheduled",
-            Self::Queued => "queued",
-            Self::Running => "running",
-            Self::RetryWait => "retry_wait",
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
-    /// The state with this word.
-    pub fn parse(raw: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == raw)
-    }
-
-    /// True for the three states that a job never leaves.
-    pub fn is_terminal(self) -> bool {
-        match self {
-            Self::Succeeded | Self::Failed | Self::Cancelled => true,
-            Self::Scheduled | Self::Queued | Self::Running | Self::RetryWait => false,
-        }
-    }
-}
-
-impl fmt::Display for JobState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// How the text of a result is to be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ResultKind {
-    /// The script had no value; the text is what it printed, perhaps nothing.
-    #[default]
-    None,
-    /// A plain string.
-    Text,
-    /// Compact JSON.
-    Json,
-}
-
-impl ResultKind {
-    /// The word used in records.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Text => "text",
-            Self::Json => "json",
-        }
-    }
-
-    /// The kind with this word.
-    pub fn parse(raw: &str) -> Option<Self> {
-        [Self::None, Self::Text, Self::Json].into_iter().find(|kind| kind.as_str() == raw)
-    }
-}
-
-/// What a script produced.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct JobResult {
-    /// Strings verbatim, everything else compact JSON; without a value, the trimmed standard output.
-    pub text: String,
-    /// How to read it.
-    pub kind: ResultKind,
-}
-
-/// Why a job failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum JobErrorKind {
-    /// The script threw, or exited with a code that is not zero.
-    ScriptError,
-    /// The script does not parse or compile.
-    ScriptInvalid,
-    /// An attempt ran longer than `run_timeout`.
-    RunTimeout,
-    /// No actor took it within `queue_timeout`.
-    QueueTimeout,
-    /// Operations, memory, output or result went over a limit.
-    LimitExceeded,
-    /// The actor has no engine for this script (a missing compiler, for instance).
-    EngineUnavailable,
-    /// The engine's host process died under the script.
-    EngineCrash,
-    /// The actor's process died, or its lease ran out, while it had the job.
-    ActorLost,
-    /// A fault of ours.
-    Internal,
-}
-
-impl JobErrorKind {
-    /// Every kind.
-    pub const ALL: [JobErrorKind; 9] = [
-        Self::ScriptError,
-        Self::ScriptInvalid,
-        Self::RunTimeout,
-        Self::QueueTimeout,
-        Self::LimitExceeded,
-        Self::EngineUnavailable,
-        Self::EngineCrash,
-        Self::ActorLost,
-        Self::Internal,
-    ];
-
-    /// The word used in records.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ScriptError => "script_error",
-            Self::ScriptInvalid => "script_invalid",
-            Self::RunTimeout => "run_timeout",
-            Self::QueueTimeout => "queue_timeout",
-            Self::LimitExceeded => "limit_exceeded",
-            Self::EngineUnavailable => "engine_unavailable",
-            Self::EngineCrash => "engine_crash",
-            Self::ActorLost => "actor_lost",
-            Self::Internal => "internal",
-        }
-    }
-
-    /// The kind with this word.
-    pub fn parse(raw: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == raw)
-    }
-}
-
-/// Why and how a job failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JobError {
-    /// The class, for programs.
-    pub kind: JobErrorKind,
-    /// One sentence for people.
-    pub message: String,
-    /// 1-based line of the script, if the engine knows it.
-    pub line: Option<u32>,
-    /// 1-based column of the script, if the engine knows it.
-    pub column: Option<u32>,
-    /// Exit code of the script or of the lost actor.
-    pub exit_code: Option<i32>,
-    /// Signal that killed the script's host or the lost actor.
-    pub signal: Option<i32>,
-    /// Last lines that the script, its host or the lost actor wrote.
-    pub log_tail: Vec<String>,
-}
-
-impl JobError {
-    /// An error without position, exit or log.
-    pub fn new(kind: JobErrorKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            line: None,
-            column: None,
-            exit_code: None,
-            signal: None,
-            log_tail: Vec::new(),
-        }
-    }
-}
-
-impl fmt::Display for JobError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
-        match (self.line, self.column) {
-            (Some(line), Some(column)) => write!(f, " (line {line}, column {column})"),
-            (Some(line), None) => write!(f, " (line {line})"),
-            (None, _) => Ok(()),
-        }
-    }
-}
-
-/// How a job ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// With a result.
-    Succeeded(JobResult),
-    /// With an error.
-    Failed(JobError),
-    /// On request, for this reason.
-    Cancelled(String),
-}
-
-impl Outcome {
-    /// The terminal state that belongs to it.
-    pub fn state(&self) -> JobState {
-        match self {
-            Self::Succeeded(_) => JobState::Succeeded,
-            Self::Failed(_) => JobState::Failed,
-            Self::Cancelled(_) => JobState::Cancelled,
-        }
-    }
-}
-
-/// The end of a job: all that changed in it since it was submitted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finished {
-    /// How it ended.
-    pub outcome: Outcome,
-    /// Attempts that were started.
-    pub attempt: u32,
-    /// The actor of the last attempt.
-    pub actor_id: Option<ActorId>,
-    /// When the last attempt started.
-    pub started_at: Option<SystemTime>,
-    /// When the terminal state was written.
-    pub finished_at: SystemTime,
-}
-
 /// All that is known of a job.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Job {
@@ -487,6 +246,8 @@ pub struct Job {
     pub cancel_reason: Option<String>,
     /// How far it is, as its script said last.
     pub progress: Option<Progress>,
+    /// The attempts before the latest one, oldest first, the last [`MAX_PAST_ATTEMPTS`] of them.
+    pub past_attempts: Vec<PastAttempt>,
 }
 
 impl Job {
@@ -508,6 +269,7 @@ impl Job {
             error: None,
             cancel_reason: None,
             progress: None,
+            past_attempts: Vec::new(),
         }
     }
 

@@ -1,24 +1,33 @@
-//! One job, followed to its end: the job as it is, what its script says, how its state changes, and the job at its end.
+//! One job, followed to its end: the job as it is, how its state changes, what its script says, and the job at its end.
 //!
-//! The end is told by the queue at once. Everything else is looked at while the job goes on: soon after something came,
-//! less and less often while nothing does. So the lines and the end are complete, and a state that lasted for less than
-//! a moment may be passed over.
+//! Who follows looks when the queue hints at a change. What happened since the last look is told from the record, which
+//! remembers past attempts, so no attempt is missed however short it was; and what was said is read from where the
+//! watcher stands. Nothing is kept for a watcher that takes nothing.
+
+mod steps;
 
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
 use crate::domain::id::JobId;
-use crate::domain::job::{Finished, Job, JobError, JobState, JobView};
+use crate::domain::job::{Finished, Job, JobState, JobView};
+use crate::domain::job_watch::steps::Step;
 use crate::domain::output::{Gaps, Kept, OutputMark, Progress, Said, Utterance};
 use crate::domain::supervisor::Supervisor;
 use crate::error::SupervisorError;
+use crate::ports::job_queue::Changes;
 
-/// Between two looks: after something came, and at most.
-const LOOK: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
+pub use steps::Change;
+
+/// Looks without a hint, which can be lost: each so often, and soon while something was said in an attempt of which the
+/// record does not know yet.
+const LOOK: Duration = Duration::from_secs(5);
+const LOOK_SOON: Duration = Duration::from_millis(50);
 /// Utterances read at once.
 const PAGE: usize = 500;
 /// Lines in one message, and bytes of them.
@@ -31,16 +40,7 @@ pub enum News {
     /// The job as it is; comes first and last.
     Job(Box<Job>),
     /// Its state changed.
-    Changed {
-        /// Where it was when the watcher heard of it last.
-        old: JobState,
-        /// Where it is.
-        new: JobState,
-        /// Attempts started so far.
-        attempt: u32,
-        /// Why, if it failed; without its log lines.
-        error: Option<JobError>,
-    },
+    Changed(Change),
     /// Its script says how far it is.
     Progress(Progress),
     /// Its script wrote lines.
@@ -102,27 +102,34 @@ pub struct JobWatch {
     /// Everything up to here was told.
     place: JobPlace,
     with_lines: bool,
+    changes: Changes,
+    /// Steps that are not told yet, up to where the job was read last.
+    steps: VecDeque<Step>,
     /// Utterances that are not told yet.
     page: VecDeque<Kept>,
     /// All that was said when the job was read last is in the page, or was told.
     drained: bool,
     look_at: Instant,
-    pause: Duration,
+    /// There was a hint, and the job was not read since.
+    hinted: bool,
     /// Something was told after the first message.
     told: bool,
+    _place: OwnedSemaphorePermit,
 }
 
 impl JobWatch {
     /// Begins to follow a job: from now on and with all that it has said, or behind a place.
     ///
     /// # Errors
-    /// `JobNotFound`, `JobExpired`, `QueueUnavailable`.
+    /// `JobNotFound`, `JobExpired`, `QueueUnavailable`, `TooManyWatches`.
     pub async fn begin(
         supervisor: Supervisor,
         id: &JobId,
         with_lines: bool,
         resume: Option<JobPlace>,
     ) -> Result<Self, SupervisorError> {
+        let place_held = supervisor.follow_place()?;
+        let changes = supervisor.queue().changes(id);
         let attached = supervisor.attach(id).await?;
         let job = attached.job;
         let place = resume.unwrap_or_else(|| JobPlace {
@@ -142,11 +149,14 @@ impl JobWatch {
             phase: Phase::First,
             place,
             with_lines,
+            changes,
+            steps: VecDeque::new(),
             page: VecDeque::new(),
             drained: false,
             look_at: Instant::now(),
-            pause: LOOK.0,
+            hinted: false,
             told: false,
+            _place: place_held,
         })
     }
 
@@ -163,8 +173,7 @@ impl JobWatch {
         loop {
             match self.phase {
                 Phase::First => {
-                    let ended = self.job.state.is_terminal();
-                    self.phase = if ended { Phase::Ending } else { Phase::Live };
+                    self.note_state();
                     return Ok(Some(News::Job(Box::new(self.job.clone()))));
                 }
                 Phase::Over => return Ok(None),
@@ -175,8 +184,10 @@ impl JobWatch {
                 return Ok(Some(news));
             }
             match self.phase {
-                Phase::Live => self.wait().await?,
-                Phase::Ending if !self.drained => self.read_output().await?,
+                Phase::Live | Phase::Ending if !self.drained && self.page.is_empty() => {
+                    self.read_output().await?;
+                }
+                Phase::Live => self.look_again().await?,
                 Phase::Ending | Phase::First | Phase::Over => {
                     self.phase = Phase::Over;
                     if self.told {
@@ -187,31 +198,36 @@ impl JobWatch {
         }
     }
 
-    /// Waits for the end, or until it is time to look.
-    async fn wait(&mut self) -> Result<(), SupervisorError> {
-        let look_at = self.look_at;
-        tokio::select! {
-            biased;
-            _ended = &mut self.end => {
-                // It may also mean that the queue has lost touch; the record says what is true.
-                self.end = Box::pin(std::future::pending());
-            }
-            () = sleep_until(look_at) => {}
-        }
-        let known = (self.job.state, self.job.attempt);
-        let job = self.supervisor.job(&self.job.id, JobView::Basic).await?;
-        self.job = job;
-        self.read_output().await?;
-        if self.job.state.is_terminal() {
-            self.phase = Phase::Ending;
-        }
-        let quiet = self.page.is_empty() && known == (self.job.state, self.job.attempt);
-        self.pause = if quiet { (self.pause * 2).min(LOOK.1) } else { LOOK.0 };
-        self.look_at = Instant::now() + self.pause;
-        Ok(())
+    /// Notes what has become of the job since it was told last.
+    fn note_state(&mut self) {
+        self.steps = steps::between(self.place.state, self.place.attempt, &self.job).into();
+        self.phase = if self.job.state.is_terminal() { Phase::Ending } else { Phase::Live };
+        // What was said up to here may not be read yet.
+        self.drained = false;
     }
 
-    /// Reads what the script has said and was not read before.
+    /// Waits for the end, for a hint, or until it is time to look.
+    async fn look_again(&mut self) -> Result<(), SupervisorError> {
+        if !self.hinted {
+            let look_at = self.look_at;
+            tokio::select! {
+                biased;
+                _ended = &mut self.end => {
+                    // It may also mean that the queue has lost touch; the record says what is true.
+                    self.end = Box::pin(std::future::pending());
+                }
+                () = self.changes.heard() => {}
+                () = sleep_until(look_at) => {}
+            }
+            self.hinted = true;
+        }
+        self.job = self.supervisor.job(&self.job.id, JobView::Basic).await?;
+        self.hinted = false;
+        self.note_state();
+        self.read_output().await
+    }
+
+    /// Reads what the script has said and was not told before.
     async fn read_output(&mut self) -> Result<(), SupervisorError> {
         let (script_type, mark) = (self.job.spec.script_type, &self.place.mark);
         let page = self.supervisor.queue().output(script_type, &self.job.id, mark, PAGE).await?;
@@ -220,29 +236,31 @@ impl JobWatch {
         Ok(())
     }
 
-    /// What is there to be told: a beginning before what was said in it, everything else after it.
+    /// What is to be told next: what was said in an attempt comes after its beginning and before its end.
     fn tell(&mut self) -> Option<News> {
-        let changed = (self.place.state, self.place.attempt) != (self.job.state, self.job.attempt);
-        let begins = self.job.state == JobState::Running;
-        if !(changed && begins)
-            && let Some(news) = self.tell_output()
-        {
+        let Some(step) = self.steps.front() else {
+            // What was said after the record was read may belong to an attempt that it does not know yet.
+            let last = if self.job.state.is_terminal() { u32::MAX } else { self.place.attempt };
+            let spoken = self.tell_output(last);
+            self.look_at = Instant::now() + if self.page.is_empty() { LOOK } else { LOOK_SOON };
+            return spoken;
+        };
+        let heard_before = step.heard_before;
+        if let Some(news) = self.tell_output(heard_before) {
             return Some(news);
         }
-        let silent = self.page.is_empty() && (self.drained || !self.job.state.is_terminal());
-        if !changed || !(begins || silent) {
+        if self.page.is_empty() && !self.drained {
             return None;
         }
-        let old = self.place.state;
-        (self.place.state, self.place.attempt) = (self.job.state, self.job.attempt);
-        let error = self.job.error.clone().map(|error| JobError { log_tail: Vec::new(), ..error });
-        Some(News::Changed { old, new: self.job.state, attempt: self.job.attempt, error })
+        let Step { change, .. } = self.steps.pop_front()?;
+        (self.place.state, self.place.attempt) = (change.new, change.attempt);
+        Some(News::Changed(change))
     }
 
-    /// A progress, or lines up to the next progress.
-    fn tell_output(&mut self) -> Option<News> {
+    /// A progress, or lines up to the next progress, of attempts up to `last`.
+    fn tell_output(&mut self, last: u32) -> Option<News> {
         let (mut lines, mut bytes, mut dropped) = (Vec::new(), 0, 0);
-        while let Some(kept) = self.page.front() {
+        while let Some(kept) = self.page.front().filter(|kept| kept.attempt <= last) {
             let mut gaps = self.place.gaps;
             let missing = gaps.before(kept);
             let full = lines.len() >= LINES || bytes >= LINE_BYTES || (missing > 0 && !lines.is_empty());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::domain::id::{ActorId, JobId};
@@ -34,6 +34,7 @@ pub struct Supervisor {
     store: Option<Arc<dyn ActorStore>>,
     event_log: Option<Arc<dyn EventLog>>,
     turns: Arc<Semaphore>,
+    follow_places: Arc<Semaphore>,
     rules: Rules,
     wake: Wake,
 }
@@ -43,6 +44,9 @@ pub struct Supervisor {
 const SUBMITS_AT_A_TIME: usize = 512;
 /// Time for a turn. It takes longer only when the queue hangs; then callers are told so as soon as by the queue itself.
 const TURN_LIMIT: Duration = Duration::from_secs(2);
+
+/// Callers that follow jobs at a time. Each holds a few kilobytes.
+const MOST_FOLLOWED: usize = 10_000;
 
 /// What a job gets when its caller does not say.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -104,9 +108,10 @@ impl Supervisor {
     /// A supervisor on this queue.
     pub fn new(queue: Arc<dyn JobQueue>, clock: Arc<dyn Clock>, defaults: JobDefaults) -> Self {
         let turns = Arc::new(Semaphore::new(SUBMITS_AT_A_TIME));
+        let follow_places = Arc::new(Semaphore::new(MOST_FOLLOWED));
         let (defaults, rules) = (Arc::new(defaults), Rules::default());
         let wake = Wake::default();
-        Self { queue, clock, defaults, store: None, event_log: None, turns, rules, wake }
+        Self { queue, clock, defaults, store: None, event_log: None, turns, follow_places, rules, wake }
     }
 
     /// Carries the store of actors that lies beside the queue, for a manager that is built on this supervisor.
@@ -277,6 +282,13 @@ impl Supervisor {
     /// A job and, while it has not ended, a way to wait for its end.
     pub(crate) async fn attach(&self, id: &JobId) -> Result<Attached, SupervisorError> {
         self.queue.attach(id).await?.ok_or_else(|| self.unknown(id))
+    }
+
+    /// A place among those who follow jobs, held as long as one follows.
+    pub(crate) fn follow_place(&self) -> Result<OwnedSemaphorePermit, SupervisorError> {
+        Arc::clone(&self.follow_places)
+            .try_acquire_owned()
+            .map_err(|_taken| SupervisorError::TooManyWatches { limit: MOST_FOLLOWED })
     }
 
     /// Reads a job.

@@ -8,7 +8,7 @@
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::domain::id::{ActorId, JobId, RequestId};
 use crate::domain::job::{Finished, Job, JobError, JobSpec, JobState, JobView};
@@ -109,6 +109,33 @@ impl Completion {
     /// Waits for the end. None when the queue was closed, or has lost the job: read it again to find out.
     pub async fn wait(self) -> Option<Finished> {
         self.receiver.await.ok()
+    }
+}
+
+/// Says when something may have changed at a job that goes on: its state, or what its script has said. It is a hint: it
+/// may come for nothing, and it can be lost, so look now and then without it. The end of a job is told by a
+/// [`Completion`].
+#[derive(Debug)]
+pub struct Changes {
+    receiver: watch::Receiver<u64>,
+}
+
+impl Changes {
+    /// Hints whenever the number changes.
+    pub fn new(receiver: watch::Receiver<u64>) -> Self {
+        Self { receiver }
+    }
+
+    /// No hints.
+    pub fn never() -> Self {
+        Self { receiver: watch::channel(0).1 }
+    }
+
+    /// Waits for a hint that came after the last one that was waited for. Never, once the queue is closed.
+    pub async fn heard(&mut self) {
+        if self.receiver.changed().await.is_err() {
+            std::future::pending().await
+        }
     }
 }
 
@@ -297,6 +324,9 @@ pub trait JobQueue: Send + Sync {
         after: &OutputMark,
         limit: usize,
     ) -> Result<Vec<Kept>, QueueError>;
+
+    /// Hints at changes of a job from now on. Dropping it costs nothing.
+    fn changes(&self, id: &JobId) -> Changes;
 
     /// Lists jobs, newest first, at most `limit`, from behind `after`. Pings are left out.
     async fn list(

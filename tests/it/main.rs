@@ -31,5 +31,6 @@ mod sal_actor;
 mod traces;
 mod two_supervisors;
 mod v_actor;
+mod watch_job;
 mod zinit_defects;
 mod zinit_recorded;

@@ -11,8 +11,8 @@ use crate::domain::output::{Kept, OutputMark};
 use crate::domain::script_type::ScriptType;
 use crate::ports::clock::Clock;
 use crate::ports::job_queue::{
-    Attached, Cancelled, Deleted, JobCursor, JobFilter, JobPage, JobQueue, Presence, QueueDepth, QueueError,
-    QueueState, Reclaimed, Retried, Submission, SubmitRefused, Submitted,
+    Attached, Cancelled, Changes, Deleted, JobCursor, JobFilter, JobPage, JobQueue, Presence, QueueDepth,
+    QueueError, QueueState, Reclaimed, Retried, Submission, SubmitRefused, Submitted,
 };
 use crate::ports::work_queue::Work;
 
@@ -87,7 +87,7 @@ impl JobQueue for MemoryJobQueue {
     }
 
     async fn get(&self, id: &JobId, view: JobView) -> Result<Option<Job>, QueueError> {
-        self.broker.with(|state| match view {
+        self.broker.quietly(|state| match view {
             JobView::Basic => state.job(id).map(basic),
             JobView::Full => state.job(id).cloned(),
         })
@@ -100,7 +100,11 @@ impl JobQueue for MemoryJobQueue {
         after: &OutputMark,
         limit: usize,
     ) -> Result<Vec<Kept>, QueueError> {
-        self.broker.with(|state| state.output(id, after, limit))
+        self.broker.quietly(|state| state.output(id, after, limit))
+    }
+
+    fn changes(&self, _id: &JobId) -> Changes {
+        Changes::new(self.broker.changes())
     }
 
     async fn list(

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use metrics::histogram;
-use redis::aio::MultiplexedConnection;
+use redis::aio::{MultiplexedConnection, PubSub};
 use redis::io::tcp::TcpSettings;
 use redis::{AsyncConnectionConfig, Client, Cmd, IntoConnectionInfo, Pipeline, RedisError, Value};
 use tokio::sync::{Semaphore, watch};
@@ -84,6 +84,16 @@ impl Link {
         let opened =
             timeout(CONNECT_TIMEOUT, self.client.get_multiplexed_async_connection_with_config(&config));
         match opened.await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(error)) => Err(QueueError::Unavailable(error.into())),
+            Err(elapsed) => Err(QueueError::Unavailable(elapsed.into())),
+        }
+    }
+
+    /// A connection of its own for a subscription. Its caller sets a watchdog.
+    pub(super) async fn subscription(&self) -> Result<PubSub, QueueError> {
+        self.connection().await?;
+        match timeout(CONNECT_TIMEOUT, self.client.get_async_pubsub()).await {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(error)) => Err(QueueError::Unavailable(error.into())),
             Err(elapsed) => Err(QueueError::Unavailable(elapsed.into())),

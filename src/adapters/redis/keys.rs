@@ -68,6 +68,11 @@ pub(super) fn replies(script_type: ScriptType, instance: &str) -> String {
     format!("hero:{{{script_type}}}:rep:{instance}")
 }
 
+/// Ids of jobs at which something has changed, a channel.
+pub(super) fn news(script_type: ScriptType) -> String {
+    format!("hero:{{{script_type}}}:news")
+}
+
 /// The objects on a shelf, a hash; what they are found by is kept below it. All of a context share one hash tag.
 pub(super) fn objects(shelf: &Shelf) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');

@@ -3,6 +3,7 @@
 mod awaiters;
 mod control;
 mod list;
+mod news;
 mod output;
 mod replies;
 mod submit;
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::awaiters::Awaiters;
+use self::news::{Followed, News};
 use self::replies::Replies;
 use self::submit::Batchers;
 use super::RedisConfig;
@@ -30,8 +32,8 @@ use crate::domain::job::{Job, JobError, JobState, JobView};
 use crate::domain::output::{Kept, OutputMark};
 use crate::domain::script_type::ScriptType;
 use crate::ports::job_queue::{
-    Attached, Cancelled, Deleted, JobCursor, JobFilter, JobPage, JobQueue, Presence, QueueDepth, QueueError,
-    QueueState, Reclaimed, Retried, Submission, SubmitRefused, Submitted,
+    Attached, Cancelled, Changes, Deleted, JobCursor, JobFilter, JobPage, JobQueue, Presence, QueueDepth,
+    QueueError, QueueState, Reclaimed, Retried, Submission, SubmitRefused, Submitted,
 };
 
 /// Jobs that one call of an upkeep function may touch; a few milliseconds of Redis' time.
@@ -48,6 +50,7 @@ pub struct RedisQueue {
     shared: Arc<Shared>,
     batchers: Batchers,
     replies: Replies,
+    news: News,
     tidied: Mutex<Option<Instant>>,
 }
 
@@ -56,6 +59,7 @@ struct Shared {
     config: RedisConfig,
     link: Arc<Link>,
     awaiters: Awaiters,
+    followed: Followed,
     /// Jobs of each type that may wait.
     limits: [AtomicU64; 4],
     tasks: TaskTracker,
@@ -81,6 +85,7 @@ impl RedisQueue {
             link: Arc::new(Link::new(&config.url)?),
             config,
             awaiters: Awaiters::default(),
+            followed: Followed::default(),
             limits: std::array::from_fn(|_type| AtomicU64::new(limit)),
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
@@ -88,6 +93,7 @@ impl RedisQueue {
         Ok(Self {
             batchers: Batchers::new(shared.clone()),
             replies: Replies::new(shared.clone()),
+            news: News::new(shared.clone()),
             shared,
             tidied: Mutex::default(),
         })
@@ -198,6 +204,10 @@ impl JobQueue for RedisQueue {
         limit: usize,
     ) -> Result<Vec<Kept>, QueueError> {
         output::read(&self.shared.link, script_type, id, after, limit).await
+    }
+
+    fn changes(&self, id: &JobId) -> Changes {
+        self.news.follow(id)
     }
 
     async fn list(

@@ -1,6 +1,7 @@
 //! How jobs stand in Redis: flat fields, in Hero's words and a few of ours.
 
 mod actor;
+mod attempts;
 mod confinement;
 mod end;
 mod event;
@@ -28,7 +29,7 @@ use crate::domain::script_type::ScriptType;
 use crate::ports::job_queue::QueueError;
 
 /// Fields of a record without the script; the functions answer with the same.
-pub(super) const BASIC: [&str; 27] = [
+pub(super) const BASIC: [&str; 28] = [
     "id",
     "script_type",
     "status",
@@ -56,6 +57,7 @@ pub(super) const BASIC: [&str; 27] = [
     "error_detail",
     "cancel_reason",
     "progress",
+    "attempts",
 ];
 
 /// Fields that an actor needs of a job whose entry does not carry them.
@@ -198,6 +200,7 @@ pub(super) fn decode_job(id: &JobId, script_type: ScriptType, fields: &Fields) -
         error: None,
         cancel_reason: None,
         progress: output::decode_progress(fields)?,
+        past_attempts: attempts::decode(fields)?,
     };
     match state {
         JobState::Queued | JobState::Running => {}

@@ -1,7 +1,10 @@
 //! Jobs.
 
 use crate::domain::id::ActorId;
-use crate::domain::job::{Job, JobError, JobErrorKind, JobSpec, JobState, JobView, ResultKind, RetryPolicy};
+use crate::domain::job::{
+    Job, JobError, JobErrorKind, JobSpec, JobState, JobView, PastAttempt, ResultKind, RetryPolicy,
+};
+use crate::domain::job_watch::Change;
 use crate::domain::output::{Progress, Said, Utterance};
 use crate::grpc::proto as pb;
 use crate::grpc::render::{count, duration, script_type, timestamp};
@@ -32,6 +35,8 @@ pub(crate) fn job(job: Job, view: JobView) -> pb::Job {
         next_attempt_time: job.due_at.map(timestamp),
         run_duration,
         cancel_reason: job.cancel_reason.unwrap_or_default(),
+        progress: job.progress.map(progress),
+        past_attempts: job.past_attempts.into_iter().map(past_attempt).collect(),
     }
 }
 
@@ -77,17 +82,23 @@ pub(super) fn error(error: JobError) -> pb::JobError {
 }
 
 /// A change of state.
-pub(crate) fn job_state_change(
-    old: JobState,
-    new: JobState,
-    attempt: u32,
-    why: Option<JobError>,
-) -> pb::JobStateChange {
+pub(crate) fn job_state_change(change: Change) -> pb::JobStateChange {
     pb::JobStateChange {
-        old_state: state(old).into(),
-        new_state: state(new).into(),
-        attempt: count(attempt),
-        error: why.map(error),
+        old_state: state(change.old).into(),
+        new_state: state(change.new).into(),
+        attempt: count(change.attempt),
+        error: change.error.map(error),
+    }
+}
+
+/// An attempt before the latest one.
+fn past_attempt(past: PastAttempt) -> pb::JobAttempt {
+    pb::JobAttempt {
+        attempt: count(past.attempt),
+        actor_id: past.actor_id.as_ref().map(ActorId::to_string).unwrap_or_default(),
+        start_time: past.started_at.map(timestamp),
+        end_time: Some(timestamp(past.ended_at)),
+        error: past.error.map(error),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What every job queue promises, on memory and on a real Redis.
 
 mod actors;
+mod attempts;
 mod basics;
 mod bench;
 mod ends;
@@ -81,6 +82,9 @@ on_every_queue! {
     output::a_void_lease_says_nothing,
     output::several_jobs_are_reported_in_one_call,
     output::output_is_bounded_and_goes_with_its_job,
+    attempts::earlier_attempts_are_remembered,
+    attempts::only_the_last_attempts_are_remembered_and_one_more_try_adds_to_them,
+    attempts::changes_of_a_job_are_hinted_at,
     actors::an_actor_is_there_until_it_leaves,
     actors::a_dead_process_is_no_longer_there,
     actors::a_drain_reaches_the_process_that_is_there,

@@ -17,7 +17,9 @@ use crate::adapters::memory::clock::MemoryClock;
 use crate::domain::actor::{ActorConfig, ActorRecord};
 use crate::domain::health::HealthRecord;
 use crate::domain::id::{ActorId, JobId, RequestId};
-use crate::domain::job::{Finished, Job, JobError, JobErrorKind, JobKind, JobState, Outcome};
+use crate::domain::job::{
+    Finished, Job, JobError, JobErrorKind, JobKind, JobState, MAX_PAST_ATTEMPTS, Outcome, PastAttempt,
+};
 use crate::domain::scaling::ScalingDecision;
 use crate::domain::script_type::ScriptType;
 use crate::domain::settings::ScriptTypeSettings;
@@ -27,6 +29,9 @@ use crate::ports::work_queue::{Lease, Work};
 
 /// How long a request id is remembered.
 const REQUEST_WINDOW: Duration = Duration::from_secs(24 * 3600);
+
+/// Bytes of why an attempt failed that are remembered when another one follows.
+const PAST_ERROR_BYTES: usize = 2048;
 
 /// How often one job may be given back without that its attempt counts.
 const FREE_ATTEMPTS: u32 = 10;
@@ -387,8 +392,10 @@ impl State {
     /// An attempt whose actor is gone.
     fn lose(&mut self, script_type: ScriptType, entry: u64, error: &JobError, reclaimed: &mut Reclaimed) {
         let Some(held) = self.queue(script_type).held.remove(&entry) else { return };
+        let now = self.clock.now();
         let Some(job) = self.jobs.get_mut(&held.job_id) else { return };
         if job.attempt < job.spec.retry.max_attempts {
+            remember(job, JobState::Queued, Some(error), now);
             job.error = Some(error.clone());
             reclaimed.retried += 1;
             self.enqueue(&held.job_id, front_of(held.lane), None);
@@ -426,6 +433,19 @@ impl State {
             presence.last_job_at = Some(now);
         }
     }
+}
+
+/// Notes the attempt of a job as one that was not the last.
+fn remember(job: &mut Job, left: JobState, error: Option<&JobError>, ended_at: SystemTime) {
+    let error = error.map(|error| {
+        let message = &error.message;
+        let message = message[..message.floor_char_boundary(PAST_ERROR_BYTES)].to_owned();
+        JobError { message, log_tail: Vec::new(), ..error.clone() }
+    });
+    let (attempt, actor_id, started_at) = (job.attempt, job.actor_id.clone(), job.started_at);
+    job.past_attempts.push(PastAttempt { attempt, actor_id, started_at, ended_at, left, error });
+    let excess = job.past_attempts.len().saturating_sub(MAX_PAST_ATTEMPTS);
+    job.past_attempts.drain(..excess);
 }
 
 fn finished(job: &Job, outcome: Outcome, finished_at: SystemTime) -> Finished {

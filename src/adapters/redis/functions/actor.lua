@@ -45,7 +45,10 @@ redis.register_function('hero_start', function(keys, args)
     if held and r[2] == 'queued' then
       redis.call('HSET', k.rec .. id, 'status', 'running', 'attempt', args[i + 3], 'actor_id', args[1],
         'started_at', args[i + 4], 'updated_at', now)
-      if r[3] ~= 'ping' then add_event(k, id, 'running', args[i + 3], args[1], 'queued', r[4]) end
+      if r[3] ~= 'ping' then
+        add_event(k, id, 'running', args[i + 3], args[1], 'queued', r[4])
+        notify(k, id)
+      end
     end
     answers[#answers + 1] = held and 1 or 0
   end
@@ -55,19 +58,23 @@ end)
 -- How often one job may be given back without that its attempt counts.
 local FREE_ATTEMPTS = 10
 
-local function try_again(k, b, now, key, letter, eid, id, r, attempt, actor, free, delay, message, detail)
+local function try_again(k, now, key, letter, eid, id, r, attempt, actor, started, free, delay, message, detail)
   local used = attempt
   if free then used = attempt - 1 end
-  local entry = read_entry(key, eid)
+  local entry, state = read_entry(key, eid), 'queued'
   if delay > 0 then
+    state = 'retry_wait'
     redis.call('HSET', k.rec .. id, 'status', 'retry_wait', 'attempt', used, 'actor_id', actor, 'due_at', now + delay,
       'error', message, 'error_detail', detail, 'updated_at', now)
     redis.call('ZADD', k.delayed, now + delay, id)
-    if not r.ping then add_event(k, id, 'retry_wait', used, actor, r.status, r.caller, 'error', detail) end
   else
     local at = add_again(k, letter, key, eid, id, entry, used + 1)
     redis.call('HSET', k.rec .. id, 'status', 'queued', 'at', at, 'attempt', used, 'actor_id', actor, 'updated_at', now)
-    if not r.ping then add_event(k, id, 'queued', used, actor, r.status, r.caller, 'error', detail) end
+  end
+  if not r.ping then
+    if not free then remember(k, id, now, attempt, actor, started, state, detail) end
+    add_event(k, id, state, used, actor, r.status, r.caller, 'error', detail)
+    notify(k, id)
   end
 end
 
@@ -103,7 +110,7 @@ redis.register_function('hero_finish', function(keys, args)
         load_more(k, id, r)
         local free = verdict == 'free' and redis.call('HINCRBY', k.rec .. id, 'free', 1) <= FREE_ATTEMPTS
         if free or ((verdict == 'retry' or verdict == 'free') and n < r.max) then
-          try_again(k, b, now, key, letter, eid, id, r, n, actor, free, tonumber(args[i + 8]), text, detail)
+          try_again(k, now, key, letter, eid, id, r, n, actor, started, free, tonumber(args[i + 8]), text, detail)
         else
           finish(k, b, now, id, r, 'failed', attempt, actor, started, 'error', detail, 'error', text, 'error_detail', detail)
           if r.max > 1 and not r.ping then bury(k, id, attempt, actor, text) end
@@ -176,7 +183,10 @@ redis.register_function('hero_release', function(keys, args)
       list[#list + 1] = { eid = eid, fields = fields }
       if r.status == 'running' then
         redis.call('HSET', k.rec .. id, 'status', 'queued', 'attempt', r.attempt - 1, 'updated_at', now)
-        if not r.ping then add_event(k, id, 'queued', r.attempt - 1, actor, r.status, r.caller) end
+        if not r.ping then
+          add_event(k, id, 'queued', r.attempt - 1, actor, r.status, r.caller)
+          notify(k, id)
+        end
       end
       if r.waits then redis.call('ZADD', k.waits, r.waits, id) end
       released = released + 1

@@ -9,6 +9,7 @@ local EVENT_TEXT = 2048        -- bytes of why a job failed that travel in its e
 local DEAD_KEPT = 10000
 local REPLIES_KEPT = 10000
 local INLINE_RESULT = 16384    -- bytes of a result that travels in a reply; a longer one is read from the record
+local ATTEMPTS_KEPT = 10       -- past attempts that are remembered of a job
 local WAITERS = 8              -- supervisors that can wait for one job by reply; others look at the record
 local REQUEST_KEPT = 86400000  -- milliseconds for which a request id stands for its job
 local TYPES = { 'osis', 'sal', 'v', 'python' }
@@ -18,6 +19,7 @@ local BASIC = {
   'id', 'script_type', 'status', 'caller_id', 'context_id', 'env_vars', 'labels', 'timeout', 'retries', 'backoff',
   'queue_timeout', 'result_ttl', 'run_at', 'target_actor', 'kind', 'attempt', 'actor_id', 'created_at', 'started_at',
   'finished_at', 'due_at', 'output', 'result_kind', 'error', 'error_detail', 'cancel_reason', 'progress',
+  'attempts',
 }
 
 local function now_ms()
@@ -31,7 +33,7 @@ local function queue(q)
     base = base, q = q, front = base .. 'front', rec = 'hero:job:' .. string.sub(base, 6), events = base .. 'events',
     jobs = base .. 'jobs', done = base .. 'done', delayed = base .. 'delayed', waits = base .. 'waits',
     dlq = base .. 'dlq', actors = base .. 'actors', rep = base .. 'rep:', req = 'hero:req:' .. string.sub(base, 6),
-    log = base .. 'log:', pause = base .. 'pause', counts = base .. 'counts',
+    log = base .. 'log:', pause = base .. 'pause', counts = base .. 'counts', news = base .. 'news',
   }
 end
 
@@ -87,6 +89,29 @@ local function add_event(k, id, state, attempt, actor, old, caller, word, text)
     redis.call('XADD', k.events, 'MAXLEN', '~', EVENTS_KEPT, '*', 'id', id, 'state', state, 'attempt', attempt,
       'actor', actor, 'old', old or '', 'caller', caller or '')
   end
+end
+
+-- Whoever follows a job looks at it when its id is published; a hint that may come for nothing, or be lost.
+local function notify(k, id)
+  redis.call('PUBLISH', k.news, id)
+end
+
+-- Remembers an attempt that is not the last one. `left` is the state that it left the job in; `detail` the error as
+-- JSON, '' for none.
+local function remember(k, id, now, attempt, actor, started, left, detail)
+  local all = redis.call('HGET', k.rec .. id, 'attempts')
+  local list = all and cjson.decode(all) or {}
+  local past = { n = tonumber(attempt), actor = actor, started = tonumber(started), ended = now, left = left }
+  if detail ~= '' then
+    local ok, e = pcall(cjson.decode, brief('error', detail))
+    if ok and type(e) == 'table' then
+      e.log_tail = nil
+      past.error = e
+    end
+  end
+  list[#list + 1] = past
+  while #list > ATTEMPTS_KEPT do table.remove(list, 1) end
+  redis.call('HSET', k.rec .. id, 'attempts', cjson.encode(list))
 end
 
 -- The record of a job as every function needs it; nil when there is none. Each field costs a search through the
@@ -238,7 +263,11 @@ local function take_back(k, b, now, key, letter, eid, consumer, message, detail)
   if attempt < r.max then
     local at = add_again(k, letter, key, eid, id, entry, attempt + 1)
     redis.call('HSET', k.rec .. id, 'status', 'queued', 'at', at, 'attempt', attempt, 'actor_id', actor, 'updated_at', now)
-    if not r.ping then add_event(k, id, 'queued', attempt, actor, r.status, r.caller, 'error', detail) end
+    if not r.ping then
+      remember(k, id, now, attempt, actor, started, 'queued', detail)
+      add_event(k, id, 'queued', attempt, actor, r.status, r.caller, 'error', detail)
+      notify(k, id)
+    end
     return 'retried'
   end
   finish(k, b, now, id, r, 'failed', attempt, actor, started, 'error', detail, 'error', message, 'error_detail', detail)

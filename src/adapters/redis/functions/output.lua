@@ -44,7 +44,10 @@ redis.register_function('hero_log', function(keys, args)
     local letter, eid, id, attempt, count = args[i], args[i + 1], args[i + 2], args[i + 3], tonumber(args[i + 4])
     local r = load(k, id)
     local held = stands(r, letter, eid) and holder(lane(k, letter, args[1]), eid) ~= nil
-    if held and not r.ping then add_output(k, now, id, r, attempt, args, i + 5, count) end
+    if held and not r.ping then
+      add_output(k, now, id, r, attempt, args, i + 5, count)
+      notify(k, id)
+    end
     answers[#answers + 1] = held and 1 or 0
     i = i + 5 + 4 * count
   end

@@ -104,7 +104,7 @@ redis.register_function('hero_retry', function(keys, args)
   local k, now, id = queue(keys[1]), now_ms(), args[1]
   local rec = k.rec .. id
   local r = redis.call('HMGET', rec, 'status', 'kind', 'target_actor', 'attempt', 'retries', 'caller_id', 'actor_id',
-    'queue_timeout')
+    'queue_timeout', 'error_detail', 'started_at', 'finished_at')
   if not r[1] then return nil end
   if r[2] == 'ping' or (r[1] ~= 'failed' and r[1] ~= 'cancelled') then return r[1] end
   local used, retries = tonumber(r[4]) or 0, tonumber(r[5]) or 0
@@ -116,9 +116,10 @@ redis.register_function('hero_retry', function(keys, args)
     used = 0
     -- Attempts count anew, and what is said in them, too: the new words would pass for repeats of the old ones.
     redis.call('UNLINK', k.log .. id)
-    redis.call('HDEL', rec, 'progress', 'log_bytes')
-  elseif used > retries then
-    redis.call('HSET', rec, 'retries', used)
+    redis.call('HDEL', rec, 'progress', 'log_bytes', 'attempts')
+  else
+    if used > retries then redis.call('HSET', rec, 'retries', used) end
+    if used > 0 then remember(k, id, tonumber(r[11]) or now, used, r[7] or '', r[10], r[1], r[1] == 'failed' and r[9] or '') end
   end
   local letter, key = 'q', k.q
   if r[3] and r[3] ~= '' then letter, key = 'i', inbox(k, r[3]) end
@@ -130,5 +131,6 @@ redis.register_function('hero_retry', function(keys, args)
     redis.call('HSET', rec, 'wait_until', wait_until)
   end
   add_event(k, id, 'queued', used, r[7] or '', r[1], r[6])
+  notify(k, id)
   return basic(k, id)
 end)

@@ -23,7 +23,10 @@ local function promote(k, now, limit)
         redis.call('ZADD', k.waits, wait_until, id)
         redis.call('HSET', rec, 'wait_until', wait_until)
       end
-      if r[4] ~= 'ping' then add_event(k, id, 'queued', used, r[6] or '', r[1], r[7]) end
+      if r[4] ~= 'ping' then
+        add_event(k, id, 'queued', used, r[6] or '', r[1], r[7])
+        notify(k, id)
+      end
     end
   end
   return #due

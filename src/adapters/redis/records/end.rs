@@ -7,7 +7,7 @@ use crate::domain::id::ActorId;
 use crate::domain::job::{Finished, Job, JobError, JobErrorKind, JobResult, Outcome, ResultKind};
 
 #[derive(Serialize, Deserialize)]
-struct ErrorRecord {
+pub(super) struct ErrorRecord {
     kind: String,
     message: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -34,9 +34,16 @@ pub(in super::super) fn encode_error(error: &JobError) -> String {
 /// An error from JSON, or what is wrong with it.
 pub(in super::super) fn decode_error(json: &str) -> Result<JobError, String> {
     let record: ErrorRecord = serde_json::from_str(json).map_err(|error| error.to_string())?;
-    let ErrorRecord { kind, message, line, column, exit_code, signal, log_tail } = record;
-    let kind = JobErrorKind::parse(&kind).ok_or_else(|| format!("{kind:?} is not a kind of error"))?;
-    Ok(JobError { kind, message, line, column, exit_code, signal, log_tail })
+    record.into_error()
+}
+
+impl ErrorRecord {
+    /// The error, or what is wrong with it.
+    pub(super) fn into_error(self) -> Result<JobError, String> {
+        let Self { kind, message, line, column, exit_code, signal, log_tail } = self;
+        let kind = JobErrorKind::parse(&kind).ok_or_else(|| format!("{kind:?} is not a kind of error"))?;
+        Ok(JobError { kind, message, line, column, exit_code, signal, log_tail })
+    }
 }
 
 /// What a reply says.

@@ -10,9 +10,10 @@ use hero_supervisor::ports::work_queue::{Work, WorkQueue};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::attempts::hear;
 use super::bench::{
     Bench, Kind, LIMIT, OSIS, Settings, finish, read, spec, submission, submit, submit_wanted, success, take,
-    take_one, text, until_state,
+    take_and_start, take_one, text, until_state,
 };
 use crate::support::redis::PrivateRedis;
 use crate::support::wait::eventually;
@@ -49,6 +50,22 @@ async fn an_end_is_heard_of_even_if_the_reply_stream_is_removed() {
         assert!(Instant::now() < deadline, "the reply stream is not made again");
         sleep(Duration::from_millis(50)).await;
     }
+    queue.close().await;
+}
+
+#[tokio::test]
+async fn who_follows_a_job_hears_again_after_a_lost_connection() {
+    let mut bench = Kind::Redis.bench().await;
+    let queue = bench.supervisor();
+    let job = submit(&queue, spec("1")).await;
+    let mut changes = queue.changes(&job.id);
+    hear(&mut changes, "the first connection").await;
+    let killed = command(&mut bench, &["CLIENT", "KILL", "TYPE", "pubsub"]).await;
+    assert_eq!(killed, redis::Value::Int(1));
+    hear(&mut changes, "the second connection").await;
+    let actor = bench.actor("osis_actor_0", 41).await;
+    take_and_start(&bench, &actor).await;
+    hear(&mut changes, "the start").await;
     queue.close().await;
 }
 

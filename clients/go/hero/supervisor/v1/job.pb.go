@@ -290,7 +290,7 @@ func (x JobError_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use JobError_Kind.Descriptor instead.
 func (JobError_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{3, 0}
+	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{5, 0}
 }
 
 // What a caller wants to have run.
@@ -516,7 +516,7 @@ func (x *RetryPolicy) GetMaxBackoff() *durationpb.Duration {
 
 // A job: what was asked for, where it is and how it ended.
 //
-// Numbers 17 to 39 are kept free for progress, past attempts and the position in the queue.
+// Numbers 19 to 39 are kept free for the position in the queue and others.
 type Job struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Output only. The id of the job: the caller's, or a UUIDv7 made by the server (later jobs sort after earlier ones).
@@ -548,7 +548,12 @@ type Job struct {
 	// was ever started.
 	RunDuration *durationpb.Duration `protobuf:"bytes,13,opt,name=run_duration,json=runDuration,proto3" json:"run_duration,omitempty"`
 	// Output only. The reason that was given with the cancel, in STATE_CANCELLED.
-	CancelReason  string `protobuf:"bytes,15,opt,name=cancel_reason,json=cancelReason,proto3" json:"cancel_reason,omitempty"`
+	CancelReason string `protobuf:"bytes,15,opt,name=cancel_reason,json=cancelReason,proto3" json:"cancel_reason,omitempty"`
+	// Output only. How far it is, as its script said last. Absent while the script has not said.
+	Progress *JobProgress `protobuf:"bytes,17,opt,name=progress,proto3" json:"progress,omitempty"`
+	// Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
+	// is told by the fields of the job itself.
+	PastAttempts  []*JobAttempt `protobuf:"bytes,18,rep,name=past_attempts,json=pastAttempts,proto3" json:"past_attempts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -681,6 +686,166 @@ func (x *Job) GetCancelReason() string {
 	return ""
 }
 
+func (x *Job) GetProgress() *JobProgress {
+	if x != nil {
+		return x.Progress
+	}
+	return nil
+}
+
+func (x *Job) GetPastAttempts() []*JobAttempt {
+	if x != nil {
+		return x.PastAttempts
+	}
+	return nil
+}
+
+// How far a job is, as its script says.
+type JobProgress struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 0 to 100, if the script knows.
+	Percent *float64 `protobuf:"fixed64,1,opt,name=percent,proto3,oneof" json:"percent,omitempty"`
+	// One line for people.
+	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	// When the script said so.
+	Time          *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=time,proto3" json:"time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobProgress) Reset() {
+	*x = JobProgress{}
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobProgress) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobProgress) ProtoMessage() {}
+
+func (x *JobProgress) ProtoReflect() protoreflect.Message {
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobProgress.ProtoReflect.Descriptor instead.
+func (*JobProgress) Descriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *JobProgress) GetPercent() float64 {
+	if x != nil && x.Percent != nil {
+		return *x.Percent
+	}
+	return 0
+}
+
+func (x *JobProgress) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *JobProgress) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+// An attempt that was not the last one.
+type JobAttempt struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which one, counted from 1.
+	Attempt int32 `protobuf:"varint,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	// The actor that had it.
+	ActorId string `protobuf:"bytes,2,opt,name=actor_id,json=actorId,proto3" json:"actor_id,omitempty"`
+	// When it started. Absent if the actor was lost before it said so.
+	StartTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	// When it ended.
+	EndTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	// Why it failed, without log_tail and cut to about 2 KiB. Absent if it was cancelled and then tried again.
+	Error         *JobError `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobAttempt) Reset() {
+	*x = JobAttempt{}
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobAttempt) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobAttempt) ProtoMessage() {}
+
+func (x *JobAttempt) ProtoReflect() protoreflect.Message {
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobAttempt.ProtoReflect.Descriptor instead.
+func (*JobAttempt) Descriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *JobAttempt) GetAttempt() int32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *JobAttempt) GetActorId() string {
+	if x != nil {
+		return x.ActorId
+	}
+	return ""
+}
+
+func (x *JobAttempt) GetStartTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartTime
+	}
+	return nil
+}
+
+func (x *JobAttempt) GetEndTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndTime
+	}
+	return nil
+}
+
+func (x *JobAttempt) GetError() *JobError {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
 // Why and how a job failed. This is data about the script, never an error of the call that reads it.
 type JobError struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -704,7 +869,7 @@ type JobError struct {
 
 func (x *JobError) Reset() {
 	*x = JobError{}
-	mi := &file_hero_supervisor_v1_job_proto_msgTypes[3]
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -716,7 +881,7 @@ func (x *JobError) String() string {
 func (*JobError) ProtoMessage() {}
 
 func (x *JobError) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_job_proto_msgTypes[3]
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -729,7 +894,7 @@ func (x *JobError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobError.ProtoReflect.Descriptor instead.
 func (*JobError) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{3}
+	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *JobError) GetKind() JobError_Kind {
@@ -815,7 +980,7 @@ const file_hero_supervisor_v1_job_proto_rawDesc = "" +
 	"\x0finitial_backoff\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x0einitialBackoff\x12:\n" +
 	"\vmax_backoff\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\n" +
 	"maxBackoffB\x0f\n" +
-	"\r_max_attempts\"\xe5\a\n" +
+	"\r_max_attempts\"\xe7\b\n" +
 	"\x03Job\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12/\n" +
 	"\x04spec\x18\x02 \x01(\v2\x1b.hero.supervisor.v1.JobSpecR\x04spec\x123\n" +
@@ -835,7 +1000,9 @@ const file_hero_supervisor_v1_job_proto_rawDesc = "" +
 	"finishTime\x12F\n" +
 	"\x11next_attempt_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x0fnextAttemptTime\x12<\n" +
 	"\frun_duration\x18\r \x01(\v2\x19.google.protobuf.DurationR\vrunDuration\x12#\n" +
-	"\rcancel_reason\x18\x0f \x01(\tR\fcancelReason\"\xbd\x01\n" +
+	"\rcancel_reason\x18\x0f \x01(\tR\fcancelReason\x12;\n" +
+	"\bprogress\x18\x11 \x01(\v2\x1f.hero.supervisor.v1.JobProgressR\bprogress\x12C\n" +
+	"\rpast_attempts\x18\x12 \x03(\v2\x1e.hero.supervisor.v1.JobAttemptR\fpastAttempts\"\xbd\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fSTATE_SCHEDULED\x10\x01\x12\x11\n" +
@@ -852,7 +1019,21 @@ const file_hero_supervisor_v1_job_proto_rawDesc = "" +
 	"\x10RESULT_KIND_NONE\x10\x01\x12\x14\n" +
 	"\x10RESULT_KIND_TEXT\x10\x02\x12\x14\n" +
 	"\x10RESULT_KIND_JSON\x10\x03B\t\n" +
-	"\a_result\"\x8a\x04\n" +
+	"\a_result\"\x82\x01\n" +
+	"\vJobProgress\x12\x1d\n" +
+	"\apercent\x18\x01 \x01(\x01H\x00R\apercent\x88\x01\x01\x12\x18\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\x12.\n" +
+	"\x04time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04timeB\n" +
+	"\n" +
+	"\b_percent\"\xe7\x01\n" +
+	"\n" +
+	"JobAttempt\x12\x18\n" +
+	"\aattempt\x18\x01 \x01(\x05R\aattempt\x12\x19\n" +
+	"\bactor_id\x18\x02 \x01(\tR\aactorId\x129\n" +
+	"\n" +
+	"start_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
+	"\bend_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x122\n" +
+	"\x05error\x18\x05 \x01(\v2\x1c.hero.supervisor.v1.JobErrorR\x05error\"\x8a\x04\n" +
 	"\bJobError\x125\n" +
 	"\x04kind\x18\x01 \x01(\x0e2!.hero.supervisor.v1.JobError.KindR\x04kind\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x17\n" +
@@ -896,7 +1077,7 @@ func file_hero_supervisor_v1_job_proto_rawDescGZIP() []byte {
 }
 
 var file_hero_supervisor_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_hero_supervisor_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_hero_supervisor_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_hero_supervisor_v1_job_proto_goTypes = []any{
 	(JobView)(0),                  // 0: hero.supervisor.v1.JobView
 	(Job_State)(0),                // 1: hero.supervisor.v1.Job.State
@@ -905,39 +1086,47 @@ var file_hero_supervisor_v1_job_proto_goTypes = []any{
 	(*JobSpec)(nil),               // 4: hero.supervisor.v1.JobSpec
 	(*RetryPolicy)(nil),           // 5: hero.supervisor.v1.RetryPolicy
 	(*Job)(nil),                   // 6: hero.supervisor.v1.Job
-	(*JobError)(nil),              // 7: hero.supervisor.v1.JobError
-	nil,                           // 8: hero.supervisor.v1.JobSpec.EnvEntry
-	nil,                           // 9: hero.supervisor.v1.JobSpec.LabelsEntry
-	(ScriptType)(0),               // 10: hero.supervisor.v1.ScriptType
-	(*durationpb.Duration)(nil),   // 11: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
+	(*JobProgress)(nil),           // 7: hero.supervisor.v1.JobProgress
+	(*JobAttempt)(nil),            // 8: hero.supervisor.v1.JobAttempt
+	(*JobError)(nil),              // 9: hero.supervisor.v1.JobError
+	nil,                           // 10: hero.supervisor.v1.JobSpec.EnvEntry
+	nil,                           // 11: hero.supervisor.v1.JobSpec.LabelsEntry
+	(ScriptType)(0),               // 12: hero.supervisor.v1.ScriptType
+	(*durationpb.Duration)(nil),   // 13: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
 }
 var file_hero_supervisor_v1_job_proto_depIdxs = []int32{
-	10, // 0: hero.supervisor.v1.JobSpec.script_type:type_name -> hero.supervisor.v1.ScriptType
-	8,  // 1: hero.supervisor.v1.JobSpec.env:type_name -> hero.supervisor.v1.JobSpec.EnvEntry
-	9,  // 2: hero.supervisor.v1.JobSpec.labels:type_name -> hero.supervisor.v1.JobSpec.LabelsEntry
-	11, // 3: hero.supervisor.v1.JobSpec.run_timeout:type_name -> google.protobuf.Duration
-	11, // 4: hero.supervisor.v1.JobSpec.queue_timeout:type_name -> google.protobuf.Duration
+	12, // 0: hero.supervisor.v1.JobSpec.script_type:type_name -> hero.supervisor.v1.ScriptType
+	10, // 1: hero.supervisor.v1.JobSpec.env:type_name -> hero.supervisor.v1.JobSpec.EnvEntry
+	11, // 2: hero.supervisor.v1.JobSpec.labels:type_name -> hero.supervisor.v1.JobSpec.LabelsEntry
+	13, // 3: hero.supervisor.v1.JobSpec.run_timeout:type_name -> google.protobuf.Duration
+	13, // 4: hero.supervisor.v1.JobSpec.queue_timeout:type_name -> google.protobuf.Duration
 	5,  // 5: hero.supervisor.v1.JobSpec.retry_policy:type_name -> hero.supervisor.v1.RetryPolicy
-	11, // 6: hero.supervisor.v1.JobSpec.result_ttl:type_name -> google.protobuf.Duration
-	12, // 7: hero.supervisor.v1.JobSpec.schedule_time:type_name -> google.protobuf.Timestamp
-	11, // 8: hero.supervisor.v1.RetryPolicy.initial_backoff:type_name -> google.protobuf.Duration
-	11, // 9: hero.supervisor.v1.RetryPolicy.max_backoff:type_name -> google.protobuf.Duration
+	13, // 6: hero.supervisor.v1.JobSpec.result_ttl:type_name -> google.protobuf.Duration
+	14, // 7: hero.supervisor.v1.JobSpec.schedule_time:type_name -> google.protobuf.Timestamp
+	13, // 8: hero.supervisor.v1.RetryPolicy.initial_backoff:type_name -> google.protobuf.Duration
+	13, // 9: hero.supervisor.v1.RetryPolicy.max_backoff:type_name -> google.protobuf.Duration
 	4,  // 10: hero.supervisor.v1.Job.spec:type_name -> hero.supervisor.v1.JobSpec
 	1,  // 11: hero.supervisor.v1.Job.state:type_name -> hero.supervisor.v1.Job.State
 	2,  // 12: hero.supervisor.v1.Job.result_kind:type_name -> hero.supervisor.v1.Job.ResultKind
-	7,  // 13: hero.supervisor.v1.Job.error:type_name -> hero.supervisor.v1.JobError
-	12, // 14: hero.supervisor.v1.Job.create_time:type_name -> google.protobuf.Timestamp
-	12, // 15: hero.supervisor.v1.Job.start_time:type_name -> google.protobuf.Timestamp
-	12, // 16: hero.supervisor.v1.Job.finish_time:type_name -> google.protobuf.Timestamp
-	12, // 17: hero.supervisor.v1.Job.next_attempt_time:type_name -> google.protobuf.Timestamp
-	11, // 18: hero.supervisor.v1.Job.run_duration:type_name -> google.protobuf.Duration
-	3,  // 19: hero.supervisor.v1.JobError.kind:type_name -> hero.supervisor.v1.JobError.Kind
-	20, // [20:20] is the sub-list for method output_type
-	20, // [20:20] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	9,  // 13: hero.supervisor.v1.Job.error:type_name -> hero.supervisor.v1.JobError
+	14, // 14: hero.supervisor.v1.Job.create_time:type_name -> google.protobuf.Timestamp
+	14, // 15: hero.supervisor.v1.Job.start_time:type_name -> google.protobuf.Timestamp
+	14, // 16: hero.supervisor.v1.Job.finish_time:type_name -> google.protobuf.Timestamp
+	14, // 17: hero.supervisor.v1.Job.next_attempt_time:type_name -> google.protobuf.Timestamp
+	13, // 18: hero.supervisor.v1.Job.run_duration:type_name -> google.protobuf.Duration
+	7,  // 19: hero.supervisor.v1.Job.progress:type_name -> hero.supervisor.v1.JobProgress
+	8,  // 20: hero.supervisor.v1.Job.past_attempts:type_name -> hero.supervisor.v1.JobAttempt
+	14, // 21: hero.supervisor.v1.JobProgress.time:type_name -> google.protobuf.Timestamp
+	14, // 22: hero.supervisor.v1.JobAttempt.start_time:type_name -> google.protobuf.Timestamp
+	14, // 23: hero.supervisor.v1.JobAttempt.end_time:type_name -> google.protobuf.Timestamp
+	9,  // 24: hero.supervisor.v1.JobAttempt.error:type_name -> hero.supervisor.v1.JobError
+	3,  // 25: hero.supervisor.v1.JobError.kind:type_name -> hero.supervisor.v1.JobError.Kind
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_hero_supervisor_v1_job_proto_init() }
@@ -949,13 +1138,14 @@ func file_hero_supervisor_v1_job_proto_init() {
 	file_hero_supervisor_v1_job_proto_msgTypes[1].OneofWrappers = []any{}
 	file_hero_supervisor_v1_job_proto_msgTypes[2].OneofWrappers = []any{}
 	file_hero_supervisor_v1_job_proto_msgTypes[3].OneofWrappers = []any{}
+	file_hero_supervisor_v1_job_proto_msgTypes[5].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hero_supervisor_v1_job_proto_rawDesc), len(file_hero_supervisor_v1_job_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   6,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -4,7 +4,9 @@ use std::time::SystemTime;
 
 use tokio::time::Instant;
 
-use super::{FREE_ATTEMPTS, Held, Holder, Lane, Place, State, Waiting, entry_of, finished, front_of, lease};
+use super::{
+    FREE_ATTEMPTS, Held, Holder, Lane, Place, State, Waiting, entry_of, finished, front_of, lease, remember,
+};
 use crate::domain::job::{JobState, Outcome};
 use crate::domain::script_type::ScriptType;
 use crate::ports::clock::Clock;
@@ -136,11 +138,12 @@ impl State {
             self.touch(script_type, holder);
         }
         self.keep(&held.job_id, &end.output);
+        let now = self.clock.now();
         let Some(job) = self.jobs.get_mut(&held.job_id) else { return false };
         job.started_at = Some(end.started_at);
         let failed = match end.outcome {
             Ok(result) => {
-                let finished = finished(job, Outcome::Succeeded(result), self.clock.now());
+                let finished = finished(job, Outcome::Succeeded(result), now);
                 self.end(&held.job_id, finished);
                 return true;
             }
@@ -155,10 +158,12 @@ impl State {
             let delay = job.spec.retry.backoff.delay(job.attempt, 1.0);
             if free {
                 job.attempt = job.attempt.saturating_sub(1);
+            } else {
+                remember(job, JobState::RetryWait, Some(&failed.error), now);
             }
             job.state = JobState::RetryWait;
             job.error = Some(failed.error);
-            job.due_at = Some(self.clock.now() + delay);
+            job.due_at = Some(now + delay);
             let due = (Instant::now() + delay, front_of(held.lane));
             self.tell(&held.job_id, Some(JobState::Running));
             self.queue(script_type).delayed.insert(held.job_id, due);

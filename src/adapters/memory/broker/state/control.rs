@@ -1,6 +1,6 @@
 //! A queue as a whole: how it is, pause, purge; and one more try for a job.
 
-use super::{Lane, State};
+use super::{Lane, State, remember};
 use crate::domain::id::JobId;
 use crate::domain::job::{JobKind, JobState};
 use crate::domain::script_type::ScriptType;
@@ -59,9 +59,14 @@ impl State {
     }
 
     pub(in crate::adapters::memory) fn retry(&mut self, id: &JobId, reset_attempts: bool) -> Retried {
+        let now = self.clock.now();
         let Some(job) = self.jobs.get_mut(id) else { return Retried::Unknown };
         if job.spec.kind == JobKind::Ping || !matches!(job.state, JobState::Failed | JobState::Cancelled) {
             return Retried::NotPossible(job.state);
+        }
+        if !reset_attempts && job.attempt > 0 {
+            let (left, error) = (job.state, job.error.take());
+            remember(job, left, error.as_ref(), job.finished_at.unwrap_or(now));
         }
         job.result = None;
         job.error = None;
@@ -70,6 +75,7 @@ impl State {
         job.started_at = None;
         if reset_attempts {
             job.attempt = 0;
+            job.past_attempts.clear();
             // Attempts count anew, and what is said in them, too.
             job.progress = None;
             self.outputs.remove(id);

@@ -210,7 +210,7 @@ global___RetryPolicy = RetryPolicy
 class Job(google.protobuf.message.Message):
     """A job: what was asked for, where it is and how it ended.
 
-    Numbers 17 to 39 are kept free for progress, past attempts and the position in the queue.
+    Numbers 19 to 39 are kept free for the position in the queue and others.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -306,6 +306,8 @@ class Job(google.protobuf.message.Message):
     NEXT_ATTEMPT_TIME_FIELD_NUMBER: builtins.int
     RUN_DURATION_FIELD_NUMBER: builtins.int
     CANCEL_REASON_FIELD_NUMBER: builtins.int
+    PROGRESS_FIELD_NUMBER: builtins.int
+    PAST_ATTEMPTS_FIELD_NUMBER: builtins.int
     job_id: builtins.str
     """Output only. The id of the job: the caller's, or a UUIDv7 made by the server (later jobs sort after earlier ones)."""
     state: global___Job.State.ValueType
@@ -352,6 +354,16 @@ class Job(google.protobuf.message.Message):
         was ever started.
         """
 
+    @property
+    def progress(self) -> global___JobProgress:
+        """Output only. How far it is, as its script said last. Absent while the script has not said."""
+
+    @property
+    def past_attempts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___JobAttempt]:
+        """Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
+        is told by the fields of the job itself.
+        """
+
     def __init__(
         self,
         *,
@@ -369,12 +381,85 @@ class Job(google.protobuf.message.Message):
         next_attempt_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         run_duration: google.protobuf.duration_pb2.Duration | None = ...,
         cancel_reason: builtins.str = ...,
+        progress: global___JobProgress | None = ...,
+        past_attempts: collections.abc.Iterable[global___JobAttempt] | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_result", b"_result", "create_time", b"create_time", "error", b"error", "finish_time", b"finish_time", "next_attempt_time", b"next_attempt_time", "result", b"result", "run_duration", b"run_duration", "spec", b"spec", "start_time", b"start_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_result", b"_result", "actor_id", b"actor_id", "attempt", b"attempt", "cancel_reason", b"cancel_reason", "create_time", b"create_time", "error", b"error", "finish_time", b"finish_time", "job_id", b"job_id", "next_attempt_time", b"next_attempt_time", "result", b"result", "result_kind", b"result_kind", "run_duration", b"run_duration", "spec", b"spec", "start_time", b"start_time", "state", b"state"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_result", b"_result", "create_time", b"create_time", "error", b"error", "finish_time", b"finish_time", "next_attempt_time", b"next_attempt_time", "progress", b"progress", "result", b"result", "run_duration", b"run_duration", "spec", b"spec", "start_time", b"start_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_result", b"_result", "actor_id", b"actor_id", "attempt", b"attempt", "cancel_reason", b"cancel_reason", "create_time", b"create_time", "error", b"error", "finish_time", b"finish_time", "job_id", b"job_id", "next_attempt_time", b"next_attempt_time", "past_attempts", b"past_attempts", "progress", b"progress", "result", b"result", "result_kind", b"result_kind", "run_duration", b"run_duration", "spec", b"spec", "start_time", b"start_time", "state", b"state"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_result", b"_result"]) -> typing.Literal["result"] | None: ...
 
 global___Job = Job
+
+@typing.final
+class JobProgress(google.protobuf.message.Message):
+    """How far a job is, as its script says."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PERCENT_FIELD_NUMBER: builtins.int
+    MESSAGE_FIELD_NUMBER: builtins.int
+    TIME_FIELD_NUMBER: builtins.int
+    percent: builtins.float
+    """0 to 100, if the script knows."""
+    message: builtins.str
+    """One line for people."""
+    @property
+    def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When the script said so."""
+
+    def __init__(
+        self,
+        *,
+        percent: builtins.float | None = ...,
+        message: builtins.str = ...,
+        time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_percent", b"_percent", "percent", b"percent", "time", b"time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_percent", b"_percent", "message", b"message", "percent", b"percent", "time", b"time"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_percent", b"_percent"]) -> typing.Literal["percent"] | None: ...
+
+global___JobProgress = JobProgress
+
+@typing.final
+class JobAttempt(google.protobuf.message.Message):
+    """An attempt that was not the last one."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ATTEMPT_FIELD_NUMBER: builtins.int
+    ACTOR_ID_FIELD_NUMBER: builtins.int
+    START_TIME_FIELD_NUMBER: builtins.int
+    END_TIME_FIELD_NUMBER: builtins.int
+    ERROR_FIELD_NUMBER: builtins.int
+    attempt: builtins.int
+    """Which one, counted from 1."""
+    actor_id: builtins.str
+    """The actor that had it."""
+    @property
+    def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it started. Absent if the actor was lost before it said so."""
+
+    @property
+    def end_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it ended."""
+
+    @property
+    def error(self) -> global___JobError:
+        """Why it failed, without log_tail and cut to about 2 KiB. Absent if it was cancelled and then tried again."""
+
+    def __init__(
+        self,
+        *,
+        attempt: builtins.int = ...,
+        actor_id: builtins.str = ...,
+        start_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        end_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        error: global___JobError | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["end_time", b"end_time", "error", b"error", "start_time", b"start_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "attempt", b"attempt", "end_time", b"end_time", "error", b"error", "start_time", b"start_time"]) -> None: ...
+
+global___JobAttempt = JobAttempt
 
 @typing.final
 class JobError(google.protobuf.message.Message):

@@ -2196,7 +2196,7 @@ class WatchJobResponse(google.protobuf.message.Message):
         """Its state changed."""
 
     @property
-    def progress(self) -> global___JobProgress:
+    def progress(self) -> hero.supervisor.v1.job_pb2.JobProgress:
         """The script says how far it is."""
 
     @property
@@ -2213,7 +2213,7 @@ class WatchJobResponse(google.protobuf.message.Message):
         cursor: builtins.str = ...,
         job: hero.supervisor.v1.job_pb2.Job | None = ...,
         state_change: hero.supervisor.v1.event_pb2.JobStateChange | None = ...,
-        progress: global___JobProgress | None = ...,
+        progress: hero.supervisor.v1.job_pb2.JobProgress | None = ...,
         log_entries: global___LogEntries | None = ...,
         bookmark: hero.supervisor.v1.event_pb2.Bookmark | None = ...,
     ) -> None: ...
@@ -2222,36 +2222,6 @@ class WatchJobResponse(google.protobuf.message.Message):
     def WhichOneof(self, oneof_group: typing.Literal["item", b"item"]) -> typing.Literal["job", "state_change", "progress", "log_entries", "bookmark"] | None: ...
 
 global___WatchJobResponse = WatchJobResponse
-
-@typing.final
-class JobProgress(google.protobuf.message.Message):
-    """How far a job is, as its script says."""
-
-    DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-    PERCENT_FIELD_NUMBER: builtins.int
-    MESSAGE_FIELD_NUMBER: builtins.int
-    TIME_FIELD_NUMBER: builtins.int
-    percent: builtins.float
-    """0 to 100, if the script knows."""
-    message: builtins.str
-    """One line for people."""
-    @property
-    def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """When the script said so."""
-
-    def __init__(
-        self,
-        *,
-        percent: builtins.float | None = ...,
-        message: builtins.str = ...,
-        time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
-    ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_percent", b"_percent", "percent", b"percent", "time", b"time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_percent", b"_percent", "message", b"message", "percent", b"percent", "time", b"time"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["_percent", b"_percent"]) -> typing.Literal["percent"] | None: ...
-
-global___JobProgress = JobProgress
 
 @typing.final
 class LogEntries(google.protobuf.message.Message):

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hero/supervisor/v1/job.proto.
  */
 export const file_hero_supervisor_v1_job: GenFile = /*@__PURE__*/
-  fileDesc("ChxoZXJvL3N1cGVydmlzb3IvdjEvam9iLnByb3RvEhJoZXJvLnN1cGVydmlzb3IudjEi0AQKB0pvYlNwZWMSMwoLc2NyaXB0X3R5cGUYASABKA4yHi5oZXJvLnN1cGVydmlzb3IudjEuU2NyaXB0VHlwZRIOCgZzY3JpcHQYAiABKAkSEQoJY2FsbGVyX2lkGAMgASgJEhIKCmNvbnRleHRfaWQYBCABKAkSMQoDZW52GAUgAygLMiQuaGVyby5zdXBlcnZpc29yLnYxLkpvYlNwZWMuRW52RW50cnkSNwoGbGFiZWxzGAYgAygLMicuaGVyby5zdXBlcnZpc29yLnYxLkpvYlNwZWMuTGFiZWxzRW50cnkSLgoLcnVuX3RpbWVvdXQYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMAoNcXVldWVfdGltZW91dBgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI1CgxyZXRyeV9wb2xpY3kYCSABKAsyHy5oZXJvLnN1cGVydmlzb3IudjEuUmV0cnlQb2xpY3kSLQoKcmVzdWx0X3R0bBgKIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIxCg1zY2hlZHVsZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg90YXJnZXRfYWN0b3JfaWQYDCABKAkaKgoIRW52RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIp0BCgtSZXRyeVBvbGljeRIZCgxtYXhfYXR0ZW1wdHMYASABKAVIAIgBARIyCg9pbml0aWFsX2JhY2tvZmYYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLgoLbWF4X2JhY2tvZmYYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDwoNX21heF9hdHRlbXB0cyLVBgoDSm9iEg4KBmpvYl9pZBgBIAEoCRIpCgRzcGVjGAIgASgLMhsuaGVyby5zdXBlcnZpc29yLnYxLkpvYlNwZWMSLAoFc3RhdGUYAyABKA4yHS5oZXJvLnN1cGVydmlzb3IudjEuSm9iLlN0YXRlEhMKBnJlc3VsdBgEIAEoCUgAiAEBEjcKC3Jlc3VsdF9raW5kGAUgASgOMiIuaGVyby5zdXBlcnZpc29yLnYxLkpvYi5SZXN1bHRLaW5kEisKBWVycm9yGAYgASgLMhwuaGVyby5zdXBlcnZpc29yLnYxLkpvYkVycm9yEhAKCGFjdG9yX2lkGAcgASgJEg8KB2F0dGVtcHQYCCABKAUSLwoLY3JlYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0X3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaF90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI1ChFuZXh0X2F0dGVtcHRfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoMcnVuX2R1cmF0aW9uGA0gASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhUKDWNhbmNlbF9yZWFzb24YDyABKAkivQEKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASEwoPU1RBVEVfU0NIRURVTEVEEAESEQoNU1RBVEVfQkxPQ0tFRBACEhAKDFNUQVRFX1FVRVVFRBADEhEKDVNUQVRFX1JVTk5JTkcQBBIUChBTVEFURV9SRVRSWV9XQUlUEAUSEwoPU1RBVEVfU1VDQ0VFREVEEAYSEAoMU1RBVEVfRkFJTEVEEAcSEwoPU1RBVEVfQ0FOQ0VMTEVEEAgiawoKUmVzdWx0S2luZBIbChdSRVNVTFRfS0lORF9VTlNQRUNJRklFRBAAEhQKEFJFU1VMVF9LSU5EX05PTkUQARIUChBSRVNVTFRfS0lORF9URVhUEAISFAoQUkVTVUxUX0tJTkRfSlNPThADQgkKB19yZXN1bHQi0gMKCEpvYkVycm9yEi8KBGtpbmQYASABKA4yIS5oZXJvLnN1cGVydmlzb3IudjEuSm9iRXJyb3IuS2luZBIPCgdtZXNzYWdlGAIgASgJEhEKBGxpbmUYAyABKAVIAIgBARITCgZjb2x1bW4YBCABKAVIAYgBARIWCglleGl0X2NvZGUYBSABKAVIAogBARITCgZzaWduYWwYBiABKAVIA4gBARIQCghsb2dfdGFpbBgHIAMoCSLvAQoES2luZBIUChBLSU5EX1VOU1BFQ0lGSUVEEAASFQoRS0lORF9TQ1JJUFRfRVJST1IQARIXChNLSU5EX1NDUklQVF9JTlZBTElEEAISFAoQS0lORF9SVU5fVElNRU9VVBADEhYKEktJTkRfUVVFVUVfVElNRU9VVBAEEhcKE0tJTkRfTElNSVRfRVhDRUVERUQQBRIbChdLSU5EX0VOR0lORV9VTkFWQUlMQUJMRRAGEhUKEUtJTkRfRU5HSU5FX0NSQVNIEAcSEwoPS0lORF9BQ1RPUl9MT1NUEAgSEQoNS0lORF9JTlRFUk5BTBAJQgcKBV9saW5lQgkKB19jb2x1bW5CDAoKX2V4aXRfY29kZUIJCgdfc2lnbmFsKkoKB0pvYlZpZXcSGAoUSk9CX1ZJRVdfVU5TUEVDSUZJRUQQABISCg5KT0JfVklFV19CQVNJQxABEhEKDUpPQl9WSUVXX0ZVTEwQAkJ3ChJoZXJvLnN1cGVydmlzb3IudjFCCEpvYlByb3RvUAFaVWdpdGh1Yi5jb20vaGVyby1zdXBlcnZpc29yL2hlcm8tc3VwZXJ2aXNvci9jbGllbnRzL2dvL2hlcm8vc3VwZXJ2aXNvci92MTtzdXBlcnZpc29ydjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_hero_supervisor_v1_script_type]);
+  fileDesc("ChxoZXJvL3N1cGVydmlzb3IvdjEvam9iLnByb3RvEhJoZXJvLnN1cGVydmlzb3IudjEi0AQKB0pvYlNwZWMSMwoLc2NyaXB0X3R5cGUYASABKA4yHi5oZXJvLnN1cGVydmlzb3IudjEuU2NyaXB0VHlwZRIOCgZzY3JpcHQYAiABKAkSEQoJY2FsbGVyX2lkGAMgASgJEhIKCmNvbnRleHRfaWQYBCABKAkSMQoDZW52GAUgAygLMiQuaGVyby5zdXBlcnZpc29yLnYxLkpvYlNwZWMuRW52RW50cnkSNwoGbGFiZWxzGAYgAygLMicuaGVyby5zdXBlcnZpc29yLnYxLkpvYlNwZWMuTGFiZWxzRW50cnkSLgoLcnVuX3RpbWVvdXQYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMAoNcXVldWVfdGltZW91dBgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI1CgxyZXRyeV9wb2xpY3kYCSABKAsyHy5oZXJvLnN1cGVydmlzb3IudjEuUmV0cnlQb2xpY3kSLQoKcmVzdWx0X3R0bBgKIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIxCg1zY2hlZHVsZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg90YXJnZXRfYWN0b3JfaWQYDCABKAkaKgoIRW52RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIp0BCgtSZXRyeVBvbGljeRIZCgxtYXhfYXR0ZW1wdHMYASABKAVIAIgBARIyCg9pbml0aWFsX2JhY2tvZmYYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLgoLbWF4X2JhY2tvZmYYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDwoNX21heF9hdHRlbXB0cyK/BwoDSm9iEg4KBmpvYl9pZBgBIAEoCRIpCgRzcGVjGAIgASgLMhsuaGVyby5zdXBlcnZpc29yLnYxLkpvYlNwZWMSLAoFc3RhdGUYAyABKA4yHS5oZXJvLnN1cGVydmlzb3IudjEuSm9iLlN0YXRlEhMKBnJlc3VsdBgEIAEoCUgAiAEBEjcKC3Jlc3VsdF9raW5kGAUgASgOMiIuaGVyby5zdXBlcnZpc29yLnYxLkpvYi5SZXN1bHRLaW5kEisKBWVycm9yGAYgASgLMhwuaGVyby5zdXBlcnZpc29yLnYxLkpvYkVycm9yEhAKCGFjdG9yX2lkGAcgASgJEg8KB2F0dGVtcHQYCCABKAUSLwoLY3JlYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0X3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaF90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI1ChFuZXh0X2F0dGVtcHRfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoMcnVuX2R1cmF0aW9uGA0gASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhUKDWNhbmNlbF9yZWFzb24YDyABKAkSMQoIcHJvZ3Jlc3MYESABKAsyHy5oZXJvLnN1cGVydmlzb3IudjEuSm9iUHJvZ3Jlc3MSNQoNcGFzdF9hdHRlbXB0cxgSIAMoCzIeLmhlcm8uc3VwZXJ2aXNvci52MS5Kb2JBdHRlbXB0Ir0BCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhMKD1NUQVRFX1NDSEVEVUxFRBABEhEKDVNUQVRFX0JMT0NLRUQQAhIQCgxTVEFURV9RVUVVRUQQAxIRCg1TVEFURV9SVU5OSU5HEAQSFAoQU1RBVEVfUkVUUllfV0FJVBAFEhMKD1NUQVRFX1NVQ0NFRURFRBAGEhAKDFNUQVRFX0ZBSUxFRBAHEhMKD1NUQVRFX0NBTkNFTExFRBAIImsKClJlc3VsdEtpbmQSGwoXUkVTVUxUX0tJTkRfVU5TUEVDSUZJRUQQABIUChBSRVNVTFRfS0lORF9OT05FEAESFAoQUkVTVUxUX0tJTkRfVEVYVBACEhQKEFJFU1VMVF9LSU5EX0pTT04QA0IJCgdfcmVzdWx0ImoKC0pvYlByb2dyZXNzEhQKB3BlcmNlbnQYASABKAFIAIgBARIPCgdtZXNzYWdlGAIgASgJEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgoKCF9wZXJjZW50IroBCgpKb2JBdHRlbXB0Eg8KB2F0dGVtcHQYASABKAUSEAoIYWN0b3JfaWQYAiABKAkSLgoKc3RhcnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKBWVycm9yGAUgASgLMhwuaGVyby5zdXBlcnZpc29yLnYxLkpvYkVycm9yItIDCghKb2JFcnJvchIvCgRraW5kGAEgASgOMiEuaGVyby5zdXBlcnZpc29yLnYxLkpvYkVycm9yLktpbmQSDwoHbWVzc2FnZRgCIAEoCRIRCgRsaW5lGAMgASgFSACIAQESEwoGY29sdW1uGAQgASgFSAGIAQESFgoJZXhpdF9jb2RlGAUgASgFSAKIAQESEwoGc2lnbmFsGAYgASgFSAOIAQESEAoIbG9nX3RhaWwYByADKAki7wEKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEhUKEUtJTkRfU0NSSVBUX0VSUk9SEAESFwoTS0lORF9TQ1JJUFRfSU5WQUxJRBACEhQKEEtJTkRfUlVOX1RJTUVPVVQQAxIWChJLSU5EX1FVRVVFX1RJTUVPVVQQBBIXChNLSU5EX0xJTUlUX0VYQ0VFREVEEAUSGwoXS0lORF9FTkdJTkVfVU5BVkFJTEFCTEUQBhIVChFLSU5EX0VOR0lORV9DUkFTSBAHEhMKD0tJTkRfQUNUT1JfTE9TVBAIEhEKDUtJTkRfSU5URVJOQUwQCUIHCgVfbGluZUIJCgdfY29sdW1uQgwKCl9leGl0X2NvZGVCCQoHX3NpZ25hbCpKCgdKb2JWaWV3EhgKFEpPQl9WSUVXX1VOU1BFQ0lGSUVEEAASEgoOSk9CX1ZJRVdfQkFTSUMQARIRCg1KT0JfVklFV19GVUxMEAJCdwoSaGVyby5zdXBlcnZpc29yLnYxQghKb2JQcm90b1ABWlVnaXRodWIuY29tL2hlcm8tc3VwZXJ2aXNvci9oZXJvLXN1cGVydmlzb3IvY2xpZW50cy9nby9oZXJvL3N1cGVydmlzb3IvdjE7c3VwZXJ2aXNvcnYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_hero_supervisor_v1_script_type]);
 
 /**
  * What a caller wants to have run.
@@ -164,7 +164,7 @@ export const RetryPolicySchema: GenMessage<RetryPolicy> = /*@__PURE__*/
 /**
  * A job: what was asked for, where it is and how it ended.
  *
- * Numbers 17 to 39 are kept free for progress, past attempts and the position in the queue.
+ * Numbers 19 to 39 are kept free for the position in the queue and others.
  *
  * @generated from message hero.supervisor.v1.Job
  */
@@ -268,6 +268,21 @@ export type Job = Message<"hero.supervisor.v1.Job"> & {
    * @generated from field: string cancel_reason = 15;
    */
   cancelReason: string;
+
+  /**
+   * Output only. How far it is, as its script said last. Absent while the script has not said.
+   *
+   * @generated from field: hero.supervisor.v1.JobProgress progress = 17;
+   */
+  progress?: JobProgress;
+
+  /**
+   * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
+   * is told by the fields of the job itself.
+   *
+   * @generated from field: repeated hero.supervisor.v1.JobAttempt past_attempts = 18;
+   */
+  pastAttempts: JobAttempt[];
 };
 
 /**
@@ -397,6 +412,90 @@ export const Job_ResultKindSchema: GenEnum<Job_ResultKind> = /*@__PURE__*/
   enumDesc(file_hero_supervisor_v1_job, 2, 1);
 
 /**
+ * How far a job is, as its script says.
+ *
+ * @generated from message hero.supervisor.v1.JobProgress
+ */
+export type JobProgress = Message<"hero.supervisor.v1.JobProgress"> & {
+  /**
+   * 0 to 100, if the script knows.
+   *
+   * @generated from field: optional double percent = 1;
+   */
+  percent?: number;
+
+  /**
+   * One line for people.
+   *
+   * @generated from field: string message = 2;
+   */
+  message: string;
+
+  /**
+   * When the script said so.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 3;
+   */
+  time?: Timestamp;
+};
+
+/**
+ * Describes the message hero.supervisor.v1.JobProgress.
+ * Use `create(JobProgressSchema)` to create a new message.
+ */
+export const JobProgressSchema: GenMessage<JobProgress> = /*@__PURE__*/
+  messageDesc(file_hero_supervisor_v1_job, 3);
+
+/**
+ * An attempt that was not the last one.
+ *
+ * @generated from message hero.supervisor.v1.JobAttempt
+ */
+export type JobAttempt = Message<"hero.supervisor.v1.JobAttempt"> & {
+  /**
+   * Which one, counted from 1.
+   *
+   * @generated from field: int32 attempt = 1;
+   */
+  attempt: number;
+
+  /**
+   * The actor that had it.
+   *
+   * @generated from field: string actor_id = 2;
+   */
+  actorId: string;
+
+  /**
+   * When it started. Absent if the actor was lost before it said so.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 3;
+   */
+  startTime?: Timestamp;
+
+  /**
+   * When it ended.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 4;
+   */
+  endTime?: Timestamp;
+
+  /**
+   * Why it failed, without log_tail and cut to about 2 KiB. Absent if it was cancelled and then tried again.
+   *
+   * @generated from field: hero.supervisor.v1.JobError error = 5;
+   */
+  error?: JobError;
+};
+
+/**
+ * Describes the message hero.supervisor.v1.JobAttempt.
+ * Use `create(JobAttemptSchema)` to create a new message.
+ */
+export const JobAttemptSchema: GenMessage<JobAttempt> = /*@__PURE__*/
+  messageDesc(file_hero_supervisor_v1_job, 4);
+
+/**
  * Why and how a job failed. This is data about the script, never an error of the call that reads it.
  *
  * @generated from message hero.supervisor.v1.JobError
@@ -457,7 +556,7 @@ export type JobError = Message<"hero.supervisor.v1.JobError"> & {
  * Use `create(JobErrorSchema)` to create a new message.
  */
 export const JobErrorSchema: GenMessage<JobError> = /*@__PURE__*/
-  messageDesc(file_hero_supervisor_v1_job, 3);
+  messageDesc(file_hero_supervisor_v1_job, 5);
 
 /**
  * The class of the failure, for programs. More kinds may be added.
@@ -540,7 +639,7 @@ export enum JobError_Kind {
  * Describes the enum hero.supervisor.v1.JobError.Kind.
  */
 export const JobError_KindSchema: GenEnum<JobError_Kind> = /*@__PURE__*/
-  enumDesc(file_hero_supervisor_v1_job, 3, 0);
+  enumDesc(file_hero_supervisor_v1_job, 5, 0);
 
 /**
  * How much of a job to send.

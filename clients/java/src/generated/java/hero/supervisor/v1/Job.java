@@ -9,7 +9,7 @@ package hero.supervisor.v1;
  * <pre>
  * A job: what was asked for, where it is and how it ended.
  *
- * Numbers 17 to 39 are kept free for progress, past attempts and the position in the queue.
+ * Numbers 19 to 39 are kept free for the position in the queue and others.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.Job}
@@ -40,6 +40,7 @@ private static final long serialVersionUID = 0L;
     resultKind_ = 0;
     actorId_ = "";
     cancelReason_ = "";
+    pastAttempts_ = java.util.Collections.emptyList();
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -1024,6 +1025,110 @@ private static final long serialVersionUID = 0L;
     }
   }
 
+  public static final int PROGRESS_FIELD_NUMBER = 17;
+  private hero.supervisor.v1.JobProgress progress_;
+  /**
+   * <pre>
+   * Output only. How far it is, as its script said last. Absent while the script has not said.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.JobProgress progress = 17 [json_name = "progress"];</code>
+   * @return Whether the progress field is set.
+   */
+  @java.lang.Override
+  public boolean hasProgress() {
+    return ((bitField0_ & 0x00000100) != 0);
+  }
+  /**
+   * <pre>
+   * Output only. How far it is, as its script said last. Absent while the script has not said.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.JobProgress progress = 17 [json_name = "progress"];</code>
+   * @return The progress.
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.JobProgress getProgress() {
+    return progress_ == null ? hero.supervisor.v1.JobProgress.getDefaultInstance() : progress_;
+  }
+  /**
+   * <pre>
+   * Output only. How far it is, as its script said last. Absent while the script has not said.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.JobProgress progress = 17 [json_name = "progress"];</code>
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.JobProgressOrBuilder getProgressOrBuilder() {
+    return progress_ == null ? hero.supervisor.v1.JobProgress.getDefaultInstance() : progress_;
+  }
+
+  public static final int PAST_ATTEMPTS_FIELD_NUMBER = 18;
+  @SuppressWarnings("serial")
+  private java.util.List<hero.supervisor.v1.JobAttempt> pastAttempts_;
+  /**
+   * <pre>
+   * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
+   * is told by the fields of the job itself.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
+   */
+  @java.lang.Override
+  public java.util.List<hero.supervisor.v1.JobAttempt> getPastAttemptsList() {
+    return pastAttempts_;
+  }
+  /**
+   * <pre>
+   * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
+   * is told by the fields of the job itself.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
+   */
+  @java.lang.Override
+  public java.util.List<? extends hero.supervisor.v1.JobAttemptOrBuilder> 
+      getPastAttemptsOrBuilderList() {
+    return pastAttempts_;
+  }
+  /**
+   * <pre>
+   * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
+   * is told by the fields of the job itself.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
+   */
+  @java.lang.Override
+  public int getPastAttemptsCount() {
+    return pastAttempts_.size();
+  }
+  /**
+   * <pre>
+   * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
+   * is told by the fields of the job itself.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.JobAttempt getPastAttempts(int index) {
+    return pastAttempts_.get(index);
+  }
+  /**
+   * <pre>
+   * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
+   * is told by the fields of the job itself.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.JobAttemptOrBuilder getPastAttemptsOrBuilder(
+      int index) {
+    return pastAttempts_.get(index);
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -1079,6 +1184,12 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(cancelReason_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 15, cancelReason_);
+    }
+    if (((bitField0_ & 0x00000100) != 0)) {
+      output.writeMessage(17, getProgress());
+    }
+    for (int i = 0; i < pastAttempts_.size(); i++) {
+      output.writeMessage(18, pastAttempts_.get(i));
     }
     getUnknownFields().writeTo(output);
   }
@@ -1140,6 +1251,14 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(cancelReason_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(15, cancelReason_);
+    }
+    if (((bitField0_ & 0x00000100) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(17, getProgress());
+    }
+    for (int i = 0; i < pastAttempts_.size(); i++) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(18, pastAttempts_.get(i));
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -1206,6 +1325,13 @@ private static final long serialVersionUID = 0L;
     }
     if (!getCancelReason()
         .equals(other.getCancelReason())) return false;
+    if (hasProgress() != other.hasProgress()) return false;
+    if (hasProgress()) {
+      if (!getProgress()
+          .equals(other.getProgress())) return false;
+    }
+    if (!getPastAttemptsList()
+        .equals(other.getPastAttemptsList())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -1261,6 +1387,14 @@ private static final long serialVersionUID = 0L;
     }
     hash = (37 * hash) + CANCEL_REASON_FIELD_NUMBER;
     hash = (53 * hash) + getCancelReason().hashCode();
+    if (hasProgress()) {
+      hash = (37 * hash) + PROGRESS_FIELD_NUMBER;
+      hash = (53 * hash) + getProgress().hashCode();
+    }
+    if (getPastAttemptsCount() > 0) {
+      hash = (37 * hash) + PAST_ATTEMPTS_FIELD_NUMBER;
+      hash = (53 * hash) + getPastAttemptsList().hashCode();
+    }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -1362,7 +1496,7 @@ private static final long serialVersionUID = 0L;
    * <pre>
    * A job: what was asked for, where it is and how it ended.
    *
-   * Numbers 17 to 39 are kept free for progress, past attempts and the position in the queue.
+   * Numbers 19 to 39 are kept free for the position in the queue and others.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.Job}
@@ -1404,6 +1538,8 @@ private static final long serialVersionUID = 0L;
         internalGetFinishTimeFieldBuilder();
         internalGetNextAttemptTimeFieldBuilder();
         internalGetRunDurationFieldBuilder();
+        internalGetProgressFieldBuilder();
+        internalGetPastAttemptsFieldBuilder();
       }
     }
     @java.lang.Override
@@ -1452,6 +1588,18 @@ private static final long serialVersionUID = 0L;
         runDurationBuilder_ = null;
       }
       cancelReason_ = "";
+      progress_ = null;
+      if (progressBuilder_ != null) {
+        progressBuilder_.dispose();
+        progressBuilder_ = null;
+      }
+      if (pastAttemptsBuilder_ == null) {
+        pastAttempts_ = java.util.Collections.emptyList();
+      } else {
+        pastAttempts_ = null;
+        pastAttemptsBuilder_.clear();
+      }
+      bitField0_ = (bitField0_ & ~0x00008000);
       return this;
     }
 
@@ -1478,9 +1626,22 @@ private static final long serialVersionUID = 0L;
     @java.lang.Override
     public hero.supervisor.v1.Job buildPartial() {
       hero.supervisor.v1.Job result = new hero.supervisor.v1.Job(this);
+      buildPartialRepeatedFields(result);
       if (bitField0_ != 0) { buildPartial0(result); }
       onBuilt();
       return result;
+    }
+
+    private void buildPartialRepeatedFields(hero.supervisor.v1.Job result) {
+      if (pastAttemptsBuilder_ == null) {
+        if (((bitField0_ & 0x00008000) != 0)) {
+          pastAttempts_ = java.util.Collections.unmodifiableList(pastAttempts_);
+          bitField0_ = (bitField0_ & ~0x00008000);
+        }
+        result.pastAttempts_ = pastAttempts_;
+      } else {
+        result.pastAttempts_ = pastAttemptsBuilder_.build();
+      }
     }
 
     private void buildPartial0(hero.supervisor.v1.Job result) {
@@ -1550,6 +1711,12 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00002000) != 0)) {
         result.cancelReason_ = cancelReason_;
       }
+      if (((from_bitField0_ & 0x00004000) != 0)) {
+        result.progress_ = progressBuilder_ == null
+            ? progress_
+            : progressBuilder_.build();
+        to_bitField0_ |= 0x00000100;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -1614,6 +1781,35 @@ private static final long serialVersionUID = 0L;
         cancelReason_ = other.cancelReason_;
         bitField0_ |= 0x00002000;
         onChanged();
+      }
+      if (other.hasProgress()) {
+        mergeProgress(other.getProgress());
+      }
+      if (pastAttemptsBuilder_ == null) {
+        if (!other.pastAttempts_.isEmpty()) {
+          if (pastAttempts_.isEmpty()) {
+            pastAttempts_ = other.pastAttempts_;
+            bitField0_ = (bitField0_ & ~0x00008000);
+          } else {
+            ensurePastAttemptsIsMutable();
+            pastAttempts_.addAll(other.pastAttempts_);
+          }
+          onChanged();
+        }
+      } else {
+        if (!other.pastAttempts_.isEmpty()) {
+          if (pastAttemptsBuilder_.isEmpty()) {
+            pastAttemptsBuilder_.dispose();
+            pastAttemptsBuilder_ = null;
+            pastAttempts_ = other.pastAttempts_;
+            bitField0_ = (bitField0_ & ~0x00008000);
+            pastAttemptsBuilder_ = 
+              com.google.protobuf.GeneratedMessage.alwaysUseFieldBuilders ?
+                 internalGetPastAttemptsFieldBuilder() : null;
+          } else {
+            pastAttemptsBuilder_.addAllMessages(other.pastAttempts_);
+          }
+        }
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -1725,6 +1921,26 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00002000;
               break;
             } // case 122
+            case 138: {
+              input.readMessage(
+                  internalGetProgressFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00004000;
+              break;
+            } // case 138
+            case 146: {
+              hero.supervisor.v1.JobAttempt m =
+                  input.readMessage(
+                      hero.supervisor.v1.JobAttempt.parser(),
+                      extensionRegistry);
+              if (pastAttemptsBuilder_ == null) {
+                ensurePastAttemptsIsMutable();
+                pastAttempts_.add(m);
+              } else {
+                pastAttemptsBuilder_.addMessage(m);
+              }
+              break;
+            } // case 146
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -3419,6 +3635,493 @@ private static final long serialVersionUID = 0L;
       bitField0_ |= 0x00002000;
       onChanged();
       return this;
+    }
+
+    private hero.supervisor.v1.JobProgress progress_;
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.JobProgress, hero.supervisor.v1.JobProgress.Builder, hero.supervisor.v1.JobProgressOrBuilder> progressBuilder_;
+    /**
+     * <pre>
+     * Output only. How far it is, as its script said last. Absent while the script has not said.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobProgress progress = 17 [json_name = "progress"];</code>
+     * @return Whether the progress field is set.
+     */
+    public boolean hasProgress() {
+      return ((bitField0_ & 0x00004000) != 0);
+    }
+    /**
+     * <pre>
+     * Output only. How far it is, as its script said last. Absent while the script has not said.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobProgress progress = 17 [json_name = "progress"];</code>
+     * @return The progress.
+     */
+    public hero.supervisor.v1.JobProgress getProgress() {
+      if (progressBuilder_ == null) {
+        return progress_ == null ? hero.supervisor.v1.JobProgress.getDefaultInstance() : progress_;
+      } else {
+        return progressBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * Output only. How far it is, as its script said last. Absent while the script has not said.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobProgress progress = 17 [json_name = "progress"];</code>
+     */
+    public Builder setProgress(hero.supervisor.v1.JobProgress value) {
+      if (progressBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        progress_ = value;
+      } else {
+        progressBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00004000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. How far it is, as its script said last. Absent while the script has not said.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobProgress progress = 17 [json_name = "progress"];</code>
+     */
+    public Builder setProgress(
+        hero.supervisor.v1.JobProgress.Builder builderForValue) {
+      if (progressBuilder_ == null) {
+        progress_ = builderForValue.build();
+      } else {
+        progressBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00004000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. How far it is, as its script said last. Absent while the script has not said.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobProgress progress = 17 [json_name = "progress"];</code>
+     */
+    public Builder mergeProgress(hero.supervisor.v1.JobProgress value) {
+      if (progressBuilder_ == null) {
+        if (((bitField0_ & 0x00004000) != 0) &&
+          progress_ != null &&
+          progress_ != hero.supervisor.v1.JobProgress.getDefaultInstance()) {
+          getProgressBuilder().mergeFrom(value);
+        } else {
+          progress_ = value;
+        }
+      } else {
+        progressBuilder_.mergeFrom(value);
+      }
+      if (progress_ != null) {
+        bitField0_ |= 0x00004000;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. How far it is, as its script said last. Absent while the script has not said.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobProgress progress = 17 [json_name = "progress"];</code>
+     */
+    public Builder clearProgress() {
+      bitField0_ = (bitField0_ & ~0x00004000);
+      progress_ = null;
+      if (progressBuilder_ != null) {
+        progressBuilder_.dispose();
+        progressBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. How far it is, as its script said last. Absent while the script has not said.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobProgress progress = 17 [json_name = "progress"];</code>
+     */
+    public hero.supervisor.v1.JobProgress.Builder getProgressBuilder() {
+      bitField0_ |= 0x00004000;
+      onChanged();
+      return internalGetProgressFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * Output only. How far it is, as its script said last. Absent while the script has not said.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobProgress progress = 17 [json_name = "progress"];</code>
+     */
+    public hero.supervisor.v1.JobProgressOrBuilder getProgressOrBuilder() {
+      if (progressBuilder_ != null) {
+        return progressBuilder_.getMessageOrBuilder();
+      } else {
+        return progress_ == null ?
+            hero.supervisor.v1.JobProgress.getDefaultInstance() : progress_;
+      }
+    }
+    /**
+     * <pre>
+     * Output only. How far it is, as its script said last. Absent while the script has not said.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobProgress progress = 17 [json_name = "progress"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.JobProgress, hero.supervisor.v1.JobProgress.Builder, hero.supervisor.v1.JobProgressOrBuilder> 
+        internalGetProgressFieldBuilder() {
+      if (progressBuilder_ == null) {
+        progressBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            hero.supervisor.v1.JobProgress, hero.supervisor.v1.JobProgress.Builder, hero.supervisor.v1.JobProgressOrBuilder>(
+                getProgress(),
+                getParentForChildren(),
+                isClean());
+        progress_ = null;
+      }
+      return progressBuilder_;
+    }
+
+    private java.util.List<hero.supervisor.v1.JobAttempt> pastAttempts_ =
+      java.util.Collections.emptyList();
+    private void ensurePastAttemptsIsMutable() {
+      if (!((bitField0_ & 0x00008000) != 0)) {
+        pastAttempts_ = new java.util.ArrayList<hero.supervisor.v1.JobAttempt>(pastAttempts_);
+        bitField0_ |= 0x00008000;
+       }
+    }
+
+    private com.google.protobuf.RepeatedFieldBuilder<
+        hero.supervisor.v1.JobAttempt, hero.supervisor.v1.JobAttempt.Builder, hero.supervisor.v1.JobAttemptOrBuilder> pastAttemptsBuilder_;
+
+    /**
+     * <pre>
+     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
+     * is told by the fields of the job itself.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
+     */
+    public java.util.List<hero.supervisor.v1.JobAttempt> getPastAttemptsList() {
+      if (pastAttemptsBuilder_ == null) {
+        return java.util.Collections.unmodifiableList(pastAttempts_);
+      } else {
+        return pastAttemptsBuilder_.getMessageList();
+      }
+    }
+    /**
+     * <pre>
+     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
+     * is told by the fields of the job itself.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
+     */
+    public int getPastAttemptsCount() {
+      if (pastAttemptsBuilder_ == null) {
+        return pastAttempts_.size();
+      } else {
+        return pastAttemptsBuilder_.getCount();
+      }
+    }
+    /**
+     * <pre>
+     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
+     * is told by the fields of the job itself.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
+     */
+    public hero.supervisor.v1.JobAttempt getPastAttempts(int index) {
+      if (pastAttemptsBuilder_ == null) {
+        return pastAttempts_.get(index);
+      } else {
+        return pastAttemptsBuilder_.getMessage(index);
+      }
+    }
+    /**
+     * <pre>
+     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
+     * is told by the fields of the job itself.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
+     */
+    public Builder setPastAttempts(
+        int index, hero.supervisor.v1.JobAttempt value) {
+      if (pastAttemptsBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        ensurePastAttemptsIsMutable();
+        pastAttempts_.set(index, value);
+        onChanged();
+      } else {
+        pastAttemptsBuilder_.setMessage(index, value);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
+     * is told by the fields of the job itself.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
+     */
+    public Builder setPastAttempts(
+        int index, hero.supervisor.v1.JobAttempt.Builder builderForValue) {
+      if (pastAttemptsBuilder_ == null) {
+        ensurePastAttemptsIsMutable();
+        pastAttempts_.set(index, builderForValue.build());
+        onChanged();
+      } else {
+        pastAttemptsBuilder_.setMessage(index, builderForValue.build());
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
+     * is told by the fields of the job itself.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
+     */
+    public Builder addPastAttempts(hero.supervisor.v1.JobAttempt value) {
+      if (pastAttemptsBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        ensurePastAttemptsIsMutable();
+        pastAttempts_.add(value);
+        onChanged();
+      } else {
+        pastAttemptsBuilder_.addMessage(value);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
+     * is told by the fields of the job itself.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
+     */
+    public Builder addPastAttempts(
+        int index, hero.supervisor.v1.JobAttempt value) {
+      if (pastAttemptsBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        ensurePastAttemptsIsMutable();
+        pastAttempts_.add(index, value);
+        onChanged();
+      } else {
+        pastAttemptsBuilder_.addMessage(index, value);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
+     * is told by the fields of the job itself.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
+     */
+    public Builder addPastAttempts(
+        hero.supervisor.v1.JobAttempt.Builder builderForValue) {
+      if (pastAttemptsBuilder_ == null) {
+        ensurePastAttemptsIsMutable();
+        pastAttempts_.add(builderForValue.build());
+        onChanged();
+      } else {
+        pastAttemptsBuilder_.addMessage(builderForValue.build());
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
+     * is told by the fields of the job itself.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
+     */
+    public Builder addPastAttempts(
+        int index, hero.supervisor.v1.JobAttempt.Builder builderForValue) {
+      if (pastAttemptsBuilder_ == null) {
+        ensurePastAttemptsIsMutable();
+        pastAttempts_.add(index, builderForValue.build());
+        onChanged();
+      } else {
+        pastAttemptsBuilder_.addMessage(index, builderForValue.build());
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
+     * is told by the fields of the job itself.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
+     */
+    public Builder addAllPastAttempts(
+        java.lang.Iterable<? extends hero.supervisor.v1.JobAttempt> values) {
+      if (pastAttemptsBuilder_ == null) {
+        ensurePastAttemptsIsMutable();
+        com.google.protobuf.AbstractMessageLite.Builder.addAll(
+            values, pastAttempts_);
+        onChanged();
+      } else {
+        pastAttemptsBuilder_.addAllMessages(values);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
+     * is told by the fields of the job itself.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
+     */
+    public Builder clearPastAttempts() {
+      if (pastAttemptsBuilder_ == null) {
+        pastAttempts_ = java.util.Collections.emptyList();
+        bitField0_ = (bitField0_ & ~0x00008000);
+        onChanged();
+      } else {
+        pastAttemptsBuilder_.clear();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
+     * is told by the fields of the job itself.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
+     */
+    public Builder removePastAttempts(int index) {
+      if (pastAttemptsBuilder_ == null) {
+        ensurePastAttemptsIsMutable();
+        pastAttempts_.remove(index);
+        onChanged();
+      } else {
+        pastAttemptsBuilder_.remove(index);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
+     * is told by the fields of the job itself.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
+     */
+    public hero.supervisor.v1.JobAttempt.Builder getPastAttemptsBuilder(
+        int index) {
+      return internalGetPastAttemptsFieldBuilder().getBuilder(index);
+    }
+    /**
+     * <pre>
+     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
+     * is told by the fields of the job itself.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
+     */
+    public hero.supervisor.v1.JobAttemptOrBuilder getPastAttemptsOrBuilder(
+        int index) {
+      if (pastAttemptsBuilder_ == null) {
+        return pastAttempts_.get(index);  } else {
+        return pastAttemptsBuilder_.getMessageOrBuilder(index);
+      }
+    }
+    /**
+     * <pre>
+     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
+     * is told by the fields of the job itself.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
+     */
+    public java.util.List<? extends hero.supervisor.v1.JobAttemptOrBuilder> 
+         getPastAttemptsOrBuilderList() {
+      if (pastAttemptsBuilder_ != null) {
+        return pastAttemptsBuilder_.getMessageOrBuilderList();
+      } else {
+        return java.util.Collections.unmodifiableList(pastAttempts_);
+      }
+    }
+    /**
+     * <pre>
+     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
+     * is told by the fields of the job itself.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
+     */
+    public hero.supervisor.v1.JobAttempt.Builder addPastAttemptsBuilder() {
+      return internalGetPastAttemptsFieldBuilder().addBuilder(
+          hero.supervisor.v1.JobAttempt.getDefaultInstance());
+    }
+    /**
+     * <pre>
+     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
+     * is told by the fields of the job itself.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
+     */
+    public hero.supervisor.v1.JobAttempt.Builder addPastAttemptsBuilder(
+        int index) {
+      return internalGetPastAttemptsFieldBuilder().addBuilder(
+          index, hero.supervisor.v1.JobAttempt.getDefaultInstance());
+    }
+    /**
+     * <pre>
+     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
+     * is told by the fields of the job itself.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
+     */
+    public java.util.List<hero.supervisor.v1.JobAttempt.Builder> 
+         getPastAttemptsBuilderList() {
+      return internalGetPastAttemptsFieldBuilder().getBuilderList();
+    }
+    private com.google.protobuf.RepeatedFieldBuilder<
+        hero.supervisor.v1.JobAttempt, hero.supervisor.v1.JobAttempt.Builder, hero.supervisor.v1.JobAttemptOrBuilder> 
+        internalGetPastAttemptsFieldBuilder() {
+      if (pastAttemptsBuilder_ == null) {
+        pastAttemptsBuilder_ = new com.google.protobuf.RepeatedFieldBuilder<
+            hero.supervisor.v1.JobAttempt, hero.supervisor.v1.JobAttempt.Builder, hero.supervisor.v1.JobAttemptOrBuilder>(
+                pastAttempts_,
+                ((bitField0_ & 0x00008000) != 0),
+                getParentForChildren(),
+                isClean());
+        pastAttempts_ = null;
+      }
+      return pastAttemptsBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:hero.supervisor.v1.Job)

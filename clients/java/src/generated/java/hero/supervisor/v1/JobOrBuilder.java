@@ -341,4 +341,80 @@ public interface JobOrBuilder extends
    */
   com.google.protobuf.ByteString
       getCancelReasonBytes();
+
+  /**
+   * <pre>
+   * Output only. How far it is, as its script said last. Absent while the script has not said.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.JobProgress progress = 17 [json_name = "progress"];</code>
+   * @return Whether the progress field is set.
+   */
+  boolean hasProgress();
+  /**
+   * <pre>
+   * Output only. How far it is, as its script said last. Absent while the script has not said.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.JobProgress progress = 17 [json_name = "progress"];</code>
+   * @return The progress.
+   */
+  hero.supervisor.v1.JobProgress getProgress();
+  /**
+   * <pre>
+   * Output only. How far it is, as its script said last. Absent while the script has not said.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.JobProgress progress = 17 [json_name = "progress"];</code>
+   */
+  hero.supervisor.v1.JobProgressOrBuilder getProgressOrBuilder();
+
+  /**
+   * <pre>
+   * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
+   * is told by the fields of the job itself.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
+   */
+  java.util.List<hero.supervisor.v1.JobAttempt> 
+      getPastAttemptsList();
+  /**
+   * <pre>
+   * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
+   * is told by the fields of the job itself.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
+   */
+  hero.supervisor.v1.JobAttempt getPastAttempts(int index);
+  /**
+   * <pre>
+   * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
+   * is told by the fields of the job itself.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
+   */
+  int getPastAttemptsCount();
+  /**
+   * <pre>
+   * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
+   * is told by the fields of the job itself.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
+   */
+  java.util.List<? extends hero.supervisor.v1.JobAttemptOrBuilder> 
+      getPastAttemptsOrBuilderList();
+  /**
+   * <pre>
+   * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
+   * is told by the fields of the job itself.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
+   */
+  hero.supervisor.v1.JobAttemptOrBuilder getPastAttemptsOrBuilder(
+      int index);
 }

@@ -382,11 +382,6 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_hero_supervisor_v1_WatchJobResponse_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
-    internal_static_hero_supervisor_v1_JobProgress_descriptor;
-  static final 
-    com.google.protobuf.GeneratedMessage.FieldAccessorTable
-      internal_static_hero_supervisor_v1_JobProgress_fieldAccessorTable;
-  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_hero_supervisor_v1_LogEntries_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -720,138 +715,134 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "essH\000R\010progress\022A\n\013log_entries\030\005 \001(\0132\036.h" +
       "ero.supervisor.v1.LogEntriesH\000R\nlogEntri" +
       "es\022:\n\010bookmark\030\006 \001(\0132\034.hero.supervisor.v" +
-      "1.BookmarkH\000R\010bookmarkB\006\n\004item\"\202\001\n\013JobPr" +
-      "ogress\022\035\n\007percent\030\001 \001(\001H\000R\007percent\210\001\001\022\030\n" +
-      "\007message\030\002 \001(\tR\007message\022.\n\004time\030\003 \001(\0132\032." +
-      "google.protobuf.TimestampR\004timeB\n\n\010_perc" +
-      "ent\"i\n\nLogEntries\0226\n\007entries\030\001 \003(\0132\034.her" +
-      "o.supervisor.v1.LogEntryR\007entries\022#\n\rdro" +
-      "pped_count\030\002 \001(\005R\014droppedCount\"\334\003\n\022Watch" +
-      "EventsRequest\0227\n\006topics\030\001 \003(\0162\037.hero.sup" +
-      "ervisor.v1.Event.TopicR\006topics\022A\n\014script" +
-      "_types\030\002 \003(\0162\036.hero.supervisor.v1.Script" +
-      "TypeR\013scriptTypes\022\033\n\tactor_ids\030\003 \003(\tR\010ac" +
-      "torIds\022\027\n\007job_ids\030\004 \003(\tR\006jobIds\022\033\n\tcalle" +
-      "r_id\030\005 \001(\tR\010callerId\022E\n\014min_severity\030\006 \001" +
-      "(\0162\".hero.supervisor.v1.Event.SeverityR\013" +
-      "minSeverity\022.\n\020include_snapshot\030\007 \001(\010H\000R" +
-      "\017includeSnapshot\210\001\001\022!\n\014resume_after\030\010 \001(" +
-      "\tR\013resumeAfter\022H\n\022heartbeat_interval\030\t \001" +
-      "(\0132\031.google.protobuf.DurationR\021heartbeat" +
-      "IntervalB\023\n\021_include_snapshot\"\355\001\n\023WatchE" +
-      "ventsResponse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022G\n" +
-      "\rsnapshot_item\030\002 \001(\0132 .hero.supervisor.v" +
-      "1.SnapshotItemH\000R\014snapshotItem\0221\n\005event\030" +
-      "\003 \001(\0132\031.hero.supervisor.v1.EventH\000R\005even" +
-      "t\022:\n\010bookmark\030\004 \001(\0132\034.hero.supervisor.v1" +
-      ".BookmarkH\000R\010bookmarkB\006\n\004item\"\277\001\n\014Snapsh" +
-      "otItem\0221\n\005actor\030\001 \001(\0132\031.hero.supervisor." +
-      "v1.ActorH\000R\005actor\022G\n\013script_type\030\002 \001(\0132$" +
-      ".hero.supervisor.v1.ScriptTypeStatusH\000R\n" +
-      "scriptType\022+\n\003job\030\003 \001(\0132\027.hero.superviso" +
-      "r.v1.JobH\000R\003jobB\006\n\004item\"\335\003\n\021ListEventsRe" +
-      "quest\0227\n\006topics\030\001 \003(\0162\037.hero.supervisor." +
-      "v1.Event.TopicR\006topics\022A\n\014script_types\030\002" +
-      " \003(\0162\036.hero.supervisor.v1.ScriptTypeR\013sc" +
-      "riptTypes\022\033\n\tactor_ids\030\003 \003(\tR\010actorIds\022\027" +
-      "\n\007job_ids\030\004 \003(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001" +
-      "(\tR\010callerId\022E\n\014min_severity\030\006 \001(\0162\".her" +
-      "o.supervisor.v1.Event.SeverityR\013minSever" +
-      "ity\0229\n\ntime_after\030\007 \001(\0132\032.google.protobu" +
-      "f.TimestampR\ttimeAfter\022;\n\013time_before\030\010 " +
-      "\001(\0132\032.google.protobuf.TimestampR\ntimeBef" +
-      "ore\022\033\n\tpage_size\030\t \001(\005R\010pageSize\022\035\n\npage" +
-      "_token\030\n \001(\tR\tpageToken\"o\n\022ListEventsRes" +
-      "ponse\0221\n\006events\030\001 \003(\0132\031.hero.supervisor." +
-      "v1.EventR\006events\022&\n\017next_page_token\030\002 \001(" +
-      "\tR\rnextPageToken*^\n\013WaitOutcome\022\034\n\030WAIT_" +
-      "OUTCOME_UNSPECIFIED\020\000\022\025\n\021WAIT_OUTCOME_DO" +
-      "NE\020\001\022\032\n\026WAIT_OUTCOME_TIMED_OUT\020\0022\230\031\n\nSup" +
-      "ervisor\022d\n\rGetServerInfo\022(.hero.supervis" +
-      "or.v1.GetServerInfoRequest\032).hero.superv" +
-      "isor.v1.GetServerInfoResponse\022^\n\013CreateA" +
-      "ctor\022&.hero.supervisor.v1.CreateActorReq" +
-      "uest\032\'.hero.supervisor.v1.CreateActorRes" +
-      "ponse\022U\n\010GetActor\022#.hero.supervisor.v1.G" +
-      "etActorRequest\032$.hero.supervisor.v1.GetA" +
-      "ctorResponse\022[\n\nListActors\022%.hero.superv" +
-      "isor.v1.ListActorsRequest\032&.hero.supervi" +
-      "sor.v1.ListActorsResponse\022^\n\013UpdateActor" +
-      "\022&.hero.supervisor.v1.UpdateActorRequest" +
-      "\032\'.hero.supervisor.v1.UpdateActorRespons" +
-      "e\022^\n\013DeleteActor\022&.hero.supervisor.v1.De" +
-      "leteActorRequest\032\'.hero.supervisor.v1.De" +
-      "leteActorResponse\022[\n\nStartActor\022%.hero.s" +
-      "upervisor.v1.StartActorRequest\032&.hero.su" +
-      "pervisor.v1.StartActorResponse\022X\n\tStopAc" +
-      "tor\022$.hero.supervisor.v1.StopActorReques" +
-      "t\032%.hero.supervisor.v1.StopActorResponse" +
-      "\022a\n\014RestartActor\022\'.hero.supervisor.v1.Re" +
-      "startActorRequest\032(.hero.supervisor.v1.R" +
-      "estartActorResponse\022^\n\013StartActors\022&.her" +
-      "o.supervisor.v1.StartActorsRequest\032\'.her" +
-      "o.supervisor.v1.StartActorsResponse\022[\n\nS" +
-      "topActors\022%.hero.supervisor.v1.StopActor" +
-      "sRequest\032&.hero.supervisor.v1.StopActors" +
-      "Response\022d\n\rRestartActors\022(.hero.supervi" +
-      "sor.v1.RestartActorsRequest\032).hero.super" +
-      "visor.v1.RestartActorsResponse\022l\n\017Stream" +
-      "ActorLogs\022*.hero.supervisor.v1.StreamAct" +
-      "orLogsRequest\032+.hero.supervisor.v1.Strea" +
-      "mActorLogsResponse0\001\022j\n\017ListScriptTypes\022" +
-      "*.hero.supervisor.v1.ListScriptTypesRequ" +
-      "est\032+.hero.supervisor.v1.ListScriptTypes" +
-      "Response\022d\n\rGetScriptType\022(.hero.supervi" +
-      "sor.v1.GetScriptTypeRequest\032).hero.super" +
-      "visor.v1.GetScriptTypeResponse\022m\n\020Update" +
-      "ScriptType\022+.hero.supervisor.v1.UpdateSc" +
-      "riptTypeRequest\032,.hero.supervisor.v1.Upd" +
-      "ateScriptTypeResponse\022^\n\013ScaleActors\022&.h" +
-      "ero.supervisor.v1.ScaleActorsRequest\032\'.h" +
-      "ero.supervisor.v1.ScaleActorsResponse\022[\n" +
-      "\nPauseQueue\022%.hero.supervisor.v1.PauseQu" +
-      "eueRequest\032&.hero.supervisor.v1.PauseQue" +
-      "ueResponse\022^\n\013ResumeQueue\022&.hero.supervi" +
-      "sor.v1.ResumeQueueRequest\032\'.hero.supervi" +
-      "sor.v1.ResumeQueueResponse\022[\n\nPurgeQueue" +
-      "\022%.hero.supervisor.v1.PurgeQueueRequest\032" +
-      "&.hero.supervisor.v1.PurgeQueueResponse\022" +
-      "^\n\013CheckHealth\022&.hero.supervisor.v1.Chec" +
-      "kHealthRequest\032\'.hero.supervisor.v1.Chec" +
-      "kHealthResponse\022`\n\013WatchHealth\022&.hero.su" +
-      "pervisor.v1.WatchHealthRequest\032\'.hero.su" +
-      "pervisor.v1.WatchHealthResponse0\001\022X\n\tSub" +
-      "mitJob\022$.hero.supervisor.v1.SubmitJobReq" +
-      "uest\032%.hero.supervisor.v1.SubmitJobRespo" +
-      "nse\022[\n\nSubmitJobs\022%.hero.supervisor.v1.S" +
-      "ubmitJobsRequest\032&.hero.supervisor.v1.Su",
-      "bmitJobsResponse\022O\n\006RunJob\022!.hero.superv" +
-      "isor.v1.RunJobRequest\032\".hero.supervisor." +
-      "v1.RunJobResponse\022U\n\010AwaitJob\022#.hero.sup" +
-      "ervisor.v1.AwaitJobRequest\032$.hero.superv" +
-      "isor.v1.AwaitJobResponse\022O\n\006GetJob\022!.her" +
-      "o.supervisor.v1.GetJobRequest\032\".hero.sup" +
-      "ervisor.v1.GetJobResponse\022U\n\010ListJobs\022#." +
-      "hero.supervisor.v1.ListJobsRequest\032$.her" +
-      "o.supervisor.v1.ListJobsResponse\022X\n\tCanc" +
-      "elJob\022$.hero.supervisor.v1.CancelJobRequ" +
-      "est\032%.hero.supervisor.v1.CancelJobRespon" +
-      "se\022U\n\010RetryJob\022#.hero.supervisor.v1.Retr" +
-      "yJobRequest\032$.hero.supervisor.v1.RetryJo" +
-      "bResponse\022X\n\tDeleteJob\022$.hero.supervisor" +
-      ".v1.DeleteJobRequest\032%.hero.supervisor.v" +
-      "1.DeleteJobResponse\022W\n\010WatchJob\022#.hero.s" +
-      "upervisor.v1.WatchJobRequest\032$.hero.supe" +
-      "rvisor.v1.WatchJobResponse0\001\022`\n\013WatchEve" +
-      "nts\022&.hero.supervisor.v1.WatchEventsRequ" +
-      "est\032\'.hero.supervisor.v1.WatchEventsResp" +
-      "onse0\001\022[\n\nListEvents\022%.hero.supervisor.v" +
-      "1.ListEventsRequest\032&.hero.supervisor.v1" +
-      ".ListEventsResponseB\205\001\n\022hero.supervisor." +
-      "v1B\026SupervisorServiceProtoP\001ZUgithub.com" +
-      "/hero-supervisor/hero-supervisor/clients" +
-      "/go/hero/supervisor/v1;supervisorv1b\006pro" +
-      "to3"
+      "1.BookmarkH\000R\010bookmarkB\006\n\004item\"i\n\nLogEnt" +
+      "ries\0226\n\007entries\030\001 \003(\0132\034.hero.supervisor." +
+      "v1.LogEntryR\007entries\022#\n\rdropped_count\030\002 " +
+      "\001(\005R\014droppedCount\"\334\003\n\022WatchEventsRequest" +
+      "\0227\n\006topics\030\001 \003(\0162\037.hero.supervisor.v1.Ev" +
+      "ent.TopicR\006topics\022A\n\014script_types\030\002 \003(\0162" +
+      "\036.hero.supervisor.v1.ScriptTypeR\013scriptT" +
+      "ypes\022\033\n\tactor_ids\030\003 \003(\tR\010actorIds\022\027\n\007job" +
+      "_ids\030\004 \003(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010c" +
+      "allerId\022E\n\014min_severity\030\006 \001(\0162\".hero.sup" +
+      "ervisor.v1.Event.SeverityR\013minSeverity\022." +
+      "\n\020include_snapshot\030\007 \001(\010H\000R\017includeSnaps" +
+      "hot\210\001\001\022!\n\014resume_after\030\010 \001(\tR\013resumeAfte" +
+      "r\022H\n\022heartbeat_interval\030\t \001(\0132\031.google.p" +
+      "rotobuf.DurationR\021heartbeatIntervalB\023\n\021_" +
+      "include_snapshot\"\355\001\n\023WatchEventsResponse" +
+      "\022\026\n\006cursor\030\001 \001(\tR\006cursor\022G\n\rsnapshot_ite" +
+      "m\030\002 \001(\0132 .hero.supervisor.v1.SnapshotIte" +
+      "mH\000R\014snapshotItem\0221\n\005event\030\003 \001(\0132\031.hero." +
+      "supervisor.v1.EventH\000R\005event\022:\n\010bookmark" +
+      "\030\004 \001(\0132\034.hero.supervisor.v1.BookmarkH\000R\010" +
+      "bookmarkB\006\n\004item\"\277\001\n\014SnapshotItem\0221\n\005act" +
+      "or\030\001 \001(\0132\031.hero.supervisor.v1.ActorH\000R\005a" +
+      "ctor\022G\n\013script_type\030\002 \001(\0132$.hero.supervi" +
+      "sor.v1.ScriptTypeStatusH\000R\nscriptType\022+\n" +
+      "\003job\030\003 \001(\0132\027.hero.supervisor.v1.JobH\000R\003j" +
+      "obB\006\n\004item\"\335\003\n\021ListEventsRequest\0227\n\006topi" +
+      "cs\030\001 \003(\0162\037.hero.supervisor.v1.Event.Topi" +
+      "cR\006topics\022A\n\014script_types\030\002 \003(\0162\036.hero.s" +
+      "upervisor.v1.ScriptTypeR\013scriptTypes\022\033\n\t" +
+      "actor_ids\030\003 \003(\tR\010actorIds\022\027\n\007job_ids\030\004 \003" +
+      "(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010callerId\022" +
+      "E\n\014min_severity\030\006 \001(\0162\".hero.supervisor." +
+      "v1.Event.SeverityR\013minSeverity\0229\n\ntime_a" +
+      "fter\030\007 \001(\0132\032.google.protobuf.TimestampR\t" +
+      "timeAfter\022;\n\013time_before\030\010 \001(\0132\032.google." +
+      "protobuf.TimestampR\ntimeBefore\022\033\n\tpage_s" +
+      "ize\030\t \001(\005R\010pageSize\022\035\n\npage_token\030\n \001(\tR" +
+      "\tpageToken\"o\n\022ListEventsResponse\0221\n\006even" +
+      "ts\030\001 \003(\0132\031.hero.supervisor.v1.EventR\006eve" +
+      "nts\022&\n\017next_page_token\030\002 \001(\tR\rnextPageTo" +
+      "ken*^\n\013WaitOutcome\022\034\n\030WAIT_OUTCOME_UNSPE" +
+      "CIFIED\020\000\022\025\n\021WAIT_OUTCOME_DONE\020\001\022\032\n\026WAIT_" +
+      "OUTCOME_TIMED_OUT\020\0022\230\031\n\nSupervisor\022d\n\rGe" +
+      "tServerInfo\022(.hero.supervisor.v1.GetServ" +
+      "erInfoRequest\032).hero.supervisor.v1.GetSe" +
+      "rverInfoResponse\022^\n\013CreateActor\022&.hero.s" +
+      "upervisor.v1.CreateActorRequest\032\'.hero.s" +
+      "upervisor.v1.CreateActorResponse\022U\n\010GetA" +
+      "ctor\022#.hero.supervisor.v1.GetActorReques" +
+      "t\032$.hero.supervisor.v1.GetActorResponse\022" +
+      "[\n\nListActors\022%.hero.supervisor.v1.ListA" +
+      "ctorsRequest\032&.hero.supervisor.v1.ListAc" +
+      "torsResponse\022^\n\013UpdateActor\022&.hero.super" +
+      "visor.v1.UpdateActorRequest\032\'.hero.super" +
+      "visor.v1.UpdateActorResponse\022^\n\013DeleteAc" +
+      "tor\022&.hero.supervisor.v1.DeleteActorRequ" +
+      "est\032\'.hero.supervisor.v1.DeleteActorResp" +
+      "onse\022[\n\nStartActor\022%.hero.supervisor.v1." +
+      "StartActorRequest\032&.hero.supervisor.v1.S" +
+      "tartActorResponse\022X\n\tStopActor\022$.hero.su" +
+      "pervisor.v1.StopActorRequest\032%.hero.supe" +
+      "rvisor.v1.StopActorResponse\022a\n\014RestartAc" +
+      "tor\022\'.hero.supervisor.v1.RestartActorReq" +
+      "uest\032(.hero.supervisor.v1.RestartActorRe" +
+      "sponse\022^\n\013StartActors\022&.hero.supervisor." +
+      "v1.StartActorsRequest\032\'.hero.supervisor." +
+      "v1.StartActorsResponse\022[\n\nStopActors\022%.h" +
+      "ero.supervisor.v1.StopActorsRequest\032&.he" +
+      "ro.supervisor.v1.StopActorsResponse\022d\n\rR" +
+      "estartActors\022(.hero.supervisor.v1.Restar" +
+      "tActorsRequest\032).hero.supervisor.v1.Rest" +
+      "artActorsResponse\022l\n\017StreamActorLogs\022*.h" +
+      "ero.supervisor.v1.StreamActorLogsRequest" +
+      "\032+.hero.supervisor.v1.StreamActorLogsRes" +
+      "ponse0\001\022j\n\017ListScriptTypes\022*.hero.superv" +
+      "isor.v1.ListScriptTypesRequest\032+.hero.su" +
+      "pervisor.v1.ListScriptTypesResponse\022d\n\rG" +
+      "etScriptType\022(.hero.supervisor.v1.GetScr" +
+      "iptTypeRequest\032).hero.supervisor.v1.GetS" +
+      "criptTypeResponse\022m\n\020UpdateScriptType\022+." +
+      "hero.supervisor.v1.UpdateScriptTypeReque" +
+      "st\032,.hero.supervisor.v1.UpdateScriptType" +
+      "Response\022^\n\013ScaleActors\022&.hero.superviso" +
+      "r.v1.ScaleActorsRequest\032\'.hero.superviso" +
+      "r.v1.ScaleActorsResponse\022[\n\nPauseQueue\022%" +
+      ".hero.supervisor.v1.PauseQueueRequest\032&." +
+      "hero.supervisor.v1.PauseQueueResponse\022^\n" +
+      "\013ResumeQueue\022&.hero.supervisor.v1.Resume" +
+      "QueueRequest\032\'.hero.supervisor.v1.Resume" +
+      "QueueResponse\022[\n\nPurgeQueue\022%.hero.super" +
+      "visor.v1.PurgeQueueRequest\032&.hero.superv" +
+      "isor.v1.PurgeQueueResponse\022^\n\013CheckHealt" +
+      "h\022&.hero.supervisor.v1.CheckHealthReques" +
+      "t\032\'.hero.supervisor.v1.CheckHealthRespon" +
+      "se\022`\n\013WatchHealth\022&.hero.supervisor.v1.W" +
+      "atchHealthRequest\032\'.hero.supervisor.v1.W" +
+      "atchHealthResponse0\001\022X\n\tSubmitJob\022$.hero" +
+      ".supervisor.v1.SubmitJobRequest\032%.hero.s" +
+      "upervisor.v1.SubmitJobResponse\022[\n\nSubmit" +
+      "Jobs\022%.hero.supervisor.v1.SubmitJobsRequ" +
+      "est\032&.hero.supervisor.v1.SubmitJobsRespo" +
+      "nse\022O\n\006RunJob\022!.hero.supervisor.v1.RunJo" +
+      "bRequest\032\".hero.supervisor.v1.RunJobResp" +
+      "onse\022U\n\010AwaitJob\022#.hero.supervisor.v1.Aw",
+      "aitJobRequest\032$.hero.supervisor.v1.Await" +
+      "JobResponse\022O\n\006GetJob\022!.hero.supervisor." +
+      "v1.GetJobRequest\032\".hero.supervisor.v1.Ge" +
+      "tJobResponse\022U\n\010ListJobs\022#.hero.supervis" +
+      "or.v1.ListJobsRequest\032$.hero.supervisor." +
+      "v1.ListJobsResponse\022X\n\tCancelJob\022$.hero." +
+      "supervisor.v1.CancelJobRequest\032%.hero.su" +
+      "pervisor.v1.CancelJobResponse\022U\n\010RetryJo" +
+      "b\022#.hero.supervisor.v1.RetryJobRequest\032$" +
+      ".hero.supervisor.v1.RetryJobResponse\022X\n\t" +
+      "DeleteJob\022$.hero.supervisor.v1.DeleteJob" +
+      "Request\032%.hero.supervisor.v1.DeleteJobRe" +
+      "sponse\022W\n\010WatchJob\022#.hero.supervisor.v1." +
+      "WatchJobRequest\032$.hero.supervisor.v1.Wat" +
+      "chJobResponse0\001\022`\n\013WatchEvents\022&.hero.su" +
+      "pervisor.v1.WatchEventsRequest\032\'.hero.su" +
+      "pervisor.v1.WatchEventsResponse0\001\022[\n\nLis" +
+      "tEvents\022%.hero.supervisor.v1.ListEventsR" +
+      "equest\032&.hero.supervisor.v1.ListEventsRe" +
+      "sponseB\205\001\n\022hero.supervisor.v1B\026Superviso" +
+      "rServiceProtoP\001ZUgithub.com/hero-supervi" +
+      "sor/hero-supervisor/clients/go/hero/supe" +
+      "rvisor/v1;supervisorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -1291,44 +1282,38 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchJobResponse_descriptor,
         new java.lang.String[] { "Cursor", "Job", "StateChange", "Progress", "LogEntries", "Bookmark", "Item", });
-    internal_static_hero_supervisor_v1_JobProgress_descriptor =
-      getDescriptor().getMessageType(69);
-    internal_static_hero_supervisor_v1_JobProgress_fieldAccessorTable = new
-      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
-        internal_static_hero_supervisor_v1_JobProgress_descriptor,
-        new java.lang.String[] { "Percent", "Message", "Time", });
     internal_static_hero_supervisor_v1_LogEntries_descriptor =
-      getDescriptor().getMessageType(70);
+      getDescriptor().getMessageType(69);
     internal_static_hero_supervisor_v1_LogEntries_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_LogEntries_descriptor,
         new java.lang.String[] { "Entries", "DroppedCount", });
     internal_static_hero_supervisor_v1_WatchEventsRequest_descriptor =
-      getDescriptor().getMessageType(71);
+      getDescriptor().getMessageType(70);
     internal_static_hero_supervisor_v1_WatchEventsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchEventsRequest_descriptor,
         new java.lang.String[] { "Topics", "ScriptTypes", "ActorIds", "JobIds", "CallerId", "MinSeverity", "IncludeSnapshot", "ResumeAfter", "HeartbeatInterval", });
     internal_static_hero_supervisor_v1_WatchEventsResponse_descriptor =
-      getDescriptor().getMessageType(72);
+      getDescriptor().getMessageType(71);
     internal_static_hero_supervisor_v1_WatchEventsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchEventsResponse_descriptor,
         new java.lang.String[] { "Cursor", "SnapshotItem", "Event", "Bookmark", "Item", });
     internal_static_hero_supervisor_v1_SnapshotItem_descriptor =
-      getDescriptor().getMessageType(73);
+      getDescriptor().getMessageType(72);
     internal_static_hero_supervisor_v1_SnapshotItem_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SnapshotItem_descriptor,
         new java.lang.String[] { "Actor", "ScriptType", "Job", "Item", });
     internal_static_hero_supervisor_v1_ListEventsRequest_descriptor =
-      getDescriptor().getMessageType(74);
+      getDescriptor().getMessageType(73);
     internal_static_hero_supervisor_v1_ListEventsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListEventsRequest_descriptor,
         new java.lang.String[] { "Topics", "ScriptTypes", "ActorIds", "JobIds", "CallerId", "MinSeverity", "TimeAfter", "TimeBefore", "PageSize", "PageToken", });
     internal_static_hero_supervisor_v1_ListEventsResponse_descriptor =
-      getDescriptor().getMessageType(75);
+      getDescriptor().getMessageType(74);
     internal_static_hero_supervisor_v1_ListEventsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListEventsResponse_descriptor,

@@ -1,0 +1,122 @@
+//! What became of earlier attempts stays with their job, and whoever follows a job hears of changes.
+
+use std::time::Duration;
+
+use hero_supervisor::domain::job::{JobState, MAX_PAST_ATTEMPTS};
+use hero_supervisor::domain::output::{Said, Utterance};
+use hero_supervisor::ports::job_queue::{Changes, Retried};
+use hero_supervisor::ports::process_manager::LogStream;
+use hero_supervisor::ports::work_queue::LeaseOutput;
+use tokio::time::timeout;
+
+use super::bench::{
+    Kind, LIMIT, OSIS, actor_id, failure, finish, killed, read, submit, success, take_and_start, take_one,
+    text, until_state, with_attempts,
+};
+
+pub(super) async fn earlier_attempts_are_remembered(kind: Kind) {
+    let bench = kind.bench().await;
+    let queue = bench.supervisor();
+    let actor = bench.actor("osis_actor_0", 41).await;
+    let job = submit(&queue, with_attempts("boom", 3)).await;
+    let before = bench.now() - Duration::from_millis(1);
+    let first = take_and_start(&bench, &actor).await;
+    let mut end = failure(&bench, &first.lease, &"grüße ".repeat(1000));
+    if let Err(error) = &mut end.outcome {
+        error.error.line = Some(3);
+        error.error.log_tail = vec!["not here".to_owned()];
+    }
+    assert!(finish(&actor, end).await);
+    until_state(&queue, &job.id, JobState::Queued).await;
+    take_and_start(&bench, &actor).await;
+    assert_eq!(read(&queue, &job.id).await.past_attempts.len(), 1);
+    let reclaimed = queue.reclaim(OSIS, &actor_id("osis_actor_0"), 41, &killed()).await.unwrap();
+    assert_eq!((reclaimed.retried, reclaimed.failed), (1, 0));
+    let other = bench.actor("osis_actor_1", 42).await;
+    let third = take_and_start(&bench, &other).await;
+    assert!(finish(&other, success(&bench, &third.lease, text("at last"))).await);
+
+    let ended = read(&queue, &job.id).await;
+    assert_eq!((ended.state, ended.attempt, &ended.error), (JobState::Succeeded, 3, &None));
+    let [one, two] = &ended.past_attempts[..] else { panic!("{ended:?}") };
+    assert_eq!((one.attempt, two.attempt), (1, 2));
+    assert_eq!((&one.left, &two.left), (&JobState::RetryWait, &JobState::Queued));
+    for past in [one, two] {
+        assert_eq!(past.actor_id, Some(actor_id("osis_actor_0")));
+        assert!(past.started_at.unwrap() >= before && past.ended_at >= past.started_at.unwrap(), "{past:?}");
+    }
+    let error = one.error.as_ref().unwrap();
+    assert!(error.message.starts_with("grüße grüße") && error.message.len() <= 2048, "{error:?}");
+    assert_eq!((error.line, error.log_tail.len()), (Some(3), 0));
+    assert_eq!(two.error.as_ref().map(|error| error.message.as_str()), Some("the actor was killed"));
+    queue.close().await;
+}
+
+pub(super) async fn only_the_last_attempts_are_remembered_and_one_more_try_adds_to_them(kind: Kind) {
+    let bench = kind.bench().await;
+    let queue = bench.supervisor();
+    let actor = bench.actor("osis_actor_0", 41).await;
+    let job = submit(&queue, with_attempts("boom", 13)).await;
+    for attempt in 1..=13 {
+        until_state(&queue, &job.id, JobState::Queued).await;
+        let taken = take_one(&actor).await;
+        assert!(finish(&actor, failure(&bench, &taken.lease, &format!("boom {attempt}"))).await);
+    }
+    let numbers = |past: &[hero_supervisor::domain::job::PastAttempt]| {
+        past.iter().map(|past| past.attempt).collect::<Vec<_>>()
+    };
+    let failed = until_state(&queue, &job.id, JobState::Failed).await;
+    assert_eq!(failed.past_attempts.len(), MAX_PAST_ATTEMPTS);
+    assert_eq!(numbers(&failed.past_attempts), (3..=12).collect::<Vec<_>>());
+    let Retried::Queued(again) = queue.retry(&job.id, false).await.unwrap() else { panic!("not retried") };
+    assert_eq!(numbers(&again.past_attempts), (4..=13).collect::<Vec<_>>());
+    let last = again.past_attempts.last().unwrap();
+    assert_eq!((last.left, last.error.as_ref().unwrap().message.as_str()), (JobState::Failed, "boom 13"));
+
+    queue.cancel(&job.id, "enough").await.unwrap();
+    let Retried::Queued(again) = queue.retry(&job.id, false).await.unwrap() else { panic!("not retried") };
+    let last = again.past_attempts.last().unwrap();
+    assert_eq!((last.attempt, last.left, &last.error), (13, JobState::Cancelled, &None));
+    queue.cancel(&job.id, "enough").await.unwrap();
+    let Retried::Queued(anew) = queue.retry(&job.id, true).await.unwrap() else { panic!("not retried") };
+    assert_eq!((anew.attempt, anew.past_attempts), (0, vec![]));
+    queue.close().await;
+}
+
+pub(super) async fn hear(changes: &mut Changes, what: &str) {
+    timeout(LIMIT, changes.heard()).await.unwrap_or_else(|_elapsed| panic!("no hint at {what}"));
+}
+
+pub(super) async fn changes_of_a_job_are_hinted_at(kind: Kind) {
+    let bench = kind.bench().await;
+    let (queue, other) = (bench.supervisor(), bench.supervisor());
+    let actor = bench.actor("osis_actor_0", 41).await;
+    let job = submit(&queue, with_attempts("boom", 2)).await;
+    let mut changes = [queue.changes(&job.id), other.changes(&job.id)];
+    if kind == Kind::Redis {
+        // That it listens now is the first hint.
+        for changes in &mut changes {
+            hear(changes, "the beginning").await;
+        }
+    }
+    let taken = take_and_start(&bench, &actor).await;
+    for changes in &mut changes {
+        hear(changes, "the start").await;
+    }
+    let said = Said::Line { stream: LogStream::Stdout, text: "hello".to_owned() };
+    let said = vec![Utterance { number: 1, at: bench.now(), said }];
+    actor.report_output(&[LeaseOutput { lease: taken.lease.clone(), said }]).await.unwrap();
+    for changes in &mut changes {
+        hear(changes, "a line").await;
+    }
+    assert!(finish(&actor, failure(&bench, &taken.lease, "boom")).await);
+    for changes in &mut changes {
+        hear(changes, "a failed attempt").await;
+    }
+    until_state(&queue, &job.id, JobState::Queued).await;
+    for changes in &mut changes {
+        hear(changes, "the next attempt").await;
+    }
+    queue.close().await;
+    other.close().await;
+}
