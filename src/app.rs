@@ -33,7 +33,7 @@ use crate::adapters::system_clock::SystemClock;
 use crate::config::{Config, ListenAddr};
 use crate::domain::actor::ActorConfig;
 use crate::domain::event::writer::write_events;
-use crate::domain::event::{Event, Events, Source, What};
+use crate::domain::event::{Cause, Event, Events, Source, What};
 use crate::domain::id::NodeName;
 use crate::domain::lifecycle::{ActorLifecycleManager, ActorSelector, Parts, StopOptions};
 use crate::domain::supervisor::{JobDefaults, Supervisor};
@@ -292,6 +292,8 @@ async fn watch_over_actors(lifecycle: ActorLifecycleManager) {
 
 /// Stops every actor of this node: after its jobs, or at once when the end is a hard one.
 async fn stop_actors(lifecycle: &ActorLifecycleManager, shutdown: &Shutdown) {
+    let reason = "the supervisor ends, and its actors with it".to_owned();
+    let lifecycle = &lifecycle.on_behalf_of(Cause { reason, ..Cause::from(Source::Supervisor) });
     let all = ActorSelector::default();
     let softly = StopOptions::default();
     tokio::select! {

@@ -9,6 +9,7 @@ use tokio::time::sleep;
 
 use crate::config::{FILE_LABEL, FileActor};
 use crate::domain::actor::{ActorStatus, Desired};
+use crate::domain::event::{Cause, Source};
 use crate::domain::id::ActorId;
 use crate::domain::lifecycle::{ActorLifecycleManager, StopOptions, Update};
 use crate::error::{SupervisorError, chain};
@@ -57,6 +58,8 @@ pub(super) async fn apply(lifecycle: ActorLifecycleManager, wishes: FileWishes) 
     if wishes.actors.is_empty() && !wishes.prune {
         return;
     }
+    let reason = "the configuration file says so".to_owned();
+    let lifecycle = lifecycle.on_behalf_of(Cause { reason, ..Cause::from(Source::Supervisor) });
     let mut total = Applied::default();
     loop {
         let mut applied = define(&lifecycle, &wishes).await;

@@ -144,6 +144,9 @@ pub struct How {
     /// Kill at once
     #[arg(long)]
     force: bool,
+    /// Why; events tell it
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    reason: String,
     /// How long to wait for it
     #[arg(long, value_name = "TIME", value_parser = span, default_value = DEFAULT_WAIT)]
     wait: Duration,
@@ -228,15 +231,17 @@ async fn start(server: &mut Server, out: Output, which: Which, wait: Duration) -
 }
 
 async fn stop(server: &mut Server, out: Output, which: Which, how: How) -> Result<Exit, Failure> {
-    let (max_wait, drain_timeout, force) = (to_proto(how.wait), how.drain(), how.force);
+    let (max_wait, drain_timeout) = (to_proto(how.wait), how.drain());
+    let How { force, reason, wait, .. } = how;
     if let Some(actor_id) = which.single() {
-        let request = proto::StopActorRequest { actor_id, drain_timeout, force, max_wait };
-        let answer = server.stop_actor(client::waiting_call(request, how.wait)).await?.into_inner();
+        let request = proto::StopActorRequest { actor_id, drain_timeout, force, max_wait, reason };
+        let answer = server.stop_actor(client::waiting_call(request, wait)).await?.into_inner();
         out.response(&answer, ids(&answer.actor), || rows(&answer.actor))?;
         return Ok(waited(out, answer.wait_outcome()));
     }
-    let request = proto::StopActorsRequest { selector: which.selector(), drain_timeout, force, max_wait };
-    let answer = server.stop_actors(client::waiting_call(request, how.wait)).await?.into_inner();
+    let selector = which.selector();
+    let request = proto::StopActorsRequest { selector, drain_timeout, force, max_wait, reason };
+    let answer = server.stop_actors(client::waiting_call(request, wait)).await?.into_inner();
     out.response(&answer, result_ids(&answer.results), || result_rows(&answer.results))?;
     Ok(exit_of_many(out, &answer.results))
 }
@@ -248,16 +253,18 @@ async fn restart(
     how: How,
     max_unavailable: i32,
 ) -> Result<Exit, Failure> {
-    let (max_wait, drain_timeout, force) = (to_proto(how.wait), how.drain(), how.force);
+    let (max_wait, drain_timeout) = (to_proto(how.wait), how.drain());
+    let How { force, reason, wait, .. } = how;
     if let Some(actor_id) = which.single() {
-        let request = proto::RestartActorRequest { actor_id, drain_timeout, force, max_wait };
-        let answer = server.restart_actor(client::waiting_call(request, how.wait)).await?.into_inner();
+        let request = proto::RestartActorRequest { actor_id, drain_timeout, force, max_wait, reason };
+        let answer = server.restart_actor(client::waiting_call(request, wait)).await?.into_inner();
         out.response(&answer, ids(&answer.actor), || rows(&answer.actor))?;
         return Ok(waited(out, answer.wait_outcome()));
     }
     let selector = which.selector();
-    let request = proto::RestartActorsRequest { selector, drain_timeout, force, max_unavailable, max_wait };
-    let answer = server.restart_actors(client::waiting_call(request, how.wait)).await?.into_inner();
+    let request =
+        proto::RestartActorsRequest { selector, drain_timeout, force, max_unavailable, max_wait, reason };
+    let answer = server.restart_actors(client::waiting_call(request, wait)).await?.into_inner();
     out.response(&answer, result_ids(&answer.results), || result_rows(&answer.results))?;
     Ok(exit_of_many(out, &answer.results))
 }
@@ -275,6 +282,7 @@ async fn delete(
             drain_timeout: how.drain(),
             force: how.force,
             allow_missing,
+            reason: how.reason.clone(),
         };
         let answer = server.delete_actor(client::waiting_call(request, how.wait)).await?.into_inner();
         out.response(&answer, ids(&answer.actor), || match answer.actor {

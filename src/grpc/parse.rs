@@ -22,7 +22,7 @@ pub(crate) use job::{
     Run, await_job, cancel_job, get_job, job_id, list_jobs, retry_job, run_job, submit_job,
 };
 pub(crate) use logs::{actor_logs, cursor};
-pub(crate) use script_type::{pause, purge, settings};
+pub(crate) use script_type::{check_reason, pause, purge, settings};
 pub(crate) use update::update_actor;
 pub(crate) use value::{MAX_PAGE, script_type};
 pub(crate) use watch_job::watch_job;

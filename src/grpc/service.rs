@@ -1,5 +1,6 @@
 //! The calls, each a few lines: parse, ask the domain, render.
 
+mod behalf;
 mod events;
 mod info;
 mod lists;
@@ -63,13 +64,14 @@ impl supervisor_server::Supervisor for SupervisorService {
         request: Request<pb::CreateActorRequest>,
     ) -> Answer<pb::CreateActorResponse> {
         let time_left = time_left(request.metadata());
+        let lifecycle = self.on_behalf_of(request.metadata(), "")?;
         let asked = parse::create_actor(request.into_inner())?;
         if asked.validate_only {
             self.lifecycle.validate(&asked.config).await?;
             return Ok(Response::new(pb::CreateActorResponse { changed: true, ..Default::default() }));
         }
         let wait = effective_wait(asked.max_wait, time_left);
-        let done = self.gate.run(self.lifecycle.create(asked.config, asked.start, wait)).await?;
+        let done = self.gate.run(lifecycle.create(asked.config, asked.start, wait)).await?;
         let (actor, changed, wait_outcome) = render::changed(done);
         Ok(Response::new(pb::CreateActorResponse { actor, changed, wait_outcome }))
     }
@@ -89,10 +91,11 @@ impl supervisor_server::Supervisor for SupervisorService {
         request: Request<pb::UpdateActorRequest>,
     ) -> Answer<pb::UpdateActorResponse> {
         let time_left = time_left(request.metadata());
+        let lifecycle = self.on_behalf_of(request.metadata(), "")?;
         let asked = parse::update_actor(request.into_inner())?;
         let wait = effective_wait(asked.max_wait, time_left);
         let change = |old: &ActorConfig| asked.change(old);
-        let updated = self.lifecycle.update(&asked.id, asked.update.clone(), change, wait);
+        let updated = lifecycle.update(&asked.id, asked.update.clone(), change, wait);
         let Updated { status, restarted, .. } = self.gate.run(updated).await?;
         Ok(Response::new(pb::UpdateActorResponse { actor: Some(render::actor(status)), restarted }))
     }
@@ -101,31 +104,34 @@ impl supervisor_server::Supervisor for SupervisorService {
         &self,
         request: Request<pb::DeleteActorRequest>,
     ) -> Answer<pb::DeleteActorResponse> {
+        let lifecycle = self.on_behalf_of(request.metadata(), &request.get_ref().reason)?;
         let request = request.into_inner();
         let id = actor_id(&request.actor_id)?;
         let options = parse::stop_options(request.drain_timeout, request.force)?;
-        let deleted = self.lifecycle.delete(&id, options, request.allow_missing);
+        let deleted = lifecycle.delete(&id, options, request.allow_missing);
         let actor = self.gate.run(deleted).await?.map(render::actor);
         Ok(Response::new(pb::DeleteActorResponse { actor }))
     }
 
     async fn start_actor(&self, request: Request<pb::StartActorRequest>) -> Answer<pb::StartActorResponse> {
         let time_left = time_left(request.metadata());
+        let lifecycle = self.on_behalf_of(request.metadata(), "")?;
         let request = request.into_inner();
         let (id, max_wait) = parse::wait_for_actor(&request.actor_id, request.max_wait)?;
         let wait = effective_wait(max_wait, time_left);
-        let done = self.gate.run(self.lifecycle.start(&id, wait)).await?;
+        let done = self.gate.run(lifecycle.start(&id, wait)).await?;
         let (actor, changed, wait_outcome) = render::changed(done);
         Ok(Response::new(pb::StartActorResponse { actor, changed, wait_outcome }))
     }
 
     async fn stop_actor(&self, request: Request<pb::StopActorRequest>) -> Answer<pb::StopActorResponse> {
         let time_left = time_left(request.metadata());
+        let lifecycle = self.on_behalf_of(request.metadata(), &request.get_ref().reason)?;
         let request = request.into_inner();
         let (id, max_wait) = parse::wait_for_actor(&request.actor_id, request.max_wait)?;
         let options = parse::stop_options(request.drain_timeout, request.force)?;
         let wait = effective_wait(max_wait, time_left);
-        let done = self.gate.run(self.lifecycle.stop(&id, options, wait)).await?;
+        let done = self.gate.run(lifecycle.stop(&id, options, wait)).await?;
         let (actor, changed, wait_outcome) = render::changed(done);
         Ok(Response::new(pb::StopActorResponse { actor, changed, wait_outcome }))
     }
@@ -135,11 +141,12 @@ impl supervisor_server::Supervisor for SupervisorService {
         request: Request<pb::RestartActorRequest>,
     ) -> Answer<pb::RestartActorResponse> {
         let time_left = time_left(request.metadata());
+        let lifecycle = self.on_behalf_of(request.metadata(), &request.get_ref().reason)?;
         let request = request.into_inner();
         let (id, max_wait) = parse::wait_for_actor(&request.actor_id, request.max_wait)?;
         let options = parse::stop_options(request.drain_timeout, request.force)?;
         let wait = effective_wait(max_wait, time_left);
-        let done = self.gate.run(self.lifecycle.restart(&id, options, wait)).await?;
+        let done = self.gate.run(lifecycle.restart(&id, options, wait)).await?;
         let (actor, changed, wait_outcome) = render::changed(done);
         Ok(Response::new(pb::RestartActorResponse { actor, changed, wait_outcome }))
     }
@@ -149,20 +156,22 @@ impl supervisor_server::Supervisor for SupervisorService {
         request: Request<pb::StartActorsRequest>,
     ) -> Answer<pb::StartActorsResponse> {
         let time_left = time_left(request.metadata());
+        let lifecycle = self.on_behalf_of(request.metadata(), "")?;
         let request = request.into_inner();
         let (selector, max_wait) = parse::selector(request.selector, request.max_wait)?;
         let wait = effective_wait(max_wait, time_left);
-        let answers = self.gate.run(self.lifecycle.start_many(&selector, wait)).await?;
+        let answers = self.gate.run(lifecycle.start_many(&selector, wait)).await?;
         Ok(Response::new(pb::StartActorsResponse { results: render::results(answers) }))
     }
 
     async fn stop_actors(&self, request: Request<pb::StopActorsRequest>) -> Answer<pb::StopActorsResponse> {
         let time_left = time_left(request.metadata());
+        let lifecycle = self.on_behalf_of(request.metadata(), &request.get_ref().reason)?;
         let request = request.into_inner();
         let (selector, max_wait) = parse::selector(request.selector, request.max_wait)?;
         let options = parse::stop_options(request.drain_timeout, request.force)?;
         let wait = effective_wait(max_wait, time_left);
-        let answers = self.gate.run(self.lifecycle.stop_many(&selector, &options, wait)).await?;
+        let answers = self.gate.run(lifecycle.stop_many(&selector, &options, wait)).await?;
         Ok(Response::new(pb::StopActorsResponse { results: render::results(answers) }))
     }
 
@@ -171,12 +180,13 @@ impl supervisor_server::Supervisor for SupervisorService {
         request: Request<pb::RestartActorsRequest>,
     ) -> Answer<pb::RestartActorsResponse> {
         let time_left = time_left(request.metadata());
+        let lifecycle = self.on_behalf_of(request.metadata(), &request.get_ref().reason)?;
         let request = request.into_inner();
         let (selector, max_wait) = parse::selector(request.selector, request.max_wait)?;
         let options = parse::stop_options(request.drain_timeout, request.force)?;
         let at_a_time = parse::restart_actors(request.max_unavailable)?;
         let wait = effective_wait(max_wait, time_left);
-        let restarted = self.lifecycle.restart_many(&selector, &options, at_a_time, wait);
+        let restarted = lifecycle.restart_many(&selector, &options, at_a_time, wait);
         let answers = self.gate.run(restarted).await?;
         Ok(Response::new(pb::RestartActorsResponse { results: render::results(answers) }))
     }
@@ -217,7 +227,8 @@ impl supervisor_server::Supervisor for SupervisorService {
         request: Request<pb::UpdateScriptTypeRequest>,
     ) -> Answer<pb::UpdateScriptTypeResponse> {
         self.gate.enter()?;
-        let status = Some(self.update_rules(request.into_inner()).await?);
+        let lifecycle = self.on_behalf_of(request.metadata(), "")?;
+        let status = Some(self.update_rules(&lifecycle, request.into_inner()).await?);
         Ok(Response::new(pb::UpdateScriptTypeResponse { status }))
     }
 
@@ -226,6 +237,7 @@ impl supervisor_server::Supervisor for SupervisorService {
         request: Request<pb::ScaleActorsRequest>,
     ) -> Answer<pb::ScaleActorsResponse> {
         let time_left = time_left(request.metadata());
+        let lifecycle = self.on_behalf_of(request.metadata(), &request.get_ref().reason)?;
         let asked = parse::scale_actors(request.get_ref())?;
         let wait = effective_wait(asked.max_wait, time_left);
         let wanted = ScaleRequest {
@@ -235,7 +247,7 @@ impl supervisor_server::Supervisor for SupervisorService {
             trial: asked.validate_only,
             take_over: asked.take_over,
         };
-        let scaled = self.lifecycle.scale(wanted, wait);
+        let scaled = lifecycle.scale(wanted, wait);
         let scaled = self.gate.run(scaled).await?;
         let ids = |ids: Vec<ActorId>| ids.iter().map(ActorId::to_string).collect();
         Ok(Response::new(pb::ScaleActorsResponse {
@@ -248,7 +260,8 @@ impl supervisor_server::Supervisor for SupervisorService {
 
     async fn pause_queue(&self, request: Request<pb::PauseQueueRequest>) -> Answer<pb::PauseQueueResponse> {
         self.gate.enter()?;
-        Ok(Response::new(self.pause(request.into_inner()).await?))
+        let lifecycle = self.on_behalf_of(request.metadata(), "")?;
+        Ok(Response::new(self.pause(&lifecycle, request.into_inner()).await?))
     }
 
     async fn resume_queue(
@@ -256,13 +269,15 @@ impl supervisor_server::Supervisor for SupervisorService {
         request: Request<pb::ResumeQueueRequest>,
     ) -> Answer<pb::ResumeQueueResponse> {
         self.gate.enter()?;
-        Ok(Response::new(self.resume(request.into_inner()).await?))
+        let lifecycle = self.on_behalf_of(request.metadata(), "")?;
+        Ok(Response::new(self.resume(&lifecycle, request.into_inner()).await?))
     }
 
     async fn purge_queue(&self, request: Request<pb::PurgeQueueRequest>) -> Answer<pb::PurgeQueueResponse> {
         self.gate.enter()?;
+        let lifecycle = self.on_behalf_of(request.metadata(), "")?;
         let purge = parse::purge(request.into_inner())?;
-        let purged_count = render::count(self.lifecycle.purge_queue(purge).await?);
+        let purged_count = render::count(lifecycle.purge_queue(purge).await?);
         Ok(Response::new(pb::PurgeQueueResponse { purged_count }))
     }
 

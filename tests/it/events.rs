@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::support::service::LIMIT;
 use crate::support::wait::eventually;
 use crate::support::whole::{
-    Client, JOBS, Whole, client, end_of, osis, run, span, submit, until_actor, until_serves,
+    Client, JOBS, Whole, client, end_of, osis, run, span, submit, told, until_actor, until_serves,
 };
 
 /// Reads a watch to its end, or until an event that is the last one wanted; answers with where it stands.
@@ -287,4 +287,40 @@ async fn the_command_line_follows_events_across_a_restart_of_the_server() {
     );
     let json = whole.service.run(["events", "--topic", "server", "-o", "json"]).json();
     assert!(json["events"].as_array().unwrap().iter().any(|event| event["type"] == "TYPE_SERVER_STARTED"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_bears_the_id_and_the_reason_of_the_call_that_brought_it_about() {
+    let whole = Whole::start().await;
+    let mut client = whole.client();
+    let config = pb::ActorConfig {
+        script_type: pb::ScriptType::Sal.into(),
+        binary_path: "/bin/sleep".to_owned(),
+        args: vec!["1000".to_owned()],
+        readiness: pb::actor_config::Readiness::Process.into(),
+        ..Default::default()
+    };
+    let create =
+        pb::CreateActorRequest { actor_id: "a".to_owned(), config: Some(config), ..Default::default() };
+    client.create_actor(create).await.unwrap();
+    let stop = pb::StopActorRequest { reason: "new kernel".to_owned(), ..stop_of("a") };
+    let mut stop = tonic::Request::new(stop);
+    stop.metadata_mut().insert("x-request-id", "deploy-7".parse().unwrap());
+    client.stop_actor(stop).await.unwrap();
+
+    let stopped = eventually("the stop is told", LIMIT, || async {
+        let events = listed(&client, &[Topic::Actor]).await;
+        events.into_iter().find(|event| event.message == "actor a is stopped")
+    })
+    .await;
+    let cause = stopped.cause.unwrap();
+    assert_eq!((cause.source(), cause.request_id.as_str()), (pb::event_cause::Source::Caller, "deploy-7"));
+    assert_eq!(cause.reason, "new kernel");
+
+    let long = pb::StopActorRequest { reason: "x".repeat(100_000), ..stop_of("a") };
+    assert_eq!(told(&client.stop_actor(long).await.unwrap_err()).fields, ["reason"]);
+}
+
+fn stop_of(actor: &str) -> pb::StopActorRequest {
+    pb::StopActorRequest { actor_id: actor.to_owned(), ..Default::default() }
 }

@@ -1,5 +1,6 @@
 //! The life of actors on in-memory adapters, with paused time: every timer can be waited out at once.
 
+mod causes;
 mod dependencies;
 mod model;
 mod orphans;

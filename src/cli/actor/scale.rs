@@ -56,6 +56,7 @@ pub(super) async fn run(server: &mut Server, out: Output, args: ScaleArgs) -> Re
         max_wait: to_proto(how.wait),
         validate_only: dry_run,
         take_over,
+        reason: how.reason,
     };
     let answer = server.scale_actors(client::waiting_call(request, how.wait)).await?.into_inner();
     let changed = answer.added_actor_ids.iter().chain(&answer.removed_actor_ids).cloned();

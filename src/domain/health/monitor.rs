@@ -196,7 +196,7 @@ async fn missed(
     if health.health != Health::Unhealthy || policy.action == UnhealthyAction::ReportOnly {
         return health;
     }
-    match restart(manager, actor).await {
+    match restart(manager, actor, misses).await {
         Ok(true) => {
             let message = format!("actor {id} was restarted because it missed {misses} pings in a row");
             emit(manager, actor, message, What::ActorRestarted);
@@ -211,7 +211,11 @@ async fn missed(
 /// Restarts an actor that is to be given up, without ever taking work from it. It is asked to drain first: whoever heeds
 /// that takes no new job and is restarted softly, after its jobs. Whoever does not is deaf and takes nothing either; it
 /// is killed, unless the queue says that it still holds a job. False when it was left alone.
-async fn restart(manager: &ActorLifecycleManager, actor: &ActorStatus) -> Result<bool, SupervisorError> {
+async fn restart(
+    manager: &ActorLifecycleManager,
+    actor: &ActorStatus,
+    misses: u32,
+) -> Result<bool, SupervisorError> {
     let (id, config) = (&actor.record.id, &actor.record.config);
     manager.supervisor().queue().request_drain(config.script_type, id, RESUME_AFTER).await?;
     let deadline = Instant::now() + DEAF_AFTER;
@@ -228,7 +232,9 @@ async fn restart(manager: &ActorLifecycleManager, actor: &ActorStatus) -> Result
     }
     let options = StopOptions { drain_timeout: None, force: !heeded };
     let wait = config.drain_timeout.saturating_add(config.start_timeout).saturating_add(RESTART_MARGIN);
-    manager.restart(id, options, wait).await.map(|_changed| true)
+    let reason = format!("it missed its pings, {misses} in a row");
+    let cause = Cause { reason, ..Cause::from(Source::Health) };
+    manager.on_behalf_of(cause).restart(id, options, wait).await.map(|_changed| true)
 }
 
 /// What the queue says of the process that was looked at, now.

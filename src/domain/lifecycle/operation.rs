@@ -15,6 +15,7 @@ use crate::domain::job::{JobError, JobErrorKind};
 use crate::domain::lifecycle::observer::{Observation, Observer, SEEN_END};
 use crate::domain::lifecycle::orphans::REALM;
 use crate::domain::lifecycle::registry::Registry;
+use crate::domain::lifecycle::view::waits_for;
 use crate::domain::lifecycle::{Parts, StopOptions};
 use crate::error::{SupervisorError, chain};
 use crate::ports::job_queue::Presence;
@@ -153,7 +154,7 @@ impl Operation {
                 self.config.dependencies.iter().find(|name| !self.is_met(name, &observation)).cloned()
             };
             let Some(missing) = missing else { return Ok(()) };
-            self.phase(ActorState::Blocked, &format!("waits for {missing}")).await;
+            self.phase(ActorState::Blocked, &waits_for(&missing)).await;
             // It was asked to start just before us, and may show its earlier failure for a moment.
             if let Some(why) = self.failure_of(&missing).filter(|_why| begun.elapsed() > DEPENDENCY_STARTS) {
                 let actor = self.id.to_string();

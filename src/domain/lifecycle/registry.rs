@@ -7,8 +7,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::actor::{ActorConfig, ActorRecord, ActorState, ActorStatus};
+use crate::domain::event::Cause;
 use crate::domain::lifecycle::StopOptions;
 use crate::domain::lifecycle::admission::Verb;
+use crate::domain::script_type::ScriptType;
 use crate::error::SupervisorError;
 
 /// Wishes of one actor that may wait; more callers than that are told to come back.
@@ -21,6 +23,8 @@ const WAITING_EDITS: usize = 8;
 pub(super) struct Request {
     pub(super) verb: Verb,
     pub(super) options: StopOptions,
+    /// On whose behalf.
+    pub(super) cause: Cause,
     /// Answered with whether anything had to be done.
     pub(super) reply: oneshot::Sender<Result<bool, SupervisorError>>,
 }
@@ -32,6 +36,8 @@ pub(super) enum Edit {
     Define {
         etag: String,
         config: Box<ActorConfig>,
+        /// On whose behalf.
+        cause: Cause,
         /// Answered with whether it is another one.
         reply: oneshot::Sender<Result<bool, SupervisorError>>,
     },
@@ -70,9 +76,14 @@ impl ActorHandle {
     }
 
     /// Writes another definition over the one of this etag; answers with whether it is another one.
-    pub(super) async fn define(&self, etag: String, config: ActorConfig) -> Result<bool, SupervisorError> {
+    pub(super) async fn define(
+        &self,
+        etag: String,
+        config: ActorConfig,
+        cause: Cause,
+    ) -> Result<bool, SupervisorError> {
         let (reply, answer) = oneshot::channel();
-        let edit = Edit::Define { etag, config: Box::new(config), reply };
+        let edit = Edit::Define { etag, config: Box::new(config), cause, reply };
         self.edits.send(edit).await.map_err(|_driver_gone| SupervisorError::ShuttingDown)?;
         answer.await.unwrap_or(Err(SupervisorError::ShuttingDown))
     }
@@ -106,9 +117,10 @@ impl ActorHandle {
         &self,
         verb: Verb,
         options: StopOptions,
+        cause: Cause,
     ) -> Result<oneshot::Receiver<Result<bool, SupervisorError>>, SupervisorError> {
         let (reply, answer) = oneshot::channel();
-        self.requests.try_send(Request { verb, options, reply }).map_err(|error| match error {
+        self.requests.try_send(Request { verb, options, cause, reply }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => SupervisorError::OperationInProgress {
                 id: self.status().record.id,
                 operation: "a queue of other requests",
@@ -152,6 +164,13 @@ impl Registry {
     /// Every actor as its driver last saw it.
     pub(super) fn statuses(&self) -> Vec<ActorStatus> {
         self.lock().values().map(ActorHandle::status).collect()
+    }
+
+    /// The same, for actors of one script type.
+    pub(super) fn statuses_of(&self, script_type: ScriptType) -> Vec<ActorStatus> {
+        let handles = self.lock();
+        let is_of = |handle: &&ActorHandle| handle.status.borrow().record.config.script_type == script_type;
+        handles.values().filter(is_of).map(ActorHandle::status).collect()
     }
 
     /// The state of an actor, None for a name that is not an actor of this node.

@@ -6,10 +6,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::domain::actor::{ActorStatus, Desired, ManagedBy};
-use crate::domain::event::Source;
+use crate::domain::event::{Cause, Source};
 use crate::domain::id::ActorId;
 use crate::domain::lifecycle::admission::Verb;
-use crate::domain::lifecycle::{ActorLifecycleManager, Changed, StopOptions, finish};
+use crate::domain::lifecycle::verbs::finish;
+use crate::domain::lifecycle::{ActorLifecycleManager, Changed, StopOptions};
 use crate::domain::scaling::decide::Load;
 use crate::domain::scaling::{self, MAX_REPLICAS, ScalingMode};
 use crate::domain::script_type::ScriptType;
@@ -79,10 +80,20 @@ impl ActorLifecycleManager {
             oldest_age: state.oldest_age,
             ..Load::default()
         };
-        let scaled = self.scale_to(script_type, replicas, drain_timeout, false, wait).await?;
-        let reason = format!("somebody asked for {replicas}");
-        self.tell_decision(script_type, &load, replicas, reason, &scaled, Source::Caller).await;
+        let reason = match self.cause.reason.as_str() {
+            "" => format!("somebody asked for {replicas}"),
+            given => format!("somebody asked for {replicas}: {given}"),
+        };
+        let scaler = self.as_scaler(&reason);
+        let scaled = scaler.scale_to(script_type, replicas, drain_timeout, false, wait).await?;
+        self.tell_decision(script_type, &load, replicas, reason, &scaled).await;
         Ok(scaled)
+    }
+
+    /// The same manager, whose steps are those of scaling for this reason. The call that asked for it stays known.
+    pub(super) fn as_scaler(&self, reason: &str) -> Self {
+        let cause = Cause { source: Source::Scaler, reason: reason.to_owned(), ..self.cause.clone() };
+        self.on_behalf_of(cause)
     }
 
     /// The same without a look at the rules.
@@ -145,7 +156,7 @@ impl ActorLifecycleManager {
             ManagedBy::Scaler => Verb::Delete { force: options.force },
             ManagedBy::User => Verb::Stop { force: options.force },
         };
-        let answer = handle.wish(verb, options.clone())?;
+        let answer = handle.wish(verb, options.clone(), self.cause.clone())?;
         finish(&handle, answer, Instant::now() + wait).await
     }
 

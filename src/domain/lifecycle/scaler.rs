@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::domain::actor::{ActorState, ActorStatus, Desired};
 use crate::domain::backoff::Backoff;
-use crate::domain::event::{Event, Source, What};
+use crate::domain::event::{Event, What};
 use crate::domain::lifecycle::{ActorLifecycleManager, Scaled};
 use crate::domain::scaling::decide::{History, Load, decide};
 use crate::domain::scaling::{ScalingDecision, ScalingMode};
@@ -177,11 +177,10 @@ impl Change {
         let Self { settings, load, desired, reason } = self;
         let script_type = settings.script_type;
         let drain_timeout = settings.scaling.drain_timeout;
+        let manager = manager.as_scaler(&reason);
         let scaled = manager.scale_to(script_type, desired, drain_timeout, false, CHANGE_WAIT).await;
         match scaled {
-            Ok(scaled) => {
-                manager.tell_decision(script_type, &load, desired, reason, &scaled, Source::Scaler).await
-            }
+            Ok(scaled) => manager.tell_decision(script_type, &load, desired, reason, &scaled).await,
             Err(error) => {
                 tracing::warn!(%script_type, error = %chain(&error), "{desired} {script_type} actors are needed ({reason}), and cannot be had");
             }
@@ -192,8 +191,7 @@ impl Change {
 impl ActorLifecycleManager {
     /// Actors of a type on this node, as their drivers last saw them.
     fn own_actors_of(&self, script_type: ScriptType) -> Vec<ActorStatus> {
-        let all = self.own_actors();
-        all.into_iter().filter(|actor| actor.record.config.script_type == script_type).collect()
+        self.shared.registry.statuses_of(script_type)
     }
 
     /// Actors of a type that have announced themselves and are not of this node.
@@ -219,7 +217,6 @@ impl ActorLifecycleManager {
         desired: u32,
         reason: String,
         scaled: &Scaled,
-        source: Source,
     ) {
         if scaled.added.is_empty() && scaled.removed.is_empty() {
             return;
@@ -242,8 +239,7 @@ impl ActorLifecycleManager {
         if let Err(error) = self.parts().store.put_decision(script_type, &decision).await {
             tracing::debug!(error = %chain(&error), "a decision of scaling could not be stored");
         }
-        let what = What::ScalingDecided(decision);
-        self.events()
-            .emit(Event::new(self.now(), source, what, message).of_type(script_type).on_node(self.node()));
+        let event = Event::new(self.now(), self.cause.clone(), What::ScalingDecided(decision), message);
+        self.events().emit(event.of_type(script_type).on_node(self.node()));
     }
 }

@@ -14,30 +14,30 @@ impl Driver {
             (_, why) => format!("actor {id} is {new}: {why}"),
         };
         let what = What::ActorStateChanged { old, new, desired: status.record.desired, pid: status.pid.0 };
-        self.tell(self.source(), what, message);
+        self.tell(self.cause(), what, message);
     }
 
     /// The actor's process ended.
     pub(super) fn tell_of_exit(&self, exit: &LastExit) {
         let id = &self.record().id;
         let LastExit { status, pid, requested, log_tail, .. } = exit;
-        let (source, how) = if *requested {
-            (self.source(), "was stopped and ended")
+        let (cause, how) = if *requested {
+            (self.cause(), "was stopped and ended")
         } else {
-            (Source::ProcessManager, "ended by itself")
+            (Source::ProcessManager.into(), "ended by itself")
         };
         let last = log_tail.last().map(|line| format!("; it wrote last: {line}")).unwrap_or_default();
         let message = format!("the process {pid} of actor {id} {how} with {status}{last}");
-        self.tell(source, What::ActorExited(exit.clone()), message);
+        self.tell(cause, What::ActorExited(exit.clone()), message);
     }
 
     /// The actor was deleted.
     pub(super) fn tell_of_end(&self) {
         let message = format!("actor {} was deleted", self.record().id);
-        self.tell(self.source(), What::ActorDeleted, message);
+        self.tell(self.cause(), What::ActorDeleted, message);
     }
 
-    fn tell(&self, cause: impl Into<Cause>, what: What, message: String) {
+    fn tell(&self, cause: Cause, what: What, message: String) {
         let event = Event::new(self.now(), cause, what, message);
         self.events().emit(event.of_actor(self.record()));
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::domain::actor::{ActorConfig, ActorState, ActorStatus};
-use crate::domain::event::{Cause, Event, Source, What};
+use crate::domain::event::{Cause, Event, What};
 use crate::domain::health::Health;
 use crate::domain::job::JobState;
 use crate::domain::lifecycle::pulse::{Pulse, Rates};
@@ -152,7 +152,8 @@ impl ActorLifecycleManager {
             && (before.mode != scaling.mode || before.replicas != scaling.replicas)
         {
             let drain_timeout = scaling.drain_timeout;
-            self.scale_to(script_type, replicas, drain_timeout, false, Duration::ZERO).await?;
+            let scaler = self.as_scaler(&format!("the rules ask for {replicas}"));
+            scaler.scale_to(script_type, replicas, drain_timeout, false, Duration::ZERO).await?;
         }
         Ok(true)
     }
@@ -237,7 +238,7 @@ impl ActorLifecycleManager {
 
     fn tell_of_queue(&self, script_type: ScriptType, reason: &str, message: String, what: What) {
         tracing::info!(%script_type, "{message}");
-        let cause = Cause { reason: reason.to_owned(), ..Cause::from(Source::Caller) };
+        let cause = Cause { reason: reason.to_owned(), ..self.cause.clone() };
         self.events().emit(Event::new(self.now(), cause, what, message).of_type(script_type));
     }
 

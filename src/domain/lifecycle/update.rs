@@ -5,10 +5,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::domain::actor::{ActorConfig, ActorStatus, Desired};
-use crate::domain::event::{Event, Source, What};
 use crate::domain::id::ActorId;
 use crate::domain::lifecycle::admission::Verb;
-use crate::domain::lifecycle::{ActorLifecycleManager, StopOptions, finish};
+use crate::domain::lifecycle::verbs::finish;
+use crate::domain::lifecycle::{ActorLifecycleManager, StopOptions};
 use crate::domain::violation::Violations;
 use crate::error::SupervisorError;
 
@@ -74,7 +74,7 @@ impl ActorLifecycleManager {
             let config = change(&record.config)?;
             fixed(&record.config, &config)?;
             self.validate(&config).await?;
-            match handle.define(etag, config).await {
+            match handle.define(etag, config, self.cause.clone()).await {
                 Err(SupervisorError::ActorConflict(_)) if update.etag.is_none() && tries < MOST_TRIES => {
                     tries += 1;
                 }
@@ -82,16 +82,11 @@ impl ActorLifecycleManager {
             }
         };
         let record = handle.status().record;
-        if changed {
-            let message = format!("the definition of actor {id} was changed");
-            let event = Event::new(self.now(), Source::Caller, What::ActorUpdated, message);
-            self.events().emit(event.of_actor(&record));
-        }
         let (Apply::Restart(options), Desired::Up, true) = (update.apply, record.desired, record.outdated)
         else {
             return Ok(Updated { status: handle.status(), changed, restarted: false, done: true });
         };
-        let answer = handle.wish(Verb::Restart, options)?;
+        let answer = handle.wish(Verb::Restart, options, self.cause.clone())?;
         let restart = finish(&handle, answer, deadline).await?;
         Ok(Updated { status: restart.status, changed, restarted: true, done: restart.done })
     }

@@ -20,6 +20,13 @@ pub(super) struct View<'a> {
     pub(super) presence: Option<&'a Presence>,
     /// Why the last operation failed.
     pub(super) trouble: &'a str,
+    /// The dependency for which it waited in vain.
+    pub(super) waits_for: Option<&'a str>,
+}
+
+/// What is said of an actor that waits for another one.
+pub(super) fn waits_for(dependency: &str) -> String {
+    format!("waits for {dependency}")
 }
 
 /// The state, and a sentence on why.
@@ -75,6 +82,9 @@ fn running(view: &View<'_>, pid: u32) -> (ActorState, String) {
 }
 
 fn down(view: &View<'_>, exit: Option<ExitStatus>) -> (ActorState, String) {
+    if let (Desired::Up, Some(dependency)) = (view.record.desired, view.waits_for) {
+        return (ActorState::Blocked, waits_for(dependency));
+    }
     match (view.record.desired, exit) {
         (Desired::Down, _) => (ActorState::Stopped, String::new()),
         (Desired::Up, Some(ExitStatus::Code(0))) => {

@@ -57,7 +57,8 @@ fn waiting_state(raw: i32) -> Result<JobState, String> {
     }
 }
 
-fn check_reason(reason: &str, violations: &mut Violations) {
+/// Notes a reason that is too long.
+pub(crate) fn check_reason(reason: &str, violations: &mut Violations) {
     if reason.len() > MAX_REASON_BYTES {
         violations.add("reason", format!("has {} bytes, more than {MAX_REASON_BYTES}", reason.len()));
     }

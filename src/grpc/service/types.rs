@@ -1,5 +1,6 @@
 //! Script types: reading them, changing their rules, pausing and emptying their queues.
 
+use crate::domain::lifecycle::ActorLifecycleManager;
 use crate::domain::script_type::ScriptType;
 use crate::error::SupervisorError;
 use crate::grpc::mask;
@@ -25,13 +26,14 @@ impl SupervisorService {
     /// changed them meanwhile.
     pub(super) async fn update_rules(
         &self,
+        lifecycle: &ActorLifecycleManager,
         request: pb::UpdateScriptTypeRequest,
     ) -> Result<pb::ScriptTypeStatus, Failure> {
         let script_type = known_type(request.script_type)?;
         let changes = request.settings.unwrap_or_default();
         let paths = request.update_mask.unwrap_or_default().paths;
         for _try in 0..MOST_TRIES {
-            let (kept, template) = self.lifecycle.rules(script_type).await?;
+            let (kept, template) = lifecycle.rules(script_type).await?;
             // Under this name the template was made; where it stands in arguments, the new actor's name will.
             let name =
                 template.as_ref().map_or_else(|| format!("{script_type}_actor_0"), |kept| kept.name.clone());
@@ -39,7 +41,7 @@ impl SupervisorService {
             let changed = mask::apply(&current, &changes, &paths)?;
             let (rules, new_template) = parse::settings(script_type, kept.generation, &name, changed)?;
             let new_template = new_template.filter(|new| template.as_ref() != Some(new));
-            if self.lifecycle.set_rules(rules, new_template).await? {
+            if lifecycle.set_rules(rules, new_template).await? {
                 return Ok(self.script_type_status(script_type).await?);
             }
         }
@@ -48,20 +50,22 @@ impl SupervisorService {
 
     pub(super) async fn pause(
         &self,
+        lifecycle: &ActorLifecycleManager,
         request: pb::PauseQueueRequest,
     ) -> Result<pb::PauseQueueResponse, Failure> {
         let (script_type, reason) = parse::pause(request.script_type, request.reason)?;
-        let changed = self.lifecycle.pause_queue(script_type, &reason).await?;
+        let changed = lifecycle.pause_queue(script_type, &reason).await?;
         let status = Some(self.script_type_status(script_type).await?);
         Ok(pb::PauseQueueResponse { status, changed })
     }
 
     pub(super) async fn resume(
         &self,
+        lifecycle: &ActorLifecycleManager,
         request: pb::ResumeQueueRequest,
     ) -> Result<pb::ResumeQueueResponse, Failure> {
         let (script_type, reason) = parse::pause(request.script_type, request.reason)?;
-        let changed = self.lifecycle.resume_queue(script_type, &reason).await?;
+        let changed = lifecycle.resume_queue(script_type, &reason).await?;
         let status = Some(self.script_type_status(script_type).await?);
         Ok(pb::ResumeQueueResponse { status, changed })
     }

@@ -133,11 +133,11 @@ async fn scaling_says_what_it_did_and_what_it_would_do() {
     let mut client = world.client();
     let script_type = pb::ScriptType::Sal.into();
     let scale = pb::ScaleActorsRequest { script_type, replicas: Some(2), ..Default::default() };
-    let status = client.scale_actors(scale).await.unwrap_err();
+    let status = client.scale_actors(scale.clone()).await.unwrap_err();
     assert_eq!(told(&status).1, "NO_ACTORS_FOR_SCRIPT_TYPE");
 
     soon("CreateActor", client.create_actor(create("sal_actor_0"))).await.unwrap();
-    let trial = pb::ScaleActorsRequest { validate_only: true, ..scale };
+    let trial = pb::ScaleActorsRequest { validate_only: true, ..scale.clone() };
     let answer = client.scale_actors(trial).await.unwrap().into_inner();
     assert_eq!(answer.added_actor_ids, ["sal_actor_1"]);
     assert_eq!(answer.status.unwrap().actors_total, 1);

@@ -1,5 +1,6 @@
 //! What an actor waits for.
 
+use hero_supervisor::domain::event::What;
 use hero_supervisor::ports::process_manager::{ProcessManager, ProcessSpec};
 
 use super::*;
@@ -78,11 +79,33 @@ async fn waiting_for_another_is_no_crash() {
     // The machine was started anew: nothing runs, and what is depended on takes its time.
     world.processes.close().await;
     world.processes.behave("base", Behaviour { spawn_fails: true, ..Behaviour::default() });
-    let next = manager(&world.broker, &world.processes, "here", Vec::new());
+    let (events, mut told) = Events::channel();
+    let next = manager_with(&world.broker, &world.processes, events);
     next.open().await.unwrap();
-    tokio::time::sleep(Duration::from_secs(300)).await;
-    let waiting = next.actor(&top).await.unwrap();
-    assert_eq!((waiting.record.desired, waiting.record.fault), (Desired::Up, None), "{}", waiting.message);
+    let blocked = async || {
+        let waiting = next.actor(&top).await.unwrap();
+        (waiting.state == ActorState::Blocked).then_some(waiting)
+    };
+    eventually("it is blocked", WAIT * 5, blocked).await;
+    // Between two tries and during them: who looks sees what it waits for, and who watches hears it once.
+    for _look in 0..600 {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let waiting = next.actor(&top).await.unwrap();
+        assert_eq!(
+            (waiting.record.desired, waiting.record.fault),
+            (Desired::Up, None),
+            "{}",
+            waiting.message
+        );
+        let shown = (waiting.state, waiting.message.as_str());
+        assert_eq!(shown, (ActorState::Blocked, "waits for base"));
+    }
+    let mut changes = 0;
+    while let Ok(event) = told.try_recv() {
+        let of_top = event.actor_id.as_ref() == Some(&top);
+        changes += usize::from(of_top && matches!(event.what, What::ActorStateChanged { .. }));
+    }
+    assert!(changes <= 3, "{changes} changes of state were told");
     world.processes.behave("base", Behaviour::default());
     next.start(&id("base"), WAIT).await.unwrap();
     eventually("it follows", WAIT * 5, || async {

@@ -1,7 +1,7 @@
 //! Changed definitions: written at once, taken by the process at its next start.
 
 use crate::domain::actor::{ActorConfig, ActorRecord};
-use crate::domain::event::{Event, Source, What};
+use crate::domain::event::{Cause, Event, What};
 use crate::domain::lifecycle::driver::{Driver, MOST_TRIES};
 use crate::domain::lifecycle::registry::Edit;
 use crate::error::SupervisorError;
@@ -9,8 +9,8 @@ use crate::error::SupervisorError;
 impl Driver {
     pub(super) async fn on_edit(&mut self, edit: Edit) {
         match edit {
-            Edit::Define { etag, config, reply } => {
-                let defined = self.define(&etag, *config).await;
+            Edit::Define { etag, config, cause, reply } => {
+                let defined = self.define(&etag, *config, cause).await;
                 // Who asked is to see the new definition when the answer is there.
                 self.publish();
                 let _caller_gone = reply.send(defined);
@@ -20,7 +20,12 @@ impl Driver {
     }
 
     /// Writes another definition over the one of this etag; false when it is the same.
-    async fn define(&mut self, etag: &str, config: ActorConfig) -> Result<bool, SupervisorError> {
+    async fn define(
+        &mut self,
+        etag: &str,
+        config: ActorConfig,
+        cause: Cause,
+    ) -> Result<bool, SupervisorError> {
         for _try in 0..MOST_TRIES {
             if self.record.etag() != etag {
                 return Err(SupervisorError::ActorConflict(self.record.id.clone()));
@@ -39,7 +44,7 @@ impl Driver {
                     if let Some(running) = &mut self.running {
                         running.outdated |= needs_start;
                     }
-                    self.tell_updated();
+                    self.tell_updated(cause);
                     return Ok(true);
                 }
                 // The record is the other one's now; it may be only history that was added.
@@ -64,12 +69,12 @@ impl Driver {
         self.record = ActorRecord { last_pid, restart_count, ..newer };
     }
 
-    fn tell_updated(&self) {
+    fn tell_updated(&self, cause: Cause) {
         let id = &self.record.id;
         let when = if self.record.outdated { "; its process takes it at its next start" } else { "" };
         tracing::info!(actor.id = %id, "the definition of actor {id} was changed{when}");
-        let message = format!("The definition of actor {id} was changed{when}.");
-        let event = Event::new(self.now(), Source::Caller, What::ActorUpdated, message);
+        let message = format!("the definition of actor {id} was changed{when}");
+        let event = Event::new(self.now(), cause, What::ActorUpdated, message);
         self.parts.events.emit(event.of_actor(&self.record));
     }
 }

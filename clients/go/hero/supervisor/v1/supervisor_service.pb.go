@@ -1278,7 +1278,9 @@ type DeleteActorRequest struct {
 	// Kill the process at once, without drain.
 	Force bool `protobuf:"varint,3,opt,name=force,proto3" json:"force,omitempty"`
 	// Answer OK if there is no such actor.
-	AllowMissing  bool `protobuf:"varint,4,opt,name=allow_missing,json=allowMissing,proto3" json:"allow_missing,omitempty"`
+	AllowMissing bool `protobuf:"varint,4,opt,name=allow_missing,json=allowMissing,proto3" json:"allow_missing,omitempty"`
+	// Why, for events and for others who wonder.
+	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1339,6 +1341,13 @@ func (x *DeleteActorRequest) GetAllowMissing() bool {
 		return x.AllowMissing
 	}
 	return false
+}
+
+func (x *DeleteActorRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
 }
 
 // Answer of DeleteActor.
@@ -1516,7 +1525,9 @@ type StopActorRequest struct {
 	// Kill the process at once, without drain.
 	Force bool `protobuf:"varint,3,opt,name=force,proto3" json:"force,omitempty"`
 	// How long to wait until the process is gone; see the service for the rules of waits.
-	MaxWait       *durationpb.Duration `protobuf:"bytes,4,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
+	MaxWait *durationpb.Duration `protobuf:"bytes,4,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
+	// Why, for events and for others who wonder.
+	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1577,6 +1588,13 @@ func (x *StopActorRequest) GetMaxWait() *durationpb.Duration {
 		return x.MaxWait
 	}
 	return nil
+}
+
+func (x *StopActorRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
 }
 
 // Answer of StopActor.
@@ -1653,7 +1671,9 @@ type RestartActorRequest struct {
 	// Kill the process at once, without drain.
 	Force bool `protobuf:"varint,3,opt,name=force,proto3" json:"force,omitempty"`
 	// How long to wait until it is STATE_RUNNING again; see the service for the rules of waits.
-	MaxWait       *durationpb.Duration `protobuf:"bytes,4,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
+	MaxWait *durationpb.Duration `protobuf:"bytes,4,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
+	// Why, for events and for others who wonder.
+	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1714,6 +1734,13 @@ func (x *RestartActorRequest) GetMaxWait() *durationpb.Duration {
 		return x.MaxWait
 	}
 	return nil
+}
+
+func (x *RestartActorRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
 }
 
 // Answer of RestartActor.
@@ -1973,7 +2000,9 @@ type StopActorsRequest struct {
 	// Kill the processes at once, without drain.
 	Force bool `protobuf:"varint,3,opt,name=force,proto3" json:"force,omitempty"`
 	// How long to wait until all processes are gone; see the service for the rules of waits.
-	MaxWait       *durationpb.Duration `protobuf:"bytes,4,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
+	MaxWait *durationpb.Duration `protobuf:"bytes,4,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
+	// Why, for events and for others who wonder.
+	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2036,6 +2065,13 @@ func (x *StopActorsRequest) GetMaxWait() *durationpb.Duration {
 	return nil
 }
 
+func (x *StopActorsRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // Answer of StopActors.
 type StopActorsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2094,7 +2130,9 @@ type RestartActorsRequest struct {
 	// Most actors that may be down at a time; 0 means all. Default: 0.
 	MaxUnavailable int32 `protobuf:"varint,4,opt,name=max_unavailable,json=maxUnavailable,proto3" json:"max_unavailable,omitempty"`
 	// How long to wait until all are STATE_RUNNING again; see the service for the rules of waits.
-	MaxWait       *durationpb.Duration `protobuf:"bytes,5,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
+	MaxWait *durationpb.Duration `protobuf:"bytes,5,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
+	// Why, for events and for others who wonder.
+	Reason        string `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2162,6 +2200,13 @@ func (x *RestartActorsRequest) GetMaxWait() *durationpb.Duration {
 		return x.MaxWait
 	}
 	return nil
+}
+
+func (x *RestartActorsRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
 }
 
 // Answer of RestartActors.
@@ -2674,7 +2719,9 @@ type ScaleActorsRequest struct {
 	// Only say what would happen; nothing is changed.
 	ValidateOnly bool `protobuf:"varint,5,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	// Switch automatic scaling off, if it is on, instead of answering AUTOSCALING_ACTIVE.
-	TakeOver      bool `protobuf:"varint,6,opt,name=take_over,json=takeOver,proto3" json:"take_over,omitempty"`
+	TakeOver bool `protobuf:"varint,6,opt,name=take_over,json=takeOver,proto3" json:"take_over,omitempty"`
+	// Why, for events and for others who wonder.
+	Reason        string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2749,6 +2796,13 @@ func (x *ScaleActorsRequest) GetTakeOver() bool {
 		return x.TakeOver
 	}
 	return false
+}
+
+func (x *ScaleActorsRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
 }
 
 // Answer of ScaleActors.
@@ -5481,12 +5535,13 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\rAPPLY_RESTART\x10\x02\"d\n" +
 	"\x13UpdateActorResponse\x12/\n" +
 	"\x05actor\x18\x01 \x01(\v2\x19.hero.supervisor.v1.ActorR\x05actor\x12\x1c\n" +
-	"\trestarted\x18\x02 \x01(\bR\trestarted\"\xaa\x01\n" +
+	"\trestarted\x18\x02 \x01(\bR\trestarted\"\xc2\x01\n" +
 	"\x12DeleteActorRequest\x12\x19\n" +
 	"\bactor_id\x18\x01 \x01(\tR\aactorId\x12>\n" +
 	"\rdrain_timeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\fdrainTimeout\x12\x14\n" +
 	"\x05force\x18\x03 \x01(\bR\x05force\x12#\n" +
-	"\rallow_missing\x18\x04 \x01(\bR\fallowMissing\"F\n" +
+	"\rallow_missing\x18\x04 \x01(\bR\fallowMissing\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\"F\n" +
 	"\x13DeleteActorResponse\x12/\n" +
 	"\x05actor\x18\x01 \x01(\v2\x19.hero.supervisor.v1.ActorR\x05actor\"d\n" +
 	"\x11StartActorRequest\x12\x19\n" +
@@ -5495,21 +5550,23 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\x12StartActorResponse\x12/\n" +
 	"\x05actor\x18\x01 \x01(\v2\x19.hero.supervisor.v1.ActorR\x05actor\x12\x18\n" +
 	"\achanged\x18\x02 \x01(\bR\achanged\x12B\n" +
-	"\fwait_outcome\x18\x03 \x01(\x0e2\x1f.hero.supervisor.v1.WaitOutcomeR\vwaitOutcome\"\xb9\x01\n" +
+	"\fwait_outcome\x18\x03 \x01(\x0e2\x1f.hero.supervisor.v1.WaitOutcomeR\vwaitOutcome\"\xd1\x01\n" +
 	"\x10StopActorRequest\x12\x19\n" +
 	"\bactor_id\x18\x01 \x01(\tR\aactorId\x12>\n" +
 	"\rdrain_timeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\fdrainTimeout\x12\x14\n" +
 	"\x05force\x18\x03 \x01(\bR\x05force\x124\n" +
-	"\bmax_wait\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\amaxWait\"\xa2\x01\n" +
+	"\bmax_wait\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\amaxWait\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\"\xa2\x01\n" +
 	"\x11StopActorResponse\x12/\n" +
 	"\x05actor\x18\x01 \x01(\v2\x19.hero.supervisor.v1.ActorR\x05actor\x12\x18\n" +
 	"\achanged\x18\x02 \x01(\bR\achanged\x12B\n" +
-	"\fwait_outcome\x18\x03 \x01(\x0e2\x1f.hero.supervisor.v1.WaitOutcomeR\vwaitOutcome\"\xbc\x01\n" +
+	"\fwait_outcome\x18\x03 \x01(\x0e2\x1f.hero.supervisor.v1.WaitOutcomeR\vwaitOutcome\"\xd4\x01\n" +
 	"\x13RestartActorRequest\x12\x19\n" +
 	"\bactor_id\x18\x01 \x01(\tR\aactorId\x12>\n" +
 	"\rdrain_timeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\fdrainTimeout\x12\x14\n" +
 	"\x05force\x18\x03 \x01(\bR\x05force\x124\n" +
-	"\bmax_wait\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\amaxWait\"\xa5\x01\n" +
+	"\bmax_wait\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\amaxWait\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\"\xa5\x01\n" +
 	"\x14RestartActorResponse\x12/\n" +
 	"\x05actor\x18\x01 \x01(\v2\x19.hero.supervisor.v1.ActorR\x05actor\x12\x18\n" +
 	"\achanged\x18\x02 \x01(\bR\achanged\x12B\n" +
@@ -5524,20 +5581,22 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\bselector\x18\x01 \x01(\v2!.hero.supervisor.v1.ActorSelectorR\bselector\x124\n" +
 	"\bmax_wait\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\amaxWait\"P\n" +
 	"\x13StartActorsResponse\x129\n" +
-	"\aresults\x18\x01 \x03(\v2\x1f.hero.supervisor.v1.ActorResultR\aresults\"\xde\x01\n" +
+	"\aresults\x18\x01 \x03(\v2\x1f.hero.supervisor.v1.ActorResultR\aresults\"\xf6\x01\n" +
 	"\x11StopActorsRequest\x12=\n" +
 	"\bselector\x18\x01 \x01(\v2!.hero.supervisor.v1.ActorSelectorR\bselector\x12>\n" +
 	"\rdrain_timeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\fdrainTimeout\x12\x14\n" +
 	"\x05force\x18\x03 \x01(\bR\x05force\x124\n" +
-	"\bmax_wait\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\amaxWait\"O\n" +
+	"\bmax_wait\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\amaxWait\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\"O\n" +
 	"\x12StopActorsResponse\x129\n" +
-	"\aresults\x18\x01 \x03(\v2\x1f.hero.supervisor.v1.ActorResultR\aresults\"\x8a\x02\n" +
+	"\aresults\x18\x01 \x03(\v2\x1f.hero.supervisor.v1.ActorResultR\aresults\"\xa2\x02\n" +
 	"\x14RestartActorsRequest\x12=\n" +
 	"\bselector\x18\x01 \x01(\v2!.hero.supervisor.v1.ActorSelectorR\bselector\x12>\n" +
 	"\rdrain_timeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\fdrainTimeout\x12\x14\n" +
 	"\x05force\x18\x03 \x01(\bR\x05force\x12'\n" +
 	"\x0fmax_unavailable\x18\x04 \x01(\x05R\x0emaxUnavailable\x124\n" +
-	"\bmax_wait\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\amaxWait\"R\n" +
+	"\bmax_wait\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\amaxWait\x12\x16\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\"R\n" +
 	"\x15RestartActorsResponse\x129\n" +
 	"\aresults\x18\x01 \x03(\v2\x1f.hero.supervisor.v1.ActorResultR\aresults\"\xb7\x02\n" +
 	"\x16StreamActorLogsRequest\x12\x19\n" +
@@ -5570,7 +5629,7 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
 	"updateMask\"X\n" +
 	"\x18UpdateScriptTypeResponse\x12<\n" +
-	"\x06status\x18\x01 \x01(\v2$.hero.supervisor.v1.ScriptTypeStatusR\x06status\"\xbb\x02\n" +
+	"\x06status\x18\x01 \x01(\v2$.hero.supervisor.v1.ScriptTypeStatusR\x06status\"\xd3\x02\n" +
 	"\x12ScaleActorsRequest\x12?\n" +
 	"\vscript_type\x18\x01 \x01(\x0e2\x1e.hero.supervisor.v1.ScriptTypeR\n" +
 	"scriptType\x12\x1f\n" +
@@ -5578,7 +5637,8 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\rdrain_timeout\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\fdrainTimeout\x124\n" +
 	"\bmax_wait\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\amaxWait\x12#\n" +
 	"\rvalidate_only\x18\x05 \x01(\bR\fvalidateOnly\x12\x1b\n" +
-	"\ttake_over\x18\x06 \x01(\bR\btakeOverB\v\n" +
+	"\ttake_over\x18\x06 \x01(\bR\btakeOver\x12\x16\n" +
+	"\x06reason\x18\a \x01(\tR\x06reasonB\v\n" +
 	"\t_replicas\"\xeb\x01\n" +
 	"\x13ScaleActorsResponse\x12<\n" +
 	"\x06status\x18\x01 \x01(\v2$.hero.supervisor.v1.ScriptTypeStatusR\x06status\x12&\n" +

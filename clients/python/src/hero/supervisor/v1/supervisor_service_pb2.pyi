@@ -598,12 +598,15 @@ class DeleteActorRequest(google.protobuf.message.Message):
     DRAIN_TIMEOUT_FIELD_NUMBER: builtins.int
     FORCE_FIELD_NUMBER: builtins.int
     ALLOW_MISSING_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
     actor_id: builtins.str
     """Required. Which actor."""
     force: builtins.bool
     """Kill the process at once, without drain."""
     allow_missing: builtins.bool
     """Answer OK if there is no such actor."""
+    reason: builtins.str
+    """Why, for events and for others who wonder."""
     @property
     def drain_timeout(self) -> google.protobuf.duration_pb2.Duration:
         """How long running jobs may go on, 0 to 24 hours. Default: the actor's own drain_timeout."""
@@ -615,9 +618,10 @@ class DeleteActorRequest(google.protobuf.message.Message):
         drain_timeout: google.protobuf.duration_pb2.Duration | None = ...,
         force: builtins.bool = ...,
         allow_missing: builtins.bool = ...,
+        reason: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["drain_timeout", b"drain_timeout"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "allow_missing", b"allow_missing", "drain_timeout", b"drain_timeout", "force", b"force"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "allow_missing", b"allow_missing", "drain_timeout", b"drain_timeout", "force", b"force", "reason", b"reason"]) -> None: ...
 
 global___DeleteActorRequest = DeleteActorRequest
 
@@ -706,10 +710,13 @@ class StopActorRequest(google.protobuf.message.Message):
     DRAIN_TIMEOUT_FIELD_NUMBER: builtins.int
     FORCE_FIELD_NUMBER: builtins.int
     MAX_WAIT_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
     actor_id: builtins.str
     """Required. Which actor."""
     force: builtins.bool
     """Kill the process at once, without drain."""
+    reason: builtins.str
+    """Why, for events and for others who wonder."""
     @property
     def drain_timeout(self) -> google.protobuf.duration_pb2.Duration:
         """How long running jobs may go on, 0 to 24 hours. Default: the actor's own drain_timeout."""
@@ -725,9 +732,10 @@ class StopActorRequest(google.protobuf.message.Message):
         drain_timeout: google.protobuf.duration_pb2.Duration | None = ...,
         force: builtins.bool = ...,
         max_wait: google.protobuf.duration_pb2.Duration | None = ...,
+        reason: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["drain_timeout", b"drain_timeout", "max_wait", b"max_wait"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "drain_timeout", b"drain_timeout", "force", b"force", "max_wait", b"max_wait"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "drain_timeout", b"drain_timeout", "force", b"force", "max_wait", b"max_wait", "reason", b"reason"]) -> None: ...
 
 global___StopActorRequest = StopActorRequest
 
@@ -770,10 +778,13 @@ class RestartActorRequest(google.protobuf.message.Message):
     DRAIN_TIMEOUT_FIELD_NUMBER: builtins.int
     FORCE_FIELD_NUMBER: builtins.int
     MAX_WAIT_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
     actor_id: builtins.str
     """Required. Which actor."""
     force: builtins.bool
     """Kill the process at once, without drain."""
+    reason: builtins.str
+    """Why, for events and for others who wonder."""
     @property
     def drain_timeout(self) -> google.protobuf.duration_pb2.Duration:
         """How long running jobs may go on, 0 to 24 hours. Default: the actor's own drain_timeout."""
@@ -789,9 +800,10 @@ class RestartActorRequest(google.protobuf.message.Message):
         drain_timeout: google.protobuf.duration_pb2.Duration | None = ...,
         force: builtins.bool = ...,
         max_wait: google.protobuf.duration_pb2.Duration | None = ...,
+        reason: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["drain_timeout", b"drain_timeout", "max_wait", b"max_wait"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "drain_timeout", b"drain_timeout", "force", b"force", "max_wait", b"max_wait"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "drain_timeout", b"drain_timeout", "force", b"force", "max_wait", b"max_wait", "reason", b"reason"]) -> None: ...
 
 global___RestartActorRequest = RestartActorRequest
 
@@ -920,8 +932,11 @@ class StopActorsRequest(google.protobuf.message.Message):
     DRAIN_TIMEOUT_FIELD_NUMBER: builtins.int
     FORCE_FIELD_NUMBER: builtins.int
     MAX_WAIT_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
     force: builtins.bool
     """Kill the processes at once, without drain."""
+    reason: builtins.str
+    """Why, for events and for others who wonder."""
     @property
     def selector(self) -> hero.supervisor.v1.actor_pb2.ActorSelector:
         """Required. Which actors."""
@@ -941,9 +956,10 @@ class StopActorsRequest(google.protobuf.message.Message):
         drain_timeout: google.protobuf.duration_pb2.Duration | None = ...,
         force: builtins.bool = ...,
         max_wait: google.protobuf.duration_pb2.Duration | None = ...,
+        reason: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["drain_timeout", b"drain_timeout", "max_wait", b"max_wait", "selector", b"selector"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["drain_timeout", b"drain_timeout", "force", b"force", "max_wait", b"max_wait", "selector", b"selector"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["drain_timeout", b"drain_timeout", "force", b"force", "max_wait", b"max_wait", "reason", b"reason", "selector", b"selector"]) -> None: ...
 
 global___StopActorsRequest = StopActorsRequest
 
@@ -978,10 +994,13 @@ class RestartActorsRequest(google.protobuf.message.Message):
     FORCE_FIELD_NUMBER: builtins.int
     MAX_UNAVAILABLE_FIELD_NUMBER: builtins.int
     MAX_WAIT_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
     force: builtins.bool
     """Kill the processes at once, without drain."""
     max_unavailable: builtins.int
     """Most actors that may be down at a time; 0 means all. Default: 0."""
+    reason: builtins.str
+    """Why, for events and for others who wonder."""
     @property
     def selector(self) -> hero.supervisor.v1.actor_pb2.ActorSelector:
         """Required. Which actors."""
@@ -1002,9 +1021,10 @@ class RestartActorsRequest(google.protobuf.message.Message):
         force: builtins.bool = ...,
         max_unavailable: builtins.int = ...,
         max_wait: google.protobuf.duration_pb2.Duration | None = ...,
+        reason: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["drain_timeout", b"drain_timeout", "max_wait", b"max_wait", "selector", b"selector"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["drain_timeout", b"drain_timeout", "force", b"force", "max_unavailable", b"max_unavailable", "max_wait", b"max_wait", "selector", b"selector"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["drain_timeout", b"drain_timeout", "force", b"force", "max_unavailable", b"max_unavailable", "max_wait", b"max_wait", "reason", b"reason", "selector", b"selector"]) -> None: ...
 
 global___RestartActorsRequest = RestartActorsRequest
 
@@ -1241,6 +1261,7 @@ class ScaleActorsRequest(google.protobuf.message.Message):
     MAX_WAIT_FIELD_NUMBER: builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: builtins.int
     TAKE_OVER_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
     script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
     """Required. Which actors."""
     replicas: builtins.int
@@ -1249,6 +1270,8 @@ class ScaleActorsRequest(google.protobuf.message.Message):
     """Only say what would happen; nothing is changed."""
     take_over: builtins.bool
     """Switch automatic scaling off, if it is on, instead of answering AUTOSCALING_ACTIVE."""
+    reason: builtins.str
+    """Why, for events and for others who wonder."""
     @property
     def drain_timeout(self) -> google.protobuf.duration_pb2.Duration:
         """How long the jobs of those that go may run on, 0 to 24 hours. Default: each actor's own drain_timeout."""
@@ -1266,9 +1289,10 @@ class ScaleActorsRequest(google.protobuf.message.Message):
         max_wait: google.protobuf.duration_pb2.Duration | None = ...,
         validate_only: builtins.bool = ...,
         take_over: builtins.bool = ...,
+        reason: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_replicas", b"_replicas", "drain_timeout", b"drain_timeout", "max_wait", b"max_wait", "replicas", b"replicas"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_replicas", b"_replicas", "drain_timeout", b"drain_timeout", "max_wait", b"max_wait", "replicas", b"replicas", "script_type", b"script_type", "take_over", b"take_over", "validate_only", b"validate_only"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_replicas", b"_replicas", "drain_timeout", b"drain_timeout", "max_wait", b"max_wait", "reason", b"reason", "replicas", b"replicas", "script_type", b"script_type", "take_over", b"take_over", "validate_only", b"validate_only"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_replicas", b"_replicas"]) -> typing.Literal["replicas"] | None: ...
 
 global___ScaleActorsRequest = ScaleActorsRequest

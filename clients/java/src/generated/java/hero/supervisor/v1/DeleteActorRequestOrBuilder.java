@@ -76,4 +76,24 @@ public interface DeleteActorRequestOrBuilder extends
    * @return The allowMissing.
    */
   boolean getAllowMissing();
+
+  /**
+   * <pre>
+   * Why, for events and for others who wonder.
+   * </pre>
+   *
+   * <code>string reason = 5 [json_name = "reason"];</code>
+   * @return The reason.
+   */
+  java.lang.String getReason();
+  /**
+   * <pre>
+   * Why, for events and for others who wonder.
+   * </pre>
+   *
+   * <code>string reason = 5 [json_name = "reason"];</code>
+   * @return The bytes for reason.
+   */
+  com.google.protobuf.ByteString
+      getReasonBytes();
 }

@@ -93,4 +93,24 @@ public interface StopActorRequestOrBuilder extends
    * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
    */
   com.google.protobuf.DurationOrBuilder getMaxWaitOrBuilder();
+
+  /**
+   * <pre>
+   * Why, for events and for others who wonder.
+   * </pre>
+   *
+   * <code>string reason = 5 [json_name = "reason"];</code>
+   * @return The reason.
+   */
+  java.lang.String getReason();
+  /**
+   * <pre>
+   * Why, for events and for others who wonder.
+   * </pre>
+   *
+   * <code>string reason = 5 [json_name = "reason"];</code>
+   * @return The bytes for reason.
+   */
+  com.google.protobuf.ByteString
+      getReasonBytes();
 }

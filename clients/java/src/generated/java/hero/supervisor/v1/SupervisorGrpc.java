@@ -8,6 +8,8 @@ import static io.grpc.MethodDescriptor.generateFullMethodName;
  * Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
  * Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
  * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
+ * Causes: what a call brings about is told in events with the `reason` that it gave and the value of its metadata
+ * `x-request-id`, if it has one (at most 128 visible ASCII characters; others are not kept).
  * Waits: calls with `max_wait` answer OK as soon as what they wait for is true (WAIT_OUTCOME_DONE), or when the wait is
  * over (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of max_wait, what is left of the deadline of the call minus a
  * margin (10 % of it, at least 50 ms and at most 1 s), and 10 minutes. Without max_wait and without a deadline it is 60
@@ -1142,6 +1144,8 @@ public final class SupervisorGrpc {
    * Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
    * Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
    * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
+   * Causes: what a call brings about is told in events with the `reason` that it gave and the value of its metadata
+   * `x-request-id`, if it has one (at most 128 visible ASCII characters; others are not kept).
    * Waits: calls with `max_wait` answer OK as soon as what they wait for is true (WAIT_OUTCOME_DONE), or when the wait is
    * over (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of max_wait, what is left of the deadline of the call minus a
    * margin (10 % of it, at least 50 ms and at most 1 s), and 10 minutes. Without max_wait and without a deadline it is 60
@@ -1500,6 +1504,8 @@ public final class SupervisorGrpc {
    * Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
    * Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
    * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
+   * Causes: what a call brings about is told in events with the `reason` that it gave and the value of its metadata
+   * `x-request-id`, if it has one (at most 128 visible ASCII characters; others are not kept).
    * Waits: calls with `max_wait` answer OK as soon as what they wait for is true (WAIT_OUTCOME_DONE), or when the wait is
    * over (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of max_wait, what is left of the deadline of the call minus a
    * margin (10 % of it, at least 50 ms and at most 1 s), and 10 minutes. Without max_wait and without a deadline it is 60
@@ -1522,6 +1528,8 @@ public final class SupervisorGrpc {
    * Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
    * Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
    * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
+   * Causes: what a call brings about is told in events with the `reason` that it gave and the value of its metadata
+   * `x-request-id`, if it has one (at most 128 visible ASCII characters; others are not kept).
    * Waits: calls with `max_wait` answer OK as soon as what they wait for is true (WAIT_OUTCOME_DONE), or when the wait is
    * over (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of max_wait, what is left of the deadline of the call minus a
    * margin (10 % of it, at least 50 ms and at most 1 s), and 10 minutes. Without max_wait and without a deadline it is 60
@@ -1925,6 +1933,8 @@ public final class SupervisorGrpc {
    * Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
    * Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
    * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
+   * Causes: what a call brings about is told in events with the `reason` that it gave and the value of its metadata
+   * `x-request-id`, if it has one (at most 128 visible ASCII characters; others are not kept).
    * Waits: calls with `max_wait` answer OK as soon as what they wait for is true (WAIT_OUTCOME_DONE), or when the wait is
    * over (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of max_wait, what is left of the deadline of the call minus a
    * margin (10 % of it, at least 50 ms and at most 1 s), and 10 minutes. Without max_wait and without a deadline it is 60
@@ -2302,6 +2312,8 @@ public final class SupervisorGrpc {
    * Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
    * Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
    * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
+   * Causes: what a call brings about is told in events with the `reason` that it gave and the value of its metadata
+   * `x-request-id`, if it has one (at most 128 visible ASCII characters; others are not kept).
    * Waits: calls with `max_wait` answer OK as soon as what they wait for is true (WAIT_OUTCOME_DONE), or when the wait is
    * over (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of max_wait, what is left of the deadline of the call minus a
    * margin (10 % of it, at least 50 ms and at most 1 s), and 10 minutes. Without max_wait and without a deadline it is 60
@@ -2675,6 +2687,8 @@ public final class SupervisorGrpc {
    * Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
    * Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
    * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
+   * Causes: what a call brings about is told in events with the `reason` that it gave and the value of its metadata
+   * `x-request-id`, if it has one (at most 128 visible ASCII characters; others are not kept).
    * Waits: calls with `max_wait` answer OK as soon as what they wait for is true (WAIT_OUTCOME_DONE), or when the wait is
    * over (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of max_wait, what is left of the deadline of the call minus a
    * margin (10 % of it, at least 50 ms and at most 1 s), and 10 minutes. Without max_wait and without a deadline it is 60

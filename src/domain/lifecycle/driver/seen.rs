@@ -1,0 +1,188 @@
+//! What is seen of the process, and what follows: its ends are noted, its jobs taken back, and what is not as wanted is
+//! brought in line.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{Driver, StopReason};
+use crate::domain::actor::{ActorState, Desired, ExitStatus, Fault, FaultKind, LastExit};
+use crate::domain::event::{Cause, Source};
+use crate::domain::job::JobError;
+use crate::domain::lifecycle::StopOptions;
+use crate::domain::lifecycle::admission::Verb;
+use crate::domain::lifecycle::operation::{Observations, actor_lost};
+use crate::domain::lifecycle::reconcile::needed;
+use crate::error::{SupervisorError, chain};
+use crate::ports::process_manager::ProcessState;
+
+/// Ends of processes whose jobs could not be taken back yet, Redis being away. The leases serve the rest.
+const MOST_PENDING_RECLAIMS: usize = 16;
+/// Jobs of a process that is gone, to be taken back.
+pub(super) struct Reclaim {
+    pid: u32,
+    error: JobError,
+}
+
+impl Driver {
+    pub(super) async fn on_observation(&mut self, observations: &mut Observations) -> Option<StopReason> {
+        let observation = observations.borrow_and_update().clone();
+        if observation.processes.is_none() || observation.seq <= self.stale_up_to {
+            return None;
+        }
+        let process = self.process(&observation);
+        let stopping = self.running.as_ref().is_some_and(|running| running.phase.0 == ActorState::Stopping);
+        if !stopping {
+            if self.has_stray(process).await {
+                return None;
+            }
+            self.compare_pids(process).await;
+        }
+        self.take_back_jobs().await;
+        if self.running.is_none() {
+            match self.store().await {
+                Ok(()) => {}
+                // Who deleted it has ended its process; to start it now would bring it back.
+                Err(SupervisorError::ActorNotFound(_)) => return Some(StopReason::Deleted),
+                Err(error) => {
+                    tracing::debug!(actor.id = %self.record.id, error = %chain(&error), "actor {} is stored later", self.record.id);
+                }
+            }
+            self.reconcile(process).await;
+        }
+        None
+    }
+
+    /// Whether what is under way is our own delete.
+    pub(super) fn is_deleting(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| matches!(running.verb, Verb::Delete { .. }))
+    }
+
+    /// Whether the process seen last lives on although it is no longer managed. Until it has ended, its jobs are not taken
+    /// back and nothing else is started.
+    async fn has_stray(&mut self, process: Option<ProcessState>) -> bool {
+        let Some(last) = self.record.last_pid else { return false };
+        if process.and_then(ProcessState::pid) == Some(last) {
+            return false;
+        }
+        let grace = self.record.config.drain_timeout;
+        self.parts.processes.end_stray(self.record.id.as_str(), last, grace).await.unwrap_or(false)
+    }
+
+    /// Notes that the process seen last is gone, and the one that has come instead.
+    async fn compare_pids(&mut self, process: Option<ProcessState>) {
+        let pid = process.and_then(ProcessState::pid);
+        let Some(last) = self.record.last_pid else {
+            if pid.is_some() {
+                self.record.last_pid = pid;
+                self.started_at = Some(self.now());
+                self.dirty = true;
+            }
+            return;
+        };
+        if pid == Some(last) {
+            return;
+        }
+        let status = match process {
+            Some(ProcessState::Backoff { exit } | ProcessState::Down { exit: Some(exit) }) => exit,
+            Some(
+                ProcessState::Down { exit: None }
+                | ProcessState::Waiting
+                | ProcessState::Starting { .. }
+                | ProcessState::Running { .. }
+                | ProcessState::Stopping { .. }
+                | ProcessState::SpawnFailed,
+            )
+            | None => ExitStatus::Unknown,
+        };
+        // Another supervisor of this node may have asked for it: then its wish stands in the record by now.
+        self.dirty = true;
+        if let Err(error @ SupervisorError::ActorNotFound(_)) = self.store().await {
+            tracing::debug!(actor.id = %self.record.id, error = %chain(&error), "actor {} was deleted by another supervisor", self.record.id);
+            return;
+        }
+        let requested = self.record.desired == Desired::Down && self.running.is_none();
+        let log_tail = self.operation().log_tail().await;
+        self.note_exit(last, status, requested, log_tail).await;
+        self.record.last_pid = pid;
+        self.started_at = pid.map(|_pid| self.now());
+    }
+
+    pub(super) async fn note_exit(
+        &mut self,
+        pid: u32,
+        status: ExitStatus,
+        requested: bool,
+        log_tail: Vec<String>,
+    ) {
+        let error = actor_lost(&self.record.id, status, requested, log_tail.clone());
+        if self.reclaims.len() < MOST_PENDING_RECLAIMS {
+            self.reclaims.push(Reclaim { pid, error });
+        }
+        self.take_back_jobs().await;
+        let at = self.now();
+        let exit = LastExit { status, at, pid, requested, log_tail };
+        self.tell_of_exit(&exit);
+        self.record.last_exit = Some(exit);
+        self.record.last_pid = None;
+        self.dirty = true;
+        if requested {
+            return;
+        }
+        self.record.restart_count = self.record.restart_count.saturating_add(1);
+        tracing::warn!(actor.id = %self.record.id, pid, "actor {} ended with {status}", self.record.id);
+        let policy = self.record.config.restart;
+        if self.recent_ends.note(&policy, Instant::now()) && self.running.is_none() {
+            let message = format!(
+                "it ended more than {} times within {:?}, the last time with {status}; start it again when it is mended",
+                policy.max_restarts, policy.window
+            );
+            self.trouble.clone_from(&message);
+            self.record.desired = Desired::Down;
+            let options = StopOptions { force: true, ..StopOptions::default() };
+            let cause = Cause { reason: message.clone(), ..Cause::from(Source::Supervisor) };
+            self.begin(Verb::Stop { force: true }, options, cause, None).await;
+            if let Some(running) = &mut self.running {
+                running.verdict = Some(Fault { kind: FaultKind::CrashLoop, message });
+            }
+        }
+    }
+
+    /// Takes back jobs of processes that are gone; what Redis does not hear now is said again at the next look.
+    async fn take_back_jobs(&mut self) {
+        let queue = Arc::clone(self.parts.supervisor.queue());
+        while let Some(reclaim) = self.reclaims.first() {
+            let script_type = self.record.config.script_type;
+            match queue.reclaim(script_type, &self.record.id, reclaim.pid, &reclaim.error).await {
+                Ok(reclaimed) => {
+                    if reclaimed != Default::default() {
+                        tracing::info!(actor.id = %self.record.id, retried = reclaimed.retried, failed = reclaimed.failed, "took back the jobs of actor {}", self.record.id);
+                    }
+                    self.reclaims.remove(0);
+                }
+                Err(error) => {
+                    tracing::debug!(actor.id = %self.record.id, error = %chain(&error), "jobs of actor {} are taken back later", self.record.id);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Brings the world in line with the wish.
+    async fn reconcile(&mut self, process: Option<ProcessState>) {
+        let last_exit = self.record.last_exit.as_ref().map(|last| last.status);
+        let wanted = needed(
+            self.record.desired,
+            self.record.config.restart.mode,
+            last_exit,
+            process,
+            self.record.outdated,
+        );
+        let Some(verb) = wanted else { return };
+        if verb == Verb::Start && Instant::now() < self.next_start {
+            return;
+        }
+        tracing::info!(actor.id = %self.record.id, "actor {} is not as wanted: {}", self.record.id, verb.noun());
+        self.begin(verb, StopOptions::default(), Source::Supervisor.into(), None).await;
+    }
+}
