@@ -9,6 +9,7 @@
 )]
 
 mod floor;
+mod idle;
 mod load;
 mod noop;
 mod stage;
@@ -25,6 +26,8 @@ const ROUNDS: usize = 3;
 const DRAIN_JOBS: usize = 200_000;
 /// Callers that wait before an actor starts.
 const AWAITERS: usize = 10_000;
+/// Actors that are watched while they do nothing.
+const CROWD: usize = 200;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -32,7 +35,7 @@ fn main() {
         return floor::serve_echo(&arguments[position + 1]);
     }
     if let Some(position) = arguments.iter().position(|argument| argument == "--noop-actor") {
-        return noop::run(&arguments[position + 1]);
+        return noop::run(&arguments[position + 1], &arguments[position + 2]);
     }
     let wanted = arguments.into_iter().skip(1).find(|argument| !argument.starts_with('-'));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -58,6 +61,9 @@ async fn measure(wanted: &str) {
     }
     if is_wanted("durable") {
         durable_row().await;
+    }
+    if is_wanted("idle") {
+        idle_row().await;
     }
 }
 
@@ -152,6 +158,18 @@ async fn durable_row() {
         "RunJob no-op OSIS, 64 at once, TCP, Redis append-only (everysec)",
         &format!("{} jobs/s, p50 {} ms, p99 {} ms", many.rate(), many.millis(50.0), many.millis(99.0)),
         "",
+    );
+}
+
+async fn idle_row() {
+    let idle = idle::crowd(CROWD).await;
+    row(
+        &format!("{CROWD} idle actors on Zinit"),
+        &format!("the supervisor uses {:.2} % of a core", idle.supervisor),
+        &format!(
+            "{:.2} % with no actor; Zinit itself {:.1} %, Redis {:.1} %",
+            idle.empty, idle.zinit, idle.redis
+        ),
     );
 }
 

@@ -19,6 +19,14 @@ impl Process {
         let kib: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
         kib / 1024.0
     }
+
+    /// Processor time that it has used.
+    pub(crate) fn cpu_seconds(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap();
+        // The name is in parentheses; the times stand twelfth and thirteenth behind it, in hundredths of a second.
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+        (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+    }
 }
 
 impl Drop for Process {
@@ -31,7 +39,7 @@ impl Drop for Process {
 /// Redis and a supervisor on it.
 pub(crate) struct Stage {
     supervisor: Process,
-    _redis: Process,
+    redis: Process,
     redis_url: String,
     addresses: Vec<String>,
     folder: tempfile::TempDir,
@@ -40,6 +48,15 @@ pub(crate) struct Stage {
 impl Stage {
     /// Starts both; `redis_options` say what Redis keeps, nothing by default.
     pub(crate) async fn start(redis_options: &[&str]) -> Self {
+        Self::start_with(redis_options, &["--process-manager", "local"]).await
+    }
+
+    /// Starts both, and processes belong to the Zinit behind this socket.
+    pub(crate) async fn start_on_zinit(socket: &Path) -> Self {
+        Self::start_with(&[], &["--zinit-socket", &socket.display().to_string()]).await
+    }
+
+    async fn start_with(redis_options: &[&str], manager: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("hb").tempdir_in("/tmp").unwrap();
         let socket = folder.path().join("r.sock");
         let mut redis = Command::new("redis-server");
@@ -52,15 +69,7 @@ impl Stage {
         let ready = folder.path().join("ready.json");
         let unix = format!("unix:{}", folder.path().join("s.sock").display());
         let mut supervisor = Command::new(env!("CARGO_BIN_EXE_hero-supervisor"));
-        supervisor.args([
-            "serve",
-            "--process-manager",
-            "local",
-            "--listen",
-            "127.0.0.1:0",
-            "--listen",
-            &unix,
-        ]);
+        supervisor.arg("serve").args(manager).args(["--listen", "127.0.0.1:0", "--listen", &unix]);
         supervisor.args(["--redis-url", &redis_url, "--log-filter", "warn"]);
         supervisor.arg("--ready-file").arg(&ready).arg("--data-dir").arg(folder.path().join("data"));
         let supervisor = Process::start(&mut supervisor);
@@ -68,7 +77,7 @@ impl Stage {
         let ready: serde_json::Value = serde_json::from_slice(&std::fs::read(&ready).unwrap()).unwrap();
         let addresses = ready["addresses"].as_array().unwrap();
         let addresses = addresses.iter().map(|address| address.as_str().unwrap().to_owned()).collect();
-        Self { supervisor, _redis: redis, redis_url, addresses, folder }
+        Self { supervisor, redis, redis_url, addresses, folder }
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -81,6 +90,10 @@ impl Stage {
 
     pub(crate) fn supervisor(&self) -> &Process {
         &self.supervisor
+    }
+
+    pub(crate) fn redis(&self) -> &Process {
+        &self.redis
     }
 
     pub(crate) fn tcp_address(&self) -> &str {
@@ -120,7 +133,7 @@ impl Stage {
     /// An actor whose engine does nothing, in its own process.
     pub(crate) fn exec_noop_actor(&self) -> Process {
         let mut actor = Command::new(std::env::current_exe().unwrap());
-        Process::start(actor.args(["--noop-actor", &self.redis_url]).stdout(Stdio::null()))
+        Process::start(actor.args(["--noop-actor", &self.redis_url, "bench_noop"]).stdout(Stdio::null()))
     }
 }
 
