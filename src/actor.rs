@@ -26,5 +26,4 @@ pub mod objects;
 pub mod process;
 pub mod program;
 mod speaker;
-pub(crate) mod tree;
 pub mod worker;

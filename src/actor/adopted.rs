@@ -11,12 +11,10 @@ use nix::unistd::Pid;
 use tokio::time::{Instant, sleep};
 
 use crate::actor::engines::work::folder_of;
-use crate::actor::family::end_strays;
+use crate::actor::family::{SWEEP_LIMIT, end_strays};
 
 /// Between two looks at processes that were killed and are not gone yet.
 const LOOK: Duration = Duration::from_millis(1);
-/// A killed process is gone at once, unless the kernel itself is stuck.
-const LIMIT: Duration = Duration::from_secs(2);
 
 /// Ends what dead hosts have left; does nothing unless it was asked to, since it takes every child that is no host for
 /// something that was left.
@@ -47,7 +45,7 @@ impl Adopted {
         locked(hosts).remove(&host.as_raw());
         let (own, begun) = (Pid::this().as_raw(), Instant::now());
         while end_strays(own, &|pid| !locked(hosts).contains(&pid)) > 0 {
-            if begun.elapsed() > LIMIT {
+            if begun.elapsed() > SWEEP_LIMIT {
                 tracing::warn!(%host, "processes that a script has left behind do not end");
                 break;
             }

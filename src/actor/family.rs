@@ -15,6 +15,8 @@ use tokio::time::Instant;
 
 /// Between two looks at processes that were killed and are not gone yet.
 const LOOK: Duration = Duration::from_micros(200);
+/// A killed process is gone at once, unless the kernel itself is stuck.
+pub(crate) const SWEEP_LIMIT: Duration = Duration::from_secs(2);
 
 /// Processes whose parent is this one, those that have ended and were not waited for included.
 pub(crate) fn children_of(parent: i32) -> Vec<i32> {
@@ -25,6 +27,44 @@ pub(crate) fn children_of(parent: i32) -> Vec<i32> {
         children.extend(list.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
     }
     children
+}
+
+/// Every process below this one, however far.
+pub(crate) fn below(root: i32) -> Vec<i32> {
+    let mut found = children_of(root);
+    let mut next = 0;
+    while let Some(parent) = found.get(next) {
+        found.extend(children_of(*parent));
+        next += 1;
+    }
+    found
+}
+
+/// True for a process that has not ended.
+pub(crate) fn is_alive(pid: i32) -> bool {
+    matches!(stat(pid), Some(stat) if !stat.ended)
+}
+
+/// The process group of a process.
+pub(crate) fn group_of(pid: i32) -> Option<i32> {
+    Some(stat(pid)?.group)
+}
+
+struct Stat {
+    ended: bool,
+    group: i32,
+}
+
+fn stat(pid: i32) -> Option<Stat> {
+    parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+fn parse(stat: &str) -> Option<Stat> {
+    // The name is in parentheses and may hold anything; state, parent and group follow it.
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut fields = rest.split_ascii_whitespace();
+    let ended = matches!(fields.next()?, "Z" | "X");
+    Some(Stat { ended, group: fields.nth(1)?.parse().ok()? })
 }
 
 /// How many processes there are below these, they included; stops counting above `enough`.
@@ -41,12 +81,12 @@ pub(crate) fn count_below(roots: Vec<i32>, enough: usize) -> usize {
 }
 
 /// Ends children of this process that `is_stray` knows, and what they leave behind in turn, until there are none.
-/// False when some are still there after `limit`: the kernel holds them.
-pub(crate) fn sweep(is_stray: impl Fn(i32) -> bool, limit: Duration) -> bool {
+/// False when some are still there after [`SWEEP_LIMIT`]: the kernel holds them.
+pub(crate) fn sweep(is_stray: impl Fn(i32) -> bool) -> bool {
     let own = Pid::this().as_raw();
     let begun = Instant::now();
     while end_strays(own, &is_stray) > 0 {
-        if begun.elapsed() > limit {
+        if begun.elapsed() > SWEEP_LIMIT {
             return false;
         }
         park_timeout(LOOK);
@@ -63,11 +103,17 @@ pub(crate) fn end_strays(own: i32, is_stray: &impl Fn(i32) -> bool) -> usize {
     strays.len()
 }
 
+/// Kills a process; one that is gone needs no signal.
+pub(crate) fn kill_one(pid: i32) {
+    match kill(Pid::from_raw(pid), Signal::SIGKILL) {
+        Ok(()) | Err(Errno::ESRCH) => {}
+        Err(error) => tracing::warn!(pid, %error, "could not end a process"),
+    }
+}
+
 /// Kills a child and takes notice of its end, if it has ended already.
 fn end(pid: Pid) {
-    if let Err(error) = kill(pid, Signal::SIGKILL) {
-        tracing::debug!(%pid, %error, "a stray process could not be killed");
-    }
+    kill_one(pid.as_raw());
     if let Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) = waitpid(pid, Some(WaitPidFlag::WNOHANG)) {
         tracing::debug!(%pid, "ended a process that a script had left behind");
     }
@@ -89,6 +135,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_name_can_hold_anything() {
+        let stat = parse("7 (a) b (c) Z 3 5 5 0 -1").unwrap();
+        assert!(stat.ended && stat.group == 5);
+        assert!(parse("7 (a").is_none());
+    }
+
+    #[test]
     fn children_are_found_with_theirs() {
         let mut shell = Command::new("sh").args(["-c", "sleep 600 & sleep 600 & wait"]).spawn().unwrap();
         let pid = i32::try_from(shell.id()).unwrap();
@@ -98,10 +151,11 @@ mod tests {
             park_timeout(LOOK);
         }
         assert_eq!(count_below(vec![pid], 100), 3);
+        assert_eq!(below(pid).len(), 2);
+        assert!(below(std::process::id().cast_signed()).contains(&children_of(pid)[0]));
+        assert!(below(pid).into_iter().all(is_alive));
         assert_eq!(count_below(vec![pid], 1), 2);
-        for child in children_of(pid) {
-            kill(Pid::from_raw(child), Signal::SIGKILL).unwrap();
-        }
+        below(pid).into_iter().for_each(kill_one);
         shell.kill().unwrap();
         shell.wait().unwrap();
         assert_eq!(count_below(children_of(pid), 100), 0);

@@ -26,10 +26,10 @@ use tokio::time::Instant;
 
 use crate::actor::calls::{Answered, Caller, Control};
 use crate::actor::engines::{Engine, Limits, Script, Sink};
+use crate::actor::family;
 use crate::actor::frame::{FromHost, Run, ToHost, body_length, decode_run, decode_to_host};
 use crate::actor::hosts::{Done, Reply};
 use crate::actor::speaker::Speaker;
-use crate::actor::tree;
 
 /// Stack of the thread that runs scripts: deep data and closures overflow the usual 2 MB.
 const STACK: usize = 64 << 20;
@@ -111,7 +111,7 @@ fn join<E: Engine>(
     std::thread::Builder::new().name("scripts".to_owned()).stack_size(STACK).spawn(scripts)?;
     let ended = listen(control, &words, &turn, &answered);
     if E::STARTS_PROCESSES {
-        tree::end_below_us();
+        family::sweep(|_all| true);
     }
     ended
 }

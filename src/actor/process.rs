@@ -24,11 +24,11 @@ use tokio_util::task::TaskTracker;
 
 use crate::actor::adopted::Adopted;
 use crate::actor::calls::Answers;
+use crate::actor::family;
 use crate::actor::frame::{
     FromHost, Malformed, ToHost, decode_from_host, decode_reply, encode_job, encode_to_host, first_frame,
 };
 use crate::actor::hosts::{Death, Host, HostEvent, Launcher, Reply, Report};
-use crate::actor::tree;
 use crate::ports::work_queue::TakenJob;
 
 /// Lines of a host's standard error that go with a crash.
@@ -138,10 +138,8 @@ impl HostProcess {
         if !self.link.reaped.load(Ordering::SeqCst) {
             // Those that have left its group are not reached by a signal to the group.
             let host = self.group.as_raw();
-            tree::below(host)
-                .iter()
-                .filter(|below| below.group != host)
-                .for_each(|stray| tree::end(stray.pid));
+            let has_left = |pid: &i32| family::group_of(*pid).is_some_and(|group| group != host);
+            family::below(host).into_iter().filter(has_left).for_each(family::kill_one);
             end_group(self.group, signal);
         }
     }

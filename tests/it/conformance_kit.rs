@@ -1,5 +1,9 @@
 //! Every actor that can run here passes the kit that an actor in any language is to pass.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use crate::support::service::run;
 
 /// What the kit says of a command that starts an actor.
@@ -28,4 +32,17 @@ fn python_actor_passes_the_kit() {
 fn an_actor_in_plain_python_passes_the_kit() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/actors/plain_actor.py");
     passes(&format!("python3 {script}"), "python");
+}
+
+#[test]
+fn a_program_that_is_no_actor_is_told_so_without_waiting_for_it() {
+    let begun = Instant::now();
+    let ran = run(["actor", "conformance", "--exec", "false", "--script-type", "osis"]);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    for part in ["it ended before it had announced itself: exit status: 1", "not tried", "0 of 21 cases pass"]
+    {
+        assert!(ran.stdout.contains(part), "{part} in {}", ran.stdout);
+    }
+    // Each case alone would wait for 10 s.
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
 }

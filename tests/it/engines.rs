@@ -6,6 +6,7 @@ mod python;
 mod rules;
 mod sal;
 mod stage;
+mod v;
 
 use rules::Rule;
 pub(crate) use stage::is_alive;
@@ -63,4 +64,10 @@ async fn sal_keeps_every_rule_of_the_contract() {
 #[tokio::test]
 async fn python_keeps_every_rule_of_the_contract() {
     keeps_every_rule(&python::language()).await;
+}
+
+#[tokio::test]
+async fn v_with_a_stand_in_for_its_compiler_keeps_every_rule_of_the_contract() {
+    let folder = tempfile::Builder::new().prefix("stand-in").tempdir().unwrap();
+    keeps_every_rule(&v::language(folder.path())).await;
 }

@@ -16,7 +16,7 @@ use crate::osis_actor::rig::{Actor, Rig};
 const V_ACTOR: &str = env!("CARGO_BIN_EXE_v_actor");
 
 /// Answers like V, and "compiles" shell programs by copying them.
-const STAND_IN: &str = r#"#!/bin/sh
+pub(crate) const STAND_IN: &str = r#"#!/bin/sh
 [ "$1" = version ] && { echo "V 0.0.0 stand-in"; exit 0; }
 echo "$3" >> "$(dirname "$0")/compilations"
 if grep -q SYNTAX "$3"; then

@@ -24,8 +24,8 @@ use nix::sys::prctl::set_child_subreaper;
 
 use crate::actor::engines::rhai::Rhai;
 use crate::actor::engines::{Engine, Limits, Script, Sink};
+use crate::actor::family;
 use crate::actor::program::EngineFlags;
-use crate::actor::tree;
 use crate::domain::job::JobResult;
 use crate::ports::work_queue::AttemptError;
 use book::Book;
@@ -96,7 +96,7 @@ impl Engine for Sal {
     fn run(&mut self, script: &Script<'_>, sink: &Arc<dyn Sink>) -> Result<JobResult, AttemptError> {
         self.world.set_env(script);
         let ended = self.rhai.run(script, sink);
-        if self.world.has_spawned() && !tree::end_below_us() {
+        if self.world.has_spawned() && !family::sweep(|_all| true) {
             tracing::warn!("a script has left processes behind that do not end");
         }
         self.world.leave();

@@ -69,6 +69,9 @@ impl V {
         };
         let (work, result) = (folder.join("work"), folder.join("result"));
         let mut env = self.flags.work.environment(script, &work, Path::new(""));
+        // A program has no constants of ours: it reads them where it reads everything else.
+        env.insert("CALLER_ID".to_owned(), script.caller_id.to_owned());
+        env.insert("CONTEXT_ID".to_owned(), script.context_id.to_owned());
         env.insert("HERO_RESULT_FILE".to_owned(), result.to_string_lossy().into_owned());
         let task = run::Task {
             program: &program,

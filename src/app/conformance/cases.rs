@@ -3,13 +3,14 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::kit::{Kit, Verdict, actor_id, failed, same, succeeded};
 use crate::domain::backoff::Backoff;
-use crate::domain::job::{JobErrorKind, JobKind, JobSpec, RetryPolicy};
+use crate::domain::job::{JobErrorKind, JobKind, JobSpec, JobState, RetryPolicy};
 use crate::domain::output::Said;
 use crate::domain::script_type::ScriptType;
+use crate::error::chain;
 use crate::ports::job_queue::JobQueue;
 use crate::ports::process_manager::LogStream;
 
@@ -18,14 +19,18 @@ pub(super) type Running<'a> = Pin<Box<dyn Future<Output = Verdict> + 'a>>;
 /// A case.
 pub(super) type Case = (&'static str, for<'a> fn(&'a Kit) -> Running<'a>);
 
+/// The case without which no other can pass.
+pub(super) const FIRST: &str = "announce: the actor is seen, and gone after its end";
+
 /// Each case, in the order in which they build on each other.
 pub(super) const ALL: &[Case] = &[
     ("health check: exit code 0 and a line", |kit| Box::pin(health_check(kit))),
-    ("announce: the actor is seen, and gone after its end", |kit| Box::pin(announce(kit))),
+    (FIRST, |kit| Box::pin(announce(kit))),
     ("take: a job is run and its result given", |kit| Box::pin(take(kit))),
     ("take: a script too large for its entry", |kit| Box::pin(large(kit))),
     ("environment, caller and context are seen", |kit| Box::pin(environment(kit))),
     ("order: jobs that wait are run, oldest first", |kit| Box::pin(order(kit))),
+    ("pause: nothing is taken from a paused queue", |kit| Box::pin(pause(kit))),
     ("fail: an error of the script is script_error", |kit| Box::pin(script_error(kit))),
     ("fail: what does not parse is script_invalid, tried once", |kit| Box::pin(invalid(kit))),
     ("fail: an overrun is run_timeout", |kit| Box::pin(overrun(kit))),
@@ -96,6 +101,22 @@ async fn order(kit: &Kit) -> Verdict {
         last = Some(finished.finished_at);
     }
     Ok(())
+}
+
+async fn pause(kit: &Kit) -> Verdict {
+    /// Time to take what must not be taken.
+    const QUIET: Duration = Duration::from_secs(1);
+    let _actor = kit.actor("one").await?;
+    let first = kit.run(kit.spec(kit.scripts.value)).await?;
+    same("the result", succeeded(&first)?, "42")?;
+    let failed = |error| format!("the queue: {}", chain(&error));
+    kit.queue.pause(kit.script_type, "a case").await.map_err(failed)?;
+    let (id, completion) = kit.submit(kit.spec(kit.scripts.value)).await?;
+    sleep(QUIET).await;
+    let waiting = kit.job(&id).await?;
+    same("the state of a job in the paused queue", (waiting.state, waiting.attempt), (JobState::Queued, 0))?;
+    kit.queue.resume(kit.script_type).await.map_err(failed)?;
+    same("the result after the pause", succeeded(&kit.end(completion).await?)?, "42")
 }
 
 async fn script_error(kit: &Kit) -> Verdict {

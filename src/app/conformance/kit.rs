@@ -98,9 +98,16 @@ impl Kit {
 
     /// Starts an actor and waits until it has announced itself.
     pub(super) async fn actor(&self, name: &str) -> Result<Subject, String> {
-        let subject = self.start(name, &[])?;
+        let mut subject = self.start(name, &[])?;
         let limit = self.within(Duration::from_secs(10));
-        let waited = self.until("it announces itself at its queue", limit, || self.presence(name)).await;
+        let announces = self.until("it announces itself at its queue", limit, || self.presence(name));
+        let waited = tokio::select! {
+            waited = announces => waited.map(drop),
+            ended = subject.child.wait() => match ended {
+                Ok(status) => Err(format!("it ended before it had announced itself: {status}")),
+                Err(error) => Err(error.to_string()),
+            },
+        };
         waited.map_err(|why| format!("{why}{}", subject.last_words()))?;
         Ok(subject)
     }

@@ -23,8 +23,6 @@ use crate::ports::work_queue::AttemptError;
 
 /// What an error or the head of a result may take beside the result itself.
 const AROUND_RESULT: usize = 256 * 1024;
-/// A killed process is gone at once, unless the kernel itself is stuck.
-const SWEEP_LIMIT: Duration = Duration::from_secs(2);
 
 /// An attempt under way.
 pub(super) struct Attempt<'a> {
@@ -105,7 +103,7 @@ impl<'a> Attempt<'a> {
     /// What is left of the job goes, and what it has written is read to the end.
     fn clean_up(&mut self) -> io::Result<()> {
         let server = self.server.pid();
-        if !sweep(|pid| pid != server, SWEEP_LIMIT) {
+        if !sweep(|pid| pid != server) {
             return Err(io::Error::other("processes of a job do not end"));
         }
         // As much as the pipes can hold; one read takes more.
@@ -165,7 +163,7 @@ impl<'a> Attempt<'a> {
             signal_group(leader, signal);
         }
         if signal == Signal::SIGKILL {
-            sweep(|pid| pid != server, SWEEP_LIMIT);
+            sweep(|pid| pid != server);
         }
     }
 

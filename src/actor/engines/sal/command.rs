@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::book::Book;
 use super::world::{Called, World, failed};
 use crate::actor::engines::capture::Capture;
-use crate::actor::tree;
+use crate::actor::family;
 use crate::ports::process_manager::LogStream;
 
 /// The shell.
@@ -174,9 +174,7 @@ fn run(world: &World, mut command: Command, title: &str, options: Options) -> Ca
         follow(world, &mut child, &mut pipes, &mut written).map_err(|error| failed(title, &error))?;
     let Some(status) = status else {
         // Whatever else it has started ends with the job.
-        tree::below(i32::try_from(child.id()).unwrap_or(i32::MAX))
-            .iter()
-            .for_each(|process| tree::end(process.pid));
+        family::below(child.id().cast_signed()).into_iter().for_each(family::kill_one);
         drop(child.kill());
         drop(child.wait());
         return Err(World::over());

@@ -10,7 +10,7 @@ use rhai::{Array, Dynamic, FLOAT, INT, ImmutableString, Map};
 
 use super::book::Book;
 use super::world::{Called, PATH, World, failed};
-use crate::actor::tree;
+use crate::actor::family;
 
 /// Ticks of a second in `/proc`; the same on every Linux that this runs on.
 const TICKS: FLOAT = 100.0;
@@ -67,14 +67,13 @@ fn kill(world: &World, pattern: &str) -> Called<INT> {
     }
     let us = Pid::this().as_raw();
     let matches = |pid: i32| command_line(pid).is_some_and(|line| line.contains(pattern));
-    let ours = tree::below(us);
-    let ours: Vec<i32> = ours.iter().filter(|process| !process.zombie).map(|process| process.pid).collect();
+    let ours: Vec<i32> = family::below(us).into_iter().filter(|pid| family::is_alive(*pid)).collect();
     let chosen: Vec<i32> = match world.installs {
         true => everyone().map(|process| process.pid).filter(|pid| *pid != us && *pid != 1).collect(),
         false => ours,
     };
     let chosen: Vec<i32> = chosen.into_iter().filter(|pid| matches(*pid)).collect();
-    chosen.iter().for_each(|pid| tree::end(*pid));
+    chosen.iter().for_each(|pid| family::kill_one(*pid));
     Ok(INT::try_from(chosen.len()).unwrap_or(INT::MAX))
 }
 

@@ -25,8 +25,6 @@ use crate::actor::engines::{Limits, Sink};
 use crate::actor::family::{children_of, signal_group, sweep};
 use crate::ports::process_manager::LogStream;
 
-/// A killed process is gone at once, unless the kernel itself is stuck.
-const SWEEP_LIMIT: Duration = Duration::from_secs(2);
 /// A program whose pipes are held open by others has ended no longer than this before it is noticed.
 const LOOK: Duration = Duration::from_millis(10);
 /// The same after it has closed its pipes, which is how most programs end.
@@ -62,7 +60,7 @@ pub(super) fn run(task: &Task<'_>, work: &WorkFlags, output: &mut Output<'_>) ->
     if ended.is_err() {
         drop(child.kill());
         drop(child.wait());
-        sweep(|_| true, SWEEP_LIMIT);
+        sweep(|_| true);
     }
     output.finish();
     ended
@@ -103,7 +101,7 @@ fn follow(child: &mut Child, mut ladder: Ladder, output: &mut Output<'_>) -> io:
         let look = if pipes.is_empty() { LOOK_AT_THE_END } else { LOOK };
         read(&mut pipes, ladder.wait().min(look), output)?;
         if let Some(status) = child.try_wait()? {
-            if !sweep(|_| true, SWEEP_LIMIT) {
+            if !sweep(|_| true) {
                 return Err(io::Error::other("processes of a job do not end"));
             }
             // As much as the pipes can hold; one read takes more.
@@ -144,7 +142,7 @@ fn climb(ladder: &mut Ladder, child: i32) {
     let Some(signal) = ladder.step(|| children_of(own)) else { return };
     signal_group(Pid::from_raw(child), signal);
     if signal == Signal::SIGKILL {
-        sweep(|pid| pid != child, SWEEP_LIMIT);
+        sweep(|pid| pid != child);
     }
 }
 
