@@ -167,7 +167,8 @@ impl App {
             events: events.clone(),
         });
         let info = ServerInfo { dev: setup.dev, ..ServerInfo::new(config.node.clone(), SystemClock.now()) };
-        let server = GrpcServer::new(supervisor.clone(), lifecycle.clone(), info, config.drain_delay);
+        let server = GrpcServer::new(supervisor.clone(), lifecycle.clone(), info, config.drain_delay)
+            .for_browsers(config.grpc_web_origins.clone());
         Ok(Self {
             config,
             setup,

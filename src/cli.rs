@@ -152,6 +152,9 @@ pub struct DevArgs {
     /// Use this Redis instead of starting a private one
     #[arg(long, value_name = "URL")]
     pub redis_url: Option<String>,
+    /// Speak gRPC-Web with pages from this origin, http://localhost:5173 for instance; can be repeated [default: no]
+    #[arg(long = "grpc-web-origin", value_name = "ORIGIN")]
+    pub grpc_web_origins: Vec<String>,
     /// Serve gRPC here: IP:PORT of this machine or unix:PATH; can be repeated [default: 127.0.0.1:50051]
     #[arg(long, value_name = "ADDR")]
     pub listen: Vec<String>,

@@ -8,6 +8,7 @@
 mod actors;
 mod layers;
 mod listen;
+mod origin;
 mod secret;
 mod show;
 
@@ -28,9 +29,10 @@ pub use show::{Setting, render_json, render_toml};
 use crate::domain::id::NodeName;
 
 /// Every key, in the order in which they are shown.
-pub const KEYS: [&str; 17] = [
+pub const KEYS: [&str; 18] = [
     "listen",
     "insecure",
+    "grpc_web_origins",
     "redis_url",
     "process_manager",
     "zinit_socket",
@@ -80,6 +82,8 @@ pub struct Config {
     pub listen: Vec<ListenAddr>,
     /// Allows addresses that others can reach, although there is no TLS and no authentication.
     pub insecure: bool,
+    /// Pages that may call over gRPC-Web, by their origins; `*` is any. Without one, gRPC-Web is not spoken.
+    pub grpc_web_origins: Vec<String>,
     /// The Redis that holds jobs and actors.
     pub redis_url: RedisUrl,
     /// Who runs the actors.
@@ -205,6 +209,11 @@ impl Config {
                 wrong("listen", listen::refusal(addr));
             }
         }
+        for origin in &self.grpc_web_origins {
+            if let Some(flaw) = origin::flaw(origin) {
+                wrong("grpc_web_origins", format!("{origin:?} {flaw}"));
+            }
+        }
         if self.lease < SHORTEST_LEASE || self.lease > LONGEST_LEASE {
             wrong("lease", format!("is {:?}: use 1s to 1h", self.lease));
         }
@@ -239,6 +248,7 @@ fn defaults() -> Vec<(&'static str, Value)> {
     vec![
         ("listen", vec![DEFAULT_LISTEN].into()),
         ("insecure", false.into()),
+        ("grpc_web_origins", Vec::<Value>::new().into()),
         ("redis_url", DEFAULT_REDIS_URL.into()),
         ("process_manager", "zinit".into()),
         ("zinit_socket", DEFAULT_ZINIT_SOCKET.into()),

@@ -23,6 +23,7 @@ mod server;
 mod service;
 mod status;
 mod watch;
+mod web;
 
 #[expect(
     clippy::allow_attributes,

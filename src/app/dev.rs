@@ -145,6 +145,7 @@ async fn run_service(
 fn layers(args: &DevArgs, folders: &Folders, redis_url: String) -> Layers {
     let flags = Flags {
         listen: args.listen.clone(),
+        grpc_web_origins: args.grpc_web_origins.clone(),
         redis_url: Some(redis_url),
         ready_file: args.ready_file.clone(),
         log_filter: args.log_filter.clone(),

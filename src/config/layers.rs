@@ -50,6 +50,9 @@ pub struct Flags {
     /// Allow addresses that other machines can reach, without TLS and authentication
     #[arg(long)]
     pub insecure: bool,
+    /// Speak gRPC-Web with pages from this origin, https://HOST for instance, * for any; can be repeated [default: no]
+    #[arg(long = "grpc-web-origin", value_name = "ORIGIN")]
+    pub grpc_web_origins: Vec<String>,
     /// The Redis that holds jobs and actors [default: redis://127.0.0.1:6379]
     #[arg(long, value_name = "URL")]
     pub redis_url: Option<String>,
@@ -122,6 +125,9 @@ impl Flags {
         if !self.listen.is_empty() {
             dict.insert("listen".to_owned(), Value::from(self.listen.clone()));
         }
+        if !self.grpc_web_origins.is_empty() {
+            dict.insert("grpc_web_origins".to_owned(), Value::from(self.grpc_web_origins.clone()));
+        }
         if self.insecure {
             dict.insert("insecure".to_owned(), Value::from(true));
         }
@@ -152,7 +158,9 @@ impl Env {
     /// By key. Lists are separated by commas.
     fn given(&self) -> Dict {
         let value = |key: &str, raw: &String| match key {
-            "listen" => Value::from(raw.split(',').map(str::trim).map(str::to_owned).collect::<Vec<_>>()),
+            "listen" | "grpc_web_origins" => {
+                Value::from(raw.split(',').map(str::trim).map(str::to_owned).collect::<Vec<_>>())
+            }
             _single => Value::from(raw.clone()),
         };
         let keyed = self.0.iter().map(|(name, raw)| (name[ENV_PREFIX.len()..].to_ascii_lowercase(), raw));

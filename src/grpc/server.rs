@@ -16,6 +16,7 @@ use tonic::transport::Server;
 use tonic::transport::server::Connected;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_reflection::server::Builder as Reflection;
+use tower::util::option_layer;
 use uuid::Uuid;
 
 use crate::domain::event::watch::EventHub;
@@ -30,6 +31,7 @@ use crate::grpc::meter::MeterLayer;
 use crate::grpc::proto;
 use crate::grpc::proto::supervisor_server::SupervisorServer;
 use crate::grpc::service::SupervisorService;
+use crate::grpc::web;
 use crate::shutdown::Shutdown;
 
 /// Largest message in either direction: gRPC's own default, so that no client has to be told.
@@ -72,6 +74,7 @@ pub struct GrpcServer {
     lifecycle: ActorLifecycleManager,
     info: ServerInfo,
     drain_delay: Duration,
+    web_origins: Vec<String>,
 }
 
 impl GrpcServer {
@@ -82,7 +85,12 @@ impl GrpcServer {
         info: ServerInfo,
         drain_delay: Duration,
     ) -> Self {
-        Self { supervisor, lifecycle, info, drain_delay }
+        Self { supervisor, lifecycle, info, drain_delay, web_origins: Vec::new() }
+    }
+
+    /// Speaks gRPC-Web, too, with pages from these origins; `*` stands for any.
+    pub fn for_browsers(self, web_origins: Vec<String>) -> Self {
+        Self { web_origins, ..self }
     }
 
     /// Serves whoever comes in until `shutdown`: softly as the module says, and at once when it is hard.
@@ -126,9 +134,12 @@ impl GrpcServer {
             gate,
             hub,
         };
+        let web = web::layer(&self.web_origins);
         let served = Server::builder()
+            .accept_http1(web.is_some())
             .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
             .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+            .layer(option_layer(web))
             .layer(MeterLayer)
             .layer(DeadlineLayer)
             .add_service(

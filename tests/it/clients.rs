@@ -37,6 +37,11 @@ async fn typescript_passes_the_conformance_scenarios() {
     passes("typescript").await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn typescript_passes_the_conformance_scenarios_over_grpc_web() {
+    passes("typescript-web").await;
+}
+
 /// Every scenario that this server can play, one after the other; what fails is told together.
 async fn passes(language: &str) {
     let mut stage = Stage::set(language).await;

@@ -18,6 +18,7 @@ mod faults;
 mod file_actors;
 mod generated_files;
 mod grpc_surface;
+mod grpc_web;
 mod grpcurl_page;
 mod lifecycle;
 mod lifecycle_document;

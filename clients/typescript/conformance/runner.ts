@@ -7,6 +7,7 @@ import {
   JobError_KindSchema, JobFailed, JobSchema, JobSpecSchema, ScriptTypeSchema, Supervisor, WatchEventsRequestSchema,
   WatchHealthRequestSchema, connect, file_hero_supervisor_v1_job, file_hero_supervisor_v1_supervisor_service, parseError, resultOf,
 } from "../src/index.js";
+import { connect as connectOverWeb } from "../src/web.js";
 
 interface Command {
   id: number;
@@ -33,6 +34,8 @@ interface Operation {
   resumed: Promise<void>;
 }
 
+// `runner.js web` goes over gRPC-Web, as a browser does.
+const overWeb = process.argv[2] === "web";
 const registry = createRegistry(file_hero_supervisor_v1_supervisor_service, file_hero_supervisor_v1_job);
 const active = new Map<number, Operation>();
 let client = connect("127.0.0.1:1");
@@ -46,7 +49,7 @@ async function perform(command: Command, operation: Operation): Promise<JsonValu
   const wait = { signal, ...(command.timeoutMs === undefined ? {} : { timeoutMs: command.timeoutMs }) };
   switch (command.do) {
     case "connect":
-      client = connect(command.address);
+      client = overWeb ? connectOverWeb(`http://${command.address}`) : connect(command.address);
       return null;
     case "cancel":
       active.get(command.target)?.controller.abort();

@@ -1,6 +1,6 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { DurationSchema, type Duration } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError, createClient, type Client as Calls, type Interceptor, type Transport } from "@connectrpc/connect";
+import { createClient, type Client as Calls, type Interceptor, type Transport } from "@connectrpc/connect";
 
 import { Delays, follower } from "./backoff.js";
 import { SupervisorError, parseError } from "./errors.js";
@@ -165,7 +165,7 @@ export const repeatReads: Interceptor = (next) => async (request) => {
     try {
       return await next(request);
     } catch (error) {
-      const away = ConnectError.from(error).code === Code.Unavailable;
+      const away = parseError(error).code === "UNAVAILABLE";
       if (!away || request.stream || !READS.has(request.method.name) || attempt === MOST_ATTEMPTS) throw error;
       await delays.wait(request.signal, parseError(error).retryAfterMs);
       if (request.signal.aborted) throw error;

@@ -65,7 +65,9 @@ export function parseError(error: unknown): SupervisorError {
   }
   // A connection that broke looks like a call that was cancelled or aborted; nobody did that. A server that aborts a call
   // says why.
+  // A fetch that reaches nobody, or loses whom it has reached, fails with a TypeError.
   const broke =
+    (told.code === Code.Unknown && told.cause instanceof TypeError) ||
     (told.code === Code.Canceled && told.rawMessage.startsWith("http/2 ")) ||
     (told.code === Code.Aborted && reason === "");
   const code = broke ? "UNAVAILABLE" : codeName(told.code);

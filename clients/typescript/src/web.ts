@@ -1,6 +1,6 @@
 /**
- * The client for browsers, over gRPC-Web. The server speaks gRPC only, so a proxy that translates
- * (Envoy with its grpc_web filter, for instance) has to stand before it.
+ * The client for browsers, over gRPC-Web. The server speaks it with pages whose origin it was told:
+ * `hero-supervisor serve --grpc-web-origin https://dash.example.org`.
  *
  * @module
  */

@@ -34,7 +34,11 @@ impl Stage {
         let mut runner = Runner::start(language);
         let (redis, zinit) = (PrivateRedis::start_append_only().await, PrivateZinit::start().await);
         let flags = ["--redis-url", &redis.url(), "--zinit", &zinit.socket().display().to_string()];
-        let service = Service::dev(&[flags.as_slice(), &["--actors", "osis=1"]].concat()).await;
+        let service = Service::dev(
+            &[flags.as_slice(), &["--actors", "osis=1", "--grpc-web-origin", "https://page.example"]]
+                .concat(),
+        )
+        .await;
         let line = Line::to(service.socket()).await;
         let connect = json!({"do": "connect", "address": line.address.to_string()});
         let id = runner.send(&connect).await;

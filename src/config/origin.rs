@@ -1,0 +1,34 @@
+//! Pages that may call, by their origins.
+
+/// Stands for any page.
+const ANY: &str = "*";
+
+/// What is wrong with an origin, if anything is: a scheme, a host and perhaps a port, as browsers spell it.
+pub(super) fn flaw(origin: &str) -> Option<&'static str> {
+    const FORM: &str =
+        "is not an origin: use https://HOST or https://HOST:PORT without a path, or * for any page";
+    if origin == ANY {
+        return None;
+    }
+    let rest = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-:[]".contains(c);
+    let well_formed = rest.is_some_and(|host| !host.is_empty() && host.chars().all(plain));
+    (!well_formed).then_some(FORM)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_as_browsers_spell_them() {
+        for right in ["*", "https://dash.example.org", "http://localhost:5173", "http://[::1]:8080"] {
+            assert_eq!(flaw(right), None, "{right}");
+        }
+        for wrong in
+            ["", "dash.example.org", "https://", "https://dash.example.org/", "https://Dash.org", "null"]
+        {
+            assert!(flaw(wrong).is_some(), "{wrong}");
+        }
+    }
+}
