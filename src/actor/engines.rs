@@ -14,6 +14,7 @@ mod output;
 pub mod python;
 pub mod rhai;
 pub mod sal;
+mod sandbox;
 pub mod v;
 pub mod work;
 

@@ -26,6 +26,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::actor::engines::sandbox::{self, Sandbox};
 use crate::actor::engines::{Engine, Limits, Script, Sink, failed, is_heroscript};
 use crate::domain::job::{JobError, JobErrorKind, JobKind, JobResult};
 use crate::ports::work_queue::AttemptError;
@@ -82,13 +83,32 @@ impl Python {
     }
 }
 
+impl Python {
+    /// Confines this thread, and with it all that it will start; says how far that went.
+    fn confine(&self) -> Result<Option<&'static str>, String> {
+        match self.flags.sandbox {
+            Sandbox::None => Ok(None),
+            Sandbox::Landlock => {
+                let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder);
+                made.map_err(|error| format!("cannot make the folder {}: {error}", self.folder.display()))?;
+                let readable = self.flags.readable();
+                sandbox::confine(&self.folder, &readable).map(Some)
+            }
+        }
+    }
+}
+
 impl Engine for Python {
     const STARTS_PROCESSES: bool = true;
     const STOPS_SCRIPTS: bool = true;
 
     fn probe(&mut self) -> Result<String, String> {
+        let confined = self.confine()?;
         let server = Server::start(&self.flags, &self.limits)?;
-        let version = server.version().to_owned();
+        let version = match confined {
+            Some(level) => format!("{}, {level}", server.version()),
+            None => server.version().to_owned(),
+        };
         self.server = Some(server);
         Ok(version)
     }

@@ -1,0 +1,67 @@
+//! Python scripts that are confined by the kernel, on a real Redis.
+
+use std::fs;
+use std::process::Command;
+
+use hero_supervisor::domain::job::{JobErrorKind, JobSpec, Outcome};
+use hero_supervisor::domain::script_type::ScriptType;
+
+use crate::osis_actor::rig::Rig;
+
+const PYTHON_ACTOR: &str = env!("CARGO_BIN_EXE_python_actor");
+
+async fn run(rig: &Rig, script: &str) -> String {
+    match rig.end_of(JobSpec::new(ScriptType::Python, script)).await.outcome {
+        Outcome::Succeeded(result) => result.text,
+        other @ (Outcome::Failed(_) | Outcome::Cancelled(_)) => panic!("{script}: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_confined_script_writes_into_its_folder_and_nowhere_else() {
+    let rig = Rig::start().await;
+    let outside = tempfile::Builder::new().prefix("outside").tempdir().unwrap();
+    let (secret, shared) = (outside.path().join("secret"), outside.path().join("shared"));
+    fs::write(&secret, "s3cret").unwrap();
+    fs::create_dir(&shared).unwrap();
+    fs::write(shared.join("table.csv"), "1,2,3").unwrap();
+    let read = format!("--sandbox-read={}", shared.display());
+    let _actor = rig.start_actor(PYTHON_ACTOR, "python_actor_0", &["--sandbox=landlock", &read]);
+
+    assert_eq!(run(&rig, "open('own', 'w').write('mine')\nopen('own').read()").await, "mine");
+    assert_eq!(
+        run(&rig, "import json, csv, subprocess\nsubprocess.check_output(['echo', 'hello'], text=True)")
+            .await,
+        "hello\n"
+    );
+    assert_eq!(run(&rig, &format!("open({:?}).read()", shared.join("table.csv"))).await, "1,2,3");
+    for refused in [
+        format!("open({secret:?}).read()"),
+        format!("open({:?}, 'w')", outside.path().join("new")),
+        format!("open({:?}, 'w')", shared.join("table.csv")),
+        format!("import os\nos.remove({secret:?})"),
+        "import os\nos.listdir('/root')".to_owned(),
+        // What it starts is as confined as it is.
+        format!("import subprocess\nsubprocess.check_call(['cat', {secret:?}])"),
+    ] {
+        let error = rig.error(JobSpec::new(ScriptType::Python, refused.as_str())).await;
+        assert_eq!(error.kind, JobErrorKind::ScriptError, "{refused}: {error:?}");
+        let said = format!("{} {:?}", error.message, error.log_tail);
+        assert!(said.contains("Permission denied") || said.contains("EACCES"), "{refused}: {said}");
+    }
+    assert_eq!(fs::read_to_string(&secret).unwrap(), "s3cret");
+    assert_eq!(fs::read_to_string(shared.join("table.csv")).unwrap(), "1,2,3");
+}
+
+#[tokio::test]
+async fn how_far_the_confinement_goes_is_said() {
+    let rig = Rig::start().await;
+    let ran = Command::new(PYTHON_ACTOR)
+        .args(["--health-check", "--sandbox=landlock", "--redis-url", &rig.redis.url()])
+        .output()
+        .unwrap();
+    let (out, err) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    let said = format!("{out}{err}");
+    assert_eq!(ran.status.code(), Some(0), "{said}");
+    assert!(said.contains("landlock in force"), "{said}");
+}
