@@ -82,6 +82,23 @@ pub(crate) async fn run_jobs(client: SupervisorClient<Channel>, callers: usize, 
     run_scripts(client, ScriptType::Osis, "40+2", callers, span).await
 }
 
+/// So many jobs, a few at a time.
+pub(crate) async fn run_count(stage: &Stage, script_type: ScriptType, text: &str, count: usize) {
+    const CALLERS: usize = 8;
+    let client = connect(stage.tcp_address()).await;
+    let each = (0..CALLERS).map(|_| {
+        let mut client = client.clone();
+        async move {
+            for _ in 0..count / CALLERS {
+                let request = run_request_of(script(script_type, text));
+                let job = client.run_job(request).await.unwrap().into_inner().job.unwrap();
+                assert_eq!(job.state(), job::State::Succeeded, "{:?}", job.error);
+            }
+        }
+    });
+    join_all(each).await;
+}
+
 /// The same with another script.
 pub(crate) async fn run_scripts(
     client: SupervisorClient<Channel>,

@@ -8,6 +8,7 @@
     reason = "a benchmark fails by panicking and talks on stdout"
 )]
 
+mod engines;
 mod floor;
 mod idle;
 mod load;
@@ -16,7 +17,6 @@ mod stage;
 
 use std::time::Duration;
 
-use hero_supervisor::grpc::proto::ScriptType;
 use load::Latencies;
 use stage::Stage;
 
@@ -51,7 +51,19 @@ async fn measure(wanted: &str) {
         run_rows().await;
     }
     if is_wanted("sal") {
-        sal_rows().await;
+        engines::sal_rows().await;
+    }
+    if is_wanted("python") {
+        engines::python_rows().await;
+    }
+    if is_wanted("v-lang") {
+        engines::v_rows().await;
+    }
+    if is_wanted("said") {
+        engines::said_rows().await;
+    }
+    if is_wanted("memory") {
+        engines::memory_rows().await;
     }
     if is_wanted("drain") {
         drain_row().await;
@@ -100,25 +112,6 @@ async fn run_rows() {
                 echo_many.per_second() / many.per_second()
             ),
         );
-    }
-}
-
-async fn sal_rows() {
-    const HOSTS: usize = 4;
-    let stage = Stage::start(&[]).await;
-    let _actor = stage.start_sal_actor("bench_sal", HOSTS).await;
-    let client = load::connect(stage.tcp_address()).await;
-    for (what, text, callers) in [
-        ("no-op SAL, one at a time", "40+2", 1),
-        ("no-op SAL, 64 at once", "40+2", 64),
-        ("SAL with one shell command, one at a time", "sh(\"true\")", 1),
-    ] {
-        let run =
-            || load::run_scripts(client.clone(), ScriptType::Sal, text, callers, Duration::from_secs(2));
-        let measured = median(ROUNDS, run).await;
-        let (p50, p99) = (measured.millis(50.0), measured.millis(99.0));
-        let measured = format!("{} jobs/s, p50 {p50} ms, p99 {p99} ms", measured.rate());
-        row(&format!("RunJob {what}, {HOSTS} hosts, TCP"), &measured, "");
     }
 }
 

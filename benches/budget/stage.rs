@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use hero_supervisor::grpc::proto::ScriptType;
+
 /// A process that ends with its owner.
 pub(crate) struct Process(Child);
 
@@ -14,10 +16,20 @@ impl Process {
 
     /// Resident memory in MiB.
     pub(crate) fn resident_mib(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a resident size");
-        let kib: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-        kib / 1024.0
+        resident_mib(self.0.id())
+    }
+
+    /// The same with everything below it.
+    pub(crate) fn family_mib(&self) -> f64 {
+        let (mut family, mut next) = (vec![self.0.id()], 0);
+        while let Some(parent) = family.get(next) {
+            for thread in std::fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten() {
+                let children = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+                family.extend(children.split_whitespace().map(|pid| pid.parse::<u32>().unwrap()));
+            }
+            next += 1;
+        }
+        family.into_iter().map(resident_mib).sum()
     }
 
     /// Processor time that it has used.
@@ -29,11 +41,26 @@ impl Process {
     }
 }
 
+fn resident_mib(pid: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or("VmRSS: 0 kB");
+    let kib: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    kib / 1024.0
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         let _gone = self.0.kill();
         let _reaped = self.0.wait();
     }
+}
+
+/// A kind of actor as it is shipped, and a script for it that does nothing.
+pub(crate) struct Kind {
+    pub(crate) name: &'static str,
+    pub(crate) program: &'static str,
+    pub(crate) script_type: ScriptType,
+    pub(crate) noop: &'static str,
 }
 
 /// Redis and a supervisor on it.
@@ -112,14 +139,14 @@ impl Stage {
         actor
     }
 
-    /// An actor for system functions with so many hosts; returns once it takes jobs.
-    pub(crate) async fn start_sal_actor(&self, id: &str, hosts: usize) -> Process {
-        let mut actor = Command::new(env!("CARGO_BIN_EXE_sal_actor"));
-        actor.args(["--redis-url", &self.redis_url, "--actor-id", id, "--concurrency", &hosts.to_string()]);
+    /// An actor of a kind with these flags; returns once it has run `first`.
+    pub(crate) async fn start_actor(&self, kind: &Kind, flags: &[String]) -> Process {
+        let id = format!("bench_{}", kind.script_type.as_str_name().to_lowercase());
+        let mut actor = Command::new(kind.program);
+        actor.args(["--redis-url", &self.redis_url, "--actor-id", &id]).args(flags);
         let actor = Process::start(actor.env("RUST_LOG", "warn").stdout(Stdio::null()));
         let client = crate::load::connect(self.tcp_address()).await;
-        let sal = hero_supervisor::grpc::proto::ScriptType::Sal;
-        crate::load::run_scripts(client, sal, "1", 1, Duration::from_millis(1)).await;
+        crate::load::run_scripts(client, kind.script_type, kind.noop, 1, Duration::from_millis(1)).await;
         actor
     }
 

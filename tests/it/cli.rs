@@ -4,6 +4,7 @@ mod client;
 mod config;
 mod dev;
 mod doctor;
+mod follow;
 mod nouns;
 mod serve;
 mod wait;

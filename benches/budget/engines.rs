@@ -1,0 +1,119 @@
+//! What the engines cost, each in its real actor.
+
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use hero_supervisor::grpc::proto::ScriptType;
+
+use crate::stage::{Kind, Stage};
+use crate::{ROUNDS, load, median, row};
+
+const SAL_HOSTS: usize = 4;
+/// Jobs between two looks at an actor's memory.
+const JOBS: usize = 10_000;
+/// Time of one round.
+const ROUND: Duration = Duration::from_secs(2);
+/// Takes shell programs for V and gives them back as they are: what is measured is all but the compiler.
+const STAND_IN: &str = "#!/bin/sh\n[ \"$1\" = version ] && { echo 'V 0.0.0 stand-in'; exit 0; }\ncp \"$3\" \"$2\" && chmod +x \"$2\"\n";
+
+const OSIS: Kind = Kind {
+    name: "OSIS",
+    program: env!("CARGO_BIN_EXE_osis_actor"),
+    script_type: ScriptType::Osis,
+    noop: "40+2",
+};
+const SAL: Kind = Kind {
+    name: "SAL",
+    program: env!("CARGO_BIN_EXE_sal_actor"),
+    script_type: ScriptType::Sal,
+    noop: "40+2",
+};
+const PYTHON: Kind = Kind {
+    name: "Python",
+    program: env!("CARGO_BIN_EXE_python_actor"),
+    script_type: ScriptType::Python,
+    noop: "40+2",
+};
+const V: Kind = Kind {
+    name: "V (stand-in)",
+    program: env!("CARGO_BIN_EXE_v_actor"),
+    script_type: ScriptType::V,
+    noop: "#!/bin/sh\necho 42",
+};
+
+/// One row: so many callers run a script.
+async fn measure(stage: &Stage, kind: &Kind, what: &str, script: &str, callers: usize) {
+    let client = load::connect(stage.tcp_address()).await;
+    let run = || load::run_scripts(client.clone(), kind.script_type, script, callers, ROUND);
+    let measured = median(ROUNDS, run).await;
+    let (p50, p99) = (measured.millis(50.0), measured.millis(99.0));
+    let measured = format!("{} jobs/s, p50 {p50} ms, p99 {p99} ms", measured.rate());
+    row(&format!("RunJob {what}, TCP"), &measured, "");
+}
+
+pub(crate) async fn sal_rows() {
+    let stage = Stage::start(&[]).await;
+    let _actor = stage.start_actor(&SAL, &[format!("--concurrency={SAL_HOSTS}")]).await;
+    measure(&stage, &SAL, "no-op SAL, one at a time, 4 hosts", SAL.noop, 1).await;
+    measure(&stage, &SAL, "no-op SAL, 64 at once, 4 hosts", SAL.noop, 64).await;
+    measure(&stage, &SAL, "SAL with one shell command, one at a time, 4 hosts", "sh(\"true\")", 1).await;
+}
+
+pub(crate) async fn python_rows() {
+    let stage = Stage::start(&[]).await;
+    let _actor = stage.start_actor(&PYTHON, &["--concurrency=2".to_owned()]).await;
+    measure(&stage, &PYTHON, "no-op Python (a fork each), one at a time", PYTHON.noop, 1).await;
+    measure(&stage, &PYTHON, "no-op Python, 16 at once, 2 hosts", PYTHON.noop, 16).await;
+}
+
+pub(crate) async fn v_rows() {
+    let stage = Stage::start(&[]).await;
+    let _actor = stage.start_actor(&V, &v_flags(&stage)).await;
+    measure(&stage, &V, "a cached V program (stand-in: a shell), one at a time", V.noop, 1).await;
+}
+
+fn v_flags(stage: &Stage) -> Vec<String> {
+    let (compiler, cache) = (stage.folder().join("v"), stage.folder().join("cache"));
+    std::fs::write(&compiler, STAND_IN).unwrap();
+    std::fs::set_permissions(&compiler, std::fs::Permissions::from_mode(0o755)).unwrap();
+    vec![
+        format!("--v-bin={}", compiler.display()),
+        format!("--cache-dir={}", cache.display()),
+        "--concurrency=1".to_owned(),
+    ]
+}
+
+/// What it costs that a script says something.
+pub(crate) async fn said_rows() {
+    let stage = Stage::start(&[]).await;
+    let _actor = stage.start_actor(&OSIS, &[]).await;
+    for (what, script) in [
+        ("OSIS that says nothing", "40+2"),
+        ("OSIS that prints one line", "print(\"hello\"); 40+2"),
+        ("OSIS that prints ten lines", "for i in 0..10 { print(i); } 40+2"),
+        ("OSIS that reports its progress once", "progress(50, \"half\"); 40+2"),
+    ] {
+        measure(&stage, &OSIS, &format!("{what}, one at a time"), script, 1).await;
+        measure(&stage, &OSIS, &format!("{what}, 64 at once"), script, 64).await;
+    }
+}
+
+pub(crate) async fn memory_rows() {
+    for kind in [OSIS, SAL, PYTHON, V] {
+        let stage = Stage::start(&[]).await;
+        let flags = match kind.script_type {
+            ScriptType::V => v_flags(&stage),
+            ScriptType::Sal => vec![format!("--concurrency={SAL_HOSTS}")],
+            ScriptType::Osis | ScriptType::Python | ScriptType::Unspecified => Vec::new(),
+        };
+        let actor = stage.start_actor(&kind, &flags).await;
+        let before = actor.family_mib();
+        load::run_count(&stage, kind.script_type, kind.noop, JOBS).await;
+        let after = actor.family_mib();
+        row(
+            &format!("memory of a {} actor with its hosts, idle, and after {JOBS} jobs", kind.name),
+            &format!("{before:.1} MB, {after:.1} MB"),
+            "",
+        );
+    }
+}
