@@ -11,6 +11,7 @@ pub mod dev;
 pub mod doctor;
 mod failure;
 mod file_actors;
+mod file_rules;
 mod listener;
 mod metrics;
 mod parts;

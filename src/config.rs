@@ -9,8 +9,10 @@ mod actors;
 mod layers;
 mod listen;
 mod origin;
+mod script_types;
 mod secret;
 mod show;
+mod table;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -23,6 +25,7 @@ pub use actors::{FILE_LABEL, FileActor};
 pub use layers::{Env, Flags, Layers, Origin};
 pub(crate) use listen::LONGEST_SOCKET_PATH;
 pub use listen::ListenAddr;
+pub use script_types::FileScriptType;
 pub use secret::RedisUrl;
 pub use show::{Setting, render_json, render_toml};
 
@@ -167,8 +170,12 @@ pub struct Loaded {
     pub settings: Vec<Setting>,
     /// The actors of the file, dependencies first.
     pub actors: Vec<FileActor>,
-    /// The same as they were written.
+    /// The rules of the file for script types.
+    pub script_types: Vec<FileScriptType>,
+    /// The actors as they were written.
     raw_actors: Vec<Dict>,
+    /// The rules as they were written.
+    raw_script_types: Dict,
 }
 
 impl Config {
@@ -182,8 +189,9 @@ impl Config {
     /// # Errors
     /// Everything that is wrong, with its place.
     pub fn load(layers: Layers) -> Result<Loaded, ConfigError> {
-        let tables = layers.tables();
-        let mut problems = tables.problems;
+        let (actors, mut script_types) = layers.tables();
+        let mut problems = actors.problems;
+        problems.append(&mut script_types.problems);
         let (config, settings) = layers.read::<Config>().map_err(|ConfigError(mut all)| {
             all.append(&mut problems);
             ConfigError(all)
@@ -196,7 +204,14 @@ impl Config {
         if !problems.is_empty() {
             return Err(ConfigError(problems));
         }
-        Ok(Loaded { config, settings, actors: tables.actors, raw_actors: tables.raw })
+        Ok(Loaded {
+            config,
+            settings,
+            actors: actors.actors,
+            script_types: script_types.rules,
+            raw_actors: actors.raw,
+            raw_script_types: script_types.raw,
+        })
     }
 
     /// What types cannot say.

@@ -7,7 +7,8 @@ use std::time::Duration;
 use futures::future::join_all;
 use tokio::time::sleep;
 
-use crate::config::{FILE_LABEL, FileActor};
+use crate::app::file_rules::{self, AppliedRules};
+use crate::config::{FILE_LABEL, FileActor, FileScriptType};
 use crate::domain::actor::{ActorStatus, Desired};
 use crate::domain::event::{Cause, Source};
 use crate::domain::id::ActorId;
@@ -24,6 +25,8 @@ const WAIT: Duration = Duration::from_secs(3600);
 pub struct FileWishes {
     /// These are to be there.
     pub actors: Vec<FileActor>,
+    /// The rules for script types are to be these.
+    pub script_types: Vec<FileScriptType>,
     /// Those that an earlier file has made and that are not among them are to go.
     pub prune: bool,
 }
@@ -55,19 +58,23 @@ impl fmt::Display for Applied {
 
 /// Applies the wishes, as soon as Redis and the process manager let us, and reports in the log.
 pub(super) async fn apply(lifecycle: ActorLifecycleManager, wishes: FileWishes) {
-    if wishes.actors.is_empty() && !wishes.prune {
+    if wishes.actors.is_empty() && wishes.script_types.is_empty() && !wishes.prune {
         return;
     }
     let reason = "the configuration file says so".to_owned();
     let lifecycle = lifecycle.on_behalf_of(Cause { reason, ..Cause::from(Source::Supervisor) });
-    let mut total = Applied::default();
+    let (mut total, mut rules) = (Applied::default(), AppliedRules::default());
     loop {
         let mut applied = define(&lifecycle, &wishes).await;
-        let away = applied.failed.iter().find(|(_, error)| is_away(error));
+        // Rules may ask for a number of actors, and that begins with those that the file names.
+        let mut ruled = file_rules::apply(&lifecycle, &wishes.script_types).await;
+        let away = applied.failed.iter().chain(&ruled.failed).find(|(_, error)| is_away(error));
         if let Some((name, error)) = away {
-            tracing::warn!(actor.id = %name, error = %chain(error), "the actors of the configuration file wait");
+            tracing::warn!(actor.id = %name, error = %chain(error), "the configuration file waits");
         }
         let again = away.is_some();
+        rules.changed.append(&mut ruled.changed);
+        (rules.left_alone, rules.failed) = (ruled.left_alone, ruled.failed);
         total.created.append(&mut applied.created);
         total.changed.append(&mut applied.changed);
         total.removed.append(&mut applied.removed);
@@ -77,12 +84,26 @@ pub(super) async fn apply(lifecycle: ActorLifecycleManager, wishes: FileWishes) 
         }
         sleep(RETRY).await;
     }
+    if !wishes.script_types.is_empty() {
+        report(&mut rules);
+    }
+    if wishes.actors.is_empty() && !wishes.prune {
+        return;
+    }
     total.left_alone.retain(|id| !total.created.contains(id) && !total.changed.contains(id));
     bring_up(&lifecycle, &wishes, &mut total).await;
     for (name, error) in &total.failed {
         tracing::warn!(actor.id = %name, error = %chain(error), "actor {name} of the configuration file: {}", chain(error));
     }
     tracing::info!("actors of the configuration file: {total}");
+}
+
+fn report(rules: &mut AppliedRules) {
+    rules.left_alone.retain(|script_type| !rules.changed.contains(script_type));
+    for (name, error) in &rules.failed {
+        tracing::warn!(script_type = %name, error = %chain(error), "the rules of the configuration file for {name}: {}", chain(error));
+    }
+    tracing::info!("rules of the configuration file: {rules}");
 }
 
 fn is_away(error: &SupervisorError) -> bool {

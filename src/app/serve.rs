@@ -16,8 +16,9 @@ const RUNTIME_END: Duration = Duration::from_millis(100);
 /// # Errors
 /// When the configuration is wrong or the service cannot be started.
 pub fn serve(args: ServeCommand) -> Result<Exit, Failure> {
-    let Loaded { config, actors, .. } = Config::load(args.settings.layers())?;
-    let setup = Setup { file: FileWishes { actors, prune: args.prune }, ..Setup::default() };
+    let Loaded { config, actors, script_types, .. } = Config::load(args.settings.layers())?;
+    let file = FileWishes { actors, script_types, prune: args.prune };
+    let setup = Setup { file, ..Setup::default() };
     telemetry::init(&config.log_filter, config.log_format);
     let runtime = runtime::build(config.worker_threads).map_err(|error| no_runtime(&error))?;
     let ended = runtime.block_on(async {

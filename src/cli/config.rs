@@ -34,11 +34,11 @@ pub(super) fn run(command: ConfigCommand) -> Result<Exit, Failure> {
             let loaded = Config::load(serve.layers())?;
             let settings = &loaded.settings;
             let text = match output {
-                Format::Table => format!("{}{}", render_toml(settings, origin), loaded.actors_toml()),
+                Format::Table => format!("{}{}", render_toml(settings, origin), loaded.tables_toml()),
                 Format::Json => {
                     let mut json = render_json(settings, origin);
-                    if !loaded.actors.is_empty() {
-                        json["actor"] = loaded.actors_json();
+                    for (key, tables) in loaded.tables_json() {
+                        json[key] = tables;
                     }
                     format!("{json:#}")
                 }
@@ -46,8 +46,12 @@ pub(super) fn run(command: ConfigCommand) -> Result<Exit, Failure> {
             Output::new(output, false).data(&text)?;
         }
         ConfigCommand::Check { serve } => {
-            let actors = Config::load(serve.layers())?.actors.len();
-            let with = if actors > 0 { format!(", with {actors} actors") } else { String::new() };
+            let loaded = Config::load(serve.layers())?;
+            let found = [(loaded.actors.len(), "actors"), (loaded.script_types.len(), "script types")];
+            let found = found.iter().filter(|(count, _)| *count > 0);
+            let found: Vec<String> = found.map(|(count, what)| format!("{count} {what}")).collect();
+            let with =
+                if found.is_empty() { String::new() } else { format!(", with {}", found.join(" and ")) };
             super::output::say(&format!("the configuration is fine{with}"));
         }
     }

@@ -3,20 +3,18 @@
 //! The keys are the fields of `ActorConfig` in the contract, and `name` and `start`. What is wrong is told all at
 //! once, each with the path of its key.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use figment::value::{Dict, Value};
-use serde::de::DeserializeOwned;
 
+use super::table::Table;
 use super::{Origin, Problem};
 use crate::domain::actor::{ActorConfig, Readiness, RestartMode, RestartPolicy};
 use crate::domain::confinement::{ResourceLimits, RunAs};
 use crate::domain::health::{HealthSettings, UnhealthyAction};
 use crate::domain::lifecycle::start_sequence;
 use crate::domain::script_type::ScriptType;
-use crate::domain::violation::Violations;
+use crate::domain::violation::{Violation, Violations};
 
 /// The key of the tables.
 pub(super) const KEY: &str = "actor";
@@ -72,23 +70,46 @@ pub(super) fn read(value: Option<&Value>, file: &Path) -> FileActors {
             violations.add(format!("{KEY}[{index}].dependencies"), unmet.reason);
         }
     }
-    let problem = |violation: &crate::domain::violation::Violation| Problem {
+    FileActors { actors, raw, problems: problems(&violations, file) }
+}
+
+/// What is wrong, with the file that it stands in.
+pub(super) fn problems(violations: &Violations, file: &Path) -> Vec<Problem> {
+    let problem = |violation: &Violation| Problem {
         key: violation.field.clone(),
         origin: Origin::File(file.to_owned()),
         what: violation.description.clone(),
     };
-    FileActors { actors, raw, problems: violations.iter().map(problem).collect() }
+    violations.iter().map(problem).collect()
 }
 
 /// Reads one table; what is wrong is noted.
 fn one(table: &Dict, violations: &mut Violations) -> FileActor {
-    let mut table = Table { table, known: Vec::new(), violations };
+    let mut table = Table::new(table, violations);
     let name: String = table.required("name");
     let script_type: String = table.required("script_type");
+    // A type that is missing is told already.
+    let kind = table.keep("script_type", ScriptType::parse(&script_type)).unwrap_or(ScriptType::OSIS);
+    let mut config = definition(&mut table, name, kind);
+    config.labels.insert(FILE_LABEL.0.to_owned(), FILE_LABEL.1.to_owned());
+    let start = table.get("start").unwrap_or(true);
+    table.refuse_unknown();
+    // A required key that is not there was told already, and so was its being empty.
+    if !config.name.is_empty()
+        && let Err(bad) = config.id()
+    {
+        for violation in bad.iter() {
+            violations.add("name", violation.description.clone());
+        }
+    }
+    check(&config, violations);
+    FileActor { config, start }
+}
+
+/// Reads the keys that a definition has wherever it stands.
+pub(super) fn definition(table: &mut Table<'_>, name: String, kind: ScriptType) -> ActorConfig {
     let binary: PathBuf = table.required("binary_path");
-    let kind = table.violations.keep("script_type", ScriptType::parse(&script_type));
-    // A type that is missing was told already.
-    let mut config = ActorConfig::new(name, binary, kind.unwrap_or(ScriptType::OSIS));
+    let mut config = ActorConfig::new(name, binary, kind);
     config.args = table.get("args").unwrap_or_default();
     config.env = table.texts("env");
     config.health_check = table.get("health_check");
@@ -121,26 +142,20 @@ fn one(table: &Dict, violations: &mut Violations) -> FileActor {
         config.health = policy;
     }
     config.labels = table.texts("labels");
-    config.labels.insert(FILE_LABEL.0.to_owned(), FILE_LABEL.1.to_owned());
-    let start = table.get("start").unwrap_or(true);
-    table.refuse_unknown();
-    // A required key that is not there was told already, and so was its being empty.
-    if !config.name.is_empty()
-        && let Err(bad) = config.id()
-    {
-        for violation in bad.iter() {
-            violations.add("name", violation.description.clone());
-        }
-    }
+    config
+}
+
+/// Notes what is wrong with a definition as a whole.
+pub(super) fn check(config: &ActorConfig, violations: &mut Violations) {
     if let Err(limits) = config.validate() {
-        let told = |violation: &&crate::domain::violation::Violation| {
+        // A program that is missing was told already.
+        let told = |violation: &&Violation| {
             violation.field != "binary_path" || !config.binary.as_os_str().is_empty()
         };
         for violation in limits.iter().filter(told) {
             violations.add(violation.field.clone(), violation.description.clone());
         }
     }
-    FileActor { config, start }
 }
 
 fn restart_policy(table: &mut Table<'_>) -> RestartPolicy {
@@ -189,7 +204,8 @@ fn limits(table: &mut Table<'_>) -> ResourceLimits {
     }
 }
 
-fn health_policy(table: &mut Table<'_>) -> HealthSettings {
+/// What is said of health; the rest is as the script type has it.
+pub(super) fn health_policy(table: &mut Table<'_>) -> HealthSettings {
     let actions = [("restart", UnhealthyAction::Restart), ("report_only", UnhealthyAction::ReportOnly)];
     HealthSettings {
         idle_after: table.span("idle_after"),
@@ -197,84 +213,6 @@ fn health_policy(table: &mut Table<'_>) -> HealthSettings {
         retry_after: table.span("ping_interval_after_failure"),
         failure_threshold: table.get("failure_threshold"),
         action: table.word("action", &actions),
-    }
-}
-
-/// A table, and which of its keys were asked for.
-struct Table<'a> {
-    table: &'a Dict,
-    known: Vec<&'static str>,
-    violations: &'a mut Violations,
-}
-
-impl Table<'_> {
-    fn get<T: DeserializeOwned>(&mut self, key: &'static str) -> Option<T> {
-        self.known.push(key);
-        let read = self.table.get(key)?.deserialize::<T>();
-        self.violations.keep(key, read.map_err(|error| error.kind.to_string()))
-    }
-
-    /// A table in the table.
-    fn part<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Table<'_>) -> T) -> Option<T> {
-        let inner: Dict = self.get(key)?;
-        let mut violations = Violations::new();
-        let mut table = Table { table: &inner, known: Vec::new(), violations: &mut violations };
-        let part = read(&mut table);
-        table.refuse_unknown();
-        self.violations.nest(key, violations);
-        Some(part)
-    }
-
-    fn required<T: DeserializeOwned + Default>(&mut self, key: &'static str) -> T {
-        if !self.table.contains_key(key) {
-            self.violations.add(key, "is missing");
-        }
-        self.get(key).unwrap_or_default()
-    }
-
-    fn span(&mut self, key: &'static str) -> Option<Duration> {
-        let raw: String = self.get(key)?;
-        let span = humantime::parse_duration(&raw);
-        self.violations
-            .keep(key, span.map_err(|_| format!("{raw:?} is not a time: use 500ms, 30s, 5m or 2h")))
-    }
-
-    fn word<T: Copy>(&mut self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
-        let raw: String = self.get(key)?;
-        let word = words.iter().find(|(word, _)| *word == raw).map(|(_, value)| *value);
-        let names = || words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(" or ");
-        self.violations.keep(key, word.ok_or_else(|| format!("is {raw:?}: use {}", names())))
-    }
-
-    /// Texts by name; numbers and truth values are taken as they are spelled.
-    fn texts(&mut self, key: &'static str) -> BTreeMap<String, String> {
-        let values: BTreeMap<String, Value> = self.get(key).unwrap_or_default();
-        let mut texts = BTreeMap::new();
-        for (name, value) in values {
-            let text = match &value {
-                Value::String(_, text) => Some(text.clone()),
-                Value::Char(_, char) => Some(char.to_string()),
-                Value::Bool(_, truth) => Some(truth.to_string()),
-                Value::Num(_, number) => number
-                    .to_i128()
-                    .map(|whole| whole.to_string())
-                    .or_else(|| number.to_u128().map(|whole| whole.to_string()))
-                    .or_else(|| number.to_f64().map(|real| real.to_string())),
-                Value::Empty(..) | Value::Dict(..) | Value::Array(..) => None,
-            };
-            match text {
-                Some(text) => drop(texts.insert(name, text)),
-                None => self.violations.add(format!("{key}[{name:?}]"), "is not a text"),
-            }
-        }
-        texts
-    }
-
-    fn refuse_unknown(&mut self) {
-        for key in self.table.keys().filter(|key| !self.known.contains(&key.as_str())) {
-            let description = super::layers::unknown_among(key, &self.known);
-            self.violations.add(key.clone(), description);
-        }
     }
 }
 

@@ -10,6 +10,7 @@ use figment::{Figment, Metadata, Profile, Provider, Source};
 use serde::de::DeserializeOwned;
 
 use super::actors::{self, FileActors};
+use super::script_types::{self, FileScriptTypes};
 use super::{ConfigError, KEYS, Problem, Setting};
 
 /// What our variables start with.
@@ -192,11 +193,12 @@ pub struct Layers {
 
 impl Layers {
     /// What of the file is not a setting.
-    pub(super) fn tables(&self) -> FileActors {
-        let Some(path) = &self.file else { return FileActors::default() };
+    pub(super) fn tables(&self) -> (FileActors, FileScriptTypes) {
+        let Some(path) = &self.file else { return Default::default() };
         // A file that cannot be read is told with the settings.
         let values = read_whole_file(path).map(|layer| layer.values).unwrap_or_default();
-        actors::read(values.get(actors::KEY), path)
+        let actors = actors::read(values.get(actors::KEY), path);
+        (actors, script_types::read(values.get(script_types::KEY), path))
     }
 
     /// Merges the layers into a `T`.
@@ -268,7 +270,9 @@ impl Provider for Layer {
 /// The second layer: the settings of the file.
 fn read_file(path: &Path) -> Result<Layer, ConfigError> {
     let mut layer = read_whole_file(path)?;
-    layer.values.remove(actors::KEY);
+    for key in [actors::KEY, script_types::KEY] {
+        layer.values.remove(key);
+    }
     Ok(layer)
 }
 

@@ -1,6 +1,6 @@
 //! The configuration as `config show` prints it: valid TOML, or JSON; secrets masked.
 
-mod actors;
+mod tables;
 
 use std::fmt::Write;
 

@@ -1,6 +1,7 @@
 //! Actors of the configuration file, on a real Redis and a real Zinit.
 
 use std::path::Path;
+use std::time::Duration;
 
 use hero_supervisor::grpc::proto as pb;
 use nix::sys::signal::Signal;
@@ -9,7 +10,7 @@ use pb::actor::State;
 use crate::support::redis::PrivateRedis;
 use crate::support::service::{LIMIT, Service};
 use crate::support::wait::eventually;
-use crate::support::whole::{OSIS_ACTOR, Whole, actor, actors, client, until_actor};
+use crate::support::whole::{OSIS_ACTOR, Whole, actor, actors, client, span, told, until_actor};
 
 /// A trivial actor in the file.
 fn table(name: &str, seconds: u32) -> String {
@@ -115,4 +116,72 @@ async fn an_actor_of_the_file_that_cannot_start_is_reported_and_keeps_no_other_b
         whole.service.stderr()
     );
     assert_eq!(actor(&whole.client(), "a").await.state(), State::Running);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_of_the_file_are_made_and_hold_and_what_was_said_since_stays_until_the_file_says_otherwise() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("supervisor.toml");
+    let flag = file.display().to_string();
+    let rules = |replicas: u32, depth: u32| {
+        format!(
+            "[script_type.sal]\nmax_queue_depth = {depth}\n\
+             scaling_policy = {{ mode = \"fixed\", replicas = {replicas}, max_replicas = 4 }}\n\
+             job_defaults = {{ run_timeout = \"7s\", retry_policy = {{ max_attempts = 3 }} }}\n\
+             [script_type.sal.actor_template]\nbinary_path = \"/bin/sleep\"\nargs = [\"1000\"]\n\
+             readiness = \"process\"\n\n[script_type.v.health_policy]\nfailure_threshold = 5\n"
+        )
+    };
+    std::fs::write(&file, rules(2, 1)).unwrap();
+    let redis = PrivateRedis::start().await;
+    let mut whole = Whole::start_on(redis, &["--config", &flag]).await;
+    summary(&whole.service, "rules of the configuration file: 2 changed, 0 left alone, 0 failed").await;
+    // The number of actors, from the template; nobody else has made one.
+    for name in ["sal_actor_0", "sal_actor_1"] {
+        until_actor(&whole.client(), name, "runs", |actor| actor.state() == State::Running).await;
+    }
+    let made = actors(&whole.client()).await;
+    assert_eq!(made.len(), 2, "{made:?}");
+    assert!(made.iter().all(|actor| actor.config.clone().unwrap().labels.is_empty()), "{made:?}");
+    // What a job gets, and how many may wait.
+    let job =
+        pb::JobSpec { script_type: pb::ScriptType::Sal.into(), script: "1".to_owned(), ..Default::default() };
+    let request = pb::SubmitJobRequest { job: Some(job), ..Default::default() };
+    let job = whole.client().submit_job(request.clone()).await.unwrap().into_inner().job.unwrap();
+    let spec = job.spec.unwrap();
+    assert_eq!(spec.run_timeout, span(Duration::from_secs(7)));
+    assert_eq!(spec.retry_policy.unwrap().max_attempts, Some(3));
+    let refused = whole.client().submit_job(request).await.unwrap_err();
+    assert_eq!(told(&refused).reason, "QUEUE_FULL");
+    assert_eq!(health_threshold(&whole).await, Some(5));
+
+    // By hand since then; the same file finds nothing to do but its own number.
+    assert_eq!(whole.service.run(["script-type", "set", "v", "--failure-threshold", "6"]).code, 0);
+    std::fs::write(&file, rules(3, 9).replace("[script_type.v.health_policy]\nfailure_threshold = 5\n", ""))
+        .unwrap();
+    restart(&mut whole, &["--config", &flag]).await;
+    summary(&whole.service, "rules of the configuration file: 1 changed, 0 left alone, 0 failed").await;
+    until_actor(&whole.client(), "sal_actor_2", "runs", |actor| actor.state() == State::Running).await;
+    assert_eq!(health_threshold(&whole).await, Some(6), "the file says nothing of it any more");
+    let pids: Vec<_> = actors(&whole.client()).await.into_iter().map(|actor| actor.pid).collect();
+    assert_eq!(pids[..2], made.iter().map(|actor| actor.pid).collect::<Vec<_>>());
+
+    restart(&mut whole, &["--config", &flag]).await;
+    summary(&whole.service, "rules of the configuration file: 0 changed, 1 left alone, 0 failed").await;
+
+    let shown = whole.service.run(["config", "check", "--config", &flag]);
+    assert!(
+        shown.stdout.contains("with 1 script types") || shown.stderr.contains("with 1 script types"),
+        "{shown:?}"
+    );
+    std::fs::write(&file, "[script_type.osis]\nscaling_policy = { mode = \"auto\" }\n").unwrap();
+    let wrong = whole.service.run(["config", "check", "--config", &flag]);
+    assert_eq!(wrong.code, 2, "{wrong:?}");
+    assert!(wrong.stderr.contains("script_type.osis.scaling_policy.max_replicas ("), "{wrong:?}");
+}
+
+async fn health_threshold(whole: &Whole) -> Option<i32> {
+    let request = pb::GetScriptTypeRequest { script_type: pb::ScriptType::V.into() };
+    let status = whole.client().get_script_type(request).await.unwrap().into_inner().status.unwrap();
+    status.settings.unwrap().health_policy.unwrap().failure_threshold
 }

@@ -1,5 +1,7 @@
 //! Actors of a file, good and bad.
 
+use std::time::Duration;
+
 use crate::config::{Config, ConfigError, Env, Flags, Loaded, render_json, render_toml};
 use crate::domain::actor::RestartMode;
 
@@ -149,14 +151,15 @@ fn actors_that_wait_for_each_other_are_refused() {
 fn what_is_shown_of_actors_can_be_read_again_and_has_no_secrets() {
     let loaded = load(FULL).unwrap();
     for with_origin in [true, false] {
-        let text = format!("{}{}", render_toml(&loaded.settings, with_origin), loaded.actors_toml());
+        let text = format!("{}{}", render_toml(&loaded.settings, with_origin), loaded.tables_toml());
         assert!(!text.contains("s3cret"), "{text}");
         let again = load(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         assert_eq!(again.actors.len(), 2, "{text}");
         assert_eq!(again.actors[0], loaded.actors[0], "{text}");
         assert_eq!(again.actors[1].config.restart, loaded.actors[1].config.restart, "{text}");
     }
-    let json = loaded.actors_json();
+    let (key, json) = loaded.tables_json().remove(0);
+    assert_eq!(key, "actor");
     assert_eq!(json[0]["name"], "top");
     assert_eq!(json[0]["env"]["PORT"], 7);
     assert!(!json.to_string().contains("s3cret"));

@@ -1,0 +1,61 @@
+//! Makes the rules of script types be as the configuration file says.
+
+use std::fmt;
+
+use crate::config::FileScriptType;
+use crate::domain::lifecycle::ActorLifecycleManager;
+use crate::domain::script_type::ScriptType;
+use crate::error::SupervisorError;
+
+/// Times that rules are made again after somebody else was faster.
+const MOST_TRIES: u32 = 5;
+
+/// What was done about them.
+#[derive(Debug, Default)]
+pub(super) struct AppliedRules {
+    pub(super) changed: Vec<ScriptType>,
+    pub(super) left_alone: Vec<ScriptType>,
+    pub(super) failed: Vec<(String, SupervisorError)>,
+}
+
+impl fmt::Display for AppliedRules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { changed, left_alone, failed } = self;
+        write!(f, "{} changed, {} left alone, {} failed", changed.len(), left_alone.len(), failed.len())
+    }
+}
+
+/// Writes the rules that are not as the file says.
+pub(super) async fn apply(lifecycle: &ActorLifecycleManager, rules: &[FileScriptType]) -> AppliedRules {
+    let mut applied = AppliedRules::default();
+    for wanted in rules {
+        match bring_about(lifecycle, wanted).await {
+            Ok(true) => applied.changed.push(wanted.script_type),
+            Ok(false) => applied.left_alone.push(wanted.script_type),
+            Err(error) => applied.failed.push((wanted.script_type.to_string(), error)),
+        }
+    }
+    applied
+}
+
+/// True when something was changed.
+async fn bring_about(
+    lifecycle: &ActorLifecycleManager,
+    wanted: &FileScriptType,
+) -> Result<bool, SupervisorError> {
+    for _try in 0..MOST_TRIES {
+        let (kept, template) = lifecycle.rules(wanted.script_type).await?;
+        let rules = wanted.over(kept.clone());
+        let new_template = wanted.template.clone().filter(|new| template.as_ref() != Some(new));
+        if rules == kept && new_template.is_none() {
+            return Ok(false);
+        }
+        if let Some(template) = &new_template {
+            lifecycle.validate(template).await?;
+        }
+        if lifecycle.set_rules(rules, new_template).await? {
+            return Ok(true);
+        }
+    }
+    Err(SupervisorError::RulesConflict(wanted.script_type))
+}

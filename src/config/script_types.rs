@@ -1,0 +1,175 @@
+//! `[script_type.osis]` of the configuration file: the rules for script types.
+//!
+//! The keys are the fields of `ScriptTypeSettings` in the contract. A part that the file has (`scaling_policy`,
+//! `health_policy`, `job_defaults`, `actor_template`, `max_queue_depth`) is as the file says as a whole; one that it does not
+//! have stays as it is kept.
+
+use std::path::Path;
+
+use figment::value::{Dict, Value};
+
+use super::table::Table;
+use super::{Problem, actors};
+use crate::domain::actor::ActorConfig;
+use crate::domain::health::HealthPolicy;
+use crate::domain::job::{JobSpec, RetryPolicy};
+use crate::domain::scaling::{ScalingMode, ScalingPolicy};
+use crate::domain::script_type::ScriptType;
+use crate::domain::settings::{JobSettings, LeftOpen, ScriptTypeSettings};
+use crate::domain::violation::Violations;
+
+/// The key of the tables.
+pub(super) const KEY: &str = "script_type";
+
+/// The rules for one script type, as far as a file has them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FileScriptType {
+    /// For which.
+    pub script_type: ScriptType,
+    /// How many actors there are to be.
+    pub scaling: Option<ScalingPolicy>,
+    /// When actors are pinged.
+    pub health: Option<HealthPolicy>,
+    /// What a job gets when its caller does not say.
+    pub job_defaults: Option<JobSettings>,
+    /// Jobs that may wait.
+    pub max_queue_depth: Option<u32>,
+    /// From which definition scaling makes actors.
+    pub template: Option<ActorConfig>,
+}
+
+impl FileScriptType {
+    /// The rules that are kept, with what the file has in their place.
+    pub fn over(&self, kept: ScriptTypeSettings) -> ScriptTypeSettings {
+        let mut rules = kept;
+        if let Some(scaling) = self.scaling {
+            // A number that somebody asked for stands until the file has one.
+            let replicas = scaling.replicas.or(rules.scaling.replicas);
+            rules.scaling = ScalingPolicy { replicas, ..scaling };
+        }
+        rules.health = self.health.unwrap_or(rules.health);
+        rules.job_defaults = self.job_defaults.unwrap_or(rules.job_defaults);
+        rules.max_queue_depth = self.max_queue_depth.or(rules.max_queue_depth);
+        rules
+    }
+}
+
+/// The rules of a file, and all that is wrong with them.
+#[derive(Debug, Default)]
+pub(super) struct FileScriptTypes {
+    pub(super) rules: Vec<FileScriptType>,
+    /// As they were written.
+    pub(super) raw: Dict,
+    pub(super) problems: Vec<Problem>,
+}
+
+/// Reads the `[script_type.TYPE]` tables of a file.
+pub(super) fn read(value: Option<&Value>, file: &Path) -> FileScriptTypes {
+    let mut violations = Violations::new();
+    let raw: Dict = match value.map(Value::deserialize) {
+        None => Dict::new(),
+        Some(Ok(tables)) => tables,
+        Some(Err(_not_tables)) => {
+            violations.add(KEY, "is not a table: write the rules of each type as [script_type.osis]");
+            Dict::new()
+        }
+    };
+    let mut rules = Vec::with_capacity(raw.len());
+    for (name, value) in &raw {
+        let path = format!("{KEY}.{name}");
+        let Some(kind) = violations.keep(&path, ScriptType::parse(name)) else { continue };
+        let Some(table) =
+            violations.keep(&path, value.deserialize::<Dict>().map_err(|_| "is not a table".to_owned()))
+        else {
+            continue;
+        };
+        let mut part = Violations::new();
+        rules.push(one(kind, &table, &mut part));
+        violations.nest(&path, part);
+    }
+    FileScriptTypes { rules, raw, problems: actors::problems(&violations, file) }
+}
+
+fn one(script_type: ScriptType, table: &Dict, violations: &mut Violations) -> FileScriptType {
+    let mut table = Table::new(table, violations);
+    let rules = FileScriptType {
+        script_type,
+        scaling: table.part("scaling_policy", scaling_policy),
+        health: table.part("health_policy", |table| {
+            let said = actors::health_policy(table);
+            table.append(said.validate());
+            said.over(HealthPolicy::default())
+        }),
+        job_defaults: table.part("job_defaults", |table| job_defaults(script_type, table)),
+        max_queue_depth: table.get("max_queue_depth"),
+        template: table.part("actor_template", |table| {
+            // Scaling puts the new actor's name where this one stands in arguments and variables.
+            let config = actors::definition(table, format!("{script_type}_actor_0"), script_type);
+            let mut violations = Violations::new();
+            actors::check(&config, &mut violations);
+            table.append(violations.into_result());
+            config
+        }),
+    };
+    table.refuse_unknown();
+    rules
+}
+
+fn scaling_policy(table: &mut Table<'_>) -> ScalingPolicy {
+    let usual = ScalingPolicy::default();
+    let modes = [("fixed", ScalingMode::Fixed), ("auto", ScalingMode::Auto)];
+    let mode = table.word("mode", &modes).unwrap_or_default();
+    let max_replicas: Option<u32> = table.get("max_replicas");
+    if mode == ScalingMode::Auto && max_replicas.is_none() {
+        table.wrong("max_replicas", "is not set: say how many actors there may be");
+    }
+    let min_replicas = table.get("min_replicas").unwrap_or(0);
+    let policy = ScalingPolicy {
+        mode,
+        replicas: table.get("replicas"),
+        min_replicas,
+        max_replicas: max_replicas.unwrap_or_else(|| usual.max_replicas.max(min_replicas)),
+        target_jobs_per_actor: table.get("target_jobs_per_actor").unwrap_or(usual.target_jobs_per_actor),
+        max_queue_age: table.span("max_queue_age"),
+        scale_out_delay: table.span("scale_out_delay").unwrap_or(usual.scale_out_delay),
+        scale_in_delay: table.span("scale_in_delay").unwrap_or(usual.scale_in_delay),
+        scale_to_zero_delay: table.span("scale_to_zero_delay").unwrap_or(usual.scale_to_zero_delay),
+        max_step_out: table.get("max_step_out").unwrap_or(0),
+        max_step_in: table.get("max_step_in").unwrap_or(0),
+        drain_timeout: table.span("drain_timeout"),
+    };
+    table.append(policy.validate());
+    policy
+}
+
+/// What a job gets; checked as a job would be that gets it.
+fn job_defaults(script_type: ScriptType, table: &mut Table<'_>) -> JobSettings {
+    let settings = JobSettings {
+        run_timeout: table.span("run_timeout"),
+        queue_timeout: table.span("queue_timeout"),
+        result_ttl: table.span("result_ttl"),
+        retry: table.part("retry_policy", retry_policy),
+    };
+    let open = LeftOpen { run_timeout: true, queue_timeout: true, result_ttl: true, retry: true };
+    let mut job = JobSpec::new(script_type, "checked");
+    settings.fill(&mut job, open);
+    table.append(job.validate());
+    settings
+}
+
+fn retry_policy(table: &mut Table<'_>) -> RetryPolicy {
+    let mut policy = RetryPolicy::default();
+    if let Some(attempts) = table.get("max_attempts") {
+        policy.max_attempts = attempts;
+    }
+    if let Some(span) = table.span("initial_backoff") {
+        policy.backoff.initial = span;
+    }
+    if let Some(span) = table.span("max_backoff") {
+        policy.backoff.max = span;
+    }
+    policy
+}
+
+#[cfg(test)]
+mod tests;

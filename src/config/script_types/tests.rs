@@ -1,0 +1,184 @@
+//! Rules of a file, good and bad.
+
+use std::time::Duration;
+
+use crate::config::{Config, ConfigError, Env, Flags, Loaded};
+use crate::domain::health::UnhealthyAction;
+
+use super::*;
+
+fn load(text: &str) -> Result<Loaded, ConfigError> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("supervisor.toml");
+    std::fs::write(&path, text).unwrap();
+    Config::load(Config::layers(Some(path), Env::default(), Flags::default()))
+}
+
+const FULL: &str = r#"
+lease = "20s"
+
+[script_type.osis]
+max_queue_depth = 1000
+
+[script_type.osis.scaling_policy]
+mode = "auto"
+replicas = 2
+min_replicas = 1
+max_replicas = 8
+target_jobs_per_actor = 4
+max_queue_age = "30s"
+scale_out_delay = "1s"
+scale_in_delay = "2m"
+scale_to_zero_delay = "1h"
+max_step_out = 3
+max_step_in = 1
+drain_timeout = "10s"
+
+[script_type.osis.health_policy]
+idle_after = "5m"
+ping_timeout = "10s"
+ping_interval_after_failure = "15s"
+failure_threshold = 2
+action = "report_only"
+
+[script_type.osis.job_defaults]
+run_timeout = "1m"
+queue_timeout = "1h"
+result_ttl = "2h"
+retry_policy = { max_attempts = 3, initial_backoff = "2s", max_backoff = "20s" }
+
+[script_type.osis.actor_template]
+binary_path = "/usr/bin/osis_actor"
+args = ["--actor-id", "osis_actor_0"]
+env = { REDIS_URL = "redis://:s3cret@h:1" }
+
+[script_type.sal.health_policy]
+idle_after = "1m"
+"#;
+
+fn second(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+#[test]
+fn every_key_is_read() {
+    let loaded = load(FULL).unwrap();
+    assert_eq!(loaded.config.lease, second(20));
+    let [osis, sal] = loaded.script_types.as_slice() else { panic!("{loaded:?}") };
+    assert_eq!((osis.script_type, osis.max_queue_depth), (ScriptType::OSIS, Some(1000)));
+    let scaling = ScalingPolicy {
+        mode: ScalingMode::Auto,
+        replicas: Some(2),
+        min_replicas: 1,
+        max_replicas: 8,
+        target_jobs_per_actor: 4,
+        max_queue_age: Some(second(30)),
+        scale_out_delay: second(1),
+        scale_in_delay: second(120),
+        scale_to_zero_delay: second(3600),
+        max_step_out: 3,
+        max_step_in: 1,
+        drain_timeout: Some(second(10)),
+    };
+    assert_eq!(osis.scaling, Some(scaling));
+    let health = osis.health.unwrap();
+    assert_eq!((health.idle_after, health.ping_timeout), (second(300), second(10)));
+    assert_eq!((health.retry_after, health.failure_threshold), (second(15), 2));
+    assert_eq!(health.action, UnhealthyAction::ReportOnly);
+    let jobs = osis.job_defaults.unwrap();
+    assert_eq!((jobs.run_timeout, jobs.queue_timeout), (Some(second(60)), Some(second(3600))));
+    let retry = jobs.retry.unwrap();
+    assert_eq!((jobs.result_ttl, retry.max_attempts), (Some(second(7200)), 3));
+    assert_eq!((retry.backoff.initial, retry.backoff.max), (second(2), second(20)));
+    let template = osis.template.as_ref().unwrap();
+    assert_eq!((template.name.as_str(), template.script_type), ("osis_actor_0", ScriptType::OSIS));
+    assert_eq!(template.args, ["--actor-id", "osis_actor_0"]);
+    assert!(template.labels.is_empty(), "what scaling makes is not the file's to prune");
+
+    assert_eq!((sal.scaling, &sal.template, sal.max_queue_depth), (None, &None, None));
+    let usual = HealthPolicy { idle_after: second(60), ..HealthPolicy::default() };
+    assert_eq!(sal.health, Some(usual));
+}
+
+#[test]
+fn a_part_that_the_file_has_is_as_it_says_and_the_rest_stays() {
+    let mut kept = ScriptTypeSettings::new(ScriptType::SAL);
+    kept.scaling.replicas = Some(5);
+    kept.max_queue_depth = Some(7);
+    kept.health.failure_threshold = 9;
+    kept.generation = 3;
+    let file =
+        "[script_type.sal]\nhealth_policy = { idle_after = \"1m\" }\nscaling_policy = { max_replicas = 2 }";
+    let rules = load(file).unwrap().script_types[0].over(kept.clone());
+    assert_eq!(rules.health, HealthPolicy { idle_after: second(60), ..HealthPolicy::default() });
+    assert_eq!((rules.scaling.replicas, rules.scaling.max_replicas), (Some(5), 2), "scaled by hand");
+    assert_eq!(
+        (rules.max_queue_depth, rules.job_defaults, rules.generation),
+        (Some(7), kept.job_defaults, 3)
+    );
+    let number = load("[script_type.sal]\nscaling_policy = { replicas = 1 }").unwrap();
+    assert_eq!(number.script_types[0].over(kept).scaling.replicas, Some(1));
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once_with_the_path_of_its_key() {
+    let told = load(
+        r#"
+        [script_type.perl]
+        [script_type.osis]
+        max_queue_dept = 1
+        max_queue_depth = "many"
+        [script_type.osis.scaling_policy]
+        mode = "auto"
+        scale_in_delay = "soon"
+        [script_type.osis.job_defaults]
+        run_timeout = "0s"
+        retry_policy = { max_attempts = 0 }
+        [script_type.osis.actor_template]
+        script_type = "sal"
+        [script_type.sal]
+        scaling_policy = { min_replicas = 5, max_replicas = 2 }
+        health_policy = { failure_threshold = 0, ping_timeout = "48h" }
+        "#,
+    )
+    .unwrap_err()
+    .to_string();
+    for part in [
+        "script_type.perl (",
+        "script_type.osis.max_queue_dept (",
+        "did you mean max_queue_depth?",
+        "script_type.osis.max_queue_depth (",
+        "script_type.osis.scaling_policy.max_replicas (",
+        "say how many actors there may be",
+        "script_type.osis.scaling_policy.scale_in_delay (",
+        "script_type.osis.job_defaults.run_timeout (",
+        "script_type.osis.job_defaults.retry_policy.max_attempts (",
+        "script_type.osis.actor_template.binary_path (",
+        "script_type.osis.actor_template.script_type (",
+        "script_type.sal.scaling_policy.min_replicas (",
+        "script_type.sal.health_policy.failure_threshold (",
+        "script_type.sal.health_policy.ping_timeout (",
+        "supervisor.toml",
+    ] {
+        assert!(told.contains(part), "{part:?} is not in {told}");
+    }
+    for bad in ["script_type = 7", "[script_type]\nosis = 7"] {
+        assert!(load(bad).unwrap_err().to_string().contains("is not a table"), "{bad}");
+    }
+}
+
+#[test]
+fn what_is_shown_hides_secrets_and_means_the_same_again() {
+    let loaded = load(FULL).unwrap();
+    let text = loaded.tables_toml();
+    assert!(!text.contains("s3cret"), "{text}");
+    let again = load(&text).unwrap();
+    let unmasked = |rules: &[FileScriptType]| {
+        let mut rules = rules.to_vec();
+        for template in rules.iter_mut().filter_map(|rules| rules.template.as_mut()) {
+            template.env.clear();
+        }
+        rules
+    };
+    assert_eq!(unmasked(&again.script_types), unmasked(&loaded.script_types), "{text}");
+}

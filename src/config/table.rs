@@ -1,0 +1,111 @@
+//! Tables of the configuration file, read key by key; what is wrong is noted with its path.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use figment::value::{Dict, Value};
+use serde::de::DeserializeOwned;
+
+use crate::domain::violation::Violations;
+
+/// A table, and which of its keys were asked for.
+pub(super) struct Table<'a> {
+    table: &'a Dict,
+    known: Vec<&'static str>,
+    violations: &'a mut Violations,
+}
+
+impl<'a> Table<'a> {
+    pub(super) fn new(table: &'a Dict, violations: &'a mut Violations) -> Self {
+        Self { table, known: Vec::new(), violations }
+    }
+
+    /// What came of reading a value; None and a note if it is wrong.
+    pub(super) fn keep<T>(&mut self, key: &str, read: Result<T, String>) -> Option<T> {
+        self.violations.keep(key, read)
+    }
+
+    /// Notes what is wrong with the whole.
+    pub(super) fn append(&mut self, checked: Result<(), Violations>) {
+        self.violations.append(checked.err().unwrap_or_default());
+    }
+
+    /// Notes what is wrong with a key.
+    pub(super) fn wrong(&mut self, key: &str, what: impl Into<String>) {
+        self.violations.add(key, what);
+    }
+
+    /// A value of this type, if the key is there.
+    pub(super) fn get<T: DeserializeOwned>(&mut self, key: &'static str) -> Option<T> {
+        self.known.push(key);
+        let read = self.table.get(key)?.deserialize::<T>();
+        self.violations.keep(key, read.map_err(|error| error.kind.to_string()))
+    }
+
+    /// A table in the table.
+    pub(super) fn part<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Table<'_>) -> T) -> Option<T> {
+        let inner: Dict = self.get(key)?;
+        let mut violations = Violations::new();
+        let mut table = Table::new(&inner, &mut violations);
+        let part = read(&mut table);
+        table.refuse_unknown();
+        self.violations.nest(key, violations);
+        Some(part)
+    }
+
+    /// A value that must be there.
+    pub(super) fn required<T: DeserializeOwned + Default>(&mut self, key: &'static str) -> T {
+        if !self.table.contains_key(key) {
+            self.violations.add(key, "is missing");
+        }
+        self.get(key).unwrap_or_default()
+    }
+
+    /// A time, as `30s` or `5m`.
+    pub(super) fn span(&mut self, key: &'static str) -> Option<Duration> {
+        let raw: String = self.get(key)?;
+        let span = humantime::parse_duration(&raw);
+        self.violations
+            .keep(key, span.map_err(|_| format!("{raw:?} is not a time: use 500ms, 30s, 5m or 2h")))
+    }
+
+    /// One of a few words.
+    pub(super) fn word<T: Copy>(&mut self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
+        let raw: String = self.get(key)?;
+        let word = words.iter().find(|(word, _)| *word == raw).map(|(_, value)| *value);
+        let names = || words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(" or ");
+        self.violations.keep(key, word.ok_or_else(|| format!("is {raw:?}: use {}", names())))
+    }
+
+    /// Texts by name; numbers and truth values are taken as they are spelled.
+    pub(super) fn texts(&mut self, key: &'static str) -> BTreeMap<String, String> {
+        let values: BTreeMap<String, Value> = self.get(key).unwrap_or_default();
+        let mut texts = BTreeMap::new();
+        for (name, value) in values {
+            let text = match &value {
+                Value::String(_, text) => Some(text.clone()),
+                Value::Char(_, char) => Some(char.to_string()),
+                Value::Bool(_, truth) => Some(truth.to_string()),
+                Value::Num(_, number) => number
+                    .to_i128()
+                    .map(|whole| whole.to_string())
+                    .or_else(|| number.to_u128().map(|whole| whole.to_string()))
+                    .or_else(|| number.to_f64().map(|real| real.to_string())),
+                Value::Empty(..) | Value::Dict(..) | Value::Array(..) => None,
+            };
+            match text {
+                Some(text) => drop(texts.insert(name, text)),
+                None => self.violations.add(format!("{key}[{name:?}]"), "is not a text"),
+            }
+        }
+        texts
+    }
+
+    /// Notes every key that was not asked for.
+    pub(super) fn refuse_unknown(&mut self) {
+        for key in self.table.keys().filter(|key| !self.known.contains(&key.as_str())) {
+            let description = super::layers::unknown_among(key, &self.known);
+            self.violations.add(key.clone(), description);
+        }
+    }
+}
