@@ -3,9 +3,11 @@
 mod confine;
 mod conformance;
 mod create;
+mod definition;
 mod logs;
 mod render;
 mod scale;
+mod update;
 
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ use crate::grpc::proto::supervisor_client::SupervisorClient;
 use crate::grpc::proto::{self, ActorSelector, WaitOutcome};
 
 pub use conformance::ConformanceArgs;
+pub(super) use definition::{OnUnhealthy, absolute};
 pub use scale::{ScaleArgs, ScaleCommand};
 
 pub(super) use render::rows;
@@ -52,6 +55,8 @@ pub enum ActorCommand {
     Create(Box<create::CreateArgs>),
     /// Show what an actor wrote, and follow it
     Logs(logs::LogsArgs),
+    /// Change the definition of an actor; what is not named stays as it is
+    Update(Box<update::UpdateArgs>),
     /// Start actors and wait until they run
     Start {
         /// Which
@@ -176,6 +181,7 @@ pub(super) async fn run(args: Client<ActorCommand>) -> Result<Exit, Failure> {
         }
         ActorCommand::Logs(args) => logs::run(&mut server, out, args).await,
         ActorCommand::Create(create) => create::run(&mut server, out, *create).await,
+        ActorCommand::Update(update) => update::run(&mut server, out, *update).await,
         ActorCommand::Start { which, wait } => start(&mut server, out, which, wait).await,
         ActorCommand::Stop { which, how } => stop(&mut server, out, which, how).await,
         ActorCommand::Restart { which, how, max_unavailable } => {

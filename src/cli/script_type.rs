@@ -78,12 +78,19 @@ fn shown(status: &Option<ScriptTypeStatus>) -> String {
         ("ping timeout", duration(health.ping_timeout)),
         ("failure threshold", count(health.failure_threshold)),
         ("run timeout", duration(jobs.run_timeout)),
+        ("queue timeout", duration(jobs.queue_timeout)),
         ("result ttl", duration(jobs.result_ttl)),
-        ("template", settings.actor_template.map_or_else(|| "-".to_owned(), |config| config.binary_path)),
+        ("attempts", count(jobs.retry_policy.and_then(|policy| policy.max_attempts))),
+        ("template", settings.actor_template.map_or_else(|| "-".to_owned(), command)),
         ("last scaling", decided.map_or_else(|| "-".to_owned(), |decision| or_dash(&decision.reason))),
         ("next scaling", time(status.next_scaling_time)),
     ];
     table(["FACT", "VALUE"], facts.into_iter().map(|(name, value)| [name.to_owned(), value]))
+}
+
+/// How a template's program is run.
+fn command(template: proto::ActorConfig) -> String {
+    std::iter::once(template.binary_path).chain(template.args).collect::<Vec<_>>().join(" ")
 }
 
 fn three(first: i32, second: i32, third: i32) -> String {

@@ -49,6 +49,15 @@ pub enum Read {
     },
 }
 
+/// What a read before a cursor found.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Earlier {
+    /// What can be read of it, the newest of each stream first.
+    pub entries: Vec<Logged>,
+    /// Where the streams that may have more were read to. It lies before entries that nobody can read, too.
+    pub more: Cursor,
+}
+
 /// What is kept of some streams.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Extent {
@@ -72,8 +81,8 @@ pub trait EventLog: Send + Sync {
     /// Up to `limit` entries of each stream of the cursor that came after it.
     async fn after(&self, cursor: &Cursor, limit: usize) -> Result<Read, LogError>;
 
-    /// Up to `limit` entries of each stream that came before the cursor, the newest of each stream first.
-    async fn before(&self, cursor: &Cursor, limit: usize) -> Result<Vec<Logged>, LogError>;
+    /// Up to `limit` entries of each stream that came before the cursor.
+    async fn before(&self, cursor: &Cursor, limit: usize) -> Result<Earlier, LogError>;
 
     /// A reader that waits for what comes.
     async fn follow(&self) -> Result<Box<dyn Follow>, LogError>;

@@ -5,6 +5,7 @@ mod config;
 mod dev;
 mod doctor;
 mod follow;
+mod followed;
 mod nouns;
 mod serve;
 mod wait;

@@ -6,6 +6,7 @@ mod crowd;
 mod many;
 mod one;
 mod orphans;
+mod random;
 mod rebirth;
 mod scaling;
 mod stopping;

@@ -2,7 +2,7 @@
 
 mod causes;
 mod dependencies;
-mod model;
+pub(crate) mod model;
 mod orphans;
 mod update;
 

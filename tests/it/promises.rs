@@ -160,3 +160,56 @@ async fn a_job_wakes_a_type_that_was_scaled_to_zero() {
         assert!(begun.elapsed() < Duration::from_secs(10), "woken at once, not at the next round: {job:?}");
     }
 }
+
+/// Reads a watch of health until this actor has this verdict; answers with the change.
+async fn until_verdict(
+    watch: &mut tonic::Streaming<pb::WatchHealthResponse>,
+    id: &str,
+    verdict: pb::actor::Health,
+) -> pb::HealthEvent {
+    loop {
+        let message =
+            tokio::time::timeout(LIMIT, watch.message()).await.expect("a watch is never silent for long");
+        let item = message.unwrap().expect("the watch goes on").item;
+        if let Some(pb::watch_health_response::Item::Event(event)) = item
+            && event.actor_id == id
+            && event.new_health() == verdict
+        {
+            return event;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_watches_health_hears_when_an_actor_is_unhealthy_and_when_it_is_well_again() {
+    let whole = Whole::start().await;
+    let client = whole.client();
+    let mut definition = whole.definition("osis_actor_0");
+    definition.config.as_mut().unwrap().health_policy = Some(pb::HealthPolicy {
+        idle_after: span(Duration::from_secs(1)),
+        ping_timeout: span(Duration::from_secs(1)),
+        ping_interval_after_failure: span(Duration::from_millis(200)),
+        failure_threshold: Some(2),
+        action: pb::health_policy::Action::ReportOnly.into(),
+        ..Default::default()
+    });
+    let actor = create(&mut whole.client(), definition).await;
+    let mut watch =
+        client.clone().watch_health(pb::WatchHealthRequest::default()).await.unwrap().into_inner();
+    signal(actor.pid(), Signal::SIGSTOP);
+    let ill = until_verdict(&mut watch, "osis_actor_0", pb::actor::Health::Unhealthy).await;
+    assert_eq!((ill.consecutive_failures, ill.action()), (2, pb::health_event::Action::Pinged), "{ill:?}");
+    assert!(!ill.reason.is_empty(), "{ill:?}");
+    until_actor(&client, "osis_actor_0", "is shown so", |actor| {
+        actor.health() == pb::actor::Health::Unhealthy
+    })
+    .await;
+    signal(actor.pid(), Signal::SIGCONT);
+    let well = until_verdict(&mut watch, "osis_actor_0", pb::actor::Health::Healthy).await;
+    assert_eq!((well.old_health(), well.consecutive_failures), (pb::actor::Health::Unhealthy, 0), "{well:?}");
+    assert!(well.ping_round_trip.is_some(), "{well:?}");
+    let same =
+        until_actor(&client, "osis_actor_0", "is well", |actor| actor.health() == pb::actor::Health::Healthy)
+            .await;
+    assert_eq!(same.pid, actor.pid, "it was only reported");
+}

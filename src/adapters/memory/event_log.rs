@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::adapters::memory::broker::MemoryBroker;
 use crate::domain::event::Event;
 use crate::domain::event::cursor::{Cursor, EventStream};
-use crate::ports::event_log::{EventLog, Extent, Follow, LogError, Logged, Read};
+use crate::ports::event_log::{Earlier, EventLog, Extent, Follow, LogError, Read};
 
 /// How long a read waits for something to come.
 const WAIT: Duration = Duration::from_secs(2);
@@ -49,7 +49,7 @@ impl EventLog for MemoryEventLog {
         self.broker.quietly(|state| state.events_after(cursor, limit))
     }
 
-    async fn before(&self, cursor: &Cursor, limit: usize) -> Result<Vec<Logged>, LogError> {
+    async fn before(&self, cursor: &Cursor, limit: usize) -> Result<Earlier, LogError> {
         self.broker.quietly(|state| state.events_before(cursor, limit))
     }
 

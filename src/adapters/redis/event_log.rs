@@ -16,7 +16,7 @@ use super::records::{decode_event, decode_job_event, encode_event};
 use crate::domain::actor::ActorState;
 use crate::domain::event::cursor::{Cursor, EventStream, Position};
 use crate::domain::event::{Event, What};
-use crate::ports::event_log::{EventLog, Extent, Follow, LogError, Logged, Read};
+use crate::ports::event_log::{Earlier, EventLog, Extent, Follow, LogError, Logged, Read};
 
 /// Events in one call of the function that adds them.
 const AT_ONCE: usize = 200;
@@ -116,18 +116,22 @@ impl EventLog for RedisEventLog {
         Ok(Read::Entries { entries, upto })
     }
 
-    async fn before(&self, cursor: &Cursor, limit: usize) -> Result<Vec<Logged>, LogError> {
+    async fn before(&self, cursor: &Cursor, limit: usize) -> Result<Earlier, LogError> {
         let mut pipeline = redis::pipe();
         for (stream, position) in cursor.iter() {
             let from = if position == Position::END { "+".to_owned() } else { format!("({position}") };
             pipeline.cmd("XREVRANGE").arg(keys::events(stream)).arg(from).arg("-").arg("COUNT").arg(limit);
         }
         let answers = self.link.pipe(&pipeline).await?;
-        let mut entries = Vec::new();
+        let mut earlier = Earlier::default();
         for ((stream, _position), answer) in cursor.iter().zip(answers) {
-            decode(stream, answer, &mut entries)?;
+            let is_full = matches!(&answer, Value::Array(found) if found.len() >= limit);
+            let last = decode(stream, answer, &mut earlier.entries)?;
+            if let Some(last) = last.filter(|_last| is_full) {
+                earlier.more.set(stream, last);
+            }
         }
-        Ok(entries)
+        Ok(earlier)
     }
 
     async fn follow(&self) -> Result<Box<dyn Follow>, LogError> {

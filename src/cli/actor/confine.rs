@@ -50,15 +50,16 @@ impl ConfineArgs {
         })
     }
 
-    pub(super) fn limits(&self) -> Option<ResourceLimits> {
+    /// Those limits with what was given in its place; None if nothing was.
+    pub(super) fn limits(&self, old: ResourceLimits) -> Option<ResourceLimits> {
         let limits = ResourceLimits {
-            memory_bytes: self.memory_limit,
-            open_files: self.open_files,
-            cpu_time: self.cpu_time.and_then(to_proto),
-            processes: self.processes,
-            core_bytes: self.core_limit,
+            memory_bytes: self.memory_limit.or(old.memory_bytes),
+            open_files: self.open_files.or(old.open_files),
+            cpu_time: self.cpu_time.and_then(to_proto).or(old.cpu_time),
+            processes: self.processes.or(old.processes),
+            core_bytes: self.core_limit.or(old.core_bytes),
         };
-        (limits != ResourceLimits::default()).then_some(limits)
+        (limits != old).then_some(limits)
     }
 }
 
@@ -97,6 +98,6 @@ mod tests {
         };
         assert_eq!(run_as("hero"), Some(("hero".to_owned(), String::new())));
         assert_eq!(run_as("1000:www"), Some(("1000".to_owned(), "www".to_owned())));
-        assert_eq!(ConfineArgs::default().limits(), None);
+        assert_eq!(ConfineArgs::default().limits(ResourceLimits::default()), None);
     }
 }

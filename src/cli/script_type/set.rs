@@ -1,15 +1,18 @@
 //! `script-type set`: what was given becomes the mask.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 use prost_types::FieldMask;
 
 use crate::cli::Failure;
-use crate::cli::values::{self, span, to_proto};
+use crate::cli::actor::{OnUnhealthy, absolute};
+use crate::cli::values::{self, pair, span, to_proto};
 use crate::grpc::proto::{
-    self, HealthPolicy, JobDefaults, ScalingPolicy, ScriptTypeSettings, UpdateScriptTypeRequest,
-    scaling_policy,
+    self, ActorConfig, HealthPolicy, JobDefaults, RetryPolicy, ScalingPolicy, ScriptTypeSettings,
+    UpdateScriptTypeRequest, actor_config, scaling_policy,
 };
 
 /// The rules of a script type.
@@ -42,6 +45,15 @@ pub struct SetArgs {
     /// The queue must be empty for this long before the last actor is removed
     #[arg(long, value_name = "TIME", value_parser = span)]
     scale_to_zero_delay: Option<Duration>,
+    /// Most actors added at once; 0 means any number
+    #[arg(long, value_name = "N")]
+    max_step_out: Option<i32>,
+    /// Most actors removed at once; 0 means any number
+    #[arg(long, value_name = "N")]
+    max_step_in: Option<i32>,
+    /// Time for the jobs of an actor that is removed
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    scale_drain_timeout: Option<Duration>,
     /// Jobs that may wait; 0 means no limit
     #[arg(long, value_name = "N")]
     queue_limit: Option<i32>,
@@ -54,13 +66,76 @@ pub struct SetArgs {
     /// Missed pings in a row that make an actor unhealthy
     #[arg(long, value_name = "N")]
     failure_threshold: Option<i32>,
+    /// Time from a missed ping to the next one
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    ping_retry: Option<Duration>,
+    /// What is done about an unhealthy actor
+    #[arg(long, value_enum, value_name = "WHAT")]
+    on_unhealthy: Option<OnUnhealthy>,
     /// How long a job may run when its caller does not say
     #[arg(long, value_name = "TIME", value_parser = span)]
     run_timeout: Option<Duration>,
     /// How long a result is kept when the caller does not say
     #[arg(long, value_name = "TIME", value_parser = span)]
     result_ttl: Option<Duration>,
+    /// How long a job may wait for an actor when its caller does not say
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    queue_timeout: Option<Duration>,
+    /// Starts that a job is allowed when its caller does not say
+    #[arg(long, value_name = "N")]
+    max_attempts: Option<i32>,
+    /// Wait before its second start; it doubles with each
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    retry_backoff: Option<Duration>,
+    /// Longest wait before a further start
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    max_retry_backoff: Option<Duration>,
+    /// Scaling makes actors of this program; a new template, together with the other template flags
+    #[arg(long, value_name = "PATH")]
+    template_binary: Option<PathBuf>,
+    /// A variable of their environment; can be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair, requires = "template_binary")]
+    template_env: Vec<(String, String)>,
+    /// A mark that they bear; can be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair, requires = "template_binary")]
+    template_label: Vec<(String, String)>,
+    /// They count as started as soon as their process runs: for programs that do not speak the actor protocol
+    #[arg(long, requires = "template_binary")]
+    template_process: bool,
+    /// Set back to the default; can be repeated
+    #[arg(long, value_name = "RULE", value_parser = PossibleValuesParser::new(RULES.map(|(flag, _)| flag)))]
+    clear: Vec<String>,
+    /// Arguments of the template's program, behind `--`; TYPE_actor_0 in them becomes the name of the new actor
+    #[arg(last = true, value_name = "ARG", requires = "template_binary")]
+    template_args: Vec<String>,
 }
+
+/// What can be set: its flag, and the field of the API.
+const RULES: [(&str, &str); 23] = [
+    ("mode", "scaling_policy.mode"),
+    ("min", "scaling_policy.min_replicas"),
+    ("max", "scaling_policy.max_replicas"),
+    ("target", "scaling_policy.target_jobs_per_actor"),
+    ("max-queue-age", "scaling_policy.max_queue_age"),
+    ("scale-out-delay", "scaling_policy.scale_out_delay"),
+    ("scale-in-delay", "scaling_policy.scale_in_delay"),
+    ("scale-to-zero-delay", "scaling_policy.scale_to_zero_delay"),
+    ("max-step-out", "scaling_policy.max_step_out"),
+    ("max-step-in", "scaling_policy.max_step_in"),
+    ("scale-drain-timeout", "scaling_policy.drain_timeout"),
+    ("queue-limit", "max_queue_depth"),
+    ("idle-after", "health_policy.idle_after"),
+    ("ping-timeout", "health_policy.ping_timeout"),
+    ("ping-retry", "health_policy.ping_interval_after_failure"),
+    ("failure-threshold", "health_policy.failure_threshold"),
+    ("on-unhealthy", "health_policy.action"),
+    ("run-timeout", "job_defaults.run_timeout"),
+    ("queue-timeout", "job_defaults.queue_timeout"),
+    ("result-ttl", "job_defaults.result_ttl"),
+    ("max-attempts", "job_defaults.retry_policy.max_attempts"),
+    ("retry-backoff", "job_defaults.retry_policy.initial_backoff"),
+    ("max-retry-backoff", "job_defaults.retry_policy.max_backoff"),
+];
 
 /// Who decides how many actors there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -72,11 +147,12 @@ pub(super) enum Mode {
 }
 
 impl SetArgs {
-    pub(super) fn into_request(self) -> Result<UpdateScriptTypeRequest, Failure> {
-        let paths = self.paths();
+    pub(super) fn into_request(mut self) -> Result<UpdateScriptTypeRequest, Failure> {
+        let paths = self.paths()?;
         if paths.is_empty() {
             return Err(Failure::usage("nothing to set: name at least one rule, for instance --max 4"));
         }
+        let actor_template = self.template()?;
         let mode = match self.mode {
             Some(Mode::Auto) => scaling_policy::Mode::Auto,
             Some(Mode::Fixed) => scaling_policy::Mode::Fixed,
@@ -92,21 +168,31 @@ impl SetArgs {
                 scale_out_delay: self.scale_out_delay.and_then(to_proto),
                 scale_in_delay: self.scale_in_delay.and_then(to_proto),
                 scale_to_zero_delay: self.scale_to_zero_delay.and_then(to_proto),
+                max_step_out: self.max_step_out,
+                max_step_in: self.max_step_in,
+                drain_timeout: self.scale_drain_timeout.and_then(to_proto),
                 ..Default::default()
             }),
             health_policy: Some(HealthPolicy {
                 idle_after: self.idle_after.and_then(to_proto),
                 ping_timeout: self.ping_timeout.and_then(to_proto),
+                ping_interval_after_failure: self.ping_retry.and_then(to_proto),
                 failure_threshold: self.failure_threshold,
+                action: self.on_unhealthy.map(OnUnhealthy::action).unwrap_or_default().into(),
                 ..Default::default()
             }),
             job_defaults: Some(JobDefaults {
                 run_timeout: self.run_timeout.and_then(to_proto),
+                queue_timeout: self.queue_timeout.and_then(to_proto),
                 result_ttl: self.result_ttl.and_then(to_proto),
-                ..Default::default()
+                retry_policy: Some(RetryPolicy {
+                    max_attempts: self.max_attempts,
+                    initial_backoff: self.retry_backoff.and_then(to_proto),
+                    max_backoff: self.max_retry_backoff.and_then(to_proto),
+                }),
             }),
             max_queue_depth: self.queue_limit,
-            ..Default::default()
+            actor_template,
         };
         Ok(UpdateScriptTypeRequest {
             script_type: self.script_type.into(),
@@ -115,24 +201,65 @@ impl SetArgs {
         })
     }
 
-    /// The fields that were given, as the API names them.
-    fn paths(&self) -> Vec<String> {
+    /// The fields that were given or are to be cleared, as the API names them.
+    fn paths(&self) -> Result<Vec<String>, Failure> {
         let given = [
-            (self.mode.is_some(), "scaling_policy.mode"),
-            (self.min.is_some(), "scaling_policy.min_replicas"),
-            (self.max.is_some(), "scaling_policy.max_replicas"),
-            (self.target.is_some(), "scaling_policy.target_jobs_per_actor"),
-            (self.max_queue_age.is_some(), "scaling_policy.max_queue_age"),
-            (self.scale_out_delay.is_some(), "scaling_policy.scale_out_delay"),
-            (self.scale_in_delay.is_some(), "scaling_policy.scale_in_delay"),
-            (self.scale_to_zero_delay.is_some(), "scaling_policy.scale_to_zero_delay"),
-            (self.queue_limit.is_some(), "max_queue_depth"),
-            (self.idle_after.is_some(), "health_policy.idle_after"),
-            (self.ping_timeout.is_some(), "health_policy.ping_timeout"),
-            (self.failure_threshold.is_some(), "health_policy.failure_threshold"),
-            (self.run_timeout.is_some(), "job_defaults.run_timeout"),
-            (self.result_ttl.is_some(), "job_defaults.result_ttl"),
+            self.mode.is_some(),
+            self.min.is_some(),
+            self.max.is_some(),
+            self.target.is_some(),
+            self.max_queue_age.is_some(),
+            self.scale_out_delay.is_some(),
+            self.scale_in_delay.is_some(),
+            self.scale_to_zero_delay.is_some(),
+            self.max_step_out.is_some(),
+            self.max_step_in.is_some(),
+            self.scale_drain_timeout.is_some(),
+            self.queue_limit.is_some(),
+            self.idle_after.is_some(),
+            self.ping_timeout.is_some(),
+            self.ping_retry.is_some(),
+            self.failure_threshold.is_some(),
+            self.on_unhealthy.is_some(),
+            self.run_timeout.is_some(),
+            self.queue_timeout.is_some(),
+            self.result_ttl.is_some(),
+            self.max_attempts.is_some(),
+            self.retry_backoff.is_some(),
+            self.max_retry_backoff.is_some(),
         ];
-        given.into_iter().filter(|(set, _)| *set).map(|(_, path)| path.to_owned()).collect()
+        let mut paths = Vec::new();
+        for ((flag, path), given) in RULES.into_iter().zip(given) {
+            let cleared = self.clear.iter().any(|cleared| cleared == flag);
+            if cleared && given {
+                let both = format!("--clear {flag} and --{flag} are given: one of them is not meant");
+                return Err(Failure::usage(both));
+            }
+            if cleared || given {
+                paths.push(path.to_owned());
+            }
+        }
+        if self.template_binary.is_some() {
+            paths.push("actor_template".to_owned());
+        }
+        Ok(paths)
+    }
+
+    /// The template that was given.
+    fn template(&mut self) -> Result<Option<ActorConfig>, Failure> {
+        let Some(binary) = self.template_binary.take() else { return Ok(None) };
+        let readiness = match self.template_process {
+            true => actor_config::Readiness::Process,
+            false => actor_config::Readiness::Unspecified,
+        };
+        Ok(Some(ActorConfig {
+            script_type: self.script_type.into(),
+            binary_path: absolute(binary)?,
+            args: std::mem::take(&mut self.template_args),
+            env: self.template_env.drain(..).collect(),
+            labels: self.template_label.drain(..).collect(),
+            readiness: readiness.into(),
+            ..Default::default()
+        }))
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::domain::event::cursor::{Cursor, Position};
 use crate::domain::event::filter::EventFilter;
 use crate::error::SupervisorError;
-use crate::ports::event_log::{EventLog, Logged};
+use crate::ports::event_log::{Earlier, EventLog, Logged};
 
 /// Entries of each stream in one read.
 const READ: usize = 500;
@@ -29,17 +29,12 @@ pub async fn list(
     let mut at = from.unwrap_or_else(|| Cursor::all_at(&filter.streams(), newest));
     let mut looked_at = 0;
     loop {
-        let mut read = log.before(&at, READ).await?;
-        looked_at += read.len();
+        let Earlier { mut entries, more } = log.before(&at, READ).await?;
+        looked_at += entries.len().max(READ);
         // Below the last entry of a stream that has more, other streams are ahead of it.
-        let full = at.iter().filter_map(|(stream, _position)| {
-            let mut of_stream = read.iter().filter(|logged| logged.stream == stream);
-            let last = of_stream.next_back()?.position;
-            (of_stream.count() + 1 >= READ).then_some(last)
-        });
-        let horizon = full.max();
-        read.sort_by_key(|logged| std::cmp::Reverse((logged.position, logged.stream)));
-        for logged in read {
+        let horizon = more.iter().map(|(_stream, last)| last).max();
+        entries.sort_by_key(|logged| std::cmp::Reverse((logged.position, logged.stream)));
+        for logged in entries {
             if horizon.is_some_and(|horizon| logged.position < horizon) {
                 break;
             }
@@ -54,6 +49,10 @@ pub async fn list(
         }
         if horizon.is_none() {
             return Ok(None);
+        }
+        // Also when nothing of it could be read: the next read begins before it.
+        for (stream, last) in more.iter().filter(|(_stream, last)| Some(*last) == horizon) {
+            at.set(stream, last);
         }
         if looked_at >= MOST_LOOKED_AT {
             return Ok(Some(at));

@@ -10,7 +10,7 @@ use crate::domain::event::{Cause, Source};
 use crate::domain::id::ActorId;
 use crate::domain::lifecycle::admission::Verb;
 use crate::domain::lifecycle::verbs::finish;
-use crate::domain::lifecycle::{ActorLifecycleManager, Changed, StopOptions};
+use crate::domain::lifecycle::{ActorLifecycleManager, StopOptions};
 use crate::domain::scaling::decide::Load;
 use crate::domain::scaling::{self, MAX_REPLICAS, ScalingMode};
 use crate::domain::script_type::ScriptType;
@@ -136,8 +136,11 @@ impl ActorLifecycleManager {
             futures::future::join_all(removes),
         );
         let mut done = true;
-        for result in started.into_iter().chain(created).chain(gone) {
+        for result in started.into_iter().chain(created) {
             done &= result?.done;
+        }
+        for result in gone {
+            done &= result?;
         }
         let actors = self.actors().await?;
         let actors = actors.into_iter().filter(|actor| self.is_ours(actor, script_type)).collect();
@@ -150,14 +153,18 @@ impl ActorLifecycleManager {
         id: &ActorId,
         options: &StopOptions,
         wait: Duration,
-    ) -> Result<Changed, SupervisorError> {
-        let handle = self.handle(id).await?;
+    ) -> Result<bool, SupervisorError> {
+        let handle = match self.handle(id).await {
+            // Somebody else was faster; it is gone, which is what was wanted.
+            Err(SupervisorError::ActorNotFound(_)) => return Ok(true),
+            other => other?,
+        };
         let verb = match handle.status().record.managed_by {
             ManagedBy::Scaler => Verb::Delete { force: options.force },
             ManagedBy::User => Verb::Stop { force: options.force },
         };
         let answer = handle.wish(verb, options.clone(), self.cause.clone())?;
-        finish(&handle, answer, Instant::now() + wait).await
+        Ok(finish(&handle, answer, Instant::now() + wait).await?.done)
     }
 
     pub(super) fn is_ours(&self, actor: &ActorStatus, script_type: ScriptType) -> bool {

@@ -2,6 +2,7 @@
 
 use crate::domain::lifecycle::ActorLifecycleManager;
 use crate::domain::script_type::ScriptType;
+use crate::domain::violation::Violations;
 use crate::error::SupervisorError;
 use crate::grpc::mask;
 use crate::grpc::parse;
@@ -34,11 +35,14 @@ impl SupervisorService {
         let paths = request.update_mask.unwrap_or_default().paths;
         for _try in 0..MOST_TRIES {
             let (kept, template) = lifecycle.rules(script_type).await?;
-            // Under this name the template was made; where it stands in arguments, the new actor's name will.
-            let name =
-                template.as_ref().map_or_else(|| format!("{script_type}_actor_0"), |kept| kept.name.clone());
+            let kept_name = template.as_ref().map(|kept| kept.name.as_str());
+            let name = template_name(script_type, kept_name, changes.actor_template.as_ref());
             let current = render::settings(&kept, template.clone());
             let changed = mask::apply(&current, &changes, &paths)?;
+            if template.is_some() && changed.actor_template.is_none() {
+                let description = "cannot be taken away, only replaced: running actors were made from it";
+                return Err(Violations::one("settings.actor_template", description).into());
+            }
             let (rules, new_template) = parse::settings(script_type, kept.generation, &name, changed)?;
             let new_template = new_template.filter(|new| template.as_ref() != Some(new));
             if lifecycle.set_rules(rules, new_template).await? {
@@ -71,7 +75,30 @@ impl SupervisorService {
     }
 }
 
+/// The name under which a template stands: where it is found in arguments and variables, the new actor's name will be.
+fn template_name(script_type: ScriptType, kept: Option<&str>, new: Option<&pb::ActorConfig>) -> String {
+    let mentioned = |name: &&str| {
+        new.is_none_or(|new| new.args.iter().chain(new.env.values()).any(|text| text.contains(*name)))
+    };
+    kept.filter(mentioned).map_or_else(|| format!("{script_type}_actor_0"), str::to_owned)
+}
+
 /// A script type that this server knows.
 pub(super) fn known_type(number: i32) -> Result<ScriptType, Failure> {
     parse::script_type(number).map_err(|_unknown| Failure::script_type_not_found(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_template_keeps_the_name_that_it_mentions_and_gets_the_usual_one_otherwise() {
+        let with = |arg: &str| pb::ActorConfig { args: vec![arg.to_owned()], ..Default::default() };
+        let name = |kept, new: Option<&pb::ActorConfig>| template_name(ScriptType::SAL, kept, new);
+        assert_eq!(name(None, None), "sal_actor_0");
+        assert_eq!(name(Some("worker"), None), "worker");
+        assert_eq!(name(Some("worker"), Some(&with("--id=worker"))), "worker");
+        assert_eq!(name(Some("worker"), Some(&with("sal_actor_0"))), "sal_actor_0");
+    }
 }

@@ -156,9 +156,105 @@ async fn rules_are_kept_and_automatic_scaling_stays_within_them() {
     fine(service.run(["scale", "osis", "1", "--take-over", "--force"]));
     let fixed = status(&service);
     assert_eq!(fixed["settings"]["scalingPolicy"]["mode"], "MODE_FIXED", "{fixed}");
-    // One that a caller made is stopped and stays; one that scaling made is gone.
-    eventually("one actor runs", LIMIT, async || (status(&service)["actorsRunning"] == 1).then_some(()))
-        .await;
+    // When the answer is there, it is so: one that a caller made is stopped and stays; one that scaling made is gone.
+    assert_eq!(fixed["actorsRunning"], 1, "{fixed}");
+    let listed = fine(service.run(["actor", "ls", "-o", "json"])).json()["actors"].clone();
+    let of = |name: &str| listed.as_array().unwrap().iter().find(|actor| actor["actorId"] == name);
+    let running = |actor: Option<&Value>| actor.is_some_and(|actor| actor["state"] == "STATE_RUNNING");
+    let first = of(ACTOR);
+    assert!(first.is_some_and(|actor| running(Some(actor)) || actor["state"] == "STATE_STOPPED"), "{listed}");
+    assert_eq!(of("osis_actor_1").is_some(), !running(first), "{listed}");
     let shown = fine(service.run(["script-type", "get", "osis"]));
     assert!(shown.stdout.contains("fixed"), "{shown:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_are_set_back_and_a_template_and_retries_are_set() {
+    let service = service().await;
+    let set = |flags: &[&str]| service.run([&["script-type", "set", "sal"], flags].concat());
+    fine(set(&["--max-attempts", "3", "--retry-backoff", "2s", "--max-retry-backoff", "9s"]));
+    fine(set(&["--queue-timeout", "1h", "--run-timeout", "7s", "--on-unhealthy", "report-only"]));
+    let sal = || {
+        let shown = fine(service.run(["script-type", "get", "sal", "-o", "json"])).json();
+        shown["status"]["settings"].clone()
+    };
+    let jobs = sal()["jobDefaults"].clone();
+    assert_eq!(jobs["retryPolicy"]["maxAttempts"], 3, "{jobs}");
+    assert_eq!(jobs["retryPolicy"]["initialBackoff"], "2s", "{jobs}");
+    assert_eq!(jobs["retryPolicy"]["maxBackoff"], "9s", "{jobs}");
+    assert_eq!((&jobs["queueTimeout"], &jobs["runTimeout"]), (&"3600s".into(), &"7s".into()));
+    assert_eq!(sal()["healthPolicy"]["action"], "ACTION_REPORT_ONLY");
+
+    fine(set(&["--clear", "run-timeout", "--clear", "max-attempts", "--clear", "on-unhealthy"]));
+    let (jobs, health) = (sal()["jobDefaults"].clone(), sal()["healthPolicy"].clone());
+    assert_eq!((&jobs["runTimeout"], &jobs["queueTimeout"]), (&Value::Null, &"3600s".into()), "{jobs}");
+    assert_eq!(jobs["retryPolicy"]["maxAttempts"], 1, "{jobs}");
+    assert_eq!(health["action"], "ACTION_RESTART", "{health}");
+    let both = set(&["--clear", "min", "--min", "1"]);
+    assert!(both.code == 2 && both.stderr.contains("one of them is not meant"), "{both:?}");
+    let unknown = set(&["--clear", "minimum"]);
+    assert!(unknown.code == 2 && unknown.stderr.contains("scale-in-delay"), "{unknown:?}");
+
+    // Actors from a template that no actor has been before.
+    assert_eq!(service.run(["scale", "sal", "1"]).code, 5);
+    fine(set(&[
+        "--template-binary",
+        "/bin/sleep",
+        "--template-process",
+        "--template-label",
+        "a=b",
+        "--",
+        "1000",
+    ]));
+    fine(service.run(["scale", "sal", "1"]));
+    let made = fine(service.run(["actor", "get", "sal_actor_0", "-o", "json"])).json()["actor"].clone();
+    assert_eq!(made["config"]["binaryPath"], "/bin/sleep", "{made}");
+    assert_eq!((&made["config"]["args"][0], &made["config"]["labels"]["a"]), (&"1000".into(), &"b".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_actor_is_changed_flag_by_flag_at_its_next_start_or_now() {
+    let service = service().await;
+    let update = |flags: &[&str]| service.run([&["actor", "update", "sleeper"], flags].concat());
+    let sleeper = || fine(service.run(["actor", "get", "sleeper", "-o", "json"])).json()["actor"].clone();
+    assert_eq!(update(&["--drain-timeout", "1m"]).code, 3, "there is none yet");
+    let create =
+        ["actor", "create", "sleeper", "--type", "v", "--binary", "/bin/sleep", "--readiness", "process"];
+    fine(
+        service
+            .run([&create[..], &["--env", "A=1", "--env", "B=2", "--after", ACTOR, "--", "1000"]].concat()),
+    );
+    let first = sleeper();
+
+    fine(update(&["--env", "C=3", "--unset-env", "A", "--max-restarts", "7", "--", "2000"]));
+    let next = sleeper();
+    assert_eq!(next["pid"], first["pid"], "it runs on");
+    assert!(next["statusMessage"].as_str().unwrap().contains("earlier definition"), "{next}");
+    let config = &next["config"];
+    assert_eq!(
+        (&config["args"][0], &config["env"]),
+        (&"2000".into(), &serde_json::json!({"B": "2", "C": "3"}))
+    );
+    assert_eq!(config["restartPolicy"]["maxRestarts"], 7, "{config}");
+    assert_eq!(config["restartPolicy"]["mode"], first["config"]["restartPolicy"]["mode"], "{config}");
+    assert_eq!(config["dependencies"][0], ACTOR, "what was not named stays");
+
+    fine(update(&["--clear", "after", "--clear", "env", "--env", "D=4", "--now"]));
+    let now = sleeper();
+    assert_ne!(now["pid"], first["pid"], "{now}");
+    assert_eq!((&now["state"], &now["config"]["args"][0]), (&"STATE_RUNNING".into(), &"2000".into()));
+    assert_eq!(
+        (&now["config"]["env"], &now["config"]["dependencies"]),
+        (&serde_json::json!({"D": "4"}), &Value::Null)
+    );
+    assert_eq!(now["statusMessage"], Value::Null, "{now}");
+
+    let nothing = update(&[]);
+    assert!(nothing.code == 2 && nothing.stderr.contains("nothing to change"), "{nothing:?}");
+    let wrong = update(&["--binary", "/no/such/program"]);
+    assert!(wrong.code == 5 && wrong.stderr.contains("BINARY_INVALID"), "{wrong:?}");
+    let help = fine(service.run(["actor", "update", "--help"]));
+    for flag in ["--now", "--clear", "--unset-env", "--on-unhealthy", "health-check"] {
+        assert!(help.stdout.contains(flag), "{flag}: {help:?}");
+    }
 }

@@ -2,7 +2,8 @@
 //! that was not.
 //!
 //! The model is a table of wishes. After each sequence, once everything has come to rest, manager, process manager
-//! and model have to agree; a manager in its place has to agree, too.
+//! and model have to agree; a manager in its place has to agree, too. The same sequences are lived on a real Zinit in
+//! `lifecycle/random.rs`.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +14,7 @@ use hero_supervisor::domain::lifecycle::ScaleRequest;
 
 use super::*;
 
-const NAMES: [&str; 5] = ["m_0", "m_1", "m_2", "m_3", "m_4"];
+pub(crate) const NAMES: [&str; 5] = ["m_0", "m_1", "m_2", "m_3", "m_4"];
 /// Sequences, and steps of each at most.
 const CASES: u32 = 150;
 const STEPS: usize = 25;
@@ -22,7 +23,7 @@ const REST: Duration = Duration::from_secs(120);
 
 /// Something that somebody does, or that happens.
 #[derive(Debug, Clone)]
-enum Step {
+pub(crate) enum Step {
     Create(usize, bool),
     Start(usize),
     Stop(usize, bool),
@@ -35,7 +36,7 @@ enum Step {
     Wait(u64),
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(crate) fn step() -> impl Strategy<Value = Step> {
     let one = 0..NAMES.len();
     prop_oneof![
         4 => (one.clone(), any::<bool>()).prop_map(|(actor, start)| Step::Create(actor, start)),
@@ -53,16 +54,60 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// What is wished, by actor.
 #[derive(Debug, Default)]
-struct Model {
-    wishes: BTreeMap<String, Desired>,
+pub(crate) struct Model {
+    pub(crate) wishes: BTreeMap<String, Desired>,
 }
 
-fn lively(name: &str) -> ActorConfig {
-    let restart = RestartPolicy { max_restarts: 0, ..RestartPolicy::default() };
-    config(name).with_restart(restart)
+impl Model {
+    /// Those that are meant to run.
+    pub(crate) fn up(&self) -> Vec<String> {
+        let up = self.wishes.iter().filter(|(_, wish)| **wish == Desired::Up);
+        up.map(|(name, _)| name.clone()).collect()
+    }
 }
 
-async fn carry_out(world: &mut World, model: &mut Model, step: &Step) {
+/// Where a life takes place.
+pub(crate) trait Stage {
+    fn manager(&self) -> &ActorLifecycleManager;
+    /// An actor that is restarted for ever.
+    fn lively(&self, name: &str) -> ActorConfig;
+    /// The process of an actor ends, if there is one.
+    async fn crash(&mut self, name: &str, code: i32);
+    /// Another manager in place of this one.
+    async fn replace_manager(&mut self);
+    /// The process manager goes, and comes back.
+    async fn process_manager_is_away(&mut self, seconds: u64);
+}
+
+impl Stage for World {
+    fn manager(&self) -> &ActorLifecycleManager {
+        &self.manager
+    }
+
+    fn lively(&self, name: &str) -> ActorConfig {
+        let restart = RestartPolicy { max_restarts: 0, ..RestartPolicy::default() };
+        config(name).with_restart(restart)
+    }
+
+    async fn crash(&mut self, name: &str, code: i32) {
+        self.processes.exit(name, ExitStatus::Code(code));
+    }
+
+    async fn replace_manager(&mut self) {
+        self.manager.close().await;
+        self.manager = manager(&self.broker, &self.processes, "here", Vec::new());
+        self.manager.open().await.unwrap();
+    }
+
+    async fn process_manager_is_away(&mut self, seconds: u64) {
+        self.processes.set_fault(ProcessFault::Unavailable);
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        self.processes.set_fault(ProcessFault::None);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+}
+
+pub(crate) async fn carry_out(world: &mut impl Stage, model: &mut Model, step: &Step) {
     let wish = |model: &mut Model, name: &str, desired| {
         if let Some(wish) = model.wishes.get_mut(name) {
             *wish = desired;
@@ -72,7 +117,7 @@ async fn carry_out(world: &mut World, model: &mut Model, step: &Step) {
         Step::Create(actor, start) => {
             let name = NAMES[*actor];
             let is_new = !model.wishes.contains_key(name);
-            let created = world.manager.create(lively(name), *start, WAIT).await;
+            let created = world.manager().create(world.lively(name), *start, WAIT).await;
             assert!(created.is_ok(), "{step:?}: {created:?}");
             if is_new {
                 model.wishes.insert(name.to_owned(), Desired::Down);
@@ -82,7 +127,7 @@ async fn carry_out(world: &mut World, model: &mut Model, step: &Step) {
             }
         }
         Step::Start(actor) => {
-            let started = world.manager.start(&id(NAMES[*actor]), WAIT).await;
+            let started = world.manager().start(&id(NAMES[*actor]), WAIT).await;
             if let Err(SupervisorError::OperationInProgress { .. }) = started {
                 return;
             }
@@ -91,12 +136,12 @@ async fn carry_out(world: &mut World, model: &mut Model, step: &Step) {
         }
         Step::Stop(actor, force) => {
             let options = StopOptions { force: *force, ..StopOptions::default() };
-            let stopped = world.manager.stop(&id(NAMES[*actor]), options, WAIT).await;
+            let stopped = world.manager().stop(&id(NAMES[*actor]), options, WAIT).await;
             assert_eq!(stopped.is_ok(), model.wishes.contains_key(NAMES[*actor]), "{step:?}: {stopped:?}");
             wish(model, NAMES[*actor], Desired::Down);
         }
         Step::Restart(actor) => {
-            let restarted = world.manager.restart(&id(NAMES[*actor]), StopOptions::default(), WAIT).await;
+            let restarted = world.manager().restart(&id(NAMES[*actor]), StopOptions::default(), WAIT).await;
             // One that a reconcile is about to start refuses; whoever asks waits and asks again.
             if let Err(SupervisorError::OperationInProgress { .. }) = restarted {
                 return;
@@ -109,37 +154,30 @@ async fn carry_out(world: &mut World, model: &mut Model, step: &Step) {
             wish(model, NAMES[*actor], Desired::Up);
         }
         Step::Delete(actor) => {
-            let deleted = world.manager.delete(&id(NAMES[*actor]), StopOptions::default(), true).await;
+            let deleted = world.manager().delete(&id(NAMES[*actor]), StopOptions::default(), true).await;
             assert!(deleted.is_ok(), "{step:?}: {deleted:?}");
             model.wishes.remove(NAMES[*actor]);
         }
         Step::Crash(actor, code) => {
-            world.processes.exit(NAMES[*actor], ExitStatus::Code(*code));
+            world.crash(NAMES[*actor], *code).await;
         }
         Step::Scale(replicas) => {
-            match world.manager.scale(ScaleRequest::new(ScriptType::OSIS, *replicas), WAIT).await {
+            match world.manager().scale(ScaleRequest::new(ScriptType::OSIS, *replicas), WAIT).await {
                 Ok(_scaled) => {}
                 Err(SupervisorError::NoTemplate(_)) => return,
                 Err(error) => panic!("{step:?}: {error}"),
             }
             // Which ones is a decision with a table of its own; here it counts that the wishes are as many, and stay.
-            let actors = world.manager.actors().await.unwrap();
+            let actors = world.manager().actors().await.unwrap();
             model.wishes =
                 actors.iter().map(|actor| (actor.record.id.to_string(), actor.record.desired)).collect();
             let up = model.wishes.values().filter(|wish| **wish == Desired::Up).count();
             assert_eq!(up, *replicas as usize, "{step:?}: {:?}", model.wishes);
         }
         Step::ManagerIsReplaced => {
-            world.manager.close().await;
-            world.manager = manager(&world.broker, &world.processes, "here", Vec::new());
-            world.manager.open().await.unwrap();
+            world.replace_manager().await;
         }
-        Step::ProcessManagerIsAway(seconds) => {
-            world.processes.set_fault(ProcessFault::Unavailable);
-            tokio::time::sleep(Duration::from_secs(*seconds)).await;
-            world.processes.set_fault(ProcessFault::None);
-            tokio::time::sleep(Duration::from_secs(2)).await;
-        }
+        Step::ProcessManagerIsAway(seconds) => world.process_manager_is_away(*seconds).await,
         Step::Wait(millis) => tokio::time::sleep(Duration::from_millis(*millis)).await,
     }
 }
@@ -153,21 +191,22 @@ async fn running(world: &World) -> Vec<String> {
 }
 
 async fn agree(world: &World, model: &Model) {
-    let up: Vec<String> =
-        model.wishes.iter().filter(|(_, wish)| **wish == Desired::Up).map(|(name, _)| name.clone()).collect();
-    assert_eq!(running(world).await, up, "what runs is what is wished");
-    let shown: BTreeMap<String, (Desired, ActorState)> = world
-        .manager
-        .actors()
-        .await
-        .unwrap()
-        .into_iter()
-        .map(|actor| (actor.record.id.to_string(), (actor.record.desired, actor.state)))
-        .collect();
+    assert_eq!(running(world).await, model.up(), "what runs is what is wished");
+    assert_eq!(shown(&world.manager).await, expected(model), "what is shown is what is wished");
+}
+
+type View = BTreeMap<String, (Desired, ActorState)>;
+
+/// The actors as the manager shows them.
+pub(crate) async fn shown(manager: &ActorLifecycleManager) -> View {
+    let actors = manager.actors().await.unwrap().into_iter();
+    actors.map(|actor| (actor.record.id.to_string(), (actor.record.desired, actor.state))).collect()
+}
+
+/// The actors as the model has them, at rest.
+pub(crate) fn expected(model: &Model) -> View {
     let state = |wish| if wish == Desired::Up { ActorState::Running } else { ActorState::Stopped };
-    let expected: BTreeMap<String, (Desired, ActorState)> =
-        model.wishes.iter().map(|(name, wish)| (name.clone(), (*wish, state(*wish)))).collect();
-    assert_eq!(shown, expected, "what is shown is what is wished");
+    model.wishes.iter().map(|(name, wish)| (name.clone(), (*wish, state(*wish)))).collect()
 }
 
 async fn live(steps: &[Step]) {

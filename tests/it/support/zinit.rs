@@ -1,5 +1,6 @@
 //! A private Zinit for one test.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -68,6 +69,28 @@ impl PrivateZinit {
         let mut answer: Value = serde_json::from_str(&answer).unwrap();
         assert!(answer["error"].is_null(), "{method}: {answer}");
         answer["result"].take()
+    }
+
+    /// The pids of living processes by the actor that they were started as; what they started themselves, hosts of engines
+    /// for instance, is left out.
+    pub(crate) fn living_actors(&self) -> BTreeMap<String, BTreeSet<i32>> {
+        let mark = format!("{MARK}={}", self.dir.path().display());
+        let mut found: BTreeMap<String, BTreeSet<i32>> = BTreeMap::new();
+        for pid in processes_with(&mark) {
+            // A leader of a group is the process that Zinit started.
+            if nix::unistd::getpgid(Some(Pid::from_raw(pid))) != Ok(Pid::from_raw(pid)) {
+                continue;
+            }
+            let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            let name =
+                environ.split(|byte| *byte == 0).find_map(|entry| entry.strip_prefix(b"HERO_ACTOR_ID="));
+            let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            // The shell that becomes the program a moment later is not it yet.
+            if let Some(name) = name.filter(|_| command.contains("sleep") || command.contains("--actor-id")) {
+                found.entry(String::from_utf8_lossy(name).into_owned()).or_default().insert(pid);
+            }
+        }
+        found
     }
 
     /// What the server wrote.

@@ -9,7 +9,7 @@ use crate::domain::event::{Cause, Event, Source, What, sentence};
 use crate::domain::id::{ActorId, JobId};
 use crate::domain::job::{Job, JobKind, JobState};
 use crate::ports::clock::Clock;
-use crate::ports::event_log::{Extent, Logged, Read};
+use crate::ports::event_log::{Earlier, Extent, Logged, Read};
 
 /// Events of one stream that are kept.
 const KEPT: usize = 20_000;
@@ -175,14 +175,19 @@ impl State {
         Read::Entries { entries, upto }
     }
 
-    pub(in crate::adapters::memory) fn events_before(&self, cursor: &Cursor, limit: usize) -> Vec<Logged> {
-        let mut entries = Vec::new();
+    pub(in crate::adapters::memory) fn events_before(&self, cursor: &Cursor, limit: usize) -> Earlier {
+        let mut earlier = Earlier::default();
         for (stream, position) in cursor.iter() {
             let kept =
                 self.events.streams.get(&stream).into_iter().flat_map(|kept| kept.entries.iter().rev());
-            entries.extend(kept.filter(|logged| logged.position < position).take(limit).cloned());
+            let of_stream: Vec<&Logged> =
+                kept.filter(|logged| logged.position < position).take(limit).collect();
+            if let Some(last) = of_stream.last().filter(|_last| of_stream.len() == limit) {
+                earlier.more.set(stream, last.position);
+            }
+            earlier.entries.extend(of_stream.into_iter().cloned());
         }
-        entries
+        earlier
     }
 }
 

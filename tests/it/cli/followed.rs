@@ -1,0 +1,75 @@
+//! What people follow on a terminal goes on when the supervisor is another one.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::Child;
+use std::time::Duration;
+
+use hero_supervisor::grpc::proto as pb;
+use nix::sys::signal::Signal;
+
+use crate::support::service::{LIMIT, Service};
+use crate::support::wait::eventually;
+use crate::support::whole::{Whole, create, signal, span};
+
+/// A command that goes on, and what it has shown.
+struct Followed {
+    child: Child,
+    shown: PathBuf,
+}
+
+impl Followed {
+    fn start(service: &Service, name: &str, args: &[&str]) -> Self {
+        let shown = service.dir().join(name);
+        let child = service.client(args).stdout(File::create(&shown).unwrap()).spawn().unwrap();
+        Self { child, shown }
+    }
+
+    async fn shows(&self, what: &str) -> String {
+        eventually(&format!("{what:?} is shown"), LIMIT, || async {
+            let text = std::fs::read_to_string(&self.shown).unwrap();
+            text.contains(what).then_some(text)
+        })
+        .await
+    }
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_and_health_are_followed_across_a_restart_of_the_supervisor_and_nothing_is_shown_twice() {
+    let mut whole = Whole::start().await;
+    let mut definition = whole.definition("osis_actor_0");
+    definition.config.as_mut().unwrap().health_policy = Some(pb::HealthPolicy {
+        idle_after: span(Duration::from_secs(1)),
+        ping_timeout: span(Duration::from_secs(1)),
+        failure_threshold: Some(1),
+        action: pb::health_policy::Action::ReportOnly.into(),
+        ..Default::default()
+    });
+    let actor = create(&mut whole.client(), definition).await;
+    let events = Followed::start(&whole.service, "events", &["events", "-f", "--topic", "actor"]);
+    let health = Followed::start(&whole.service, "health", &["health", "watch"]);
+    health.shows("osis_actor_0").await;
+    let stop = ["actor", "stop", "osis_actor_0"];
+    assert_eq!(whole.service.run(stop).code, 0);
+    events.shows("actor osis_actor_0 is stopped").await;
+
+    whole.service.signal(Signal::SIGKILL);
+    whole.service.ended().await;
+    whole.service.restart().await;
+    assert_eq!(whole.service.run(["actor", "start", "osis_actor_0"]).code, 0);
+    let shown = events.shows("actor osis_actor_0 is running").await;
+    assert_eq!(shown.matches("actor osis_actor_0 is stopped").count(), 1, "{shown}");
+    let again = whole.service.run(["actor", "get", "osis_actor_0", "-o", "json"]).json();
+    let pid = i32::try_from(again["actor"]["pid"].as_i64().unwrap()).unwrap();
+    assert_ne!(Some(pid), actor.pid);
+    signal(pid, Signal::SIGSTOP);
+    health.shows("unhealthy").await;
+    signal(pid, Signal::SIGCONT);
+}
