@@ -31,5 +31,5 @@ gen:
 	HERO_GENERATE=1 cargo test --test it -- generated_files golden_bytes
 
 bench:
-	.ci/install redis
+	.ci/install redis zinit
 	cargo bench --bench budget

@@ -1,5 +1,6 @@
 //! What it costs to watch a crowd that does nothing.
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ pub(crate) async fn crowd(actors: usize) -> Idle {
     let socket = folder.path().join("z.sock");
     let config = folder.path().join("cfg");
     std::fs::create_dir(&config).unwrap();
+    std::fs::set_permissions(&config, std::fs::Permissions::from_mode(0o700)).unwrap();
     let mut server = Command::new("zinit-server");
     server.arg("-c").arg(&config).arg("-s").arg(&socket).env_remove("RUST_LOG");
     let zinit = Process::start(server.stdout(Stdio::null()).stderr(Stdio::null()));
