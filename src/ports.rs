@@ -13,6 +13,7 @@ pub mod job_queue;
 pub mod object_store;
 pub mod process_manager;
 pub mod programs;
+pub mod script_redis;
 pub mod shared_store;
 pub mod work_queue;
 

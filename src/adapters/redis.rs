@@ -17,6 +17,7 @@ mod keys;
 mod object_store;
 mod queue;
 mod records;
+mod script_redis;
 mod shared_store;
 mod work_queue;
 
@@ -29,6 +30,7 @@ pub use actor_store::RedisActorStore;
 pub use event_log::RedisEventLog;
 pub use object_store::RedisObjectStore;
 pub use queue::RedisQueue;
+pub use script_redis::RedisForScripts;
 pub use work_queue::RedisWorkQueue;
 
 /// How the queue is reached and kept.

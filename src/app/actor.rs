@@ -14,11 +14,12 @@ use crate::actor::objects::StoreAnswers;
 use crate::actor::process::Processes;
 use crate::actor::program::{ActorArgs, Asked, EngineFlags, Program};
 use crate::actor::worker::{Ended, Worker};
-use crate::adapters::redis::{RedisConfig, RedisObjectStore, RedisQueue, RedisWorkQueue};
+use crate::adapters::redis::{RedisConfig, RedisForScripts, RedisObjectStore, RedisQueue, RedisWorkQueue};
 use crate::adapters::system_clock::SystemClock;
 use crate::config::LogFormat;
 use crate::domain::script_type::ScriptType;
 use crate::ports::job_queue::JobQueue;
+use crate::ports::script_redis::ScriptRedis;
 use crate::shutdown::{Shutdown, Signals};
 use crate::telemetry::{self, traces};
 
@@ -53,6 +54,11 @@ pub fn run<F: EngineFlags, E: Engine + 'static>(program: &Program, load: fn(&F, 
         Ok(Ended::Abandoned) => ExitCode::from(EXIT_ABANDONED),
         Err(reason) => fail(program, &reason),
     }
+}
+
+/// The Redis at this URL, for scripts.
+pub fn script_redis(url: &str) -> Arc<dyn ScriptRedis> {
+    Arc::new(RedisForScripts::new(url))
 }
 
 async fn work<F: EngineFlags>(program: &Program, args: &ActorArgs<F>) -> Result<Ended, String> {

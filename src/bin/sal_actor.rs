@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use hero_supervisor::ScriptType;
 use hero_supervisor::actor::engines::sal::Sal;
 use hero_supervisor::actor::program::{Concurrency, Program};
+use hero_supervisor::app::actor::{run, script_redis};
 
 fn main() -> ExitCode {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -14,5 +15,5 @@ fn main() -> ExitCode {
         script_type: ScriptType::SAL,
         concurrency: Concurrency::Several(cores * 2),
     };
-    hero_supervisor::app::actor::run(&program, Sal::new)
+    run(&program, |flags, limits| Sal::new(flags, limits, script_redis))
 }

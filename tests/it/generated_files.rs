@@ -5,6 +5,7 @@ use std::path::Path;
 
 use hero_supervisor::actor::engines::Limits;
 use hero_supervisor::actor::engines::sal::{Sal, SalFlags};
+use hero_supervisor::app::actor::script_redis;
 use hero_supervisor::grpc::proto::FILE_DESCRIPTOR_SET;
 use prost::Message;
 use prost_types::FileDescriptorSet;
@@ -23,7 +24,7 @@ fn generated_files_are_up_to_date() {
 /// Every function that sal_actor registers.
 #[test]
 fn the_page_about_sal_functions_is_up_to_date() {
-    let sal = Sal::new(&SalFlags::default(), Limits::default());
+    let sal = Sal::new(&SalFlags::default(), Limits::default(), script_redis);
     check("docs/sal.md", sal.reference().as_bytes());
 }
 

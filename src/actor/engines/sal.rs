@@ -13,6 +13,7 @@ mod network;
 mod packages;
 mod platform;
 mod processes;
+mod redis_calls;
 mod text;
 mod world;
 
@@ -27,6 +28,7 @@ use crate::actor::engines::{Engine, Limits, Script, Sink};
 use crate::actor::family;
 use crate::actor::program::EngineFlags;
 use crate::domain::job::JobResult;
+use crate::ports::script_redis::ScriptRedis;
 use crate::ports::work_queue::AttemptError;
 use book::Book;
 use world::World;
@@ -39,24 +41,32 @@ pub struct Sal {
 }
 
 /// What sal_actor can be told.
-#[derive(Debug, Clone, Copy, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct SalFlags {
     /// Lets scripts install, remove and download programs, and end processes that they have not started.
     #[arg(long)]
     pub allow_install: bool,
+
+    /// The Redis that scripts may use (`redis_get` and its like); none unless said. It is theirs, password included: give
+    /// them another one than that of the jobs, or a user of their own.
+    #[arg(long, env = "HERO_SCRIPT_REDIS_URL", hide_env_values = true, value_name = "URL")]
+    pub script_redis_url: Option<String>,
 }
 
 impl EngineFlags for SalFlags {
     fn host_args(&self) -> Vec<OsString> {
-        self.allow_install.then(|| "--allow-install".into()).into_iter().collect()
+        let install = self.allow_install.then(|| "--allow-install".into());
+        let redis = self.script_redis_url.as_ref().map(|url| format!("--script-redis-url={url}").into());
+        install.into_iter().chain(redis).collect()
     }
 }
 
 impl Sal {
-    /// Loads the functions.
-    pub fn new(flags: &SalFlags, limits: Limits) -> Self {
+    /// Loads the functions; `open` makes the Redis of scripts of its URL, if there is one.
+    pub fn new(flags: &SalFlags, limits: Limits, open: fn(&str) -> Arc<dyn ScriptRedis>) -> Self {
+        let redis = flags.script_redis_url.as_deref().map(open);
         let (rhai, (world, reference)) = Rhai::with(limits, |session| {
-            let world = Arc::new(World::new(session, limits, flags.allow_install));
+            let world = Arc::new(World::new(session, limits, flags.allow_install, redis));
             let book = write(&world);
             let reference = book.reference();
             (book.module(), (world, reference))
@@ -78,6 +88,7 @@ fn write(world: &Arc<World>) -> Book {
     find::write(&mut book);
     text::write(&mut book);
     network::write(&mut book, world);
+    redis_calls::write(&mut book, world);
     platform::write(&mut book);
     packages::write(&mut book, world);
     book

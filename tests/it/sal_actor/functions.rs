@@ -99,3 +99,43 @@ async fn processes_texts_network_and_machine_are_seen() {
     assert!(refused.message.contains("0 processes match"), "{refused:?}");
     assert_eq!(text(&rig, "1").await, "1", "nobody else's process was ended");
 }
+
+#[tokio::test]
+async fn scripts_have_a_redis_if_they_are_given_one() {
+    let rig = Rig::start().await;
+    let theirs = crate::support::redis::PrivateRedis::start().await;
+    let url = format!("--script-redis-url={}", theirs.url());
+    let actor = rig.sal_actor("sal_actor_0", &[&url]);
+    let source = r##"
+        redis_set("a", "grüße");
+        redis_hset("h", "x", "1"); redis_hset("h", "y", "2");
+        redis_rpush("l", "two"); redis_lpush("l", "one");
+        [redis_ping(), redis_get("a"), redis_get("none"), redis_del("a"), redis_del("a"), redis_hget("h", "x"),
+            redis_hgetall("h").y, redis_hdel("h", "x"), redis_llen("l"), redis_lrange("l", 0, -1),
+            redis_expire("l", 60), redis_expire("none", 60)]
+    "##;
+    let expected = r#"["PONG","grüße","",true,false,"1","2",true,2,["one","two"],true,false]"#;
+    assert_eq!(text(&rig, source).await, expected);
+    let wrong = error(&rig, script("redis_hget(\"l\", \"x\")")).await;
+    assert_eq!((wrong.kind, wrong.line), (JobErrorKind::ScriptError, Some(1)));
+    assert!(wrong.message.contains("WRONGTYPE"), "{wrong:?}");
+    // Away, and back again.
+    assert_eq!(text(&rig, "try { redis_ping() } catch { \"away\" }").await, "PONG");
+    let mut connection = theirs.connection().await;
+    let mut kill = redis::cmd("CLIENT");
+    kill.arg("KILL").arg("TYPE").arg("normal").arg("SKIPME").arg("yes");
+    let _killed: i64 = kill.query_async(&mut connection).await.unwrap();
+    let ask = "let answer = \"\"; for i in 0..3 { try { answer = redis_ping(); break } catch {} } answer";
+    assert_eq!(text(&rig, ask).await, "PONG");
+    // One that stands still holds up no job beyond its time.
+    theirs.freeze();
+    let mut late = script("redis_ping()");
+    late.run_timeout = std::time::Duration::from_secs(2);
+    assert_eq!(error(&rig, late).await.kind, JobErrorKind::RunTimeout);
+    theirs.thaw();
+    drop(actor);
+
+    let _without = rig.sal_actor("sal_actor_1", &[]);
+    let error = error(&rig, script("redis_get(\"a\")")).await;
+    assert!(error.message.contains("--script-redis-url"), "{error:?}");
+}

@@ -19,7 +19,7 @@ fn run_with(flags: SalFlags, text: &str, timeout: Duration) -> Result<JobResult,
     };
     let sink: Arc<dyn Sink> = Arc::new(Unheard);
     // Not through `run` of the engine: that ends every child of this process, and other tests have some.
-    let mut sal = Sal::new(&flags, Limits::default());
+    let mut sal = Sal::new(&flags, Limits::default(), |_url| panic!("no Redis here"));
     sal.world.set_env(&script);
     sal.rhai.run(&script, &sink)
 }
@@ -36,7 +36,7 @@ fn error(source: &str) -> JobError {
 #[test]
 fn every_function_is_described_as_it_is() {
     let session = Arc::new(crate::actor::engines::rhai::session::Session::new(&Limits::default()));
-    let book = write(&Arc::new(World::new(&session, Limits::default(), false)));
+    let book = write(&Arc::new(World::new(&session, Limits::default(), false, None)));
     assert_eq!(book.wrong, [""; 0], "their descriptions name another number of arguments");
     assert!(!book.reference().contains(": ?"), "an argument has a type without a name");
     assert!(!book.reference().contains("-> ?"), "a result has a type without a name");
@@ -114,7 +114,7 @@ fn installing_is_off_unless_the_owner_of_the_actor_allows_it() {
         let refused = error(call).message;
         assert_eq!(refused, "disabled by policy: start sal_actor with --allow-install", "{call}");
     }
-    let allowed = SalFlags { allow_install: true };
+    let allowed = SalFlags { allow_install: true, ..SalFlags::default() };
     let call = r#"download_file("http://127.0.0.1:1/x", "/tmp/hero-never", 0)"#;
     let failed = run_with(allowed, call, Duration::from_secs(60)).unwrap_err().error.message;
     assert!(failed.contains("curl"), "{failed}");

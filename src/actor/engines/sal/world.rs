@@ -8,6 +8,7 @@ use rhai::{Dynamic, EvalAltResult, Position};
 
 use crate::actor::engines::rhai::session::{Session, timeout_token};
 use crate::actor::engines::{Limits, Script};
+use crate::ports::script_redis::ScriptRedis;
 
 /// Where commands are looked for.
 pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -21,6 +22,8 @@ pub(super) struct World {
     pub(super) limits: Limits,
     /// Scripts may install and download.
     pub(super) installs: bool,
+    /// The Redis of scripts.
+    pub(super) redis: Option<Arc<dyn ScriptRedis>>,
     /// Where every job starts.
     home: OnceLock<PathBuf>,
     env: Mutex<Vec<(String, String)>>,
@@ -29,11 +32,17 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(session: &Arc<Session>, limits: Limits, installs: bool) -> Self {
+    pub(super) fn new(
+        session: &Arc<Session>,
+        limits: Limits,
+        installs: bool,
+        redis: Option<Arc<dyn ScriptRedis>>,
+    ) -> Self {
         Self {
             session: Arc::clone(session),
             limits,
             installs,
+            redis,
             home: OnceLock::new(),
             env: Mutex::default(),
             spawned: AtomicBool::new(false),

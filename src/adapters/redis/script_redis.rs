@@ -1,0 +1,70 @@
+//! The Redis that scripts may use: one blocking connection.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use redis::{Client, Connection, RedisError, Value};
+
+use crate::ports::script_redis::{Answer, ScriptRedis};
+
+/// A Redis at a URL.
+pub struct RedisForScripts {
+    url: String,
+    connection: Mutex<Option<Connection>>,
+}
+
+impl RedisForScripts {
+    /// Connects to nothing yet.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), connection: Mutex::default() }
+    }
+
+    fn try_ask(&self, command: &str, args: &[&str], patience: Duration) -> Result<Value, RedisError> {
+        let mut slot = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connection = match slot.take() {
+            Some(open) => open,
+            None => Client::open(self.url.as_str())?.get_connection_with_timeout(patience)?,
+        };
+        connection.set_read_timeout(Some(patience))?;
+        connection.set_write_timeout(Some(patience))?;
+        let answer = redis::cmd(command).arg(args).query::<Value>(&mut connection);
+        // What still comes over a connection that failed on the way is no answer to the next question.
+        let broken =
+            answer.as_ref().is_err_and(|error| error.is_io_error() || error.is_unrecoverable_error());
+        if !broken {
+            *slot = Some(connection);
+        }
+        answer
+    }
+}
+
+impl ScriptRedis for RedisForScripts {
+    fn ask(&self, command: &str, args: &[&str], patience: Duration) -> Result<Answer, String> {
+        match self.try_ask(command, args, patience).map_err(|error| error.to_string())? {
+            Value::Nil => Ok(Answer::Nothing),
+            Value::Int(number) => Ok(Answer::Number(number)),
+            Value::Okay => Ok(Answer::Text("OK".to_owned())),
+            Value::SimpleString(text) => Ok(Answer::Text(text)),
+            Value::BulkString(bytes) => text(bytes).map(Answer::Text),
+            Value::Array(all) => {
+                let texts = all.into_iter().map(|each| match each {
+                    Value::BulkString(bytes) => text(bytes),
+                    other => Err(format!("{other:?} is no text")),
+                });
+                texts.collect::<Result<_, _>>().map(Answer::Texts)
+            }
+            other => Err(format!("it answers with {other:?}")),
+        }
+    }
+}
+
+fn text(bytes: Vec<u8>) -> Result<String, String> {
+    String::from_utf8(bytes).map_err(|_| "what it holds there is not UTF-8".to_owned())
+}
+
+impl std::fmt::Debug for RedisForScripts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The URL may hold a password.
+        f.debug_struct("RedisForScripts").finish_non_exhaustive()
+    }
+}
