@@ -3,6 +3,7 @@
 mod compare;
 mod golden;
 mod line;
+mod load;
 mod runner;
 mod scenario;
 mod stage;

@@ -72,7 +72,11 @@ impl Runner {
                 return Ok(fact);
             }
             let Ok(line) = timeout_at(deadline, self.lines.next_line()).await else {
-                return Err(format!("nothing more came within {LIMIT:?}: {operation:?}"));
+                let (count, last) = (operation.items.len(), operation.items.last());
+                return Err(format!(
+                    "nothing more came within {LIMIT:?} after {count} items, the last {last:?}, the end {:?}",
+                    operation.end
+                ));
             };
             let line = line.unwrap().unwrap_or_else(|| panic!("the runner ended"));
             let mut line: Value = serde_json::from_str(&line).unwrap_or_else(|why| panic!("{why}: {line}"));

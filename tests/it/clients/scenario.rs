@@ -37,7 +37,15 @@ pub(super) enum Step {
     /// The end of a command that was not waited for.
     Wait { wait: String, expect: Value },
     /// What a stream gives, in this order, perhaps with other things in between.
-    Items { items: String, expect: Vec<Value> },
+    Items {
+        items: String,
+        expect: Vec<Value>,
+        /// Parts of the last one of them to remember.
+        #[serde(default)]
+        save: HashMap<String, String>,
+    },
+    /// A stream gives so many items that have something there, and it is another thing in each.
+    Exactly { exactly: String, of: String, count: usize },
     /// No two items of a stream have the same value there.
     Distinct { distinct: String, of: String },
     /// A command, repeated until its answer is as expected.
@@ -47,6 +55,15 @@ pub(super) enum Step {
         #[serde(default)]
         save: HashMap<String, String>,
     },
+    /// So many jobs of one caller, submitted and cancelled.
+    Flood { flood: usize, caller: String },
+    /// Nothing happens for longer than the server lets a reader be that takes nothing.
+    Stall {
+        #[expect(dead_code, reason = "the word is all that is said")]
+        stall: bool,
+    },
+    /// Something that the driver does to the log of events.
+    Log { log: String },
     /// Something that the driver does to the server.
     Server { server: String },
     /// Something that the driver does to the way to the server.

@@ -8,7 +8,8 @@ use tokio::time::{Duration, Instant, sleep};
 
 use super::compare::difference;
 use super::line::Line;
-use super::runner::Runner;
+use super::load;
+use super::runner::{Operation, Runner};
 use super::scenario::{Scenario, Step, fill};
 use crate::support::redis::PrivateRedis;
 use crate::support::service::{LIMIT, Service};
@@ -25,7 +26,7 @@ pub(super) struct Stage {
     line: Line,
     service: Service,
     _zinit: PrivateZinit,
-    _redis: PrivateRedis,
+    redis: PrivateRedis,
 }
 
 impl Stage {
@@ -44,7 +45,7 @@ impl Stage {
         let id = runner.send(&connect).await;
         runner.end(id).await.unwrap();
         let (language, played) = (language.to_owned(), 0);
-        let mut stage = Self { language, played, runner, line, service, _zinit: zinit, _redis: redis };
+        let mut stage = Self { language, played, runner, line, service, _zinit: zinit, redis };
         stage.actors_run().await;
         stage
     }
@@ -140,16 +141,31 @@ impl Play<'_> {
                 self.named.remove(wait);
                 self.judge(expect, &answer)
             }
-            Step::Items { items, expect } => self.items(items, expect).await,
+            Step::Items { items, expect, save } => {
+                let last = self.items(items, expect).await?;
+                self.save(save, &last)
+            }
             Step::Distinct { distinct, of } => {
                 let id = self.named[distinct];
-                let items = self.stage.runner.until(id, |operation| Some(operation.items.clone())).await?;
-                let mut seen = HashSet::new();
-                let mut values = items.iter().filter_map(|item| item.pointer(of));
-                match values.find(|value| !seen.insert((*value).clone())) {
-                    Some(twice) => Err(format!("{twice} came twice")),
-                    None => Ok(()),
-                }
+                self.stage.runner.until(id, |operation| Some(once(&operation.items, of))).await?
+            }
+            Step::Exactly { exactly, of, count } => {
+                let id = self.named[exactly];
+                self.stage.runner.until(id, |operation| all_once(operation, of, *count)).await?
+            }
+            Step::Flood { flood, caller } => {
+                let caller = fill(&json!(caller), &self.values);
+                load::flood(&self.stage.service, caller.as_str().unwrap_or_default(), *flood).await;
+                Ok(())
+            }
+            Step::Stall { stall: _ } => {
+                load::stall().await;
+                Ok(())
+            }
+            Step::Log { log } => {
+                assert_eq!(log, "forget", "nothing that can be done to a log");
+                load::forget(&self.stage.redis).await;
+                Ok(())
             }
             Step::Until { until, expect, save } => self.until(until, expect, save).await,
             Step::Server { server } => {
@@ -186,15 +202,19 @@ impl Play<'_> {
         Ok(())
     }
 
-    async fn items(&mut self, name: &str, expect: &[Value]) -> Result<(), String> {
+    /// Answers with the last one.
+    async fn items(&mut self, name: &str, expect: &[Value]) -> Result<Value, String> {
         let id = self.named[name];
         let expected: Vec<Value> = expect.iter().map(|item| fill(item, &self.values)).collect();
-        let seen = |operation: &super::runner::Operation| {
-            let mut items = operation.items.iter();
-            let missing =
-                expected.iter().find(|wanted| !items.any(|item| difference(wanted, item).is_none()));
+        let seen = |operation: &Operation| {
+            let (mut items, mut last) = (operation.items.iter(), Value::Null);
+            let missing = expected.iter().find(|wanted| {
+                let found = items.find(|item| difference(wanted, item).is_none());
+                last = found.cloned().unwrap_or_default();
+                found.is_none()
+            });
             match (missing, &operation.end) {
-                (None, _) => Some(Ok(())),
+                (None, _) => Some(Ok(last)),
                 (Some(_), None) => None,
                 (Some(missing), Some(end)) => Some(Err(format!("it ended without {missing}: {end}"))),
             }
@@ -217,5 +237,27 @@ impl Play<'_> {
                 Err(_not_yet) => sleep(LOOK).await,
             }
         }
+    }
+}
+
+/// Nothing has the same value there as another.
+fn once(items: &[Value], of: &str) -> Result<(), String> {
+    let mut seen = HashSet::new();
+    match items.iter().filter_map(|item| item.pointer(of)).find(|value| !seen.insert(*value)) {
+        Some(twice) => Err(format!("{twice} came twice")),
+        None => Ok(()),
+    }
+}
+
+fn all_once(operation: &Operation, of: &str, count: usize) -> Option<Result<(), String>> {
+    let found = || operation.items.iter().filter(|item| item.pointer(of).is_some()).count();
+    match &operation.end {
+        // Looked at again with each item: what cannot be enough yet is not counted.
+        None if operation.items.len() < count || found() < count => None,
+        Some(end) if found() < count => Some(Err(format!("it ended after {}: {end}", found()))),
+        Some(_) | None => match found() {
+            found if found == count => Some(once(&operation.items, of)),
+            found => Some(Err(format!("{found} came, and {count} were expected"))),
+        },
     }
 }
