@@ -15,6 +15,9 @@
 //! cuts off one that fell behind by that. `parse::event::heartbeat` reads the interval of a request, `parse::event::resume` its cursor,
 //! and `render::bookmark` makes a bookmark.
 
+mod attention;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::{BoxStream, StreamExt, unfold};
@@ -25,6 +28,7 @@ use crate::error::SupervisorError;
 use crate::grpc::gate::Gate;
 use crate::grpc::proto::bookmark::Kind;
 use crate::grpc::status::Failure;
+use attention::{Bell, attended};
 
 /// Something that is watched.
 #[async_trait]
@@ -39,7 +43,7 @@ pub(crate) trait Watched: Send + 'static {
     /// A bookmark that stands where the watch stands.
     fn bookmark(&self, kind: Kind) -> Self::Message;
 
-    /// Hears, each time before it is asked again, for how long the client took nothing.
+    /// Hears, before it is asked again, for how long the client took nothing.
     fn note_pause(&mut self, paused: Duration);
 }
 
@@ -49,6 +53,7 @@ struct Running<W> {
     gate: Gate,
     /// When the last message was handed over.
     given: Option<Instant>,
+    bell: Arc<Bell>,
     next: Next,
 }
 
@@ -65,7 +70,8 @@ pub(crate) fn stream<W: Watched>(
     heartbeat: Duration,
     gate: Gate,
 ) -> BoxStream<'static, Result<W::Message, Status>> {
-    let running = Running { watched, heartbeat, gate, given: None, next: Next::Message };
+    let running =
+        Running { watched, heartbeat, gate, given: None, bell: Arc::default(), next: Next::Message };
     unfold(running, step).boxed()
 }
 
@@ -83,16 +89,19 @@ async fn step<W: Watched>(mut running: Running<W>) -> Option<(Result<W::Message,
     }
     let silent_until = Instant::now() + running.heartbeat;
     let ending = running.gate.ending.clone();
-    let message = tokio::select! {
-        biased;
-        () = ending.cancelled() => {
-            running.next = Next::LastWords;
-            Ok(Some(running.watched.bookmark(Kind::Closing)))
+    let message = loop {
+        tokio::select! {
+            biased;
+            () = ending.cancelled() => {
+                running.next = Next::LastWords;
+                break Ok(Some(running.watched.bookmark(Kind::Closing)));
+            }
+            next = timeout_at(silent_until, attended(running.watched.next(), &running.bell)) => match next {
+                Ok(Ok(next)) => break next,
+                Ok(Err(paused)) => running.watched.note_pause(paused),
+                Err(_silence) => break Ok(Some(running.watched.bookmark(Kind::Heartbeat))),
+            },
         }
-        next = timeout_at(silent_until, running.watched.next()) => match next {
-            Ok(next) => next,
-            Err(_silence) => Ok(Some(running.watched.bookmark(Kind::Heartbeat))),
-        },
     };
     running.given = Some(Instant::now());
     match message {
