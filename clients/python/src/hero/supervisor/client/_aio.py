@@ -37,7 +37,7 @@ def connect_async(
     options: ChannelOptions | None = None,
 ) -> AsyncClient:
     """Prepares a client as `connect` does; to be called where an event loop runs."""
-    merged = list(dict(channel_options() + (options or [])).items())
+    merged = channel_options(target, options)
     if credentials is None:
         return AsyncClient(grpc.aio.insecure_channel(target, options=merged))
     return AsyncClient(grpc.aio.secure_channel(target, credentials, options=merged))

@@ -42,8 +42,8 @@ _READS = (
 ChannelOptions = list[tuple[str, str | int]]
 
 
-def channel_options() -> ChannelOptions:
-    """How a channel is made."""
+def channel_options(target: str, wishes: ChannelOptions | None) -> ChannelOptions:
+    """How a channel is made; wishes win."""
     names = [{"service": "hero.supervisor.v1.Supervisor", "method": method} for method in _READS]
     retries = {
         "maxAttempts": 4,
@@ -52,7 +52,7 @@ def channel_options() -> ChannelOptions:
         "backoffMultiplier": 2,
         "retryableStatusCodes": ["UNAVAILABLE"],
     }
-    return [
+    defaults: ChannelOptions = [
         ("grpc.service_config", json.dumps({"methodConfig": [{"name": names, "retryPolicy": retries}]})),
         ("grpc.primary_user_agent", f"hero-supervisor-python/{VERSION}"),
         ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
@@ -63,6 +63,10 @@ def channel_options() -> ChannelOptions:
         ("grpc.min_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", _LONGEST_RECONNECT_MS),
     ]
+    if target.startswith("unix"):
+        # gRPC would name the host by the path of the socket, which is no name of a host: the server refuses it.
+        defaults.append(("grpc.default_authority", "localhost"))
+    return list(dict(defaults + (wishes or [])).items())
 
 
 class Wait:

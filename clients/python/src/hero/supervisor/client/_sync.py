@@ -36,7 +36,7 @@ def connect(
     `credentials` the connection is not encrypted, since the server listens on this machine only unless told otherwise.
     `options` of the channel win over the defaults of this package.
     """
-    merged = list(dict(channel_options() + (options or [])).items())
+    merged = channel_options(target, options)
     if credentials is None:
         return Client(grpc.insecure_channel(target, options=merged))
     return Client(grpc.secure_channel(target, credentials, options=merged))
