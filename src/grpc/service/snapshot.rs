@@ -70,10 +70,13 @@ impl Snapshot {
                     {
                         let mut wanted = ScriptType::ALL.to_vec();
                         wanted.retain(|script_type| self.wants_type(*script_type));
+                        // As a whole: who asks may stop asking in between and begin again.
+                        let mut read = VecDeque::new();
                         for script_type in wanted {
                             let status = self.lifecycle.script_type(script_type).await?;
-                            self.ready.push_back(Item::ScriptType(render::script_type_status(status)));
+                            read.push_back(Item::ScriptType(render::script_type_status(status)));
                         }
+                        self.ready = read;
                     }
                     self.part = Part::Jobs(None);
                 }

@@ -80,7 +80,7 @@ class AsyncClient:
             max_wait, deadline = wait.poll()
             request.max_wait.CopyFrom(max_wait)
             try:
-                answer = await self.calls.RunJob(request, timeout=deadline)
+                answer = await self.calls.RunJob(request, timeout=deadline, wait_for_ready=True)
             except grpc.aio.AioRpcError as error:
                 made = (await _lost(error, wait, delays)).metadata.get("job_id", made)
                 continue
@@ -99,7 +99,7 @@ class AsyncClient:
             max_wait, deadline = wait.poll()
             request = AwaitJobRequest(job_id=job_id, max_wait=max_wait)
             try:
-                answer = await self.calls.AwaitJob(request, timeout=deadline)
+                answer = await self.calls.AwaitJob(request, timeout=deadline, wait_for_ready=True)
             except grpc.aio.AioRpcError as error:
                 await _lost(error, wait, delays)
                 continue
@@ -111,12 +111,12 @@ class AsyncClient:
     def watch_events(self, request: WatchEventsRequest | None = None) -> AsyncIterator[WatchEventsResponse]:
         """Follows what happens to actors, jobs, queues and the server; see `Watch` for what it outlives."""
         place = Place(request or WatchEventsRequest())
-        return _follow(lambda: self.calls.WatchEvents(place.request()), place)
+        return _follow(lambda: self.calls.WatchEvents(place.request(), wait_for_ready=True), place)
 
     def watch_health(self, request: WatchHealthRequest | None = None) -> AsyncIterator[WatchHealthResponse]:
         """Follows the health of actors; see `Watch` for what it outlives."""
         place = Place(request or WatchHealthRequest())
-        return _follow(lambda: self.calls.WatchHealth(place.request()), place)
+        return _follow(lambda: self.calls.WatchHealth(place.request(), wait_for_ready=True), place)
 
 
 class _Stream(Protocol):

@@ -15,6 +15,7 @@ from hero.supervisor.v1 import job_pb2, script_type_pb2, supervisor_service_pb2
 _KEEPALIVE_MS = 60_000
 """The server answers pings that are no faster than this."""
 _KEEPALIVE_TIMEOUT_MS = 20_000
+_CONNECT_TIMEOUT_MS = 5_000
 _LONGEST_RECONNECT_MS = 2_000
 """A server that was restarted is found again this fast."""
 
@@ -60,7 +61,8 @@ def channel_options(target: str, wishes: ChannelOptions | None) -> ChannelOption
         # Who only listens sends no data, and is to be heard of nevertheless.
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 100),
+        # The name misleads: it is how long an attempt may take at least.
+        ("grpc.min_reconnect_backoff_ms", _CONNECT_TIMEOUT_MS),
         ("grpc.max_reconnect_backoff_ms", _LONGEST_RECONNECT_MS),
     ]
     if target.startswith("unix"):

@@ -45,6 +45,9 @@ def connect(
 class Client:
     """Talks to one supervisor. `calls` has every call of the API."""
 
+    # What outlives the server waits until it is ready, within its deadline: gRPC gets on with a connection only while a
+    # call is open, so calls that fail at once with pauses in between may never see it made.
+
     def __init__(self, channel: grpc.Channel) -> None:
         self.channel = channel
         self.calls = SupervisorStub(channel)
@@ -88,7 +91,7 @@ class Client:
             max_wait, deadline = wait.poll()
             request.max_wait.CopyFrom(max_wait)
             try:
-                answer = self.calls.RunJob(request, timeout=deadline)
+                answer = self.calls.RunJob(request, timeout=deadline, wait_for_ready=True)
             except (grpc.RpcError, ValueError) as error:
                 made = self._lost(error, wait, delays).metadata.get("job_id", made)
                 continue
@@ -106,7 +109,8 @@ class Client:
         while not wait.is_over and not self._closed.is_set():
             max_wait, deadline = wait.poll()
             try:
-                answer = self.calls.AwaitJob(AwaitJobRequest(job_id=job_id, max_wait=max_wait), timeout=deadline)
+                request = AwaitJobRequest(job_id=job_id, max_wait=max_wait)
+                answer = self.calls.AwaitJob(request, timeout=deadline, wait_for_ready=True)
             except (grpc.RpcError, ValueError) as error:
                 self._lost(error, wait, delays)
                 continue
@@ -118,12 +122,12 @@ class Client:
     def watch_events(self, request: WatchEventsRequest | None = None) -> Watch[WatchEventsResponse]:
         """Follows what happens to actors, jobs, queues and the server."""
         place = Place(request or WatchEventsRequest())
-        return Watch(lambda: self.calls.WatchEvents(place.request()), place, self._closed)
+        return Watch(lambda: self.calls.WatchEvents(place.request(), wait_for_ready=True), place, self._closed)
 
     def watch_health(self, request: WatchHealthRequest | None = None) -> Watch[WatchHealthResponse]:
         """Follows the health of actors."""
         place = Place(request or WatchHealthRequest())
-        return Watch(lambda: self.calls.WatchHealth(place.request()), place, self._closed)
+        return Watch(lambda: self.calls.WatchHealth(place.request(), wait_for_ready=True), place, self._closed)
 
     def _lost(self, error: grpc.RpcError | ValueError, wait: Wait, delays: Delays) -> SupervisorError:
         """Waits for the next try after a loss; raises what a repeat does not cure."""
