@@ -19,6 +19,7 @@ fn render(info: &GetServerInfoResponse) -> String {
         ("node", info.node.clone()),
         ("started", time(info.start_time)),
         ("mode", word(info.mode().as_str_name(), "MODE_")),
+        ("newest event", or_dash(&info.newest_event_cursor)),
         ("capabilities", or_dash(&info.capabilities.join(" "))),
     ];
     let facts = table(["FACT", "VALUE"], facts.map(|(name, value)| [name.to_owned(), value]));

@@ -54,7 +54,7 @@ impl supervisor_server::Supervisor for SupervisorService {
         &self,
         _: Request<pb::GetServerInfoRequest>,
     ) -> Answer<pb::GetServerInfoResponse> {
-        Ok(Response::new(self.server_info()))
+        Ok(Response::new(self.server_info().await))
     }
 
     // Actors

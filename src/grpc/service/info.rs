@@ -2,6 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
+use tokio::time::timeout;
+
+use crate::domain::event::filter::EventFilter;
 use crate::domain::job::{MAX_ATTEMPTS, MAX_BATCH, MAX_PAIRS, MAX_RESULT_BYTES, MAX_SCRIPT_BYTES, MAX_SPAN};
 use crate::grpc::capabilities::built;
 use crate::grpc::deadline::MAX_WAIT;
@@ -11,18 +14,22 @@ use crate::grpc::proto::get_server_info_response::Mode;
 use crate::grpc::render;
 use crate::grpc::server::MAX_MESSAGE_BYTES;
 use crate::grpc::service::SupervisorService;
+use crate::ports::event_log::Extent;
 
+/// Time for the log of events to say what it keeps.
+const LOG_PATIENCE: Duration = Duration::from_millis(300);
 /// How long the queue remembers a request id.
 const REQUEST_ID_WINDOW: Duration = Duration::from_secs(24 * 3600);
 
 impl SupervisorService {
     /// Everything that GetServerInfo tells.
-    pub(super) fn server_info(&self) -> pb::GetServerInfoResponse {
+    pub(super) async fn server_info(&self) -> pb::GetServerInfoResponse {
         let mode = match (self.gate.soft.is_cancelled(), self.info.dev) {
             (true, _) => Mode::Draining,
             (false, true) => Mode::Dev,
             (false, false) => Mode::Normal,
         };
+        let kept = self.events_kept().await;
         pb::GetServerInfoResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             api_version: "v1".to_owned(),
@@ -33,7 +40,16 @@ impl SupervisorService {
             capabilities: built().map(str::to_owned).collect(),
             limits: Some(limits()),
             dependencies: self.dependencies.render(),
+            oldest_event_cursor: kept.as_ref().map(|kept| kept.oldest.encode()).unwrap_or_default(),
+            newest_event_cursor: kept.as_ref().map(|kept| kept.newest.encode()).unwrap_or_default(),
         }
+    }
+
+    /// Which events are kept; unknown when the log does not say so at once, since who asks for this may be looking for what
+    /// is wrong with it.
+    async fn events_kept(&self) -> Option<Extent> {
+        let log = self.hub.as_ref()?.log();
+        timeout(LOG_PATIENCE, log.extent(&EventFilter::default().streams())).await.ok()?.ok()
     }
 
     /// The time that jobs are measured by.

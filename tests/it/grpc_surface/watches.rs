@@ -1,10 +1,15 @@
 //! Watches as a caller sees them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use hero_supervisor::ScriptType;
+use hero_supervisor::adapters::memory::broker::{MemoryBroker, MemoryConfig};
+use hero_supervisor::domain::event::filter::EventFilter;
+use hero_supervisor::domain::event::watch::{EventHub, MOST_WATCHES};
 use hero_supervisor::domain::event::{Event, Source, What};
+use hero_supervisor::error::SupervisorError;
 use hero_supervisor::grpc::proto as pb;
 use hero_supervisor::ports::event_log::EventLog;
 use pb::bookmark::Kind;
@@ -313,4 +318,43 @@ async fn a_watch_of_health_begins_with_a_report_for_each_actor() {
     let first = soon("the mark", watch.message()).await.unwrap().unwrap();
     let Some(pb::watch_health_response::Item::Bookmark(mark)) = first.item else { panic!("{first:?}") };
     assert_eq!(mark.kind(), Kind::SnapshotEnd);
+}
+
+#[tokio::test]
+async fn the_server_says_where_a_watch_can_begin() {
+    let world = World::start();
+    submit(&world, "before", "me").await;
+    let info = world.client().get_server_info(pb::GetServerInfoRequest {}).await.unwrap().into_inner();
+    submit(&world, "after", "me").await;
+    let first_job = async |resume_after: String| {
+        let request = pb::WatchEventsRequest { resume_after, ..Default::default() };
+        let mut watch = world.client().watch_events(request).await.unwrap().into_inner();
+        loop {
+            let (event, _cursor) = next_event(&mut watch).await;
+            if !event.job_id.is_empty() {
+                return event.job_id;
+            }
+        }
+    };
+    assert_eq!(first_job(info.newest_event_cursor).await, "after");
+    assert_eq!(first_job(info.oldest_event_cursor).await, "before");
+    // Away, it is not said; who asks still learns the rest.
+    world.broker.set_unavailable(true);
+    let info = world.client().get_server_info(pb::GetServerInfoRequest {}).await.unwrap().into_inner();
+    assert_eq!((info.newest_event_cursor.as_str(), info.oldest_event_cursor.as_str()), ("", ""));
+    assert!(!info.version.is_empty());
+}
+
+#[tokio::test]
+async fn there_are_only_so_many_watches_and_a_place_that_is_left_is_free() {
+    let hub = EventHub::new(Arc::new(MemoryBroker::new(MemoryConfig::default()).event_log()));
+    let mut watches = Vec::new();
+    for _watcher in 0..MOST_WATCHES {
+        watches.push(hub.watch(EventFilter::default(), None).await.unwrap());
+    }
+    let refused = hub.watch(EventFilter::default(), None).await.expect_err("one too many");
+    assert!(matches!(refused, SupervisorError::TooManyWatches { limit: MOST_WATCHES }), "{refused:?}");
+    watches.pop();
+    watches.push(hub.watch(EventFilter::default(), None).await.unwrap());
+    assert_eq!(watches.len(), MOST_WATCHES);
 }

@@ -473,7 +473,7 @@ func (*GetServerInfoRequest) Descriptor() ([]byte, []int) {
 
 // Answer of GetServerInfo.
 //
-// Numbers 10 to 15 are kept free for the build and the oldest and newest event.
+// Numbers 12 to 15 are kept free for the build and others.
 type GetServerInfoResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Version of the program, for instance "0.1.0".
@@ -493,9 +493,14 @@ type GetServerInfoResponse struct {
 	// What it accepts at most.
 	Limits *Limits `protobuf:"bytes,8,opt,name=limits,proto3" json:"limits,omitempty"`
 	// Whether what it needs answers.
-	Dependencies  []*Dependency `protobuf:"bytes,9,rep,name=dependencies,proto3" json:"dependencies,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Dependencies []*Dependency `protobuf:"bytes,9,rep,name=dependencies,proto3" json:"dependencies,omitempty"`
+	// Every event after it is still kept: the earliest place from which WatchEvents can go on. Empty while the log of events
+	// does not answer. Each watch covers what its filters need, so this one serves a watch without filters.
+	OldestEventCursor string `protobuf:"bytes,10,opt,name=oldest_event_cursor,json=oldestEventCursor,proto3" json:"oldest_event_cursor,omitempty"`
+	// Nothing has happened after it yet. Empty while the log of events does not answer.
+	NewestEventCursor string `protobuf:"bytes,11,opt,name=newest_event_cursor,json=newestEventCursor,proto3" json:"newest_event_cursor,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *GetServerInfoResponse) Reset() {
@@ -589,6 +594,20 @@ func (x *GetServerInfoResponse) GetDependencies() []*Dependency {
 		return x.Dependencies
 	}
 	return nil
+}
+
+func (x *GetServerInfoResponse) GetOldestEventCursor() string {
+	if x != nil {
+		return x.OldestEventCursor
+	}
+	return ""
+}
+
+func (x *GetServerInfoResponse) GetNewestEventCursor() string {
+	if x != nil {
+		return x.NewestEventCursor
+	}
+	return ""
 }
 
 // What a server accepts at most.
@@ -5456,7 +5475,7 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\x0eFieldViolation\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\"\x16\n" +
-	"\x14GetServerInfoRequest\"\xf2\x03\n" +
+	"\x14GetServerInfoRequest\"\xd2\x04\n" +
 	"\x15GetServerInfoResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1f\n" +
 	"\vapi_version\x18\x02 \x01(\tR\n" +
@@ -5469,7 +5488,10 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\x04mode\x18\x06 \x01(\x0e2..hero.supervisor.v1.GetServerInfoResponse.ModeR\x04mode\x12\"\n" +
 	"\fcapabilities\x18\a \x03(\tR\fcapabilities\x122\n" +
 	"\x06limits\x18\b \x01(\v2\x1a.hero.supervisor.v1.LimitsR\x06limits\x12B\n" +
-	"\fdependencies\x18\t \x03(\v2\x1e.hero.supervisor.v1.DependencyR\fdependencies\"N\n" +
+	"\fdependencies\x18\t \x03(\v2\x1e.hero.supervisor.v1.DependencyR\fdependencies\x12.\n" +
+	"\x13oldest_event_cursor\x18\n" +
+	" \x01(\tR\x11oldestEventCursor\x12.\n" +
+	"\x13newest_event_cursor\x18\v \x01(\tR\x11newestEventCursor\"N\n" +
 	"\x04Mode\x12\x14\n" +
 	"\x10MODE_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vMODE_NORMAL\x10\x01\x12\f\n" +

@@ -143,7 +143,7 @@ global___GetServerInfoRequest = GetServerInfoRequest
 class GetServerInfoResponse(google.protobuf.message.Message):
     """Answer of GetServerInfo.
 
-    Numbers 10 to 15 are kept free for the build and the oldest and newest event.
+    Numbers 12 to 15 are kept free for the build and others.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -184,6 +184,8 @@ class GetServerInfoResponse(google.protobuf.message.Message):
     CAPABILITIES_FIELD_NUMBER: builtins.int
     LIMITS_FIELD_NUMBER: builtins.int
     DEPENDENCIES_FIELD_NUMBER: builtins.int
+    OLDEST_EVENT_CURSOR_FIELD_NUMBER: builtins.int
+    NEWEST_EVENT_CURSOR_FIELD_NUMBER: builtins.int
     version: builtins.str
     """Version of the program, for instance "0.1.0"."""
     api_version: builtins.str
@@ -194,6 +196,12 @@ class GetServerInfoResponse(google.protobuf.message.Message):
     """Name of the machine among the supervisors that share one Redis."""
     mode: global___GetServerInfoResponse.Mode.ValueType
     """What it is doing."""
+    oldest_event_cursor: builtins.str
+    """Every event after it is still kept: the earliest place from which WatchEvents can go on. Empty while the log of events
+    does not answer. Each watch covers what its filters need, so this one serves a watch without filters.
+    """
+    newest_event_cursor: builtins.str
+    """Nothing has happened after it yet. Empty while the log of events does not answer."""
     @property
     def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When the program was started."""
@@ -222,9 +230,11 @@ class GetServerInfoResponse(google.protobuf.message.Message):
         capabilities: collections.abc.Iterable[builtins.str] | None = ...,
         limits: global___Limits | None = ...,
         dependencies: collections.abc.Iterable[hero.supervisor.v1.event_pb2.Dependency] | None = ...,
+        oldest_event_cursor: builtins.str = ...,
+        newest_event_cursor: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["limits", b"limits", "start_time", b"start_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["api_version", b"api_version", "capabilities", b"capabilities", "dependencies", b"dependencies", "instance_id", b"instance_id", "limits", b"limits", "mode", b"mode", "node", b"node", "start_time", b"start_time", "version", b"version"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["api_version", b"api_version", "capabilities", b"capabilities", "dependencies", b"dependencies", "instance_id", b"instance_id", "limits", b"limits", "mode", b"mode", "newest_event_cursor", b"newest_event_cursor", "node", b"node", "oldest_event_cursor", b"oldest_event_cursor", "start_time", b"start_time", "version", b"version"]) -> None: ...
 
 global___GetServerInfoResponse = GetServerInfoResponse
 

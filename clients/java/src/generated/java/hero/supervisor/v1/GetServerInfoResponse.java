@@ -9,7 +9,7 @@ package hero.supervisor.v1;
  * <pre>
  * Answer of GetServerInfo.
  *
- * Numbers 10 to 15 are kept free for the build and the oldest and newest event.
+ * Numbers 12 to 15 are kept free for the build and others.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.GetServerInfoResponse}
@@ -42,6 +42,8 @@ private static final long serialVersionUID = 0L;
     capabilities_ =
         com.google.protobuf.LazyStringArrayList.emptyList();
     dependencies_ = java.util.Collections.emptyList();
+    oldestEventCursor_ = "";
+    newestEventCursor_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -633,6 +635,102 @@ private static final long serialVersionUID = 0L;
     return dependencies_.get(index);
   }
 
+  public static final int OLDEST_EVENT_CURSOR_FIELD_NUMBER = 10;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object oldestEventCursor_ = "";
+  /**
+   * <pre>
+   * Every event after it is still kept: the earliest place from which WatchEvents can go on. Empty while the log of events
+   * does not answer. Each watch covers what its filters need, so this one serves a watch without filters.
+   * </pre>
+   *
+   * <code>string oldest_event_cursor = 10 [json_name = "oldestEventCursor"];</code>
+   * @return The oldestEventCursor.
+   */
+  @java.lang.Override
+  public java.lang.String getOldestEventCursor() {
+    java.lang.Object ref = oldestEventCursor_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      oldestEventCursor_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * Every event after it is still kept: the earliest place from which WatchEvents can go on. Empty while the log of events
+   * does not answer. Each watch covers what its filters need, so this one serves a watch without filters.
+   * </pre>
+   *
+   * <code>string oldest_event_cursor = 10 [json_name = "oldestEventCursor"];</code>
+   * @return The bytes for oldestEventCursor.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getOldestEventCursorBytes() {
+    java.lang.Object ref = oldestEventCursor_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      oldestEventCursor_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int NEWEST_EVENT_CURSOR_FIELD_NUMBER = 11;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object newestEventCursor_ = "";
+  /**
+   * <pre>
+   * Nothing has happened after it yet. Empty while the log of events does not answer.
+   * </pre>
+   *
+   * <code>string newest_event_cursor = 11 [json_name = "newestEventCursor"];</code>
+   * @return The newestEventCursor.
+   */
+  @java.lang.Override
+  public java.lang.String getNewestEventCursor() {
+    java.lang.Object ref = newestEventCursor_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      newestEventCursor_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * Nothing has happened after it yet. Empty while the log of events does not answer.
+   * </pre>
+   *
+   * <code>string newest_event_cursor = 11 [json_name = "newestEventCursor"];</code>
+   * @return The bytes for newestEventCursor.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getNewestEventCursorBytes() {
+    java.lang.Object ref = newestEventCursor_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      newestEventCursor_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -673,6 +771,12 @@ private static final long serialVersionUID = 0L;
     }
     for (int i = 0; i < dependencies_.size(); i++) {
       output.writeMessage(9, dependencies_.get(i));
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(oldestEventCursor_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 10, oldestEventCursor_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(newestEventCursor_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 11, newestEventCursor_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -719,6 +823,12 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(9, dependencies_.get(i));
     }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(oldestEventCursor_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(10, oldestEventCursor_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(newestEventCursor_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(11, newestEventCursor_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -757,6 +867,10 @@ private static final long serialVersionUID = 0L;
     }
     if (!getDependenciesList()
         .equals(other.getDependenciesList())) return false;
+    if (!getOldestEventCursor()
+        .equals(other.getOldestEventCursor())) return false;
+    if (!getNewestEventCursor()
+        .equals(other.getNewestEventCursor())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -794,6 +908,10 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + DEPENDENCIES_FIELD_NUMBER;
       hash = (53 * hash) + getDependenciesList().hashCode();
     }
+    hash = (37 * hash) + OLDEST_EVENT_CURSOR_FIELD_NUMBER;
+    hash = (53 * hash) + getOldestEventCursor().hashCode();
+    hash = (37 * hash) + NEWEST_EVENT_CURSOR_FIELD_NUMBER;
+    hash = (53 * hash) + getNewestEventCursor().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -895,7 +1013,7 @@ private static final long serialVersionUID = 0L;
    * <pre>
    * Answer of GetServerInfo.
    *
-   * Numbers 10 to 15 are kept free for the build and the oldest and newest event.
+   * Numbers 12 to 15 are kept free for the build and others.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.GetServerInfoResponse}
@@ -963,6 +1081,8 @@ private static final long serialVersionUID = 0L;
         dependenciesBuilder_.clear();
       }
       bitField0_ = (bitField0_ & ~0x00000100);
+      oldestEventCursor_ = "";
+      newestEventCursor_ = "";
       return this;
     }
 
@@ -1040,6 +1160,12 @@ private static final long serialVersionUID = 0L;
             ? limits_
             : limitsBuilder_.build();
         to_bitField0_ |= 0x00000002;
+      }
+      if (((from_bitField0_ & 0x00000200) != 0)) {
+        result.oldestEventCursor_ = oldestEventCursor_;
+      }
+      if (((from_bitField0_ & 0x00000400) != 0)) {
+        result.newestEventCursor_ = newestEventCursor_;
       }
       result.bitField0_ |= to_bitField0_;
     }
@@ -1120,6 +1246,16 @@ private static final long serialVersionUID = 0L;
             dependenciesBuilder_.addAllMessages(other.dependencies_);
           }
         }
+      }
+      if (!other.getOldestEventCursor().isEmpty()) {
+        oldestEventCursor_ = other.oldestEventCursor_;
+        bitField0_ |= 0x00000200;
+        onChanged();
+      }
+      if (!other.getNewestEventCursor().isEmpty()) {
+        newestEventCursor_ = other.newestEventCursor_;
+        bitField0_ |= 0x00000400;
+        onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -1205,6 +1341,16 @@ private static final long serialVersionUID = 0L;
               }
               break;
             } // case 74
+            case 82: {
+              oldestEventCursor_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000200;
+              break;
+            } // case 82
+            case 90: {
+              newestEventCursor_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000400;
+              break;
+            } // case 90
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -2432,6 +2578,195 @@ private static final long serialVersionUID = 0L;
         dependencies_ = null;
       }
       return dependenciesBuilder_;
+    }
+
+    private java.lang.Object oldestEventCursor_ = "";
+    /**
+     * <pre>
+     * Every event after it is still kept: the earliest place from which WatchEvents can go on. Empty while the log of events
+     * does not answer. Each watch covers what its filters need, so this one serves a watch without filters.
+     * </pre>
+     *
+     * <code>string oldest_event_cursor = 10 [json_name = "oldestEventCursor"];</code>
+     * @return The oldestEventCursor.
+     */
+    public java.lang.String getOldestEventCursor() {
+      java.lang.Object ref = oldestEventCursor_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        oldestEventCursor_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Every event after it is still kept: the earliest place from which WatchEvents can go on. Empty while the log of events
+     * does not answer. Each watch covers what its filters need, so this one serves a watch without filters.
+     * </pre>
+     *
+     * <code>string oldest_event_cursor = 10 [json_name = "oldestEventCursor"];</code>
+     * @return The bytes for oldestEventCursor.
+     */
+    public com.google.protobuf.ByteString
+        getOldestEventCursorBytes() {
+      java.lang.Object ref = oldestEventCursor_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        oldestEventCursor_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Every event after it is still kept: the earliest place from which WatchEvents can go on. Empty while the log of events
+     * does not answer. Each watch covers what its filters need, so this one serves a watch without filters.
+     * </pre>
+     *
+     * <code>string oldest_event_cursor = 10 [json_name = "oldestEventCursor"];</code>
+     * @param value The oldestEventCursor to set.
+     * @return This builder for chaining.
+     */
+    public Builder setOldestEventCursor(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      oldestEventCursor_ = value;
+      bitField0_ |= 0x00000200;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Every event after it is still kept: the earliest place from which WatchEvents can go on. Empty while the log of events
+     * does not answer. Each watch covers what its filters need, so this one serves a watch without filters.
+     * </pre>
+     *
+     * <code>string oldest_event_cursor = 10 [json_name = "oldestEventCursor"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearOldestEventCursor() {
+      oldestEventCursor_ = getDefaultInstance().getOldestEventCursor();
+      bitField0_ = (bitField0_ & ~0x00000200);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Every event after it is still kept: the earliest place from which WatchEvents can go on. Empty while the log of events
+     * does not answer. Each watch covers what its filters need, so this one serves a watch without filters.
+     * </pre>
+     *
+     * <code>string oldest_event_cursor = 10 [json_name = "oldestEventCursor"];</code>
+     * @param value The bytes for oldestEventCursor to set.
+     * @return This builder for chaining.
+     */
+    public Builder setOldestEventCursorBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      oldestEventCursor_ = value;
+      bitField0_ |= 0x00000200;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object newestEventCursor_ = "";
+    /**
+     * <pre>
+     * Nothing has happened after it yet. Empty while the log of events does not answer.
+     * </pre>
+     *
+     * <code>string newest_event_cursor = 11 [json_name = "newestEventCursor"];</code>
+     * @return The newestEventCursor.
+     */
+    public java.lang.String getNewestEventCursor() {
+      java.lang.Object ref = newestEventCursor_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        newestEventCursor_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Nothing has happened after it yet. Empty while the log of events does not answer.
+     * </pre>
+     *
+     * <code>string newest_event_cursor = 11 [json_name = "newestEventCursor"];</code>
+     * @return The bytes for newestEventCursor.
+     */
+    public com.google.protobuf.ByteString
+        getNewestEventCursorBytes() {
+      java.lang.Object ref = newestEventCursor_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        newestEventCursor_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Nothing has happened after it yet. Empty while the log of events does not answer.
+     * </pre>
+     *
+     * <code>string newest_event_cursor = 11 [json_name = "newestEventCursor"];</code>
+     * @param value The newestEventCursor to set.
+     * @return This builder for chaining.
+     */
+    public Builder setNewestEventCursor(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      newestEventCursor_ = value;
+      bitField0_ |= 0x00000400;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Nothing has happened after it yet. Empty while the log of events does not answer.
+     * </pre>
+     *
+     * <code>string newest_event_cursor = 11 [json_name = "newestEventCursor"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearNewestEventCursor() {
+      newestEventCursor_ = getDefaultInstance().getNewestEventCursor();
+      bitField0_ = (bitField0_ & ~0x00000400);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Nothing has happened after it yet. Empty while the log of events does not answer.
+     * </pre>
+     *
+     * <code>string newest_event_cursor = 11 [json_name = "newestEventCursor"];</code>
+     * @param value The bytes for newestEventCursor to set.
+     * @return This builder for chaining.
+     */
+    public Builder setNewestEventCursorBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      newestEventCursor_ = value;
+      bitField0_ |= 0x00000400;
+      onChanged();
+      return this;
     }
 
     // @@protoc_insertion_point(builder_scope:hero.supervisor.v1.GetServerInfoResponse)

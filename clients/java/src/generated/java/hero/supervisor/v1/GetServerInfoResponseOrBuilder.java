@@ -247,4 +247,46 @@ public interface GetServerInfoResponseOrBuilder extends
    */
   hero.supervisor.v1.DependencyOrBuilder getDependenciesOrBuilder(
       int index);
+
+  /**
+   * <pre>
+   * Every event after it is still kept: the earliest place from which WatchEvents can go on. Empty while the log of events
+   * does not answer. Each watch covers what its filters need, so this one serves a watch without filters.
+   * </pre>
+   *
+   * <code>string oldest_event_cursor = 10 [json_name = "oldestEventCursor"];</code>
+   * @return The oldestEventCursor.
+   */
+  java.lang.String getOldestEventCursor();
+  /**
+   * <pre>
+   * Every event after it is still kept: the earliest place from which WatchEvents can go on. Empty while the log of events
+   * does not answer. Each watch covers what its filters need, so this one serves a watch without filters.
+   * </pre>
+   *
+   * <code>string oldest_event_cursor = 10 [json_name = "oldestEventCursor"];</code>
+   * @return The bytes for oldestEventCursor.
+   */
+  com.google.protobuf.ByteString
+      getOldestEventCursorBytes();
+
+  /**
+   * <pre>
+   * Nothing has happened after it yet. Empty while the log of events does not answer.
+   * </pre>
+   *
+   * <code>string newest_event_cursor = 11 [json_name = "newestEventCursor"];</code>
+   * @return The newestEventCursor.
+   */
+  java.lang.String getNewestEventCursor();
+  /**
+   * <pre>
+   * Nothing has happened after it yet. Empty while the log of events does not answer.
+   * </pre>
+   *
+   * <code>string newest_event_cursor = 11 [json_name = "newestEventCursor"];</code>
+   * @return The bytes for newestEventCursor.
+   */
+  com.google.protobuf.ByteString
+      getNewestEventCursorBytes();
 }

@@ -438,7 +438,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "y\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"H" +
       "\n\016FieldViolation\022\024\n\005field\030\001 \001(\tR\005field\022 " +
       "\n\013description\030\002 \001(\tR\013description\"\026\n\024GetS" +
-      "erverInfoRequest\"\362\003\n\025GetServerInfoRespon" +
+      "erverInfoRequest\"\322\004\n\025GetServerInfoRespon" +
       "se\022\030\n\007version\030\001 \001(\tR\007version\022\037\n\013api_vers" +
       "ion\030\002 \001(\tR\napiVersion\022\037\n\013instance_id\030\003 \001" +
       "(\tR\ninstanceId\022\022\n\004node\030\004 \001(\tR\004node\0229\n\nst" +
@@ -448,405 +448,407 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "e\022\"\n\014capabilities\030\007 \003(\tR\014capabilities\0222\n" +
       "\006limits\030\010 \001(\0132\032.hero.supervisor.v1.Limit" +
       "sR\006limits\022B\n\014dependencies\030\t \003(\0132\036.hero.s" +
-      "upervisor.v1.DependencyR\014dependencies\"N\n" +
-      "\004Mode\022\024\n\020MODE_UNSPECIFIED\020\000\022\017\n\013MODE_NORM" +
-      "AL\020\001\022\014\n\010MODE_DEV\020\002\022\021\n\rMODE_DRAINING\020\003\"\316\003" +
-      "\n\006Limits\022(\n\020max_script_bytes\030\001 \001(\005R\016maxS" +
-      "criptBytes\022(\n\020max_result_bytes\030\002 \001(\005R\016ma" +
-      "xResultBytes\022*\n\021max_message_bytes\030\003 \001(\005R" +
-      "\017maxMessageBytes\022$\n\016max_batch_jobs\030\004 \001(\005" +
-      "R\014maxBatchJobs\022\"\n\rmax_page_size\030\005 \001(\005R\013m" +
-      "axPageSize\022\035\n\nmax_labels\030\006 \001(\005R\tmaxLabel" +
-      "s\022!\n\014max_attempts\030\007 \001(\005R\013maxAttempts\0224\n\010" +
-      "max_wait\030\010 \001(\0132\031.google.protobuf.Duratio" +
-      "nR\007maxWait\022;\n\014max_job_span\030\t \001(\0132\031.googl" +
-      "e.protobuf.DurationR\nmaxJobSpan\022E\n\021reque" +
-      "st_id_window\030\n \001(\0132\031.google.protobuf.Dur" +
-      "ationR\017requestIdWindow\"\350\001\n\022CreateActorRe" +
-      "quest\022\031\n\010actor_id\030\001 \001(\tR\007actorId\0227\n\006conf" +
-      "ig\030\002 \001(\0132\037.hero.supervisor.v1.ActorConfi" +
-      "gR\006config\022\031\n\005start\030\003 \001(\010H\000R\005start\210\001\001\022#\n\r" +
-      "validate_only\030\004 \001(\010R\014validateOnly\0224\n\010max" +
-      "_wait\030\005 \001(\0132\031.google.protobuf.DurationR\007" +
-      "maxWaitB\010\n\006_start\"\244\001\n\023CreateActorRespons" +
-      "e\022/\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1.Ac" +
-      "torR\005actor\022\030\n\007changed\030\002 \001(\010R\007changed\022B\n\014" +
-      "wait_outcome\030\003 \001(\0162\037.hero.supervisor.v1." +
-      "WaitOutcomeR\013waitOutcome\",\n\017GetActorRequ" +
-      "est\022\031\n\010actor_id\030\001 \001(\tR\007actorId\"C\n\020GetAct" +
+      "upervisor.v1.DependencyR\014dependencies\022.\n" +
+      "\023oldest_event_cursor\030\n \001(\tR\021oldestEventC" +
+      "ursor\022.\n\023newest_event_cursor\030\013 \001(\tR\021newe" +
+      "stEventCursor\"N\n\004Mode\022\024\n\020MODE_UNSPECIFIE" +
+      "D\020\000\022\017\n\013MODE_NORMAL\020\001\022\014\n\010MODE_DEV\020\002\022\021\n\rMO" +
+      "DE_DRAINING\020\003\"\316\003\n\006Limits\022(\n\020max_script_b" +
+      "ytes\030\001 \001(\005R\016maxScriptBytes\022(\n\020max_result" +
+      "_bytes\030\002 \001(\005R\016maxResultBytes\022*\n\021max_mess" +
+      "age_bytes\030\003 \001(\005R\017maxMessageBytes\022$\n\016max_" +
+      "batch_jobs\030\004 \001(\005R\014maxBatchJobs\022\"\n\rmax_pa" +
+      "ge_size\030\005 \001(\005R\013maxPageSize\022\035\n\nmax_labels" +
+      "\030\006 \001(\005R\tmaxLabels\022!\n\014max_attempts\030\007 \001(\005R" +
+      "\013maxAttempts\0224\n\010max_wait\030\010 \001(\0132\031.google." +
+      "protobuf.DurationR\007maxWait\022;\n\014max_job_sp" +
+      "an\030\t \001(\0132\031.google.protobuf.DurationR\nmax" +
+      "JobSpan\022E\n\021request_id_window\030\n \001(\0132\031.goo" +
+      "gle.protobuf.DurationR\017requestIdWindow\"\350" +
+      "\001\n\022CreateActorRequest\022\031\n\010actor_id\030\001 \001(\tR" +
+      "\007actorId\0227\n\006config\030\002 \001(\0132\037.hero.supervis" +
+      "or.v1.ActorConfigR\006config\022\031\n\005start\030\003 \001(\010" +
+      "H\000R\005start\210\001\001\022#\n\rvalidate_only\030\004 \001(\010R\014val" +
+      "idateOnly\0224\n\010max_wait\030\005 \001(\0132\031.google.pro" +
+      "tobuf.DurationR\007maxWaitB\010\n\006_start\"\244\001\n\023Cr" +
+      "eateActorResponse\022/\n\005actor\030\001 \001(\0132\031.hero." +
+      "supervisor.v1.ActorR\005actor\022\030\n\007changed\030\002 " +
+      "\001(\010R\007changed\022B\n\014wait_outcome\030\003 \001(\0162\037.her" +
+      "o.supervisor.v1.WaitOutcomeR\013waitOutcome" +
+      "\",\n\017GetActorRequest\022\031\n\010actor_id\030\001 \001(\tR\007a" +
+      "ctorId\"C\n\020GetActorResponse\022/\n\005actor\030\001 \001(" +
+      "\0132\031.hero.supervisor.v1.ActorR\005actor\"\345\002\n\021" +
+      "ListActorsRequest\022A\n\014script_types\030\001 \003(\0162" +
+      "\036.hero.supervisor.v1.ScriptTypeR\013scriptT" +
+      "ypes\0227\n\006states\030\002 \003(\0162\037.hero.supervisor.v" +
+      "1.Actor.StateR\006states\022I\n\006labels\030\003 \003(\01321." +
+      "hero.supervisor.v1.ListActorsRequest.Lab" +
+      "elsEntryR\006labels\022\022\n\004node\030\004 \001(\tR\004node\022\033\n\t" +
+      "page_size\030\005 \001(\005R\010pageSize\022\035\n\npage_token\030" +
+      "\006 \001(\tR\tpageToken\0329\n\013LabelsEntry\022\020\n\003key\030\001" +
+      " \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"\216\001\n\022" +
+      "ListActorsResponse\0221\n\006actors\030\001 \003(\0132\031.her" +
+      "o.supervisor.v1.ActorR\006actors\022&\n\017next_pa" +
+      "ge_token\030\002 \001(\tR\rnextPageToken\022\035\n\ntotal_s" +
+      "ize\030\003 \001(\005R\ttotalSize\"\274\003\n\022UpdateActorRequ" +
+      "est\022\031\n\010actor_id\030\001 \001(\tR\007actorId\0227\n\006config" +
+      "\030\002 \001(\0132\037.hero.supervisor.v1.ActorConfigR" +
+      "\006config\022;\n\013update_mask\030\003 \001(\0132\032.google.pr" +
+      "otobuf.FieldMaskR\nupdateMask\022B\n\005apply\030\004 " +
+      "\001(\0162,.hero.supervisor.v1.UpdateActorRequ" +
+      "est.ApplyR\005apply\022>\n\rdrain_timeout\030\005 \001(\0132" +
+      "\031.google.protobuf.DurationR\014drainTimeout" +
+      "\022\022\n\004etag\030\006 \001(\tR\004etag\0224\n\010max_wait\030\007 \001(\0132\031" +
+      ".google.protobuf.DurationR\007maxWait\"G\n\005Ap" +
+      "ply\022\025\n\021APPLY_UNSPECIFIED\020\000\022\024\n\020APPLY_NEXT" +
+      "_START\020\001\022\021\n\rAPPLY_RESTART\020\002\"d\n\023UpdateAct" +
       "orResponse\022/\n\005actor\030\001 \001(\0132\031.hero.supervi" +
-      "sor.v1.ActorR\005actor\"\345\002\n\021ListActorsReques" +
-      "t\022A\n\014script_types\030\001 \003(\0162\036.hero.superviso" +
-      "r.v1.ScriptTypeR\013scriptTypes\0227\n\006states\030\002" +
-      " \003(\0162\037.hero.supervisor.v1.Actor.StateR\006s" +
-      "tates\022I\n\006labels\030\003 \003(\01321.hero.supervisor." +
-      "v1.ListActorsRequest.LabelsEntryR\006labels" +
-      "\022\022\n\004node\030\004 \001(\tR\004node\022\033\n\tpage_size\030\005 \001(\005R" +
-      "\010pageSize\022\035\n\npage_token\030\006 \001(\tR\tpageToken" +
-      "\0329\n\013LabelsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005val" +
-      "ue\030\002 \001(\tR\005value:\0028\001\"\216\001\n\022ListActorsRespon" +
-      "se\0221\n\006actors\030\001 \003(\0132\031.hero.supervisor.v1." +
-      "ActorR\006actors\022&\n\017next_page_token\030\002 \001(\tR\r" +
-      "nextPageToken\022\035\n\ntotal_size\030\003 \001(\005R\ttotal" +
-      "Size\"\274\003\n\022UpdateActorRequest\022\031\n\010actor_id\030" +
-      "\001 \001(\tR\007actorId\0227\n\006config\030\002 \001(\0132\037.hero.su" +
-      "pervisor.v1.ActorConfigR\006config\022;\n\013updat" +
-      "e_mask\030\003 \001(\0132\032.google.protobuf.FieldMask" +
-      "R\nupdateMask\022B\n\005apply\030\004 \001(\0162,.hero.super" +
-      "visor.v1.UpdateActorRequest.ApplyR\005apply" +
-      "\022>\n\rdrain_timeout\030\005 \001(\0132\031.google.protobu" +
-      "f.DurationR\014drainTimeout\022\022\n\004etag\030\006 \001(\tR\004" +
-      "etag\0224\n\010max_wait\030\007 \001(\0132\031.google.protobuf" +
-      ".DurationR\007maxWait\"G\n\005Apply\022\025\n\021APPLY_UNS" +
-      "PECIFIED\020\000\022\024\n\020APPLY_NEXT_START\020\001\022\021\n\rAPPL" +
-      "Y_RESTART\020\002\"d\n\023UpdateActorResponse\022/\n\005ac" +
-      "tor\030\001 \001(\0132\031.hero.supervisor.v1.ActorR\005ac" +
-      "tor\022\034\n\trestarted\030\002 \001(\010R\trestarted\"\302\001\n\022De" +
-      "leteActorRequest\022\031\n\010actor_id\030\001 \001(\tR\007acto" +
-      "rId\022>\n\rdrain_timeout\030\002 \001(\0132\031.google.prot" +
-      "obuf.DurationR\014drainTimeout\022\024\n\005force\030\003 \001" +
-      "(\010R\005force\022#\n\rallow_missing\030\004 \001(\010R\014allowM" +
-      "issing\022\026\n\006reason\030\005 \001(\tR\006reason\"F\n\023Delete" +
-      "ActorResponse\022/\n\005actor\030\001 \001(\0132\031.hero.supe" +
-      "rvisor.v1.ActorR\005actor\"d\n\021StartActorRequ" +
-      "est\022\031\n\010actor_id\030\001 \001(\tR\007actorId\0224\n\010max_wa" +
-      "it\030\002 \001(\0132\031.google.protobuf.DurationR\007max" +
-      "Wait\"\243\001\n\022StartActorResponse\022/\n\005actor\030\001 \001" +
-      "(\0132\031.hero.supervisor.v1.ActorR\005actor\022\030\n\007" +
-      "changed\030\002 \001(\010R\007changed\022B\n\014wait_outcome\030\003" +
-      " \001(\0162\037.hero.supervisor.v1.WaitOutcomeR\013w" +
-      "aitOutcome\"\321\001\n\020StopActorRequest\022\031\n\010actor" +
-      "_id\030\001 \001(\tR\007actorId\022>\n\rdrain_timeout\030\002 \001(" +
-      "\0132\031.google.protobuf.DurationR\014drainTimeo" +
-      "ut\022\024\n\005force\030\003 \001(\010R\005force\0224\n\010max_wait\030\004 \001" +
-      "(\0132\031.google.protobuf.DurationR\007maxWait\022\026" +
-      "\n\006reason\030\005 \001(\tR\006reason\"\242\001\n\021StopActorResp" +
-      "onse\022/\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1" +
-      ".ActorR\005actor\022\030\n\007changed\030\002 \001(\010R\007changed\022" +
-      "B\n\014wait_outcome\030\003 \001(\0162\037.hero.supervisor." +
-      "v1.WaitOutcomeR\013waitOutcome\"\324\001\n\023RestartA" +
-      "ctorRequest\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022>" +
-      "\n\rdrain_timeout\030\002 \001(\0132\031.google.protobuf." +
-      "DurationR\014drainTimeout\022\024\n\005force\030\003 \001(\010R\005f" +
-      "orce\0224\n\010max_wait\030\004 \001(\0132\031.google.protobuf" +
-      ".DurationR\007maxWait\022\026\n\006reason\030\005 \001(\tR\006reas" +
-      "on\"\245\001\n\024RestartActorResponse\022/\n\005actor\030\001 \001" +
-      "(\0132\031.hero.supervisor.v1.ActorR\005actor\022\030\n\007" +
-      "changed\030\002 \001(\010R\007changed\022B\n\014wait_outcome\030\003" +
-      " \001(\0162\037.hero.supervisor.v1.WaitOutcomeR\013w" +
-      "aitOutcome\"\354\001\n\013ActorResult\022\031\n\010actor_id\030\001" +
-      " \001(\tR\007actorId\022/\n\005actor\030\002 \001(\0132\031.hero.supe" +
-      "rvisor.v1.ActorR\005actor\022\030\n\007changed\030\003 \001(\010R" +
-      "\007changed\022B\n\014wait_outcome\030\004 \001(\0162\037.hero.su" +
-      "pervisor.v1.WaitOutcomeR\013waitOutcome\0223\n\005" +
-      "error\030\005 \001(\0132\035.hero.supervisor.v1.ItemErr" +
-      "orR\005error\"\211\001\n\022StartActorsRequest\022=\n\010sele" +
-      "ctor\030\001 \001(\0132!.hero.supervisor.v1.ActorSel" +
-      "ectorR\010selector\0224\n\010max_wait\030\002 \001(\0132\031.goog" +
-      "le.protobuf.DurationR\007maxWait\"P\n\023StartAc" +
-      "torsResponse\0229\n\007results\030\001 \003(\0132\037.hero.sup" +
-      "ervisor.v1.ActorResultR\007results\"\366\001\n\021Stop" +
-      "ActorsRequest\022=\n\010selector\030\001 \001(\0132!.hero.s" +
-      "upervisor.v1.ActorSelectorR\010selector\022>\n\r" +
-      "drain_timeout\030\002 \001(\0132\031.google.protobuf.Du" +
-      "rationR\014drainTimeout\022\024\n\005force\030\003 \001(\010R\005for" +
-      "ce\0224\n\010max_wait\030\004 \001(\0132\031.google.protobuf.D" +
-      "urationR\007maxWait\022\026\n\006reason\030\005 \001(\tR\006reason" +
-      "\"O\n\022StopActorsResponse\0229\n\007results\030\001 \003(\0132" +
-      "\037.hero.supervisor.v1.ActorResultR\007result" +
-      "s\"\242\002\n\024RestartActorsRequest\022=\n\010selector\030\001" +
-      " \001(\0132!.hero.supervisor.v1.ActorSelectorR" +
-      "\010selector\022>\n\rdrain_timeout\030\002 \001(\0132\031.googl" +
-      "e.protobuf.DurationR\014drainTimeout\022\024\n\005for" +
-      "ce\030\003 \001(\010R\005force\022\'\n\017max_unavailable\030\004 \001(\005" +
-      "R\016maxUnavailable\0224\n\010max_wait\030\005 \001(\0132\031.goo" +
-      "gle.protobuf.DurationR\007maxWait\022\026\n\006reason" +
-      "\030\006 \001(\tR\006reason\"R\n\025RestartActorsResponse\022" +
-      "9\n\007results\030\001 \003(\0132\037.hero.supervisor.v1.Ac" +
-      "torResultR\007results\"\267\002\n\026StreamActorLogsRe" +
-      "quest\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022\"\n\ntail" +
-      "_lines\030\002 \001(\005H\000R\ttailLines\210\001\001\0229\n\nsince_ti" +
-      "me\030\003 \001(\0132\032.google.protobuf.TimestampR\tsi" +
-      "nceTime\022!\n\014resume_after\030\004 \001(\tR\013resumeAft" +
-      "er\022\026\n\006follow\030\005 \001(\010R\006follow\022=\n\007streams\030\006 " +
-      "\003(\0162#.hero.supervisor.v1.LogEntry.Stream" +
-      "R\007streams\022\032\n\010contains\030\007 \001(\tR\010containsB\r\n" +
-      "\013_tail_lines\"\216\001\n\027StreamActorLogsResponse" +
-      "\0226\n\007entries\030\001 \003(\0132\034.hero.supervisor.v1.L" +
-      "ogEntryR\007entries\022#\n\rdropped_count\030\002 \001(\005R" +
-      "\014droppedCount\022\026\n\006cursor\030\003 \001(\tR\006cursor\"\030\n" +
-      "\026ListScriptTypesRequest\"b\n\027ListScriptTyp" +
-      "esResponse\022G\n\014script_types\030\001 \003(\0132$.hero." +
-      "supervisor.v1.ScriptTypeStatusR\013scriptTy" +
-      "pes\"W\n\024GetScriptTypeRequest\022?\n\013script_ty" +
-      "pe\030\001 \001(\0162\036.hero.supervisor.v1.ScriptType" +
-      "R\nscriptType\"U\n\025GetScriptTypeResponse\022<\n" +
-      "\006status\030\001 \001(\0132$.hero.supervisor.v1.Scrip" +
-      "tTypeStatusR\006status\"\333\001\n\027UpdateScriptType" +
-      "Request\022?\n\013script_type\030\001 \001(\0162\036.hero.supe" +
-      "rvisor.v1.ScriptTypeR\nscriptType\022B\n\010sett" +
-      "ings\030\002 \001(\0132&.hero.supervisor.v1.ScriptTy" +
-      "peSettingsR\010settings\022;\n\013update_mask\030\003 \001(" +
-      "\0132\032.google.protobuf.FieldMaskR\nupdateMas" +
-      "k\"X\n\030UpdateScriptTypeResponse\022<\n\006status\030" +
-      "\001 \001(\0132$.hero.supervisor.v1.ScriptTypeSta" +
-      "tusR\006status\"\323\002\n\022ScaleActorsRequest\022?\n\013sc" +
-      "ript_type\030\001 \001(\0162\036.hero.supervisor.v1.Scr" +
-      "iptTypeR\nscriptType\022\037\n\010replicas\030\002 \001(\005H\000R" +
-      "\010replicas\210\001\001\022>\n\rdrain_timeout\030\003 \001(\0132\031.go" +
-      "ogle.protobuf.DurationR\014drainTimeout\0224\n\010" +
-      "max_wait\030\004 \001(\0132\031.google.protobuf.Duratio" +
-      "nR\007maxWait\022#\n\rvalidate_only\030\005 \001(\010R\014valid" +
-      "ateOnly\022\033\n\ttake_over\030\006 \001(\010R\010takeOver\022\026\n\006" +
-      "reason\030\007 \001(\tR\006reasonB\013\n\t_replicas\"\353\001\n\023Sc" +
-      "aleActorsResponse\022<\n\006status\030\001 \001(\0132$.hero" +
-      ".supervisor.v1.ScriptTypeStatusR\006status\022" +
-      "&\n\017added_actor_ids\030\002 \003(\tR\raddedActorIds\022" +
-      "*\n\021removed_actor_ids\030\003 \003(\tR\017removedActor" +
-      "Ids\022B\n\014wait_outcome\030\004 \001(\0162\037.hero.supervi" +
-      "sor.v1.WaitOutcomeR\013waitOutcome\"l\n\021Pause" +
-      "QueueRequest\022?\n\013script_type\030\001 \001(\0162\036.hero" +
-      ".supervisor.v1.ScriptTypeR\nscriptType\022\026\n" +
-      "\006reason\030\002 \001(\tR\006reason\"l\n\022PauseQueueRespo" +
-      "nse\022<\n\006status\030\001 \001(\0132$.hero.supervisor.v1" +
-      ".ScriptTypeStatusR\006status\022\030\n\007changed\030\002 \001" +
-      "(\010R\007changed\"m\n\022ResumeQueueRequest\022?\n\013scr" +
-      "ipt_type\030\001 \001(\0162\036.hero.supervisor.v1.Scri" +
-      "ptTypeR\nscriptType\022\026\n\006reason\030\002 \001(\tR\006reas" +
-      "on\"m\n\023ResumeQueueResponse\022<\n\006status\030\001 \001(" +
-      "\0132$.hero.supervisor.v1.ScriptTypeStatusR" +
-      "\006status\022\030\n\007changed\030\002 \001(\010R\007changed\"\207\002\n\021Pu" +
-      "rgeQueueRequest\022?\n\013script_type\030\001 \001(\0162\036.h" +
-      "ero.supervisor.v1.ScriptTypeR\nscriptType" +
-      "\0225\n\006states\030\002 \003(\0162\035.hero.supervisor.v1.Jo" +
-      "b.StateR\006states\022*\n\016expected_count\030\003 \001(\005H" +
-      "\000R\rexpectedCount\210\001\001\022#\n\rvalidate_only\030\004 \001" +
-      "(\010R\014validateOnly\022\026\n\006reason\030\005 \001(\tR\006reason" +
-      "B\021\n\017_expected_count\"7\n\022PurgeQueueRespons" +
-      "e\022!\n\014purged_count\030\001 \001(\005R\013purgedCount\"\234\002\n" +
-      "\022CheckHealthRequest\022=\n\010selector\030\001 \001(\0132!." +
-      "hero.supervisor.v1.ActorSelectorR\010select" +
-      "or\022B\n\005scope\030\002 \001(\0162,.hero.supervisor.v1.C" +
-      "heckHealthRequest.ScopeR\005scope\0224\n\010max_wa" +
-      "it\030\003 \001(\0132\031.google.protobuf.DurationR\007max" +
-      "Wait\"M\n\005Scope\022\025\n\021SCOPE_UNSPECIFIED\020\000\022\016\n\n" +
-      "SCOPE_IDLE\020\001\022\r\n\tSCOPE_ALL\020\002\022\016\n\nSCOPE_NON" +
-      "E\020\003\"Q\n\023CheckHealthResponse\022:\n\007reports\030\001 " +
-      "\003(\0132 .hero.supervisor.v1.HealthReportR\007r" +
-      "eports\"\205\002\n\022WatchHealthRequest\022=\n\010selecto" +
+      "sor.v1.ActorR\005actor\022\034\n\trestarted\030\002 \001(\010R\t" +
+      "restarted\"\302\001\n\022DeleteActorRequest\022\031\n\010acto" +
+      "r_id\030\001 \001(\tR\007actorId\022>\n\rdrain_timeout\030\002 \001" +
+      "(\0132\031.google.protobuf.DurationR\014drainTime" +
+      "out\022\024\n\005force\030\003 \001(\010R\005force\022#\n\rallow_missi" +
+      "ng\030\004 \001(\010R\014allowMissing\022\026\n\006reason\030\005 \001(\tR\006" +
+      "reason\"F\n\023DeleteActorResponse\022/\n\005actor\030\001" +
+      " \001(\0132\031.hero.supervisor.v1.ActorR\005actor\"d" +
+      "\n\021StartActorRequest\022\031\n\010actor_id\030\001 \001(\tR\007a" +
+      "ctorId\0224\n\010max_wait\030\002 \001(\0132\031.google.protob" +
+      "uf.DurationR\007maxWait\"\243\001\n\022StartActorRespo" +
+      "nse\022/\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1." +
+      "ActorR\005actor\022\030\n\007changed\030\002 \001(\010R\007changed\022B" +
+      "\n\014wait_outcome\030\003 \001(\0162\037.hero.supervisor.v" +
+      "1.WaitOutcomeR\013waitOutcome\"\321\001\n\020StopActor" +
+      "Request\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022>\n\rdr" +
+      "ain_timeout\030\002 \001(\0132\031.google.protobuf.Dura" +
+      "tionR\014drainTimeout\022\024\n\005force\030\003 \001(\010R\005force" +
+      "\0224\n\010max_wait\030\004 \001(\0132\031.google.protobuf.Dur" +
+      "ationR\007maxWait\022\026\n\006reason\030\005 \001(\tR\006reason\"\242" +
+      "\001\n\021StopActorResponse\022/\n\005actor\030\001 \001(\0132\031.he" +
+      "ro.supervisor.v1.ActorR\005actor\022\030\n\007changed" +
+      "\030\002 \001(\010R\007changed\022B\n\014wait_outcome\030\003 \001(\0162\037." +
+      "hero.supervisor.v1.WaitOutcomeR\013waitOutc" +
+      "ome\"\324\001\n\023RestartActorRequest\022\031\n\010actor_id\030" +
+      "\001 \001(\tR\007actorId\022>\n\rdrain_timeout\030\002 \001(\0132\031." +
+      "google.protobuf.DurationR\014drainTimeout\022\024" +
+      "\n\005force\030\003 \001(\010R\005force\0224\n\010max_wait\030\004 \001(\0132\031" +
+      ".google.protobuf.DurationR\007maxWait\022\026\n\006re" +
+      "ason\030\005 \001(\tR\006reason\"\245\001\n\024RestartActorRespo" +
+      "nse\022/\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1." +
+      "ActorR\005actor\022\030\n\007changed\030\002 \001(\010R\007changed\022B" +
+      "\n\014wait_outcome\030\003 \001(\0162\037.hero.supervisor.v" +
+      "1.WaitOutcomeR\013waitOutcome\"\354\001\n\013ActorResu" +
+      "lt\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022/\n\005actor\030\002" +
+      " \001(\0132\031.hero.supervisor.v1.ActorR\005actor\022\030" +
+      "\n\007changed\030\003 \001(\010R\007changed\022B\n\014wait_outcome" +
+      "\030\004 \001(\0162\037.hero.supervisor.v1.WaitOutcomeR" +
+      "\013waitOutcome\0223\n\005error\030\005 \001(\0132\035.hero.super" +
+      "visor.v1.ItemErrorR\005error\"\211\001\n\022StartActor" +
+      "sRequest\022=\n\010selector\030\001 \001(\0132!.hero.superv" +
+      "isor.v1.ActorSelectorR\010selector\0224\n\010max_w" +
+      "ait\030\002 \001(\0132\031.google.protobuf.DurationR\007ma" +
+      "xWait\"P\n\023StartActorsResponse\0229\n\007results\030" +
+      "\001 \003(\0132\037.hero.supervisor.v1.ActorResultR\007" +
+      "results\"\366\001\n\021StopActorsRequest\022=\n\010selecto" +
       "r\030\001 \001(\0132!.hero.supervisor.v1.ActorSelect" +
-      "orR\010selector\022.\n\020include_snapshot\030\002 \001(\010H\000" +
-      "R\017includeSnapshot\210\001\001\022!\n\014resume_after\030\003 \001" +
-      "(\tR\013resumeAfter\022H\n\022heartbeat_interval\030\004 " +
-      "\001(\0132\031.google.protobuf.DurationR\021heartbea" +
-      "tIntervalB\023\n\021_include_snapshot\"\346\001\n\023Watch" +
-      "HealthResponse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022:" +
-      "\n\006report\030\002 \001(\0132 .hero.supervisor.v1.Heal" +
-      "thReportH\000R\006report\0227\n\005event\030\003 \001(\0132\037.hero" +
-      ".supervisor.v1.HealthEventH\000R\005event\022:\n\010b" +
-      "ookmark\030\004 \001(\0132\034.hero.supervisor.v1.Bookm" +
-      "arkH\000R\010bookmarkB\006\n\004item\"w\n\020SubmitJobRequ" +
-      "est\022-\n\003job\030\001 \001(\0132\033.hero.supervisor.v1.Jo" +
-      "bSpecR\003job\022\025\n\006job_id\030\002 \001(\tR\005jobId\022\035\n\nreq" +
-      "uest_id\030\003 \001(\tR\trequestId\"b\n\021SubmitJobRes" +
-      "ponse\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v1." +
-      "JobR\003job\022\"\n\014deduplicated\030\002 \001(\010R\014deduplic" +
-      "ated\"U\n\021SubmitJobsRequest\022@\n\010requests\030\001 " +
-      "\003(\0132$.hero.supervisor.v1.SubmitJobReques" +
-      "tR\010requests\"S\n\022SubmitJobsResponse\022=\n\007res" +
-      "ults\030\001 \003(\0132#.hero.supervisor.v1.SubmitJo" +
-      "bResultR\007results\"\225\001\n\017SubmitJobResult\022)\n\003" +
-      "job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003job\022" +
-      "\"\n\014deduplicated\030\002 \001(\010R\014deduplicated\0223\n\005e" +
-      "rror\030\003 \001(\0132\035.hero.supervisor.v1.ItemErro" +
-      "rR\005error\"\327\002\n\rRunJobRequest\022-\n\003job\030\001 \001(\0132" +
-      "\033.hero.supervisor.v1.JobSpecR\003job\022\025\n\006job" +
-      "_id\030\002 \001(\tR\005jobId\022\035\n\nrequest_id\030\003 \001(\tR\tre" +
-      "questId\0224\n\010max_wait\030\004 \001(\0132\031.google.proto" +
-      "buf.DurationR\007maxWait\022K\n\013on_wait_end\030\005 \001" +
-      "(\0162+.hero.supervisor.v1.RunJobRequest.On" +
-      "WaitEndR\tonWaitEnd\"^\n\tOnWaitEnd\022\033\n\027ON_WA" +
-      "IT_END_UNSPECIFIED\020\000\022\034\n\030ON_WAIT_END_KEEP" +
-      "_RUNNING\020\001\022\026\n\022ON_WAIT_END_CANCEL\020\002\"\243\001\n\016R" +
-      "unJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.superv" +
+      "orR\010selector\022>\n\rdrain_timeout\030\002 \001(\0132\031.go" +
+      "ogle.protobuf.DurationR\014drainTimeout\022\024\n\005" +
+      "force\030\003 \001(\010R\005force\0224\n\010max_wait\030\004 \001(\0132\031.g" +
+      "oogle.protobuf.DurationR\007maxWait\022\026\n\006reas" +
+      "on\030\005 \001(\tR\006reason\"O\n\022StopActorsResponse\0229" +
+      "\n\007results\030\001 \003(\0132\037.hero.supervisor.v1.Act" +
+      "orResultR\007results\"\242\002\n\024RestartActorsReque" +
+      "st\022=\n\010selector\030\001 \001(\0132!.hero.supervisor.v" +
+      "1.ActorSelectorR\010selector\022>\n\rdrain_timeo" +
+      "ut\030\002 \001(\0132\031.google.protobuf.DurationR\014dra" +
+      "inTimeout\022\024\n\005force\030\003 \001(\010R\005force\022\'\n\017max_u" +
+      "navailable\030\004 \001(\005R\016maxUnavailable\0224\n\010max_" +
+      "wait\030\005 \001(\0132\031.google.protobuf.DurationR\007m" +
+      "axWait\022\026\n\006reason\030\006 \001(\tR\006reason\"R\n\025Restar" +
+      "tActorsResponse\0229\n\007results\030\001 \003(\0132\037.hero." +
+      "supervisor.v1.ActorResultR\007results\"\267\002\n\026S" +
+      "treamActorLogsRequest\022\031\n\010actor_id\030\001 \001(\tR" +
+      "\007actorId\022\"\n\ntail_lines\030\002 \001(\005H\000R\ttailLine" +
+      "s\210\001\001\0229\n\nsince_time\030\003 \001(\0132\032.google.protob" +
+      "uf.TimestampR\tsinceTime\022!\n\014resume_after\030" +
+      "\004 \001(\tR\013resumeAfter\022\026\n\006follow\030\005 \001(\010R\006foll" +
+      "ow\022=\n\007streams\030\006 \003(\0162#.hero.supervisor.v1" +
+      ".LogEntry.StreamR\007streams\022\032\n\010contains\030\007 " +
+      "\001(\tR\010containsB\r\n\013_tail_lines\"\216\001\n\027StreamA" +
+      "ctorLogsResponse\0226\n\007entries\030\001 \003(\0132\034.hero" +
+      ".supervisor.v1.LogEntryR\007entries\022#\n\rdrop" +
+      "ped_count\030\002 \001(\005R\014droppedCount\022\026\n\006cursor\030" +
+      "\003 \001(\tR\006cursor\"\030\n\026ListScriptTypesRequest\"" +
+      "b\n\027ListScriptTypesResponse\022G\n\014script_typ" +
+      "es\030\001 \003(\0132$.hero.supervisor.v1.ScriptType" +
+      "StatusR\013scriptTypes\"W\n\024GetScriptTypeRequ" +
+      "est\022?\n\013script_type\030\001 \001(\0162\036.hero.supervis" +
+      "or.v1.ScriptTypeR\nscriptType\"U\n\025GetScrip" +
+      "tTypeResponse\022<\n\006status\030\001 \001(\0132$.hero.sup" +
+      "ervisor.v1.ScriptTypeStatusR\006status\"\333\001\n\027" +
+      "UpdateScriptTypeRequest\022?\n\013script_type\030\001" +
+      " \001(\0162\036.hero.supervisor.v1.ScriptTypeR\nsc" +
+      "riptType\022B\n\010settings\030\002 \001(\0132&.hero.superv" +
+      "isor.v1.ScriptTypeSettingsR\010settings\022;\n\013" +
+      "update_mask\030\003 \001(\0132\032.google.protobuf.Fiel" +
+      "dMaskR\nupdateMask\"X\n\030UpdateScriptTypeRes" +
+      "ponse\022<\n\006status\030\001 \001(\0132$.hero.supervisor." +
+      "v1.ScriptTypeStatusR\006status\"\323\002\n\022ScaleAct" +
+      "orsRequest\022?\n\013script_type\030\001 \001(\0162\036.hero.s" +
+      "upervisor.v1.ScriptTypeR\nscriptType\022\037\n\010r" +
+      "eplicas\030\002 \001(\005H\000R\010replicas\210\001\001\022>\n\rdrain_ti" +
+      "meout\030\003 \001(\0132\031.google.protobuf.DurationR\014" +
+      "drainTimeout\0224\n\010max_wait\030\004 \001(\0132\031.google." +
+      "protobuf.DurationR\007maxWait\022#\n\rvalidate_o" +
+      "nly\030\005 \001(\010R\014validateOnly\022\033\n\ttake_over\030\006 \001" +
+      "(\010R\010takeOver\022\026\n\006reason\030\007 \001(\tR\006reasonB\013\n\t" +
+      "_replicas\"\353\001\n\023ScaleActorsResponse\022<\n\006sta" +
+      "tus\030\001 \001(\0132$.hero.supervisor.v1.ScriptTyp" +
+      "eStatusR\006status\022&\n\017added_actor_ids\030\002 \003(\t" +
+      "R\raddedActorIds\022*\n\021removed_actor_ids\030\003 \003" +
+      "(\tR\017removedActorIds\022B\n\014wait_outcome\030\004 \001(" +
+      "\0162\037.hero.supervisor.v1.WaitOutcomeR\013wait" +
+      "Outcome\"l\n\021PauseQueueRequest\022?\n\013script_t" +
+      "ype\030\001 \001(\0162\036.hero.supervisor.v1.ScriptTyp" +
+      "eR\nscriptType\022\026\n\006reason\030\002 \001(\tR\006reason\"l\n" +
+      "\022PauseQueueResponse\022<\n\006status\030\001 \001(\0132$.he" +
+      "ro.supervisor.v1.ScriptTypeStatusR\006statu" +
+      "s\022\030\n\007changed\030\002 \001(\010R\007changed\"m\n\022ResumeQue" +
+      "ueRequest\022?\n\013script_type\030\001 \001(\0162\036.hero.su" +
+      "pervisor.v1.ScriptTypeR\nscriptType\022\026\n\006re" +
+      "ason\030\002 \001(\tR\006reason\"m\n\023ResumeQueueRespons" +
+      "e\022<\n\006status\030\001 \001(\0132$.hero.supervisor.v1.S" +
+      "criptTypeStatusR\006status\022\030\n\007changed\030\002 \001(\010" +
+      "R\007changed\"\207\002\n\021PurgeQueueRequest\022?\n\013scrip" +
+      "t_type\030\001 \001(\0162\036.hero.supervisor.v1.Script" +
+      "TypeR\nscriptType\0225\n\006states\030\002 \003(\0162\035.hero." +
+      "supervisor.v1.Job.StateR\006states\022*\n\016expec" +
+      "ted_count\030\003 \001(\005H\000R\rexpectedCount\210\001\001\022#\n\rv" +
+      "alidate_only\030\004 \001(\010R\014validateOnly\022\026\n\006reas" +
+      "on\030\005 \001(\tR\006reasonB\021\n\017_expected_count\"7\n\022P" +
+      "urgeQueueResponse\022!\n\014purged_count\030\001 \001(\005R" +
+      "\013purgedCount\"\234\002\n\022CheckHealthRequest\022=\n\010s" +
+      "elector\030\001 \001(\0132!.hero.supervisor.v1.Actor" +
+      "SelectorR\010selector\022B\n\005scope\030\002 \001(\0162,.hero" +
+      ".supervisor.v1.CheckHealthRequest.ScopeR" +
+      "\005scope\0224\n\010max_wait\030\003 \001(\0132\031.google.protob" +
+      "uf.DurationR\007maxWait\"M\n\005Scope\022\025\n\021SCOPE_U" +
+      "NSPECIFIED\020\000\022\016\n\nSCOPE_IDLE\020\001\022\r\n\tSCOPE_AL" +
+      "L\020\002\022\016\n\nSCOPE_NONE\020\003\"Q\n\023CheckHealthRespon" +
+      "se\022:\n\007reports\030\001 \003(\0132 .hero.supervisor.v1" +
+      ".HealthReportR\007reports\"\205\002\n\022WatchHealthRe" +
+      "quest\022=\n\010selector\030\001 \001(\0132!.hero.superviso" +
+      "r.v1.ActorSelectorR\010selector\022.\n\020include_" +
+      "snapshot\030\002 \001(\010H\000R\017includeSnapshot\210\001\001\022!\n\014" +
+      "resume_after\030\003 \001(\tR\013resumeAfter\022H\n\022heart" +
+      "beat_interval\030\004 \001(\0132\031.google.protobuf.Du" +
+      "rationR\021heartbeatIntervalB\023\n\021_include_sn" +
+      "apshot\"\346\001\n\023WatchHealthResponse\022\026\n\006cursor" +
+      "\030\001 \001(\tR\006cursor\022:\n\006report\030\002 \001(\0132 .hero.su" +
+      "pervisor.v1.HealthReportH\000R\006report\0227\n\005ev" +
+      "ent\030\003 \001(\0132\037.hero.supervisor.v1.HealthEve" +
+      "ntH\000R\005event\022:\n\010bookmark\030\004 \001(\0132\034.hero.sup" +
+      "ervisor.v1.BookmarkH\000R\010bookmarkB\006\n\004item\"" +
+      "w\n\020SubmitJobRequest\022-\n\003job\030\001 \001(\0132\033.hero." +
+      "supervisor.v1.JobSpecR\003job\022\025\n\006job_id\030\002 \001" +
+      "(\tR\005jobId\022\035\n\nrequest_id\030\003 \001(\tR\trequestId" +
+      "\"b\n\021SubmitJobResponse\022)\n\003job\030\001 \001(\0132\027.her" +
+      "o.supervisor.v1.JobR\003job\022\"\n\014deduplicated" +
+      "\030\002 \001(\010R\014deduplicated\"U\n\021SubmitJobsReques" +
+      "t\022@\n\010requests\030\001 \003(\0132$.hero.supervisor.v1" +
+      ".SubmitJobRequestR\010requests\"S\n\022SubmitJob" +
+      "sResponse\022=\n\007results\030\001 \003(\0132#.hero.superv" +
+      "isor.v1.SubmitJobResultR\007results\"\225\001\n\017Sub" +
+      "mitJobResult\022)\n\003job\030\001 \001(\0132\027.hero.supervi" +
+      "sor.v1.JobR\003job\022\"\n\014deduplicated\030\002 \001(\010R\014d" +
+      "eduplicated\0223\n\005error\030\003 \001(\0132\035.hero.superv" +
+      "isor.v1.ItemErrorR\005error\"\327\002\n\rRunJobReque" +
+      "st\022-\n\003job\030\001 \001(\0132\033.hero.supervisor.v1.Job" +
+      "SpecR\003job\022\025\n\006job_id\030\002 \001(\tR\005jobId\022\035\n\nrequ" +
+      "est_id\030\003 \001(\tR\trequestId\0224\n\010max_wait\030\004 \001(" +
+      "\0132\031.google.protobuf.DurationR\007maxWait\022K\n" +
+      "\013on_wait_end\030\005 \001(\0162+.hero.supervisor.v1." +
+      "RunJobRequest.OnWaitEndR\tonWaitEnd\"^\n\tOn" +
+      "WaitEnd\022\033\n\027ON_WAIT_END_UNSPECIFIED\020\000\022\034\n\030" +
+      "ON_WAIT_END_KEEP_RUNNING\020\001\022\026\n\022ON_WAIT_EN" +
+      "D_CANCEL\020\002\"\243\001\n\016RunJobResponse\022)\n\003job\030\001 \001" +
+      "(\0132\027.hero.supervisor.v1.JobR\003job\022B\n\014wait" +
+      "_outcome\030\002 \001(\0162\037.hero.supervisor.v1.Wait" +
+      "OutcomeR\013waitOutcome\022\"\n\014deduplicated\030\003 \001" +
+      "(\010R\014deduplicated\"^\n\017AwaitJobRequest\022\025\n\006j" +
+      "ob_id\030\001 \001(\tR\005jobId\0224\n\010max_wait\030\002 \001(\0132\031.g" +
+      "oogle.protobuf.DurationR\007maxWait\"\201\001\n\020Awa" +
+      "itJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.superv" +
       "isor.v1.JobR\003job\022B\n\014wait_outcome\030\002 \001(\0162\037" +
       ".hero.supervisor.v1.WaitOutcomeR\013waitOut" +
-      "come\022\"\n\014deduplicated\030\003 \001(\010R\014deduplicated" +
-      "\"^\n\017AwaitJobRequest\022\025\n\006job_id\030\001 \001(\tR\005job" +
-      "Id\0224\n\010max_wait\030\002 \001(\0132\031.google.protobuf.D" +
-      "urationR\007maxWait\"\201\001\n\020AwaitJobResponse\022)\n" +
-      "\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003job" +
-      "\022B\n\014wait_outcome\030\002 \001(\0162\037.hero.supervisor" +
-      ".v1.WaitOutcomeR\013waitOutcome\"W\n\rGetJobRe" +
-      "quest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022/\n\004view\030\002 \001" +
-      "(\0162\033.hero.supervisor.v1.JobViewR\004view\";\n" +
-      "\016GetJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.supe" +
-      "rvisor.v1.JobR\003job\"\260\003\n\017ListJobsRequest\022A" +
-      "\n\014script_types\030\001 \003(\0162\036.hero.supervisor.v" +
-      "1.ScriptTypeR\013scriptTypes\0225\n\006states\030\002 \003(" +
-      "\0162\035.hero.supervisor.v1.Job.StateR\006states" +
-      "\022\033\n\tcaller_id\030\003 \001(\tR\010callerId\022\035\n\ncontext" +
-      "_id\030\004 \001(\tR\tcontextId\022\031\n\010actor_id\030\005 \001(\tR\007" +
-      "actorId\022F\n\021create_time_after\030\006 \001(\0132\032.goo" +
-      "gle.protobuf.TimestampR\017createTimeAfter\022" +
-      "H\n\022create_time_before\030\007 \001(\0132\032.google.pro" +
-      "tobuf.TimestampR\020createTimeBefore\022\033\n\tpag" +
-      "e_size\030\010 \001(\005R\010pageSize\022\035\n\npage_token\030\t \001" +
-      "(\tR\tpageToken\"g\n\020ListJobsResponse\022+\n\004job" +
-      "s\030\001 \003(\0132\027.hero.supervisor.v1.JobR\004jobs\022&" +
-      "\n\017next_page_token\030\002 \001(\tR\rnextPageToken\"A" +
-      "\n\020CancelJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobI" +
-      "d\022\026\n\006reason\030\002 \001(\tR\006reason\"X\n\021CancelJobRe" +
-      "sponse\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v1" +
-      ".JobR\003job\022\030\n\007changed\030\002 \001(\010R\007changed\"O\n\017R" +
-      "etryJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022%\n" +
-      "\016reset_attempts\030\002 \001(\010R\rresetAttempts\"=\n\020" +
-      "RetryJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.sup" +
-      "ervisor.v1.JobR\003job\"N\n\020DeleteJobRequest\022" +
-      "\025\n\006job_id\030\001 \001(\tR\005jobId\022#\n\rallow_missing\030" +
-      "\002 \001(\010R\014allowMissing\"-\n\021DeleteJobResponse" +
-      "\022\030\n\007changed\030\001 \001(\010R\007changed\"\270\001\n\017WatchJobR" +
-      "equest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022!\n\014include" +
-      "_logs\030\002 \001(\010R\013includeLogs\022!\n\014resume_after" +
-      "\030\003 \001(\tR\013resumeAfter\022H\n\022heartbeat_interva" +
-      "l\030\004 \001(\0132\031.google.protobuf.DurationR\021hear" +
-      "tbeatInterval\"\346\002\n\020WatchJobResponse\022\026\n\006cu" +
-      "rsor\030\001 \001(\tR\006cursor\022+\n\003job\030\002 \001(\0132\027.hero.s" +
-      "upervisor.v1.JobH\000R\003job\022G\n\014state_change\030" +
-      "\003 \001(\0132\".hero.supervisor.v1.JobStateChang" +
-      "eH\000R\013stateChange\022=\n\010progress\030\004 \001(\0132\037.her" +
-      "o.supervisor.v1.JobProgressH\000R\010progress\022" +
-      "A\n\013log_entries\030\005 \001(\0132\036.hero.supervisor.v" +
-      "1.LogEntriesH\000R\nlogEntries\022:\n\010bookmark\030\006" +
-      " \001(\0132\034.hero.supervisor.v1.BookmarkH\000R\010bo" +
-      "okmarkB\006\n\004item\"i\n\nLogEntries\0226\n\007entries\030" +
-      "\001 \003(\0132\034.hero.supervisor.v1.LogEntryR\007ent" +
-      "ries\022#\n\rdropped_count\030\002 \001(\005R\014droppedCoun" +
-      "t\"\334\003\n\022WatchEventsRequest\0227\n\006topics\030\001 \003(\016" +
-      "2\037.hero.supervisor.v1.Event.TopicR\006topic" +
-      "s\022A\n\014script_types\030\002 \003(\0162\036.hero.superviso" +
-      "r.v1.ScriptTypeR\013scriptTypes\022\033\n\tactor_id" +
-      "s\030\003 \003(\tR\010actorIds\022\027\n\007job_ids\030\004 \003(\tR\006jobI" +
-      "ds\022\033\n\tcaller_id\030\005 \001(\tR\010callerId\022E\n\014min_s" +
-      "everity\030\006 \001(\0162\".hero.supervisor.v1.Event" +
-      ".SeverityR\013minSeverity\022.\n\020include_snapsh" +
-      "ot\030\007 \001(\010H\000R\017includeSnapshot\210\001\001\022!\n\014resume" +
-      "_after\030\010 \001(\tR\013resumeAfter\022H\n\022heartbeat_i" +
-      "nterval\030\t \001(\0132\031.google.protobuf.Duration" +
-      "R\021heartbeatIntervalB\023\n\021_include_snapshot" +
-      "\"\355\001\n\023WatchEventsResponse\022\026\n\006cursor\030\001 \001(\t" +
-      "R\006cursor\022G\n\rsnapshot_item\030\002 \001(\0132 .hero.s" +
-      "upervisor.v1.SnapshotItemH\000R\014snapshotIte" +
-      "m\0221\n\005event\030\003 \001(\0132\031.hero.supervisor.v1.Ev" +
-      "entH\000R\005event\022:\n\010bookmark\030\004 \001(\0132\034.hero.su" +
-      "pervisor.v1.BookmarkH\000R\010bookmarkB\006\n\004item" +
-      "\"\277\001\n\014SnapshotItem\0221\n\005actor\030\001 \001(\0132\031.hero." +
-      "supervisor.v1.ActorH\000R\005actor\022G\n\013script_t" +
-      "ype\030\002 \001(\0132$.hero.supervisor.v1.ScriptTyp" +
-      "eStatusH\000R\nscriptType\022+\n\003job\030\003 \001(\0132\027.her" +
-      "o.supervisor.v1.JobH\000R\003jobB\006\n\004item\"\335\003\n\021L" +
-      "istEventsRequest\0227\n\006topics\030\001 \003(\0162\037.hero." +
-      "supervisor.v1.Event.TopicR\006topics\022A\n\014scr" +
-      "ipt_types\030\002 \003(\0162\036.hero.supervisor.v1.Scr" +
-      "iptTypeR\013scriptTypes\022\033\n\tactor_ids\030\003 \003(\tR" +
-      "\010actorIds\022\027\n\007job_ids\030\004 \003(\tR\006jobIds\022\033\n\tca" +
-      "ller_id\030\005 \001(\tR\010callerId\022E\n\014min_severity\030" +
-      "\006 \001(\0162\".hero.supervisor.v1.Event.Severit" +
-      "yR\013minSeverity\0229\n\ntime_after\030\007 \001(\0132\032.goo" +
-      "gle.protobuf.TimestampR\ttimeAfter\022;\n\013tim" +
-      "e_before\030\010 \001(\0132\032.google.protobuf.Timesta" +
-      "mpR\ntimeBefore\022\033\n\tpage_size\030\t \001(\005R\010pageS" +
-      "ize\022\035\n\npage_token\030\n \001(\tR\tpageToken\"o\n\022Li" +
-      "stEventsResponse\0221\n\006events\030\001 \003(\0132\031.hero." +
-      "supervisor.v1.EventR\006events\022&\n\017next_page" +
-      "_token\030\002 \001(\tR\rnextPageToken*^\n\013WaitOutco" +
-      "me\022\034\n\030WAIT_OUTCOME_UNSPECIFIED\020\000\022\025\n\021WAIT" +
-      "_OUTCOME_DONE\020\001\022\032\n\026WAIT_OUTCOME_TIMED_OU" +
-      "T\020\0022\230\031\n\nSupervisor\022d\n\rGetServerInfo\022(.he" +
-      "ro.supervisor.v1.GetServerInfoRequest\032)." +
-      "hero.supervisor.v1.GetServerInfoResponse" +
-      "\022^\n\013CreateActor\022&.hero.supervisor.v1.Cre" +
-      "ateActorRequest\032\'.hero.supervisor.v1.Cre" +
-      "ateActorResponse\022U\n\010GetActor\022#.hero.supe" +
-      "rvisor.v1.GetActorRequest\032$.hero.supervi" +
-      "sor.v1.GetActorResponse\022[\n\nListActors\022%." +
-      "hero.supervisor.v1.ListActorsRequest\032&.h" +
-      "ero.supervisor.v1.ListActorsResponse\022^\n\013" +
-      "UpdateActor\022&.hero.supervisor.v1.UpdateA" +
-      "ctorRequest\032\'.hero.supervisor.v1.UpdateA" +
-      "ctorResponse\022^\n\013DeleteActor\022&.hero.super" +
-      "visor.v1.DeleteActorRequest\032\'.hero.super" +
-      "visor.v1.DeleteActorResponse\022[\n\nStartAct" +
-      "or\022%.hero.supervisor.v1.StartActorReques" +
-      "t\032&.hero.supervisor.v1.StartActorRespons" +
-      "e\022X\n\tStopActor\022$.hero.supervisor.v1.Stop" +
-      "ActorRequest\032%.hero.supervisor.v1.StopAc" +
-      "torResponse\022a\n\014RestartActor\022\'.hero.super" +
-      "visor.v1.RestartActorRequest\032(.hero.supe" +
-      "rvisor.v1.RestartActorResponse\022^\n\013StartA" +
-      "ctors\022&.hero.supervisor.v1.StartActorsRe" +
-      "quest\032\'.hero.supervisor.v1.StartActorsRe" +
-      "sponse\022[\n\nStopActors\022%.hero.supervisor.v" +
-      "1.StopActorsRequest\032&.hero.supervisor.v1" +
-      ".StopActorsResponse\022d\n\rRestartActors\022(.h" +
-      "ero.supervisor.v1.RestartActorsRequest\032)" +
-      ".hero.supervisor.v1.RestartActorsRespons" +
-      "e\022l\n\017StreamActorLogs\022*.hero.supervisor.v" +
-      "1.StreamActorLogsRequest\032+.hero.supervis" +
-      "or.v1.StreamActorLogsResponse0\001\022j\n\017ListS" +
-      "criptTypes\022*.hero.supervisor.v1.ListScri" +
-      "ptTypesRequest\032+.hero.supervisor.v1.List" +
-      "ScriptTypesResponse\022d\n\rGetScriptType\022(.h" +
-      "ero.supervisor.v1.GetScriptTypeRequest\032)" +
-      ".hero.supervisor.v1.GetScriptTypeRespons" +
-      "e\022m\n\020UpdateScriptType\022+.hero.supervisor." +
-      "v1.UpdateScriptTypeRequest\032,.hero.superv" +
-      "isor.v1.UpdateScriptTypeResponse\022^\n\013Scal" +
-      "eActors\022&.hero.supervisor.v1.ScaleActors" +
-      "Request\032\'.hero.supervisor.v1.ScaleActors" +
-      "Response\022[\n\nPauseQueue\022%.hero.supervisor" +
-      ".v1.PauseQueueRequest\032&.hero.supervisor." +
-      "v1.PauseQueueResponse\022^\n\013ResumeQueue\022&.h" +
-      "ero.supervisor.v1.ResumeQueueRequest\032\'.h" +
-      "ero.supervisor.v1.ResumeQueueResponse\022[\n" +
-      "\nPurgeQueue\022%.hero.supervisor.v1.PurgeQu" +
-      "eueRequest\032&.hero.supervisor.v1.PurgeQue" +
-      "ueResponse\022^\n\013CheckHealth\022&.hero.supervi" +
-      "sor.v1.CheckHealthRequest\032\'.hero.supervi" +
-      "sor.v1.CheckHealthResponse\022`\n\013WatchHealt" +
-      "h\022&.hero.supervisor.v1.WatchHealthReques" +
-      "t\032\'.hero.supervisor.v1.WatchHealthRespon" +
-      "se0\001\022X\n\tSubmitJob\022$.hero.supervisor.v1.S" +
-      "ubmitJobRequest\032%.hero.supervisor.v1.Sub" +
-      "mitJobResponse\022[\n\nSubmitJobs\022%.hero.supe" +
-      "rvisor.v1.SubmitJobsRequest\032&.hero.super",
-      "visor.v1.SubmitJobsResponse\022O\n\006RunJob\022!." +
-      "hero.supervisor.v1.RunJobRequest\032\".hero." +
-      "supervisor.v1.RunJobResponse\022U\n\010AwaitJob" +
-      "\022#.hero.supervisor.v1.AwaitJobRequest\032$." +
-      "hero.supervisor.v1.AwaitJobResponse\022O\n\006G" +
-      "etJob\022!.hero.supervisor.v1.GetJobRequest" +
-      "\032\".hero.supervisor.v1.GetJobResponse\022U\n\010" +
-      "ListJobs\022#.hero.supervisor.v1.ListJobsRe" +
-      "quest\032$.hero.supervisor.v1.ListJobsRespo" +
-      "nse\022X\n\tCancelJob\022$.hero.supervisor.v1.Ca" +
-      "ncelJobRequest\032%.hero.supervisor.v1.Canc" +
-      "elJobResponse\022U\n\010RetryJob\022#.hero.supervi" +
-      "sor.v1.RetryJobRequest\032$.hero.supervisor" +
-      ".v1.RetryJobResponse\022X\n\tDeleteJob\022$.hero" +
-      ".supervisor.v1.DeleteJobRequest\032%.hero.s" +
-      "upervisor.v1.DeleteJobResponse\022W\n\010WatchJ" +
-      "ob\022#.hero.supervisor.v1.WatchJobRequest\032" +
-      "$.hero.supervisor.v1.WatchJobResponse0\001\022" +
-      "`\n\013WatchEvents\022&.hero.supervisor.v1.Watc" +
-      "hEventsRequest\032\'.hero.supervisor.v1.Watc" +
-      "hEventsResponse0\001\022[\n\nListEvents\022%.hero.s" +
-      "upervisor.v1.ListEventsRequest\032&.hero.su" +
-      "pervisor.v1.ListEventsResponseB\205\001\n\022hero." +
-      "supervisor.v1B\026SupervisorServiceProtoP\001Z" +
-      "Ugithub.com/hero-supervisor/hero-supervi" +
-      "sor/clients/go/hero/supervisor/v1;superv" +
-      "isorv1b\006proto3"
+      "come\"W\n\rGetJobRequest\022\025\n\006job_id\030\001 \001(\tR\005j" +
+      "obId\022/\n\004view\030\002 \001(\0162\033.hero.supervisor.v1." +
+      "JobViewR\004view\";\n\016GetJobResponse\022)\n\003job\030\001" +
+      " \001(\0132\027.hero.supervisor.v1.JobR\003job\"\260\003\n\017L" +
+      "istJobsRequest\022A\n\014script_types\030\001 \003(\0162\036.h" +
+      "ero.supervisor.v1.ScriptTypeR\013scriptType" +
+      "s\0225\n\006states\030\002 \003(\0162\035.hero.supervisor.v1.J" +
+      "ob.StateR\006states\022\033\n\tcaller_id\030\003 \001(\tR\010cal" +
+      "lerId\022\035\n\ncontext_id\030\004 \001(\tR\tcontextId\022\031\n\010" +
+      "actor_id\030\005 \001(\tR\007actorId\022F\n\021create_time_a" +
+      "fter\030\006 \001(\0132\032.google.protobuf.TimestampR\017" +
+      "createTimeAfter\022H\n\022create_time_before\030\007 " +
+      "\001(\0132\032.google.protobuf.TimestampR\020createT" +
+      "imeBefore\022\033\n\tpage_size\030\010 \001(\005R\010pageSize\022\035" +
+      "\n\npage_token\030\t \001(\tR\tpageToken\"g\n\020ListJob" +
+      "sResponse\022+\n\004jobs\030\001 \003(\0132\027.hero.superviso" +
+      "r.v1.JobR\004jobs\022&\n\017next_page_token\030\002 \001(\tR" +
+      "\rnextPageToken\"A\n\020CancelJobRequest\022\025\n\006jo" +
+      "b_id\030\001 \001(\tR\005jobId\022\026\n\006reason\030\002 \001(\tR\006reaso" +
+      "n\"X\n\021CancelJobResponse\022)\n\003job\030\001 \001(\0132\027.he" +
+      "ro.supervisor.v1.JobR\003job\022\030\n\007changed\030\002 \001" +
+      "(\010R\007changed\"O\n\017RetryJobRequest\022\025\n\006job_id" +
+      "\030\001 \001(\tR\005jobId\022%\n\016reset_attempts\030\002 \001(\010R\rr" +
+      "esetAttempts\"=\n\020RetryJobResponse\022)\n\003job\030" +
+      "\001 \001(\0132\027.hero.supervisor.v1.JobR\003job\"N\n\020D" +
+      "eleteJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022#" +
+      "\n\rallow_missing\030\002 \001(\010R\014allowMissing\"-\n\021D" +
+      "eleteJobResponse\022\030\n\007changed\030\001 \001(\010R\007chang" +
+      "ed\"\270\001\n\017WatchJobRequest\022\025\n\006job_id\030\001 \001(\tR\005" +
+      "jobId\022!\n\014include_logs\030\002 \001(\010R\013includeLogs" +
+      "\022!\n\014resume_after\030\003 \001(\tR\013resumeAfter\022H\n\022h" +
+      "eartbeat_interval\030\004 \001(\0132\031.google.protobu" +
+      "f.DurationR\021heartbeatInterval\"\346\002\n\020WatchJ" +
+      "obResponse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022+\n\003jo" +
+      "b\030\002 \001(\0132\027.hero.supervisor.v1.JobH\000R\003job\022" +
+      "G\n\014state_change\030\003 \001(\0132\".hero.supervisor." +
+      "v1.JobStateChangeH\000R\013stateChange\022=\n\010prog" +
+      "ress\030\004 \001(\0132\037.hero.supervisor.v1.JobProgr" +
+      "essH\000R\010progress\022A\n\013log_entries\030\005 \001(\0132\036.h" +
+      "ero.supervisor.v1.LogEntriesH\000R\nlogEntri" +
+      "es\022:\n\010bookmark\030\006 \001(\0132\034.hero.supervisor.v" +
+      "1.BookmarkH\000R\010bookmarkB\006\n\004item\"i\n\nLogEnt" +
+      "ries\0226\n\007entries\030\001 \003(\0132\034.hero.supervisor." +
+      "v1.LogEntryR\007entries\022#\n\rdropped_count\030\002 " +
+      "\001(\005R\014droppedCount\"\334\003\n\022WatchEventsRequest" +
+      "\0227\n\006topics\030\001 \003(\0162\037.hero.supervisor.v1.Ev" +
+      "ent.TopicR\006topics\022A\n\014script_types\030\002 \003(\0162" +
+      "\036.hero.supervisor.v1.ScriptTypeR\013scriptT" +
+      "ypes\022\033\n\tactor_ids\030\003 \003(\tR\010actorIds\022\027\n\007job" +
+      "_ids\030\004 \003(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010c" +
+      "allerId\022E\n\014min_severity\030\006 \001(\0162\".hero.sup" +
+      "ervisor.v1.Event.SeverityR\013minSeverity\022." +
+      "\n\020include_snapshot\030\007 \001(\010H\000R\017includeSnaps" +
+      "hot\210\001\001\022!\n\014resume_after\030\010 \001(\tR\013resumeAfte" +
+      "r\022H\n\022heartbeat_interval\030\t \001(\0132\031.google.p" +
+      "rotobuf.DurationR\021heartbeatIntervalB\023\n\021_" +
+      "include_snapshot\"\355\001\n\023WatchEventsResponse" +
+      "\022\026\n\006cursor\030\001 \001(\tR\006cursor\022G\n\rsnapshot_ite" +
+      "m\030\002 \001(\0132 .hero.supervisor.v1.SnapshotIte" +
+      "mH\000R\014snapshotItem\0221\n\005event\030\003 \001(\0132\031.hero." +
+      "supervisor.v1.EventH\000R\005event\022:\n\010bookmark" +
+      "\030\004 \001(\0132\034.hero.supervisor.v1.BookmarkH\000R\010" +
+      "bookmarkB\006\n\004item\"\277\001\n\014SnapshotItem\0221\n\005act" +
+      "or\030\001 \001(\0132\031.hero.supervisor.v1.ActorH\000R\005a" +
+      "ctor\022G\n\013script_type\030\002 \001(\0132$.hero.supervi" +
+      "sor.v1.ScriptTypeStatusH\000R\nscriptType\022+\n" +
+      "\003job\030\003 \001(\0132\027.hero.supervisor.v1.JobH\000R\003j" +
+      "obB\006\n\004item\"\335\003\n\021ListEventsRequest\0227\n\006topi" +
+      "cs\030\001 \003(\0162\037.hero.supervisor.v1.Event.Topi" +
+      "cR\006topics\022A\n\014script_types\030\002 \003(\0162\036.hero.s" +
+      "upervisor.v1.ScriptTypeR\013scriptTypes\022\033\n\t" +
+      "actor_ids\030\003 \003(\tR\010actorIds\022\027\n\007job_ids\030\004 \003" +
+      "(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010callerId\022" +
+      "E\n\014min_severity\030\006 \001(\0162\".hero.supervisor." +
+      "v1.Event.SeverityR\013minSeverity\0229\n\ntime_a" +
+      "fter\030\007 \001(\0132\032.google.protobuf.TimestampR\t" +
+      "timeAfter\022;\n\013time_before\030\010 \001(\0132\032.google." +
+      "protobuf.TimestampR\ntimeBefore\022\033\n\tpage_s" +
+      "ize\030\t \001(\005R\010pageSize\022\035\n\npage_token\030\n \001(\tR" +
+      "\tpageToken\"o\n\022ListEventsResponse\0221\n\006even" +
+      "ts\030\001 \003(\0132\031.hero.supervisor.v1.EventR\006eve" +
+      "nts\022&\n\017next_page_token\030\002 \001(\tR\rnextPageTo" +
+      "ken*^\n\013WaitOutcome\022\034\n\030WAIT_OUTCOME_UNSPE" +
+      "CIFIED\020\000\022\025\n\021WAIT_OUTCOME_DONE\020\001\022\032\n\026WAIT_" +
+      "OUTCOME_TIMED_OUT\020\0022\230\031\n\nSupervisor\022d\n\rGe" +
+      "tServerInfo\022(.hero.supervisor.v1.GetServ" +
+      "erInfoRequest\032).hero.supervisor.v1.GetSe" +
+      "rverInfoResponse\022^\n\013CreateActor\022&.hero.s" +
+      "upervisor.v1.CreateActorRequest\032\'.hero.s" +
+      "upervisor.v1.CreateActorResponse\022U\n\010GetA" +
+      "ctor\022#.hero.supervisor.v1.GetActorReques" +
+      "t\032$.hero.supervisor.v1.GetActorResponse\022" +
+      "[\n\nListActors\022%.hero.supervisor.v1.ListA" +
+      "ctorsRequest\032&.hero.supervisor.v1.ListAc" +
+      "torsResponse\022^\n\013UpdateActor\022&.hero.super" +
+      "visor.v1.UpdateActorRequest\032\'.hero.super" +
+      "visor.v1.UpdateActorResponse\022^\n\013DeleteAc" +
+      "tor\022&.hero.supervisor.v1.DeleteActorRequ" +
+      "est\032\'.hero.supervisor.v1.DeleteActorResp" +
+      "onse\022[\n\nStartActor\022%.hero.supervisor.v1." +
+      "StartActorRequest\032&.hero.supervisor.v1.S" +
+      "tartActorResponse\022X\n\tStopActor\022$.hero.su" +
+      "pervisor.v1.StopActorRequest\032%.hero.supe" +
+      "rvisor.v1.StopActorResponse\022a\n\014RestartAc" +
+      "tor\022\'.hero.supervisor.v1.RestartActorReq" +
+      "uest\032(.hero.supervisor.v1.RestartActorRe" +
+      "sponse\022^\n\013StartActors\022&.hero.supervisor." +
+      "v1.StartActorsRequest\032\'.hero.supervisor." +
+      "v1.StartActorsResponse\022[\n\nStopActors\022%.h" +
+      "ero.supervisor.v1.StopActorsRequest\032&.he" +
+      "ro.supervisor.v1.StopActorsResponse\022d\n\rR" +
+      "estartActors\022(.hero.supervisor.v1.Restar" +
+      "tActorsRequest\032).hero.supervisor.v1.Rest" +
+      "artActorsResponse\022l\n\017StreamActorLogs\022*.h" +
+      "ero.supervisor.v1.StreamActorLogsRequest" +
+      "\032+.hero.supervisor.v1.StreamActorLogsRes" +
+      "ponse0\001\022j\n\017ListScriptTypes\022*.hero.superv" +
+      "isor.v1.ListScriptTypesRequest\032+.hero.su" +
+      "pervisor.v1.ListScriptTypesResponse\022d\n\rG" +
+      "etScriptType\022(.hero.supervisor.v1.GetScr" +
+      "iptTypeRequest\032).hero.supervisor.v1.GetS" +
+      "criptTypeResponse\022m\n\020UpdateScriptType\022+." +
+      "hero.supervisor.v1.UpdateScriptTypeReque" +
+      "st\032,.hero.supervisor.v1.UpdateScriptType" +
+      "Response\022^\n\013ScaleActors\022&.hero.superviso" +
+      "r.v1.ScaleActorsRequest\032\'.hero.superviso" +
+      "r.v1.ScaleActorsResponse\022[\n\nPauseQueue\022%" +
+      ".hero.supervisor.v1.PauseQueueRequest\032&." +
+      "hero.supervisor.v1.PauseQueueResponse\022^\n" +
+      "\013ResumeQueue\022&.hero.supervisor.v1.Resume" +
+      "QueueRequest\032\'.hero.supervisor.v1.Resume" +
+      "QueueResponse\022[\n\nPurgeQueue\022%.hero.super" +
+      "visor.v1.PurgeQueueRequest\032&.hero.superv" +
+      "isor.v1.PurgeQueueResponse\022^\n\013CheckHealt" +
+      "h\022&.hero.supervisor.v1.CheckHealthReques" +
+      "t\032\'.hero.supervisor.v1.CheckHealthRespon" +
+      "se\022`\n\013WatchHealth\022&.hero.supervisor.v1.W" +
+      "atchHealthRequest\032\'.hero.supervisor.v1.W" +
+      "atchHealthResponse0\001\022X\n\tSubmitJob\022$.hero" +
+      ".supervisor.v1.SubmitJobRequest\032%.hero.s",
+      "upervisor.v1.SubmitJobResponse\022[\n\nSubmit" +
+      "Jobs\022%.hero.supervisor.v1.SubmitJobsRequ" +
+      "est\032&.hero.supervisor.v1.SubmitJobsRespo" +
+      "nse\022O\n\006RunJob\022!.hero.supervisor.v1.RunJo" +
+      "bRequest\032\".hero.supervisor.v1.RunJobResp" +
+      "onse\022U\n\010AwaitJob\022#.hero.supervisor.v1.Aw" +
+      "aitJobRequest\032$.hero.supervisor.v1.Await" +
+      "JobResponse\022O\n\006GetJob\022!.hero.supervisor." +
+      "v1.GetJobRequest\032\".hero.supervisor.v1.Ge" +
+      "tJobResponse\022U\n\010ListJobs\022#.hero.supervis" +
+      "or.v1.ListJobsRequest\032$.hero.supervisor." +
+      "v1.ListJobsResponse\022X\n\tCancelJob\022$.hero." +
+      "supervisor.v1.CancelJobRequest\032%.hero.su" +
+      "pervisor.v1.CancelJobResponse\022U\n\010RetryJo" +
+      "b\022#.hero.supervisor.v1.RetryJobRequest\032$" +
+      ".hero.supervisor.v1.RetryJobResponse\022X\n\t" +
+      "DeleteJob\022$.hero.supervisor.v1.DeleteJob" +
+      "Request\032%.hero.supervisor.v1.DeleteJobRe" +
+      "sponse\022W\n\010WatchJob\022#.hero.supervisor.v1." +
+      "WatchJobRequest\032$.hero.supervisor.v1.Wat" +
+      "chJobResponse0\001\022`\n\013WatchEvents\022&.hero.su" +
+      "pervisor.v1.WatchEventsRequest\032\'.hero.su" +
+      "pervisor.v1.WatchEventsResponse0\001\022[\n\nLis" +
+      "tEvents\022%.hero.supervisor.v1.ListEventsR" +
+      "equest\032&.hero.supervisor.v1.ListEventsRe" +
+      "sponseB\205\001\n\022hero.supervisor.v1B\026Superviso" +
+      "rServiceProtoP\001ZUgithub.com/hero-supervi" +
+      "sor/hero-supervisor/clients/go/hero/supe" +
+      "rvisor/v1;supervisorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -889,7 +891,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_GetServerInfoResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_GetServerInfoResponse_descriptor,
-        new java.lang.String[] { "Version", "ApiVersion", "InstanceId", "Node", "StartTime", "Mode", "Capabilities", "Limits", "Dependencies", });
+        new java.lang.String[] { "Version", "ApiVersion", "InstanceId", "Node", "StartTime", "Mode", "Capabilities", "Limits", "Dependencies", "OldestEventCursor", "NewestEventCursor", });
     internal_static_hero_supervisor_v1_Limits_descriptor =
       getDescriptor().getMessageType(4);
     internal_static_hero_supervisor_v1_Limits_fieldAccessorTable = new
