@@ -23,6 +23,7 @@
 //! | [`adapters`] | Redis, Zinit, the local runner, memory, the clock | decide, name each other or gRPC |
 //! | [`grpc`] | parse requests, render answers, errors to codes, health and reflection | decide |
 //! | [`actor`] | what every actor binary shares: queue loop, heartbeat, drain, engine hosts | name Redis |
+//! | [`client`] | the client for Rust programs | anything but call |
 //! | [`cli`] | the command line; talks gRPC like everybody else | reach into the domain's loops |
 //! | [`app`] | joins adapters to the domain and the domain to gRPC | anything else |
 //! | [`config`], [`shutdown`], [`telemetry`] | settings with their origins, the two-step end, logs | |
@@ -59,6 +60,7 @@ pub mod actor;
 pub mod adapters;
 pub mod app;
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod domain;
 pub mod error;

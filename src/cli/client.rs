@@ -7,8 +7,9 @@ use clap::Args;
 use tonic::Request;
 use tonic::transport::{Channel, Endpoint};
 
-use super::exit::{SERVER_HINT, deepest};
+use super::exit::SERVER_HINT;
 use super::{Exit, Failure, Format, Output};
+use crate::client::deepest;
 use crate::grpc::proto::supervisor_client::SupervisorClient;
 
 /// A server on this machine or in this network answers within milliseconds.

@@ -4,8 +4,10 @@ use std::error::Error;
 use std::fmt::Write;
 use std::process::ExitCode;
 
-use tonic::{Code, Status, TimeoutExpired};
+use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::client::{code_of, deepest};
 
 /// Exit codes, stable for scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,31 +95,6 @@ impl From<Status> for Failure {
         };
         Self::new(exit_of(code), message)
     }
-}
-
-/// The code of an answer. Without one, the client makes up a code of its own: what is behind it is that the time is up,
-/// or that the connection is gone.
-pub(super) fn code_of(status: &Status) -> Code {
-    match (status.source(), status.code()) {
-        (None, code) => code,
-        (Some(_), Code::DeadlineExceeded) => Code::DeadlineExceeded,
-        (Some(cause), _) if is_timeout(cause) => Code::DeadlineExceeded,
-        (Some(_), _lost) => Code::Unavailable,
-    }
-}
-
-/// Whether our own timer is among the causes.
-fn is_timeout(error: &(dyn Error + 'static)) -> bool {
-    error.is::<TimeoutExpired>() || error.source().is_some_and(is_timeout)
-}
-
-/// The innermost cause, which is the one that says something.
-pub(super) fn deepest(error: &dyn Error) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
 }
 
 /// The exit code of each gRPC code.

@@ -7,9 +7,9 @@ use tokio::time::{sleep, timeout};
 use tonic::transport::Channel;
 use tonic::{Code, Status, Streaming};
 
-use super::exit::code_of;
 use super::output::say;
 use super::{ClientArgs, Exit, Failure};
+use crate::client::code_of;
 use crate::domain::backoff::Backoff;
 use crate::grpc::proto::supervisor_client::SupervisorClient;
 

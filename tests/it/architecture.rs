@@ -92,6 +92,18 @@ const RULES: &[Rule] = &[
         never: &["redis", "crate::adapters", "crate::app", "crate::cli", "crate::actor", "crate::config"],
     },
     Rule { layer: "cli", never: &["crate::domain::lifecycle", "crate::domain::supervisor", "crate::actor"] },
+    Rule {
+        layer: "client",
+        never: &[
+            "redis",
+            "crate::adapters",
+            "crate::app",
+            "crate::cli",
+            "crate::ports",
+            "crate::config",
+            "crate::actor",
+        ],
+    },
     Rule { layer: "actor", never: &["tonic", "redis", "crate::adapters", "crate::grpc", "crate::cli"] },
 ];
 

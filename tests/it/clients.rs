@@ -34,6 +34,11 @@ async fn python_that_blocks_passes_the_conformance_scenarios() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rust_passes_the_conformance_scenarios() {
+    passes("rust").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn typescript_passes_the_conformance_scenarios() {
     passes("typescript").await;
 }

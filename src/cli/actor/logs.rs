@@ -8,9 +8,9 @@ use tonic::{Code, Request};
 
 use super::Server;
 use crate::adapters::system_clock::SystemClock;
-use crate::cli::exit::code_of;
 use crate::cli::values::{span, time};
 use crate::cli::{Exit, Failure, Output, client};
+use crate::client::code_of;
 use crate::grpc::proto::log_entry::Stream;
 use crate::grpc::proto::{StreamActorLogsRequest, StreamActorLogsResponse};
 use crate::ports::clock::Clock;

@@ -8,9 +8,9 @@ use tonic::{Code, Status};
 
 use super::spec::SpecArgs;
 use super::{Server, id, state_word};
-use crate::cli::exit::code_of;
 use crate::cli::values::{span, to_proto, word};
 use crate::cli::{Exit, Failure, Output, client};
+use crate::client::code_of;
 use crate::grpc::proto::{
     AwaitJobRequest, AwaitJobResponse, CancelJobRequest, Job, JobError, RunJobRequest, RunJobResponse,
     SubmitJobRequest, WaitOutcome, job,

@@ -50,6 +50,11 @@ impl Stage {
         stage
     }
 
+    /// Whether messages of this language remember fields that they do not know; those of prost do not.
+    pub(super) fn keeps_unknown_fields(&self) -> bool {
+        self.language != "rust"
+    }
+
     /// A unary call through the client.
     pub(super) async fn call(&mut self, method: &str, request: Value) -> Value {
         self.ask(&json!({"do": "call", "method": method, "request": request})).await.unwrap()

@@ -1,0 +1,46 @@
+//! The client for Rust programs: jobs that are run once whatever happens to the connection or the server, watches that go
+//! on by themselves, and errors for programs.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use hero_supervisor::client::{Client, Run, result};
+//! use hero_supervisor::grpc::proto::ScriptType;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::connect("127.0.0.1:50051")?;
+//! let job = client.run(Run::new(ScriptType::Python, "sum(range(10))").timeout(Duration::from_secs(60))).await?;
+//! assert_eq!(result(&job)?, "45");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! All other calls are those of the generated client, [`Client::calls`]; [`ClientError::from`] reads their errors. The messages
+//! are in [`crate::grpc::proto`], and the comments of the proto files are their documentation.
+
+mod connect;
+mod delays;
+mod error;
+mod run;
+mod watch;
+
+pub use error::{ClientError, JobFailed, result};
+pub(crate) use error::{code_of, deepest};
+pub use run::Run;
+
+use tonic::transport::Channel;
+
+use crate::grpc::proto::supervisor_client::SupervisorClient;
+
+/// Talks to one supervisor. A cheap clone; all clones share one connection.
+#[derive(Debug, Clone)]
+pub struct Client {
+    calls: SupervisorClient<Channel>,
+}
+
+impl Client {
+    /// The generated client. Nothing is repeated there, and calls have the deadlines that their requests are given.
+    pub fn calls(&self) -> SupervisorClient<Channel> {
+        self.calls.clone()
+    }
+}

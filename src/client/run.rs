@@ -1,0 +1,163 @@
+//! A job from its script to its end, made once.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tonic::{Code, Request};
+use uuid::Uuid;
+
+use super::delays::Delays;
+use super::{Client, ClientError};
+use crate::grpc::proto::{AwaitJobRequest, Job, JobSpec, RunJobRequest, ScriptType, WaitOutcome};
+
+/// Longest wait of one call; then the next one is made.
+const POLL: Duration = Duration::from_secs(60);
+/// What a call may take beyond its wait before it counts as lost.
+const MARGIN: Duration = Duration::from_secs(10);
+
+/// A job to run.
+#[derive(Debug, Clone)]
+pub struct Run {
+    request: RunJobRequest,
+    timeout: Option<Duration>,
+}
+
+impl Run {
+    /// A script, with all defaults, waited for as long as it takes.
+    pub fn new(script_type: ScriptType, script: impl Into<String>) -> Self {
+        let job = JobSpec { script_type: script_type.into(), script: script.into(), ..JobSpec::default() };
+        let request_id = Uuid::new_v4().to_string();
+        Self { request: RunJobRequest { job: Some(job), request_id, ..Default::default() }, timeout: None }
+    }
+
+    /// How long to wait for the end. The job goes on after it.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Names the request instead of a random UUID: whoever runs the same again under this name within 24 hours, even from
+    /// another process, gets the same job.
+    pub fn request_id(mut self, id: impl Into<String>) -> Self {
+        self.request.request_id = id.into();
+        self
+    }
+
+    /// Names the job instead of the server.
+    pub fn job_id(mut self, id: impl Into<String>) -> Self {
+        self.request.job_id = id.into();
+        self
+    }
+
+    /// Changes what else a job has: caller, environment, labels, limits, retries.
+    pub fn spec(mut self, change: impl FnOnce(&mut JobSpec)) -> Self {
+        change(self.request.job.get_or_insert_default());
+        self
+    }
+}
+
+impl Client {
+    /// Runs a script and waits for its end, however often the connection is lost or the server restarted in between; the job
+    /// is made once. The job that it gives has ended, which is not to say that it succeeded: see [`result`](super::result).
+    ///
+    /// Dropping the future gives up the wait and not the job.
+    ///
+    /// # Errors
+    /// DEADLINE_EXCEEDED with reason WAIT_OVER and the job's id in its metadata (`job_id`, if it was made) when the timeout is over
+    /// first; the job goes on. Everything that a repeat does not cure.
+    pub async fn run(&self, run: Run) -> Result<Job, ClientError> {
+        let deadline = run.timeout.map(|timeout| Instant::now() + timeout);
+        let (mut delays, mut request, mut made) = (Delays::default(), run.request, String::new());
+        while let Some(poll) = next_poll(deadline) {
+            request.max_wait = proto_of(poll);
+            match self.calls().run_job(limited(request.clone(), poll)).await {
+                Ok(answer) => {
+                    let answer = answer.into_inner();
+                    let (outcome, job) = (answer.wait_outcome(), answer.job.unwrap_or_default());
+                    return match outcome {
+                        WaitOutcome::Done => Ok(job),
+                        WaitOutcome::TimedOut | WaitOutcome::Unspecified => {
+                            self.await_until(&job.job_id, deadline, &request.request_id).await
+                        }
+                    };
+                }
+                Err(status) => {
+                    let error = ClientError::from(status);
+                    if !error.is_lost() {
+                        return Err(error);
+                    }
+                    if let Some(id) = error.metadata.get("job_id") {
+                        made.clone_from(id);
+                    }
+                    delays.wait(error.retry_after, deadline).await;
+                }
+            }
+        }
+        Err(over(&made, &request.request_id))
+    }
+
+    /// Waits for the end of a job, whoever made it, as [`Client::run`] does; as long as it takes without a timeout.
+    ///
+    /// # Errors
+    /// As [`Client::run`]; NOT_FOUND for a job that is not there.
+    pub async fn await_job(&self, job_id: &str, timeout: Option<Duration>) -> Result<Job, ClientError> {
+        self.await_until(job_id, timeout.map(|timeout| Instant::now() + timeout), "").await
+    }
+
+    async fn await_until(
+        &self,
+        job_id: &str,
+        deadline: Option<Instant>,
+        request_id: &str,
+    ) -> Result<Job, ClientError> {
+        let mut delays = Delays::default();
+        while let Some(poll) = next_poll(deadline) {
+            let request = AwaitJobRequest { job_id: job_id.to_owned(), max_wait: proto_of(poll) };
+            match self.calls().await_job(limited(request, poll)).await {
+                Ok(answer) => {
+                    let answer = answer.into_inner();
+                    if answer.wait_outcome() == WaitOutcome::Done {
+                        return Ok(answer.job.unwrap_or_default());
+                    }
+                    delays.reset();
+                }
+                Err(status) => {
+                    let error = ClientError::from(status);
+                    if !error.is_lost() {
+                        return Err(error);
+                    }
+                    delays.wait(error.retry_after, deadline).await;
+                }
+            }
+        }
+        Err(over(job_id, request_id))
+    }
+}
+
+/// How long the next call waits; None when the time is up.
+fn next_poll(deadline: Option<Instant>) -> Option<Duration> {
+    let Some(deadline) = deadline else { return Some(POLL) };
+    let left = deadline.saturating_duration_since(Instant::now());
+    (!left.is_zero()).then_some(left.min(POLL))
+}
+
+fn limited<T>(message: T, poll: Duration) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(poll + MARGIN);
+    request
+}
+
+fn proto_of(span: Duration) -> Option<prost_types::Duration> {
+    prost_types::Duration::try_from(span).ok()
+}
+
+fn over(job_id: &str, request_id: &str) -> ClientError {
+    let named = [("job_id", job_id), ("request_id", request_id)].into_iter();
+    let metadata = named.filter(|(_, value)| !value.is_empty());
+    let message = "the wait is over before the job; it goes on, await it by its id";
+    ClientError {
+        reason: "WAIT_OVER".to_owned(),
+        metadata: metadata.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        ..ClientError::new(Code::DeadlineExceeded, message)
+    }
+}
