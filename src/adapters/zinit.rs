@@ -11,6 +11,7 @@ mod client;
 mod detect;
 mod gen2;
 mod gen3;
+mod leftovers;
 mod shim;
 mod strays;
 mod turns;
@@ -28,10 +29,11 @@ use self::client::Client;
 use self::detect::Generation;
 use self::gen2::Gen2;
 use self::gen3::Gen3;
+use self::leftovers::Leftovers;
 use self::shim::Shim;
 use self::strays::Strays;
 use crate::ports::process_manager::{
-    LogBatch, LogLine, LogPosition, ProcessError, ProcessInfo, ProcessManager, ProcessManagerInfo,
+    Leftover, LogBatch, LogLine, LogPosition, ProcessError, ProcessInfo, ProcessManager, ProcessManagerInfo,
     ProcessSpec,
 };
 
@@ -45,6 +47,7 @@ pub struct ZinitProcessManager {
     gen2: Gen2,
     gen3: Gen3,
     strays: Strays,
+    leftovers: Leftovers,
 }
 
 impl ZinitProcessManager {
@@ -64,7 +67,7 @@ impl ZinitProcessManager {
         let changes = Arc::new(Client::new(&socket));
         let gen2 = Gen2::new(reads.clone(), &socket, shim.clone());
         let gen3 = Gen3::new(reads.clone(), changes, &socket, shim);
-        Self { gen2, gen3, reads, strays: Strays::default() }
+        Self { gen2, gen3, reads, strays: Strays::default(), leftovers: Leftovers::default() }
     }
 
     async fn generation(&self) -> Result<Generation, ProcessError> {
@@ -132,7 +135,16 @@ impl ProcessManager for ZinitProcessManager {
 
     async fn end_stray(&self, name: &str, pid: u32, grace: Duration) -> Result<bool, ProcessError> {
         // Its numbers mean something to us only where we see the same processes.
-        Ok(self.reads.who(PROBE).await?.shares_pids && self.strays.end(name, pid, grace))
+        Ok(self.reads.who(PROBE).await?.server.is_some() && self.strays.end(name, pid, grace))
+    }
+
+    async fn leftovers(&self) -> Result<Vec<Leftover>, ProcessError> {
+        let found = self.reads.who(PROBE).await?;
+        match (found.generation, found.server) {
+            (Generation::Gen3, Some(server)) => Ok(self.leftovers.of(server).await),
+            // How GEN2 starts a process is not known well enough to tell its own from others.
+            (Generation::Gen2 | Generation::Gen3, _) => Ok(Vec::new()),
+        }
     }
 
     async fn log_tail(&self, name: &str, lines: usize) -> Result<Vec<LogLine>, ProcessError> {

@@ -40,6 +40,22 @@ pub struct ProcessSpec {
     pub confinement: Confinement,
 }
 
+/// The variable that names the actor as which a process was started.
+pub const ACTOR_MARK: &str = "HERO_ACTOR_ID";
+/// The variable that says by whose records a process was made.
+pub const REALM_MARK: &str = "HERO_REALM";
+
+/// A process of an actor that a process manager has started which is no more, and that lives on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leftover {
+    /// Its pid.
+    pub pid: u32,
+    /// The actor as which it was started ([`ACTOR_MARK`]).
+    pub name: String,
+    /// By whose records ([`REALM_MARK`]).
+    pub realm: String,
+}
+
 /// Where a process is, in words that every process manager can fill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProcessState {
@@ -225,6 +241,12 @@ pub trait ProcessManager: Send + Sync {
     /// told `grace` ago. Asked again until the answer is false.
     async fn end_stray(&self, _name: &str, _pid: u32, _grace: Duration) -> Result<bool, ProcessError> {
         Ok(false)
+    }
+
+    /// Processes of actors, of anybody's records, that an earlier process manager has left behind. Asked at every look,
+    /// so it costs next to nothing while there are none.
+    async fn leftovers(&self) -> Result<Vec<Leftover>, ProcessError> {
+        Ok(Vec::new())
     }
 
     /// The last lines that the process wrote, oldest first; none for an unknown name.

@@ -3,6 +3,7 @@
 mod bad_input;
 mod crashing;
 mod crowd;
+mod leftovers;
 mod many;
 mod one;
 mod orphans;

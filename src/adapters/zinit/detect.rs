@@ -18,8 +18,8 @@ pub(super) struct Found {
     pub(super) generation: Generation,
     /// Its own version number, if it tells.
     pub(super) version: Option<String>,
-    /// It sees the same processes under the same pids as we do.
-    pub(super) shares_pids: bool,
+    /// Its pid, if it sees the same processes under the same pids as we do.
+    pub(super) server: Option<i32>,
     /// How many files it may have open, if that can be seen.
     pub(super) open_files: Option<u64>,
 }

@@ -382,7 +382,7 @@ impl Gen2 {
             return;
         };
         // Its numbers mean something to us only where we see the same processes.
-        if self.reads.who(Duration::from_secs(2)).await.is_ok_and(|found| found.shares_pids) {
+        if self.reads.who(Duration::from_secs(2)).await.is_ok_and(|found| found.server.is_some()) {
             let _nobody_left = killpg(Pid::from_raw(leader), Signal::SIGKILL);
         }
     }

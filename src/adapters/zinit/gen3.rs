@@ -19,8 +19,8 @@
 //!
 //! What remains:
 //! * a program that writes bytes that are not UTF-8 loses its output and dies of SIGPIPE at its next line;
-//! * processes of a killed Zinit live on, and the next Zinit starts them a second time: those of actors are ended when
-//!   that is seen (`end_stray`);
+//! * processes of a killed Zinit live on, and the next Zinit starts them a second time: those of actors are searched for
+//!   (`leftovers`) and ended (`end_stray`);
 //! * a program that cannot be executed ends with the shell's exit code 126 or 127 and is restarted by its policy;
 //! * a stop also stops the services of other people that depend on the stopped one;
 //! * health checks run in Zinit's own environment and folder, and one that hangs is left running;
@@ -364,7 +364,7 @@ impl Gen3 {
             return;
         };
         // Its numbers mean something to us only where we see the same processes.
-        if self.calls.reads.who(Duration::from_secs(2)).await.is_ok_and(|found| found.shares_pids) {
+        if self.calls.reads.who(Duration::from_secs(2)).await.is_ok_and(|found| found.server.is_some()) {
             let _nobody_left = killpg(Pid::from_raw(leader), Signal::SIGKILL);
         }
     }

@@ -8,6 +8,8 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, getpgid};
 use tokio::time::Instant;
 
+use crate::ports::process_manager::ACTOR_MARK;
+
 /// Strays that were told to end, and when.
 #[derive(Debug, Default)]
 pub(super) struct Strays {
@@ -43,6 +45,6 @@ impl Strays {
 /// Pids are given again, so a process has to bear the actor's name. What is dead, or not ours to look at, does not.
 fn is_of_actor(pid: u32, name: &str) -> bool {
     let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    let mark = format!("HERO_ACTOR_ID={name}");
+    let mark = format!("{ACTOR_MARK}={name}");
     environ.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
 }

@@ -87,11 +87,8 @@ impl Wire {
         let generation = detect::judge(&answer).map_err(|reason| CallError::Unsupported {
             reason: format!("{} is not a zinit that we can work with: {reason}", socket.display()),
         })?;
-        let mut wire = Self {
-            reader,
-            writer,
-            found: Found { generation, version: None, shares_pids: server.is_some(), open_files },
-        };
+        let mut wire =
+            Self { reader, writer, found: Found { generation, version: None, server, open_files } };
         if generation == Generation::Gen3 {
             // GEN2 has no call that tells its version.
             let pong = wire.exchange("system.ping", &json!({})).await?;

@@ -6,6 +6,7 @@ mod seen;
 mod shown;
 mod wishes;
 
+use std::collections::BTreeSet;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -55,6 +56,8 @@ pub(super) struct Driver {
     stale_up_to: u64,
     recent_ends: RecentEnds,
     reclaims: Vec<Reclaim>,
+    /// Processes of the actor that live on without being managed.
+    left_over: BTreeSet<u32>,
     /// Not before this time is a start of our own tried again.
     next_start: Instant,
     started_at: Option<SystemTime>,
@@ -87,6 +90,7 @@ impl Driver {
             stale_up_to: 0,
             recent_ends: RecentEnds::default(),
             reclaims: Vec::new(),
+            left_over: BTreeSet::new(),
             next_start: Instant::now(),
             started_at: None,
             trouble: String::new(),

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::id::ActorId;
 use crate::domain::script_type::ScriptType;
 use crate::ports::job_queue::{JobQueue, Presence};
-use crate::ports::process_manager::{ProcessInfo, ProcessManager};
+use crate::ports::process_manager::{Leftover, ProcessInfo, ProcessManager};
 
 /// Time between two looks when nothing is going on: a death is noticed within it.
 const CALM: Duration = Duration::from_millis(200);
@@ -32,6 +32,8 @@ pub(super) struct Observation {
     pub(super) seq: u64,
     /// Every process by name; None while the process manager does not answer.
     pub(super) processes: Option<BTreeMap<String, ProcessInfo>>,
+    /// What earlier process managers have left behind; the last known while that cannot be said.
+    pub(super) leftovers: Vec<Leftover>,
     /// Actors as they announced themselves; the last known while the queue does not answer.
     pub(super) presences: BTreeMap<ActorId, Presence>,
     /// Why `processes` is not there.
@@ -119,7 +121,12 @@ impl Observer {
         let before = self.latest();
         let hurried = self.shared.hurried.load(Ordering::SeqCst) > 0;
         let with_presences = hurried || seq.is_multiple_of(CALM_LOOKS_PER_PRESENCE) || seq == 1;
-        let (listed, presences) = tokio::join!(self.shared.processes.list(), async {
+        let listed_and_left = async {
+            let listed = self.shared.processes.list().await;
+            let left = if listed.is_ok() { self.shared.processes.leftovers().await.ok() } else { None };
+            (listed, left)
+        };
+        let ((listed, left), presences) = tokio::join!(listed_and_left, async {
             if with_presences { self.presences().await } else { None }
         });
         let (processes, fault) = match listed {
@@ -132,7 +139,9 @@ impl Observer {
             tracing::warn!(error = %fault, "the process manager cannot be watched");
         }
         let presences = presences.unwrap_or_else(|| before.presences.clone());
-        self.shared.latest.send_replace(Arc::new(Observation { seq, processes, presences, fault }));
+        let leftovers = left.unwrap_or_else(|| before.leftovers.clone());
+        let latest = Observation { seq, processes, leftovers, presences, fault };
+        self.shared.latest.send_replace(Arc::new(latest));
     }
 
     /// Everybody's presence; None when the queue does not answer in time.

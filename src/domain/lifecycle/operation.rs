@@ -13,13 +13,12 @@ use crate::domain::actor::{ActorConfig, ActorState, ExitStatus, Readiness};
 use crate::domain::id::ActorId;
 use crate::domain::job::{JobError, JobErrorKind};
 use crate::domain::lifecycle::observer::{Observation, Observer, SEEN_END};
-use crate::domain::lifecycle::orphans::REALM;
 use crate::domain::lifecycle::registry::Registry;
 use crate::domain::lifecycle::view::waits_for;
 use crate::domain::lifecycle::{Parts, StopOptions};
 use crate::error::{SupervisorError, chain};
 use crate::ports::job_queue::Presence;
-use crate::ports::process_manager::{ProcessError, ProcessSpec, ProcessState};
+use crate::ports::process_manager::{ACTOR_MARK, ProcessError, ProcessSpec, ProcessState, REALM_MARK};
 
 /// An actor that was asked to drain and then not stopped (whoever asked is gone) takes up work again this long after
 /// the drain should have ended.
@@ -373,9 +372,9 @@ impl Operation {
         let mut env = self.config.env.clone();
         // A Redis that is away now is no reason not to start; then nobody will take it for an orphan.
         if let Ok(Some(epoch)) = self.parts.store.epoch().await {
-            env.insert(REALM.to_owned(), epoch);
+            env.insert(REALM_MARK.to_owned(), epoch);
         }
-        env.insert("HERO_ACTOR_ID".to_owned(), self.id.to_string());
+        env.insert(ACTOR_MARK.to_owned(), self.id.to_string());
         let mut restart = self.config.restart;
         restart.backoff.initial = restart.backoff.initial.max(SEEN_END);
         restart.backoff.max = restart.backoff.max.max(SEEN_END);

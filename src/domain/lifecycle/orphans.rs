@@ -9,9 +9,8 @@ use tokio::time::Instant;
 use crate::domain::lifecycle::Parts;
 use crate::domain::lifecycle::observer::Observer;
 use crate::error::{SupervisorError, chain};
+use crate::ports::process_manager::{ACTOR_MARK, Leftover, REALM_MARK};
 
-/// The variable that says by whose records a process was made.
-pub(super) const REALM: &str = "HERO_REALM";
 /// A process without a record is looked at for this long before it is removed.
 const ORPHANED: Duration = Duration::from_secs(5);
 /// Between SIGTERM and SIGKILL; nobody waits for its jobs any more.
@@ -22,6 +21,7 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(super) struct Orphans {
     foreign: BTreeSet<String>,
     since: BTreeMap<String, Instant>,
+    left_over: BTreeMap<u32, Instant>,
 }
 
 impl Orphans {
@@ -45,6 +45,22 @@ impl Orphans {
                 tracing::warn!(process = %name, error = %chain(&error), "process {name} has no record and cannot be looked after");
             }
         }
+        let left: Vec<&Leftover> = observation
+            .leftovers
+            .iter()
+            .filter(|leftover| !records.contains(leftover.name.as_str()))
+            .collect();
+        self.left_over.retain(|pid, _since| left.iter().any(|leftover| leftover.pid == *pid));
+        for leftover in left {
+            let since = *self.left_over.entry(leftover.pid).or_insert_with(Instant::now);
+            if since.elapsed() < ORPHANED {
+                continue;
+            }
+            if let Err(error) = end(parts, leftover).await {
+                let Leftover { name, pid, .. } = leftover;
+                tracing::warn!(process = %name, pid, error = %chain(&error), "process {pid} of {name}, which has no record, cannot be ended");
+            }
+        }
     }
 
     async fn judge(&mut self, parts: &Parts, name: &str) -> Result<(), SupervisorError> {
@@ -61,7 +77,7 @@ impl Orphans {
 async fn is_ours(parts: &Parts, name: &str) -> Result<bool, SupervisorError> {
     let Some(epoch) = parts.store.epoch().await? else { return Ok(false) };
     let env = parts.processes.environment(name).await?;
-    Ok(env.get(REALM) == Some(&epoch) && env.get("HERO_ACTOR_ID").is_some_and(|id| id == name))
+    Ok(env.get(REALM_MARK) == Some(&epoch) && env.get(ACTOR_MARK).is_some_and(|id| id == name))
 }
 
 async fn remove(parts: &Parts, name: &str) -> Result<(), SupervisorError> {
@@ -73,5 +89,15 @@ async fn remove(parts: &Parts, name: &str) -> Result<(), SupervisorError> {
     tracing::warn!(process = %name, "process {name} was made for an actor that is no longer there: it is removed");
     parts.processes.stop(name, GRACE).await?;
     parts.processes.remove(name).await?;
+    Ok(())
+}
+
+/// Ends what an earlier process manager has left behind of an actor that is no longer there.
+async fn end(parts: &Parts, leftover: &Leftover) -> Result<(), SupervisorError> {
+    let records = parts.store.load().await?;
+    let is_ours = parts.store.epoch().await?.is_some_and(|epoch| epoch == leftover.realm);
+    if is_ours && records.iter().all(|record| record.id.as_str() != leftover.name) {
+        parts.processes.end_stray(&leftover.name, leftover.pid, GRACE).await?;
+    }
     Ok(())
 }

@@ -11,10 +11,11 @@ use crate::domain::event::{Cause, Source};
 use crate::domain::job::JobError;
 use crate::domain::lifecycle::StopOptions;
 use crate::domain::lifecycle::admission::Verb;
+use crate::domain::lifecycle::observer::Observation;
 use crate::domain::lifecycle::operation::{Observations, actor_lost};
 use crate::domain::lifecycle::reconcile::needed;
 use crate::error::{SupervisorError, chain};
-use crate::ports::process_manager::ProcessState;
+use crate::ports::process_manager::{Leftover, ProcessState};
 
 /// Ends of processes whose jobs could not be taken back yet, Redis being away. The leases serve the rest.
 const MOST_PENDING_RECLAIMS: usize = 16;
@@ -33,7 +34,7 @@ impl Driver {
         let process = self.process(&observation);
         let stopping = self.running.as_ref().is_some_and(|running| running.phase.0 == ActorState::Stopping);
         if !stopping {
-            if self.has_stray(process).await {
+            if self.has_strays(&observation, process).await {
                 return None;
             }
             self.compare_pids(process).await;
@@ -58,15 +59,44 @@ impl Driver {
         self.running.as_ref().is_some_and(|running| matches!(running.verb, Verb::Delete { .. }))
     }
 
-    /// Whether the process seen last lives on although it is no longer managed. Until it has ended, its jobs are not taken
-    /// back and nothing else is started.
-    async fn has_stray(&mut self, process: Option<ProcessState>) -> bool {
-        let Some(last) = self.record.last_pid else { return false };
-        if process.and_then(ProcessState::pid) == Some(last) {
-            return false;
+    /// Whether processes of this actor live on although they are no longer managed: the one seen last, or others that
+    /// nobody has seen. Until they have ended, their jobs are not taken back and nothing else is started.
+    async fn has_strays(&mut self, observation: &Observation, process: Option<ProcessState>) -> bool {
+        let managed = process.and_then(ProcessState::pid);
+        self.learn_leftovers(observation).await;
+        let last = self.record.last_pid;
+        let mut pids = self.left_over.clone();
+        pids.extend(last);
+        if let Some(managed) = managed {
+            pids.remove(&managed);
         }
-        let grace = self.record.config.drain_timeout;
-        self.parts.processes.end_stray(self.record.id.as_str(), last, grace).await.unwrap_or(false)
+        let mut any = false;
+        for pid in pids {
+            let grace = self.record.config.drain_timeout;
+            let lives = self.parts.processes.end_stray(self.record.id.as_str(), pid, grace).await;
+            // Who cannot be asked now may well live.
+            if lives.unwrap_or(true) {
+                any = true;
+            } else if self.left_over.remove(&pid) && last != Some(pid) {
+                // Nobody was shown it, so there is nothing to tell and to count; but it may have had jobs.
+                self.reclaim(pid, ExitStatus::Unknown, false, Vec::new());
+            }
+        }
+        any
+    }
+
+    /// Adds what was found to be left over of this actor, by its name and by these very records.
+    async fn learn_leftovers(&mut self, observation: &Observation) {
+        let of_this = |leftover: &&Leftover| leftover.name == self.record.id.as_str();
+        let found: Vec<Leftover> = observation.leftovers.iter().filter(of_this).cloned().collect();
+        if found.is_empty() {
+            return;
+        }
+        // While the records cannot be read nobody knows whose it is; the next look finds it again.
+        if let Ok(Some(epoch)) = self.parts.store.epoch().await {
+            let ours = found.iter().filter(|leftover| leftover.realm == epoch);
+            self.left_over.extend(ours.map(|leftover| leftover.pid));
+        }
     }
 
     /// Notes that the process seen last is gone, and the one that has come instead.
@@ -115,10 +145,7 @@ impl Driver {
         requested: bool,
         log_tail: Vec<String>,
     ) {
-        let error = actor_lost(&self.record.id, status, requested, log_tail.clone());
-        if self.reclaims.len() < MOST_PENDING_RECLAIMS {
-            self.reclaims.push(Reclaim { pid, error });
-        }
+        self.reclaim(pid, status, requested, log_tail.clone());
         self.take_back_jobs().await;
         let at = self.now();
         let exit = LastExit { status, at, pid, requested, log_tail };
@@ -145,6 +172,14 @@ impl Driver {
             if let Some(running) = &mut self.running {
                 running.verdict = Some(Fault { kind: FaultKind::CrashLoop, message });
             }
+        }
+    }
+
+    /// Has the jobs of a process that is gone taken back.
+    fn reclaim(&mut self, pid: u32, status: ExitStatus, requested: bool, log_tail: Vec<String>) {
+        let error = actor_lost(&self.record.id, status, requested, log_tail);
+        if self.reclaims.len() < MOST_PENDING_RECLAIMS {
+            self.reclaims.push(Reclaim { pid, error });
         }
     }
 
