@@ -8,6 +8,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::Instant;
 
 use crate::ports::process_manager::{ACTOR_MARK, Leftover, REALM_MARK};
@@ -23,10 +24,14 @@ pub(super) struct Leftovers {
     inner: Mutex<Inner>,
 }
 
+type Found = Vec<(Process, Leftover)>;
+
 #[derive(Debug, Default)]
 struct Inner {
     searched: Option<Search>,
-    found: Vec<(Process, Leftover)>,
+    /// A search that is under way, or whose result nobody has asked for yet.
+    running: Option<JoinHandle<Option<Found>>>,
+    found: Found,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -37,19 +42,24 @@ struct Search {
 }
 
 impl Leftovers {
-    /// What lives on beside the processes of the Zinit that has this pid. It is searched for when that is due.
+    /// What lives on beside the processes of the Zinit that has this pid, as far as it was found. A search that is due is
+    /// begun; whoever looks does not wait for it and hears of it the next time.
     pub(super) async fn of(&self, server: i32) -> Vec<Leftover> {
-        if let Some(stat) = Stat::of(server)
-            && let Some(pause) = self.due(stat.process)
+        let ended = self.inner().running.take_if(|search| search.is_finished());
+        if let Some(search) = ended
+            && let Ok(Some(found)) = search.await
         {
-            let server = stat.process;
-            let found = tokio::task::spawn_blocking(move || search(server)).await.unwrap_or_default();
-            // Had it ended meanwhile, the children of its successor would have been taken for left over.
-            if server.lives() {
-                let mut inner = self.inner();
-                inner.searched = Some(Search { server, at: Instant::now(), pause });
-                inner.found = found;
-            }
+            self.inner().found = found;
+        }
+        let server = Stat::of(server).map(|stat| stat.process);
+        if let Some((server, pause)) = server.and_then(|server| Some((server, self.due(server)?))) {
+            let mut inner = self.inner();
+            inner.searched = Some(Search { server, at: Instant::now(), pause });
+            inner.running = Some(spawn_blocking(move || {
+                let found = search(server);
+                // Had it ended meanwhile, the children of its successor would have been taken for left over.
+                server.lives().then_some(found)
+            }));
         }
         let mut inner = self.inner();
         inner.found.retain(|(process, _leftover)| process.lives());
@@ -58,7 +68,9 @@ impl Leftovers {
 
     /// If it is time to search: the time until the next search.
     fn due(&self, server: Process) -> Option<Duration> {
-        match self.inner().searched {
+        let inner = self.inner();
+        match inner.searched {
+            _ if inner.running.is_some() => None,
             Some(last) if last.server == server => {
                 (last.at.elapsed() >= last.pause).then(|| (last.pause * 2).min(SELDOM))
             }
@@ -124,7 +136,7 @@ impl Stat {
     }
 }
 
-fn search(server: Process) -> Vec<(Process, Leftover)> {
+fn search(server: Process) -> Found {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
     let program = program(server.pid);
