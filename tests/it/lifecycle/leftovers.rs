@@ -109,12 +109,10 @@ async fn a_process_whose_crash_and_return_nobody_saw_is_ended_when_zinit_has_die
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_left_over_ends_with_its_actor_and_that_of_other_records_stays() {
     let mut whole = Whole::start().await;
-    let client = whole.client();
     let first = whole.running_actor("osis_actor_0").await.pid();
     // The same name in the records of somebody else, whose Zinit was killed as well.
-    let elsewhere = Whole::start().await;
+    let mut elsewhere = Whole::start().await;
     let theirs = elsewhere.running_actor("osis_actor_0").await.pid();
-    let mut elsewhere = elsewhere;
     elsewhere.service.signal(Signal::SIGSTOP);
     elsewhere.zinit.kill_server();
 
@@ -125,7 +123,6 @@ async fn what_is_left_over_ends_with_its_actor_and_that_of_other_records_stays()
     let second = until_started_beside(&whole, "osis_actor_0", &[first]).await;
     whole.service = whole.another(&[]).await;
     let mut new = whole.client();
-    drop(client);
     let delete =
         pb::DeleteActorRequest { actor_id: "osis_actor_0".to_owned(), force: true, ..Default::default() };
     eventually("it is deleted", LIMIT, || {
