@@ -15,7 +15,7 @@ use crate::domain::script_type::ScriptType;
 use crate::domain::violation::Violations;
 
 pub use attempt::{MAX_PAST_ATTEMPTS, PastAttempt};
-pub use end::{Finished, JobResult, Outcome, ResultKind};
+pub use end::{Finished, History, JobResult, Outcome, ResultKind};
 pub use error::{JobError, JobErrorKind};
 pub use state::JobState;
 
@@ -282,6 +282,9 @@ impl Job {
         self.finished_at = Some(end.finished_at);
         self.due_at = None;
         self.error = None;
+        if let Some(history) = end.history {
+            (self.progress, self.past_attempts) = (history.progress, history.past_attempts);
+        }
         match end.outcome {
             Outcome::Succeeded(result) => self.result = Some(result),
             Outcome::Failed(error) => self.error = Some(error),

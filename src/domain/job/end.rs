@@ -2,8 +2,9 @@
 
 use std::time::SystemTime;
 
-use super::{JobError, JobState};
+use super::{JobError, JobState, PastAttempt};
 use crate::domain::id::ActorId;
+use crate::domain::output::Progress;
 
 /// How the text of a result is to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -65,7 +66,7 @@ impl Outcome {
 }
 
 /// The end of a job: all that changed in it since it was submitted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Finished {
     /// How it ended.
     pub outcome: Outcome,
@@ -77,4 +78,22 @@ pub struct Finished {
     pub started_at: Option<SystemTime>,
     /// When the terminal state was written.
     pub finished_at: SystemTime,
+    /// What happened before, unless that is nothing; boxed, because it mostly is, and many may wait.
+    pub history: Option<Box<History>>,
+}
+
+/// What was told of a job before its end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct History {
+    /// How far it was, as its script said last.
+    pub progress: Option<Progress>,
+    /// The attempts before the latest one, oldest first.
+    pub past_attempts: Vec<PastAttempt>,
+}
+
+impl History {
+    /// None when there is nothing to tell.
+    pub fn of(progress: Option<Progress>, past_attempts: Vec<PastAttempt>) -> Option<Box<Self>> {
+        (progress.is_some() || !past_attempts.is_empty()).then(|| Box::new(Self { progress, past_attempts }))
+    }
 }

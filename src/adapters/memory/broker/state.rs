@@ -18,7 +18,8 @@ use crate::domain::actor::{ActorConfig, ActorRecord};
 use crate::domain::health::HealthRecord;
 use crate::domain::id::{ActorId, JobId, RequestId};
 use crate::domain::job::{
-    Finished, Job, JobError, JobErrorKind, JobKind, JobState, MAX_PAST_ATTEMPTS, Outcome, PastAttempt,
+    Finished, History, Job, JobError, JobErrorKind, JobKind, JobState, MAX_PAST_ATTEMPTS, Outcome,
+    PastAttempt,
 };
 use crate::domain::scaling::ScalingDecision;
 use crate::domain::script_type::ScriptType;
@@ -219,7 +220,7 @@ impl State {
 
     pub(in crate::adapters::memory) fn cancel(&mut self, id: &JobId, reason: &str) {
         let Some(job) = self.jobs.get(id) else { return };
-        let (actor, attempt, started_at) = (job.actor_id.clone(), job.attempt, job.started_at);
+        let finished = finished(job, Outcome::Cancelled(reason.to_owned()), self.clock.now());
         let queue = self.queue(job.spec.script_type);
         queue.delayed.remove(id);
         queue.waiting.retain(|_place, waiting| waiting.job_id != *id);
@@ -229,11 +230,7 @@ impl State {
             let hint = Work::Cancelled { lease: lease(entry, id) };
             queue.hints.entry(held.holder).or_default().push_back(hint);
         }
-        let outcome = Outcome::Cancelled(reason.to_owned());
-        self.end(
-            id,
-            Finished { outcome, attempt, actor_id: actor, started_at, finished_at: self.clock.now() },
-        );
+        self.end(id, finished);
     }
 
     pub(in crate::adapters::memory) fn delete(&mut self, id: &JobId) {
@@ -455,6 +452,7 @@ fn finished(job: &Job, outcome: Outcome, finished_at: SystemTime) -> Finished {
         actor_id: job.actor_id.clone(),
         started_at: job.started_at,
         finished_at,
+        history: History::of(job.progress.clone(), job.past_attempts.clone()),
     }
 }
 

@@ -117,11 +117,12 @@ end
 -- The record of a job as every function needs it; nil when there is none. Each field costs a search through the
 -- record, so what only some need is read by `load_more`.
 local function load(k, id)
-  local r = redis.call('HMGET', k.rec .. id, 'at', 'status', 'rep', 'result_ttl', 'wait_until', 'kind', 'caller_id')
+  local r = redis.call('HMGET', k.rec .. id, 'at', 'status', 'rep', 'result_ttl', 'wait_until', 'kind', 'caller_id',
+    'progress')
   if not r[2] then return nil end
   return {
     at = r[1], status = r[2], rep = r[3], ttl = tonumber(r[4]) or 86400000, waits = r[5], ping = r[6] == 'ping',
-    caller = r[7] or '',
+    caller = r[7] or '', progress = r[8],
   }
 end
 
@@ -190,7 +191,8 @@ local function finish(k, b, now, id, r, state, attempt, actor, started, word, bo
   end
   if r.waits then redis.call('ZREM', k.waits, id) end
   if r.rep and r.rep ~= '' then
-    if #body > INLINE_RESULT then word, body = 'see', '' end
+    -- What a reply has no room for is read from the record: long results, past attempts, how far the script was.
+    if #body > INLINE_RESULT or r.progress or (tonumber(attempt) or 0) > 1 then word, body = 'see', '' end
     -- Not string.format: it ends a text at its first NUL.
     local value = state .. ' ' .. attempt .. ' ' .. (started == '' and '-' or started) .. ' ' .. now .. ' '
       .. (actor == '' and '-' or actor) .. ' ' .. word .. '\n' .. body

@@ -26,7 +26,10 @@ local function add_output(k, now, id, r, attempt, args, first, count)
     redis.call('XTRIM', key, 'MAXLEN', half)
     redis.call('HSET', k.rec .. id, 'log_bytes', LOG_BYTES / 2)
   end
-  if progress then redis.call('HSET', k.rec .. id, 'progress', cjson.encode(progress), 'updated_at', now) end
+  if progress then
+    r.progress = cjson.encode(progress)
+    redis.call('HSET', k.rec .. id, 'progress', r.progress, 'updated_at', now)
+  end
   redis.call('PEXPIRE', key, r.ttl + LOG_SPARE)
 end
 

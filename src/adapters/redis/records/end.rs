@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::time_of;
 use crate::domain::id::ActorId;
-use crate::domain::job::{Finished, Job, JobError, JobErrorKind, JobResult, Outcome, ResultKind};
+use crate::domain::job::{Finished, History, Job, JobError, JobErrorKind, JobResult, Outcome, ResultKind};
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct ErrorRecord {
@@ -47,11 +47,11 @@ impl ErrorRecord {
 }
 
 /// What a reply says.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(in super::super) enum Reply {
     /// How the job ended.
     Ended(Finished),
-    /// It ended; how is too long for a reply and stands in the record.
+    /// It ended; what is to be told of it is too long for a reply and stands in the record.
     See,
 }
 
@@ -76,17 +76,20 @@ pub(in super::super) fn decode_reply(text: &str) -> Option<Reply> {
         "reason" => Outcome::Cancelled(body.to_owned()),
         word => Outcome::Succeeded(JobResult { text: body.to_owned(), kind: ResultKind::parse(word)? }),
     };
-    Some(Reply::Ended(Finished { outcome, attempt, actor_id, started_at, finished_at }))
+    // With a history, the word is `see`.
+    Some(Reply::Ended(Finished { outcome, attempt, actor_id, started_at, finished_at, history: None }))
 }
 
 /// The end of a job as its record tells it; None when it has not ended.
 pub(in super::super) fn finished_of(job: Job) -> Option<Finished> {
-    let Job { state: _, attempt, actor_id, started_at, finished_at, result, error, cancel_reason, .. } = job;
+    let Job { attempt, actor_id, started_at, finished_at, result, error, cancel_reason, .. } = job;
+    let (progress, past_attempts) = (job.progress, job.past_attempts);
     let finished_at = finished_at?;
     let outcome = match (result, error, cancel_reason) {
         (Some(result), _, _) => Outcome::Succeeded(result),
         (None, Some(error), _) => Outcome::Failed(error),
         (None, None, reason) => Outcome::Cancelled(reason?),
     };
-    Some(Finished { outcome, attempt, actor_id, started_at, finished_at })
+    let history = History::of(progress, past_attempts);
+    Some(Finished { outcome, attempt, actor_id, started_at, finished_at, history })
 }

@@ -10,15 +10,15 @@ use hero_supervisor::ports::work_queue::LeaseOutput;
 use tokio::time::timeout;
 
 use super::bench::{
-    Kind, LIMIT, OSIS, actor_id, failure, finish, killed, read, submit, success, take_and_start, take_one,
-    text, until_state, with_attempts,
+    Kind, LIMIT, OSIS, actor_id, failure, finish, killed, read, submit, submit_wanted, success,
+    take_and_start, take_one, text, until_state, with_attempts,
 };
 
 pub(super) async fn earlier_attempts_are_remembered(kind: Kind) {
     let bench = kind.bench().await;
     let queue = bench.supervisor();
     let actor = bench.actor("osis_actor_0", 41).await;
-    let job = submit(&queue, with_attempts("boom", 3)).await;
+    let (job, completion) = submit_wanted(&queue, with_attempts("boom", 3)).await;
     let before = bench.now() - Duration::from_millis(1);
     let first = take_and_start(&bench, &actor).await;
     let mut end = failure(&bench, &first.lease, &"grüße ".repeat(1000));
@@ -34,9 +34,15 @@ pub(super) async fn earlier_attempts_are_remembered(kind: Kind) {
     assert_eq!((reclaimed.retried, reclaimed.failed), (1, 0));
     let other = bench.actor("osis_actor_1", 42).await;
     let third = take_and_start(&bench, &other).await;
-    assert!(finish(&other, success(&bench, &third.lease, text("at last"))).await);
+    let mut end = success(&bench, &third.lease, text("at last"));
+    let said = Said::Progress { percent: Some(90.0), message: "nearly".to_owned() };
+    end.output = vec![Utterance { number: 1, at: bench.now(), said }];
+    assert!(finish(&other, end).await);
 
     let ended = read(&queue, &job.id).await;
+    let told = timeout(LIMIT, completion.wait()).await.unwrap().unwrap();
+    assert_eq!(ended.progress.as_ref().map(|progress| progress.message.as_str()), Some("nearly"));
+    assert_eq!(job.finish(told), ended, "who waits is told the same as who reads");
     assert_eq!((ended.state, ended.attempt, &ended.error), (JobState::Succeeded, 3, &None));
     let [one, two] = &ended.past_attempts[..] else { panic!("{ended:?}") };
     assert_eq!((one.attempt, two.attempt), (1, 2));
