@@ -213,3 +213,55 @@ async fn who_watches_health_hears_when_an_actor_is_unhealthy_and_when_it_is_well
             .await;
     assert_eq!(same.pid, actor.pid, "it was only reported");
 }
+
+/// Resident memory of a process, in KiB.
+fn resident(pid: i32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p12_memory_stays_bounded_while_readers_do_not_read() {
+    const CONNECTIONS: usize = 20;
+    const READERS: usize = 10;
+    const BATCHES: usize = 10;
+    const JOBS: usize = 1000;
+    let whole = Whole::start().await;
+    let live = pb::WatchEventsRequest { include_snapshot: Some(false), ..Default::default() };
+    let mut unread = Vec::new();
+    for _connection in 0..CONNECTIONS {
+        let client = whole.client();
+        for _reader in 0..READERS {
+            let mut watch = client.clone().watch_events(live.clone()).await.unwrap().into_inner();
+            assert!(watch.message().await.unwrap().is_some());
+            unread.push(watch);
+        }
+    }
+    let mut reader = whole.client().watch_events(live).await.unwrap().into_inner();
+    let read = async {
+        let mut jobs = 0;
+        while jobs < 2 * BATCHES * JOBS {
+            let message = reader.message().await.unwrap().unwrap();
+            if let Some(pb::watch_events_response::Item::Event(event)) = message.item {
+                jobs += usize::from(event.r#type() == Type::JobStateChanged);
+            }
+        }
+    };
+    let client = whole.client();
+    let before = resident(whole.service.pid());
+    let flood = async {
+        for _batch in 0..BATCHES {
+            let one = pb::SubmitJobRequest { job: Some(osis("1")), ..Default::default() };
+            let batch = pb::SubmitJobsRequest { requests: vec![one; JOBS] };
+            client.clone().submit_jobs(batch).await.unwrap();
+            let purge =
+                pb::PurgeQueueRequest { script_type: pb::ScriptType::Osis.into(), ..Default::default() };
+            client.clone().purge_queue(purge).await.unwrap();
+        }
+    };
+    let ((), ()) = tokio::join!(read, flood);
+    // Every reader's own copy of 20 000 events would be more than a gigabyte.
+    let grown = resident(whole.service.pid()).saturating_sub(before);
+    assert!(grown < 200 << 10, "it has grown by {grown} KiB under {} readers", unread.len());
+}

@@ -73,7 +73,7 @@ async fn a_redis_that_is_absent_at_the_start_is_told_and_found_when_it_comes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_that_dies_is_told_and_taken_up_again_by_itself() {
+async fn p11_a_redis_that_dies_is_told_and_taken_up_again_by_itself() {
     let mut whole = Whole::start_on(PrivateRedis::start_append_only().await, &[]).await;
     let client = whole.client();
     let before = whole.running_actor("osis_actor_0").await;
