@@ -27,7 +27,7 @@ mod metrics;
 mod operations_page;
 mod osis_actor;
 mod promises;
-mod python_sandbox;
+mod python_actor;
 mod redis_tls;
 mod sal_actor;
 mod traces;

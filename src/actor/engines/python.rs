@@ -1,8 +1,10 @@
 //! Python scripts.
 //!
 //! The host keeps one Python *server*: a Python process that has imported what most scripts need, and that forks for
-//! each job, which costs a millisecond where a fresh interpreter costs ten. The job runs in the fork, in a session, a
-//! folder and an environment of its own and within resource limits; nothing of it is left in the server.
+//! each job, which costs a few milliseconds where a fresh interpreter costs ten and more. The fork for the next job is
+//! made when the last one has ended and waits for it, so that a job that comes alone does not wait for the fork. The job
+//! runs in it, in a session, a folder and an environment of its own and within resource limits; nothing of it is left in
+//! the server.
 //!
 //! ```text
 //!  host (this process) ──socket── server ──fork──► job ──► whatever it starts
@@ -56,6 +58,7 @@ impl Python {
 
     fn attempt(&mut self, script: &Script<'_>, sink: &Arc<dyn Sink>) -> Result<JobResult, AttemptError> {
         let internal = |what: String| failed(JobError::new(JobErrorKind::Internal, what));
+        self.renew().map_err(|message| failed(JobError::new(JobErrorKind::EngineUnavailable, message)))?;
         let Some(server) = self.server.as_mut() else {
             let message = "the Python server was not started";
             return Err(failed(JobError::new(JobErrorKind::EngineUnavailable, message)));
@@ -84,6 +87,17 @@ impl Python {
 }
 
 impl Python {
+    /// A new server in place of one that somebody has ended between two jobs: no job has to pay for that.
+    fn renew(&mut self) -> Result<(), String> {
+        if let Some(server) = self.server.as_mut()
+            && let Some(status) = server.ended()
+        {
+            tracing::warn!(%status, "the Python server has ended; starting another one");
+            self.server = Some(Server::start(&self.flags, &self.limits)?);
+        }
+        Ok(())
+    }
+
     /// Confines this thread, and with it all that it will start; says how far that went.
     fn confine(&self) -> Result<Option<&'static str>, String> {
         match self.flags.sandbox {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use clap::Args;
@@ -12,6 +13,10 @@ use crate::actor::program::parse_bytes;
 
 /// Where programs are looked up by scripts.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// How many cores there are. To ask is to read the files of three cgroups, which is too much for each job.
+static CORES: LazyLock<u64> =
+    LazyLock::new(|| std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64));
 
 /// Limits of what a script starts.
 #[derive(Debug, Clone, Args)]
@@ -64,8 +69,7 @@ impl WorkFlags {
     /// CPU time of one process of a script: as much as fits into its timeout, on all cores.
     pub(super) fn cpu_seconds(&self, timeout: Duration) -> u64 {
         const SPARE: u64 = 5;
-        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
-        (timeout.as_secs() + SPARE).saturating_mul(cores)
+        (timeout.as_secs() + SPARE).saturating_mul(*CORES)
     }
 
     /// The environment of a script; what the job says wins over our defaults, and nothing wins over the ids.

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, PipeReader, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
@@ -112,6 +112,11 @@ impl Server {
         let length = u32::try_from(bytes.len() - 4).map_err(io::Error::other)?;
         bytes[..4].copy_from_slice(&length.to_le_bytes());
         self.control.write_all(&bytes)
+    }
+
+    /// How it has ended, if it has.
+    pub(super) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
     }
 
     /// Its process.

@@ -1,21 +1,13 @@
-//! Python scripts that are confined by the kernel, on a real Redis.
+//! Scripts that are confined by the kernel.
 
 use std::fs;
 use std::process::Command;
 
-use hero_supervisor::domain::job::{JobErrorKind, JobSpec, Outcome};
+use hero_supervisor::domain::job::{JobErrorKind, JobSpec};
 use hero_supervisor::domain::script_type::ScriptType;
 
+use super::{PYTHON_ACTOR, run};
 use crate::osis_actor::rig::Rig;
-
-const PYTHON_ACTOR: &str = env!("CARGO_BIN_EXE_python_actor");
-
-async fn run(rig: &Rig, script: &str) -> String {
-    match rig.end_of(JobSpec::new(ScriptType::Python, script)).await.outcome {
-        Outcome::Succeeded(result) => result.text,
-        other @ (Outcome::Failed(_) | Outcome::Cancelled(_)) => panic!("{script}: {other:?}"),
-    }
-}
 
 #[tokio::test]
 async fn a_confined_script_writes_into_its_folder_and_nowhere_else() {

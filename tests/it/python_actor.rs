@@ -1,0 +1,18 @@
+//! The real python_actor on a real Redis: what is Python's alone.
+
+mod sandbox;
+mod spare;
+
+use hero_supervisor::domain::job::{JobSpec, Outcome};
+use hero_supervisor::domain::script_type::ScriptType;
+
+use crate::osis_actor::rig::Rig;
+
+const PYTHON_ACTOR: &str = env!("CARGO_BIN_EXE_python_actor");
+
+async fn run(rig: &Rig, script: &str) -> String {
+    match rig.end_of(JobSpec::new(ScriptType::Python, script)).await.outcome {
+        Outcome::Succeeded(result) => result.text,
+        other @ (Outcome::Failed(_) | Outcome::Cancelled(_)) => panic!("{script}: {other:?}"),
+    }
+}
