@@ -6,7 +6,7 @@ use std::time::Duration;
 use hero_supervisor::grpc::proto::ScriptType;
 
 use crate::stage::{Kind, Stage};
-use crate::{ROUNDS, load, median, row};
+use crate::{ROUNDS, floor, load, median, row};
 
 const SAL_HOSTS: usize = 4;
 /// Jobs between two looks at an actor's memory.
@@ -62,6 +62,13 @@ pub(crate) async fn sal_rows() {
 pub(crate) async fn python_rows() {
     let stage = Stage::start(&[]).await;
     let _actor = stage.start_actor(&PYTHON, &["--concurrency=2".to_owned()]).await;
+    let client = load::connect(stage.tcp_address()).await;
+    let seldom = load::run_now_and_then(client, PYTHON.script_type, PYTHON.noop, 200, || ()).await;
+    row(
+        "RunJob no-op Python, one each 50 ms, TCP",
+        &format!("p50 {} ms, p99 {} ms", seldom.millis(50.0), seldom.millis(99.0)),
+        &format!("a bare fork and its end, p50 {} ms", floor::python_forks()),
+    );
     measure(&stage, &PYTHON, "no-op Python (a fork each), one at a time", PYTHON.noop, 1).await;
     measure(&stage, &PYTHON, "no-op Python, 16 at once, 2 hosts", PYTHON.noop, 16).await;
 }
@@ -95,6 +102,28 @@ pub(crate) async fn said_rows() {
     ] {
         measure(&stage, &OSIS, &format!("{what}, one at a time"), script, 1).await;
         measure(&stage, &OSIS, &format!("{what}, 64 at once"), script, 64).await;
+    }
+}
+
+/// What it costs that a host is there: the one before it is killed, and the next job is answered.
+pub(crate) async fn spawn_rows() {
+    for kind in [OSIS, SAL, PYTHON, V] {
+        let stage = Stage::start(&[]).await;
+        let mut flags = vec!["--concurrency=1".to_owned()];
+        match kind.script_type {
+            ScriptType::V => flags = v_flags(&stage),
+            ScriptType::Osis => flags.clear(),
+            ScriptType::Sal | ScriptType::Python | ScriptType::Unspecified => {}
+        }
+        let actor = stage.start_actor(&kind, &flags).await;
+        let client = load::connect(stage.tcp_address()).await;
+        let kill = || actor.kill_children();
+        let replaced = load::run_now_and_then(client, kind.script_type, kind.noop, 20, kill).await;
+        row(
+            &format!("a killed host of {} to the result of the next job", kind.name),
+            &format!("p50 {} ms, p99 {} ms", replaced.millis(50.0), replaced.millis(99.0)),
+            "",
+        );
     }
 }
 

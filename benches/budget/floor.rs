@@ -84,6 +84,20 @@ pub(crate) async fn echo_calls(address: &str, callers: usize, span: Duration) ->
     all.finish(begun.elapsed())
 }
 
+/// Forks of a Python that has imported what a host of ours has, each waited for, 10 ms apart: the median in milliseconds.
+pub(crate) fn python_forks() -> String {
+    const FORKS: &str = "import ast, json, os, re, threading, time, traceback, gc\n\
+        gc.collect(); gc.freeze(); took = []\n\
+        for _ in range(200):\n    \
+            time.sleep(0.01); begun = time.perf_counter(); child = os.fork()\n    \
+            if child == 0: os._exit(0)\n    \
+            os.waitpid(child, 0); took.append(time.perf_counter() - begun)\n\
+        print('%.2f' % (sorted(took)[100] * 1000))";
+    let ran = Command::new("python3").args(["-I", "-c", FORKS]).output().unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+    String::from_utf8(ran.stdout).unwrap().trim().to_owned()
+}
+
 /// One entry there and one back, through two streams and two blocking readers, one at a time.
 pub(crate) async fn queue_ping_pong(redis_url: &str, rounds: usize) -> Latencies {
     let client = redis::Client::open(redis_url).unwrap();

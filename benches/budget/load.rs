@@ -99,7 +99,29 @@ pub(crate) async fn run_count(stage: &Stage, script_type: ScriptType, text: &str
     join_all(each).await;
 }
 
-/// The same with another script.
+/// One caller that runs a script `times` times, after a pause each.
+pub(crate) async fn run_now_and_then(
+    mut client: SupervisorClient<Channel>,
+    script_type: ScriptType,
+    text: &str,
+    times: usize,
+    mut before: impl FnMut(),
+) -> Latencies {
+    const PAUSE: Duration = Duration::from_millis(50);
+    let (begun, mut all) = (Instant::now(), Latencies::new());
+    for _ in 0..times {
+        tokio::time::sleep(PAUSE).await;
+        before();
+        let sent = Instant::now();
+        let request = run_request_of(script(script_type, text));
+        let job = client.run_job(request).await.unwrap().into_inner().job.unwrap();
+        all.record(sent.elapsed());
+        assert_eq!(job.state(), job::State::Succeeded, "{:?}", job.error);
+    }
+    all.finish(begun.elapsed())
+}
+
+/// `callers` callers, each one script after the other, for `span` (at least one each).
 pub(crate) async fn run_scripts(
     client: SupervisorClient<Channel>,
     script_type: ScriptType,

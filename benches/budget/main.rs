@@ -59,6 +59,9 @@ async fn measure(wanted: &str) {
     if is_wanted("v-lang") {
         engines::v_rows().await;
     }
+    if is_wanted("spawn") {
+        engines::spawn_rows().await;
+    }
     if is_wanted("said") {
         engines::said_rows().await;
     }

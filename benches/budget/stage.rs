@@ -23,13 +23,18 @@ impl Process {
     pub(crate) fn family_mib(&self) -> f64 {
         let (mut family, mut next) = (vec![self.0.id()], 0);
         while let Some(parent) = family.get(next) {
-            for thread in std::fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten() {
-                let children = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
-                family.extend(children.split_whitespace().map(|pid| pid.parse::<u32>().unwrap()));
-            }
+            family.extend(children_of(*parent));
             next += 1;
         }
         family.into_iter().map(resident_mib).sum()
+    }
+
+    /// Kills what it has started.
+    pub(crate) fn kill_children(&self) {
+        for child in children_of(self.0.id()) {
+            let child = nix::unistd::Pid::from_raw(child.cast_signed());
+            nix::sys::signal::kill(child, nix::sys::signal::Signal::SIGKILL).unwrap();
+        }
     }
 
     /// Processor time that it has used.
@@ -39,6 +44,15 @@ impl Process {
         let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
         (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
     }
+}
+
+fn children_of(parent: u32) -> Vec<u32> {
+    let threads = std::fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
+    let lists =
+        threads.map(|thread| std::fs::read_to_string(thread.path().join("children")).unwrap_or_default());
+    lists
+        .flat_map(|list| list.split_whitespace().map(|pid| pid.parse().unwrap()).collect::<Vec<u32>>())
+        .collect()
 }
 
 fn resident_mib(pid: u32) -> f64 {
