@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::http::uri::PathAndQuery;
-use tonic::transport::Channel;
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 
 static POOL: LazyLock<DescriptorPool> =
@@ -85,8 +85,12 @@ async fn main() {
         let target = active.lock().unwrap().get(&command.target).cloned();
         match command.r#do.as_str() {
             "connect" => {
-                let uri = format!("http://{}", command.address);
-                let raw = Channel::from_shared(uri).unwrap().connect_lazy();
+                let address = &command.address;
+                let uri = match address.strip_prefix("unix:") {
+                    Some(path) => format!("unix://{path}"),
+                    None => format!("http://{address}"),
+                };
+                let raw = Endpoint::from_shared(uri).unwrap().connect_lazy();
                 client = Some((Client::connect(&command.address).unwrap(), raw));
                 end(command.id, Ok(Value::Null));
             }

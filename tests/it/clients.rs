@@ -10,47 +10,48 @@ mod stage;
 
 use serde_json::Value;
 
+use line::Over;
 use scenario::Scenario;
 use stage::Stage;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn go_passes_the_conformance_scenarios() {
-    passes("go").await;
+    passes("go", Over::Tcp).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn java_passes_the_conformance_scenarios() {
-    passes("java").await;
+    passes("java", Over::Tcp).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn python_passes_the_conformance_scenarios() {
-    passes("python").await;
+    passes("python", Over::Tcp).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn python_that_blocks_passes_the_conformance_scenarios() {
-    passes("python-blocking").await;
+async fn python_that_blocks_passes_the_conformance_scenarios_over_a_unix_socket() {
+    passes("python-blocking", Over::Unix).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn rust_passes_the_conformance_scenarios() {
-    passes("rust").await;
+async fn rust_passes_the_conformance_scenarios_over_a_unix_socket() {
+    passes("rust", Over::Unix).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn typescript_passes_the_conformance_scenarios() {
-    passes("typescript").await;
+    passes("typescript", Over::Tcp).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn typescript_passes_the_conformance_scenarios_over_grpc_web() {
-    passes("typescript-web").await;
+    passes("typescript-web", Over::Tcp).await;
 }
 
 /// Every scenario that this server can play, one after the other; what fails is told together.
-async fn passes(language: &str) {
-    let mut stage = Stage::set(language).await;
+async fn passes(language: &str, over: Over) {
+    let mut stage = Stage::set(language, over).await;
     let info = stage.call("GetServerInfo", serde_json::json!({})).await;
     let can = |call: &str| {
         info["ok"]["capabilities"].as_array().is_some_and(|names| names.iter().any(|name| name == call))
@@ -64,7 +65,7 @@ async fn passes(language: &str) {
         }
         if let Err(why) = stage.play(&scenario).await {
             failed.push(format!("{}: {why}", scenario.name));
-            stage = Stage::set(language).await;
+            stage = Stage::set(language, over).await;
         }
     }
     failed.extend(golden::differences(&mut stage).await);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::{Duration, Instant, sleep};
 
 use super::compare::difference;
-use super::line::Line;
+use super::line::{Line, Over};
 use super::load;
 use super::runner::{Operation, Runner};
 use super::scenario::{Scenario, Step, fill};
@@ -31,7 +31,7 @@ pub(super) struct Stage {
 
 impl Stage {
     /// Sets it up and connects the client.
-    pub(super) async fn set(language: &str) -> Self {
+    pub(super) async fn set(language: &str, over: Over) -> Self {
         let mut runner = Runner::start(language);
         let (redis, zinit) = (PrivateRedis::start_append_only().await, PrivateZinit::start().await);
         let flags = ["--redis-url", &redis.url(), "--zinit", &zinit.socket().display().to_string()];
@@ -40,8 +40,8 @@ impl Stage {
                 .concat(),
         )
         .await;
-        let line = Line::to(service.socket()).await;
-        let connect = json!({"do": "connect", "address": line.address.to_string()});
+        let line = Line::to(service.socket(), over).await;
+        let connect = json!({"do": "connect", "address": line.address});
         let id = runner.send(&connect).await;
         runner.end(id).await.unwrap();
         let (language, played) = (language.to_owned(), 0);
