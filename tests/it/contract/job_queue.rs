@@ -65,6 +65,7 @@ on_every_queue! {
     ends::a_job_can_be_cancelled_in_every_state,
     ends::only_an_ended_job_can_be_deleted,
     ends::an_ended_job_is_kept_for_its_time,
+    ends::ends_in_any_order_leave_alone_what_is_held_and_what_waits,
     ends::only_so_many_ended_jobs_are_kept,
     queues::a_paused_queue_accepts_jobs_and_hands_out_none_until_it_goes_on,
     queues::what_actors_have_goes_on_while_their_queue_is_paused,

@@ -84,7 +84,8 @@ end
 --   before an end, perhaps: 'log' and one job of hero_log, the last words of the same job
 -- Answers with 1 or 0 an end; 0: the lease was void and nothing was written.
 redis.register_function('hero_finish', function(keys, args)
-  local k, now, b, answers = queue(keys[1]), now_ms(), batch(), {}
+  local k, now, answers = queue(keys[1]), now_ms(), {}
+  local b = batch(now)
   local actor = args[1]
   local i = 2
   while i <= #args do
@@ -169,7 +170,8 @@ end
 -- hero_release q | actor | per job: lane eid id
 -- Gives jobs back as if they had not been taken.
 redis.register_function('hero_release', function(keys, args)
-  local k, now, b = queue(keys[1]), now_ms(), batch()
+  local k, now = queue(keys[1]), now_ms()
+  local b = batch(now)
   local actor, front, mine, released = args[1], {}, {}, 0
   for i = 2, #args, 3 do
     local letter, eid, id = args[i], args[i + 1], args[i + 2]

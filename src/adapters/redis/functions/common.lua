@@ -4,12 +4,13 @@
 
 local REVISION = 2
 local GROUP = 'g'
-local EVENTS_KEPT = 100000
+local EVENTS_KEPT = '100000'
 local EVENT_TEXT = 2048        -- bytes of why a job failed that travel in its event; the record has all of it
-local DEAD_KEPT = 10000
-local REPLIES_KEPT = 10000
+local DEAD_KEPT = '10000'
+local REPLIES_KEPT = '10000'
 local INLINE_RESULT = 16384    -- bytes of a result that travels in a reply; a longer one is read from the record
 local ATTEMPTS_KEPT = 10       -- past attempts that are remembered of a job
+local HEAD = 8                 -- entries from which on it is worth to look whether they are the head of their stream
 local WAITERS = 8              -- supervisors that can wait for one job by reply; others look at the record
 local REQUEST_KEPT = 86400000  -- milliseconds for which a request id stands for its job
 local TYPES = { 'osis', 'sal', 'v', 'python' }
@@ -21,6 +22,11 @@ local BASIC = {
   'finished_at', 'due_at', 'output', 'result_kind', 'error', 'error_detail', 'cancel_reason', 'progress',
   'attempts',
 }
+
+-- A whole number as an argument. Redis formats numbers itself, with 17 digits and at ten times the cost.
+local function text_of(number)
+  return string.format('%.0f', number)
+end
 
 local function now_ms()
   local time = redis.call('TIME')
@@ -47,7 +53,7 @@ local function control(k, actor)
 end
 
 local function tell(k, actor, ...)
-  redis.call('XADD', control(k, actor), 'NOMKSTREAM', 'MAXLEN', '~', 100, '*', ...)
+  redis.call('XADD', control(k, actor), 'NOMKSTREAM', 'MAXLEN', '~', '100', '*', ...)
 end
 
 -- The stream of a lane letter.
@@ -121,7 +127,7 @@ local function load(k, id)
     'progress')
   if not r[2] then return nil end
   return {
-    at = r[1], status = r[2], rep = r[3], ttl = tonumber(r[4]) or 86400000, waits = r[5], ping = r[6] == 'ping',
+    at = r[1], status = r[2], rep = r[3], ttl = r[4] or '86400000', waits = r[5], ping = r[6] == 'ping',
     caller = r[7] or '', progress = r[8],
   }
 end
@@ -151,9 +157,32 @@ local function basic(k, id)
   return flat
 end
 
+local function get(flat, name)
+  for i = 1, #flat, 2 do
+    if flat[i] == name then return flat[i + 1] end
+  end
+  return nil
+end
+
+-- The least id above this one.
+local function next_id(id)
+  local millis, sequence = string.match(id, '^(%d+)-(%d+)$')
+  return millis .. '-' .. text_of(sequence + 1)
+end
+
 -- What is written once a call, not once a job.
-local function batch()
-  return { del = {}, done = {}, replies = {} }
+local function batch(now)
+  return { del = {}, done = {}, replies = {}, text = text_of(now), forgotten = {} }
+end
+
+-- When a record with this time to live goes; most jobs of a call have the same.
+local function forgotten_at(b, now, ttl)
+  local at = b.forgotten[ttl]
+  if not at then
+    at = text_of(now + tonumber(ttl))
+    b.forgotten[ttl] = at
+  end
+  return at
 end
 
 local function drop(b, key, eid)
@@ -161,8 +190,25 @@ local function drop(b, key, eid)
   if list then list[#list + 1] = eid else b.del[key] = { eid } end
 end
 
+-- Removes entries of a stream. To delete one by its id is to walk through its node of the stream; to cut off the head
+-- is to walk once. The head is what was delivered and is pending no more: if the numbers say that all of that is in
+-- this list, it is cut off. What is left, behind a pending one, is deleted by its id.
+local function remove(key, list)
+  if #list >= HEAD then
+    local groups = redis.pcall('XINFO', 'GROUPS', key)
+    for _, group in ipairs(groups.err and {} or groups) do
+      local lag = get(group, 'lag')
+      if get(group, 'name') == GROUP and lag and redis.call('XLEN', key) - lag == get(group, 'pending') + #list then
+        local first = redis.call('XPENDING', key, GROUP)[2] or next_id(get(group, 'last-delivered-id'))
+        if redis.call('XTRIM', key, 'MINID', first) == #list then return end
+      end
+    end
+  end
+  redis.call('XDEL', key, unpack(list))
+end
+
 local function flush(k, b)
-  for key, list in pairs(b.del) do redis.call('XDEL', key, unpack(list)) end
+  for key, list in pairs(b.del) do remove(key, list) end
   if #b.done > 0 then
     redis.call('ZADD', k.done, unpack(b.done))
     redis.call('HINCRBY', k.counts, 'finished', #b.done / 2)
@@ -175,14 +221,15 @@ end
 -- The terminal write. `word` says what `body` is: none, text or json (a result), error (JSON), reason (of a cancel).
 -- The rest are more fields of the record.
 local function finish(k, b, now, id, r, state, attempt, actor, started, word, body, ...)
-  local rec = k.rec .. id
-  redis.call('HSET', rec, 'status', state, 'attempt', attempt, 'actor_id', actor, 'started_at', started, 'finished_at', now,
-    'updated_at', now, ...)
+  local rec, at = k.rec .. id, b.text
+  redis.call('HSET', rec, 'status', state, 'attempt', attempt, 'actor_id', actor, 'started_at', started, 'finished_at', at,
+    'updated_at', at, ...)
   redis.call('PEXPIRE', rec, r.ttl)
   if not r.ping then
     local done = b.done
-    done[#done + 1] = now + r.ttl
-    done[#done + 1] = id
+    local n = #done
+    done[n + 1] = forgotten_at(b, now, r.ttl)
+    done[n + 2] = id
     if word == 'error' or word == 'reason' then
       add_event(k, id, state, attempt, actor, r.status, r.caller, word, body)
     else
@@ -222,13 +269,6 @@ local function set(flat, name, value)
   end
   flat[#flat + 1] = name
   flat[#flat + 1] = value
-end
-
-local function get(flat, name)
-  for i = 1, #flat, 2 do
-    if flat[i] == name then return flat[i + 1] end
-  end
-  return nil
 end
 
 local function read_entry(key, eid)

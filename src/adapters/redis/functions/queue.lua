@@ -61,7 +61,8 @@ end)
 -- among the next `limit` ones behind job `after` (accepted at `score`), and cancels at most `most` of them if mode is
 -- cancel. Answers {count, last id, its score, 1 while there are more}.
 redis.register_function('hero_purge', function(keys, args)
-  local k, now, b = queue(keys[1]), now_ms(), batch()
+  local k, now = queue(keys[1]), now_ms()
+  local b = batch(now)
   local cancel, limit, most, reason = args[1] == 'cancel', tonumber(args[2]), tonumber(args[3]), args[4]
   local after, score, wanted = args[5], args[6], {}
   for i = 7, #args do wanted[args[i]] = true end

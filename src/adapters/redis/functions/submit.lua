@@ -52,6 +52,7 @@ end
 
 redis.register_function('hero_submit', function(keys, args)
   local k, now = queue(keys[1]), now_ms()
+  local at_now = text_of(now)
   local script_type, limit, instance = args[1], tonumber(args[2]), args[3]
   local foreign = {}
   if args[4] == '1' then
@@ -113,11 +114,11 @@ redis.register_function('hero_submit', function(keys, args)
         end
       end
       if due ~= '' then
-        redis.call('HSET', rec, 'status', state, 'due_at', due, 'rep', wanted and instance or '', 'created_at', now,
-          'updated_at', now, unpack(args, first, last))
+        redis.call('HSET', rec, 'status', state, 'due_at', due, 'rep', wanted and instance or '', 'created_at', at_now,
+          'updated_at', at_now, unpack(args, first, last))
       else
-        redis.call('HSET', rec, 'status', state, 'at', at, 'rep', wanted and instance or '', 'created_at', now,
-          'updated_at', now, unpack(args, first, last))
+        redis.call('HSET', rec, 'status', state, 'at', at, 'rep', wanted and instance or '', 'created_at', at_now,
+          'updated_at', at_now, unpack(args, first, last))
         if wait_until ~= '' then redis.call('HSET', rec, 'wait_until', wait_until) end
       end
       if request ~= '' then
@@ -126,8 +127,8 @@ redis.register_function('hero_submit', function(keys, args)
       if not ping then
         -- The caller is the fourth field of what was submitted.
         local caller = args[first + 6] == 'caller_id' and args[first + 7] or ''
-        add_event(k, id, state, 0, '', '', caller)
-        listed[#listed + 1] = now
+        add_event(k, id, state, '0', '', '', caller)
+        listed[#listed + 1] = at_now
         listed[#listed + 1] = id
       end
       answer = 1

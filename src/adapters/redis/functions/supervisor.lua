@@ -1,6 +1,7 @@
 -- hero_cancel q | id reason: ends a job as cancelled. Answers {changed, fields}; nil when there is no such job.
 redis.register_function('hero_cancel', function(keys, args)
-  local k, now, b, id = queue(keys[1]), now_ms(), batch(), args[1]
+  local k, now, id = queue(keys[1]), now_ms(), args[1]
+  local b = batch(now)
   local r = load(k, id)
   if not r then return nil end
   if ended(r.status) then return { 0, basic(k, id) } end
@@ -46,7 +47,8 @@ end)
 -- hero_reclaim q | actor pid message detail limit: takes back what a dead process had, and its
 -- announcement. Answers {retried, failed, more}.
 redis.register_function('hero_reclaim', function(keys, args)
-  local k, now, b = queue(keys[1]), now_ms(), batch()
+  local k, now = queue(keys[1]), now_ms()
+  local b = batch(now)
   local prefix, limit = args[1] .. '.' .. args[2] .. '.', tonumber(args[5])
   local count, seen = { retried = 0, failed = 0 }, 0
   local lanes = { { 'f', k.front }, { 'q', k.q }, { 'i', inbox(k, args[1]) } }
@@ -140,7 +142,8 @@ end)
 
 -- hero_forget q | actor limit: fails what waits in the inbox and forgets the actor. Answers with 1 while there is more.
 redis.register_function('hero_forget', function(keys, args)
-  local k, now, b, actor = queue(keys[1]), now_ms(), batch(), args[1]
+  local k, now, actor = queue(keys[1]), now_ms(), args[1]
+  local b = batch(now)
   local key, limit = inbox(k, actor), tonumber(args[2])
   local message = 'actor ' .. actor .. ' was removed'
   local entries = redis.call('XRANGE', key, '-', '+', 'COUNT', limit)

@@ -70,7 +70,8 @@ end
 
 -- hero_tick q | lease_ms limit: one round of upkeep. Answers with 1 while there is more to do.
 redis.register_function('hero_tick', function(keys, args)
-  local k, now, b = queue(keys[1]), now_ms(), batch()
+  local k, now = queue(keys[1]), now_ms()
+  local b = batch(now)
   local limit = tonumber(args[2])
   local promoted = promote(k, now, limit)
   local expired = expire_leases(k, b, now, args[1], limit)

@@ -1,14 +1,16 @@
 //! Cancel, delete and how long a record is kept.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hero_supervisor::domain::id::JobId;
 use hero_supervisor::domain::job::{JobSpec, JobState, JobView, Outcome};
 use hero_supervisor::ports::job_queue::Deleted;
+use hero_supervisor::ports::work_queue::{TakenJob, WorkQueue};
 
 use super::bench::{
-    Kind, LIMIT, OSIS, Settings, failure, finish, read, spec, submit, submit_wanted, success, take_and_start,
-    take_nothing, take_one, text, until_state, with_attempts,
+    Kind, LIMIT, OSIS, Settings, failure, finish, read, spec, submit, submit_wanted, success, take,
+    take_and_start, take_nothing, take_one, text, until_state, with_attempts,
 };
 use crate::support::wait::eventually;
 
@@ -59,6 +61,44 @@ pub(super) async fn a_job_can_be_cancelled_in_every_state(kind: Kind) {
     assert_eq!((late.changed, late.job.state), (false, JobState::Succeeded));
     assert!(!cancel(&queued.id).await.changed, "a second cancel changes nothing");
     assert!(queue.cancel(&JobId::mint(), "").await.unwrap().is_none());
+    queue.close().await;
+}
+
+/// What is written many at a time must not touch what is in other hands, whatever the order.
+pub(super) async fn ends_in_any_order_leave_alone_what_is_held_and_what_waits(kind: Kind) {
+    let bench = kind.bench().await;
+    let queue = bench.supervisor();
+    let (one, other) = (bench.actor("osis_actor_0", 41).await, bench.actor("osis_actor_1", 42).await);
+    let mut jobs = Vec::new();
+    for number in 0..70 {
+        jobs.push(submit(&queue, spec(&number.to_string())).await);
+    }
+    let end_all = async |actor: &Arc<dyn WorkQueue>, taken: &[TakenJob]| {
+        let ends = taken.iter().map(|job| success(&bench, &job.lease, text("")));
+        assert_eq!(actor.finish(ends.collect()).await.unwrap(), vec![true; taken.len()]);
+    };
+    let waiting = async |expected: u64| assert_eq!(queue.depth(OSIS).await.unwrap().queued, expected);
+
+    let (first, theirs, second) = (take(&one, 20).await, take(&other, 10).await, take(&one, 20).await);
+    waiting(20).await;
+    end_all(&one, &second).await; // behind what is held
+    waiting(20).await;
+    end_all(&one, &first[..16]).await; // the head, but for four
+    assert!(queue.cancel(&jobs[60].id, "").await.unwrap().unwrap().changed); // a hole in what waits
+    waiting(19).await;
+    end_all(&other, &theirs).await;
+    let third = take(&one, 9).await;
+    end_all(&one, &first[16..]).await;
+    end_all(&one, &third).await; // all that was ever delivered
+    waiting(10).await;
+    let fourth = take(&other, 10).await;
+    end_all(&other, &fourth).await;
+    waiting(0).await;
+    take_nothing(&one).await;
+    for (number, job) in jobs.iter().enumerate() {
+        let state = read(&queue, &job.id).await.state;
+        assert_eq!(state, if number == 60 { JobState::Cancelled } else { JobState::Succeeded }, "{number}");
+    }
     queue.close().await;
 }
 
