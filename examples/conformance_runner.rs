@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use hero_supervisor::client::{Client, ClientError, Run, result};
-use hero_supervisor::grpc::proto::{self as pb, FILE_DESCRIPTOR_SET};
+use hero_supervisor::proto::{self as pb, FILE_DESCRIPTOR_SET};
 use prost::{Message, Name};
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
 use serde::Deserialize;

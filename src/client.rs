@@ -5,7 +5,7 @@
 //! use std::time::Duration;
 //!
 //! use hero_supervisor::client::{Client, Run, result};
-//! use hero_supervisor::grpc::proto::ScriptType;
+//! use hero_supervisor::proto::ScriptType;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let client = Client::connect("127.0.0.1:50051")?;
@@ -16,7 +16,7 @@
 //! ```
 //!
 //! All other calls are those of the generated client, [`Client::calls`]; [`ClientError::from`] reads their errors. The messages
-//! are in [`crate::grpc::proto`], and the comments of the proto files are their documentation.
+//! are in [`crate::proto`], and the comments of the proto files are their documentation.
 
 mod connect;
 mod delays;
@@ -30,7 +30,7 @@ pub use run::Run;
 
 use tonic::transport::Channel;
 
-use crate::grpc::proto::supervisor_client::SupervisorClient;
+use crate::proto::supervisor_client::SupervisorClient;
 
 /// Talks to one supervisor. A cheap clone; all clones share one connection.
 #[derive(Debug, Clone)]

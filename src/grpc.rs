@@ -25,13 +25,6 @@ mod status;
 mod watch;
 mod web;
 
-#[expect(
-    clippy::allow_attributes,
-    clippy::allow_attributes_without_reason,
-    clippy::large_enum_variant,
-    reason = "generated code"
-)]
-pub mod proto;
-
+pub use crate::proto;
 pub use capabilities::built;
 pub use server::{GrpcServer, ServerInfo};

@@ -23,6 +23,7 @@
 //! | [`adapters`] | Redis, Zinit, the local runner, memory, the clock | decide, name each other or gRPC |
 //! | [`grpc`] | parse requests, render answers, errors to codes, health and reflection | decide |
 //! | [`actor`] | what every actor binary shares: queue loop, heartbeat, drain, engine hosts | name Redis |
+//! | [`proto`] | the messages and the calls, generated from `proto` | anything else |
 //! | [`client`] | the client for Rust programs | anything but call |
 //! | [`cli`] | the command line; talks gRPC like everybody else | reach into the domain's loops |
 //! | [`app`] | joins adapters to the domain and the domain to gRPC | anything else |
@@ -66,6 +67,13 @@ pub mod domain;
 pub mod error;
 pub mod grpc;
 pub mod ports;
+#[expect(
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    clippy::large_enum_variant,
+    reason = "generated code"
+)]
+pub mod proto;
 pub mod shutdown;
 pub mod telemetry;
 

@@ -16,8 +16,8 @@ use tonic::transport::Channel;
 
 use super::values::{self, span, to_proto};
 use super::{Client, Exit, Failure, Output, client};
-use crate::grpc::proto::supervisor_client::SupervisorClient;
-use crate::grpc::proto::{self, ActorSelector, WaitOutcome};
+use crate::proto::supervisor_client::SupervisorClient;
+use crate::proto::{self, ActorSelector, WaitOutcome};
 
 pub use conformance::ConformanceArgs;
 pub(super) use definition::{OnUnhealthy, absolute};

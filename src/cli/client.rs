@@ -10,7 +10,7 @@ use tonic::transport::{Channel, Endpoint};
 use super::exit::SERVER_HINT;
 use super::{Exit, Failure, Format, Output};
 use crate::client::deepest;
-use crate::grpc::proto::supervisor_client::SupervisorClient;
+use crate::proto::supervisor_client::SupervisorClient;
 
 /// A server on this machine or in this network answers within milliseconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -9,9 +9,9 @@ use tonic::transport::Channel;
 
 use super::values::{self, or_dash, script_type_word, span, time, word};
 use super::{ClientArgs, Exit, Failure, Output, client, table};
-use crate::grpc::proto::event::{Severity, Topic};
-use crate::grpc::proto::supervisor_client::SupervisorClient;
-use crate::grpc::proto::{self, Event};
+use crate::proto::event::{Severity, Topic};
+use crate::proto::supervisor_client::SupervisorClient;
+use crate::proto::{self, Event};
 
 /// Events of one call.
 const PAGE_SIZE: usize = 500;

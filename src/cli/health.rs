@@ -8,7 +8,7 @@ use clap::{Subcommand, ValueEnum};
 
 use super::values::{self, duration, or_dash, short, span, to_proto, word};
 use super::{Client, Exit, Failure, client, table};
-use crate::grpc::proto::{self, ActorSelector, HealthReport, check_health_request};
+use crate::proto::{self, ActorSelector, HealthReport, check_health_request};
 
 /// Verbs of `health`.
 #[derive(Debug, Subcommand)]

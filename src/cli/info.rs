@@ -2,7 +2,7 @@
 
 use super::values::{duration, or_dash, time, word};
 use super::{ClientArgs, Exit, Failure, client, table};
-use crate::grpc::proto::{GetServerInfoRequest, GetServerInfoResponse};
+use crate::proto::{GetServerInfoRequest, GetServerInfoResponse};
 
 pub(super) async fn run(args: ClientArgs) -> Result<Exit, Failure> {
     let mut client = args.connect().await?;

@@ -11,8 +11,8 @@ use tonic::transport::Channel;
 
 use super::values::{self, duration, or_dash, script_type_word, short, span, time, word};
 use super::{Client, Exit, Failure, Output, client, table};
-use crate::grpc::proto::supervisor_client::SupervisorClient;
-use crate::grpc::proto::{self, Job, JobView, job};
+use crate::proto::supervisor_client::SupervisorClient;
+use crate::proto::{self, Job, JobView, job};
 
 /// Jobs of one call; their results can be large.
 const PAGE_SIZE: i32 = 100;

@@ -8,7 +8,7 @@ use prost::{Message, Name};
 use prost_reflect::{DescriptorPool, DynamicMessage};
 
 use super::{Exit, Failure};
-use crate::grpc::proto::FILE_DESCRIPTOR_SET;
+use crate::proto::FILE_DESCRIPTOR_SET;
 
 /// The form of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

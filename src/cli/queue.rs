@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 use super::values::{self, duration, or_dash, script_type_word, word};
 use super::{Client, Exit, Failure, client, table};
-use crate::grpc::proto::{self, ScriptTypeStatus, job};
+use crate::proto::{self, ScriptTypeStatus, job};
 
 /// Verbs of `queue`.
 #[derive(Debug, Subcommand)]

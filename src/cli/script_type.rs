@@ -6,7 +6,7 @@ use clap::Subcommand;
 
 use super::values::{self, duration, or_dash, script_type_word, time, word};
 use super::{Client, Exit, Failure, client, queue, table};
-use crate::grpc::proto::{self, ScriptTypeStatus};
+use crate::proto::{self, ScriptTypeStatus};
 
 pub use set::SetArgs;
 

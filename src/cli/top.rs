@@ -8,9 +8,9 @@ use tonic::transport::Channel;
 
 use super::values::span;
 use super::{ClientArgs, Exit, Failure, actor, client, queue};
-use crate::grpc::proto::supervisor_client::SupervisorClient;
-use crate::grpc::proto::{ListActorsRequest, ListActorsResponse};
-use crate::grpc::proto::{ListScriptTypesRequest, ListScriptTypesResponse};
+use crate::proto::supervisor_client::SupervisorClient;
+use crate::proto::{ListActorsRequest, ListActorsResponse};
+use crate::proto::{ListScriptTypesRequest, ListScriptTypesResponse};
 
 /// Goes to the corner of the screen and clears what is there.
 const HOME: &str = "\x1b[H\x1b[2J";

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use prost_types::Timestamp;
 
 use crate::domain::script_type::ScriptType;
-use crate::grpc::proto;
+use crate::proto;
 
 /// How many actors of each type to start.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,9 +11,9 @@ use tonic_health::pb::health_client::HealthClient;
 
 use super::values::{span, word};
 use super::{Client, ClientArgs, Exit, Failure, client};
-use crate::grpc::proto::actor::{DesiredState, State};
-use crate::grpc::proto::supervisor_client::SupervisorClient;
-use crate::grpc::proto::{Actor, GetActorRequest, ListActorsRequest};
+use crate::proto::actor::{DesiredState, State};
+use crate::proto::supervisor_client::SupervisorClient;
+use crate::proto::{Actor, GetActorRequest, ListActorsRequest};
 
 /// What is asked again and again costs the server next to nothing at this pace.
 const PAUSE: Duration = Duration::from_millis(250);

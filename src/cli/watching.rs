@@ -11,7 +11,7 @@ use super::output::say;
 use super::{ClientArgs, Exit, Failure};
 use crate::client::code_of;
 use crate::domain::backoff::Backoff;
-use crate::grpc::proto::supervisor_client::SupervisorClient;
+use crate::proto::supervisor_client::SupervisorClient;
 
 /// What is asked of the server; a longer silence means that it is gone.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);

@@ -7,7 +7,7 @@ use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
 
 use super::{Client, ClientError};
-use crate::grpc::proto::supervisor_client::SupervisorClient;
+use crate::proto::supervisor_client::SupervisorClient;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The server answers pings that are no faster than this.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tonic::{Code, Status, TimeoutExpired};
 use tonic_types::StatusExt;
 
-use crate::grpc::proto::{Job, job, job_error};
+use crate::proto::{Job, job, job_error};
 
 /// The domain of every `google.rpc.ErrorInfo` of a supervisor.
 const DOMAIN: &str = "supervisor.hero";

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::delays::Delays;
 use super::{Client, ClientError};
-use crate::grpc::proto::{AwaitJobRequest, Job, JobSpec, RunJobRequest, ScriptType, WaitOutcome};
+use crate::proto::{AwaitJobRequest, Job, JobSpec, RunJobRequest, ScriptType, WaitOutcome};
 
 /// Longest wait of one call; then the next one is made.
 const POLL: Duration = Duration::from_secs(60);

@@ -8,8 +8,8 @@ use tonic::{Code, Response, Status, Streaming};
 
 use super::delays::Delays;
 use super::{Client, ClientError};
-use crate::grpc::proto::supervisor_client::SupervisorClient;
-use crate::grpc::proto::{
+use crate::proto::supervisor_client::SupervisorClient;
+use crate::proto::{
     Bookmark, WatchEventsRequest, WatchEventsResponse, WatchHealthRequest, WatchHealthResponse, bookmark,
     watch_events_response, watch_health_response,
 };

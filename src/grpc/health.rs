@@ -16,8 +16,8 @@ use crate::domain::lifecycle::ActorLifecycleManager;
 use crate::domain::supervisor::Supervisor;
 use crate::error::{SupervisorError, chain};
 use crate::grpc::gate::Gate;
-use crate::grpc::proto as pb;
 use crate::grpc::render;
+use crate::proto as pb;
 use crate::telemetry::metrics::DEPENDENCY_UP;
 
 pub(crate) use service::Names;

@@ -6,7 +6,7 @@ use prost::{Message, Name};
 use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, ReflectMessage, Value};
 
 use crate::domain::violation::Violations;
-use crate::grpc::proto::FILE_DESCRIPTOR_SET;
+use crate::proto::FILE_DESCRIPTOR_SET;
 
 static POOL: LazyLock<Option<DescriptorPool>> =
     LazyLock::new(|| DescriptorPool::decode(FILE_DESCRIPTOR_SET).ok());
@@ -99,7 +99,7 @@ fn is_part(field: &FieldDescriptor) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::grpc::proto as pb;
+    use crate::proto as pb;
 
     fn seconds(seconds: i64) -> Option<prost_types::Duration> {
         Some(prost_types::Duration { seconds, nanos: 0 })

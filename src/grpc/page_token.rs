@@ -72,7 +72,7 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::grpc::proto as pb;
+    use crate::proto as pb;
 
     fn filters(caller: &str) -> Filters {
         let request = pb::ListJobsRequest { caller_id: caller.to_owned(), ..Default::default() };

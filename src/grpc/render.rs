@@ -18,7 +18,7 @@ pub(crate) use script_type::{script_type_status, settings};
 
 use crate::domain::job::JobView;
 use crate::domain::script_type::ScriptType;
-use crate::grpc::proto as pb;
+use crate::proto as pb;
 
 /// A script type.
 pub(crate) fn script_type(script_type: ScriptType) -> pb::ScriptType {

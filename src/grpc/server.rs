@@ -28,10 +28,10 @@ use crate::grpc::deadline::DeadlineLayer;
 use crate::grpc::gate::Gate;
 use crate::grpc::health::{Dependencies, HealthKeeper, Names};
 use crate::grpc::meter::MeterLayer;
-use crate::grpc::proto;
-use crate::grpc::proto::supervisor_server::SupervisorServer;
 use crate::grpc::service::SupervisorService;
 use crate::grpc::web;
+use crate::proto;
+use crate::proto::supervisor_server::SupervisorServer;
 use crate::shutdown::Shutdown;
 
 /// Largest message in either direction: gRPC's own default, so that no client has to be told.

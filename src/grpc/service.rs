@@ -25,10 +25,10 @@ use crate::grpc::gate::Gate;
 use crate::grpc::health::Dependencies;
 use crate::grpc::meter;
 use crate::grpc::parse;
-use crate::grpc::proto as pb;
-use crate::grpc::proto::supervisor_server;
 use crate::grpc::render;
 use crate::grpc::server::ServerInfo;
+use crate::proto as pb;
+use crate::proto::supervisor_server;
 
 /// Why a job was cancelled whose caller wanted it to end with the wait.
 const WAIT_ENDED: &str = "not finished when the wait of its caller was over";

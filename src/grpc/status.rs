@@ -12,8 +12,8 @@ use uuid::Uuid;
 use crate::domain::id::JobId;
 use crate::domain::violation::Violations;
 use crate::error::{SupervisorError, chain};
-use crate::grpc::proto as pb;
-use crate::grpc::proto::ErrorReason as Reason;
+use crate::proto as pb;
+use crate::proto::ErrorReason as Reason;
 
 /// `domain` of every `google.rpc.ErrorInfo`.
 pub(crate) const DOMAIN: &str = "supervisor.hero";

@@ -26,8 +26,8 @@ use tonic::{Status, async_trait};
 
 use crate::error::SupervisorError;
 use crate::grpc::gate::Gate;
-use crate::grpc::proto::bookmark::Kind;
 use crate::grpc::status::Failure;
+use crate::proto::bookmark::Kind;
 use attention::{Bell, attended};
 
 /// Something that is watched.

@@ -4,8 +4,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use hero_supervisor::adapters::system_clock::SystemClock;
-use hero_supervisor::grpc::proto as pb;
 use hero_supervisor::ports::clock::Clock;
+use hero_supervisor::proto as pb;
 use nix::sys::signal::Signal;
 use pb::log_entry::Stream;
 use tonic::{Code, Streaming};

@@ -27,6 +27,8 @@ const RULES: &[Rule] = &[
             "std::net",
             "std::os::unix::net",
             "crate::grpc",
+            "crate::proto",
+            "crate::client",
             "crate::adapters",
             "crate::app",
             "crate::cli",
@@ -48,6 +50,8 @@ const RULES: &[Rule] = &[
             "std::net",
             "std::os::unix::net",
             "crate::grpc",
+            "crate::proto",
+            "crate::client",
             "crate::adapters",
             "crate::app",
             "crate::cli",
@@ -65,6 +69,8 @@ const RULES: &[Rule] = &[
             "tonic",
             "prost",
             "crate::grpc",
+            "crate::proto",
+            "crate::client",
             "crate::app",
             "crate::cli",
             "crate::actor",
@@ -89,13 +95,25 @@ const RULES: &[Rule] = &[
     },
     Rule {
         layer: "grpc",
-        never: &["redis", "crate::adapters", "crate::app", "crate::cli", "crate::actor", "crate::config"],
+        never: &[
+            "redis",
+            "crate::adapters",
+            "crate::app",
+            "crate::cli",
+            "crate::client",
+            "crate::actor",
+            "crate::config",
+        ],
     },
-    Rule { layer: "cli", never: &["crate::domain::lifecycle", "crate::domain::supervisor", "crate::actor"] },
+    Rule {
+        layer: "cli",
+        never: &["crate::domain::lifecycle", "crate::domain::supervisor", "crate::grpc", "crate::actor"],
+    },
     Rule {
         layer: "client",
         never: &[
             "redis",
+            "crate::grpc",
             "crate::adapters",
             "crate::app",
             "crate::cli",
@@ -104,7 +122,18 @@ const RULES: &[Rule] = &[
             "crate::actor",
         ],
     },
-    Rule { layer: "actor", never: &["tonic", "redis", "crate::adapters", "crate::grpc", "crate::cli"] },
+    Rule {
+        layer: "actor",
+        never: &[
+            "tonic",
+            "redis",
+            "crate::adapters",
+            "crate::grpc",
+            "crate::proto",
+            "crate::client",
+            "crate::cli",
+        ],
+    },
 ];
 
 #[test]

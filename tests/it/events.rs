@@ -1,6 +1,6 @@
 //! P6: watches are ordered, unique, complete and resumable, also across the death of the supervisor. All of it real.
 
-use hero_supervisor::grpc::proto as pb;
+use hero_supervisor::proto as pb;
 use nix::sys::signal::Signal;
 use pb::event::{Topic, Type};
 use pb::job::State as JobState;

@@ -6,7 +6,7 @@ use std::path::Path;
 use hero_supervisor::actor::engines::Limits;
 use hero_supervisor::actor::engines::sal::{Sal, SalFlags};
 use hero_supervisor::app::actor::script_redis;
-use hero_supervisor::grpc::proto::FILE_DESCRIPTOR_SET;
+use hero_supervisor::proto::FILE_DESCRIPTOR_SET;
 use prost::Message;
 use prost_types::FileDescriptorSet;
 

@@ -1,6 +1,6 @@
 //! Two supervisors of two machines on one Redis: any of them takes, awaits, shows and cancels any job.
 
-use hero_supervisor::grpc::proto as pb;
+use hero_supervisor::proto as pb;
 use pb::actor::State;
 use pb::job::State as JobState;
 use tokio::task::JoinSet;

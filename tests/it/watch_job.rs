@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hero_supervisor::grpc::proto as pb;
+use hero_supervisor::proto as pb;
 use nix::sys::signal::Signal;
 use pb::job::State;
 use pb::watch_job_response::Item;

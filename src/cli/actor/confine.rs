@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::values::{bytes, or_dash, span, to_proto};
-use crate::grpc::proto::{ActorConfig, ResourceLimits, RunAs};
+use crate::proto::{ActorConfig, ResourceLimits, RunAs};
 
 /// Whom it runs as, and its limits.
 #[derive(Debug, Default, Args)]

@@ -9,7 +9,7 @@ use super::definition::{DefinitionArgs, absolute};
 use super::{DEFAULT_WAIT, Server, ids, rows, waited};
 use crate::cli::values::{script_type, span, to_proto};
 use crate::cli::{Exit, Failure, Output, client};
-use crate::grpc::proto::{self, ActorConfig, CreateActorRequest};
+use crate::proto::{self, ActorConfig, CreateActorRequest};
 
 /// The definition of an actor.
 #[derive(Debug, Args)]

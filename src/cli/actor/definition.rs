@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::confine::ConfineArgs;
 use crate::cli::Failure;
 use crate::cli::values::{pair, span, to_proto};
-use crate::grpc::proto::{ActorConfig, actor_config, health_policy, restart_policy};
+use crate::proto::{ActorConfig, actor_config, health_policy, restart_policy};
 
 /// What can be said of an actor beside its name, type and program.
 #[derive(Debug, Default, Args)]

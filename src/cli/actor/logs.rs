@@ -11,9 +11,9 @@ use crate::adapters::system_clock::SystemClock;
 use crate::cli::values::{span, time};
 use crate::cli::{Exit, Failure, Output, client};
 use crate::client::code_of;
-use crate::grpc::proto::log_entry::Stream;
-use crate::grpc::proto::{StreamActorLogsRequest, StreamActorLogsResponse};
 use crate::ports::clock::Clock;
+use crate::proto::log_entry::Stream;
+use crate::proto::{StreamActorLogsRequest, StreamActorLogsResponse};
 
 /// Between two tries to go on after the connection was lost.
 const RETRY: Duration = Duration::from_millis(500);

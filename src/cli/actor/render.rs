@@ -3,7 +3,7 @@
 use super::confine::shown;
 use crate::cli::table;
 use crate::cli::values::{or_dash, script_type_word, short, time, word};
-use crate::grpc::proto::{self, Actor};
+use crate::proto::{self, Actor};
 
 /// The id, if there is an actor.
 pub(super) fn ids(actor: &Option<Actor>) -> Vec<String> {

@@ -7,7 +7,7 @@ use clap::Args;
 use super::{How, Server, waited};
 use crate::cli::values::{self, to_proto};
 use crate::cli::{ClientArgs, Exit, Failure, Output, client, table};
-use crate::grpc::proto;
+use crate::proto;
 
 /// How many actors of which type.
 #[derive(Debug, Args)]

@@ -11,9 +11,9 @@ use super::definition::{DefinitionArgs, absolute};
 use super::{DEFAULT_WAIT, Server, ids, rows};
 use crate::cli::values::{span, to_proto};
 use crate::cli::{Exit, Failure, Output, client};
-use crate::grpc::proto::actor::State;
-use crate::grpc::proto::update_actor_request::Apply;
-use crate::grpc::proto::{ActorConfig, GetActorRequest, UpdateActorRequest};
+use crate::proto::actor::State;
+use crate::proto::update_actor_request::Apply;
+use crate::proto::{ActorConfig, GetActorRequest, UpdateActorRequest};
 
 /// What to change of an actor.
 #[derive(Debug, Args)]

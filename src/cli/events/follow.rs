@@ -9,8 +9,8 @@ use super::{EventsArgs, SHOWN_FIRST, Server, past, print};
 use crate::cli::values::to_proto;
 use crate::cli::watching::{self, End, HEARTBEAT, Watching};
 use crate::cli::{ClientArgs, Exit, Failure};
-use crate::grpc::proto::watch_events_response::Item;
-use crate::grpc::proto::{WatchEventsRequest, WatchEventsResponse};
+use crate::proto::watch_events_response::Item;
+use crate::proto::{WatchEventsRequest, WatchEventsResponse};
 
 /// What is known between two connections.
 struct Follower {

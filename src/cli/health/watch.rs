@@ -8,9 +8,9 @@ use tonic::transport::Channel;
 use crate::cli::values::{duration, or_dash, time, to_proto, word};
 use crate::cli::watching::{self, End, HEARTBEAT, Watching};
 use crate::cli::{ClientArgs, Exit, Failure};
-use crate::grpc::proto::supervisor_client::SupervisorClient;
-use crate::grpc::proto::watch_health_response::Item;
-use crate::grpc::proto::{ActorSelector, HealthEvent, HealthReport, WatchHealthRequest};
+use crate::proto::supervisor_client::SupervisorClient;
+use crate::proto::watch_health_response::Item;
+use crate::proto::{ActorSelector, HealthEvent, HealthReport, WatchHealthRequest};
 
 /// What is known between two connections.
 struct Watcher {

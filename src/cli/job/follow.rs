@@ -9,8 +9,8 @@ use super::{Server, id, state_word};
 use crate::cli::output::say;
 use crate::cli::values::{time, to_proto, word};
 use crate::cli::{Exit, Failure, Output, client};
-use crate::grpc::proto::watch_job_response::Item;
-use crate::grpc::proto::{
+use crate::proto::watch_job_response::Item;
+use crate::proto::{
     AwaitJobResponse, Job, JobProgress, JobStateChange, LogEntries, SubmitJobRequest, WaitOutcome,
     WatchJobRequest, bookmark, job, log_entry,
 };

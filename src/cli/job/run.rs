@@ -11,7 +11,7 @@ use super::{Server, id, state_word};
 use crate::cli::values::{span, to_proto, word};
 use crate::cli::{Exit, Failure, Output, client};
 use crate::client::code_of;
-use crate::grpc::proto::{
+use crate::proto::{
     AwaitJobRequest, AwaitJobResponse, CancelJobRequest, Job, JobError, RunJobRequest, RunJobResponse,
     SubmitJobRequest, WaitOutcome, job,
 };

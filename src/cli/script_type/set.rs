@@ -10,7 +10,7 @@ use prost_types::FieldMask;
 use crate::cli::Failure;
 use crate::cli::actor::{OnUnhealthy, absolute};
 use crate::cli::values::{self, pair, span, to_proto};
-use crate::grpc::proto::{
+use crate::proto::{
     self, ActorConfig, HealthPolicy, JobDefaults, RetryPolicy, ScalingPolicy, ScriptTypeSettings,
     UpdateScriptTypeRequest, actor_config, scaling_policy,
 };

@@ -16,8 +16,8 @@ use crate::grpc::parse::health::health_settings;
 use crate::grpc::parse::value::{
     ListRequest, count, duration, each, given, optional, page_size, script_type, unknown,
 };
-use crate::grpc::proto as pb;
 use crate::grpc::status::Failure;
+use crate::proto as pb;
 
 /// An actor to make.
 #[derive(Debug)]

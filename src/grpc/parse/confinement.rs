@@ -3,7 +3,7 @@
 use crate::domain::confinement::{Confinement, ResourceLimits, RunAs};
 use crate::domain::violation::Violations;
 use crate::grpc::parse::value::{count, duration, given, optional};
-use crate::grpc::proto as pb;
+use crate::proto as pb;
 
 /// Reads what is set of it; what cannot be read is noted.
 pub(super) fn of(

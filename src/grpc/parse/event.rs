@@ -11,9 +11,9 @@ use crate::domain::violation::Violations;
 use crate::grpc::parse::value::{
     ListRequest, duration, each, given, optional, page_size, script_type, timestamp, unknown,
 };
-use crate::grpc::proto as pb;
-use crate::grpc::proto::event as of_event;
 use crate::grpc::render::SNAPSHOT_MARK;
+use crate::proto as pb;
+use crate::proto::event as of_event;
 
 /// The longest silence of a watch when the client does not say.
 const HEARTBEAT: Duration = Duration::from_secs(15);

@@ -7,8 +7,8 @@ use crate::domain::lifecycle::ActorSelector;
 use crate::domain::violation::Violations;
 use crate::grpc::parse::actor::selector;
 use crate::grpc::parse::value::{count, duration, optional, unknown};
-use crate::grpc::proto as pb;
 use crate::grpc::status::Failure;
+use crate::proto as pb;
 
 /// Actors to check.
 #[derive(Debug)]

@@ -14,8 +14,8 @@ use crate::domain::violation::Violations;
 use crate::grpc::parse::value::{
     ListRequest, count, duration, each, given, optional, page_size, script_type, timestamp, unknown,
 };
-use crate::grpc::proto as pb;
 use crate::ports::job_queue::{JobFilter, RequestKey};
+use crate::proto as pb;
 
 /// Longest reason of a cancel, in bytes.
 pub(super) const MAX_REASON_BYTES: usize = 1024;

@@ -4,8 +4,8 @@ use crate::domain::id::ActorId;
 use crate::domain::lifecycle::LogQuery;
 use crate::domain::violation::Violations;
 use crate::grpc::parse::value::{each, optional, timestamp, unknown};
-use crate::grpc::proto as pb;
 use crate::ports::process_manager::{LogPosition, LogStream};
+use crate::proto as pb;
 
 /// Lines to begin with when the caller does not say.
 const DEFAULT_TAIL: usize = 100;

@@ -12,7 +12,7 @@ use crate::grpc::parse::actor::actor_config;
 use crate::grpc::parse::health::health_settings;
 use crate::grpc::parse::job::{MAX_REASON_BYTES, retry_policy, state};
 use crate::grpc::parse::value::{count, duration, each, optional, script_type, unknown};
-use crate::grpc::proto as pb;
+use crate::proto as pb;
 
 /// A queue to pause or to let go on, and why.
 pub(crate) fn pause(raw: i32, reason: String) -> Result<(ScriptType, String), Violations> {

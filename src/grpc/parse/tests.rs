@@ -12,8 +12,8 @@ use crate::domain::id::{ActorId, JobId};
 use crate::domain::job::{Job, JobSpec, JobView, RetryPolicy};
 use crate::domain::script_type::ScriptType;
 use crate::domain::violation::Violations;
-use crate::grpc::proto as pb;
 use crate::grpc::render;
+use crate::proto as pb;
 
 /// A time in the year 2128, later than every schedule of the properties.
 fn now() -> SystemTime {

@@ -8,8 +8,8 @@ use crate::domain::lifecycle::{Apply, StopOptions, Update};
 use crate::domain::violation::Violations;
 use crate::grpc::parse::actor::{actor_config, short_duration};
 use crate::grpc::parse::value::{duration, given, optional, unknown};
-use crate::grpc::proto as pb;
 use crate::grpc::render;
+use crate::proto as pb;
 
 /// A change of an actor.
 #[derive(Debug)]

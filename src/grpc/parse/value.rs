@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::domain::script_type::ScriptType;
 use crate::domain::violation::Violations;
-use crate::grpc::proto as pb;
+use crate::proto as pb;
 
 /// Items on a page when the caller does not say.
 const DEFAULT_PAGE: usize = 100;

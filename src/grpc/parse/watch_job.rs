@@ -6,7 +6,7 @@ use crate::domain::id::JobId;
 use crate::domain::job_watch::JobPlace;
 use crate::domain::violation::Violations;
 use crate::grpc::parse::value::{duration, optional};
-use crate::grpc::proto as pb;
+use crate::proto as pb;
 
 /// A watch over a job.
 #[derive(Debug)]

@@ -5,10 +5,10 @@ use crate::domain::actor::{
 };
 use crate::domain::confinement::{ResourceLimits, RunAs};
 use crate::domain::lifecycle::{ActorAnswer, Changed};
-use crate::grpc::proto as pb;
 use crate::grpc::render::health::{health, health_settings, ping};
 use crate::grpc::render::{count, duration, script_type, timestamp, wait_outcome};
 use crate::grpc::status::Failure;
+use crate::proto as pb;
 
 /// An actor.
 pub(crate) fn actor(status: ActorStatus) -> pb::Actor {

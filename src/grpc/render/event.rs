@@ -5,11 +5,11 @@ use std::time::SystemTime;
 use crate::domain::event::{Cause, Event, Severity, Source, Topic, What};
 use crate::domain::id::{ActorId, JobId, NodeName};
 use crate::domain::scaling::ScalingDecision;
-use crate::grpc::proto as pb;
-use crate::grpc::proto::event as of_event;
-use crate::grpc::proto::event::Detail;
 use crate::grpc::render::{count, duration, script_type, timestamp};
 use crate::ports::event_log::Logged;
+use crate::proto as pb;
+use crate::proto::event as of_event;
+use crate::proto::event::Detail;
 
 /// Begins the cursors of a snapshot: whoever goes on from one gets the snapshot from its beginning.
 pub(crate) const SNAPSHOT_MARK: &str = "s";

@@ -3,9 +3,9 @@
 use crate::domain::health::{
     Health, HealthAction, HealthReport, HealthSettings, Ping, PingOutcome, UnhealthyAction,
 };
-use crate::grpc::proto as pb;
 use crate::grpc::render::actor::state;
 use crate::grpc::render::{count, duration, timestamp};
+use crate::proto as pb;
 
 /// A report.
 pub(crate) fn health_report(report: HealthReport) -> pb::HealthReport {

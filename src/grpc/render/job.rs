@@ -6,9 +6,9 @@ use crate::domain::job::{
 };
 use crate::domain::job_watch::Change;
 use crate::domain::output::{Progress, Said, Utterance};
-use crate::grpc::proto as pb;
 use crate::grpc::render::{count, duration, script_type, timestamp};
 use crate::ports::process_manager::LogStream;
+use crate::proto as pb;
 
 /// A job, with script and environment if the view has them.
 pub(crate) fn job(job: Job, view: JobView) -> pb::Job {

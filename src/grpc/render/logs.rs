@@ -2,9 +2,9 @@
 
 use crate::domain::lifecycle::LogPart;
 use crate::grpc::parse;
-use crate::grpc::proto as pb;
 use crate::grpc::render::{count, timestamp};
 use crate::ports::process_manager::{LogLine, LogStream};
+use crate::proto as pb;
 
 /// Some lines.
 pub(crate) fn log_part(part: LogPart) -> pb::StreamActorLogsResponse {

@@ -7,10 +7,10 @@ use crate::domain::job::RetryPolicy;
 use crate::domain::lifecycle::ScriptTypeStatus;
 use crate::domain::scaling::{ScalingDecision, ScalingMode, ScalingPolicy};
 use crate::domain::settings::{JobSettings, ScriptTypeSettings};
-use crate::grpc::proto as pb;
 use crate::grpc::render::actor::config;
 use crate::grpc::render::health::health_settings;
 use crate::grpc::render::{count, duration, script_type, timestamp};
+use crate::proto as pb;
 
 /// A script type with its rules, its queue and its actors.
 pub(crate) fn script_type_status(status: ScriptTypeStatus) -> pb::ScriptTypeStatus {

@@ -14,9 +14,6 @@ use crate::domain::event::watch::{EventHub, EventWatch, now};
 use crate::error::SupervisorError;
 use crate::grpc::page_token::Filters;
 use crate::grpc::parse::{self, Begin};
-use crate::grpc::proto as pb;
-use crate::grpc::proto::bookmark::Kind;
-use crate::grpc::proto::watch_events_response::Item;
 use crate::grpc::render::{self, SNAPSHOT_MARK};
 use crate::grpc::server::MAX_MESSAGE_BYTES;
 use crate::grpc::service::SupervisorService;
@@ -25,6 +22,9 @@ use crate::grpc::status::Failure;
 use crate::grpc::watch::{self, Watched};
 use crate::ports::clock::Clock;
 use crate::ports::event_log::Logged;
+use crate::proto as pb;
+use crate::proto::bookmark::Kind;
+use crate::proto::watch_events_response::Item;
 
 /// A page of events ends here; the next one goes on.
 const FULL_PAGE_BYTES: usize = MAX_MESSAGE_BYTES / 2;

@@ -9,12 +9,12 @@ use crate::domain::job::{MAX_ATTEMPTS, MAX_BATCH, MAX_PAIRS, MAX_RESULT_BYTES, M
 use crate::grpc::capabilities::built;
 use crate::grpc::deadline::MAX_WAIT;
 use crate::grpc::parse::MAX_PAGE;
-use crate::grpc::proto as pb;
-use crate::grpc::proto::get_server_info_response::Mode;
 use crate::grpc::render;
 use crate::grpc::server::MAX_MESSAGE_BYTES;
 use crate::grpc::service::SupervisorService;
 use crate::ports::event_log::Extent;
+use crate::proto as pb;
+use crate::proto::get_server_info_response::Mode;
 
 /// Time for the log of events to say what it keeps.
 const LOG_PATIENCE: Duration = Duration::from_millis(300);

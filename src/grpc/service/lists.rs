@@ -10,12 +10,12 @@ use crate::domain::violation::Violations;
 use crate::error::SupervisorError;
 use crate::grpc::page_token::Filters;
 use crate::grpc::parse;
-use crate::grpc::proto as pb;
 use crate::grpc::render;
 use crate::grpc::server::MAX_MESSAGE_BYTES;
 use crate::grpc::service::SupervisorService;
 use crate::grpc::status::Failure;
 use crate::ports::job_queue::JobCursor;
+use crate::proto as pb;
 
 /// A page of jobs ends here, results being what they are; the next one goes on. Leaves room for one more job.
 const FULL_PAGE_BYTES: usize = MAX_MESSAGE_BYTES / 2;

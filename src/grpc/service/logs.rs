@@ -7,9 +7,9 @@ use super::Stream;
 use crate::domain::lifecycle::ActorLogs;
 use crate::error::SupervisorError;
 use crate::grpc::gate::Gate;
-use crate::grpc::proto as pb;
 use crate::grpc::render;
 use crate::grpc::status::Failure;
+use crate::proto as pb;
 
 /// Parts until the end of the log, of the actor, of the caller's interest, or of this server.
 pub(super) fn stream(logs: ActorLogs, gate: Gate) -> Stream<pb::StreamActorLogsResponse> {

@@ -11,9 +11,9 @@ use crate::domain::supervisor::{Awaited, Begun};
 use crate::grpc::deadline::effective_wait;
 use crate::grpc::meter;
 use crate::grpc::parse::Run;
-use crate::grpc::proto as pb;
 use crate::grpc::render;
 use crate::grpc::status::Failure;
+use crate::proto as pb;
 
 /// What is needed of a request once its job was submitted.
 struct Rest {

@@ -11,10 +11,10 @@ use crate::domain::lifecycle::ActorLifecycleManager;
 use crate::domain::script_type::ScriptType;
 use crate::domain::supervisor::Supervisor;
 use crate::error::SupervisorError;
-use crate::grpc::proto::snapshot_item::Item;
 use crate::grpc::render;
 use crate::grpc::service::SupervisorService;
 use crate::ports::job_queue::{JobCursor, JobFilter};
+use crate::proto::snapshot_item::Item;
 
 /// Jobs that are read at a time.
 const PAGE: usize = 200;

@@ -6,10 +6,10 @@ use crate::domain::violation::Violations;
 use crate::error::SupervisorError;
 use crate::grpc::mask;
 use crate::grpc::parse;
-use crate::grpc::proto as pb;
 use crate::grpc::render;
 use crate::grpc::service::SupervisorService;
 use crate::grpc::status::Failure;
+use crate::proto as pb;
 
 /// Times that a change is made again after somebody else was faster.
 const MOST_TRIES: u32 = 5;

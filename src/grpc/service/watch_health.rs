@@ -10,9 +10,6 @@ use tonic::{Status, async_trait};
 use crate::domain::event::watch::EventWatch;
 use crate::domain::lifecycle::{ActorLifecycleManager, ActorSelector};
 use crate::grpc::parse;
-use crate::grpc::proto as pb;
-use crate::grpc::proto::bookmark::Kind;
-use crate::grpc::proto::watch_health_response::Item;
 use crate::grpc::render::{self, SNAPSHOT_MARK};
 use crate::grpc::service::SupervisorService;
 use crate::grpc::service::events::begin;
@@ -20,6 +17,9 @@ use crate::grpc::status::Failure;
 use crate::grpc::watch::{self, Watched};
 use crate::ports::clock::Clock;
 use crate::ports::event_log::Logged;
+use crate::proto as pb;
+use crate::proto::bookmark::Kind;
+use crate::proto::watch_health_response::Item;
 
 impl SupervisorService {
     /// Follows the health of actors.

@@ -9,14 +9,14 @@ use tonic::{Status, async_trait};
 use crate::domain::job::JobView;
 use crate::domain::job_watch::{JobWatch, News};
 use crate::grpc::parse;
-use crate::grpc::proto as pb;
-use crate::grpc::proto::bookmark::Kind;
-use crate::grpc::proto::watch_job_response::Item;
 use crate::grpc::render;
 use crate::grpc::service::SupervisorService;
 use crate::grpc::status::Failure;
 use crate::grpc::watch::{self, Watched};
 use crate::ports::clock::Clock;
+use crate::proto as pb;
+use crate::proto::bookmark::Kind;
+use crate::proto::watch_job_response::Item;
 
 impl SupervisorService {
     /// Follows a job.

@@ -8,8 +8,8 @@ use tonic::{Code, async_trait};
 
 use super::{Watched, stream};
 use crate::grpc::gate::Gate;
-use crate::grpc::proto::bookmark::Kind;
 use crate::grpc::status::Failure;
+use crate::proto::bookmark::Kind;
 
 /// Numbers that come in, and for how long nobody took them; a bookmark is its kind.
 struct Numbers(mpsc::Receiver<i32>, Arc<Mutex<Duration>>);

@@ -5,7 +5,7 @@ use std::process::{Child, Stdio};
 use crate::support::service::{LIMIT, Service, command, run};
 use crate::support::wait::eventually;
 use crate::support::whole::{Whole, until_actor};
-use hero_supervisor::grpc::proto::actor::State;
+use hero_supervisor::proto::actor::State;
 
 async fn code(child: &mut Child) -> i32 {
     let status = eventually("the wait ends", LIMIT, || {

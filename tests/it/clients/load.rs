@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hero_supervisor::domain::event::watch::STALL_LIMIT;
-use hero_supervisor::grpc::proto as pb;
+use hero_supervisor::proto as pb;
 use tokio::time::sleep;
 
 use crate::support::redis::PrivateRedis;

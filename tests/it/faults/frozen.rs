@@ -1,6 +1,6 @@
 //! An actor that sleeps through its lease comes back too late.
 
-use hero_supervisor::grpc::proto as pb;
+use hero_supervisor::proto as pb;
 use nix::sys::signal::Signal;
 use pb::job::State as JobState;
 use pb::job_error::Kind;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use hero_supervisor::grpc::proto as pb;
+use hero_supervisor::proto as pb;
 use pb::job::State as JobState;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};

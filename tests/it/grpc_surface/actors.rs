@@ -1,7 +1,7 @@
 //! Actors: make, look, start, stop, scale, delete.
 
-use hero_supervisor::grpc::proto as pb;
-use hero_supervisor::grpc::proto::actor::State;
+use hero_supervisor::proto as pb;
+use hero_supervisor::proto::actor::State;
 use tonic::Code;
 
 use super::world::{World, soon, told};

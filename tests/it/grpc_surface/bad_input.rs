@@ -1,6 +1,6 @@
 //! What is refused, with which code, reason and fields.
 
-use hero_supervisor::grpc::proto as pb;
+use hero_supervisor::proto as pb;
 use tonic::Code;
 
 use super::world::{World, millis, osis, told};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use hero_supervisor::grpc::proto as pb;
-use hero_supervisor::grpc::proto::get_server_info_response::Mode;
+use hero_supervisor::proto as pb;
+use hero_supervisor::proto::get_server_info_response::Mode;
 use tokio::task::JoinHandle;
 use tokio_stream::StreamExt;
 use tonic::{Code, Status};

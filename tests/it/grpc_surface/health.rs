@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use hero_supervisor::adapters::memory::process_manager::Fault;
-use hero_supervisor::grpc::proto as pb;
-use hero_supervisor::grpc::proto::dependency::State;
+use hero_supervisor::proto as pb;
+use hero_supervisor::proto::dependency::State;
 use tokio::time::Instant;
 use tonic::Code;
 use tonic::transport::Channel;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use hero_supervisor::grpc::proto as pb;
-use hero_supervisor::grpc::proto::job::State;
+use hero_supervisor::proto as pb;
+use hero_supervisor::proto::job::State;
 use tokio::time::Instant;
 use tonic::{Code, Request};
 

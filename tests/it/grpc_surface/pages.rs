@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hero_supervisor::grpc::proto as pb;
+use hero_supervisor::proto as pb;
 use prost::Message;
 
 use super::world::{World, osis, soon, told};

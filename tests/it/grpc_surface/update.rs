@@ -1,7 +1,7 @@
 //! UpdateActor: its mask, its etag, its refusals.
 
-use hero_supervisor::grpc::proto as pb;
-use hero_supervisor::grpc::proto::actor::State;
+use hero_supervisor::proto as pb;
+use hero_supervisor::proto::actor::State;
 use prost_types::FieldMask;
 use tonic::Code;
 

@@ -16,12 +16,12 @@ use hero_supervisor::domain::job::{JobError, JobErrorKind, JobResult, ResultKind
 use hero_supervisor::domain::lifecycle::{ActorLifecycleManager, Parts};
 use hero_supervisor::domain::script_type::ScriptType;
 use hero_supervisor::domain::supervisor::{JobDefaults, Supervisor};
-use hero_supervisor::grpc::proto as pb;
-use hero_supervisor::grpc::proto::supervisor_client::SupervisorClient;
 use hero_supervisor::grpc::{GrpcServer, ServerInfo};
 use hero_supervisor::ports::clock::Clock;
 use hero_supervisor::ports::programs::{ProgramFault, Programs};
 use hero_supervisor::ports::work_queue::{AttemptEnd, AttemptError, TakenJob, Work, WorkQueue};
+use hero_supervisor::proto as pb;
+use hero_supervisor::proto::supervisor_client::SupervisorClient;
 use hero_supervisor::shutdown::Shutdown;
 use tempfile::TempDir;
 use tokio::net::{TcpListener, UnixListener};

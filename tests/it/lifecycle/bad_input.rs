@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use hero_supervisor::grpc::proto as pb;
+use hero_supervisor::proto as pb;
 use pb::actor::State;
 use tonic::Code;
 

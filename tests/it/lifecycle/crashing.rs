@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hero_supervisor::grpc::proto as pb;
+use hero_supervisor::proto as pb;
 use pb::actor::{DesiredState, State};
 use tokio::time::sleep;
 use tonic::Code;

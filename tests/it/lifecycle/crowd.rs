@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use hero_supervisor::grpc::proto as pb;
+use hero_supervisor::proto as pb;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use pb::actor::State;

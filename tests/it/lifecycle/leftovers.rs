@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use hero_supervisor::grpc::proto as pb;
+use hero_supervisor::proto as pb;
 use nix::sys::signal::Signal;
 use pb::actor::State;
 use pb::event::Type;

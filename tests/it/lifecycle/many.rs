@@ -1,6 +1,6 @@
 //! Many actors in one call: each has its own answer.
 
-use hero_supervisor::grpc::proto as pb;
+use hero_supervisor::proto as pb;
 use pb::actor::State;
 use tokio::task::JoinSet;
 use tonic::Code;

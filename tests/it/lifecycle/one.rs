@@ -1,6 +1,6 @@
 //! One actor, from its making to its deletion.
 
-use hero_supervisor::grpc::proto as pb;
+use hero_supervisor::proto as pb;
 use nix::sys::signal::Signal;
 use pb::actor::{DesiredState, State};
 use tonic::Code;

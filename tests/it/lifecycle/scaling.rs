@@ -1,6 +1,6 @@
 //! A number of actors instead of names.
 
-use hero_supervisor::grpc::proto as pb;
+use hero_supervisor::proto as pb;
 use pb::actor::State;
 use tonic::Code;
 

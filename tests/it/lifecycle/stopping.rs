@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hero_supervisor::grpc::proto as pb;
+use hero_supervisor::proto as pb;
 use pb::actor::State;
 use pb::job::State as JobState;
 use pb::job_error::Kind;

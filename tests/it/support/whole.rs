@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use hero_supervisor::grpc::proto as pb;
-use hero_supervisor::grpc::proto::supervisor_client::SupervisorClient;
+use hero_supervisor::proto as pb;
+use hero_supervisor::proto::supervisor_client::SupervisorClient;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use pb::actor::State as ActorState;
