@@ -22,6 +22,9 @@ lint:
 	.ci/install rust-components
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+	# The client as those get it who leave the service out: by itself, and in the hands of a program.
+	cargo clippy --no-default-features --features client --lib -- -D warnings
+	cargo clippy --no-default-features --features client --example conformance_runner -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 
 # Writes everything that is generated and committed; `make test` fails when that would change something.

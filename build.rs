@@ -1,4 +1,4 @@
-//! Compiles the public contract: messages, server and client code, and the descriptor set for reflection and the CLI.
+//! Compiles the public contract: messages, client and (with the service) server code, and the descriptor set for reflection and the CLI.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Messages know their names, so that the command line finds their descriptors.
     let mut prost = tonic_prost_build::Config::new();
     prost.enable_type_names();
-    let files = compiler.file_descriptor_set();
-    tonic_prost_build::configure().btree_map(".").compile_fds_with_config(files, prost)?;
+    let service = env::var_os("CARGO_FEATURE_SERVICE").is_some();
+    tonic_prost_build::configure()
+        .build_server(service)
+        .btree_map(".")
+        .compile_fds_with_config(compiler.file_descriptor_set(), prost)?;
     Ok(())
 }

@@ -17,6 +17,8 @@
 //!
 //! All other calls are those of the generated client, [`Client::calls`]; [`ClientError::from`] reads their errors. The messages
 //! are in [`crate::proto`], and the comments of the proto files are their documentation.
+//!
+//! A program that only talks to a supervisor needs the crate with `default-features = false, features = ["client"]`.
 
 mod connect;
 mod delays;
@@ -25,6 +27,7 @@ mod run;
 mod watch;
 
 pub use error::{ClientError, JobFailed, result};
+#[cfg(feature = "service")]
 pub(crate) use error::{code_of, deepest};
 pub use run::Run;
 

@@ -24,10 +24,13 @@
 //! | [`grpc`] | parse requests, render answers, errors to codes, health and reflection | decide |
 //! | [`actor`] | what every actor binary shares: queue loop, heartbeat, drain, engine hosts | name Redis |
 //! | [`proto`] | the messages and the calls, generated from `proto` | anything else |
-//! | [`client`] | the client for Rust programs | anything but call |
+//! | [`client`] | the client for Rust programs | name anything but [`proto`] |
 //! | [`cli`] | the command line; talks gRPC like everybody else | reach into the domain's loops |
 //! | [`app`] | joins adapters to the domain and the domain to gRPC | anything else |
 //! | [`config`], [`shutdown`], [`telemetry`] | settings with their origins, the two-step end, logs | |
+//!
+//! The feature `service`, which is on by default, is all but [`client`] and [`proto`]: programs that only talk to a supervisor
+//! do without it.
 //!
 //! # Invariants
 //!
@@ -56,30 +59,47 @@
 //!
 //! If the actor dies in between, the process manager's word that the process is gone is enough to take its jobs back
 //! at once ([`domain::lifecycle`]); the lease is the second line, for machines that vanish whole.
+#![cfg_attr(
+    not(feature = "service"),
+    expect(rustdoc::broken_intra_doc_links, reason = "this page is about the whole")
+)]
 
+#[cfg(feature = "service")]
 pub mod actor;
+#[cfg(feature = "service")]
 pub mod adapters;
+#[cfg(feature = "service")]
 pub mod app;
+#[cfg(feature = "service")]
 pub mod cli;
 pub mod client;
+#[cfg(feature = "service")]
 pub mod config;
+#[cfg(feature = "service")]
 pub mod domain;
+#[cfg(feature = "service")]
 pub mod error;
+#[cfg(feature = "service")]
 pub mod grpc;
+#[cfg(feature = "service")]
 pub mod ports;
-#[expect(
-    clippy::allow_attributes,
-    clippy::allow_attributes_without_reason,
-    clippy::large_enum_variant,
-    reason = "generated code"
-)]
+#[expect(clippy::allow_attributes_without_reason, clippy::large_enum_variant, reason = "generated code")]
+#[cfg_attr(feature = "service", expect(clippy::allow_attributes, reason = "generated code"))]
 pub mod proto;
+#[cfg(feature = "service")]
 pub mod shutdown;
+#[cfg(feature = "service")]
 pub mod telemetry;
 
+#[cfg(feature = "service")]
 pub use app::builder::{ActorLifecycleManagerBuilder, SupervisorBuilder};
+#[cfg(feature = "service")]
 pub use domain::actor::ActorConfig;
+#[cfg(feature = "service")]
 pub use domain::lifecycle::ActorLifecycleManager;
+#[cfg(feature = "service")]
 pub use domain::script_type::ScriptType;
+#[cfg(feature = "service")]
 pub use domain::supervisor::Supervisor;
+#[cfg(feature = "service")]
 pub use error::SupervisorError;

@@ -2,26 +2,34 @@
 
 use std::time::Duration;
 
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::{Instant, sleep_until};
 
-use crate::domain::backoff::Backoff;
+/// The chance adds up to as much again, so that many clients do not come at once: a pause is 50 to 100 ms at first, and never
+/// longer than five seconds.
+const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(50))
+    .with_max_delay(Duration::from_millis(2500))
+    .without_max_times()
+    .with_jitter();
 
-const BACKOFF: Backoff = Backoff { initial: Duration::from_millis(100), max: Duration::from_secs(5) };
+#[derive(Debug)]
+pub(super) struct Delays(ExponentialBackoff);
 
-#[derive(Debug, Default)]
-pub(super) struct Delays {
-    failures: u32,
+impl Default for Delays {
+    fn default() -> Self {
+        Self(PAUSES.build())
+    }
 }
 
 impl Delays {
     /// Waits as the server has asked for, or a little longer than the last time, and not beyond `deadline`.
     pub(super) async fn wait(&mut self, asked: Duration, deadline: Option<Instant>) {
-        self.failures = self.failures.saturating_add(1);
-        let until = Instant::now() + BACKOFF.delay(self.failures, fastrand::f64()).max(asked);
+        let until = Instant::now() + self.0.next().unwrap_or_default().max(asked);
         sleep_until(deadline.map_or(until, |deadline| until.min(deadline))).await;
     }
 
     pub(super) fn reset(&mut self) {
-        self.failures = 0;
+        *self = Self::default();
     }
 }

@@ -6,6 +6,7 @@ mod support;
 mod actor_logs;
 mod architecture;
 mod cli;
+mod client_dependencies;
 mod clients;
 mod conformance_kit;
 mod contract;
