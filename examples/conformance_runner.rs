@@ -26,7 +26,6 @@ use tokio_util::sync::CancellationToken;
 use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::http::uri::PathAndQuery;
-use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 
 static POOL: LazyLock<DescriptorPool> =
@@ -77,7 +76,7 @@ type Answer = Result<Value, ClientError>;
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let active: Arc<Mutex<HashMap<u64, Operation>>> = Arc::default();
-    let mut client: Option<(Client, Channel)> = None;
+    let mut client: Option<Client> = None;
     let mut work = JoinSet::new();
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     while let Some(line) = lines.next_line().await.unwrap() {
@@ -85,13 +84,7 @@ async fn main() {
         let target = active.lock().unwrap().get(&command.target).cloned();
         match command.r#do.as_str() {
             "connect" => {
-                let address = &command.address;
-                let uri = match address.strip_prefix("unix:") {
-                    Some(path) => format!("unix://{path}"),
-                    None => format!("http://{address}"),
-                };
-                let raw = Endpoint::from_shared(uri).unwrap().connect_lazy();
-                client = Some((Client::connect(&command.address).unwrap(), raw));
+                client = Some(Client::connect(&command.address).unwrap());
                 end(command.id, Ok(Value::Null));
             }
             "cancel" => {
@@ -105,12 +98,12 @@ async fn main() {
             _work => {
                 let operation = Operation::default();
                 active.lock().unwrap().insert(command.id, operation.clone());
-                let (client, channel) = client.clone().expect("connect first");
+                let client = client.clone().expect("connect first");
                 let active = Arc::clone(&active);
                 work.spawn(async move {
                     let id = command.id;
                     let cancelled = operation.cancelled.clone();
-                    let doing = Box::pin(perform(&client, channel, command, &operation));
+                    let doing = Box::pin(perform(&client, command, &operation));
                     let done = cancelled.run_until_cancelled(doing).await;
                     active.lock().unwrap().remove(&id);
                     end(id, done.unwrap_or_else(|| Err(Status::cancelled("given up").into())));
@@ -120,7 +113,7 @@ async fn main() {
     }
 }
 
-async fn perform(client: &Client, channel: Channel, command: Command, operation: &Operation) -> Answer {
+async fn perform(client: &Client, command: Command, operation: &Operation) -> Answer {
     let timeout = command.timeout_ms.map(Duration::from_millis);
     match command.r#do.as_str() {
         "run" => {
@@ -148,8 +141,8 @@ async fn perform(client: &Client, channel: Channel, command: Command, operation:
         }
         "call" => {
             let (path, input, output) = method(&command.method);
-            let mut grpc = Grpc::new(channel);
-            grpc.ready().await.map_err(|error| Status::from_error(error.into()))?;
+            let mut grpc = Grpc::new(client.connection());
+            grpc.ready().await.map_err(Status::from_error)?;
             let mut request = Request::new(read(&input, &command.request));
             timeout.into_iter().for_each(|timeout| request.set_timeout(timeout));
             let answer = grpc.unary(request, path, Dynamic(output)).await?;
@@ -157,8 +150,8 @@ async fn perform(client: &Client, channel: Channel, command: Command, operation:
         }
         "stream" => {
             let (path, input, output) = method(&command.method);
-            let mut grpc = Grpc::new(channel);
-            grpc.ready().await.map_err(|error| Status::from_error(error.into()))?;
+            let mut grpc = Grpc::new(client.connection());
+            grpc.ready().await.map_err(Status::from_error)?;
             let request = Request::new(read(&input, &command.request));
             let mut messages = grpc.server_streaming(request, path, Dynamic(output)).await?.into_inner();
             let mut told = Told::new(command.id, command.pause_after, operation);

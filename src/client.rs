@@ -21,29 +21,35 @@
 //! A program that only talks to a supervisor needs the crate with `default-features = false, features = ["client"]`.
 
 mod connect;
+mod connection;
 mod delays;
 mod error;
 mod run;
 mod watch;
 
+pub use connection::Connection;
 pub use error::{ClientError, JobFailed, result};
 #[cfg(feature = "service")]
 pub(crate) use error::{code_of, deepest};
 pub use run::Run;
-
-use tonic::transport::Channel;
 
 use crate::proto::supervisor_client::SupervisorClient;
 
 /// Talks to one supervisor. A cheap clone; all clones share one connection.
 #[derive(Debug, Clone)]
 pub struct Client {
-    calls: SupervisorClient<Channel>,
+    connection: Connection,
 }
 
 impl Client {
-    /// The generated client. Nothing is repeated there, and calls have the deadlines that their requests are given.
-    pub fn calls(&self) -> SupervisorClient<Channel> {
-        self.calls.clone()
+    /// The generated client. Reads are repeated while the server is away, as [`Connection`] says, and nothing else is. Calls
+    /// have the deadlines that their requests are given ([`tonic::Request::set_timeout`]), and no others.
+    pub fn calls(&self) -> SupervisorClient<Connection> {
+        SupervisorClient::new(self.connection()).max_decoding_message_size(connect::MAX_MESSAGE_BYTES)
+    }
+
+    /// What the client talks over, for other services of the server such as grpc.health.v1.
+    pub fn connection(&self) -> Connection {
+        self.connection.clone()
     }
 }

@@ -81,6 +81,7 @@ pub mod domain;
 pub mod error;
 #[cfg(feature = "service")]
 pub mod grpc;
+mod grpc_timeout;
 #[cfg(feature = "service")]
 pub mod ports;
 #[expect(clippy::allow_attributes_without_reason, clippy::large_enum_variant, reason = "generated code")]

@@ -6,15 +6,18 @@ use std::time::Duration;
 use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
 
+use super::connection::Connection;
+use super::error::deepest;
 use super::{Client, ClientError};
-use crate::proto::supervisor_client::SupervisorClient;
 
+/// A server on this machine or in this network answers within milliseconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The server answers pings that are no faster than this.
+/// A server that vanished in a long wait is noticed by pings this far apart; it answers none that are faster …
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
+/// … that it does not answer for this long.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// A page of jobs may carry results of 1 MiB each.
-const MAX_MESSAGE_BYTES: usize = 256 * 1024 * 1024;
+pub(crate) const MAX_MESSAGE_BYTES: usize = 256 * 1024 * 1024;
 
 impl Client {
     /// Prepares a client; the connection is made with the first call, and made again whenever it is lost.
@@ -25,40 +28,41 @@ impl Client {
     /// # Errors
     /// INVALID_ARGUMENT when `target` is none of these.
     pub fn connect(target: &str) -> Result<Self, ClientError> {
-        let endpoint = endpoint(target)?
-            .user_agent(concat!("hero-supervisor-rust/", env!("CARGO_PKG_VERSION")))
-            .map_err(|error| ClientError::new(Code::Internal, error.to_string()))?
-            .connect_timeout(CONNECT_TIMEOUT)
-            .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
-            .keep_alive_timeout(KEEPALIVE_TIMEOUT);
+        let endpoint = endpoint(target).map_err(|why| {
+            let message =
+                format!("{target:?} is not a server ({why}): use HOST:PORT, http://HOST:PORT or unix:PATH");
+            ClientError::new(Code::InvalidArgument, message)
+        })?;
         Ok(Self::with_channel(endpoint.connect_lazy()))
     }
 
     /// A client on a channel of the caller's own, with TLS for instance.
     pub fn with_channel(channel: Channel) -> Self {
-        Self { calls: SupervisorClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES) }
+        Self { connection: Connection::new(channel) }
     }
 }
 
-fn endpoint(target: &str) -> Result<Endpoint, ClientError> {
-    let refused = |why: &str| {
-        let message =
-            format!("{target:?} is not a server ({why}): use HOST:PORT, http://HOST:PORT or unix:PATH");
-        ClientError::new(Code::InvalidArgument, message)
-    };
+/// How the server at `target` is reached, or why there can be none.
+pub(crate) fn endpoint(target: &str) -> Result<Endpoint, String> {
     let url = match target.strip_prefix("unix:") {
         Some(path) => {
             let path = path.strip_prefix("//").unwrap_or(path);
-            let path = std::path::absolute(Path::new(path)).map_err(|error| refused(&error.to_string()))?;
+            let path = std::path::absolute(Path::new(path)).map_err(|error| error.to_string())?;
             format!("unix://{}", path.display())
         }
         None => match target.split_once("://") {
             Some(("http", _)) => target.to_owned(),
-            Some((scheme, _)) => return Err(refused(&format!("{scheme} is not spoken"))),
+            Some((scheme, _)) => return Err(format!("{scheme} is not spoken")),
             None => format!("http://{target}"),
         },
     };
-    Endpoint::from_shared(url).map_err(|error| refused(&error.to_string()))
+    let endpoint = Endpoint::from_shared(url).map_err(|error| deepest(&error))?;
+    Ok(endpoint
+        .user_agent(concat!("hero-supervisor-rust/", env!("CARGO_PKG_VERSION")))
+        .map_err(|error| deepest(&error))?
+        .connect_timeout(CONNECT_TIMEOUT)
+        .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT))
 }
 
 #[cfg(test)]

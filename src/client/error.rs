@@ -100,7 +100,7 @@ pub(crate) fn code_of(status: &Status) -> Code {
 }
 
 /// Whether our own timer is among the causes.
-fn is_timeout(error: &(dyn Error + 'static)) -> bool {
+pub(super) fn is_timeout(error: &(dyn Error + 'static)) -> bool {
     error.is::<TimeoutExpired>() || error.source().is_some_and(is_timeout)
 }
 

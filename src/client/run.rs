@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tonic::{Code, Request};
 use uuid::Uuid;
 
@@ -113,15 +113,23 @@ impl Client {
         let mut delays = Delays::default();
         while let Some(poll) = next_poll(deadline) {
             let request = AwaitJobRequest { job_id: job_id.to_owned(), max_wait: proto_of(poll) };
-            match self.calls().await_job(limited(request, poll)).await {
-                Ok(answer) => {
+            let mut calls = self.calls();
+            let awaited = calls.await_job(limited(request, poll));
+            // Repeats below this call do not outlast the wait.
+            let awaited = match deadline {
+                Some(deadline) => timeout_at(deadline, awaited).await,
+                None => Ok(awaited.await),
+            };
+            match awaited {
+                Err(_elapsed) => break,
+                Ok(Ok(answer)) => {
                     let answer = answer.into_inner();
                     if answer.wait_outcome() == WaitOutcome::Done {
                         return Ok(answer.job.unwrap_or_default());
                     }
                     delays.reset();
                 }
-                Err(status) => {
+                Ok(Err(status)) => {
                     let error = ClientError::from(status);
                     if !error.is_lost() {
                         return Err(error);

@@ -6,6 +6,7 @@ use futures::stream::{BoxStream, StreamExt, unfold};
 use tokio::time::timeout;
 use tonic::{Code, Response, Status, Streaming};
 
+use super::connection::Connection;
 use super::delays::Delays;
 use super::{Client, ClientError};
 use crate::proto::supervisor_client::SupervisorClient;
@@ -48,7 +49,7 @@ trait Watch: Clone + Send + Sync + 'static {
 
     async fn open(
         self,
-        calls: &mut SupervisorClient<tonic::transport::Channel>,
+        calls: &mut SupervisorClient<Connection>,
     ) -> Result<Response<Streaming<Self::Message>>, Status>;
     fn cursor_of(message: &Self::Message) -> &str;
     fn bookmark_of(message: &Self::Message) -> Option<&Bookmark>;
@@ -66,7 +67,7 @@ macro_rules! watch {
 
             async fn open(
                 self,
-                calls: &mut SupervisorClient<tonic::transport::Channel>,
+                calls: &mut SupervisorClient<Connection>,
             ) -> Result<Response<Streaming<$message>>, Status> {
                 calls.$call(self).await
             }
@@ -107,7 +108,7 @@ watch!(WatchEventsRequest, WatchEventsResponse, watch_events, watch_events_respo
 watch!(WatchHealthRequest, WatchHealthResponse, watch_health, watch_health_response);
 
 struct Following<W: Watch> {
-    calls: SupervisorClient<tonic::transport::Channel>,
+    calls: SupervisorClient<Connection>,
     /// How to go on.
     request: W,
     /// A snapshot that breaks off is asked for again as a whole: its cursors do not say how far it came.

@@ -112,6 +112,7 @@ const RULES: &[Rule] = &[
     // Built without the service, so they know nothing of it.
     Rule { layer: "client", never: &SERVICE },
     Rule { layer: "proto", never: &SERVICE },
+    Rule { layer: "grpc_timeout", never: &SERVICE },
     Rule {
         layer: "actor",
         never: &[
