@@ -27,6 +27,8 @@ mod error;
 mod run;
 mod watch;
 
+#[cfg(feature = "service")]
+pub(crate) use connect::{MAX_MESSAGE_BYTES, endpoint};
 pub use connection::Connection;
 pub use error::{ClientError, JobFailed, result};
 #[cfg(feature = "service")]
