@@ -30,7 +30,7 @@
 //! | [`config`], [`shutdown`], [`telemetry`] | settings with their origins, the two-step end, logs | |
 //!
 //! The feature `service`, which is on by default, is all but [`client`] and [`proto`]: programs that only talk to a supervisor
-//! do without it.
+//! do without it (`clients/rust/README.md`).
 //!
 //! # Invariants
 //!
@@ -104,3 +104,8 @@ pub use domain::script_type::ScriptType;
 pub use domain::supervisor::Supervisor;
 #[cfg(feature = "service")]
 pub use error::SupervisorError;
+
+/// The examples of the client's page are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../clients/rust/README.md")]
+pub struct ClientReadme;
