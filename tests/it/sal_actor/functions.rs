@@ -1,6 +1,6 @@
 //! Each family of functions, really used.
 
-use hero_supervisor::domain::job::{JobErrorKind, Outcome};
+use hero_supervisor::domain::job::{JobErrorKind, JobSpec, Outcome};
 
 use super::{error, script, text};
 use crate::osis_actor::rig::Rig;
@@ -98,6 +98,86 @@ async fn processes_texts_network_and_machine_are_seen() {
     let refused = error(&rig, script("kill(\"redis-server\") + 1; process_get(\"no such process\")")).await;
     assert!(refused.message.contains("0 processes match"), "{refused:?}");
     assert_eq!(text(&rig, "1").await, "1", "nobody else's process was ended");
+}
+
+/// Answers one request after the other: 200, 302 to the first, 404.
+fn serve_http(listener: std::net::TcpListener) -> std::thread::JoinHandle<()> {
+    use std::io::{BufRead, BufReader, Write};
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let first = lines.next().unwrap().unwrap();
+            while !lines.next().unwrap().unwrap().is_empty() {}
+            let status = match first.split(' ').nth(1).unwrap() {
+                "/" => "200 OK",
+                "/moved" => "302 Found\r\nLocation: /",
+                "/end" => return,
+                _ => "404 Not Found",
+            };
+            write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+        }
+    })
+}
+
+#[tokio::test]
+async fn urls_are_looked_at() {
+    let rig = Rig::start().await;
+    let _actor = rig.sal_actor("sal_actor_0", &[]);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let server = serve_http(listener);
+    let asked = format!(
+        r#"let base = "{base}"; [http_status(base), http_status(base + "/moved"), http_check(base + "/"), http_status(base + "/no"),
+            http_check(base + "/no"), http_status("http://127.0.0.1:1/"), http_check("http://127.0.0.1:1/")]"#
+    );
+    assert_eq!(text(&rig, &asked).await, "[200,200,true,404,false,-1,false]");
+    let wrong = error(&rig, script("http_status(\"file:///etc/passwd\")")).await;
+    assert!(wrong.message.contains("file:///etc/passwd"), "{wrong:?}");
+    assert_eq!(text(&rig, &format!("http_status(\"{base}/end\")")).await, "-1");
+    server.join().unwrap();
+}
+
+/// No machine to log in to is at hand, so this sees how `ssh` and `ping` are called and how their answers are read.
+#[tokio::test]
+async fn ssh_and_ping_are_called_with_stand_ins_for_them() {
+    use std::os::unix::fs::PermissionsExt;
+    let rig = Rig::start().await;
+    let _actor = rig.sal_actor("sal_actor_0", &[]);
+    let folder = tempfile::tempdir().unwrap();
+    for (name, program) in [
+        ("ssh", "#!/bin/sh\necho \"$*\"\ncase \"$*\" in *nowhere*) exit 255;; *fails*) exit 3;; esac\n"),
+        ("ping", "#!/bin/sh\ncase \"$*\" in *nowhere*) exit 1;; esac\n"),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, program).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let run = async |source: &str| {
+        let path = format!("{}:/usr/bin:/bin", folder.path().display());
+        let spec = JobSpec { env: [("PATH".to_owned(), path)].into(), ..script(source) };
+        rig.end_of(spec).await.outcome
+    };
+    let answers = [
+        (
+            "ssh_execute_output(\"far\", \"me\", \"uptime -p\")",
+            "-o BatchMode=yes -o ConnectTimeout=5 -o StrictHostKeyChecking=accept-new -- me@far uptime -p\n",
+        ),
+        ("[ssh_execute(\"far\", \"me\", \"fails\"), ssh_execute(\"nowhere\", \"me\", \"true\")]", "[3,255]"),
+        ("[ssh_ping(\"far\", \"me\"), ssh_ping(\"nowhere\", \"me\")]", "[true,false]"),
+        ("[tcp_ping(\"far\"), tcp_ping(\"nowhere\")]", "[true,false]"),
+        ("which(\"ssh\").ends_with(\"/ssh\")", "true"),
+    ];
+    for (source, expected) in answers {
+        match run(source).await {
+            Outcome::Succeeded(result) => assert_eq!(result.text, expected, "{source}"),
+            other @ (Outcome::Failed(_) | Outcome::Cancelled(_)) => panic!("{source}: {other:?}"),
+        }
+    }
+    match run("ssh_execute_output(\"far\", \"me\", \"fails\")").await {
+        Outcome::Failed(error) => assert!(error.message.contains("ssh: exit code 3"), "{error:?}"),
+        other @ (Outcome::Succeeded(_) | Outcome::Cancelled(_)) => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]

@@ -157,6 +157,18 @@ pub(super) fn ask(world: &World, name: &str, args: &[&str]) -> Called<Map> {
     run(world, command, name, Options { silent: true, ..RUN })
 }
 
+/// The same where an exit code other than 0 is an answer, too.
+pub(super) fn attempt(world: &World, name: &str, args: &[&str], silent: bool) -> Called<Map> {
+    let mut command = Command::new(name);
+    command.args(args);
+    run(world, command, name, Options { silent, ignore_error: true, ..RUN })
+}
+
+/// A text of a result.
+pub(super) fn text(result: &Map, name: &str) -> String {
+    result.get(name).cloned().and_then(|text| text.into_string().ok()).unwrap_or_default()
+}
+
 fn run(world: &World, mut command: Command, title: &str, options: Options) -> Called<Map> {
     command.env_clear().envs(world.env());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -4,21 +4,37 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rhai::{INT, ImmutableString};
+use rhai::{INT, ImmutableString, Map};
 
 use super::book::Book;
-use super::world::{Called, World};
+use super::command::{ask, attempt, text};
+use super::processes::need;
+use super::world::{Called, World, failed};
 
 /// Nobody waits longer for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How curl says that it was not given a URL that it knows.
+const NO_URL: [INT; 2] = [1, 3];
 
 pub(super) fn write(book: &mut Book, world: &Arc<World>) {
-    book.family("Network", "");
+    book.family(
+        "Network",
+        "`tcp_ping` needs the program `ping`, the functions for HTTP `curl`, and those for SSH `ssh`, which never asks for a password and \
+         finds its keys where `HOME` says.",
+    );
     let w = Arc::clone(world);
     let about = "True if something accepts connections at this port within 5 s.";
     book.add("tcp_check", &["host", "port"], about, move |host: ImmutableString, port: INT| {
         tcp_check(&w, &host, port)
     });
+    let w = Arc::clone(world);
+    let about = "True if a host answers an ICMP echo within 5 s.";
+    book.add("tcp_ping", &["host"], about, move |host: ImmutableString| {
+        let args = ["-c", "1", "-W", "5", "--", &host];
+        attempt(&w, need(&w, "ping")?, &args, true).map(|ran| code(&ran) == 0)
+    });
+    http(book, world);
+    ssh(book, world);
 }
 
 fn tcp_check(world: &World, host: &str, port: INT) -> Called<bool> {
@@ -29,4 +45,72 @@ fn tcp_check(world: &World, host: &str, port: INT) -> Called<bool> {
         !patience.is_zero() && TcpStream::connect_timeout(&address, patience).is_ok()
     });
     if world.session.is_over() { Err(World::over()) } else { Ok(open) }
+}
+
+fn http(book: &mut Book, world: &Arc<World>) {
+    let w = Arc::clone(world);
+    let about = "The status with which a URL answers HEAD within 10 s, at the end of all redirects; -1 when nothing answers.";
+    book.add("http_status", &["url"], about, move |url: ImmutableString| http_status(&w, &url));
+    let w = Arc::clone(world);
+    let about = "True if that is one from 200 to 299.";
+    book.add("http_check", &["url"], about, move |url: ImmutableString| {
+        http_status(&w, &url).map(|status| (200..300).contains(&status))
+    });
+}
+
+fn http_status(world: &World, url: &str) -> Called<INT> {
+    let limits =
+        ["--connect-timeout", "5", "--max-time", "10", "--proto", "=http,https", "--max-redirs", "10"];
+    let asked = ["-sSIL", "-o", "/dev/null", "-w", "%{http_code}", "--", url];
+    let args: Vec<&str> = limits.into_iter().chain(asked).collect();
+    let ran = attempt(world, need(world, "curl")?, &args, true)?;
+    match code(&ran) {
+        0 => text(&ran, "stdout").trim().parse().map_err(|_| failed("curl", &"did not say a status")),
+        told if NO_URL.contains(&told) => Err(failed(url, &text(&ran, "stderr").trim())),
+        _nothing => Ok(-1),
+    }
+}
+
+fn ssh(book: &mut Book, world: &Arc<World>) {
+    let w = Arc::clone(world);
+    let about = "Runs a command on another machine; its exit code, 255 when that cannot be reached.";
+    book.add(
+        "ssh_execute",
+        &["host", "user", "command"],
+        about,
+        move |host: ImmutableString, user: ImmutableString, command: ImmutableString| {
+            let (at, args) = (format!("{user}@{host}"), ssh_args());
+            let args: Vec<&str> = args.into_iter().chain([at.as_str(), &command]).collect();
+            attempt(&w, need(&w, "ssh")?, &args, false).map(|ran| code(&ran))
+        },
+    );
+    let w = Arc::clone(world);
+    let about = "Runs a command on another machine; what it writes. Throws with an exit code other than 0.";
+    book.add(
+        "ssh_execute_output",
+        &["host", "user", "command"],
+        about,
+        move |host: ImmutableString, user: ImmutableString, command: ImmutableString| {
+            let (at, args) = (format!("{user}@{host}"), ssh_args());
+            let args: Vec<&str> = args.into_iter().chain([at.as_str(), &command]).collect();
+            ask(&w, need(&w, "ssh")?, &args).map(|ran| text(&ran, "stdout"))
+        },
+    );
+    let w = Arc::clone(world);
+    let about = "True if commands can be run there.";
+    book.add("ssh_ping", &["host", "user"], about, move |host: ImmutableString, user: ImmutableString| {
+        let (at, args) = (format!("{user}@{host}"), ssh_args());
+        let args: Vec<&str> = args.into_iter().chain([at.as_str(), "true"]).collect();
+        attempt(&w, need(&w, "ssh")?, &args, true).map(|ran| code(&ran) == 0)
+    });
+}
+
+/// Nobody is there to be asked. A host that was never seen is believed, and one that has changed is not. What comes next is
+/// no option, whatever it looks like.
+fn ssh_args() -> [&'static str; 7] {
+    ["-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "-o", "StrictHostKeyChecking=accept-new", "--"]
+}
+
+fn code(ran: &Map) -> INT {
+    ran.get("code").and_then(|code| code.as_int().ok()).unwrap_or(-1)
 }

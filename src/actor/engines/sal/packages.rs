@@ -5,9 +5,9 @@ use std::sync::Arc;
 use rhai::{Array, Dynamic, INT, ImmutableString, Map};
 
 use super::book::Book;
-use super::command::{ask, program};
+use super::command::{ask, program, text};
 use super::files::read;
-use super::processes::find_command;
+use super::processes::need;
 use super::world::{Called, World, failed, fine};
 
 pub(super) fn write(book: &mut Book, world: &Arc<World>) {
@@ -28,12 +28,12 @@ pub(super) fn write(book: &mut Book, world: &Arc<World>) {
     );
     let w = Arc::clone(world);
     book.add("package_list", &[], "The names of all installed packages.", move || {
-        lines(&ask(&w, need("dpkg-query")?, &["-W", "-f", "${binary:Package}\n"])?)
+        lines(&ask(&w, need(&w, "dpkg-query")?, &["-W", "-f", "${binary:Package}\n"])?)
     });
     let w = Arc::clone(world);
     let about = "True if a package is installed.";
     book.add("package_is_installed", &["package"], about, move |package: ImmutableString| {
-        let status = ask(&w, need("dpkg-query")?, &["-W", "-f", "${db:Status-Status}", "--", &package]);
+        let status = ask(&w, need(&w, "dpkg-query")?, &["-W", "-f", "${db:Status-Status}", "--", &package]);
         fine(status.is_ok_and(|result| text(&result, "stdout").trim() == "installed"))
     });
     installing(book, world);
@@ -50,7 +50,7 @@ fn installing(book: &mut Book, world: &Arc<World>) {
         book.add(name, &["package"], about, move |package: ImmutableString| {
             w.allow_install()?;
             let args: Vec<&str> = args.iter().copied().chain([package.as_str()]).collect();
-            program(&w, need("apt-get")?, &args)
+            program(&w, need(&w, "apt-get")?, &args)
         });
     }
     for (name, about, word) in [
@@ -60,7 +60,7 @@ fn installing(book: &mut Book, world: &Arc<World>) {
         let w = Arc::clone(world);
         book.add(name, &[], about, move || {
             w.allow_install()?;
-            program(&w, need("apt-get")?, &[word, "-y"])
+            program(&w, need(&w, "apt-get")?, &[word, "-y"])
         });
     }
     let w = Arc::clone(world);
@@ -83,7 +83,7 @@ fn downloading(book: &mut Book, world: &Arc<World>) {
                 ("download", Some(file)) if !file.is_empty() => format!("{to}/{file}"),
                 _ => to.to_string(),
             };
-            program(&w, need("curl")?, &["-fsSL", "--create-dirs", "-o", &to, "--", &url])?;
+            program(&w, need(&w, "curl")?, &["-fsSL", "--create-dirs", "-o", &to, "--", &url])?;
             let size = std::fs::metadata(&to).map_err(|error| failed(&to, &error))?.len() / 1024;
             match INT::try_from(size).is_ok_and(|size| size >= least) {
                 true => Ok(to),
@@ -99,17 +99,6 @@ fn downloading(book: &mut Book, world: &Arc<World>) {
                       test $(($(stat -c %s \"$f\") / 1024)) -ge \"$2\"; dpkg -i -- \"$f\"; rm -f -- \"$f\"";
         program(&w, "/bin/bash", &["-c", script, "download_install", &url, &least.to_string()])
     });
-}
-
-fn need(command: &'static str) -> Called<&'static str> {
-    match find_command(command) {
-        Some(_) => Ok(command),
-        None => Err(failed(command, &"is not on this machine")),
-    }
-}
-
-fn text(result: &Map, name: &str) -> String {
-    result.get(name).cloned().and_then(|text| text.into_string().ok()).unwrap_or_default()
 }
 
 fn lines(result: &Map) -> Called<Array> {

@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 use rhai::{Array, Dynamic, FLOAT, INT, ImmutableString, Map};
 
 use super::book::Book;
-use super::world::{Called, PATH, World, failed};
+use super::world::{Called, World, failed};
 use crate::actor::family;
 
 /// Ticks of a second in `/proc`; the same on every Linux that this runs on.
@@ -32,13 +32,15 @@ pub(super) fn write(book: &mut Book, world: &Arc<World>) {
                  with `--allow-install`.";
     book.add("kill", &["pattern"], about, move |pattern: ImmutableString| kill(&w, &pattern));
     let about = "Where a command is; empty when there is none.";
-    book.add("which", &["command"], about, |command: ImmutableString| {
-        find_command(&command).unwrap_or_default()
+    let w = Arc::clone(world);
+    book.add("which", &["command"], about, move |command: ImmutableString| {
+        find_command(&w, &command).unwrap_or_default()
     });
     let about = "Throws unless all commands are there; separate them by commas.";
-    book.add("cmd_ensure_exists", &["commands"], about, |commands: ImmutableString| {
-        let missing: Vec<&str> =
-            commands.split(',').map(str::trim).filter(|command| find_command(command).is_none()).collect();
+    let w = Arc::clone(world);
+    book.add("cmd_ensure_exists", &["commands"], about, move |commands: ImmutableString| {
+        let is_missing = |command: &&str| find_command(&w, command).is_none();
+        let missing: Vec<&str> = commands.split(',').map(str::trim).filter(is_missing).collect();
         match missing.is_empty() {
             true => Ok(format!("all there: {commands}")),
             false => Err(failed("not found", &missing.join(", "))),
@@ -77,15 +79,24 @@ fn kill(world: &World, pattern: &str) -> Called<INT> {
     Ok(INT::try_from(chosen.len()).unwrap_or(INT::MAX))
 }
 
-/// The path of a command.
-pub(super) fn find_command(command: &str) -> Option<String> {
+/// The path of a command, where the commands of this job are looked for.
+fn find_command(world: &World, command: &str) -> Option<String> {
     let runs =
         |path: &Path| fs::metadata(path).is_ok_and(|at| at.is_file() && at.permissions().mode() & 0o111 != 0);
     if command.contains('/') {
         return runs(Path::new(command)).then(|| command.to_owned());
     }
-    let mut places = PATH.split(':').map(|folder| Path::new(folder).join(command));
+    let path = world.path();
+    let mut places = path.split(':').map(|folder| Path::new(folder).join(command));
     places.find(|path| !command.is_empty() && runs(path)).map(|path| path.display().to_string())
+}
+
+/// A command that a function of ours needs.
+pub(super) fn need<'a>(world: &World, command: &'a str) -> Called<&'a str> {
+    match find_command(world, command) {
+        Some(_) => Ok(command),
+        None => Err(failed(command, &"is not on this machine")),
+    }
 }
 
 /// A process as it was seen.

@@ -10,8 +10,8 @@ use crate::actor::engines::rhai::session::{Session, timeout_token};
 use crate::actor::engines::{Limits, Script};
 use crate::ports::script_redis::ScriptRedis;
 
-/// Where commands are looked for.
-pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Where commands are looked for, unless the job says otherwise.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What a function answers with, or throws.
 pub(super) type Called<T> = Result<T, Box<EvalAltResult>>;
@@ -75,6 +75,12 @@ impl World {
     /// The environment of commands.
     pub(super) fn env(&self) -> Vec<(String, String)> {
         self.env.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Where commands are looked for.
+    pub(super) fn path(&self) -> String {
+        let path = self.env().into_iter().rfind(|(name, _)| name == "PATH");
+        path.map_or_else(|| PATH.to_owned(), |(_, path)| path)
     }
 
     /// Goes to another folder until the job ends.
