@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep};
 
 use crate::domain::id::JobId;
@@ -28,10 +28,18 @@ pub(super) fn spawn(
     tasks.spawn(async move {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
-            let count = waiting.recv_many(&mut batch, BATCH).await;
-            if count == 0 {
+            if waiting.recv_many(&mut batch, BATCH).await == 0 {
                 return;
             }
+            // Redis does one thing at a time, and ends take it longest: a read that is about to be sent goes first, so
+            // that this side works on what it brings while Redis works on the ends.
+            yield_now().await;
+            while batch.len() < BATCH
+                && let Ok(end) = waiting.try_recv()
+            {
+                batch.push(end);
+            }
+            let count = batch.len();
             write(queue.as_ref(), std::mem::take(&mut batch)).await;
             if done.send(count).await.is_err() {
                 return;
