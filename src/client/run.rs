@@ -169,3 +169,23 @@ fn over(job_id: &str, request_id: &str) -> ClientError {
         ..ClientError::new(Code::DeadlineExceeded, message)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Repeats of the read below would take 1.4 s at least.
+    #[tokio::test]
+    async fn a_server_that_is_away_is_waited_for_until_the_time_is_over() {
+        let client = Client::connect("unix:/nowhere/s").unwrap();
+        let (wait, begun) = (Duration::from_millis(200), Instant::now());
+        let run = client.run(Run::new(ScriptType::Osis, "1").timeout(wait)).await.unwrap_err();
+        let awaited = client.await_job("j", Some(wait)).await.unwrap_err();
+        assert!(begun.elapsed() < Duration::from_millis(1400), "{:?}", begun.elapsed());
+        for over in [&run, &awaited] {
+            assert_eq!((over.code, over.reason.as_str()), (Code::DeadlineExceeded, "WAIT_OVER"));
+        }
+        assert_eq!(awaited.metadata["job_id"], "j");
+        assert!(!run.metadata["request_id"].is_empty() && !run.metadata.contains_key("job_id"));
+    }
+}

@@ -1,3 +1,7 @@
+/// Needs the code of a server.
+#[cfg(feature = "service")]
+mod later;
+
 use std::sync::{Arc, Mutex};
 
 use prost::Message;
