@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use hero_supervisor::grpc::{built, proto as pb};
+use hero_supervisor::grpc::built;
+use hero_supervisor::proto as pb;
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
