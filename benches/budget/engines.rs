@@ -63,7 +63,7 @@ pub(crate) async fn python_rows() {
     let stage = Stage::start(&[]).await;
     let _actor = stage.start_actor(&PYTHON, &["--concurrency=2".to_owned()]).await;
     let client = load::connect(stage.tcp_address()).await;
-    let seldom = load::run_now_and_then(client, PYTHON.script_type, PYTHON.noop, 200, || ()).await;
+    let seldom = load::run_now_and_then(client, PYTHON.script_type, PYTHON.noop, 200, async || ()).await;
     row(
         "RunJob no-op Python, one each 50 ms, TCP",
         &format!("p50 {} ms, p99 {} ms", seldom.millis(50.0), seldom.millis(99.0)),
@@ -117,7 +117,7 @@ pub(crate) async fn spawn_rows() {
         }
         let actor = stage.start_actor(&kind, &flags).await;
         let client = load::connect(stage.tcp_address()).await;
-        let kill = || actor.kill_children();
+        let kill = async || actor.kill_children().await;
         let replaced = load::run_now_and_then(client, kind.script_type, kind.noop, 20, kill).await;
         row(
             &format!("a killed host of {} to the result of the next job", kind.name),

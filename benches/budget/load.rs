@@ -99,20 +99,20 @@ pub(crate) async fn run_count(stage: &Stage, script_type: ScriptType, text: &str
     join_all(each).await;
 }
 
-/// One caller that runs a script `times` times, after a pause each.
+/// One caller that runs a script `times` times, after a pause each. What is done before belongs to the time.
 pub(crate) async fn run_now_and_then(
     mut client: SupervisorClient<Channel>,
     script_type: ScriptType,
     text: &str,
     times: usize,
-    mut before: impl FnMut(),
+    mut before: impl AsyncFnMut(),
 ) -> Latencies {
     const PAUSE: Duration = Duration::from_millis(50);
     let (begun, mut all) = (Instant::now(), Latencies::new());
     for _ in 0..times {
         tokio::time::sleep(PAUSE).await;
-        before();
         let sent = Instant::now();
+        before().await;
         let request = run_request_of(script(script_type, text));
         let job = client.run_job(request).await.unwrap().into_inner().job.unwrap();
         all.record(sent.elapsed());

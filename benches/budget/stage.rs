@@ -29,11 +29,15 @@ impl Process {
         family.into_iter().map(resident_mib).sum()
     }
 
-    /// Kills what it has started.
-    pub(crate) fn kill_children(&self) {
-        for child in children_of(self.0.id()) {
+    /// Kills what it has started, and waits until it has noticed.
+    pub(crate) async fn kill_children(&self) {
+        let children = children_of(self.0.id());
+        for child in &children {
             let child = nix::unistd::Pid::from_raw(child.cast_signed());
             nix::sys::signal::kill(child, nix::sys::signal::Signal::SIGKILL).unwrap();
+        }
+        while children_of(self.0.id()).iter().any(|child| children.contains(child)) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 

@@ -1,26 +1,30 @@
 //! Jobs as callers see them: submit, run, await, look, cancel.
 
-use std::collections::BTreeMap;
+mod job_builder;
+mod waiting;
+
+pub use job_builder::JobBuilder;
+pub use waiting::{Awaited, Begun};
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
+use tokio::sync::Semaphore;
 
-use crate::domain::id::{ActorId, JobId};
-use crate::domain::job::{Job, JobSpec, JobView, RetryPolicy};
+use crate::domain::id::JobId;
+use crate::domain::job::{Job, JobSpec, JobView};
 use crate::domain::script_type::ScriptType;
 use crate::domain::settings::{LeftOpen, Rules, ScriptTypeSettings};
-use crate::domain::violation::Violations;
 use crate::domain::wake::Wake;
 use crate::error::SupervisorError;
 use crate::ports::actor_store::ActorStore;
 use crate::ports::clock::Clock;
 use crate::ports::event_log::EventLog;
 use crate::ports::job_queue::{
-    Attached, Cancelled, Deleted, JobCursor, JobFilter, JobPage, JobQueue, QueueDepth, QueueError,
-    RequestKey, Retried, Submission, Submitted,
+    Cancelled, Deleted, JobCursor, JobFilter, JobPage, JobQueue, QueueDepth, RequestKey, Retried, Submission,
+    Submitted,
 };
+use waiting::{MOST_FOLLOWED, SUBMITS_AT_A_TIME};
 
 /// A record is kept at least this long by default; an older unknown id is reported as expired.
 const DEFAULT_RETENTION: Duration = Duration::from_secs(24 * 3600);
@@ -38,15 +42,6 @@ pub struct Supervisor {
     rules: Rules,
     wake: Wake,
 }
-
-/// Jobs of waiting callers that are submitted at a time. Several full batches of the queue; more would only make ten
-/// thousand callers that come at once hold the room of ten thousand submits.
-const SUBMITS_AT_A_TIME: usize = 512;
-/// Time for a turn. It takes longer only when the queue hangs; then callers are told so as soon as by the queue itself.
-const TURN_LIMIT: Duration = Duration::from_secs(2);
-
-/// Callers that follow jobs at a time. Each holds a few kilobytes.
-const MOST_FOLLOWED: usize = 10_000;
 
 /// What a job gets when its caller does not say.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -82,24 +77,6 @@ impl JobRequest {
 pub struct Accepted {
     /// The job, without its script.
     pub job: Job,
-    /// True when an earlier request with the same id had made it.
-    pub deduplicated: bool,
-}
-
-/// A job that was submitted and whose end is waited for; see [`Supervisor::begin`].
-#[derive(Debug)]
-pub struct Begun {
-    attached: Attached,
-    deduplicated: bool,
-}
-
-/// The answer to a wait: the job, ended or not.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Awaited {
-    /// The job as it is now, without its script.
-    pub job: Job,
-    /// True when it has ended; false when the wait was over first.
-    pub done: bool,
     /// True when an earlier request with the same id had made it.
     pub deduplicated: bool,
 }
@@ -232,65 +209,6 @@ impl Supervisor {
         Ok(answers.into_iter().map(answer).collect())
     }
 
-    /// Submits a job and waits up to `wait` for its end. The job goes on whatever becomes of the wait.
-    ///
-    /// # Errors
-    /// Those of [`Supervisor::submit`].
-    pub async fn run(&self, request: JobRequest, wait: Duration) -> Result<Awaited, SupervisorError> {
-        let deadline = Instant::now() + wait;
-        let begun = Box::pin(self.begin(request)).await?;
-        self.wait(begun, deadline).await
-    }
-
-    /// The first half of [`Supervisor::run`]: submits a job whose end somebody will wait for. In two halves, and its
-    /// answer in a box, so that ten thousand waiting calls do not keep the room that submitting them took.
-    ///
-    /// # Errors
-    /// Those of [`Supervisor::submit`].
-    pub async fn begin(&self, request: JobRequest) -> Result<Box<Begun>, SupervisorError> {
-        let submission = Box::new(self.admit(request, true)?);
-        let _turn = match tokio::time::timeout(TURN_LIMIT, self.turns.acquire()).await {
-            Ok(Ok(turn)) => turn,
-            Ok(Err(_closed)) => return Err(SupervisorError::ShuttingDown),
-            Err(_elapsed) => return Err(QueueError::TimedOut { after: TURN_LIMIT }.into()),
-        };
-        let submitted = Box::pin(self.submit_one(*submission)).await?;
-        let Submitted { job, deduplicated, completion } = submitted;
-        Ok(Box::new(Begun { attached: Attached { job, completion }, deduplicated }))
-    }
-
-    /// The second half of [`Supervisor::run`].
-    ///
-    /// # Errors
-    /// `QueueUnavailable`, if the job could not be read at the end of the wait.
-    pub async fn wait(&self, begun: Box<Begun>, deadline: Instant) -> Result<Awaited, SupervisorError> {
-        let deduplicated = begun.deduplicated;
-        let awaited = self.wait_until(begun, deadline).await?;
-        Ok(Awaited { deduplicated, ..awaited })
-    }
-
-    /// Waits up to `wait` for the end of a job, whoever submitted it; zero looks without waiting.
-    ///
-    /// # Errors
-    /// `JobNotFound`, `JobExpired`, `QueueUnavailable`.
-    pub async fn await_end(&self, id: &JobId, wait: Duration) -> Result<Awaited, SupervisorError> {
-        let deadline = Instant::now() + wait;
-        let attached = self.queue.attach(id).await?.ok_or_else(|| self.unknown(id))?;
-        self.wait_until(Box::new(Begun { attached, deduplicated: false }), deadline).await
-    }
-
-    /// A job and, while it has not ended, a way to wait for its end.
-    pub(crate) async fn attach(&self, id: &JobId) -> Result<Attached, SupervisorError> {
-        self.queue.attach(id).await?.ok_or_else(|| self.unknown(id))
-    }
-
-    /// A place among those who follow jobs, held as long as one follows.
-    pub(crate) fn follow_place(&self) -> Result<OwnedSemaphorePermit, SupervisorError> {
-        Arc::clone(&self.follow_places)
-            .try_acquire_owned()
-            .map_err(|_taken| SupervisorError::TooManyWatches { limit: MOST_FOLLOWED })
-    }
-
     /// Reads a job.
     ///
     /// # Errors
@@ -411,23 +329,6 @@ impl Supervisor {
         }
     }
 
-    /// Waits for the end of an attached job. A completion that breaks means that the notice was lost, not the job.
-    async fn wait_until(&self, begun: Box<Begun>, deadline: Instant) -> Result<Awaited, SupervisorError> {
-        let mut begun = begun;
-        let Some(completion) = begun.attached.completion.take() else {
-            return Ok(Awaited { job: begun.attached.job, done: true, deduplicated: false });
-        };
-        match tokio::time::timeout_at(deadline, completion.wait()).await {
-            Ok(Some(end)) => {
-                Ok(Awaited { job: begun.attached.job.finish(end), done: true, deduplicated: false })
-            }
-            Ok(None) | Err(_) => {
-                let job = Box::pin(self.job(&begun.attached.job.id, JobView::Basic)).await?;
-                Ok(Awaited { done: job.state.is_terminal(), job, deduplicated: false })
-            }
-        }
-    }
-
     /// Whether an id that is not there was there once.
     fn unknown(&self, id: &JobId) -> SupervisorError {
         let age = id.minted_at().and_then(|at| self.clock.now().duration_since(at).ok());
@@ -449,83 +350,4 @@ const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
 fn missing_answer() -> SupervisorError {
     SupervisorError::Internal { what: "submit a job".to_owned(), source: "no answer for it".into() }
-}
-
-/// Describes a job step by step.
-#[derive(Debug, Clone)]
-pub struct JobBuilder {
-    script_type: Option<ScriptType>,
-    spec: JobSpec,
-}
-
-impl JobBuilder {
-    /// Sets the kind of actor; required.
-    pub fn script_type(mut self, script_type: ScriptType) -> Self {
-        self.script_type = Some(script_type);
-        self
-    }
-
-    /// Sets the text to run; required.
-    pub fn script_content(mut self, script: String) -> Self {
-        self.spec.script = script;
-        self
-    }
-
-    /// Sets who asks, instead of the supervisor's own `caller_id`.
-    pub fn caller_id(mut self, caller_id: impl Into<String>) -> Self {
-        self.spec.caller_id = caller_id.into();
-        self
-    }
-
-    /// Sets for which context, instead of the supervisor's own `context_id`.
-    pub fn context_id(mut self, context_id: impl Into<String>) -> Self {
-        self.spec.context_id = context_id.into();
-        self
-    }
-
-    /// Sets the limit of one attempt.
-    pub fn timeout(mut self, run_timeout: Duration) -> Self {
-        self.spec.run_timeout = run_timeout;
-        self
-    }
-
-    /// Sets the environment of the script.
-    pub fn env(mut self, env: BTreeMap<String, String>) -> Self {
-        self.spec.env = env;
-        self
-    }
-
-    /// Sets attempts and the wait between them.
-    pub fn retry(mut self, retry: RetryPolicy) -> Self {
-        self.spec.retry = retry;
-        self
-    }
-
-    /// Pins the job to one actor.
-    pub fn target_actor(mut self, actor: ActorId) -> Self {
-        self.spec.target_actor = Some(actor);
-        self
-    }
-
-    /// Checks the description.
-    ///
-    /// # Errors
-    /// `Invalid` with every field that is missing or breaks a rule.
-    pub fn build(self) -> Result<JobSpec, SupervisorError> {
-        let mut violations = Violations::new();
-        match self.script_type {
-            Some(script_type) => {
-                let spec = JobSpec { script_type, ..self.spec };
-                spec.validate()?;
-                Ok(spec)
-            }
-            None => {
-                violations.add("script_type", "is not set: use osis, sal, v or python");
-                if let Err(more) = self.spec.validate() {
-                    violations.append(more);
-                }
-                Err(violations.into())
-            }
-        }
-    }
 }
