@@ -25,6 +25,5 @@ mod status;
 mod watch;
 mod web;
 
-pub use crate::proto;
 pub use capabilities::built;
 pub use server::{GrpcServer, ServerInfo};

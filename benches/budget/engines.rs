@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use hero_supervisor::grpc::proto::ScriptType;
+use hero_supervisor::proto::ScriptType;
 
 use crate::stage::{Kind, Stage};
 use crate::{ROUNDS, floor, load, median, row};

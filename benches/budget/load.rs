@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use hdrhistogram::Histogram;
-use hero_supervisor::grpc::proto::supervisor_client::SupervisorClient;
-use hero_supervisor::grpc::proto::{
+use hero_supervisor::proto::supervisor_client::SupervisorClient;
+use hero_supervisor::proto::{
     JobSpec, RunJobRequest, ScriptType, SubmitJobRequest, SubmitJobsRequest, WaitOutcome, job,
 };
 use tokio::time::Instant;
@@ -206,7 +206,7 @@ pub(crate) async fn awaiters(stage: &Stage, callers: usize) -> Waiting {
     let queued = || async {
         let mut client = connect(stage.tcp_address()).await;
         let request =
-            hero_supervisor::grpc::proto::GetScriptTypeRequest { script_type: ScriptType::Osis.into() };
+            hero_supervisor::proto::GetScriptTypeRequest { script_type: ScriptType::Osis.into() };
         client.get_script_type(request).await.unwrap().into_inner().status.unwrap().jobs_queued
     };
     while usize::try_from(queued().await).unwrap() < callers {

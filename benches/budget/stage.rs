@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use hero_supervisor::grpc::proto::ScriptType;
+use hero_supervisor::proto::ScriptType;
 
 /// A process that ends with its owner.
 pub(crate) struct Process(Child);

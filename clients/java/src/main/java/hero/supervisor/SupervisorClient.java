@@ -11,6 +11,7 @@ import hero.supervisor.v1.WatchEventsRequest;
 import hero.supervisor.v1.WatchEventsResponse;
 import hero.supervisor.v1.WatchHealthRequest;
 import hero.supervisor.v1.WatchHealthResponse;
+import io.grpc.ConnectivityState;
 import io.grpc.Context;
 import io.grpc.Deadline;
 import io.grpc.ManagedChannel;
@@ -24,6 +25,7 @@ import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.ThreadFactory;
@@ -43,6 +45,10 @@ public final class SupervisorClient implements AutoCloseable {
     private static final Duration KEEPALIVE_TIME = Duration.ofSeconds(60);
 
     private static final Duration KEEPALIVE_TIMEOUT = Duration.ofSeconds(20);
+    /** Before a broken connection is made again, at first and at most. */
+    private static final Duration RECONNECT = Duration.ofMillis(200);
+
+    private static final Duration LONGEST_RECONNECT = Duration.ofSeconds(5);
     /** Longest wait of one call; then the next one is made. */
     private static final Duration POLL = Duration.ofSeconds(60);
     /** What a call may take beyond its wait before it counts as lost. */
@@ -75,15 +81,45 @@ public final class SupervisorClient implements AutoCloseable {
      *     encrypted, since the server listens on this machine only unless told otherwise; see {@link #connect(ManagedChannel)}.
      */
     public static SupervisorClient connect(String target) {
-        return connect(
-                NettyChannelBuilder.forTarget(target)
-                        .usePlaintext()
-                        .userAgent("hero-supervisor-java/" + VERSION)
-                        .keepAliveTime(KEEPALIVE_TIME.toMillis(), TimeUnit.MILLISECONDS)
-                        .keepAliveTimeout(KEEPALIVE_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS)
-                        .defaultServiceConfig(serviceConfig())
-                        .enableRetry()
-                        .build());
+        SupervisorClient client =
+                connect(
+                        NettyChannelBuilder.forTarget(target)
+                                .usePlaintext()
+                                .userAgent("hero-supervisor-java/" + VERSION)
+                                .keepAliveTime(KEEPALIVE_TIME.toMillis(), TimeUnit.MILLISECONDS)
+                                .keepAliveTimeout(KEEPALIVE_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS)
+                                .defaultServiceConfig(serviceConfig())
+                                .enableRetry()
+                                .build());
+        client.reconnectSoon(0);
+        return client;
+    }
+
+    /**
+     * gRPC for Java waits a second and more before it connects again, which is longer than all tries of a read take. So
+     * a broken connection is made anew as soon as the tries are repeated, later and later while it breaks again.
+     */
+    private void reconnectSoon(int failures) {
+        ConnectivityState state = channel.getState(false);
+        int next =
+                switch (state) {
+                    case SHUTDOWN -> -1;
+                    case READY -> 0;
+                    case TRANSIENT_FAILURE -> failures + 1;
+                    case IDLE, CONNECTING -> failures;
+                };
+        if (next < 0) {
+            return;
+        }
+        if (next > failures) {
+            long delay = Math.min(RECONNECT.toMillis() << Math.min(failures, 10), LONGEST_RECONNECT.toMillis());
+            try {
+                timer.schedule(channel::resetConnectBackoff, delay, TimeUnit.MILLISECONDS);
+            } catch (RejectedExecutionException closed) {
+                return;
+            }
+        }
+        channel.notifyWhenStateChanged(state, () -> reconnectSoon(next));
     }
 
     /** A client on a channel of your own making, for instance one with TLS. It is closed with the client. */
