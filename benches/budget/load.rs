@@ -205,8 +205,7 @@ pub(crate) async fn awaiters(stage: &Stage, callers: usize) -> Waiting {
     }
     let queued = || async {
         let mut client = connect(stage.tcp_address()).await;
-        let request =
-            hero_supervisor::proto::GetScriptTypeRequest { script_type: ScriptType::Osis.into() };
+        let request = hero_supervisor::proto::GetScriptTypeRequest { script_type: ScriptType::Osis.into() };
         client.get_script_type(request).await.unwrap().into_inner().status.unwrap().jobs_queued
     };
     while usize::try_from(queued().await).unwrap() < callers {

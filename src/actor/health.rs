@@ -73,7 +73,7 @@ fn ping_job(script_type: ScriptType) -> TakenJob {
 }
 
 fn died(death: &Death) -> String {
-    let Death { exit_code, signal, log_tail } = death;
+    let Death { exit_code, signal, log_tail, gone_at: _ } = death;
     let how = match (exit_code, signal) {
         (_, Some(signal)) => format!("was killed by signal {signal}"),
         (Some(code), None) => format!("exited with {code}"),

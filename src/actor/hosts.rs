@@ -7,6 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::domain::job::JobResult;
 use crate::domain::output::Said;
@@ -118,6 +119,8 @@ pub struct Death {
     pub signal: Option<i32>,
     /// The last lines that it wrote to standard error.
     pub log_tail: Vec<String>,
+    /// Since when it was certainly gone, if that is known: what it was given later it has never seen.
+    pub gone_at: Option<Instant>,
 }
 
 /// Which host an event is about.

@@ -19,7 +19,7 @@ use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::UnixStream;
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::actor::adopted::Adopted;
@@ -275,6 +275,8 @@ type Asked = Pin<Box<dyn Future<Output = (u64, Vec<u8>)> + Send>>;
 impl Driver {
     async fn run(mut self, mut child: Child, mut stderr: Option<ChildStderr>) {
         let ended = self.talk(&mut stderr).await;
+        // A socket ends when nobody has its other side any more.
+        let gone_at = ended.is_ok().then(Instant::now);
         if let Err(error) = ended {
             tracing::warn!(%error, "talking to an engine host failed");
         }
@@ -286,7 +288,7 @@ impl Driver {
         if let Some(stderr) = stderr.as_mut() {
             drop(timeout(STDERR_AFTER_DEATH, self.tail.read_to_end(stderr)).await);
         }
-        let mut death = Death { log_tail: self.tail.lines(), ..Death::default() };
+        let mut death = Death { log_tail: self.tail.lines(), gone_at, ..Death::default() };
         match status {
             Ok(Ok(status)) => (death.exit_code, death.signal) = (status.code(), status.signal()),
             Ok(Err(error)) => tracing::warn!(%error, "could not learn how an engine host ended"),

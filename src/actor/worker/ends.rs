@@ -41,7 +41,7 @@ impl<L: Launcher> Worker<L> {
     pub(super) fn on_died(&mut self, place: usize, death: Death) {
         let Some(slot) = self.slots.get_mut(place) else { return };
         let (was_ready, retired, front_since) = (slot.ready, slot.retiring, slot.front_since);
-        let left = slot.vacate();
+        let left = slot.vacate(death.gone_at);
         if !was_ready {
             let why = last_words(&death, "the engine host does not start");
             tracing::error!(?death, "{why}");
@@ -134,7 +134,7 @@ fn crash(death: Death) -> AttemptError {
         };
         (JobErrorKind::EngineCrash, format!("the engine host died {how} while the script ran"))
     };
-    let Death { exit_code, signal, log_tail } = death;
+    let Death { exit_code, signal, log_tail, gone_at: _ } = death;
     failed(JobError { exit_code, signal, log_tail, ..JobError::new(kind, message) })
 }
 

@@ -251,7 +251,8 @@ impl<H: Host> Slot<H> {
     }
 
     /// Empties the place after the end of its host; answers with the jobs that were in it, and why it was killed.
-    pub(super) fn vacate(&mut self) -> Vacated {
+    /// `gone_at` is when the host was certainly gone.
+    pub(super) fn vacate(&mut self, gone_at: Option<Instant>) -> Vacated {
         self.host = None;
         self.life += 1;
         self.ready = false;
@@ -261,7 +262,8 @@ impl<H: Host> Slot<H> {
         let retired = std::mem::take(&mut self.retiring);
         let sentence = self.sentence.take();
         let mut left = std::mem::take(&mut self.sent);
-        let running = if retired { None } else { left.pop_front() };
+        let came_too_late = gone_at.is_some_and(|gone_at| self.front_since > gone_at);
+        let running = if retired || came_too_late { None } else { left.pop_front() };
         Vacated { doom: sentence.map(|sentence| sentence.doom), running, untouched: left }
     }
 }

@@ -124,6 +124,19 @@ async fn a_crash_costs_the_running_job_and_the_rest_goes_to_a_new_host() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_job_that_is_given_to_a_host_that_is_gone_runs_on_the_next_one() {
+    let queue = FakeQueue::new(&["leave"]);
+    let running = run(&queue);
+    running.ended(1).await;
+    sleep(fake_host::MISSED_AFTER / 2).await;
+    queue.add("b");
+    running.ended(2).await;
+    assert_eq!(running.ran(), ["leave", "b"]);
+    assert_eq!(running.kind("b"), None, "it succeeded");
+    assert_eq!(running.hosts.log.lock().unwrap().launched, 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cancelled_job_is_killed_when_it_runs_and_dropped_when_it_waits() {
     let queue = FakeQueue::new(&["hang", "b", "c"]);
     let running = run(&queue);

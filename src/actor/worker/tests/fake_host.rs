@@ -1,4 +1,5 @@
-//! Hosts that only wait: a script is `NAME` (at once), `NAME MILLISECONDS`, `crash`, `retire`, `stubborn` or `hang`.
+//! Hosts that only wait: a script is `NAME` (at once), `NAME MILLISECONDS`, `crash`, `retire`, `leave`, `stubborn` or `hang`.
+//! One that has left is missed only a moment later.
 //! One whose name begins with `say` says so at its start and at its end.
 
 use std::collections::VecDeque;
@@ -15,6 +16,9 @@ use crate::domain::job::{JobResult, ResultKind};
 use crate::domain::output::Said;
 use crate::ports::process_manager::LogStream;
 use crate::ports::work_queue::TakenJob;
+
+/// How long it takes to notice that one has left.
+pub(super) const MISSED_AFTER: Duration = Duration::from_millis(50);
 
 enum Order {
     Job(u64, String),
@@ -128,7 +132,7 @@ async fn live(mut inbox: mpsc::Receiver<Order>, report: &Report, log: &Mutex<Log
                 if script == "crash" {
                     return Death { signal: Some(6), ..Death::default() };
                 }
-                let retiring = script == "retire";
+                let (retiring, leaves) = (script == "retire", script == "leave");
                 let script_says = script.starts_with("say");
                 let result = JobResult { text: script, kind: ResultKind::Text };
                 let done = Done { seq, wall_us: 1, retiring, outcome: Ok(result) };
@@ -139,6 +143,11 @@ async fn live(mut inbox: mpsc::Receiver<Order>, report: &Report, log: &Mutex<Log
                 report.send(HostEvent::Said(replies)).await;
                 if retiring {
                     return Death { exit_code: Some(0), ..Death::default() };
+                }
+                if leaves {
+                    let gone_at = Some(tokio::time::Instant::now());
+                    sleep(MISSED_AFTER).await;
+                    return Death { signal: Some(9), gone_at, ..Death::default() };
                 }
             }
         }
