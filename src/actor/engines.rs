@@ -34,6 +34,9 @@ pub trait Engine {
     /// True for an engine that ends overlong scripts itself, with time to clean up; SIGTERM then does not end its host.
     const STOPS_SCRIPTS: bool = false;
 
+    /// True for an engine that bounds the memory of its scripts itself; the host is not bounded then.
+    const LIMITS_MEMORY: bool = false;
+
     /// Gives the engine a way to ask its actor for something; called once, before anything else.
     fn connect(&mut self, _actor: Caller) {}
 

@@ -2,7 +2,8 @@
 //!
 //! It is the actor's own program, started again with `--host` and an empty environment, and kept running for many
 //! jobs. Standard input is the job socket, standard output the control socket (see `frame.rs`), standard
-//! error goes to the actor's log. It talks to nothing else and knows no address of anything.
+//! error goes to the actor's log. It talks to nothing else and knows no address of anything, except that of a Redis which is
+//! given to scripts by name.
 //!
 //! One thread with a large stack reads a job, runs it, answers and reads the next. A second thread waits on the control
 //! socket, so that the actor can call back jobs that are already in the socket while a script runs. A third one sends
@@ -163,7 +164,10 @@ impl Scripts<'_> {
             Ok(version) => Reply::Ready { version },
             Err(reason) => Reply::Unavailable { reason },
         };
-        self.limit_memory()?;
+        self.base = address_space()?;
+        if !E::LIMITS_MEMORY {
+            self.limit_memory()?;
+        }
         speaker.reply(&ready)?;
         let mut body = Vec::new();
         while read_frame(&mut jobs, &mut body)? {
@@ -203,8 +207,7 @@ impl Scripts<'_> {
     }
 
     /// Whatever a script does, it gets only so much memory; then the allocator ends this process.
-    fn limit_memory(&mut self) -> io::Result<()> {
-        self.base = address_space()?;
+    fn limit_memory(&self) -> io::Result<()> {
         let limit = self.base.saturating_add(self.limits.memory);
         Ok(setrlimit(Resource::RLIMIT_AS, limit, limit)?)
     }

@@ -1,6 +1,8 @@
 //! The real python_actor on a real Redis: what is Python's alone.
 
+mod folders;
 mod sandbox;
+mod servers;
 mod spare;
 
 use hero_supervisor::domain::job::{JobSpec, Outcome};

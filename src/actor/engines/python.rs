@@ -24,11 +24,13 @@ mod server;
 pub use flags::PythonFlags;
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::actor::engines::sandbox::{self, Sandbox};
+use crate::actor::engines::work::fresh_folder;
 use crate::actor::engines::{Engine, Limits, Script, Sink, failed, is_heroscript};
 use crate::domain::job::{JobError, JobErrorKind, JobKind, JobResult};
 use crate::ports::work_queue::AttemptError;
@@ -58,15 +60,15 @@ impl Python {
 
     fn attempt(&mut self, script: &Script<'_>, sink: &Arc<dyn Sink>) -> Result<JobResult, AttemptError> {
         let internal = |what: String| failed(JobError::new(JobErrorKind::Internal, what));
-        self.renew().map_err(|message| failed(JobError::new(JobErrorKind::EngineUnavailable, message)))?;
+        self.renew();
         let Some(server) = self.server.as_mut() else {
             let message = "the Python server was not started";
             return Err(failed(JobError::new(JobErrorKind::EngineUnavailable, message)));
         };
         self.jobs += 1;
-        let folder = self.folder.join(self.jobs.to_string());
-        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
-        made.map_err(|error| internal(format!("cannot make the folder {}: {error}", folder.display())))?;
+        let folder = fresh_folder(&self.folder, self.jobs).map_err(|error| {
+            internal(format!("cannot make a folder in {}: {error}", self.folder.display()))
+        })?;
         let text = match script.kind {
             JobKind::Ping => PING,
             JobKind::Script => script.text,
@@ -88,14 +90,16 @@ impl Python {
 
 impl Python {
     /// A new server in place of one that somebody has ended between two jobs: no job has to pay for that.
-    fn renew(&mut self) -> Result<(), String> {
-        if let Some(server) = self.server.as_mut()
-            && let Some(status) = server.ended()
-        {
-            tracing::warn!(%status, "the Python server has ended; starting another one");
-            self.server = Some(Server::start(&self.flags, &self.limits)?);
+    fn renew(&mut self) {
+        let Some(status) = self.server.as_mut().and_then(Server::ended) else { return };
+        tracing::warn!(%status, "the Python server has ended; starting another one");
+        match Server::start(&self.flags, &self.limits) {
+            Ok(server) => self.server = Some(server),
+            // The actor tries it with another host, less and less often if that does not help.
+            Err(error) => {
+                leave(&format!("the Python server has ended ({status}), and no other starts: {error}"))
+            }
         }
-        Ok(())
     }
 
     /// Confines this thread, and with it all that it will start; says how far that went.
@@ -112,9 +116,16 @@ impl Python {
     }
 }
 
+/// Without a server a host is of no use; the actor replaces it.
+fn leave(why: &str) -> ! {
+    drop(io::Write::write_all(&mut io::stderr(), format!("{why}\n").as_bytes()));
+    std::process::exit(70)
+}
+
 impl Engine for Python {
     const STARTS_PROCESSES: bool = true;
     const STOPS_SCRIPTS: bool = true;
+    const LIMITS_MEMORY: bool = true;
 
     fn probe(&mut self) -> Result<String, String> {
         let confined = self.confine()?;

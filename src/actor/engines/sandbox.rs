@@ -51,6 +51,14 @@ const DEVICES: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random"
 /// read. Answers with how much of it is in force.
 pub(super) fn confine(folder: &Path, readable: &[PathBuf]) -> Result<&'static str, String> {
     let failed = |error: RulesetError| format!("cannot confine scripts by landlock: {error}");
+    // Rules skip what is not there, which is right for the system and wrong for what was named.
+    for named in readable {
+        std::fs::metadata(named).map_err(|error| {
+            format!("cannot let scripts read {}: {error}; see --sandbox-read", named.display())
+        })?;
+    }
+    // Often a link to somewhere else.
+    let resolver = std::fs::canonicalize("/etc/resolv.conf").ok();
     let (all, read) = (AccessFs::from_all(RIGHTS), AccessFs::from_read(RIGHTS));
     let device = AccessFs::ReadFile | AccessFs::WriteFile;
     let status = Ruleset::default()
@@ -58,6 +66,7 @@ pub(super) fn confine(folder: &Path, readable: &[PathBuf]) -> Result<&'static st
         .and_then(Ruleset::create)
         .and_then(|rules| rules.add_rules(path_beneath_rules(SYSTEM, read)))
         .and_then(|rules| rules.add_rules(path_beneath_rules(readable, read)))
+        .and_then(|rules| rules.add_rules(path_beneath_rules(resolver, AccessFs::ReadFile)))
         .and_then(|rules| rules.add_rules(path_beneath_rules(DEVICES, device)))
         .and_then(|rules| rules.add_rules(path_beneath_rules([folder], all)))
         .and_then(|rules| rules.restrict_self())

@@ -16,7 +16,6 @@ pub use flags::VFlags;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,6 +23,7 @@ use nix::sys::prctl::set_child_subreaper;
 use tokio::time::Instant;
 
 use crate::actor::engines::output::Output;
+use crate::actor::engines::work::fresh_folder;
 use crate::actor::engines::{Engine, Limits, Script, Sink, failed, is_heroscript};
 use crate::domain::job::{JobError, JobErrorKind, JobKind, JobResult};
 use crate::ports::work_queue::AttemptError;
@@ -109,12 +109,8 @@ impl Engine for V {
 
     fn run(&mut self, script: &Script<'_>, sink: &Arc<dyn Sink>) -> Result<JobResult, AttemptError> {
         self.jobs += 1;
-        let folder = self.folder.join(self.jobs.to_string());
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder.join("work"))
-            .map_err(|error| internal(&error))?;
+        let folder = fresh_folder(&self.folder, self.jobs).map_err(|error| internal(&error))?;
+        fs::create_dir(folder.join("work")).map_err(|error| internal(&error))?;
         let ended = self.attempt(script, &folder, sink);
         if let Err(error) = fs::remove_dir_all(&folder) {
             tracing::debug!(%error, "the folder of a job stays for now");

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -95,6 +98,21 @@ impl WorkFlags {
         let all = defaults.into_iter().chain(script.env.iter().copied()).chain(ids);
         all.map(|(name, value)| (own(name), own(value))).collect()
     }
+}
+
+/// An empty folder for the next job of a host. What earlier jobs have put beside their own is removed.
+pub(super) fn fresh_folder(host: &Path, job: u64) -> io::Result<PathBuf> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(host)?;
+    for left in fs::read_dir(host)? {
+        let left = left?;
+        match left.file_type()?.is_dir() {
+            true => fs::remove_dir_all(left.path())?,
+            false => fs::remove_file(left.path())?,
+        }
+    }
+    let folder = host.join(job.to_string());
+    fs::DirBuilder::new().mode(0o700).create(&folder)?;
+    Ok(folder)
 }
 
 /// The folder of the engine host with this process number.

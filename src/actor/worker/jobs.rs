@@ -62,7 +62,11 @@ impl<L: Launcher> Worker<L> {
         let Some(slot) = self.slots.get_mut(place) else { return };
         match reply {
             Reply::Ready { version } => {
-                tracing::debug!(slot = place, "engine host is up: {version}");
+                // What a confined engine is confined by is in there, and owners look for it.
+                match (place, slot.life) {
+                    (0, 0) => tracing::info!("the engine is up: {version}"),
+                    _ => tracing::debug!(slot = place, "engine host is up: {version}"),
+                }
                 slot.came_up();
             }
             Reply::Unavailable { reason } => {

@@ -19,6 +19,8 @@ const FAILURES_ALLOWED: u32 = 3;
 pub(super) struct Sent {
     pub(super) seq: u64,
     pub(super) hand: Hand,
+    /// Not before then.
+    written: Instant,
 }
 
 /// Why a host has to be killed.
@@ -130,7 +132,7 @@ impl<H: Host> Slot<H> {
         if let Some(host) = self.host.as_mut() {
             host.submit(seq, &hand.job);
         }
-        self.sent.push_back(Sent { seq, hand });
+        self.sent.push_back(Sent { seq, hand, written: now });
     }
 
     /// Lets written jobs go out.
@@ -262,8 +264,9 @@ impl<H: Host> Slot<H> {
         let retired = std::mem::take(&mut self.retiring);
         let sentence = self.sentence.take();
         let mut left = std::mem::take(&mut self.sent);
-        let came_too_late = gone_at.is_some_and(|gone_at| self.front_since > gone_at);
-        let running = if retired || came_too_late { None } else { left.pop_front() };
+        let unseen = |sent: &Sent| gone_at.is_some_and(|gone_at| sent.written > gone_at);
+        let is_seen = !retired && left.front().is_some_and(|front| !unseen(front));
+        let running = if is_seen { left.pop_front() } else { None };
         Vacated { doom: sentence.map(|sentence| sentence.doom), running, untouched: left }
     }
 }

@@ -136,6 +136,16 @@ async fn a_job_that_is_given_to_a_host_that_is_gone_runs_on_the_next_one() {
     assert_eq!(running.hosts.log.lock().unwrap().launched, 2);
 }
 
+/// It may have been started in the moment between, and must not be started twice.
+#[tokio::test(start_paused = true)]
+async fn a_job_that_was_given_to_a_host_before_that_was_gone_is_charged() {
+    let queue = FakeQueue::new(&["leave", "b"]);
+    let running = run(&queue);
+    running.ended(2).await;
+    assert_eq!(running.kind("b"), Some(JobErrorKind::EngineCrash));
+    assert_eq!(running.ran(), ["leave"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_cancelled_job_is_killed_when_it_runs_and_dropped_when_it_waits() {
     let queue = FakeQueue::new(&["hang", "b", "c"]);

@@ -57,3 +57,34 @@ async fn how_far_the_confinement_goes_is_said() {
     assert_eq!(ran.status.code(), Some(0), "{said}");
     assert!(said.contains("landlock in force"), "{said}");
 }
+
+#[tokio::test]
+async fn what_scripts_are_to_read_must_be_there() {
+    let rig = Rig::start().await;
+    let ran = Command::new(PYTHON_ACTOR)
+        .args(["--health-check", "--sandbox=landlock", "--sandbox-read=/no/such/folder"])
+        .args(["--redis-url", &rig.redis.url()])
+        .output()
+        .unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert_eq!(ran.status.code(), Some(1), "{said}");
+    assert!(said.contains("/no/such/folder") && said.contains("--sandbox-read"), "{said}");
+}
+
+#[tokio::test]
+async fn what_is_beside_the_folder_of_python_is_not_shown() {
+    let rig = Rig::start().await;
+    let home = tempfile::Builder::new().prefix("home").tempdir().unwrap();
+    fs::create_dir(home.path().join("bin")).unwrap();
+    let python = home.path().join("bin/python3");
+    fs::write(&python, "#!/bin/sh\nexec python3 \"$@\"\n").unwrap();
+    fs::set_permissions(&python, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let secret = home.path().join("secret");
+    fs::write(&secret, "s3cret").unwrap();
+    let flags = ["--sandbox=landlock".to_owned(), format!("--python-bin={}", python.display())];
+    let _actor = rig.start_actor(PYTHON_ACTOR, "python_actor_0", &flags.each_ref().map(String::as_str));
+    let error = rig.error(JobSpec::new(ScriptType::Python, format!("open({secret:?}).read()"))).await;
+    assert_eq!(error.kind, JobErrorKind::ScriptError, "{error:?}");
+    assert!(error.message.contains("Permission denied"), "{error:?}");
+    assert_eq!(run(&rig, "import json, csv\n1").await, "1");
+}

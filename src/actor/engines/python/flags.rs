@@ -35,16 +35,20 @@ pub struct PythonFlags {
 }
 
 impl PythonFlags {
-    /// What a confined script may read beside the system: Python, with what is installed beside it, the handlers, and
-    /// what was named.
+    /// What a confined script may read beside the system: the folders of the handlers, and what was named.
     pub(super) fn readable(&self) -> Vec<PathBuf> {
-        let own = [Some(self.python_bin.clone()), std::fs::canonicalize(&self.python_bin).ok()];
-        let beside =
-            own.into_iter().flatten().filter_map(|program| Some(program.parent()?.parent()?.to_owned()));
-        // A program at the root of the file system has nothing beside it that is its own.
-        let beside = beside.filter(|folder| folder.parent().is_some());
         let handlers = self.handlers.iter().filter_map(|file| file.parent()).map(Path::to_owned);
-        beside.chain(handlers).chain(self.sandbox_read.iter().cloned()).collect()
+        handlers.chain(self.sandbox_read.iter().cloned()).collect()
+    }
+
+    /// What Python itself reads, as it says; a host is told so by `--sandbox-read`.
+    fn own_folders(&self) -> Vec<PathBuf> {
+        match self.sandbox {
+            Sandbox::None => Vec::new(),
+            Sandbox::Landlock => said_by(&self.python_bin, &["-I"], OWN_FOLDERS)
+                .map(|said| said.lines().map(PathBuf::from).filter(|path| path.exists()).collect())
+                .unwrap_or_default(),
+        }
     }
 }
 
@@ -63,8 +67,8 @@ impl EngineFlags for PythonFlags {
         let mut args = vec![flag("--python-bin=", python.as_os_str())];
         args.extend(handlers);
         args.push(format!("--sandbox={}", self.sandbox.as_str()).into());
-        args.extend(self.sandbox_read.iter().map(|path| {
-            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        args.extend(self.sandbox_read.iter().cloned().chain(self.own_folders()).map(|path| {
+            let path = std::path::absolute(&path).unwrap_or(path);
             flag("--sandbox-read=", path.as_os_str())
         }));
         args.extend(self.work.host_args());
@@ -78,13 +82,29 @@ impl EngineFlags for PythonFlags {
 
 /// The program behind a name or behind a wrapper that chooses among versions, which would cost time with each start.
 /// None if it does not run; the host then says why.
-fn real_program(program: &PathBuf) -> Option<PathBuf> {
+fn real_program(program: &Path) -> Option<PathBuf> {
+    let path = PathBuf::from(said_by(program, &["-I", "-S"], "import sys; print(sys.executable)")?.trim());
+    path.is_absolute().then_some(path)
+}
+
+/// The folders of the program and its libraries, and those where it looks for packages. The program is named by itself,
+/// since what is beside it may be anybody's.
+const OWN_FOLDERS: &str = "import os, sys, sysconfig\n\
+    found = {os.path.realpath(sys.executable), sys.executable, sysconfig.get_path('stdlib'), \
+    sysconfig.get_path('platstdlib'), os.path.join(sys.prefix, 'pyvenv.cfg'), *sys.path}\n\
+    libraries = sysconfig.get_config_var('LIBDIR')\n\
+    if libraries and sysconfig.get_config_var('Py_ENABLE_SHARED'): found.add(libraries)\n\
+    print(*sorted(path for path in found if path and os.path.isabs(path) and os.path.exists(path)), sep='\\n')";
+
+/// What a Python says when it runs this.
+fn said_by(program: &Path, flags: &[&str], text: &str) -> Option<String> {
     let output = Command::new(program)
-        .args(["-I", "-S", "-c", "import sys; print(sys.executable)"])
+        .args(flags)
+        .args(["-c", text])
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .output()
         .ok()?;
-    let path = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim());
-    (output.status.success() && path.is_absolute()).then_some(path)
+    let said = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then_some(said)
 }

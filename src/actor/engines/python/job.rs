@@ -65,11 +65,7 @@ impl<'a> Attempt<'a> {
             Err(error) => {
                 // Without a server this host is of no use; the actor replaces it, and this job is the one that pays.
                 let words = self.server.last_words(&error);
-                drop(io::Write::write_all(
-                    &mut io::stderr(),
-                    format!("the Python server is gone: {words}\n").as_bytes(),
-                ));
-                std::process::exit(70)
+                super::leave(&format!("the Python server is gone: {words}"))
             }
         }
     }

@@ -358,18 +358,35 @@ def _spare():
     if child == 0:
         try:
             os.close(way)
-            _prepare()
-            job = json.loads(_message(waits)[4:])
-            os.close(waits)
-            _run(job)
+            _run(_next_job(waits))
         finally:
             os._exit(70)
     os.close(waits)
     return child, way
 
 
-def _hand_over(message, child, way):
+def _next_job(waits):
+    """Prepares a process and waits for its job. What goes wrong is said when there is one."""
+    broken = None
+    try:
+        _prepare()
+    except BaseException as error:
+        broken = error
+    try:
+        message = _message(waits)
+        if broken is not None:
+            raise broken
+        job = json.loads(message[4:])
+        os.close(waits)
+        return job
+    except BaseException as error:
+        _fail(_explained(error)[0])
+        os._exit(1)
+
+
+def _hand_over(message, spare):
     """Gives a process its job; another one, if somebody has ended the one that waited. Tells which one has it."""
+    child, way = spare or _spare()
     try:
         _write(way, message)
     except BrokenPipeError:
@@ -386,11 +403,15 @@ def _hand_over(message, child, way):
 
 
 def _serve():
-    child, way = _spare()
+    spare = _spare()
     while True:
-        child = _hand_over(_message(CONTROL), child, way)
+        child = _hand_over(_message(CONTROL), spare)
         os.write(CONTROL, struct.pack("<i", _await(child)))
-        child, way = _spare()
+        try:
+            spare = _spare()
+        except OSError:
+            # No process to be had now; the next job tries again, and it is that one's trouble.
+            spare = None
 
 
 def main(settings):
