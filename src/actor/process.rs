@@ -50,6 +50,7 @@ const CONTEXTS: usize = 64;
 pub struct Processes {
     name: String,
     args: Vec<OsString>,
+    env: Vec<(&'static str, String)>,
     tasks: TaskTracker,
     answers: Option<Arc<dyn Answers>>,
     adopted: Adopted,
@@ -59,7 +60,13 @@ impl Processes {
     /// Hosts that are this program with `args`, shown as `name` in lists of processes.
     pub fn new(name: impl Into<String>, args: Vec<OsString>) -> Self {
         let adopted = Adopted::default();
-        Self { name: name.into(), args, tasks: TaskTracker::new(), answers: None, adopted }
+        Self { name: name.into(), args, env: Vec::new(), tasks: TaskTracker::new(), answers: None, adopted }
+    }
+
+    /// The whole environment of these hosts; they have none of their own.
+    #[must_use]
+    pub fn with_env(self, env: Vec<(&'static str, String)>) -> Self {
+        Self { env, ..self }
     }
 
     /// Lets the scripts of these hosts ask for what `answers` has.
@@ -98,6 +105,7 @@ impl Launcher for Processes {
             .arg0(&self.name)
             .args(&self.args)
             .env_clear()
+            .envs(self.env.iter().map(|(name, value)| (*name, value.as_str())))
             .process_group(0)
             .stdin(OwnedFd::from(their_jobs))
             .stdout(OwnedFd::from(their_control))

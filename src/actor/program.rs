@@ -40,6 +40,11 @@ pub trait EngineFlags: Args + std::fmt::Debug + Send + 'static {
     /// program in `PATH`, for instance) is looked up here.
     fn host_args(&self) -> Vec<OsString>;
 
+    /// What an engine host gets to know and lists of processes must not show: names and values of its environment.
+    fn host_env(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
     /// Where an engine host makes a folder of its own; that is removed after the end of the host.
     fn work_dir(&self) -> Option<PathBuf> {
         None

@@ -97,7 +97,8 @@ async fn work<F: EngineFlags>(program: &Program, args: &ActorArgs<F>) -> Result<
 
 /// Hosts whose scripts can store objects, if that is what this actor is for.
 fn hosts<F: EngineFlags>(program: &Program, args: &ActorArgs<F>) -> Result<Processes, String> {
-    let hosts = Processes::new(format!("{}-host", program.name), args.host_args());
+    let hosts =
+        Processes::new(format!("{}-host", program.name), args.host_args()).with_env(args.engine.host_env());
     let hosts = hosts
         .adopting(args.engine.work_dir())
         .map_err(|error| format!("cannot become a subreaper: {error}"))?;

@@ -40,6 +40,9 @@ pub struct Sal {
     reference: String,
 }
 
+/// Where the address of the Redis of scripts is taken from.
+const SCRIPT_REDIS_URL: &str = "HERO_SCRIPT_REDIS_URL";
+
 /// What sal_actor can be told.
 #[derive(Debug, Clone, Default, Args)]
 pub struct SalFlags {
@@ -49,15 +52,17 @@ pub struct SalFlags {
 
     /// The Redis that scripts may use (`redis_get` and its like); none unless said. It is theirs, password included: give
     /// them another one than that of the jobs, or a user of their own.
-    #[arg(long, env = "HERO_SCRIPT_REDIS_URL", hide_env_values = true, value_name = "URL")]
+    #[arg(long, env = SCRIPT_REDIS_URL, hide_env_values = true, value_name = "URL")]
     pub script_redis_url: Option<String>,
 }
 
 impl EngineFlags for SalFlags {
     fn host_args(&self) -> Vec<OsString> {
-        let install = self.allow_install.then(|| "--allow-install".into());
-        let redis = self.script_redis_url.as_ref().map(|url| format!("--script-redis-url={url}").into());
-        install.into_iter().chain(redis).collect()
+        self.allow_install.then(|| "--allow-install".into()).into_iter().collect()
+    }
+
+    fn host_env(&self) -> Vec<(&'static str, String)> {
+        self.script_redis_url.iter().map(|url| (SCRIPT_REDIS_URL, url.clone())).collect()
     }
 }
 

@@ -196,6 +196,8 @@ async fn scripts_have_a_redis_if_they_are_given_one() {
     "##;
     let expected = r#"["PONG","grüße","",true,false,"1","2",true,2,["one","two"],true,false]"#;
     assert_eq!(text(&rig, source).await, expected);
+    let shown = crate::support::whole::command_line(actor.children()[0]).unwrap();
+    assert!(!shown.iter().any(|word| word.contains(&theirs.url())), "everybody sees arguments: {shown:?}");
     let wrong = error(&rig, script("redis_hget(\"l\", \"x\")")).await;
     assert_eq!((wrong.kind, wrong.line), (JobErrorKind::ScriptError, Some(1)));
     assert!(wrong.message.contains("WRONGTYPE"), "{wrong:?}");
