@@ -42,8 +42,14 @@ pub fn conformance(args: &ConformanceArgs, output: Format) -> Result<Exit, Failu
     let exec = shlex::split(&args.exec).filter(|words| !words.is_empty());
     let exec = exec.ok_or_else(|| usage(format!("--exec {:?} is not a command line", args.exec)))?;
     let script_type = args.script_type;
-    let scripts = Scripts::of(script_type)
-        .ok_or_else(|| usage(format!("there are no cases for {script_type} yet: use osis, sal or python")))?;
+    let scripts = match &args.scripts {
+        Some(file) => Scripts::read(file).map_err(usage)?,
+        None => Scripts::of(script_type).ok_or_else(|| {
+            usage(format!(
+                "the kit has no scripts for {script_type}: name a file with --scripts (see docs/actor-protocol.md)"
+            ))
+        })?,
+    };
     let runtime = runtime::build(None).map_err(|error| no_runtime(&error))?;
     let rows = runtime.block_on(run(args, script_type, exec, scripts))?;
     let failed = rows.iter().filter(|row| !row.passed).count();
@@ -78,21 +84,37 @@ async fn run(
     let _held = folders.make()?;
     let redis = PrivateRedis::start(&folders).await?;
     let patience = args.patience.max(1);
+    let left_out = scripts.reports.is_none().then_some(cases::PROGRESS);
     let mut rows: Vec<Row> = Vec::new();
+    let mut is_there = true;
     for (name, case) in cases::ALL.iter().chain(faults::ALL) {
         if !args.cases.is_empty() && !args.cases.iter().any(|word| name.contains(word.as_str())) {
             continue;
         }
-        if rows.iter().any(|row| row.case == cases::FIRST && !row.passed) {
+        if left_out == Some(*name) {
+            continue;
+        }
+        if !is_there {
             let reason = "not tried, because the actor does not announce itself".to_owned();
             rows.push(Row { case: name, passed: false, reason, took_ms: 0 });
             continue;
         }
         let begun = Instant::now();
-        let kit = Kit::new(folders.redis_url(), script_type, exec.clone(), scripts, patience, dir.0.clone());
+        let kit = Kit::new(
+            folders.redis_url(),
+            script_type,
+            exec.clone(),
+            scripts.clone(),
+            patience,
+            dir.0.clone(),
+        );
         let outcome = match kit {
             Ok(kit) => {
                 let outcome = kit.while_kept(case(&kit)).await;
+                // An actor that is seen but ends badly can still be tried; without any, each case would wait in vain.
+                if *name == cases::FIRST && outcome.is_err() {
+                    is_there = kit.while_kept(async { kit.actor("again").await.map(drop) }).await.is_ok();
+                }
                 kit.clear().await;
                 outcome
             }

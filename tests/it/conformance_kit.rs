@@ -1,14 +1,21 @@
 //! Every actor that can run here passes the kit that an actor in any language is to pass.
 
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::support::service::run;
+use crate::v_actor::STAND_IN;
 
 /// What the kit says of a command that starts an actor.
 fn passes(command: &str, script_type: &str) {
-    let ran = run(["actor", "conformance", "--exec", command, "--script-type", script_type]);
+    passes_with(command, script_type, &[]);
+}
+
+fn passes_with(command: &str, script_type: &str, flags: &[&str]) {
+    let fixed = ["actor", "conformance", "--exec", command, "--script-type", script_type];
+    let ran = run(fixed.into_iter().chain(flags.iter().copied()));
     assert_eq!(ran.code, 0, "{command}: {}\n{}", ran.stdout, ran.stderr);
     assert!(ran.stdout.contains("lease loss"), "{}", ran.stdout);
 }
@@ -26,6 +33,40 @@ fn sal_actor_passes_the_kit() {
 #[test]
 fn python_actor_passes_the_kit() {
     passes(env!("CARGO_BIN_EXE_python_actor"), "python");
+}
+
+/// There is no V compiler to be had; the stand-in "compiles" shell programs, and all else is real.
+#[test]
+fn v_actor_with_a_stand_in_for_its_compiler_passes_the_kit() {
+    let folder = tempfile::Builder::new().prefix("stand-in").tempdir().unwrap();
+    let compiler = folder.path().join("v");
+    // The health check is a program in V, which a shell cannot run.
+    let health = "grep -q \"^println\" \"$3\" && { printf '#!/bin/sh\\necho pong\\n' > \"$2\"; chmod +x \"$2\"; exit 0; }\n";
+    let (head, tail) = STAND_IN.split_once("echo \"$3\"").unwrap();
+    std::fs::write(&compiler, format!("{head}{health}echo \"$3\"{tail}")).unwrap();
+    std::fs::set_permissions(&compiler, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let command = format!(
+        "{} --v-bin={} --cache-dir={}",
+        env!("CARGO_BIN_EXE_v_actor"),
+        compiler.display(),
+        folder.path().join("cache").display()
+    );
+    let scripts = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/actors/shell_scripts.toml");
+    passes_with(&command, "v", &["--scripts", scripts]);
+}
+
+#[test]
+fn a_language_without_scripts_and_a_file_that_lacks_one_are_told() {
+    let ran = run(["actor", "conformance", "--exec", "true", "--script-type", "v"]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    assert!(ran.stderr.contains("--scripts"), "{}", ran.stderr);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("scripts.toml");
+    std::fs::write(&file, "value = \"42\"\n").unwrap();
+    let file = file.display().to_string();
+    let ran = run(["actor", "conformance", "--exec", "true", "--script-type", "v", "--scripts", &file]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    assert!(ran.stderr.contains("missing field `fails`"), "{}", ran.stderr);
 }
 
 #[test]

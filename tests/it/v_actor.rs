@@ -16,15 +16,15 @@ use crate::osis_actor::rig::{Actor, Rig};
 const V_ACTOR: &str = env!("CARGO_BIN_EXE_v_actor");
 
 /// Answers like V, and "compiles" shell programs by copying them.
-pub(crate) const STAND_IN: &str = r#"#!/bin/sh
+pub(crate) const STAND_IN: &str = r##"#!/bin/sh
 [ "$1" = version ] && { echo "V 0.0.0 stand-in"; exit 0; }
 echo "$3" >> "$(dirname "$0")/compilations"
 if grep -q SYNTAX "$3"; then
     printf 'main.v:2:5: error: unexpected SYNTAX\n    1 | x\n' >&2
     exit 1
 fi
-cp "$3" "$2" && chmod +x "$2"
-"#;
+{ echo "#!/bin/sh"; cat "$3"; } > "$2" && chmod +x "$2"
+"##;
 
 fn job(text: &str) -> JobSpec {
     JobSpec::new(ScriptType::V, text)

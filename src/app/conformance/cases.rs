@@ -22,6 +22,9 @@ pub(super) type Case = (&'static str, for<'a> fn(&'a Kit) -> Running<'a>);
 /// The case without which no other can pass.
 pub(super) const FIRST: &str = "announce: the actor is seen, and gone after its end";
 
+/// The case that is left out where scripts cannot say how far they are.
+pub(super) const PROGRESS: &str = "progress: seen while the script runs";
+
 /// Each case, in the order in which they build on each other.
 pub(super) const ALL: &[Case] = &[
     ("health check: exit code 0 and a line", |kit| Box::pin(health_check(kit))),
@@ -38,7 +41,7 @@ pub(super) const ALL: &[Case] = &[
     ("ping: answered by the engine", |kit| Box::pin(ping(kit))),
     ("pinned: only its actor takes a job", |kit| Box::pin(pinned(kit))),
     ("logs: lines of both outputs, in order", |kit| Box::pin(logs(kit))),
-    ("progress: seen while the script runs", |kit| Box::pin(progress(kit))),
+    (PROGRESS, |kit| Box::pin(progress(kit))),
 ];
 
 async fn health_check(kit: &Kit) -> Verdict {
@@ -63,7 +66,7 @@ async fn announce(kit: &Kit) -> Verdict {
 
 async fn take(kit: &Kit) -> Verdict {
     let _actor = kit.actor("one").await?;
-    let finished = kit.run(kit.spec(kit.scripts.value)).await?;
+    let finished = kit.run(kit.spec(&kit.scripts.value)).await?;
     same("the result", succeeded(&finished)?, "42")?;
     same("the attempt", finished.attempt, 1)?;
     same("the actor", finished.actor_id.as_ref().map(|id| id.as_str()), Some("one"))?;
@@ -79,7 +82,7 @@ async fn large(kit: &Kit) -> Verdict {
 
 async fn environment(kit: &Kit) -> Verdict {
     let _actor = kit.actor("one").await?;
-    let finished = kit.run(kit.spec(kit.scripts.sees)).await?;
+    let finished = kit.run(kit.spec(&kit.scripts.sees)).await?;
     same("what the script saw", succeeded(&finished)?, "grüße kit/conformance")
 }
 
@@ -87,7 +90,7 @@ async fn order(kit: &Kit) -> Verdict {
     const JOBS: usize = 20;
     let mut waiting = Vec::new();
     for _ in 0..JOBS {
-        waiting.push(kit.submit(kit.spec(kit.scripts.value)).await?.1);
+        waiting.push(kit.submit(kit.spec(&kit.scripts.value)).await?.1);
     }
     let _actor = kit.actor("one").await?;
     let mut last = None;
@@ -107,11 +110,11 @@ async fn pause(kit: &Kit) -> Verdict {
     /// Time to take what must not be taken.
     const QUIET: Duration = Duration::from_secs(1);
     let _actor = kit.actor("one").await?;
-    let first = kit.run(kit.spec(kit.scripts.value)).await?;
+    let first = kit.run(kit.spec(&kit.scripts.value)).await?;
     same("the result", succeeded(&first)?, "42")?;
     let failed = |error| format!("the queue: {}", chain(&error));
     kit.queue.pause(kit.script_type, "a case").await.map_err(failed)?;
-    let (id, completion) = kit.submit(kit.spec(kit.scripts.value)).await?;
+    let (id, completion) = kit.submit(kit.spec(&kit.scripts.value)).await?;
     sleep(QUIET).await;
     let waiting = kit.job(&id).await?;
     same("the state of a job in the paused queue", (waiting.state, waiting.attempt), (JobState::Queued, 0))?;
@@ -121,7 +124,7 @@ async fn pause(kit: &Kit) -> Verdict {
 
 async fn script_error(kit: &Kit) -> Verdict {
     let _actor = kit.actor("one").await?;
-    let finished = kit.run(kit.spec(kit.scripts.fails)).await?;
+    let finished = kit.run(kit.spec(&kit.scripts.fails)).await?;
     let error = failed(&finished)?;
     same("the kind", error.kind, JobErrorKind::ScriptError)?;
     if error.message.contains("broken") { Ok(()) } else { Err(format!("the message is {:?}", error.message)) }
@@ -129,7 +132,7 @@ async fn script_error(kit: &Kit) -> Verdict {
 
 async fn invalid(kit: &Kit) -> Verdict {
     let _actor = kit.actor("one").await?;
-    let finished = kit.run(attempts(kit.spec(kit.scripts.invalid), 3)).await?;
+    let finished = kit.run(attempts(kit.spec(&kit.scripts.invalid), 3)).await?;
     same("the kind", failed(&finished)?.kind, JobErrorKind::ScriptInvalid)?;
     same("the attempts", finished.attempt, 1)
 }
@@ -140,13 +143,13 @@ async fn overrun(kit: &Kit) -> Verdict {
     spec.run_timeout = Duration::from_secs(1);
     let finished = kit.run(spec).await?;
     same("the kind", failed(&finished)?.kind, JobErrorKind::RunTimeout)?;
-    let next = kit.run(kit.spec(kit.scripts.value)).await?;
+    let next = kit.run(kit.spec(&kit.scripts.value)).await?;
     same("the result of the next job", succeeded(&next)?, "42")
 }
 
 async fn retry(kit: &Kit) -> Verdict {
     let _actor = kit.actor("one").await?;
-    let finished = kit.run(attempts(kit.spec(kit.scripts.fails), 3)).await?;
+    let finished = kit.run(attempts(kit.spec(&kit.scripts.fails), 3)).await?;
     failed(&finished)?;
     same("the attempts", finished.attempt, 3)
 }
@@ -155,7 +158,7 @@ async fn ping(kit: &Kit) -> Verdict {
     let _actor = kit.actor("one").await?;
     let target_actor = Some(actor_id("one")?);
     let finished =
-        kit.run(JobSpec { kind: JobKind::Ping, target_actor, ..kit.spec(kit.scripts.value) }).await?;
+        kit.run(JobSpec { kind: JobKind::Ping, target_actor, ..kit.spec(&kit.scripts.value) }).await?;
     succeeded(&finished).map(drop)
 }
 
@@ -164,7 +167,7 @@ async fn pinned(kit: &Kit) -> Verdict {
     let _two = kit.actor("two").await?;
     for name in ["two", "one", "two"] {
         let target_actor = Some(actor_id(name)?);
-        let finished = kit.run(JobSpec { target_actor, ..kit.spec(kit.scripts.value) }).await?;
+        let finished = kit.run(JobSpec { target_actor, ..kit.spec(&kit.scripts.value) }).await?;
         same("the result", succeeded(&finished)?, "42")?;
         same("the actor", finished.actor_id.as_ref().map(|id| id.as_str()), Some(name))?;
     }
@@ -173,7 +176,7 @@ async fn pinned(kit: &Kit) -> Verdict {
 
 async fn logs(kit: &Kit) -> Verdict {
     let _actor = kit.actor("one").await?;
-    let (id, completion) = kit.submit(kit.spec(kit.scripts.writes)).await?;
+    let (id, completion) = kit.submit(kit.spec(&kit.scripts.writes)).await?;
     succeeded(&kit.end(completion).await?)?;
     let kept = kit.output(&id).await?;
     let of = |wanted: LogStream| -> Vec<&str> {
@@ -190,8 +193,9 @@ async fn logs(kit: &Kit) -> Verdict {
 }
 
 async fn progress(kit: &Kit) -> Verdict {
+    let reports = kit.scripts.reports.as_ref().ok_or("there is no script for it")?;
     let _actor = kit.actor("one").await?;
-    let (id, _completion) = kit.submit(kit.spec(kit.scripts.reports)).await?;
+    let (id, _completion) = kit.submit(kit.spec(reports)).await?;
     let limit = kit.within(Duration::from_secs(10));
     let seen =
         kit.until("the progress in the record", limit, async || Ok(kit.job(&id).await?.progress)).await?;
@@ -201,7 +205,7 @@ async fn progress(kit: &Kit) -> Verdict {
     same("the first line", first.utterance.said, begins)?;
     let begun = Instant::now();
     kit.queue.cancel(&id, "seen").await.map_err(|error| error.to_string())?;
-    let finished = kit.run(kit.spec(kit.scripts.value)).await?;
+    let finished = kit.run(kit.spec(&kit.scripts.value)).await?;
     same("the result of the next job", succeeded(&finished)?, "42")
         .map_err(|why| format!("{why} after {:?}", begun.elapsed()))
 }

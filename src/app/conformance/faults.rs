@@ -36,7 +36,7 @@ async fn cancel(kit: &Kit) -> Verdict {
     let begun = Instant::now();
     let cancelled = kit.queue.cancel(&id, "enough").await.map_err(|error| error.to_string())?;
     same("what the cancel changed", cancelled.map(|cancelled| cancelled.changed), Some(true))?;
-    let next = kit.run(kit.spec(kit.scripts.value)).await?;
+    let next = kit.run(kit.spec(&kit.scripts.value)).await?;
     same("the result of the next job", succeeded(&next)?, "42")?;
     let limit = kit.within(Duration::from_secs(1));
     if begun.elapsed() > limit {
@@ -58,7 +58,7 @@ async fn sigterm(kit: &Kit) -> Verdict {
         Ok(kit.presence("one").await?.filter(|presence| presence.draining))
     })
     .await?;
-    let (later, _completion) = kit.submit(kit.spec(kit.scripts.value)).await?;
+    let (later, _completion) = kit.submit(kit.spec(&kit.scripts.value)).await?;
     same("the result", succeeded(&kit.end(completion).await?)?, "slept")?;
     let status = actor.exit(kit.within(Duration::from_secs(10))).await?;
     same("the exit code", status.code(), Some(0))?;
@@ -76,7 +76,7 @@ async fn drain_message(kit: &Kit) -> Verdict {
         Ok(kit.presence("one").await?.filter(|presence| presence.draining))
     })
     .await?;
-    let finished = kit.run(kit.spec(kit.scripts.value)).await?;
+    let finished = kit.run(kit.spec(&kit.scripts.value)).await?;
     same("the result", succeeded(&finished)?, "42")?;
     // A clock of milliseconds on each side.
     if begun.elapsed() + Duration::from_millis(100) < resume {
@@ -97,7 +97,7 @@ async fn fence(kit: &Kit) -> Verdict {
     same("the kind", failed(&finished)?.kind, JobErrorKind::ActorLost)?;
     let before = kit.job(&id).await?;
     actor.signal(Signal::SIGCONT)?;
-    let next = kit.run(kit.spec(kit.scripts.value)).await?;
+    let next = kit.run(kit.spec(&kit.scripts.value)).await?;
     same("the result of the next job", succeeded(&next)?, "42")?;
     let after = kit.job(&id).await?;
     if after == before { Ok(()) } else { Err(format!("the job changed after its end: {:?}", after.state)) }
@@ -117,7 +117,7 @@ async fn lease_loss(kit: &Kit) -> Verdict {
     let before = kit.job(&id).await?;
     frozen.signal(Signal::SIGCONT)?;
     let target_actor = Some(actor_id("one")?);
-    let next = kit.run(JobSpec { target_actor, ..kit.spec(kit.scripts.value) }).await?;
+    let next = kit.run(JobSpec { target_actor, ..kit.spec(&kit.scripts.value) }).await?;
     same("the result of the next job of the one that was frozen", succeeded(&next)?, "42")?;
     let after = kit.job(&id).await?;
     if after == before { Ok(()) } else { Err(format!("the job changed after its end: {:?}", after.state)) }

@@ -1,62 +1,86 @@
 //! The scripts of the cases, in the language of the actor.
 
+use std::path::Path;
+
+use figment::Figment;
+use figment::providers::{Format, Toml};
+use serde::Deserialize;
+
 use crate::domain::script_type::ScriptType;
 
 /// One script for each thing that a case needs.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Scripts {
     /// Is 42.
-    pub(super) value: &'static str,
+    pub(super) value: String,
     /// Throws an error that says `broken`.
-    pub(super) fails: &'static str,
+    pub(super) fails: String,
     /// Cannot be parsed.
-    pub(super) invalid: &'static str,
+    pub(super) invalid: String,
     /// Sleeps for as many seconds as stand for `SECONDS`, then is `slept`.
-    pub(super) sleeps: &'static str,
+    pub(super) sleeps: String,
     /// Writes `line 1` to `line 3` to standard output and `err 1` to `err 3` to standard error.
-    pub(super) writes: &'static str,
-    /// Says `begins`, that 40 % are done and `copying`, then sleeps for a minute.
-    pub(super) reports: &'static str,
+    pub(super) writes: String,
+    /// Says `begins`, that 40 % are done and `copying`, then sleeps for a minute. None where scripts cannot say how far they are.
+    pub(super) reports: Option<String>,
     /// Is the environment variable `GREETING`, a space, CALLER_ID, a slash and CONTEXT_ID.
-    pub(super) sees: &'static str,
+    pub(super) sees: String,
     /// What makes the rest of a line a comment.
-    pub(super) comment: &'static str,
+    pub(super) comment: String,
 }
 
-const RHAI: Scripts = Scripts {
-    value: "40 + 2",
-    fails: r#"throw "broken""#,
-    invalid: "let x = (1 + ;",
-    sleeps: r#"sleep(SECONDS); "slept""#,
-    writes: r#"for n in 1..=3 { print("line " + n); eprintln("err " + n); }"#,
-    reports: r#"print("begins"); progress(40, "copying"); sleep(60)"#,
-    sees: r#"env("GREETING") + " " + CALLER_ID + "/" + CONTEXT_ID"#,
-    comment: "//",
-};
+fn rhai() -> Scripts {
+    Scripts {
+        value: "40 + 2".to_owned(),
+        fails: r#"throw "broken""#.to_owned(),
+        invalid: "let x = (1 + ;".to_owned(),
+        sleeps: r#"sleep(SECONDS); "slept""#.to_owned(),
+        writes: r#"for n in 1..=3 { print("line " + n); eprintln("err " + n); }"#.to_owned(),
+        reports: Some(r#"print("begins"); progress(40, "copying"); sleep(60)"#.to_owned()),
+        sees: r#"env("GREETING") + " " + CALLER_ID + "/" + CONTEXT_ID"#.to_owned(),
+        comment: "//".to_owned(),
+    }
+}
 
-const PYTHON: Scripts = Scripts {
-    value: "40 + 2",
-    fails: "raise ValueError('broken')",
-    invalid: "x = (1 +",
-    sleeps: "import time\ntime.sleep(SECONDS)\n'slept'",
-    writes: "import sys\nfor n in (1, 2, 3):\n    print('line', n)\n    print('err', n, file=sys.stderr)\n",
-    reports: "import time\nprint('begins', flush=True)\nprogress(40, 'copying')\ntime.sleep(60)",
-    sees: "import os\nos.environ['GREETING'] + ' ' + CALLER_ID + '/' + CONTEXT_ID",
-    comment: "#",
-};
+fn python() -> Scripts {
+    Scripts {
+        value: "40 + 2".to_owned(),
+        fails: "raise ValueError('broken')".to_owned(),
+        invalid: "x = (1 +".to_owned(),
+        sleeps: "import time\ntime.sleep(SECONDS)\n'slept'".to_owned(),
+        writes:
+            "import sys\nfor n in (1, 2, 3):\n    print('line', n)\n    print('err', n, file=sys.stderr)\n"
+                .to_owned(),
+        reports: Some(
+            "import time\nprint('begins', flush=True)\nprogress(40, 'copying')\ntime.sleep(60)".to_owned(),
+        ),
+        sees: "import os\nos.environ['GREETING'] + ' ' + CALLER_ID + '/' + CONTEXT_ID".to_owned(),
+        comment: "#".to_owned(),
+    }
+}
 
 impl Scripts {
-    /// The scripts for actors of this type; None where there are none yet.
+    /// The scripts for actors of this type; None where there are none.
     pub(super) fn of(script_type: ScriptType) -> Option<Self> {
         match script_type {
-            ScriptType::OSIS | ScriptType::SAL => Some(RHAI),
-            ScriptType::Python => Some(PYTHON),
+            ScriptType::OSIS | ScriptType::SAL => Some(rhai()),
+            ScriptType::Python => Some(python()),
             ScriptType::V => None,
         }
     }
 
+    /// Those of a TOML file.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn read(path: &Path) -> Result<Self, String> {
+        let read: Result<Self, _> = Figment::from(Toml::file_exact(path)).extract();
+        read.map_err(|error| format!("--scripts {}: {error}", path.display()))
+    }
+
     /// One that sleeps.
-    pub(super) fn sleeps_for(self, seconds: f64) -> String {
+    pub(super) fn sleeps_for(&self, seconds: f64) -> String {
         self.sleeps.replace("SECONDS", &format!("{seconds:.1}"))
     }
 }

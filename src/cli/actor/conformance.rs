@@ -1,5 +1,7 @@
 //! `actor conformance`: what it is told. It talks to no server; it is run by [`crate::app`].
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use crate::domain::script_type::ScriptType;
@@ -10,9 +12,12 @@ pub struct ConformanceArgs {
     /// The command line that starts the actor, without the flags of the actor protocol
     #[arg(long, value_name = "COMMAND")]
     pub exec: String,
-    /// The language of its scripts: osis, sal or python
+    /// The type of its queue; the cases have scripts for osis, sal and python
     #[arg(long, value_name = "TYPE", value_parser = ScriptType::parse)]
     pub script_type: ScriptType,
+    /// The scripts of the cases, if its language is another one: a TOML file, see docs/actor-protocol.md
+    #[arg(long, value_name = "FILE")]
+    pub scripts: Option<PathBuf>,
     /// Only the cases with this in their name; can be repeated
     #[arg(long = "case", value_name = "WORD")]
     pub cases: Vec<String>,

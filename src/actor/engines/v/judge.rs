@@ -44,7 +44,9 @@ pub(super) fn judge(
         },
         (Verdict::None, None) => {
             let exit_code = ended.status.code().unwrap_or(-1);
-            let message = format!("the script exited with code {exit_code}");
+            // V says why on a line of its own, and a backtrace behind it.
+            let panic = output.tail().into_iter().rfind(|line| line.starts_with("V panic: "));
+            let message = panic.unwrap_or_else(|| format!("the script exited with code {exit_code}"));
             JobError { exit_code: Some(exit_code), ..JobError::new(JobErrorKind::ScriptError, message) }
         }
     };
