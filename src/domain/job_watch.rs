@@ -273,6 +273,9 @@ impl JobWatch {
             let at = kept.utterance.at;
             match kept.utterance.said {
                 Said::Progress { percent, message } => {
+                    // A progress does not say how many lines are missing before it; the next lines do.
+                    let (attempt, number) = gaps.last();
+                    self.place.gaps = Gaps::behind(attempt, number.saturating_sub(missing));
                     return Some(News::Progress(Progress { percent, message, at }));
                 }
                 Said::Line { ref text, .. } if self.with_lines => {

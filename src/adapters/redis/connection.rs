@@ -21,7 +21,8 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 /// Opening takes a few round trips; less than a call, so that a call can connect and still be in time.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(1500);
 /// While Redis is away, calls fail at once in between attempts to connect.
-const RECONNECT: Backoff = Backoff { initial: Duration::from_millis(50), max: Duration::from_secs(1) };
+pub(super) const RECONNECT: Backoff =
+    Backoff { initial: Duration::from_millis(50), max: Duration::from_secs(1) };
 
 /// One shared connection for all calls, and a source of own ones for reads that block.
 pub(super) struct Link {
@@ -90,12 +91,16 @@ impl Link {
         }
     }
 
-    /// A connection of its own for a subscription. Its caller sets a watchdog.
-    pub(super) async fn subscription(&self) -> Result<PubSub, QueueError> {
+    /// A connection of its own that hears what is published on these channels. Its caller sets a watchdog.
+    pub(super) async fn subscription(&self, channels: &[String]) -> Result<PubSub, QueueError> {
         self.connection().await?;
-        match timeout(CONNECT_TIMEOUT, self.client.get_async_pubsub()).await {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(QueueError::Unavailable(error.into())),
+        let subscribed = async {
+            let mut connection = self.client.get_async_pubsub().await?;
+            connection.subscribe(channels).await?;
+            Ok::<_, RedisError>(connection)
+        };
+        match timeout(CONNECT_TIMEOUT, subscribed).await {
+            Ok(subscribed) => subscribed.map_err(|error| queue_error(&error)),
             Err(elapsed) => Err(QueueError::Unavailable(elapsed.into())),
         }
     }

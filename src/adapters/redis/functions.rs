@@ -26,7 +26,22 @@ pub(super) fn revision() -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest, Sha256};
+
     use super::*;
+
+    /// What is loaded with the current revision. A Redis that has functions of this revision keeps them.
+    const DIGEST: &str = "8f48945ae9293784badfe3aa6613319f106e81e25604e947611eae92989bbf3b";
+
+    #[test]
+    fn changed_functions_have_a_new_revision() {
+        let digest = format!("{:x}", Sha256::digest(LIBRARY));
+        assert_eq!(
+            (revision(), digest.as_str()),
+            (3, DIGEST),
+            "the functions have changed: raise REVISION and put this digest here: {digest}"
+        );
+    }
 
     #[test]
     fn the_revision_is_read_from_the_library() {

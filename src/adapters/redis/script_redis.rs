@@ -4,25 +4,34 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::{Client, Connection, RedisError, Value};
+use tokio::time::Instant;
 
 use crate::ports::script_redis::{Answer, ScriptRedis};
+
+/// A connection that was idle for longer is not used again: it may be dead since Redis was restarted between two jobs.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// A Redis at a URL.
 pub struct RedisForScripts {
     url: String,
-    connection: Mutex<Option<Connection>>,
+    kept: Mutex<Option<Kept>>,
+}
+
+struct Kept {
+    connection: Connection,
+    used_at: Instant,
 }
 
 impl RedisForScripts {
     /// Connects to nothing yet.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), connection: Mutex::default() }
+        Self { url: url.into(), kept: Mutex::default() }
     }
 
     fn try_ask(&self, command: &str, args: &[&str], patience: Duration) -> Result<Value, RedisError> {
-        let mut slot = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut connection = match slot.take() {
-            Some(open) => open,
+        let mut slot = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connection = match slot.take().filter(|kept| kept.used_at.elapsed() <= FRESH) {
+            Some(kept) => kept.connection,
             None => Client::open(self.url.as_str())?.get_connection_with_timeout(patience)?,
         };
         connection.set_read_timeout(Some(patience))?;
@@ -32,7 +41,7 @@ impl RedisForScripts {
         let broken =
             answer.as_ref().is_err_and(|error| error.is_io_error() || error.is_unrecoverable_error());
         if !broken {
-            *slot = Some(connection);
+            *slot = Some(Kept { connection, used_at: Instant::now() });
         }
         answer
     }

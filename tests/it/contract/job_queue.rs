@@ -85,6 +85,8 @@ on_every_queue! {
     output::output_is_bounded_and_goes_with_its_job,
     attempts::earlier_attempts_are_remembered,
     attempts::only_the_last_attempts_are_remembered_and_one_more_try_adds_to_them,
+    attempts::a_job_cancelled_between_two_attempts_has_one_past_attempt,
+    attempts::what_is_remembered_of_an_error_is_all_but_its_last_words,
     attempts::changes_of_a_job_are_hinted_at,
     actors::an_actor_is_there_until_it_leaves,
     actors::a_dead_process_is_no_longer_there,

@@ -432,8 +432,12 @@ impl State {
     }
 }
 
-/// Notes the attempt of a job as one that was not the last.
+/// Notes the attempt of a job as one that was not the last, once.
 fn remember(job: &mut Job, left: JobState, error: Option<&JobError>, ended_at: SystemTime) {
+    // A job that was cancelled between two attempts: its last one is there already.
+    if job.past_attempts.last().is_some_and(|last| last.attempt == job.attempt) {
+        return;
+    }
     let error = error.map(|error| {
         let message = &error.message;
         let message = message[..message.floor_char_boundary(PAST_ERROR_BYTES)].to_owned();

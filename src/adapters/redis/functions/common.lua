@@ -2,7 +2,7 @@
 -- One queue of one script type. Every function gets the key of its queue stream and derives the others from it; all
 -- share one hash tag. Loops are bounded by their callers (at most 1000 jobs a call).
 
-local REVISION = 2
+local REVISION = 3
 local GROUP = 'g'
 local EVENTS_KEPT = '100000'
 local EVENT_TEXT = 2048        -- bytes of why a job failed that travel in its event; the record has all of it
@@ -74,15 +74,19 @@ local function cut(text, most)
   return string.sub(text, 1, most)
 end
 
+-- What is kept of an error (JSON) beside the record: all but its last words, and no more of its message than there is room
+-- for. Nil when it is none.
+local function short_error(text)
+  local ok, e = pcall(cjson.decode, text)
+  if not ok or type(e) ~= 'table' then return nil end
+  return { kind = e.kind, message = cut(tostring(e.message), EVENT_TEXT), line = e.line, column = e.column,
+    exit_code = e.exit_code, signal = e.signal }
+end
+
 local function brief(word, text)
   if #text <= EVENT_TEXT then return text end
-  if word == 'error' then
-    local ok, e = pcall(cjson.decode, text)
-    if ok and type(e) == 'table' then
-      return cjson.encode({ kind = e.kind, message = cut(tostring(e.message), EVENT_TEXT), line = e.line })
-    end
-  end
-  return cut(text, EVENT_TEXT)
+  local e = word == 'error' and short_error(text)
+  return e and cjson.encode(e) or cut(text, EVENT_TEXT)
 end
 
 -- Tells those who watch. `old` is where the job was, '' for a new one. `word` and `text` say why, if anything is to be
@@ -97,24 +101,21 @@ local function add_event(k, id, state, attempt, actor, old, caller, word, text)
   end
 end
 
--- Whoever follows a job looks at it when its id is published; a hint that may come for nothing, or be lost.
+-- Whoever follows a job looks at it when its id is published; a hint that may come for nothing, or be lost. A caller
+-- without the right to publish must not have the function break off half-way.
 local function notify(k, id)
-  redis.call('PUBLISH', k.news, id)
+  redis.pcall('PUBLISH', k.news, id)
 end
 
--- Remembers an attempt that is not the last one. `left` is the state that it left the job in; `detail` the error as
--- JSON, '' for none.
+-- Remembers an attempt that is not the last one, once. `left` is the state that it left the job in; `detail` the error
+-- as JSON, '' for none.
 local function remember(k, id, now, attempt, actor, started, left, detail)
   local all = redis.call('HGET', k.rec .. id, 'attempts')
   local list = all and cjson.decode(all) or {}
+  -- A job that was cancelled between two attempts: its last one is there already.
+  if #list > 0 and list[#list].n == tonumber(attempt) then return end
   local past = { n = tonumber(attempt), actor = actor, started = tonumber(started), ended = now, left = left }
-  if detail ~= '' then
-    local ok, e = pcall(cjson.decode, brief('error', detail))
-    if ok and type(e) == 'table' then
-      e.log_tail = nil
-      past.error = e
-    end
-  end
+  if detail ~= '' then past.error = short_error(detail) end
   list[#list + 1] = past
   while #list > ATTEMPTS_KEPT do table.remove(list, 1) end
   redis.call('HSET', k.rec .. id, 'attempts', cjson.encode(list))
@@ -238,8 +239,12 @@ local function finish(k, b, now, id, r, state, attempt, actor, started, word, bo
   end
   if r.waits then redis.call('ZREM', k.waits, id) end
   if r.rep and r.rep ~= '' then
-    -- What a reply has no room for is read from the record: long results, past attempts, how far the script was.
-    if #body > INLINE_RESULT or r.progress or (tonumber(attempt) or 0) > 1 then word, body = 'see', '' end
+    -- What a reply has no room for is read from the record: long results, past attempts, how far the script was. A job
+    -- that ends while it waits, after an attempt, has one past attempt at least.
+    local number = tonumber(attempt) or 0
+    if #body > INLINE_RESULT or r.progress or number > 1 or (number > 0 and r.status ~= 'running') then
+      word, body = 'see', ''
+    end
     -- Not string.format: it ends a text at its first NUL.
     local value = state .. ' ' .. attempt .. ' ' .. (started == '' and '-' or started) .. ' ' .. now .. ' '
       .. (actor == '' and '-' or actor) .. ' ' .. word .. '\n' .. body

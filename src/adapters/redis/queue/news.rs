@@ -5,20 +5,19 @@ use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
+use redis::aio::PubSub;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::super::connection::queue_error;
+use super::super::connection::RECONNECT;
 use super::super::keys;
 use super::Shared;
 use crate::domain::id::JobId;
 use crate::domain::script_type::ScriptType;
-use crate::ports::job_queue::{Changes, QueueError};
+use crate::ports::job_queue::Changes;
 
 /// After this silence the connection may be a dead one, and is made anew.
 const SILENCE: Duration = Duration::from_secs(60);
-/// Pause after a lost connection. The way to Redis has its own backoff, this only keeps a loop from spinning.
-const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// Starts the reader with the first who follows a job.
 pub(super) struct News {
@@ -78,25 +77,33 @@ impl Followed {
 }
 
 async fn listen(shared: &Shared) {
+    let channels = ScriptType::ALL.map(keys::news);
+    let mut failures: u32 = 0;
     loop {
-        if let Err(error) = listen_once(shared).await {
-            tracing::debug!(%error, "the reader of changes of jobs starts again");
+        match shared.link.subscription(&channels).await {
+            Ok(news) => {
+                failures = 0;
+                // Something may have happened while nobody listened.
+                shared.followed.hint_all();
+                hear(shared, news).await;
+            }
+            Err(error) => {
+                failures = failures.saturating_add(1);
+                if failures == 1 {
+                    tracing::warn!(%error, "changes of jobs are not heard of: who follows one looks every few seconds");
+                }
+            }
         }
-        sleep(RETRY_PAUSE).await;
+        sleep(RECONNECT.delay(failures.max(1), fastrand::f64())).await;
     }
 }
 
-async fn listen_once(shared: &Shared) -> Result<(), QueueError> {
-    let mut news = shared.link.subscription().await?;
-    let channels = ScriptType::ALL.map(keys::news);
-    news.subscribe(channels.as_slice()).await.map_err(|error| queue_error(&error))?;
-    // Something may have happened while nobody listened.
-    shared.followed.hint_all();
+/// Hands on what is published until the connection is lost, or may be.
+async fn hear(shared: &Shared, news: PubSub) {
     let mut messages = news.into_on_message();
     while let Ok(Some(message)) = timeout(SILENCE, messages.next()).await {
         if let Ok(id) = JobId::parse(&String::from_utf8_lossy(message.get_payload_bytes())) {
             shared.followed.hint(&id);
         }
     }
-    Ok(())
 }

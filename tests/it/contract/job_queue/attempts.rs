@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hero_supervisor::domain::job::{JobState, MAX_PAST_ATTEMPTS};
+use hero_supervisor::domain::job::{JobState, MAX_PAST_ATTEMPTS, PastAttempt};
 use hero_supervisor::domain::output::{Said, Utterance};
 use hero_supervisor::ports::job_queue::{Changes, Retried};
 use hero_supervisor::ports::process_manager::LogStream;
@@ -68,9 +68,7 @@ pub(super) async fn only_the_last_attempts_are_remembered_and_one_more_try_adds_
         let taken = take_one(&actor).await;
         assert!(finish(&actor, failure(&bench, &taken.lease, &format!("boom {attempt}"))).await);
     }
-    let numbers = |past: &[hero_supervisor::domain::job::PastAttempt]| {
-        past.iter().map(|past| past.attempt).collect::<Vec<_>>()
-    };
+    let numbers = |past: &[PastAttempt]| past.iter().map(|past| past.attempt).collect::<Vec<_>>();
     let failed = until_state(&queue, &job.id, JobState::Failed).await;
     assert_eq!(failed.past_attempts.len(), MAX_PAST_ATTEMPTS);
     assert_eq!(numbers(&failed.past_attempts), (3..=12).collect::<Vec<_>>());
@@ -81,11 +79,52 @@ pub(super) async fn only_the_last_attempts_are_remembered_and_one_more_try_adds_
 
     queue.cancel(&job.id, "enough").await.unwrap();
     let Retried::Queued(again) = queue.retry(&job.id, false).await.unwrap() else { panic!("not retried") };
-    let last = again.past_attempts.last().unwrap();
-    assert_eq!((last.attempt, last.left, &last.error), (13, JobState::Cancelled, &None));
+    assert_eq!(numbers(&again.past_attempts), (4..=13).collect::<Vec<_>>(), "no attempt is told twice");
     queue.cancel(&job.id, "enough").await.unwrap();
     let Retried::Queued(anew) = queue.retry(&job.id, true).await.unwrap() else { panic!("not retried") };
     assert_eq!((anew.attempt, anew.past_attempts), (0, vec![]));
+    queue.close().await;
+}
+
+pub(super) async fn a_job_cancelled_between_two_attempts_has_one_past_attempt(kind: Kind) {
+    let bench = kind.bench().await;
+    let queue = bench.supervisor();
+    let actor = bench.actor("osis_actor_0", 41).await;
+    let (job, completion) = submit_wanted(&queue, with_attempts("boom", 3)).await;
+    let taken = take_one(&actor).await;
+    assert!(finish(&actor, failure(&bench, &taken.lease, "boom")).await);
+    assert_eq!(read(&queue, &job.id).await.state, JobState::RetryWait);
+    queue.cancel(&job.id, "enough").await.unwrap();
+    let told = timeout(LIMIT, completion.wait()).await.unwrap().unwrap();
+    let ended = read(&queue, &job.id).await;
+    let one = |past: &[PastAttempt]| {
+        past.iter().map(|past| (past.attempt, past.left)).collect::<Vec<_>>() == [(1, JobState::RetryWait)]
+    };
+    assert!(one(&ended.past_attempts), "{ended:?}");
+    assert_eq!(job.finish(told).past_attempts, ended.past_attempts, "who waits is told the same");
+    let Retried::Queued(again) = queue.retry(&ended.id, false).await.unwrap() else { panic!("not retried") };
+    assert!(one(&again.past_attempts), "{again:?}");
+    queue.close().await;
+}
+
+pub(super) async fn what_is_remembered_of_an_error_is_all_but_its_last_words(kind: Kind) {
+    let bench = kind.bench().await;
+    let queue = bench.supervisor();
+    let actor = bench.actor("osis_actor_0", 41).await;
+    let job = submit(&queue, with_attempts("boom", 2)).await;
+    let taken = take_one(&actor).await;
+    let mut end = failure(&bench, &taken.lease, "killed");
+    if let Err(failed) = &mut end.outcome {
+        failed.error.signal = Some(9);
+        failed.error.exit_code = Some(3);
+        failed.error.column = Some(7);
+        failed.error.log_tail = vec!["last words ".repeat(100); 4];
+    }
+    assert!(finish(&actor, end).await);
+    let past = until_state(&queue, &job.id, JobState::Queued).await.past_attempts;
+    let error = past[0].error.as_ref().unwrap();
+    assert_eq!((error.message.as_str(), error.log_tail.len()), ("killed", 0));
+    assert_eq!((error.signal, error.exit_code, error.column), (Some(9), Some(3), Some(7)));
     queue.close().await;
 }
 

@@ -3,17 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hero_supervisor::adapters::redis::{RedisConfig, RedisForScripts, RedisWorkQueue};
 use hero_supervisor::domain::id::JobId;
 use hero_supervisor::domain::job::{JobState, JobView, Outcome};
 use hero_supervisor::ports::job_queue::{JobQueue, QueueError, Submission};
+use hero_supervisor::ports::script_redis::{Answer, ScriptRedis};
 use hero_supervisor::ports::work_queue::{Work, WorkQueue};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::attempts::hear;
 use super::bench::{
-    Bench, Kind, LIMIT, OSIS, Settings, finish, read, spec, submission, submit, submit_wanted, success, take,
-    take_and_start, take_one, text, until_state,
+    Bench, Kind, LIMIT, OSIS, Settings, actor_id, failure, finish, read, spec, submission, submit,
+    submit_wanted, success, take, take_and_start, take_one, text, until_state, with_attempts,
 };
 use crate::support::redis::PrivateRedis;
 use crate::support::wait::eventually;
@@ -67,6 +69,42 @@ async fn who_follows_a_job_hears_again_after_a_lost_connection() {
     take_and_start(&bench, &actor).await;
     hear(&mut changes, "the start").await;
     queue.close().await;
+}
+
+/// Its user has all that an actor needs but the right to publish.
+#[tokio::test]
+async fn an_actor_that_may_not_publish_ends_its_attempts_all_the_same() {
+    let mut bench = Kind::Redis.bench().await;
+    let queue = bench.supervisor();
+    let job = submit(&queue, with_attempts("boom", 2)).await;
+    let user = ["ACL", "SETUSER", "mute", "on", ">secret"];
+    let rights = ["~hero:*", "+@read", "+@write", "+@connection", "+fcall", "+time"];
+    command(&mut bench, &[&user[..], &rights[..]].concat()).await;
+    let url = format!("{}?user=mute&pass=secret", bench.redis().url());
+    let config = RedisConfig { url, ..RedisConfig::default() };
+    let actor: Arc<dyn WorkQueue> =
+        Arc::new(RedisWorkQueue::new(config, OSIS, actor_id("osis_actor_0"), 41).unwrap());
+    actor.announce(false).await.unwrap();
+    let taken = take_and_start(&bench, &actor).await;
+    assert!(finish(&actor, failure(&bench, &taken.lease, "boom")).await);
+    let seen = read(&queue, &job.id).await;
+    assert_eq!((seen.state, seen.past_attempts.len()), (JobState::RetryWait, 1));
+    until_state(&queue, &job.id, JobState::Queued).await;
+    let taken = take_and_start(&bench, &actor).await;
+    assert!(finish(&actor, success(&bench, &taken.lease, text("1"))).await);
+    assert_eq!(read(&queue, &job.id).await.state, JobState::Succeeded);
+    queue.close().await;
+}
+
+#[tokio::test]
+async fn a_script_finds_redis_again_that_was_restarted_since_the_last_one() {
+    let mut redis = PrivateRedis::start().await;
+    let scripts = RedisForScripts::new(redis.url());
+    let ping = || scripts.ask("ECHO", &["hello"], LIMIT);
+    assert_eq!(ping(), Ok(Answer::Text("hello".to_owned())));
+    redis.restart().await;
+    sleep(Duration::from_millis(1100)).await;
+    assert_eq!(ping(), Ok(Answer::Text("hello".to_owned())));
 }
 
 #[tokio::test]
