@@ -45,7 +45,8 @@ pub struct Client {
 
 impl Client {
     /// The generated client. Reads are repeated while the server is away, as [`Connection`] says, and nothing else is. Calls
-    /// have the deadlines that their requests are given ([`tonic::Request::set_timeout`]), and no others.
+    /// have the deadlines that their requests are given ([`tonic::Request::set_timeout`]), streams up to their end, and no
+    /// others.
     pub fn calls(&self) -> SupervisorClient<Connection> {
         SupervisorClient::new(self.connection()).max_decoding_message_size(connect::MAX_MESSAGE_BYTES)
     }

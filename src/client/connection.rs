@@ -1,12 +1,14 @@
 //! What calls go through on their way to the server: reads are repeated while it is away, and a deadline holds for all that a call
-//! takes.
+//! takes, up to the end of its answer.
 
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
+use futures::TryStreamExt;
 use futures::future::{BoxFuture, FutureExt};
-use http_body_util::{BodyExt, Full, Limited};
+use futures::stream::try_unfold;
+use http_body_util::{BodyExt, BodyStream, Full, Limited, StreamBody};
 use tokio::time::{Instant, timeout_at};
 use tonic::body::Body;
 use tonic::codegen::http::request::Parts;
@@ -45,7 +47,8 @@ const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
 /// clones share one connection.
 ///
 /// Calls of the supervisor that only read are repeated up to three times, after 0.2 s, 0.4 s and 0.8 s or up to twice as
-/// much, while the server is away (UNAVAILABLE). A deadline of a call (`Request::set_timeout`) holds for all tries together.
+/// much, while the server is away (UNAVAILABLE). A deadline of a call (`Request::set_timeout`) holds for all tries together
+/// and for all of the answer: a stream ends with it, too.
 #[derive(Debug, Clone)]
 pub struct Connection<S = Channel> {
     server: S,
@@ -93,9 +96,23 @@ type Answer = Result<Response<Body>, StdError>;
 
 async fn within(deadline: Instant, answer: impl Future<Output = Answer>) -> Answer {
     match timeout_at(deadline, answer).await {
-        Ok(answer) => answer,
-        Err(_elapsed) => Err(Status::deadline_exceeded("the server did not answer in time").into()),
+        Ok(answer) => answer.map(|answer| answer.map(|body| in_time(body, deadline))),
+        Err(_elapsed) => Err(too_late().into()),
     }
+}
+
+/// The same body, which fails if it is not at its end in time.
+fn in_time(body: Body, deadline: Instant) -> Body {
+    let frames = try_unfold(BodyStream::new(body), move |mut frames| async move {
+        let next = timeout_at(deadline, frames.try_next()).await;
+        let next = next.map_err(|_elapsed| too_late())??;
+        Ok::<_, Status>(next.map(|frame| (frame, frames)))
+    });
+    Body::new(StreamBody::new(frames))
+}
+
+fn too_late() -> Status {
+    Status::deadline_exceeded("the server did not answer in time")
 }
 
 /// Asks until the server is there, or was away for the last time.

@@ -14,6 +14,8 @@ use crate::proto::{AwaitJobRequest, Job, JobSpec, RunJobRequest, ScriptType, Wai
 const POLL: Duration = Duration::from_secs(60);
 /// What a call may take beyond its wait before it counts as lost.
 const MARGIN: Duration = Duration::from_secs(10);
+/// What the last call may take beyond the time of its caller: the server's word that the wait is over names the job.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// A job to run.
 #[derive(Debug, Clone)]
@@ -70,7 +72,7 @@ impl Client {
         let (mut delays, mut request, mut made) = (Delays::default(), run.request, String::new());
         while let Some(poll) = next_poll(deadline) {
             request.max_wait = proto_of(poll);
-            match self.calls().run_job(limited(request.clone(), poll)).await {
+            match self.calls().run_job(limited(request.clone(), poll, deadline)).await {
                 Ok(answer) => {
                     let answer = answer.into_inner();
                     let (outcome, job) = (answer.wait_outcome(), answer.job.unwrap_or_default());
@@ -114,7 +116,7 @@ impl Client {
         while let Some(poll) = next_poll(deadline) {
             let request = AwaitJobRequest { job_id: job_id.to_owned(), max_wait: proto_of(poll) };
             let mut calls = self.calls();
-            let awaited = calls.await_job(limited(request, poll));
+            let awaited = calls.await_job(limited(request, poll, deadline));
             // Repeats below this call do not outlast the wait.
             let awaited = match deadline {
                 Some(deadline) => timeout_at(deadline, awaited).await,
@@ -149,9 +151,10 @@ fn next_poll(deadline: Option<Instant>) -> Option<Duration> {
     (!left.is_zero()).then_some(left.min(POLL))
 }
 
-fn limited<T>(message: T, poll: Duration) -> Request<T> {
+fn limited<T>(message: T, poll: Duration, deadline: Option<Instant>) -> Request<T> {
+    let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()) + GRACE);
     let mut request = Request::new(message);
-    request.set_timeout(poll + MARGIN);
+    request.set_timeout(left.map_or(poll + MARGIN, |left| left.min(poll + MARGIN)));
     request
 }
 
@@ -187,5 +190,18 @@ mod tests {
         }
         assert_eq!(awaited.metadata["job_id"], "j");
         assert!(!run.metadata["request_id"].is_empty() && !run.metadata.contains_key("job_id"));
+    }
+
+    /// It takes the connection and says nothing.
+    #[tokio::test]
+    async fn a_frozen_server_is_given_up_soon_after_the_time_is_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("s");
+        let _frozen = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let client = Client::connect(&format!("unix:{}", socket.display())).unwrap();
+        let (wait, begun) = (Duration::from_millis(200), Instant::now());
+        let over = client.run(Run::new(ScriptType::Osis, "1").timeout(wait)).await.unwrap_err();
+        assert!(begun.elapsed() >= wait && begun.elapsed() < MARGIN / 2, "{:?}", begun.elapsed());
+        assert_eq!((over.code, over.reason.as_str()), (Code::DeadlineExceeded, "WAIT_OVER"));
     }
 }

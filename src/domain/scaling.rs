@@ -131,23 +131,31 @@ pub fn instance(template: &ActorConfig, id: &ActorId) -> ActorConfig {
     }
 }
 
-/// Replaces `word` where no character of a name stands beside it: `a` is not found in `--actor-id`.
+/// Replaces `word` wherever it stands as a word of its own.
 fn replace_word(text: &str, word: &str, replacement: &str) -> String {
-    let of_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    let mut before: Option<char> = None;
-    while let Some(at) = rest.find(word) {
-        let (head, tail) = (&rest[..at], &rest[at + word.len()..]);
-        out.push_str(head);
-        let left = head.chars().next_back().or(before);
-        let alone = !left.is_some_and(of_name) && !tail.starts_with(of_name);
-        out.push_str(if alone { replacement } else { word });
-        before = word.chars().next_back();
-        rest = tail;
+    let mut done = 0;
+    for at in places(text, word) {
+        out.push_str(&text[done..at]);
+        out.push_str(replacement);
+        done = at + word.len();
     }
-    out.push_str(rest);
+    out.push_str(&text[done..]);
     out
+}
+
+/// True when `word` stands somewhere as a word of its own, where [`instance`] would replace it.
+pub fn has_word(text: &str, word: &str) -> bool {
+    places(text, word).next().is_some()
+}
+
+/// Where `word` stands with no character of a name beside it: `a` is not found in `--actor-id`.
+fn places<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
+    let of_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    text.match_indices(word).map(|(at, _word)| at).filter(move |at| {
+        let (head, tail) = (&text[..*at], &text[*at + word.len()..]);
+        !head.ends_with(of_name) && !tail.starts_with(of_name)
+    })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod later;
 
 use std::sync::{Arc, Mutex};
 
+use futures::StreamExt;
 use prost::Message;
 use tonic::IntoRequest;
 use tonic::codegen::http::{HeaderMap, HeaderName};
@@ -27,6 +28,8 @@ enum Told {
     Http(StatusCode),
     Lost,
     Silence,
+    /// An answer that begins and does not end.
+    Half,
 }
 
 struct Asked {
@@ -82,6 +85,13 @@ impl Service<Request<Body>> for Server {
                 Told::Http(status) => Ok(Response::builder().status(status).body(Body::empty())?),
                 Told::Lost => Err("the connection is gone".into()),
                 Told::Silence => std::future::pending().await,
+                Told::Half => {
+                    let begun = BodyStream::new(Full::new(Bytes::from_static(&[0; 5])));
+                    let body = StreamBody::new(begun.chain(futures::stream::pending()));
+                    Ok(Response::builder()
+                        .header("content-type", "application/grpc")
+                        .body(Body::new(body))?)
+                }
             }
         }
         .boxed()
@@ -171,6 +181,15 @@ async fn the_deadline_of_a_call_holds_while_the_server_is_silent() {
     let write = server.client().cancel_job(limited(CancelJobRequest::default(), limit)).await.unwrap_err();
     assert_eq!((write.code(), begun.elapsed()), (Code::DeadlineExceeded, 2 * limit));
     assert_eq!(server.times_asked(), 2, "silence is no reason to ask again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_of_a_call_holds_until_the_end_of_its_answer() {
+    let limit = Duration::from_millis(500);
+    let server = Server::says([Told::Half]);
+    let begun = Instant::now();
+    let status = server.client().get_job(limited(get("j"), limit)).await.unwrap_err();
+    assert_eq!((status.code(), begun.elapsed()), (Code::DeadlineExceeded, limit));
 }
 
 #[test]

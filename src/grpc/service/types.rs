@@ -1,6 +1,7 @@
 //! Script types: reading them, changing their rules, pausing and emptying their queues.
 
 use crate::domain::lifecycle::ActorLifecycleManager;
+use crate::domain::scaling::has_word;
 use crate::domain::script_type::ScriptType;
 use crate::domain::violation::Violations;
 use crate::error::SupervisorError;
@@ -35,16 +36,23 @@ impl SupervisorService {
         let paths = request.update_mask.unwrap_or_default().paths;
         for _try in 0..MOST_TRIES {
             let (kept, template) = lifecycle.rules(script_type).await?;
-            let kept_name = template.as_ref().map(|kept| kept.name.as_str());
-            let name = template_name(script_type, kept_name, changes.actor_template.as_ref());
             let current = render::settings(&kept, template.clone());
             let changed = mask::apply(&current, &changes, &paths)?;
+            let kept_name = template.as_ref().map(|kept| kept.name.as_str());
+            // One that stays as it is keeps its name, whatever it mentions.
+            let new =
+                changed.actor_template.as_ref().filter(|new| current.actor_template.as_ref() != Some(*new));
+            let name = template_name(script_type, kept_name, new);
             if template.is_some() && changed.actor_template.is_none() {
                 let description = "cannot be taken away, only replaced: running actors were made from it";
                 return Err(Violations::one("settings.actor_template", description).into());
             }
             let (rules, new_template) = parse::settings(script_type, kept.generation, &name, changed)?;
             let new_template = new_template.filter(|new| template.as_ref() != Some(new));
+            if let Some(template) = &new_template {
+                // A program that is not there is refused now, and not when the next actor is wanted.
+                lifecycle.validate(template).await?;
+            }
             if lifecycle.set_rules(rules, new_template).await? {
                 return Ok(self.script_type_status(script_type).await?);
             }
@@ -75,10 +83,14 @@ impl SupervisorService {
     }
 }
 
-/// The name under which a template stands: where it is found in arguments and variables, the new actor's name will be.
+/// The name under which a template stands: where it is found in arguments, variables and the health check, the new actor's
+/// name will be.
 fn template_name(script_type: ScriptType, kept: Option<&str>, new: Option<&pb::ActorConfig>) -> String {
     let mentioned = |name: &&str| {
-        new.is_none_or(|new| new.args.iter().chain(new.env.values()).any(|text| text.contains(*name)))
+        new.is_none_or(|new| {
+            let mut texts = new.args.iter().chain(new.env.values()).chain([&new.health_check]);
+            texts.any(|text| has_word(text, name))
+        })
     };
     kept.filter(mentioned).map_or_else(|| format!("{script_type}_actor_0"), str::to_owned)
 }
@@ -100,5 +112,8 @@ mod tests {
         assert_eq!(name(Some("worker"), None), "worker");
         assert_eq!(name(Some("worker"), Some(&with("--id=worker"))), "worker");
         assert_eq!(name(Some("worker"), Some(&with("sal_actor_0"))), "sal_actor_0");
+        assert_eq!(name(Some("sal"), Some(&with("--actor-id sal_actor_0"))), "sal_actor_0");
+        let check = pb::ActorConfig { health_check: "test -e /run/worker".to_owned(), ..Default::default() };
+        assert_eq!(name(Some("worker"), Some(&check)), "worker");
     }
 }

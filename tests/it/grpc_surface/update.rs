@@ -95,6 +95,22 @@ async fn every_field_of_the_definition_can_be_named_in_a_mask() {
 }
 
 #[tokio::test]
+async fn a_template_whose_program_is_not_there_is_refused_at_once() {
+    let world = World::start();
+    let mut client = world.client();
+    let with = |binary: &str| {
+        let template = pb::ActorConfig { binary_path: binary.to_owned(), ..config() };
+        let settings = pb::ScriptTypeSettings { actor_template: Some(template), ..Default::default() };
+        let script_type = pb::ScriptType::Sal.into();
+        pb::UpdateScriptTypeRequest { script_type, settings: Some(settings), ..Default::default() }
+    };
+    let refused = soon("UpdateScriptType", client.update_script_type(with("/missing"))).await.unwrap_err();
+    let (code, reason, _) = told(&refused);
+    assert_eq!((code, reason.as_str()), (Code::FailedPrecondition, "BINARY_INVALID"));
+    soon("UpdateScriptType", client.update_script_type(with("/bin/sal_actor"))).await.unwrap();
+}
+
+#[tokio::test]
 async fn unknown_paths_and_other_script_types_are_violations() {
     let world = with_actor().await;
     let mut client = world.client();

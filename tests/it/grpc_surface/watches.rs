@@ -9,8 +9,12 @@ use hero_supervisor::adapters::memory::broker::{MemoryBroker, MemoryConfig};
 use hero_supervisor::domain::event::filter::EventFilter;
 use hero_supervisor::domain::event::watch::{EventHub, MOST_WATCHES};
 use hero_supervisor::domain::event::{Event, Source, What};
+use hero_supervisor::domain::id::ActorId;
+use hero_supervisor::domain::output::{Said, Utterance};
 use hero_supervisor::error::SupervisorError;
 use hero_supervisor::ports::event_log::EventLog;
+use hero_supervisor::ports::process_manager::LogStream;
+use hero_supervisor::ports::work_queue::{LeaseOutput, Work, WorkQueue};
 use hero_supervisor::proto as pb;
 use pb::bookmark::Kind;
 use pb::event::{Topic, Type};
@@ -19,7 +23,7 @@ use pb::watch_events_response::Item;
 use tokio::task::JoinSet;
 use tonic::{Code, Streaming};
 
-use super::world::{World, osis, soon, told};
+use super::world::{LIMIT, World, osis, soon, told};
 
 type Watch = Streaming<pb::WatchEventsResponse>;
 
@@ -357,4 +361,33 @@ async fn there_are_only_so_many_watches_and_a_place_that_is_left_is_free() {
     watches.pop();
     watches.push(hub.watch(EventFilter::default(), None).await.unwrap());
     assert_eq!(watches.len(), MOST_WATCHES);
+}
+
+#[tokio::test]
+async fn lines_left_out_before_a_progress_are_told_with_the_next_lines() {
+    let world = World::start();
+    let actor = world.broker.work_queue(ScriptType::OSIS, ActorId::parse("osis_actor_0").unwrap(), 1);
+    actor.announce(false).await.unwrap();
+    submit(&world, "j", "alice").await;
+    let mut taken = actor.take(1, LIMIT).await.unwrap();
+    let Some(Work::Job(job)) = taken.pop() else { panic!("a job was expected, not {taken:?}") };
+    let at = SystemTime::UNIX_EPOCH;
+    let line = |number: u64| {
+        let said = Said::Line { stream: LogStream::Stdout, text: number.to_string() };
+        Utterance { number, at, said }
+    };
+    let said = Said::Progress { percent: Some(50.0), message: "half".to_owned() };
+    let said = vec![line(1), Utterance { number: 5, at, said }, line(6)];
+    actor.report_output(&[LeaseOutput { lease: job.lease, said }]).await.unwrap();
+
+    let request = pb::WatchJobRequest { job_id: "j".to_owned(), include_logs: true, ..Default::default() };
+    let mut watch = world.client().watch_job(request).await.unwrap().into_inner();
+    let mut dropped = Vec::new();
+    while dropped.len() < 2 {
+        let message = soon("a message", watch.message()).await.unwrap().expect("the watch goes on");
+        if let Some(pb::watch_job_response::Item::LogEntries(lines)) = message.item {
+            dropped.push(lines.dropped_count);
+        }
+    }
+    assert_eq!(dropped, [0, 3]);
 }
