@@ -3,7 +3,7 @@
 
 # Everything once, for real: private Redis, supervisor, actors, a job from gRPC and back.
 demo:
-	.ci/install redis
+	.ci/install redis python
 	cargo build --bins
 	examples/demo.sh
 
@@ -34,5 +34,5 @@ gen:
 	HERO_GENERATE=1 cargo test --test it -- generated_files golden_bytes
 
 bench:
-	.ci/install redis zinit
+	.ci/install redis zinit python
 	cargo bench --bench budget

@@ -1,9 +1,11 @@
 //! Makes the rules of script types be as the configuration file says.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::config::FileScriptType;
-use crate::domain::lifecycle::ActorLifecycleManager;
+use crate::domain::lifecycle::{ActorLifecycleManager, ScaleRequest};
+use crate::domain::scaling::{ScalingMode, ScalingPolicy};
 use crate::domain::script_type::ScriptType;
 use crate::error::SupervisorError;
 
@@ -43,6 +45,38 @@ async fn bring_about(
     lifecycle: &ActorLifecycleManager,
     wanted: &FileScriptType,
 ) -> Result<bool, SupervisorError> {
+    let changed = keep(lifecycle, wanted).await?;
+    let scaled = fill_up(lifecycle, wanted).await?;
+    Ok(changed || scaled)
+}
+
+/// Makes this node have as many actors as the file says, if there are fewer. That the rules are kept already does not mean
+/// that there are: they are the same for all nodes while the number is that of each, and to bring it about may have failed
+/// when they were written. Stopped actors count: those that somebody has stopped by hand stay so.
+async fn fill_up(
+    lifecycle: &ActorLifecycleManager,
+    wanted: &FileScriptType,
+) -> Result<bool, SupervisorError> {
+    let Some(ScalingPolicy { mode: ScalingMode::Fixed, replicas: Some(replicas), drain_timeout, .. }) =
+        wanted.scaling
+    else {
+        return Ok(false);
+    };
+    let all = lifecycle.actors().await?;
+    let ours = all
+        .iter()
+        .map(|actor| &actor.record)
+        .filter(|record| record.node == *lifecycle.node() && record.config.script_type == wanted.script_type);
+    if ours.count() >= replicas as usize {
+        return Ok(false);
+    }
+    let request = ScaleRequest { drain_timeout, ..ScaleRequest::new(wanted.script_type, replicas) };
+    lifecycle.scale(request, Duration::ZERO).await?;
+    Ok(true)
+}
+
+/// Writes the rules and the template if they are not as the file says; true when they were not.
+async fn keep(lifecycle: &ActorLifecycleManager, wanted: &FileScriptType) -> Result<bool, SupervisorError> {
     for _try in 0..MOST_TRIES {
         let (kept, template) = lifecycle.rules(wanted.script_type).await?;
         let rules = wanted.over(kept.clone());

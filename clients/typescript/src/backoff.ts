@@ -1,5 +1,7 @@
 const FIRST_DELAY_MS = 100;
 const LAST_DELAY_MS = 5_000;
+/** A timer that is set to more than this, 24 days, goes off at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** Delays that grow from one failure in a row to the next. */
 export class Delays {
@@ -28,6 +30,17 @@ function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted) done();
     else signal.addEventListener("abort", done);
   });
+}
+
+/** Does something at a time, however far away, or never for Infinity. Gives what takes it back. */
+export function at(time: number, action: () => void): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const arm = (): void => {
+    const left = time - Date.now();
+    timer = left > LONGEST_TIMER_MS ? setTimeout(arm, LONGEST_TIMER_MS) : setTimeout(action, left);
+  };
+  if (Number.isFinite(time)) arm();
+  return () => clearTimeout(timer);
 }
 
 /** A signal that follows another one, and a way to end it. */

@@ -2,7 +2,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { DurationSchema, type Duration } from "@bufbuild/protobuf/wkt";
 import { createClient, type Client as Calls, type Interceptor, type Transport } from "@connectrpc/connect";
 
-import { Delays, follower } from "./backoff.js";
+import { Delays, at, follower } from "./backoff.js";
 import { SupervisorError, parseError } from "./errors.js";
 import { JobSpecSchema, type Job } from "./gen/hero/supervisor/v1/job_pb.js";
 import type { ScriptType } from "./gen/hero/supervisor/v1/script_type_pb.js";
@@ -100,7 +100,7 @@ export class SupervisorClient {
   ): Promise<Job> {
     const { controller, release } = follower(options.signal);
     const deadline = options.timeoutMs === undefined ? Infinity : Date.now() + options.timeoutMs;
-    const timer = Number.isFinite(deadline) ? setTimeout(() => controller.abort(), options.timeoutMs) : undefined;
+    const disarm = at(deadline, () => controller.abort());
     const { signal } = controller;
     const delays = new Delays();
     try {
@@ -124,7 +124,7 @@ export class SupervisorClient {
         }
       }
     } finally {
-      clearTimeout(timer);
+      disarm();
       release();
     }
     if (options.signal?.aborted) {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { test } from "node:test";
+import { mock, test } from "node:test";
 
+import { at } from "../src/backoff.js";
 import { ScriptType, SupervisorError, VERSION, connect } from "../src/index.js";
 
 const near = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
@@ -20,4 +21,27 @@ test("a server that is away is waited for until time is up", async () => {
     assert.ok(error.metadata["request_id"]);
     return true;
   });
+});
+
+test("a wait may be longer than a timer", async () => {
+  const controller = new AbortController();
+  const run = connect("127.0.0.1:1").run(ScriptType.OSIS, "1", { timeoutMs: 2 ** 31, signal: controller.signal });
+  setTimeout(() => controller.abort(), 200);
+  await assert.rejects(run, (error) => error instanceof SupervisorError && error.code === "CANCELLED");
+});
+
+test("a time that is further away than a timer reaches comes once, unless it is taken back", () => {
+  mock.timers.enable({ apis: ["setTimeout", "Date"] });
+  try {
+    const DAY = 86_400_000;
+    let times = 0;
+    at(Date.now() + 60 * DAY, () => times++);
+    at(Date.now() + 60 * DAY, () => assert.fail("it was taken back"))();
+    for (let day = 1; day < 60; day++) mock.timers.tick(DAY);
+    assert.equal(times, 0);
+    for (let day = 60; day < 100; day++) mock.timers.tick(DAY);
+    assert.equal(times, 1);
+  } finally {
+    mock.timers.reset();
+  }
 });

@@ -30,6 +30,7 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 
@@ -59,6 +60,8 @@ public final class SupervisorClient implements AutoCloseable {
     private final ManagedChannel channel;
     private final ScheduledExecutorService timer;
     private final ExecutorService workers;
+    /** How often the state of the channel has changed. */
+    private final AtomicInteger changes = new AtomicInteger();
 
     private SupervisorClient(ManagedChannel channel) {
         this.channel = channel;
@@ -91,7 +94,7 @@ public final class SupervisorClient implements AutoCloseable {
                                 .defaultServiceConfig(serviceConfig())
                                 .enableRetry()
                                 .build());
-        client.reconnectSoon(0);
+        client.reconnectSoon();
         return client;
     }
 
@@ -99,27 +102,37 @@ public final class SupervisorClient implements AutoCloseable {
      * gRPC for Java waits a second and more before it connects again, which is longer than all tries of a read take. So
      * a broken connection is made anew as soon as the tries are repeated, later and later while it breaks again.
      */
-    private void reconnectSoon(int failures) {
+    private void reconnectSoon() {
+        int change = changes.incrementAndGet();
         ConnectivityState state = channel.getState(false);
-        int next =
-                switch (state) {
-                    case SHUTDOWN -> -1;
-                    case READY -> 0;
-                    case TRANSIENT_FAILURE -> failures + 1;
-                    case IDLE, CONNECTING -> failures;
+        if (state == ConnectivityState.TRANSIENT_FAILURE) {
+            resetAfter(RECONNECT, change);
+        }
+        if (state != ConnectivityState.SHUTDOWN) {
+            channel.notifyWhenStateChanged(state, this::reconnectSoon);
+        }
+    }
+
+    /**
+     * The channel says nothing of failures one after the other, since it stays in TRANSIENT_FAILURE until it is connected; so
+     * each reset arranges for the next one, until the state is no longer that of {@code change}.
+     */
+    private void resetAfter(Duration delay, int change) {
+        Runnable reset =
+                () -> {
+                    if (changes.get() == change && channel.getState(false) == ConnectivityState.TRANSIENT_FAILURE) {
+                        channel.resetConnectBackoff();
+                        // Like the pauses of a read: a server that is back before the last of them is to be connected by
+                        // then.
+                        Duration longer = delay.multipliedBy(3).dividedBy(2);
+                        resetAfter(longer.compareTo(LONGEST_RECONNECT) < 0 ? longer : LONGEST_RECONNECT, change);
+                    }
                 };
-        if (next < 0) {
-            return;
+        try {
+            timer.schedule(reset, delay.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (RejectedExecutionException closed) {
+            // The client was closed meanwhile: there is nothing to connect any more.
         }
-        if (next > failures) {
-            long delay = Math.min(RECONNECT.toMillis() << Math.min(failures, 10), LONGEST_RECONNECT.toMillis());
-            try {
-                timer.schedule(channel::resetConnectBackoff, delay, TimeUnit.MILLISECONDS);
-            } catch (RejectedExecutionException closed) {
-                return;
-            }
-        }
-        channel.notifyWhenStateChanged(state, () -> reconnectSoon(next));
     }
 
     /** A client on a channel of your own making, for instance one with TLS. It is closed with the client. */
@@ -148,10 +161,12 @@ public final class SupervisorClient implements AutoCloseable {
                         .toList();
         Map<String, ?> retryPolicy =
                 Map.of(
-                        "maxAttempts", 4.0,
-                        "initialBackoff", "0.2s",
+                        // One more than other clients have, and pauses that grow less: gRPC for Java chooses the connection
+                        // of a try before the pause in front of it, so the first repeat finds what the first try found.
+                        "maxAttempts", 5.0,
+                        "initialBackoff", "0.3s",
                         "maxBackoff", "2s",
-                        "backoffMultiplier", 2.0,
+                        "backoffMultiplier", 1.5,
                         "retryableStatusCodes", List.of("UNAVAILABLE"));
         return Map.of("methodConfig", List.of(Map.of("name", reads, "retryPolicy", retryPolicy)));
     }
@@ -194,6 +209,9 @@ public final class SupervisorClient implements AutoCloseable {
      * The same; {@code more} says what else the job has: {@code request -> request.getJobBuilder().setCallerId("alice")}. With a
      * request id of your own, whoever calls again with the same id and content within 24 hours, even from another process,
      * gets the same job.
+     *
+     * <p>{@code max_wait} and {@code on_wait_end} are not for {@code more} to say: the wait is made of many calls, and the end
+     * of one of them is not that of the job. Cancel the job yourself when this throws DEADLINE_EXCEEDED.
      */
     public Job run(ScriptType scriptType, String script, Duration timeout, Consumer<RunJobRequest.Builder> more) {
         RunJobRequest.Builder request =
@@ -201,6 +219,7 @@ public final class SupervisorClient implements AutoCloseable {
                         .setJob(JobSpec.newBuilder().setScriptType(scriptType).setScript(script))
                         .setRequestId(UUID.randomUUID().toString());
         more.accept(request);
+        request.clearOnWaitEnd();
         return within(timeout, () -> run(request));
     }
 
@@ -304,7 +323,7 @@ public final class SupervisorClient implements AutoCloseable {
             if (told.isLost() && told.metadata().containsKey("job_id")) {
                 jobId = told.metadata().get("job_id");
             }
-            pauseAfter(told, context, delays);
+            pauseAfter(told, context, delays, jobId, request.getRequestId());
         }
         throw over(context, jobId, request.getRequestId());
     }
@@ -327,7 +346,7 @@ public final class SupervisorClient implements AutoCloseable {
             } catch (io.grpc.StatusRuntimeException error) {
                 told = SupervisorException.of(error);
             }
-            pauseAfter(told, context, delays);
+            pauseAfter(told, context, delays, jobId, requestId);
         }
         throw over(context, jobId, requestId);
     }
@@ -337,7 +356,8 @@ public final class SupervisorClient implements AutoCloseable {
     }
 
     /** Throws what a repeat does not cure, unless the wait is over anyhow, and waits otherwise. */
-    private static void pauseAfter(SupervisorException told, Context context, Delays delays) {
+    private static void pauseAfter(
+            SupervisorException told, Context context, Delays delays, String jobId, String requestId) {
         if (context.isCancelled()) {
             return;
         }
@@ -348,7 +368,7 @@ public final class SupervisorClient implements AutoCloseable {
             delays.pause(context, told.retryAfter());
         } catch (InterruptedException interrupted) {
             Thread.currentThread().interrupt();
-            throw over(context, told.metadata().getOrDefault("job_id", ""), "");
+            throw over(context, jobId, requestId);
         }
     }
 
