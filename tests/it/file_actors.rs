@@ -169,6 +169,13 @@ async fn rules_of_the_file_are_made_and_hold_and_what_was_said_since_stays_until
     restart(&mut whole, &["--config", &flag]).await;
     summary(&whole.service, "rules of the configuration file: 0 changed, 1 left alone, 0 failed").await;
 
+    // A node that lacks some, like one that is new to the rules of others, gets the rest.
+    let gone = whole.service.run(["actor", "delete", "sal_actor_2"]);
+    assert_eq!(gone.code, 0, "{gone:?}");
+    restart(&mut whole, &["--config", &flag]).await;
+    summary(&whole.service, "rules of the configuration file: 1 changed, 0 left alone, 0 failed").await;
+    until_actor(&whole.client(), "sal_actor_2", "runs", |actor| actor.state() == State::Running).await;
+
     let shown = whole.service.run(["config", "check", "--config", &flag]);
     assert!(
         shown.stdout.contains("with 1 script types") || shown.stderr.contains("with 1 script types"),
