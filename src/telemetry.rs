@@ -15,7 +15,12 @@ use crate::config::LogFormat;
 pub fn init(filter: &str, format: LogFormat) {
     // A filter that came through the configuration parses; `info` is what is left otherwise.
     let filter = parse_filter(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Whoever reads the log may be gone, a Zinit that was killed for instance. That is no reason to end; to complain about it to
+    // the same place would be one, for `eprintln!` panics.
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false);
     let started = match format {
         LogFormat::Text => builder.with_ansi(use_colour()).with_target(false).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

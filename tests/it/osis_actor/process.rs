@@ -136,3 +136,24 @@ async fn a_host_cannot_see_what_its_actor_knows() {
         assert!(known, "{target}");
     }
 }
+
+#[tokio::test]
+async fn an_actor_whose_log_nobody_reads_any_more_works_on() {
+    let rig = Rig::start().await;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_osis_actor"))
+        .args(["--redis-url", &rig.redis.url(), "--actor-id", "osis_actor_0"])
+        .env("RUST_LOG", "debug")
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // As when the Zinit that has started it is killed.
+    drop(child.stderr.take());
+    for number in 0..3 {
+        // A job that fails is logged.
+        let failed = rig.error(script(&format!("throw {number}"))).await;
+        assert_eq!(failed.kind, JobErrorKind::ScriptError, "{failed:?}");
+    }
+    assert!(is_alive(i32::try_from(child.id()).unwrap()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
