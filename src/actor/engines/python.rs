@@ -65,8 +65,7 @@ impl Python {
             let message = "the Python server was not started";
             return Err(failed(JobError::new(JobErrorKind::EngineUnavailable, message)));
         };
-        self.jobs += 1;
-        let folder = fresh_folder(&self.folder, self.jobs).map_err(|error| {
+        let folder = fresh_folder(&self.folder, &mut self.jobs).map_err(|error| {
             internal(format!("cannot make a folder in {}: {error}", self.folder.display()))
         })?;
         let text = match script.kind {

@@ -108,8 +108,7 @@ impl Engine for V {
     }
 
     fn run(&mut self, script: &Script<'_>, sink: &Arc<dyn Sink>) -> Result<JobResult, AttemptError> {
-        self.jobs += 1;
-        let folder = fresh_folder(&self.folder, self.jobs).map_err(|error| internal(&error))?;
+        let folder = fresh_folder(&self.folder, &mut self.jobs).map_err(|error| internal(&error))?;
         fs::create_dir(folder.join("work")).map_err(|error| internal(&error))?;
         let ended = self.attempt(script, &folder, sink);
         if let Err(error) = fs::remove_dir_all(&folder) {

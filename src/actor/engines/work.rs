@@ -100,19 +100,26 @@ impl WorkFlags {
     }
 }
 
-/// An empty folder for the next job of a host. What earlier jobs have put beside their own is removed.
-pub(super) fn fresh_folder(host: &Path, job: u64) -> io::Result<PathBuf> {
+/// An empty folder for the next job of a host, with the next number that is free. What earlier jobs have put beside their
+/// own is removed; what cannot be, a folder without rights for instance, costs no other job anything.
+pub(super) fn fresh_folder(host: &Path, jobs: &mut u64) -> io::Result<PathBuf> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(host)?;
-    for left in fs::read_dir(host)? {
-        let left = left?;
-        match left.file_type()?.is_dir() {
-            true => fs::remove_dir_all(left.path())?,
-            false => fs::remove_file(left.path())?,
+    for left in fs::read_dir(host)?.flatten() {
+        let is_folder = left.file_type().is_ok_and(|kind| kind.is_dir());
+        let removed = if is_folder { fs::remove_dir_all(left.path()) } else { fs::remove_file(left.path()) };
+        if let Err(error) = removed {
+            tracing::warn!(%error, left = %left.path().display(), "what a job has left behind cannot be removed");
         }
     }
-    let folder = host.join(job.to_string());
-    fs::DirBuilder::new().mode(0o700).create(&folder)?;
-    Ok(folder)
+    loop {
+        *jobs += 1;
+        let folder = host.join(jobs.to_string());
+        match fs::DirBuilder::new().mode(0o700).create(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// The folder of the engine host with this process number.

@@ -20,7 +20,7 @@ pub(super) fn write(book: &mut Book, world: &Arc<World>) {
     book.family(
         "Network",
         "`tcp_ping` needs the program `ping`, the functions for HTTP `curl`, and those for SSH `ssh`, which never asks for a password and \
-         finds its keys where `HOME` says.",
+         uses the keys of the actor's user.",
     );
     let w = Arc::clone(world);
     let about = "True if something accepts connections at this port within 5 s.";
@@ -79,9 +79,8 @@ fn ssh(book: &mut Book, world: &Arc<World>) {
         &["host", "user", "command"],
         about,
         move |host: ImmutableString, user: ImmutableString, command: ImmutableString| {
-            let (at, args) = (format!("{user}@{host}"), ssh_args());
-            let args: Vec<&str> = args.into_iter().chain([at.as_str(), &command]).collect();
-            attempt(&w, need(&w, "ssh")?, &args, false).map(|ran| code(&ran))
+            let at = format!("{user}@{host}");
+            attempt(&w, need(&w, "ssh")?, &ssh_args(&at, &command), false).map(|ran| code(&ran))
         },
     );
     let w = Arc::clone(world);
@@ -91,24 +90,24 @@ fn ssh(book: &mut Book, world: &Arc<World>) {
         &["host", "user", "command"],
         about,
         move |host: ImmutableString, user: ImmutableString, command: ImmutableString| {
-            let (at, args) = (format!("{user}@{host}"), ssh_args());
-            let args: Vec<&str> = args.into_iter().chain([at.as_str(), &command]).collect();
-            ask(&w, need(&w, "ssh")?, &args).map(|ran| text(&ran, "stdout"))
+            let at = format!("{user}@{host}");
+            ask(&w, need(&w, "ssh")?, &ssh_args(&at, &command)).map(|ran| text(&ran, "stdout"))
         },
     );
     let w = Arc::clone(world);
     let about = "True if commands can be run there.";
     book.add("ssh_ping", &["host", "user"], about, move |host: ImmutableString, user: ImmutableString| {
-        let (at, args) = (format!("{user}@{host}"), ssh_args());
-        let args: Vec<&str> = args.into_iter().chain([at.as_str(), "true"]).collect();
-        attempt(&w, need(&w, "ssh")?, &args, true).map(|ran| code(&ran) == 0)
+        let at = format!("{user}@{host}");
+        attempt(&w, need(&w, "ssh")?, &ssh_args(&at, "true"), true).map(|ran| code(&ran) == 0)
     });
 }
 
 /// Nobody is there to be asked. A host that was never seen is believed, and one that has changed is not. What comes next is
 /// no option, whatever it looks like.
-fn ssh_args() -> [&'static str; 7] {
-    ["-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "-o", "StrictHostKeyChecking=accept-new", "--"]
+fn ssh_args<'a>(at: &'a str, command: &'a str) -> [&'a str; 9] {
+    let unattended = ["BatchMode=yes", "ConnectTimeout=5", "StrictHostKeyChecking=accept-new"];
+    let [batch, patience, keys] = unattended;
+    ["-o", batch, "-o", patience, "-o", keys, "--", at, command]
 }
 
 fn code(ran: &Map) -> INT {
