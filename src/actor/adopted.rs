@@ -4,13 +4,14 @@ use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use nix::sys::prctl::set_child_subreaper;
 use nix::unistd::Pid;
 use tokio::time::{Instant, sleep};
 
-use crate::actor::engines::work::folder_of;
+use crate::actor::engines::work;
 use crate::actor::family::{SWEEP_LIMIT, end_strays};
 
 /// Between two looks at processes that were killed and are not gone yet.
@@ -26,9 +27,12 @@ pub(super) struct Adopted {
 }
 
 impl Adopted {
-    /// Makes this process the one that orphans come to.
+    /// Makes this process the one that orphans come to, and begins to remove what a predecessor has left in `work_dir`.
     pub(super) fn new(work_dir: Option<PathBuf>) -> io::Result<Self> {
         set_child_subreaper(true)?;
+        if let Some(work_dir) = work_dir.clone() {
+            thread::Builder::new().name("sweep".to_owned()).spawn(move || work::sweep(&work_dir))?;
+        }
         Ok(Self { hosts: Some(Arc::default()), work_dir })
     }
 
@@ -52,12 +56,9 @@ impl Adopted {
             sleep(LOOK).await;
         }
         let Some(work_dir) = &self.work_dir else { return };
-        let folder = folder_of(work_dir, host.as_raw().unsigned_abs());
-        match tokio::fs::remove_dir_all(&folder).await {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!(folder = %folder.display(), %error, "the folder of an engine host stays");
-            }
-            Ok(()) | Err(_) => {}
+        let work_dir = work_dir.clone();
+        if let Err(error) = tokio::task::spawn_blocking(move || work::sweep(&work_dir)).await {
+            tracing::warn!(%error, "folders of dead engine hosts are not looked for");
         }
     }
 }

@@ -26,6 +26,7 @@ use nix::unistd::{dup2_stdin, dup2_stdout};
 use tokio::time::Instant;
 
 use crate::actor::calls::{Answered, Caller, Control};
+use crate::actor::engines::work;
 use crate::actor::engines::{Engine, Limits, Script, Sink};
 use crate::actor::family;
 use crate::actor::frame::{FromHost, Run, ToHost, body_length, decode_run, decode_to_host};
@@ -106,6 +107,7 @@ fn join<E: Engine>(
         if let Err(error) = &ended {
             drop(writeln!(io::stderr(), "the engine host ends: {error}"));
         }
+        work::remove_own();
         // The other thread waits for the actor; there is nothing left to do.
         std::process::exit(i32::from(ended.is_err()));
     };
@@ -114,6 +116,7 @@ fn join<E: Engine>(
     if E::STARTS_PROCESSES {
         family::sweep(|_all| true);
     }
+    work::remove_own();
     ended
 }
 

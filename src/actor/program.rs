@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::Resettable;
 use clap::parser::ValueSource;
-use clap::{Args, CommandFactory, FromArgMatches, Parser};
+use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser};
 
 use crate::actor::engines::Limits;
 use crate::actor::worker::WorkerConfig;
@@ -146,7 +147,11 @@ impl Program {
         &self,
         args: impl IntoIterator<Item = OsString>,
     ) -> Result<Asked<F>, clap::Error> {
-        let mut command = ActorArgs::<F>::command().name(self.name).bin_name(self.name).about(self.about);
+        let mut command = ActorArgs::<F>::command()
+            .name(self.name)
+            .bin_name(self.name)
+            .about(self.about)
+            .mut_args(without_empty_variable);
         let matches = command.try_get_matches_from_mut(args)?;
         let redis_named = matches.value_source("redis_url") != Some(ValueSource::DefaultValue);
         let args = ActorArgs::from_arg_matches(&matches)?;
@@ -198,6 +203,12 @@ impl<F: EngineFlags> ActorArgs<F> {
         ];
         args.into_iter().map(OsString::from).chain(self.engine.host_args()).collect()
     }
+}
+
+/// A variable that is set to nothing, as files of variables do it, is one that is not set.
+fn without_empty_variable(arg: Arg) -> Arg {
+    let value = arg.get_env().and_then(std::env::var_os);
+    if value.is_some_and(|value| value.is_empty()) { arg.env(Resettable::Reset) } else { arg }
 }
 
 fn parse_lease(raw: &str) -> Result<Duration, String> {

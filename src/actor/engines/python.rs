@@ -23,14 +23,11 @@ mod server;
 
 pub use flags::PythonFlags;
 
-use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::actor::engines::sandbox::{self, Sandbox};
-use crate::actor::engines::work::fresh_folder;
+use crate::actor::engines::work::WorkFolder;
 use crate::actor::engines::{Engine, Limits, Script, Sink, failed, is_heroscript};
 use crate::domain::job::{JobError, JobErrorKind, JobKind, JobResult};
 use crate::ports::work_queue::AttemptError;
@@ -47,27 +44,22 @@ pub struct Python {
     flags: PythonFlags,
     server: Option<Server>,
     /// Where the folders of jobs are made.
-    folder: PathBuf,
-    jobs: u64,
+    work: Option<WorkFolder>,
 }
 
 impl Python {
     /// An engine that has started nothing yet.
     pub fn new(flags: &PythonFlags, limits: Limits) -> Self {
-        let folder = flags.work.folder();
-        Self { limits, flags: flags.clone(), server: None, folder, jobs: 0 }
+        Self { limits, flags: flags.clone(), server: None, work: None }
     }
 
     fn attempt(&mut self, script: &Script<'_>, sink: &Arc<dyn Sink>) -> Result<JobResult, AttemptError> {
-        let internal = |what: String| failed(JobError::new(JobErrorKind::Internal, what));
         self.renew();
-        let Some(server) = self.server.as_mut() else {
+        let (Some(server), Some(work)) = (self.server.as_mut(), self.work.as_mut()) else {
             let message = "the Python server was not started";
             return Err(failed(JobError::new(JobErrorKind::EngineUnavailable, message)));
         };
-        let folder = fresh_folder(&self.folder, &mut self.jobs).map_err(|error| {
-            internal(format!("cannot make a folder in {}: {error}", self.folder.display()))
-        })?;
+        let folder = work.next().map_err(|reason| failed(JobError::new(JobErrorKind::Internal, reason)))?;
         let text = match script.kind {
             JobKind::Ping => PING,
             JobKind::Script => script.text,
@@ -80,9 +72,7 @@ impl Python {
             cpu: self.flags.work.cpu_seconds(script.timeout),
         };
         let ended = Attempt::new(server, &self.flags.work, &self.limits, script.timeout, sink).run(&request);
-        if let Err(error) = fs::remove_dir_all(&folder) {
-            tracing::debug!(%error, "the folder of a job stays for now");
-        }
+        work.clear();
         ended
     }
 }
@@ -102,15 +92,10 @@ impl Python {
     }
 
     /// Confines this thread, and with it all that it will start; says how far that went.
-    fn confine(&self) -> Result<Option<&'static str>, String> {
+    fn confine(&self, work: &WorkFolder) -> Result<Option<&'static str>, String> {
         match self.flags.sandbox {
             Sandbox::None => Ok(None),
-            Sandbox::Landlock => {
-                let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder);
-                made.map_err(|error| format!("cannot make the folder {}: {error}", self.folder.display()))?;
-                let readable = self.flags.readable();
-                sandbox::confine(&self.folder, &readable).map(Some)
-            }
+            Sandbox::Landlock => sandbox::confine(work.path(), &self.flags.readable()).map(Some),
         }
     }
 }
@@ -127,7 +112,9 @@ impl Engine for Python {
     const LIMITS_MEMORY: bool = true;
 
     fn probe(&mut self) -> Result<String, String> {
-        let confined = self.confine()?;
+        let work = self.flags.work.dir.open()?;
+        let confined = self.confine(&work)?;
+        self.work = Some(work);
         let server = Server::start(&self.flags, &self.limits)?;
         let version = match confined {
             Some(level) => format!("{}, {level}", server.version()),

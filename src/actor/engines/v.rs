@@ -23,7 +23,7 @@ use nix::sys::prctl::set_child_subreaper;
 use tokio::time::Instant;
 
 use crate::actor::engines::output::Output;
-use crate::actor::engines::work::fresh_folder;
+use crate::actor::engines::work::WorkFolder;
 use crate::actor::engines::{Engine, Limits, Script, Sink, failed, is_heroscript};
 use crate::domain::job::{JobError, JobErrorKind, JobKind, JobResult};
 use crate::ports::work_queue::AttemptError;
@@ -39,15 +39,13 @@ pub struct V {
     flags: VFlags,
     compiler: Option<Compiler>,
     /// Where the folders of jobs are made.
-    folder: PathBuf,
-    jobs: u64,
+    work: Option<WorkFolder>,
 }
 
 impl V {
     /// An engine that has looked for nothing yet.
     pub fn new(flags: &VFlags, limits: Limits) -> Self {
-        let folder = flags.work.folder();
-        Self { limits, flags: flags.clone(), compiler: None, folder, jobs: 0 }
+        Self { limits, flags: flags.clone(), compiler: None, work: None }
     }
 
     fn attempt(
@@ -101,6 +99,7 @@ impl Engine for V {
     fn probe(&mut self) -> Result<String, String> {
         // What jobs leave behind becomes a child of this process, which finds it then.
         set_child_subreaper(true).map_err(|error| format!("cannot become a subreaper: {error}"))?;
+        self.work = Some(self.flags.work.dir.open()?);
         let (program, version) = find::v(&self.flags)?;
         let shown = format!("{version} ({})", program.display());
         self.compiler = Some(Compiler::new(program, version, &self.flags)?);
@@ -108,12 +107,14 @@ impl Engine for V {
     }
 
     fn run(&mut self, script: &Script<'_>, sink: &Arc<dyn Sink>) -> Result<JobResult, AttemptError> {
-        let folder = fresh_folder(&self.folder, &mut self.jobs).map_err(|error| internal(&error))?;
-        fs::create_dir(folder.join("work")).map_err(|error| internal(&error))?;
-        let ended = self.attempt(script, &folder, sink);
-        if let Err(error) = fs::remove_dir_all(&folder) {
-            tracing::debug!(%error, "the folder of a job stays for now");
-        }
+        let Some(mut work) = self.work.take() else { return Err(unavailable("there is no work folder yet")) };
+        let folder = work.next().map_err(|reason| failed(JobError::new(JobErrorKind::Internal, reason)));
+        let ended = folder.and_then(|folder| {
+            fs::create_dir(folder.join("work")).map_err(|error| internal(&error))?;
+            self.attempt(script, &folder, sink)
+        });
+        work.clear();
+        self.work = Some(work);
         ended
     }
 }

@@ -1,10 +1,12 @@
 //! What scripts may start and use that run as processes: limits, environment, folder.
 
+mod directory;
+mod folder;
+
+pub(crate) use folder::{WorkFolder, remove_own, sweep};
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs;
-use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -36,37 +38,53 @@ pub struct WorkFlags {
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..), value_name = "N")]
     pub max_processes: u16,
 
-    /// Folder in which each job gets one of its own, which goes with the job.
+    /// Where jobs get their folders.
+    #[command(flatten)]
+    pub dir: WorkDir,
+}
+
+/// Where jobs get their folders.
+#[derive(Debug, Clone, Default, Args)]
+pub struct WorkDir {
+    /// Folder in which each job gets one of its own, which goes with the job; nobody but its owner, root or this user, may
+    /// write there, unless it is sticky like /tmp [default: TMPDIR, or /tmp].
     #[arg(long, env = "HERO_WORK_DIR", value_name = "FOLDER")]
     pub work_dir: Option<PathBuf>,
+}
+
+impl WorkDir {
+    /// The same for the command line of an engine host.
+    pub(super) fn host_arg(&self) -> OsString {
+        let mut dir = OsString::from("--work-dir=");
+        dir.push(self.base());
+        dir
+    }
+
+    /// Where hosts make their folders.
+    pub(super) fn base(&self) -> PathBuf {
+        let named = self.work_dir.clone().filter(|dir| !dir.as_os_str().is_empty());
+        let base = named.unwrap_or_else(std::env::temp_dir);
+        std::path::absolute(&base).unwrap_or(base)
+    }
+
+    /// Makes the folder of this host.
+    ///
+    /// # Errors
+    /// Says why there is none, and what to do about it.
+    pub(super) fn open(&self) -> Result<WorkFolder, String> {
+        WorkFolder::open(&self.base()).map_err(|reason| format!("{reason} (--work-dir)"))
+    }
 }
 
 impl WorkFlags {
     /// The same for the command line of an engine host.
     pub(super) fn host_args(&self) -> Vec<OsString> {
-        let mut args: Vec<OsString> = [
+        let args = [
             format!("--max-file={}", self.max_file),
             format!("--max-open-files={}", self.max_open_files),
             format!("--max-processes={}", self.max_processes),
-        ]
-        .into_iter()
-        .map(OsString::from)
-        .collect();
-        let mut dir = OsString::from("--work-dir=");
-        dir.push(self.base());
-        args.push(dir);
-        args
-    }
-
-    /// Where hosts make their folders.
-    pub(super) fn base(&self) -> PathBuf {
-        let base = self.work_dir.clone().unwrap_or_else(std::env::temp_dir);
-        std::path::absolute(&base).unwrap_or(base)
-    }
-
-    /// The folder of this host.
-    pub(super) fn folder(&self) -> PathBuf {
-        folder_of(&self.base(), std::process::id())
+        ];
+        args.into_iter().map(OsString::from).chain([self.dir.host_arg()]).collect()
     }
 
     /// CPU time of one process of a script: as much as fits into its timeout, on all cores.
@@ -98,31 +116,4 @@ impl WorkFlags {
         let all = defaults.into_iter().chain(script.env.iter().copied()).chain(ids);
         all.map(|(name, value)| (own(name), own(value))).collect()
     }
-}
-
-/// An empty folder for the next job of a host, with the next number that is free. What earlier jobs have put beside their
-/// own is removed; what cannot be, a folder without rights for instance, costs no other job anything.
-pub(super) fn fresh_folder(host: &Path, jobs: &mut u64) -> io::Result<PathBuf> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(host)?;
-    for left in fs::read_dir(host)?.flatten() {
-        let is_folder = left.file_type().is_ok_and(|kind| kind.is_dir());
-        let removed = if is_folder { fs::remove_dir_all(left.path()) } else { fs::remove_file(left.path()) };
-        if let Err(error) = removed {
-            tracing::warn!(%error, left = %left.path().display(), "what a job has left behind cannot be removed");
-        }
-    }
-    loop {
-        *jobs += 1;
-        let folder = host.join(jobs.to_string());
-        match fs::DirBuilder::new().mode(0o700).create(&folder) {
-            Ok(()) => return Ok(folder),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// The folder of the engine host with this process number.
-pub(crate) fn folder_of(base: &Path, pid: u32) -> PathBuf {
-    base.join(format!("hero-job-{pid}"))
 }

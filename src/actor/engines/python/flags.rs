@@ -76,7 +76,7 @@ impl EngineFlags for PythonFlags {
     }
 
     fn work_dir(&self) -> Option<PathBuf> {
-        Some(self.work.base())
+        Some(self.work.dir.base())
     }
 }
 

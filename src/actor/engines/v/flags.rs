@@ -44,7 +44,7 @@ pub struct VFlags {
 impl VFlags {
     /// Where compiled scripts are kept.
     pub(super) fn cache(&self) -> PathBuf {
-        let otherwise = || self.work.base().join(format!("hero-v-cache-{}", geteuid()));
+        let otherwise = || self.work.dir.base().join(format!("hero-v-cache-{}", geteuid()));
         let cache = self.cache_dir.clone().unwrap_or_else(otherwise);
         std::path::absolute(&cache).unwrap_or(cache)
     }
@@ -74,6 +74,6 @@ impl EngineFlags for VFlags {
     }
 
     fn work_dir(&self) -> Option<PathBuf> {
-        Some(self.work.base())
+        Some(self.work.dir.base())
     }
 }

@@ -1,0 +1,350 @@
+//! The folder of an engine host, and in it one for each job.
+//!
+//! The base may be a folder that everybody writes to, `/tmp` for instance. The folder of a host has a new name each time,
+//! is made for its user alone, and is used through its descriptor; no name that somebody else has prepared is ever used. The
+//! host holds a lock on it, which ends with the host however that ends: a folder that nobody holds is one of a dead host,
+//! and goes with all that jobs have left in it.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use nix::unistd::{getegid, geteuid};
+
+use super::directory::Directory;
+
+/// How the folders of hosts are called: this, the number of the process, something random.
+const PREFIX: &str = "hero-job-";
+/// A directory where nobody removes what belongs to somebody else.
+const STICKY: u32 = 0o1000;
+
+/// The folders of this process, for its end.
+static HELD: Mutex<Vec<Weak<Held>>> = Mutex::new(Vec::new());
+
+/// The folder of this host.
+#[derive(Debug)]
+pub(crate) struct WorkFolder {
+    base: PathBuf,
+    held: Arc<Held>,
+    jobs: u64,
+}
+
+impl WorkFolder {
+    /// Makes a folder in `base`, which is made as well if it is not there.
+    ///
+    /// # Errors
+    /// Says what is wrong with `base`: it cannot be made or written to, or other users may change what is in it.
+    pub(crate) fn open(base: &Path) -> Result<Self, String> {
+        let base = trusted(base)?;
+        let held = Held::make(&base).map_err(|error| cannot(&base, &error))?;
+        Ok(Self { base, held, jobs: 0 })
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.held.path
+    }
+
+    /// An empty folder for the next job, the only thing in the folder of the host. What earlier jobs have put beside
+    /// their own is removed; what cannot be costs no other job anything.
+    ///
+    /// # Errors
+    /// Says why there is none.
+    pub(crate) fn next(&mut self) -> Result<PathBuf, String> {
+        self.clear();
+        if !self.held.directory.is_at(&self.held.path) {
+            tracing::warn!(folder = %self.held.path.display(), "the folder of an engine host is gone; making another");
+            self.held = Self::open(&self.base)?.held;
+        }
+        let folder = self.made().map_err(|error| cannot(&self.held.path, &error))?;
+        Ok(self.held.path.join(folder))
+    }
+
+    /// Removes what jobs have left.
+    pub(crate) fn clear(&self) {
+        let Held { directory, path } = &*self.held;
+        if let Err(error) = directory.make_private().and_then(|()| directory.clear()) {
+            tracing::warn!(%error, folder = %path.display(), "what a job has left behind cannot be removed");
+        }
+    }
+
+    fn made(&mut self) -> io::Result<OsString> {
+        loop {
+            self.jobs += 1;
+            let name = OsString::from(self.jobs.to_string());
+            match self.held.directory.make(&name) {
+                Ok(()) => return Ok(name),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// A folder with a lock on it.
+#[derive(Debug)]
+struct Held {
+    path: PathBuf,
+    directory: Directory,
+}
+
+impl Held {
+    fn make(base: &Path) -> io::Result<Arc<Self>> {
+        let outer = Directory::at(base)?;
+        loop {
+            let name = format!("{PREFIX}{}-{:08x}", std::process::id(), fastrand::u32(..));
+            match outer.make(name.as_ref()) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                Err(error) => return Err(error),
+            }
+            let path = base.join(&name);
+            // Whoever looks for folders of dead hosts may have found this one before it was held.
+            let directory = match outer.own(name.as_ref()) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                opened => opened?,
+            };
+            let held = directory.hold().unwrap_or_else(|error| {
+                tracing::warn!(%error, folder = %path.display(), "folders cannot be locked here; those of dead hosts stay");
+                true
+            });
+            if held && directory.is_at(&path) {
+                let held = Arc::new(Self { path, directory });
+                HELD.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&held));
+                return Ok(held);
+            }
+        }
+    }
+}
+
+/// Removes the folders of this process, which ends.
+pub(crate) fn remove_own() {
+    let held = std::mem::take(&mut *HELD.lock().unwrap_or_else(PoisonError::into_inner));
+    for held in held.into_iter().filter_map(|held| held.upgrade()) {
+        let removed = held.directory.make_private().and_then(|()| held.directory.clear()).and_then(|()| {
+            let name = held.path.file_name().unwrap_or_default();
+            Directory::at(held.path.parent().unwrap_or(&held.path))?.remove(name)
+        });
+        if let Err(error) = removed {
+            tracing::debug!(%error, folder = %held.path.display(), "the folder of an engine host stays for now");
+        }
+    }
+}
+
+/// Removes the folders of this user in `base` whose hosts are gone, and all that is in them.
+pub(crate) fn sweep(base: &Path) {
+    if !base.exists() {
+        return;
+    }
+    let found = trusted(base).and_then(|base| {
+        let outer = Directory::at(&base).map_err(|error| cannot(&base, &error))?;
+        let entries = outer.entries().map_err(|error| cannot(&base, &error))?;
+        Ok((outer, base, entries))
+    });
+    let (outer, base, entries) = match found {
+        Ok(found) => found,
+        Err(reason) => return tracing::warn!("folders of dead engine hosts are not looked for: {reason}"),
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        if !is_of_host(&name) || entry.metadata().is_ok_and(|data| data.uid() != geteuid().as_raw()) {
+            continue;
+        }
+        match remove_dead(&outer, &base, &name) {
+            Ok(true) => {
+                tracing::info!(folder = %base.join(&name).display(), "removed the folder of a dead engine host")
+            }
+            Ok(false) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                tracing::warn!(%error, folder = %base.join(&name).display(), "the folder of a dead engine host stays");
+            }
+        }
+    }
+}
+
+/// True when it was a folder of a dead host and is gone.
+fn remove_dead(outer: &Directory, base: &Path, name: &OsStr) -> io::Result<bool> {
+    let directory = outer.own(name)?;
+    if !directory.seize()? || !directory.is_at(&base.join(name)) {
+        return Ok(false);
+    }
+    directory.clear()?;
+    outer.remove(name)?;
+    Ok(true)
+}
+
+/// `hero-job-4711-0123abcd`.
+fn is_of_host(name: &OsStr) -> bool {
+    let parts =
+        name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|rest| rest.split_once('-'));
+    parts.is_some_and(|(pid, random)| {
+        !pid.is_empty()
+            && pid.bytes().all(|byte| byte.is_ascii_digit())
+            && random.len() == 8
+            && random.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
+}
+
+/// The real path of a folder that no other user can exchange, with all that leads to it. It is made if it is not there.
+fn trusted(folder: &Path) -> Result<PathBuf, String> {
+    let shown = folder.display();
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|error| format!("cannot make the folder {shown}: {error}"))?;
+    let real = fs::canonicalize(folder).map_err(|error| format!("cannot look at {shown}: {error}"))?;
+    for part in real.ancestors() {
+        let data = fs::symlink_metadata(part)
+            .map_err(|error| format!("cannot look at {}: {error}", part.display()))?;
+        if let Some(why) = exchangeable(data.uid(), data.gid(), data.mode()) {
+            let part = part.display();
+            return Err(format!(
+                "other users could exchange what is in {shown}, because {part} {why}; name another folder, or mend its \
+                 rights"
+            ));
+        }
+    }
+    Ok(real)
+}
+
+/// Why others can rename or remove what is in a directory with this owner, group and mode; none if they cannot.
+fn exchangeable(owner: u32, group: u32, mode: u32) -> Option<String> {
+    let trusts = |owner: u32| owner == 0 || owner == geteuid().as_raw() || is_unmapped(owner);
+    if !trusts(owner) {
+        return Some(format!("belongs to user {owner}"));
+    }
+    if mode & STICKY != 0 {
+        return None;
+    }
+    let group_writes = mode & 0o020 != 0 && group != 0 && group != getegid().as_raw();
+    let who = if mode & 0o002 != 0 { "everybody" } else { "its group" };
+    (group_writes || mode & 0o002 != 0)
+        .then(|| format!("can be written by {who} (mode {:04o})", mode & 0o7777))
+}
+
+/// True for the owner of what belongs to somebody outside of this user namespace: in there, that is nobody who could do
+/// anything.
+fn is_unmapped(owner: u32) -> bool {
+    const OVERFLOW: u32 = 65_534;
+    owner == OVERFLOW
+        && fs::read_to_string("/proc/self/uid_map")
+            .is_ok_and(|map| map.split_ascii_whitespace().ne(["0", "0", "4294967295"]))
+}
+
+fn cannot(folder: &Path, error: &io::Error) -> String {
+    format!("cannot make a folder in {}: {error}", folder.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    fn set_mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn each_job_has_an_empty_folder_that_only_its_user_can_reach() {
+        let base = tempfile::tempdir().unwrap();
+        let mut work = WorkFolder::open(&base.path().join("made/here")).unwrap();
+        for _ in 0..2 {
+            let folder = work.next().unwrap();
+            assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
+            assert_eq!(names(work.path()).len(), 1);
+            fs::write(folder.join("left"), "x").unwrap();
+            // What a job can do to the folder of its host.
+            fs::create_dir(work.path().join("beside")).unwrap();
+            set_mode(work.path(), 0o777);
+        }
+        assert_eq!(fs::metadata(work.path()).unwrap().mode() & 0o777, 0o777);
+        work.clear();
+        assert_eq!(fs::metadata(work.path()).unwrap().mode() & 0o777, 0o700);
+        assert!(names(work.path()).is_empty());
+    }
+
+    #[test]
+    fn a_job_cannot_lead_the_next_one_or_the_cleaning_elsewhere() {
+        let (base, victim) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::write(victim.path().join("precious"), "x").unwrap();
+        let mut work = WorkFolder::open(base.path()).unwrap();
+        let folder = work.next().unwrap();
+        fs::remove_dir(&folder).unwrap();
+        symlink(victim.path(), &folder).unwrap();
+        let host = work.path().to_owned();
+        let folder = work.next().unwrap();
+        assert_eq!(folder.parent().unwrap(), host);
+        let moved = base.path().join("moved");
+        fs::write(folder.join("left"), "x").unwrap();
+        fs::rename(&host, &moved).unwrap();
+        symlink(victim.path(), &host).unwrap();
+        let folder = work.next().unwrap();
+        assert_ne!(folder.parent().unwrap(), host);
+        assert!(fs::symlink_metadata(work.path()).unwrap().is_dir());
+        assert_eq!(names(victim.path()), ["precious"]);
+        assert!(names(&moved).is_empty());
+    }
+
+    #[test]
+    fn a_folder_that_is_gone_is_made_again() {
+        let base = tempfile::tempdir().unwrap();
+        let mut work = WorkFolder::open(&base.path().join("inner")).unwrap();
+        work.next().unwrap();
+        fs::remove_dir_all(base.path().join("inner")).unwrap();
+        assert!(work.next().unwrap().is_dir());
+    }
+
+    #[test]
+    fn only_folders_of_dead_hosts_are_swept() {
+        let base = tempfile::tempdir().unwrap();
+        let mut alive = WorkFolder::open(base.path()).unwrap();
+        let job = alive.next().unwrap();
+        let mut dead = WorkFolder::open(base.path()).unwrap();
+        fs::write(dead.next().unwrap().join("secret"), "x").unwrap();
+        set_mode(dead.path(), 0o000);
+        let gone = dead.path().to_owned();
+        let link = base.path().join(format!("{PREFIX}1-00000000"));
+        symlink(alive.path(), &link).unwrap();
+        fs::create_dir(base.path().join("hero-job-of-mine")).unwrap();
+        sweep(base.path());
+        assert!(gone.exists());
+        drop(dead);
+        sweep(base.path());
+        assert!(!gone.exists() && job.exists());
+        assert_eq!(names(base.path()).len(), 3);
+    }
+
+    #[test]
+    fn a_base_that_others_can_exchange_is_refused() {
+        let base = tempfile::tempdir().unwrap();
+        let open = base.path().join("open");
+        fs::create_dir_all(open.join("work")).unwrap();
+        set_mode(&open, 0o777);
+        for folder in [&open, &open.join("work")] {
+            let refused = WorkFolder::open(folder).unwrap_err();
+            assert!(refused.contains("can be written by everybody (mode 0777)"), "{refused}");
+        }
+        set_mode(&open, 0o1777);
+        assert!(WorkFolder::open(&open.join("work")).is_ok());
+        let (own, other) = (geteuid().as_raw(), geteuid().as_raw() + 1);
+        assert_eq!(exchangeable(own, other, 0o755), None);
+        assert_eq!(exchangeable(own, getegid().as_raw(), 0o775), None);
+        assert!(exchangeable(own, getegid().as_raw() + 7, 0o775).is_some());
+        assert_eq!(exchangeable(other, other, 0o700), Some(format!("belongs to user {other}")));
+    }
+}
