@@ -38,7 +38,8 @@
 //!   parses the sources (`tests/it/architecture.rs`).
 //! * Redis keys are spelled in `adapters/redis/keys.rs` only, Zinit's words in `adapters/zinit` only.
 //! * Every adapter of a port passes the same contract suite (`tests/it/contract`), the in-memory ones as well.
-//! * One task writes the record of an actor, and one atomic function writes each change of a job.
+//! * In a supervisor one task writes the record of an actor, by compare-and-set, since other supervisors of the node write it,
+//!   too; and one atomic function writes each change of a job.
 //! * No call out without a deadline, no task without an owner, no channel without a bound.
 //! * An actor's process that talks to Redis never runs script text itself: that is done by a host process behind a pipe.
 //!

@@ -36,6 +36,10 @@ impl ActorStore for Unconfigured {
         self.refuse()
     }
 
+    async fn get(&self, _: &ActorId) -> Result<Option<ActorRecord>, StoreError> {
+        self.refuse()
+    }
+
     async fn insert(&self, _: &ActorRecord) -> Result<Stored, StoreError> {
         self.refuse()
     }

@@ -1,10 +1,12 @@
 //! Actors: what was asked for and what was seen.
 
 mod config;
+mod operation;
 
 pub use config::{
     ActorConfig, MAX_ITEM_BYTES, MAX_ITEMS, MAX_TIMEOUT, Readiness, RestartMode, RestartPolicy,
 };
+pub use operation::{OperationLease, Verb};
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -218,6 +220,10 @@ pub struct ActorRecord {
     pub fault: Option<Fault>,
     /// Its process was started by an earlier definition; the next start takes the new one.
     pub outdated: bool,
+    /// Wishes of callers so far. Each forgives the ends of the process before it.
+    pub wishes: u64,
+    /// What is being done with its process, and by whom; None when nothing is.
+    pub operation: Option<OperationLease>,
 }
 
 impl ActorRecord {
@@ -226,6 +232,11 @@ impl ActorRecord {
         let mut hasher = DefaultHasher::new();
         (&self.config, self.desired).hash(&mut hasher);
         format!("{:016x}", hasher.finish())
+    }
+
+    /// Whether this was written after `other`: a later change of it, or of an actor of the same name that was made later.
+    pub fn is_newer_than(&self, other: &Self) -> bool {
+        (self.created_at, self.generation) > (other.created_at, other.generation)
     }
 }
 

@@ -25,6 +25,9 @@ pub trait ActorStore: SharedStore {
     /// Every actor of every node.
     async fn load(&self) -> Result<Vec<ActorRecord>, StoreError>;
 
+    /// One actor as it is stored now; None when there is no such actor.
+    async fn get(&self, id: &ActorId) -> Result<Option<ActorRecord>, StoreError>;
+
     /// A text that was written once beside the records and goes with them: another one means other records. None where
     /// nobody can say.
     async fn epoch(&self) -> Result<Option<String>, StoreError> {

@@ -4,6 +4,7 @@ mod causes;
 mod dependencies;
 pub(crate) mod model;
 mod orphans;
+mod two_managers;
 mod update;
 
 use std::path::{Path, PathBuf};
@@ -283,6 +284,34 @@ async fn an_actor_that_is_not_to_be_restarted_stays_down() {
     world.until_state(&a, ActorState::Failed).await;
     tokio::time::sleep(Duration::from_secs(600)).await;
     assert_eq!(world.manager.actor(&a).await.unwrap().state, ActorState::Failed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_of_what_is_in_backoff_or_blocked_answers_with_what_it_is_then() {
+    let world = World::new();
+    let a = world.start(config("a")).await.unwrap();
+    world.processes.exit("a", ExitStatus::Code(3));
+    world.until_state(&a, ActorState::Backoff).await;
+    let stopped = world.manager.stop(&a, StopOptions::default(), WAIT).await.unwrap();
+    assert_eq!(
+        (stopped.done, stopped.status.state),
+        (true, ActorState::Stopped),
+        "{}",
+        stopped.status.message
+    );
+
+    world.manager.create(config("base"), false, WAIT).await.unwrap();
+    world.processes.behave("base", Behaviour { spawn_fails: true, ..Behaviour::default() });
+    let top = config("top").with_dependencies(vec!["base".to_owned()]);
+    world.manager.create(top, true, Duration::ZERO).await.unwrap();
+    world.until_state(&id("top"), ActorState::Blocked).await;
+    let stopped = world.manager.stop(&id("top"), StopOptions::default(), WAIT).await.unwrap();
+    assert_eq!(
+        (stopped.done, stopped.status.state),
+        (true, ActorState::Stopped),
+        "{}",
+        stopped.status.message
+    );
 }
 
 #[tokio::test(start_paused = true)]

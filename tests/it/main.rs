@@ -33,6 +33,7 @@ mod redis_tls;
 mod sal_actor;
 mod traces;
 mod two_supervisors;
+mod two_supervisors_one_node;
 mod v_actor;
 mod watch_job;
 mod zinit_defects;

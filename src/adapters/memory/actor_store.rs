@@ -32,6 +32,10 @@ impl ActorStore for MemoryActorStore {
         self.broker.with(|state| state.records.values().cloned().collect())
     }
 
+    async fn get(&self, id: &ActorId) -> Result<Option<ActorRecord>, StoreError> {
+        self.broker.with(|state| state.records.get(id).cloned())
+    }
+
     async fn epoch(&self) -> Result<Option<String>, StoreError> {
         Ok(Some("memory".to_owned()))
     }

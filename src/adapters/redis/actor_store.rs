@@ -66,6 +66,15 @@ impl ActorStore for RedisActorStore {
         Ok(records)
     }
 
+    async fn get(&self, id: &ActorId) -> Result<Option<ActorRecord>, StoreError> {
+        let mut get = redis::cmd("HGET");
+        get.arg(keys::ACTORS).arg(id.as_str());
+        match self.link.call(&get).await? {
+            Value::Nil => Ok(None),
+            json => decode_actor(id.as_str(), &text(json)?).map(Some),
+        }
+    }
+
     async fn epoch(&self) -> Result<Option<String>, StoreError> {
         let mut get = redis::cmd("GET");
         get.arg(keys::EPOCH);

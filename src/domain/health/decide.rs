@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::domain::actor::{ActorState, ActorStatus, Readiness};
+use crate::domain::actor::{ActorState, ActorStatus, Desired, Readiness};
 use crate::domain::health::{ActorHealth, Health, HealthPolicy, PingOutcome, Scope};
 
 /// All that bears on the decision.
@@ -117,6 +117,25 @@ pub(super) fn settled(actor: &ActorStatus) -> ActorHealth {
         return ActorHealth { health: Health::Healthy, reason: "had a job".to_owned(), ..known.clone() };
     }
     known.clone()
+}
+
+/// Whether the process that was pinged is still the one that runs: one that ended is not ours to start again, and least of
+/// all one that was given up as CRASH_LOOP. One that was asked to drain, and does, is the same; the wish is asked for as
+/// well, since a drain may also be that of a stop.
+pub(super) fn is_same_process(pinged: &ActorStatus, now: &ActorStatus, drained: bool) -> bool {
+    let runs = match now.state {
+        ActorState::Running => true,
+        ActorState::Draining => drained,
+        ActorState::Stopped
+        | ActorState::Blocked
+        | ActorState::Starting
+        | ActorState::Stopping
+        | ActorState::Backoff
+        | ActorState::CrashLoop
+        | ActorState::Failed
+        | ActorState::Unknown => false,
+    };
+    runs && now.pid == pinged.pid && now.record.desired == Desired::Up
 }
 
 /// The verdict after so many misses in a row.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::domain::actor::{ActorState, ActorStatus};
+use crate::domain::actor::ActorStatus;
 use crate::domain::event::{Cause, Source, What};
 use crate::domain::health::book::Turn;
 use crate::domain::health::decide::{self, Next, Seen};
@@ -178,7 +178,7 @@ async fn missed(
         }
         Ok(_idle) => {}
     }
-    if !is_same(manager, actor).await {
+    if !still_there(manager, actor, false).await {
         return ActorHealth { reason: "its process ended before it came to its ping".to_owned(), ..known };
     }
     let misses = known.consecutive_failures.saturating_add(1);
@@ -227,7 +227,7 @@ async fn restart(
             Some(_) | None => tokio::time::sleep(DRAIN_LOOK).await,
         }
     };
-    if !is_same(manager, actor).await {
+    if !still_there(manager, actor, heeded).await {
         return Ok(false);
     }
     let options = StopOptions { drain_timeout: None, force: !heeded };
@@ -246,11 +246,10 @@ async fn presence(
     Ok(presences.into_iter().find(|presence| presence.actor_id == actor.record.id))
 }
 
-/// Whether the process that was pinged is still the one that runs: one that ended is not ours to start again, and
-/// least of all one that was given up as CRASH_LOOP.
-async fn is_same(manager: &ActorLifecycleManager, actor: &ActorStatus) -> bool {
-    let now = manager.actor(&actor.record.id).await;
-    now.is_ok_and(|now| now.state == ActorState::Running && now.pid == actor.pid)
+/// Whether the process that was pinged is still the one that runs.
+async fn still_there(manager: &ActorLifecycleManager, pinged: &ActorStatus, drained: bool) -> bool {
+    let now = manager.actor(&pinged.record.id).await;
+    now.is_ok_and(|now| decide::is_same_process(pinged, &now, drained))
 }
 
 /// Writes down what is known now, and says so if the verdict is another one.

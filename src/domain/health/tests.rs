@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::decide::{Next, Seen, next, settled};
+use super::decide::{Next, Seen, is_same_process, next, settled};
 use super::*;
-use crate::domain::actor::{ActorConfig, ActorRecord, Desired, ManagedBy, Pid, Readiness};
+use crate::domain::actor::{ActorConfig, ActorRecord, ActorState, Desired, ManagedBy, Pid, Readiness};
 use crate::domain::id::NodeName;
 use crate::domain::script_type::ScriptType;
 
@@ -32,6 +32,8 @@ fn idle() -> ActorStatus {
             last_exit: None,
             fault: None,
             outdated: false,
+            wishes: 0,
+            operation: None,
         },
         state: ActorState::Running,
         pid: Pid(Some(7)),
@@ -178,4 +180,28 @@ fn every_limit_of_a_policy_is_told_at_once() {
     let violations = bad.validate().unwrap_err();
     let fields: Vec<&str> = violations.iter().map(|violation| violation.field.as_str()).collect();
     assert_eq!(fields, ["idle_after", "ping_timeout", "ping_interval_after_failure", "failure_threshold"]);
+}
+
+#[test]
+fn an_actor_that_heeds_its_drain_is_the_same_process() {
+    let pinged = idle();
+    let with = |state, pid, desired| {
+        let record = ActorRecord { desired, ..pinged.record.clone() };
+        ActorStatus { state, pid: Pid(Some(pid)), record, ..pinged.clone() }
+    };
+    for (state, pid, desired, drained, same) in [
+        (ActorState::Running, 7, Desired::Up, false, true),
+        (ActorState::Running, 7, Desired::Up, true, true),
+        (ActorState::Draining, 7, Desired::Up, true, true),
+        // Nobody asked it to: it is somebody else's drain.
+        (ActorState::Draining, 7, Desired::Up, false, false),
+        (ActorState::Draining, 7, Desired::Down, true, false),
+        (ActorState::Draining, 8, Desired::Up, true, false),
+        (ActorState::Running, 8, Desired::Up, true, false),
+        (ActorState::Backoff, 7, Desired::Up, true, false),
+        (ActorState::CrashLoop, 7, Desired::Down, true, false),
+    ] {
+        let now = with(state, pid, desired);
+        assert_eq!(is_same_process(&pinged, &now, drained), same, "{state} {pid} {desired:?} {drained}");
+    }
 }

@@ -1,27 +1,6 @@
 //! May this wish be carried out now? A pure decision; the table in the tests is the rule book.
 
-use crate::domain::actor::ActorState;
-
-/// What somebody wants of one actor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verb {
-    Start,
-    Stop { force: bool },
-    Restart,
-    Delete { force: bool },
-}
-
-impl Verb {
-    /// For messages: "a stop is under way".
-    pub(super) fn noun(self) -> &'static str {
-        match self {
-            Self::Start => "a start",
-            Self::Stop { .. } => "a stop",
-            Self::Restart => "a restart",
-            Self::Delete { .. } => "a delete",
-        }
-    }
-}
+use crate::domain::actor::{ActorState, Desired, Verb};
 
 /// The answer to a wish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,19 +17,30 @@ pub(super) enum Admission {
     Refuse,
 }
 
-/// Decides on `wish`, with `running` under way or, if nothing is, the actor in `state`.
-pub(super) fn admit(wish: Verb, running: Option<Verb>, state: ActorState) -> Admission {
+/// An actor with which nothing is being done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct AtRest {
+    /// Where it is seen.
+    pub(super) state: ActorState,
+    /// What its record says. What is seen may be older, so both have to agree before there is nothing to do.
+    pub(super) desired: Desired,
+}
+
+/// Decides on `wish`, with `running` under way or, if nothing is, the actor at rest.
+pub(super) fn admit(wish: Verb, running: Option<Verb>, at_rest: AtRest) -> Admission {
     match running {
-        None => admit_at_rest(wish, state),
+        None => admit_at_rest(wish, at_rest),
         Some(running) => admit_beside(wish, running),
     }
 }
 
-fn admit_at_rest(wish: Verb, state: ActorState) -> Admission {
-    match (wish, state) {
-        (Verb::Start, ActorState::Running | ActorState::Starting) => Admission::AlreadySo,
-        (Verb::Stop { .. }, ActorState::Stopped) => Admission::AlreadySo,
-        (Verb::Start | Verb::Stop { .. } | Verb::Restart | Verb::Delete { .. }, _state) => Admission::Run,
+fn admit_at_rest(wish: Verb, AtRest { state, desired }: AtRest) -> Admission {
+    match (wish, desired, state) {
+        (Verb::Start, Desired::Up, ActorState::Running | ActorState::Starting) => Admission::AlreadySo,
+        (Verb::Stop { .. }, Desired::Down, ActorState::Stopped) => Admission::AlreadySo,
+        (Verb::Start | Verb::Stop { .. } | Verb::Restart | Verb::Delete { .. }, _desired, _state) => {
+            Admission::Run
+        }
     }
 }
 
@@ -81,7 +71,17 @@ mod tests {
 
     #[track_caller]
     fn check(wish: Verb, running: Option<Verb>, state: ActorState, expected: Admission) {
-        assert_eq!(admit(wish, running, state), expected);
+        let desired = if state == ActorState::Stopped { Desired::Down } else { Desired::Up };
+        assert_eq!(admit(wish, running, AtRest { state, desired }), expected);
+    }
+
+    #[test]
+    fn what_is_seen_counts_only_if_the_record_says_so_too() {
+        // Another supervisor has stopped it, or started it, after we looked.
+        let seen_up = AtRest { state: ActorState::Running, desired: Desired::Down };
+        assert_eq!(admit(Verb::Start, None, seen_up), Admission::Run);
+        let seen_down = AtRest { state: ActorState::Stopped, desired: Desired::Up };
+        assert_eq!(admit(STOP, None, seen_down), Admission::Run);
     }
 
     #[test]

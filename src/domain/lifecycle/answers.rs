@@ -33,6 +33,12 @@ fn echo(error: &SupervisorError) -> SupervisorError {
         let (actor, dependency, reason) = (actor.clone(), dependency.clone(), reason.clone());
         return E::DependencyUnmet { actor, dependency, reason };
     }
+    if let E::OperationInProgress { id, operation } = error {
+        return E::OperationInProgress { id: id.clone(), operation };
+    }
+    if let E::ActorNotFound(id) = error {
+        return E::ActorNotFound(id.clone());
+    }
     if let E::QueueUnavailable(cause) = error {
         return E::QueueUnavailable(cause.to_string().into());
     }

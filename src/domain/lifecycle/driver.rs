@@ -3,21 +3,23 @@
 
 mod redefine;
 mod seen;
+mod shared_record;
 mod shown;
 mod wishes;
 
 use std::collections::BTreeSet;
 use std::future::pending;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use self::seen::Reclaim;
-use self::wishes::Running;
-use crate::domain::actor::ActorRecord;
+use self::shared_record::{Foreign, Heartbeat};
+use self::wishes::{Parked, Running};
+use crate::domain::actor::{ActorRecord, Verb};
 use crate::domain::event::{Cause, Events};
 use crate::domain::health::book::HealthBook;
 use crate::domain::lifecycle::Parts;
@@ -26,11 +28,15 @@ use crate::domain::lifecycle::operation::{Note, Operation};
 use crate::domain::lifecycle::registry::{DriverEnd, Registry};
 use crate::domain::lifecycle::restarts::RecentEnds;
 use crate::error::SupervisorError;
-use crate::ports::actor_store::Stored;
+use crate::ports::actor_store::{StoreError, Stored};
 use crate::ports::process_manager::ProcessState;
 
-/// Times that a wish is written again after another supervisor was faster.
-const MOST_TRIES: u32 = 5;
+/// Times that a change is made anew after another supervisor was faster.
+const MOST_TRIES: u32 = 8;
+/// How often operations are looked after, our own and those of other supervisors.
+const TICK: Duration = Duration::from_millis(250);
+/// Time to tell other supervisors that we leave.
+const LEAVING: Duration = Duration::from_millis(500);
 
 /// Why a driver ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +58,16 @@ pub(super) struct Driver {
     end: DriverEnd,
     notes: (mpsc::Sender<Note>, mpsc::Receiver<Note>),
     running: Option<Running>,
+    /// What another supervisor of this node is doing.
+    foreign: Option<Foreign>,
+    /// What another supervisor was doing, until the next look: it may have died before it could note what it had ended.
+    interrupted: Option<Verb>,
+    /// Wishes that wait for the end of what is under way.
+    parked: Vec<Parked>,
+    heartbeat: Option<Heartbeat>,
+    last_beat: Instant,
+    /// The lease of our latest operation that has ended: should it still stand in the record, then by mistake.
+    ended_lease: Option<String>,
     /// Looks up to this one may show the world before our latest operation.
     stale_up_to: u64,
     recent_ends: RecentEnds,
@@ -77,8 +93,15 @@ impl Driver {
         book: HealthBook,
         end: DriverEnd,
     ) -> Self {
+        let foreign = record.operation.clone().map(|lease| Foreign::new(lease, false));
         Self {
             record,
+            foreign,
+            interrupted: None,
+            parked: Vec::new(),
+            heartbeat: None,
+            last_beat: Instant::now(),
+            ended_lease: None,
             dirty: false,
             parts,
             observer,
@@ -103,42 +126,60 @@ impl Driver {
     pub(super) async fn run(mut self, token: CancellationToken) -> StopReason {
         let mut observations = self.observer.subscribe();
         observations.mark_changed();
-        let deleted = self.end.deleted.clone();
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tokio::select! {
+            let is_busy = self.running.is_some() || self.foreign.is_some() || !self.parked.is_empty();
+            let stop = tokio::select! {
                 biased;
-                () = token.cancelled() => return self.leave(StopReason::Asked),
-                () = deleted.cancelled(), if !self.is_deleting() => return self.leave(StopReason::Deleted),
-                Some(note) = self.notes.1.recv() => self.on_note(note).await,
-                ended = work_of(&mut self.running) => {
-                    if self.on_end_of_work(ended).await == Some(StopReason::Deleted) {
-                        return self.leave(StopReason::Deleted);
-                    }
+                () = token.cancelled() => Some(StopReason::Asked),
+                Some(note) = self.notes.1.recv() => {
+                    self.on_note(note).await;
+                    None
                 }
+                ended = work_of(&mut self.running) => self.on_end_of_work(ended).await,
+                (sent, stored) = heartbeat_of(&mut self.heartbeat) => {
+                    self.on_heartbeat(sent, stored);
+                    None
+                }
+                _at = ticks.tick(), if is_busy => self.on_tick().await,
                 Some(edit) = self.end.edits.recv() => self.on_edit(edit).await,
                 Some(request) = self.end.requests.recv() => self.on_request(request).await,
-                Ok(()) = observations.changed() => {
-                    if self.on_observation(&mut observations).await == Some(StopReason::Deleted) {
-                        return self.leave(StopReason::Deleted);
-                    }
-                }
-                else => return self.leave(StopReason::Asked),
+                Ok(()) = observations.changed() => self.on_observation(&mut observations).await,
+                else => Some(StopReason::Asked),
+            };
+            if let Some(reason) = stop {
+                return self.leave(reason).await;
             }
             self.publish();
         }
     }
 
-    /// Answers everybody who still waits.
-    fn leave(&mut self, reason: StopReason) -> StopReason {
-        let why = || match reason {
-            StopReason::Asked => SupervisorError::ShuttingDown,
-            StopReason::Deleted => SupervisorError::ActorNotFound(self.record.id.clone()),
+    /// Answers everybody who still waits, and lets other supervisors go on with the actor.
+    async fn leave(&mut self, reason: StopReason) -> StopReason {
+        let running = self.running.take();
+        let lease = running.as_ref().and_then(|running| running.lease.clone());
+        let id = &self.record.id;
+        let why = |verb: Verb| match reason {
+            StopReason::Asked => Err(SupervisorError::ShuttingDown),
+            // Another supervisor has done it.
+            StopReason::Deleted if matches!(verb, Verb::Delete { .. }) => Ok(true),
+            StopReason::Deleted => Err(SupervisorError::ActorNotFound(id.clone())),
         };
-        for reply in self.running.take().into_iter().flat_map(|running| running.waiting) {
-            let _caller_gone = reply.send(Err(why()));
+        if let Some(running) = running {
+            for reply in running.waiting {
+                let _caller_gone = reply.send(why(running.verb));
+            }
         }
-        if reason == StopReason::Deleted {
-            self.registry.remove(self.record.id.as_str());
+        for Parked { request, .. } in self.parked.drain(..) {
+            let _caller_gone = request.reply.send(why(request.verb));
+        }
+        match (reason, lease) {
+            (StopReason::Deleted, _) => self.registry.remove(self.record.id.as_str()),
+            (StopReason::Asked, Some(lease)) => {
+                let _released_or_late = tokio::time::timeout(LEAVING, self.release(lease)).await;
+            }
+            (StopReason::Asked, None) => {}
         }
         reason
     }
@@ -164,8 +205,9 @@ impl Driver {
         self.parts.supervisor.clock().now()
     }
 
-    fn operation(&self) -> Operation {
+    fn operation(&self, lease: Option<String>) -> Operation {
         Operation {
+            lease,
             id: self.record.id.clone(),
             config: self.record.config.clone(),
             parts: Arc::clone(&self.parts),
@@ -174,36 +216,20 @@ impl Driver {
             notes: self.notes.0.clone(),
         }
     }
-
-    /// Writes the record. If another supervisor was faster, its wish and definition stand and our history is added.
-    async fn store(&mut self) -> Result<(), SupervisorError> {
-        if !self.dirty {
-            return Ok(());
-        }
-        match self.parts.store.update(&self.record).await? {
-            Stored::Written(generation) => self.record.generation = generation,
-            Stored::Conflict(theirs) => {
-                let ours = std::mem::replace(&mut self.record, (*theirs).clone());
-                self.record.last_pid = ours.last_pid;
-                self.record.restart_count = self.record.restart_count.max(ours.restart_count);
-                self.record.last_exit = ours.last_exit;
-                if theirs.config == ours.config {
-                    self.record.outdated = ours.outdated;
-                }
-                self.dirty = self.record != *theirs;
-                return Err(SupervisorError::ActorConflict(ours.id));
-            }
-            Stored::Missing => return Err(SupervisorError::ActorNotFound(self.record.id.clone())),
-        }
-        self.dirty = false;
-        Ok(())
-    }
 }
 
 /// The end of what is under way; never, when nothing is.
 async fn work_of(running: &mut Option<Running>) -> Result<(), SupervisorError> {
     match running {
         Some(running) => running.work.as_mut().await,
+        None => pending().await,
+    }
+}
+
+/// What became of the heartbeat that was sent; never, when none was.
+async fn heartbeat_of(heartbeat: &mut Option<Heartbeat>) -> (ActorRecord, Result<Stored, StoreError>) {
+    match heartbeat {
+        Some(heartbeat) => heartbeat.as_mut().await,
         None => pending().await,
     }
 }

@@ -48,6 +48,25 @@ impl ActorLifecycleManager {
         Ok(actors)
     }
 
+    /// The same for whoever decides by it: those of this node by their records as they are stored now.
+    pub(super) async fn actors_as_stored(&self) -> Result<Vec<ActorStatus>, SupervisorError> {
+        let each = self.actors().await?.into_iter().map(|actor| async move {
+            match self.shared.registry.get(actor.record.id.as_str()) {
+                Some(handle) => handle.read().await,
+                None => Ok(actor),
+            }
+        });
+        let mut actors = Vec::new();
+        for read in futures::future::join_all(each).await {
+            match read {
+                Ok(actor) => actors.push(self.with_health(actor)),
+                Err(SupervisorError::ActorNotFound(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(actors)
+    }
+
     /// The last lines that an actor wrote, oldest first.
     ///
     /// # Errors

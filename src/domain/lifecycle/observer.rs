@@ -22,6 +22,8 @@ pub(super) const SEEN_END: Duration = Duration::from_millis(400);
 const HURRIED: Duration = Duration::from_millis(25);
 /// While nobody waits, presences are read only at every n-th look; they serve the display then.
 const CALM_LOOKS_PER_PRESENCE: u64 = 5;
+/// A process manager that does not answer must not keep whoever wants to see it as it is now.
+const FRESH_LIMIT: Duration = Duration::from_secs(2);
 /// A slow queue must not keep us from seeing processes.
 const PRESENCE_LIMIT: Duration = Duration::from_millis(500);
 
@@ -93,6 +95,18 @@ impl Observer {
         self.shared.hurried.fetch_add(1, Ordering::SeqCst);
         self.shared.wake.notify_one();
         Hurry { shared: Arc::clone(&self.shared) }
+    }
+
+    /// A look that began after this call, or the latest after two seconds without one.
+    pub(super) async fn fresh(&self) -> Arc<Observation> {
+        let _hurry = self.hurry();
+        let mark = self.mark();
+        let mut observations = self.subscribe();
+        let newer = observations.wait_for(|observation| observation.seq > mark);
+        match tokio::time::timeout(FRESH_LIMIT, newer).await {
+            Ok(Ok(observation)) => observation.clone(),
+            Ok(Err(_)) | Err(_) => self.latest(),
+        }
     }
 
     /// Looks until the end.

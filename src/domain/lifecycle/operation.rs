@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
-use crate::domain::actor::{ActorConfig, ActorState, ExitStatus, Readiness};
+use crate::domain::actor::{ActorConfig, ActorRecord, ActorState, ExitStatus, Readiness};
 use crate::domain::id::ActorId;
 use crate::domain::job::{JobError, JobErrorKind};
 use crate::domain::lifecycle::observer::{Observation, Observer, SEEN_END};
@@ -30,6 +30,10 @@ const SHORT_GRACE: Duration = Duration::from_secs(1);
 /// An actor that speaks the protocol answers a drain within its next wake-up; one that does not in this time is stopped
 /// by signal, which drains as well.
 const DRAIN_ANSWER: Duration = Duration::from_secs(10);
+/// A process manager that ends a process for its health check does so by then.
+const CHECK_MARGIN: Duration = Duration::from_secs(1);
+/// A process manager counts the time of a start from a little before we do.
+const CHECK_SLACK: Duration = Duration::from_secs(2);
 /// A process that cannot say that it is ready has to live this long: one with a bad flag ends sooner.
 const SETTLED: Duration = Duration::from_millis(200);
 /// Lines of the log that go into an error.
@@ -50,6 +54,8 @@ pub(super) enum Note {
 /// What an operation works with.
 pub(super) struct Operation {
     pub(super) id: ActorId,
+    /// By which it stands in the record; None when Redis was away as it began.
+    pub(super) lease: Option<String>,
     pub(super) config: ActorConfig,
     pub(super) parts: Arc<Parts>,
     pub(super) observer: Observer,
@@ -66,18 +72,23 @@ impl Operation {
         self.wait_for_dependencies(deadline).await?;
         self.phase(ActorState::Starting, "its process is being started").await;
         let earlier = self.presence().map(|presence| presence.pid);
-        if let Err(error) = self.parts.processes.start(&self.process_spec().await).await {
+        let spec = self.process_spec().await;
+        self.check_lease().await?;
+        if let Err(error) = self.parts.processes.start(&spec).await {
+            self.check_lease().await?;
             return Err(match error {
                 ProcessError::Rejected { reason } => self.start_failed(reason).await,
+                error @ ProcessError::NotFound { .. } => self.start_failed(chain(&error)).await,
                 error @ (ProcessError::Unavailable(_)
                 | ProcessError::TimedOut { .. }
-                | ProcessError::NotFound { .. }
                 | ProcessError::Unsupported { .. }
                 | ProcessError::Corrupt(_)) => error.into(),
             });
         }
         let mark = self.observer.mark();
-        match timeout_at(deadline, self.wait_until_ready(mark, earlier)).await {
+        // Who gives up a health check says more of it than we can.
+        let margin = self.config.health_check.as_ref().map_or(Duration::ZERO, |_check| CHECK_MARGIN);
+        match timeout_at(deadline + margin, self.wait_until_ready(mark, earlier)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(reason)) => Err(self.start_failed(reason).await),
             Err(_elapsed) => {
@@ -94,7 +105,9 @@ impl Operation {
     /// Lets the actor finish what it has, then ends its process and takes back what it could not finish.
     pub(super) async fn stop(&self, options: &StopOptions) -> Result<(), SupervisorError> {
         let _hurry = self.observer.hurry();
-        let pid = self.process(&self.observer.latest()).and_then(ProcessState::pid);
+        // Another supervisor may have started it after we last looked.
+        let observation = self.observer.fresh().await;
+        let pid = self.process(&observation).and_then(ProcessState::pid);
         let grace = if options.force {
             SHORT_GRACE
         } else {
@@ -102,8 +115,10 @@ impl Operation {
             self.parts.processes.probe().await?;
             self.drain(options).await
         };
+        self.check_lease().await?;
         self.phase(ActorState::Stopping, "its process was told to end").await;
         if let Err(error) = self.parts.processes.stop(self.id.as_str(), grace).await {
+            self.check_lease().await?;
             let unreachable = matches!(error, ProcessError::Unavailable(_) | ProcessError::TimedOut { .. });
             let error = SupervisorError::from(error);
             return Err(if unreachable {
@@ -112,8 +127,10 @@ impl Operation {
                 SupervisorError::ActorStopFailed(self.id.to_string(), chain(&error))
             });
         }
+        // Also without a process, so that whoever asked sees it as it is now.
+        let status = self.exit_status().await;
         if let Some(pid) = pid {
-            let (status, log_tail) = tokio::join!(self.exit_status(), self.log_tail());
+            let log_tail = self.log_tail().await;
             let _receiver_gone = self.notes.send(Note::Ended { pid, status, log_tail }).await;
         }
         Ok(())
@@ -129,10 +146,33 @@ impl Operation {
     /// A stop, after which nothing remembers the actor.
     pub(super) async fn delete(&self, options: &StopOptions) -> Result<(), SupervisorError> {
         self.stop(options).await?;
-        self.parts.processes.remove(self.id.as_str()).await?;
+        self.check_lease().await?;
+        if let Err(error) = self.parts.processes.remove(self.id.as_str()).await {
+            self.check_lease().await?;
+            return Err(match error {
+                ProcessError::Rejected { reason } => {
+                    SupervisorError::ActorStopFailed(self.id.to_string(), reason)
+                }
+                other => other.into(),
+            });
+        }
         self.parts.supervisor.queue().forget_actor(self.config.script_type, &self.id).await?;
         self.parts.store.remove(&self.id).await?;
         Ok(())
+    }
+
+    /// Fails when another supervisor has taken the operation over. While the record cannot be read, that is not known.
+    async fn check_lease(&self) -> Result<(), SupervisorError> {
+        let Some(lease) = &self.lease else { return Ok(()) };
+        match self.parts.store.get(&self.id).await {
+            Ok(Some(record)) if record.operation.as_ref().is_some_and(|ours| ours.id == *lease) => Ok(()),
+            Ok(Some(record)) => Err(superseded_by(&record)),
+            Ok(None) => Err(SupervisorError::ActorNotFound(self.id.clone())),
+            Err(error) => {
+                tracing::debug!(actor.id = %self.id, error = %chain(&error), "whether actor {} is still ours to change cannot be read", self.id);
+                Ok(())
+            }
+        }
     }
 
     async fn check_program(&self) -> Result<(), SupervisorError> {
@@ -200,6 +240,7 @@ impl Operation {
     async fn wait_until_ready(&self, mark: u64, earlier: Option<u32>) -> Result<(), String> {
         let mut observations = self.observer.subscribe();
         let mut first_seen: Option<(u32, Instant)> = None;
+        let begun = Instant::now();
         loop {
             let observation = observations.borrow_and_update().clone();
             if observation.seq > mark {
@@ -214,7 +255,11 @@ impl Operation {
                         }
                     }
                     Some(ProcessState::Backoff { exit } | ProcessState::Down { exit: Some(exit) }) => {
-                        return Err(format!("its process ended with {exit}"));
+                        let unchecked = first_seen.is_none().then(|| begun.elapsed());
+                        let failed = unchecked.and_then(|took| {
+                            failed_health_check(&self.config, exit, took, &self.detail(&observation))
+                        });
+                        return Err(failed.unwrap_or_else(|| format!("its process ended with {exit}")));
                     }
                     Some(ProcessState::SpawnFailed) => {
                         return Err(format!("its program could not be run: {}", self.detail(&observation)));
@@ -253,7 +298,10 @@ impl Operation {
                     self.config.script_type
                 )
             }
-            Some(ProcessState::Starting { .. }) => "its health check has not passed".to_owned(),
+            Some(ProcessState::Starting { .. }) => match &self.config.health_check {
+                Some(check) => format!("its health check {check:?} has not passed"),
+                None => "it has not started to run yet".to_owned(),
+            },
             Some(
                 ProcessState::Waiting
                 | ProcessState::Stopping { .. }
@@ -268,6 +316,9 @@ impl Operation {
 
     /// Ends what did not come up, and says why with its last words.
     async fn start_failed(&self, reason: String) -> SupervisorError {
+        if let Err(overtaken) = self.check_lease().await {
+            return overtaken;
+        }
         let tail = self.log_tail().await;
         if let Err(error) = self.parts.processes.stop(self.id.as_str(), SHORT_GRACE).await {
             tracing::warn!(actor.id = %self.id, error = %chain(&error), "actor {} did not start and could not be stopped", self.id);
@@ -317,20 +368,7 @@ impl Operation {
 
     /// How the process ended, by a look that began after the end.
     async fn exit_status(&self) -> ExitStatus {
-        let mark = self.observer.mark();
-        let mut observations = self.observer.subscribe();
-        let fresh = async {
-            loop {
-                let observation = observations.borrow_and_update().clone();
-                if observation.seq > mark {
-                    return observation;
-                }
-                if observations.changed().await.is_err() {
-                    return observation;
-                }
-            }
-        };
-        let observation = tokio::time::timeout(Duration::from_secs(2), fresh).await.unwrap_or_default();
+        let observation = self.observer.fresh().await;
         match self.process(&observation) {
             Some(ProcessState::Down { exit: Some(exit) } | ProcessState::Backoff { exit }) => exit,
             Some(
@@ -398,6 +436,32 @@ impl Operation {
     }
 }
 
+/// What is told of a process that was killed because its health check did not pass in time; None when it ended in
+/// another way. `detail` is what the process manager says of the end.
+fn failed_health_check(
+    config: &ActorConfig,
+    exit: ExitStatus,
+    took: Duration,
+    detail: &str,
+) -> Option<String> {
+    let check = config.health_check.as_ref()?;
+    let was_killed = exit == ExitStatus::Signal(9) && took + CHECK_SLACK >= config.start_timeout;
+    let is_told = detail.contains("health check");
+    if !was_killed && !is_told {
+        return None;
+    }
+    let last = detail.rsplit_once("; at last it ").map(|(_, last)| format!("; at last it {last}"));
+    let last = last.unwrap_or_default();
+    let limit = config.start_timeout;
+    Some(format!("its health check {check:?} did not pass within {limit:?}{last}, so its process was killed"))
+}
+
+/// The error of an operation that another supervisor has overtaken.
+pub(super) fn superseded_by(record: &ActorRecord) -> SupervisorError {
+    let operation = record.operation.as_ref().map_or("another request", |lease| lease.verb.noun());
+    SupervisorError::OperationInProgress { id: record.id.clone(), operation }
+}
+
 /// The error of a job whose actor's process is known to be gone.
 pub(super) fn actor_lost(
     id: &ActorId,
@@ -417,3 +481,33 @@ pub(super) fn actor_lost(
 
 /// A receiver of looks, for callers that wait beside an operation.
 pub(super) type Observations = watch::Receiver<Arc<Observation>>;
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::domain::script_type::ScriptType;
+
+    #[test]
+    fn a_kill_by_a_failed_health_check_is_told_as_that() {
+        let mut config = ActorConfig::new("a".to_owned(), PathBuf::from("/bin/a"), ScriptType::OSIS)
+            .with_start_timeout(Duration::from_secs(30));
+        let killed = ExitStatus::Signal(9);
+        let late = Duration::from_secs(29);
+        assert_eq!(failed_health_check(&config, killed, late, ""), None, "it has none");
+        config.health_check = Some("exit 1".to_owned());
+        let told = "its health check \"exit 1\" did not pass within 30s, so its process was killed";
+        assert_eq!(failed_health_check(&config, killed, late, "").as_deref(), Some(told));
+        let told = "its health check \"exit 1\" did not pass within 30s; at last it ended with exit code 1, so its process was killed";
+        let detail = "its health check did not pass within 30s; at last it ended with exit code 1";
+        assert_eq!(failed_health_check(&config, killed, late, detail).as_deref(), Some(told));
+        for (exit, took) in [(killed, 3), (ExitStatus::Code(1), 29), (ExitStatus::Signal(11), 29)] {
+            assert_eq!(
+                failed_health_check(&config, exit, Duration::from_secs(took), ""),
+                None,
+                "{exit} {took}"
+            );
+        }
+    }
+}

@@ -1,7 +1,6 @@
 //! What brings a process in line with the wish. Pure; the table in the tests is the rule book.
 
-use crate::domain::actor::{Desired, ExitStatus, RestartMode};
-use crate::domain::lifecycle::admission::Verb;
+use crate::domain::actor::{Desired, ExitStatus, RestartMode, Verb};
 use crate::ports::process_manager::ProcessState;
 
 /// What brings the process in line with the wish; None when it is, or when the process manager is at it.

@@ -4,12 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio_util::sync::CancellationToken;
 
-use crate::domain::actor::{ActorConfig, ActorRecord, ActorState, ActorStatus};
+use crate::domain::actor::{ActorConfig, ActorRecord, ActorState, ActorStatus, Verb};
 use crate::domain::event::Cause;
 use crate::domain::lifecycle::StopOptions;
-use crate::domain::lifecycle::admission::Verb;
 use crate::domain::script_type::ScriptType;
 use crate::error::SupervisorError;
 
@@ -41,8 +39,12 @@ pub(super) enum Edit {
         /// Answered with whether it is another one.
         reply: oneshot::Sender<Result<bool, SupervisorError>>,
     },
-    /// Somebody else may have written the record: this is what stands there.
+    /// Somebody else may have written the record: this is what stood there a moment ago.
     Newer(Box<ActorRecord>),
+    /// The record was not there a moment ago.
+    Gone,
+    /// The record is to be read; answered when the driver shows what it says.
+    Read { reply: oneshot::Sender<Result<(), SupervisorError>> },
 }
 
 /// The way to a driver.
@@ -51,7 +53,6 @@ pub(super) struct ActorHandle {
     requests: mpsc::Sender<Request>,
     edits: mpsc::Sender<Edit>,
     status: watch::Receiver<ActorStatus>,
-    deleted: CancellationToken,
 }
 
 /// The driver's end of an [`ActorHandle`].
@@ -60,8 +61,6 @@ pub(super) struct DriverEnd {
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) edits: mpsc::Receiver<Edit>,
     pub(super) status: watch::Sender<ActorStatus>,
-    /// Cancelled when another supervisor has deleted the actor.
-    pub(super) deleted: CancellationToken,
 }
 
 impl ActorHandle {
@@ -70,9 +69,8 @@ impl ActorHandle {
         let (request_sender, requests) = mpsc::channel(WAITING_WISHES);
         let (edit_sender, edits) = mpsc::channel(WAITING_EDITS);
         let (status_sender, status) = watch::channel(status);
-        let deleted = CancellationToken::new();
-        let end = DriverEnd { requests, edits, status: status_sender, deleted: deleted.clone() };
-        (Self { requests: request_sender, edits: edit_sender, status, deleted }, end)
+        let end = DriverEnd { requests, edits, status: status_sender };
+        (Self { requests: request_sender, edits: edit_sender, status }, end)
     }
 
     /// Writes another definition over the one of this etag; answers with whether it is another one.
@@ -90,15 +88,25 @@ impl ActorHandle {
 
     /// Shows the driver its actor's record as it is stored.
     pub(super) fn note_stored(&self, record: ActorRecord) {
-        if record.generation > self.status.borrow().record.generation {
+        if record.is_newer_than(&self.status.borrow().record) {
             // It is shown again soon.
             let _full_or_gone = self.edits.try_send(Edit::Newer(Box::new(record)));
         }
     }
 
-    /// Tells the driver that its actor's record is gone.
-    pub(super) fn note_deleted(&self) {
-        self.deleted.cancel();
+    /// Tells the driver that its actor's record was not there.
+    pub(super) fn note_missing(&self) {
+        // It is missed again soon.
+        let _full_or_gone = self.edits.try_send(Edit::Gone);
+    }
+
+    /// The actor by its record as it is stored now: another supervisor of this node may have written it since the driver
+    /// last looked.
+    pub(super) async fn read(&self) -> Result<ActorStatus, SupervisorError> {
+        let (reply, answer) = oneshot::channel();
+        self.edits.send(Edit::Read { reply }).await.map_err(|_driver_gone| SupervisorError::ShuttingDown)?;
+        answer.await.unwrap_or(Err(SupervisorError::ShuttingDown))?;
+        Ok(self.status())
     }
 
     /// Returns once the driver has ended: the actor is deleted, or the manager closed.

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::domain::actor::{ActorStatus, Desired, ManagedBy};
+use crate::domain::actor::{ActorStatus, Desired, ManagedBy, Verb};
 use crate::domain::event::{Cause, Source};
 use crate::domain::id::ActorId;
-use crate::domain::lifecycle::admission::Verb;
 use crate::domain::lifecycle::verbs::finish;
 use crate::domain::lifecycle::{ActorLifecycleManager, StopOptions};
 use crate::domain::scaling::decide::Load;
@@ -109,7 +108,7 @@ impl ActorLifecycleManager {
             let description = format!("is {replicas}: use 0 to {MAX_REPLICAS}");
             return Err(Violations::one("replicas", description).into());
         }
-        let all = self.actors().await?;
+        let all = self.actors_as_stored().await?;
         let taken: BTreeSet<ActorId> = all.iter().map(|actor| actor.record.id.clone()).collect();
         let ours: Vec<ActorStatus> =
             all.into_iter().filter(|actor| self.is_ours(actor, script_type)).collect();
@@ -164,7 +163,10 @@ impl ActorLifecycleManager {
             ManagedBy::User => Verb::Stop { force: options.force },
         };
         let answer = handle.wish(verb, options.clone(), self.cause.clone())?;
-        Ok(finish(&handle, answer, Instant::now() + wait).await?.done)
+        match finish(&handle, answer, Instant::now() + wait).await {
+            Err(SupervisorError::ActorNotFound(_)) => Ok(true),
+            finished => Ok(finished?.done),
+        }
     }
 
     pub(super) fn is_ours(&self, actor: &ActorStatus, script_type: ScriptType) -> bool {

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::domain::actor::{ActorConfig, ActorStatus, Desired};
+use crate::domain::actor::{ActorConfig, ActorStatus, Desired, Verb};
 use crate::domain::id::ActorId;
-use crate::domain::lifecycle::admission::Verb;
 use crate::domain::lifecycle::verbs::finish;
 use crate::domain::lifecycle::{ActorLifecycleManager, StopOptions};
 use crate::domain::violation::Violations;
@@ -66,7 +65,8 @@ impl ActorLifecycleManager {
         let conflict = || SupervisorError::ActorConflict(id.clone());
         let mut tries = 0;
         let changed = loop {
-            let record = handle.status().record;
+            // Not what was shown last: another supervisor may have changed it since.
+            let record = handle.read().await?.record;
             let etag = record.etag();
             if update.etag.as_ref().is_some_and(|expected| *expected != etag) {
                 return Err(conflict());

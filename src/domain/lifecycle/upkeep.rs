@@ -40,14 +40,15 @@ impl ActorLifecycleManager {
         for config in &self.parts().initial {
             config.validate()?;
             let record = self.fresh_record(config.clone(), ManagedBy::User)?;
-            let stored = self.parts().store.insert(&record).await?;
-            if let Stored::Conflict(existing) = stored {
-                let same = existing.config == *config;
-                if existing.node == self.parts().node && !same {
-                    let outdated = existing.outdated || !existing.config.runs_like(config);
-                    let changed = ActorRecord { config: config.clone(), outdated, ..*existing };
-                    self.parts().store.update(&changed).await?;
+            let mut stored = self.parts().store.insert(&record).await?;
+            // Again and again, as long as another supervisor writes it, too.
+            while let Stored::Conflict(existing) = stored {
+                if existing.node != self.parts().node || existing.config == *config {
+                    break;
                 }
+                let outdated = existing.outdated || !existing.config.runs_like(config);
+                let changed = ActorRecord { config: config.clone(), outdated, ..*existing };
+                stored = self.parts().store.update(&changed).await?;
             }
             self.parts().store.set_template(config, false).await?;
         }
@@ -99,7 +100,7 @@ impl ActorLifecycleManager {
                 if let Ok(records) = self.parts().store.load().await {
                     let there: BTreeSet<&str> = records.iter().map(|record| record.id.as_str()).collect();
                     for (_name, driver) in drivers.iter().filter(|(name, _)| !there.contains(name.as_str())) {
-                        driver.note_deleted();
+                        driver.note_missing();
                     }
                     self.keep_in_step(|name| there.contains(name)).await;
                     orphans.look(self.parts(), &self.shared.observer, &there).await;

@@ -1,15 +1,14 @@
 //! What callers can do with an actor: create, start, stop, restart, delete.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-use crate::domain::actor::{ActorConfig, ActorRecord, ActorStatus, Desired, ManagedBy};
+use crate::domain::actor::{ActorConfig, ActorRecord, ActorStatus, Desired, ManagedBy, Verb};
 use crate::domain::event::{Cause, Event, What};
 use crate::domain::id::ActorId;
-use crate::domain::lifecycle::admission::Verb;
 use crate::domain::lifecycle::registry::ActorHandle;
 use crate::domain::lifecycle::{ActorLifecycleManager, Changed, StopOptions, dependencies};
 use crate::domain::violation::Violations;
@@ -169,8 +168,10 @@ impl ActorLifecycleManager {
             other => other?,
         };
         let answer = handle.wish(Verb::Delete { force: options.force }, options, self.cause.clone())?;
-        answer.await.unwrap_or(Err(SupervisorError::ShuttingDown))?;
-        Ok(Some(handle.status()))
+        match answer.await.unwrap_or(Err(SupervisorError::ShuttingDown)) {
+            Err(SupervisorError::ActorNotFound(_)) if allow_missing => Ok(None),
+            ended => ended.map(|_changed| Some(handle.status())),
+        }
     }
 
     /// What must run before `name`; `draft` is its definition, if it is not stored yet.
@@ -208,15 +209,23 @@ impl ActorLifecycleManager {
             config,
             desired: Desired::Down,
             managed_by,
-            created_at: self.parts().supervisor.clock().now(),
+            created_at: in_millis(self.parts().supervisor.clock().now()),
             generation: 0,
             restart_count: 0,
             last_pid: None,
             last_exit: None,
             fault: None,
             outdated: false,
+            wishes: 0,
+            operation: None,
         })
     }
+}
+
+/// The time as it is stored, so that a record that is read again is the same.
+fn in_millis(at: SystemTime) -> SystemTime {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// What starts an actor that another one depends on.

@@ -275,6 +275,8 @@ fn status_of(config: ActorConfig) -> crate::domain::actor::ActorStatus {
         last_exit: None,
         fault: None,
         outdated: false,
+        wishes: 0,
+        operation: None,
     };
     ActorStatus {
         record,

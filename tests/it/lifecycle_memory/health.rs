@@ -185,3 +185,41 @@ async fn an_actor_that_has_just_ended_its_job_is_idle_for_a_check() {
         "{reports:?}"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_actor_that_heeds_its_drain_at_whatever_moment_is_restarted_and_not_left_drained() {
+    for after in (0..1100).step_by(25) {
+        let own = HealthSettings {
+            idle_after: Some(Duration::from_secs(10)),
+            ping_timeout: Some(Duration::from_secs(1)),
+            failure_threshold: Some(1),
+            ..HealthSettings::default()
+        };
+        let (world, actor, worker, mut told) = watched(own).await;
+        let first = world.manager.actor(&actor).await.unwrap().pid.0;
+        let heeds = async {
+            loop {
+                // Takes no job, so no ping; only what it is told beside them.
+                for work in worker.take(0, WAIT).await.unwrap() {
+                    if let Work::Drain { .. } = work {
+                        // The manager may see it before or after the monitor does.
+                        tokio::time::sleep(Duration::from_millis(after)).await;
+                        worker.announce(true).await.unwrap();
+                    }
+                }
+            }
+        };
+        let reborn = async {
+            let pid = eventually("another pid", WAIT, || async {
+                world.manager.actor(&actor).await.unwrap().pid.0.filter(|pid| Some(*pid) != first)
+            })
+            .await;
+            world.broker.work_queue(ScriptType::OSIS, actor.clone(), pid).announce(false).await.unwrap();
+        };
+        let both = async { tokio::join!(heeds, reborn) };
+        for_time(&world, async { drop(both.await) }, Duration::from_secs(20)).await;
+        let told = events_of(&mut told);
+        assert!(told.contains(&"restarted".to_owned()), "heeded after {after} ms: {told:?}");
+        assert_ne!(world.manager.actor(&actor).await.unwrap().pid.0, first, "heeded after {after} ms");
+    }
+}

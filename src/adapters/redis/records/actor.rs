@@ -10,8 +10,8 @@ use super::confinement::ConfinementRecord;
 use super::shared::HealthSettingsRecord;
 use super::{millis, time_of};
 use crate::domain::actor::{
-    ActorConfig, ActorRecord, Desired, ExitStatus, Fault, FaultKind, LastExit, ManagedBy, Readiness,
-    RestartMode, RestartPolicy,
+    ActorConfig, ActorRecord, Desired, ExitStatus, Fault, FaultKind, LastExit, ManagedBy, OperationLease,
+    Readiness, RestartMode, RestartPolicy, Verb,
 };
 use crate::domain::backoff::Backoff;
 use crate::domain::id::{ActorId, NodeName};
@@ -90,6 +90,10 @@ struct StoredActor {
     fault: Option<FaultRecord>,
     #[serde(default)]
     outdated: bool,
+    #[serde(default)]
+    wishes: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    operation: Option<OperationRecord>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -115,6 +119,24 @@ struct ExitRecord {
     requested: bool,
     #[serde(default)]
     log_tail: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct OperationRecord {
+    verb: VerbWord,
+    #[serde(default)]
+    force: bool,
+    id: String,
+    heartbeat: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum VerbWord {
+    Start,
+    Stop,
+    Restart,
+    Delete,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -156,6 +178,8 @@ pub(in super::super) fn encode_actor(record: &ActorRecord, generation: u64) -> R
         last_exit,
         fault,
         outdated,
+        wishes,
+        operation,
     } = record;
     let stored = StoredActor {
         version: VERSION,
@@ -190,6 +214,8 @@ pub(in super::super) fn encode_actor(record: &ActorRecord, generation: u64) -> R
             message: fault.message.clone(),
         }),
         outdated: *outdated,
+        wishes: *wishes,
+        operation: operation.as_ref().map(operation_record),
     };
     serde_json::to_string(&stored).map_err(|error| corrupt(id.as_str(), error))
 }
@@ -233,7 +259,29 @@ pub(in super::super) fn decode_actor(what: &str, json: &str) -> Result<ActorReco
             message: fault.message,
         }),
         outdated: stored.outdated,
+        wishes: stored.wishes,
+        operation: stored.operation.map(operation_of),
     })
+}
+
+fn operation_record(operation: &OperationLease) -> OperationRecord {
+    let (verb, force) = match operation.verb {
+        Verb::Start => (VerbWord::Start, false),
+        Verb::Stop { force } => (VerbWord::Stop, force),
+        Verb::Restart => (VerbWord::Restart, false),
+        Verb::Delete { force } => (VerbWord::Delete, force),
+    };
+    OperationRecord { verb, force, id: operation.id.clone(), heartbeat: operation.heartbeat }
+}
+
+fn operation_of(OperationRecord { verb, force, id, heartbeat }: OperationRecord) -> OperationLease {
+    let verb = match verb {
+        VerbWord::Start => Verb::Start,
+        VerbWord::Stop => Verb::Stop { force },
+        VerbWord::Restart => Verb::Restart,
+        VerbWord::Delete => Verb::Delete { force },
+    };
+    OperationLease { verb, id, heartbeat }
 }
 
 fn config_record(config: &ActorConfig) -> ConfigRecord {

@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{Driver, StopReason};
-use crate::domain::actor::{ActorState, Desired, ExitStatus, Fault, FaultKind, LastExit};
+use super::{Driver, MOST_TRIES, StopReason};
+use crate::domain::actor::{ActorRecord, ActorState, Desired, ExitStatus, Fault, FaultKind, LastExit, Verb};
 use crate::domain::event::{Cause, Source};
 use crate::domain::job::JobError;
 use crate::domain::lifecycle::StopOptions;
-use crate::domain::lifecycle::admission::Verb;
 use crate::domain::lifecycle::observer::Observation;
 use crate::domain::lifecycle::operation::{Observations, actor_lost};
 use crate::domain::lifecycle::reconcile::needed;
 use crate::error::{SupervisorError, chain};
+use crate::ports::actor_store::Stored;
 use crate::ports::process_manager::{Leftover, ProcessState};
 
 /// Ends of processes whose jobs could not be taken back yet, Redis being away. The leases serve the rest.
@@ -32,18 +32,36 @@ impl Driver {
             return None;
         }
         let process = self.process(&observation);
+        if self.running.is_none() && self.differs(&observation, process) {
+            // It may be another supervisor's doing. What its record says is compared with a look that begins after it.
+            match self.refresh().await {
+                Ok(false) => {}
+                Ok(true) => return None,
+                // Who deleted it has ended its process; to start it now would bring it back.
+                Err(SupervisorError::ActorNotFound(_)) => return Some(StopReason::Deleted),
+                Err(error) => {
+                    tracing::debug!(actor.id = %self.record.id, error = %chain(&error), "actor {} is judged by what was known of it", self.record.id);
+                }
+            }
+        }
+        if self.foreign.is_some() {
+            self.take_back_jobs().await;
+            return None;
+        }
         let stopping = self.running.as_ref().is_some_and(|running| running.phase.0 == ActorState::Stopping);
         if !stopping {
             if self.has_strays(&observation, process).await {
                 return None;
             }
-            self.compare_pids(process).await;
+            if self.compare_pids(process).await == Some(StopReason::Deleted) {
+                return (!self.is_deleting()).then_some(StopReason::Deleted);
+            }
         }
         self.take_back_jobs().await;
-        if self.running.is_none() {
+        if self.running.is_none() && self.foreign.is_none() && observation.seq > self.stale_up_to {
+            self.interrupted = None;
             match self.store().await {
                 Ok(()) => {}
-                // Who deleted it has ended its process; to start it now would bring it back.
                 Err(SupervisorError::ActorNotFound(_)) => return Some(StopReason::Deleted),
                 Err(error) => {
                     tracing::debug!(actor.id = %self.record.id, error = %chain(&error), "actor {} is stored later", self.record.id);
@@ -52,6 +70,13 @@ impl Driver {
             self.reconcile(process).await;
         }
         None
+    }
+
+    /// Whether what is seen is not what the record says.
+    fn differs(&self, observation: &Observation, process: Option<ProcessState>) -> bool {
+        process.and_then(ProcessState::pid) != self.record.last_pid
+            || self.needed(process).is_some()
+            || observation.leftovers.iter().any(|leftover| leftover.name == self.record.id.as_str())
     }
 
     /// Whether what is under way is our own delete.
@@ -99,8 +124,9 @@ impl Driver {
         }
     }
 
-    /// Notes that the process seen last is gone, and the one that has come instead.
-    async fn compare_pids(&mut self, process: Option<ProcessState>) {
+    /// Notes that the process seen last is gone, and the one that has come instead. Of several supervisors that see it, one
+    /// notes it: whoever writes first.
+    async fn compare_pids(&mut self, process: Option<ProcessState>) -> Option<StopReason> {
         let pid = process.and_then(ProcessState::pid);
         let Some(last) = self.record.last_pid else {
             if pid.is_some() {
@@ -108,10 +134,10 @@ impl Driver {
                 self.started_at = Some(self.now());
                 self.dirty = true;
             }
-            return;
+            return None;
         };
         if pid == Some(last) {
-            return;
+            return None;
         }
         let status = match process {
             Some(ProcessState::Backoff { exit } | ProcessState::Down { exit: Some(exit) }) => exit,
@@ -125,58 +151,97 @@ impl Driver {
             )
             | None => ExitStatus::Unknown,
         };
-        // Another supervisor of this node may have asked for it: then its wish stands in the record by now.
-        self.dirty = true;
-        if let Err(error @ SupervisorError::ActorNotFound(_)) = self.store().await {
-            tracing::debug!(actor.id = %self.record.id, error = %chain(&error), "actor {} was deleted by another supervisor", self.record.id);
-            return;
-        }
-        let requested = self.record.desired == Desired::Down && self.running.is_none();
-        let log_tail = self.operation().log_tail().await;
-        self.note_exit(last, status, requested, log_tail).await;
-        self.record.last_pid = pid;
+        let asked_for =
+            self.record.desired == Desired::Down || self.interrupted.is_some_and(Verb::ends_process);
+        let requested = self.running.is_none() && asked_for;
+        let log_tail = self.operation(None).log_tail().await;
+        let exit = LastExit { status, at: self.now(), pid: last, requested, log_tail };
+        // What does not come up is told by its start; it is not started again.
+        let restarts = u32::from(!requested && !self.is_starting());
+        let noted = ActorRecord {
+            last_pid: pid,
+            restart_count: self.record.restart_count.saturating_add(restarts),
+            last_exit: Some(exit.clone()),
+            ..self.record.clone()
+        };
+        let generation = match self.parts.store.update(&noted).await {
+            Ok(Stored::Written(generation)) => {
+                self.dirty = false;
+                generation
+            }
+            Ok(Stored::Conflict(theirs)) => {
+                self.adopt(*theirs);
+                return None;
+            }
+            Ok(Stored::Missing) => return Some(StopReason::Deleted),
+            Err(error) => {
+                tracing::debug!(actor.id = %self.record.id, error = %chain(&error), "the end of actor {} is stored later", self.record.id);
+                self.dirty = true;
+                self.record.generation
+            }
+        };
+        self.record = ActorRecord { generation, ..noted };
         self.started_at = pid.map(|_pid| self.now());
+        self.after_end(exit).await;
+        None
     }
 
-    pub(super) async fn note_exit(
-        &mut self,
-        pid: u32,
-        status: ExitStatus,
-        requested: bool,
-        log_tail: Vec<String>,
-    ) {
-        self.reclaim(pid, status, requested, log_tail.clone());
-        self.take_back_jobs().await;
-        let at = self.now();
-        let exit = LastExit { status, at, pid, requested, log_tail };
-        self.tell_of_exit(&exit);
-        self.record.last_exit = Some(exit);
+    /// Notes that an operation of ours has ended the process.
+    pub(super) async fn note_end(&mut self, pid: u32, status: ExitStatus, log_tail: Vec<String>) {
+        let exit = LastExit { status, at: self.now(), pid, requested: true, log_tail };
+        self.record.last_exit = Some(exit.clone());
         self.record.last_pid = None;
         self.dirty = true;
+        self.after_end(exit).await;
+    }
+
+    /// Whether a start is under way and its process has been seen.
+    fn is_starting(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| {
+            running.verb.desired() == Desired::Up && running.phase.0 == ActorState::Starting
+        })
+    }
+
+    async fn after_end(&mut self, exit: LastExit) {
+        self.tell_of_exit(&exit);
+        let LastExit { status, pid, requested, log_tail, .. } = exit;
+        self.reclaim(pid, status, requested, log_tail);
+        self.take_back_jobs().await;
         if requested {
             return;
         }
-        self.record.restart_count = self.record.restart_count.saturating_add(1);
         tracing::warn!(actor.id = %self.record.id, pid, "actor {} ended with {status}", self.record.id);
+        if self.is_starting() {
+            return;
+        }
         let policy = self.record.config.restart;
-        if self.recent_ends.note(&policy, Instant::now()) && self.running.is_none() {
-            let message = format!(
-                "it ended more than {} times within {:?}, the last time with {status}; start it again when it is mended",
-                policy.max_restarts, policy.window
-            );
-            self.trouble.clone_from(&message);
+        if !self.recent_ends.note(&policy, Instant::now()) || self.running.is_some() {
+            return;
+        }
+        let message = format!(
+            "it ended more than {} times within {:?}, the last time with {status}; start it again when it is mended",
+            policy.max_restarts, policy.window
+        );
+        self.trouble.clone_from(&message);
+        for _try in 0..MOST_TRIES {
             self.record.desired = Desired::Down;
             let options = StopOptions { force: true, ..StopOptions::default() };
             let cause = Cause { reason: message.clone(), ..Cause::from(Source::Supervisor) };
-            self.begin(Verb::Stop { force: true }, options, cause, None).await;
-            if let Some(running) = &mut self.running {
-                running.verdict = Some(Fault { kind: FaultKind::CrashLoop, message });
+            if self.begin(Verb::Stop { force: true }, options, cause).await {
+                if let Some(running) = &mut self.running {
+                    running.verdict = Some(Fault { kind: FaultKind::CrashLoop, message });
+                }
+                return;
+            }
+            // Somebody else has written the record. Whoever gives an order is heard rather than this verdict.
+            if self.foreign.is_some() || self.recent_ends.count() <= policy.max_restarts {
+                return;
             }
         }
     }
 
     /// Has the jobs of a process that is gone taken back.
-    fn reclaim(&mut self, pid: u32, status: ExitStatus, requested: bool, log_tail: Vec<String>) {
+    pub(super) fn reclaim(&mut self, pid: u32, status: ExitStatus, requested: bool, log_tail: Vec<String>) {
         let error = actor_lost(&self.record.id, status, requested, log_tail);
         if self.reclaims.len() < MOST_PENDING_RECLAIMS {
             self.reclaims.push(Reclaim { pid, error });
@@ -203,21 +268,20 @@ impl Driver {
         }
     }
 
+    fn needed(&self, process: Option<ProcessState>) -> Option<Verb> {
+        let last_exit = self.record.last_exit.as_ref().map(|last| last.status);
+        let mode = self.record.config.restart.mode;
+        needed(self.record.desired, mode, last_exit, process, self.record.outdated)
+    }
+
     /// Brings the world in line with the wish.
     async fn reconcile(&mut self, process: Option<ProcessState>) {
-        let last_exit = self.record.last_exit.as_ref().map(|last| last.status);
-        let wanted = needed(
-            self.record.desired,
-            self.record.config.restart.mode,
-            last_exit,
-            process,
-            self.record.outdated,
-        );
-        let Some(verb) = wanted else { return };
+        let Some(verb) = self.needed(process) else { return };
         if verb == Verb::Start && Instant::now() < self.next_start {
             return;
         }
-        tracing::info!(actor.id = %self.record.id, "actor {} is not as wanted: {}", self.record.id, verb.noun());
-        self.begin(verb, StopOptions::default(), Source::Supervisor.into(), None).await;
+        if self.begin(verb, StopOptions::default(), Source::Supervisor.into()).await {
+            tracing::info!(actor.id = %self.record.id, "actor {} is not as wanted: {}", self.record.id, verb.noun());
+        }
     }
 }

@@ -6,15 +6,18 @@ use std::pin::Pin;
 use tokio::time::Instant;
 
 use super::{Driver, MOST_TRIES, StopReason};
-use crate::domain::actor::{ActorState, Desired, Fault, FaultKind};
+use crate::domain::actor::{ActorConfig, ActorRecord, ActorState, Desired, Fault, FaultKind, Verb};
 use crate::domain::event::Cause;
 use crate::domain::lifecycle::StopOptions;
-use crate::domain::lifecycle::admission::{Admission, Verb, admit};
+use crate::domain::lifecycle::admission::{Admission, AtRest, admit};
 use crate::domain::lifecycle::answers::{Reply, answer};
 use crate::domain::lifecycle::operation::{Note, Operation};
 use crate::domain::lifecycle::registry::Request;
 use crate::domain::lifecycle::view::waits_for;
 use crate::error::{SupervisorError, chain};
+
+/// Wishes that may wait for the end of an operation.
+const MOST_PARKED: usize = 64;
 
 /// What is under way.
 pub(super) struct Running {
@@ -24,65 +27,168 @@ pub(super) struct Running {
     pub(super) phase: (ActorState, String),
     /// What becomes of the actor if a stop of ours was a verdict.
     pub(super) verdict: Option<Fault>,
-    /// The definition was changed while it is carried out.
-    pub(super) outdated: bool,
+    /// The definition that it is carried out by.
+    pub(super) config: ActorConfig,
+    /// Its lease; None when Redis was away as it began.
+    pub(super) lease: Option<String>,
     /// Who or what brings it about.
     pub(super) cause: Cause,
 }
 
+/// A wish that waits for the end of an operation.
+pub(super) struct Parked {
+    pub(super) request: Request,
+    /// Whether that operation does what is wished.
+    pub(super) joined: bool,
+}
+
 impl Driver {
-    pub(super) async fn on_request(&mut self, request: Request) {
-        let Request { verb, options, cause, reply } = request;
-        let running = self.running.as_ref().map(|running| running.verb);
-        match admit(verb, running, self.view().0) {
-            Admission::AlreadySo => {
-                let desired = if verb == Verb::Start { Desired::Up } else { Desired::Down };
-                let stored = self.wish_for(desired).await;
-                let _caller_gone = reply.send(stored.map(|()| false));
-            }
-            Admission::Join => {
-                if let Some(running) = &mut self.running {
-                    running.waiting.push(reply);
+    /// Decides on a wish by the record as it is stored now: another supervisor of this node may have written it since we
+    /// last looked.
+    pub(super) async fn on_request(&mut self, request: Request) -> Option<StopReason> {
+        if !self.is_deleting() {
+            match self.refresh().await {
+                Ok(changed) if changed && self.running.is_none() => {
+                    self.observer.fresh().await;
+                }
+                Ok(_changed) => {}
+                Err(error) => {
+                    let deleted = matches!(error, SupervisorError::ActorNotFound(_));
+                    let _caller_gone = request.reply.send(Err(error));
+                    return deleted.then_some(StopReason::Deleted);
                 }
             }
-            Admission::Refuse => {
-                let operation = running.map_or("another request", Verb::noun);
-                let id = self.record.id.clone();
-                let _caller_gone = reply.send(Err(SupervisorError::OperationInProgress { id, operation }));
+        }
+        self.decide(request).await;
+        None
+    }
+
+    async fn decide(&mut self, request: Request) {
+        for _try in 0..MOST_TRIES {
+            let own = self.running.as_ref().map(|running| running.verb);
+            let under_way = own.or(self.foreign.as_ref().map(|foreign| foreign.lease.verb));
+            // Nobody knows yet whether the supervisor lives that was at it.
+            let in_doubt = own.is_none() && self.foreign.as_ref().is_some_and(|foreign| !foreign.alive);
+            let at_rest = AtRest { state: self.view().0, desired: self.record.desired };
+            match admit(request.verb, under_way, at_rest) {
+                Admission::AlreadySo => {
+                    let _caller_gone = request.reply.send(Ok(false));
+                    return;
+                }
+                Admission::Join => {
+                    match &mut self.running {
+                        Some(running)
+                            if request.verb != Verb::Restart
+                                || running.config.runs_like(&self.record.config) =>
+                        {
+                            running.waiting.push(request.reply);
+                        }
+                        Some(_by_an_earlier_definition) => self.park(request, false),
+                        None => self.park(request, !in_doubt),
+                    }
+                    return;
+                }
+                Admission::Refuse if in_doubt => return self.park(request, false),
+                Admission::Refuse => {
+                    let operation = under_way.map_or("another request", Verb::noun);
+                    let _caller_gone = request.reply.send(Err(self.busy(operation)));
+                    return;
+                }
+                Admission::Replace | Admission::Run => match self.claim(request.verb, true).await {
+                    Ok(Some(lease)) => {
+                        let Request { verb, options, cause, reply } = request;
+                        self.recent_ends.clear();
+                        return self.carry_on(verb, options, cause, Some(reply), Some(lease));
+                    }
+                    Ok(None) => {}
+                    Err(error) => {
+                        let _caller_gone = request.reply.send(Err(error));
+                        return;
+                    }
+                },
             }
-            Admission::Replace | Admission::Run => self.begin(verb, options, cause, Some(reply)).await,
+        }
+        let _caller_gone = request.reply.send(Err(SupervisorError::ActorConflict(self.record.id.clone())));
+    }
+
+    fn park(&mut self, request: Request, joined: bool) {
+        if self.parked.len() < MOST_PARKED {
+            self.parked.push(Parked { request, joined });
+        } else {
+            let _caller_gone = request.reply.send(Err(self.busy("a queue of other requests")));
         }
     }
 
-    /// Stores the wish and begins to carry it out; a wish that cannot be stored is not carried out.
-    pub(super) async fn begin(
+    /// Answers wishes that waited for an operation, or decides on them anew.
+    pub(super) async fn settle_parked(&mut self) {
+        if self.parked.is_empty() || self.running.is_some() {
+            return;
+        }
+        match &self.foreign {
+            Some(foreign) if !foreign.alive => return,
+            Some(_alive) => {}
+            None => {
+                self.observer.fresh().await;
+            }
+        }
+        for Parked { request, joined } in std::mem::take(&mut self.parked) {
+            let at_rest = self.foreign.is_none() && self.running.is_none();
+            match self.outcome_for(request.verb).filter(|_outcome| joined && at_rest) {
+                Some(outcome) => {
+                    let _caller_gone = request.reply.send(outcome);
+                }
+                None => self.decide(request).await,
+            }
+        }
+    }
+
+    /// What an operation of another supervisor that has ended has brought to whoever wished the same; None when it did
+    /// not bring it.
+    fn outcome_for(&self, verb: Verb) -> Option<Result<bool, SupervisorError>> {
+        let record = &self.record;
+        if record.desired == Desired::Down
+            && verb.desired() == Desired::Up
+            && let Some(Fault { kind: FaultKind::StartFailed, message }) = &record.fault
+        {
+            let id = record.id.to_string();
+            let reason = message.strip_prefix(&format!("actor {id} failed to start: ")).unwrap_or(message);
+            return Some(Err(SupervisorError::ActorStartFailed(id, reason.to_owned())));
+        }
+        let state = self.view().0;
+        let done = match verb {
+            Verb::Start | Verb::Restart => {
+                record.desired == Desired::Up && state == ActorState::Running && !record.outdated
+            }
+            Verb::Stop { .. } => record.desired == Desired::Down && state == ActorState::Stopped,
+            Verb::Delete { .. } => false,
+        };
+        done.then_some(Ok(true))
+    }
+
+    /// Begins what nobody has asked for, unless another supervisor is at it.
+    pub(super) async fn begin(&mut self, verb: Verb, options: StopOptions, cause: Cause) -> bool {
+        let lease = match self.claim(verb, false).await {
+            Ok(Some(lease)) => Some(lease),
+            Ok(None) | Err(SupervisorError::ActorNotFound(_)) => return false,
+            // A Redis that is away is no reason to leave a process as it is not to be.
+            Err(error) => {
+                tracing::debug!(actor.id = %self.record.id, error = %chain(&error), "{} of actor {} is told to nobody", verb.noun(), self.record.id);
+                None
+            }
+        };
+        self.carry_on(verb, options, cause, None, lease);
+        true
+    }
+
+    fn carry_on(
         &mut self,
         verb: Verb,
         options: StopOptions,
         cause: Cause,
         reply: Option<Reply>,
+        lease: Option<String>,
     ) {
-        let desired = match verb {
-            Verb::Start | Verb::Restart => Desired::Up,
-            Verb::Stop { .. } | Verb::Delete { .. } => Desired::Down,
-        };
-        if reply.is_some() {
-            self.recent_ends.clear();
-            if let Err(error) = self.wish_for(desired).await {
-                if let Some(reply) = reply {
-                    let _caller_gone = reply.send(Err(error));
-                }
-                return;
-            }
-        }
-        if let Some(replaced) = self.running.take() {
-            for reply in replaced.waiting {
-                let id = self.record.id.clone();
-                let overtaken = SupervisorError::OperationInProgress { id, operation: verb.noun() };
-                let _caller_gone = reply.send(Err(overtaken));
-            }
-        }
-        let operation = self.operation();
+        let operation = self.operation(lease.clone());
         let phase = match (verb, &self.waits_for) {
             // One more try is no news for those who watch: it waits as before.
             (Verb::Start, Some(dependency)) => (ActorState::Blocked, waits_for(dependency)),
@@ -93,30 +199,16 @@ impl Driver {
         };
         self.running = Some(Running {
             verb,
+            lease,
+            config: operation.config.clone(),
             work: Box::pin(carry_out(operation, verb, options)),
             cause,
             waiting: reply.into_iter().collect(),
             phase,
             verdict: None,
-            outdated: false,
         });
-    }
-
-    /// Records what is wanted, if it was something else. Whoever wishes last is heard, so a record that another
-    /// supervisor has changed in between is no reason to refuse.
-    async fn wish_for(&mut self, desired: Desired) -> Result<(), SupervisorError> {
-        let mut tries = 0;
-        while self.record.desired != desired || self.record.fault.is_some() || self.dirty {
-            self.record.desired = desired;
-            self.record.fault = None;
-            self.dirty = true;
-            tries += 1;
-            match self.store().await {
-                Err(SupervisorError::ActorConflict(_)) if tries < MOST_TRIES => {}
-                stored => return stored,
-            }
-        }
-        Ok(())
+        (self.foreign, self.interrupted) = (None, None);
+        (self.heartbeat, self.last_beat) = (None, Instant::now());
     }
 
     pub(super) async fn on_end_of_work(&mut self, ended: Result<(), SupervisorError>) -> Option<StopReason> {
@@ -124,80 +216,102 @@ impl Driver {
             self.on_note(note).await;
         }
         self.stale_up_to = self.observer.mark();
-        let running = self.running.take()?;
-        self.ended_cause = Some(running.cause);
-        let by_ourselves = running.waiting.is_empty();
+        self.heartbeat = None;
+        let Running { verb, lease, config, waiting, verdict, cause, .. } = self.running.take()?;
+        self.ended_cause = Some(cause);
         self.waits_for = None;
-        match (&ended, running.verb) {
-            (Ok(()), Verb::Start | Verb::Restart) => {
+        let deleted = ended.is_ok() && matches!(verb, Verb::Delete { .. });
+        let overtaken = matches!(ended, Err(SupervisorError::OperationInProgress { .. }));
+        let mut fault = None;
+        match &ended {
+            _ if overtaken => {}
+            Ok(()) => {
                 self.trouble.clear();
-                self.started_at = Some(self.now());
-                self.record.last_pid = self.pid_now();
-                self.record.outdated = running.outdated;
-                self.dirty = true;
+                self.started_at = (verb.desired() == Desired::Up).then(|| self.now());
+                fault = verdict;
             }
-            (Ok(()), Verb::Stop { .. }) => {
-                self.trouble.clear();
-                self.started_at = None;
-                if self.record.outdated {
-                    self.record.outdated = false;
-                    self.dirty = true;
-                }
-                if let Some(verdict) = running.verdict {
-                    self.record.fault = Some(verdict);
-                    self.dirty = true;
-                }
+            Err(error) if verb.desired() == Desired::Up => {
+                fault = self.note_failed_start(error, waiting.is_empty());
             }
-            (Ok(()), Verb::Delete { .. }) => {}
-            (Err(error), Verb::Start | Verb::Restart) => self.note_failed_start(error, by_ourselves),
-            (Err(error), Verb::Stop { .. } | Verb::Delete { .. }) => self.trouble = chain(error),
+            Err(error) => self.trouble = chain(error),
         }
         if let Err(error) = &ended {
-            tracing::warn!(actor.id = %self.record.id, error = %chain(error), "{} of actor {} failed", running.verb.noun(), self.record.id);
+            tracing::warn!(actor.id = %self.record.id, error = %chain(error), "{} of actor {} failed", verb.noun(), self.record.id);
         }
-        let deleted = ended.is_ok() && matches!(running.verb, Verb::Delete { .. });
-        if !deleted && let Err(error) = self.store().await {
-            tracing::warn!(actor.id = %self.record.id, error = %chain(&error), "what happened to actor {} is stored later", self.record.id);
+        let pid = self.pid_now();
+        let is_ours =
+            |record: &ActorRecord| record.operation.as_ref().map(|operation| &operation.id) == lease.as_ref();
+        let note = |record: &mut ActorRecord| {
+            if !is_ours(record) {
+                return false;
+            }
+            record.operation = None;
+            match (&ended, verb) {
+                (Ok(()), Verb::Start | Verb::Restart) => {
+                    record.last_pid = pid;
+                    // It may have been changed while it was carried out.
+                    record.outdated = !config.runs_like(&record.config);
+                }
+                (Ok(()), Verb::Stop { .. }) => record.outdated = false,
+                (Ok(()), Verb::Delete { .. }) | (Err(_), _) => {}
+            }
+            if let Some(fault) = &fault {
+                record.fault = Some(fault.clone());
+                record.desired = Desired::Down;
+            }
+            true
+        };
+        let mut ended_as = Ok(());
+        if overtaken {
+            if let Err(error) = self.refresh().await {
+                tracing::debug!(actor.id = %self.record.id, error = %chain(&error), "who has overtaken it is seen later");
+            }
+        } else if !deleted {
+            match self.change(note).await {
+                Ok(true) => {}
+                // Another supervisor decides now, by what it sees itself.
+                Ok(false) => ended_as = Err(self.superseded()),
+                Err(error) => {
+                    tracing::warn!(actor.id = %self.record.id, error = %chain(&error), "what happened to actor {} is stored later", self.record.id);
+                    self.dirty |= note(&mut self.record);
+                }
+            }
         }
+        self.ended_lease = lease;
+        self.look_at_lease();
         self.publish();
         if deleted {
             self.tell_of_end();
         }
         self.ended_cause = None;
-        answer(running.waiting, ended);
+        answer(waiting, ended.and(ended_as));
+        self.settle_parked().await;
         deleted.then_some(StopReason::Deleted)
     }
 
-    /// A start that somebody asked for and that failed is given up; our own are tried again, ever more slowly.
-    fn note_failed_start(&mut self, error: &SupervisorError, by_ourselves: bool) {
+    /// A start that somebody asked for and that failed is given up, which is the answer; our own are tried again, ever
+    /// more slowly.
+    fn note_failed_start(&mut self, error: &SupervisorError, by_ourselves: bool) -> Option<Fault> {
         self.trouble = chain(error);
         self.started_at = None;
+        let given_up = |kind, message: &String| Some(Fault { kind, message: message.clone() });
         let unavailable = matches!(
             error,
             SupervisorError::ProcessManagerUnavailable(_) | SupervisorError::QueueUnavailable(_)
         );
-        if by_ourselves || unavailable {
-            let policy = self.record.config.restart;
-            // What it waits for is no fault of its own.
-            if let SupervisorError::DependencyUnmet { dependency, .. } = error {
-                self.waits_for = Some(dependency.clone());
-            }
-            let blocked = self.waits_for.is_some();
-            let too_many = !unavailable && !blocked && self.recent_ends.note(&policy, Instant::now());
-            let attempt = self.recent_ends.count().max(1);
-            self.next_start = Instant::now() + policy.backoff.delay(attempt, fastrand::f64());
-            if too_many {
-                self.give_up(FaultKind::CrashLoop);
-            }
-        } else {
-            self.give_up(FaultKind::StartFailed);
+        if !by_ourselves && !unavailable {
+            return given_up(FaultKind::StartFailed, &self.trouble);
         }
-    }
-
-    fn give_up(&mut self, kind: FaultKind) {
-        self.record.fault = Some(Fault { kind, message: self.trouble.clone() });
-        self.record.desired = Desired::Down;
-        self.dirty = true;
+        let policy = self.record.config.restart;
+        // What it waits for is no fault of its own.
+        if let SupervisorError::DependencyUnmet { dependency, .. } = error {
+            self.waits_for = Some(dependency.clone());
+        }
+        let blocked = self.waits_for.is_some();
+        let too_many = !unavailable && !blocked && self.recent_ends.note(&policy, Instant::now());
+        let attempt = self.recent_ends.count().max(1);
+        self.next_start = Instant::now() + policy.backoff.delay(attempt, fastrand::f64());
+        if too_many { given_up(FaultKind::CrashLoop, &self.trouble) } else { None }
     }
 
     pub(super) async fn on_note(&mut self, note: Note) {
@@ -207,7 +321,12 @@ impl Driver {
                     running.phase = (state, message);
                 }
             }
-            Note::Ended { pid, status, log_tail } => self.note_exit(pid, status, true, log_tail).await,
+            Note::Ended { pid, status, log_tail } => {
+                // An end during the drain has been seen by then.
+                if self.record.last_exit.as_ref().is_none_or(|exit| exit.pid != pid) {
+                    self.note_end(pid, status, log_tail).await;
+                }
+            }
         }
     }
 }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hero_supervisor::domain::actor::{
-    ActorRecord, Desired, ExitStatus, Fault, FaultKind, LastExit, ManagedBy, Readiness, RestartMode,
+    ActorRecord, Desired, ExitStatus, Fault, FaultKind, LastExit, ManagedBy, OperationLease, Readiness,
+    RestartMode, Verb,
 };
 use hero_supervisor::domain::id::NodeName;
 use hero_supervisor::domain::job::{JobErrorKind, JobSpec, JobState, Outcome};
@@ -167,6 +168,12 @@ fn record(name: &str, bench: &super::bench::Bench) -> ActorRecord {
         }),
         fault: Some(Fault { kind: FaultKind::CrashLoop, message: format!("{:?}", bench.now()) }),
         outdated: true,
+        wishes: 5,
+        operation: Some(OperationLease {
+            verb: Verb::Delete { force: true },
+            id: "one-of-many".to_owned(),
+            heartbeat: 12,
+        }),
     }
 }
 
