@@ -13,9 +13,14 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// A check that takes longer failed.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Repeats the check until it succeeds (true) or `deadline` has passed (false). It runs in the environment and folder
-/// of the process.
-pub(super) async fn passes(spawner: Spawner, spec: ProcessSpec, check: String, deadline: Instant) -> bool {
+/// Repeats the check until it succeeds or `deadline` has passed; then the answer is how it failed the last time. It runs in
+/// the environment and folder of the process.
+pub(super) async fn passes(
+    spawner: Spawner,
+    spec: ProcessSpec,
+    check: String,
+    deadline: Instant,
+) -> Result<(), String> {
     let launch = Launch {
         argv: vec!["/bin/sh".into(), "-c".into(), check.into()],
         env: spec.env.into_iter().collect(),
@@ -24,16 +29,26 @@ pub(super) async fn passes(spawner: Spawner, spec: ProcessSpec, check: String, d
         confinement: spec.confinement.of_helpers(),
         sha256: None,
     };
+    let mut last = "was not over".to_owned();
     while Instant::now() < deadline {
         let attempt = async {
-            let mut child = spawner.spawn(launch.clone()).await.ok()?;
-            Some(child.wait().await)
+            match spawner.spawn(launch.clone()).await {
+                Ok(mut child) => match child.wait().await {
+                    ExitStatus::Code(0) => Ok(()),
+                    exit => Err(format!("ended with {exit}")),
+                },
+                Err(error) => Err(format!("could not be run: {error}")),
+            }
         };
         let until = deadline.min(Instant::now() + PATIENCE);
-        if let Ok(Some(ExitStatus::Code(0))) = timeout_at(until, attempt).await {
-            return true;
-        }
+        last = match timeout_at(until, attempt).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(why)) => why,
+            Err(_elapsed) if until < deadline => format!("took longer than {PATIENCE:?}"),
+            // Cut off by the end of all checks; what the one before said tells more.
+            Err(_elapsed) => last,
+        };
         sleep(PAUSE).await;
     }
-    false
+    Err(last)
 }

@@ -66,11 +66,11 @@ struct Up {
 
 enum Stage {
     /// The task inside repeats the health check.
-    Starting(JoinSet<bool>),
+    Starting(JoinSet<Result<(), String>>),
     Running,
     Stopping(Stopping),
-    /// Killed because its health check did not pass in time.
-    Unhealthy,
+    /// Killed because its health check did not pass in time, and how that failed the last time.
+    Unhealthy(String),
 }
 
 struct Stopping {
@@ -84,7 +84,7 @@ struct Stopping {
 enum Event {
     Asked(Option<Command>),
     Ended(ExitStatus),
-    Healthy(bool),
+    Healthy(Result<(), String>),
     TimeIsUp,
 }
 
@@ -209,14 +209,17 @@ impl Owner {
         self.publish(ProcessState::Stopping { pid: Some(up.child.pid()) }, "");
     }
 
-    fn checked(&self, passed: bool, mut up: Up) -> Phase {
+    fn checked(&self, passed: Result<(), String>, mut up: Up) -> Phase {
         let pid = up.child.pid();
-        if passed {
-            up.stage = Stage::Running;
-            self.publish(ProcessState::Running { pid }, "");
-        } else {
-            let _ended = up.child.signal(Signal::SIGKILL);
-            up.stage = Stage::Unhealthy;
+        match passed {
+            Ok(()) => {
+                up.stage = Stage::Running;
+                self.publish(ProcessState::Running { pid }, "");
+            }
+            Err(last) => {
+                let _ended = up.child.signal(Signal::SIGKILL);
+                up.stage = Stage::Unhealthy(last);
+            }
         }
         Phase::Up(up)
     }
@@ -238,8 +241,9 @@ impl Owner {
                 drop(reply.send(Ok(())));
                 return phase;
             }
-            Stage::Unhealthy => {
-                why = format!("its health check did not pass within {:?}", self.spec.start_timeout);
+            Stage::Unhealthy(last) => {
+                let limit = self.spec.start_timeout;
+                why = format!("its health check did not pass within {limit:?}; at last it {last}");
             }
             Stage::Starting(_) | Stage::Running => {}
         }
@@ -326,12 +330,15 @@ async fn next_event(phase: &mut Phase, commands: &mut mpsc::Receiver<Command>) -
 
 async fn stage_event(stage: &mut Stage) -> Event {
     match stage {
-        Stage::Starting(checks) => Event::Healthy(matches!(checks.join_next().await, Some(Ok(true)))),
+        Stage::Starting(checks) => Event::Healthy(match checks.join_next().await {
+            Some(Ok(passed)) => passed,
+            Some(Err(_)) | None => Err("was given up".to_owned()),
+        }),
         Stage::Stopping(Stopping { kill_at: Some(at), .. }) => {
             sleep_until(*at).await;
             Event::TimeIsUp
         }
-        Stage::Running | Stage::Unhealthy | Stage::Stopping(Stopping { kill_at: None, .. }) => {
+        Stage::Running | Stage::Unhealthy(_) | Stage::Stopping(Stopping { kill_at: None, .. }) => {
             std::future::pending().await
         }
     }

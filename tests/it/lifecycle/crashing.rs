@@ -7,8 +7,11 @@ use pb::actor::{DesiredState, State};
 use tokio::time::sleep;
 use tonic::Code;
 
-use crate::support::service::LIMIT;
-use crate::support::whole::{Whole, actor, create, osis, run, span, told, until_actor};
+use crate::support::redis::PrivateRedis;
+use crate::support::service::{LIMIT, Service};
+use crate::support::whole::{
+    Client, Whole, actor, client, create, definition, osis, run, span, told, until_actor,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p9_too_many_ends_are_a_crash_loop_that_disturbs_no_other_actor() {
@@ -57,4 +60,39 @@ async fn p9_too_many_ends_are_a_crash_loop_that_disturbs_no_other_actor() {
     let request = pb::GetActorRequest { actor_id: "crashing".to_owned() };
     assert_eq!(told(&client.get_actor(request).await.unwrap_err()).code, Code::NotFound);
     assert_eq!(whole.services().await, ["steady"]);
+}
+
+/// Has an actor started whose health check never passes; answers with what is told of it.
+async fn with_failing_check(
+    client: &mut Client,
+    mut definition: pb::CreateActorRequest,
+) -> (String, pb::Actor) {
+    let config = definition.config.as_mut().unwrap();
+    config.binary_path = "/bin/sleep".to_owned();
+    config.args = vec!["1000".to_owned()];
+    config.readiness = pb::actor_config::Readiness::Process.into();
+    config.health_check = "exit 3".to_owned();
+    config.start_timeout = span(Duration::from_secs(4));
+    let refused = told(&client.create_actor(definition).await.unwrap_err());
+    assert_eq!(refused.why(), (Code::FailedPrecondition, "ACTOR_START_FAILED"));
+    let shown = until_actor(client, "unchecked", "is given up", |actor| actor.state() == State::Failed).await;
+    (refused.message, shown)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_health_check_that_fails_is_named_and_is_no_restart() {
+    let whole = Whole::start().await;
+    let (said, shown) = with_failing_check(&mut whole.client(), whole.definition("unchecked")).await;
+    assert!(said.contains("its health check \"exit 3\""), "{said}");
+    assert!(!said.contains("signal"), "{said}");
+    assert_eq!(shown.restart_count, 0, "{shown:?}");
+    assert!(shown.status_message.contains("its health check \"exit 3\""), "{shown:?}");
+
+    let redis = PrivateRedis::start().await;
+    let url = redis.url();
+    let service = Service::serve(&["--redis-url", &url, "--process-manager", "local"]).await;
+    let (said, shown) = with_failing_check(&mut client(&service), definition("unchecked", &redis)).await;
+    let check = "its health check \"exit 3\" did not pass within 4s; at last it ended with exit code 3";
+    assert!(said.contains(check), "{said}");
+    assert_eq!(shown.restart_count, 0, "{shown:?}");
 }
