@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, Uid, User};
 use process_wrap::tokio::{ChildWrapper, CommandWrap, KillOnDrop, ProcessGroup};
 use tokio::process::{ChildStderr, ChildStdout};
 use tokio::runtime::Handle;
@@ -22,7 +22,7 @@ use crate::domain::confinement::Confinement;
 pub(super) struct Launch {
     /// Program and arguments.
     pub(super) argv: Vec<OsString>,
-    /// Environment beside our own.
+    /// Environment beside the little that every process gets.
     pub(super) env: Vec<(String, String)>,
     /// Working folder.
     pub(super) dir: Option<PathBuf>,
@@ -122,7 +122,8 @@ fn spawn(shim: &Shim, launch: &Launch) -> io::Result<Child> {
     let program = words.next().ok_or_else(|| io::Error::other("no program"))?;
     let mut command = CommandWrap::with_new(program, |command| {
         let output = || if launch.output { Stdio::piped() } else { Stdio::null() };
-        command.args(words).envs(launch.env.iter().map(|(name, value)| (name, value)));
+        command.args(words).env_clear().envs(inherited(std::env::vars_os()));
+        command.envs(home(launch)).envs(launch.env.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(output()).stderr(output());
         if let Some(dir) = &launch.dir {
             command.current_dir(dir);
@@ -132,6 +133,28 @@ fn spawn(shim: &Shim, launch: &Launch) -> io::Result<Child> {
     let inner = command.spawn()?;
     let pid = inner.id().ok_or_else(|| io::Error::other("the child has no pid"))?;
     Ok(Child { inner, pid, gone: false })
+}
+
+/// What every process gets of our own environment. All else may be a secret of ours, and the process another user's.
+fn inherited(ours: impl Iterator<Item = (OsString, OsString)>) -> impl Iterator<Item = (OsString, OsString)> {
+    ours.filter(|(name, _value)| {
+        name.to_str().is_some_and(|name| matches!(name, "PATH" | "LANG" | "TZ") || name.starts_with("LC_"))
+    })
+}
+
+/// The home of the user that the process becomes.
+fn home(launch: &Launch) -> Option<(OsString, OsString)> {
+    let home = match &launch.confinement.run_as {
+        None => std::env::var_os("HOME"),
+        Some(run_as) => {
+            let user = match run_as.user.parse() {
+                Ok(number) => User::from_uid(Uid::from_raw(number)),
+                Err(_name) => User::from_name(&run_as.user),
+            };
+            user.ok().flatten().map(|user| user.dir.into_os_string())
+        }
+    };
+    home.map(|home| ("HOME".into(), home))
 }
 
 fn executable(launch: &Launch) -> io::Result<()> {
@@ -199,5 +222,19 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_our_environment_a_process_gets_what_is_no_secret() {
+        let ours =
+            ["PATH", "LANG", "LC_ALL", "LC_TIME", "TZ", "HOME", "HERO_SUPERVISOR_REDIS_URL", "AWS_SECRET"];
+        let given: Vec<OsString> =
+            inherited(ours.into_iter().map(|name| (name.into(), "x".into()))).map(|(name, _)| name).collect();
+        assert_eq!(given, ["PATH", "LANG", "LC_ALL", "LC_TIME", "TZ"]);
     }
 }

@@ -20,6 +20,10 @@ const START_WAIT: Duration = Duration::from_secs(20);
 /// Redis has answered already; this is for one given by `--redis-url` that is not there yet.
 const OPEN_RETRY: Duration = Duration::from_millis(200);
 
+/// Variables by which the demo actors are told what to do, and which they take from ours.
+const OPTIONS: [&str; 6] =
+    ["HERO_PYTHON_BIN", "HERO_V_CACHE_DIR", "HERO_WORK_DIR", "V_BIN", "RUST_LOG", "TMPDIR"];
+
 /// An actor and how it came up.
 #[derive(Debug)]
 pub(super) struct ActorLine {
@@ -120,7 +124,9 @@ fn config(
 ) -> ActorConfig {
     let name = format!("{program}_{index}");
     // By the environment, because it may hold a password and arguments can be seen by everybody on the machine.
-    let env = std::collections::HashMap::from([("REDIS_URL".to_owned(), redis_url.expose().to_owned())]);
+    let mut env = std::collections::HashMap::from([("REDIS_URL".to_owned(), redis_url.expose().to_owned())]);
+    // Actors get nothing of our environment by themselves.
+    env.extend(OPTIONS.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))));
     ActorConfig::new(name.clone(), path, script_type)
         .with_args(vec!["--actor-id".to_owned(), name])
         .with_env(env)
