@@ -87,6 +87,9 @@ async fn functions(connection: &mut MultiplexedConnection) -> Finding {
     load.arg("LOAD").arg("REPLACE").arg(TRIAL_LIBRARY);
     let loaded: Result<String, RedisError> = load.query_async(connection).await;
     if let Err(error) = loaded {
+        if let Some((found, todo)) = refused(&error) {
+            return Finding::fail("redis writes", format!("{found}: {error}"), todo);
+        }
         let todo = "use Redis 7.0 or later, and give its user the right (ACL SETUSER … +function +fcall)";
         return Finding::fail(check, format!("cannot be loaded: {error}"), todo);
     }
@@ -104,6 +107,33 @@ async fn functions(connection: &mut MultiplexedConnection) -> Finding {
             "give its user the right (ACL SETUSER … +fcall)",
         ),
     }
+}
+
+/// What it means that Redis does not let anything be written, and what to do; None when it is about something else.
+fn refused(error: &RedisError) -> Option<(&'static str, &'static str)> {
+    Some(match error.code()? {
+        "OOM" => (
+            "Redis is full: it accepts no new jobs; those that are there still end",
+            "let jobs end, purge or delete some, or raise `maxmemory`",
+        ),
+        "NOREPLICAS" => (
+            "too few replicas follow, fewer than `min-replicas-to-write` asks for",
+            "bring the replicas back, or lower `min-replicas-to-write`",
+        ),
+        "MISCONF" => (
+            "Redis accepts nothing because it could not save",
+            "look at the disk and at Redis' log; it goes on once a save has worked (`redis-cli bgsave`)",
+        ),
+        "READONLY" => ("Redis is a replica, which cannot be written to", "name the primary with --redis-url"),
+        "NOPERM" => (
+            "its user lacks a right",
+            "give it what docs/operations.md lists (ACL SETUSER … +function +fcall)",
+        ),
+        "LOADING" | "BUSY" | "CLUSTERDOWN" | "MASTERDOWN" | "TRYAGAIN" => {
+            ("Redis is there and not ready", "wait, and look at Redis' log")
+        }
+        _other => return None,
+    })
 }
 
 fn eviction(info: &HashMap<&str, &str>) -> Finding {
@@ -189,6 +219,17 @@ mod tests {
             assert_eq!(verdict(&format!("maxmemory_policy:{policy}\r\n")), Fail, "{policy}");
         }
         assert_eq!(verdict(""), Warn);
+    }
+
+    #[test]
+    fn a_refusal_is_told_as_it_is() {
+        let of = |code: &str| refused(&redis::make_extension_error(code.to_owned(), None));
+        for code in ["OOM", "NOREPLICAS", "MISCONF", "READONLY", "NOPERM", "LOADING", "BUSY"] {
+            assert!(of(code).is_some(), "{code}");
+        }
+        assert!(of("OOM").unwrap().1.contains("maxmemory"));
+        assert!(of("NOREPLICAS").unwrap().1.contains("min-replicas-to-write"));
+        assert_eq!(of("ERR"), None);
     }
 
     #[test]
