@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use prost::Message;
 use sha2::{Digest, Sha256};
 
+use crate::domain::backoff::Backoff;
 use crate::domain::id::{ActorId, JobId, RequestId};
 use crate::domain::job::{JobSpec, JobState, JobView, RetryPolicy};
 use crate::domain::script_type::ScriptType;
@@ -190,12 +191,16 @@ pub(super) fn retry_policy(policy: pb::RetryPolicy, violations: &mut Violations)
     if let Some(attempts) = optional(v, "max_attempts", policy.max_attempts, count) {
         retry.max_attempts = attempts;
     }
-    if let Some(initial) = optional(v, "initial_backoff", policy.initial_backoff, duration) {
-        retry.backoff.initial = initial;
-    }
-    if let Some(max) = optional(v, "max_backoff", policy.max_backoff, duration) {
-        retry.backoff.max = max;
-    }
+    let initial = optional(v, "initial_backoff", policy.initial_backoff, duration);
+    let max = optional(v, "max_backoff", policy.max_backoff, duration);
+    let usual = retry.backoff;
+    // The one that is not given makes room for the one that is.
+    retry.backoff = match (initial, max) {
+        (None, None) => usual,
+        (Some(initial), None) => Backoff { initial, max: usual.max.max(initial) },
+        (None, Some(max)) => Backoff { initial: usual.initial.min(max), max },
+        (Some(initial), Some(max)) => Backoff { initial, max },
+    };
     retry
 }
 

@@ -291,6 +291,31 @@ fn status_of(config: ActorConfig) -> crate::domain::actor::ActorStatus {
     }
 }
 
+#[test]
+fn a_backoff_that_is_not_given_makes_room_for_the_one_that_is() {
+    let span = |millis: u64| prost_types::Duration::try_from(Duration::from_millis(millis)).ok();
+    let of = |initial: Option<u64>, max: Option<u64>| {
+        let policy = pb::RetryPolicy {
+            initial_backoff: initial.and_then(span),
+            max_backoff: max.and_then(span),
+            ..Default::default()
+        };
+        let job = pb::JobSpec {
+            script_type: 1,
+            script: "1".to_owned(),
+            retry_policy: Some(policy),
+            ..Default::default()
+        };
+        let request = pb::SubmitJobRequest { job: Some(job), ..Default::default() };
+        let backoff = submit_job(request, now()).map(|job| job.spec.retry.backoff);
+        backoff.map(|backoff| (backoff.initial.as_millis(), backoff.max.as_millis())).map_err(|_refused| ())
+    };
+    assert_eq!(of(None, None), Ok((1000, 60_000)));
+    assert_eq!(of(None, Some(500)), Ok((500, 500)));
+    assert_eq!(of(Some(90_000), None), Ok((90_000, 90_000)));
+    assert_eq!(of(Some(2), Some(1)), Err(()), "both were said");
+}
+
 proptest! {
     #[test]
     fn what_is_rendered_can_be_submitted_again(spec in specs()) {
