@@ -34,8 +34,12 @@ func (d *delays) wait(ctx context.Context, asked time.Duration) bool {
 func (d *delays) reset() { d.failures = 0 }
 
 // lost says whether a call failed because the server or the way to it is away, so that a harmless call is repeated.
-// Servers answer INTERNAL only with a reason; a connection that breaks may look like it without one.
+// Servers answer INTERNAL only with a reason; a connection that breaks may look like it without one. TIMED_OUT says that
+// the server has lost an answer itself: what was asked may have been done.
 func (e *Error) lost() bool {
+	if e.Reason == "TIMED_OUT" {
+		return true
+	}
 	switch e.Code {
 	case codes.Unavailable:
 		return true

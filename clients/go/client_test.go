@@ -27,6 +27,21 @@ func TestTheVersionIsThatOfTheServer(t *testing.T) {
 	}
 }
 
+func TestALostAnswerIsAskedForAgainAndAFullRedisIsNot(t *testing.T) {
+	for _, each := range []struct {
+		told Error
+		lost bool
+	}{
+		{Error{Code: codes.DeadlineExceeded, Reason: "TIMED_OUT"}, true},
+		{Error{Code: codes.Unavailable, Reason: "REDIS_READ_ONLY"}, true},
+		{Error{Code: codes.ResourceExhausted, Reason: "REDIS_FULL"}, false},
+	} {
+		if each.told.lost() != each.lost {
+			t.Errorf("%+v: lost is %v", each.told, each.told.lost())
+		}
+	}
+}
+
 func TestAnErrorIsReadFromItsDetails(t *testing.T) {
 	told, err := status.New(codes.ResourceExhausted, "full").WithDetails(
 		&errdetails.ErrorInfo{Domain: ErrorDomain, Reason: "QUEUE_FULL", Metadata: map[string]string{"limit": "3"}},

@@ -48,7 +48,9 @@ impl ClientError {
         let nobody_said_so = self.reason.is_empty();
         match self.code {
             Code::Unavailable => true,
-            Code::DeadlineExceeded | Code::Cancelled | Code::Internal | Code::Unknown => nobody_said_so,
+            // The server lost the answer of Redis: it may have been done, and to repeat it does no harm.
+            Code::DeadlineExceeded => nobody_said_so || self.reason == "TIMED_OUT",
+            Code::Cancelled | Code::Internal | Code::Unknown => nobody_said_so,
             Code::Ok
             | Code::InvalidArgument
             | Code::NotFound
@@ -216,5 +218,16 @@ mod tests {
         let error = ClientError::from(Status::with_error_details(Code::Internal, "proxy", details));
         assert_eq!(error.reason, "");
         assert!(error.is_lost());
+    }
+
+    #[test]
+    fn a_lost_answer_is_asked_for_again_and_a_full_redis_is_not() {
+        let of = |code, reason: &str| {
+            let details = ErrorDetails::with_error_info(reason, DOMAIN, std::collections::HashMap::new());
+            ClientError::from(Status::with_error_details(code, "", details)).is_lost()
+        };
+        assert!(of(Code::DeadlineExceeded, "TIMED_OUT"));
+        assert!(of(Code::Unavailable, "REDIS_READ_ONLY"));
+        assert!(!of(Code::ResourceExhausted, "REDIS_FULL"));
     }
 }

@@ -128,6 +128,13 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
             self.assertEqual([asked.resume_after for asked in server.watches], ["", "c1"])
 
 
+class Errors(unittest.TestCase):
+    def test_a_lost_answer_is_asked_for_again_and_a_full_redis_is_not(self) -> None:
+        self.assertTrue(SupervisorError(grpc.StatusCode.DEADLINE_EXCEEDED, "TIMED_OUT", "").is_lost)
+        self.assertTrue(SupervisorError(grpc.StatusCode.UNAVAILABLE, "REDIS_READ_ONLY", "").is_lost)
+        self.assertFalse(SupervisorError(grpc.StatusCode.RESOURCE_EXHAUSTED, "REDIS_FULL", "").is_lost)
+
+
 def expect_full(test: unittest.TestCase, error: SupervisorError) -> None:
     """The error that the server makes."""
     test.assertEqual(error.code, grpc.StatusCode.RESOURCE_EXHAUSTED)

@@ -29,10 +29,11 @@ export class SupervisorError extends Error {
 
   /**
    * True when the server or the way to it is away, so that a harmless call is repeated. Servers answer INTERNAL only
-   * with a reason; a connection that breaks may look like it without one.
+   * with a reason; a connection that breaks may look like it without one. TIMED_OUT says that the server has lost an
+   * answer itself: what was asked may have been done.
    */
   get lost(): boolean {
-    if (this.code === "UNAVAILABLE") return true;
+    if (this.code === "UNAVAILABLE" || this.reason === "TIMED_OUT") return true;
     return this.reason === "" && ["ABORTED", "CANCELLED", "DEADLINE_EXCEEDED", "INTERNAL", "UNKNOWN"].includes(this.code);
   }
 }

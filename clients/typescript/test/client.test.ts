@@ -23,6 +23,12 @@ test("a server that is away is waited for until time is up", async () => {
   });
 });
 
+test("a lost answer is asked for again, and a full Redis is not", () => {
+  assert.ok(new SupervisorError("DEADLINE_EXCEEDED", "TIMED_OUT", "").lost);
+  assert.ok(new SupervisorError("UNAVAILABLE", "REDIS_READ_ONLY", "").lost);
+  assert.ok(!new SupervisorError("RESOURCE_EXHAUSTED", "REDIS_FULL", "").lost);
+});
+
 test("a wait may be longer than a timer", async () => {
   const controller = new AbortController();
   const run = connect("127.0.0.1:1").run(ScriptType.OSIS, "1", { timeoutMs: 2 ** 31, signal: controller.signal });

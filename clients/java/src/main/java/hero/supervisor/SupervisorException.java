@@ -120,9 +120,13 @@ public final class SupervisorException extends RuntimeException {
 
     /**
      * Whether a call failed because the server or the way to it is away, so that a harmless call is repeated. Servers answer
-     * INTERNAL only with a reason; a connection that breaks may look like it without one.
+     * INTERNAL only with a reason; a connection that breaks may look like it without one. TIMED_OUT says that the server has
+     * lost an answer itself: what was asked may have been done.
      */
     boolean isLost() {
+        if (reason.equals("TIMED_OUT")) {
+            return true;
+        }
         return switch (code) {
             case UNAVAILABLE -> true;
             case DEADLINE_EXCEEDED, CANCELLED, INTERNAL, UNKNOWN -> reason.isEmpty();

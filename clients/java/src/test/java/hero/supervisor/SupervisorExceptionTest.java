@@ -58,6 +58,20 @@ class SupervisorExceptionTest {
     }
 
     @Test
+    void aLostAnswerIsAskedForAgainAndAFullRedisIsNot() {
+        assertTrue(told(Status.Code.DEADLINE_EXCEEDED, "TIMED_OUT").isLost());
+        assertTrue(told(Status.Code.UNAVAILABLE, "REDIS_READ_ONLY").isLost());
+        assertFalse(told(Status.Code.RESOURCE_EXHAUSTED, "REDIS_FULL").isLost());
+    }
+
+    private static SupervisorException told(Status.Code code, String reason) {
+        ErrorInfo info = ErrorInfo.newBuilder().setDomain("supervisor.hero").setReason(reason).build();
+        com.google.rpc.Status status =
+                com.google.rpc.Status.newBuilder().setCode(code.value()).addDetails(Any.pack(info)).build();
+        return SupervisorException.of(StatusProto.toStatusRuntimeException(status));
+    }
+
+    @Test
     void onlyAJobThatSucceededHasAResult() {
         Job good = Job.newBuilder().setState(Job.State.STATE_SUCCEEDED).setResult("42").build();
         assertEquals("42", SupervisorClient.result(good));
