@@ -9,7 +9,7 @@ use crate::domain::job::{JobError, JobState};
 use crate::domain::script_type::ScriptType;
 use crate::domain::violation::Violations;
 use crate::ports::Cause;
-use crate::ports::job_queue::{QueueError, SubmitRefused};
+use crate::ports::job_queue::{QueueError, Refusal, SubmitRefused};
 use crate::ports::process_manager::ProcessError;
 
 /// Why the supervisor did not do what it was asked to do.
@@ -180,6 +180,22 @@ pub enum SupervisorError {
     /// Redis does not answer.
     #[error("Redis is unavailable")]
     QueueUnavailable(#[source] Cause),
+    /// Redis answers, and refuses for now; nothing was changed.
+    #[error("Redis refuses, {}: {reason}", refusal.as_str())]
+    QueueRefused {
+        /// Which kind of refusal.
+        refusal: Refusal,
+        /// In the words of Redis.
+        reason: String,
+    },
+    /// The answer to a submit was lost: the job may have been accepted.
+    #[error("it is not known whether job {id} was accepted: {reason}")]
+    SubmitUncertain {
+        /// The id that the job has if it was.
+        id: JobId,
+        /// What came in between.
+        reason: String,
+    },
     /// The process manager does not answer.
     #[error("the process manager is unavailable")]
     ProcessManagerUnavailable(#[source] Cause),
@@ -218,6 +234,7 @@ impl From<QueueError> for SupervisorError {
     fn from(error: QueueError) -> Self {
         match error {
             QueueError::Unavailable(_) | QueueError::TimedOut { .. } => Self::QueueUnavailable(error.into()),
+            QueueError::Refused { refusal, reason } => Self::QueueRefused { refusal, reason },
             QueueError::Rejected { .. } | QueueError::Corrupt { .. } => {
                 Self::Internal { what: error.to_string(), source: error.into() }
             }
@@ -249,7 +266,23 @@ impl From<SubmitRefused> for SupervisorError {
                 Self::RequestIdReused { request_id, first_use }
             }
             SubmitRefused::JobExpired { job_id } => Self::JobExpired(job_id),
+            SubmitRefused::Stray { actor_id } => Self::ActorNotFound(actor_id),
+            SubmitRefused::Uncertain { job_id, reason } => Self::SubmitUncertain { id: job_id, reason },
+            SubmitRefused::NotAccepted { refusal: Some(refusal), reason } => {
+                Self::QueueRefused { refusal, reason }
+            }
+            SubmitRefused::NotAccepted { refusal: None, reason } => Self::QueueUnavailable(reason.into()),
         }
+    }
+}
+
+impl SupervisorError {
+    /// True while Redis or the process manager is away or refuses: the same may be done later.
+    pub fn is_unavailable(&self) -> bool {
+        matches!(
+            self,
+            Self::QueueUnavailable(_) | Self::QueueRefused { .. } | Self::ProcessManagerUnavailable(_)
+        )
     }
 }
 

@@ -56,7 +56,7 @@
 //!    thread with a big stack. A host that crashes or overruns costs that one job.
 //! 6. The end is written by one function: fence, record, event, and a reply to the stream of the supervisor that waits.
 //! 7. The supervisor's one reader of replies resolves the awaiter; `grpc` renders the job. Would the reply be lost, a sweep
-//!    finds the record: within two seconds while at most 2 000 calls wait, within some six with 10 000.
+//!    finds the record: within a second while at most 1 000 calls wait, within some six with 10 000.
 //!
 //! If the actor dies in between, the process manager's word that the process is gone is enough to take its jobs back
 //! at once ([`domain::lifecycle`]); the lease is the second line, for machines that vanish whole.

@@ -190,6 +190,9 @@ fn in_words(error: &ObjectStoreError) -> String {
         ObjectStoreError::TimedOut { after } => {
             format!("the object store did not answer within {after:?}; a write may or may not have been done")
         }
+        ObjectStoreError::Refused { .. } => {
+            error.to_string().replacen("the job queue", "the object store", 1)
+        }
         ObjectStoreError::Rejected { reason } => format!("the object store refused: {reason}"),
         ObjectStoreError::Corrupt { what, .. } => format!("{what} could not be read"),
     }

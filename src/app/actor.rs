@@ -18,7 +18,7 @@ use crate::adapters::redis::{RedisConfig, RedisForScripts, RedisObjectStore, Red
 use crate::adapters::system_clock::SystemClock;
 use crate::config::LogFormat;
 use crate::domain::script_type::ScriptType;
-use crate::ports::job_queue::JobQueue;
+use crate::ports::job_queue::{JobQueue, QueueError, Refusal};
 use crate::ports::script_redis::ScriptRedis;
 use crate::shutdown::{Shutdown, Signals};
 use crate::telemetry::{self, traces};
@@ -127,9 +127,16 @@ fn check<F: EngineFlags>(
         }
         let queue =
             RedisQueue::new(redis_config(args)).map_err(|error| format!("redis: {}", chain(&error)))?;
-        let probed = queue.probe().await.map_err(|error| format!("redis: {}", chain(&error)));
+        let probed = queue.probe().await;
         queue.close().await;
-        probed.map(|took| format!("{engine}, redis in {took:?}"))
+        match probed {
+            Ok(took) => Ok(format!("{engine}, redis in {took:?}")),
+            // Actors are what empties it.
+            Err(error @ QueueError::Refused { refusal: Refusal::Full, .. }) => {
+                Ok(format!("{engine}, redis: {error}"))
+            }
+            Err(error) => Err(format!("redis: {}", chain(&error))),
+        }
     });
     match checked {
         Ok(line) => {

@@ -68,7 +68,7 @@ pub(super) async fn apply(lifecycle: ActorLifecycleManager, wishes: FileWishes) 
         let mut applied = define(&lifecycle, &wishes).await;
         // Rules may ask for a number of actors, and that begins with those that the file names.
         let mut ruled = file_rules::apply(&lifecycle, &wishes.script_types).await;
-        let away = applied.failed.iter().chain(&ruled.failed).find(|(_, error)| is_away(error));
+        let away = applied.failed.iter().chain(&ruled.failed).find(|(_, error)| error.is_unavailable());
         if let Some((name, error)) = away {
             tracing::warn!(actor.id = %name, error = %chain(error), "the configuration file waits");
         }
@@ -104,10 +104,6 @@ fn report(rules: &mut AppliedRules) {
         tracing::warn!(script_type = %name, error = %chain(error), "the rules of the configuration file for {name}: {}", chain(error));
     }
     tracing::info!("rules of the configuration file: {rules}");
-}
-
-fn is_away(error: &SupervisorError) -> bool {
-    matches!(error, SupervisorError::QueueUnavailable(_) | SupervisorError::ProcessManagerUnavailable(_))
 }
 
 /// Writes what is wanted; starts nothing yet, because what is depended on may come later in the list.

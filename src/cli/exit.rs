@@ -150,8 +150,16 @@ fn hint(status: &Status, reason: &str, details: &ErrorDetails) -> Option<String>
         return Some(link.description.clone());
     }
     let hint = match reason {
-        "REDIS_UNAVAILABLE" | "ZINIT_UNAVAILABLE" => {
+        "REDIS_UNAVAILABLE" | "ZINIT_UNAVAILABLE" | "REDIS_READ_ONLY" | "REDIS_NOT_DURABLE"
+        | "REDIS_BUSY" => {
             "run `hero-supervisor doctor` on the server's machine to see why; the server recovers by itself"
+        }
+        "REDIS_FULL" | "REDIS_ACCESS_DENIED" => {
+            "run `hero-supervisor doctor` on the server's machine to see what is to be done"
+        }
+        "TIMED_OUT" => {
+            let job_id = details.error_info()?.metadata.get("job_id")?;
+            return Some(format!("see whether it is there with `hero-supervisor job get {job_id}`"));
         }
         "SERVER_DRAINING" | "SERVER_STARTING" => "try again in a few seconds",
         "QUEUE_FULL" => "try again later, or add actors with `hero-supervisor actor scale`",

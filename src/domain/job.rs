@@ -157,6 +157,21 @@ impl JobSpec {
         violations.into_result()
     }
 
+    /// Cuts all times to whole milliseconds, which is what is kept: what a caller is told is what he finds later.
+    pub fn cut_to_millis(&mut self) {
+        let whole =
+            |span: Duration| Duration::from_millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
+        self.run_timeout = whole(self.run_timeout);
+        self.queue_timeout = self.queue_timeout.map(whole);
+        self.result_ttl = whole(self.result_ttl);
+        self.retry.backoff =
+            Backoff { initial: whole(self.retry.backoff.initial), max: whole(self.retry.backoff.max) };
+        self.run_at = self.run_at.map(|at| match at.duration_since(SystemTime::UNIX_EPOCH) {
+            Ok(since) => SystemTime::UNIX_EPOCH + whole(since),
+            Err(_before) => at,
+        });
+    }
+
     /// Checks that `run_at` is not too far ahead of `now`.
     ///
     /// # Errors

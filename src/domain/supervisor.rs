@@ -1,6 +1,7 @@
 //! Jobs as callers see them: submit, run, await, look, cancel.
 
 mod job_builder;
+mod pinned;
 mod waiting;
 
 pub use job_builder::JobBuilder;
@@ -22,7 +23,7 @@ use crate::ports::clock::Clock;
 use crate::ports::event_log::EventLog;
 use crate::ports::job_queue::{
     Cancelled, Deleted, JobCursor, JobFilter, JobPage, JobQueue, QueueDepth, RequestKey, Retried, Submission,
-    Submitted,
+    SubmitRefused, Submitted,
 };
 use waiting::{MOST_FOLLOWED, SUBMITS_AT_A_TIME};
 
@@ -168,7 +169,7 @@ impl Supervisor {
     /// Puts a job into its queue.
     ///
     /// # Errors
-    /// `Invalid`, `QueueFull`, `JobExists`, `RequestIdReused`, `QueueUnavailable`.
+    /// `Invalid`, `QueueFull`, `JobExists`, `RequestIdReused`, `QueueUnavailable`, `QueueRefused`, `SubmitUncertain`.
     pub async fn submit(&self, request: JobRequest) -> Result<Accepted, SupervisorError> {
         let submission = self.admit(request, false)?;
         let submitted = self.submit_one(submission).await?;
@@ -194,6 +195,7 @@ impl Supervisor {
                 Err(error) => answers.push(Some(error)),
             }
         }
+        let targets = self.mark_strays(&mut submissions).await?;
         let mut submitted = self.queue.submit(submissions).await?.into_iter();
         let answer = |refused: Option<SupervisorError>| match refused {
             Some(error) => Err(error),
@@ -206,7 +208,11 @@ impl Supervisor {
                 None => Err(missing_answer()),
             },
         };
-        Ok(answers.into_iter().map(answer).collect())
+        let answers = answers.into_iter().map(answer).collect();
+        for spec in targets {
+            self.lose_stray(&spec).await;
+        }
+        Ok(answers)
     }
 
     /// Reads a job.
@@ -242,11 +248,18 @@ impl Supervisor {
     /// more than it was allowed.
     ///
     /// # Errors
-    /// `JobState` unless it failed or was cancelled, `JobNotFound`, `JobExpired`, `QueueUnavailable`.
+    /// `JobState` unless it failed or was cancelled, `ActorNotFound` if it is for one that is gone, `JobNotFound`, `JobExpired`, `QueueUnavailable`.
     pub async fn retry(&self, id: &JobId, reset_attempts: bool) -> Result<Job, SupervisorError> {
+        let job = self.queue.get(id, JobView::Basic).await?;
+        if let Some(job) = job.filter(|job| job.spec.target_actor.is_some())
+            && let Some(error) = self.stray(&job.spec).await?
+        {
+            return Err(error);
+        }
         match self.queue.retry(id, reset_attempts).await? {
             Retried::Queued(job) => {
                 self.wake.submitted(job.spec.script_type);
+                self.lose_stray(&job.spec).await;
                 Ok(*job)
             }
             Retried::Unknown => Err(self.unknown(id)),
@@ -314,17 +327,27 @@ impl Supervisor {
         spec.validate()?;
         spec.validate_run_at(self.clock.now())?;
         let id = request.job_id.unwrap_or_else(JobId::mint);
-        Ok(Submission { id, spec, request: request.request, wanted })
+        spec.cut_to_millis();
+        Ok(Submission { id, spec, request: request.request, wanted, stray: false })
     }
 
-    async fn submit_one(&self, submission: Submission) -> Result<Submitted, SupervisorError> {
+    async fn submit_one(&self, mut submission: Submission) -> Result<Submitted, SupervisorError> {
+        let stray = match submission.spec.target_actor {
+            Some(_) => Box::pin(self.stray(&submission.spec)).await?,
+            None => None,
+        };
+        submission.stray = stray.is_some();
         let mut answers = self.queue.submit(vec![submission]).await?;
         match answers.pop() {
-            Some(answer) => {
-                let submitted = answer?;
+            Some(Ok(submitted)) => {
                 self.wake.submitted(submitted.job.spec.script_type);
+                if submitted.job.spec.target_actor.is_some() {
+                    Box::pin(self.lose_stray(&submitted.job.spec)).await;
+                }
                 Ok(submitted)
             }
+            Some(Err(refused @ SubmitRefused::Stray { .. })) => Err(stray.unwrap_or_else(|| refused.into())),
+            Some(Err(refused)) => Err(refused.into()),
             None => Err(missing_answer()),
         }
     }

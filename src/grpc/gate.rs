@@ -28,6 +28,14 @@ impl Gate {
         work: impl Future<Output = Result<T, SupervisorError>>,
     ) -> Result<T, Failure> {
         self.enter()?;
+        self.wait(work).await
+    }
+
+    /// Does the rest of something that was let in, unless connections are about to end.
+    pub(crate) async fn wait<T>(
+        &self,
+        work: impl Future<Output = Result<T, SupervisorError>>,
+    ) -> Result<T, Failure> {
         tokio::select! {
             biased;
             done = work => Ok(done?),

@@ -26,7 +26,7 @@ pub(crate) use service::Names;
 const PROCESS: &str = "";
 /// Redis and the process manager answer.
 const READY: &str = "hero.supervisor.v1.Supervisor";
-/// Redis answers.
+/// Redis answers and accepts jobs.
 const JOBS: &str = "hero.supervisor.v1.jobs";
 /// The process manager answers.
 const ACTORS: &str = "hero.supervisor.v1.actors";
@@ -155,7 +155,7 @@ impl HealthKeeper {
         let who = if index == 0 { "Redis" } else { "process manager" };
         let text = match &answer {
             Ok((name, _)) => format!("{who}: {name}"),
-            Err(why) => format!("{who} is away: {why}"),
+            Err(why) => format!("{who} cannot be used: {why}"),
         };
         gauge!(DEPENDENCY_UP, "name" => NAMES_OF_DEPENDENCIES[index]).set(f64::from(u8::from(up)));
         let told = answer.clone();

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::domain::id::JobId;
 use crate::domain::violation::Violations;
 use crate::error::{SupervisorError, chain};
+use crate::ports::job_queue::Refusal;
 use crate::proto as pb;
 use crate::proto::ErrorReason as Reason;
 
@@ -93,8 +94,19 @@ impl Failure {
         failure.resource("script_type", "script_type", &number)
     }
 
-    /// Tells where the work goes on that the caller no longer waits for.
-    pub(crate) fn continue_with(self, job_id: &JobId) -> Self {
+    /// The same for the wait for a job that was accepted: it goes on, and to ask for it again would make another one.
+    pub(crate) fn of_accepted(mut self, job_id: &JobId, repeatable: bool) -> Self {
+        let again = match repeatable {
+            true => ", or repeat the call with the same request_id",
+            false => "; do not repeat the call, that makes another job",
+        };
+        if !repeatable {
+            self.retry_after = None;
+        }
+        // What follows is what to do about it.
+        let cause = self.message.split("; ").next().unwrap_or_default();
+        self.message =
+            format!("{cause}: job {job_id} was accepted and goes on; wait for it with AwaitJob{again}");
         self.with("job_id", job_id)
     }
 
@@ -171,7 +183,10 @@ impl From<SupervisorError> for Failure {
                 Self::new(Code::NotFound, Reason::JobNotFound, message).resource("job", "job_id", &id)
             }
             E::JobExpired(id) => {
-                let message = format!("{text}; ask for a longer result_ttl when you submit it");
+                let message = format!(
+                    "{text}: its result_ttl is over, newer ones took its place, or it was deleted; a request id \
+                     that made it makes no other: take a fresh one to run it again"
+                );
                 Self::new(Code::NotFound, Reason::JobExpired, message).resource("job", "job_id", &id)
             }
             E::JobExists(id) => {
@@ -242,6 +257,16 @@ impl From<SupervisorError> for Failure {
                 let message = format!("{text}: {}; try again", chain(cause.as_ref()));
                 Self::new(Code::Unavailable, Reason::RedisUnavailable, message).retry(RETRY_AFTER)
             }
+            E::QueueRefused { refusal, reason } => refused(refusal, &text, &reason),
+            E::SubmitUncertain { id, reason } => {
+                let message = format!(
+                    "{text}; look with GetJob before you submit it again, or repeat it with the request_id that it had"
+                );
+                Self::new(Code::DeadlineExceeded, Reason::TimedOut, message)
+                    .with("job_id", id)
+                    .with("what", "Redis")
+                    .with("cause", reason)
+            }
             E::ProcessManagerUnavailable(ref cause) => {
                 let message = format!("{text}: {}; try again", chain(cause.as_ref()));
                 Self::new(Code::Unavailable, Reason::ZinitUnavailable, message).retry(RETRY_AFTER)
@@ -264,6 +289,31 @@ impl From<SupervisorError> for Failure {
             E::Internal { .. } => internal(&error),
         }
     }
+}
+
+/// Redis is there and refuses: which refusal it is, what it says, and what to do.
+fn refused(refusal: Refusal, text: &str, reason: &str) -> Failure {
+    let (code, name, todo) = match refusal {
+        Refusal::ReadOnly => {
+            (Code::Unavailable, Reason::RedisReadOnly, "try again: the address is looked up anew")
+        }
+        Refusal::Full => (
+            Code::ResourceExhausted,
+            Reason::RedisFull,
+            "let jobs end, delete or purge some, or raise maxmemory, and try again",
+        ),
+        Refusal::NotDurable => {
+            (Code::Unavailable, Reason::RedisNotDurable, "look at its disk and its replicas, and try again")
+        }
+        Refusal::AccessDenied => (
+            Code::Unavailable,
+            Reason::RedisAccessDenied,
+            "give the supervisor's user its rights (docs/operations.md), and try again",
+        ),
+        Refusal::Busy => (Code::Unavailable, Reason::RedisBusy, "try again"),
+    };
+    let word = reason.split_whitespace().next().unwrap_or_default();
+    Failure::new(code, name, format!("{text}; {todo}")).with("error", word).retry(RETRY_AFTER)
 }
 
 /// A fault of ours: its story goes to the log, its id to the caller.

@@ -27,6 +27,8 @@ pub struct Submission {
     pub request: Option<RequestKey>,
     /// Whether the caller waits for the end.
     pub wanted: bool,
+    /// The actor that it is for is not there, so it is refused, unless its request has made it before.
+    pub stray: bool,
 }
 
 /// What makes two requests the same.
@@ -75,6 +77,28 @@ pub enum SubmitRefused {
         request_id: RequestId,
         /// When it was first used.
         first_use: SystemTime,
+    },
+    /// There is no such actor as the job is for.
+    #[error("there is no actor {actor_id}, which the job is for")]
+    Stray {
+        /// The actor.
+        actor_id: ActorId,
+    },
+    /// The answer to the submit was lost: the job may be in the queue, or not.
+    #[error("it is not known whether job {job_id} was accepted: {reason}")]
+    Uncertain {
+        /// The name that the job has if it was.
+        job_id: JobId,
+        /// What came in between.
+        reason: String,
+    },
+    /// The queue did not accept this one, though it may have accepted others of the same call.
+    #[error("the job queue is unavailable: {reason}")]
+    NotAccepted {
+        /// Which kind of refusal, if it was one.
+        refusal: Option<Refusal>,
+        /// In its own words, or what came in between.
+        reason: String,
     },
     /// The request was made before; its job has ended and its record is no longer kept, and it will not run twice.
     #[error("the request made job {job_id}, which ended and whose record is no longer kept")]
@@ -212,8 +236,12 @@ pub struct QueueDepth {
 pub struct QueueState {
     /// How much it holds.
     pub depth: QueueDepth,
-    /// How long the oldest job has waited for any actor of the type.
+    /// How long the oldest job has waited.
     pub oldest_age: Option<Duration>,
+    /// How long the oldest job has waited that any actor of the type may take.
+    pub oldest_common_age: Option<Duration>,
+    /// Jobs among those that wait for an actor which are for one that is not there.
+    pub queued_for_absent: u64,
     /// Since when and why it hands out nothing, if so.
     pub paused: Option<Paused>,
     /// Jobs accepted since the queue is there; pings are not counted.
@@ -268,6 +296,38 @@ pub struct Reclaimed {
     pub failed: u32,
 }
 
+/// Why a queue that answers does not do what it is asked to do: nothing was changed, and it will do it again once its
+/// state is another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// It is a replica, which cannot be written to.
+    ReadOnly,
+    /// Its memory is full; what ends or removes something is still done.
+    Full,
+    /// It could not keep what it would accept: it cannot save, or too few replicas follow it.
+    NotDurable,
+    /// It does not let this user in, or not do this.
+    AccessDenied,
+    /// It starts, fails over, is in a slow script, or has as many clients as it may.
+    Busy,
+}
+
+impl Refusal {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::ReadOnly, Self::Full, Self::NotDurable, Self::AccessDenied, Self::Busy];
+
+    /// A clause for people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ReadOnly => "it is a replica, which cannot be written to",
+            Self::Full => "its memory is full",
+            Self::NotDurable => "it could not keep what it would accept",
+            Self::AccessDenied => "it does not let this user do it",
+            Self::Busy => "it is busy or not ready",
+        }
+    }
+}
+
 /// Why a call to the queue failed.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
@@ -279,6 +339,14 @@ pub enum QueueError {
     TimedOut {
         /// The deadline that passed.
         after: Duration,
+    },
+    /// It answers, and refuses for now; nothing was changed.
+    #[error("the job queue refuses: {}: {reason}", refusal.as_str())]
+    Refused {
+        /// Which kind of refusal.
+        refusal: Refusal,
+        /// In its own words.
+        reason: String,
     },
     /// It refused, and will go on doing so until somebody changes its setup.
     #[error("the job queue refused: {reason}")]
@@ -297,13 +365,29 @@ pub enum QueueError {
     },
 }
 
+impl QueueError {
+    /// The same error for one more of those who shared a call; its cause in words.
+    pub fn echo(&self) -> Self {
+        match self {
+            Self::Unavailable(cause) => Self::Unavailable(cause.to_string().into()),
+            Self::TimedOut { after } => Self::TimedOut { after: *after },
+            Self::Refused { refusal, reason } => Self::Refused { refusal: *refusal, reason: reason.clone() },
+            Self::Rejected { reason } => Self::Rejected { reason: reason.clone() },
+            Self::Corrupt { what, source } => {
+                Self::Corrupt { what: what.clone(), source: source.to_string().into() }
+            }
+        }
+    }
+}
+
 /// The queue as the supervisor uses it.
 #[async_trait]
 pub trait JobQueue: Send + Sync {
-    /// Asks whether it is there, and how long that takes; fails within 2 s when it is not.
+    /// Asks whether it is there and would accept a job, and how long the answer takes; fails within 2 s when it is not.
     async fn probe(&self) -> Result<Duration, QueueError>;
 
     /// Puts jobs into their queues; answers in the order of `submissions`. All of one script type are one atomic step.
+    /// An error means that none was accepted.
     async fn submit(
         &self,
         submissions: Vec<Submission>,
@@ -388,7 +472,8 @@ pub trait JobQueue: Send + Sync {
     /// Every actor of a script type that has announced itself and is not known to have gone since.
     async fn presences(&self, script_type: ScriptType) -> Result<Vec<Presence>, QueueError>;
 
-    /// Forgets an actor that is gone for good: its presence and its inbox (pinned jobs in it fail as ACTOR_LOST).
+    /// Forgets an actor that is gone for good: its presence and what is for it alone, also what waits for its time: that
+    /// fails as ACTOR_LOST.
     async fn forget_actor(&self, script_type: ScriptType, actor: &ActorId) -> Result<(), QueueError>;
 
     /// Asks an actor to take no new job. It takes up work again by itself after `resume_after`, in case whoever

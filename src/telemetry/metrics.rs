@@ -27,7 +27,7 @@ pub const JOB_WAIT: &str = "hero_job_queue_duration_seconds";
 pub const PINGS: &str = "hero_pings_total";
 /// Round trip of pings that were answered, by script type.
 pub const PING_DURATION: &str = "hero_ping_duration_seconds";
-/// Events that were dropped because the log could not keep up.
+/// Events that were dropped because the log was away for too long, or would not take them.
 pub const EVENTS_LOST: &str = "hero_events_lost_total";
 /// Which program this is.
 pub const INFO: &str = "hero_supervisor_info";
@@ -90,7 +90,10 @@ fn describe() {
     describe_histogram!(JOB_WAIT, Unit::Seconds, "Time in the queue of jobs whose end was waited for here");
     describe_counter!(PINGS, "Health pings by script type and outcome");
     describe_histogram!(PING_DURATION, Unit::Seconds, "Round trip of answered pings, by script type");
-    describe_counter!(EVENTS_LOST, "Events that were dropped because the log could not keep up");
+    describe_counter!(
+        EVENTS_LOST,
+        "Events that were dropped: the log was away for too long, or would not take them"
+    );
     describe_gauge!(INFO, "Which program this is; always 1");
     describe_gauge!(ACTORS, "Actors of this node by script type and state");
     describe_counter!(ACTOR_RESTARTS, "Unasked ends of an actor's process since the actor was made");

@@ -3,5 +3,7 @@
 mod actors;
 mod frozen;
 mod redis;
+mod refusals;
+mod replies;
 mod supervisor;
 mod zinit;

@@ -8,6 +8,7 @@ mod grpcurl;
 mod health;
 mod jobs;
 mod pages;
+mod pinned;
 mod reflection;
 mod update;
 mod watches;

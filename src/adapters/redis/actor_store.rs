@@ -29,6 +29,19 @@ impl RedisActorStore {
         &self.link
     }
 
+    /// Sets a field of a hash; if `only_new`, when it is not there.
+    pub(super) async fn set(
+        &self,
+        hash: &str,
+        field: &str,
+        value: String,
+        only_new: bool,
+    ) -> Result<(), StoreError> {
+        let mut set = redis::cmd("FCALL");
+        set.arg("hero_set").arg(1).arg(hash).arg(field).arg(value).arg(u8::from(only_new));
+        self.link.call(&set).await.map(drop)
+    }
+
     /// Writes `record` as generation `next` if the stored one has generation `expected`, or if there is none.
     async fn put(
         &self,
@@ -109,9 +122,7 @@ impl ActorStore for RedisActorStore {
     }
 
     async fn set_template(&self, template: &ActorConfig, replace: bool) -> Result<(), StoreError> {
-        let mut set = redis::cmd(if replace { "HSET" } else { "HSETNX" });
-        set.arg(keys::TEMPLATES).arg(template.script_type.as_str()).arg(encode_config(template)?);
-        self.link.call(&set).await.map(drop)
+        self.set(keys::TEMPLATES, template.script_type.as_str(), encode_config(template)?, !replace).await
     }
 }
 

@@ -1,6 +1,9 @@
 //! The way to Redis: connected lazily, connected again with a backoff, every call within a deadline.
 
+mod refusal;
+
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use metrics::histogram;
@@ -13,7 +16,7 @@ use tokio::time::{Instant, timeout};
 use super::functions;
 use super::keys;
 use crate::domain::backoff::Backoff;
-use crate::ports::job_queue::QueueError;
+use crate::ports::job_queue::{QueueError, Refusal};
 use crate::telemetry::metrics::{REDIS_DURATION, seconds};
 
 /// A call that takes longer has failed; Redis answers in well under a millisecond.
@@ -39,7 +42,7 @@ struct Slot {
     generation: u64,
     failures: u32,
     blocked_until: Option<Instant>,
-    last_failure: String,
+    last_failure: Option<QueueError>,
     epoch: Option<String>,
 }
 
@@ -59,20 +62,28 @@ impl Link {
 
     /// Runs a command that may be repeated without harm: once more on a new connection if the old one broke.
     pub(super) async fn call(&self, command: &Cmd) -> Result<Value, QueueError> {
-        self.run(Request::One(command), true).await
+        self.run(Request::One(command), true, &AtomicBool::default()).await
     }
 
     /// Runs a command once; when the connection breaks, nobody knows whether it had its effect.
-    pub(super) async fn call_once(&self, command: &Cmd) -> Result<Value, QueueError> {
-        self.run(Request::One(command), false).await
+    pub(super) async fn call_once(&self, command: &Cmd) -> Result<Value, Failed> {
+        let sent = AtomicBool::new(false);
+        let answer = self.run(Request::One(command), false, &sent).await;
+        answer.map_err(|error| Failed { error, sent: sent.load(Ordering::Relaxed) })
     }
 
     /// Runs commands in one write, repeated as in [`Link::call`]; the first error of any is the error of all.
     pub(super) async fn pipe(&self, pipeline: &Pipeline) -> Result<Vec<Value>, QueueError> {
-        match self.run(Request::Many(pipeline), true).await? {
+        match self.run(Request::Many(pipeline), true, &AtomicBool::default()).await? {
             Value::Array(values) => Ok(values),
             other => Err(unexpected("the answer to a pipeline", &other)),
         }
+    }
+
+    /// Which connection is the shared one; grows when it is made anew. Redis may then be another one than before, so who
+    /// has an own connection does well to open that anew, too.
+    pub(super) fn generation(&self) -> u64 {
+        self.with_slot(|slot| slot.generation)
     }
 
     /// A connection of its own for a read that blocks. Its caller sets a watchdog.
@@ -86,7 +97,7 @@ impl Link {
             timeout(CONNECT_TIMEOUT, self.client.get_multiplexed_async_connection_with_config(&config));
         match opened.await {
             Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(QueueError::Unavailable(error.into())),
+            Ok(Err(error)) => Err(not_opened(&error)),
             Err(elapsed) => Err(QueueError::Unavailable(elapsed.into())),
         }
     }
@@ -110,16 +121,21 @@ impl Link {
         self.with_slot(|slot| slot.connection = None);
     }
 
-    async fn run(&self, request: Request<'_>, repeat: bool) -> Result<Value, QueueError> {
+    async fn run(&self, request: Request<'_>, repeat: bool, sent: &AtomicBool) -> Result<Value, QueueError> {
         let begun = Instant::now();
-        let answer = self.run_in_time(request, repeat).await;
+        let answer = self.run_in_time(request, repeat, sent).await;
         let outcome = if answer.is_ok() { "ok" } else { "error" };
         histogram!(REDIS_DURATION, "outcome" => outcome).record(seconds(begun.elapsed()));
         answer
     }
 
-    async fn run_in_time(&self, request: Request<'_>, repeat: bool) -> Result<Value, QueueError> {
-        match timeout(CALL_TIMEOUT, self.attempt(request, repeat)).await {
+    async fn run_in_time(
+        &self,
+        request: Request<'_>,
+        repeat: bool,
+        sent: &AtomicBool,
+    ) -> Result<Value, QueueError> {
+        match timeout(CALL_TIMEOUT, self.attempt(request, repeat, sent)).await {
             Ok(answer) => answer,
             Err(_elapsed) => {
                 // It may hang for ever (a peer that vanished): the next call gets a new connection.
@@ -129,26 +145,44 @@ impl Link {
         }
     }
 
-    async fn attempt(&self, request: Request<'_>, repeat: bool) -> Result<Value, QueueError> {
+    /// `sent` is true from the moment on at which the request may have its effect, until it is certain that it had none.
+    async fn attempt(
+        &self,
+        request: Request<'_>,
+        repeat: bool,
+        sent: &AtomicBool,
+    ) -> Result<Value, QueueError> {
         let mut repeats_left = u32::from(repeat);
-        let mut loads_left = 1;
+        let (mut loads_left, mut moves_left) = (1, 1);
         loop {
             let (mut connection, generation) = self.connection().await?;
+            sent.store(true, Ordering::Relaxed);
             let error = match request.send(&mut connection).await {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
+            let failure = queue_error(&error);
             if is_function_missing(&error) && loads_left > 0 {
                 loads_left -= 1;
+                sent.store(false, Ordering::Relaxed);
                 load_library(&mut connection).await.map_err(|error| queue_error(&error))?;
             } else if is_broken(&error) {
                 self.invalidate(generation);
                 if repeats_left == 0 || error.is_timeout() {
-                    return Err(queue_error(&error));
+                    return Err(failure);
                 }
                 repeats_left -= 1;
+            } else if is_read_only(&failure) {
+                // After a failover the address leads to another Redis, but an open connection does not.
+                sent.store(false, Ordering::Relaxed);
+                self.invalidate(generation);
+                if moves_left == 0 {
+                    return Err(failure);
+                }
+                moves_left -= 1;
             } else {
-                return Err(queue_error(&error));
+                sent.store(false, Ordering::Relaxed);
+                return Err(failure);
             }
         }
     }
@@ -182,9 +216,10 @@ impl Link {
     fn open_connection(&self) -> Result<Option<(MultiplexedConnection, u64)>, QueueError> {
         self.with_slot(|slot| match (&slot.connection, slot.blocked_until) {
             (Some(connection), _) => Ok(Some((connection.clone(), slot.generation))),
-            (None, Some(until)) if Instant::now() < until => {
-                Err(QueueError::Unavailable(slot.last_failure.clone().into()))
-            }
+            (None, Some(until)) if Instant::now() < until => match &slot.last_failure {
+                Some(failure) => Err(failure.echo()),
+                None => Ok(None),
+            },
             (None, _) => Ok(None),
         })
     }
@@ -194,10 +229,7 @@ impl Link {
             .set_response_timeout(Some(CALL_TIMEOUT))
             .set_connection_timeout(Some(CONNECT_TIMEOUT));
         let connection = self.client.get_multiplexed_async_connection_with_config(&config).await;
-        let mut connection = connection.map_err(|error| match queue_error(&error) {
-            QueueError::TimedOut { .. } | QueueError::Unavailable(_) => QueueError::Unavailable(error.into()),
-            fixed @ (QueueError::Rejected { .. } | QueueError::Corrupt { .. }) => fixed,
-        })?;
+        let mut connection = connection.map_err(|error| not_opened(&error))?;
         let epoch = prepare(&mut connection).await.map_err(|error| queue_error(&error))?;
         Ok((connection, epoch))
     }
@@ -229,11 +261,11 @@ impl Link {
         let failures = self.with_slot(|slot| {
             slot.failures = slot.failures.saturating_add(1);
             slot.blocked_until = Some(Instant::now() + RECONNECT.delay(slot.failures, fastrand::f64()));
-            slot.last_failure.clone_from(&text);
+            slot.last_failure = Some(error.echo());
             slot.failures
         });
         if failures == 1 {
-            tracing::warn!(error = text, "Redis cannot be reached");
+            tracing::warn!(error = text, "Redis cannot be used");
         }
     }
 
@@ -276,11 +308,22 @@ async fn prepare(connection: &mut MultiplexedConnection) -> Result<String, Redis
         Err(error) if is_function_missing(&error) => load_library(connection).await?,
         Err(error) => return Err(error),
     }
-    let fresh = uuid::Uuid::new_v4().simple().to_string();
-    let mut pipeline = redis::pipe();
-    pipeline.cmd("SET").arg(keys::EPOCH).arg(fresh).arg("NX").ignore().cmd("GET").arg(keys::EPOCH);
-    let (epoch,): (String,) = pipeline.query_async(connection).await?;
-    Ok(epoch)
+    // Other refusals are told call by call: what is allowed goes on.
+    let mut probe = redis::cmd("FCALL");
+    probe.arg(functions::PROBE).arg(1).arg(keys::PROBE);
+    if let Err(error) = probe.query_async::<()>(connection).await
+        && (is_broken(&error) || is_read_only(&queue_error(&error)))
+    {
+        return Err(error);
+    }
+    let mut get = redis::cmd("GET");
+    get.arg(keys::EPOCH);
+    if let Some(epoch) = get.query_async(connection).await? {
+        return Ok(epoch);
+    }
+    let mut set = redis::cmd("FCALL");
+    set.arg(functions::EPOCH).arg(1).arg(keys::EPOCH).arg(uuid::Uuid::new_v4().simple().to_string());
+    set.query_async(connection).await
 }
 
 async fn load_library(connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
@@ -302,21 +345,42 @@ fn is_broken(error: &RedisError) -> bool {
         || error.is_timeout()
 }
 
+/// A failed call and whether it may have had its effect.
+pub(super) struct Failed {
+    pub(super) error: QueueError,
+    pub(super) sent: bool,
+}
+
+impl From<Failed> for QueueError {
+    fn from(failed: Failed) -> Self {
+        failed.error
+    }
+}
+
 /// A Redis error in the words of the port.
 pub(super) fn queue_error(error: &RedisError) -> QueueError {
     if error.is_timeout() {
         return QueueError::TimedOut { after: CALL_TIMEOUT };
     }
+    if let Some(refusal) = refusal::of(error) {
+        return QueueError::Refused { refusal, reason: refusal::words(error) };
+    }
     if is_broken(error) {
         return QueueError::Unavailable(error.clone().into());
     }
-    match error.code() {
-        // It is there, and will be of use soon: starting, failing over, or in a slow script.
-        Some("LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "BUSY") => {
-            QueueError::Unavailable(error.clone().into())
-        }
-        Some(_) | None => rejected(error),
+    rejected(error)
+}
+
+/// Why there is no connection.
+fn not_opened(error: &RedisError) -> QueueError {
+    match queue_error(error) {
+        QueueError::TimedOut { .. } => QueueError::Unavailable(error.clone().into()),
+        other => other,
     }
+}
+
+fn is_read_only(error: &QueueError) -> bool {
+    matches!(error, QueueError::Refused { refusal: Refusal::ReadOnly, .. })
 }
 
 fn rejected(error: &RedisError) -> QueueError {

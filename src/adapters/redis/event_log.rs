@@ -137,7 +137,8 @@ impl EventLog for RedisEventLog {
     async fn follow(&self) -> Result<Box<dyn Follow>, LogError> {
         let connection = self.link.blocking().await?;
         let log = Self { link: Arc::clone(&self.link) };
-        Ok(Box::new(Follower { log, connection, behind: true }))
+        let generation = self.link.generation();
+        Ok(Box::new(Follower { log, connection, generation, behind: true }))
     }
 }
 
@@ -145,6 +146,8 @@ impl EventLog for RedisEventLog {
 struct Follower {
     log: RedisEventLog,
     connection: MultiplexedConnection,
+    /// Which shared connection there was when this one was opened.
+    generation: u64,
     /// There may be so much to read that some of it is trimmed; then each read is checked for it.
     behind: bool,
 }
@@ -152,6 +155,12 @@ struct Follower {
 #[async_trait]
 impl Follow for Follower {
     async fn next(&mut self, cursor: &Cursor, limit: usize) -> Result<Read, LogError> {
+        let generation = self.log.link.generation();
+        if generation != self.generation {
+            // It may lead to another Redis now.
+            self.connection = self.log.link.blocking().await?;
+            (self.generation, self.behind) = (generation, true);
+        }
         if self.behind {
             let read = self.log.after(cursor, limit).await?;
             if let Read::Entries { entries, .. } = &read

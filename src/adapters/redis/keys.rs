@@ -23,6 +23,9 @@ pub(super) const CONTROL_EVENTS: &str = "hero:{events}:log";
 /// A random text, written once; another one means that Redis has lost its data.
 pub(super) const EPOCH: &str = "hero:epoch";
 
+/// Never there: to remove it is a write that changes nothing.
+pub(super) const PROBE: &str = "hero:probe";
+
 /// Which supervisor looks after health and numbers of a node's actors; ends by itself.
 pub(super) fn lead(node: &NodeName) -> String {
     format!("hero:lead:{node}")

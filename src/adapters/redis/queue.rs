@@ -25,6 +25,7 @@ use self::replies::Replies;
 use self::submit::Batchers;
 use super::RedisConfig;
 use super::connection::{Link, unexpected};
+use super::functions;
 use super::keys;
 use super::records::{BASIC, Fields, decode_job, encode_error, time_of};
 use crate::domain::id::{ActorId, JobId};
@@ -150,7 +151,9 @@ impl RedisQueue {
 impl JobQueue for RedisQueue {
     async fn probe(&self) -> Result<Duration, QueueError> {
         let asked = Instant::now();
-        self.shared.link.call(&redis::cmd("PING")).await?;
+        let mut probe = redis::cmd("FCALL");
+        probe.arg(functions::PROBE).arg(1).arg(keys::PROBE);
+        self.shared.link.call(&probe).await?;
         Ok(asked.elapsed())
     }
 
@@ -319,6 +322,18 @@ impl JobQueue for RedisQueue {
     }
 
     async fn forget_actor(&self, script_type: ScriptType, actor: &ActorId) -> Result<(), QueueError> {
+        // First what waits for its time: what of it becomes due meanwhile comes into the inbox.
+        let mut cursor = "0".to_owned();
+        loop {
+            let mut delayed = fcall("hero_forget_delayed", script_type);
+            delayed.arg(actor.as_str()).arg(&cursor).arg(ROUND);
+            let answer = self.shared.link.call(&delayed).await?;
+            let Value::BulkString(next) = &answer else { return Err(unexpected("a cursor", &answer)) };
+            cursor = String::from_utf8_lossy(next).into_owned();
+            if cursor == "0" {
+                break;
+            }
+        }
         let mut command = fcall("hero_forget", script_type);
         command.arg(actor.as_str()).arg(ROUND);
         self.exhaust(&command, "forgetting an actor").await

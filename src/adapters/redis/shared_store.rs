@@ -40,9 +40,7 @@ impl SharedStore for RedisActorStore {
     }
 
     async fn put_health(&self, record: &HealthRecord) -> Result<(), QueueError> {
-        let mut set = redis::cmd("HSET");
-        set.arg(keys::HEALTHS).arg(record.actor_id.as_str()).arg(encode_health(record)?);
-        self.link().call(&set).await.map(drop)
+        self.set(keys::HEALTHS, record.actor_id.as_str(), encode_health(record)?, false).await
     }
 
     async fn decisions(&self) -> Result<Vec<(ScriptType, ScalingDecision)>, QueueError> {
@@ -57,9 +55,7 @@ impl SharedStore for RedisActorStore {
         script_type: ScriptType,
         decision: &ScalingDecision,
     ) -> Result<(), QueueError> {
-        let mut set = redis::cmd("HSET");
-        set.arg(keys::DECISIONS).arg(script_type.as_str()).arg(encode_decision(decision)?);
-        self.link().call(&set).await.map(drop)
+        self.set(keys::DECISIONS, script_type.as_str(), encode_decision(decision)?, false).await
     }
 
     async fn lead(&self, node: &NodeName, instance: &str, term: Duration) -> Result<bool, QueueError> {

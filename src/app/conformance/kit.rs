@@ -147,7 +147,7 @@ impl Kit {
     }
 
     pub(super) async fn submit(&self, spec: JobSpec) -> Result<(JobId, Completion), String> {
-        let submission = Submission { id: JobId::mint(), spec, request: None, wanted: true };
+        let submission = Submission { id: JobId::mint(), spec, request: None, wanted: true, stray: false };
         let answers = self.queue.submit(vec![submission]).await.map_err(|error| chain(&error))?;
         let submitted = answers.into_iter().next().ok_or("the queue gave no answer")?;
         let submitted = submitted.map_err(|refused| refused.to_string())?;

@@ -10,7 +10,7 @@ use super::spec::SpecArgs;
 use super::{Server, id, state_word};
 use crate::cli::values::{span, to_proto, word};
 use crate::cli::{Exit, Failure, Output, client};
-use crate::client::code_of;
+use crate::client::ClientError;
 use crate::proto::{
     AwaitJobRequest, AwaitJobResponse, CancelJobRequest, Job, JobError, RunJobRequest, RunJobResponse,
     SubmitJobRequest, WaitOutcome, job,
@@ -206,7 +206,10 @@ impl Patience {
     /// Waits a moment after an error that a restart of the server explains; gives all others back.
     pub(super) async fn bear(&mut self, status: Status, wait: &Wait) -> Result<(), Failure> {
         let since = *self.since.get_or_insert_with(Instant::now);
-        if code_of(&status) != Code::Unavailable || since.elapsed() > LONGEST_OUTAGE || wait.is_over() {
+        let told = ClientError::from(status.clone());
+        // A job that may have been accepted is found again by its request id.
+        let explained = told.code == Code::Unavailable || told.reason == "TIMED_OUT";
+        if !explained || since.elapsed() > LONGEST_OUTAGE || wait.is_over() {
             return Err(status.into());
         }
         sleep(RETRY_PAUSE).await;

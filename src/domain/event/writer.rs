@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use metrics::counter;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -11,6 +12,7 @@ use crate::domain::backoff::Backoff;
 use crate::domain::event::Event;
 use crate::error::chain;
 use crate::ports::event_log::{EventLog, LogError};
+use crate::telemetry::metrics::EVENTS_LOST;
 
 /// Events in one write.
 const BATCH: usize = 500;
@@ -48,21 +50,29 @@ pub async fn write_events(
         }
     };
     if timeout(LAST_WORDS, last).await.is_err() || !batch.is_empty() {
+        lost(batch.len() + events.len());
         tracing::warn!("the last events could not be written: the log is away");
     }
 }
 
-/// Writes a batch, however long it takes; one that the log refuses is dropped.
+fn lost(events: usize) {
+    counter!(EVENTS_LOST).increment(u64::try_from(events).unwrap_or(u64::MAX));
+}
+
+/// Writes a batch, however long it takes; one that the log will never take is dropped.
 async fn write(log: &dyn EventLog, batch: &mut Vec<Event>) {
     let mut failures = 0_u32;
     loop {
         match log.append(batch).await {
             Ok(()) => break,
             Err(error @ (LogError::Rejected { .. } | LogError::Corrupt { .. })) => {
-                tracing::warn!(error = %chain(&error), events = batch.len(), "events are lost: the log refuses them");
+                lost(batch.len());
+                tracing::warn!(error = %chain(&error), events = batch.len(), "events are lost: the log rejects them");
                 break;
             }
-            Err(error @ (LogError::Unavailable(_) | LogError::TimedOut { .. })) => {
+            Err(
+                error @ (LogError::Unavailable(_) | LogError::TimedOut { .. } | LogError::Refused { .. }),
+            ) => {
                 failures = failures.saturating_add(1);
                 if failures == 1 {
                     tracing::debug!(error = %chain(&error), "events wait for the log");

@@ -42,6 +42,9 @@ fn echo(error: &SupervisorError) -> SupervisorError {
     if let E::QueueUnavailable(cause) = error {
         return E::QueueUnavailable(cause.to_string().into());
     }
+    if let E::QueueRefused { refusal, reason } = error {
+        return E::QueueRefused { refusal: *refusal, reason: reason.clone() };
+    }
     if let E::ProcessManagerUnavailable(cause) = error {
         return E::ProcessManagerUnavailable(cause.to_string().into());
     }

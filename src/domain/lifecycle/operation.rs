@@ -156,8 +156,11 @@ impl Operation {
                 other => other.into(),
             });
         }
-        self.parts.supervisor.queue().forget_actor(self.config.script_type, &self.id).await?;
+        let (queue, script_type) = (self.parts.supervisor.queue(), self.config.script_type);
+        queue.forget_actor(script_type, &self.id).await?;
         self.parts.store.remove(&self.id).await?;
+        // Jobs were accepted for it as long as its record was there.
+        queue.forget_actor(script_type, &self.id).await?;
         Ok(())
     }
 

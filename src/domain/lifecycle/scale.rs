@@ -74,9 +74,10 @@ impl ActorLifecycleManager {
         let up = ours.filter(|actor| actor.record.desired == Desired::Up).count();
         let load = Load {
             current: u32::try_from(up).unwrap_or(u32::MAX),
-            queued: state.depth.queued,
+            // Nobody else can take what is for an actor that is not there.
+            queued: state.depth.queued.saturating_sub(state.queued_for_absent),
             running: state.depth.running,
-            oldest_age: state.oldest_age,
+            oldest_age: state.oldest_common_age,
             ..Load::default()
         };
         let reason = match self.cause.reason.as_str() {

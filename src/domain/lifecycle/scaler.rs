@@ -157,9 +157,10 @@ fn load_of(
         current: count(up().count()),
         busy: count(up().filter(|actor| actor.in_flight > 0).count()),
         elsewhere: manager.running_elsewhere(script_type),
-        queued: state.depth.queued,
+        // Nobody else can take what is for an actor that is not there.
+        queued: state.depth.queued.saturating_sub(state.queued_for_absent),
         running: state.depth.running,
-        oldest_age: state.oldest_age,
+        oldest_age: state.oldest_common_age,
     }
 }
 

@@ -28,6 +28,13 @@ pub struct Begun {
     deduplicated: bool,
 }
 
+impl Begun {
+    /// The job that is waited for.
+    pub fn job_id(&self) -> &JobId {
+        &self.attached.job.id
+    }
+}
+
 /// The answer to a wait: the job, ended or not.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Awaited {

@@ -8,6 +8,7 @@ use tonic::Status;
 use super::{SupervisorService, WAIT_ENDED};
 use crate::domain::id::JobId;
 use crate::domain::supervisor::{Awaited, Begun};
+use crate::error::SupervisorError;
 use crate::grpc::deadline::effective_wait;
 use crate::grpc::meter;
 use crate::grpc::parse::Run;
@@ -17,8 +18,8 @@ use crate::proto as pb;
 
 /// What is needed of a request once its job was submitted.
 struct Rest {
-    /// The job, if the caller can find it again by it.
-    known: Option<JobId>,
+    /// Whether to repeat the call makes no second job.
+    repeatable: bool,
     deadline: Instant,
     cancel: bool,
 }
@@ -31,13 +32,12 @@ impl SupervisorService {
         time_left: Option<Duration>,
     ) -> Result<pb::RunJobResponse, Status> {
         let (begun, rest) = Box::pin(self.begin_run(asked, time_left)).await?;
-        let waited = self.gate.run(self.supervisor.wait(begun, rest.deadline)).await;
-        let mut end = match (waited, &rest.known) {
-            (Err(failure), Some(id)) => return Err(failure.continue_with(id).into()),
-            (waited, _) => waited?,
-        };
+        let id = begun.job_id().clone();
+        let waited = self.gate.wait(self.supervisor.wait(begun, rest.deadline)).await;
+        let mut end = waited.map_err(|failure| failure.of_accepted(&id, rest.repeatable))?;
         if !end.done && rest.cancel {
-            Box::pin(self.cancel_run(&mut end)).await?;
+            let cancelled = Box::pin(self.cancel_run(&mut end)).await;
+            cancelled.map_err(|failure| failure.of_accepted(&id, rest.repeatable))?;
         }
         if end.done {
             meter::job_ended(&end.job);
@@ -54,14 +54,20 @@ impl SupervisorService {
         mut asked: Box<Run>,
         time_left: Option<Duration>,
     ) -> Result<(Box<Begun>, Rest), Failure> {
+        self.gate.enter()?;
         let id = asked.job.job_id.get_or_insert_with(JobId::mint).clone();
-        let known = asked.job.request.is_none().then_some(id);
+        let repeatable = asked.job.request.is_some();
         let deadline = Instant::now() + effective_wait(asked.max_wait, time_left);
-        let rest = Rest { known, deadline, cancel: asked.cancel };
-        match (self.gate.run(self.supervisor.begin(asked.job)).await, &rest.known) {
-            (Err(failure), Some(id)) => Err(failure.continue_with(id)),
-            (begun, _) => Ok((begun?, rest)),
-        }
+        let rest = Rest { repeatable, deadline, cancel: asked.cancel };
+        let begun = tokio::select! {
+            biased;
+            begun = self.supervisor.begin(asked.job) => begun,
+            () = self.gate.ending.cancelled() => {
+                let reason = "the supervisor is shutting down".to_owned();
+                Err(SupervisorError::SubmitUncertain { id, reason })
+            }
+        };
+        Ok((begun?, rest))
     }
 
     async fn cancel_run(&self, end: &mut Awaited) -> Result<(), Failure> {

@@ -71,6 +71,22 @@ fn expected(error: &SupervisorError) -> Told {
         }
         E::RulesConflict(_) => (Code::Aborted, "CONFLICT", &["script_type"], ""),
         E::QueueUnavailable(_) => (Code::Unavailable, "REDIS_UNAVAILABLE", &[], "retry"),
+        E::QueueRefused { refusal: Refusal::Full, .. } => {
+            (Code::ResourceExhausted, "REDIS_FULL", &["error"], "retry")
+        }
+        E::QueueRefused { refusal: Refusal::ReadOnly, .. } => {
+            (Code::Unavailable, "REDIS_READ_ONLY", &["error"], "retry")
+        }
+        E::QueueRefused { refusal: Refusal::NotDurable, .. } => {
+            (Code::Unavailable, "REDIS_NOT_DURABLE", &["error"], "retry")
+        }
+        E::QueueRefused { refusal: Refusal::AccessDenied, .. } => {
+            (Code::Unavailable, "REDIS_ACCESS_DENIED", &["error"], "retry")
+        }
+        E::QueueRefused { refusal: Refusal::Busy, .. } => {
+            (Code::Unavailable, "REDIS_BUSY", &["error"], "retry")
+        }
+        E::SubmitUncertain { .. } => (Code::DeadlineExceeded, "TIMED_OUT", &["cause", "job_id", "what"], ""),
         E::ProcessManagerUnavailable(_) => (Code::Unavailable, "ZINIT_UNAVAILABLE", &[], "retry"),
         E::TimedOut { .. } => (Code::DeadlineExceeded, "TIMED_OUT", &["after", "what"], ""),
         E::ShuttingDown => (Code::Unavailable, "SERVER_DRAINING", &[], "retry"),
@@ -114,6 +130,8 @@ fn every_error() -> Vec<SupervisorError> {
         E::ConsumerTooSlow { last: "1k1-0".to_owned() },
         E::TooManyWatches { limit: 10 },
         E::QueueUnavailable("connection refused".into()),
+        E::QueueRefused { refusal: Refusal::Full, reason: "OOM command not allowed".to_owned() },
+        E::SubmitUncertain { id: job(), reason: "no answer within 2s".to_owned() },
         E::ProcessManagerUnavailable("no such socket".into()),
         E::TimedOut { what: "Redis", after: Duration::from_secs(2) },
         E::ShuttingDown,
@@ -138,6 +156,21 @@ fn every_error_has_its_code_reason_and_details() {
         assert_eq!(details.bad_request().is_some(), detail == "fields", "{text}");
         assert_eq!(details.resource_info().is_some(), detail == "resource", "{text}");
         assert_eq!(details.precondition_failure().is_some(), detail == "precondition", "{text}");
+        assert!(Reason::from_str_name(&format!("ERROR_REASON_{reason}")).is_some(), "{reason}");
+    }
+}
+
+#[test]
+fn each_refusal_of_redis_is_told_in_its_words() {
+    for refusal in Refusal::ALL {
+        let error = SupervisorError::QueueRefused { refusal, reason: "WORD and more".to_owned() };
+        let (code, reason, ..) = expected(&error);
+        let status = Status::from(error);
+        assert_eq!(status.code(), code, "{refusal:?}");
+        let details = status.get_error_details();
+        let info = details.error_info().expect("ErrorInfo");
+        assert_eq!((info.reason.as_str(), info.metadata["error"].as_str()), (reason, "WORD"));
+        assert!(status.message().contains("WORD and more"), "{}", status.message());
         assert!(Reason::from_str_name(&format!("ERROR_REASON_{reason}")).is_some(), "{reason}");
     }
 }

@@ -9,6 +9,7 @@ mod history;
 mod leases;
 mod lists;
 mod output;
+mod pinned;
 mod queues;
 mod redis_only;
 mod shared;
@@ -62,6 +63,10 @@ on_every_queue! {
     submits::a_job_waits_for_its_time,
     submits::a_job_that_nobody_takes_in_time_fails,
     submits::a_pinned_job_is_only_for_its_actor,
+    pinned::what_is_for_an_absent_actor_is_counted_as_waiting,
+    pinned::what_waits_for_its_time_is_lost_with_its_actor,
+    pinned::what_waits_for_another_attempt_is_lost_with_its_actor,
+    pinned::a_stray_is_refused_unless_its_request_made_it_before,
     ends::a_job_can_be_cancelled_in_every_state,
     ends::only_an_ended_job_can_be_deleted,
     ends::an_ended_job_is_kept_for_its_time,

@@ -74,7 +74,7 @@ impl Stage {
     }
 
     async fn submit_spec(&self, spec: JobSpec) -> (JobId, Completion) {
-        let job = Submission { id: JobId::mint(), spec, request: None, wanted: true };
+        let job = Submission { id: JobId::mint(), spec, request: None, wanted: true, stray: false };
         let job = self.queue.submit(vec![job]).await.unwrap().pop().unwrap().unwrap();
         (job.job.id, job.completion.unwrap())
     }

@@ -136,7 +136,10 @@ async fn load(mut client: Client, task: usize, acknowledged: Arc<AtomicUsize>, e
         };
         let deadline = Instant::now() + LIMIT;
         while let Err(status) = client.submit_job(request.clone()).await {
-            assert_eq!(told(&status).why(), (Code::Unavailable, "REDIS_UNAVAILABLE"), "{status:?}");
+            // What was on its way when Redis was killed may have been done; and Redis has to load what it has kept.
+            let away =
+                ["REDIS_UNAVAILABLE", "REDIS_BUSY", "TIMED_OUT"].contains(&told(&status).reason.as_str());
+            assert!(away, "{status:?}");
             assert!(Instant::now() < deadline, "{status:?}");
             sleep(Duration::from_millis(20)).await;
         }

@@ -76,9 +76,13 @@ async fn waits_and_watches_end_and_open_connections_do_not_hold_it_up() {
 
     world.shutdown.escalate();
     let status = soon("the wait", waiting).await.unwrap();
-    assert_draining(&status);
+    assert_eq!(told(&status), (Code::Unavailable, "SERVER_DRAINING".to_owned(), vec![]));
     let details = status.get_error_details();
     assert_eq!(details.error_info().unwrap().metadata["job_id"], "endless", "where to go on");
+    // To call again would make another job.
+    assert!(details.retry_info().is_none(), "{status:?}");
+    assert!(status.message().contains("endless was accepted and goes on"), "{status:?}");
+    assert!(status.message().contains("AwaitJob"), "{status:?}");
     soon("the watch", async { while let Some(Ok(_)) = watch.next().await {} }).await;
     soon("the server", world.tasks.join_next()).await.unwrap().unwrap().unwrap();
 }

@@ -98,6 +98,7 @@ impl World {
     fn server(&self) -> GrpcServer {
         let (queue, clock) = (Arc::new(self.broker.job_queue()), self.broker.clock());
         let supervisor = Supervisor::new(queue, Arc::new(clock), JobDefaults::default())
+            .with_store(Arc::new(self.broker.actor_store()))
             .with_event_log(Arc::new(self.broker.event_log()));
         let node = NodeName::parse("here").unwrap();
         let lifecycle = ActorLifecycleManager::new(Parts {

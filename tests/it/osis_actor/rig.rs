@@ -87,8 +87,13 @@ impl Rig {
     }
 
     pub(crate) async fn submit_all(&self, specs: Vec<JobSpec>) -> Vec<(JobId, Completion)> {
-        let jobs =
-            specs.into_iter().map(|spec| Submission { id: JobId::mint(), spec, request: None, wanted: true });
+        let jobs = specs.into_iter().map(|spec| Submission {
+            id: JobId::mint(),
+            spec,
+            request: None,
+            wanted: true,
+            stray: false,
+        });
         let submitted = self.queue.submit(jobs.collect()).await.unwrap();
         let taken = submitted.into_iter().map(|job| {
             let job = job.unwrap();

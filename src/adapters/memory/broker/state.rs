@@ -285,6 +285,12 @@ impl State {
             }
             !pinned(lane)
         });
+        queue.delayed.retain(|id, (_at, lane)| {
+            if pinned(lane) {
+                lost.push(id.clone());
+            }
+            !pinned(lane)
+        });
         let error = JobError::new(
             JobErrorKind::ActorLost,
             format!("the job was meant for actor {actor} alone, which was deleted"),

@@ -1,7 +1,7 @@
 -- hero_announce q | actor consumer pid draining idle_ms version: makes the groups and says that the actor is there.
 --   idle_ms: time since it last took or finished a job; '' when it never did
 -- Answers with the number of the pause: odd while the queue is paused. The higher of two numbers holds.
-redis.register_function('hero_announce', function(keys, args)
+freeing('hero_announce', function(keys, args)
   local k = queue(keys[1])
   for _, key in ipairs({ k.q, k.front, inbox(k, args[1]), control(k, args[1]) }) do
     redis.pcall('XGROUP', 'CREATE', key, GROUP, '0', 'MKSTREAM')
@@ -15,7 +15,7 @@ redis.register_function('hero_announce', function(keys, args)
 end)
 
 -- hero_leave q | actor consumer: takes the announcement back, and the consumer where it holds nothing.
-redis.register_function('hero_leave', function(keys, args)
+freeing('hero_leave', function(keys, args)
   local k = queue(keys[1])
   local presence = redis.call('HGET', k.actors, args[1])
   if presence and cjson.decode(presence).consumer == args[2] then redis.call('HDEL', k.actors, args[1]) end
@@ -29,14 +29,14 @@ redis.register_function('hero_leave', function(keys, args)
 end)
 
 -- hero_wake q | actor consumer: ends the waiting read of this process.
-redis.register_function('hero_wake', function(keys, args)
+freeing('hero_wake', function(keys, args)
   tell(queue(keys[1]), args[1], 'x', 'wake', 'for', args[2])
   return 1
 end)
 
 -- hero_start q | actor | per job: lane eid id attempt started_ms
 -- Answers with 1 or 0 a job; 0: the lease is void.
-redis.register_function('hero_start', function(keys, args)
+freeing('hero_start', function(keys, args)
   local k, now, answers = queue(keys[1]), now_ms(), {}
   for i = 2, #args, 5 do
     local letter, eid, id = args[i], args[i + 1], args[i + 2]
@@ -83,7 +83,7 @@ end
 --   retry: as error, tried again while attempts are left; free: as retry, and the attempt does not count
 --   before an end, perhaps: 'log' and one job of hero_log, the last words of the same job
 -- Answers with 1 or 0 an end; 0: the lease was void and nothing was written.
-redis.register_function('hero_finish', function(keys, args)
+freeing('hero_finish', function(keys, args)
   local k, now, answers = queue(keys[1]), now_ms(), {}
   local b = batch(now)
   local actor = args[1]
@@ -169,7 +169,7 @@ end
 
 -- hero_release q | actor | per job: lane eid id
 -- Gives jobs back as if they had not been taken.
-redis.register_function('hero_release', function(keys, args)
+freeing('hero_release', function(keys, args)
   local k, now = queue(keys[1]), now_ms()
   local b = batch(now)
   local actor, front, mine, released = args[1], {}, {}, 0

@@ -2,7 +2,7 @@
 -- One queue of one script type. Every function gets the key of its queue stream and derives the others from it; all
 -- share one hash tag. Loops are bounded by their callers (at most 1000 jobs a call).
 
-local REVISION = 3
+local REVISION = 4
 local GROUP = 'g'
 local EVENTS_KEPT = '100000'
 local EVENT_TEXT = 2048        -- bytes of why a job failed that travel in its event; the record has all of it
@@ -28,6 +28,19 @@ local function text_of(number)
   return string.format('%.0f', number)
 end
 
+-- Redis asks before it runs a function: what writes is refused by a replica, after a failed save and without enough
+-- replicas, and what says no more than that (by redis.register_function) also when the memory is full.
+-- This is for functions that end, give back or remove something, or that steer, and take next to no room for it: they
+-- run when the memory is full, so that a full Redis can be emptied.
+local function freeing(name, callback)
+  redis.register_function{ function_name = name, callback = callback, flags = { 'allow-oom' } }
+end
+
+-- This is for functions that write nothing: they always run.
+local function reading(name, callback)
+  redis.register_function{ function_name = name, callback = callback, flags = { 'no-writes' } }
+end
+
 local function now_ms()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
@@ -40,6 +53,7 @@ local function queue(q)
     jobs = base .. 'jobs', done = base .. 'done', delayed = base .. 'delayed', waits = base .. 'waits',
     dlq = base .. 'dlq', actors = base .. 'actors', rep = base .. 'rep:', req = 'hero:req:' .. string.sub(base, 6),
     log = base .. 'log:', pause = base .. 'pause', counts = base .. 'counts', news = base .. 'news',
+    boxes = base .. 'inboxes',
   }
 end
 
@@ -348,4 +362,28 @@ local function actor_ids(k)
   return redis.call('HKEYS', k.actors)
 end
 
-redis.register_function('hero_revision', function() return REVISION end)
+-- Adds a job that is for one actor only. Whose inbox may hold jobs is noted, because the actor need not be there.
+local function add_pinned(k, actor, ...)
+  redis.call('SADD', k.boxes, actor)
+  return redis.call('XADD', inbox(k, actor), '*', ...)
+end
+
+-- Actors that are not there and whose inbox may hold jobs.
+local function absent_actors(k)
+  local absent = {}
+  for _, actor in ipairs(redis.call('SMEMBERS', k.boxes)) do
+    if redis.call('HEXISTS', k.actors, actor) == 0 then absent[#absent + 1] = actor end
+  end
+  return absent
+end
+
+reading('hero_revision', function() return REVISION end)
+
+-- hero_probe key: changes nothing, and is refused whenever a new job would be.
+redis.register_function('hero_probe', function(keys) return redis.call('DEL', keys[1]) end)
+
+-- hero_epoch key | fresh: what marks these data as these, written once.
+freeing('hero_epoch', function(keys, args)
+  redis.call('SET', keys[1], args[1], 'NX')
+  return redis.call('GET', keys[1])
+end)

@@ -8,7 +8,7 @@ local CONTROL_AGE = 604800000  -- milliseconds: seven days
 --   one, or gone), or '' for all else
 -- Adds events. A state that was told before is left out, and so is an end: two supervisors of one node see the same
 -- actors, and so does the one that comes after. `old` is the state that was told last, so that the chain has no gap.
-redis.register_function('hero_tell', function(keys, args)
+freeing('hero_tell', function(keys, args)
   local log, told, added = keys[1], keys[1] .. ':told', 0
   for i = 1, #args, 4 do
     local what, actor, value, json = args[i], args[i + 1], args[i + 2], args[i + 3]
@@ -35,7 +35,7 @@ redis.register_function('hero_tell', function(keys, args)
 end)
 
 -- hero_kept stream: {whether something was trimmed, id of the first entry or '', last id that was given}
-redis.register_function('hero_kept', function(keys)
+reading('hero_kept', function(keys)
   if redis.call('EXISTS', keys[1]) == 0 then return { 0, '', '0-0' } end
   local info = redis.call('XINFO', 'STREAM', keys[1])
   local first = get(info, 'first-entry')

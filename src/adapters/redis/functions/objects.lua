@@ -34,13 +34,13 @@ redis.register_function('hero_object_put', function(keys, args)
 end)
 
 -- hero_object_delete objects | id: removes an object; 1 if there was one.
-redis.register_function('hero_object_delete', function(keys, args)
+freeing('hero_object_delete', function(keys, args)
   unfind(keys[1], args[1])
   redis.call('HDEL', keys[1] .. ':f', args[1])
   return redis.call('HDEL', keys[1], args[1])
 end)
 
 -- hero_object_find objects | field value: ids of the objects whose field holds this value.
-redis.register_function('hero_object_find', function(keys, args)
+reading('hero_object_find', function(keys, args)
   return redis.call('SMEMBERS', found_by(keys[1], args[1], args[2]))
 end)

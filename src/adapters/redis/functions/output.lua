@@ -40,7 +40,7 @@ end
 
 -- hero_log q | actor | per job: lane eid id attempt count, and count times number at_ms kind text
 -- Answers with 1 or 0 a job; 0: the lease is void and nothing was kept.
-redis.register_function('hero_log', function(keys, args)
+freeing('hero_log', function(keys, args)
   local k, now, answers = queue(keys[1]), now_ms(), {}
   local i = 2
   while i <= #args do

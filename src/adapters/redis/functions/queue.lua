@@ -14,7 +14,7 @@ local function set_pause(k, number, reason)
 end
 
 -- hero_pause q | reason: from now on no job of this type is handed out. Answers 1, or 0 when it was so already.
-redis.register_function('hero_pause', function(keys, args)
+freeing('hero_pause', function(keys, args)
   local k = queue(keys[1])
   local number = pause_number(k)
   if number % 2 == 1 then return 0 end
@@ -23,7 +23,7 @@ redis.register_function('hero_pause', function(keys, args)
 end)
 
 -- hero_resume q: the opposite.
-redis.register_function('hero_resume', function(keys)
+freeing('hero_resume', function(keys)
   local k = queue(keys[1])
   local number = pause_number(k)
   if number % 2 == 0 then return 0 end
@@ -31,36 +31,46 @@ redis.register_function('hero_resume', function(keys)
   return 1
 end)
 
--- When the oldest job that waits was added; -1 when none does. Inboxes are not looked at.
-local function oldest(k)
+local PINGS = 4 -- pings of one inbox that are passed over
+
+-- When the oldest job that waits in these streams was added; -1 when none does.
+local function oldest(streams)
   local found = -1
-  for _, key in ipairs({ k.q, k.front }) do
+  for _, key in ipairs(streams) do
     local after = last_delivered(key)
-    local entry = redis.call('XRANGE', key, after and '(' .. after or '-', '+', 'COUNT', 1)[1]
-    if entry then
-      local millis = tonumber(string.match(get(entry[2], 'order') or entry[1], '^(%d+)')) or -1
-      if found < 0 or millis < found then found = millis end
+    for _, entry in ipairs(redis.call('XRANGE', key, after and '(' .. after or '-', '+', 'COUNT', PINGS)) do
+      if get(entry[2], 'kind') ~= 'ping' then
+        local millis = tonumber(string.match(get(entry[2], 'order') or entry[1], '^(%d+)')) or -1
+        if found < 0 or millis < found then found = millis end
+        break
+      end
     end
   end
   return found
 end
 
--- hero_queue q: {now, queued, running, delayed, oldest, pause number, since, reason, submitted, finished}
-redis.register_function('hero_queue', function(keys)
+-- hero_queue q: {now, queued, running, delayed, oldest that any actor may take, pause number, since, reason, submitted,
+-- finished, queued for actors that are not there, oldest of all}
+reading('hero_queue', function(keys)
   local k = queue(keys[1])
-  local depth = depth_of(k)
+  local depth, inboxes = depth_of(k), {}
+  for _, actor in ipairs(actor_ids(k)) do inboxes[#inboxes + 1] = inbox(k, actor) end
+  for _, actor in ipairs(absent_actors(k)) do inboxes[#inboxes + 1] = inbox(k, actor) end
+  local common, pinned = oldest({ k.q, k.front }), oldest(inboxes)
+  local any = common
+  if pinned >= 0 and (any < 0 or pinned < any) then any = pinned end
   local pause = redis.call('HMGET', k.pause, 'since', 'reason')
   local counts = redis.call('HMGET', k.counts, 'submitted', 'finished')
   return {
-    now_ms(), depth[1], depth[2], depth[3], oldest(k), pause_number(k), pause[1] or '0', pause[2] or '',
-    counts[1] or '0', counts[2] or '0',
+    now_ms(), depth[1], depth[2], depth[3], common, pause_number(k), pause[1] or '0', pause[2] or '',
+    counts[1] or '0', counts[2] or '0', depth[4], any,
   }
 end)
 
 -- hero_purge q | mode limit most reason after score state …: counts the jobs in these states that nobody has in hand
 -- among the next `limit` ones behind job `after` (accepted at `score`), and cancels at most `most` of them if mode is
 -- cancel. Answers {count, last id, its score, 1 while there are more}.
-redis.register_function('hero_purge', function(keys, args)
+freeing('hero_purge', function(keys, args)
   local k, now = queue(keys[1]), now_ms()
   local b = batch(now)
   local cancel, limit, most, reason = args[1] == 'cancel', tonumber(args[2]), tonumber(args[3]), args[4]
@@ -122,10 +132,13 @@ redis.register_function('hero_retry', function(keys, args)
     if used > retries then redis.call('HSET', rec, 'retries', used) end
     if used > 0 then remember(k, id, tonumber(r[11]) or now, used, r[7] or '', r[10], r[1], r[1] == 'failed' and r[9] or '') end
   end
-  local letter, key = 'q', k.q
-  if r[3] and r[3] ~= '' then letter, key = 'i', inbox(k, r[3]) end
-  local eid = redis.call('XADD', key, '*', 'attempt', used + 1, 'id', id)
-  redis.call('HSET', rec, 'status', 'queued', 'at', letter .. ':' .. eid, 'attempt', used, 'updated_at', now)
+  local at
+  if r[3] and r[3] ~= '' then
+    at = 'i:' .. add_pinned(k, r[3], 'attempt', used + 1, 'id', id)
+  else
+    at = 'q:' .. redis.call('XADD', k.q, '*', 'attempt', used + 1, 'id', id)
+  end
+  redis.call('HSET', rec, 'status', 'queued', 'at', at, 'attempt', used, 'updated_at', now)
   if used == 0 and r[8] then
     local wait_until = now + tonumber(r[8])
     redis.call('ZADD', k.waits, wait_until, id)

@@ -1,7 +1,8 @@
 -- hero_submit q | type limit instance others | per job: id flags run_at target request fingerprint queue_timeout n field value …
 --   others: the other script types whose ids and requests are checked too, as one word ('' on a cluster)
---   flags: w = the caller waits, p = ping, x = the id is the caller's, i = the entry carries the fields
--- Answers with the time and one item a job: 1, or a list that begins with dup, exists, reused, gone or full.
+--   flags: w = the caller waits, p = ping, x = the id is the caller's, i = the entry carries the fields,
+--   u = there is no such target
+-- Answers with the time and one item a job: 1, or a list that begins with dup, exists, reused, gone, stray or full.
 
 local function waiting(k)
   local n = redis.call('XLEN', k.q) + redis.call('XLEN', k.front) + redis.call('ZCARD', k.delayed)
@@ -82,6 +83,7 @@ redis.register_function('hero_submit', function(keys, args)
         if fields then answer[3] = fields else answer[1] = 'gone' end
       end
     end
+    if not answer and string.find(flags, 'u', 1, true) then answer = { 'stray' } end
     if not answer and id_taken(k, id, string.find(flags, 'x', 1, true) and foreign or none) then
       answer = { 'exists' }
     end
@@ -101,12 +103,14 @@ redis.register_function('hero_submit', function(keys, args)
         state, due = 'scheduled', run_at
         redis.call('ZADD', k.delayed, run_at, id)
       else
-        local key, letter = k.q, 'q'
-        if target ~= '' then key, letter = inbox(k, target), 'i' end
-        if string.find(flags, 'i', 1, true) then
-          at = letter .. ':' .. redis.call('XADD', key, '*', 'attempt', '1', unpack(args, first, last))
+        local inline = string.find(flags, 'i', 1, true)
+        if target ~= '' then
+          at = 'i:' .. (inline and add_pinned(k, target, 'attempt', '1', unpack(args, first, last))
+            or add_pinned(k, target, 'attempt', '1', 'id', id))
+        elseif inline then
+          at = 'q:' .. redis.call('XADD', k.q, '*', 'attempt', '1', unpack(args, first, last))
         else
-          at = letter .. ':' .. redis.call('XADD', key, '*', 'attempt', '1', 'id', id)
+          at = 'q:' .. redis.call('XADD', k.q, '*', 'attempt', '1', 'id', id)
         end
         if queue_timeout > 0 then
           wait_until = now + queue_timeout
@@ -143,12 +147,12 @@ redis.register_function('hero_submit', function(keys, args)
 end)
 
 -- hero_attach q | id instance: the basic fields of a job; while it has not ended, its end will be told to `instance`.
-redis.register_function('hero_attach', function(keys, args)
+freeing('hero_attach', function(keys, args)
   return attach(queue(keys[1]), args[1], args[2])
 end)
 
 -- hero_reply q | instance ttl: makes sure that the reply stream is there and lives on; answers with its last id.
-redis.register_function('hero_reply', function(keys, args)
+freeing('hero_reply', function(keys, args)
   local key = queue(keys[1]).rep .. args[1]
   if redis.call('EXISTS', key) == 0 then redis.call('XADD', key, '*', '.', '') end
   redis.call('PEXPIRE', key, args[2])

@@ -1,5 +1,5 @@
 -- hero_cancel q | id reason: ends a job as cancelled. Answers {changed, fields}; nil when there is no such job.
-redis.register_function('hero_cancel', function(keys, args)
+freeing('hero_cancel', function(keys, args)
   local k, now, id = queue(keys[1]), now_ms(), args[1]
   local b = batch(now)
   local r = load(k, id)
@@ -31,7 +31,7 @@ redis.register_function('hero_cancel', function(keys, args)
 end)
 
 -- hero_delete q | id: removes the record of an ended job. Answers gone, or the state that forbids it; nil when unknown.
-redis.register_function('hero_delete', function(keys, args)
+freeing('hero_delete', function(keys, args)
   local k = queue(keys[1])
   local r = redis.call('HMGET', k.rec .. args[1], 'status', 'kind', 'caller_id', 'attempt', 'actor_id')
   local status = r[1]
@@ -46,7 +46,7 @@ end)
 
 -- hero_reclaim q | actor pid message detail limit: takes back what a dead process had, and its
 -- announcement. Answers {retried, failed, more}.
-redis.register_function('hero_reclaim', function(keys, args)
+freeing('hero_reclaim', function(keys, args)
   local k, now = queue(keys[1]), now_ms()
   local b = batch(now)
   local prefix, limit = args[1] .. '.' .. args[2] .. '.', tonumber(args[5])
@@ -116,14 +116,19 @@ local function depth_of(k)
     local waits, runs = count_inbox(inbox(k, actor), nil)
     queued, running = queued + waits, running + runs
   end
-  return { queued, running, redis.call('ZCARD', k.delayed) }
+  local away = 0
+  for _, actor in ipairs(absent_actors(k)) do
+    local waits, runs = count_inbox(inbox(k, actor), nil)
+    away, running = away + waits, running + runs
+  end
+  return { queued + away, running, redis.call('ZCARD', k.delayed), away }
 end
 
--- hero_depth q: {queued, running, delayed}
-redis.register_function('hero_depth', function(keys) return depth_of(queue(keys[1])) end)
+-- hero_depth q: {queued, running, delayed, queued for actors that are not there}
+reading('hero_depth', function(keys) return depth_of(queue(keys[1])) end)
 
 -- hero_presences q: per actor its id, its announcement as JSON and the number of jobs that this process holds.
-redis.register_function('hero_presences', function(keys)
+reading('hero_presences', function(keys)
   local k, held, answer = queue(keys[1]), {}, {}
   local all = redis.call('HGETALL', k.actors)
   for _, key in ipairs({ k.q, k.front }) do
@@ -140,23 +145,47 @@ redis.register_function('hero_presences', function(keys)
   return answer
 end)
 
+local function lose(k, b, now, id, r, attempt, actor)
+  local message = 'actor ' .. actor .. ' was removed'
+  local detail = lost_error(message)
+  finish(k, b, now, id, r, 'failed', attempt, actor, r.started or '', 'error', detail, 'error', message,
+    'error_detail', detail)
+  if not r.ping then bury(k, id, attempt, actor, message) end
+end
+
+-- hero_forget_delayed q | actor cursor limit: fails what waits for its time, among the next ones, and is for this actor
+-- only. Answers with the cursor of the next call, 0 at the end.
+freeing('hero_forget_delayed', function(keys, args)
+  local k, now, actor = queue(keys[1]), now_ms(), args[1]
+  local b = batch(now)
+  local found = redis.call('ZSCAN', k.delayed, args[2], 'COUNT', args[3])
+  for i = 1, #found[2], 2 do
+    local id = found[2][i]
+    if redis.call('HGET', k.rec .. id, 'target_actor') == actor then
+      local r = load(k, id)
+      redis.call('ZREM', k.delayed, id)
+      if r and (r.status == 'scheduled' or r.status == 'retry_wait') then
+        load_more(k, id, r)
+        lose(k, b, now, id, r, r.attempt, actor)
+      end
+    end
+  end
+  flush(k, b)
+  return found[1]
+end)
+
 -- hero_forget q | actor limit: fails what waits in the inbox and forgets the actor. Answers with 1 while there is more.
-redis.register_function('hero_forget', function(keys, args)
+freeing('hero_forget', function(keys, args)
   local k, now, actor = queue(keys[1]), now_ms(), args[1]
   local b = batch(now)
   local key, limit = inbox(k, actor), tonumber(args[2])
-  local message = 'actor ' .. actor .. ' was removed'
   local entries = redis.call('XRANGE', key, '-', '+', 'COUNT', limit)
   for _, entry in ipairs(entries) do
     local eid, id = entry[1], get(entry[2], 'id')
     local r = id and load(k, id)
     if r and r.at == 'i:' .. eid and not ended(r.status) then
       load_more(k, id, r)
-      local detail = lost_error(message)
-      local attempt = holder(key, eid) and tonumber(get(entry[2], 'attempt')) or r.attempt
-      finish(k, b, now, id, r, 'failed', attempt, actor, r.started or '', 'error', detail, 'error', message,
-        'error_detail', detail)
-      if not r.ping then bury(k, id, attempt, actor, message) end
+      lose(k, b, now, id, r, holder(key, eid) and tonumber(get(entry[2], 'attempt')) or r.attempt, actor)
     end
     redis.call('XACK', key, GROUP, eid)
     drop(b, key, eid)
@@ -165,11 +194,12 @@ redis.register_function('hero_forget', function(keys, args)
   if #entries == limit then return 1 end
   redis.call('UNLINK', key, control(k, actor))
   redis.call('HDEL', k.actors, actor)
+  redis.call('SREM', k.boxes, actor)
   return 0
 end)
 
 -- hero_drain q | actor resume_ms: asks the process that announced itself as this actor to take no new job.
-redis.register_function('hero_drain', function(keys, args)
+freeing('hero_drain', function(keys, args)
   local k = queue(keys[1])
   local presence = redis.call('HGET', k.actors, args[1])
   if not presence then return 0 end
@@ -179,7 +209,7 @@ end)
 
 -- hero_put hash | id json generation: writes a record if the stored one has this generation; '' stands for none.
 -- Answers 1, or the stored record; nil when there is none though there should be.
-redis.register_function('hero_put', function(keys, args)
+freeing('hero_put', function(keys, args)
   local stored = redis.call('HGET', keys[1], args[1])
   if args[3] == '' then
     if stored then return stored end

@@ -6,17 +6,18 @@ local function promote(k, now, limit)
     local r = redis.call('HMGET', rec, 'status', 'target_actor', 'attempt', 'kind', 'queue_timeout', 'actor_id',
       'caller_id')
     if r[1] == 'scheduled' or r[1] == 'retry_wait' then
-      local letter, key = 'q', k.q
-      if r[2] then
-        letter, key = 'i', inbox(k, r[2])
-      elseif r[1] == 'retry_wait' then
-        letter, key = 'f', k.front
-      end
       local used = tonumber(r[3]) or 0
       local entry = { 'attempt', used + 1, 'id', id }
       if r[4] then set(entry, 'kind', r[4]) end
-      local eid = redis.call('XADD', key, '*', unpack(entry))
-      redis.call('HSET', rec, 'status', 'queued', 'at', letter .. ':' .. eid, 'updated_at', now)
+      local at
+      if r[2] then
+        at = 'i:' .. add_pinned(k, r[2], unpack(entry))
+      elseif r[1] == 'retry_wait' then
+        at = 'f:' .. redis.call('XADD', k.front, '*', unpack(entry))
+      else
+        at = 'q:' .. redis.call('XADD', k.q, '*', unpack(entry))
+      end
+      redis.call('HSET', rec, 'status', 'queued', 'at', at, 'updated_at', now)
       redis.call('HDEL', rec, 'due_at')
       if r[1] == 'scheduled' and r[5] then
         local wait_until = now + tonumber(r[5])
@@ -69,7 +70,7 @@ local function fail_overdue(k, b, now, limit)
 end
 
 -- hero_tick q | lease_ms limit: one round of upkeep. Answers with 1 while there is more to do.
-redis.register_function('hero_tick', function(keys, args)
+freeing('hero_tick', function(keys, args)
   local k, now = queue(keys[1]), now_ms()
   local b = batch(now)
   local limit = tonumber(args[2])
@@ -91,7 +92,7 @@ local function forget(k, ids)
 end
 
 -- hero_trim q | kept limit: removes ended jobs that are too old or too many. Answers with 1 while there is more to do.
-redis.register_function('hero_trim', function(keys, args)
+freeing('hero_trim', function(keys, args)
   local k, now = queue(keys[1]), now_ms()
   local limit = tonumber(args[2])
   local old = redis.call('ZRANGEBYSCORE', k.done, '-inf', now, 'LIMIT', 0, limit)
@@ -102,8 +103,8 @@ redis.register_function('hero_trim', function(keys, args)
   return 0
 end)
 
--- hero_tidy q | idle_ms: drops consumers of processes that are long gone.
-redis.register_function('hero_tidy', function(keys, args)
+-- hero_tidy q | idle_ms: drops consumers of processes that are long gone, and forgets inboxes that are empty.
+freeing('hero_tidy', function(keys, args)
   local k, idle, dropped = queue(keys[1]), tonumber(args[1]), 0
   local streams = { k.q, k.front }
   for _, actor in ipairs(actor_ids(k)) do streams[#streams + 1] = inbox(k, actor) end
@@ -117,6 +118,9 @@ redis.register_function('hero_tidy', function(keys, args)
         end
       end
     end
+  end
+  for _, actor in ipairs(absent_actors(k)) do
+    if redis.call('XLEN', inbox(k, actor)) == 0 then redis.call('SREM', k.boxes, actor) end
   end
   return dropped
 end)

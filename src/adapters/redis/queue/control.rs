@@ -25,9 +25,12 @@ impl RedisQueue {
             _other => String::new(),
         };
         let paused = count(5) % 2 == 1;
+        let waited = |index: usize| (signed(index) >= 0).then(|| age(signed(index)));
         Ok(QueueState {
             depth: QueueDepth { queued: count(1), running: count(2), delayed: count(3) },
-            oldest_age: (signed(4) >= 0).then(|| age(signed(4))),
+            oldest_age: waited(11),
+            oldest_common_age: waited(4),
+            queued_for_absent: count(10),
             paused: paused.then(|| Paused { since: time_of(signed(6)), reason }),
             submitted: count(8),
             finished: count(9),

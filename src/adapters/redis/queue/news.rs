@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use redis::aio::PubSub;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::super::connection::RECONNECT;
 use super::super::keys;
@@ -18,6 +18,8 @@ use crate::ports::job_queue::Changes;
 
 /// After this silence the connection may be a dead one, and is made anew.
 const SILENCE: Duration = Duration::from_secs(60);
+/// How often it is seen whether the shared connection was made anew, which may lead to another Redis.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Starts the reader with the first who follows a job.
 pub(super) struct News {
@@ -100,8 +102,16 @@ async fn listen(shared: &Shared) {
 
 /// Hands on what is published until the connection is lost, or may be.
 async fn hear(shared: &Shared, news: PubSub) {
+    let generation = shared.link.generation();
     let mut messages = news.into_on_message();
-    while let Ok(Some(message)) = timeout(SILENCE, messages.next()).await {
+    let mut heard = Instant::now();
+    while shared.link.generation() == generation && heard.elapsed() < SILENCE {
+        let message = match timeout(LOOK_EVERY, messages.next()).await {
+            Ok(Some(message)) => message,
+            Ok(None) => return,
+            Err(_elapsed) => continue,
+        };
+        heard = Instant::now();
         if let Ok(id) = JobId::parse(&String::from_utf8_lossy(message.get_payload_bytes())) {
             shared.followed.hint(&id);
         }

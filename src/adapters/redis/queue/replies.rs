@@ -28,11 +28,11 @@ const REFRESH_EVERY: Duration = Duration::from_secs(10);
 /// Pause after a failed read. The connection has its own backoff, this only keeps a loop from spinning.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// How often records are looked at, and how long a job must have been waited for until its record is.
-const SWEEP_EVERY: Duration = Duration::from_secs(1);
-const SWEEP_AGE: Duration = Duration::from_secs(1);
+const SWEEP_EVERY: Duration = Duration::from_millis(500);
+const SWEEP_AGE: Duration = Duration::from_millis(400);
 /// Records in one pipeline, and pipelines in one sweep; the next sweep goes on behind them.
 const SWEEP_CHUNK: usize = 500;
-const SWEEP_CHUNKS: usize = 4;
+const SWEEP_CHUNKS: usize = 2;
 
 /// Last entry seen of each reply stream, in the order of [`ScriptType::ALL`].
 type Positions = [String; 4];
@@ -104,12 +104,14 @@ async fn read_replies(shared: &Shared, mut positions: Positions) {
     }
 }
 
+/// Reads until it fails, or until the shared connection is another one than at first.
 async fn read_from(shared: &Shared, positions: &mut Positions) -> Result<(), QueueError> {
     let mut connection = shared.link.blocking().await?;
+    let generation = shared.link.generation();
     let streams = ScriptType::ALL.map(|script_type| keys::replies(script_type, &shared.config.instance));
     let mut refreshed = Instant::now();
     let mut trimmed = Instant::now();
-    loop {
+    while shared.link.generation() == generation {
         let answer = read_once(&mut connection, &streams, positions).await?;
         let heard = hear(shared, &streams, positions, answer).await?;
         if heard && trimmed.elapsed() >= Duration::from_secs(1) {
@@ -121,6 +123,7 @@ async fn read_from(shared: &Shared, positions: &mut Positions) -> Result<(), Que
             refresh(shared).await?;
         }
     }
+    Ok(())
 }
 
 async fn read_once(
@@ -219,6 +222,20 @@ async fn sweep(shared: &Shared) {
     }
 }
 
+/// Tells those who wait for this job of its end, if it has ended already.
+pub(super) async fn catch_up(shared: &Shared, id: &JobId, script_type: ScriptType) -> Result<(), QueueError> {
+    let mut ask = redis::cmd("HGET");
+    ask.arg(keys::job(script_type, id)).arg("status");
+    let answer = shared.link.call(&ask).await?;
+    if is_ended(&answer) { look(shared, &[(id.clone(), script_type)]).await } else { Ok(()) }
+}
+
+fn is_ended(status: &Value) -> bool {
+    let Value::BulkString(word) = status else { return false };
+    let state = std::str::from_utf8(word).ok().and_then(JobState::parse);
+    state.is_some_and(JobState::is_terminal)
+}
+
 /// Resolves those that have ended, and breaks those that are no more.
 async fn check(shared: &Shared, jobs: &[(JobId, ScriptType)]) -> Result<(), QueueError> {
     let mut pipeline = redis::pipe();
@@ -233,9 +250,8 @@ async fn check(shared: &Shared, jobs: &[(JobId, ScriptType)]) -> Result<(), Queu
                 tracing::warn!(job.id = %job.0, "job {} is awaited, but Redis no longer knows it", job.0);
                 shared.awaiters.abandon(&job.0);
             }
-            Value::BulkString(word) => {
-                let state = std::str::from_utf8(&word).ok().and_then(JobState::parse);
-                if state.is_some_and(JobState::is_terminal) {
+            Value::BulkString(_) => {
+                if is_ended(&answer) {
                     ended.push(job.clone());
                 }
             }

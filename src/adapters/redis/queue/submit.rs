@@ -1,5 +1,6 @@
 //! Puts jobs into their queues, in one call for all that wait at that moment.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
@@ -7,12 +8,13 @@ use redis::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::super::connection::unexpected;
+use super::super::connection::{Failed, unexpected};
 use super::super::records::{encode_spec, millis, time_of, travels_inline};
-use super::{Shared, fcall, job_of, number, read_job};
+use super::{Shared, fcall, job_of, number, read_job, replies};
 use crate::domain::id::JobId;
 use crate::domain::job::{Job, JobKind, JobSpec, JobView};
 use crate::domain::script_type::ScriptType;
+use crate::error::chain;
 use crate::ports::job_queue::{Completion, QueueError, Submission, SubmitRefused, Submitted};
 
 /// Jobs in one call; more gain nothing and make others wait.
@@ -22,23 +24,28 @@ const WAITING: usize = 1024;
 /// A submit that takes longer has failed.
 const SUBMIT_TIMEOUT: Duration = Duration::from_secs(2);
 
-type Answered = (Vec<Submission>, Result<Vec<Answer>, QueueError>);
+type Answered = (Vec<Submission>, Result<Vec<Answer>, Failed>);
+type Results = Vec<Result<Submitted, SubmitRefused>>;
 
 /// Jobs of one script type that go together.
 struct Group {
     submissions: Vec<Submission>,
     answer: oneshot::Sender<Answered>,
+    /// Set before the group may be sent; while it is not, nobody has seen the jobs.
+    sent: Arc<AtomicBool>,
 }
 
 /// What Redis says to one job.
 enum Answer {
     Accepted(SystemTime),
-    Known(Box<Job>),
     /// The flag says that the call was repeated after a lost connection, so it may be the same job.
+    Known(Box<Job>, bool),
+    /// The same flag.
     Exists(bool),
     Reused(SystemTime),
     Gone(JobId),
     Full(u64),
+    Stray,
 }
 
 /// One task a script type, started with its first job.
@@ -52,14 +59,10 @@ impl Batchers {
         Self { shared, groups: Default::default() }
     }
 
-    pub(super) async fn submit(
-        &self,
-        submissions: Vec<Submission>,
-    ) -> Result<Vec<Result<Submitted, SubmitRefused>>, QueueError> {
-        let mut submissions = submissions;
+    /// An error means that none was accepted. Of several script types those behind one that failed are not tried.
+    pub(super) async fn submit(&self, mut submissions: Vec<Submission>) -> Result<Results, QueueError> {
         for submission in &mut submissions {
-            // Redis keeps whole milliseconds, so that is what is answered too.
-            submission.spec.run_at = submission.spec.run_at.map(|run_at| time_of(millis(run_at)));
+            submission.spec.cut_to_millis();
         }
         // By far the most calls submit one job; they need no sorting and no room for it.
         if let [only] = &submissions[..] {
@@ -71,42 +74,72 @@ impl Batchers {
             by_type[submission.spec.script_type.index()].push((index, submission));
         }
         let mut answers: Vec<Option<Result<Submitted, SubmitRefused>>> = (0..count).map(|_| None).collect();
+        let (mut answered, mut failure) = (0, None);
         for (script_type, jobs) in ScriptType::ALL.into_iter().zip(by_type) {
             if jobs.is_empty() {
                 continue;
             }
             let (indexes, submissions): (Vec<usize>, Vec<Submission>) = jobs.into_iter().unzip();
-            let submitted = self.submit_group(script_type, submissions).await?;
+            let submitted = match self.submit_group(script_type, submissions).await {
+                Ok(submitted) => submitted,
+                Err(error) => {
+                    failure = Some(error);
+                    break;
+                }
+            };
+            answered += submitted.len();
             for (index, answer) in indexes.into_iter().zip(submitted) {
                 answers[index] = Some(answer);
             }
         }
-        let answered: Vec<_> = answers.into_iter().flatten().collect();
-        if answered.len() != count {
-            return Err(unexpected("a submit", &Value::Int(i64::try_from(answered.len()).unwrap_or(-1))));
+        match failure {
+            None if answered == count => Ok(answers.into_iter().flatten().collect()),
+            None => Err(unexpected("a submit", &Value::Int(i64::try_from(answered).unwrap_or(-1)))),
+            Some(error) if answered == 0 => Err(error),
+            Some(error) => Ok(answers
+                .into_iter()
+                .map(|answer| answer.unwrap_or_else(|| Err(not_accepted(&error))))
+                .collect()),
         }
-        Ok(answered)
     }
 
     async fn submit_group(
         &self,
         script_type: ScriptType,
         submissions: Vec<Submission>,
-    ) -> Result<Vec<Result<Submitted, SubmitRefused>>, QueueError> {
+    ) -> Result<Results, QueueError> {
         // The end of a job can be told before its submit is answered, so the places come first.
         let places = Places::take(&self.shared, &submissions);
-        let (sender, receiver) = oneshot::channel();
-        let group = Group { submissions, answer: sender };
+        let ids: Vec<JobId> = submissions.iter().map(|submission| submission.id.clone()).collect();
+        let sent = Arc::new(AtomicBool::new(false));
+        let (sender, mut receiver) = oneshot::channel();
+        let group = Group { submissions, answer: sender, sent: Arc::clone(&sent) };
         let exchange = async {
             self.batcher(script_type).send(group).await.ok()?;
-            receiver.await.ok()
+            (&mut receiver).await.ok()
         };
-        let (submissions, answers) = match timeout(SUBMIT_TIMEOUT, exchange).await {
+        let answered = timeout(SUBMIT_TIMEOUT, exchange).await;
+        let (submissions, answers) = match answered {
             Ok(Some(answered)) => answered,
-            Ok(None) => return Err(QueueError::Unavailable("the queue was closed".into())),
-            Err(_elapsed) => return Err(QueueError::TimedOut { after: SUBMIT_TIMEOUT }),
+            Ok(None) | Err(_) => {
+                // From here on it is not sent any more; what was answered in this very moment counts.
+                receiver.close();
+                match receiver.try_recv() {
+                    Ok(answered) => answered,
+                    Err(_nothing) => {
+                        let error = match answered {
+                            Err(_elapsed) => QueueError::TimedOut { after: SUBMIT_TIMEOUT },
+                            Ok(_closed) => QueueError::Unavailable("the queue was closed".into()),
+                        };
+                        return failed(ids, Failed { error, sent: sent.load(Ordering::SeqCst) });
+                    }
+                }
+            }
         };
-        self.finish_group(script_type, submissions, answers?, places).await
+        match answers {
+            Ok(answers) => Ok(self.finish_group(script_type, submissions, answers, places).await),
+            Err(failure) => failed(ids, failure),
+        }
     }
 
     async fn finish_group(
@@ -115,19 +148,27 @@ impl Batchers {
         submissions: Vec<Submission>,
         answers: Vec<Answer>,
         mut places: Places<'_>,
-    ) -> Result<Vec<Result<Submitted, SubmitRefused>>, QueueError> {
+    ) -> Results {
         let limit = self.shared.limit(script_type);
         let mut submitted = Vec::with_capacity(submissions.len());
         for (index, (submission, answer)) in submissions.into_iter().zip(answers).enumerate() {
-            let Submission { id, mut spec, request, wanted } = submission;
+            let Submission { id, mut spec, request, wanted, stray: _ } = submission;
             let answer = match answer {
                 // In a box: it is rare, and its room would be held by every submit.
-                Answer::Exists(true) => Box::pin(self.resolve(&id, &spec)).await?,
+                Answer::Exists(true) => match Box::pin(self.resolve(&id, &spec)).await {
+                    Ok(answer) => answer,
+                    Err(error) => {
+                        submitted.push(Err(uncertain(id, &error)));
+                        continue;
+                    }
+                },
+                Answer::Known(job, true) if job.id == id => Answer::Accepted(job.created_at),
                 Answer::Accepted(_)
-                | Answer::Known(_)
+                | Answer::Known(..)
                 | Answer::Exists(false)
                 | Answer::Gone(_)
                 | Answer::Full(_)
+                | Answer::Stray
                 | Answer::Reused(_) => answer,
             };
             let refused = match answer {
@@ -138,17 +179,20 @@ impl Batchers {
                     submitted.push(Ok(Submitted { job, deduplicated: false, completion }));
                     continue;
                 }
-                Answer::Known(job) => {
-                    let completion = (wanted && !job.state.is_terminal()).then(|| {
-                        let completion = self.shared.awaiters.add(&job.id);
-                        self.shared.awaiters.confirm(&job.id, script_type);
-                        completion
-                    });
+                Answer::Known(job, _repeated) => {
+                    let completion = match wanted && !job.state.is_terminal() {
+                        true => Some(Box::pin(self.join(&job.id, script_type)).await),
+                        false => None,
+                    };
                     submitted.push(Ok(Submitted { job: *job, deduplicated: true, completion }));
                     continue;
                 }
                 Answer::Exists(_repeated) => SubmitRefused::JobExists { job_id: id },
                 Answer::Gone(job_id) => SubmitRefused::JobExpired { job_id },
+                Answer::Stray => match spec.target_actor {
+                    Some(actor_id) => SubmitRefused::Stray { actor_id },
+                    None => SubmitRefused::JobExists { job_id: id },
+                },
                 Answer::Full(queued) => SubmitRefused::QueueFull { script_type, queued, limit },
                 Answer::Reused(first_use) => match request {
                     Some(request) => SubmitRefused::RequestIdReused { request_id: request.id, first_use },
@@ -157,13 +201,27 @@ impl Batchers {
             };
             submitted.push(Err(refused));
         }
-        Ok(submitted)
+        submitted
     }
 
-    /// After a repeated call, a job of our id and content is the one that the first call made.
+    /// A place among those who wait for a job whose id nobody knew before the answer came. Its end may have been told
+    /// since then, with nobody here to hear it; so one look follows.
+    async fn join(&self, id: &JobId, script_type: ScriptType) -> Completion {
+        let completion = self.shared.awaiters.add(id);
+        self.shared.awaiters.confirm(id, script_type);
+        if let Err(error) = replies::catch_up(&self.shared, id, script_type).await {
+            tracing::debug!(job.id = %id, %error, "a sweep will look at job {id}");
+        }
+        completion
+    }
+
+    /// After a repeated call, a job of our id and content is the one that the first call made. What is the same is what
+    /// Redis keeps of both.
     async fn resolve(&self, id: &JobId, spec: &JobSpec) -> Result<Answer, QueueError> {
         let stored = read_job(&self.shared.link, id, JobView::Full).await?;
-        let ours = stored.filter(|job| job.spec == *spec);
+        // Readers of a job are not told of its trace.
+        let asked = JobSpec { traceparent: None, ..spec.clone() };
+        let ours = stored.filter(|job| encode_spec(id, &job.spec) == encode_spec(id, &asked));
         Ok(ours.map_or(Answer::Exists(false), |job| Answer::Accepted(job.created_at)))
     }
 
@@ -212,8 +270,12 @@ impl Drop for Places<'_> {
 async fn batch(shared: &Shared, script_type: ScriptType, mut receiver: mpsc::Receiver<Group>) {
     let mut groups = Vec::with_capacity(BATCH);
     while receiver.recv_many(&mut groups, BATCH).await > 0 {
-        // Nobody waits for these any more: they were not sent, so they never will be.
-        groups.retain(|group| !group.answer.is_closed());
+        // Nobody waits for these any more: they were not sent, so they never will be. Who closes looks at the mark after
+        // that, so one of both sees the other.
+        groups.retain(|group| {
+            group.sent.store(true, Ordering::SeqCst);
+            !group.answer.is_closed()
+        });
         let mut batch = Vec::new();
         let mut size = 0;
         for group in groups.drain(..) {
@@ -236,21 +298,21 @@ async fn send(shared: &Shared, script_type: ScriptType, groups: Vec<Group>) {
     match asked {
         Ok(answers) => {
             let mut answers = answers.into_iter();
-            for Group { submissions, answer } in groups {
+            for Group { submissions, answer, .. } in groups {
                 let part = answers.by_ref().take(submissions.len()).collect();
                 // Who does not wait any more does not mind.
                 drop(answer.send((submissions, Ok(part))));
             }
         }
-        Err(error) => {
-            for Group { submissions, answer } in groups {
-                drop(answer.send((submissions, Err(copy_of(&error)))));
+        Err(Failed { error, sent }) => {
+            for Group { submissions, answer, .. } in groups {
+                drop(answer.send((submissions, Err(Failed { error: error.echo(), sent }))));
             }
         }
     }
 }
 
-async fn ask(shared: &Shared, script_type: ScriptType, groups: &[Group]) -> Result<Vec<Answer>, QueueError> {
+async fn ask(shared: &Shared, script_type: ScriptType, groups: &[Group]) -> Result<Vec<Answer>, Failed> {
     let mut command = fcall("hero_submit", script_type);
     let config = &shared.config;
     command.arg(script_type.as_str()).arg(shared.limit(script_type)).arg(&config.instance).arg("1");
@@ -259,18 +321,50 @@ async fn ask(shared: &Shared, script_type: ScriptType, groups: &[Group]) -> Resu
     }
     let (answer, repeated) = match shared.link.call_once(&command).await {
         // Whether it had its effect is found out by the ids of the jobs.
-        Err(QueueError::Unavailable(_)) => (shared.link.call_once(&command).await?, true),
+        Err(Failed { error: QueueError::Unavailable(_), sent }) => {
+            match shared.link.call_once(&command).await {
+                Ok(answer) => (answer, sent),
+                Err(again) => return Err(Failed { sent: sent || again.sent, ..again }),
+            }
+        }
         other => (other?, false),
     };
-    let Value::Array(items) = answer else { return Err(unexpected("a submit", &answer)) };
-    let mut items = items.into_iter();
-    let now = items.next().as_ref().and_then(number).map(time_of);
-    let now = now.ok_or_else(|| unexpected("a submit", &Value::Nil))?;
-    items.map(|item| read(script_type, item, now, repeated)).collect()
+    let answered = || -> Result<Vec<Answer>, QueueError> {
+        let Value::Array(items) = answer else { return Err(unexpected("a submit", &answer)) };
+        let mut items = items.into_iter();
+        let now = items.next().as_ref().and_then(number).map(time_of);
+        let now = now.ok_or_else(|| unexpected("a submit", &Value::Nil))?;
+        items.map(|item| read(script_type, item, now, repeated)).collect()
+    };
+    answered().map_err(|error| Failed { error, sent: true })
+}
+
+/// The answer to each job of a call that failed.
+fn failed(ids: Vec<JobId>, failure: Failed) -> Result<Results, QueueError> {
+    match failure {
+        Failed { error, sent: false } => Err(error),
+        Failed { error, sent: true } => Ok(ids.into_iter().map(|id| Err(uncertain(id, &error))).collect()),
+    }
+}
+
+fn uncertain(job_id: JobId, error: &QueueError) -> SubmitRefused {
+    SubmitRefused::Uncertain { job_id, reason: chain(error) }
+}
+
+fn not_accepted(error: &QueueError) -> SubmitRefused {
+    match error {
+        QueueError::Refused { refusal, reason } => {
+            SubmitRefused::NotAccepted { refusal: Some(*refusal), reason: reason.clone() }
+        }
+        QueueError::Unavailable(_)
+        | QueueError::TimedOut { .. }
+        | QueueError::Rejected { .. }
+        | QueueError::Corrupt { .. } => SubmitRefused::NotAccepted { refusal: None, reason: chain(error) },
+    }
 }
 
 fn write(command: &mut redis::Cmd, submission: &Submission) {
-    let Submission { id, spec, request, wanted } = submission;
+    let Submission { id, spec, request, wanted, stray } = submission;
     let fields = encode_spec(id, spec);
     let mut flags = String::with_capacity(4);
     if *wanted {
@@ -285,6 +379,9 @@ fn write(command: &mut redis::Cmd, submission: &Submission) {
     }
     if travels_inline(&fields) {
         flags.push('i');
+    }
+    if *stray {
+        flags.push('u');
     }
     let (request_id, fingerprint) = match request {
         Some(request) => (request.id.as_str(), request.fingerprint.as_str()),
@@ -316,13 +413,14 @@ fn read(script_type: ScriptType, item: Value, now: SystemTime, repeated: bool) -
     let detail = parts.next().unwrap_or_default();
     match word.as_slice() {
         b"exists" => Ok(Answer::Exists(repeated)),
+        b"stray" => Ok(Answer::Stray),
         b"full" => Ok(Answer::Full(number(&detail).and_then(|n| u64::try_from(n).ok()).unwrap_or(0))),
         b"reused" => Ok(Answer::Reused(time_of(number(&detail).unwrap_or(0)))),
         b"gone" => Ok(Answer::Gone(job_id(detail)?)),
         b"dup" => {
             let id = job_id(detail)?;
             let job = job_of(&id, script_type, parts.next().unwrap_or_default())?;
-            Ok(Answer::Known(Box::new(job)))
+            Ok(Answer::Known(Box::new(job), repeated))
         }
         _other => Err(unexpected("a submit", &Value::BulkString(word))),
     }
@@ -334,16 +432,4 @@ fn job_id(value: Value) -> Result<JobId, QueueError> {
         _other => None,
     };
     id.ok_or_else(|| unexpected("a job id", &value))
-}
-
-/// The same error for each of those who shared a call.
-fn copy_of(error: &QueueError) -> QueueError {
-    match error {
-        QueueError::Unavailable(cause) => QueueError::Unavailable(cause.to_string().into()),
-        QueueError::TimedOut { after } => QueueError::TimedOut { after: *after },
-        QueueError::Rejected { reason } => QueueError::Rejected { reason: reason.clone() },
-        QueueError::Corrupt { what, source } => {
-            QueueError::Corrupt { what: what.clone(), source: source.to_string().into() }
-        }
-    }
 }

@@ -295,10 +295,7 @@ impl Driver {
         self.trouble = chain(error);
         self.started_at = None;
         let given_up = |kind, message: &String| Some(Fault { kind, message: message.clone() });
-        let unavailable = matches!(
-            error,
-            SupervisorError::ProcessManagerUnavailable(_) | SupervisorError::QueueUnavailable(_)
-        );
+        let unavailable = error.is_unavailable();
         if !by_ourselves && !unavailable {
             return given_up(FaultKind::StartFailed, &self.trouble);
         }

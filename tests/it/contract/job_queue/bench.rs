@@ -155,7 +155,7 @@ pub(super) fn spec(script: &str) -> JobSpec {
 }
 
 pub(super) fn submission(spec: JobSpec) -> Submission {
-    Submission { id: JobId::mint(), spec, request: None, wanted: false }
+    Submission { id: JobId::mint(), spec, request: None, wanted: false, stray: false }
 }
 
 /// Submits one job whose end nobody waits for.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hero_supervisor::adapters::redis::{RedisConfig, RedisForScripts, RedisWorkQueue};
-use hero_supervisor::domain::id::JobId;
+use hero_supervisor::domain::id::{JobId, RequestId};
 use hero_supervisor::domain::job::{JobState, JobView, Outcome};
-use hero_supervisor::ports::job_queue::{JobQueue, QueueError, Submission};
+use hero_supervisor::ports::job_queue::{JobQueue, QueueError, RequestKey, Submission, SubmitRefused};
 use hero_supervisor::ports::script_redis::{Answer, ScriptRedis};
 use hero_supervisor::ports::work_queue::{Work, WorkQueue};
 use tokio::task::JoinSet;
@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::attempts::hear;
 use super::bench::{
-    Bench, Kind, LIMIT, OSIS, Settings, actor_id, failure, finish, read, spec, submission, submit,
+    Bench, Kind, LIMIT, OSIS, Settings, actor_id, failure, finish, offer, read, spec, submission, submit,
     submit_wanted, success, take, take_and_start, take_one, text, until_state, with_attempts,
 };
 use crate::support::redis::PrivateRedis;
@@ -51,6 +51,35 @@ async fn an_end_is_heard_of_even_if_the_reply_stream_is_removed() {
     while keys(&mut bench, "hero:{osis}:rep:*").await.is_empty() {
         assert!(Instant::now() < deadline, "the reply stream is not made again");
         sleep(Duration::from_millis(50)).await;
+    }
+    queue.close().await;
+}
+
+/// Who waits by a request that is known learns the id of the job from the same answer that says that it has not ended.
+#[tokio::test]
+async fn who_waits_by_a_known_request_is_told_of_the_end_at_once_however_near_it_is() {
+    /// Much more than a round trip, and less than what a sweep takes.
+    const AT_ONCE: Duration = Duration::from_millis(300);
+    let bench = Kind::Redis.bench().await;
+    let queue = bench.supervisor();
+    let actor = bench.actor("osis_actor_0", 41).await;
+    for round in 0..150 {
+        let key =
+            RequestKey { id: RequestId::parse(&format!("r{round}")).unwrap(), fingerprint: "f".to_owned() };
+        let first = Submission { request: Some(key.clone()), ..submission(spec("1")) };
+        offer(&queue, first).await.unwrap();
+        let taken = take_one(&actor).await;
+        let again = Submission { request: Some(key), wanted: true, ..submission(spec("1")) };
+        let end = success(&bench, &taken.lease, text("1"));
+        let (again, finished) = tokio::join!(offer(&queue, again), finish(&actor, end));
+        assert!(finished);
+        let again = again.unwrap();
+        assert!(again.deduplicated);
+        if let Some(completion) = again.completion {
+            let end = timeout(AT_ONCE, completion.wait()).await;
+            let end = end.unwrap_or_else(|_late| panic!("round {round}: the end is told late")).unwrap();
+            assert_eq!(end.outcome, Outcome::Succeeded(text("1")));
+        }
     }
     queue.close().await;
 }
@@ -140,7 +169,12 @@ async fn a_killed_redis_with_an_append_only_file_loses_no_acknowledged_job() {
             let mut acknowledged = Vec::new();
             loop {
                 match queue.submit(vec![submission(spec("1"))]).await {
-                    Ok(mut answers) => acknowledged.push(answers.remove(0).unwrap().job.id),
+                    Ok(mut answers) => match answers.remove(0) {
+                        Ok(submitted) => acknowledged.push(submitted.job.id),
+                        // It was on its way when Redis was killed.
+                        Err(SubmitRefused::Uncertain { .. }) => return acknowledged,
+                        Err(refused) => panic!("{refused}"),
+                    },
                     Err(QueueError::Unavailable(_) | QueueError::TimedOut { .. }) => return acknowledged,
                     Err(other) => panic!("{other}"),
                 }

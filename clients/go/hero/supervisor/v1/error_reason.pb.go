@@ -43,11 +43,12 @@ const (
 	ErrorReason_ERROR_REASON_REQUEST_ID_REUSED ErrorReason = 3
 	// INVALID_ARGUMENT: the selector is empty. Say `all` if you mean every actor.
 	ErrorReason_ERROR_REASON_SELECTOR_REQUIRED ErrorReason = 4
-	// NOT_FOUND: there is no actor with this id. Metadata: actor_id.
+	// NOT_FOUND: there is no actor with this id. Also of a job that is for one actor only. Metadata: actor_id.
 	ErrorReason_ERROR_REASON_ACTOR_NOT_FOUND ErrorReason = 10
 	// NOT_FOUND: there is no job with this id. Metadata: job_id.
 	ErrorReason_ERROR_REASON_JOB_NOT_FOUND ErrorReason = 11
-	// NOT_FOUND: the job ended, and its record was removed after its result_ttl. Metadata: job_id.
+	// NOT_FOUND: the job ended, and its record was removed: its result_ttl is over, newer ones took its place, or it was
+	// deleted. A request id that made it stands for it for 24 hours and makes no other. Metadata: job_id.
 	ErrorReason_ERROR_REASON_JOB_EXPIRED ErrorReason = 12
 	// NOT_FOUND: this server does not know the script type.
 	ErrorReason_ERROR_REASON_SCRIPT_TYPE_NOT_FOUND ErrorReason = 13
@@ -86,17 +87,35 @@ const (
 	ErrorReason_ERROR_REASON_TOO_MANY_WATCHES ErrorReason = 51
 	// OUT_OF_RANGE: what came after the cursor is no longer kept. Start again with a snapshot. Metadata: oldest_cursor.
 	ErrorReason_ERROR_REASON_CURSOR_EXPIRED ErrorReason = 52
-	// UNAVAILABLE: Redis does not answer. Repeat as google.rpc.RetryInfo says.
+	// UNAVAILABLE: Redis does not answer. No job was accepted; any other call may be repeated without harm. Repeat as google.rpc.RetryInfo says.
 	ErrorReason_ERROR_REASON_REDIS_UNAVAILABLE ErrorReason = 60
 	// UNAVAILABLE: the process manager (Zinit) does not answer. Repeat as google.rpc.RetryInfo says.
 	ErrorReason_ERROR_REASON_ZINIT_UNAVAILABLE ErrorReason = 61
-	// UNAVAILABLE: the supervisor is on its way down. Repeat; another one, or the next one, will answer.
+	// UNAVAILABLE: the supervisor is on its way down. Repeat; another one, or the next one, will answer. With a job_id in
+	// the metadata the job of a RunJob was accepted and goes on: wait for it with AwaitJob, and do not repeat the call.
 	ErrorReason_ERROR_REASON_SERVER_DRAINING ErrorReason = 62
 	// UNAVAILABLE: the supervisor is not ready yet. Repeat as google.rpc.RetryInfo says.
 	ErrorReason_ERROR_REASON_SERVER_STARTING ErrorReason = 63
 	// DEADLINE_EXCEEDED: something did not answer in time. It may or may not have had its effect; look before you repeat.
-	// Metadata: what, after.
+	// Metadata: what, after. Of SubmitJob, SubmitJobs and RunJob: what, cause, and job_id, the id that the job has if it was
+	// accepted: GetJob finds it then. To repeat the call with the same request_id is always safe.
 	ErrorReason_ERROR_REASON_TIMED_OUT ErrorReason = 64
+	// UNAVAILABLE: Redis is a replica, which cannot be written to (READONLY, MASTERDOWN). Its address is looked up anew
+	// for each try, so this ends with a failover. Repeat as google.rpc.RetryInfo says. Metadata: error, the word of Redis.
+	ErrorReason_ERROR_REASON_REDIS_READ_ONLY ErrorReason = 65
+	// RESOURCE_EXHAUSTED: the memory of Redis is full (OOM), so it accepts no new jobs and definitions. Jobs end, and
+	// CancelJob, DeleteJob, PurgeQueue, PauseQueue, ResumeQueue and all reads work. Repeat as google.rpc.RetryInfo says.
+	// Metadata: error, the word of Redis.
+	ErrorReason_ERROR_REASON_REDIS_FULL ErrorReason = 66
+	// UNAVAILABLE: Redis accepts nothing because it could not keep it: it cannot save (MISCONF), or too few replicas follow
+	// it (NOREPLICAS). Repeat as google.rpc.RetryInfo says. Metadata: error, the word of Redis.
+	ErrorReason_ERROR_REASON_REDIS_NOT_DURABLE ErrorReason = 67
+	// UNAVAILABLE: Redis does not let the supervisor in, or not do this (NOAUTH, WRONGPASS, NOPERM). It goes on until
+	// somebody changes the rights of its user. Metadata: error, the word of Redis.
+	ErrorReason_ERROR_REASON_REDIS_ACCESS_DENIED ErrorReason = 68
+	// UNAVAILABLE: Redis is there and not ready: it starts (LOADING), is in a slow script (BUSY), fails over (CLUSTERDOWN,
+	// TRYAGAIN) or has as many clients as it may. Repeat as google.rpc.RetryInfo says. Metadata: error, the word of Redis.
+	ErrorReason_ERROR_REASON_REDIS_BUSY ErrorReason = 69
 	// UNAUTHENTICATED: there is no token, or it is not a valid one.
 	ErrorReason_ERROR_REASON_TOKEN_INVALID ErrorReason = 70
 	// PERMISSION_DENIED: the token does not allow it.
@@ -141,6 +160,11 @@ var (
 		62: "ERROR_REASON_SERVER_DRAINING",
 		63: "ERROR_REASON_SERVER_STARTING",
 		64: "ERROR_REASON_TIMED_OUT",
+		65: "ERROR_REASON_REDIS_READ_ONLY",
+		66: "ERROR_REASON_REDIS_FULL",
+		67: "ERROR_REASON_REDIS_NOT_DURABLE",
+		68: "ERROR_REASON_REDIS_ACCESS_DENIED",
+		69: "ERROR_REASON_REDIS_BUSY",
 		70: "ERROR_REASON_TOKEN_INVALID",
 		71: "ERROR_REASON_PERMISSION_DENIED",
 		80: "ERROR_REASON_NOT_SUPPORTED",
@@ -177,6 +201,11 @@ var (
 		"ERROR_REASON_SERVER_DRAINING":           62,
 		"ERROR_REASON_SERVER_STARTING":           63,
 		"ERROR_REASON_TIMED_OUT":                 64,
+		"ERROR_REASON_REDIS_READ_ONLY":           65,
+		"ERROR_REASON_REDIS_FULL":                66,
+		"ERROR_REASON_REDIS_NOT_DURABLE":         67,
+		"ERROR_REASON_REDIS_ACCESS_DENIED":       68,
+		"ERROR_REASON_REDIS_BUSY":                69,
 		"ERROR_REASON_TOKEN_INVALID":             70,
 		"ERROR_REASON_PERMISSION_DENIED":         71,
 		"ERROR_REASON_NOT_SUPPORTED":             80,
@@ -215,7 +244,8 @@ var File_hero_supervisor_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_hero_supervisor_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"%hero/supervisor/v1/error_reason.proto\x12\x12hero.supervisor.v1*\x86\t\n" +
+	"%hero/supervisor/v1/error_reason.proto\x12\x12hero.supervisor.v1*\xac\n" +
+	"\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12#\n" +
@@ -247,7 +277,12 @@ const file_hero_supervisor_v1_error_reason_proto_rawDesc = "" +
 	"\x1eERROR_REASON_ZINIT_UNAVAILABLE\x10=\x12 \n" +
 	"\x1cERROR_REASON_SERVER_DRAINING\x10>\x12 \n" +
 	"\x1cERROR_REASON_SERVER_STARTING\x10?\x12\x1a\n" +
-	"\x16ERROR_REASON_TIMED_OUT\x10@\x12\x1e\n" +
+	"\x16ERROR_REASON_TIMED_OUT\x10@\x12 \n" +
+	"\x1cERROR_REASON_REDIS_READ_ONLY\x10A\x12\x1b\n" +
+	"\x17ERROR_REASON_REDIS_FULL\x10B\x12\"\n" +
+	"\x1eERROR_REASON_REDIS_NOT_DURABLE\x10C\x12$\n" +
+	" ERROR_REASON_REDIS_ACCESS_DENIED\x10D\x12\x1b\n" +
+	"\x17ERROR_REASON_REDIS_BUSY\x10E\x12\x1e\n" +
 	"\x1aERROR_REASON_TOKEN_INVALID\x10F\x12\"\n" +
 	"\x1eERROR_REASON_PERMISSION_DENIED\x10G\x12\x1e\n" +
 	"\x1aERROR_REASON_NOT_SUPPORTED\x10P\x12\x19\n" +

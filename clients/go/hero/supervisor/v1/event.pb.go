@@ -469,7 +469,8 @@ const (
 	Dependency_STATE_UNSPECIFIED Dependency_State = 0
 	// It answered the last question.
 	Dependency_STATE_UP Dependency_State = 1
-	// It did not answer the last question, or with an error.
+	// It did not answer the last question, or with an error. Redis is asked to do what a new job needs, so one that
+	// answers and refuses is down, too.
 	Dependency_STATE_DOWN Dependency_State = 2
 	// It was not asked yet.
 	Dependency_STATE_UNKNOWN Dependency_State = 3

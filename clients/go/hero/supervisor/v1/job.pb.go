@@ -327,6 +327,9 @@ type JobSpec struct {
 	// means at once. Default: at once.
 	ScheduleTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=schedule_time,json=scheduleTime,proto3" json:"schedule_time,omitempty"`
 	// Only the actor with this id may take the job. Default: any actor of the script type.
+	// There must be such an actor, of this script type: else the job is refused with ACTOR_NOT_FOUND, or INVALID_FIELD. It
+	// may be stopped: the job waits for it then, as long as queue_timeout allows, and counts as queued. When the actor is
+	// deleted the job fails with KIND_ACTOR_LOST, also when it waits for its time.
 	TargetActorId string `protobuf:"bytes,12,opt,name=target_actor_id,json=targetActorId,proto3" json:"target_actor_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -455,9 +458,10 @@ type RetryPolicy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Starts allowed in all, 1 to 100. Default: 1.
 	MaxAttempts *int32 `protobuf:"varint,1,opt,name=max_attempts,json=maxAttempts,proto3,oneof" json:"max_attempts,omitempty"`
-	// Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second.
+	// Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
+	// max_backoff if that is shorter.
 	InitialBackoff *durationpb.Duration `protobuf:"bytes,2,opt,name=initial_backoff,json=initialBackoff,proto3" json:"initial_backoff,omitempty"`
-	// Longest wait between two attempts, at most 30 days. Default: 60 seconds.
+	// Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
 	MaxBackoff    *durationpb.Duration `protobuf:"bytes,3,opt,name=max_backoff,json=maxBackoff,proto3" json:"max_backoff,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -98,7 +98,7 @@ type ScriptTypeStatus struct {
 	ActorsBusy int32 `protobuf:"varint,7,opt,name=actors_busy,json=actorsBusy,proto3" json:"actors_busy,omitempty"`
 	// Output only. Actors that are HEALTH_UNHEALTHY.
 	ActorsUnhealthy int32 `protobuf:"varint,8,opt,name=actors_unhealthy,json=actorsUnhealthy,proto3" json:"actors_unhealthy,omitempty"`
-	// Output only. Jobs that wait for an actor.
+	// Output only. Jobs that wait for an actor, also those that wait for one actor only, whether it runs or not.
 	JobsQueued int32 `protobuf:"varint,9,opt,name=jobs_queued,json=jobsQueued,proto3" json:"jobs_queued,omitempty"`
 	// Output only. Jobs that actors have in hand.
 	JobsRunning int32 `protobuf:"varint,10,opt,name=jobs_running,json=jobsRunning,proto3" json:"jobs_running,omitempty"`

@@ -1,7 +1,7 @@
 //! A queue as a whole: how it is, pause, purge; and one more try for a job.
 
 use super::{Lane, State, remember};
-use crate::domain::id::JobId;
+use crate::domain::id::{ActorId, JobId};
 use crate::domain::job::{JobKind, JobState};
 use crate::domain::script_type::ScriptType;
 use crate::ports::clock::Clock;
@@ -16,13 +16,18 @@ impl State {
         };
         let waits = self.jobs.values().filter(of_type).filter(|job| job.state == JobState::Queued);
         let queue = self.queues.get(&script_type);
+        let is_absent = |actor: &ActorId| queue.is_none_or(|queue| !queue.presences.contains_key(actor));
+        let is_for_absent =
+            |job: &&crate::domain::job::Job| job.spec.target_actor.as_ref().is_some_and(is_absent);
         QueueState {
             depth: QueueDepth {
                 queued: self.queued(script_type),
                 running: self.running(script_type),
                 delayed: self.delayed(script_type),
             },
-            oldest_age: waits.filter(|job| job.spec.target_actor.is_none()).map(age).max(),
+            oldest_age: waits.clone().map(age).max(),
+            oldest_common_age: waits.clone().filter(|job| job.spec.target_actor.is_none()).map(age).max(),
+            queued_for_absent: u64::try_from(waits.filter(is_for_absent).count()).unwrap_or(u64::MAX),
             paused: queue.and_then(|queue| queue.paused.clone()),
             submitted: queue.map_or(0, |queue| queue.submitted),
             finished: queue.map_or(0, |queue| queue.finished),

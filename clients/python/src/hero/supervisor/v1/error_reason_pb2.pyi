@@ -37,11 +37,13 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     ERROR_REASON_SELECTOR_REQUIRED: _ErrorReason.ValueType  # 4
     """INVALID_ARGUMENT: the selector is empty. Say `all` if you mean every actor."""
     ERROR_REASON_ACTOR_NOT_FOUND: _ErrorReason.ValueType  # 10
-    """NOT_FOUND: there is no actor with this id. Metadata: actor_id."""
+    """NOT_FOUND: there is no actor with this id. Also of a job that is for one actor only. Metadata: actor_id."""
     ERROR_REASON_JOB_NOT_FOUND: _ErrorReason.ValueType  # 11
     """NOT_FOUND: there is no job with this id. Metadata: job_id."""
     ERROR_REASON_JOB_EXPIRED: _ErrorReason.ValueType  # 12
-    """NOT_FOUND: the job ended, and its record was removed after its result_ttl. Metadata: job_id."""
+    """NOT_FOUND: the job ended, and its record was removed: its result_ttl is over, newer ones took its place, or it was
+    deleted. A request id that made it stands for it for 24 hours and makes no other. Metadata: job_id.
+    """
     ERROR_REASON_SCRIPT_TYPE_NOT_FOUND: _ErrorReason.ValueType  # 13
     """NOT_FOUND: this server does not know the script type."""
     ERROR_REASON_ACTOR_EXISTS: _ErrorReason.ValueType  # 20
@@ -83,16 +85,40 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     ERROR_REASON_CURSOR_EXPIRED: _ErrorReason.ValueType  # 52
     """OUT_OF_RANGE: what came after the cursor is no longer kept. Start again with a snapshot. Metadata: oldest_cursor."""
     ERROR_REASON_REDIS_UNAVAILABLE: _ErrorReason.ValueType  # 60
-    """UNAVAILABLE: Redis does not answer. Repeat as google.rpc.RetryInfo says."""
+    """UNAVAILABLE: Redis does not answer. No job was accepted; any other call may be repeated without harm. Repeat as google.rpc.RetryInfo says."""
     ERROR_REASON_ZINIT_UNAVAILABLE: _ErrorReason.ValueType  # 61
     """UNAVAILABLE: the process manager (Zinit) does not answer. Repeat as google.rpc.RetryInfo says."""
     ERROR_REASON_SERVER_DRAINING: _ErrorReason.ValueType  # 62
-    """UNAVAILABLE: the supervisor is on its way down. Repeat; another one, or the next one, will answer."""
+    """UNAVAILABLE: the supervisor is on its way down. Repeat; another one, or the next one, will answer. With a job_id in
+    the metadata the job of a RunJob was accepted and goes on: wait for it with AwaitJob, and do not repeat the call.
+    """
     ERROR_REASON_SERVER_STARTING: _ErrorReason.ValueType  # 63
     """UNAVAILABLE: the supervisor is not ready yet. Repeat as google.rpc.RetryInfo says."""
     ERROR_REASON_TIMED_OUT: _ErrorReason.ValueType  # 64
     """DEADLINE_EXCEEDED: something did not answer in time. It may or may not have had its effect; look before you repeat.
-    Metadata: what, after.
+    Metadata: what, after. Of SubmitJob, SubmitJobs and RunJob: what, cause, and job_id, the id that the job has if it was
+    accepted: GetJob finds it then. To repeat the call with the same request_id is always safe.
+    """
+    ERROR_REASON_REDIS_READ_ONLY: _ErrorReason.ValueType  # 65
+    """UNAVAILABLE: Redis is a replica, which cannot be written to (READONLY, MASTERDOWN). Its address is looked up anew
+    for each try, so this ends with a failover. Repeat as google.rpc.RetryInfo says. Metadata: error, the word of Redis.
+    """
+    ERROR_REASON_REDIS_FULL: _ErrorReason.ValueType  # 66
+    """RESOURCE_EXHAUSTED: the memory of Redis is full (OOM), so it accepts no new jobs and definitions. Jobs end, and
+    CancelJob, DeleteJob, PurgeQueue, PauseQueue, ResumeQueue and all reads work. Repeat as google.rpc.RetryInfo says.
+    Metadata: error, the word of Redis.
+    """
+    ERROR_REASON_REDIS_NOT_DURABLE: _ErrorReason.ValueType  # 67
+    """UNAVAILABLE: Redis accepts nothing because it could not keep it: it cannot save (MISCONF), or too few replicas follow
+    it (NOREPLICAS). Repeat as google.rpc.RetryInfo says. Metadata: error, the word of Redis.
+    """
+    ERROR_REASON_REDIS_ACCESS_DENIED: _ErrorReason.ValueType  # 68
+    """UNAVAILABLE: Redis does not let the supervisor in, or not do this (NOAUTH, WRONGPASS, NOPERM). It goes on until
+    somebody changes the rights of its user. Metadata: error, the word of Redis.
+    """
+    ERROR_REASON_REDIS_BUSY: _ErrorReason.ValueType  # 69
+    """UNAVAILABLE: Redis is there and not ready: it starts (LOADING), is in a slow script (BUSY), fails over (CLUSTERDOWN,
+    TRYAGAIN) or has as many clients as it may. Repeat as google.rpc.RetryInfo says. Metadata: error, the word of Redis.
     """
     ERROR_REASON_TOKEN_INVALID: _ErrorReason.ValueType  # 70
     """UNAUTHENTICATED: there is no token, or it is not a valid one."""
@@ -130,11 +156,13 @@ Metadata: request_id, first_use_time.
 ERROR_REASON_SELECTOR_REQUIRED: ErrorReason.ValueType  # 4
 """INVALID_ARGUMENT: the selector is empty. Say `all` if you mean every actor."""
 ERROR_REASON_ACTOR_NOT_FOUND: ErrorReason.ValueType  # 10
-"""NOT_FOUND: there is no actor with this id. Metadata: actor_id."""
+"""NOT_FOUND: there is no actor with this id. Also of a job that is for one actor only. Metadata: actor_id."""
 ERROR_REASON_JOB_NOT_FOUND: ErrorReason.ValueType  # 11
 """NOT_FOUND: there is no job with this id. Metadata: job_id."""
 ERROR_REASON_JOB_EXPIRED: ErrorReason.ValueType  # 12
-"""NOT_FOUND: the job ended, and its record was removed after its result_ttl. Metadata: job_id."""
+"""NOT_FOUND: the job ended, and its record was removed: its result_ttl is over, newer ones took its place, or it was
+deleted. A request id that made it stands for it for 24 hours and makes no other. Metadata: job_id.
+"""
 ERROR_REASON_SCRIPT_TYPE_NOT_FOUND: ErrorReason.ValueType  # 13
 """NOT_FOUND: this server does not know the script type."""
 ERROR_REASON_ACTOR_EXISTS: ErrorReason.ValueType  # 20
@@ -176,16 +204,40 @@ ERROR_REASON_TOO_MANY_WATCHES: ErrorReason.ValueType  # 51
 ERROR_REASON_CURSOR_EXPIRED: ErrorReason.ValueType  # 52
 """OUT_OF_RANGE: what came after the cursor is no longer kept. Start again with a snapshot. Metadata: oldest_cursor."""
 ERROR_REASON_REDIS_UNAVAILABLE: ErrorReason.ValueType  # 60
-"""UNAVAILABLE: Redis does not answer. Repeat as google.rpc.RetryInfo says."""
+"""UNAVAILABLE: Redis does not answer. No job was accepted; any other call may be repeated without harm. Repeat as google.rpc.RetryInfo says."""
 ERROR_REASON_ZINIT_UNAVAILABLE: ErrorReason.ValueType  # 61
 """UNAVAILABLE: the process manager (Zinit) does not answer. Repeat as google.rpc.RetryInfo says."""
 ERROR_REASON_SERVER_DRAINING: ErrorReason.ValueType  # 62
-"""UNAVAILABLE: the supervisor is on its way down. Repeat; another one, or the next one, will answer."""
+"""UNAVAILABLE: the supervisor is on its way down. Repeat; another one, or the next one, will answer. With a job_id in
+the metadata the job of a RunJob was accepted and goes on: wait for it with AwaitJob, and do not repeat the call.
+"""
 ERROR_REASON_SERVER_STARTING: ErrorReason.ValueType  # 63
 """UNAVAILABLE: the supervisor is not ready yet. Repeat as google.rpc.RetryInfo says."""
 ERROR_REASON_TIMED_OUT: ErrorReason.ValueType  # 64
 """DEADLINE_EXCEEDED: something did not answer in time. It may or may not have had its effect; look before you repeat.
-Metadata: what, after.
+Metadata: what, after. Of SubmitJob, SubmitJobs and RunJob: what, cause, and job_id, the id that the job has if it was
+accepted: GetJob finds it then. To repeat the call with the same request_id is always safe.
+"""
+ERROR_REASON_REDIS_READ_ONLY: ErrorReason.ValueType  # 65
+"""UNAVAILABLE: Redis is a replica, which cannot be written to (READONLY, MASTERDOWN). Its address is looked up anew
+for each try, so this ends with a failover. Repeat as google.rpc.RetryInfo says. Metadata: error, the word of Redis.
+"""
+ERROR_REASON_REDIS_FULL: ErrorReason.ValueType  # 66
+"""RESOURCE_EXHAUSTED: the memory of Redis is full (OOM), so it accepts no new jobs and definitions. Jobs end, and
+CancelJob, DeleteJob, PurgeQueue, PauseQueue, ResumeQueue and all reads work. Repeat as google.rpc.RetryInfo says.
+Metadata: error, the word of Redis.
+"""
+ERROR_REASON_REDIS_NOT_DURABLE: ErrorReason.ValueType  # 67
+"""UNAVAILABLE: Redis accepts nothing because it could not keep it: it cannot save (MISCONF), or too few replicas follow
+it (NOREPLICAS). Repeat as google.rpc.RetryInfo says. Metadata: error, the word of Redis.
+"""
+ERROR_REASON_REDIS_ACCESS_DENIED: ErrorReason.ValueType  # 68
+"""UNAVAILABLE: Redis does not let the supervisor in, or not do this (NOAUTH, WRONGPASS, NOPERM). It goes on until
+somebody changes the rights of its user. Metadata: error, the word of Redis.
+"""
+ERROR_REASON_REDIS_BUSY: ErrorReason.ValueType  # 69
+"""UNAVAILABLE: Redis is there and not ready: it starts (LOADING), is in a slow script (BUSY), fails over (CLUSTERDOWN,
+TRYAGAIN) or has as many clients as it may. Repeat as google.rpc.RetryInfo says. Metadata: error, the word of Redis.
 """
 ERROR_REASON_TOKEN_INVALID: ErrorReason.ValueType  # 70
 """UNAUTHENTICATED: there is no token, or it is not a valid one."""

@@ -624,7 +624,9 @@ class Dependency(google.protobuf.message.Message):
         STATE_UP: Dependency._State.ValueType  # 1
         """It answered the last question."""
         STATE_DOWN: Dependency._State.ValueType  # 2
-        """It did not answer the last question, or with an error."""
+        """It did not answer the last question, or with an error. Redis is asked to do what a new job needs, so one that
+        answers and refuses is down, too.
+        """
         STATE_UNKNOWN: Dependency._State.ValueType  # 3
         """It was not asked yet."""
 
@@ -636,7 +638,9 @@ class Dependency(google.protobuf.message.Message):
     STATE_UP: Dependency.State.ValueType  # 1
     """It answered the last question."""
     STATE_DOWN: Dependency.State.ValueType  # 2
-    """It did not answer the last question, or with an error."""
+    """It did not answer the last question, or with an error. Redis is asked to do what a new job needs, so one that
+    answers and refuses is down, too.
+    """
     STATE_UNKNOWN: Dependency.State.ValueType  # 3
     """It was not asked yet."""
 

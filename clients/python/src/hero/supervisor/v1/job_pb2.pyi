@@ -112,7 +112,11 @@ class JobSpec(google.protobuf.message.Message):
     Default: the supervisor's own.
     """
     target_actor_id: builtins.str
-    """Only the actor with this id may take the job. Default: any actor of the script type."""
+    """Only the actor with this id may take the job. Default: any actor of the script type.
+    There must be such an actor, of this script type: else the job is refused with ACTOR_NOT_FOUND, or INVALID_FIELD. It
+    may be stopped: the job waits for it then, as long as queue_timeout allows, and counts as queued. When the actor is
+    deleted the job fails with KIND_ACTOR_LOST, also when it waits for its time.
+    """
     @property
     def env(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """Environment variables of the script, at most 64, each value at most 32 KiB. Names are letters, digits and _,
@@ -187,11 +191,13 @@ class RetryPolicy(google.protobuf.message.Message):
     """Starts allowed in all, 1 to 100. Default: 1."""
     @property
     def initial_backoff(self) -> google.protobuf.duration_pb2.Duration:
-        """Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second."""
+        """Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
+        max_backoff if that is shorter.
+        """
 
     @property
     def max_backoff(self) -> google.protobuf.duration_pb2.Duration:
-        """Longest wait between two attempts, at most 30 days. Default: 60 seconds."""
+        """Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer."""
 
     def __init__(
         self,

@@ -66,7 +66,7 @@ class ScriptTypeStatus(google.protobuf.message.Message):
     actors_unhealthy: builtins.int
     """Output only. Actors that are HEALTH_UNHEALTHY."""
     jobs_queued: builtins.int
-    """Output only. Jobs that wait for an actor."""
+    """Output only. Jobs that wait for an actor, also those that wait for one actor only, whether it runs or not."""
     jobs_running: builtins.int
     """Output only. Jobs that actors have in hand."""
     jobs_delayed: builtins.int

@@ -9,7 +9,7 @@ import { enumDesc, fileDesc } from "@bufbuild/protobuf/codegenv2";
  * Describes the file hero/supervisor/v1/error_reason.proto.
  */
 export const file_hero_supervisor_v1_error_reason: GenFile = /*@__PURE__*/
-  fileDesc("CiVoZXJvL3N1cGVydmlzb3IvdjEvZXJyb3JfcmVhc29uLnByb3RvEhJoZXJvLnN1cGVydmlzb3IudjEqhgkKC0Vycm9yUmVhc29uEhwKGEVSUk9SX1JFQVNPTl9VTlNQRUNJRklFRBAAEh4KGkVSUk9SX1JFQVNPTl9JTlZBTElEX0ZJRUxEEAESIwofRVJST1JfUkVBU09OX0lOVkFMSURfUEFHRV9UT0tFThACEiIKHkVSUk9SX1JFQVNPTl9SRVFVRVNUX0lEX1JFVVNFRBADEiIKHkVSUk9SX1JFQVNPTl9TRUxFQ1RPUl9SRVFVSVJFRBAEEiAKHEVSUk9SX1JFQVNPTl9BQ1RPUl9OT1RfRk9VTkQQChIeChpFUlJPUl9SRUFTT05fSk9CX05PVF9GT1VORBALEhwKGEVSUk9SX1JFQVNPTl9KT0JfRVhQSVJFRBAMEiYKIkVSUk9SX1JFQVNPTl9TQ1JJUFRfVFlQRV9OT1RfRk9VTkQQDRIdChlFUlJPUl9SRUFTT05fQUNUT1JfRVhJU1RTEBQSGwoXRVJST1JfUkVBU09OX0pPQl9FWElTVFMQFRIeChpFUlJPUl9SRUFTT05fSU5WQUxJRF9TVEFURRAeEiMKH0VSUk9SX1JFQVNPTl9BVVRPU0NBTElOR19BQ1RJVkUQHxIqCiZFUlJPUl9SRUFTT05fTk9fQUNUT1JTX0ZPUl9TQ1JJUFRfVFlQRRAgEh8KG0VSUk9SX1JFQVNPTl9CSU5BUllfSU5WQUxJRBAhEiEKHUVSUk9SX1JFQVNPTl9ERVBFTkRFTkNZX1VOTUVUECISIwofRVJST1JfUkVBU09OX0FDVE9SX1NUQVJUX0ZBSUxFRBAjEhsKF0VSUk9SX1JFQVNPTl9XUk9OR19OT0RFECQSIgoeRVJST1JfUkVBU09OX0FDVE9SX1NUT1BfRkFJTEVEECUSGQoVRVJST1JfUkVBU09OX0NPTkZMSUNUECgSJgoiRVJST1JfUkVBU09OX09QRVJBVElPTl9JTl9QUk9HUkVTUxApEiIKHkVSUk9SX1JFQVNPTl9DT05TVU1FUl9UT09fU0xPVxAqEhsKF0VSUk9SX1JFQVNPTl9RVUVVRV9GVUxMEDISIQodRVJST1JfUkVBU09OX1RPT19NQU5ZX1dBVENIRVMQMxIfChtFUlJPUl9SRUFTT05fQ1VSU09SX0VYUElSRUQQNBIiCh5FUlJPUl9SRUFTT05fUkVESVNfVU5BVkFJTEFCTEUQPBIiCh5FUlJPUl9SRUFTT05fWklOSVRfVU5BVkFJTEFCTEUQPRIgChxFUlJPUl9SRUFTT05fU0VSVkVSX0RSQUlOSU5HED4SIAocRVJST1JfUkVBU09OX1NFUlZFUl9TVEFSVElORxA/EhoKFkVSUk9SX1JFQVNPTl9USU1FRF9PVVQQQBIeChpFUlJPUl9SRUFTT05fVE9LRU5fSU5WQUxJRBBGEiIKHkVSUk9SX1JFQVNPTl9QRVJNSVNTSU9OX0RFTklFRBBHEh4KGkVSUk9SX1JFQVNPTl9OT1RfU1VQUE9SVEVEEFASGQoVRVJST1JfUkVBU09OX0lOVEVSTkFMEFFCfwoSaGVyby5zdXBlcnZpc29yLnYxQhBFcnJvclJlYXNvblByb3RvUAFaVWdpdGh1Yi5jb20vaGVyby1zdXBlcnZpc29yL2hlcm8tc3VwZXJ2aXNvci9jbGllbnRzL2dvL2hlcm8vc3VwZXJ2aXNvci92MTtzdXBlcnZpc29ydjFiBnByb3RvMw");
+  fileDesc("CiVoZXJvL3N1cGVydmlzb3IvdjEvZXJyb3JfcmVhc29uLnByb3RvEhJoZXJvLnN1cGVydmlzb3IudjEqrAoKC0Vycm9yUmVhc29uEhwKGEVSUk9SX1JFQVNPTl9VTlNQRUNJRklFRBAAEh4KGkVSUk9SX1JFQVNPTl9JTlZBTElEX0ZJRUxEEAESIwofRVJST1JfUkVBU09OX0lOVkFMSURfUEFHRV9UT0tFThACEiIKHkVSUk9SX1JFQVNPTl9SRVFVRVNUX0lEX1JFVVNFRBADEiIKHkVSUk9SX1JFQVNPTl9TRUxFQ1RPUl9SRVFVSVJFRBAEEiAKHEVSUk9SX1JFQVNPTl9BQ1RPUl9OT1RfRk9VTkQQChIeChpFUlJPUl9SRUFTT05fSk9CX05PVF9GT1VORBALEhwKGEVSUk9SX1JFQVNPTl9KT0JfRVhQSVJFRBAMEiYKIkVSUk9SX1JFQVNPTl9TQ1JJUFRfVFlQRV9OT1RfRk9VTkQQDRIdChlFUlJPUl9SRUFTT05fQUNUT1JfRVhJU1RTEBQSGwoXRVJST1JfUkVBU09OX0pPQl9FWElTVFMQFRIeChpFUlJPUl9SRUFTT05fSU5WQUxJRF9TVEFURRAeEiMKH0VSUk9SX1JFQVNPTl9BVVRPU0NBTElOR19BQ1RJVkUQHxIqCiZFUlJPUl9SRUFTT05fTk9fQUNUT1JTX0ZPUl9TQ1JJUFRfVFlQRRAgEh8KG0VSUk9SX1JFQVNPTl9CSU5BUllfSU5WQUxJRBAhEiEKHUVSUk9SX1JFQVNPTl9ERVBFTkRFTkNZX1VOTUVUECISIwofRVJST1JfUkVBU09OX0FDVE9SX1NUQVJUX0ZBSUxFRBAjEhsKF0VSUk9SX1JFQVNPTl9XUk9OR19OT0RFECQSIgoeRVJST1JfUkVBU09OX0FDVE9SX1NUT1BfRkFJTEVEECUSGQoVRVJST1JfUkVBU09OX0NPTkZMSUNUECgSJgoiRVJST1JfUkVBU09OX09QRVJBVElPTl9JTl9QUk9HUkVTUxApEiIKHkVSUk9SX1JFQVNPTl9DT05TVU1FUl9UT09fU0xPVxAqEhsKF0VSUk9SX1JFQVNPTl9RVUVVRV9GVUxMEDISIQodRVJST1JfUkVBU09OX1RPT19NQU5ZX1dBVENIRVMQMxIfChtFUlJPUl9SRUFTT05fQ1VSU09SX0VYUElSRUQQNBIiCh5FUlJPUl9SRUFTT05fUkVESVNfVU5BVkFJTEFCTEUQPBIiCh5FUlJPUl9SRUFTT05fWklOSVRfVU5BVkFJTEFCTEUQPRIgChxFUlJPUl9SRUFTT05fU0VSVkVSX0RSQUlOSU5HED4SIAocRVJST1JfUkVBU09OX1NFUlZFUl9TVEFSVElORxA/EhoKFkVSUk9SX1JFQVNPTl9USU1FRF9PVVQQQBIgChxFUlJPUl9SRUFTT05fUkVESVNfUkVBRF9PTkxZEEESGwoXRVJST1JfUkVBU09OX1JFRElTX0ZVTEwQQhIiCh5FUlJPUl9SRUFTT05fUkVESVNfTk9UX0RVUkFCTEUQQxIkCiBFUlJPUl9SRUFTT05fUkVESVNfQUNDRVNTX0RFTklFRBBEEhsKF0VSUk9SX1JFQVNPTl9SRURJU19CVVNZEEUSHgoaRVJST1JfUkVBU09OX1RPS0VOX0lOVkFMSUQQRhIiCh5FUlJPUl9SRUFTT05fUEVSTUlTU0lPTl9ERU5JRUQQRxIeChpFUlJPUl9SRUFTT05fTk9UX1NVUFBPUlRFRBBQEhkKFUVSUk9SX1JFQVNPTl9JTlRFUk5BTBBRQn8KEmhlcm8uc3VwZXJ2aXNvci52MUIQRXJyb3JSZWFzb25Qcm90b1ABWlVnaXRodWIuY29tL2hlcm8tc3VwZXJ2aXNvci9oZXJvLXN1cGVydmlzb3IvY2xpZW50cy9nby9oZXJvL3N1cGVydmlzb3IvdjE7c3VwZXJ2aXNvcnYxYgZwcm90bzM");
 
 /**
  * Why a call failed, for programs.
@@ -61,7 +61,7 @@ export enum ErrorReason {
   SELECTOR_REQUIRED = 4,
 
   /**
-   * NOT_FOUND: there is no actor with this id. Metadata: actor_id.
+   * NOT_FOUND: there is no actor with this id. Also of a job that is for one actor only. Metadata: actor_id.
    *
    * @generated from enum value: ERROR_REASON_ACTOR_NOT_FOUND = 10;
    */
@@ -75,7 +75,8 @@ export enum ErrorReason {
   JOB_NOT_FOUND = 11,
 
   /**
-   * NOT_FOUND: the job ended, and its record was removed after its result_ttl. Metadata: job_id.
+   * NOT_FOUND: the job ended, and its record was removed: its result_ttl is over, newer ones took its place, or it was
+   * deleted. A request id that made it stands for it for 24 hours and makes no other. Metadata: job_id.
    *
    * @generated from enum value: ERROR_REASON_JOB_EXPIRED = 12;
    */
@@ -204,7 +205,7 @@ export enum ErrorReason {
   CURSOR_EXPIRED = 52,
 
   /**
-   * UNAVAILABLE: Redis does not answer. Repeat as google.rpc.RetryInfo says.
+   * UNAVAILABLE: Redis does not answer. No job was accepted; any other call may be repeated without harm. Repeat as google.rpc.RetryInfo says.
    *
    * @generated from enum value: ERROR_REASON_REDIS_UNAVAILABLE = 60;
    */
@@ -218,7 +219,8 @@ export enum ErrorReason {
   ZINIT_UNAVAILABLE = 61,
 
   /**
-   * UNAVAILABLE: the supervisor is on its way down. Repeat; another one, or the next one, will answer.
+   * UNAVAILABLE: the supervisor is on its way down. Repeat; another one, or the next one, will answer. With a job_id in
+   * the metadata the job of a RunJob was accepted and goes on: wait for it with AwaitJob, and do not repeat the call.
    *
    * @generated from enum value: ERROR_REASON_SERVER_DRAINING = 62;
    */
@@ -233,11 +235,53 @@ export enum ErrorReason {
 
   /**
    * DEADLINE_EXCEEDED: something did not answer in time. It may or may not have had its effect; look before you repeat.
-   * Metadata: what, after.
+   * Metadata: what, after. Of SubmitJob, SubmitJobs and RunJob: what, cause, and job_id, the id that the job has if it was
+   * accepted: GetJob finds it then. To repeat the call with the same request_id is always safe.
    *
    * @generated from enum value: ERROR_REASON_TIMED_OUT = 64;
    */
   TIMED_OUT = 64,
+
+  /**
+   * UNAVAILABLE: Redis is a replica, which cannot be written to (READONLY, MASTERDOWN). Its address is looked up anew
+   * for each try, so this ends with a failover. Repeat as google.rpc.RetryInfo says. Metadata: error, the word of Redis.
+   *
+   * @generated from enum value: ERROR_REASON_REDIS_READ_ONLY = 65;
+   */
+  REDIS_READ_ONLY = 65,
+
+  /**
+   * RESOURCE_EXHAUSTED: the memory of Redis is full (OOM), so it accepts no new jobs and definitions. Jobs end, and
+   * CancelJob, DeleteJob, PurgeQueue, PauseQueue, ResumeQueue and all reads work. Repeat as google.rpc.RetryInfo says.
+   * Metadata: error, the word of Redis.
+   *
+   * @generated from enum value: ERROR_REASON_REDIS_FULL = 66;
+   */
+  REDIS_FULL = 66,
+
+  /**
+   * UNAVAILABLE: Redis accepts nothing because it could not keep it: it cannot save (MISCONF), or too few replicas follow
+   * it (NOREPLICAS). Repeat as google.rpc.RetryInfo says. Metadata: error, the word of Redis.
+   *
+   * @generated from enum value: ERROR_REASON_REDIS_NOT_DURABLE = 67;
+   */
+  REDIS_NOT_DURABLE = 67,
+
+  /**
+   * UNAVAILABLE: Redis does not let the supervisor in, or not do this (NOAUTH, WRONGPASS, NOPERM). It goes on until
+   * somebody changes the rights of its user. Metadata: error, the word of Redis.
+   *
+   * @generated from enum value: ERROR_REASON_REDIS_ACCESS_DENIED = 68;
+   */
+  REDIS_ACCESS_DENIED = 68,
+
+  /**
+   * UNAVAILABLE: Redis is there and not ready: it starts (LOADING), is in a slow script (BUSY), fails over (CLUSTERDOWN,
+   * TRYAGAIN) or has as many clients as it may. Repeat as google.rpc.RetryInfo says. Metadata: error, the word of Redis.
+   *
+   * @generated from enum value: ERROR_REASON_REDIS_BUSY = 69;
+   */
+  REDIS_BUSY = 69,
 
   /**
    * UNAUTHENTICATED: there is no token, or it is not a valid one.

@@ -948,7 +948,8 @@ export enum Dependency_State {
   UP = 1,
 
   /**
-   * It did not answer the last question, or with an error.
+   * It did not answer the last question, or with an error. Redis is asked to do what a new job needs, so one that
+   * answers and refuses is down, too.
    *
    * @generated from enum value: STATE_DOWN = 2;
    */

@@ -109,6 +109,9 @@ export type JobSpec = Message<"hero.supervisor.v1.JobSpec"> & {
 
   /**
    * Only the actor with this id may take the job. Default: any actor of the script type.
+   * There must be such an actor, of this script type: else the job is refused with ACTOR_NOT_FOUND, or INVALID_FIELD. It
+   * may be stopped: the job waits for it then, as long as queue_timeout allows, and counts as queued. When the actor is
+   * deleted the job fails with KIND_ACTOR_LOST, also when it waits for its time.
    *
    * @generated from field: string target_actor_id = 12;
    */
@@ -140,14 +143,15 @@ export type RetryPolicy = Message<"hero.supervisor.v1.RetryPolicy"> & {
   maxAttempts?: number;
 
   /**
-   * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second.
+   * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
+   * max_backoff if that is shorter.
    *
    * @generated from field: google.protobuf.Duration initial_backoff = 2;
    */
   initialBackoff?: Duration;
 
   /**
-   * Longest wait between two attempts, at most 30 days. Default: 60 seconds.
+   * Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
    *
    * @generated from field: google.protobuf.Duration max_backoff = 3;
    */

@@ -85,7 +85,7 @@ export type ScriptTypeStatus = Message<"hero.supervisor.v1.ScriptTypeStatus"> & 
   actorsUnhealthy: number;
 
   /**
-   * Output only. Jobs that wait for an actor.
+   * Output only. Jobs that wait for an actor, also those that wait for one actor only, whether it runs or not.
    *
    * @generated from field: int32 jobs_queued = 9;
    */

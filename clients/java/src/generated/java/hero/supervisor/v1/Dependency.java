@@ -77,7 +77,8 @@ private static final long serialVersionUID = 0L;
     STATE_UP(1),
     /**
      * <pre>
-     * It did not answer the last question, or with an error.
+     * It did not answer the last question, or with an error. Redis is asked to do what a new job needs, so one that
+     * answers and refuses is down, too.
      * </pre>
      *
      * <code>STATE_DOWN = 2;</code>
@@ -121,7 +122,8 @@ private static final long serialVersionUID = 0L;
     public static final int STATE_UP_VALUE = 1;
     /**
      * <pre>
-     * It did not answer the last question, or with an error.
+     * It did not answer the last question, or with an error. Redis is asked to do what a new job needs, so one that
+     * answers and refuses is down, too.
      * </pre>
      *
      * <code>STATE_DOWN = 2;</code>

@@ -65,7 +65,7 @@ public enum ErrorReason
   ERROR_REASON_SELECTOR_REQUIRED(4),
   /**
    * <pre>
-   * NOT_FOUND: there is no actor with this id. Metadata: actor_id.
+   * NOT_FOUND: there is no actor with this id. Also of a job that is for one actor only. Metadata: actor_id.
    * </pre>
    *
    * <code>ERROR_REASON_ACTOR_NOT_FOUND = 10;</code>
@@ -81,7 +81,8 @@ public enum ErrorReason
   ERROR_REASON_JOB_NOT_FOUND(11),
   /**
    * <pre>
-   * NOT_FOUND: the job ended, and its record was removed after its result_ttl. Metadata: job_id.
+   * NOT_FOUND: the job ended, and its record was removed: its result_ttl is over, newer ones took its place, or it was
+   * deleted. A request id that made it stands for it for 24 hours and makes no other. Metadata: job_id.
    * </pre>
    *
    * <code>ERROR_REASON_JOB_EXPIRED = 12;</code>
@@ -228,7 +229,7 @@ public enum ErrorReason
   ERROR_REASON_CURSOR_EXPIRED(52),
   /**
    * <pre>
-   * UNAVAILABLE: Redis does not answer. Repeat as google.rpc.RetryInfo says.
+   * UNAVAILABLE: Redis does not answer. No job was accepted; any other call may be repeated without harm. Repeat as google.rpc.RetryInfo says.
    * </pre>
    *
    * <code>ERROR_REASON_REDIS_UNAVAILABLE = 60;</code>
@@ -244,7 +245,8 @@ public enum ErrorReason
   ERROR_REASON_ZINIT_UNAVAILABLE(61),
   /**
    * <pre>
-   * UNAVAILABLE: the supervisor is on its way down. Repeat; another one, or the next one, will answer.
+   * UNAVAILABLE: the supervisor is on its way down. Repeat; another one, or the next one, will answer. With a job_id in
+   * the metadata the job of a RunJob was accepted and goes on: wait for it with AwaitJob, and do not repeat the call.
    * </pre>
    *
    * <code>ERROR_REASON_SERVER_DRAINING = 62;</code>
@@ -261,12 +263,59 @@ public enum ErrorReason
   /**
    * <pre>
    * DEADLINE_EXCEEDED: something did not answer in time. It may or may not have had its effect; look before you repeat.
-   * Metadata: what, after.
+   * Metadata: what, after. Of SubmitJob, SubmitJobs and RunJob: what, cause, and job_id, the id that the job has if it was
+   * accepted: GetJob finds it then. To repeat the call with the same request_id is always safe.
    * </pre>
    *
    * <code>ERROR_REASON_TIMED_OUT = 64;</code>
    */
   ERROR_REASON_TIMED_OUT(64),
+  /**
+   * <pre>
+   * UNAVAILABLE: Redis is a replica, which cannot be written to (READONLY, MASTERDOWN). Its address is looked up anew
+   * for each try, so this ends with a failover. Repeat as google.rpc.RetryInfo says. Metadata: error, the word of Redis.
+   * </pre>
+   *
+   * <code>ERROR_REASON_REDIS_READ_ONLY = 65;</code>
+   */
+  ERROR_REASON_REDIS_READ_ONLY(65),
+  /**
+   * <pre>
+   * RESOURCE_EXHAUSTED: the memory of Redis is full (OOM), so it accepts no new jobs and definitions. Jobs end, and
+   * CancelJob, DeleteJob, PurgeQueue, PauseQueue, ResumeQueue and all reads work. Repeat as google.rpc.RetryInfo says.
+   * Metadata: error, the word of Redis.
+   * </pre>
+   *
+   * <code>ERROR_REASON_REDIS_FULL = 66;</code>
+   */
+  ERROR_REASON_REDIS_FULL(66),
+  /**
+   * <pre>
+   * UNAVAILABLE: Redis accepts nothing because it could not keep it: it cannot save (MISCONF), or too few replicas follow
+   * it (NOREPLICAS). Repeat as google.rpc.RetryInfo says. Metadata: error, the word of Redis.
+   * </pre>
+   *
+   * <code>ERROR_REASON_REDIS_NOT_DURABLE = 67;</code>
+   */
+  ERROR_REASON_REDIS_NOT_DURABLE(67),
+  /**
+   * <pre>
+   * UNAVAILABLE: Redis does not let the supervisor in, or not do this (NOAUTH, WRONGPASS, NOPERM). It goes on until
+   * somebody changes the rights of its user. Metadata: error, the word of Redis.
+   * </pre>
+   *
+   * <code>ERROR_REASON_REDIS_ACCESS_DENIED = 68;</code>
+   */
+  ERROR_REASON_REDIS_ACCESS_DENIED(68),
+  /**
+   * <pre>
+   * UNAVAILABLE: Redis is there and not ready: it starts (LOADING), is in a slow script (BUSY), fails over (CLUSTERDOWN,
+   * TRYAGAIN) or has as many clients as it may. Repeat as google.rpc.RetryInfo says. Metadata: error, the word of Redis.
+   * </pre>
+   *
+   * <code>ERROR_REASON_REDIS_BUSY = 69;</code>
+   */
+  ERROR_REASON_REDIS_BUSY(69),
   /**
    * <pre>
    * UNAUTHENTICATED: there is no token, or it is not a valid one.
@@ -356,7 +405,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_SELECTOR_REQUIRED_VALUE = 4;
   /**
    * <pre>
-   * NOT_FOUND: there is no actor with this id. Metadata: actor_id.
+   * NOT_FOUND: there is no actor with this id. Also of a job that is for one actor only. Metadata: actor_id.
    * </pre>
    *
    * <code>ERROR_REASON_ACTOR_NOT_FOUND = 10;</code>
@@ -372,7 +421,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_JOB_NOT_FOUND_VALUE = 11;
   /**
    * <pre>
-   * NOT_FOUND: the job ended, and its record was removed after its result_ttl. Metadata: job_id.
+   * NOT_FOUND: the job ended, and its record was removed: its result_ttl is over, newer ones took its place, or it was
+   * deleted. A request id that made it stands for it for 24 hours and makes no other. Metadata: job_id.
    * </pre>
    *
    * <code>ERROR_REASON_JOB_EXPIRED = 12;</code>
@@ -519,7 +569,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_CURSOR_EXPIRED_VALUE = 52;
   /**
    * <pre>
-   * UNAVAILABLE: Redis does not answer. Repeat as google.rpc.RetryInfo says.
+   * UNAVAILABLE: Redis does not answer. No job was accepted; any other call may be repeated without harm. Repeat as google.rpc.RetryInfo says.
    * </pre>
    *
    * <code>ERROR_REASON_REDIS_UNAVAILABLE = 60;</code>
@@ -535,7 +585,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_ZINIT_UNAVAILABLE_VALUE = 61;
   /**
    * <pre>
-   * UNAVAILABLE: the supervisor is on its way down. Repeat; another one, or the next one, will answer.
+   * UNAVAILABLE: the supervisor is on its way down. Repeat; another one, or the next one, will answer. With a job_id in
+   * the metadata the job of a RunJob was accepted and goes on: wait for it with AwaitJob, and do not repeat the call.
    * </pre>
    *
    * <code>ERROR_REASON_SERVER_DRAINING = 62;</code>
@@ -552,12 +603,59 @@ public enum ErrorReason
   /**
    * <pre>
    * DEADLINE_EXCEEDED: something did not answer in time. It may or may not have had its effect; look before you repeat.
-   * Metadata: what, after.
+   * Metadata: what, after. Of SubmitJob, SubmitJobs and RunJob: what, cause, and job_id, the id that the job has if it was
+   * accepted: GetJob finds it then. To repeat the call with the same request_id is always safe.
    * </pre>
    *
    * <code>ERROR_REASON_TIMED_OUT = 64;</code>
    */
   public static final int ERROR_REASON_TIMED_OUT_VALUE = 64;
+  /**
+   * <pre>
+   * UNAVAILABLE: Redis is a replica, which cannot be written to (READONLY, MASTERDOWN). Its address is looked up anew
+   * for each try, so this ends with a failover. Repeat as google.rpc.RetryInfo says. Metadata: error, the word of Redis.
+   * </pre>
+   *
+   * <code>ERROR_REASON_REDIS_READ_ONLY = 65;</code>
+   */
+  public static final int ERROR_REASON_REDIS_READ_ONLY_VALUE = 65;
+  /**
+   * <pre>
+   * RESOURCE_EXHAUSTED: the memory of Redis is full (OOM), so it accepts no new jobs and definitions. Jobs end, and
+   * CancelJob, DeleteJob, PurgeQueue, PauseQueue, ResumeQueue and all reads work. Repeat as google.rpc.RetryInfo says.
+   * Metadata: error, the word of Redis.
+   * </pre>
+   *
+   * <code>ERROR_REASON_REDIS_FULL = 66;</code>
+   */
+  public static final int ERROR_REASON_REDIS_FULL_VALUE = 66;
+  /**
+   * <pre>
+   * UNAVAILABLE: Redis accepts nothing because it could not keep it: it cannot save (MISCONF), or too few replicas follow
+   * it (NOREPLICAS). Repeat as google.rpc.RetryInfo says. Metadata: error, the word of Redis.
+   * </pre>
+   *
+   * <code>ERROR_REASON_REDIS_NOT_DURABLE = 67;</code>
+   */
+  public static final int ERROR_REASON_REDIS_NOT_DURABLE_VALUE = 67;
+  /**
+   * <pre>
+   * UNAVAILABLE: Redis does not let the supervisor in, or not do this (NOAUTH, WRONGPASS, NOPERM). It goes on until
+   * somebody changes the rights of its user. Metadata: error, the word of Redis.
+   * </pre>
+   *
+   * <code>ERROR_REASON_REDIS_ACCESS_DENIED = 68;</code>
+   */
+  public static final int ERROR_REASON_REDIS_ACCESS_DENIED_VALUE = 68;
+  /**
+   * <pre>
+   * UNAVAILABLE: Redis is there and not ready: it starts (LOADING), is in a slow script (BUSY), fails over (CLUSTERDOWN,
+   * TRYAGAIN) or has as many clients as it may. Repeat as google.rpc.RetryInfo says. Metadata: error, the word of Redis.
+   * </pre>
+   *
+   * <code>ERROR_REASON_REDIS_BUSY = 69;</code>
+   */
+  public static final int ERROR_REASON_REDIS_BUSY_VALUE = 69;
   /**
    * <pre>
    * UNAUTHENTICATED: there is no token, or it is not a valid one.
@@ -647,6 +745,11 @@ public enum ErrorReason
       case 62: return ERROR_REASON_SERVER_DRAINING;
       case 63: return ERROR_REASON_SERVER_STARTING;
       case 64: return ERROR_REASON_TIMED_OUT;
+      case 65: return ERROR_REASON_REDIS_READ_ONLY;
+      case 66: return ERROR_REASON_REDIS_FULL;
+      case 67: return ERROR_REASON_REDIS_NOT_DURABLE;
+      case 68: return ERROR_REASON_REDIS_ACCESS_DENIED;
+      case 69: return ERROR_REASON_REDIS_BUSY;
       case 70: return ERROR_REASON_TOKEN_INVALID;
       case 71: return ERROR_REASON_PERMISSION_DENIED;
       case 80: return ERROR_REASON_NOT_SUPPORTED;

@@ -36,7 +36,7 @@ public final class ErrorReasonProto extends com.google.protobuf.GeneratedFile {
   static {
     java.lang.String[] descriptorData = {
       "\n%hero/supervisor/v1/error_reason.proto\022" +
-      "\022hero.supervisor.v1*\206\t\n\013ErrorReason\022\034\n\030E" +
+      "\022hero.supervisor.v1*\254\n\n\013ErrorReason\022\034\n\030E" +
       "RROR_REASON_UNSPECIFIED\020\000\022\036\n\032ERROR_REASO" +
       "N_INVALID_FIELD\020\001\022#\n\037ERROR_REASON_INVALI" +
       "D_PAGE_TOKEN\020\002\022\"\n\036ERROR_REASON_REQUEST_I" +
@@ -62,13 +62,18 @@ public final class ErrorReasonProto extends com.google.protobuf.GeneratedFile {
       "<\022\"\n\036ERROR_REASON_ZINIT_UNAVAILABLE\020=\022 \n" +
       "\034ERROR_REASON_SERVER_DRAINING\020>\022 \n\034ERROR" +
       "_REASON_SERVER_STARTING\020?\022\032\n\026ERROR_REASO" +
-      "N_TIMED_OUT\020@\022\036\n\032ERROR_REASON_TOKEN_INVA" +
-      "LID\020F\022\"\n\036ERROR_REASON_PERMISSION_DENIED\020" +
-      "G\022\036\n\032ERROR_REASON_NOT_SUPPORTED\020P\022\031\n\025ERR" +
-      "OR_REASON_INTERNAL\020QB\177\n\022hero.supervisor." +
-      "v1B\020ErrorReasonProtoP\001ZUgithub.com/hero-" +
-      "supervisor/hero-supervisor/clients/go/he" +
-      "ro/supervisor/v1;supervisorv1b\006proto3"
+      "N_TIMED_OUT\020@\022 \n\034ERROR_REASON_REDIS_READ" +
+      "_ONLY\020A\022\033\n\027ERROR_REASON_REDIS_FULL\020B\022\"\n\036" +
+      "ERROR_REASON_REDIS_NOT_DURABLE\020C\022$\n ERRO" +
+      "R_REASON_REDIS_ACCESS_DENIED\020D\022\033\n\027ERROR_" +
+      "REASON_REDIS_BUSY\020E\022\036\n\032ERROR_REASON_TOKE" +
+      "N_INVALID\020F\022\"\n\036ERROR_REASON_PERMISSION_D" +
+      "ENIED\020G\022\036\n\032ERROR_REASON_NOT_SUPPORTED\020P\022" +
+      "\031\n\025ERROR_REASON_INTERNAL\020QB\177\n\022hero.super" +
+      "visor.v1B\020ErrorReasonProtoP\001ZUgithub.com" +
+      "/hero-supervisor/hero-supervisor/clients" +
+      "/go/hero/supervisor/v1;supervisorv1b\006pro" +
+      "to3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,

@@ -640,6 +640,9 @@ java.lang.String defaultValue) {
   /**
    * <pre>
    * Only the actor with this id may take the job. Default: any actor of the script type.
+   * There must be such an actor, of this script type: else the job is refused with ACTOR_NOT_FOUND, or INVALID_FIELD. It
+   * may be stopped: the job waits for it then, as long as queue_timeout allows, and counts as queued. When the actor is
+   * deleted the job fails with KIND_ACTOR_LOST, also when it waits for its time.
    * </pre>
    *
    * <code>string target_actor_id = 12 [json_name = "targetActorId"];</code>
@@ -661,6 +664,9 @@ java.lang.String defaultValue) {
   /**
    * <pre>
    * Only the actor with this id may take the job. Default: any actor of the script type.
+   * There must be such an actor, of this script type: else the job is refused with ACTOR_NOT_FOUND, or INVALID_FIELD. It
+   * may be stopped: the job waits for it then, as long as queue_timeout allows, and counts as queued. When the actor is
+   * deleted the job fails with KIND_ACTOR_LOST, also when it waits for its time.
    * </pre>
    *
    * <code>string target_actor_id = 12 [json_name = "targetActorId"];</code>
@@ -2864,6 +2870,9 @@ java.lang.String defaultValue) {
     /**
      * <pre>
      * Only the actor with this id may take the job. Default: any actor of the script type.
+     * There must be such an actor, of this script type: else the job is refused with ACTOR_NOT_FOUND, or INVALID_FIELD. It
+     * may be stopped: the job waits for it then, as long as queue_timeout allows, and counts as queued. When the actor is
+     * deleted the job fails with KIND_ACTOR_LOST, also when it waits for its time.
      * </pre>
      *
      * <code>string target_actor_id = 12 [json_name = "targetActorId"];</code>
@@ -2884,6 +2893,9 @@ java.lang.String defaultValue) {
     /**
      * <pre>
      * Only the actor with this id may take the job. Default: any actor of the script type.
+     * There must be such an actor, of this script type: else the job is refused with ACTOR_NOT_FOUND, or INVALID_FIELD. It
+     * may be stopped: the job waits for it then, as long as queue_timeout allows, and counts as queued. When the actor is
+     * deleted the job fails with KIND_ACTOR_LOST, also when it waits for its time.
      * </pre>
      *
      * <code>string target_actor_id = 12 [json_name = "targetActorId"];</code>
@@ -2905,6 +2917,9 @@ java.lang.String defaultValue) {
     /**
      * <pre>
      * Only the actor with this id may take the job. Default: any actor of the script type.
+     * There must be such an actor, of this script type: else the job is refused with ACTOR_NOT_FOUND, or INVALID_FIELD. It
+     * may be stopped: the job waits for it then, as long as queue_timeout allows, and counts as queued. When the actor is
+     * deleted the job fails with KIND_ACTOR_LOST, also when it waits for its time.
      * </pre>
      *
      * <code>string target_actor_id = 12 [json_name = "targetActorId"];</code>
@@ -2922,6 +2937,9 @@ java.lang.String defaultValue) {
     /**
      * <pre>
      * Only the actor with this id may take the job. Default: any actor of the script type.
+     * There must be such an actor, of this script type: else the job is refused with ACTOR_NOT_FOUND, or INVALID_FIELD. It
+     * may be stopped: the job waits for it then, as long as queue_timeout allows, and counts as queued. When the actor is
+     * deleted the job fails with KIND_ACTOR_LOST, also when it waits for its time.
      * </pre>
      *
      * <code>string target_actor_id = 12 [json_name = "targetActorId"];</code>
@@ -2936,6 +2954,9 @@ java.lang.String defaultValue) {
     /**
      * <pre>
      * Only the actor with this id may take the job. Default: any actor of the script type.
+     * There must be such an actor, of this script type: else the job is refused with ACTOR_NOT_FOUND, or INVALID_FIELD. It
+     * may be stopped: the job waits for it then, as long as queue_timeout allows, and counts as queued. When the actor is
+     * deleted the job fails with KIND_ACTOR_LOST, also when it waits for its time.
      * </pre>
      *
      * <code>string target_actor_id = 12 [json_name = "targetActorId"];</code>

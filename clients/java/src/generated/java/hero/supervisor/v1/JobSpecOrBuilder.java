@@ -355,6 +355,9 @@ java.lang.String defaultValue);
   /**
    * <pre>
    * Only the actor with this id may take the job. Default: any actor of the script type.
+   * There must be such an actor, of this script type: else the job is refused with ACTOR_NOT_FOUND, or INVALID_FIELD. It
+   * may be stopped: the job waits for it then, as long as queue_timeout allows, and counts as queued. When the actor is
+   * deleted the job fails with KIND_ACTOR_LOST, also when it waits for its time.
    * </pre>
    *
    * <code>string target_actor_id = 12 [json_name = "targetActorId"];</code>
@@ -364,6 +367,9 @@ java.lang.String defaultValue);
   /**
    * <pre>
    * Only the actor with this id may take the job. Default: any actor of the script type.
+   * There must be such an actor, of this script type: else the job is refused with ACTOR_NOT_FOUND, or INVALID_FIELD. It
+   * may be stopped: the job waits for it then, as long as queue_timeout allows, and counts as queued. When the actor is
+   * deleted the job fails with KIND_ACTOR_LOST, also when it waits for its time.
    * </pre>
    *
    * <code>string target_actor_id = 12 [json_name = "targetActorId"];</code>

@@ -83,7 +83,8 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration initialBackoff_;
   /**
    * <pre>
-   * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second.
+   * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
+   * max_backoff if that is shorter.
    * </pre>
    *
    * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -95,7 +96,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second.
+   * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
+   * max_backoff if that is shorter.
    * </pre>
    *
    * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -107,7 +109,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second.
+   * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
+   * max_backoff if that is shorter.
    * </pre>
    *
    * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -121,7 +124,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration maxBackoff_;
   /**
    * <pre>
-   * Longest wait between two attempts, at most 30 days. Default: 60 seconds.
+   * Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -133,7 +136,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Longest wait between two attempts, at most 30 days. Default: 60 seconds.
+   * Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -145,7 +148,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Longest wait between two attempts, at most 30 days. Default: 60 seconds.
+   * Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -606,7 +609,8 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> initialBackoffBuilder_;
     /**
      * <pre>
-     * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second.
+     * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
+     * max_backoff if that is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -617,7 +621,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second.
+     * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
+     * max_backoff if that is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -632,7 +637,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second.
+     * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
+     * max_backoff if that is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -652,7 +658,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second.
+     * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
+     * max_backoff if that is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -670,7 +677,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second.
+     * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
+     * max_backoff if that is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -695,7 +703,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second.
+     * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
+     * max_backoff if that is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -712,7 +721,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second.
+     * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
+     * max_backoff if that is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -724,7 +734,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second.
+     * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
+     * max_backoff if that is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -739,7 +750,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second.
+     * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
+     * max_backoff if that is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -763,7 +775,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> maxBackoffBuilder_;
     /**
      * <pre>
-     * Longest wait between two attempts, at most 30 days. Default: 60 seconds.
+     * Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -774,7 +786,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest wait between two attempts, at most 30 days. Default: 60 seconds.
+     * Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -789,7 +801,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest wait between two attempts, at most 30 days. Default: 60 seconds.
+     * Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -809,7 +821,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest wait between two attempts, at most 30 days. Default: 60 seconds.
+     * Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -827,7 +839,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest wait between two attempts, at most 30 days. Default: 60 seconds.
+     * Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -852,7 +864,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest wait between two attempts, at most 30 days. Default: 60 seconds.
+     * Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -869,7 +881,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest wait between two attempts, at most 30 days. Default: 60 seconds.
+     * Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -881,7 +893,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest wait between two attempts, at most 30 days. Default: 60 seconds.
+     * Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -896,7 +908,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest wait between two attempts, at most 30 days. Default: 60 seconds.
+     * Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>

@@ -31,7 +31,8 @@ public interface RetryPolicyOrBuilder extends
 
   /**
    * <pre>
-   * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second.
+   * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
+   * max_backoff if that is shorter.
    * </pre>
    *
    * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -40,7 +41,8 @@ public interface RetryPolicyOrBuilder extends
   boolean hasInitialBackoff();
   /**
    * <pre>
-   * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second.
+   * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
+   * max_backoff if that is shorter.
    * </pre>
    *
    * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -49,7 +51,8 @@ public interface RetryPolicyOrBuilder extends
   com.google.protobuf.Duration getInitialBackoff();
   /**
    * <pre>
-   * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second.
+   * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
+   * max_backoff if that is shorter.
    * </pre>
    *
    * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -58,7 +61,7 @@ public interface RetryPolicyOrBuilder extends
 
   /**
    * <pre>
-   * Longest wait between two attempts, at most 30 days. Default: 60 seconds.
+   * Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -67,7 +70,7 @@ public interface RetryPolicyOrBuilder extends
   boolean hasMaxBackoff();
   /**
    * <pre>
-   * Longest wait between two attempts, at most 30 days. Default: 60 seconds.
+   * Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -76,7 +79,7 @@ public interface RetryPolicyOrBuilder extends
   com.google.protobuf.Duration getMaxBackoff();
   /**
    * <pre>
-   * Longest wait between two attempts, at most 30 days. Default: 60 seconds.
+   * Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>

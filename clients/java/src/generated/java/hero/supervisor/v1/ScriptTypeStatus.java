@@ -222,7 +222,7 @@ private static final long serialVersionUID = 0L;
   private int jobsQueued_ = 0;
   /**
    * <pre>
-   * Output only. Jobs that wait for an actor.
+   * Output only. Jobs that wait for an actor, also those that wait for one actor only, whether it runs or not.
    * </pre>
    *
    * <code>int32 jobs_queued = 9 [json_name = "jobsQueued"];</code>
@@ -1782,7 +1782,7 @@ private static final long serialVersionUID = 0L;
     private int jobsQueued_ ;
     /**
      * <pre>
-     * Output only. Jobs that wait for an actor.
+     * Output only. Jobs that wait for an actor, also those that wait for one actor only, whether it runs or not.
      * </pre>
      *
      * <code>int32 jobs_queued = 9 [json_name = "jobsQueued"];</code>
@@ -1794,7 +1794,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Jobs that wait for an actor.
+     * Output only. Jobs that wait for an actor, also those that wait for one actor only, whether it runs or not.
      * </pre>
      *
      * <code>int32 jobs_queued = 9 [json_name = "jobsQueued"];</code>
@@ -1810,7 +1810,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Jobs that wait for an actor.
+     * Output only. Jobs that wait for an actor, also those that wait for one actor only, whether it runs or not.
      * </pre>
      *
      * <code>int32 jobs_queued = 9 [json_name = "jobsQueued"];</code>

@@ -127,7 +127,7 @@ public interface ScriptTypeStatusOrBuilder extends
 
   /**
    * <pre>
-   * Output only. Jobs that wait for an actor.
+   * Output only. Jobs that wait for an actor, also those that wait for one actor only, whether it runs or not.
    * </pre>
    *
    * <code>int32 jobs_queued = 9 [json_name = "jobsQueued"];</code>

@@ -1,0 +1,96 @@
+//! Jobs that are for one actor only, while that is not there.
+
+use hero_supervisor::domain::id::{JobId, RequestId};
+use hero_supervisor::domain::job::{JobErrorKind, JobSpec, JobState};
+use hero_supervisor::ports::job_queue::{RequestKey, Submission, SubmitRefused};
+
+use super::bench::{
+    Kind, OSIS, actor_id, finish, offer, read, spec, submission, submit, success, take_and_start, take_one,
+    text, until_state,
+};
+use crate::support::wait::eventually;
+
+fn pinned(script: &str) -> JobSpec {
+    JobSpec { target_actor: Some(actor_id("osis_actor_0")), ..spec(script) }
+}
+
+pub(super) async fn what_is_for_an_absent_actor_is_counted_as_waiting(kind: Kind) {
+    let bench = kind.bench().await;
+    let queue = bench.supervisor();
+    let job = submit(&queue, pinned("1")).await;
+    let state = eventually("it has waited for a moment", super::bench::LIMIT, || async {
+        let state = queue.state(OSIS).await.unwrap();
+        state.oldest_age.is_some_and(|age| !age.is_zero()).then_some(state)
+    })
+    .await;
+    assert_eq!((state.depth.queued, state.queued_for_absent, state.oldest_common_age), (1, 1, None));
+    assert_eq!(queue.depth(OSIS).await.unwrap().queued, 1);
+
+    let actor = bench.actor("osis_actor_0", 41).await;
+    let state = queue.state(OSIS).await.unwrap();
+    assert_eq!((state.depth.queued, state.queued_for_absent), (1, 0), "the actor is there now");
+    let taken = take_one(&actor).await;
+    assert!(finish(&actor, success(&bench, &taken.lease, text("1"))).await);
+    assert_eq!(read(&queue, &job.id).await.state, JobState::Succeeded);
+    let state = queue.state(OSIS).await.unwrap();
+    assert_eq!((state.depth.queued, state.queued_for_absent, state.oldest_age), (0, 0, None));
+    queue.close().await;
+}
+
+pub(super) async fn what_waits_for_its_time_is_lost_with_its_actor(kind: Kind) {
+    let bench = kind.bench().await;
+    let queue = bench.supervisor();
+    let later = Some(bench.now() + super::bench::LIMIT);
+    let mine = submit(&queue, JobSpec { run_at: later, ..pinned("mine") }).await;
+    let others = submit(&queue, JobSpec { run_at: later, ..spec("others") }).await;
+    // More than one round of the function that looks for them.
+    let mut many = Vec::new();
+    for _job in 0..600 {
+        many.push(Submission { ..submission(JobSpec { run_at: later, ..pinned("many") }) });
+    }
+    let many: Vec<JobId> =
+        queue.submit(many).await.unwrap().into_iter().map(|submitted| submitted.unwrap().job.id).collect();
+
+    queue.forget_actor(OSIS, &actor_id("osis_actor_0")).await.unwrap();
+    for id in many.iter().chain([&mine.id]) {
+        let lost = read(&queue, id).await;
+        let kind = lost.error.as_ref().map(|error| error.kind);
+        assert_eq!((lost.state, kind), (JobState::Failed, Some(JobErrorKind::ActorLost)), "{lost:?}");
+    }
+    assert_eq!(read(&queue, &others.id).await.state, JobState::Scheduled);
+    let state = queue.state(OSIS).await.unwrap();
+    assert_eq!((state.depth.delayed, state.depth.queued, state.queued_for_absent), (1, 0, 0));
+    queue.close().await;
+}
+
+pub(super) async fn what_waits_for_another_attempt_is_lost_with_its_actor(kind: Kind) {
+    let bench = kind.bench().await;
+    let queue = bench.supervisor();
+    let actor = bench.actor("osis_actor_0", 41).await;
+    let mut job = pinned("boom");
+    job.retry.max_attempts = 3;
+    job.retry.backoff.initial = super::bench::LIMIT;
+    job.retry.backoff.max = super::bench::LIMIT;
+    let job = submit(&queue, job).await;
+    let taken = take_and_start(&bench, &actor).await;
+    assert!(finish(&actor, super::bench::failure(&bench, &taken.lease, "boom")).await);
+    until_state(&queue, &job.id, JobState::RetryWait).await;
+    queue.forget_actor(OSIS, &actor_id("osis_actor_0")).await.unwrap();
+    let lost = read(&queue, &job.id).await;
+    assert_eq!((lost.state, lost.error.unwrap().kind), (JobState::Failed, JobErrorKind::ActorLost));
+    queue.close().await;
+}
+
+pub(super) async fn a_stray_is_refused_unless_its_request_made_it_before(kind: Kind) {
+    let bench = kind.bench().await;
+    let queue = bench.supervisor();
+    let key = RequestKey { id: RequestId::parse("r").unwrap(), fingerprint: "f".to_owned() };
+    let asked = |stray| Submission { request: Some(key.clone()), stray, ..submission(pinned("1")) };
+    let refused = offer(&queue, asked(true)).await.unwrap_err();
+    assert_eq!(refused, SubmitRefused::Stray { actor_id: actor_id("osis_actor_0") });
+    let first = offer(&queue, asked(false)).await.unwrap();
+    assert!(!first.deduplicated);
+    let again = offer(&queue, asked(true)).await.unwrap();
+    assert_eq!((again.job.id, again.deduplicated), (first.job.id, true));
+    queue.close().await;
+}

@@ -1,0 +1,192 @@
+//! Answers of Redis that are lost on the way: what was done is never called undone.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use hero_supervisor::proto as pb;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tonic::{Code, Request};
+
+use crate::support::redis::PrivateRedis;
+use crate::support::service::{LIMIT, Service};
+use crate::support::wait::eventually;
+use crate::support::whole::{Client, JOBS, client, job, osis, span, told, until_serves};
+
+/// Stands between a supervisor and Redis. Requests always pass; answers can be held back, and connections cut.
+struct Between {
+    socket: PathBuf,
+    mute: Arc<AtomicBool>,
+    cut: watch::Sender<u64>,
+    _tasks: JoinSet<()>,
+}
+
+impl Between {
+    fn start(redis: &PrivateRedis) -> Self {
+        let socket = redis.socket().with_file_name("between.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let (mute, cut) = (Arc::new(AtomicBool::new(false)), watch::Sender::new(0));
+        let (silent, cuts, target) = (Arc::clone(&mute), cut.clone(), redis.socket());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            loop {
+                let (here, _) = listener.accept().await.unwrap();
+                let (silent, mut cut, target) = (Arc::clone(&silent), cuts.subscribe(), target.clone());
+                connections.spawn(async move {
+                    tokio::select! {
+                        _cut = cut.changed() => {}
+                        () = pass(here, target, silent) => {}
+                    }
+                });
+            }
+        });
+        Self { socket, mute, cut, _tasks: tasks }
+    }
+
+    fn url(&self) -> String {
+        format!("unix://{}", self.socket.display())
+    }
+
+    /// From now on no answer comes through.
+    fn mute(&self) {
+        self.mute.store(true, Ordering::SeqCst);
+    }
+
+    /// Ends all connections; those that are made from now on are whole.
+    fn renew(&self) {
+        self.mute.store(false, Ordering::SeqCst);
+        self.cut.send_modify(|times| *times += 1);
+    }
+}
+
+async fn pass(here: UnixStream, target: PathBuf, mute: Arc<AtomicBool>) {
+    let Ok(there) = UnixStream::connect(target).await else { return };
+    let (mut from_here, mut to_here) = here.into_split();
+    let (mut from_there, mut to_there) = there.into_split();
+    let answers = async {
+        let mut buffer = vec![0; 65536];
+        while let Ok(1..) = match from_there.read(&mut buffer).await {
+            Ok(size) if mute.load(Ordering::SeqCst) => Ok(size),
+            Ok(size) => to_here.write_all(&buffer[..size]).await.map(|()| size),
+            Err(error) => Err(error),
+        } {}
+    };
+    tokio::select! {
+        _done = tokio::io::copy(&mut from_here, &mut to_there) => {}
+        () = answers => {}
+    }
+}
+
+struct Stage {
+    redis: PrivateRedis,
+    between: Between,
+    service: Service,
+    client: Client,
+}
+
+async fn stage() -> Stage {
+    let redis = PrivateRedis::start().await;
+    let between = Between::start(&redis);
+    let service = Service::serve(&["--redis-url", &between.url(), "--process-manager", "local"]).await;
+    let client = client(&service);
+    until_serves(&service, &[(JOBS, true)]).await;
+    Stage { redis, between, service, client }
+}
+
+impl Stage {
+    async fn jobs(&self) -> usize {
+        let mut redis = self.redis.connection().await;
+        redis::cmd("ZCARD").arg("hero:{osis}:jobs").query_async(&mut redis).await.unwrap()
+    }
+
+    /// Waits until one more job is in Redis than before.
+    async fn until_made(&self, before: usize) {
+        eventually("the job is in Redis", LIMIT, || async { (self.jobs().await > before).then_some(()) })
+            .await;
+    }
+
+    async fn whole_again(&self) {
+        self.between.renew();
+        until_serves(&self.service, &[(JOBS, true)]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_submit_whose_answer_is_lost_is_found_again_whatever_its_times_are() {
+    let stage = stage().await;
+    let odd = Duration::from_micros(60_000_500);
+    let policy = pb::RetryPolicy {
+        max_attempts: Some(3),
+        initial_backoff: span(Duration::from_micros(200_500)),
+        max_backoff: span(odd),
+    };
+    let specs = [
+        pb::JobSpec { run_timeout: span(odd), ..osis("1") },
+        pb::JobSpec { result_ttl: span(odd), ..osis("1") },
+        pb::JobSpec { queue_timeout: span(odd), ..osis("1") },
+        pb::JobSpec { retry_policy: Some(policy), ..osis("1") },
+        osis("1"),
+    ];
+    for (round, spec) in specs.into_iter().enumerate() {
+        let before = stage.jobs().await;
+        stage.between.mute();
+        // The last one is asked for by its request id; that it was there is not told, since it was this very call.
+        let request_id = if round == 4 { "r".to_owned() } else { String::new() };
+        let submit = pb::SubmitJobRequest { job: Some(spec.clone()), request_id, ..Default::default() };
+        let mut request = Request::new(submit);
+        let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        request.metadata_mut().insert("traceparent", trace.parse().unwrap());
+        let mut caller = stage.client.clone();
+        let mut answer = JoinSet::new();
+        answer.spawn(async move { caller.submit_job(request).await });
+        stage.until_made(before).await;
+        stage.between.renew();
+        let answer = answer.join_next().await.unwrap().unwrap();
+        let accepted = answer.unwrap_or_else(|status| panic!("{spec:?}: {status:?}")).into_inner();
+        assert!(!accepted.deduplicated, "{spec:?}");
+        let accepted = accepted.job.unwrap();
+        assert_eq!(stage.jobs().await, before + 1);
+        stage.whole_again().await;
+        let kept = job(&stage.client, &accepted.job_id).await;
+        assert_eq!(kept.spec, accepted.spec, "what was told is what is kept");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_cannot_know_whether_a_job_was_accepted_is_told_so_with_its_id() {
+    let stage = stage().await;
+    let submit = || pb::SubmitJobRequest { job: Some(osis("1")), ..Default::default() };
+    let mut client = stage.client.clone();
+
+    stage.between.mute();
+    let told_of = told(&client.submit_job(submit()).await.unwrap_err());
+    assert_eq!(told_of.why(), (Code::DeadlineExceeded, "TIMED_OUT"), "{told_of:?}");
+    stage.whole_again().await;
+    job(&client, &told_of.metadata["job_id"]).await;
+
+    // The first who waits asks Redis for more than the job.
+    let wait = pb::AwaitJobRequest { job_id: "nobody".to_owned(), max_wait: span(LIMIT) };
+    assert_eq!(told(&client.await_job(wait).await.unwrap_err()).reason, "JOB_NOT_FOUND");
+    stage.between.mute();
+    let run = pb::RunJobRequest { job: Some(osis("1")), max_wait: span(LIMIT), ..Default::default() };
+    let told_of = told(&client.run_job(run).await.unwrap_err());
+    assert_eq!(told_of.why(), (Code::DeadlineExceeded, "TIMED_OUT"), "{told_of:?}");
+    stage.whole_again().await;
+    job(&client, &told_of.metadata["job_id"]).await;
+
+    stage.between.mute();
+    let batch = pb::SubmitJobsRequest { requests: vec![submit(), submit()] };
+    let results = client.submit_jobs(batch).await.unwrap().into_inner().results;
+    stage.whole_again().await;
+    assert_eq!(results.len(), 2);
+    for result in results {
+        let error = result.error.expect("nobody knows");
+        assert_eq!((error.code, error.reason.as_str()), (Code::DeadlineExceeded as i32, "TIMED_OUT"));
+        job(&client, &error.metadata["job_id"]).await;
+    }
+}
