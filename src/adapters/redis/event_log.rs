@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Value};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::RedisQueue;
 use super::connection::{Link, queue_error, unexpected};
@@ -118,6 +118,9 @@ impl EventLog for RedisEventLog {
 
     async fn before(&self, cursor: &Cursor, limit: usize) -> Result<Earlier, LogError> {
         let mut pipeline = redis::pipe();
+        // Redis has no words for what comes before the first place.
+        let cursor: Cursor =
+            cursor.iter().filter(|(_stream, position)| *position != Position::START).collect();
         for (stream, position) in cursor.iter() {
             let from = if position == Position::END { "+".to_owned() } else { format!("({position}") };
             pipeline.cmd("XREVRANGE").arg(keys::events(stream)).arg(from).arg("-").arg("COUNT").arg(limit);
@@ -148,7 +151,8 @@ struct Follower {
     connection: MultiplexedConnection,
     /// Which shared connection there was when this one was opened.
     generation: u64,
-    /// There may be so much to read that some of it is trimmed; then each read is checked for it.
+    /// There may be so much to read that some of it is trimmed, or the log may be another one; then each read is checked
+    /// for it.
     behind: bool,
 }
 
@@ -163,13 +167,9 @@ impl Follow for Follower {
         }
         if self.behind {
             let read = self.log.after(cursor, limit).await?;
-            if let Read::Entries { entries, .. } = &read
-                && !entries.is_empty()
-            {
+            let Read::Entries { entries, .. } = &read else { return Ok(read) };
+            if !entries.is_empty() {
                 self.behind = entries.len() >= limit;
-                return Ok(read);
-            }
-            if matches!(read, Read::Expired { .. }) {
                 return Ok(read);
             }
             self.behind = false;
@@ -183,10 +183,14 @@ impl Follow for Follower {
         for (_stream, position) in cursor.iter() {
             read.arg(position.to_string());
         }
+        let begun = Instant::now();
         let answer: Value = match timeout(READ_WATCHDOG, read.query_async(&mut self.connection)).await {
             Ok(answer) => answer.map_err(|error| queue_error(&error))?,
             Err(_elapsed) => return Err(LogError::TimedOut { after: READ_WATCHDOG }),
         };
+        // Silence may be that of a log which began anew with a clock that is behind; and a process that stood still for
+        // a while may find that the log has gone on without it.
+        self.behind = matches!(answer, Value::Nil) || begun.elapsed() > READ_BLOCK * 2;
         let (mut entries, mut upto) = (Vec::new(), cursor.clone());
         let streams = match answer {
             Value::Nil => Vec::new(),
@@ -202,11 +206,14 @@ impl Follow for Follower {
             let Some((stream, _)) = cursor.iter().find(|(stream, _)| keys::events(*stream) == name) else {
                 continue;
             };
-            let before = entries.len();
+            // There is so much that what comes right after the cursor may be gone, and this would not say so.
+            if matches!(found, Value::Array(found) if found.len() >= limit) {
+                self.behind = true;
+                return self.log.after(cursor, limit).await;
+            }
             if let Some(position) = decode(stream, found.clone(), &mut entries)? {
                 upto.set(stream, position);
             }
-            self.behind |= entries.len() - before >= limit;
         }
         entries.sort_by_key(|logged: &Logged| (logged.position, logged.stream));
         Ok(Read::Entries { entries, upto })
