@@ -73,11 +73,19 @@ impl JobPlace {
         let mut parts = text.strip_prefix("1~")?.split('~');
         let state = JobState::parse(parts.next()?)?;
         let attempt = parts.next()?.parse().ok()?;
-        let mark = parts.next().filter(|mark| mark.bytes().all(|b| b.is_ascii_digit() || b == b'-'))?;
+        let mark = parts.next().filter(|mark| is_mark(mark))?;
         let gaps = Gaps::behind(parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
         let place = Self { state, attempt, mark: OutputMark(mark.to_owned()), gaps };
         parts.next().is_none().then_some(place)
     }
+}
+
+/// Whether a text may be a mark of a queue: nothing, a number, or two.
+fn is_mark(text: &str) -> bool {
+    let is_number = |text: &str| {
+        text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse().is_ok_and(|number: i64| number >= 0)
+    };
+    text.is_empty() || text.split_once('-').map_or(is_number(text), |(a, b)| is_number(a) && is_number(b))
 }
 
 enum Phase {
@@ -305,7 +313,16 @@ mod tests {
         for text in ["1~running~2~1763942400123-4~2~17", "1~queued~0~~0~0"] {
             assert_eq!(JobPlace::decode(text).map(|place| place.encode()).as_deref(), Some(text));
         }
-        for wrong in ["", "1~running", "1~asleep~1~1-1~1~1", "1~running~1~x~1~1", "1~running~1~1-1~1~1~1"] {
+        for wrong in [
+            "",
+            "1~running",
+            "1~asleep~1~1-1~1~1",
+            "1~running~1~x~1~1",
+            "1~running~1~1-1~1~1~1",
+            "1~running~1~1-1-1~1~1",
+            "1~running~1~-~1~1",
+            "1~running~1~18446744073709551615-1~1~1",
+        ] {
             assert_eq!(JobPlace::decode(wrong), None, "{wrong}");
         }
     }

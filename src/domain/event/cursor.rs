@@ -55,7 +55,8 @@ impl EventStream {
             let plain = text.bytes().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase());
             u64::from_str_radix(text, 16).ok().filter(|_number| plain)
         };
-        Some((stream, Position { millis: number(millis)?, sequence: number(sequence)? }))
+        let position = Position { millis: number(millis)?, sequence: number(sequence)? };
+        (position <= Position::END).then_some((stream, position))
     }
 }
 
@@ -71,13 +72,14 @@ pub struct Position {
 impl Position {
     /// Before everything.
     pub const START: Position = Position { millis: 0, sequence: 0 };
-    /// After everything.
-    pub const END: Position = Position { millis: u64::MAX, sequence: u64::MAX };
+    /// After everything: no log has later ones, and no text stands for one.
+    pub const END: Position = Position { millis: i64::MAX.cast_unsigned(), sequence: u64::MAX };
 
     /// The first place of a moment.
     pub fn at(time: SystemTime) -> Self {
         let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Self { millis: u64::try_from(since.as_millis()).unwrap_or(u64::MAX), sequence: 0 }
+        let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX).min(Self::END.millis);
+        Self { millis, sequence: 0 }
     }
 
     /// The moment.
@@ -99,7 +101,8 @@ impl Position {
     /// From the form that [`Display`](fmt::Display) gives.
     pub fn parse(text: &str) -> Option<Self> {
         let (millis, sequence) = text.split_once('-')?;
-        Some(Self { millis: millis.parse().ok()?, sequence: sequence.parse().ok()? })
+        let position = Self { millis: millis.parse().ok()?, sequence: sequence.parse().ok()? };
+        (position <= Self::END).then_some(position)
     }
 }
 
@@ -205,6 +208,17 @@ mod tests {
         assert_eq!(place(5, 3).before(), place(5, 2));
         assert_eq!(place(5, 0).before(), place(4, u64::MAX));
         assert_eq!(Position::START.before(), Position::START);
+    }
+
+    #[test]
+    fn a_place_that_no_log_can_have_is_no_cursor() {
+        let last = format!("1k{:x}-{:x}", i64::MAX, u64::MAX);
+        assert_eq!(Cursor::decode(&last).and_then(|at| at.get(EventStream::Control)), Some(Position::END));
+        for far in
+            ["1k8000000000000000-0", "1kffffffffffffffff-ffffffffffffffff", "1o0-0.kffffffffffffffff-0"]
+        {
+            assert_eq!(Cursor::decode(far), None, "{far}");
+        }
     }
 
     proptest::proptest! {
