@@ -40,6 +40,7 @@ impl SupervisorService {
             events,
             reports,
             mark_due: marked,
+            looked_at: None,
             selector: asked.selector,
             lifecycle: self.lifecycle.clone(),
             clock: self.supervisor.clock().clone(),
@@ -53,6 +54,8 @@ struct FollowedHealth {
     reports: VecDeque<pb::HealthReport>,
     /// Whether the mark at the end of the snapshot is still to come.
     mark_due: bool,
+    /// Taken, and not told yet: whether it is about one of these actors is still to be found out.
+    looked_at: Option<Arc<Logged>>,
     selector: ActorSelector,
     lifecycle: ActorLifecycleManager,
     clock: Arc<dyn Clock>,
@@ -61,10 +64,11 @@ struct FollowedHealth {
 impl FollowedHealth {
     fn message(&self, item: Item) -> pb::WatchHealthResponse {
         let mark = if self.mark_due && !self.reports.is_empty() { SNAPSHOT_MARK } else { "" };
-        pb::WatchHealthResponse {
-            cursor: format!("{mark}{}", self.events.cursor().encode()),
-            item: Some(item),
+        let mut told = self.events.cursor().clone();
+        if let Some(logged) = &self.looked_at {
+            told.set(logged.stream, logged.position.before());
         }
+        pb::WatchHealthResponse { cursor: format!("{mark}{}", told.encode()), item: Some(item) }
     }
 
     /// Names and types were looked at by the filter; labels stand in the actor's definition only.
@@ -93,10 +97,16 @@ impl Watched for FollowedHealth {
             return Ok(Some(self.bookmark(Kind::SnapshotEnd)));
         }
         loop {
-            let logged = self.events.next().await?;
-            if let Some(event) = render::health_event(&logged.event)
-                && self.has_the_labels(&logged).await
-            {
+            let logged = match &self.looked_at {
+                Some(logged) => Arc::clone(logged),
+                None => self.events.next().await?,
+            };
+            let Some(event) = render::health_event(&logged.event) else { continue };
+            // Whoever asks may stop asking in between, and begin again.
+            self.looked_at = Some(Arc::clone(&logged));
+            let wanted = self.has_the_labels(&logged).await;
+            self.looked_at = None;
+            if wanted {
                 return Ok(Some(self.message(Item::Event(event))));
             }
         }
