@@ -11,6 +11,7 @@ mod clients;
 mod conformance_kit;
 mod contract;
 mod engines;
+mod event_hub;
 mod events;
 mod example_scripts;
 mod examples;
