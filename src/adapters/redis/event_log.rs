@@ -121,6 +121,9 @@ impl EventLog for RedisEventLog {
         // Redis has no words for what comes before the first place.
         let cursor: Cursor =
             cursor.iter().filter(|(_stream, position)| *position != Position::START).collect();
+        if cursor == Cursor::default() {
+            return Ok(Earlier::default());
+        }
         for (stream, position) in cursor.iter() {
             let from = if position == Position::END { "+".to_owned() } else { format!("({position}") };
             pipeline.cmd("XREVRANGE").arg(keys::events(stream)).arg(from).arg("-").arg("COUNT").arg(limit);
