@@ -1,5 +1,5 @@
 # The verbs of this project. `make demo` and `make test` install what they need.
-.PHONY: demo run test lint gen bench
+.PHONY: demo run test chaos lint gen bench
 
 # Everything once, for real: private Redis, supervisor, actors, a job from gRPC and back.
 demo:
@@ -17,6 +17,11 @@ test: lint
 	.ci/install redis zinit grpcurl clients
 	clients/check
 	cargo test
+
+# The test under faults, for half an hour; HERO_CHAOS_SECONDS and HERO_CHAOS_SEED say otherwise (docs/testing.md).
+chaos:
+	.ci/install redis zinit python
+	HERO_CHAOS_SECONDS=$${HERO_CHAOS_SECONDS:-1800} cargo test --test chaos -- --nocapture
 
 lint:
 	.ci/install rust-components

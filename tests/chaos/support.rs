@@ -1,0 +1,12 @@
+//! The fixtures of the other tests.
+
+#[path = "../it/support/redis.rs"]
+pub(crate) mod redis;
+#[path = "../it/support/service.rs"]
+pub(crate) mod service;
+#[path = "../it/support/wait.rs"]
+pub(crate) mod wait;
+#[path = "../it/support/whole.rs"]
+pub(crate) mod whole;
+#[path = "../it/support/zinit.rs"]
+pub(crate) mod zinit;
