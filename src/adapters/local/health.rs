@@ -35,7 +35,9 @@ pub(super) async fn passes(
             match spawner.spawn(launch.clone()).await {
                 Ok(mut child) => match child.wait().await {
                     ExitStatus::Code(0) => Ok(()),
-                    exit => Err(format!("ended with {exit}")),
+                    exit @ (ExitStatus::Code(_) | ExitStatus::Signal(_) | ExitStatus::Unknown) => {
+                        Err(format!("ended with {exit}"))
+                    }
                 },
                 Err(error) => Err(format!("could not be run: {error}")),
             }

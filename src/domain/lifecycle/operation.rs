@@ -153,7 +153,11 @@ impl Operation {
                 ProcessError::Rejected { reason } => {
                     SupervisorError::ActorStopFailed(self.id.to_string(), reason)
                 }
-                other => other.into(),
+                error @ (ProcessError::Unavailable(_)
+                | ProcessError::TimedOut { .. }
+                | ProcessError::NotFound { .. }
+                | ProcessError::Unsupported { .. }
+                | ProcessError::Corrupt(_)) => error.into(),
             });
         }
         let (queue, script_type) = (self.parts.supervisor.queue(), self.config.script_type);
