@@ -26,4 +26,5 @@ pub mod objects;
 pub mod process;
 pub mod program;
 mod speaker;
+mod turn;
 pub mod worker;

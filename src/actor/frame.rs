@@ -1,8 +1,8 @@
 //! What an actor and its engine host say to each other, byte for byte.
 //!
 //! Two sockets join them. On the *job socket* the actor writes [`Run`] frames and the host answers each with one
-//! [`Reply`] frame, in order, before which come those with what the script said; a frame is a `u32` length (little
-//! endian) and a body. On the *control socket* the actor writes [`ToHost`] frames and the host [`FromHost`] frames. Both
+//! [`Reply`] frame, in order, before which come those with what the script said; one that was called back is answered by
+//! nothing. A frame is a `u32` length (little endian) and a body. On the *control socket* the actor writes [`ToHost`] frames and the host [`FromHost`] frames. Both
 //! ends are the same binary, so there are no versions.
 
 use std::time::Duration;
@@ -110,12 +110,8 @@ pub(crate) fn encode_reply(out: &mut Vec<u8>, reply: &Reply) {
             out.push(2);
             put_done(out, done);
         }
-        Reply::Skipped { seq } => {
-            out.push(3);
-            put_u64(out, *seq);
-        }
         Reply::Output { seq, spoken } => {
-            out.push(4);
+            out.push(3);
             put_u64(out, *seq);
             put_len(out, spoken.len());
             spoken.iter().for_each(|spoken| put_spoken(out, spoken));
@@ -130,8 +126,7 @@ pub(crate) fn decode_reply(body: &[u8]) -> Result<Reply, Malformed> {
         0 => Ok(Reply::Ready { version: body.text()?.to_owned() }),
         1 => Ok(Reply::Unavailable { reason: body.text()?.to_owned() }),
         2 => Ok(Reply::Done(body.done()?)),
-        3 => Ok(Reply::Skipped { seq: body.u64()? }),
-        4 => {
+        3 => {
             let seq = body.u64()?;
             let count = body.u32()?;
             let spoken = (0..count).map(|_| body.spoken()).collect::<Result<_, Malformed>>()?;
@@ -166,7 +161,7 @@ pub(crate) enum ToHost<'a> {
 /// What the host says on the control socket.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum FromHost<'a> {
-    /// This is the job that was started last.
+    /// This is the job that was started last; no other one that was called back will be.
     CalledBack { current: u64 },
     /// The script of the job `seq` asks for something.
     Call { call: u64, seq: u64, body: &'a [u8] },

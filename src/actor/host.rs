@@ -16,7 +16,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use nix::sys::prctl::set_pdeathsig;
@@ -32,36 +31,12 @@ use crate::actor::family;
 use crate::actor::frame::{FromHost, Run, ToHost, body_length, decode_run, decode_to_host};
 use crate::actor::hosts::{Done, Reply};
 use crate::actor::speaker::Speaker;
+use crate::actor::turn::Turn;
 
 /// Stack of the thread that runs scripts: deep data and closures overflow the usual 2 MB.
 const STACK: usize = 64 << 20;
 /// Jobs shorter than this cannot have grown the heap by much; the others are worth a look at it.
 const LOOK_AT_MEMORY_AFTER: Duration = Duration::from_millis(10);
-
-/// Which jobs may start; shared by the two threads of a host.
-#[derive(Debug, Default)]
-struct Turn {
-    /// The job that was started last.
-    current: AtomicU64,
-    /// The last job that must not start any more.
-    called_back: AtomicU64,
-}
-
-impl Turn {
-    /// Starts a job, unless it was called back.
-    fn start(&self, seq: u64) -> bool {
-        // The order of these two, and of the two below, is the point: whatever happens at the same time, either the
-        // job sees that it was called back, or the actor hears that it was started. Never neither.
-        self.current.store(seq, Ordering::SeqCst);
-        self.called_back.load(Ordering::SeqCst) < seq
-    }
-
-    /// Calls back all jobs up to `seq`; answers with the one that was started last.
-    fn call_back(&self, seq: u64) -> u64 {
-        self.called_back.fetch_max(seq, Ordering::SeqCst);
-        self.current.load(Ordering::SeqCst)
-    }
-}
 
 /// Runs jobs until the actor is gone. `load` makes the engine, on the thread that will use it.
 pub fn serve<E: Engine>(
@@ -175,21 +150,22 @@ impl Scripts<'_> {
         let mut body = Vec::new();
         while read_frame(&mut jobs, &mut body)? {
             let run = decode_run(&body).map_err(io::Error::other)?;
-            speaker.begin(run.seq);
-            let reply = self.attempt(&mut engine, &run, &sink);
-            speaker.reply(&reply)?;
-            if matches!(reply, Reply::Done(Done { retiring: true, .. })) {
-                break;
+            // Of what was called back nothing is said: the answer to the call has said it all.
+            if self.turn.start(run.seq) {
+                speaker.begin(run.seq);
+                let done = self.attempt(&mut engine, &run, &sink);
+                let retiring = done.retiring;
+                speaker.reply(&Reply::Done(done))?;
+                if retiring {
+                    break;
+                }
             }
             shrink(&mut body);
         }
         Ok(())
     }
 
-    fn attempt<E: Engine>(&self, engine: &mut E, run: &Run<'_>, sink: &Arc<dyn Sink>) -> Reply {
-        if !self.turn.start(run.seq) {
-            return Reply::Skipped { seq: run.seq };
-        }
+    fn attempt<E: Engine>(&self, engine: &mut E, run: &Run<'_>, sink: &Arc<dyn Sink>) -> Done {
         self.caller.begin(run.seq);
         let begin = Instant::now();
         let script = Script {
@@ -206,7 +182,7 @@ impl Scripts<'_> {
         let wall = begin.elapsed();
         let wall_us = u64::try_from(wall.as_micros()).unwrap_or(u64::MAX);
         let retiring = wall >= LOOK_AT_MEMORY_AFTER && self.has_grown();
-        Reply::Done(Done { seq: run.seq, wall_us, retiring, outcome })
+        Done { seq: run.seq, wall_us, retiring, outcome }
     }
 
     /// Whatever a script does, it gets only so much memory; then the allocator ends this process.
@@ -248,22 +224,5 @@ fn shrink(buffer: &mut Vec<u8>) {
     if buffer.capacity() > KEPT {
         buffer.clear();
         buffer.shrink_to(KEPT);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_job_is_either_started_or_called_back() {
-        let turn = Turn::default();
-        assert!(turn.start(1));
-        assert_eq!(turn.call_back(3), 1);
-        assert!(!turn.start(2));
-        assert!(!turn.start(3));
-        assert!(turn.start(4));
-        assert_eq!(turn.call_back(3), 4);
-        assert!(turn.start(5));
     }
 }
