@@ -13,6 +13,7 @@ mod pinned;
 mod queues;
 mod redis_only;
 mod shared;
+mod silence;
 mod submits;
 
 /// Runs the same functions on every adapter.

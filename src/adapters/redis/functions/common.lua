@@ -2,7 +2,7 @@
 -- One queue of one script type. Every function gets the key of its queue stream and derives the others from it; all
 -- share one hash tag. Loops are bounded by their callers (at most 1000 jobs a call).
 
-local REVISION = 4
+local REVISION = 5
 local GROUP = 'g'
 local EVENTS_KEPT = '100000'
 local EVENT_TEXT = 2048        -- bytes of why a job failed that travel in its event; the record has all of it
@@ -52,7 +52,7 @@ local function queue(q)
     base = base, q = q, front = base .. 'front', rec = 'hero:job:' .. string.sub(base, 6), events = base .. 'events',
     jobs = base .. 'jobs', done = base .. 'done', delayed = base .. 'delayed', waits = base .. 'waits',
     dlq = base .. 'dlq', actors = base .. 'actors', rep = base .. 'rep:', req = 'hero:req:' .. string.sub(base, 6),
-    log = base .. 'log:', pause = base .. 'pause', counts = base .. 'counts', news = base .. 'news',
+    log = base .. 'log:', pause = base .. 'pause', counts = base .. 'counts', news = base .. 'news', tick = base .. 'tick',
     boxes = base .. 'inboxes',
   }
 end
@@ -334,6 +334,11 @@ local function take_back(k, b, now, key, letter, eid, consumer, message, detail)
   finish(k, b, now, id, r, 'failed', attempt, actor, started, 'error', detail, 'error', message, 'error_detail', detail)
   if not r.ping then bury(k, id, attempt, actor, message) end
   return 'failed'
+end
+
+-- What an error says that `pcall` has caught; those of Redis are tables.
+local function words_of(problem)
+  return type(problem) == 'table' and tostring(problem.err) or tostring(problem)
 end
 
 -- Pending entries, or none when the stream or its group is not there.

@@ -50,7 +50,7 @@ local function oldest(streams)
 end
 
 -- hero_queue q: {now, queued, running, delayed, oldest that any actor may take, pause number, since, reason, submitted,
--- finished, queued for actors that are not there, oldest of all}
+-- finished, queued for actors that are not there, oldest of all, malformed, damaged}
 reading('hero_queue', function(keys)
   local k = queue(keys[1])
   local depth, inboxes = depth_of(k), {}
@@ -60,10 +60,11 @@ reading('hero_queue', function(keys)
   local any = common
   if pinned >= 0 and (any < 0 or pinned < any) then any = pinned end
   local pause = redis.call('HMGET', k.pause, 'since', 'reason')
-  local counts = redis.call('HMGET', k.counts, 'submitted', 'finished')
+  local counts = redis.call('HMGET', k.counts, 'submitted', 'finished', 'malformed', 'damaged')
   return {
     now_ms(), depth[1], depth[2], depth[3], common, pause_number(k), pause[1] or '0', pause[2] or '',
     counts[1] or '0', counts[2] or '0', depth[4], any,
+    counts[3] or '0', counts[4] or '0',
   }
 end)
 

@@ -1,6 +1,17 @@
+-- One damaged record must not keep all others of its queue waiting: what cannot be done with it is counted and told.
+local function each(k, list, act)
+  for _, item in ipairs(list) do
+    local ok, problem = pcall(act, item)
+    if not ok then
+      redis.call('HINCRBY', k.counts, 'damaged', 1)
+      redis.log(redis.LOG_WARNING, k.base .. ' upkeep: ' .. words_of(problem))
+    end
+  end
+end
+
 local function promote(k, now, limit)
   local due = redis.call('ZRANGEBYSCORE', k.delayed, '-inf', now, 'LIMIT', 0, limit)
-  for _, id in ipairs(due) do
+  each(k, due, function(id)
     redis.call('ZREM', k.delayed, id)
     local rec = k.rec .. id
     local r = redis.call('HMGET', rec, 'status', 'target_actor', 'attempt', 'kind', 'queue_timeout', 'actor_id',
@@ -29,30 +40,103 @@ local function promote(k, now, limit)
         notify(k, id)
       end
     end
-  end
+  end)
   return #due
 end
 
-local function expire_leases(k, b, now, lease, limit)
+-- A lease is over when its actor was silent for its length *while it could have been heard*. Redis measures silence by
+-- the wall clock; that also runs while Redis is away or refuses, and it can step. So the rounds of upkeep watch the clock
+-- themselves: what passes between two of them counts up to WATCHED, as long as everything is as usual. After a gap that is
+-- longer than OUTAGE, or a step back, every lease begins anew; for gaps that is done once in two leases at most, so that
+-- leases end also when every round comes late.
+local WATCHED = 1500
+local OUTAGE = 2500
+local GAPS_KEPT = 16
+
+-- The streams that hold leases, each with its letter.
+local function lanes_of(k)
   local lanes = { { 'f', k.front }, { 'q', k.q } }
   for _, actor in ipairs(actor_ids(k)) do lanes[#lanes + 1] = { 'i', inbox(k, actor) } end
-  local seen = 0
-  for _, pair in ipairs(lanes) do
-    if seen < limit then
-      local entries = pending(pair[2], 'IDLE', lease, '-', '+', limit - seen)
-      seen = seen + #entries
-      for _, entry in ipairs(entries) do
-        local message = 'the lease expired on ' .. string.match(entry[2], '^[^.]*')
-        take_back(k, b, now, pair[2], pair[1], entry[1], entry[2], message, lost_error(message))
+  return lanes
+end
+
+-- Gives those who hold entries that seem to come from the future their time anew, by the clock as it is now.
+local function restamp(k, limit)
+  for _, pair in ipairs(lanes_of(k)) do
+    local by_holder = {}
+    for _, entry in ipairs(pending(pair[2], '-', '+', limit)) do
+      if entry[3] == 0 then
+        local list = by_holder[entry[2]]
+        if list then list[#list + 1] = entry[1] else by_holder[entry[2]] = { entry[1] } end
       end
     end
+    for consumer, ids in pairs(by_holder) do
+      ids[#ids + 1] = 'JUSTID'
+      redis.call('XCLAIM', pair[2], GROUP, consumer, 0, unpack(ids))
+    end
   end
-  return seen
+end
+
+-- Notes this round; answers with what is known of the time before it: `watched` in all, where every lease began anew
+-- (`reset_at` by the clock, `reset` as watched time), and the `gaps` {at, lost} since then.
+local function watch_clock(k, now, lease, limit)
+  local t = redis.call('HMGET', k.tick, 'at', 'watched', 'reset_at', 'reset', 'gaps')
+  local at, w = tonumber(t[1]), { watched = tonumber(t[2]) or 0, reset_at = tonumber(t[3]), reset = tonumber(t[4]) }
+  w.gaps = t[5] and cjson.decode(t[5]) or {}
+  local gap = at and now - at or OUTAGE
+  w.watched = w.watched + math.max(0, math.min(gap, WATCHED))
+  local changed = false
+  while w.gaps[1] and w.watched - w.gaps[1][3] > lease do
+    table.remove(w.gaps, 1)
+    changed = true
+  end
+  local back = gap < 0
+  if back or (gap >= OUTAGE and (not w.reset or w.watched - w.reset >= 2 * lease)) then
+    w.reset_at, w.reset, w.gaps, changed = now, w.watched, {}, true
+    if back then restamp(k, limit) end
+  elseif gap > WATCHED then
+    w.gaps[#w.gaps + 1] = { now, gap - WATCHED, w.watched }
+    if #w.gaps > GAPS_KEPT then table.remove(w.gaps, 1) end
+    changed = true
+  end
+  redis.call('HSET', k.tick, 'at', text_of(now), 'watched', text_of(w.watched))
+  if changed then
+    redis.call('HSET', k.tick, 'gaps', #w.gaps > 0 and cjson.encode(w.gaps) or '[]')
+    if w.reset then redis.call('HSET', k.tick, 'reset_at', text_of(w.reset_at), 'reset', text_of(w.reset)) end
+  end
+  return w
+end
+
+-- How long a holder has been silent that was last heard `idle` ago by the clock.
+local function silence(w, now, idle)
+  local heard = now - idle
+  if w.reset_at and heard <= w.reset_at then return math.min(idle, w.watched - w.reset) end
+  for _, gap in ipairs(w.gaps) do
+    if gap[1] > heard then idle = idle - gap[2] end
+  end
+  return idle
+end
+
+local function expire_leases(k, b, now, w, lease, limit)
+  local expired, seen = 0, 0
+  for _, pair in ipairs(lanes_of(k)) do
+    if seen < limit then
+      local entries = pending(pair[2], 'IDLE', text_of(lease), '-', '+', limit - seen)
+      seen = seen + #entries
+      each(k, entries, function(entry)
+        if silence(w, now, entry[3]) < lease then return end
+        expired = expired + 1
+        local message = 'the lease expired on ' .. string.match(entry[2], '^[^.]*')
+        take_back(k, b, now, pair[2], pair[1], entry[1], entry[2], message, lost_error(message))
+      end)
+    end
+  end
+  return expired
 end
 
 local function fail_overdue(k, b, now, limit)
   local due = redis.call('ZRANGEBYSCORE', k.waits, '-inf', now, 'LIMIT', 0, limit)
-  for _, id in ipairs(due) do
+  each(k, due, function(id)
     redis.call('ZREM', k.waits, id)
     local r = load(k, id)
     if r and r.status == 'queued' and r.at and load_more(k, id, r).attempt == 0 then
@@ -65,7 +149,7 @@ local function fail_overdue(k, b, now, limit)
         finish(k, b, now, id, r, 'failed', 0, '', '', 'error', detail, 'error', message, 'error_detail', detail)
       end
     end
-  end
+  end)
   return #due
 end
 
@@ -73,9 +157,9 @@ end
 freeing('hero_tick', function(keys, args)
   local k, now = queue(keys[1]), now_ms()
   local b = batch(now)
-  local limit = tonumber(args[2])
+  local lease, limit = tonumber(args[1]), tonumber(args[2])
   local promoted = promote(k, now, limit)
-  local expired = expire_leases(k, b, now, args[1], limit)
+  local expired = expire_leases(k, b, now, watch_clock(k, now, lease, limit), lease, limit)
   local overdue = fail_overdue(k, b, now, limit)
   flush(k, b)
   if promoted >= limit or expired >= limit or overdue >= limit then return 1 end
