@@ -1,5 +1,7 @@
--- hero_announce q | actor consumer pid draining idle_ms version: makes the groups and says that the actor is there.
+-- hero_announce q | actor consumer pid draining idle_ms version pending refused: makes the groups and says that the actor
+-- is there.
 --   idle_ms: time since it last took or finished a job; '' when it never did
+--   pending: ends that it could not write yet; refused: calls with ends that were refused since its start
 -- Answers with the number of the pause: odd while the queue is paused. The higher of two numbers holds.
 freeing('hero_announce', function(keys, args)
   local k = queue(keys[1])
@@ -9,7 +11,8 @@ freeing('hero_announce', function(keys, args)
   local now, idle = now_ms(), tonumber(args[5])
   redis.call('HSET', k.actors, args[1], cjson.encode({
     consumer = args[2], pid = tonumber(args[3]), draining = args[4] == '1', beat_ms = now,
-    last_job_ms = idle and now - idle or nil, version = args[6],
+    last_job_ms = idle and now - idle or nil, version = args[6], pending_ends = tonumber(args[7]),
+    refused_ends = tonumber(args[8]),
   }))
   return tonumber(redis.call('HGET', k.pause, 'n')) or 0
 end)
@@ -34,6 +37,12 @@ freeing('hero_wake', function(keys, args)
   return 1
 end)
 
+-- Removes an entry of which there is no record: it is nobody's job.
+local function forget_entry(key, eid)
+  redis.call('XACK', key, GROUP, eid)
+  redis.call('XDEL', key, eid)
+end
+
 -- hero_start q | actor | per job: lane eid id attempt started_ms
 -- Answers with 1 or 0 a job; 0: the lease is void.
 freeing('hero_start', function(keys, args)
@@ -42,6 +51,7 @@ freeing('hero_start', function(keys, args)
     local letter, eid, id = args[i], args[i + 1], args[i + 2]
     local r = redis.call('HMGET', k.rec .. id, 'at', 'status', 'kind', 'caller_id')
     local held = r[1] == letter .. ':' .. eid and (r[2] == 'queued' or r[2] == 'running')
+    if not r[2] then forget_entry(lane(k, letter, args[1]), eid) end
     if held and r[2] == 'queued' then
       redis.call('HSET', k.rec .. id, 'status', 'running', 'attempt', args[i + 3], 'actor_id', args[1],
         'started_at', args[i + 4], 'updated_at', now)
@@ -82,7 +92,35 @@ end
 --   verdict ok: a = text, b = none, text or json; error: a = message, b = JSON, not to be tried again;
 --   retry: as error, tried again while attempts are left; free: as retry, and the attempt does not count
 --   before an end, perhaps: 'log' and one job of hero_log, the last words of the same job
--- Answers with 1 or 0 an end; 0: the lease was void and nothing was written.
+-- Answers with 1, 0 or a text an end; 0: the lease was void and nothing was written; a text: why this end could not be
+-- written, while the others were.
+local function end_attempt(k, b, now, args, i, actor, words, count)
+  local letter, eid, id, attempt, started = args[i], args[i + 1], args[i + 2], args[i + 3], args[i + 4]
+  local verdict, text, detail = args[i + 5], args[i + 6], args[i + 7]
+  local key = lane(k, letter, actor)
+  local r = load(k, id)
+  if not r then forget_entry(key, eid) end
+  if not r or r.at ~= letter .. ':' .. eid or ended(r.status) or redis.call('XACK', key, GROUP, eid) ~= 1 then return 0 end
+  drop(b, key, eid)
+  if r.status ~= 'running' and not r.ping then add_event(k, id, 'running', attempt, actor, r.status, r.caller) end
+  r.status = 'running'
+  if words and not r.ping then add_output(k, now, id, r, attempt, args, words, count) end
+  if verdict == 'ok' then
+    finish(k, b, now, id, r, 'succeeded', attempt, actor, started, detail, text, 'output', text, 'result_kind', detail)
+    return 1
+  end
+  local n = tonumber(attempt)
+  load_more(k, id, r)
+  local free = verdict == 'free' and redis.call('HINCRBY', k.rec .. id, 'free', 1) <= FREE_ATTEMPTS
+  if free or ((verdict == 'retry' or verdict == 'free') and n < r.max) then
+    try_again(k, now, key, letter, eid, id, r, n, actor, started, free, tonumber(args[i + 8]), text, detail)
+  else
+    finish(k, b, now, id, r, 'failed', attempt, actor, started, 'error', detail, 'error', text, 'error_detail', detail)
+    if r.max > 1 and not r.ping then bury(k, id, attempt, actor, text) end
+  end
+  return 1
+end
+
 freeing('hero_finish', function(keys, args)
   local k, now, answers = queue(keys[1]), now_ms(), {}
   local b = batch(now)
@@ -94,32 +132,8 @@ freeing('hero_finish', function(keys, args)
       words, count = i + 6, tonumber(args[i + 5])
       i = words + 4 * count
     end
-    local letter, eid, id, attempt, started = args[i], args[i + 1], args[i + 2], args[i + 3], args[i + 4]
-    local verdict, text, detail = args[i + 5], args[i + 6], args[i + 7]
-    local key = lane(k, letter, actor)
-    local r = load(k, id)
-    local accepted = 0
-    if r and r.at == letter .. ':' .. eid and not ended(r.status) and redis.call('XACK', key, GROUP, eid) == 1 then
-      accepted = 1
-      if r.status ~= 'running' and not r.ping then add_event(k, id, 'running', attempt, actor, r.status, r.caller) end
-      r.status = 'running'
-      if words and not r.ping then add_output(k, now, id, r, attempt, args, words, count) end
-      if verdict == 'ok' then
-        finish(k, b, now, id, r, 'succeeded', attempt, actor, started, detail, text, 'output', text, 'result_kind', detail)
-      else
-        local n = tonumber(attempt)
-        load_more(k, id, r)
-        local free = verdict == 'free' and redis.call('HINCRBY', k.rec .. id, 'free', 1) <= FREE_ATTEMPTS
-        if free or ((verdict == 'retry' or verdict == 'free') and n < r.max) then
-          try_again(k, now, key, letter, eid, id, r, n, actor, started, free, tonumber(args[i + 8]), text, detail)
-        else
-          finish(k, b, now, id, r, 'failed', attempt, actor, started, 'error', detail, 'error', text, 'error_detail', detail)
-          if r.max > 1 and not r.ping then bury(k, id, attempt, actor, text) end
-        end
-      end
-      drop(b, key, eid)
-    end
-    answers[#answers + 1] = accepted
+    local ok, answer = pcall(end_attempt, k, b, now, args, i, actor, words, count)
+    answers[#answers + 1] = ok and answer or words_of(answer)
     i = i + 9
   end
   flush(k, b)
@@ -198,4 +212,33 @@ freeing('hero_release', function(keys, args)
   if #mine > 0 then put_back(k, b, now, 'i', inbox(k, actor), mine) end
   flush(k, b)
   return released
+end)
+
+-- hero_reject q | actor | per entry: lane eid why
+-- Takes entries out of the queue that cannot be read, and keeps them among the dead letters. One that stands for a job
+-- ends that job.
+freeing('hero_reject', function(keys, args)
+  local k, now = queue(keys[1]), now_ms()
+  local b = batch(now)
+  local actor = args[1]
+  for i = 2, #args, 3 do
+    local letter, eid, why = args[i], args[i + 1], args[i + 2]
+    local key = lane(k, letter, actor)
+    local entry = read_entry(key, eid)
+    if redis.call('XACK', key, GROUP, eid) == 1 then
+      drop(b, key, eid)
+      local id = entry and get(entry, 'id') or ''
+      local attempt = entry and tonumber(get(entry, 'attempt')) or 0
+      local found, r = pcall(load, k, id)
+      if found and r and r.at == letter .. ':' .. eid and not ended(r.status) then
+        local detail = cjson.encode({ kind = 'internal', message = why })
+        finish(k, b, now, id, r, 'failed', attempt, actor, '', 'error', detail, 'error', why, 'error_detail', detail)
+      end
+      redis.call('XADD', k.dlq, 'MAXLEN', '~', DEAD_KEPT, '*', 'id', string.sub(id, 1, 64), 'attempt', attempt, 'actor',
+        actor, 'error', why, 'entry', letter .. ':' .. eid)
+      redis.call('HINCRBY', k.counts, 'malformed', 1)
+    end
+  end
+  flush(k, b)
+  return 1
 end)

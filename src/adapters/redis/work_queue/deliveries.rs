@@ -17,11 +17,28 @@ pub(super) struct Delivered {
     /// In the order in which they are to be run.
     pub(super) jobs: Vec<(Place, Fields)>,
     pub(super) messages: Vec<Message>,
+    pub(super) malformed: Vec<Malformed>,
+}
+
+/// An entry that stands for no job that could be run, and why.
+pub(super) struct Malformed {
+    pub(super) place: Place,
+    pub(super) why: String,
+}
+
+impl Malformed {
+    pub(super) fn new(place: Place, error: &QueueError) -> Self {
+        let why = match std::error::Error::source(error) {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        };
+        Self { place, why }
+    }
 }
 
 impl Delivered {
     pub(super) fn is_empty(&self) -> bool {
-        self.jobs.is_empty() && self.messages.is_empty()
+        self.jobs.is_empty() && self.messages.is_empty() && self.malformed.is_empty()
     }
 }
 
@@ -87,13 +104,18 @@ pub(super) fn read_streams(
         for entry in entries {
             let (id, fields) = pair(entry)?;
             let fields = match fields {
-                Value::Array(flat) => Some(Fields::from_flat(key.clone(), flat)?),
-                _deleted => None,
+                Value::Array(flat) => Fields::from_flat(key.clone(), flat).map(Some),
+                _deleted => Ok(None),
             };
             match (lane, fields) {
-                (None, fields) => delivered.messages.push(Message { entry: id, fields }),
-                (Some(lane), Some(fields)) => delivered.jobs.push((place(lane, &id)?, fields)),
-                (Some(_lane), None) => {}
+                (None, fields) => {
+                    delivered.messages.push(Message { entry: id, fields: fields.ok().flatten() });
+                }
+                (Some(lane), Ok(Some(fields))) => delivered.jobs.push((place(lane, &id)?, fields)),
+                (Some(_lane), Ok(None)) => {}
+                (Some(lane), Err(error)) => {
+                    delivered.malformed.push(Malformed::new(place(lane, &id)?, &error));
+                }
             }
         }
     }
@@ -107,6 +129,7 @@ pub(super) struct Pending {
     pub(super) jobs: Vec<(Place, Fields)>,
     /// Pending, but no longer in the stream.
     pub(super) deleted: Vec<Place>,
+    pub(super) malformed: Vec<Malformed>,
     /// Where to go on; None when there was nothing.
     pub(super) last: Option<String>,
 }
@@ -126,7 +149,10 @@ pub(super) fn read_pending(answer: Value, lane: Lane) -> Result<Pending, QueueEr
             let (id, fields) = pair(entry)?;
             let place = place(lane, &id)?;
             match fields {
-                Value::Array(flat) => pending.jobs.push((place, Fields::from_flat(key.clone(), flat)?)),
+                Value::Array(flat) => match Fields::from_flat(key.clone(), flat) {
+                    Ok(fields) => pending.jobs.push((place, fields)),
+                    Err(error) => pending.malformed.push(Malformed::new(place, &error)),
+                },
                 _deleted => pending.deleted.push(place),
             }
             pending.last = Some(id);

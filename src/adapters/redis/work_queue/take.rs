@@ -1,23 +1,25 @@
 //! How work gets from the streams into the hands of an actor.
 
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use redis::{Cmd, Value};
 use tokio::time::{Instant, timeout};
 
-use super::deliveries::{self, Delivered, Message, read_streams};
+use super::deliveries::{self, Delivered, Malformed, Message, read_streams};
 use super::{Held, LEASES, RedisWorkQueue, Streams, lock};
 use crate::adapters::redis::connection::{queue_error, unexpected};
 use crate::adapters::redis::keys::{self, GROUP, Lane, Place};
 use crate::adapters::redis::records::{Fields, TASK, decode_spec};
 use crate::domain::id::JobId;
-use crate::domain::job::{JobError, JobErrorKind, JobKind, JobSpec};
+use crate::domain::job::{JobKind, JobSpec};
 use crate::ports::job_queue::QueueError;
-use crate::ports::work_queue::{AttemptEnd, AttemptError, Lease, TakenJob, Work, WorkQueue};
+use crate::ports::work_queue::{Lease, TakenJob, Work, WorkQueue};
 
 /// A read that does not come back by then (beyond its wait) is given up with its connection.
 const READ_GRACE: Duration = Duration::from_secs(10);
+/// How Redis calls a key that holds something else than a record.
+const WRONG_TYPE: &str = "WRONGTYPE";
 
 impl RedisWorkQueue {
     /// One blocking read on the connection that is kept for it.
@@ -77,10 +79,11 @@ impl RedisWorkQueue {
     /// Turns entries into jobs, in their order.
     pub(super) async fn open_jobs(&self, entries: Vec<(Place, Fields)>) -> Result<Vec<TakenJob>, QueueError> {
         let mut jobs = Vec::with_capacity(entries.len());
+        let mut malformed = Vec::new();
         let records = self.missing_records(&entries).await?;
         for ((place, fields), record) in entries.into_iter().zip(records) {
             let Some(id) = fields.get("id").and_then(|id| JobId::parse(id).ok()) else {
-                self.discard(place).await?;
+                malformed.push(Malformed { place, why: "it has no id of a job".to_owned() });
                 continue;
             };
             let lease = Lease { token: place.token(), job_id: id };
@@ -92,19 +95,20 @@ impl RedisWorkQueue {
                     self.discard(place).await?;
                     continue;
                 }
+                Record::Malformed(error) => {
+                    malformed.push(Malformed::new(place, error));
+                    continue;
+                }
             };
             match decode_spec(source, self.script_type) {
                 Ok(spec) => {
                     self.hold(&lease, attempt, &spec);
                     jobs.push(TakenJob { lease, spec, attempt });
                 }
-                Err(error) => {
-                    tracing::warn!(job.id = %lease.job_id, %error, "job {} cannot be read", lease.job_id);
-                    self.hold(&lease, attempt, &JobSpec::new(self.script_type, ""));
-                    self.refuse(lease, &error).await?;
-                }
+                Err(error) => malformed.push(Malformed::new(place, &error)),
             }
         }
+        self.reject(&malformed).await?;
         Ok(jobs)
     }
 
@@ -125,14 +129,36 @@ impl RedisWorkQueue {
         if asked.is_empty() {
             return Ok(records);
         }
-        for ((index, key), answer) in asked.into_iter().zip(self.link.pipe(&pipeline).await?) {
-            let Value::Array(values) = answer else { return Err(unexpected("a job", &answer)) };
-            records[index] = match Fields::from_known(key, &TASK, values)? {
-                Some(fields) => Record::Read(fields),
-                None => Record::Gone,
+        let answers = match self.link.pipe(&pipeline).await {
+            Err(QueueError::Rejected { reason }) if reason.contains(WRONG_TYPE) => {
+                self.records_one_by_one(&asked).await?
+            }
+            answers => answers?.into_iter().map(Ok).collect(),
+        };
+        for ((index, key), answer) in asked.into_iter().zip(answers) {
+            records[index] = match answer.and_then(|answer| record_of(key, answer)) {
+                Ok(record) => record,
+                Err(error) => Record::Malformed(error),
             };
         }
         Ok(records)
+    }
+
+    /// The same when one of them is no record at all, so that the others can be told from it.
+    async fn records_one_by_one(
+        &self,
+        asked: &[(usize, String)],
+    ) -> Result<Vec<Result<Value, QueueError>>, QueueError> {
+        let mut answers = Vec::with_capacity(asked.len());
+        for (_index, key) in asked {
+            match self.link.call(redis::cmd("HMGET").arg(key).arg(&TASK)).await {
+                Err(error @ QueueError::Rejected { .. }) if error.to_string().contains(WRONG_TYPE) => {
+                    answers.push(Err(error));
+                }
+                answer => answers.push(Ok(answer?)),
+            }
+        }
+        Ok(answers)
     }
 
     /// Removes an entry that no longer stands for a job.
@@ -143,16 +169,19 @@ impl RedisWorkQueue {
         self.link.pipe(&pipeline).await.map(drop)
     }
 
-    /// Fails a job that nobody can run.
-    async fn refuse(&self, lease: Lease, error: &QueueError) -> Result<(), QueueError> {
-        let message = match std::error::Error::source(error) {
-            Some(cause) => format!("{error}: {cause}"),
-            None => error.to_string(),
-        };
-        let error = JobError::new(JobErrorKind::Internal, message);
-        let outcome = Err(AttemptError { error, retryable: false, counts: true });
-        let end = AttemptEnd { lease, started_at: SystemTime::UNIX_EPOCH, outcome, output: Vec::new() };
-        self.finish(vec![end]).await.map(drop)
+    /// Takes entries out of the queue that nobody can run; those that stand for a job end it. None of them keeps others
+    /// back, or comes again.
+    pub(super) async fn reject(&self, malformed: &[Malformed]) -> Result<(), QueueError> {
+        for chunk in malformed.chunks(LEASES) {
+            let mut reject = self.fcall("hero_reject");
+            for Malformed { place, why } in chunk {
+                let (lane, entry) = (place.lane.letter(), place.entry());
+                tracing::error!(lane, entry, "malformed entry: taken out of the queue ({why})");
+                reject.arg(lane).arg(entry).arg(why);
+            }
+            self.link.call(&reject).await?;
+        }
+        Ok(())
     }
 
     pub(super) fn is_paused(&self) -> bool {
@@ -219,7 +248,8 @@ impl RedisWorkQueue {
     }
 
     pub(super) async fn deliver(&self, max: usize, delivered: Delivered) -> Result<Vec<Work>, QueueError> {
-        let Delivered { mut jobs, messages } = delivered;
+        let Delivered { mut jobs, messages, malformed } = delivered;
+        self.reject(&malformed).await?;
         // The read asks each stream for `max`; what is too much goes back where it was.
         let excess = jobs.split_off(jobs.len().min(max));
         let crowded = !excess.is_empty()
@@ -256,6 +286,15 @@ enum Record {
     Inline,
     Read(Fields),
     Gone,
+    Malformed(QueueError),
+}
+
+fn record_of(key: String, answer: Value) -> Result<Record, QueueError> {
+    let Value::Array(values) = answer else { return Err(unexpected("a job", &answer)) };
+    Ok(match Fields::from_known(key, &TASK, values)? {
+        Some(fields) => Record::Read(fields),
+        None => Record::Gone,
+    })
 }
 
 /// The stream or its group was removed.
