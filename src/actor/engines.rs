@@ -26,6 +26,8 @@ use crate::domain::job::{JobError, JobErrorKind, JobKind, JobResult};
 use crate::ports::process_manager::LogStream;
 use crate::ports::work_queue::AttemptError;
 
+pub(crate) use ladder::GRACE as STOP_GRACE;
+
 /// Runs scripts of one kind.
 pub trait Engine {
     /// Its scripts start processes; the host ends those before it ends itself.

@@ -105,9 +105,14 @@ pub(crate) fn end_strays(own: i32, is_stray: &impl Fn(i32) -> bool) -> usize {
 
 /// Kills a process; one that is gone needs no signal.
 pub(crate) fn kill_one(pid: i32) {
-    match kill(Pid::from_raw(pid), Signal::SIGKILL) {
+    signal_one(pid, Signal::SIGKILL);
+}
+
+/// Signals a process; one that is gone needs no signal.
+pub(crate) fn signal_one(pid: i32, signal: Signal) {
+    match kill(Pid::from_raw(pid), signal) {
         Ok(()) | Err(Errno::ESRCH) => {}
-        Err(error) => tracing::warn!(pid, %error, "could not end a process"),
+        Err(error) => tracing::warn!(pid, %signal, %error, "could not end a process"),
     }
 }
 

@@ -36,7 +36,7 @@ pub trait Host: Send {
     /// Calls back every job up to `upto` that has not started; answered by [`HostEvent::CalledBack`].
     fn call_back(&mut self, upto: u64);
 
-    /// Asks the host and all that its scripts have started to end.
+    /// Asks all that the scripts of the host have started to end, and the host itself unless it outlives its scripts.
     fn terminate(&mut self);
 
     /// Ends the host and all that its scripts have started, now.
@@ -65,11 +65,6 @@ pub enum Reply {
     },
     /// A job ended.
     Done(Done),
-    /// A job was not started, because it was called back.
-    Skipped {
-        /// Which one.
-        seq: u64,
-    },
 }
 
 /// What a script said, on its way out of a host.
@@ -101,7 +96,8 @@ pub struct Done {
 pub enum HostEvent {
     /// It said something, in this order.
     Said(Vec<Reply>),
-    /// It was asked to give jobs back; this is the one that it had started last.
+    /// It was asked to give jobs back, and this is the one that it had started last. Those behind it are never started;
+    /// nothing else is said of them. Those before have ended, though their ends may come after this.
     CalledBack {
         /// Sequence number, 0 when none was started.
         current: u64,

@@ -54,13 +54,22 @@ pub struct Processes {
     tasks: TaskTracker,
     answers: Option<Arc<dyn Answers>>,
     adopted: Adopted,
+    spares_hosts: bool,
 }
 
 impl Processes {
     /// Hosts that are this program with `args`, shown as `name` in lists of processes.
     pub fn new(name: impl Into<String>, args: Vec<OsString>) -> Self {
         let adopted = Adopted::default();
-        Self { name: name.into(), args, env: Vec::new(), tasks: TaskTracker::new(), answers: None, adopted }
+        Self {
+            name: name.into(),
+            args,
+            env: Vec::new(),
+            tasks: TaskTracker::new(),
+            answers: None,
+            adopted,
+            spares_hosts: false,
+        }
     }
 
     /// The whole environment of these hosts; they have none of their own.
@@ -73,6 +82,13 @@ impl Processes {
     #[must_use]
     pub fn answering(self, answers: Arc<dyn Answers>) -> Self {
         Self { answers: Some(answers), ..self }
+    }
+
+    /// Asks only what scripts have started to end, and not the hosts, whose engines see to the end of their scripts. A
+    /// host that blocks SIGTERM would otherwise find it waiting when it next lets it through, in the midst of another job.
+    #[must_use]
+    pub fn sparing_hosts(self, spares_hosts: bool) -> Self {
+        Self { spares_hosts, ..self }
     }
 
     /// Makes this process the parent of what scripts leave behind when their host ends, so that it can be ended as well.
@@ -129,7 +145,7 @@ impl Launcher for Processes {
         let (link_too, tail) = (Arc::clone(&link), Tail::default());
         let driver = Driver { link: link_too, group, report, tail, answers, asked: None, adopted };
         self.tasks.spawn(driver.run(child, stderr));
-        Ok(HostProcess { link, group })
+        Ok(HostProcess { link, group, spared: self.spares_hosts })
     }
 }
 
@@ -138,6 +154,8 @@ impl Launcher for Processes {
 pub struct HostProcess {
     link: Arc<Link>,
     group: Pid,
+    /// A request to end goes to its scripts alone.
+    spared: bool,
 }
 
 impl HostProcess {
@@ -147,8 +165,10 @@ impl HostProcess {
             // Those that have left its group are not reached by a signal to the group.
             let host = self.group.as_raw();
             let has_left = |pid: &i32| family::group_of(*pid).is_some_and(|group| group != host);
-            family::below(host).into_iter().filter(has_left).for_each(family::kill_one);
-            end_group(self.group, signal);
+            family::below(host).into_iter().filter(has_left).for_each(|pid| family::signal_one(pid, signal));
+            if signal == Signal::SIGKILL || !self.spared {
+                end_group(self.group, signal);
+            }
         }
     }
 }

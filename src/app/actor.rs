@@ -3,17 +3,18 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
-use crate::actor::engines::{Engine, Limits};
+use crate::actor::engines::{Engine, Limits, STOP_GRACE};
 use crate::actor::health;
 use crate::actor::host;
 use crate::actor::objects::StoreAnswers;
 use crate::actor::process::Processes;
 use crate::actor::program::{ActorArgs, Asked, EngineFlags, Program};
-use crate::actor::worker::{Ended, Worker};
+use crate::actor::worker::{Ended, Worker, WorkerConfig};
 use crate::adapters::redis::{RedisConfig, RedisForScripts, RedisObjectStore, RedisQueue, RedisWorkQueue};
 use crate::adapters::system_clock::SystemClock;
 use crate::config::LogFormat;
@@ -49,7 +50,9 @@ pub fn run<F: EngineFlags, E: Engine + 'static>(program: &Program, load: fn(&F, 
     if args.health_check {
         return check(program, &runtime, &args, redis_named);
     }
-    match runtime.block_on(work(program, &args)) {
+    let stop_grace = if E::STOPS_SCRIPTS { STOP_GRACE } else { Duration::ZERO };
+    let config = WorkerConfig { stop_grace, ..program.worker(&args) };
+    match runtime.block_on(work(program, &args, config)) {
         Ok(Ended::Drained) => ExitCode::SUCCESS,
         Ok(Ended::Abandoned) => ExitCode::from(EXIT_ABANDONED),
         Err(reason) => fail(program, &reason),
@@ -61,7 +64,11 @@ pub fn script_redis(url: &str) -> Arc<dyn ScriptRedis> {
     Arc::new(RedisForScripts::new(url))
 }
 
-async fn work<F: EngineFlags>(program: &Program, args: &ActorArgs<F>) -> Result<Ended, String> {
+async fn work<F: EngineFlags>(
+    program: &Program,
+    args: &ActorArgs<F>,
+    work: WorkerConfig,
+) -> Result<Ended, String> {
     // Before anything else, so that an early signal drains as well.
     let signals = Signals::catch().map_err(|error| format!("cannot catch signals: {error}"))?;
     let actor_id = args.actor_id.clone().ok_or("--actor-id is missing")?;
@@ -72,8 +79,8 @@ async fn work<F: EngineFlags>(program: &Program, args: &ActorArgs<F>) -> Result<
     let config = redis_config(args);
     let queue = RedisWorkQueue::new(config, program.script_type, actor_id.clone(), std::process::id())
         .map_err(|error| chain(&error))?;
-    let hosts = hosts(program, args)?;
-    let worker = Worker::new(Arc::new(queue), Arc::new(SystemClock), hosts.clone(), program.worker(args));
+    let hosts = hosts(program, args)?.sparing_hosts(!work.stop_grace.is_zero());
+    let worker = Worker::new(Arc::new(queue), Arc::new(SystemClock), hosts.clone(), work);
     let shutdown = Shutdown::new();
     let done = CancellationToken::new();
     tracing::info!(actor.id = %actor_id, pid = std::process::id(), "{} starts as {actor_id}", program.name);

@@ -4,6 +4,7 @@ mod folders;
 mod sandbox;
 mod servers;
 mod spare;
+mod stopping;
 
 use hero_supervisor::domain::job::{JobSpec, Outcome};
 use hero_supervisor::domain::script_type::ScriptType;

@@ -9,7 +9,7 @@ use crate::actor::family::count_below;
 use crate::domain::job::{JobError, JobErrorKind};
 
 /// What a script has to clean up, it cleans up in this time.
-const GRACE: Duration = Duration::from_secs(2);
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
 /// Between two looks at how many processes there are.
 const LOOK: Duration = Duration::from_millis(100);
 /// A deadline further away than this is as good as none.
