@@ -71,11 +71,14 @@ except OSError as error: sys.exit("plain_actor: Redis cannot be reached: %s" % e
 if opt.health_check: sys.exit(print("plain_actor: ok: Redis says", redis("PING")))
 signal.signal(signal.SIGTERM, lambda *_: setattr(state, "stop", True))
 while announce() or not state.stop:
-    streams, block = [CTL] if draining() or state.pause % 2 else [FRONT, INBOX, CTL, Q], int(min(LEASE * 500, 1000))
+    streams, block = [CTL] if draining() or state.pause % 2 else [FRONT, INBOX, CTL, Q], int(min(LEASE * 333, 1000))
+    asked = time.time()
     got = redis("XREADGROUP", "GROUP", "g", NAME, "COUNT", 1, "BLOCK", block, "STREAMS", *streams, *">" * len(streams))
     list(heed(got))
     jobs = [(stream, *job) for stream, entries in got or [] if stream != CTL for job in entries]
     for number, (stream, entry, fields) in enumerate(sorted(jobs, key=lambda job: streams.index(job[0]))):
+        late = time.time() > asked + LEASE / 2  # frozen since then? The lease may be over
+        if late and not redis("XCLAIM", stream, "g", NAME, 0, entry, "JUSTID"): continue
         if not draining() and not state.pause % 2 and not number: run(stream, entry, fields)
         else: call("hero_release", ME, LANE[stream], entry, fields[fields.index("id") + 1])
 announce(), call("hero_leave", ME, NAME)

@@ -1,7 +1,7 @@
 //! The queue loop: takes jobs, feeds them to engine hosts and writes how they ended.
 //!
 //! One task owns all state and never waits for anything but the next event. Around it: a task that waits in
-//! [`WorkQueue::take`], a task that writes ends in batches (`finisher`), and short calls (heartbeats and the like).
+//! [`WorkQueue::take`], and short calls (heartbeats, ends of jobs and the like).
 //!
 //! Rules:
 //! * jobs reach a host in the order in which they were taken, and a host runs them in that order;
@@ -9,15 +9,19 @@
 //!   it are called back and returned to the queue, and nothing is taken until it has ended;
 //! * a host that has to be killed is first told to start nothing else, so that only the guilty job pays;
 //! * a job that may have started is never started again here: it gets an end, and the queue decides about a retry;
+//! * an end that the queue does not take is kept, and its lease renewed, until the queue takes it or says that it is void;
+//! * a lease counts from the moment at which it was asked for: what came late is not started before it was renewed;
 //! * a script whose lease is void, or was not renewed for two thirds of its length, is killed.
 
 mod calls;
 mod ends;
-mod finisher;
 mod hold;
 mod jobs;
+mod memory;
 mod output;
+mod pending;
 mod slot;
+mod write;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -29,11 +33,12 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::actor::hosts::{HostEvent, HostTag, Launcher};
 use crate::ports::clock::Clock;
-use crate::ports::job_queue::QueueError;
-use crate::ports::work_queue::{AttemptEnd, Lease, TakenJob, Work, WorkQueue};
+use crate::ports::work_queue::{Lease, TakenJob, WorkQueue};
 use crate::shutdown::Shutdown;
-use calls::CallEnd;
+use calls::{CallEnd, Taken};
+use memory::Memory;
 use output::{Output, Speech};
+use pending::PendingEnds;
 use slot::Slot;
 
 /// How a loop works; the times are for tests, users set only the rest.
@@ -53,6 +58,9 @@ pub struct WorkerConfig {
     pub take_wait: Duration,
     /// The actor says this often that it is there.
     pub announce_every: Duration,
+    /// The engine itself stops overlong scripts: it asks them to end (SIGTERM), and kills them this much later. A script
+    /// that nobody wants any more is given the same time, and its host lives on. Zero for an engine that does neither.
+    pub stop_grace: Duration,
 }
 
 impl WorkerConfig {
@@ -66,6 +74,7 @@ impl WorkerConfig {
             slow_after: Duration::from_millis(50),
             take_wait: Duration::from_secs(5),
             announce_every: Duration::from_secs(3),
+            stop_grace: Duration::ZERO,
         }
     }
 
@@ -86,16 +95,19 @@ pub enum Ended {
 
 /// Events that may wait; each sender waits when there are more.
 const EVENTS: usize = 64;
-/// Ends that may wait to be written; above half of it nothing is taken.
-const ENDS: usize = 1024;
+/// While this many ends wait to be written, or ends with this many bytes, nothing is taken.
+const ENDS: usize = 512;
+const END_BYTES: usize = 64 << 20;
 /// After this, ends that cannot be written are given up by an actor that is asked to end at once.
 const LAST_WRITES: Duration = Duration::from_secs(5);
 
 /// A job in hand that has not ended.
 struct Hand {
     job: Box<TakenJob>,
-    /// When its lease was known to be good.
+    /// When its lease was known to be good: not when it came, but when it was asked for.
     good_at: Instant,
+    /// Heartbeats that were sent before it came; the answers to these say nothing of it.
+    beats: u64,
     /// Its start was reported, as this time.
     reported: Option<std::time::SystemTime>,
     /// Nobody wants its result any more.
@@ -115,13 +127,18 @@ pub struct Worker<L: Launcher> {
     /// Leases on their way back to the queue.
     releasing: Vec<Lease>,
     /// Ends that are not written yet.
-    finishing: usize,
+    pending: PendingEnds,
+    /// Ends that the queue has refused, each counted once for each refusal.
+    refusals: u64,
+    /// When it was last told that the queue takes no ends.
+    stuck_told_at: Option<Instant>,
+    /// What has run here.
+    ran: Memory,
     /// What scripts said and the queue is being told.
     speech: Speech,
     now: Instant,
     calls: JoinSet<CallEnd>,
     events: Events,
-    ends: mpsc::Sender<AttemptEnd>,
     takes: mpsc::Sender<usize>,
     /// How many jobs the waiting `take` may bring.
     taking: Option<usize>,
@@ -135,6 +152,8 @@ pub struct Worker<L: Launcher> {
     announce_at: Instant,
     beating: bool,
     beat_at: Instant,
+    /// Heartbeats that were sent.
+    beats: u64,
     /// What the queue believes to be in our hands has to be asked for before anything else is taken.
     must_recover: bool,
     recovering: bool,
@@ -148,10 +167,9 @@ pub struct Worker<L: Launcher> {
 
 /// Where the loop hears from its helpers.
 struct Events {
-    taken: mpsc::Receiver<Result<Vec<Work>, QueueError>>,
+    taken: mpsc::Receiver<Taken>,
     hosts: mpsc::Receiver<(HostTag, HostEvent)>,
     report: mpsc::Sender<(HostTag, HostEvent)>,
-    finished: mpsc::Receiver<usize>,
 }
 
 impl<L: Launcher> Worker<L> {
@@ -160,11 +178,9 @@ impl<L: Launcher> Worker<L> {
         let now = Instant::now();
         let (report, hosts) = mpsc::channel(EVENTS);
         // Replaced by `run`, which starts the tasks at the other ends.
-        let (ends, _) = mpsc::channel(1);
         let (takes, _) = mpsc::channel(1);
         let (_, taken) = mpsc::channel(1);
-        let (_, finished) = mpsc::channel(1);
-        let slots = (0..config.hosts.max(1)).map(|_| Slot::new(now)).collect();
+        let slots = (0..config.hosts.max(1)).map(|_| Slot::new(now, config.stop_grace)).collect();
         Self {
             queue,
             clock,
@@ -173,12 +189,14 @@ impl<L: Launcher> Worker<L> {
             slots,
             waiting: VecDeque::new(),
             releasing: Vec::new(),
-            finishing: 0,
+            pending: PendingEnds::new(now),
+            refusals: 0,
+            stuck_told_at: None,
+            ran: Memory::default(),
             speech: Speech::default(),
             now,
             calls: JoinSet::new(),
-            events: Events { taken, hosts, report, finished },
-            ends,
+            events: Events { taken, hosts, report },
             takes,
             taking: None,
             interrupting: false,
@@ -190,6 +208,7 @@ impl<L: Launcher> Worker<L> {
             announce_at: now,
             beating: false,
             beat_at: now,
+            beats: 0,
             must_recover: false,
             recovering: false,
             drain_until: None,
@@ -202,10 +221,9 @@ impl<L: Launcher> Worker<L> {
     pub async fn run(mut self, shutdown: &Shutdown) -> Ended {
         let mut helpers = JoinSet::new();
         // A frozen actor's read waits on in the queue and would be given the very job that was taken from it. So a
-        // read ends before a lease can have run out since the last sign of life.
-        let take_wait = self.config.take_wait.min(self.queue.lease() / 2);
+        // read ends before a lease can have run out since the last sign of life, and while what it brings can be started.
+        let take_wait = self.config.take_wait.min(self.queue.lease() / 3);
         (self.takes, self.events.taken) = calls::spawn_taker(&mut helpers, &self.queue, take_wait);
-        (self.ends, self.events.finished) = finisher::spawn(&mut helpers, &self.queue, ENDS);
         self.now = Instant::now();
         self.beat_at = self.now + self.beat_every();
         self.launch_missing();
@@ -243,10 +261,6 @@ impl<L: Launcher> Worker<L> {
                     self.now = Instant::now();
                     self.on_taken(taken);
                 }
-                Some(count) = self.events.finished.recv() => {
-                    self.now = Instant::now();
-                    self.finishing = self.finishing.saturating_sub(count);
-                }
                 Some(call) = self.calls.join_next() => {
                     self.now = Instant::now();
                     match call {
@@ -262,6 +276,7 @@ impl<L: Launcher> Worker<L> {
         };
         self.slots.clear();
         helpers.abort_all();
+        self.tell_abandoned();
         self.queue.close().await;
         ended
     }
@@ -273,6 +288,7 @@ impl<L: Launcher> Worker<L> {
         self.give_back();
         self.report_output();
         self.ask_for_work();
+        self.write_ends();
     }
 
     /// True when there is nothing left to do before the end.
@@ -283,7 +299,7 @@ impl<L: Launcher> Worker<L> {
         let idle =
             self.waiting.is_empty() && self.releasing.is_empty() && self.slots.iter().all(Slot::is_idle);
         // A `take` that still waits could be given a job that nobody would then run.
-        if idle && self.finishing == 0 && self.taking.is_none() {
+        if idle && self.unwritten() == 0 && self.taking.is_none() && !self.recovering {
             return Some(Ended::Drained);
         }
         let late = self.forced_at.is_some_and(|at| self.now >= at + LAST_WRITES);
@@ -306,6 +322,16 @@ impl<L: Launcher> Worker<L> {
 
     fn beat_every(&self) -> Duration {
         self.queue.lease() / 3
+    }
+
+    /// A job whose lease was not known to be good for this long is not started before that is known again.
+    fn start_trust(&self) -> Duration {
+        self.queue.lease() / 2
+    }
+
+    /// Ends that the queue has not taken yet.
+    fn unwritten(&self) -> usize {
+        self.pending.len() + self.speech.waiting_ends()
     }
 
     /// Without a renewal for this long, a lease may soon be somebody else's.

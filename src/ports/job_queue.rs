@@ -248,6 +248,10 @@ pub struct QueueState {
     pub submitted: u64,
     /// Jobs ended since then.
     pub finished: u64,
+    /// Entries that could not be read and were taken out.
+    pub malformed: u64,
+    /// Records that upkeep could do nothing with.
+    pub damaged: u64,
 }
 
 /// A queue that hands out nothing.
@@ -285,6 +289,10 @@ pub struct Presence {
     pub beat_at: SystemTime,
     /// When it last took or finished a job.
     pub last_job_at: Option<SystemTime>,
+    /// Ends of jobs that it could not write yet, when it last said something.
+    pub pending_ends: u64,
+    /// Calls with ends that the queue has refused since the process was started.
+    pub refused_ends: u64,
 }
 
 /// What a reclaim did.

@@ -86,6 +86,9 @@ pub trait WorkQueue: Send + Sync {
     /// called at the start, every few seconds, and when `draining` changes.
     async fn announce(&self, draining: bool) -> Result<(), QueueError>;
 
+    /// Has the next announcement say how many ends could not be written yet, and how many calls with ends were refused.
+    fn note_pending_ends(&self, _pending: u64, _refused: u64) {}
+
     /// Waits up to `wait` for work and takes at most `max` jobs, oldest first; with 0 it waits for messages (drain,
     /// cancelled leases) only. An empty list after `wait` and after `interrupt_take`.
     /// With `max` 0 it takes nothing of the queue that all actors share and waits for what is meant for this actor
@@ -99,7 +102,8 @@ pub trait WorkQueue: Send + Sync {
     /// What was delivered to this process and never seen by it, after a lost connection.
     async fn recover(&self, known: &[Lease]) -> Result<Vec<Work>, QueueError>;
 
-    /// Extends the leases; answers with those that are void. Their scripts must be killed and their results dropped.
+    /// Extends the leases, also of jobs that have ended and whose ends are not accepted yet; answers with those that are
+    /// void. Their scripts must be killed and their results dropped.
     async fn heartbeat(&self, leases: &[Lease]) -> Result<Vec<Lease>, QueueError>;
 
     /// Says that scripts run, so that others see RUNNING with its start time; answers with void leases.
@@ -109,7 +113,8 @@ pub trait WorkQueue: Send + Sync {
     /// kept. What was reported before is not kept twice.
     async fn report_output(&self, output: &[LeaseOutput]) -> Result<Vec<Lease>, QueueError>;
 
-    /// Writes ends of attempts; answers in order whether each was accepted (false: the lease was void).
+    /// Writes ends of attempts; answers in order whether each was accepted (false: the lease was void, or the end was
+    /// accepted before). After an error some of them may have been.
     async fn finish(&self, ends: Vec<AttemptEnd>) -> Result<Vec<bool>, QueueError>;
 
     /// Gives jobs back, untouched, to the front of the queue and in their order.

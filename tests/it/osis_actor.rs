@@ -3,7 +3,9 @@
 mod faults;
 mod limits;
 mod objects;
+mod order;
 mod output;
 mod process;
+mod refusals;
 pub(crate) mod rig;
 mod scripts;

@@ -7,26 +7,47 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{ENDS, Worker};
+use super::{END_BYTES, ENDS, Hand, Worker};
 use crate::actor::hosts::Launcher;
 use crate::ports::job_queue::QueueError;
 use crate::ports::work_queue::{Lease, Work, WorkQueue};
 
 /// Wait after a call that failed; every call has its own deadline, so this only keeps a refusal from spinning.
-const RETRY: Duration = Duration::from_millis(200);
+pub(super) const RETRY: Duration = Duration::from_millis(200);
 
 /// An interrupt may come before the `take` that it means has begun to wait; it is repeated after this.
 const INTERRUPT_AGAIN: Duration = Duration::from_millis(100);
 
 /// How a call ended.
 pub(super) enum CallEnd {
-    Announced { draining: bool, result: Result<(), QueueError> },
-    Beaten { begun: Instant, result: Result<Vec<Lease>, QueueError> },
-    Started(Result<Vec<Lease>, QueueError>),
+    Announced {
+        draining: bool,
+        result: Result<(), QueueError>,
+    },
+    /// `number` counts heartbeats.
+    Beaten {
+        number: u64,
+        begun: Instant,
+        result: Result<Vec<Lease>, QueueError>,
+    },
+    Started {
+        leases: Vec<Lease>,
+        result: Result<Vec<Lease>, QueueError>,
+    },
+    Finished(Result<Vec<bool>, QueueError>),
     Reported(Result<Vec<Lease>, QueueError>),
     Released(Result<(), QueueError>),
-    Recovered(Result<Vec<Work>, QueueError>),
+    Recovered {
+        begun: Instant,
+        result: Result<Vec<Work>, QueueError>,
+    },
     Interrupted(Result<(), QueueError>),
+}
+
+/// What a `take` has brought, and when it was begun: leases count from then on.
+pub(super) struct Taken {
+    begun: Instant,
+    result: Result<Vec<Work>, QueueError>,
 }
 
 /// Starts the task that waits for work. It is asked for a number of jobs and answers once to each request.
@@ -34,13 +55,15 @@ pub(super) fn spawn_taker(
     tasks: &mut JoinSet<()>,
     queue: &Arc<dyn WorkQueue>,
     wait: Duration,
-) -> (mpsc::Sender<usize>, mpsc::Receiver<Result<Vec<Work>, QueueError>>) {
+) -> (mpsc::Sender<usize>, mpsc::Receiver<Taken>) {
     let (requests, mut asked) = mpsc::channel(1);
     let (answers, taken) = mpsc::channel(1);
     let queue = Arc::clone(queue);
     tasks.spawn(async move {
         while let Some(max) = asked.recv().await {
-            if answers.send(queue.take(max, wait).await).await.is_err() {
+            let begun = Instant::now();
+            let result = queue.take(max, wait).await;
+            if answers.send(Taken { begun, result }).await.is_err() {
                 return;
             }
         }
@@ -66,8 +89,10 @@ impl<L: Launcher> Worker<L> {
         }
         if self.may_recover() {
             self.recovering = true;
-            let (queue, known) = (Arc::clone(&self.queue), self.leases());
-            self.calls.spawn(async move { CallEnd::Recovered(queue.recover(&known).await) });
+            self.must_recover = false;
+            let (queue, known, begun) = (Arc::clone(&self.queue), self.known_leases(), self.now);
+            self.calls
+                .spawn(async move { CallEnd::Recovered { begun, result: queue.recover(&known).await } });
             return;
         }
         if let Some(max) = wanted
@@ -79,8 +104,10 @@ impl<L: Launcher> Worker<L> {
 
     /// How many jobs to take now.
     fn wanted(&self) -> Option<usize> {
-        let calm = self.announced && self.now >= self.retry_at && !self.must_recover && !self.stopping;
-        if !calm || !self.releasing.is_empty() || self.finishing >= ENDS / 2 {
+        let calm = self.announced && self.now >= self.retry_at && !self.stopping;
+        let recovered = !self.must_recover && !self.recovering;
+        let crowded = self.unwritten() >= ENDS || self.pending.bytes() >= END_BYTES;
+        if !calm || !recovered || !self.releasing.is_empty() || crowded {
             return None;
         }
         if self.is_holding() {
@@ -89,19 +116,18 @@ impl<L: Launcher> Worker<L> {
         Some(self.config.window.saturating_sub(self.in_hand())).filter(|free| *free > 0)
     }
 
-    /// The queue must not give back what has ended here and is only not written yet.
     fn may_recover(&self) -> bool {
         let asked = self.must_recover && self.announced && self.now >= self.retry_at && !self.recovering;
-        asked && self.finishing == 0 && self.releasing.is_empty()
+        asked && self.releasing.is_empty()
     }
 
-    pub(super) fn on_taken(&mut self, taken: Result<Vec<Work>, QueueError>) {
+    pub(super) fn on_taken(&mut self, taken: Taken) {
         self.taking = None;
         self.interrupt_at = self.now;
-        match taken {
+        match taken.result {
             Ok(work) => {
                 self.reached();
-                self.on_work(work);
+                self.on_work(work, taken.begun);
             }
             Err(error) => {
                 self.not_reached("take jobs", &error);
@@ -120,6 +146,7 @@ impl<L: Launcher> Worker<L> {
             self.announce_at = self.now + self.config.announce_every;
             let queue = Arc::clone(&self.queue);
             let draining = self.is_draining();
+            queue.note_pending_ends(self.unwritten() as u64, self.refusals);
             self.calls.spawn(async move {
                 CallEnd::Announced { draining, result: queue.announce(draining).await }
             });
@@ -131,15 +158,20 @@ impl<L: Launcher> Worker<L> {
                 return;
             }
             self.beating = true;
-            let (queue, begun) = (Arc::clone(&self.queue), self.now);
-            self.calls
-                .spawn(async move { CallEnd::Beaten { begun, result: queue.heartbeat(&leases).await } });
+            self.beats += 1;
+            let (queue, number, begun) = (Arc::clone(&self.queue), self.beats, self.now);
+            self.calls.spawn(async move {
+                CallEnd::Beaten { number, begun, result: queue.heartbeat(&leases).await }
+            });
         }
     }
 
     pub(super) fn call_start(&mut self, started: Vec<(Lease, SystemTime)>) {
         let queue = Arc::clone(&self.queue);
-        self.calls.spawn(async move { CallEnd::Started(queue.start(&started).await) });
+        self.calls.spawn(async move {
+            let result = queue.start(&started).await;
+            CallEnd::Started { leases: started.into_iter().map(|(lease, _)| lease).collect(), result }
+        });
     }
 
     pub(super) fn call_release(&mut self) {
@@ -171,12 +203,12 @@ impl<L: Launcher> Worker<L> {
                     }
                 }
             }
-            CallEnd::Beaten { begun, result } => {
+            CallEnd::Beaten { number, begun, result } => {
                 self.beating = false;
                 match result {
                     Ok(void) => {
                         self.reached();
-                        self.renewed(begun);
+                        self.renewed(number, begun);
                         void.iter().for_each(|lease| self.on_void(lease, "its lease was lost"));
                     }
                     Err(error) => {
@@ -185,22 +217,24 @@ impl<L: Launcher> Worker<L> {
                     }
                 }
             }
-            CallEnd::Started(Ok(void)) => {
+            CallEnd::Started { result: Ok(void), .. } => {
                 void.iter().for_each(|lease| self.on_void(lease, "its lease was lost"))
             }
-            // The end will say it too.
-            CallEnd::Started(Err(error)) => self.not_reached("report a start", &error),
+            CallEnd::Started { leases, result: Err(error) } => {
+                self.not_reached("report a start", &error);
+                self.report_again(&leases);
+            }
+            CallEnd::Finished(result) => self.on_finished(result),
             CallEnd::Reported(result) => self.on_reported(result),
             CallEnd::Released(Ok(())) => self.releasing.clear(),
             CallEnd::Released(Err(error)) => {
                 self.not_reached("give jobs back", &error);
                 self.call_release();
             }
-            CallEnd::Recovered(result) => {
+            CallEnd::Recovered { begun, result } => {
                 self.recovering = false;
                 match result {
                     Ok(work) => {
-                        self.must_recover = false;
                         if !work.is_empty() {
                             tracing::info!(
                                 count = work.len(),
@@ -209,9 +243,12 @@ impl<L: Launcher> Worker<L> {
                         }
                         // It may have been on its way for long.
                         self.beat_at = self.now;
-                        self.on_work(work);
+                        self.on_recovered(work, begun);
                     }
-                    Err(error) => self.not_reached("recover work", &error),
+                    Err(error) => {
+                        self.must_recover = true;
+                        self.not_reached("recover work", &error);
+                    }
                 }
             }
             CallEnd::Interrupted(result) => {
@@ -223,22 +260,49 @@ impl<L: Launcher> Worker<L> {
         }
     }
 
-    /// Every lease that is ours, as far as we know.
+    /// Every lease that is ours, as far as we know: of jobs in hand, and of those that the queue has not taken back yet.
     fn leases(&self) -> Vec<Lease> {
-        let sent = self.slots.iter().flat_map(|slot| slot.sent.iter().map(|sent| &sent.hand));
-        let hands = sent.chain(&self.waiting).filter(|hand| !hand.void);
-        hands.map(|hand| hand.job.lease.clone()).collect()
+        self.hands()
+            .filter(|hand| !hand.void)
+            .map(|hand| &hand.job.lease)
+            .chain(self.settling())
+            .cloned()
+            .collect()
     }
 
-    /// Leases that were in the heartbeat which began then are good from then on.
-    fn renewed(&mut self, begun: Instant) {
+    /// The same with those that are void, and whose scripts may not have ended yet.
+    pub(super) fn known_leases(&self) -> Vec<Lease> {
+        self.hands().map(|hand| &hand.job.lease).chain(self.settling()).cloned().collect()
+    }
+
+    fn hands(&self) -> impl Iterator<Item = &Hand> {
+        let sent = self.slots.iter().flat_map(|slot| slot.sent.iter().map(|sent| &sent.hand));
+        sent.chain(&self.waiting)
+    }
+
+    /// Leases of jobs that have ended or are given back, and of which the queue has not said that it knows.
+    fn settling(&self) -> impl Iterator<Item = &Lease> {
+        self.releasing.iter().chain(self.pending.leases()).chain(self.speech.end_leases())
+    }
+
+    /// Leases that were in the heartbeat of this number, which began then, are good from then on.
+    fn renewed(&mut self, number: u64, begun: Instant) {
         let sent = self.slots.iter_mut().flat_map(|slot| slot.sent.iter_mut().map(|sent| &mut sent.hand));
-        for hand in sent.chain(&mut self.waiting) {
+        for hand in sent.chain(&mut self.waiting).filter(|hand| hand.beats < number) {
             hand.good_at = hand.good_at.max(begun);
         }
     }
 
-    fn reached(&mut self) {
+    /// A start that the queue has not heard of is reported again.
+    fn report_again(&mut self, leases: &[Lease]) {
+        for sent in self.slots.iter_mut().filter_map(|slot| slot.sent.front_mut()) {
+            if leases.contains(&sent.hand.job.lease) {
+                sent.hand.reported = None;
+            }
+        }
+    }
+
+    pub(super) fn reached(&mut self) {
         if let Some(since) = self.away_since.take() {
             tracing::info!(after = ?(self.now - since), "the queue answers again");
         }

@@ -32,6 +32,7 @@ impl<L: Launcher> Worker<L> {
         let Some(Sent { hand, .. }) = slot.sent.pop_front() else { return };
         slot.front_since = self.now;
         slot.retiring |= done.retiring;
+        slot.forgive(done.seq);
         // Its place at the head may have gone to a job that nobody wants any more.
         slot.condemn_void(self.now);
         self.end(hand, Duration::from_micros(done.wall_us), done.outcome);
@@ -56,6 +57,7 @@ impl<L: Launcher> Worker<L> {
             let wall = self.now.saturating_duration_since(front_since);
             match left.doom {
                 Some(Doom::Void) => {
+                    self.ran.add(&hand.job.lease);
                     tracing::info!(job.id = %hand.job.lease.job_id, "killed the script of a void lease")
                 }
                 Some(Doom::Overrun) => {
@@ -75,9 +77,10 @@ impl<L: Launcher> Worker<L> {
         }
     }
 
-    /// Hands the end of an attempt to the task that writes it.
+    /// Has the end of an attempt written.
     pub(super) fn end(&mut self, hand: Hand, wall: Duration, mut outcome: Result<JobResult, AttemptError>) {
         let Hand { job, reported, void, mut output, .. } = hand;
+        self.ran.add(&job.lease);
         if void {
             tracing::info!(job.id = %job.lease.job_id, "dropped the result of a void lease");
             return;

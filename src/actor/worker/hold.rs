@@ -8,9 +8,10 @@ use super::slot::{Doom, Slot};
 use super::{LAST_WRITES, Worker};
 use crate::actor::hosts::Launcher;
 
-/// A script that runs this much longer than its timeout is not stopped by its engine: 100 ms and a twentieth.
-fn overrun(timeout: Duration) -> Duration {
-    timeout + Duration::from_millis(100) + timeout / 20
+/// A script that runs this much longer than its timeout is not stopped by its engine: what the engine gives it to end by
+/// itself, 100 ms and a twentieth.
+fn overrun(timeout: Duration, stop_grace: Duration) -> Duration {
+    timeout + stop_grace + Duration::from_millis(100) + timeout / 20
 }
 
 impl<L: Launcher> Worker<L> {
@@ -102,14 +103,14 @@ impl<L: Launcher> Worker<L> {
         }
         if lost {
             tracing::warn!(
-                "the queue was out of reach for two thirds of a lease: everything in hand is let go"
+                "leases were not renewed for two thirds of their length: everything in hand is let go"
             );
             self.must_recover = true;
         }
     }
 
     fn check_running(&mut self) {
-        let now = self.now;
+        let (now, grace) = (self.now, self.config.stop_grace);
         let mut started = Vec::new();
         for slot in &mut self.slots {
             slot.kill_if_late(now);
@@ -118,11 +119,12 @@ impl<L: Launcher> Worker<L> {
             }
             let Some(busy) = slot.busy_for(now) else { continue };
             let Some(front) = slot.sent.front_mut() else { continue };
-            if busy >= overrun(front.hand.job.spec.run_timeout) {
+            if busy >= overrun(front.hand.job.spec.run_timeout, grace) {
                 slot.condemn(Doom::Overrun, now);
             } else if busy >= self.config.report_start_after
                 && front.hand.reported.is_none()
                 && !front.hand.void
+                && now >= self.retry_at
             {
                 let wall_now = self.clock.now();
                 let since = wall_now.checked_sub(busy).unwrap_or(wall_now);
@@ -146,6 +148,7 @@ impl<L: Launcher> Worker<L> {
         consider(self.announce_at);
         consider(self.retry_at);
         consider(self.interrupt_at);
+        self.pending.due().into_iter().for_each(&mut consider);
         self.drain_until.into_iter().for_each(&mut consider);
         self.forced_at.into_iter().for_each(|at| consider(at + LAST_WRITES));
         let trust = self.lease_trust();
@@ -162,7 +165,7 @@ impl<L: Launcher> Worker<L> {
                 consider(slot.front_since + self.config.report_start_after);
             }
             consider(slot.front_since + self.config.slow_after);
-            consider(slot.front_since + overrun(front.hand.job.spec.run_timeout));
+            consider(slot.front_since + overrun(front.hand.job.spec.run_timeout, self.config.stop_grace));
             consider(front.hand.good_at + trust);
         }
         next

@@ -1,19 +1,27 @@
 //! The way of a job: from the queue, through the waiting line, into a host.
 
+use std::collections::HashSet;
+
+use tokio::time::Instant;
+
 use super::output::Output;
 use super::slot::Slot;
 use super::{Hand, Worker};
+use crate::actor::engines::failed;
 use crate::actor::hosts::{HostEvent, HostTag, Launcher, Reply, Report};
-use crate::ports::work_queue::{Lease, Work};
+use crate::domain::job::{JobError, JobErrorKind};
+use crate::ports::work_queue::{AttemptEnd, Lease, TakenJob, Work};
 
 impl<L: Launcher> Worker<L> {
-    /// What the queue has given us.
-    pub(super) fn on_work(&mut self, work: Vec<Work>) {
+    /// What the queue has given us when it was asked at `good_at`.
+    pub(super) fn on_work(&mut self, work: Vec<Work>, good_at: Instant) {
         for work in work {
             match work {
                 Work::Job(job) => {
-                    let (good_at, output) = (self.now, Output::default());
-                    self.waiting.push_back(Hand { job, good_at, reported: None, void: false, output });
+                    // It may have waited for long, here or on its way.
+                    self.beat_at = self.beat_at.min(good_at + self.beat_every()).max(self.retry_at);
+                    let (beats, output) = (self.beats, Output::default());
+                    self.waiting.push_back(Hand { job, good_at, beats, reported: None, void: false, output });
                 }
                 Work::Drain { resume_after } => self.drain(resume_after),
                 Work::Cancelled { lease } => self.on_void(&lease, "its job was cancelled"),
@@ -21,15 +29,49 @@ impl<L: Launcher> Worker<L> {
         }
     }
 
-    /// Writes waiting jobs to hosts, the oldest first, each to the host with the fewest.
+    /// What the queue believes to be in our hands. What has run here is not run again: if the queue knows nothing of its
+    /// end any more, it is told that the end is unknown.
+    pub(super) fn on_recovered(&mut self, mut work: Vec<Work>, good_at: Instant) {
+        let known: HashSet<Lease> = self.known_leases().into_iter().collect();
+        let mut lost = Vec::new();
+        work.retain(|work| match work {
+            Work::Job(job) if known.contains(&job.lease) => false,
+            Work::Job(job) if self.ran.contains(&job.lease) => {
+                lost.push(job.clone());
+                false
+            }
+            Work::Job(_) | Work::Drain { .. } | Work::Cancelled { .. } => true,
+        });
+        lost.into_iter().for_each(|job| self.end_unknown(*job));
+        self.on_work(work, good_at);
+        // Some of it may have been taken before what has come since.
+        self.waiting.make_contiguous().sort_by(|a, b| a.job.lease.token.cmp(&b.job.lease.token));
+    }
+
+    fn end_unknown(&mut self, job: TakenJob) {
+        let lease = job.lease;
+        tracing::error!(job.id = %lease.job_id, "the queue has lost the end of job {}; it is not run again", lease.job_id);
+        let why = "the script has run on this actor, and the queue has lost how it ended";
+        let outcome = Err(failed(JobError::new(JobErrorKind::ActorLost, why)));
+        self.pending
+            .push(AttemptEnd { lease, started_at: self.clock.now(), outcome, output: Vec::new() }, self.now);
+    }
+
+    /// Writes waiting jobs to hosts, the oldest first, each to the host with the fewest. One whose lease may be over is
+    /// not started, nor is any behind it, before the queue has said that it is not.
     pub(super) fn dispatch(&mut self) {
         self.fail_without_engine();
         if self.is_draining() {
             return;
         }
         let (now, ahead, slow_after) = (self.now, self.config.ahead, self.config.slow_after);
+        let trust = self.start_trust();
         let mut written = false;
-        while !self.waiting.is_empty() {
+        while let Some(first) = self.waiting.front() {
+            if now >= first.good_at + trust {
+                self.beat_at = self.beat_at.min(now.max(self.retry_at));
+                break;
+            }
             let free = self.slots.iter_mut().filter(|slot| slot.can_take(now, ahead, slow_after));
             let Some(slot) = free.min_by_key(|slot| slot.load()) else { break };
             let Some(hand) = self.waiting.pop_front() else { break };
@@ -75,17 +117,6 @@ impl<L: Launcher> Worker<L> {
             }
             Reply::Output { seq, spoken } => self.on_output(place, seq, spoken),
             Reply::Done(done) => self.on_done(place, done),
-            Reply::Skipped { seq } => {
-                // Only one that we took for started is still there.
-                if slot.sent.front().is_some_and(|front| front.seq == seq)
-                    && let Some(sent) = slot.sent.pop_front()
-                {
-                    slot.front_since = self.now;
-                    if !sent.hand.void {
-                        self.waiting.push_front(sent.hand);
-                    }
-                }
-            }
         }
     }
 
@@ -93,7 +124,7 @@ impl<L: Launcher> Worker<L> {
     pub(super) fn on_void(&mut self, lease: &Lease, why: &str) {
         let known = self.waiting.len();
         self.waiting.retain(|hand| hand.job.lease != *lease);
-        let mut found = self.waiting.len() < known;
+        let mut found = self.waiting.len() < known || self.pending.drop_void(lease);
         for slot in &mut self.slots {
             let Some(sent) = slot.sent.iter_mut().find(|sent| sent.hand.job.lease == *lease) else {
                 continue;

@@ -77,6 +77,17 @@ pub(super) struct Speech {
     ends: Vec<AttemptEnd>,
 }
 
+impl Speech {
+    /// Ends that wait for words of their jobs.
+    pub(super) fn waiting_ends(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub(super) fn end_leases(&self) -> impl Iterator<Item = &Lease> {
+        self.ends.iter().map(|end| &end.lease)
+    }
+}
+
 impl<L: Launcher> Worker<L> {
     /// A host says what the script of its job says.
     pub(super) fn on_output(&mut self, place: usize, seq: u64, spoken: Vec<Spoken>) {
@@ -130,24 +141,15 @@ impl<L: Launcher> Worker<L> {
                 }
             }
         }
-        ends.into_iter().for_each(|end| self.write_end(end));
+        ends.into_iter().for_each(|end| self.pending.push(end, self.now));
     }
 
-    /// Hands an end to the task that writes it, unless it has to wait for the words before it.
+    /// Puts an end among those to be written, unless it has to wait for the words before it.
     pub(super) fn end_in_order(&mut self, end: AttemptEnd) {
-        self.finishing += 1;
         if self.speech.under_way.iter().any(|output| output.lease == end.lease) {
             self.speech.ends.push(end);
         } else {
-            self.write_end(end);
-        }
-    }
-
-    fn write_end(&mut self, end: AttemptEnd) {
-        if let Err(error) = self.ends.try_send(end) {
-            // Cannot be: nothing is taken long before the channel is full.
-            tracing::error!(%error, "the end of a job was dropped; it will count as lost");
-            self.finishing = self.finishing.saturating_sub(1);
+            self.pending.push(end, self.now);
         }
     }
 }

@@ -79,12 +79,14 @@ pub(super) struct Slot<H> {
     pub(super) retiring: bool,
     pub(super) relaunch_at: Instant,
     failures: u32,
+    /// What a script is given to end by itself, whose host outlives that; zero if it does not.
+    stop_grace: Duration,
     /// Why there is no engine.
     pub(super) missing: Option<String>,
 }
 
 impl<H: Host> Slot<H> {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(super) fn new(now: Instant, stop_grace: Duration) -> Self {
         Self {
             host: None,
             life: 0,
@@ -99,6 +101,7 @@ impl<H: Host> Slot<H> {
             retiring: false,
             relaunch_at: now,
             failures: 0,
+            stop_grace,
             missing: None,
         }
     }
@@ -193,12 +196,13 @@ impl<H: Host> Slot<H> {
         /// What a script has to clean up, it cleans up in this time.
         const GRACE: Duration = Duration::from_secs(2);
         let Some(sentence) = self.sentence.as_mut() else { return };
+        let may_end = sentence.doom == Doom::Void && !self.stop_grace.is_zero();
         let guilty = self.sent.front().is_some_and(|front| front.seq == sentence.seq)
             && current.is_none_or(|current| current == sentence.seq);
         match sentence.step {
-            Step::CallingBack(_) if !guilty => self.sentence = None,
-            Step::CallingBack(_) if sentence.doom == Doom::Overrun => {
-                sentence.step = Step::Terminating(now + GRACE);
+            Step::CallingBack(_) | Step::Terminating(_) if !guilty => self.sentence = None,
+            Step::CallingBack(_) if sentence.doom == Doom::Overrun || may_end => {
+                sentence.step = Step::Terminating(now + GRACE.max(self.stop_grace));
                 if let Some(host) = self.host.as_mut() {
                     host.terminate();
                 }
@@ -210,6 +214,15 @@ impl<H: Host> Slot<H> {
                 }
             }
             Step::Killed => {}
+        }
+    }
+
+    /// The job that a host was condemned for has ended by itself. A host that outlives the request lives on.
+    pub(super) fn forgive(&mut self, seq: u64) {
+        let asked =
+            |sentence: &Sentence| sentence.seq == seq && matches!(sentence.step, Step::Terminating(_));
+        if !self.stop_grace.is_zero() && self.sentence.as_ref().is_some_and(asked) {
+            self.sentence = None;
         }
     }
 

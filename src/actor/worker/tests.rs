@@ -1,5 +1,7 @@
 mod fake_host;
 mod fake_queue;
+mod order;
+mod refusals;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -12,6 +14,7 @@ use crate::domain::id::{ActorId, JobId};
 use crate::domain::job::{JobErrorKind, JobSpec};
 use crate::domain::output::Said;
 use crate::domain::script_type::ScriptType;
+use crate::ports::work_queue::Work;
 use fake_host::FakeHosts;
 use fake_queue::FakeQueue;
 

@@ -53,6 +53,9 @@ pub struct RedisWorkQueue {
     /// The highest number of a pause that was heard; odd while the queue is paused.
     pause: AtomicU64,
     last_job: Mutex<Option<Instant>>,
+    /// Ends that could not be written yet, and calls with ends that were refused.
+    pending_ends: AtomicU64,
+    refused_ends: AtomicU64,
 }
 
 /// Keys of the streams that an actor reads.
@@ -114,6 +117,8 @@ impl RedisWorkQueue {
             front_first: AtomicBool::new(false),
             pause: AtomicU64::new(0),
             last_job: Mutex::default(),
+            pending_ends: AtomicU64::new(0),
+            refused_ends: AtomicU64::new(0),
         })
     }
 
@@ -166,7 +171,10 @@ impl RedisWorkQueue {
                 }
             }
         }
-        self.ask_each(&finish, "the end of attempts").await
+        match self.link.call(&finish).await? {
+            Value::Array(answers) => answers.iter().map(accepted).collect(),
+            other => Err(unexpected("the end of attempts", &other)),
+        }
     }
 }
 
@@ -178,11 +186,19 @@ impl WorkQueue for RedisWorkQueue {
         let mut announce = self.fcall("hero_announce");
         announce.arg(&self.consumer).arg(self.pid).arg(u8::from(draining));
         announce.arg(idle.map(|idle| idle.to_string()).unwrap_or_default()).arg(env!("CARGO_PKG_VERSION"));
+        announce
+            .arg(self.pending_ends.load(Ordering::Relaxed))
+            .arg(self.refused_ends.load(Ordering::Relaxed));
         let answer = self.link.call(&announce).await?;
         if let Value::Int(number) = answer {
             self.hear_of_pause(u64::try_from(number).unwrap_or(0));
         }
         Ok(())
+    }
+
+    fn note_pending_ends(&self, pending: u64, refused: u64) {
+        self.pending_ends.store(pending, Ordering::Relaxed);
+        self.refused_ends.store(refused, Ordering::Relaxed);
     }
 
     async fn take(&self, max: usize, wait: Duration) -> Result<Vec<Work>, QueueError> {
@@ -236,6 +252,7 @@ impl WorkQueue for RedisWorkQueue {
                 for place in page.deleted {
                     self.discard(place).await?;
                 }
+                self.reject(&page.malformed).await?;
                 let mut jobs = page.jobs;
                 jobs.retain(|(place, _)| !known.iter().any(|lease| Place::of(lease) == Some(*place)));
                 work.extend(self.open_jobs(jobs).await?.into_iter().map(|job| Work::Job(Box::new(job))));
@@ -429,6 +446,17 @@ impl<'a> Taking<'a> {
 impl Drop for Taking<'_> {
     fn drop(&mut self) {
         self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+/// What Redis says of one end: 1, 0, or why it could not be written.
+fn accepted(answer: &Value) -> Result<bool, QueueError> {
+    match answer {
+        Value::Int(number) => Ok(*number == 1),
+        Value::BulkString(why) => {
+            Err(QueueError::Rejected { reason: String::from_utf8_lossy(why).into_owned() })
+        }
+        other => Err(unexpected("the end of an attempt", other)),
     }
 }
 

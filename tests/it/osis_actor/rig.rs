@@ -36,7 +36,15 @@ impl Rig {
     }
 
     pub(crate) async fn with_lease(lease: Duration) -> Self {
-        let redis = PrivateRedis::start().await;
+        Self::on(PrivateRedis::start().await, lease)
+    }
+
+    /// Its Redis loses nothing by a restart.
+    pub(crate) async fn append_only(lease: Duration) -> Self {
+        Self::on(PrivateRedis::start_append_only().await, lease)
+    }
+
+    fn on(redis: PrivateRedis, lease: Duration) -> Self {
         let config = RedisConfig { url: redis.url(), lease, ..RedisConfig::default() };
         let queue = RedisQueue::new(config).unwrap();
         let dir = tempfile::Builder::new().prefix("osis").tempdir().unwrap();

@@ -1,4 +1,5 @@
-//! Hosts that only wait: a script is `NAME` (at once), `NAME MILLISECONDS`, `crash`, `retire`, `leave`, `stubborn` or `hang`.
+//! Hosts that only wait: a script is `NAME` (at once), `NAME MILLISECONDS`, `crash`, `retire`, `leave`, `stubborn`, `hang` or
+//! `polite MILLISECONDS`, which ends that long after it was asked to and leaves its host alive.
 //! One that has left is missed only a moment later.
 //! One whose name begins with `say` says so at its start and at its end.
 
@@ -86,24 +87,24 @@ impl Launcher for FakeHosts {
 
 async fn live(mut inbox: mpsc::Receiver<Order>, report: &Report, log: &Mutex<Log>) -> Death {
     let mut waiting: VecDeque<(u64, String)> = VecDeque::new();
-    let (mut current, mut called_back) = (0, 0);
+    let (mut current, mut called_back, mut asked) = (0, 0, false);
     let mut running: Option<(u64, String, tokio::time::Instant)> = None;
     loop {
         while running.is_none() {
             let Some((seq, script)) = waiting.pop_front() else { break };
-            current = seq;
             if seq <= called_back {
-                report.send(HostEvent::Said(vec![Reply::Skipped { seq }])).await;
                 continue;
             }
+            current = seq;
             log.lock().unwrap().ran.push(script.clone());
             if script.starts_with("say") {
                 report.send(HostEvent::Said(vec![words(seq, 1, "begins")])).await;
             }
-            let time = script.split(' ').nth(1).map_or(0, |time| time.parse().unwrap());
+            let time = time_of(&script);
             running = Some((seq, script, tokio::time::Instant::now() + Duration::from_millis(time)));
         }
-        let ends = running.as_ref().filter(|(_, script, _)| !["hang", "stubborn"].contains(&script.as_str()));
+        let waits = |script: &str| ["hang", "stubborn"].contains(&script) || script.starts_with("polite");
+        let ends = running.as_ref().filter(|(_, script, _)| asked || !waits(script));
         let ends = ends.map(|(_, _, at)| *at);
         let over = async {
             match ends {
@@ -121,6 +122,11 @@ async fn live(mut inbox: mpsc::Receiver<Order>, report: &Report, log: &Mutex<Log
                 }
                 Some(Order::Terminate) => {
                     log.lock().unwrap().terminated += 1;
+                    if let Some((_, script, at)) = running.as_mut().filter(|(_, script, _)| script.starts_with("polite")) {
+                        asked = true;
+                        *at = tokio::time::Instant::now() + Duration::from_millis(time_of(script));
+                        continue;
+                    }
                     if running.as_ref().is_none_or(|(_, script, _)| script != "stubborn") {
                         return Death { signal: Some(15), ..Death::default() };
                     }
@@ -129,6 +135,7 @@ async fn live(mut inbox: mpsc::Receiver<Order>, report: &Report, log: &Mutex<Log
             },
             () = over => {
                 let (seq, script, _) = running.take().unwrap();
+                asked = false;
                 if script == "crash" {
                     return Death { signal: Some(6), ..Death::default() };
                 }
@@ -152,6 +159,10 @@ async fn live(mut inbox: mpsc::Receiver<Order>, report: &Report, log: &Mutex<Log
             }
         }
     }
+}
+
+fn time_of(script: &str) -> u64 {
+    script.split(' ').nth(1).map_or(0, |time| time.parse().unwrap())
 }
 
 fn words(seq: u64, number: u64, text: &str) -> Reply {

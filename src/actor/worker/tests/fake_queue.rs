@@ -23,17 +23,29 @@ pub(super) struct State {
     pub(super) pending: Vec<TakenJob>,
     pub(super) void: BTreeSet<String>,
     pub(super) away: bool,
+    /// Every call that would change something is refused.
+    pub(super) refuses: bool,
+    /// Ends of these are refused, alone or with others.
+    pub(super) refused_ends: BTreeSet<String>,
+    /// Answers to `finish` are lost on the way back.
+    pub(super) loses_answers: bool,
     pub(super) ends: Vec<(String, Result<String, JobError>)>,
     pub(super) started: Vec<String>,
     pub(super) announced: Vec<bool>,
     pub(super) released: Vec<Vec<String>>,
     pub(super) takes: Vec<usize>,
     pub(super) beats: usize,
+    /// The leases of the last heartbeat.
+    pub(super) beaten: Vec<String>,
     pub(super) finish_calls: usize,
     pub(super) closed: bool,
     /// What was said, and whether it came with an end.
     pub(super) heard: Vec<(String, Utterance, bool)>,
     pub(super) reports: usize,
+    /// What was taken is on its way for this long.
+    pub(super) take_takes: Duration,
+    /// Delivered and taken back before it arrives.
+    pub(super) forgets: BTreeSet<String>,
     /// Reports take this long.
     pub(super) report_takes: Duration,
     interrupted: bool,
@@ -90,7 +102,13 @@ impl FakeQueue {
 
     fn call(&self) -> Result<MutexGuard<'_, State>, QueueError> {
         let state = self.state();
-        if state.away { Err(QueueError::Unavailable("away".into())) } else { Ok(state) }
+        if state.away {
+            return Err(QueueError::Unavailable("away".into()));
+        }
+        if state.refuses {
+            return Err(QueueError::Rejected { reason: "READONLY You can't write".to_owned() });
+        }
+        Ok(state)
     }
 
     fn deliver(&self, max: usize) -> Result<Option<Vec<Work>>, QueueError> {
@@ -122,7 +140,16 @@ impl WorkQueue for FakeQueue {
                 self.changed.notified().await;
             }
         };
-        timeout(wait, deliver).await.unwrap_or(Ok(Vec::new()))
+        let delivered = timeout(wait, deliver).await.unwrap_or(Ok(Vec::new()));
+        if delivered.as_ref().is_ok_and(|work| !work.is_empty()) {
+            let takes = self.state().take_takes;
+            sleep(takes).await;
+        }
+        let mut state = self.state();
+        let forgotten = std::mem::take(&mut state.forgets);
+        state.pending.retain(|job| !forgotten.contains(&job.lease.token));
+        drop(state);
+        delivered
     }
 
     async fn interrupt_take(&self) -> Result<(), QueueError> {
@@ -140,6 +167,7 @@ impl WorkQueue for FakeQueue {
     async fn heartbeat(&self, leases: &[Lease]) -> Result<Vec<Lease>, QueueError> {
         let mut state = self.call()?;
         state.beats += 1;
+        state.beaten = leases.iter().map(|lease| lease.token.clone()).collect();
         Ok(leases.iter().filter(|lease| state.void.contains(&lease.token)).cloned().collect())
     }
 
@@ -169,6 +197,9 @@ impl WorkQueue for FakeQueue {
     async fn finish(&self, ends: Vec<AttemptEnd>) -> Result<Vec<bool>, QueueError> {
         let mut state = self.call()?;
         state.finish_calls += 1;
+        if ends.iter().any(|end| state.refused_ends.contains(&end.lease.token)) {
+            return Err(QueueError::Rejected { reason: "WRONGTYPE".to_owned() });
+        }
         let mut accepted = Vec::new();
         for end in ends {
             let good = !state.void.contains(&end.lease.token)
@@ -182,7 +213,10 @@ impl WorkQueue for FakeQueue {
                 state.ends.push((end.lease.token, outcome));
             }
         }
-        Ok(accepted)
+        match state.loses_answers {
+            true => Err(QueueError::TimedOut { after: Duration::from_secs(2) }),
+            false => Ok(accepted),
+        }
     }
 
     async fn release(&self, leases: &[Lease]) -> Result<(), QueueError> {

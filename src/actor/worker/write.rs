@@ -1,0 +1,96 @@
+//! Writes how jobs ended, and says so when the queue does not take it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::yield_now;
+
+use super::Worker;
+use super::calls::{CallEnd, RETRY};
+use super::pending::Fate;
+use crate::actor::hosts::Launcher;
+use crate::ports::job_queue::QueueError;
+
+/// While ends cannot be written, that is told this often.
+const TELL_STUCK: Duration = Duration::from_secs(60);
+
+impl<L: Launcher> Worker<L> {
+    /// Begins to write what has gathered, unless that is being done.
+    pub(super) fn write_ends(&mut self) {
+        let Some(ends) = self.pending.next_call(self.now) else { return };
+        let queue = Arc::clone(&self.queue);
+        self.calls.spawn(async move {
+            // Redis does one thing at a time, and ends take it longest: a read that is about to be sent goes first, so
+            // that this side works on what it brings while Redis works on the ends.
+            yield_now().await;
+            CallEnd::Finished(queue.finish(ends).await)
+        });
+    }
+
+    pub(super) fn on_finished(&mut self, result: Result<Vec<bool>, QueueError>) {
+        match result {
+            Ok(accepted) => {
+                if self.stuck_told_at.take().is_some() {
+                    tracing::info!("the queue takes the ends of jobs again");
+                }
+                self.reached();
+                for (lease, fate) in self.pending.answered(&accepted) {
+                    let job = &lease.job_id;
+                    match fate {
+                        Fate::Written => {}
+                        Fate::Void => {
+                            tracing::warn!(job.id = %job, "the end of job {job} came too late: its lease was void");
+                        }
+                        Fate::WrittenOrVoid => {
+                            tracing::debug!(job.id = %job, "the end of job {job} was written before, or its lease was void");
+                        }
+                    }
+                }
+            }
+            Err(error) => {
+                let lost = matches!(
+                    error,
+                    QueueError::Unavailable(_) | QueueError::TimedOut { .. } | QueueError::Corrupt { .. }
+                );
+                let refused = !lost;
+                self.pending.failed(self.now, refused, fastrand::f64());
+                if refused {
+                    // Whether it is the queue or this end: nothing is taken before the queue has accepted something.
+                    self.refusals += 1;
+                    self.announced = false;
+                    self.announce_at = self.now + RETRY;
+                } else {
+                    self.not_reached("write the ends of jobs", &error);
+                }
+                self.tell_stuck(&error);
+            }
+        }
+    }
+
+    /// Says that ends are kept, when that lasts, and again each minute.
+    fn tell_stuck(&mut self, error: &QueueError) {
+        let Some(since) = self.pending.stuck_since() else { return };
+        let lasts = self.now >= since + self.queue.lease() / 3;
+        if lasts && self.stuck_told_at.is_none_or(|told| self.now >= told + TELL_STUCK) {
+            self.stuck_told_at = Some(self.now);
+            let (count, bytes, lasting) = (self.unwritten(), self.pending.bytes(), self.now - since);
+            tracing::error!(
+                %error, count, bytes, ?lasting,
+                "the queue does not take the ends of {count} jobs; they are kept until it does"
+            );
+        }
+    }
+
+    /// Says which ends nobody will ever be told.
+    pub(super) fn tell_abandoned(&self) {
+        let jobs: Vec<_> =
+            self.pending.leases().chain(self.speech.end_leases()).map(|lease| &lease.job_id).collect();
+        if !jobs.is_empty() {
+            tracing::error!(
+                ?jobs,
+                "the ends of {} jobs could not be written; they will count as lost",
+                jobs.len()
+            );
+        }
+    }
+}
