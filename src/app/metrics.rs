@@ -78,6 +78,14 @@ async fn read(readings: &Readings) -> Result<(), crate::error::SupervisorError> 
     for script_type in ScriptType::ALL {
         let queue = readings.supervisor.queue().state(script_type).await?;
         let depth = queue.depth;
+        counter!(names::MALFORMED_ENTRIES, "script_type" => script_type.as_str()).absolute(queue.malformed);
+        counter!(names::DAMAGED_RECORDS, "script_type" => script_type.as_str()).absolute(queue.damaged);
+        for actor in readings.supervisor.queue().presences(script_type).await? {
+            let labels =
+                [("actor_id", actor.actor_id.to_string()), ("script_type", script_type.as_str().to_owned())];
+            gauge!(names::PENDING_ENDS, &labels).set(number(actor.pending_ends));
+            counter!(names::REFUSED_ENDS, &labels).absolute(actor.refused_ends);
+        }
         gauge!(names::QUEUE_AGE, "script_type" => script_type.as_str())
             .set(names::seconds(queue.oldest_age.unwrap_or_default()));
         for (state, jobs) in

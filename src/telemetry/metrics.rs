@@ -39,6 +39,14 @@ pub const ACTOR_RESTARTS: &str = "hero_actor_restarts_total";
 pub const QUEUE_JOBS: &str = "hero_queue_jobs";
 /// How long the oldest queued job has waited, by script type; 0 when none waits.
 pub const QUEUE_AGE: &str = "hero_queue_oldest_age_seconds";
+/// Ends of jobs that an actor has and could not write, when it last announced itself, by actor and script type.
+pub const PENDING_ENDS: &str = "hero_actor_pending_ends";
+/// Calls with ends of jobs that Redis has refused to an actor since its start, by actor and script type.
+pub const REFUSED_ENDS: &str = "hero_actor_refused_ends_total";
+/// Entries of a queue that could not be read and were taken out, by script type.
+pub const MALFORMED_ENTRIES: &str = "hero_queue_malformed_entries_total";
+/// Records with which upkeep could do nothing, each time that it met one, by script type.
+pub const DAMAGED_RECORDS: &str = "hero_queue_damaged_records_total";
 /// 1 while Redis, or the process manager, answers.
 pub const DEPENDENCY_UP: &str = "hero_dependency_up";
 
@@ -99,5 +107,15 @@ fn describe() {
     describe_counter!(ACTOR_RESTARTS, "Unasked ends of an actor's process since the actor was made");
     describe_gauge!(QUEUE_JOBS, "Jobs in a queue by script type and state");
     describe_gauge!(QUEUE_AGE, Unit::Seconds, "How long the oldest queued job has waited; 0 when none waits");
+    describe_gauge!(PENDING_ENDS, "Ends of jobs that an actor could not write yet");
+    describe_counter!(
+        REFUSED_ENDS,
+        "Calls with ends of jobs that Redis has refused to an actor since its start"
+    );
+    describe_counter!(MALFORMED_ENTRIES, "Entries of a queue that could not be read and were taken out");
+    describe_counter!(
+        DAMAGED_RECORDS,
+        "Records with which upkeep could do nothing, each time that it met one"
+    );
     describe_gauge!(DEPENDENCY_UP, "1 while Redis, or the process manager, answers");
 }

@@ -69,6 +69,10 @@ async fn prometheus_sees_actors_queues_jobs_calls_and_what_is_called() {
     assert_eq!(of("hero_job_run_duration_seconds_count", &["osis", "succeeded"]), Some(1.0), "{seen}");
     assert_eq!(of("hero_job_queue_duration_seconds_count", &["osis"]), Some(1.0), "{seen}");
     assert_eq!(of("hero_queue_oldest_age_seconds", &["osis"]), Some(0.0), "{seen}");
+    assert_eq!(of("hero_actor_pending_ends", &["osis_actor_0", "osis"]), Some(0.0), "{seen}");
+    assert_eq!(of("hero_actor_refused_ends_total", &["osis_actor_0", "osis"]), Some(0.0), "{seen}");
+    assert_eq!(of("hero_queue_malformed_entries_total", &["osis"]), Some(0.0), "{seen}");
+    assert_eq!(of("hero_queue_damaged_records_total", &["osis"]), Some(0.0), "{seen}");
     assert_eq!(of("hero_dependency_up", &["redis"]), Some(1.0), "{seen}");
     assert_eq!(of("hero_dependency_up", &["process_manager"]), Some(1.0), "{seen}");
     assert_eq!(of("hero_pings_total", &["osis", "ok"]), Some(1.0), "{seen}");

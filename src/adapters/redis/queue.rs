@@ -431,6 +431,10 @@ struct PresenceRecord {
     draining: bool,
     beat_ms: i64,
     last_job_ms: Option<i64>,
+    #[serde(default)]
+    pending_ends: u64,
+    #[serde(default)]
+    refused_ends: u64,
 }
 
 fn presence_of(actor: &[Value]) -> Result<Presence, QueueError> {
@@ -451,5 +455,7 @@ fn presence_of(actor: &[Value]) -> Result<Presence, QueueError> {
         in_flight: number(held).and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
         beat_at: time_of(record.beat_ms),
         last_job_at: record.last_job_ms.map(time_of),
+        pending_ends: record.pending_ends,
+        refused_ends: record.refused_ends,
     })
 }

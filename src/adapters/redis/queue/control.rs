@@ -34,6 +34,8 @@ impl RedisQueue {
             paused: paused.then(|| Paused { since: time_of(signed(6)), reason }),
             submitted: count(8),
             finished: count(9),
+            malformed: count(12),
+            damaged: count(13),
         })
     }
 

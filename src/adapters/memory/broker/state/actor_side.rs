@@ -30,6 +30,8 @@ impl State {
             in_flight: 0,
             beat_at,
             last_job_at,
+            pending_ends: 0,
+            refused_ends: 0,
         };
         queue.presences.insert(holder.actor_id.clone(), presence);
     }

@@ -31,6 +31,8 @@ impl State {
             paused: queue.and_then(|queue| queue.paused.clone()),
             submitted: queue.map_or(0, |queue| queue.submitted),
             finished: queue.map_or(0, |queue| queue.finished),
+            malformed: 0,
+            damaged: 0,
         }
     }
 
