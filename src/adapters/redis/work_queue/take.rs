@@ -12,7 +12,7 @@ use crate::adapters::redis::connection::{queue_error, unexpected};
 use crate::adapters::redis::keys::{self, GROUP, Lane, Place};
 use crate::adapters::redis::records::{Fields, TASK, decode_spec};
 use crate::domain::id::JobId;
-use crate::domain::job::{JobKind, JobSpec};
+use crate::domain::job::{JobKind, JobSpec, MAX_SCRIPT_BYTES};
 use crate::ports::job_queue::QueueError;
 use crate::ports::work_queue::{Lease, TakenJob, Work, WorkQueue};
 
@@ -101,6 +101,10 @@ impl RedisWorkQueue {
                 }
             };
             match decode_spec(source, self.script_type) {
+                Ok(spec) if spec.script.len() > MAX_SCRIPT_BYTES => {
+                    let why = format!("its script is longer than {MAX_SCRIPT_BYTES} bytes");
+                    malformed.push(Malformed { place, why });
+                }
                 Ok(spec) => {
                     self.hold(&lease, attempt, &spec);
                     jobs.push(TakenJob { lease, spec, attempt });
