@@ -57,7 +57,7 @@ const (
 
 // SupervisorClient is the client API for Supervisor service.
 //
-// For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+// For semantics around ctx use and closing/ending streaming RPCs, please refer to ClientConn.NewStream of google.golang.org/grpc.
 //
 // Keeps script actors alive and gives them jobs.
 //
