@@ -68,8 +68,9 @@ impl LogsArgs {
 pub(super) async fn run(server: &mut Server, out: Output, args: LogsArgs) -> Result<Exit, Failure> {
     let mut request = args.request();
     let mut tries = 0;
+    let mut untimed = false;
     loop {
-        let ended = print(server, out, &args, &mut request, &mut tries).await;
+        let ended = print(server, out, &args, &mut request, &mut tries, &mut untimed).await;
         let status = match ended {
             Ok(()) => return Ok(Exit::Ok),
             Err(Ended::Output(failure)) => return Err(failure),
@@ -97,6 +98,7 @@ async fn print(
     args: &LogsArgs,
     request: &mut StreamActorLogsRequest,
     tries: &mut u32,
+    untimed: &mut bool,
 ) -> Result<(), Ended> {
     // A follower has no deadline: keepalive notices a server that is gone.
     let call = if args.follow { Request::new(request.clone()) } else { client::call(request.clone()) };
@@ -108,6 +110,10 @@ async fn print(
         }
         if part.dropped_count > 0 {
             out.talk(&format!("{} lines are missing here", part.dropped_count));
+        }
+        if args.since.is_some() && !*untimed && part.entries.iter().any(|entry| entry.time.is_none()) {
+            *untimed = true;
+            out.talk("the process manager notes no times of lines: --since leaves out none of those");
         }
         if !part.entries.is_empty() {
             out.response(&part, [], || lines(&part, args.timestamps)).map_err(Ended::Output)?;
