@@ -189,7 +189,7 @@ impl ProcessManager for LocalRunner {
         let living = inner.processes.iter().filter(|(_name, process)| !process.commands.is_closed());
         let info = |(name, process): (&String, &Process)| {
             let Snapshot { state, detail } = process.seen.borrow().clone();
-            ProcessInfo { name: name.clone(), state, detail }
+            ProcessInfo { name: name.clone(), state, detail, foreign: false }
         };
         Ok(living.map(info).collect())
     }

@@ -12,6 +12,8 @@ mod detect;
 mod gen2;
 mod gen3;
 mod leftovers;
+mod owners;
+mod proc;
 mod shim;
 mod strays;
 mod turns;
@@ -23,29 +25,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use self::client::Client;
 use self::detect::Generation;
 use self::gen2::Gen2;
 use self::gen3::Gen3;
 use self::leftovers::Leftovers;
+use self::owners::Owners;
 use self::shim::Shim;
 use self::strays::Strays;
 use crate::ports::process_manager::{
     Leftover, LogBatch, LogLine, LogPosition, ProcessError, ProcessInfo, ProcessManager, ProcessManagerInfo,
-    ProcessSpec,
+    ProcessSpec, REALM_MARK,
 };
 
 /// Time to answer to a probe, connecting included.
 const PROBE: Duration = Duration::from_secs(2);
 
-/// Runs processes through the Zinit that listens on a unix socket: 0.3.9 of crates.io (GEN3), or v0.2.15 to v0.2.28 of
-/// GitHub (GEN2).
+/// Runs processes through the Zinit that listens on a unix socket: 0.3.9 (GEN3), or v0.2.15 to v0.2.28 of
+/// threefoldtech/zinit (GEN2).
 pub struct ZinitProcessManager {
     reads: Arc<Client>,
     gen2: Gen2,
     gen3: Gen3,
+    owners: Arc<Owners>,
     strays: Strays,
     leftovers: Leftovers,
 }
@@ -65,9 +69,10 @@ impl ZinitProcessManager {
             Shim(program.into_iter().flat_map(|program| [program, "exec-shim"]).map(str::to_owned).collect());
         let reads = Arc::new(Client::new(&socket));
         let changes = Arc::new(Client::new(&socket));
-        let gen2 = Gen2::new(reads.clone(), &socket, shim.clone());
-        let gen3 = Gen3::new(reads.clone(), changes, &socket, shim);
-        Self { gen2, gen3, reads, strays: Strays::default(), leftovers: Leftovers::default() }
+        let owners = Arc::<Owners>::default();
+        let gen2 = Gen2::new(reads.clone(), &socket, shim.clone(), owners.clone());
+        let gen3 = Gen3::new(reads.clone(), changes, &socket, shim, owners.clone());
+        Self { gen2, gen3, reads, owners, strays: Strays::default(), leftovers: Leftovers::default() }
     }
 
     async fn generation(&self) -> Result<Generation, ProcessError> {
@@ -90,7 +95,14 @@ impl ProcessManager for ZinitProcessManager {
         timeout(PROBE, asked).await.unwrap_or(Err(ProcessError::TimedOut { after: PROBE }))
     }
 
+    fn set_realm(&self, realm: &str) {
+        self.owners.add_realm(realm);
+    }
+
     async fn start(&self, spec: &ProcessSpec) -> Result<(), ProcessError> {
+        if let Some(realm) = spec.env.get(REALM_MARK) {
+            self.owners.add_realm(realm);
+        }
         match self.generation().await? {
             Generation::Gen2 => self.gen2.start(spec).await,
             Generation::Gen3 => self.gen3.start(spec).await,
@@ -127,27 +139,29 @@ impl ProcessManager for ZinitProcessManager {
 
     async fn environment(&self, name: &str) -> Result<BTreeMap<String, String>, ProcessError> {
         match self.generation().await? {
-            // It tells nothing of a service that says whose it is, so nothing there counts as ours.
-            Generation::Gen2 => Ok(BTreeMap::new()),
+            Generation::Gen2 => self.gen2.environment(name).await,
             Generation::Gen3 => self.gen3.environment(name).await,
         }
     }
 
     async fn end_stray(&self, name: &str, pid: u32, grace: Duration) -> Result<bool, ProcessError> {
+        let found = self.reads.who(PROBE).await?;
         // Its numbers mean something to us only where we see the same processes.
-        Ok(self.reads.who(PROBE).await?.server.is_some() && self.strays.end(name, pid, grace))
+        Ok(found.server.is_some() && self.strays.end(name, pid, grace, found.generation).await)
     }
 
     async fn leftovers(&self) -> Result<Vec<Leftover>, ProcessError> {
         let found = self.reads.who(PROBE).await?;
-        match (found.generation, found.server) {
-            (Generation::Gen3, Some(server)) => Ok(self.leftovers.of(server).await),
-            // How GEN2 starts a process is not known well enough to tell its own from others.
-            (Generation::Gen2 | Generation::Gen3, _) => Ok(Vec::new()),
+        match found.server {
+            Some(server) => Ok(self.leftovers.of(server, found.generation).await),
+            None => Ok(Vec::new()),
         }
     }
 
     async fn log_tail(&self, name: &str, lines: usize) -> Result<Vec<LogLine>, ProcessError> {
+        if self.owners.is_foreign(name) {
+            return Ok(Vec::new());
+        }
         match self.generation().await? {
             Generation::Gen2 => self.gen2.log_tail(name, lines).await,
             Generation::Gen3 => self.gen3.log_tail(name, lines).await,
@@ -160,6 +174,10 @@ impl ProcessManager for ZinitProcessManager {
         after: Option<LogPosition>,
         wait: Duration,
     ) -> Result<LogBatch, ProcessError> {
+        if self.owners.is_foreign(name) {
+            sleep(wait).await;
+            return Ok(LogBatch::default());
+        }
         match self.generation().await? {
             Generation::Gen2 => self.gen2.logs(name, after, wait).await,
             Generation::Gen3 => self.gen3.logs(name, after, wait).await,

@@ -110,6 +110,9 @@ pub struct ProcessInfo {
     pub state: ProcessState,
     /// The process manager's own words on it; empty when there are none.
     pub detail: String,
+    /// It belongs to somebody else: it does not bear the marks of an actor of this name ([`ACTOR_MARK`]) of these records
+    /// ([`REALM_MARK`]). An actor of the same name does not take it for its own.
+    pub foreign: bool,
 }
 
 /// Which of its two outputs a process wrote a line to.
@@ -213,16 +216,21 @@ pub trait ProcessManager: Send + Sync {
     /// Asks who is there; fails within 2 s when nobody is. It is the liveness probe as well.
     async fn probe(&self) -> Result<ProcessManagerInfo, ProcessError>;
 
+    /// Tells by whose records processes are made from now on. A process that bears the mark of other records is foreign;
+    /// what was told earlier still counts as ours.
+    fn set_realm(&self, _realm: &str) {}
+
     /// Makes sure that a process of this definition is started, and returns once the process manager has accepted
     /// that. A process that runs by the same definition is left alone; one that runs by another is
-    /// stopped first; one that is just stopping is waited for.
+    /// stopped first; one that is just stopping is waited for. A foreign process of this name is left alone and the
+    /// start is `Rejected`, naming the owner.
     async fn start(&self, spec: &ProcessSpec) -> Result<(), ProcessError>;
 
     /// Ends the process: SIGTERM to its group, SIGKILL after `grace`, and no restart. Returns once it is gone.
-    /// Unknown and stopped names are fine.
+    /// Unknown and stopped names are fine; a foreign process is left alone, as nothing of ours is there to be ended.
     async fn stop(&self, name: &str, grace: Duration) -> Result<(), ProcessError>;
 
-    /// Forgets a stopped process. Unknown names are fine; one that runs is refused.
+    /// Forgets a stopped process. Unknown names are fine; one that runs is refused; a foreign one is left alone.
     async fn remove(&self, name: &str) -> Result<(), ProcessError>;
 
     /// Sends a signal to the process (its group, where the process manager makes one).
@@ -238,7 +246,8 @@ pub trait ProcessManager: Send + Sync {
 
     /// Whether a process of this name still lives that is no longer managed: a process manager that was killed leaves
     /// its processes behind, and its successor starts others in their place. If so, it is told to end, and killed when it was
-    /// told `grace` ago. Asked again until the answer is false.
+    /// told `grace` ago. Asked again until the answer is false. What a process that is gone has left in its group is
+    /// killed at once.
     async fn end_stray(&self, _name: &str, _pid: u32, _grace: Duration) -> Result<bool, ProcessError> {
         Ok(false)
     }
@@ -249,7 +258,8 @@ pub trait ProcessManager: Send + Sync {
         Ok(Vec::new())
     }
 
-    /// The last lines that the process wrote, oldest first; none for an unknown name.
+    /// The last lines that the process wrote, oldest first; none for an unknown name, and none of a foreign process.
+    /// Where the process manager tells its lives apart, only those of the last one.
     async fn log_tail(&self, name: &str, lines: usize) -> Result<Vec<LogLine>, ProcessError>;
 
     /// All lines that are kept, oldest first, or those behind a place that an earlier call gave, through all restarts of

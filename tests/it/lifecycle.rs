@@ -3,6 +3,7 @@
 mod bad_input;
 mod crashing;
 mod crowd;
+mod foreign;
 mod leftovers;
 mod many;
 mod one;

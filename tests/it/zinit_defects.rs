@@ -6,7 +6,9 @@
 
 mod deleting;
 mod elsewhere;
+mod left;
 mod many;
+mod owners;
 mod restarts;
 mod stage;
 mod unanswered;

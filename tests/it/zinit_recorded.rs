@@ -1,6 +1,11 @@
 //! GEN2 of Zinit, which cannot be installed here: the adapter on a server that plays recorded answers.
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test waits for one state of many")]
 
+mod checks;
+mod logs;
+mod owners;
+mod refusals;
+mod served;
 mod server;
 
 use std::time::Duration;
@@ -9,7 +14,7 @@ use futures::future::join_all;
 use hero_supervisor::adapters::zinit::ZinitProcessManager;
 use hero_supervisor::domain::actor::{ExitStatus, RestartMode};
 use hero_supervisor::ports::process_manager::{
-    LogStream, ProcessError, ProcessInfo, ProcessManager, ProcessSpec, ProcessState,
+    ProcessError, ProcessInfo, ProcessManager, ProcessSpec, ProcessState,
 };
 use serde_json::json;
 use tokio::time::Instant;
@@ -25,7 +30,10 @@ struct Stage {
 
 impl Stage {
     fn start() -> Self {
-        let zinit = Played::start();
+        Self::on(Played::start())
+    }
+
+    fn on(zinit: Played) -> Self {
         let manager = ZinitProcessManager::new(zinit.socket());
         Self { zinit, manager }
     }
@@ -66,7 +74,7 @@ fn mode(name: &str, mode: RestartMode) -> ProcessSpec {
 async fn recorded_gen2_is_found_by_asking_and_its_limits_are_told() {
     let stage = Stage::start();
     let info = stage.manager.probe().await.unwrap();
-    assert_eq!(info.name, "zinit v0.2.15 to v0.2.28 (GEN2)");
+    assert_eq!(info.name, "zinit v0.2.28 (GEN2)");
     assert!(info.limits.iter().any(|limit| limit.contains("256")), "{:?}", info.limits);
 }
 
@@ -117,10 +125,10 @@ async fn recorded_service_is_the_documented_one() {
     stage.manager.start(&spec).await.unwrap();
     let documented = json!({
         "exec": "/usr/local/bin/osis_actor --redis-url redis://localhost:6379 --actor-id osis_actor_0",
-        "test": "/usr/local/bin/osis_actor --health-check",
+        "test": "/bin/sh -c \"exec timeout -k 1 30 /bin/sh -c '/usr/local/bin/osis_actor --health-check'\"",
         "oneshot": false,
         "after": ["redis"],
-        "env": {"RUST_LOG": "info", "ACTOR_TYPE": "osis"},
+        "env": {"RUST_LOG": "info", "ACTOR_TYPE": "osis", "HERO_ACTOR_ID": "osis_actor_0"},
     });
     assert_eq!(stage.zinit.file("osis_actor_0"), Some(documented));
 }
@@ -150,7 +158,10 @@ async fn recorded_stop_kills_what_ignores_its_grace() {
     });
     let (stopped, _pid) = tokio::join!(stop, seen);
     stopped.unwrap();
-    assert!(begun.elapsed() >= Duration::from_millis(1500), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() >= Duration::from_secs(2), "{:?}", begun.elapsed());
+    // By a signal of its own: zinit's stop would say SIGTERM once more, which programs may take for haste.
+    let changes = stage.zinit.changes("deaf");
+    assert_eq!(changes[2..5], ["service_kill", "service_kill", "service_stop"], "{changes:?}");
     let ended = stage.info("deaf").await.unwrap().state;
     assert_eq!(ended, ProcessState::Down { exit: Some(ExitStatus::Signal(9)) });
 }
@@ -233,15 +244,7 @@ async fn recorded_changed_definition_replaces_the_service() {
     changed.env.insert("REVISION".to_owned(), "2".to_owned());
     stage.manager.start(&changed).await.unwrap();
     assert_ne!(stage.running("a").await, pid);
-    assert_eq!(stage.zinit.file("a").unwrap()["env"], json!({"REVISION": "2"}));
-    // A file that somebody left is replaced, or used if it says the same.
-    stage.zinit.put("b", json!({"exec": "sleep 1"}), false);
-    stage.manager.start(&always("b")).await.unwrap();
-    stage.running("b").await;
-    assert_eq!(
-        stage.zinit.changes("b"),
-        ["service_create", "service_delete", "service_create", "service_monitor"]
-    );
+    assert_eq!(stage.zinit.file("a").unwrap()["env"]["REVISION"], "2");
 }
 
 #[tokio::test]
@@ -278,35 +281,6 @@ async fn recorded_refusals_are_told_apart() {
     stage.zinit.crash("missing", "Error(Exited(Pid(PID), 1))");
     let signalled = stage.manager.signal("missing", 15).await;
     assert!(matches!(signalled, Err(ProcessError::Rejected { .. })), "{signalled:?}");
-}
-
-#[tokio::test]
-async fn recorded_logs_are_kept_followed_and_not_repeated() {
-    let mut stage = Stage::start();
-    stage.manager.start(&always("tk")).await.unwrap();
-    stage.zinit.write("tk", "+", "one");
-    stage.zinit.write("tk2", "+", "of another");
-    stage.zinit.write("tk", "-", "two");
-    let tail = stage.manager.log_tail("tk", 10).await.unwrap();
-    let told: Vec<(LogStream, &str)> = tail.iter().map(|line| (line.stream, line.text.as_str())).collect();
-    assert_eq!(told, [(LogStream::Stdout, "one"), (LogStream::Stderr, "two")]);
-    let mut texts = Vec::new();
-    let mut place = None;
-    for wanted in 2..6 {
-        while texts.len() < wanted {
-            let batch = stage.manager.logs("tk", place, LIMIT).await.unwrap();
-            assert_eq!(batch.lost, 0);
-            for placed in batch.lines {
-                place = Some(placed.position);
-                texts.push(placed.line.text);
-            }
-        }
-        if wanted == 3 {
-            stage.zinit.restart().await;
-        }
-        stage.zinit.write("tk", "+", &format!("line {wanted}"));
-    }
-    assert_eq!(texts, ["one", "two", "line 2", "line 3", "line 4"]);
 }
 
 #[tokio::test]

@@ -255,6 +255,7 @@ impl ProcessManager for MemoryProcessManager {
             name: name.clone(),
             state: process.phase.state(),
             detail: process.detail.clone(),
+            foreign: false,
         };
         Ok(self.settled().processes.iter().map(info).collect())
     }

@@ -5,9 +5,9 @@ use serde_json::Value;
 /// The living families of Zinit, which have different words for everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Generation {
-    /// v0.2.15 to v0.2.28 of GitHub.
+    /// v0.2.15 to v0.2.28 of threefoldtech/zinit.
     Gen2,
-    /// 0.3.9 of crates.io.
+    /// 0.3.9.
     Gen3,
 }
 
@@ -16,6 +16,8 @@ pub(super) enum Generation {
 pub(super) struct Found {
     /// Its family.
     pub(super) generation: Generation,
+    /// It gives the same reason for nearly every refusal, as GEN2 does before v0.2.28.
+    pub(super) terse: bool,
     /// Its own version number, if it tells.
     pub(super) version: Option<String>,
     /// Its pid, if it sees the same processes under the same pids as we do.
@@ -28,7 +30,8 @@ impl Found {
     /// For people.
     pub(super) fn name(&self) -> String {
         match self.generation {
-            Generation::Gen2 => "zinit v0.2.15 to v0.2.28 (GEN2)".to_owned(),
+            Generation::Gen2 if self.terse => "zinit v0.2.15 to v0.2.27 (GEN2)".to_owned(),
+            Generation::Gen2 => "zinit v0.2.28 (GEN2)".to_owned(),
             Generation::Gen3 => {
                 format!("zinit {} (GEN3)", self.version.as_deref().unwrap_or("of unknown version"))
             }
@@ -44,10 +47,12 @@ impl Found {
                 "it restarts after 2 s, for ever: backoff is not kept, CRASH_LOOP is judged by the supervisor",
                 "its log lines bear no time and share one buffer of all services",
                 "its service files are in /etc/zinit, whatever --config says",
+                "a program that writes bytes that are not UTF-8 loses its output and dies when it writes on",
+                "processes of a Zinit that was killed live on until they are found: actors can ask to die with it",
             ],
             Generation::Gen3 => &[
                 "needs 3 open files for each service: run it with ulimit -n of at least 3 times the actors, plus 100",
-                "a program that writes bytes that are not UTF-8 loses its output",
+                "a program that writes bytes that are not UTF-8 loses its output and dies when it writes on",
                 "processes of a Zinit that was killed live on: actors can ask to die with it",
             ],
         }
@@ -55,8 +60,7 @@ impl Found {
 }
 
 /// What we can work with, for error messages.
-const SUPPORTED: &str =
-    "supported are zinit 0.3.9 of crates.io (GEN3) and v0.2.15 to v0.2.28 of GitHub (GEN2)";
+const SUPPORTED: &str = "supported are zinit 0.3.9 (GEN3) and threefoldtech/zinit v0.2.15 to v0.2.28 (GEN2)";
 
 /// Judges the answer to `rpc.discover`.
 ///

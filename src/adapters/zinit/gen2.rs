@@ -1,4 +1,4 @@
-//! Zinit v0.2.15 to v0.2.28 of GitHub (GEN2): its words, and a way round what it lacks.
+//! Zinit v0.2.15 to v0.2.28 of threefoldtech/zinit (GEN2): its words, and a way round what it lacks.
 //!
 //! A service is created (its file), monitored (loaded and started), stopped, forgotten and deleted.
 //!
@@ -15,14 +15,21 @@
 //! | the list tells neither pid nor target | the status of each is asked for, many at a time |
 //! | files with secrets are readable by all | they are made private |
 //! | lines bear no time, all services share one buffer | a reader subscribes, and lines are numbered by us |
+//! | lines that are followed keep answers waiting | [`feeds`]: each follower has a connection of its own, which ends with it |
+//! | a list fails as a whole while a service is forgotten | it is asked for again |
+//! | before v0.2.28 refusals give no reason | [`calls`]: it is asked for whether the name is known |
+//! | the check of a oneshot is never run | one with a check is no oneshot, and is stopped at its end |
+//! | a check that hangs is left running, one without a program is tried without a pause | `timeout` and a shell run it |
 //!
 //! What remains: the backoff of the policy (it is always 2 s), a time limit for health checks while no supervisor runs,
 //! and that it reads the output of some 256 services at most.
 
 mod calls;
 mod definition;
+mod feeds;
 mod link;
 mod logs;
+mod seen;
 mod words;
 
 use std::collections::BTreeMap;
@@ -33,23 +40,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::stream::{self, StreamExt};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
 use self::calls::Calls;
-use self::definition::{Definition, is_oneshot};
+use self::definition::{Definition, env_of};
+use self::feeds::Feeds;
 use self::link::Link;
-use self::logs::Feeds;
-use self::words::{Again, State, Status};
+use self::words::{State, Status};
 use super::client::Client;
+use super::owners::Owners;
+use super::proc;
 use super::shim::Shim;
 use super::turns::Turns;
-use super::wire::CallError;
 use crate::domain::actor::{ExitStatus, RestartMode};
 use crate::ports::process_manager::{
-    LogBatch, LogLine, LogPosition, ProcessError, ProcessInfo, ProcessSpec, ProcessState,
+    LogBatch, LogLine, LogPosition, ProcessError, ProcessSpec, ProcessState,
 };
 
 /// Where it keeps its files, whatever its command line says.
@@ -80,13 +88,17 @@ pub(super) struct Gen2 {
     shim: Shim,
     feeds: Feeds,
     known: Mutex<BTreeMap<String, Known>>,
-    warned: AtomicBool,
+    owners: Arc<Owners>,
+    warned_of_many: AtomicBool,
+    warned_of_files: AtomicBool,
 }
 
 /// What Zinit does not tell of a service.
 #[derive(Debug, Clone)]
 struct Known {
     restart: RestartMode,
+    /// It is a oneshot, once that was asked for.
+    oneshot: Option<bool>,
     /// It was stopped and forgotten; how it ended.
     stopped: Option<Option<ExitStatus>>,
     /// It ran like this, when it was last looked at.
@@ -94,16 +106,17 @@ struct Known {
 }
 
 impl Gen2 {
-    pub(super) fn new(reads: Arc<Client>, socket: &Path, shim: Shim) -> Self {
-        let calls = Calls { link: Arc::new(Link::new(socket)) };
+    pub(super) fn new(reads: Arc<Client>, socket: &Path, shim: Shim, owners: Arc<Owners>) -> Self {
         Self {
-            feeds: Feeds::new(calls.clone()),
-            calls,
+            feeds: Feeds::new(socket),
+            calls: Calls { link: Arc::new(Link::new(socket)) },
             reads,
             turns: Turns::default(),
             shim,
             known: Mutex::default(),
-            warned: AtomicBool::new(false),
+            owners,
+            warned_of_many: AtomicBool::new(false),
+            warned_of_files: AtomicBool::new(false),
         }
     }
 
@@ -122,11 +135,14 @@ impl Gen2 {
         let name = spec.name.as_str();
         let _turn = self.turns.take(name).await;
         for _round in 0..ROUNDS {
-            let Some(status) = self.calls.status(name).await? else {
+            let Some(status) = self.calls.first_status(name).await? else {
                 return self.add(&definition, spec.restart.mode).await;
             };
-            // What cannot be looked at is left alone while it runs: a restart of ours must not restart actors.
             let content = self.calls.content(name).await?;
+            if let Some(env) = self.env_of(name, &status, content.as_ref()).await? {
+                self.owners.judge(name, &env).map_err(|foreign| foreign.refusal(name))?;
+            }
+            // What cannot be looked at is left alone while it runs: a restart of ours must not restart actors.
             let same = content.map_or(status.pid.is_some(), |content| definition.matches(&content));
             if !status.wanted && status.pid.is_some() {
                 // Somebody is just stopping it.
@@ -147,11 +163,13 @@ impl Gen2 {
     /// Creates and starts a service that Zinit does not run.
     async fn add(&self, definition: &Definition, restart: RestartMode) -> Result<(), ProcessError> {
         let name = definition.name.as_str();
-        self.warn_if_many().await?;
         if !self.calls.create(definition).await? {
             // Left by somebody who forgot it without deleting it, or by hand.
-            let same = self.calls.content(name).await?.is_some_and(|content| definition.matches(&content));
-            if !same {
+            let content = self.calls.content(name).await?;
+            let env = content.as_ref().map(|content| env_of(name, content)).unwrap_or_default();
+            let file = file_of(name).display().to_string();
+            self.owners.judge(name, &env).map_err(|foreign| foreign.refusal_of_file(name, &file))?;
+            if !content.is_some_and(|content| definition.matches(&content)) {
                 self.calls.delete(name).await?;
                 if !self.calls.create(definition).await? {
                     return Err(busy(name));
@@ -159,7 +177,7 @@ impl Gen2 {
             }
         }
         if definition.has_env {
-            protect(name).await;
+            self.protect(name).await;
         }
         self.note_started(name, restart);
         Ok(self.calls.monitor(name).await?)
@@ -172,7 +190,9 @@ impl Gen2 {
 
     pub(super) async fn remove(&self, name: &str) -> Result<(), ProcessError> {
         let _turn = self.turns.take(name).await;
-        if let Some(status) = self.calls.status(name).await? {
+        if let Some(status) = self.calls.status(name).await?
+            && self.is_ours(name, &status).await?
+        {
             let again = self.again(name, &status).await?;
             let ended =
                 matches!(status.to_process(again), ProcessState::Down { .. } | ProcessState::SpawnFailed);
@@ -189,98 +209,21 @@ impl Gen2 {
     pub(super) async fn signal(&self, name: &str, signal: i32) -> Result<(), ProcessError> {
         let signal = Signal::try_from(signal)
             .map_err(|_unknown| ProcessError::Rejected { reason: format!("{signal} is not a signal") })?;
-        if self.calls.status(name).await?.is_none() && !self.known().contains_key(name) {
-            return Err(ProcessError::NotFound { name: name.to_owned() });
+        match self.calls.status(name).await? {
+            Some(status) => {
+                let content = self.calls.content(name).await?;
+                if let Some(env) = self.env_of(name, &status, content.as_ref()).await? {
+                    self.owners.judge(name, &env).map_err(|foreign| foreign.refusal(name))?;
+                }
+            }
+            None if self.known().contains_key(name) => {}
+            None => return Err(ProcessError::NotFound { name: name.to_owned() }),
         }
         if self.calls.kill(name, signal).await? { Ok(()) } else { Err(rejected(name, "does not run")) }
     }
 
-    pub(super) async fn list(&self) -> Result<Vec<ProcessInfo>, ProcessError> {
-        let states = self.calls.states().await?;
-        let each = |(name, word): (String, String)| async move {
-            // One that was forgotten in between is not there any more.
-            let Some(status) = self.status_of(&name, &word).await? else { return Ok(None) };
-            let again = self.again(&name, &status).await?;
-            let mut state = status.to_process(again);
-            if let ProcessState::Running { pid } = state
-                && self.turns.is_stopping(&name)
-            {
-                // Zinit is not told of a stop while its grace lasts.
-                state = ProcessState::Stopping { pid: Some(pid) };
-            }
-            Ok(Some(ProcessInfo { name, state, detail: status.detail() }))
-        };
-        let infos: Vec<Result<Option<ProcessInfo>, ProcessError>> =
-            stream::iter(states).map(each).buffer_unordered(AT_A_TIME).collect().await;
-        let mut list: Vec<ProcessInfo> =
-            infos.into_iter().filter_map(Result::transpose).collect::<Result<_, _>>()?;
-        let known = self.known();
-        for (name, known) in known.iter() {
-            if let Some(exit) = known.stopped
-                && !list.iter().any(|info| info.name == *name)
-            {
-                let (name, detail) = (name.clone(), "stopped".to_owned());
-                list.push(ProcessInfo { name, state: ProcessState::Down { exit }, detail });
-            }
-        }
-        list.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(list)
-    }
-
-    /// The status of a listed service. A process is not started anew before 2 s have passed, so one that is listed as
-    /// running, and was so a moment ago, is still the same.
-    async fn status_of(&self, name: &str, word: &str) -> Result<Option<Status>, ProcessError> {
-        let now = Instant::now();
-        let last = self.known().get(name).and_then(|known| known.seen.clone());
-        if let Some((status, at)) = last
-            && word == "Running"
-            && now - at < SAME_FOR
-        {
-            return Ok(Some(status));
-        }
-        let status = self.calls.status(name).await?;
-        if let Some(known) = self.known().get_mut(name) {
-            let runs =
-                |status: &&Status| status.state == State::Running && status.wanted && status.pid.is_some();
-            known.seen = status.as_ref().filter(runs).map(|status| (status.clone(), now));
-        }
-        Ok(status)
-    }
-
-    /// Whether Zinit starts an ended service again. One that ended well and is only to be restarted after a failure is
-    /// stopped on the way.
-    async fn again(&self, name: &str, status: &Status) -> Result<Again, ProcessError> {
-        let Some(exit) = status.exit().filter(|_exit| status.wanted) else { return Ok(Again::Yes) };
-        let known = self.known().get(name).map(|known| known.restart);
-        let restart = match known {
-            Some(restart) => restart,
-            // Not started by us, or by an earlier supervisor.
-            None => {
-                let content = self.calls.content(name).await?;
-                if content.is_some_and(|content| is_oneshot(&content)) {
-                    RestartMode::Never
-                } else {
-                    RestartMode::Always
-                }
-            }
-        };
-        match restart {
-            RestartMode::Always => Ok(Again::Yes),
-            RestartMode::Never => Ok(Again::No),
-            RestartMode::OnFailure if exit != ExitStatus::Code(0) => Ok(Again::Yes),
-            RestartMode::OnFailure => {
-                // It ended well; within its 2 s a stop is final.
-                if !self.turns.is_stopping(name) {
-                    self.calls.stop(name).await?;
-                }
-                Ok(Again::No)
-            }
-        }
-    }
-
     pub(super) async fn log_tail(&self, name: &str, lines: usize) -> Result<Vec<LogLine>, ProcessError> {
-        let kept = self.calls.current_logs(name).await?;
-        let mut kept: Vec<LogLine> = kept.iter().filter_map(|line| logs::line(name, line)).collect();
+        let mut kept = logs::last_life(name, &self.calls.current_logs(name).await?);
         kept.drain(..kept.len().saturating_sub(lines));
         Ok(kept)
     }
@@ -301,7 +244,10 @@ impl Gen2 {
 
     /// Ends a service for good, whatever it is doing, so that neither Zinit nor its successor starts it again.
     async fn end(&self, name: &str, kill_at: impl Fn() -> Option<Instant>) -> Result<(), ProcessError> {
-        let Some(status) = self.calls.status(name).await? else { return Ok(()) };
+        let Some(status) = self.calls.first_status(name).await? else { return Ok(()) };
+        if !self.is_ours(name, &status).await? {
+            return Ok(());
+        }
         if let Some(known) = self.known().get_mut(name) {
             known.seen = None;
         }
@@ -320,21 +266,18 @@ impl Gen2 {
             self.calls.stop(name).await?;
         }
         let last = self.wait_until_down(name).await?;
-        self.end_group(leader).await;
+        self.end_rest(name, leader).await;
         self.calls.forget(name).await?;
         self.calls.delete(name).await?;
         let exit = exit.or(last.and_then(|status| status.exit()));
         let mut known = self.known();
-        let known = known.entry(name.to_owned()).or_insert(Known {
-            restart: RestartMode::Always,
-            stopped: None,
-            seen: None,
-        });
+        let known = known.entry(name.to_owned()).or_insert(Known::new(RestartMode::Always));
         (known.stopped, known.seen) = (Some(exit), None);
         Ok(())
     }
 
-    /// Tells a process to end, and gives it its time. Zinit's own stop would kill it after half a second.
+    /// Tells a process to end, gives it its time, and kills it when that is over. Zinit's own stop would kill it after half a
+    /// second, and tell it to end once more before: programs may take a second SIGTERM for an order to drop everything.
     async fn ask_to_end(
         &self,
         name: &str,
@@ -347,16 +290,27 @@ impl Gen2 {
             return Ok(());
         }
         let mut pause = Duration::from_millis(5);
-        while Instant::now() + OWN_GRACE < end() {
+        let mut killed = None;
+        loop {
             match self.calls.status(name).await? {
                 Some(status) if status.pid == Some(pid) => {}
                 // Gone, or gone and started anew: the stop that follows is for that one, too.
                 Some(_) | None => return Ok(()),
             }
-            sleep(pause).await;
+            let now = Instant::now();
+            match killed {
+                None if now >= end() => {
+                    self.calls.kill(name, Signal::SIGKILL).await?;
+                    (killed, pause) = (Some(now), Duration::from_millis(5));
+                }
+                // Its end is seen within moments; if not, the stop that follows waits for it.
+                Some(since) if now - since > OWN_GRACE => return Ok(()),
+                None | Some(_) => {}
+            }
+            let left = if killed.is_some() { pause } else { end().saturating_duration_since(now) };
+            sleep(pause.min(left)).await;
             pause = (pause * 2).min(Duration::from_millis(100));
         }
-        Ok(())
     }
 
     /// Waits until Zinit says that a stopped service has no process; answers with its last word.
@@ -376,34 +330,49 @@ impl Gen2 {
         }
     }
 
-    /// Kills what an ended process left in its group.
-    async fn end_group(&self, leader: Option<u32>) {
-        let Some(leader) = leader.and_then(|pid| i32::try_from(pid).ok()).filter(|pid| *pid > 1) else {
+    /// Kills what an ended process left in its group, and a health check of it that still runs.
+    async fn end_rest(&self, name: &str, leader: Option<u32>) {
+        // Its numbers mean something to us only where we see the same processes.
+        let Ok(Some(server)) = self.reads.who(Duration::from_secs(2)).await.map(|found| found.server) else {
             return;
         };
-        // Its numbers mean something to us only where we see the same processes.
-        if self.reads.who(Duration::from_secs(2)).await.is_ok_and(|found| found.server.is_some()) {
+        if let Some(leader) = leader.and_then(|pid| i32::try_from(pid).ok()).filter(|pid| *pid > 1) {
             let _nobody_left = killpg(Pid::from_raw(leader), Signal::SIGKILL);
+        }
+        let (name, owners) = (name.to_owned(), self.owners.clone());
+        let ended =
+            spawn_blocking(move || proc::end_children(server, |env| owners.judge(&name, env).is_ok()));
+        if let Err(error) = ended.await {
+            tracing::debug!(%error, "health checks could not be looked for");
         }
     }
 
     fn note_started(&self, name: &str, restart: RestartMode) {
-        self.known().insert(name.to_owned(), Known { restart, stopped: None, seen: None });
+        self.known().insert(name.to_owned(), Known::new(restart));
     }
 
-    async fn warn_if_many(&self) -> Result<(), CallError> {
-        let count = self.calls.states().await?.len();
-        let many = count + MARGIN >= MAX_SERVICES;
-        if many && !self.warned.swap(many, Ordering::Relaxed) {
+    /// Makes the file of a service private: Zinit writes its files readable by all, and there may be secrets in them.
+    async fn protect(&self, name: &str) {
+        let file = file_of(name);
+        let Err(error) = tokio::fs::set_permissions(&file, Permissions::from_mode(0o600)).await else {
+            return;
+        };
+        let file = file.display();
+        if error.kind() != std::io::ErrorKind::NotFound {
+            tracing::warn!(%name, %file, %error, "the environment of the service may be readable by others");
+        } else if !self.warned_of_files.swap(true, Ordering::Relaxed) {
             tracing::warn!(
-                services = count,
-                "zinit has {count} services; with more than {MAX_SERVICES} this generation stops to read their output, \
-                 and programs that write block: run fewer actors here, or use zinit 0.3.9"
+                %name, %file,
+                "the service files of zinit are not to be seen from here, so they cannot be made private: the environments of \
+                 actors may be readable by others where zinit runs; chmod 700 {CONFIG_DIR} there"
             );
-        } else if !many {
-            self.warned.store(false, Ordering::Relaxed);
         }
-        Ok(())
+    }
+}
+
+impl Known {
+    fn new(restart: RestartMode) -> Self {
+        Self { restart, oneshot: None, stopped: None, seen: None }
     }
 }
 
@@ -415,15 +384,9 @@ fn is_over(status: &Status, restart: RestartMode) -> bool {
     }
 }
 
-/// Zinit writes its files readable by all, and the environment in them may hold secrets.
-async fn protect(name: &str) {
-    let file: PathBuf = [CONFIG_DIR, &format!("{name}.yaml")].iter().collect();
-    if let Err(error) = tokio::fs::set_permissions(&file, Permissions::from_mode(0o600)).await
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        let file = file.display();
-        tracing::warn!(%name, %file, %error, "the environment of the service may be readable by others");
-    }
+/// Where Zinit keeps the file of a service.
+fn file_of(name: &str) -> PathBuf {
+    [CONFIG_DIR, &format!("{name}.yaml")].iter().collect()
 }
 
 fn busy(name: &str) -> ProcessError {

@@ -1,4 +1,4 @@
-//! Zinit 0.3.9 of crates.io (GEN3): its words, and a way round each of its defects.
+//! Zinit 0.3.9 (GEN3): its words, and a way round each of its defects.
 //!
 //! | defect | way round |
 //! |---|---|
@@ -16,6 +16,8 @@
 //! | at the limit of open files it spins and serves nobody | a start that would come near it is refused |
 //! | a service with more than 256 dependents hangs the server | services have no dependencies in Zinit: their order is ours |
 //! | ping answers although the server hangs | the list of services is asked for instead |
+//! | a health check that hangs is left running | `timeout` ends it |
+//! | setting a service overwrites the file of one that is not loaded | [`registry`]: it is looked whose the file is |
 //!
 //! What remains:
 //! * a program that writes bytes that are not UTF-8 loses its output and dies of SIGPIPE at its next line;
@@ -23,7 +25,7 @@
 //!   (`leftovers`) and ended (`end_stray`);
 //! * a program that cannot be executed ends with the shell's exit code 126 or 127 and is restarted by its policy;
 //! * a stop also stops the services of other people that depend on the stopped one;
-//! * health checks run in Zinit's own environment and folder, and one that hangs is left running;
+//! * health checks run in Zinit's own environment and folder;
 //! * deleting a service that is not the last one leaves a tombstone, a line in a list, until all behind it are
 //!   gone or Zinit is restarted. Only a changed definition, a stop during backoff and a removal delete.
 
@@ -33,27 +35,29 @@ mod lock;
 mod logs;
 mod registry;
 mod remembered;
+mod seen;
 mod words;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use tokio::time::{Instant, sleep, timeout};
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
 
 use self::calls::Calls;
 use self::definition::{Definition, Lifecycle};
 use self::registry::{Refusal, Registry};
 use self::remembered::Remembered;
-use self::words::{Service, State};
+use self::words::State;
 use super::client::{CallError, Client};
+use super::owners::{Env, Owners};
 use super::shim::Shim;
 use super::turns::Turns;
 use crate::domain::actor::RestartMode;
-use crate::ports::process_manager::{LogLine, ProcessError, ProcessInfo, ProcessSpec, ProcessState};
+use crate::ports::process_manager::{LogLine, ProcessError, ProcessSpec};
 
 /// How names of services begin that stand where a deleted one stood.
 const TOMBSTONE: &str = "hero-tombstone-";
@@ -75,14 +79,21 @@ pub(super) struct Gen3 {
     remembered: Arc<Remembered>,
     turns: Turns,
     shim: Shim,
+    owners: Arc<Owners>,
 }
 
 impl Gen3 {
-    pub(super) fn new(reads: Arc<Client>, changes: Arc<Client>, socket: &Path, shim: Shim) -> Self {
+    pub(super) fn new(
+        reads: Arc<Client>,
+        changes: Arc<Client>,
+        socket: &Path,
+        shim: Shim,
+        owners: Arc<Owners>,
+    ) -> Self {
         let calls = Calls { reads, changes };
         let remembered = Arc::new(Remembered::default());
-        let registry = Registry::new(calls.clone(), remembered.clone(), socket);
-        Self { calls, registry, remembered, turns: Turns::default(), shim }
+        let registry = Registry::new(calls.clone(), remembered.clone(), owners.clone(), socket);
+        Self { calls, registry, remembered, turns: Turns::default(), shim, owners }
     }
 
     /// Asks for something that only a healthy server answers.
@@ -105,6 +116,7 @@ impl Gen3 {
                 }
             };
             let Some(config) = self.calls.config(name).await? else { continue };
+            self.owners.judge(name, &env_of(&config)).map_err(|foreign| foreign.refusal(name))?;
             let lifecycle = Lifecycle::of(&config);
             let same = definition.matches(&config);
             match state {
@@ -161,6 +173,10 @@ impl Gen3 {
             return Ok(());
         };
         let Some(config) = self.calls.config(name).await? else { return Ok(()) };
+        if self.owners.judge(name, &env_of(&config)).is_err() {
+            self.remembered.forget(name);
+            return Ok(());
+        }
         if state.is_active() || !self.is_settled(name, &state, Lifecycle::of(&config)).await? {
             return Err(rejected(name, "still runs: stop it first"));
         }
@@ -170,9 +186,10 @@ impl Gen3 {
     }
 
     pub(super) async fn signal(&self, name: &str, signal: i32) -> Result<(), ProcessError> {
-        if self.calls.state(name).await?.is_none() {
+        let Some(config) = self.calls.config(name).await? else {
             return Err(ProcessError::NotFound { name: name.to_owned() });
-        }
+        };
+        self.owners.judge(name, &env_of(&config)).map_err(|foreign| foreign.refusal(name))?;
         for _round in 0..ROUNDS {
             // Zinit would signal its own group for a target, whose pid is 0.
             if self.calls.state(name).await?.is_none_or(|state| state.pid().is_none()) {
@@ -184,66 +201,6 @@ impl Gen3 {
             sleep(Duration::from_millis(10)).await;
         }
         Err(rejected(name, "does not run"))
-    }
-
-    pub(super) async fn list(&self) -> Result<Vec<ProcessInfo>, ProcessError> {
-        let asked = Instant::now();
-        let services = self.calls.list().await?;
-        self.remembered.seen(&services, asked);
-        let mut list = Vec::with_capacity(services.len());
-        for service in services.iter().filter(|service| !service.name.starts_with(TOMBSTONE)) {
-            let restarts = match &service.state {
-                State::Failed(_) | State::Exited { code: Some(0) }
-                    if !self.remembered.is_stopped(&service.name) =>
-                {
-                    match self.calls.config(&service.name).await? {
-                        Some(config) => self.will_restart(service, Lifecycle::of(&config)).await,
-                        None => false,
-                    }
-                }
-                State::Failed(_)
-                | State::Exited { .. }
-                | State::Inactive
-                | State::Blocked { .. }
-                | State::Starting { .. }
-                | State::Running { .. }
-                | State::Stopping { .. } => false,
-            };
-            let mut state = service.state.to_process(restarts);
-            if service.state.is_dying() && self.remembered.age_of_end(service) < DYING {
-                state = ProcessState::Stopping { pid: None };
-            }
-            // Zinit is not told of a stop whose grace is longer than its own.
-            if let ProcessState::Running { pid } = state
-                && self.turns.is_stopping(&service.name)
-            {
-                state = ProcessState::Stopping { pid: Some(pid) };
-            }
-            list.push(ProcessInfo { name: service.name.clone(), state, detail: service.state.detail() });
-        }
-        Ok(list)
-    }
-
-    /// Whether an ended service is in backoff.
-    async fn will_restart(&self, service: &Service, lifecycle: Lifecycle) -> bool {
-        let plain_exit =
-            matches!(service.state, State::Exited { .. }) && service.state.may_restart(lifecycle);
-        if plain_exit && self.remembered.is_new_end(service) {
-            // It may be one that an earlier supervisor stopped. What that left is looked at once.
-            let parked = timeout(Duration::from_secs(1), self.registry.is_parked(&service.name)).await;
-            if let Ok(Ok(true)) = parked {
-                self.remembered.stopped(&service.name);
-                return false;
-            }
-        }
-        self.remembered.will_restart(service, lifecycle)
-    }
-
-    /// The environment that a service was defined with.
-    pub(super) async fn environment(&self, name: &str) -> Result<BTreeMap<String, String>, ProcessError> {
-        let config = self.calls.config(name).await?.unwrap_or_default();
-        let variables = config["service"]["env"].as_object().into_iter().flatten();
-        Ok(variables.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect())
     }
 
     pub(super) async fn log_tail(&self, name: &str, lines: usize) -> Result<Vec<LogLine>, ProcessError> {
@@ -280,6 +237,9 @@ impl Gen3 {
         for _round in 0..ROUNDS {
             let Some(state) = self.state(name).await? else { return Ok(()) };
             let Some(config) = self.calls.config(name).await? else { return Ok(()) };
+            if self.owners.judge(name, &env_of(&config)).is_err() {
+                return Ok(());
+            }
             let lifecycle = Lifecycle::of(&config);
             let mut was_stopping = false;
             if state.is_active() {
@@ -443,8 +403,16 @@ fn has_arrived(answer: Result<(), CallError>) -> Result<bool, CallError> {
     }
 }
 
+/// The environment that a service was defined with.
+fn env_of(config: &Value) -> Env {
+    let variables = config["service"]["env"].as_object().into_iter().flatten();
+    variables.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
+}
+
 fn refused(name: &str, refusal: Refusal) -> ProcessError {
     match refusal {
+        Refusal::Foreign(foreign, file) => foreign.refusal_of_file(name, &file.display().to_string()),
+        Refusal::Lock(why) => rejected(name, &format!("cannot be changed: {why}")),
         Refusal::Exists | Refusal::Busy => busy(name),
         Refusal::Active => rejected(name, "still runs: stop it first"),
         Refusal::Dependents(names) => {

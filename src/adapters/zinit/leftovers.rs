@@ -11,6 +11,8 @@ use std::time::Duration;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::Instant;
 
+use super::detect::Generation;
+use super::proc::{self, Process, Stat};
 use crate::ports::process_manager::{ACTOR_MARK, Leftover, REALM_MARK};
 
 /// Between the first search and the second; the time doubles from then on.
@@ -44,7 +46,7 @@ struct Search {
 impl Leftovers {
     /// What lives on beside the processes of the Zinit that has this pid, as far as it was found. A search that is due is
     /// begun; whoever looks does not wait for it and hears of it the next time.
-    pub(super) async fn of(&self, server: i32) -> Vec<Leftover> {
+    pub(super) async fn of(&self, server: i32, generation: Generation) -> Vec<Leftover> {
         let ended = self.inner().running.take_if(|search| search.is_finished());
         if let Some(search) = ended
             && let Ok(Some(found)) = search.await
@@ -56,7 +58,7 @@ impl Leftovers {
             let mut inner = self.inner();
             inner.searched = Some(Search { server, at: Instant::now(), pause });
             inner.running = Some(spawn_blocking(move || {
-                let found = search(server);
+                let found = search(server, generation);
                 // Had it ended meanwhile, the children of its successor would have been taken for left over.
                 server.lives().then_some(found)
             }));
@@ -83,72 +85,26 @@ impl Leftovers {
     }
 }
 
-/// A process, told apart from a later one of the same pid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Process {
-    pid: i32,
-    /// In ticks since the machine was started.
-    started: u64,
+/// Whether a Zinit before this one may have started a process. GEN3 gives each service a group of its own and leaves it in
+/// its session, where what has a session of its own has been made by somebody else; GEN2 gives it a session, too.
+fn may_be_left(stat: &Stat, server: Process, generation: Generation) -> bool {
+    let pid = stat.process.pid;
+    let leads_session = stat.session == pid;
+    let leads = stat.group == pid && leads_session == (generation == Generation::Gen2);
+    leads && stat.parent != server.pid && stat.process.started <= server.started
 }
 
-impl Process {
-    fn lives(self) -> bool {
-        Stat::of(self.pid).is_some_and(|stat| stat.process == self)
-    }
-}
-
-/// What the kernel tells of a process that has not ended.
-#[derive(Debug, Clone, Copy)]
-struct Stat {
-    process: Process,
-    parent: i32,
-    group: i32,
-    session: i32,
-}
-
-impl Stat {
-    fn of(pid: i32) -> Option<Self> {
-        Self::parse(pid, &std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
-    }
-
-    fn parse(pid: i32, line: &str) -> Option<Self> {
-        // The name of the program is in parentheses and may hold anything.
-        let (_name, rest) = line.rsplit_once(") ")?;
-        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-        if matches!(*fields.first()?, "Z" | "X") {
-            return None;
-        }
-        let number = |at: usize| fields.get(at)?.parse::<i32>().ok();
-        let started = fields.get(19)?.parse().ok()?;
-        Some(Self {
-            process: Process { pid, started },
-            parent: number(1)?,
-            group: number(2)?,
-            session: number(3)?,
-        })
-    }
-
-    /// Whether a Zinit before this one may have started it. Zinit gives each service a group of its own and leaves it in its
-    /// session; what has a session of its own has been made by somebody else.
-    fn may_be_left_by_predecessor_of(&self, server: Process) -> bool {
-        let leads = self.group == self.process.pid && self.session != self.process.pid;
-        leads && self.parent != server.pid && self.process.started <= server.started
-    }
-}
-
-fn search(server: Process) -> Found {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
-    let program = program(server.pid);
+fn search(server: Process, generation: Generation) -> Found {
+    let program = proc::program(server.pid);
     let mut found = Vec::new();
-    for stat in pids.filter_map(Stat::of).filter(|stat| stat.may_be_left_by_predecessor_of(server)) {
+    for stat in proc::all().filter(|stat| may_be_left(stat, server, generation)) {
         let Some((name, realm)) = marks(stat.process.pid) else { continue };
         // What an actor has started itself is the actor's to end.
         if marks(stat.parent).is_some_and(|(parent, _realm)| parent == name) {
             continue;
         }
         // Another Zinit that lives looks after it, and would only start it again.
-        if stat.parent > 1 && program.is_some() && self::program(stat.parent) == program {
+        if stat.parent > 1 && program.is_some() && proc::program(stat.parent) == program {
             continue;
         }
         let Ok(pid) = u32::try_from(stat.process.pid) else { continue };
@@ -157,51 +113,65 @@ fn search(server: Process) -> Found {
     found
 }
 
-fn program(pid: i32) -> Option<std::path::PathBuf> {
-    std::fs::read_link(format!("/proc/{pid}/exe")).ok()
-}
-
-/// The actor that a process was started as, and by whose records. None of what we may not look at.
+/// The actor that a process was started as, and by whose records.
 fn marks(pid: i32) -> Option<(String, String)> {
-    let environ = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
-    let value = |name: &str| {
-        let mut variables = environ.split(|byte| *byte == 0);
-        let value =
-            variables.find_map(|variable| variable.strip_prefix(name.as_bytes())?.strip_prefix(b"="))?;
-        String::from_utf8(value.to_vec()).ok()
-    };
-    Some((value(ACTOR_MARK)?, value(REALM_MARK)?))
+    let mut env = proc::environment(pid)?;
+    Some((env.remove(ACTOR_MARK)?, env.remove(REALM_MARK)?))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::process::{Command, Stdio};
 
-    #[test]
-    fn what_the_kernel_tells_is_read_whatever_a_program_is_called() {
-        let rest = "S 7 42 9 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 1234 99 1";
-        for name in ["sleep", "a) R 1 2 3 (b", "(x)"] {
-            let stat = Stat::parse(42, &format!("42 ({name}) {rest}")).unwrap();
-            assert_eq!(stat.process, Process { pid: 42, started: 1234 });
-            assert_eq!((stat.parent, stat.group, stat.session), (7, 42, 9));
-        }
-        assert!(
-            Stat::parse(42, &format!("42 (sleep) {}", rest.replacen('S', "Z", 1))).is_none(),
-            "it has ended"
-        );
-        assert!(Stat::parse(42, "42 (sleep) S 7").is_none());
-    }
+    use super::*;
 
     #[test]
     fn only_what_is_older_than_zinit_and_like_its_services_can_be_left_over() {
         let server = Process { pid: 10, started: 500 };
         let left = Stat { process: Process { pid: 42, started: 400 }, parent: 1, group: 42, session: 9 };
-        assert!(left.may_be_left_by_predecessor_of(server));
+        let may = |stat: Stat| may_be_left(&stat, server, Generation::Gen3);
+        assert!(may(left));
         let younger = Stat { process: Process { pid: 42, started: 501 }, ..left };
-        assert!(!younger.may_be_left_by_predecessor_of(server));
-        assert!(!Stat { parent: 10, ..left }.may_be_left_by_predecessor_of(server), "it is a service");
-        assert!(!Stat { group: 41, ..left }.may_be_left_by_predecessor_of(server), "it leads no group");
-        assert!(!Stat { session: 42, ..left }.may_be_left_by_predecessor_of(server), "it is a daemon");
+        assert!(!may(younger));
+        assert!(!may(Stat { parent: 10, ..left }), "it is a service");
+        assert!(!may(Stat { group: 41, ..left }), "it leads no group");
+        let leader = Stat { session: 42, ..left };
+        assert!(!may(leader), "it is a daemon");
+        assert!(may_be_left(&leader, server, Generation::Gen2), "GEN2 gives it a session");
+        assert!(!may_be_left(&left, server, Generation::Gen2));
+    }
+
+    /// As a service of GEN2 that has lost its Zinit: it leads a session, and bears the marks.
+    #[test]
+    fn a_process_of_a_session_of_its_own_is_found_for_gen2() {
+        let name = format!("left-{}", std::process::id());
+        let script = "exec setsid sleep 1000";
+        let mut child = Command::new("/bin/sh")
+            .args(["-c", script])
+            .env(ACTOR_MARK, &name)
+            .env(REALM_MARK, "r")
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        // A Zinit that was started later.
+        let server = Process { pid: 1, started: u64::MAX };
+        let of_it = |generation| {
+            let found = search(server, generation);
+            found.into_iter().map(|(_process, leftover)| leftover).find(|leftover| leftover.name == name)
+        };
+        let begun = std::time::Instant::now();
+        let found = loop {
+            if let Some(found) = of_it(Generation::Gen2) {
+                break found;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(30), "it is not found");
+            std::thread::yield_now();
+        };
+        assert_eq!(found, Leftover { pid: child.id(), name: name.clone(), realm: "r".to_owned() });
+        assert_eq!(of_it(Generation::Gen3), None);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(of_it(Generation::Gen2), None);
     }
 
     #[tokio::test(start_paused = true)]

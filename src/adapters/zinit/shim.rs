@@ -1,6 +1,7 @@
 //! The words by which Zinit starts a process, the exec shim among them where something of it is asked for.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::adapters::exec_shim;
 use crate::domain::confinement::Confinement;
@@ -49,6 +50,12 @@ impl Shim {
         }
         Ok(self.0.iter().cloned().chain(asked).chain(["--".to_owned()]).collect())
     }
+}
+
+/// A check, a line for a shell, that is ended when it takes longer than this.
+pub(super) fn within(limit: Duration, check: &str) -> Vec<String> {
+    let seconds = limit.as_secs_f64().ceil().max(1.0).to_string();
+    ["timeout", "-k", "1", &seconds, "/bin/sh", "-c", check].map(str::to_owned).to_vec()
 }
 
 /// Words as one line that a shell, and GEN2's own splitter, takes apart again as they were.

@@ -1,4 +1,4 @@
-//! Processes that a killed Zinit has left behind.
+//! Processes that nobody manages any more: those that a killed Zinit has left behind, and what a crashed actor has.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, getpgid};
+use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
-use crate::ports::process_manager::ACTOR_MARK;
+use super::detect::Generation;
+use super::proc::{self, Stat};
 
 /// Strays that were told to end, and when.
 #[derive(Debug, Default)]
@@ -17,16 +19,24 @@ pub(super) struct Strays {
 }
 
 impl Strays {
-    /// Whether this pid is a living process of this actor; if so, it is ended.
-    pub(super) fn end(&self, name: &str, pid: u32, grace: Duration) -> bool {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if !is_of_actor(pid, name) {
-            told.remove(&pid);
+    /// Whether this pid is a living process of this actor; if so, it is ended. If not, what it has left behind is.
+    pub(super) async fn end(&self, name: &str, pid: u32, grace: Duration, generation: Generation) -> bool {
+        let Some(process) = i32::try_from(pid).ok().filter(|pid| *pid > 1) else { return false };
+        // Pids are given again, so a process has to bear the actor's name. What is dead, or not ours to look at, does not.
+        if Stat::of(process).is_none() || !proc::is_of_actor(process, name) {
+            self.told.lock().unwrap_or_else(PoisonError::into_inner).remove(&pid);
+            let name = name.to_owned();
+            if let Err(error) = spawn_blocking(move || end_family(&name, process, generation)).await {
+                tracing::debug!(%error, "children of an ended process could not be looked for");
+            }
             return false;
         }
-        let Some(process) = i32::try_from(pid).ok().filter(|pid| *pid > 1).map(Pid::from_raw) else {
-            return false;
-        };
+        self.tell(name, pid, Pid::from_raw(process), grace);
+        true
+    }
+
+    fn tell(&self, name: &str, pid: u32, process: Pid, grace: Duration) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let signal = match told.get(&pid) {
             None => {
                 tracing::warn!(actor.id = %name, pid, "process {pid} of actor {name} is left over from an earlier zinit: it is told to end");
@@ -34,17 +44,25 @@ impl Strays {
                 Signal::SIGTERM
             }
             Some(since) if since.elapsed() >= grace => Signal::SIGKILL,
-            Some(_since) => return true,
+            Some(_since) => return,
         };
         let leads = getpgid(Some(process)).is_ok_and(|group| group == process);
         let _gone = if leads { killpg(process, signal) } else { kill(process, signal) };
-        true
     }
 }
 
-/// Pids are given again, so a process has to bear the actor's name. What is dead, or not ours to look at, does not.
-fn is_of_actor(pid: u32, name: &str) -> bool {
-    let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    let mark = format!("{ACTOR_MARK}={name}");
-    environ.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
+/// Kills what an ended process of an actor has left: those in its group, and with GEN2, which gives it one, in its session.
+/// Children of a process of the actor that lives are in the group of that one.
+fn end_family(name: &str, leader: i32, generation: Generation) {
+    let is_left = |stat: &Stat| {
+        let in_session = generation == Generation::Gen2 && stat.session == leader;
+        stat.process.pid != leader && (stat.group == leader || in_session)
+    };
+    for stat in proc::all().filter(is_left) {
+        let pid = stat.process.pid;
+        if pid > 1 && proc::is_of_actor(pid, name) && stat.process.lives() {
+            tracing::debug!(actor.id = %name, pid, "process {pid} is left of ended process {leader} of actor {name}: it is killed");
+            let _gone = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
 }

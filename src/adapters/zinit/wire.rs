@@ -15,6 +15,11 @@ use crate::ports::process_manager::ProcessError;
 /// No answer is longer; the list of 10 000 services takes 1 MB.
 const MAX_REPLY_BYTES: usize = 16 * 1024 * 1024;
 
+/// A name that no service bears, since none has a slash.
+const NO_SERVICE: &str = "hero-supervisor/none";
+/// What GEN2 answers to every call that fails in it, before v0.2.28.
+pub(super) const INTERNAL_ERROR: i64 = -32603;
+
 /// Why a call brought no result.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CallError {
@@ -87,12 +92,22 @@ impl Wire {
         let generation = detect::judge(&answer).map_err(|reason| CallError::Unsupported {
             reason: format!("{} is not a zinit that we can work with: {reason}", socket.display()),
         })?;
-        let mut wire =
-            Self { reader, writer, found: Found { generation, version: None, server, open_files } };
-        if generation == Generation::Gen3 {
-            // GEN2 has no call that tells its version.
-            let pong = wire.exchange("system.ping", &json!({})).await?;
-            wire.found.version = pong["version"].as_str().map(str::to_owned);
+        let mut wire = Self {
+            reader,
+            writer,
+            found: Found { generation, terse: false, version: None, server, open_files },
+        };
+        match generation {
+            Generation::Gen3 => {
+                let pong = wire.exchange("system.ping", &json!({})).await?;
+                wire.found.version = pong["version"].as_str().map(str::to_owned);
+            }
+            // It has no call that tells its version, but refuses in another way since v0.2.28.
+            Generation::Gen2 => match wire.exchange("service_status", &json!([NO_SERVICE])).await {
+                Err(CallError::Refused { code, .. }) => wire.found.terse = code == INTERNAL_ERROR,
+                Ok(_status) => {}
+                Err(error) => return Err(error),
+            },
         }
         Ok(wire)
     }

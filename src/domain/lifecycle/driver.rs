@@ -186,7 +186,7 @@ impl Driver {
 
     fn process(&self, observation: &Observation) -> Option<ProcessState> {
         let processes = observation.processes.as_ref()?;
-        processes.get(self.record.id.as_str()).map(|info| info.state)
+        processes.get(self.record.id.as_str()).filter(|info| !info.foreign).map(|info| info.state)
     }
 
     pub(super) fn record(&self) -> &ActorRecord {

@@ -401,7 +401,7 @@ impl Operation {
 
     fn process(&self, observation: &Observation) -> Option<ProcessState> {
         let processes = observation.processes.as_ref()?;
-        processes.get(self.id.as_str()).map(|info| info.state)
+        processes.get(self.id.as_str()).filter(|info| !info.foreign).map(|info| info.state)
     }
 
     fn detail(&self, observation: &Observation) -> String {

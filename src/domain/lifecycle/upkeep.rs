@@ -22,6 +22,7 @@ impl ActorLifecycleManager {
         let records = self.parts().store.load().await?;
         self.learn_rules().await?;
         self.keep_in_step(|_name| true).await;
+        self.tell_realm().await;
         let observer = self.shared.observer.clone();
         self.shared.tasks.spawn(observer.run(self.shared.token.clone()));
         for record in records {
@@ -33,6 +34,13 @@ impl ActorLifecycleManager {
             let _ended: Option<()> = token.run_until_cancelled(scaler).await;
         });
         Ok(())
+    }
+
+    /// Tells the process manager by whose records processes are made, which changes when Redis has lost its data.
+    async fn tell_realm(&self) {
+        if let Ok(Some(realm)) = self.parts().store.epoch().await {
+            self.parts().processes.set_realm(&realm);
+        }
     }
 
     /// Adds initial actors that are not there; those that are keep their wish and get a changed definition.
@@ -97,6 +105,7 @@ impl ActorLifecycleManager {
                 }
                 // A driver comes after its record, so one that was there before this look has lost its own if it is not seen.
                 let drivers = self.shared.registry.handles();
+                self.tell_realm().await;
                 if let Ok(records) = self.parts().store.load().await {
                     let there: BTreeSet<&str> = records.iter().map(|record| record.id.as_str()).collect();
                     for (_name, driver) in drivers.iter().filter(|(name, _)| !there.contains(name.as_str())) {

@@ -1,8 +1,12 @@
-//! Plays a GEN2 Zinit from recorded answers: their texts, their codes, their order, and how long a stop takes.
+//! Plays a GEN2 Zinit from recorded answers: their texts, their codes, their order, and how long a stop takes. Those of
+//! v0.2.28 and of v0.2.25 to v0.2.27 were recorded on real ones.
 //!
 //! It runs no process. Its pids are beyond what the kernel hands out, so that a signal to one reaches nobody.
 
-use std::collections::BTreeMap;
+mod answers;
+mod services;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -15,12 +19,30 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use self::answers::answer;
+use self::services::{ended, monitor_service, write};
+
 /// What the recorded server did with a stop: it looks for half a second, then waits for half a second, then kills.
 const STOP: Duration = Duration::from_millis(1020);
 /// Answers and lines on their way to a caller; more than any test needs.
 const LINES: usize = 4096;
 /// Its wait before each restart.
 const RESTART: Duration = Duration::from_secs(2);
+/// Nothing says that a subscription stands already when it is confirmed.
+const SUBSCRIBED: Duration = Duration::from_millis(20);
+/// Lines of a service that writes without end which came before the answer to the next call on the same connection.
+const FLOOD: usize = 100_000;
+
+/// How a version refuses, and what it answers to `rpc.discover`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// v0.2.28: each refusal has a code and a reason.
+    V0_2_28,
+    /// v0.2.26 and v0.2.27: nearly every refusal is an internal error.
+    V0_2_27,
+    /// The same, with an object for an answer to `rpc.discover`, and a faster stop. Likely v0.2.15 to v0.2.25.
+    V0_2_25,
+}
 
 /// What a played program does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +66,8 @@ struct Service {
     target: &'static str,
     plays: Plays,
     oneshot: bool,
+    /// It has a health check.
+    checked: bool,
     after: Vec<String>,
     /// Changes with each start and end, so that a timer that is out of date does nothing.
     turn: u64,
@@ -59,6 +83,22 @@ struct World {
     calls: Vec<(String, Value)>,
     last_pid: u32,
     last_subscription: u64,
+    dialect: Option<Dialect>,
+    /// Lists to come that fail, because a service is forgotten in the middle of each.
+    failing_lists: usize,
+    /// Calls are heard and not answered.
+    hangs: bool,
+    /// A service whose next subscriber is sent a flood of lines.
+    floods: Option<String>,
+    /// Services whose health check does not pass.
+    held: BTreeSet<String>,
+    connections: usize,
+}
+
+impl World {
+    fn dialect(&self) -> Dialect {
+        self.dialect.unwrap_or(Dialect::V0_2_28)
+    }
 }
 
 /// A played server; dropping it hangs up.
@@ -70,8 +110,13 @@ pub(super) struct Played {
 
 impl Played {
     pub(super) fn start() -> Self {
+        Self::speaking(Dialect::V0_2_28)
+    }
+
+    pub(super) fn speaking(dialect: Dialect) -> Self {
         let dir = tempfile::Builder::new().prefix("hg").tempdir_in("/tmp").unwrap();
         let mut played = Self { dir, world: Arc::default(), tasks: JoinSet::new() };
+        played.world().dialect = Some(dialect);
         played.listen();
         played
     }
@@ -90,9 +135,66 @@ impl Played {
 
     /// Hangs up on everybody and listens anew, with all services gone on.
     pub(super) async fn restart(&mut self) {
-        self.tasks.shutdown().await;
-        self.world().followers.clear();
+        self.hang_up().await;
         self.listen();
+    }
+
+    /// The same by another server: what the old one kept of lines is gone, and `line` is written before anybody can
+    /// subscribe.
+    pub(super) async fn restart_anew(&mut self, name: &str, line: &str) {
+        self.hang_up().await;
+        self.world().log = vec![format!("[-] {name}: ------------ [start] ------------")];
+        self.write(name, "+", line);
+        self.listen();
+    }
+
+    async fn hang_up(&mut self) {
+        self.tasks.shutdown().await;
+        let mut world = self.world();
+        world.followers.clear();
+        world.connections = 0;
+    }
+
+    /// Has the health check of a service fail until it is let through.
+    pub(super) fn hold(&self, name: &str) {
+        self.world().held.insert(name.to_owned());
+    }
+
+    /// Has the health check of a service pass.
+    pub(super) fn let_through(&self, name: &str) {
+        let mut world = self.world();
+        world.held.remove(name);
+        let service = world.services.get_mut(name).unwrap();
+        if service.pid != 0 {
+            service.state = "Running".to_owned();
+        }
+    }
+
+    /// Has the next lists fail.
+    pub(super) fn fail_lists(&self, number: usize) {
+        self.world().failing_lists = number;
+    }
+
+    /// Has no call answered from now on, or answers again.
+    pub(super) fn hang(&self, hangs: bool) {
+        self.world().hangs = hangs;
+    }
+
+    /// Has the next subscriber of a service be sent more than it can read.
+    pub(super) fn flood(&self, name: &str) {
+        self.world().floods = Some(name.to_owned());
+    }
+
+    /// Open connections, and subscriptions on them.
+    pub(super) fn connections(&self) -> (usize, usize) {
+        let mut world = self.world();
+        world.followers.retain(|(_of, _subscription, follower)| !follower.is_closed());
+        (world.connections, world.followers.len())
+    }
+
+    /// Whether a service of this name is monitored.
+    pub(super) fn is_monitored(&self, name: &str) -> bool {
+        self.world().services.contains_key(name)
     }
 
     pub(super) fn socket(&self) -> PathBuf {
@@ -148,12 +250,7 @@ impl Played {
 
     /// Has a service write a line.
     pub(super) fn write(&self, name: &str, mark: &str, text: &str) {
-        let mut world = self.world();
-        let line = format!("[{mark}] {name}: {text}");
-        world.log.push(line.clone());
-        world.followers.retain(|(of, subscription, follower)| {
-            of != name || follower.try_send(notification(*subscription, &line)).is_ok()
-        });
+        write(&mut self.world(), name, mark, text);
     }
 
     /// Ends the process of a service, as if it had crashed.
@@ -168,10 +265,23 @@ fn notification(subscription: u64, line: &str) -> Value {
     json!({"jsonrpc": "2.0", "method": "stream_subscribeLogs", "params": {"subscription": subscription, "result": line}})
 }
 
+/// Counts a connection for as long as it is open.
+struct Connection(Arc<Mutex<World>>);
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let mut world = self.0.lock().unwrap();
+        world.connections = world.connections.saturating_sub(1);
+    }
+}
+
 async fn serve(stream: UnixStream, world: Arc<Mutex<World>>) {
+    world.lock().unwrap().connections += 1;
+    let _connection = Connection(world.clone());
     let (read, mut write) = stream.into_split();
     let mut lines = BufReader::new(read).lines();
     let (replies, mut outbox) = mpsc::channel::<Value>(LINES);
+    let flooded = Arc::new(tokio::sync::Mutex::new(()));
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {
         while let Some(reply) = outbox.recv().await {
@@ -183,245 +293,35 @@ async fn serve(stream: UnixStream, world: Arc<Mutex<World>>) {
     // Each call is answered when it is ready, whatever came before it.
     while let Ok(Some(line)) = lines.next_line().await {
         let call: Value = serde_json::from_str(&line).unwrap();
-        let (world, replies) = (world.clone(), replies.clone());
+        let (world, replies, flooded) = (world.clone(), replies.clone(), flooded.clone());
         tasks.spawn(async move {
             let method = call["method"].as_str().unwrap().to_owned();
             world.lock().unwrap().calls.push((method.clone(), call["params"].clone()));
-            let answer = answer(&world, &method, &call["params"], &replies).await;
+            let answer = answer(&world, &method, &call["params"]).await;
+            let hangs = || world.lock().unwrap().hangs;
+            while hangs() {
+                sleep(Duration::from_millis(10)).await;
+            }
             let reply = match answer {
                 Ok(result) => json!({"jsonrpc": "2.0", "id": call["id"], "result": result}),
                 Err(error) => json!({"jsonrpc": "2.0", "id": call["id"], "error": error}),
             };
+            // Behind the lines that are on their way.
+            let turn = flooded.lock().await;
             let subscription = (method == "stream_subscribeLogs").then(|| reply["result"].as_u64()).flatten();
-            let _reader_gone = replies.try_send(reply);
-            if let Some(subscription) = subscription {
-                follow(&world, call["params"][0].as_str().unwrap(), subscription, &replies);
+            let _reader_gone = replies.send(reply).await;
+            let (Some(subscription), Some(name)) = (subscription, call["params"][0].as_str()) else { return };
+            let floods = world.lock().unwrap().floods.take_if(|floods| floods == name).is_some();
+            for number in 0..if floods { FLOOD } else { 0 } {
+                let line = format!("[+] {name}: {number} of too many lines");
+                if replies.send(notification(subscription, &line)).await.is_err() {
+                    return;
+                }
             }
+            drop(turn);
+            sleep(SUBSCRIBED).await;
+            // Only what is written from now on: nothing of what is kept.
+            world.lock().unwrap().followers.push((name.to_owned(), subscription, replies));
         });
     }
-}
-
-/// A subscription begins with what is kept.
-fn follow(world: &Mutex<World>, name: &str, subscription: u64, replies: &mpsc::Sender<Value>) {
-    let mut world = world.lock().unwrap();
-    for line in lines_of(&world, name) {
-        let _reader_gone = replies.try_send(notification(subscription, &line));
-    }
-    world.followers.push((name.to_owned(), subscription, replies.clone()));
-}
-
-fn lines_of(world: &World, name: &str) -> Vec<String> {
-    let of_it = |line: &&String| line[4..].starts_with(&format!("{name}:"));
-    world.log.iter().filter(of_it).cloned().collect()
-}
-
-fn refused(code: i64, action: &str, name: &str, what: &str, code_name: &str) -> Value {
-    json!({"code": code, "message": format!("{action}: service '{name}' {what}"),
-           "data": {"action": action, "cause_chain": [], "code_name": code_name, "hint": "", "retryable": false, "service": name}})
-}
-
-async fn answer(
-    world: &Arc<Mutex<World>>,
-    method: &str,
-    params: &Value,
-    _replies: &mpsc::Sender<Value>,
-) -> Result<Value, Value> {
-    let name = params[0].as_str().or(params["name"].as_str()).unwrap_or_default().to_owned();
-    let lock = || world.lock().unwrap();
-    let missing = |action: &str| refused(-32000, action, &name, "not found", "ServiceNotFound");
-    let exists =
-        |action: &str| lock().services.contains_key(&name).then_some(()).ok_or_else(|| missing(action));
-    match method {
-        "rpc.discover" => Ok(json!("{\"openrpc\":\"1.2.6\",\"methods\":[{\"name\":\"service_list\"}]}")),
-        "service_list" => {
-            let world = lock();
-            Ok(world.services.iter().map(|(name, service)| (name.clone(), json!(service.state))).collect())
-        }
-        "service_status" => {
-            exists("getting status")?;
-            let world = lock();
-            let service = &world.services[&name];
-            let state_of =
-                |name: &String| world.services.get(name).map_or("Unknown".to_owned(), |s| s.state.clone());
-            let after: BTreeMap<&String, String> =
-                service.after.iter().map(|name| (name, state_of(name))).collect();
-            Ok(
-                json!({"name": name, "pid": service.pid, "state": service.state, "target": service.target, "after": after}),
-            )
-        }
-        "service_create" => {
-            if name.contains(['/', '\\', '.']) {
-                return Err(refused(
-                    -32602,
-                    "creating service",
-                    &name,
-                    "has an invalid name",
-                    "InvalidServiceName",
-                ));
-            }
-            if lock().files.contains_key(&name) {
-                return Err(refused(
-                    -32007,
-                    "creating service",
-                    &name,
-                    "already exists",
-                    "ServiceAlreadyExists",
-                ));
-            }
-            lock().files.insert(name.clone(), params[1].clone());
-            Ok(json!(format!("Service '{name}' created successfully")))
-        }
-        "service_get" => lock().files.get(&name).cloned().ok_or_else(|| missing("getting service")),
-        "service_monitor" => {
-            if lock().services.contains_key(&name) {
-                return Err(refused(
-                    -32001,
-                    "monitoring service",
-                    &name,
-                    "already monitored",
-                    "ServiceAlreadyMonitored",
-                ));
-            }
-            if !lock().files.contains_key(&name) {
-                return Err(missing("monitoring service"));
-            }
-            monitor_service(world, &name);
-            Ok(Value::Null)
-        }
-        "service_kill" => {
-            exists("sending signal")?;
-            let (pid, plays) = {
-                let world = lock();
-                let service = &world.services[&name];
-                (service.pid, service.plays)
-            };
-            if pid == 0 {
-                return Err(refused(-32003, "sending signal", &name, "is down", "ServiceIsDown"));
-            }
-            match (params[1].as_str().unwrap(), plays) {
-                ("SIGTERM", Plays::Ignores) => {}
-                ("SIGTERM", Plays::EndsAfter(span)) => {
-                    let (world, name) = (world.clone(), name.clone());
-                    let mut late = JoinSet::new();
-                    late.spawn(async move {
-                        sleep(span).await;
-                        let same = world
-                            .lock()
-                            .unwrap()
-                            .services
-                            .get(&name)
-                            .is_some_and(|service| service.pid == pid);
-                        if same {
-                            ended(&world, &name, "Success");
-                        }
-                    });
-                    late.detach_all();
-                }
-                (signal, _) => ended(world, &name, &format!("Error(Signaled(Pid({pid}), {signal}, false))")),
-            }
-            Ok(Value::Null)
-        }
-        "service_stop" => {
-            exists("stopping service")?;
-            lock().services.get_mut(&name).unwrap().target = "Down";
-            sleep(STOP).await;
-            let pid = lock().services.get(&name).map_or(0, |service| service.pid);
-            if pid != 0 {
-                ended(world, &name, &format!("Error(Signaled(Pid({pid}), SIGKILL, false))"));
-            }
-            Ok(Value::Null)
-        }
-        "service_forget" => {
-            exists("forgetting service")?;
-            if lock().services[&name].pid != 0 {
-                return Err(refused(-32002, "forgetting service", &name, "is up", "ServiceIsUp"));
-            }
-            lock().services.remove(&name);
-            Ok(Value::Null)
-        }
-        "service_delete" => {
-            lock().files.remove(&name).ok_or_else(|| missing("deleting service"))?;
-            Ok(json!(format!("Service '{name}' deleted successfully")))
-        }
-        "stream_currentLogs" => Ok(json!(lines_of(&lock(), &name))),
-        "stream_subscribeLogs" => {
-            let mut world = lock();
-            world.last_subscription += 1;
-            Ok(json!(6_871_258_777_139_183u64 + world.last_subscription))
-        }
-        _unknown => Err(json!({"code": -32601, "message": "Method not found"})),
-    }
-}
-
-fn monitor_service(world: &Arc<Mutex<World>>, name: &str) {
-    {
-        let mut world = world.lock().unwrap();
-        let content = world.files[name].clone();
-        let plays = world.plays.get(name).copied().unwrap_or(Plays::Runs);
-        let after = content["after"].as_array().cloned().unwrap_or_default();
-        let service = Service {
-            pid: 0,
-            state: "Unknown".to_owned(),
-            target: "Up",
-            plays,
-            oneshot: content["oneshot"] == true,
-            after: after.iter().map(|name| name.as_str().unwrap().to_owned()).collect(),
-            turn: 0,
-        };
-        world.services.insert(name.to_owned(), service);
-    }
-    spawned(world, name);
-}
-
-/// Starts the process of a service.
-fn spawned(world: &Arc<Mutex<World>>, name: &str) {
-    let plays = {
-        let mut world = world.lock().unwrap();
-        world.last_pid += 1;
-        let pid = 1_000_000_000 + world.last_pid;
-        world.log.push(format!("[-] {name}: ------------ [start] ------------"));
-        let Some(service) = world.services.get_mut(name) else { return };
-        service.turn += 1;
-        if service.plays == Plays::Missing {
-            service.state = "Failure".to_owned();
-            return;
-        }
-        (service.pid, service.state) = (pid, "Running".to_owned());
-        service.plays
-    };
-    if let Plays::Exits(code) = plays {
-        let pid = world.lock().unwrap().services[name].pid;
-        ended(
-            world,
-            name,
-            &if code == 0 { "Success".to_owned() } else { format!("Error(Exited(Pid({pid}), {code}))") },
-        );
-    }
-}
-
-/// Ends the process of a service, which is started again after 2 s if it is wanted.
-fn ended(world: &Arc<Mutex<World>>, name: &str, state: &str) {
-    let turn = {
-        let mut world = world.lock().unwrap();
-        let Some(service) = world.services.get_mut(name) else { return };
-        service.turn += 1;
-        (service.pid, service.state) = (0, state.to_owned());
-        if service.oneshot {
-            return;
-        }
-        service.turn
-    };
-    let (world, name) = (world.clone(), name.to_owned());
-    let mut late = JoinSet::new();
-    late.spawn(async move {
-        sleep(RESTART).await;
-        let due = {
-            let world = world.lock().unwrap();
-            world.services.get(&name).is_some_and(|service| service.turn == turn && service.target == "Up")
-        };
-        if due {
-            spawned(&world, &name);
-        }
-    });
-    late.detach_all();
 }

@@ -1,23 +1,33 @@
 //! The calls of GEN2's interface that are used, each with its deadline.
 //!
 //! `system_shutdown` and `system_reboot` are not among them: outside of a container they end the machine.
+//!
+//! Before v0.2.28 nearly every refusal is an "Internal error" without a reason (it is *terse*). Whether the name is known
+//! is asked for then, and the reason follows.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::time::sleep;
 
-use super::super::wire::CallError;
+use super::super::wire::{CallError, INTERNAL_ERROR};
 use super::definition::Definition;
 use super::words::{self, Status};
 
 /// A call that only reads; its neighbours' stops keep it waiting for a second or two.
-const READ: Duration = Duration::from_secs(5);
+pub(super) const READ: Duration = Duration::from_secs(5);
+/// The first look of a start or a stop: whoever waits for them is told soon when Zinit hangs.
+const FIRST_LOOK: Duration = Duration::from_millis(1900);
 /// Stops take a second each, and wait for each other.
 const STOP: Duration = Duration::from_secs(120);
 const CHANGE: Duration = Duration::from_secs(15);
+
+/// Times that a list or a status is asked for again: a list fails as a whole when a service is forgotten in the middle.
+const TRIES: u32 = 20;
+/// Between two of them.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// What GEN2 answers when there is no such service.
 const NOT_FOUND: i64 = -32000;
@@ -36,7 +46,14 @@ pub(super) struct Calls {
 impl Calls {
     /// The names of all services, each with the word for its state.
     pub(super) async fn states(&self) -> Result<Vec<(String, String)>, CallError> {
-        let answer = self.link.call("service_list", Value::Null, READ).await?;
+        let mut tries = 1;
+        let answer = loop {
+            match self.link.call("service_list", Value::Null, READ).await {
+                Err(CallError::Refused { .. }) if tries < TRIES => tries += 1,
+                answer => break answer?,
+            }
+            sleep(PAUSE).await;
+        };
         let services = answer.as_object().ok_or_else(|| corrupt("the list of services is not a table"))?;
         let word = |state: &Value| state.as_str().unwrap_or_default().to_owned();
         Ok(services.iter().map(|(name, state)| (name.clone(), word(state))).collect())
@@ -44,10 +61,26 @@ impl Calls {
 
     /// Where one service is; None if there is no such service.
     pub(super) async fn status(&self, name: &str) -> Result<Option<Status>, CallError> {
-        let Some(answer) = known(self.link.call("service_status", json!([name]), READ).await)? else {
-            return Ok(None);
+        self.status_within(name, READ).await
+    }
+
+    /// The same for who has to be told soon that nobody answers.
+    pub(super) async fn first_status(&self, name: &str) -> Result<Option<Status>, CallError> {
+        self.status_within(name, FIRST_LOOK).await
+    }
+
+    async fn status_within(&self, name: &str, limit: Duration) -> Result<Option<Status>, CallError> {
+        let mut tries = 1;
+        let answer = loop {
+            let answer = self.link.call("service_status", json!([name]), limit).await;
+            match self.known(name, answer).await {
+                // It is listed, so it may have come just now.
+                Err(CallError::Refused { .. }) if tries < TRIES => tries += 1,
+                answer => break answer?,
+            }
+            sleep(PAUSE).await;
         };
-        words::status(&answer).map(Some).map_err(corrupt)
+        answer.map(|answer| words::status(&answer).map_err(corrupt)).transpose()
     }
 
     /// The content of a service's file; None if there is none, or it cannot be had.
@@ -74,15 +107,20 @@ impl Calls {
     pub(super) async fn monitor(&self, name: &str) -> Result<(), CallError> {
         match self.link.call("service_monitor", json!([name]), CHANGE).await {
             Ok(_) | Err(CallError::Refused { code: MONITORED, .. }) => Ok(()),
+            Err(error) if self.says_nothing(&error) && self.is_listed(name).await? => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    /// Ends a service: SIGTERM, and SIGKILL half a second later. An unknown one is fine.
+    /// Ends a service: SIGTERM, and SIGKILL half a second later. An unknown one is fine, and so is one that is down.
     pub(super) async fn stop(&self, name: &str) -> Result<(), CallError> {
         match self.link.call("service_stop", json!([name]), STOP).await {
             Err(CallError::Refused { code: DOWN, .. }) => Ok(()),
-            answer => known(answer).map(drop),
+            Err(error) if self.says_nothing(&error) => match self.status(name).await? {
+                Some(status) if status.pid.is_some() => Err(error),
+                Some(_) | None => Ok(()),
+            },
+            answer => self.known(name, answer).await.map(drop),
         }
     }
 
@@ -91,41 +129,53 @@ impl Calls {
         match self.link.call("service_kill", json!([name, signal.as_str()]), CHANGE).await {
             Ok(_nothing) => Ok(true),
             Err(CallError::Refused { code: NOT_FOUND | DOWN, .. }) => Ok(false),
+            Err(error) if self.says_nothing(&error) => Ok(false),
             Err(error) => Err(error),
         }
     }
 
     /// Has Zinit forget a service that is down; its file stays.
     pub(super) async fn forget(&self, name: &str) -> Result<(), CallError> {
-        known(self.link.call("service_forget", json!([name]), CHANGE).await).map(drop)
+        let answer = self.link.call("service_forget", json!([name]), CHANGE).await;
+        self.known(name, answer).await.map(drop)
     }
 
-    /// Removes the file of a service.
-    pub(super) async fn delete(&self, name: &str) -> Result<(), CallError> {
-        known(self.link.call("service_delete", json!([name]), CHANGE).await).map(drop)
+    /// Removes the file of a service; true if there was one.
+    pub(super) async fn delete(&self, name: &str) -> Result<bool, CallError> {
+        let answer = self.link.call("service_delete", json!([name]), CHANGE).await;
+        Ok(self.known(name, answer).await?.is_some())
     }
 
     /// What is kept of the lines of a service, oldest first, as Zinit writes them.
     pub(super) async fn current_logs(&self, name: &str) -> Result<Vec<String>, CallError> {
-        let answer = self.link.call("stream_currentLogs", json!([name]), READ).await?;
-        let lines = answer.as_array().map(Vec::as_slice).unwrap_or_default();
-        Ok(lines.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+        Ok(texts(&self.link.call("stream_currentLogs", json!([name]), READ).await?))
     }
 
-    /// New lines of a service, as they come.
-    pub(super) async fn follow_logs(&self, name: &str) -> Result<mpsc::Receiver<String>, CallError> {
-        self.link.subscribe("stream_subscribeLogs", json!([name]), READ).await
+    async fn is_listed(&self, name: &str) -> Result<bool, CallError> {
+        Ok(self.states().await?.iter().any(|(listed, _word)| listed == name))
+    }
+
+    /// Whether this refusal may mean anything.
+    fn says_nothing(&self, error: &CallError) -> bool {
+        self.link.is_terse() && matches!(error, CallError::Refused { code: INTERNAL_ERROR, .. })
+    }
+
+    /// Turns the refusal of an unknown name into None.
+    async fn known(&self, name: &str, answer: Result<Value, CallError>) -> Result<Option<Value>, CallError> {
+        match answer {
+            Ok(answer) => Ok(Some(answer)),
+            Err(CallError::Refused { code: NOT_FOUND, .. }) => Ok(None),
+            Err(CallError::Refused { message, .. }) if message.contains("not found") => Ok(None),
+            Err(error) if self.says_nothing(&error) && !self.is_listed(name).await? => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 
-/// Turns the refusal of an unknown name into None.
-fn known(answer: Result<Value, CallError>) -> Result<Option<Value>, CallError> {
-    match answer {
-        Ok(answer) => Ok(Some(answer)),
-        Err(CallError::Refused { code: NOT_FOUND, .. }) => Ok(None),
-        Err(CallError::Refused { message, .. }) if message.contains("not found") => Ok(None),
-        Err(error) => Err(error),
-    }
+/// The texts of a list.
+pub(super) fn texts(answer: &Value) -> Vec<String> {
+    let lines = answer.as_array().map(Vec::as_slice).unwrap_or_default();
+    lines.iter().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 fn corrupt(what: impl Into<crate::ports::Cause>) -> CallError {

@@ -1,19 +1,26 @@
 //! A process as a service of GEN2: the content of its file, and whether one that is there says the same.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
-use super::super::shim::{Shim, quoted, text};
+use super::super::owners::Env;
+use super::super::shim::{Shim, quoted, text, within};
 use crate::domain::actor::RestartMode;
-use crate::ports::process_manager::{ProcessError, ProcessSpec};
+use crate::ports::process_manager::{ACTOR_MARK, ProcessError, ProcessSpec};
 
-/// Zinit hands the whole command line on; Linux takes no longer argument.
-const MAX_EXEC_BYTES: usize = 128 * 1024 - 1;
+/// Zinit takes the command line apart itself, and Linux takes no longer argument.
+const MAX_ARGUMENT_BYTES: usize = 128 * 1024 - 1;
+/// A single run of a health check takes no longer, however long the process may take to start.
+const LONGEST_CHECK: Duration = Duration::from_secs(30);
+/// How an actor is restarted, where the service does not say so itself.
+const RESTART_MARK: &str = "HERO_RESTART";
 
 /// A service as Zinit is told it.
 #[derive(Debug, Clone)]
 pub(super) struct Definition {
     pub(super) name: String,
-    /// It has something in its environment, which may be a secret.
+    /// It has something in its environment beside our marks, which may be a secret.
     pub(super) has_env: bool,
     pub(super) content: Value,
 }
@@ -24,26 +31,38 @@ impl Definition {
     pub(super) fn new(spec: &ProcessSpec, shim: &Shim) -> Result<Self, ProcessError> {
         let refuse =
             |what: String| ProcessError::Rejected { reason: format!("process {:?} {what}", spec.name) };
-        let exec = quoted(&shim.argv(spec).map_err(refuse)?).map_err(refuse)?;
-        if exec.len() > MAX_EXEC_BYTES {
-            let length = exec.len();
-            return Err(refuse(format!("has a command line of {length} bytes, more than {MAX_EXEC_BYTES}")));
+        if spec.name.contains(['/', '\\', '.']) {
+            return Err(refuse(
+                "has a name that this zinit does not take: without '.', '/' and '\\'".to_owned(),
+            ));
+        }
+        let argv = shim.argv(spec).map_err(refuse)?;
+        if let Some(length) = argv.iter().map(String::len).find(|length| *length > MAX_ARGUMENT_BYTES) {
+            return Err(refuse(format!("has an argument of {length} bytes, more than {MAX_ARGUMENT_BYTES}")));
         }
         if spec.env.iter().any(|(name, value)| name.contains('\0') || value.contains('\0')) {
             return Err(refuse("has a variable with a NUL character".to_owned()));
         }
-        let mut content = json!({ "exec": exec });
-        if let Some(check) = shim.health_check(spec).map_err(refuse)? {
-            content["test"] = test(check).map_err(refuse)?.into();
+        let mut content = json!({ "exec": quoted(&argv).map_err(refuse)? });
+        let check = shim.health_check(spec).map_err(refuse)?;
+        if let Some(check) = &check {
+            content["test"] = test(check, spec.start_timeout).map_err(refuse)?.into();
         }
-        // A oneshot is run once; anything else is started again after 2 s, however it ended.
-        content["oneshot"] = (spec.restart.mode == RestartMode::Never).into();
+        // A oneshot is run once; anything else is started again after 2 s, however it ended. The check of a oneshot is
+        // never run, so one that has a check is stopped at its end instead.
+        let oneshot = spec.restart.mode == RestartMode::Never && check.is_none();
+        content["oneshot"] = oneshot.into();
         if !spec.after.is_empty() {
             content["after"] = json!(spec.after);
         }
-        if !spec.env.is_empty() {
-            content["env"] = json!(spec.env);
+        let mut env = spec.env.clone();
+        env.insert(ACTOR_MARK.to_owned(), spec.name.clone());
+        match spec.restart.mode {
+            RestartMode::OnFailure => drop(env.insert(RESTART_MARK.to_owned(), "on-failure".to_owned())),
+            RestartMode::Never if !oneshot => drop(env.insert(RESTART_MARK.to_owned(), "never".to_owned())),
+            RestartMode::Never | RestartMode::Always => {}
         }
+        content["env"] = json!(env);
         if let Some(dir) = &spec.working_dir {
             content["dir"] = text(dir).map_err(refuse)?.into();
         }
@@ -57,25 +76,33 @@ impl Definition {
     }
 }
 
-/// Whether a service that is there is run only once.
-pub(super) fn is_oneshot(content: &Value) -> bool {
-    content["oneshot"].as_bool().unwrap_or(false)
-}
-
-/// A check is a line for a shell, and Zinit has none: it only takes lines apart at spaces. Most checks need no more.
-fn test(check: String) -> Result<String, String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || " _./:=@%+,-".contains(c);
-    if check.chars().all(plain) && !is_builtin(&check) {
-        return Ok(check);
+/// How a service that is there is to be restarted.
+pub(super) fn restart_mode(content: &Value) -> RestartMode {
+    match content["env"][RESTART_MARK].as_str() {
+        Some("on-failure") => RestartMode::OnFailure,
+        Some("never") => RestartMode::Never,
+        Some(_) | None if content["oneshot"].as_bool().unwrap_or(false) => RestartMode::Never,
+        Some(_) | None => RestartMode::Always,
     }
-    quoted(&["/bin/sh".to_owned(), "-c".to_owned(), check])
 }
 
-/// Words that only a shell knows, and assignments before a command.
-fn is_builtin(check: &str) -> bool {
-    let first = check.split(' ').next().unwrap_or_default();
-    first.contains('=')
-        || matches!(first, ":" | "." | "exit" | "command" | "type" | "exec" | "cd" | "wait" | "if")
+/// The environment that a service was defined with. The name of an actor may look like a number, and come back as one.
+pub(super) fn env_of(name: &str, content: &Value) -> Env {
+    let variables = content["env"].as_object().into_iter().flatten();
+    let read = |(variable, value): (&String, &Value)| {
+        let value =
+            if variable == ACTOR_MARK && reads_as(name, value) { name.to_owned() } else { plain(value)? };
+        Some((variable.clone(), value))
+    };
+    variables.filter_map(read).collect()
+}
+
+/// A check is a line for a shell, and Zinit has none: it only takes lines apart at spaces. The shell is there for checks
+/// without one as well, since Zinit tries a check whose program is missing again and again without a pause. `timeout` ends
+/// a check that hangs, which Zinit would leave running.
+fn test(check: &str, start_timeout: Duration) -> Result<String, String> {
+    let run = format!("exec {}", quoted(&within(start_timeout.min(LONGEST_CHECK), check))?);
+    quoted(&["/bin/sh".to_owned(), "-c".to_owned(), run])
 }
 
 /// Equal, where something that is not there, null, an empty text, list or table and the default are the same.
@@ -89,29 +116,56 @@ fn same(part: &str, ours: &Value, theirs: &Value) -> bool {
     };
     match (says_nothing(ours), says_nothing(theirs)) {
         (true, true) => true,
-        (false, false) => texts(ours) == texts(theirs),
+        (false, false) => match (ours, theirs) {
+            (Value::Object(ours), Value::Object(theirs)) => same_variables(ours, theirs),
+            (ours, theirs) => ours == theirs,
+        },
         (_, _) => false,
     }
 }
 
-/// YAML may have read the value of a variable as a number.
-fn texts(value: &Value) -> Value {
-    let text = |value: &Value| match value {
-        Value::Number(_) | Value::Bool(_) => Value::String(value.to_string()),
-        Value::Null | Value::String(_) | Value::Array(_) | Value::Object(_) => value.clone(),
+fn same_variables(ours: &Map<String, Value>, theirs: &Map<String, Value>) -> bool {
+    let same = |(name, ours): (&String, &Value)| {
+        theirs.get(name).is_some_and(|theirs| reads_as(ours.as_str().unwrap_or_default(), theirs))
+    };
+    ours.len() == theirs.len() && ours.iter().all(same)
+}
+
+/// Whether a text that was written into a YAML file may be read as this value: numbers lose their spelling.
+fn reads_as(text: &str, value: &Value) -> bool {
+    let spelled = || {
+        let (negative, digits) = match text.strip_prefix('-') {
+            Some(digits) => (true, digits),
+            None => (false, text.strip_prefix('+').unwrap_or(text)),
+        };
+        let radix = [("0b", 2), ("0o", 8), ("0x", 16)];
+        let (digits, radix) =
+            radix.iter().find_map(|(prefix, radix)| Some((digits.strip_prefix(prefix)?, *radix)))?;
+        let number = i128::from_str_radix(digits, radix).ok()?;
+        Some(if negative { -number } else { number })
     };
     match value {
-        Value::Object(table) => Value::Object(
-            table.iter().map(|(name, value)| (name.clone(), text(value))).collect::<Map<_, _>>(),
-        ),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => value.clone(),
+        Value::String(theirs) => theirs == text,
+        Value::Number(number) => {
+            let theirs = number.as_i64().map(i128::from).or(number.as_u64().map(i128::from));
+            number.to_string() == text || (theirs.is_some() && spelled() == theirs)
+        }
+        Value::Bool(_) => value.to_string() == text,
+        Value::Null | Value::Array(_) | Value::Object(_) => false,
+    }
+}
+
+/// The text of a variable's value.
+fn plain(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::domain::actor::RestartPolicy;
     use crate::domain::confinement::{Confinement, ResourceLimits};
@@ -143,23 +197,76 @@ mod tests {
     fn the_generated_service_is_the_documented_one() {
         let documented = json!({
             "exec": "/usr/local/bin/osis_actor --redis-url redis://localhost:6379 --actor-id osis_actor_0",
-            "test": "/usr/local/bin/osis_actor --health-check",
+            "test": "/bin/sh -c \"exec timeout -k 1 30 /bin/sh -c '/usr/local/bin/osis_actor --health-check'\"",
             "oneshot": false,
             "after": ["redis"],
-            "env": {"RUST_LOG": "info", "ACTOR_TYPE": "osis"},
+            "env": {"RUST_LOG": "info", "ACTOR_TYPE": "osis", "HERO_ACTOR_ID": "osis_actor_0"},
         });
         assert_eq!(content(&spec()), documented);
     }
 
     #[test]
-    fn arguments_are_quoted_and_a_check_that_needs_a_shell_gets_one() {
+    fn arguments_are_quoted_and_checks_have_a_shell_and_a_time_limit() {
         let mut odd = spec();
         odd.args = vec!["a b".to_owned(), String::new(), "$HOME".to_owned()];
         odd.health_check = Some("test -e /x && test -e '/y'".to_owned());
+        odd.start_timeout = Duration::from_millis(3500);
         let content = content(&odd);
-        let words = |part: &str| shlex::split(content[part].as_str().unwrap()).unwrap();
-        assert_eq!(words("exec"), ["/usr/local/bin/osis_actor", "a b", "", "$HOME"]);
-        assert_eq!(words("test"), ["/bin/sh", "-c", "test -e /x && test -e '/y'"]);
+        let words = |text: &str| shlex::split(text).unwrap();
+        let part = |part: &str| content[part].as_str().unwrap().to_owned();
+        assert_eq!(words(&part("exec")), ["/usr/local/bin/osis_actor", "a b", "", "$HOME"]);
+        let test = words(&part("test"));
+        assert_eq!(test[..2], ["/bin/sh", "-c"]);
+        let check = "test -e /x && test -e '/y'";
+        assert_eq!(words(&test[2]), ["exec", "timeout", "-k", "1", "4", "/bin/sh", "-c", check]);
+    }
+
+    #[test]
+    fn each_argument_has_a_limit_and_the_line_has_none() {
+        let mut long = spec();
+        long.args = vec!["x".repeat(120_000), "y".repeat(120_000)];
+        assert!(Definition::new(&long, &Shim::default()).is_ok());
+        long.args.push("z".repeat(128 * 1024));
+        let refused = Definition::new(&long, &Shim::default()).unwrap_err().to_string();
+        assert!(refused.contains("131072 bytes"), "{refused}");
+        let mut dotted = spec();
+        dotted.name = "a.b".to_owned();
+        let refused = Definition::new(&dotted, &Shim::default()).unwrap_err().to_string();
+        assert!(refused.contains("\"a.b\" has a name"), "{refused}");
+    }
+
+    #[test]
+    fn the_mode_of_restarts_can_be_read_again() {
+        for mode in [RestartMode::Always, RestartMode::OnFailure, RestartMode::Never] {
+            for check in [None, Some("true".to_owned())] {
+                let mut spec = spec();
+                (spec.restart.mode, spec.health_check) = (mode, check.clone());
+                let content = content(&spec);
+                assert_eq!(restart_mode(&content), mode, "{content}");
+                let never_checked = content["oneshot"] == true && !content["test"].is_null();
+                assert!(!never_checked, "the check of a oneshot is not run: {content}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_are_the_same_however_they_are_spelled() {
+        for (ours, theirs) in [
+            ("0o17", json!(15)),
+            ("0b11", json!(3)),
+            ("-0x1F", json!(-31)),
+            ("7", json!(7)),
+            ("true", json!(true)),
+        ] {
+            assert!(reads_as(ours, &theirs), "{ours} {theirs}");
+        }
+        for (ours, theirs) in [("0o17", json!(17)), ("15", json!("0o17")), ("", json!(0)), ("x", json!(null))]
+        {
+            assert!(!reads_as(ours, &theirs), "{ours} {theirs}");
+        }
+        let content = json!({"env": {"HERO_ACTOR_ID": 3, "N": 7, "T": "t"}});
+        let env = env_of("0b11", &content);
+        assert_eq!((env["HERO_ACTOR_ID"].as_str(), env["N"].as_str(), env["T"].as_str()), ("0b11", "7", "t"));
     }
 
     #[test]
@@ -189,6 +296,9 @@ mod tests {
         numbered.env.insert("N".to_owned(), "1".to_owned());
         let mut theirs = content(&numbered);
         theirs["env"]["N"] = 1.into();
+        assert!(Definition::new(&numbered, &Shim::default()).unwrap().matches(&theirs));
+        numbered.env.insert("V".to_owned(), "0o17".to_owned());
+        theirs["env"]["V"] = 15.into();
         assert!(Definition::new(&numbered, &Shim::default()).unwrap().matches(&theirs));
         assert!(!definition.matches(&Value::Null));
     }

@@ -1,9 +1,11 @@
 //! Calls to GEN2, many at a time over one connection: its stops take a second each, and its answers come in whatever
-//! order they are ready, so each finds its caller by its id.
+//! order they are ready, so each finds its caller by its id. Logs are followed on connections of their own: an answer would
+//! come behind all lines that were sent before it.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use metrics::histogram;
@@ -17,8 +19,6 @@ use super::super::detect::Generation;
 use super::super::wire::{CallError, Wire, result_of, unavailable};
 use crate::telemetry::metrics::{ZINIT_DURATION, seconds};
 
-/// Log lines on their way to their reader.
-const LINES: usize = 2000;
 /// Calls without a caller that are kept in mind, in case that their answers come.
 const FORGOTTEN: usize = 1024;
 
@@ -30,14 +30,13 @@ struct Call {
     deadline: Instant,
     timeout: Duration,
     reply: oneshot::Sender<Answer>,
-    /// Where to send what comes under the subscription that is the answer.
-    lines: Option<mpsc::Sender<String>>,
 }
 
 /// Calls over one connection. Nothing is contacted before the first call.
 pub(super) struct Link {
     socket: PathBuf,
     calls: OnceLock<mpsc::Sender<Call>>,
+    terse: Arc<AtomicBool>,
     tasks: TaskTracker,
     closed: CancellationToken,
 }
@@ -47,6 +46,7 @@ impl Link {
         Self {
             socket: socket.to_owned(),
             calls: OnceLock::new(),
+            terse: Arc::default(),
             tasks: TaskTracker::new(),
             closed: CancellationToken::new(),
         }
@@ -55,22 +55,15 @@ impl Link {
     /// A call. It is never made twice.
     pub(super) async fn call(&self, method: &'static str, params: Value, timeout: Duration) -> Answer {
         let begun = Instant::now();
-        let answer = self.ask(method, params, timeout, None).await;
+        let answer = self.ask(method, params, timeout).await;
         let outcome = if answer.is_ok() { "ok" } else { "error" };
         histogram!(ZINIT_DURATION, "method" => method, "outcome" => outcome).record(seconds(begun.elapsed()));
         answer
     }
 
-    /// A call whose answer is a subscription; what comes under it can be read until the connection ends.
-    pub(super) async fn subscribe(
-        &self,
-        method: &'static str,
-        params: Value,
-        timeout: Duration,
-    ) -> Result<mpsc::Receiver<String>, CallError> {
-        let (lines, reader) = mpsc::channel(LINES);
-        self.ask(method, params, timeout, Some(lines)).await?;
-        Ok(reader)
+    /// Whether the Zinit that was found last gives the same reason for nearly every refusal.
+    pub(super) fn is_terse(&self) -> bool {
+        self.terse.load(Ordering::Relaxed)
     }
 
     /// Lets go of the connection.
@@ -80,19 +73,13 @@ impl Link {
         self.tasks.wait().await;
     }
 
-    async fn ask(
-        &self,
-        method: &'static str,
-        params: Value,
-        timeout: Duration,
-        lines: Option<mpsc::Sender<String>>,
-    ) -> Answer {
+    async fn ask(&self, method: &'static str, params: Value, timeout: Duration) -> Answer {
         let deadline = Instant::now() + timeout;
         let (reply, answer) = oneshot::channel();
-        let call = Call { method, params, deadline, timeout, reply, lines };
+        let call = Call { method, params, deadline, timeout, reply };
         let calls = self.calls.get_or_init(|| {
             let (calls, inbox) = mpsc::channel(64);
-            let owner = Owner { socket: self.socket.clone(), open: None };
+            let owner = Owner { socket: self.socket.clone(), terse: self.terse.clone(), open: None };
             let closed = self.closed.clone();
             self.tasks.spawn(async move {
                 // Cancelled in the middle of calls, their callers learn that we are closed.
@@ -115,19 +102,13 @@ impl Link {
 /// The task's side.
 struct Owner {
     socket: PathBuf,
+    terse: Arc<AtomicBool>,
     open: Option<Open>,
 }
 
 struct Open {
     wire: Wire,
-    pending: HashMap<u64, Pending>,
-    /// By the id of the subscription, as it was written.
-    subscriptions: HashMap<String, mpsc::Sender<String>>,
-}
-
-struct Pending {
-    reply: oneshot::Sender<Answer>,
-    lines: Option<mpsc::Sender<String>>,
+    pending: HashMap<u64, oneshot::Sender<Answer>>,
 }
 
 impl Owner {
@@ -156,14 +137,14 @@ impl Owner {
     }
 
     async fn send(&mut self, call: Call) {
-        let Call { method, params, deadline, timeout, reply, lines } = call;
+        let Call { method, params, deadline, timeout, reply } = call;
         match timeout_at(deadline, self.write(method, &params)).await {
             Ok(Ok(id)) => {
                 if let Some(open) = &mut self.open {
                     if open.pending.len() >= FORGOTTEN {
-                        open.pending.retain(|_id, pending| !pending.reply.is_closed());
+                        open.pending.retain(|_id, reply| !reply.is_closed());
                     }
-                    open.pending.insert(id, Pending { reply, lines });
+                    open.pending.insert(id, reply);
                 }
             }
             Ok(Err(error)) => {
@@ -187,7 +168,8 @@ impl Owner {
                 if wire.found.generation != Generation::Gen2 {
                     return Err(unavailable(&self.socket, "another zinit took its place: try again"));
                 }
-                Open { wire, pending: HashMap::new(), subscriptions: HashMap::new() }
+                self.terse.store(wire.found.terse, Ordering::Relaxed);
+                Open { wire, pending: HashMap::new() }
             }
         };
         let sent = open.wire.writer.send(method, params).await;
@@ -196,40 +178,20 @@ impl Owner {
         sent
     }
 
-    /// Gives an answer to its caller and a line to its reader. What nobody waits for is dropped.
+    /// Gives an answer to its caller. What nobody waits for is dropped.
     fn deliver(&mut self, message: Value) {
         let Some(open) = &mut self.open else { return };
-        if let Some(pending) = message["id"].as_u64().and_then(|id| open.pending.remove(&id)) {
-            let answer = result_of(message);
-            if let (Some(lines), Ok(subscription)) = (pending.lines, &answer) {
-                open.subscriptions.insert(subscription.to_string(), lines);
-            }
-            drop(pending.reply.send(answer));
-            return;
-        }
-        let params = &message["params"];
-        let (subscription, Some(line)) = (params["subscription"].to_string(), params["result"].as_str())
-        else {
-            return;
-        };
-        let is_gone = match open.subscriptions.get(&subscription) {
-            // A reader that cannot keep up loses lines, as it does when the buffer of zinit laps.
-            Some(reader) => {
-                matches!(reader.try_send(line.to_owned()), Err(mpsc::error::TrySendError::Closed(_line)))
-            }
-            None => false,
-        };
-        if is_gone {
-            open.subscriptions.remove(&subscription);
+        if let Some(reply) = message["id"].as_u64().and_then(|id| open.pending.remove(&id)) {
+            drop(reply.send(result_of(message)));
         }
     }
 
     /// The connection is of no use any more; all who wait on it are told.
     fn hang_up(&mut self, error: &CallError) {
         let Some(open) = self.open.take() else { return };
-        for pending in open.pending.into_values() {
+        for reply in open.pending.into_values() {
             let lost = unavailable(&self.socket, format!("the connection was lost under the call: {error}"));
-            drop(pending.reply.send(Err(lost)));
+            drop(reply.send(Err(lost)));
         }
     }
 }

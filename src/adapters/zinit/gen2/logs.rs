@@ -1,143 +1,24 @@
-//! The lines of services that somebody reads, numbered.
-//!
-//! Zinit numbers no lines and notes no times, but sends new ones to who subscribes. So there is a reader for each
-//! service that was asked for: it takes what Zinit has kept, then what comes. A subscription begins with what was kept
-//! once more, which is recognised and left out.
+//! The lines of services as Zinit writes them: which are a service's own, where its last life begins, and which come a
+//! second time.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
-use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, timeout_at};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use crate::ports::process_manager::{LogLine, LogStream};
 
-use super::super::wire::CallError;
-use super::calls::Calls;
-use crate::adapters::log_ring::LogRing;
-use crate::ports::process_manager::{LogBatch, LogLine, LogPosition, LogStream, ProcessError};
-
-/// Between two tries to subscribe.
-const RETRY: Duration = Duration::from_millis(500);
-/// What is repeated at the begin of a subscription comes within this time.
-const REPEATED: Duration = Duration::from_secs(1);
 /// What Zinit itself writes into a log when it starts a service.
 const START_MARK: &str = "------------ [start] ------------";
+/// Lines that are remembered to be recognised; twice of what Zinit keeps by default, for all services together.
+const REMEMBERED: usize = 4096;
 
-/// Readers of services.
-pub(super) struct Feeds {
-    calls: Calls,
-    feeds: Mutex<BTreeMap<String, Feed>>,
-    tasks: TaskTracker,
-    closed: CancellationToken,
-}
-
-#[derive(Clone)]
-struct Feed {
-    ring: Arc<LogRing>,
-    ended: CancellationToken,
-}
-
-impl Feeds {
-    pub(super) fn new(calls: Calls) -> Self {
-        Self { calls, feeds: Mutex::default(), tasks: TaskTracker::new(), closed: CancellationToken::new() }
-    }
-
-    fn feeds(&self) -> MutexGuard<'_, BTreeMap<String, Feed>> {
-        self.feeds.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What was written behind `after`, waited for if there is nothing yet.
-    pub(super) async fn read(
-        &self,
-        name: &str,
-        after: Option<LogPosition>,
-        wait: Duration,
-    ) -> Result<LogBatch, ProcessError> {
-        let existing = self.feeds().get(name).cloned();
-        let feed = match existing {
-            Some(feed) => feed,
-            None => {
-                // Here, so that an unreachable Zinit is told, and the first answer has all that was kept.
-                let kept = self.calls.current_logs(name).await?;
-                self.begin(name, &kept)
-            }
-        };
-        Ok(feed.ring.read(after, wait).await)
-    }
-
-    fn begin(&self, name: &str, kept: &[String]) -> Feed {
-        let mut feeds = self.feeds();
-        if let Some(feed) = feeds.get(name) {
-            return feed.clone();
-        }
-        let feed = Feed { ring: Arc::new(LogRing::default()), ended: self.closed.child_token() };
-        for line in kept.iter().filter_map(|raw| line(name, raw)) {
-            feed.ring.push(line);
-        }
-        let follower = follow(self.calls.clone(), name.to_owned(), feed.ring.clone());
-        let ended = feed.ended.clone();
-        self.tasks.spawn(async move {
-            ended.run_until_cancelled(follower).await;
-        });
-        feeds.insert(name.to_owned(), feed.clone());
-        feed
-    }
-
-    /// Ends the reader of a service that is removed.
-    pub(super) fn forget(&self, name: &str) {
-        if let Some(feed) = self.feeds().remove(name) {
-            feed.ended.cancel();
-        }
-    }
-
-    pub(super) async fn close(&self) {
-        self.closed.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
-    }
-}
-
-/// Subscribes, again and again, and adds what comes.
-async fn follow(calls: Calls, name: String, ring: Arc<LogRing>) {
-    loop {
-        if let Err(error) = follow_once(&calls, &name, &ring).await {
-            tracing::debug!(%name, %error, "the log of a service cannot be followed just now");
-        }
-        sleep(RETRY).await;
-    }
-}
-
-async fn follow_once(calls: &Calls, name: &str, ring: &LogRing) -> Result<(), CallError> {
-    let mut coming = calls.follow_logs(name).await?;
-    // What the ring has may come once more: at the first time what was kept, later also what came since.
-    let mut repeated = Repeated::new(ring.tail(usize::MAX));
-    let until = Instant::now() + REPEATED;
-    while !repeated.is_over() {
-        match timeout_at(until, coming.recv()).await {
-            Ok(Some(raw)) => line(name, &raw)
-                .into_iter()
-                .flat_map(|line| repeated.hear(line))
-                .for_each(|line| ring.push(line)),
-            Ok(None) | Err(_) => break,
-        }
-    }
-    repeated.end().into_iter().for_each(|line| ring.push(line));
-    drain(name, ring, coming).await;
-    Ok(())
-}
-
-async fn drain(name: &str, ring: &LogRing, mut coming: mpsc::Receiver<String>) {
-    while let Some(raw) = coming.recv().await {
-        if let Some(line) = line(name, &raw) {
-            ring.push(line);
-        }
-    }
-}
-
-/// Reads `[+] name: text` (standard output) and `[-] name: text`; None for what is not of this service.
+/// Reads `[+] name: text` (standard output) and `[-] name: text`; None for what is not of this service, and for the mark
+/// of a start.
 pub(super) fn line(name: &str, raw: &str) -> Option<LogLine> {
+    let (stream, text) = taken_apart(name, raw)?;
+    (text != START_MARK).then(|| LogLine { at: None, stream, text: text.to_owned() })
+}
+
+fn taken_apart<'a>(name: &str, raw: &'a str) -> Option<(LogStream, &'a str)> {
     let (mark, rest) = raw.split_at_checked(4)?;
     let stream = match mark {
         "[+] " => LogStream::Stdout,
@@ -145,37 +26,84 @@ pub(super) fn line(name: &str, raw: &str) -> Option<LogLine> {
         _other => return None,
     };
     let text = rest.strip_prefix(name)?.strip_prefix(':')?;
-    let text = text.strip_prefix(' ').unwrap_or(text).trim_end_matches(['\n', '\r']);
-    (text != START_MARK).then(|| LogLine { at: None, stream, text: text.to_owned() })
+    Some((stream, text.strip_prefix(' ').unwrap_or(text).trim_end_matches(['\n', '\r'])))
+}
+
+/// The lines that a service wrote since it was started last.
+pub(super) fn last_life(name: &str, kept: &[String]) -> Vec<LogLine> {
+    let is_start = |raw: &String| taken_apart(name, raw).is_some_and(|(_stream, text)| text == START_MARK);
+    let from = kept.iter().rposition(is_start).unwrap_or(0);
+    kept[from..].iter().filter_map(|raw| line(name, raw)).collect()
+}
+
+/// The last lines that were read of a service, to recognise them when they come again.
+#[derive(Debug, Default)]
+pub(super) struct Read {
+    lines: VecDeque<u64>,
+    /// Older ones were forgotten.
+    is_cut: bool,
+}
+
+impl Read {
+    pub(super) fn push(&mut self, raw: &str) {
+        self.lines.push_back(hash(raw));
+        if self.lines.len() > REMEMBERED {
+            self.lines.pop_front();
+            self.is_cut = true;
+        }
+    }
+
+    /// Another Zinit keeps nothing of what was read before.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// How many of the lines that Zinit keeps were read already: what was read last is where they overlap. Zinit may have
+    /// dropped older lines since, and has kept all that came later.
+    pub(super) fn among(&self, kept: &[String]) -> usize {
+        let kept: Vec<u64> = kept.iter().map(|raw| hash(raw)).collect();
+        let most = if self.is_cut { kept.len() } else { kept.len().min(self.lines.len()) };
+        let fits = |read: &usize| {
+            let overlap = self.lines.len().min(*read);
+            self.lines.iter().rev().zip(kept[..*read].iter().rev()).take(overlap).all(|(a, b)| a == b)
+        };
+        (1..=most).rev().find(fits).unwrap_or(0)
+    }
+}
+
+fn hash(raw: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    raw.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Recognises lines that come a second time: a run of them that ends where the known lines end.
-struct Repeated {
-    known: Vec<LogLine>,
+pub(super) struct Repeated {
+    known: Vec<String>,
     /// Where in `known` runs may have begun that fit what was heard.
     runs: Vec<usize>,
-    heard: VecDeque<LogLine>,
+    heard: Vec<String>,
     over: bool,
 }
 
 impl Repeated {
-    fn new(known: Vec<LogLine>) -> Self {
+    pub(super) fn new(known: Vec<String>) -> Self {
         let (runs, over) = ((0..known.len()).collect(), known.is_empty());
-        Self { known, runs, heard: VecDeque::new(), over }
+        Self { known, runs, heard: Vec::new(), over }
     }
 
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.over
     }
 
     /// Takes a line; answers with those that are new for certain.
-    fn hear(&mut self, line: LogLine) -> Vec<LogLine> {
+    pub(super) fn hear(&mut self, line: String) -> Vec<String> {
         if self.over {
             return vec![line];
         }
         let at = self.heard.len();
         self.runs.retain(|begin| self.known.get(begin + at) == Some(&line));
-        self.heard.push_back(line);
+        self.heard.push(line);
         match self.runs.first() {
             // Nothing that is known begins like this.
             None => self.end(),
@@ -190,26 +118,33 @@ impl Repeated {
     }
 
     /// No more will come at once: what was heard and is no whole run was new.
-    fn end(&mut self) -> Vec<LogLine> {
+    pub(super) fn end(&mut self) -> Vec<String> {
         self.over = true;
-        std::mem::take(&mut self.heard).into()
+        std::mem::take(&mut self.heard)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    fn lines(texts: &[&str]) -> Vec<LogLine> {
-        let line = |text: &&str| LogLine { at: None, stream: LogStream::Stdout, text: (*text).to_owned() };
-        texts.iter().map(line).collect()
+    fn owned(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
     }
 
     fn heard(known: &[&str], coming: &[&str]) -> Vec<String> {
-        let mut repeated = Repeated::new(lines(known));
-        let mut new: Vec<LogLine> = lines(coming).into_iter().flat_map(|line| repeated.hear(line)).collect();
+        let mut repeated = Repeated::new(owned(known));
+        let mut new: Vec<String> = owned(coming).into_iter().flat_map(|line| repeated.hear(line)).collect();
         new.extend(repeated.end());
-        new.into_iter().map(|line| line.text).collect()
+        new
+    }
+
+    fn among(read: &[&str], kept: &[&str]) -> usize {
+        let mut known = Read::default();
+        read.iter().for_each(|raw| known.push(raw));
+        known.among(&owned(kept))
     }
 
     #[test]
@@ -224,9 +159,35 @@ mod tests {
     }
 
     #[test]
+    fn the_last_life_begins_at_the_last_start() {
+        let start = "[-] lg: ------------ [start] ------------";
+        let texts = |kept: &[&str]| {
+            last_life("lg", &owned(kept)).into_iter().map(|line| line.text).collect::<Vec<_>>()
+        };
+        assert_eq!(texts(&[start, "[+] lg: a", start, "[+] lg: b"]), ["b"]);
+        assert_eq!(texts(&[start, "[+] lg: a", start]), [""; 0], "it has not said anything yet");
+        assert_eq!(texts(&["[+] lg: a"]), ["a"], "the mark is no longer kept");
+        let other = "[-] lg2: ------------ [start] ------------";
+        assert_eq!(texts(&[start, "[+] lg: a", other]), ["a"]);
+    }
+
+    #[test]
+    fn what_was_read_is_found_where_it_ends() {
+        assert_eq!(among(&["a", "b"], &["a", "b", "c"]), 2);
+        assert_eq!(among(&["a", "b"], &["b", "c"]), 1, "the oldest is gone by now");
+        assert_eq!(among(&["t", "t", "t"], &["t", "t", "t", "t"]), 3);
+        assert_eq!(among(&["up"], &["up", "up"]), 1, "the same was written once more");
+        assert_eq!(among(&["a", "b"], &["c"]), 0);
+        assert_eq!(among(&[], &["a"]), 0);
+        let many: Vec<String> = (0..REMEMBERED + 10).map(|number| number.to_string()).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert_eq!(among(&many[..REMEMBERED + 5], &many), REMEMBERED + 5, "more is kept than remembered");
+    }
+
+    #[test]
     fn what_comes_a_second_time_is_left_out() {
         assert_eq!(heard(&["a", "b", "c"], &["a", "b", "c", "d"]), ["d"]);
-        assert_eq!(heard(&["a", "b", "c"], &["b", "c", "d"]), ["d"], "the oldest were gone by then");
+        assert_eq!(heard(&["a", "b", "c"], &["b", "c", "d"]), ["d"], "the subscription began between");
         assert_eq!(heard(&["t", "t", "t"], &["t", "t", "t", "t"]), ["t"]);
         assert_eq!(heard(&[], &["a"]), ["a"]);
     }
@@ -236,5 +197,32 @@ mod tests {
         assert_eq!(heard(&["a", "b"], &["c", "d"]), ["c", "d"]);
         assert_eq!(heard(&["a", "b", "c"], &["a", "b", "x"]), ["a", "b", "x"], "only the begin was the same");
         assert_eq!(heard(&["a", "b", "c"], &["a"]), ["a"]);
+    }
+
+    proptest! {
+        /// Whatever is written between the steps of a begin: each line is read once, in order.
+        #[test]
+        fn a_begin_reads_each_line_once(steps in proptest::collection::vec(0_usize..6, 5), window in 3_usize..40) {
+            let all: Vec<String> = (0..steps.iter().sum::<usize>()).map(|number| number.to_string()).collect();
+            let at = |step: usize| steps[..step].iter().sum::<usize>();
+            let kept = |step: usize| all[at(step).saturating_sub(window)..at(step)].to_vec();
+            let (mut read, mut seen) = (Read::default(), Vec::new());
+            // Kept at 1, subscribed at 2, kept once more at 3, and the rest comes until 5.
+            let mut unread = kept(1).split_off(read.among(&kept(1)));
+            unread.iter().for_each(|raw| read.push(raw));
+            seen.append(&mut unread);
+            let between = kept(3).split_off(read.among(&kept(3)));
+            between.iter().for_each(|raw| read.push(raw));
+            seen.extend(between.iter().cloned());
+            let mut repeated = Repeated::new(between);
+            for raw in &all[at(2)..] {
+                seen.extend(repeated.hear(raw.clone()));
+            }
+            seen.extend(repeated.end());
+            let first = at(1).saturating_sub(window);
+            // More than Zinit keeps may have been written between the first two looks.
+            prop_assume!(at(3) - at(1) <= window);
+            prop_assert_eq!(seen, &all[first..]);
+        }
     }
 }

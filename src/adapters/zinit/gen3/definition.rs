@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::super::shim::{Shim, quoted, text};
+use super::super::shim::{Shim, quoted, text, within};
 use super::TOMBSTONE;
 use crate::domain::actor::RestartMode;
-use crate::ports::process_manager::{ProcessError, ProcessSpec};
+use crate::ports::process_manager::{ACTOR_MARK, ProcessError, ProcessSpec};
 
 /// Zinit gives the whole command line to a shell as one string, and Linux takes no longer one.
 const MAX_EXEC_BYTES: usize = 128 * 1024 - 1;
@@ -16,7 +16,7 @@ const MAX_EXEC_BYTES: usize = 128 * 1024 - 1;
 #[derive(Debug, Clone)]
 pub(super) struct Definition {
     pub(super) name: String,
-    /// It has something in its environment, which may be a secret.
+    /// It has something in its environment beside our mark, which may be a secret.
     pub(super) has_env: bool,
     config: Value,
 }
@@ -52,10 +52,12 @@ impl Definition {
         if spec.env.iter().any(|(name, value)| name.contains('\0') || value.contains('\0')) {
             return Err(refuse("has a variable with a NUL character".to_owned()));
         }
+        let mut env = spec.env.clone();
+        env.insert(ACTOR_MARK.to_owned(), spec.name.clone());
         let mut service = json!({
             "name": spec.name,
             "exec": exec,
-            "env": spec.env,
+            "env": env,
             "oneshot": false,
             "status": "start",
         });
@@ -83,7 +85,7 @@ impl Definition {
             },
         });
         if let Some(check) = shim.health_check(spec).map_err(refuse)? {
-            config["health"] = health(&check, spec.start_timeout);
+            config["health"] = health(&check, spec.start_timeout).map_err(refuse)?;
         }
         Ok(Self { name: spec.name.clone(), has_env: !spec.env.is_empty(), config })
     }
@@ -149,18 +151,19 @@ fn millis(span: Duration) -> u64 {
 
 /// A check that is repeated until the start timeout is over. Zinit counts failures instead of time, and kills the
 /// process after the last one.
-fn health(check: &str, start_timeout: Duration) -> Value {
+fn health(check: &str, start_timeout: Duration) -> Result<Value, String> {
     let interval = (start_timeout / 20).clamp(Duration::from_millis(100), Duration::from_secs(1));
     let patience = (start_timeout / 2).clamp(Duration::from_secs(1), Duration::from_secs(5));
     let retries = start_timeout.as_millis().div_ceil(interval.as_millis()).max(1);
-    json!({
+    Ok(json!({
         "type": "exec",
-        "target": check,
+        // Zinit gives up a check that takes too long, and leaves its process running.
+        "target": format!("exec {}", quoted(&within(patience, check))?),
         "interval_ms": millis(interval),
         "timeout_ms": millis(patience),
         "retries": u32::try_from(retries).unwrap_or(u32::MAX),
         "start_period_ms": 0,
-    })
+    }))
 }
 
 /// Equal, where something that is not there, null and an empty table are the same.
@@ -237,7 +240,7 @@ mod tests {
     fn health_checks_go_on_for_the_whole_start_timeout() {
         for seconds in [1, 30, 3600] {
             let timeout = Duration::from_secs(seconds);
-            let health = health("true", timeout);
+            let health = health("true", timeout).unwrap();
             let spent = health["retries"].as_u64().unwrap() * health["interval_ms"].as_u64().unwrap();
             assert!(u128::from(spent) >= timeout.as_millis(), "{health}");
         }

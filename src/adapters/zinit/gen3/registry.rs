@@ -25,12 +25,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::super::client::CallError;
+use super::super::owners::{Env, Foreign, Owners};
 use super::TOMBSTONE;
 use super::calls::Calls;
 use super::definition::Definition;
 use super::lock::{Held, Lock};
 use super::remembered::Remembered;
 use super::words::Service;
+use crate::ports::process_manager::{ACTOR_MARK, REALM_MARK};
 
 /// A health check of the deleted service may still run, and its result is booked on whoever has its place. None
 /// takes longer.
@@ -45,6 +47,10 @@ pub(super) enum Refusal {
     Active,
     /// Another supervisor does not let go of the lock.
     Busy,
+    /// The lock file is not to be trusted.
+    Lock(String),
+    /// There is a file of this name that is not ours.
+    Foreign(Foreign, PathBuf),
     /// These would be deleted with it.
     Dependents(Vec<String>),
     /// The call failed.
@@ -71,6 +77,7 @@ enum Request {
 pub(super) struct Registry {
     calls: Calls,
     remembered: Arc<Remembered>,
+    owners: Arc<Owners>,
     socket: PathBuf,
     requests: OnceLock<mpsc::Sender<(Request, Reply)>>,
     tasks: TaskTracker,
@@ -78,9 +85,17 @@ pub(super) struct Registry {
 }
 
 impl Registry {
-    pub(super) fn new(calls: Calls, remembered: Arc<Remembered>, socket: &Path) -> Self {
+    pub(super) fn new(calls: Calls, remembered: Arc<Remembered>, owners: Arc<Owners>, socket: &Path) -> Self {
         let (tasks, closed) = (TaskTracker::new(), CancellationToken::new());
-        Self { calls, remembered, socket: socket.to_owned(), requests: OnceLock::new(), tasks, closed }
+        Self {
+            calls,
+            remembered,
+            owners,
+            socket: socket.to_owned(),
+            requests: OnceLock::new(),
+            tasks,
+            closed,
+        }
     }
 
     /// Adds a service whose name is not taken; Zinit starts it.
@@ -120,6 +135,7 @@ impl Registry {
             let owner = Owner {
                 calls: self.calls.clone(),
                 remembered: self.remembered.clone(),
+                owners: self.owners.clone(),
                 lock: Lock::beside(&self.socket),
                 config_dir: None,
                 tombstones: HashMap::new(),
@@ -141,6 +157,7 @@ impl Registry {
 struct Owner {
     calls: Calls,
     remembered: Arc<Remembered>,
+    owners: Arc<Owners>,
     lock: Lock,
     /// Where Zinit writes its files, once it told us.
     config_dir: Option<PathBuf>,
@@ -170,6 +187,13 @@ impl Owner {
         if services.iter().any(|service| service.name == definition.name) {
             return Err(Refusal::Exists);
         }
+        let services = if self.config_dir.is_some() {
+            services
+        } else {
+            self.bury().await?;
+            self.calls.list().await?
+        };
+        self.spare_file(&definition.name).await?;
         self.trim(services).await?;
         self.remembered.started(&definition.name);
         let path = self.calls.set(definition).await?;
@@ -213,7 +237,19 @@ impl Owner {
     }
 
     async fn alone(&mut self) -> Result<Held, Refusal> {
-        self.lock.take().await.ok_or(Refusal::Busy)
+        self.lock.take().await
+    }
+
+    /// Zinit overwrites the file of a service that it has not loaded: one written by hand, or one that it could not read.
+    async fn spare_file(&self, name: &str) -> Result<(), Refusal> {
+        let Some(file) = self.file_of(name) else { return Ok(()) };
+        let text = match fs::read(&file).await {
+            Ok(text) => String::from_utf8_lossy(&text).into_owned(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            // What cannot be read is nothing that we have written.
+            Err(_unreadable) => String::new(),
+        };
+        self.owners.judge(name, &marks_in(&text)).map_err(|foreign| Refusal::Foreign(foreign, file))
     }
 
     /// Zinit deletes what depends on a deleted service as well.
@@ -280,6 +316,7 @@ impl Owner {
         self.remembered.started(name);
         self.ask_config_dir().await?;
         let Some(file) = self.file_of(name) else { return Ok(()) };
+        self.spare_file(name).await?;
         if let Err(error) = fs::rename(parked(&file), &file).await
             && error.kind() != std::io::ErrorKind::NotFound
         {
@@ -327,6 +364,16 @@ impl Owner {
             tracing::warn!(%dir, "others can look into zinit's configuration folder, where the environments of actors are readable for a moment: chmod 700 it");
         }
     }
+}
+
+/// The marks of an actor in a file that Zinit has written for us, a line each.
+fn marks_in(file: &str) -> Env {
+    let mark = |line: &str| {
+        let (name, value) = line.split_once(" = ")?;
+        let value = value.strip_prefix('"')?.strip_suffix('"')?;
+        [ACTOR_MARK, REALM_MARK].contains(&name).then(|| (name.to_owned(), value.to_owned()))
+    };
+    file.lines().filter_map(|line| mark(line.trim())).collect()
 }
 
 /// Where the file of a stopped service is kept.
