@@ -176,9 +176,7 @@ impl Gen2 {
                 }
             }
         }
-        if definition.has_env {
-            self.protect(name).await;
-        }
+        self.protect(definition).await;
         self.note_started(name, restart);
         Ok(self.calls.monitor(name).await?)
     }
@@ -352,7 +350,8 @@ impl Gen2 {
     }
 
     /// Makes the file of a service private: Zinit writes its files readable by all, and there may be secrets in them.
-    async fn protect(&self, name: &str) {
+    async fn protect(&self, definition: &Definition) {
+        let name = definition.name.as_str();
         let file = file_of(name);
         let Err(error) = tokio::fs::set_permissions(&file, Permissions::from_mode(0o600)).await else {
             return;
@@ -360,7 +359,7 @@ impl Gen2 {
         let file = file.display();
         if error.kind() != std::io::ErrorKind::NotFound {
             tracing::warn!(%name, %file, %error, "the environment of the service may be readable by others");
-        } else if !self.warned_of_files.swap(true, Ordering::Relaxed) {
+        } else if definition.has_env && !self.warned_of_files.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 %name, %file,
                 "the service files of zinit are not to be seen from here, so they cannot be made private: the environments of \

@@ -159,7 +159,7 @@ mod tests {
             let found = search(server, generation);
             found.into_iter().map(|(_process, leftover)| leftover).find(|leftover| leftover.name == name)
         };
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         let found = loop {
             if let Some(found) = of_it(Generation::Gen2) {
                 break found;

@@ -98,6 +98,22 @@ async fn recorded_number_of_services_is_warned_of_without_a_start() {
     eventually("it is warned", LIMIT, warned).await;
 }
 
+/// The played server writes no files, as one whose folder is not the one that is seen here.
+#[tokio::test(flavor = "multi_thread")]
+async fn recorded_files_that_cannot_be_made_private_are_warned_of_when_there_may_be_secrets() {
+    let served = Served::start(Dialect::V0_2_28).await;
+    let mut client = served.client();
+    let not_seen = "are not to be seen from here";
+    create(&mut client, served.definition("plain_actor")).await;
+    assert!(!served.service.stderr().contains(not_seen));
+    let mut definition = served.definition("secret_actor");
+    let config = definition.config.as_mut().unwrap();
+    config.env = [("PASSWORD".to_owned(), "hush".to_owned())].into();
+    create(&mut client, definition).await;
+    let log = served.service.stderr();
+    assert!(log.contains(not_seen) && !log.contains("hush"), "{log}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn recorded_lines_without_a_time_are_told_of_to_who_asks_for_the_last_ones() {
     let served = Served::start(Dialect::V0_2_28).await;

@@ -16,11 +16,14 @@ const LONGEST_CHECK: Duration = Duration::from_secs(30);
 /// How an actor is restarted, where the service does not say so itself.
 const RESTART_MARK: &str = "HERO_RESTART";
 
+/// How the names of variables begin by which a supervisor tells an actor who it is.
+const OURS: &str = "HERO_";
+
 /// A service as Zinit is told it.
 #[derive(Debug, Clone)]
 pub(super) struct Definition {
     pub(super) name: String,
-    /// It has something in its environment beside our marks, which may be a secret.
+    /// It has something in its environment beside what a supervisor tells every actor, which may be a secret.
     pub(super) has_env: bool,
     pub(super) content: Value,
 }
@@ -66,7 +69,11 @@ impl Definition {
         if let Some(dir) = &spec.working_dir {
             content["dir"] = text(dir).map_err(refuse)?.into();
         }
-        Ok(Self { name: spec.name.clone(), has_env: !spec.env.is_empty(), content })
+        Ok(Self {
+            name: spec.name.clone(),
+            has_env: spec.env.keys().any(|name| !name.starts_with(OURS)),
+            content,
+        })
     }
 
     /// Whether a service that is there was defined like this. Zinit adds its defaults.
@@ -150,7 +157,7 @@ fn reads_as(text: &str, value: &Value) -> bool {
             let theirs = number.as_i64().map(i128::from).or(number.as_u64().map(i128::from));
             number.to_string() == text || (theirs.is_some() && spelled() == theirs)
         }
-        Value::Bool(_) => value.to_string() == text,
+        Value::Bool(theirs) => text == if *theirs { "true" } else { "false" },
         Value::Null | Value::Array(_) | Value::Object(_) => false,
     }
 }

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -47,7 +48,7 @@ struct Feed {
     ring: LogRing,
     state: Mutex<State>,
     /// Taken to begin and to end following.
-    turn: tokio::sync::Mutex<()>,
+    turn: Semaphore,
     forgotten: CancellationToken,
 }
 
@@ -81,7 +82,8 @@ impl Feeds {
         let feed = self.feed(name);
         let _reader = feed.enter();
         {
-            let _turn = feed.turn.lock().await;
+            // It is never closed.
+            let _turn = feed.turn.acquire().await.ok();
             if !feed.state().is_followed {
                 // Here, so that an unreachable Zinit is told, and the first answer has all that was kept.
                 let follower = Follower::open(&self.socket, &feed).await?;
@@ -110,7 +112,7 @@ impl Feeds {
                     left: Instant::now(),
                     is_followed: false,
                 }),
-                turn: tokio::sync::Mutex::default(),
+                turn: Semaphore::new(1),
                 forgotten: self.closed.child_token(),
             })
         };
@@ -173,7 +175,7 @@ impl Feed {
                 () = self.keep_following(socket, follower.take()) => {}
                 () = self.until_idle() => {}
             }
-            let _turn = self.turn.lock().await;
+            let _turn = self.turn.acquire().await.ok();
             let mut state = self.state();
             if state.readers == 0 {
                 state.is_followed = false;

@@ -16,7 +16,7 @@ const MAX_EXEC_BYTES: usize = 128 * 1024 - 1;
 #[derive(Debug, Clone)]
 pub(super) struct Definition {
     pub(super) name: String,
-    /// It has something in its environment beside our mark, which may be a secret.
+    /// It has something in its environment beside our mark of an actor, which may be a secret.
     pub(super) has_env: bool,
     config: Value,
 }
