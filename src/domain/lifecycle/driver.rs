@@ -174,6 +174,13 @@ impl Driver {
         for Parked { request, .. } in self.parked.drain(..) {
             let _caller_gone = request.reply.send(why(request.verb));
         }
+        if reason == StopReason::Deleted {
+            self.end.set_deleted();
+        }
+        self.end.requests.close();
+        while let Ok(request) = self.end.requests.try_recv() {
+            let _caller_gone = request.reply.send(why(request.verb));
+        }
         match (reason, lease) {
             (StopReason::Deleted, _) => self.registry.remove(self.record.id.as_str()),
             (StopReason::Asked, Some(lease)) => {

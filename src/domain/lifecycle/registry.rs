@@ -1,6 +1,7 @@
 //! Which driver owns which actor. The one shared table of the manager; held for look-ups only.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -53,6 +54,7 @@ pub(super) struct ActorHandle {
     requests: mpsc::Sender<Request>,
     edits: mpsc::Sender<Edit>,
     status: watch::Receiver<ActorStatus>,
+    deleted: Arc<AtomicBool>,
 }
 
 /// The driver's end of an [`ActorHandle`].
@@ -61,6 +63,14 @@ pub(super) struct DriverEnd {
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) edits: mpsc::Receiver<Edit>,
     pub(super) status: watch::Sender<ActorStatus>,
+    deleted: Arc<AtomicBool>,
+}
+
+impl DriverEnd {
+    /// Notes that the driver ends because the actor is deleted.
+    pub(super) fn set_deleted(&self) {
+        self.deleted.store(true, Ordering::SeqCst);
+    }
 }
 
 impl ActorHandle {
@@ -69,8 +79,9 @@ impl ActorHandle {
         let (request_sender, requests) = mpsc::channel(WAITING_WISHES);
         let (edit_sender, edits) = mpsc::channel(WAITING_EDITS);
         let (status_sender, status) = watch::channel(status);
-        let end = DriverEnd { requests, edits, status: status_sender };
-        (Self { requests: request_sender, edits: edit_sender, status }, end)
+        let deleted = Arc::new(AtomicBool::new(false));
+        let end = DriverEnd { requests, edits, status: status_sender, deleted: Arc::clone(&deleted) };
+        (Self { requests: request_sender, edits: edit_sender, status, deleted }, end)
     }
 
     /// Writes another definition over the one of this etag; answers with whether it is another one.
@@ -82,8 +93,8 @@ impl ActorHandle {
     ) -> Result<bool, SupervisorError> {
         let (reply, answer) = oneshot::channel();
         let edit = Edit::Define { etag, config: Box::new(config), cause, reply };
-        self.edits.send(edit).await.map_err(|_driver_gone| SupervisorError::ShuttingDown)?;
-        answer.await.unwrap_or(Err(SupervisorError::ShuttingDown))
+        self.edits.send(edit).await.map_err(|_driver_gone| self.gone_error())?;
+        answer.await.unwrap_or_else(|_driver_gone| Err(self.gone_error()))
     }
 
     /// Shows the driver its actor's record as it is stored.
@@ -104,9 +115,18 @@ impl ActorHandle {
     /// last looked.
     pub(super) async fn read(&self) -> Result<ActorStatus, SupervisorError> {
         let (reply, answer) = oneshot::channel();
-        self.edits.send(Edit::Read { reply }).await.map_err(|_driver_gone| SupervisorError::ShuttingDown)?;
-        answer.await.unwrap_or(Err(SupervisorError::ShuttingDown))?;
+        self.edits.send(Edit::Read { reply }).await.map_err(|_driver_gone| self.gone_error())?;
+        answer.await.unwrap_or_else(|_driver_gone| Err(self.gone_error()))?;
         Ok(self.status())
+    }
+
+    /// Why the driver is no longer there.
+    pub(super) fn gone_error(&self) -> SupervisorError {
+        if self.deleted.load(Ordering::SeqCst) {
+            SupervisorError::ActorNotFound(self.status().record.id)
+        } else {
+            SupervisorError::ShuttingDown
+        }
     }
 
     /// Returns once the driver has ended: the actor is deleted, or the manager closed.
@@ -133,7 +153,7 @@ impl ActorHandle {
                 id: self.status().record.id,
                 operation: "a queue of other requests",
             },
-            mpsc::error::TrySendError::Closed(_) => SupervisorError::ShuttingDown,
+            mpsc::error::TrySendError::Closed(_) => self.gone_error(),
         })?;
         Ok(answer)
     }

@@ -117,8 +117,16 @@ impl ActorLifecycleManager {
                 }
             }
         }
-        let answer = handle.wish(Verb::Start, StopOptions::default(), self.cause.clone())?;
-        Ok((handle, answer))
+        match handle.wish(Verb::Start, StopOptions::default(), self.cause.clone()) {
+            // It was deleted a moment ago. If it has been made anew since, that one is meant.
+            Err(SupervisorError::ActorNotFound(_)) => {
+                handle.gone().await;
+                let handle = self.handle(id).await?;
+                let answer = handle.wish(Verb::Start, StopOptions::default(), self.cause.clone())?;
+                Ok((handle, answer))
+            }
+            begun => begun.map(|answer| (handle, answer)),
+        }
     }
 
     /// Drains and stops an actor, and waits up to `wait` until its process is gone.
@@ -168,7 +176,7 @@ impl ActorLifecycleManager {
             other => other?,
         };
         let answer = handle.wish(Verb::Delete { force: options.force }, options, self.cause.clone())?;
-        match answer.await.unwrap_or(Err(SupervisorError::ShuttingDown)) {
+        match answer.await.unwrap_or_else(|_driver_gone| Err(handle.gone_error())) {
             Err(SupervisorError::ActorNotFound(_)) if allow_missing => Ok(None),
             ended => ended.map(|_changed| Some(handle.status())),
         }
@@ -244,7 +252,7 @@ pub(super) async fn finish(
             let changed = answered?;
             Ok(Changed { status: handle.status(), changed, done: true })
         }
-        Ok(Err(_driver_gone)) => Err(SupervisorError::ShuttingDown),
+        Ok(Err(_driver_gone)) => Err(handle.gone_error()),
         Err(_elapsed) => Ok(Changed { status: handle.status(), changed: true, done: false }),
     }
 }

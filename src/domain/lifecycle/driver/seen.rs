@@ -74,8 +74,9 @@ impl Driver {
 
     /// Whether what is seen is not what the record says.
     fn differs(&self, observation: &Observation, process: Option<ProcessState>) -> bool {
+        let is_due = |verb| verb != Verb::Start || Instant::now() >= self.next_start;
         process.and_then(ProcessState::pid) != self.record.last_pid
-            || self.needed(process).is_some()
+            || self.needed(process).is_some_and(is_due)
             || observation.leftovers.iter().any(|leftover| leftover.name == self.record.id.as_str())
     }
 
