@@ -2,7 +2,7 @@
 //!
 //! [`App::bind`] takes the doors and puts the parts together; [`App::run`] lets callers in until it is told to end. What
 //! a command of the binary does that is more than talking to a server stands beside it: [`serve`], [`dev`],
-//! [`doctor`] and [`exec_shim`].
+//! [`doctor`] and [`exec_shim`], and what the first process of a container has to do ([`init`]).
 
 pub mod actor;
 pub mod builder;
@@ -12,6 +12,7 @@ pub mod doctor;
 mod failure;
 mod file_actors;
 mod file_rules;
+pub mod init;
 mod listener;
 mod metrics;
 mod parts;

@@ -7,7 +7,11 @@ use hero_supervisor::app;
 use hero_supervisor::cli::{self, ActorCommand, Cli, Client, Command, Failure};
 
 fn main() -> ExitCode {
-    let ended = match Cli::parse().command {
+    let command = Cli::parse().command;
+    if matches!(command, Command::Serve(_) | Command::Dev(_)) && app::init::is_first_process() {
+        return app::init::run_below();
+    }
+    let ended = match command {
         Command::Serve(args) => app::serve(args),
         Command::Dev(args) => app::dev::dev(args),
         Command::Doctor(args) => app::doctor::doctor(args),

@@ -18,6 +18,7 @@ mod examples;
 mod exec_shim;
 mod faults;
 mod file_actors;
+mod first_process;
 mod generated_files;
 mod grpc_surface;
 mod grpc_web;
