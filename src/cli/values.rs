@@ -81,10 +81,18 @@ pub(super) fn script_type_word(number: i32) -> String {
         .map_or_else(|unknown| unknown.0.to_string(), |value| word(value.as_str_name(), "SCRIPT_TYPE_"))
 }
 
-/// A point in time, to the second, in UTC.
+/// The last second of the year 9999.
+const LAST_SECOND: i64 = 253_402_300_799;
+
+/// A point in time, to the second, in UTC; as seconds since 1970, `@` before them, outside of the years 1970 to 9999.
 pub(super) fn time(at: Option<Timestamp>) -> String {
-    match at.and_then(|at| SystemTime::try_from(at).ok()) {
-        Some(at) => humantime::format_rfc3339_seconds(at).to_string(),
+    match at {
+        // What it is written with knows no later year, and refuses by a panic.
+        Some(at) if !(0..=LAST_SECOND).contains(&at.seconds) => format!("@{}", at.seconds),
+        Some(at) => match SystemTime::try_from(at) {
+            Ok(at) => humantime::format_rfc3339_seconds(at).to_string(),
+            Err(_) => "-".to_owned(),
+        },
         None => "-".to_owned(),
     }
 }
@@ -128,6 +136,18 @@ mod tests {
         for bad in ["osis=x", "osis=-1", "osis=65", "perl=1"] {
             assert!(actor_counts(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn any_point_in_time_can_be_shown() {
+        let at = |seconds| time(Some(Timestamp { seconds, nanos: 999_999_999 }));
+        assert_eq!(at(0), "1970-01-01T00:00:00Z");
+        assert_eq!(at(LAST_SECOND), "9999-12-31T23:59:59Z");
+        assert_eq!(at(LAST_SECOND + 1), "@253402300800");
+        assert_eq!(at(i64::MAX), format!("@{}", i64::MAX));
+        assert_eq!(at(-1), "@-1");
+        assert_eq!(at(i64::MIN), format!("@{}", i64::MIN));
+        assert_eq!(time(Some(Timestamp { seconds: 5, nanos: -7 })), "1970-01-01T00:00:04Z");
     }
 
     #[test]

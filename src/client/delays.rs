@@ -13,6 +13,9 @@ const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
     .without_max_times()
     .with_jitter();
 
+/// What is waited for a server that asks for more than there is.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
 #[derive(Debug)]
 pub(super) struct Delays(ExponentialBackoff);
 
@@ -25,11 +28,25 @@ impl Default for Delays {
 impl Delays {
     /// Waits as the server has asked for, or a little longer than the last time, and not beyond `deadline`.
     pub(super) async fn wait(&mut self, asked: Duration, deadline: Option<Instant>) {
-        let until = Instant::now() + self.0.next().unwrap_or_default().max(asked);
+        let pause = self.0.next().unwrap_or_default().max(asked);
+        // A server may ask for more than a clock can count.
+        let until = Instant::now().checked_add(pause).unwrap_or_else(|| Instant::now() + LONGEST);
         sleep_until(deadline.map_or(until, |deadline| until.min(deadline))).await;
     }
 
     pub(super) fn reset(&mut self) {
         *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_beyond_all_clocks_ends_with_the_deadline() {
+        let deadline = Instant::now() + Duration::from_secs(3);
+        Delays::default().wait(Duration::MAX, Some(deadline)).await;
+        assert_eq!(Instant::now(), deadline);
     }
 }
