@@ -1,6 +1,8 @@
 //! The file that says that the service answers, and where.
 
-use std::io;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::config::ListenAddr;
@@ -12,14 +14,20 @@ pub(super) struct ReadyFile {
 }
 
 impl ReadyFile {
-    /// Writes the file in one step, so that nobody reads half of it.
+    /// Writes the file in one step, so that nobody reads half of it, and through nobody's link: in a shared folder others can
+    /// make files as well.
     pub(super) fn write(path: &Path, addresses: &[ListenAddr]) -> io::Result<Self> {
         let addresses: Vec<String> = addresses.iter().map(ListenAddr::to_string).collect();
         let content = serde_json::json!({"pid": std::process::id(), "addresses": addresses});
         let mut partial = path.as_os_str().to_owned();
-        partial.push(format!(".{}", std::process::id()));
-        std::fs::write(&partial, format!("{content}\n"))?;
-        std::fs::rename(&partial, path)?;
+        partial.push(format!(".{}", uuid::Uuid::new_v4().simple()));
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&partial)?;
+        let written =
+            file.write_all(format!("{content}\n").as_bytes()).and_then(|()| std::fs::rename(&partial, path));
+        if let Err(error) = written {
+            drop(std::fs::remove_file(&partial));
+            return Err(error);
+        }
         Ok(Self { path: path.to_owned() })
     }
 }
@@ -29,5 +37,27 @@ impl Drop for ReadyFile {
         if let Err(error) = std::fs::remove_file(&self.path) {
             tracing::debug!(%error, path = %self.path.display(), "the ready file stays");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_of_somebody_else_is_replaced_and_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (victim, ready) = (dir.path().join("victim"), dir.path().join("ready"));
+        std::fs::write(&victim, "precious").unwrap();
+        let guess = dir.path().join(format!("ready.{}", std::process::id()));
+        for link in [&ready, &guess] {
+            std::os::unix::fs::symlink(&victim, link).unwrap();
+        }
+        let file = ReadyFile::write(&ready, &[]).unwrap();
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
+        assert!(std::fs::symlink_metadata(&ready).unwrap().is_file());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 3, "nothing else is left");
+        drop(file);
+        assert!(!ready.exists());
     }
 }

@@ -70,9 +70,18 @@ impl Folders {
                 .mode(0o700)
                 .create(&path)
                 .map_err(|error| failed(error.to_string()))?;
-            let owner = fs::symlink_metadata(&path).map_err(|error| failed(error.to_string()))?.uid();
-            if owner != nix::unistd::geteuid().as_raw() {
+            let found = fs::symlink_metadata(&path).map_err(|error| failed(error.to_string()))?;
+            if found.uid() != nix::unistd::geteuid().as_raw() {
                 return Err(failed("it belongs to somebody else; name another with --data-dir".to_owned()));
+            }
+            // Who can write there can put another socket or other data in place of ours.
+            if found.is_dir() && found.mode() & 0o022 != 0 {
+                let mode = found.mode() & 0o7777;
+                let what = format!(
+                    "others can write there (its mode is {mode:04o}); take that from them (chmod go-w), or name another \
+                     folder with --data-dir"
+                );
+                return Err(failed(what));
             }
         }
         let path = self.data.join("lock");
@@ -105,6 +114,24 @@ mod tests {
         assert_eq!(folders.run, Folders::of(Some(&long)).run);
         assert_ne!(folders.run, Folders::of(Some(&long.join("y"))).run);
         assert_eq!(Folders::of(Some(Path::new("/tmp/short"))).run, Path::new("/tmp/short/run"));
+    }
+
+    #[test]
+    fn a_folder_in_which_others_can_write_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let folders = Folders::of(Some(dir.path()));
+        drop(folders.make().unwrap());
+        for open in [&folders.data, &folders.run] {
+            for (mode, refused) in
+                [(0o777, true), (0o720, true), (0o1777, true), (0o755, false), (0o700, false)]
+            {
+                fs::set_permissions(open, fs::Permissions::from_mode(mode)).unwrap();
+                let told = folders.make().err().map(|error| error.to_string());
+                assert_eq!(told.is_some(), refused, "{} {mode:o}: {told:?}", open.display());
+                assert!(told.is_none_or(|told| told.contains("others can write")));
+            }
+        }
     }
 
     #[test]
