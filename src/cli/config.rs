@@ -4,6 +4,7 @@ use clap::Subcommand;
 
 use super::{Exit, Failure, Format, Output, ServeArgs};
 use crate::config::{Config, render_json, render_toml};
+use crate::printable::printable_json;
 
 /// Verbs of `config`. They read the same layers as `serve`.
 #[derive(Debug, Subcommand)]
@@ -13,6 +14,9 @@ pub enum ConfigCommand {
         /// Say where each value comes from
         #[arg(long)]
         origin: bool,
+        /// Show passwords, and the environment of actors, instead of ***
+        #[arg(long)]
+        reveal: bool,
         /// How to print
         #[arg(short, long, value_enum, default_value_t = Format::Table)]
         output: Format,
@@ -30,20 +34,23 @@ pub enum ConfigCommand {
 
 pub(super) fn run(command: ConfigCommand) -> Result<Exit, Failure> {
     match command {
-        ConfigCommand::Show { origin, output, serve } => {
+        ConfigCommand::Show { origin, reveal, output, serve } => {
             let loaded = Config::load(serve.layers())?;
             let settings = &loaded.settings;
             let text = match output {
-                Format::Table => format!("{}{}", render_toml(settings, origin), loaded.tables_toml()),
+                Format::Table => {
+                    format!("{}{}", render_toml(settings, origin, reveal), loaded.tables_toml(reveal))
+                }
                 Format::Json => {
-                    let mut json = render_json(settings, origin);
-                    for (key, tables) in loaded.tables_json() {
+                    let mut json = render_json(settings, origin, reveal);
+                    for (key, tables) in loaded.tables_json(reveal) {
                         json[key] = tables;
                     }
                     format!("{json:#}")
                 }
             };
-            Output::new(output, false).data(&text)?;
+            // Texts are spelled alike in JSON and in TOML.
+            Output::new(output, false).data(&printable_json(&text))?;
         }
         ConfigCommand::Check { serve } => {
             let loaded = Config::load(serve.layers())?;

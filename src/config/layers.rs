@@ -281,8 +281,27 @@ fn read_whole_file(path: &Path) -> Result<Layer, ConfigError> {
         ConfigError(vec![Problem { key: "config".to_owned(), origin: Origin::File(path.to_owned()), what }])
     };
     let text = std::fs::read_to_string(path).map_err(|error| problem(format!("cannot be read: {error}")))?;
-    let values = Toml::from_str(&text).map_err(|error| problem(format!("is not TOML: {error}")))?;
+    let values = Toml::from_str(&text)
+        .map_err(|error| problem(format!("is not TOML: {}", without_secrets(&error.to_string()))))?;
     Ok(Layer { name: "file", source: Some(path.to_owned()), values })
+}
+
+/// What the reader of TOML says, with the line that it shows only if that is an open setting: any other may be, or be a part
+/// of, a secret.
+fn without_secrets(said: &str) -> String {
+    let source = |line: &str| {
+        let (number, source) = line.split_once('|')?;
+        number.trim().parse::<u64>().is_ok().then(|| source.to_owned())
+    };
+    let is_open = |source: String| {
+        let key = source.split('=').next().unwrap_or_default().trim();
+        KEYS.contains(&key) && key != "redis_url" && !source.contains("://")
+    };
+    if said.lines().filter_map(source).all(is_open) {
+        return said.to_owned();
+    }
+    let kept = said.lines().filter(|line| source(line).is_none() && !line.trim_start().starts_with('|'));
+    kept.collect::<Vec<_>>().join("\n")
 }
 
 /// Every value with its origin; refuses keys that nobody knows.

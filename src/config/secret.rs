@@ -49,28 +49,57 @@ impl fmt::Debug for RedisUrl {
     }
 }
 
-/// Replaces the password of a URL, before the `@` or in the query of a unix socket, by three stars.
+/// What stands in place of a secret.
+pub(super) const MASKED: &str = "***";
+/// Names with one of these in them, in whatever case, are those of secrets.
+const SECRET_WORDS: [&str; 11] =
+    ["pass", "pwd", "secret", "token", "key", "auth", "credential", "dsn", "webhook", "signature", "cookie"];
+
+/// Whether a variable, flag or parameter of this name holds a secret.
+pub(super) fn is_secret_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SECRET_WORDS.iter().any(|word| name.contains(word))
+}
+
+/// Replaces the password of a URL, before its last `@` or in its query, by three stars.
 pub(super) fn mask(url: &str) -> String {
-    let (before_query, query) = match url.split_once('?') {
-        Some((before, query)) => (before, Some(query)),
-        None => (url, None),
-    };
-    let mut masked = match (before_query.find("://"), before_query.rfind('@')) {
-        (Some(scheme), Some(at)) if scheme + 3 <= at => {
-            let credentials = &before_query[scheme + 3..at];
-            let user = credentials.split_once(':').map_or("", |(user, _password)| user);
-            format!("{}{user}:***{}", &before_query[..scheme + 3], &before_query[at..])
+    // A password may hold a `?` or an `@` as it stands, so the last `@` comes first.
+    let Some(at) = url.rfind('@') else { return mask_query(url) };
+    let rest = mask_query(&url[at..]);
+    match url.find("://").map(|scheme| scheme + 3) {
+        Some(begin) if begin <= at => {
+            let user = url[begin..at].split_once(':').map_or("", |(user, _password)| user);
+            format!("{}{user}:{MASKED}{rest}", &url[..begin])
         }
-        (_, Some(at)) => format!("***{}", &before_query[at..]),
-        (_, None) => before_query.to_owned(),
-    };
-    if let Some(query) = query {
-        let parts = query.split('&').map(|part| match part.split_once('=') {
-            Some((name @ ("pass" | "password"), _secret)) => format!("{name}=***"),
-            Some(_) | None => part.to_owned(),
-        });
-        masked.push('?');
-        masked.push_str(&parts.collect::<Vec<_>>().join("&"));
+        Some(_) | None => format!("{MASKED}{rest}"),
     }
-    masked
+}
+
+fn mask_query(url: &str) -> String {
+    let Some((before, query)) = url.split_once('?') else { return url.to_owned() };
+    let parts = query.split('&').map(|part| match part.split_once('=') {
+        Some((name, _secret)) if is_secret_name(name) => format!("{name}={MASKED}"),
+        Some(_) | None => part.to_owned(),
+    });
+    format!("{before}?{}", parts.collect::<Vec<_>>().join("&"))
+}
+
+/// Masks what is secret in words of a command line: values of flags and variables with such names, passwords in URLs.
+pub(super) fn mask_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let mut value_of_secret = false;
+    let mask_word = |word: &str| {
+        let is_value = std::mem::replace(&mut value_of_secret, false) && !word.starts_with('-');
+        let assigned = word.split_once('=').filter(|(name, _value)| is_secret_name(name));
+        if let Some((name, _value)) = assigned {
+            format!("{name}={MASKED}")
+        } else if is_value {
+            MASKED.to_owned()
+        } else if word.contains("://") {
+            mask(word)
+        } else {
+            value_of_secret = word.starts_with('-') && is_secret_name(word);
+            word.to_owned()
+        }
+    };
+    words.into_iter().map(mask_word).collect()
 }

@@ -154,6 +154,8 @@ fn passwords_are_masked_wherever_they_stand() {
         ("redis://:s3cret@h:1/0", "redis://:***@h:1/0"),
         ("rediss://me:s3cret@h:1", "rediss://me:***@h:1"),
         ("redis://me:s3@cret@h:1", "redis://me:***@h:1"),
+        ("redis://:s3?cr@et@h:1", "redis://:***@h:1"),
+        ("unix:///r.sock?db=1&PASS=s3cret&user=me", "unix:///r.sock?db=1&PASS=***&user=me"),
         ("unix:///r.sock?db=1&pass=s3cret&user=me", "unix:///r.sock?db=1&pass=***&user=me"),
     ] {
         assert_eq!(RedisUrl::parse(url).unwrap().to_string(), shown);
@@ -165,13 +167,13 @@ fn passwords_are_masked_wherever_they_stand() {
 fn what_is_shown_can_be_read_again_and_has_no_password() {
     let flags = Flags { redis_url: Some("redis://:s3cret@h:1".to_owned()), ..Flags::default() };
     let loaded = Config::load(Config::layers(None, Env::default(), flags)).unwrap();
-    let text = render_toml(&loaded.settings, true);
+    let text = render_toml(&loaded.settings, true, false);
     assert!(text.contains("# --redis-url") && !text.contains("s3cret"), "{text}");
     let dir = tempfile::tempdir().unwrap();
     let again =
         Config::load(Config::layers(file(dir.path(), &text), Env::default(), Flags::default())).unwrap();
     assert_eq!(again.settings.len(), loaded.settings.len());
-    let json = render_json(&loaded.settings, true).to_string();
+    let json = render_json(&loaded.settings, true, false).to_string();
     assert!(json.contains("--redis-url") && !json.contains("s3cret"), "{json}");
 }
 
@@ -180,4 +182,20 @@ fn every_key_is_a_flag_of_the_same_name() {
     let command = <Flags as clap::Args>::augment_args(clap::Command::new("x"));
     let flags: Vec<String> = command.get_arguments().map(|arg| arg.get_id().to_string()).collect();
     assert_eq!(flags, KEYS);
+}
+
+#[test]
+fn a_broken_file_is_told_without_its_secrets() {
+    let dir = tempfile::tempdir().unwrap();
+    for broken in [
+        "redis_url = \"redis://:s3cret@h\nlisten=1\n",
+        "[[actor]]\nenv.TOKEN = \"s3cret\n",
+        "args = [\n  \"s3cret\n]\n",
+    ] {
+        let told = refusal(Config::layers(file(dir.path(), broken), Env::default(), Flags::default()));
+        assert!(told.contains("is not TOML") && told.contains("line "), "{told}");
+        assert!(!told.contains("s3cret"), "{told}");
+    }
+    let told = refusal(Config::layers(file(dir.path(), "lease = 5 s\n"), Env::default(), Flags::default()));
+    assert!(told.contains("lease = 5 s"), "other lines are shown: {told}");
 }

@@ -170,7 +170,7 @@ fn all_that_is_wrong_is_told_at_once_with_the_path_of_its_key() {
 #[test]
 fn what_is_shown_hides_secrets_and_means_the_same_again() {
     let loaded = load(FULL).unwrap();
-    let text = loaded.tables_toml();
+    let text = loaded.tables_toml(false);
     assert!(!text.contains("s3cret"), "{text}");
     let again = load(&text).unwrap();
     let unmasked = |rules: &[FileScriptType]| {

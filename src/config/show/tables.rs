@@ -7,20 +7,16 @@ use serde_json::Value;
 
 use crate::config::{Loaded, actors, script_types, secret};
 
-/// What stands in place of a secret.
-const MASKED: &str = "***";
-/// Variables whose names have one of these in them hold secrets.
-const SECRET_WORDS: [&str; 5] = ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "KEY"];
-
 impl Loaded {
-    /// The `[[actor]]` and `[script_type.TYPE]` tables of the file, for behind the settings; secrets masked.
-    pub fn tables_toml(&self) -> String {
+    /// The `[[actor]]` and `[script_type.TYPE]` tables of the file, for behind the settings; secrets masked
+    /// unless `reveal` is said.
+    pub fn tables_toml(&self, reveal: bool) -> String {
         let mut text = String::new();
-        for actor in self.raw_actors.iter().map(shown) {
+        for actor in self.raw_actors.iter().map(|actor| shown(actor, reveal)) {
             line(&mut text, format_args!("\n[[{}]]", actors::KEY));
             table(&mut text, actors::KEY, &actor);
         }
-        for (name, rules) in self.rules() {
+        for (name, rules) in self.rules(reveal) {
             let path = format!("{}.{name}", script_types::KEY);
             line(&mut text, format_args!("\n[{path}]"));
             table(&mut text, &path, &rules);
@@ -29,9 +25,9 @@ impl Loaded {
     }
 
     /// The same as JSON, each under its key; without those that the file does not have.
-    pub fn tables_json(&self) -> Vec<(&'static str, Value)> {
-        let actors: Vec<Value> = self.raw_actors.iter().map(shown).collect();
-        let rules: serde_json::Map<String, Value> = self.rules().collect();
+    pub fn tables_json(&self, reveal: bool) -> Vec<(&'static str, Value)> {
+        let actors: Vec<Value> = self.raw_actors.iter().map(|actor| shown(actor, reveal)).collect();
+        let rules: serde_json::Map<String, Value> = self.rules(reveal).collect();
         let mut tables = Vec::new();
         if !actors.is_empty() {
             tables.push((actors::KEY, Value::from(actors)));
@@ -42,10 +38,10 @@ impl Loaded {
         tables
     }
 
-    fn rules(&self) -> impl Iterator<Item = (String, Value)> {
-        self.raw_script_types.iter().map(|(name, rules)| {
+    fn rules(&self, reveal: bool) -> impl Iterator<Item = (String, Value)> {
+        self.raw_script_types.iter().map(move |(name, rules)| {
             let mut rules = serde_json::to_value(rules).unwrap_or_default();
-            if let Some(template) = rules.get_mut("actor_template") {
+            if let Some(template) = rules.get_mut("actor_template").filter(|_template| !reveal) {
                 mask(template);
             }
             (name.clone(), rules)
@@ -79,21 +75,79 @@ fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
     debug_assert!(written.is_ok(), "writing to a string cannot fail");
 }
 
-fn shown(table: &Dict) -> Value {
+fn shown(table: &Dict, reveal: bool) -> Value {
     let mut value = serde_json::to_value(table).unwrap_or_default();
-    mask(&mut value);
+    if !reveal {
+        mask(&mut value);
+    }
     value
 }
 
-/// Hides secrets in the environment of an actor.
+/// Hides secrets in the definition of an actor. What is in its environment may be one by any name, so only what is known to
+/// be none stays.
 fn mask(actor: &mut Value) {
     let env = actor.get_mut("env").and_then(Value::as_object_mut);
-    for (name, value) in env.into_iter().flatten() {
-        let name = name.to_ascii_uppercase();
-        if SECRET_WORDS.iter().any(|word| name.contains(word)) {
-            *value = MASKED.into();
-        } else if let Some(url) = value.as_str().filter(|text| text.contains("://")) {
-            *value = secret::mask(url).into();
+    for (_name, value) in env.into_iter().flatten().filter(|(name, _value)| !is_open(name)) {
+        *value = secret::MASKED.into();
+    }
+    if let Some(args) = actor.get_mut("args").and_then(Value::as_array_mut) {
+        let words = secret::mask_words(args.iter().map(|arg| arg.as_str().unwrap_or_default()));
+        for (arg, masked) in args.iter_mut().zip(words).filter(|(arg, _masked)| arg.is_string()) {
+            *arg = masked.into();
         }
+    }
+    if let Some(check) = actor.get_mut("health_check")
+        && let Some(text) = check.as_str()
+    {
+        *check = secret::mask_words(text.split(' ')).join(" ").into();
+    }
+}
+
+/// Variables that hold no secret.
+fn is_open(name: &str) -> bool {
+    const OPEN: [&str; 17] = [
+        "PATH",
+        "LANG",
+        "TZ",
+        "HOME",
+        "USER",
+        "SHELL",
+        "TERM",
+        "TMPDIR",
+        "RUST_LOG",
+        "RUST_BACKTRACE",
+        "NO_COLOR",
+        "PYTHONPATH",
+        "PYTHONUNBUFFERED",
+        "HERO_PYTHON_BIN",
+        "HERO_V_CACHE_DIR",
+        "HERO_WORK_DIR",
+        "V_BIN",
+    ];
+    OPEN.contains(&name) || name.starts_with("LC_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_secret_of_an_actor_is_left() {
+        let mut actor = serde_json::json!({
+            "args": ["--redis-url", "redis://:argsecret@h:1", "--api-token=argsecret", "--password", "argsecret", "--level", "3"],
+            "health_check": "PGPASSWORD=hcsecret pg_isready --token hcsecret -h redis://u:hcsecret@h",
+            "env": {
+                "REDIS_URL": "redis://:en?vsecret@h", "DATABASE_DSN": "x envsecret", "AUTH": "Bearer envsecret",
+                "MYSQL_PWD": "envsecret", "BASIC": "https://hooks.example/envsecret", "LC_ALL": "C", "PATH": "/bin",
+            },
+        });
+        mask(&mut actor);
+        let shown = actor.to_string();
+        assert!(!shown.contains("secret@") && !shown.contains("argsecret"), "{shown}");
+        assert!(!shown.contains("hcsecret") && !shown.contains("envsecret"), "{shown}");
+        assert_eq!(actor["args"][6], "3");
+        assert_eq!(actor["health_check"], "PGPASSWORD=*** pg_isready --token *** -h redis://u:***@h");
+        assert_eq!(actor["env"]["LC_ALL"], "C");
+        assert_eq!(actor["env"]["PATH"], "/bin");
     }
 }
