@@ -85,6 +85,8 @@ pub mod grpc;
 mod grpc_timeout;
 #[cfg(feature = "service")]
 pub mod ports;
+#[cfg(feature = "service")]
+mod printable;
 #[expect(clippy::allow_attributes_without_reason, clippy::large_enum_variant, reason = "generated code")]
 #[cfg_attr(feature = "service", expect(clippy::allow_attributes, reason = "generated code"))]
 pub mod proto;

@@ -4,12 +4,18 @@
 pub mod metrics;
 pub mod traces;
 
+use std::fmt::Debug;
 use std::io::IsTerminal;
 
+use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::fmt::FormatFields;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
 use crate::config::LogFormat;
+use crate::printable::one_line;
 
 /// Starts to log; the first call of a process wins, later ones change nothing.
 pub fn init(filter: &str, format: LogFormat) {
@@ -22,12 +28,29 @@ pub fn init(filter: &str, format: LogFormat) {
         .with_writer(std::io::stderr)
         .log_internal_errors(false);
     let started = match format {
-        LogFormat::Text => builder.with_ansi(use_colour()).with_target(false).try_init(),
+        LogFormat::Text => {
+            let builder = builder.with_ansi(use_colour()).with_target(false);
+            builder.fmt_fields(text_fields()).try_init()
+        }
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     if let Err(error) = started {
         tracing::debug!(%error, "logging was started before");
     }
+}
+
+/// Fields for the text log. What others have written into one can neither give a terminal orders nor end the line and
+/// forge the next one.
+fn text_fields() -> impl for<'writer> FormatFields<'writer> + 'static {
+    let field = |writer: &mut Writer<'_>, field: &Field, value: &dyn Debug| {
+        let text = format!("{value:?}");
+        let shown = one_line(&text);
+        match field.name() {
+            "message" => write!(writer, "{shown}"),
+            name => write!(writer, "{}={shown}", name.strip_prefix("r#").unwrap_or(name)),
+        }
+    };
+    debug_fn(field).delimited(" ")
 }
 
 /// Reads a filter such as `info,hero_supervisor=debug`.
@@ -41,4 +64,46 @@ pub fn parse_filter(filter: &str) -> Result<EnvFilter, ParseError> {
 /// Colour is for terminals, and not for people who set `NO_COLOR`.
 fn use_colour() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn no_field_of_the_text_log_forges_a_line_or_orders_a_terminal() {
+        let sink = Sink::default();
+        let writer = sink.clone();
+        let builder = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false);
+        let subscriber = builder.with_target(false).fmt_fields(text_fields()).finish();
+        let evil = "x\n2026-01-01T00:00:00Z  INFO forged\x1b[2J\u{9b}31m\r";
+        tracing::subscriber::with_default(subscriber, || {
+            let error = std::io::Error::other(evil);
+            tracing::warn!(actor.id = %evil, quoted = evil, error = %error, n = 7, "it said {evil}");
+            tracing::info!("plain words");
+        });
+        let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 2, "{text:?}");
+        assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
+        let shown = r"x\n2026-01-01T00:00:00Z  INFO forged\u{1b}[2J\u{9b}31m\u{d}";
+        assert!(text.contains(&format!("it said {shown} actor.id={shown} ")), "{text}");
+        assert!(text.contains(&format!(" error={shown} n=7\n")), "{text}");
+        assert!(text.ends_with(" plain words\n"), "{text}");
+    }
 }

@@ -34,12 +34,15 @@ pub struct ClientArgs {
     /// Print ids only
     #[arg(short, long, global = true)]
     pub quiet: bool,
+    /// Give a terminal results and lines of scripts as they are, control characters included; others always get them so
+    #[arg(long, global = true)]
+    pub raw: bool,
 }
 
 impl ClientArgs {
     /// How to print.
     pub(super) fn printer(&self) -> Output {
-        Output::new(self.output, self.quiet)
+        Output::new(self.output, self.quiet).with_raw(self.raw)
     }
 
     /// Connects to the server.

@@ -1,6 +1,6 @@
 //! How answers are printed: tables for people, canonical proto JSON for programs, ids for pipes.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::LazyLock;
 
 use comfy_table::{ContentArrangement, Table, presets};
@@ -8,6 +8,7 @@ use prost::{Message, Name};
 use prost_reflect::{DescriptorPool, DynamicMessage};
 
 use super::{Exit, Failure};
+use crate::printable::{one_line, printable, printable_json};
 use crate::proto::FILE_DESCRIPTOR_SET;
 
 /// The form of the output.
@@ -24,15 +25,22 @@ pub enum Format {
 pub struct Output {
     format: Format,
     quiet: bool,
+    raw: bool,
 }
 
 impl Output {
     /// Output of this form; `quiet` means ids only.
     pub fn new(format: Format, quiet: bool) -> Self {
-        Self { format, quiet }
+        Self { format, quiet, raw: false }
     }
 
-    /// Prints a response: its ids, its JSON, or what `table` makes of it.
+    /// Whether a terminal is given results and lines of scripts and actors as they are, control characters included. Others
+    /// always are.
+    pub(super) fn with_raw(self, raw: bool) -> Self {
+        Self { raw, ..self }
+    }
+
+    /// Prints a response: its ids, its JSON, or what `table` makes of it, with control characters as escapes.
     pub(super) fn response<M: Message + Name>(
         self,
         response: &M,
@@ -44,9 +52,28 @@ impl Output {
             return self.data(&ids.join("\n"));
         }
         match self.format {
-            Format::Json => self.data(&to_json(response)?),
-            Format::Table => self.data(&table()),
+            Format::Json => self.data(&printable_json(&to_json(response)?)),
+            Format::Table => self.data(&printable(&table())),
         }
+    }
+
+    /// Prints a response: its ids, its JSON, or what a script or an actor has written, as it did.
+    pub(super) fn text_response<M: Message + Name>(
+        self,
+        response: &M,
+        ids: impl IntoIterator<Item = String>,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        if self.quiet || self.format == Format::Json {
+            return self.response(response, ids, text);
+        }
+        self.text(&text())
+    }
+
+    /// Prints what a script or an actor has written, as it did. A terminal gets control characters as escapes, unless
+    /// `--raw` was said.
+    pub(super) fn text(self, text: &str) -> Result<(), Failure> {
+        if self.raw || !io::stdout().is_terminal() { self.data(text) } else { self.data(&printable(text)) }
     }
 
     /// Prints one of many items that come one after another: its id, its JSON on one line, or a line for people.
@@ -58,8 +85,8 @@ impl Output {
     ) -> Result<(), Failure> {
         match (self.quiet, self.format) {
             (true, _) => self.data(id),
-            (false, Format::Json) => self.data(&dynamic(item, serde_json::to_string)?),
-            (false, Format::Table) => self.data(&line()),
+            (false, Format::Json) => self.data(&printable_json(&dynamic(item, serde_json::to_string)?)),
+            (false, Format::Table) => self.data(&one_line(line().trim_end_matches('\n'))),
         }
     }
 
@@ -84,19 +111,19 @@ impl Output {
     }
 }
 
-/// Says something on standard error. Whoever closed it does not want to hear it.
+/// Says something on standard error, with control characters as escapes. Whoever closed it does not want to hear it.
 pub(super) fn say(text: &str) {
-    let said = writeln!(io::stderr(), "{text}");
+    let said = writeln!(io::stderr(), "{}", printable(text));
     drop(said);
 }
 
-/// A table without lines, wide as its content.
+/// A table without lines, wide as its content. Each row is one line: control characters are escapes, line ends too.
 pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header);
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.map(|cell| one_line(&cell).into_owned()));
     }
     let trimmed = table.to_string();
     trimmed.lines().map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line).trim_end())).collect()
@@ -124,4 +151,17 @@ fn dynamic<M: Message + Name>(
     let message = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice())
         .map_err(|error| broken(error.to_string()))?;
     form(&message).map_err(|error| broken(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_one_line_whatever_is_in_it() {
+        let rows = [["a\nb".to_owned(), "\x1b[2J\rx".to_owned()], ["c".to_owned(), "d".to_owned()]];
+        let shown = table(["ONE", "TWO"], rows);
+        assert_eq!(shown.lines().count(), 3, "{shown}");
+        assert!(shown.contains(r"a\nb") && shown.contains(r"\u{1b}[2J\u{d}x"), "{shown}");
+    }
 }

@@ -8,6 +8,7 @@ use tonic::transport::Channel;
 
 use super::values::span;
 use super::{ClientArgs, Exit, Failure, actor, client, queue};
+use crate::printable::printable;
 use crate::proto::supervisor_client::SupervisorClient;
 use crate::proto::{ListActorsRequest, ListActorsResponse};
 use crate::proto::{ListScriptTypesRequest, ListScriptTypesResponse};
@@ -45,7 +46,7 @@ pub(super) async fn run(args: TopArgs) -> Result<Exit, Failure> {
         loop {
             let (types, actors) = look(&mut server).await?;
             let (types, actors) = (queue::rows(&types.script_types), actor::rows(&actors.actors));
-            out.data(&format!("{HOME}{types}\n{actors}"))?;
+            out.data(&format!("{HOME}{}\n{}", printable(&types), printable(&actors)))?;
             tokio::time::sleep(args.every).await;
         }
     };

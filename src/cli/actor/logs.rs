@@ -116,7 +116,7 @@ async fn print(
             out.talk("the process manager notes no times of lines: --since leaves out none of those");
         }
         if !part.entries.is_empty() {
-            out.response(&part, [], || lines(&part, args.timestamps)).map_err(Ended::Output)?;
+            out.text_response(&part, [], || lines(&part, args.timestamps)).map_err(Ended::Output)?;
         }
     }
     Ok(())

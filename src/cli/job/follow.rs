@@ -1,7 +1,6 @@
 //! `job run --follow`, `job logs` and `job watch`: see what a script says while it says it, whatever happens to the
 //! connection meanwhile.
 
-use std::io::{self, Write};
 use std::time::Duration;
 
 use super::run::{Patience, Wait, Waited, conclude};
@@ -9,6 +8,7 @@ use super::{Server, id, state_word};
 use crate::cli::output::say;
 use crate::cli::values::{time, to_proto, word};
 use crate::cli::{Exit, Failure, Output, client};
+use crate::printable::one_line;
 use crate::proto::watch_job_response::Item;
 use crate::proto::{
     AwaitJobResponse, Job, JobProgress, JobStateChange, LogEntries, SubmitJobRequest, WaitOutcome,
@@ -46,7 +46,7 @@ pub(super) async fn run(
     out.talk(&format!("job {job_id}"));
     let mut seen = submitted.job;
     let waited = tokio::select! {
-        followed = wait.limit(follow(server, &job_id, Show::Output, &wait, &mut seen)) => match followed {
+        followed = wait.limit(follow(server, out, &job_id, Show::Output, &wait, &mut seen)) => match followed {
             Some(followed) => followed.map(|()| Waited::Ended)?,
             None => Waited::TimedOut,
         },
@@ -63,7 +63,7 @@ pub(super) async fn run(
     let done = matches!(waited, Waited::Ended);
     let outcome = if done { WaitOutcome::Done } else { WaitOutcome::TimedOut };
     let response = AwaitJobResponse { job: seen, wait_outcome: outcome.into() };
-    out.response(&response, id(&response.job), || result(&response.job))?;
+    out.text_response(&response, id(&response.job), || result(&response.job))?;
     Ok(conclude(out, &response.job, waited, &job_id))
 }
 
@@ -93,7 +93,7 @@ pub(super) async fn logs(
         while let Some(message) = messages.message().await? {
             match message.item {
                 Some(Item::Bookmark(mark)) if mark.kind() != bookmark::Kind::SnapshotEnd => break,
-                Some(item) => tell(item, show, &mut seen)?,
+                Some(item) => tell(out, item, show, &mut seen)?,
                 None => {}
             }
         }
@@ -101,7 +101,7 @@ pub(super) async fn logs(
     }
     let wait = Wait::new(None, false);
     let followed = tokio::select! {
-        followed = follow(server, &job_id, show, &wait, &mut seen) => followed.map(|()| Waited::Ended)?,
+        followed = follow(server, out, &job_id, show, &wait, &mut seen) => followed.map(|()| Waited::Ended)?,
         interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| Waited::Interrupted)?,
     };
     if let Some(error) = seen.as_mut().and_then(|job| job.error.as_mut()) {
@@ -113,6 +113,7 @@ pub(super) async fn logs(
 /// Follows a job to its end, also over a restart of the server.
 async fn follow(
     server: &mut Server,
+    out: Output,
     job_id: &str,
     show: Show,
     wait: &Wait,
@@ -139,7 +140,7 @@ async fn follow(
                                 resume_after = message.cursor;
                             }
                             if let Some(item) = message.item {
-                                tell(item, show, seen)?;
+                                tell(out, item, show, seen)?;
                             }
                         }
                         Ok(None) => return Ok(()),
@@ -152,29 +153,29 @@ async fn follow(
     }
 }
 
-fn tell(item: Item, show: Show, seen: &mut Option<Job>) -> Result<(), Failure> {
+fn tell(out: Output, item: Item, show: Show, seen: &mut Option<Job>) -> Result<(), Failure> {
     match item {
         Item::Job(job) => {
             if show == Show::Everything {
-                line(&format!("{} is {}", job.job_id, state_word(&job)))?;
+                out.data(&one_line(&format!("{} is {}", job.job_id, state_word(&job))))?;
             }
             *seen = Some(job);
         }
-        Item::StateChange(change) => tell_change(&change, show)?,
-        Item::Progress(progress) => tell_progress(&progress, show)?,
-        Item::LogEntries(entries) => tell_lines(&entries, show)?,
+        Item::StateChange(change) => tell_change(out, &change, show)?,
+        Item::Progress(progress) => tell_progress(out, &progress, show)?,
+        Item::LogEntries(entries) => tell_lines(out, &entries, show)?,
         Item::Bookmark(_) => {}
     }
     Ok(())
 }
 
-fn tell_change(change: &JobStateChange, show: Show) -> Result<(), Failure> {
+fn tell_change(out: Output, change: &JobStateChange, show: Show) -> Result<(), Failure> {
     let state = word(change.new_state().as_str_name(), "STATE_");
     let attempt = change.attempt;
     let why =
         change.error.as_ref().map(super::run::describe).map(|why| format!(": {why}")).unwrap_or_default();
     match show {
-        Show::Everything => line(&format!("{state}, attempt {attempt}{why}"))?,
+        Show::Everything => out.data(&one_line(&format!("{state}, attempt {attempt}{why}")))?,
         Show::Output if change.new_state() == job::State::RetryWait => {
             say(&format!("attempt {attempt} failed{why}; it will be tried again"));
         }
@@ -183,37 +184,30 @@ fn tell_change(change: &JobStateChange, show: Show) -> Result<(), Failure> {
     Ok(())
 }
 
-fn tell_progress(progress: &JobProgress, show: Show) -> Result<(), Failure> {
+fn tell_progress(out: Output, progress: &JobProgress, show: Show) -> Result<(), Failure> {
     let percent = progress.percent.map(|percent| format!("{percent:.0} % ")).unwrap_or_default();
     let text = format!("{percent}{}", progress.message);
     match show {
-        Show::Everything => line(&format!("{} progress {text}", time(progress.time)))?,
+        Show::Everything => out.data(&one_line(&format!("{} progress {text}", time(progress.time))))?,
         Show::Output => say(&format!("[{}]", text.trim_end())),
     }
     Ok(())
 }
 
-fn tell_lines(entries: &LogEntries, show: Show) -> Result<(), Failure> {
+fn tell_lines(out: Output, entries: &LogEntries, show: Show) -> Result<(), Failure> {
     if entries.dropped_count > 0 {
         say(&format!("[… {} lines left out …]", entries.dropped_count));
     }
-    let mut stdout = io::stdout().lock();
     for entry in &entries.entries {
         let errors = entry.stream() == log_entry::Stream::Stderr;
         match show {
             Show::Everything => {
                 let stream = if errors { "err" } else { "out" };
-                writeln!(stdout, "{} {stream} {}", time(entry.time), entry.text)?;
+                out.text(&format!("{} {stream} {}\n", time(entry.time), entry.text))?;
             }
             Show::Output if errors => say(&entry.text),
-            Show::Output => writeln!(stdout, "{}", entry.text)?,
+            Show::Output => out.text(&format!("{}\n", entry.text))?,
         }
     }
-    Ok(stdout.flush()?)
-}
-
-fn line(text: &str) -> Result<(), Failure> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{text}")?;
-    Ok(stdout.flush()?)
+    Ok(())
 }

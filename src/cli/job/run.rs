@@ -124,7 +124,7 @@ pub(super) async fn await_job(
         return Ok(Exit::Interrupted);
     }
     let response = AwaitJobResponse { job: answer.job, wait_outcome: answer.wait_outcome };
-    out.response(&response, id(&response.job), || result(&response.job))?;
+    out.text_response(&response, id(&response.job), || result(&response.job))?;
     Ok(conclude(out, &response.job, waited, &job_id))
 }
 
@@ -240,7 +240,7 @@ async fn finish(
         cancel_job(server, out, job_id).await?;
     }
     if answer.job.is_some() {
-        out.response(answer, id(&answer.job), || result(&answer.job))?;
+        out.text_response(answer, id(&answer.job), || result(&answer.job))?;
     }
     if early && cancel {
         return Ok(match waited {
