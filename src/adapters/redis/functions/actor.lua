@@ -2,18 +2,29 @@
 -- is there.
 --   idle_ms: time since it last took or finished a job; '' when it never did
 --   pending: ends that it could not write yet; refused: calls with ends that were refused since its start
+-- A process that drains does not take the place of another one of the actor that goes on: it was left over, and is on
+-- its way out, while its successor works.
 -- Answers with the number of the pause: odd while the queue is paused. The higher of two numbers holds.
+local YIELDS_MS = 10000
+local function yields(k, actor, consumer, now)
+  local presence = redis.call('HGET', k.actors, actor)
+  local there = presence and cjson.decode(presence)
+  return there and there.consumer ~= consumer and not there.draining and now - there.beat_ms < YIELDS_MS
+end
+
 freeing('hero_announce', function(keys, args)
   local k = queue(keys[1])
   for _, key in ipairs({ k.q, k.front, inbox(k, args[1]), control(k, args[1]) }) do
     redis.pcall('XGROUP', 'CREATE', key, GROUP, '0', 'MKSTREAM')
   end
   local now, idle = now_ms(), tonumber(args[5])
-  redis.call('HSET', k.actors, args[1], cjson.encode({
-    consumer = args[2], pid = tonumber(args[3]), draining = args[4] == '1', beat_ms = now,
-    last_job_ms = idle and now - idle or nil, version = args[6], pending_ends = tonumber(args[7]),
-    refused_ends = tonumber(args[8]),
-  }))
+  if args[4] ~= '1' or not yields(k, args[1], args[2], now) then
+    redis.call('HSET', k.actors, args[1], cjson.encode({
+      consumer = args[2], pid = tonumber(args[3]), draining = args[4] == '1', beat_ms = now,
+      last_job_ms = idle and now - idle or nil, version = args[6], pending_ends = tonumber(args[7]),
+      refused_ends = tonumber(args[8]),
+    }))
+  end
   return tonumber(redis.call('HGET', k.pause, 'n')) or 0
 end)
 

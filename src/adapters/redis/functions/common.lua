@@ -2,7 +2,7 @@
 -- One queue of one script type. Every function gets the key of its queue stream and derives the others from it; all
 -- share one hash tag. Loops are bounded by their callers (at most 1000 jobs a call).
 
-local REVISION = 5
+local REVISION = 6
 local GROUP = 'g'
 local EVENTS_KEPT = '100000'
 local EVENT_TEXT = 2048        -- bytes of why a job failed that travel in its event; the record has all of it
