@@ -9,6 +9,7 @@
 pub mod capture;
 pub mod heroscript;
 mod ladder;
+mod lines;
 pub mod osis;
 mod output;
 pub mod python;
@@ -136,9 +137,13 @@ pub(crate) fn timed_out(timeout: Duration) -> AttemptError {
     failed(JobError::new(JobErrorKind::RunTimeout, format!("the script ran longer than its {timeout:?}")))
 }
 
+/// What editors of some systems put in front of a text; it is no part of the script.
+pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// True for a text in the HeroScript format: its first line that is neither empty nor a comment is an action
 /// (`!!actor.action ...`, two to four exclamation marks), or it starts with `#!` and names `hero`.
 pub(crate) fn is_heroscript(text: &str) -> bool {
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     let mut lines = text.lines();
     if let Some(interpreter) = text.strip_prefix("#!") {
         let first = interpreter.lines().next().unwrap_or_default();
@@ -179,6 +184,7 @@ mod tests {
             "!!session",
             "#!/usr/bin/env hero\n!!a.b",
             "#!/usr/local/bin/hero",
+            "\u{feff}!!a.b",
             "#!/usr/bin/env hero\ntext",
         ] {
             assert!(is_heroscript(yes), "{yes:?}");

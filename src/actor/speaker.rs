@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::actor::engines::Sink;
 use crate::actor::frame::encode_reply;
 use crate::actor::hosts::{Reply, Spoken};
-use crate::domain::output::{Said, bounded_line, bounded_progress};
+use crate::domain::output::{Said, bounded_progress, line_pieces};
 use crate::ports::process_manager::LogStream;
 
 /// What was said waits this long for more.
@@ -147,7 +147,9 @@ impl Speaker {
 
 impl Sink for Speaker {
     fn line(&self, stream: LogStream, text: &str) {
-        self.add(Said::Line { stream, text: bounded_line(text) });
+        for text in line_pieces(text) {
+            self.add(Said::Line { stream, text: text.to_owned() });
+        }
     }
 
     fn progress(&self, percent: Option<f64>, message: &str) {

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use crate::ports::process_manager::LogStream;
 
-/// Longest line, in bytes; what is beyond is cut off, and the line says how much that was.
+/// Longest line, in bytes; a longer one becomes several.
 pub const MAX_LINE_BYTES: usize = 64 * 1024;
 /// Longest message of a progress, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 1024;
@@ -116,15 +116,14 @@ impl Gaps {
     }
 }
 
-/// A line that is not longer than it may be.
-pub fn bounded_line(text: &str) -> String {
-    /// Room for the words about what was cut off.
-    const WORDS: usize = 64;
-    if text.len() <= MAX_LINE_BYTES {
-        return text.to_owned();
-    }
-    let kept = &text[..text.floor_char_boundary(MAX_LINE_BYTES - WORDS)];
-    format!("{kept} [... {} bytes truncated ...]", text.len() - kept.len())
+/// A line in pieces that are not longer than a line may be; one, if it is not.
+pub fn line_pieces(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let (piece, later) = rest?.split_at(rest?.floor_char_boundary(MAX_LINE_BYTES));
+        rest = Some(later).filter(|later| !later.is_empty());
+        Some(piece)
+    })
 }
 
 /// A progress within its limits: a percentage between 0 and 100, one line that is not too long.
@@ -157,10 +156,13 @@ mod tests {
     #[test]
     fn lines_and_progress_keep_their_limits() {
         let long = "é".repeat(MAX_LINE_BYTES);
-        let line = bounded_line(&long);
-        assert!(line.len() <= MAX_LINE_BYTES && line.ends_with(" bytes truncated ...]"), "{}", line.len());
-        let dropped: usize = line.rsplit("[... ").next().unwrap().split(' ').next().unwrap().parse().unwrap();
-        assert_eq!(line.find(" [...").unwrap() + dropped, long.len());
+        let long = format!("a{long}");
+        let pieces: Vec<&str> = line_pieces(&long).collect();
+        assert!(pieces.len() == 3 && pieces.iter().all(|piece| piece.len() <= MAX_LINE_BYTES));
+        assert_eq!(pieces.concat(), long);
+        for short in ["", "one", &"x".repeat(MAX_LINE_BYTES)] {
+            assert_eq!(line_pieces(short).collect::<Vec<_>>(), [short]);
+        }
         for (percent, expected) in
             [(Some(140.0), Some(100.0)), (Some(-1.0), Some(0.0)), (Some(f64::NAN), None), (None, None)]
         {

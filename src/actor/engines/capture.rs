@@ -50,6 +50,11 @@ impl Capture {
         self.push("\n");
     }
 
+    /// How many bytes were left out.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
     /// What was kept.
     pub fn text(&self) -> String {
         let mut tail: Vec<u8> = self.tail.iter().copied().collect();

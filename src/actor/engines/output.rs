@@ -5,11 +5,10 @@ use std::io::{self, ErrorKind, Read};
 use std::sync::Arc;
 
 use crate::actor::engines::capture::Capture;
+use crate::actor::engines::lines::{Lines, without_return};
 use crate::actor::engines::{Limits, Sink};
 use crate::ports::process_manager::LogStream;
 
-/// Longest line; a longer one becomes several.
-const MAX_LINE: usize = 64 * 1024;
 /// Lines that go with an error.
 const TAIL_LINES: usize = 20;
 /// Bytes of each of them.
@@ -21,8 +20,8 @@ const AT_ONCE: usize = 512 * 1024;
 pub(super) struct Output<'a> {
     sink: &'a Arc<dyn Sink>,
     printed: Capture,
-    out: Vec<u8>,
-    err: Vec<u8>,
+    out: Lines,
+    err: Lines,
     recent: VecDeque<String>,
     buffer: Vec<u8>,
 }
@@ -32,8 +31,8 @@ impl<'a> Output<'a> {
         Self {
             sink,
             printed: Capture::new(limits.output.min(limits.result)),
-            out: Vec::new(),
-            err: Vec::new(),
+            out: Lines::default(),
+            err: Lines::default(),
             recent: VecDeque::new(),
             buffer: vec![0; 16 * 1024],
         }
@@ -41,8 +40,17 @@ impl<'a> Output<'a> {
 
     /// Reads what is in a pipe that does not block; false at its end.
     pub(super) fn read(&mut self, stream: LogStream, pipe: &mut impl Read) -> io::Result<bool> {
+        self.read_up_to(AT_ONCE, stream, pipe)
+    }
+
+    /// Reads all that is in a pipe into which nobody writes any more; false at its end.
+    pub(super) fn drain(&mut self, stream: LogStream, pipe: &mut impl Read) -> io::Result<bool> {
+        self.read_up_to(usize::MAX, stream, pipe)
+    }
+
+    fn read_up_to(&mut self, most: usize, stream: LogStream, pipe: &mut impl Read) -> io::Result<bool> {
         let mut total = 0;
-        while total < AT_ONCE {
+        while total < most {
             match pipe.read(&mut self.buffer) {
                 Ok(0) => return Ok(false),
                 Ok(count) => {
@@ -62,10 +70,8 @@ impl<'a> Output<'a> {
     /// Lines that have no end get one.
     pub(super) fn finish(&mut self) {
         for stream in [LogStream::Stdout, LogStream::Stderr] {
-            let open = std::mem::take(self.open(stream));
-            if !open.is_empty() {
-                self.line(stream, &open, "");
-            }
+            let mut lines = std::mem::take(self.lines(stream));
+            lines.finish(|(line, end)| self.line(stream, line, end));
         }
     }
 
@@ -79,42 +85,17 @@ impl<'a> Output<'a> {
         self.recent.iter().cloned().collect()
     }
 
-    fn open(&mut self, stream: LogStream) -> &mut Vec<u8> {
+    fn lines(&mut self, stream: LogStream) -> &mut Lines {
         match stream {
             LogStream::Stdout => &mut self.out,
             LogStream::Stderr => &mut self.err,
         }
     }
 
-    fn take(&mut self, stream: LogStream, mut bytes: &[u8]) {
-        let mut open = std::mem::take(self.open(stream));
-        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
-            let (line, rest) = bytes.split_at(end);
-            if open.is_empty() && line.len() <= MAX_LINE {
-                self.line(stream, line, "\n");
-            } else {
-                self.grow(stream, &mut open, line);
-                self.line(stream, &open, "\n");
-                open.clear();
-            }
-            bytes = rest.get(1..).unwrap_or_default();
-        }
-        self.grow(stream, &mut open, bytes);
-        *self.open(stream) = open;
-    }
-
-    /// Adds to an open line; what is too long becomes lines of its own.
-    fn grow(&mut self, stream: LogStream, open: &mut Vec<u8>, mut bytes: &[u8]) {
-        while open.len() + bytes.len() > MAX_LINE {
-            let (now, later) = bytes.split_at(MAX_LINE - open.len());
-            open.extend_from_slice(now);
-            let whole = whole_characters(open);
-            let cut = open.split_off(whole);
-            self.line(stream, open, "");
-            *open = cut;
-            bytes = later;
-        }
-        open.extend_from_slice(bytes);
+    fn take(&mut self, stream: LogStream, bytes: &[u8]) {
+        let mut lines = std::mem::take(self.lines(stream));
+        lines.take(bytes, |(line, end)| self.line(stream, line, end));
+        *self.lines(stream) = lines;
     }
 
     fn line(&mut self, stream: LogStream, bytes: &[u8], end: &str) {
@@ -123,19 +104,12 @@ impl<'a> Output<'a> {
             self.printed.push(&text);
             self.printed.push(end);
         }
-        self.sink.line(stream, &text);
+        let line = without_return(&text);
+        self.sink.line(stream, line);
         if self.recent.len() == TAIL_LINES {
             self.recent.pop_front();
         }
-        self.recent.push_back(text[..text.floor_char_boundary(TAIL_LINE_BYTES)].to_owned());
-    }
-}
-
-/// How much of this ends with a whole character; all of it, if it is no UTF-8 anyway.
-fn whole_characters(bytes: &[u8]) -> usize {
-    match std::str::from_utf8(bytes) {
-        Err(error) if error.error_len().is_none() && error.valid_up_to() > 0 => error.valid_up_to(),
-        Ok(_) | Err(_) => bytes.len(),
+        self.recent.push_back(line[..line.floor_char_boundary(TAIL_LINE_BYTES)].to_owned());
     }
 }
 
@@ -190,10 +164,18 @@ mod tests {
     }
 
     #[test]
-    fn a_long_line_is_cut_between_characters_and_nothing_is_lost() {
+    fn a_carriage_return_is_part_of_the_end_of_a_line_and_stays_in_what_was_printed() {
+        let (heard, printed) = lines(&[(LogStream::Stdout, b"one\r\ntw\ro\r\r\n")]);
+        let heard: Vec<&str> = heard.iter().map(|(_, text)| text.as_str()).collect();
+        assert_eq!(heard, ["one", "tw\ro\r"]);
+        assert_eq!(printed, "one\r\ntw\ro");
+    }
+
+    #[test]
+    fn of_a_long_line_nothing_is_lost() {
         let long = "é".repeat(50_000) + "end";
         let (heard, printed) = lines(&[(LogStream::Stdout, format!("a{long}\nb\n").as_bytes())]);
-        assert!(heard.iter().all(|(_, text)| text.len() <= MAX_LINE && !text.contains('\u{fffd}')));
+        assert!(heard.iter().all(|(_, text)| !text.contains('\u{fffd}')));
         assert_eq!(heard.last().unwrap().1, "b");
         assert_eq!(printed, format!("a{long}\nb"));
     }

@@ -34,15 +34,19 @@ pub(super) async fn collect(
         let mut rest = &chunk[..read];
         while !rest.is_empty() {
             let room = MAX_LINE_BYTES - line.len();
-            let window = &rest[..rest.len().min(room)];
+            // The end of a line that is just as long as it may be is not another one.
+            let window = &rest[..rest.len().min(room + 1)];
             if let Some(end) = window.iter().position(|byte| *byte == b'\n') {
                 line.extend_from_slice(&window[..end]);
                 rest = &rest[end + 1..];
+                // A carriage return is part of the end of a line.
+                line.pop_if(|byte| *byte == b'\r');
                 keep(&mut line);
             } else {
-                line.extend_from_slice(window);
-                rest = &rest[window.len()..];
-                if line.len() == MAX_LINE_BYTES {
+                let taken = window.len().min(room);
+                line.extend_from_slice(&window[..taken]);
+                rest = &rest[taken..];
+                if !rest.is_empty() {
                     keep(&mut line);
                 }
             }
@@ -77,6 +81,9 @@ mod tests {
     async fn lines_are_split_and_what_is_not_text_is_replaced() {
         assert_eq!(lines_of(b"one\n\ntwo \xff\nlast").await, ["one", "", "two \u{fffd}", "last"]);
         assert_eq!(lines_of(b"").await, [""; 0]);
+        assert_eq!(lines_of(b"one\r\n\r\ntw\ro\r").await, ["one", "", "tw\ro\r"]);
+        let long = [vec![b'x'; MAX_LINE_BYTES], b"\nlast\n".to_vec()].concat();
+        assert_eq!(lines_of(&long).await.iter().map(String::len).collect::<Vec<_>>(), [MAX_LINE_BYTES, 4]);
     }
 
     #[tokio::test]

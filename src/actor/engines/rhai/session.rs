@@ -8,6 +8,7 @@ use rhai::{Dynamic, ImmutableString, Map, Position};
 use tokio::time::Instant;
 
 use crate::actor::engines::capture::Capture;
+use crate::actor::engines::lines::without_return;
 use crate::actor::engines::{Limits, Script, Sink, Unheard, failed};
 use crate::domain::job::JobError;
 use crate::ports::process_manager::LogStream;
@@ -97,17 +98,24 @@ impl Session {
 
     /// A line on standard output.
     pub(in crate::actor::engines) fn print(&self, text: &str) {
-        let state = &mut *self.state();
-        state.out.push_line(text);
-        say(state.sink.as_ref(), LogStream::Stdout, text);
-        state.remember(text);
+        self.write(LogStream::Stdout, text, "\n");
     }
 
     /// A line on standard error.
     pub(in crate::actor::engines) fn print_error(&self, text: &str) {
+        self.write(LogStream::Stderr, text, "\n");
+    }
+
+    /// A line with what ended it, which is nothing for a part of one that is too long.
+    pub(in crate::actor::engines) fn write(&self, stream: LogStream, text: &str, end: &str) {
         let state = &mut *self.state();
-        state.err.push_line(text);
-        say(state.sink.as_ref(), LogStream::Stderr, text);
+        let kept = match stream {
+            LogStream::Stdout => &mut state.out,
+            LogStream::Stderr => &mut state.err,
+        };
+        kept.push(text);
+        kept.push(end);
+        say(state.sink.as_ref(), stream, text);
         state.remember(text);
     }
 
@@ -186,7 +194,7 @@ fn say(sink: &dyn Sink, stream: LogStream, text: &str) {
     if text.is_empty() {
         sink.line(stream, text);
     }
-    text.lines().for_each(|line| sink.line(stream, line));
+    text.lines().for_each(|line| sink.line(stream, without_return(line)));
 }
 
 impl State {
@@ -195,6 +203,7 @@ impl State {
             if self.recent.len() == TAIL_LINES {
                 self.recent.pop_front();
             }
+            let line = without_return(line);
             self.recent.push_back(line[..line.floor_char_boundary(TAIL_LINE_BYTES)].to_owned());
         }
     }
