@@ -26,7 +26,7 @@ use tokio::time::Instant;
 
 use crate::actor::calls::{Answered, Caller, Control};
 use crate::actor::engines::work;
-use crate::actor::engines::{Engine, Limits, Script, Sink};
+use crate::actor::engines::{BYTE_ORDER_MARK, Engine, Limits, Script, Sink};
 use crate::actor::family;
 use crate::actor::frame::{FromHost, Run, ToHost, body_length, decode_run, decode_to_host};
 use crate::actor::hosts::{Done, Reply};
@@ -82,12 +82,17 @@ fn join<E: Engine>(
         if let Err(error) = &ended {
             drop(writeln!(io::stderr(), "the engine host ends: {error}"));
         }
-        work::remove_own();
         // The other thread waits for the actor; there is nothing left to do.
+        if E::STARTS_PROCESSES {
+            family::sweep(|_all| true);
+        }
+        work::remove_own();
         std::process::exit(i32::from(ended.is_err()));
     };
     std::thread::Builder::new().name("scripts".to_owned()).stack_size(STACK).spawn(scripts)?;
     let ended = listen(control, &words, &turn, &answered);
+    // The scripts thread may have more jobs in hand; none of them starts behind the sweep.
+    turn.call_back(u64::MAX);
     if E::STARTS_PROCESSES {
         family::sweep(|_all| true);
     }
@@ -171,7 +176,7 @@ impl Scripts<'_> {
         let script = Script {
             kind: run.kind,
             job_id: run.job_id,
-            text: run.script,
+            text: run.script.strip_prefix(BYTE_ORDER_MARK).unwrap_or(run.script),
             caller_id: run.caller_id,
             context_id: run.context_id,
             actor_id: self.actor_id,

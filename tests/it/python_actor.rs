@@ -1,6 +1,8 @@
 //! The real python_actor on a real Redis: what is Python's alone.
 
+mod ends;
 mod folders;
+mod leftovers;
 mod sandbox;
 mod servers;
 mod spare;

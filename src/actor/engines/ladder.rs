@@ -1,5 +1,6 @@
 //! How a script is ended that runs too long or grows too wide.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -38,6 +39,7 @@ pub(super) struct Ladder {
 impl Ladder {
     /// For a script that starts now.
     pub(super) fn new(timeout: Duration, processes: usize) -> Self {
+        OUT_OF_MEMORY.lock().unwrap_or_else(PoisonError::into_inner).begin(out_of_memory);
         let now = Instant::now();
         Self { verdict: Verdict::None, next: now + timeout.min(FAR), look: now + LOOK, processes }
     }
@@ -82,7 +84,8 @@ impl Ladder {
 pub(super) fn killed(signal: Signal) -> JobError {
     let limit = |what: &str| JobError::new(JobErrorKind::LimitExceeded, format!("the script {what}"));
     let error = if signal == Signal::SIGKILL {
-        limit("was killed: most likely it used more memory than there is")
+        let known = OUT_OF_MEMORY.lock().unwrap_or_else(PoisonError::into_inner).has_grown(out_of_memory());
+        by_sigkill(known)
     } else if signal == Signal::SIGXCPU {
         limit("used more CPU time than it may")
     } else if signal == Signal::SIGXFSZ {
@@ -91,4 +94,69 @@ pub(super) fn killed(signal: Signal) -> JobError {
         JobError::new(JobErrorKind::EngineCrash, format!("the script was ended by signal {signal}"))
     };
     JobError { signal: Some(signal as i32), ..error }
+}
+
+/// What a SIGKILL means, by whether the kernel has ended processes for lack of memory meanwhile, if it tells.
+fn by_sigkill(out_of_memory: Option<bool>) -> JobError {
+    let (kind, why) = match out_of_memory {
+        Some(true) => (
+            JobErrorKind::LimitExceeded,
+            "most likely by the kernel, which has ended processes for lack of memory",
+        ),
+        Some(false) => (JobErrorKind::EngineCrash, "by itself or by another process, not for lack of memory"),
+        None => {
+            (JobErrorKind::EngineCrash, "by itself, by another process, or by the kernel for lack of memory")
+        }
+    };
+    JobError::new(kind, format!("the script was ended by SIGKILL: {why}"))
+}
+
+/// How often the kernel had ended a process for lack of memory when it was looked at last.
+static OUT_OF_MEMORY: Mutex<Seen> = Mutex::new(Seen { begun: false, count: None });
+
+#[derive(Debug)]
+struct Seen {
+    begun: bool,
+    count: Option<u64>,
+}
+
+impl Seen {
+    /// Looks for the first time.
+    fn begin(&mut self, now: impl FnOnce() -> Option<u64>) {
+        if !std::mem::replace(&mut self.begun, true) {
+            self.count = now();
+        }
+    }
+
+    /// Whether it is more often now than at the last look.
+    fn has_grown(&mut self, now: Option<u64>) -> Option<bool> {
+        let before = std::mem::replace(&mut self.count, now);
+        Some(now? > before?)
+    }
+}
+
+/// The kernel's count, for the whole machine.
+fn out_of_memory() -> Option<u64> {
+    let stat = std::fs::read_to_string("/proc/vmstat").ok()?;
+    stat.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kill_is_put_down_to_memory_only_if_the_kernel_has_ended_something_for_it() {
+        let mut seen = Seen { begun: false, count: None };
+        seen.begin(|| Some(4));
+        seen.begin(|| Some(5));
+        assert_eq!(seen.has_grown(Some(4)), Some(false));
+        assert_eq!(seen.has_grown(Some(6)), Some(true));
+        assert_eq!(seen.has_grown(Some(6)), Some(false));
+        assert_eq!(seen.has_grown(None), None);
+        assert_eq!(by_sigkill(Some(true)).kind, JobErrorKind::LimitExceeded);
+        for other in [Some(false), None] {
+            assert_eq!(by_sigkill(other).kind, JobErrorKind::EngineCrash);
+        }
+    }
 }

@@ -26,9 +26,10 @@ pub use flags::PythonFlags;
 use std::io;
 use std::sync::Arc;
 
-use crate::actor::engines::sandbox::{self, Sandbox};
-use crate::actor::engines::work::WorkFolder;
+use crate::actor::engines::sandbox::{self, Reach, Sandbox};
+use crate::actor::engines::work::{WorkFolder, remove_own};
 use crate::actor::engines::{Engine, Limits, Script, Sink, failed, is_heroscript};
+use crate::actor::family;
 use crate::domain::job::{JobError, JobErrorKind, JobKind, JobResult};
 use crate::ports::work_queue::AttemptError;
 use job::Attempt;
@@ -82,6 +83,8 @@ impl Python {
     fn renew(&mut self) {
         let Some(status) = self.server.as_mut().and_then(Server::ended) else { return };
         tracing::warn!(%status, "the Python server has ended; starting another one");
+        // What its last job has left behind was its child.
+        family::sweep(|_all| true);
         match Server::start(&self.flags, &self.limits) {
             Ok(server) => self.server = Some(server),
             // The actor tries it with another host, less and less often if that does not help.
@@ -95,14 +98,20 @@ impl Python {
     fn confine(&self, work: &WorkFolder) -> Result<Option<&'static str>, String> {
         match self.flags.sandbox {
             Sandbox::None => Ok(None),
-            Sandbox::Landlock => sandbox::confine(work.path(), &self.flags.readable()).map(Some),
+            Sandbox::Landlock => {
+                let readable = self.flags.readable();
+                let network = self.flags.sandbox_net;
+                sandbox::confine(&Reach { folder: work.path(), readable: &readable, network }).map(Some)
+            }
         }
     }
 }
 
-/// Without a server a host is of no use; the actor replaces it.
+/// Without a server a host is of no use; the actor replaces it. What the server's job has started is not left behind.
 fn leave(why: &str) -> ! {
     drop(io::Write::write_all(&mut io::stderr(), format!("{why}\n").as_bytes()));
+    family::sweep(|_all| true);
+    remove_own();
     std::process::exit(70)
 }
 

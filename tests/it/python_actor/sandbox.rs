@@ -45,6 +45,49 @@ async fn a_confined_script_writes_into_its_folder_and_nowhere_else() {
     assert_eq!(fs::read_to_string(shared.join("table.csv")).unwrap(), "1,2,3");
 }
 
+/// Nothing of these is in reach of a confined script.
+const NET: &str = "import socket, os\n\
+    def tried(call):\n    try: return call() or 'done'\n    except OSError as error: return error.strerror\n\
+    def connect(family, address):\n    socket.socket(family).connect(address)\n";
+
+#[tokio::test]
+async fn a_confined_script_reaches_no_network_no_process_and_no_secret_of_the_system() {
+    let rig = Rig::start().await;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let actor = rig.start_actor(PYTHON_ACTOR, "python_actor_0", &["--sandbox=landlock"]);
+    let refused = "[\"Permission denied\",\"Permission denied\"]";
+    let tcp = format!(
+        "{NET}[tried(lambda: connect(socket.AF_INET, ('127.0.0.1', {port}))), \
+         tried(lambda: socket.socket().bind(('127.0.0.1', 0)))]"
+    );
+    assert_eq!(run(&rig, &tcp).await, refused);
+    let read = format!(
+        "{NET}[tried(lambda: open('/etc/shadow').read()), tried(lambda: open('/proc/{}/environ').read())]",
+        actor.pid()
+    );
+    assert_eq!(run(&rig, &read).await, refused);
+    assert_eq!(run(&rig, "open('/etc/hosts').read()\nimport ssl, subprocess\n1").await, "1");
+    // Whoever it runs as: root has nothing but its files.
+    let capabilities = "subprocess = __import__('subprocess')\n\
+        said = subprocess.check_output(['grep', '^Cap', '/proc/self/status'], text=True)\n\
+        {int(line.split()[1], 16) for line in said.splitlines()} == {0}";
+    assert_eq!(run(&rig, capabilities).await, "true");
+    let signal = format!("{NET}tried(lambda: os.kill({}, 0))", actor.pid());
+    let said = run(&rig, &signal).await;
+    assert_eq!(said, "Operation not permitted", "signals are refused from Linux 6.12 on");
+}
+
+#[tokio::test]
+async fn the_network_can_be_opened_to_confined_scripts() {
+    let rig = Rig::start().await;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let _actor = rig.start_actor(PYTHON_ACTOR, "python_actor_0", &["--sandbox=landlock", "--sandbox-net"]);
+    let tcp = format!("{NET}tried(lambda: connect(socket.AF_INET, ('127.0.0.1', {port})))");
+    assert_eq!(run(&rig, &tcp).await, "done");
+}
+
 #[tokio::test]
 async fn how_far_the_confinement_goes_is_said() {
     let rig = Rig::start().await;

@@ -13,6 +13,11 @@ start = json.loads(take(struct.unpack("<I", take(4))[0]))
 heroscript = types.ModuleType("heroscript")
 sys.modules["heroscript"] = heroscript
 exec(compile(start["heroscript"], "<heroscript>", "exec"), heroscript.__dict__)
-server = types.ModuleType("hero_server")
-exec(compile(start["server"], "<hero>", "exec"), server.__dict__)
-server.main(start["settings"])
+# Later ones see the earlier ones under their names.
+parts = {}
+for name in ("report", "cleanup", "streams", "server"):
+    part = types.ModuleType("hero_" + name)
+    part.__dict__.update(parts)
+    exec(compile(start[name], "<hero>", "exec"), part.__dict__)
+    parts[name] = part
+parts["server"].main(start["settings"])

@@ -21,13 +21,17 @@ pub struct PythonFlags {
     #[arg(long, value_name = "FILE")]
     pub handlers: Vec<PathBuf>,
 
-    /// Confine scripts to their folder: landlock lets them read the system and write nowhere else.
+    /// Confine scripts to their folder: landlock lets them read the system, write nowhere else, and reach no network.
     #[arg(long, value_enum, default_value_t = Sandbox::None, value_name = "HOW")]
     pub sandbox: Sandbox,
 
     /// One more file or folder that a confined script may read; can be repeated.
     #[arg(long, value_name = "PATH")]
     pub sandbox_read: Vec<PathBuf>,
+
+    /// Lets confined scripts reach the network: whoever can talk to the supervisor, to Redis or to Zinit is outside.
+    #[arg(long)]
+    pub sandbox_net: bool,
 
     /// Limits of what scripts start.
     #[command(flatten)]
@@ -67,6 +71,7 @@ impl EngineFlags for PythonFlags {
         let mut args = vec![flag("--python-bin=", python.as_os_str())];
         args.extend(handlers);
         args.push(format!("--sandbox={}", self.sandbox.as_str()).into());
+        args.extend(self.sandbox_net.then(|| OsString::from("--sandbox-net")));
         args.extend(self.sandbox_read.iter().cloned().chain(self.own_folders()).map(|path| {
             let path = std::path::absolute(&path).unwrap_or(path);
             flag("--sandbox-read=", path.as_os_str())

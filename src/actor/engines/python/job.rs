@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 
-use super::messages::{Message, Request, take};
+use super::messages::{Message, Request, first};
 use super::server::Server;
 use crate::actor::engines::ladder::{Ladder, Verdict, killed};
 use crate::actor::engines::output::Output;
@@ -21,8 +21,8 @@ use crate::domain::job::{JobError, JobErrorKind, JobResult};
 use crate::ports::process_manager::LogStream;
 use crate::ports::work_queue::AttemptError;
 
-/// What an error or the head of a result may take beside the result itself.
-const AROUND_RESULT: usize = 256 * 1024;
+/// Bytes read from the pipe of results before the deadline and the other pipes have a turn.
+const AT_ONCE: usize = 256 * 1024;
 
 /// An attempt under way.
 pub(super) struct Attempt<'a> {
@@ -102,12 +102,14 @@ impl<'a> Attempt<'a> {
         if !sweep(|pid| pid != server) {
             return Err(io::Error::other("processes of a job do not end"));
         }
-        // As much as the pipes can hold; one read takes more.
-        self.read(true, true, true)
+        // A job can have made its pipes larger than what is read at once.
+        let open = self.output.drain(LogStream::Stdout, &mut self.server.out)?
+            && self.output.drain(LogStream::Stderr, &mut self.server.err)?;
+        while self.read_results()? == AT_ONCE {}
+        if open { Ok(()) } else { Err(gone()) }
     }
 
     fn read(&mut self, out: bool, err: bool, results: bool) -> io::Result<()> {
-        let gone = || io::Error::from(io::ErrorKind::UnexpectedEof);
         if out && !self.output.read(LogStream::Stdout, &mut self.server.out)? {
             return Err(gone());
         }
@@ -115,30 +117,46 @@ impl<'a> Attempt<'a> {
             return Err(gone());
         }
         if results {
-            match self.server.results.read_to_end(&mut self.results) {
-                Ok(_) => return Err(gone()),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-            }
-            self.understand();
+            self.read_results()?;
         }
         Ok(())
     }
 
+    /// Takes at most [`AT_ONCE`] bytes of what the job says about itself; answers with how many there were.
+    fn read_results(&mut self) -> io::Result<usize> {
+        let before = self.results.len();
+        match (&mut self.server.results).take(AT_ONCE as u64).read_to_end(&mut self.results) {
+            Ok(count) if count < AT_ONCE => return Err(gone()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+        let count = self.results.len() - before;
+        self.understand();
+        Ok(count)
+    }
+
+    /// Understands what the job says about itself. Behind rubbish nothing can be understood any more.
     fn understand(&mut self) {
-        loop {
-            match take(&mut self.results, self.limits.result + AROUND_RESULT) {
-                Ok(None) => return,
-                Ok(Some(Message::Progress { percent, message })) => self.sink.progress(percent, &message),
-                Ok(Some(Message::Result(result))) => self.said = Some(Ok(result)),
-                Ok(Some(Message::Error(error))) => self.said = Some(Err(error)),
-                Err(_) => {
-                    self.rubbish = true;
-                    self.results.clear();
-                    return;
+        let mut used = 0;
+        while !self.rubbish {
+            match first(self.results.get(used..).unwrap_or_default(), self.limits.result) {
+                Ok(None) => break,
+                Ok(Some((message, length))) => {
+                    used += length;
+                    match message {
+                        Message::Progress { percent, message } => self.sink.progress(percent, &message),
+                        Message::Result(result) => self.said = Some(Ok(result)),
+                        Message::Error(error) => self.said = Some(Err(error)),
+                    }
                 }
+                Err(_) => self.rubbish = true,
             }
         }
+        if self.rubbish {
+            used = self.results.len();
+        }
+        self.results.drain(..used);
     }
 
     /// The next step against a job that has to end.
@@ -208,4 +226,9 @@ impl<'a> Attempt<'a> {
             ResultKind::Text | ResultKind::Json => result,
         }
     }
+}
+
+/// The other side of a pipe has ended, which only the server's own end can do.
+fn gone() -> io::Error {
+    io::ErrorKind::UnexpectedEof.into()
 }

@@ -3,12 +3,19 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::job::{JobError, JobErrorKind, JobResult, ResultKind};
 
 /// Bytes in front of each message of a job: its kind, and its length.
 const HEADER: usize = 5;
+/// Bytes of an error: its text, in which JSON may take twelve for a character, and what is around it.
+const MAX_ERROR: usize = 256 * 1024;
+/// Bytes of the text of an error.
+const MAX_ERROR_TEXT: usize = 64 * 1024;
+/// Bytes of a progress.
+const MAX_PROGRESS: usize = 16 * 1024;
 
 /// A job on its way to the server.
 #[derive(Debug, Serialize)]
@@ -23,6 +30,9 @@ pub(super) struct Request<'a> {
 /// What a server needs to start.
 #[derive(Debug, Serialize)]
 pub(super) struct Start<'a> {
+    pub(super) report: &'a str,
+    pub(super) cleanup: &'a str,
+    pub(super) streams: &'a str,
     pub(super) server: &'a str,
     pub(super) heroscript: &'a str,
     pub(super) settings: Settings<'a>,
@@ -36,6 +46,8 @@ pub(super) struct Settings<'a> {
     pub(super) files: u64,
     pub(super) result: usize,
     pub(super) handlers: Vec<&'a Path>,
+    /// Scripts get no privileges from whom they run as, root included.
+    pub(super) confined: bool,
 }
 
 /// What a server says once it can take jobs.
@@ -71,21 +83,27 @@ struct Failure {
     exit_code: Option<i32>,
 }
 
-/// Takes the first whole message out of `bytes`; `longest` is the limit of its length.
-pub(super) fn take(bytes: &mut Vec<u8>, longest: usize) -> Result<Option<Message>, Rubbish> {
+/// The first whole message in `bytes` and how many of them it takes; `result` is the limit of the text of a result.
+pub(super) fn first(bytes: &[u8], result: usize) -> Result<Option<(Message, usize)>, Rubbish> {
     let Some((&[kind, a, b, c, d], rest)) = bytes.split_first_chunk::<HEADER>() else { return Ok(None) };
     let length = u32::from_le_bytes([a, b, c, d]) as usize;
-    if length > longest || !b"PRE".contains(&kind) {
+    let longest = match kind {
+        b'P' => MAX_PROGRESS,
+        // One byte says of which kind it is.
+        b'R' => result.saturating_add(1),
+        b'E' => MAX_ERROR,
+        _ => return Err(Rubbish),
+    };
+    if length > longest {
         return Err(Rubbish);
     }
     let Some(body) = rest.get(..length) else { return Ok(None) };
     let message = match kind {
         b'P' => progress(body),
-        b'R' => result(body),
+        b'R' => self::result(body, result),
         _ => failure(body),
     };
-    bytes.drain(..HEADER + length);
-    message.ok_or(Rubbish).map(Some)
+    message.ok_or(Rubbish).map(|message| Some((message, HEADER + length)))
 }
 
 fn progress(body: &[u8]) -> Option<Message> {
@@ -93,20 +111,23 @@ fn progress(body: &[u8]) -> Option<Message> {
     Some(Message::Progress { percent, message })
 }
 
-fn result(body: &[u8]) -> Option<Message> {
+fn result(body: &[u8], limit: usize) -> Option<Message> {
     let (kind, text) = body.split_first()?;
+    // Bytes that are no UTF-8 are replaced by longer ones.
+    let text = Some(String::from_utf8_lossy(text)).filter(|text| text.len() <= limit)?;
     let kind = match kind {
         b'T' => ResultKind::Text,
-        b'J' => ResultKind::Json,
-        b'N' => ResultKind::None,
+        b'J' => serde_json::from_str::<IgnoredAny>(&text).ok().map(|_| ResultKind::Json)?,
+        b'N' if text.is_empty() => ResultKind::None,
         _ => return None,
     };
-    Some(Message::Result(JobResult { text: String::from_utf8_lossy(text).into_owned(), kind }))
+    Some(Message::Result(JobResult { text: text.into_owned(), kind }))
 }
 
 fn failure(body: &[u8]) -> Option<Message> {
-    let Failure { kind, message, line, column, exit_code } = serde_json::from_slice(body).ok()?;
+    let Failure { kind, mut message, line, column, exit_code } = serde_json::from_slice(body).ok()?;
     let kind = JobErrorKind::parse(&kind)?;
+    message.truncate(message.floor_char_boundary(MAX_ERROR_TEXT));
     Some(Message::Error(JobError { line, column, exit_code, ..JobError::new(kind, message) }))
 }
 
@@ -119,14 +140,45 @@ mod tests {
         let mut bytes = Vec::new();
         for part in [&b"R"[..], &3u32.to_le_bytes(), b"J4"] {
             bytes.extend_from_slice(part);
-            assert_eq!(take(&mut bytes, 100), Ok(None));
+            assert_eq!(first(&bytes, 100), Ok(None));
         }
         bytes.extend_from_slice(b"2P");
         let result = JobResult { text: "42".to_owned(), kind: ResultKind::Json };
-        assert_eq!(take(&mut bytes, 100), Ok(Some(Message::Result(result))));
-        assert_eq!(bytes, b"P");
+        assert_eq!(first(&bytes, 100), Ok(Some((Message::Result(result), 8))));
         for rubbish in [&b"X\0\0\0\0"[..], b"R\xff\xff\xff\xff", b"P\x01\0\0\0{", b"R\x01\0\0\0?"] {
-            assert_eq!(take(&mut rubbish.to_vec(), 100), Err(Rubbish), "{rubbish:?}");
+            assert_eq!(first(rubbish, 100), Err(Rubbish), "{rubbish:?}");
+        }
+    }
+
+    fn framed(kind: u8, body: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(body.len()).unwrap().to_le_bytes();
+        [&[kind][..], &length, body].concat()
+    }
+
+    #[test]
+    fn a_result_keeps_its_limit_however_it_was_written() {
+        let text = |length: usize| framed(b'R', &[&b"T"[..], &vec![b'x'; length]].concat());
+        assert!(matches!(first(&text(100), 100), Ok(Some((Message::Result(_), 106)))));
+        assert_eq!(first(&text(101), 100), Err(Rubbish));
+        // Forty bytes that become a hundred and twenty.
+        assert_eq!(first(&framed(b'R', &[&b"T"[..], &[0xff; 40]].concat()), 100), Err(Rubbish));
+        let long = format!("{{\"kind\":\"script_error\",\"message\":\"{}\"}}", "é".repeat(100_000));
+        let Ok(Some((Message::Error(error), _))) = first(&framed(b'E', long.as_bytes()), 100) else {
+            panic!("an error was expected");
+        };
+        assert_eq!(error.message.len(), MAX_ERROR_TEXT);
+        assert_eq!(first(&framed(b'E', &vec![b' '; MAX_ERROR + 1]), 1 << 20), Err(Rubbish));
+    }
+
+    #[test]
+    fn what_is_said_to_be_json_is_json() {
+        let deep = format!("J{}{}", "[".repeat(5000), "]".repeat(5000));
+        for good in ["J42", "J{\"a\":[1,null,\"\\\\udcff\"]}", deep.as_str()] {
+            let first = first(&framed(b'R', good.as_bytes()), 1 << 20);
+            assert!(matches!(first, Ok(Some((Message::Result(_), _)))), "{good}: {first:?}");
+        }
+        for rubbish in ["J", "J{not json", "J1 2", "Jnan", "N1"] {
+            assert_eq!(first(&framed(b'R', rubbish.as_bytes()), 1 << 20), Err(Rubbish), "{rubbish}");
         }
     }
 }

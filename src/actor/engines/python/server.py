@@ -6,14 +6,12 @@
 # Descriptor 0 is the socket to the host, 1 and 2 are pipes that carry what jobs write, and the one named by the first
 # argument is the pipe that carries results. They live as long as this process; the host drains them after each job.
 import ast
-import atexit
 import builtins
 import collections
 import fcntl
-import io
+import gc
 import json
 import linecache
-import math
 import os
 import re
 import resource
@@ -21,161 +19,22 @@ import select
 import signal
 import struct
 import sys
-import termios
-import threading
 import time
-import traceback
 import types
 
-NAME = "<job>"
-MAX_MESSAGE = 16 * 1024
+NAME = report.NAME
 SETTINGS = None
 CONTROL = None
-RESULTS = int(sys.argv[1])
+RESULTS = streams.RESULTS
 BASE = 0
+# The process of the job that runs; one that its script has forked is another.
 MAIN = None
-
-
-# --- what a job writes -------------------------------------------------------------------------------------------
-
-_last = None
-
-
-def _turn(fd):
-    """Keeps the order between pipes: before one is written to, the one that was written to last is read empty."""
-    global _last
-    if fd == _last:
-        return
-    if _last is not None:
-        until = time.monotonic() + 0.1
-        while _pending(_last) and time.monotonic() < until:
-            time.sleep(0.00002)
-    _last = fd
-
-
-def _pending(fd):
-    try:
-        return struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, b"\0\0\0\0"))[0]
-    except OSError:
-        return 0
-
-
-class _Pipe(io.RawIOBase):
-    """One of the two output pipes, as the lowest layer of a stream."""
-
-    def __init__(self, fd, name):
-        self._fd = fd
-        self.name = name
-
-    def fileno(self):
-        return self._fd
-
-    def writable(self):
-        return True
-
-    def write(self, data):
-        _turn(self._fd)
-        return os.write(self._fd, data)
-
-
-def _stream(fd, name):
-    raw = io.BufferedWriter(_Pipe(fd, name))
-    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True)
-
-
-def _write(fd, data):
-    data = memoryview(data)
-    while data:
-        data = data[os.write(fd, data) :]
-
-
-def _send(kind, payload):
-    """One message to the host: its kind, its length, itself."""
-    _turn(RESULTS)
-    _write(RESULTS, struct.pack("<cI", kind, len(payload)) + payload)
-
-
-def progress(percent=None, message=""):
-    """Tells whoever watches the job how far it is: 0 to 100, or None, and one line of text."""
-    if percent is not None:
-        percent = float(percent)
-        if not math.isfinite(percent):
-            raise ValueError("progress() takes 0 to 100, or None")
-        percent = min(100.0, max(0.0, percent))
-    sys.stdout.flush()
-    _send(b"P", json.dumps({"percent": percent, "message": str(message)[:1024]}).encode())
-
-
-# --- how a job ends ----------------------------------------------------------------------------------------------
-
-
-def _rendered(value):
-    """The bytes of a result, its kind in front: text as it is, else JSON, else what repr says."""
-    if isinstance(value, str):
-        kind, text = b"T", value
-    else:
-        try:
-            kind, text = b"J", json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        except (TypeError, ValueError, RecursionError):
-            kind, text = b"T", repr(value)
-    return kind + text.encode("utf-8", "replace")
-
-
-def _column(frame):
-    """The 1-based column of where a frame is, if this Python knows it."""
-    try:
-        positions = list(frame.tb_frame.f_code.co_positions())
-        line, _, column, _ = positions[frame.tb_lasti // 2]
-        text = linecache.getline(NAME, line).encode()[:column]
-        return None if column is None else len(text.decode("utf-8", "replace")) + 1
-    except (AttributeError, IndexError, TypeError):
-        return None
-
-
-def _explained(error, invalid=False):
-    """An error as the host tells it, and its traceback from the first line of the script on."""
-    line = column = None
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename != NAME:
-        trace = trace.tb_next
-    inner = trace
-    while inner is not None:
-        if inner.tb_frame.f_code.co_filename == NAME:
-            line, column = inner.tb_lineno, _column(inner)
-        inner = inner.tb_next
-    if isinstance(error, SyntaxError) and error.filename == NAME and error.lineno:
-        line, column = error.lineno, error.offset or None
-    try:
-        # Causes and contexts are shown whole; deep recursion is cut by the traceback module itself.
-        lines = traceback.format_exception(type(error), error, trace)
-        words = traceback.format_exception_only(type(error), error)[-1].strip()
-    except BaseException as broken:  # an exception may have a __str__ that fails
-        lines, words = [], type(error).__name__ + ": it cannot be shown: " + type(broken).__name__
-    kind = "script_error"
-    if invalid:
-        kind = "script_invalid"
-    elif isinstance(error, MemoryError):
-        kind, words = "limit_exceeded", "the script needs more memory than it may use"
-    elif isinstance(error, RecursionError):
-        kind = "limit_exceeded"
-    elif isinstance(error, OSError) and error.errno == 27:
-        kind = "limit_exceeded"
-    explained = {"kind": kind, "message": words[:MAX_MESSAGE], "line": line, "column": column}
-    return explained, "".join(lines)
-
-
-def _exit_code(error):
-    """What an exit means, and what it says."""
-    if error.code is None:
-        return 0, None
-    if isinstance(error.code, int):
-        return error.code & 0xFF, None
-    return 1, str(error.code)
-
-
-def _fail(explained):
-    data = json.dumps(explained).encode()
-    _send(b"E", data)
+# The global names of the script.
+NAMES = {}
+# Processes that handlers have started for all jobs.
+KEPT = frozenset()
+# What is left of a job after a SIGKILL is gone at once, unless the kernel itself is stuck.
+SWEEP_LIMIT = 2.0
 
 
 # --- one job -----------------------------------------------------------------------------------------------------
@@ -193,6 +52,8 @@ def _prepare():
     global MAIN
     os.setsid()
     MAIN = os.getpid()
+    if PRCTL is not None:
+        PRCTL(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     os.close(CONTROL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ.clear()
@@ -201,6 +62,7 @@ def _prepare():
     _limit(resource.RLIMIT_NOFILE, SETTINGS["files"])
     # Writes to the pages that every job writes to.
     exec(_compiled("0"), {})
+    gc.collect()
 
 
 def _become(job):
@@ -222,14 +84,15 @@ def _compiled(text):
 
 
 def _module(job, text):
+    global NAMES
     main = types.ModuleType("__main__")
     sys.modules["__main__"] = main
     sys.argv[:] = [NAME]
     linecache.cache[NAME] = (len(text), None, text.splitlines(True), NAME)
-    names = main.__dict__
+    names = NAMES = main.__dict__
     names["CALLER_ID"] = job["env"]["HERO_CALLER_ID"]
     names["CONTEXT_ID"] = job["env"]["HERO_CONTEXT_ID"]
-    names["progress"] = progress
+    names["progress"] = streams.progress
     names["__builtins__"] = builtins
     return names
 
@@ -248,12 +111,12 @@ def _value(job):
     try:
         exec(code, names)
     except SystemExit as left:
-        code, words = _exit_code(left)
+        code, words = report.exit_code(left)
         if words is not None:
-            print(words, file=sys.stderr)
+            cleanup.say(words + "\n")
         if code:
             words = words or "the script exited with code %d" % code
-            return _Failed({"kind": "script_error", "message": words[:MAX_MESSAGE], "exit_code": code})
+            return _Failed(report.failure("script_error", words, exit_code=code))
         names.pop("__value__", None)
     value = names.get("__value__")
     return names.get("result") if value is None else value
@@ -265,8 +128,8 @@ class _Failed:
 
 
 def _broken(error, invalid=False):
-    explained, trace = _explained(error, invalid)
-    sys.stderr.write(trace)
+    explained, trace = report.explained(error, invalid)
+    cleanup.say(trace)
     return _Failed(explained)
 
 
@@ -275,7 +138,22 @@ def _heroscript_error(error):
     if module is None or not isinstance(error, module.Error):
         return None
     kind = "script_invalid" if isinstance(error, module.Invalid) else "script_error"
-    return _Failed({"kind": kind, "message": error.message, "line": error.line, "column": error.column})
+    return _Failed(report.failure(kind, error.message, line=error.line, column=error.column))
+
+
+def _end(value):
+    """What is said about the end of a job, and the exit code of its process."""
+    if isinstance(value, _Failed):
+        explained = value.explained
+        return b"E", json.dumps(explained).encode(), explained.get("exit_code", 1)
+    if value is None:
+        return b"R", b"N", 0
+    data = report.rendered(value)
+    length, most = len(data) - 1, SETTINGS["result"]
+    if length > most:
+        words = "the result has %d bytes, more than the %d that are allowed" % (length, most)
+        return b"E", json.dumps(report.failure("limit_exceeded", words)).encode(), 1
+    return b"R", data, 0
 
 
 def _run(job):
@@ -284,32 +162,21 @@ def _run(job):
         value = _value(job)
     except BaseException as error:
         value = job["heroscript"] and _heroscript_error(error) or _broken(error)
-    code = 0
     try:
+        cleanup.run_exit_functions()
+        kind, data, code = _end(value)
+        del value
+        cleanup.finalize(NAMES)
+        cleanup.flush(sys.stdout)
+        # A process that the script has forked has nothing to say about the job at its end.
         if os.getpid() == MAIN:
-            threading._shutdown()
-            atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        if os.getpid() != MAIN:
-            # A process that the script has forked, at its end.
-            os._exit(0)
-        if isinstance(value, _Failed):
-            _fail(value.explained)
-            code = value.explained.get("exit_code", 1)
-        elif value is not None:
-            data = _rendered(value)
-            if len(data) - 1 > SETTINGS["result"]:
-                words = "the result has %d bytes, more than the %d that are allowed"
-                _fail({"kind": "limit_exceeded", "message": words % (len(data) - 1, SETTINGS["result"])})
-                code = 1
-            else:
-                _send(b"R", data)
-        else:
-            _send(b"R", b"N")
+            streams.send(kind, data)
     except BaseException as error:
         code = 1
-        _fail(_explained(error)[0])
+        explained, trace = report.explained(error)
+        cleanup.say(trace)
+        if os.getpid() == MAIN:
+            streams.fail(explained)
     os._exit(code)
 
 
@@ -333,22 +200,60 @@ def _message(fd):
     return length + _read(fd, struct.unpack("<I", length)[0])
 
 
+def _children():
+    """Processes whose parent is this one; it has only one thread that starts some."""
+    found = []
+    for thread in os.listdir("/proc/self/task"):
+        try:
+            with open("/proc/self/task/%s/children" % thread, encoding="ascii") as file:
+                found += map(int, file.read().split())
+        except FileNotFoundError:
+            pass
+    return [pid for pid in found if pid not in KEPT]
+
+
+def _kill(call, pid):
+    try:
+        call(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def _sweep():
+    """Ends what a job has left behind: it has come to this process. Nothing left costs one call."""
+    until = time.monotonic() + SWEEP_LIMIT
+    while time.monotonic() < until:
+        try:
+            while not KEPT and os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return
+        left = _children()
+        if not left:
+            return
+        for pid in left:
+            _kill(os.kill, pid)
+            if KEPT:
+                os.waitpid(pid, os.WNOHANG)
+        time.sleep(0.0002)
+
+
 def _await(child):
-    """Waits for the end of a job; its group goes with it. Without a host, all of it ends at once."""
+    """Waits for the end of a job; all that it has started goes with it. Without a host, all of it ends at once."""
     ended = os.pidfd_open(child)
     poll = select.poll()
     poll.register(ended, select.POLLIN)
     poll.register(CONTROL, 0)
     if any(fd == CONTROL for fd, _ in poll.poll()):
-        os.killpg(child, signal.SIGKILL)
+        _kill(os.killpg, child)
+        _sweep()
         os._exit(0)
     os.close(ended)
     os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
-    try:
-        os.killpg(child, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
-    return os.waitpid(child, 0)[1]
+    _kill(os.killpg, child)
+    status = os.waitpid(child, 0)[1]
+    _sweep()
+    return status
 
 
 def _spare():
@@ -380,7 +285,7 @@ def _next_job(waits):
         os.close(waits)
         return job
     except BaseException as error:
-        _fail(_explained(error)[0])
+        streams.fail(report.explained(error)[0])
         os._exit(1)
 
 
@@ -388,13 +293,13 @@ def _hand_over(message, spare):
     """Gives a process its job; another one, if somebody has ended the one that waited. Tells which one has it."""
     child, way = spare or _spare()
     try:
-        _write(way, message)
+        streams.write(way, message)
     except BrokenPipeError:
         os.close(way)
         os.waitpid(child, 0)
         child, way = _spare()
         try:
-            _write(way, message)
+            streams.write(way, message)
         except BrokenPipeError:
             # It cannot be prepared; how it ended is what becomes of the job.
             pass
@@ -402,21 +307,94 @@ def _hand_over(message, spare):
     return child
 
 
+# Flags of an open pipe are shared by all who have it, and stay when those have gone.
+_SHARED = (0, 1, 2, RESULTS)
+
+
+def _as_shared():
+    """What jobs find the descriptors like that all of them share."""
+    sizes = {fd: fcntl.fcntl(fd, F_GETPIPE_SZ) for fd in _SHARED if fd}
+    return {fd: fcntl.fcntl(fd, fcntl.F_GETFL) for fd in _SHARED}, sizes, os.fstat(1).st_mode & 0o777
+
+
+def _restore(flags, sizes, mode):
+    """Makes them so again; false when a pipe is too full to become smaller, which it is not for long."""
+    whole = True
+    for fd, value in flags.items():
+        fcntl.fcntl(fd, fcntl.F_SETFL, value)
+    for fd, size in sizes.items():
+        try:
+            if fcntl.fcntl(fd, F_GETPIPE_SZ) != size:
+                fcntl.fcntl(fd, F_SETPIPE_SZ, size)
+            if os.fstat(fd).st_mode & 0o777 != mode:
+                os.fchmod(fd, mode)
+        except OSError:
+            whole = False
+    return whole
+
+
 def _serve():
-    spare = _spare()
+    shared = _as_shared()
+    spare, restored = _spare(), True
     while True:
-        child = _hand_over(_message(CONTROL), spare)
+        message = _message(CONTROL)
+        if not restored:
+            _restore(*shared)
+        child = _hand_over(message, spare)
+        del message
         os.write(CONTROL, struct.pack("<i", _await(child)))
         try:
+            restored = _restore(*shared)
             spare = _spare()
         except OSError:
             # No process to be had now; the next job tries again, and it is that one's trouble.
             spare = None
 
 
+# --- what only the kernel's own names say ------------------------------------------------------------------------
+
+F_SETPIPE_SZ = 1031
+F_GETPIPE_SZ = 1032
+PR_SET_PDEATHSIG = 1
+PR_CAPBSET_DROP = 24
+PR_SET_CHILD_SUBREAPER = 36
+# What a process may do beyond its user, in the layout of 64 bits.
+CAPABILITY_VERSION = 0x20080522
+CAPABILITIES = 64
+PRCTL = None
+
+
+def _adopt():
+    """Makes this process the parent of what jobs leave behind; without ctypes, that is the host."""
+    global PRCTL
+    try:
+        import ctypes
+
+        PRCTL = ctypes.CDLL(None).prctl
+        PRCTL(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    except Exception:
+        PRCTL = None
+
+
+def _give_up_privileges():
+    """Takes the capabilities away from this process and all that it starts: root then reads the files of root, and not
+    the environment of every process."""
+    try:
+        import ctypes
+
+        libc = ctypes.CDLL(None, use_errno=True)
+    except Exception as error:
+        sys.exit("--sandbox needs a Python with ctypes: %s" % error)
+    for number in range(CAPABILITIES):
+        # Beyond the last one that the kernel knows, and without the right to give them up, there is nothing to take.
+        libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0)
+    header, none = struct.pack("Ii", CAPABILITY_VERSION, 0), bytes(24)
+    if libc.capset(header, none) != 0:
+        sys.exit("cannot give up capabilities: %s" % os.strerror(ctypes.get_errno()))
+
+
 def main(settings):
-    global SETTINGS, CONTROL, BASE
-    import gc
+    global SETTINGS, CONTROL, BASE, KEPT
 
     SETTINGS = settings
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
@@ -426,12 +404,17 @@ def main(settings):
     os.dup2(nothing, 0)
     os.close(nothing)
     os.set_inheritable(RESULTS, False)
-    sys.stdin = open(0, encoding="utf-8", closefd=False)
-    sys.stdout = sys.__stdout__ = _stream(1, "<stdout>")
-    sys.stderr = sys.__stderr__ = _stream(2, "<stderr>")
+    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)
+    sys.stdout = sys.__stdout__ = streams.stream(1, "<stdout>")
+    sys.stderr = sys.__stderr__ = streams.stream(2, "<stderr>")
+    if settings["confined"]:
+        _give_up_privileges()
     for path in settings["handlers"]:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             exec(compile(file.read(), path, "exec", dont_inherit=True), {"__name__": "handlers"})
+    KEPT = frozenset(_children())
+    _adopt()
+    cleanup.remember_modules()
     with open("/proc/self/statm", encoding="ascii") as file:
         BASE = int(file.read().split()[0]) * resource.getpagesize()
     gc.collect()

@@ -14,8 +14,12 @@ use nix::sys::prctl::set_child_subreaper;
 use super::flags::PythonFlags;
 use super::messages::{Hello, Request, Settings, Start};
 use crate::actor::engines::Limits;
+use crate::actor::engines::sandbox::Sandbox;
 
 const BOOTSTRAP: &str = include_str!("bootstrap.py");
+const REPORT: &str = include_str!("report.py");
+const CLEANUP: &str = include_str!("cleanup.py");
+const STREAMS: &str = include_str!("streams.py");
 const SERVER: &str = include_str!("server.py");
 const HEROSCRIPT: &str = include_str!("heroscript.py");
 /// Imports take tens of milliseconds; a machine under heavy load may need a moment.
@@ -90,9 +94,18 @@ impl Server {
             files: flags.work.max_open_files,
             result: limits.result,
             handlers: flags.handlers.iter().map(PathBuf::as_path).collect(),
+            confined: flags.sandbox != Sandbox::None,
         };
         self.control.set_read_timeout(Some(START_LIMIT))?;
-        self.send(&Start { server: SERVER, heroscript: HEROSCRIPT, settings })?;
+        let start = Start {
+            report: REPORT,
+            cleanup: CLEANUP,
+            streams: STREAMS,
+            server: SERVER,
+            heroscript: HEROSCRIPT,
+            settings,
+        };
+        self.send(&start)?;
         let mut length = [0; 4];
         self.control.read_exact(&mut length)?;
         let mut body = vec![0; (u32::from_le_bytes(length) as usize).min(4096)];
