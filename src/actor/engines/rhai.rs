@@ -10,7 +10,7 @@
 mod errors;
 pub(super) mod functions;
 pub(super) mod session;
-mod value;
+pub(super) mod value;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

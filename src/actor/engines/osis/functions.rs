@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::objects::{Asked, Objects, as_text};
 use crate::actor::engines::rhai::functions::global;
 use crate::actor::engines::rhai::session::Session;
+use crate::actor::engines::rhai::value::{Unfit, check};
 
 type Called<T> = Result<T, Box<EvalAltResult>>;
 
@@ -78,12 +79,27 @@ fn to_map(object: serde_json::Map<String, Value>) -> Called<Map> {
     to_dynamic(Value::Object(object)).map(|value| value.try_cast::<Map>().unwrap_or_default())
 }
 
+/// What is stored can be read again: not deeper than the parser of JSON goes, and no number that it does not have.
 fn from_map(object: Map) -> Called<serde_json::Map<String, Value>> {
-    from_dynamic(&Dynamic::from(object))
+    /// Maps and arrays in each other, the object included.
+    const MAX_LEVELS: usize = 120;
+    let object = Dynamic::from(object);
+    match check(&object, MAX_LEVELS) {
+        Ok(()) => from_dynamic(&object),
+        Err(Unfit::TooDeep) => {
+            Err(format!("an object has at most {MAX_LEVELS} maps and arrays in each other").into())
+        }
+        Err(Unfit::NotFinite) => {
+            Err("an object has no NaN and no infinite number, which JSON does not have: store a text".into())
+        }
+    }
 }
 
 /// Ids and values as they are compared.
 fn text(value: &Dynamic) -> Called<String> {
-    let value: Value = from_dynamic(value)?;
+    let value: Value = match value.is_array() || value.is_map() {
+        true => Value::Null,
+        false => from_dynamic(value)?,
+    };
     as_text(&value).ok_or_else(|| "use a text, a number, true or false here".into())
 }

@@ -43,6 +43,18 @@ fn both_formats_run_and_print() {
 }
 
 #[test]
+fn what_json_does_not_have_is_a_text_and_not_null() {
+    for (text, result, kind) in [
+        ("1.0 / 0.0", "inf", ResultKind::Text),
+        ("[1.5, 0.0 / 0.0]", "[1.5, NaN]", ResultKind::Text),
+        ("#{a: [1.5]}", r#"{"a":[1.5]}"#, ResultKind::Json),
+    ] {
+        let end = run_text(text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
+        assert_eq!((end.text.as_str(), end.kind), (result, kind), "{text}");
+    }
+}
+
+#[test]
 fn what_is_not_known_is_refused_with_its_place_before_anything_runs() {
     let first = "!!play.echo content:before\n";
     for (text, place, word) in [
@@ -77,6 +89,10 @@ fn without_an_actor_the_store_says_so_at_the_place_of_the_call() {
         ("osis_get(\"t\", \"\")", "id of an object is empty"),
         ("let m = #{}; for i in 0..70 { m[`f${i}`] = i; } osis_set(\"t\", m)", "at most 64 fields"),
         ("let s = \"x\"; s.pad(1100000, \"y\"); osis_set(\"t\", #{s: s})", "more than the 1048576"),
+        ("let a = 1; for i in 0..120 { a = [a]; } osis_set(\"t\", #{v: a})", "at most 120 maps and arrays"),
+        ("let a = 1; for i in 0..119 { a = [a]; } osis_set(\"t\", #{v: a})", "no object store"),
+        ("osis_set(\"t\", #{v: [#{x: 1.0 / 0.0}]})", "no infinite number"),
+        ("osis_set(\"t\", #{v: 0.0 / 0.0})", "no NaN"),
         ("!!osis.set type:t data:'[1]'", "not a JSON object"),
         ("!!osis.set type:t revision:x", "is not a number"),
     ] {

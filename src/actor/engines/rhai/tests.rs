@@ -53,7 +53,7 @@ fn the_last_value_is_the_result() {
         ("exit(7)", "7", Json),
         ("true", "true", Json),
         ("1.5", "1.5", Json),
-        ("0.0 / 0.0", "null", Json),
+        ("0.0 / 0.0", "NaN", Text),
         (r#""plain ✓ \"quoted\"""#, "plain ✓ \"quoted\"", Text),
         ("'c'", "c", Text),
         (r#"#{b: [1, "x", ()], a: #{}}"#, r#"{"a":{},"b":[1,"x",null]}"#, Json),

@@ -2,11 +2,44 @@
 
 use std::io;
 
-use rhai::Dynamic;
+use rhai::{Array, Dynamic, Map};
 
 use crate::domain::job::{JobError, JobErrorKind, JobResult, ResultKind};
 
-/// The result that a value stands for; none for `()`.
+/// What JSON does not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::actor::engines) enum Unfit {
+    /// A number that is infinite, or none at all.
+    NotFinite,
+    /// More arrays and maps in each other than are allowed.
+    TooDeep,
+}
+
+/// Looks for what JSON does not take in a value and all that is in it, through at most `levels` of arrays and maps.
+///
+/// # Errors
+/// What was found first.
+pub(in crate::actor::engines) fn check(value: &Dynamic, levels: usize) -> Result<(), Unfit> {
+    if let Ok(number) = value.as_float() {
+        return if number.is_finite() { Ok(()) } else { Err(Unfit::NotFinite) };
+    }
+    let below = || levels.checked_sub(1).ok_or(Unfit::TooDeep);
+    if let Some(array) = value.read_lock::<Array>() {
+        let levels = below()?;
+        return array.iter().try_for_each(|value| check(value, levels));
+    }
+    if let Some(map) = value.read_lock::<Map>() {
+        let levels = below()?;
+        return map.values().try_for_each(|value| check(value, levels));
+    }
+    Ok(())
+}
+
+/// Arrays and maps in each other that a result may have.
+const MAX_LEVELS: usize = 1000;
+
+/// The result that a value stands for; none for `()`. A number that JSON does not have makes all of it a text, as it is
+/// printed.
 ///
 /// # Errors
 /// When its text is longer than `limit` bytes.
@@ -18,7 +51,12 @@ pub(super) fn render(value: Dynamic, limit: usize) -> Result<Option<JobResult>, 
     // Ranges, timestamps and function pointers have no JSON; a character is a short string to whoever reads it.
     let has_json =
         value.is_array() || value.is_map() || value.is_blob() || value.is_int() || value.is_float();
-    if has_json || value.is_bool() {
+    let fits = match check(&value, MAX_LEVELS) {
+        Ok(()) => true,
+        Err(Unfit::NotFinite) => false,
+        Err(Unfit::TooDeep) => return Err(too_deep()),
+    };
+    if fits && (has_json || value.is_bool()) {
         let mut text = Limited { bytes: Vec::new(), limit };
         serde_json::to_writer(&mut text, &value).map_err(|error| match error.is_io() {
             true => too_long(limit),
@@ -37,6 +75,11 @@ pub(super) fn render(value: Dynamic, limit: usize) -> Result<Option<JobResult>, 
         return Err(too_long(limit));
     }
     Ok(Some(JobResult { text, kind: ResultKind::Text }))
+}
+
+fn too_deep() -> JobError {
+    let message = format!("the result has more than {MAX_LEVELS} arrays and maps in each other");
+    JobError::new(JobErrorKind::LimitExceeded, message)
 }
 
 fn too_long(limit: usize) -> JobError {
