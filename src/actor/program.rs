@@ -1,6 +1,7 @@
 //! The command line that all actors share.
 
 use std::ffi::OsString;
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -44,6 +45,14 @@ pub trait EngineFlags: Args + std::fmt::Debug + Send + 'static {
     /// What an engine host gets to know and lists of processes must not show: names and values of its environment.
     fn host_env(&self) -> Vec<(&'static str, String)> {
         Vec::new()
+    }
+
+    /// Readies an engine host, before it has more than one thread.
+    ///
+    /// # Errors
+    /// Without it the host does not start.
+    fn prepare_host(&mut self) -> io::Result<()> {
+        Ok(())
     }
 
     /// Where an engine host makes a folder of its own; that is removed after the end of the host.

@@ -31,11 +31,14 @@ const EXIT_ABANDONED: u8 = 1;
 
 /// Runs an actor. `load` makes its engine, in the engine host.
 pub fn run<F: EngineFlags, E: Engine + 'static>(program: &Program, load: fn(&F, Limits) -> E) -> ExitCode {
-    let Asked { args, redis_named } = match program.parse::<F>(std::env::args_os()) {
+    let Asked { mut args, redis_named } = match program.parse::<F>(std::env::args_os()) {
         Ok(asked) => asked,
         Err(error) => error.exit(),
     };
     if args.host {
+        if let Err(error) = args.engine.prepare_host() {
+            return fail(program, &format!("an engine host cannot start: {error}"));
+        }
         let name = args.actor_id.as_ref().map_or("", |id| id.as_str());
         let (limits, name) = (args.limits(), name.to_owned());
         return host::serve(move |limits| load(&args.engine, limits), limits, &name);

@@ -14,23 +14,28 @@ mod packages;
 mod platform;
 mod processes;
 mod redis_calls;
+mod secret;
 mod text;
 mod world;
 
 use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
 use nix::sys::prctl::set_child_subreaper;
 
 use crate::actor::engines::rhai::Rhai;
-use crate::actor::engines::{Engine, Limits, Script, Sink};
+use crate::actor::engines::work::{WorkDir, WorkFolder};
+use crate::actor::engines::{Engine, Limits, Script, Sink, failed};
 use crate::actor::family;
 use crate::actor::program::EngineFlags;
-use crate::domain::job::JobResult;
+use crate::domain::job::{JobError, JobErrorKind, JobResult};
 use crate::ports::script_redis::ScriptRedis;
 use crate::ports::work_queue::AttemptError;
 use book::Book;
+use secret::{SCRIPT_REDIS_FD, SCRIPT_REDIS_URL};
 use world::World;
 
 /// Runs SAL scripts.
@@ -38,10 +43,10 @@ pub struct Sal {
     rhai: Rhai,
     world: Arc<World>,
     reference: String,
+    dir: WorkDir,
+    /// Where the folders of jobs are made.
+    work: Option<WorkFolder>,
 }
-
-/// Where the address of the Redis of scripts is taken from.
-const SCRIPT_REDIS_URL: &str = "HERO_SCRIPT_REDIS_URL";
 
 /// What sal_actor can be told.
 #[derive(Debug, Clone, Default, Args)]
@@ -54,11 +59,35 @@ pub struct SalFlags {
     /// them another one than that of the jobs, or a user of their own.
     #[arg(long, env = SCRIPT_REDIS_URL, hide_env_values = true, value_name = "URL")]
     pub script_redis_url: Option<String>,
+
+    /// The same, for an engine host.
+    #[arg(long = SCRIPT_REDIS_FD, hide = true)]
+    pub script_redis_fd: Option<i32>,
+
+    /// Where jobs get their folders.
+    #[command(flatten)]
+    pub dir: WorkDir,
 }
 
 impl EngineFlags for SalFlags {
     fn host_args(&self) -> Vec<OsString> {
-        self.allow_install.then(|| "--allow-install".into()).into_iter().collect()
+        self.allow_install
+            .then(|| "--allow-install".into())
+            .into_iter()
+            .chain([self.dir.host_arg()])
+            .collect()
+    }
+
+    fn work_dir(&self) -> Option<PathBuf> {
+        Some(self.dir.base())
+    }
+
+    fn prepare_host(&mut self) -> io::Result<()> {
+        match self.script_redis_fd.take() {
+            Some(descriptor) => self.script_redis_url = Some(secret::read(descriptor)?),
+            None => self.script_redis_url.as_deref().map_or(Ok(()), secret::hide)?,
+        }
+        Ok(())
     }
 
     fn host_env(&self) -> Vec<(&'static str, String)> {
@@ -76,7 +105,7 @@ impl Sal {
             let reference = book.reference();
             (book.module(), (world, reference))
         });
-        Self { rhai, world, reference }
+        Self { rhai, world, reference, dir: flags.dir.clone(), work: None }
     }
 
     /// Every function with its signature and what it does, as a page in Markdown.
@@ -106,16 +135,25 @@ impl Engine for Sal {
         // What a script's command leaves behind comes to this process, which ends it.
         set_child_subreaper(true).map_err(|error| format!("cannot become the parent of orphans: {error}"))?;
         self.world.look_around()?;
+        self.work = Some(self.dir.open()?);
         self.rhai.probe().map(|version| format!("sal on {version}"))
     }
 
     fn run(&mut self, script: &Script<'_>, sink: &Arc<dyn Sink>) -> Result<JobResult, AttemptError> {
-        self.world.set_env(script);
+        let unready =
+            || failed(JobError::new(JobErrorKind::EngineUnavailable, "there is no work folder yet"));
+        let work = self.work.as_mut().ok_or_else(unready)?;
+        let folder = work.next().and_then(|folder| {
+            let entered = self.world.enter(&folder, script);
+            entered.map_err(|error| format!("cannot enter {}: {error}", folder.display()))
+        });
+        folder.map_err(|reason| failed(JobError::new(JobErrorKind::Internal, reason)))?;
         let ended = self.rhai.run(script, sink);
         if self.world.has_spawned() && !family::sweep(|_all| true) {
             tracing::warn!("a script has left processes behind that do not end");
         }
         self.world.leave();
+        work.clear();
         ended
     }
 }

@@ -68,6 +68,7 @@ async fn commands_have_exit_codes_and_their_output_is_in_order() {
         "PATH",
         "PWD",
         "SHLVL",
+        "TMPDIR",
         "_",
     ];
     assert!(env.lines().all(|name| known.contains(&name)), "{env}");
@@ -198,6 +199,11 @@ async fn scripts_have_a_redis_if_they_are_given_one() {
     assert_eq!(text(&rig, source).await, expected);
     let shown = crate::support::whole::command_line(actor.children()[0]).unwrap();
     assert!(!shown.iter().any(|word| word.contains(&theirs.url())), "everybody sees arguments: {shown:?}");
+    let environment = text(&rig, "sh(\"tr '\\\\0' ' ' < /proc/$PPID/environ; env\").stdout").await;
+    assert!(
+        !environment.contains(&theirs.url()) && !environment.contains("HERO_SCRIPT_REDIS"),
+        "{environment}"
+    );
     let wrong = error(&rig, script("redis_hget(\"l\", \"x\")")).await;
     assert_eq!((wrong.kind, wrong.line), (JobErrorKind::ScriptError, Some(1)));
     assert!(wrong.message.contains("WRONGTYPE"), "{wrong:?}");

@@ -88,11 +88,38 @@ async fn a_native_sleep_ends_at_the_timeout_within_a_tenth() {
 async fn a_changed_folder_does_not_reach_the_next_job() {
     let rig = Rig::start().await;
     let _actor = rig.sal_actor("sal_actor_0", &["--concurrency=1"]);
-    let before = text(&rig, "sh(\"pwd\").stdout").await;
+    let here = "sh(\"[ \\\"$PWD\\\" = \\\"$HOME\\\" ] && [ \\\"$PWD\\\" = \\\"$TMPDIR\\\" ] && ls -A | wc -l\").stdout";
+    assert_eq!(text(&rig, here).await, "0\n");
     assert_eq!(text(&rig, "chdir(\"/usr\"); sh(\"pwd\").stdout").await, "/usr\n");
-    assert_eq!(text(&rig, "sh(\"pwd\").stdout").await, before);
+    assert_eq!(text(&rig, here).await, "0\n");
     drop(error(&rig, script("chdir(\"/usr\"); throw 1")).await);
-    assert_eq!(text(&rig, "sh(\"pwd\").stdout").await, before);
+    assert_eq!(text(&rig, here).await, "0\n");
+}
+
+#[tokio::test]
+async fn files_of_a_job_go_with_it() {
+    let (rig, base) = (Rig::start().await, tempfile::tempdir().unwrap());
+    let flag = format!("--work-dir={}", base.path().display());
+    let _actor = rig.sal_actor("sal_actor_0", &["--concurrency=1", &flag]);
+    let leaves = "file_write(\"left.txt\", \"from job A\"); mkdir(\"../beside\"); sh(\"pwd\").stdout.trim()";
+    let folder = text(&rig, &format!("let f = {leaves}; sh(\"pwd\").stdout")).await;
+    assert!(folder.starts_with(&base.path().canonicalize().unwrap().display().to_string()), "{folder}");
+    assert_eq!(text(&rig, "exist(\"left.txt\")").await, "false");
+    assert!(!std::path::Path::new(folder.trim()).exists(), "{folder}");
+    assert_eq!(text(&rig, "sh(\"ls ..\").stdout.split(\"\\n\").len()").await, "2");
+}
+
+#[tokio::test]
+async fn a_job_that_stops_its_host_at_its_end_costs_no_other() {
+    let rig = Rig::start().await;
+    let actor = rig.sal_actor("sal_actor_0", &["--concurrency=1"]);
+    assert_eq!(text(&rig, "1").await, "1");
+    // As if the signal of `kill -STOP $PPID` came right behind the answer.
+    let host = nix::unistd::Pid::from_raw(actor.host().await);
+    nix::sys::signal::kill(host, Signal::SIGSTOP).unwrap();
+    let next = JobSpec { run_timeout: Duration::from_secs(600), ..script("40 + 2") };
+    let Outcome::Succeeded(result) = rig.end_of(next).await.outcome else { panic!("it waits") };
+    assert_eq!(result.text, "42");
 }
 
 #[tokio::test]

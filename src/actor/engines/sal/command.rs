@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::book::Book;
 use super::world::{Called, World, failed};
 use crate::actor::engines::capture::Capture;
+use crate::actor::engines::lines::{Lines, without_return};
 use crate::actor::family;
 use crate::ports::process_manager::LogStream;
 
@@ -22,8 +23,10 @@ use crate::ports::process_manager::LogStream;
 const BASH: &str = "/bin/bash";
 /// A longer command does not fit into the arguments of a process.
 const MAX_COMMAND: usize = 100 * 1024;
-/// Bytes of one line; a longer one is cut in several.
-const MAX_LINE: usize = 64 * 1024;
+/// What is kept of each output of a command, in bytes: as much as of a file that is read.
+const MAX_OUTPUT: usize = 16 << 20;
+/// The same as a part of the memory of the script, which holds several copies for a moment.
+const PART_OF_MEMORY: u64 = 16;
 /// How often deadline and end are looked for while nothing is written.
 const LOOK: Duration = Duration::from_millis(10);
 /// The same for `poll`.
@@ -59,8 +62,10 @@ const RUN: Options = Options { strict: true, ..SHELL };
 pub(super) fn write(book: &mut Book, world: &Arc<World>) {
     book.family(
         "Commands",
-        "A result is a map with `stdout`, `stderr`, `code` and `success`. An exit code other than 0 throws, unless errors are \
-         ignored. `run` stops at the first line that fails (`bash -e`), `sh` goes on as shells do.",
+        "A result is a map with `stdout`, `stderr`, `code`, `success` and `truncated`. An exit code other than 0 throws, unless \
+         errors are ignored. So does an output of more than 16 MiB (a sixteenth of `--max-memory`, if that is less), once the \
+         command has ended: write it to a file. With errors ignored its middle is left out, a line says how much that was, and \
+         `truncated` is true. `run` stops at the first line that fails (`bash -e`), `sh` goes on as shells do.",
     );
     let w = Arc::clone(world);
     book.add("sh", &["command"], "Runs a command line in `/bin/bash -c`.", move |text: ImmutableString| {
@@ -234,28 +239,20 @@ fn follow(
 struct Pipe {
     stream: LogStream,
     file: File,
-    /// A line that has not ended.
-    open: Vec<u8>,
+    lines: Lines,
 }
 
 impl Pipe {
     fn new(stream: LogStream, end: Option<impl Into<OwnedFd>>) -> Option<Self> {
-        end.map(|end| Self { stream, file: File::from(end.into()), open: Vec::new() })
+        end.map(|end| Self { stream, file: File::from(end.into()), lines: Lines::default() })
     }
 
-    fn take(&mut self, mut bytes: &[u8], written: &mut Written<'_>) {
-        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
-            let (line, rest) = bytes.split_at(end + 1);
-            self.open.extend_from_slice(line);
-            written.take(self.stream, &self.open);
-            self.open.clear();
-            bytes = rest;
-        }
-        self.open.extend_from_slice(bytes);
-        if self.open.len() >= MAX_LINE {
-            written.take(self.stream, &self.open);
-            self.open.clear();
-        }
+    fn take(&mut self, bytes: &[u8], written: &mut Written<'_>) {
+        self.lines.take(bytes, |(line, end)| written.take(self.stream, line, (end, end)));
+    }
+
+    fn finish(&mut self, written: &mut Written<'_>) {
+        self.lines.finish(|(line, end)| written.take(self.stream, line, (end, "\n")));
     }
 }
 
@@ -279,7 +276,7 @@ fn read_some(pipes: &mut Vec<Pipe>, buffer: &mut [u8], written: &mut Written<'_>
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => true,
             Ok(0) | Err(_) => {
-                written.take(pipe.stream, &pipe.open);
+                pipe.finish(written);
                 false
             }
         }
@@ -303,32 +300,25 @@ struct Written<'a> {
 
 impl<'a> Written<'a> {
     fn new(world: &'a World, options: Options) -> Self {
-        let limit = world.limits.output;
+        let part = usize::try_from(world.limits.memory / PART_OF_MEMORY).unwrap_or(usize::MAX);
+        let limit = part.min(MAX_OUTPUT).max(world.limits.output);
         Self { world, options, out: Capture::new(limit), err: Capture::new(limit), last: String::new() }
     }
 
-    fn take(&mut self, stream: LogStream, line: &[u8]) {
-        if line.is_empty() {
-            return;
-        }
+    /// Takes a line with what ended it, and what ends it where it is shown.
+    fn take(&mut self, stream: LogStream, line: &[u8], (end, shown_end): (&str, &str)) {
         let text = String::from_utf8_lossy(line);
-        let shown = text.trim_end_matches(['\n', '\r']);
-        match stream {
-            LogStream::Stdout => {
-                self.out.push(&text);
-                if !self.options.silent {
-                    self.world.session.print(shown);
-                }
-            }
-            LogStream::Stderr => {
-                self.err.push(&text);
-                if !shown.is_empty() {
-                    shown.clone_into(&mut self.last);
-                }
-                if !self.options.silent {
-                    self.world.session.print_error(shown);
-                }
-            }
+        let kept = match stream {
+            LogStream::Stdout => &mut self.out,
+            LogStream::Stderr => &mut self.err,
+        };
+        kept.push(&text);
+        kept.push(end);
+        if stream == LogStream::Stderr && !text.trim_end_matches('\r').is_empty() {
+            without_return(&text).clone_into(&mut self.last);
+        }
+        if !self.options.silent {
+            self.world.session.write(stream, &text, shown_end);
         }
     }
 
@@ -339,11 +329,19 @@ impl<'a> Written<'a> {
             let why = if self.last.is_empty() { String::new() } else { format!(": {}", self.last) };
             return Err(failed(title, &format!("exit code {code}{why}")));
         }
-        let pairs: [(&str, Dynamic); 4] = [
+        let over = self.out.dropped().max(self.err.dropped());
+        if over > 0 && !self.options.ignore_error {
+            let why = format!(
+                "the command ended well, but wrote {over} bytes more than are kept: write them to a file, or ignore errors"
+            );
+            return Err(failed(title, &why));
+        }
+        let pairs: [(&str, Dynamic); 5] = [
             ("stdout", self.out.text().into()),
             ("stderr", self.err.text().into()),
             ("code", INT::from(code).into()),
             ("success", (code == 0).into()),
+            ("truncated", (over > 0).into()),
         ];
         Ok(pairs.into_iter().map(|(name, value)| (name.into(), value)).collect())
     }

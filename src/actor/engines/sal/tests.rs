@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -20,7 +21,7 @@ fn run_with(flags: SalFlags, text: &str, timeout: Duration) -> Result<JobResult,
     let sink: Arc<dyn Sink> = Arc::new(Unheard);
     // Not through `run` of the engine: that ends every child of this process, and other tests have some.
     let mut sal = Sal::new(&flags, Limits::default(), |_url| panic!("no Redis here"));
-    sal.world.set_env(&script);
+    sal.world.set_env(Path::new("/tmp"), &script);
     sal.rhai.run(&script, &sink)
 }
 
@@ -65,10 +66,19 @@ fn a_shell_runs_commands() {
             r#"let m = ""; try { sh("echo why >&2; exit 3") } catch (e) { m = e } m"#,
             "echo why >&2; exit 3: exit code 3: why",
         ),
-        (r#"sh("head -c 3000000 /dev/zero | tr '\\0' x").stdout.len() < 1100000"#, "true"),
+        (
+            r#"let r = sh("seq 1 200000"); [r.stdout.len(), r.truncated, r.stdout.contains("\n100000\n")]"#,
+            "[1288895,false,true]",
+        ),
+        (
+            r#"let r = sh("head -c 20000000 /dev/zero", #{silent: true, ignore_error: true}); [r.truncated, r.stdout.contains(" bytes truncated ...]")]"#,
+            "[true,true]",
+        ),
     ] {
         assert_eq!(text(source), result, "{source}");
     }
+    let cut = error(r#"sh("head -c 20000000 /dev/zero", #{silent: true})"#).message;
+    assert!(cut.contains("bytes more than are kept"), "{cut}");
     let error = error("let x = 1;\n  sh(\"exit 7\")");
     assert_eq!((error.kind, error.line, error.column), (JobErrorKind::ScriptError, Some(2), Some(3)));
 }

@@ -1,6 +1,6 @@
 //! What the functions of a script share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -24,11 +24,10 @@ pub(super) struct World {
     pub(super) installs: bool,
     /// The Redis of scripts.
     pub(super) redis: Option<Arc<dyn ScriptRedis>>,
-    /// Where every job starts.
-    home: OnceLock<PathBuf>,
+    /// Where the host is between jobs.
+    outside: OnceLock<PathBuf>,
     env: Mutex<Vec<(String, String)>>,
     spawned: AtomicBool,
-    moved: AtomicBool,
 }
 
 impl World {
@@ -43,24 +42,30 @@ impl World {
             limits,
             installs,
             redis,
-            home: OnceLock::new(),
+            outside: OnceLock::new(),
             env: Mutex::default(),
             spawned: AtomicBool::new(false),
-            moved: AtomicBool::new(false),
         }
     }
 
-    /// Remembers where jobs start.
+    /// Remembers where the host is.
     pub(super) fn look_around(&self) -> Result<(), String> {
         let here = std::env::current_dir().map_err(|error| format!("the working folder: {error}"))?;
-        drop(self.home.set(here));
+        drop(self.outside.set(here));
+        Ok(())
+    }
+
+    /// Goes into the folder of a job, and takes its environment.
+    pub(super) fn enter(&self, folder: &Path, script: &Script<'_>) -> std::io::Result<()> {
+        std::env::set_current_dir(folder)?;
+        self.set_env(folder, script);
         Ok(())
     }
 
     /// Takes the environment of a job.
-    pub(super) fn set_env(&self, script: &Script<'_>) {
-        let home = self.home.get().map(|home| home.display().to_string()).unwrap_or_default();
-        let ours = [("PATH", PATH), ("HOME", &home), ("LANG", "C.UTF-8")];
+    pub(super) fn set_env(&self, folder: &Path, script: &Script<'_>) {
+        let home = folder.to_string_lossy();
+        let ours = [("PATH", PATH), ("HOME", &home), ("TMPDIR", &home), ("LANG", "C.UTF-8")];
         let about = [
             ("HERO_JOB_ID", script.job_id),
             ("HERO_CALLER_ID", script.caller_id),
@@ -85,7 +90,6 @@ impl World {
 
     /// Goes to another folder until the job ends.
     pub(super) fn move_to(&self, folder: &str) -> std::io::Result<()> {
-        self.moved.store(true, Ordering::Relaxed);
         std::env::set_current_dir(folder)
     }
 
@@ -102,11 +106,11 @@ impl World {
     pub(super) fn leave(&self) {
         self.spawned.store(false, Ordering::Relaxed);
         self.env.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        if self.moved.swap(false, Ordering::Relaxed)
-            && let Some(home) = self.home.get()
-            && let Err(error) = std::env::set_current_dir(home)
+        // In its folder it would keep that from going.
+        if let Some(outside) = self.outside.get()
+            && let Err(error) = std::env::set_current_dir(outside)
         {
-            tracing::warn!(%error, "could not go back to the working folder");
+            tracing::warn!(%error, "could not leave the folder of a job");
         }
     }
 
