@@ -36,6 +36,11 @@ impl Adopted {
         Ok(Self { hosts: Some(Arc::default()), work_dir })
     }
 
+    /// True if it was asked to.
+    pub(super) fn is_on(&self) -> bool {
+        self.hosts.is_some()
+    }
+
     /// Notes a host that was started; before anything else happens, lest it be taken for an orphan.
     pub(super) fn add(&self, host: Pid) {
         if let Some(hosts) = &self.hosts {

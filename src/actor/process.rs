@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::UnixStream;
@@ -137,6 +137,7 @@ impl Launcher for Processes {
             out: Mutex::new(Out::default()),
             wake: Notify::new(),
             reaped: AtomicBool::new(false),
+            starts_processes: self.adopted.is_on(),
             contexts: Mutex::default(),
         });
         let answers = self.answers.clone();
@@ -180,6 +181,7 @@ impl Host for HostProcess {
     }
 
     fn flush(&mut self) {
+        self.link.resume(self.group);
         if !self.link.write() {
             self.link.wake.notify_one();
         }
@@ -223,6 +225,8 @@ struct Link {
     wake: Notify,
     /// Set before the process is reaped.
     reaped: AtomicBool,
+    /// Its scripts start processes, which can stop it by a signal.
+    starts_processes: bool,
     /// The context of each of the last jobs.
     contexts: Mutex<VecDeque<(u64, String)>>,
 }
@@ -235,6 +239,16 @@ struct Out {
 }
 
 impl Link {
+    /// Lets a host go on that a script has stopped at its end (`kill -STOP`): the next job does not pay for that.
+    fn resume(&self, host: Pid) {
+        if self.starts_processes
+            && !self.reaped.load(Ordering::SeqCst)
+            && let Err(error) = kill(host, Signal::SIGCONT)
+        {
+            tracing::debug!(%host, %error, "an engine host has just ended");
+        }
+    }
+
     fn out(&self) -> MutexGuard<'_, Out> {
         self.out.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -340,6 +354,7 @@ impl Driver {
                     let open = jobs.read(&link.jobs)?;
                     let replies = jobs.replies().map_err(io::Error::other)?;
                     if !replies.is_empty() {
+                        link.resume(self.group);
                         self.report.send(HostEvent::Said(replies)).await;
                     }
                     if !open {
