@@ -50,10 +50,11 @@ impl<L: Launcher> Worker<L> {
             return;
         }
         self.slots.iter_mut().for_each(Slot::call_back_untouched);
-        // A `take` that is under way may bring jobs that belong behind those.
+        // A `take` that is under way, or whose answer was lost, may bring jobs that belong behind those.
         let settled =
             !self.slots.iter().any(|slot| slot.calling_back) && self.taking.is_none_or(|max| max == 0);
-        if !settled || !self.releasing.is_empty() {
+        let complete = !self.must_recover && !self.recovering;
+        if !settled || !complete || !self.releasing.is_empty() {
             return;
         }
         let stopping = self.stopping;

@@ -42,6 +42,8 @@ pub(super) struct State {
     /// What was said, and whether it came with an end.
     pub(super) heard: Vec<(String, Utterance, bool)>,
     pub(super) reports: usize,
+    /// The next take that brings something is lost on its way.
+    pub(super) loses_take: bool,
     /// What was taken is on its way for this long.
     pub(super) take_takes: Duration,
     /// Delivered and taken back before it arrives.
@@ -145,7 +147,11 @@ impl WorkQueue for FakeQueue {
             let takes = self.state().take_takes;
             sleep(takes).await;
         }
+        let brings = delivered.as_ref().is_ok_and(|work| !work.is_empty());
         let mut state = self.state();
+        if brings && std::mem::take(&mut state.loses_take) {
+            return Err(QueueError::Unavailable("cut".into()));
+        }
         let forgotten = std::mem::take(&mut state.forgets);
         state.pending.retain(|job| !forgotten.contains(&job.lease.token));
         drop(state);

@@ -207,3 +207,15 @@ async fn an_engine_that_stops_overlong_scripts_is_given_the_time_to_do_so() {
     running.ended(1).await;
     assert_eq!(running.hosts.log.lock().unwrap().terminated, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_lost_on_its_way_comes_behind_what_is_given_back() {
+    let queue = FakeQueue::new(&["slow 3000", "b", "c"]);
+    let running = run(&queue);
+    queue.until("it runs", |state| !state.started.is_empty()).await;
+    queue.state().loses_take = true;
+    queue.add("d");
+    running.ended(4).await;
+    assert_eq!(running.ran(), ["slow 3000", "b", "c", "d"]);
+    assert_eq!(running.stop().await, Ended::Drained);
+}
