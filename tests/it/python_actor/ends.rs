@@ -79,6 +79,9 @@ async fn a_script_may_close_its_streams_and_keeps_its_reason() {
         assert_eq!(error.kind, JobErrorKind::ScriptError, "{bad}: {error:?}");
         assert_eq!(error.message, words, "{bad}");
     }
+    let mute = JobSpec::new(ScriptType::Python, "import os\nos.closerange(0, 1000)\n5");
+    let error = rig.error(mute).await;
+    assert!(error.message.contains("has closed the pipe of its result"), "{error:?}");
     for (text, result) in [
         ("'a\\udcff'", "a\\udcff"),
         ("['a\\udcff']", r#"["a\\udcff"]"#),

@@ -24,6 +24,9 @@ use crate::ports::work_queue::AttemptError;
 /// Bytes read from the pipe of results before the deadline and the other pipes have a turn.
 const AT_ONCE: usize = 256 * 1024;
 
+/// Exit code of a job's process that cannot say anything about itself.
+const UNSAID: i32 = 70;
+
 /// An attempt under way.
 pub(super) struct Attempt<'a> {
     server: &'a mut Server,
@@ -210,10 +213,18 @@ impl<'a> Attempt<'a> {
                 };
                 return Ok(self.or_printed(result));
             }
-            (Verdict::None, ..) => JobError {
-                exit_code: Some(exit_code),
-                ..JobError::new(JobErrorKind::ScriptError, format!("the script exited with code {exit_code}"))
-            },
+            (Verdict::None, ..) => {
+                let message = match exit_code {
+                    UNSAID => {
+                        "the script exited with code 70 and said nothing: it has closed the pipe of its result, or left \
+                         by os._exit"
+                            .to_owned()
+                    }
+                    _ => format!("the script exited with code {exit_code}"),
+                };
+                let error = JobError::new(JobErrorKind::ScriptError, message);
+                JobError { exit_code: Some(exit_code), ..error }
+            }
         };
         Err(failed(JobError { log_tail: self.output.tail(), ..error }))
     }
