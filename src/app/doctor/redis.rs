@@ -88,7 +88,7 @@ async fn functions(connection: &mut MultiplexedConnection) -> Finding {
     let loaded: Result<String, RedisError> = load.query_async(connection).await;
     if let Err(error) = loaded {
         if let Some((found, todo)) = refused(&error) {
-            return Finding::fail("redis writes", format!("{found}: {error}"), todo);
+            return Finding::fail("redis writes", format!("{found}: {}", words(&error)), todo);
         }
         let todo = "use Redis 7.0 or later, and give its user the right (ACL SETUSER … +function +fcall)";
         return Finding::fail(check, format!("cannot be loaded: {error}"), todo);
@@ -107,6 +107,12 @@ async fn functions(connection: &mut MultiplexedConnection) -> Finding {
             "give its user the right (ACL SETUSER … +fcall)",
         ),
     }
+}
+
+/// An error as Redis wrote it.
+fn words(error: &RedisError) -> String {
+    let (code, detail) = (error.code().unwrap_or_default(), error.detail().unwrap_or_default());
+    format!("{code} {detail}").trim().to_owned()
 }
 
 /// What it means that Redis does not let anything be written, and what to do; None when it is about something else.
@@ -230,6 +236,8 @@ mod tests {
         assert!(of("OOM").unwrap().1.contains("maxmemory"));
         assert!(of("NOREPLICAS").unwrap().1.contains("min-replicas-to-write"));
         assert_eq!(of("ERR"), None);
+        let full = redis::make_extension_error("OOM".to_owned(), Some("command not allowed".to_owned()));
+        assert_eq!(words(&full), "OOM command not allowed");
     }
 
     #[test]
