@@ -141,7 +141,8 @@ pub(super) async fn a_forgotten_actor_takes_its_own_jobs_with_it(kind: Kind) {
     queue.close().await;
 }
 
-fn record(name: &str, bench: &super::bench::Bench) -> ActorRecord {
+/// A record with something in every field.
+pub(super) fn record(name: &str, bench: &super::bench::Bench) -> ActorRecord {
     let mut config = ActorConfig::new(name.to_owned(), PathBuf::from("/bin/osis_actor"), OSIS)
         .with_args(vec!["--flag".to_owned(), "with space".to_owned()])
         .with_dependencies(vec!["redis".to_owned()])

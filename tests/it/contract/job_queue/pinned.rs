@@ -1,9 +1,15 @@
 //! Jobs that are for one actor only, while that is not there.
 
+use std::sync::Arc;
+
+use hero_supervisor::SupervisorError;
+use hero_supervisor::adapters::system_clock::SystemClock;
 use hero_supervisor::domain::id::{JobId, RequestId};
 use hero_supervisor::domain::job::{JobErrorKind, JobSpec, JobState};
+use hero_supervisor::domain::supervisor::{JobDefaults, JobRequest, Supervisor};
 use hero_supervisor::ports::job_queue::{RequestKey, Submission, SubmitRefused};
 
+use super::actors::record;
 use super::bench::{
     Kind, OSIS, actor_id, finish, offer, read, spec, submission, submit, success, take_and_start, take_one,
     text, until_state,
@@ -92,5 +98,46 @@ pub(super) async fn a_stray_is_refused_unless_its_request_made_it_before(kind: K
     assert!(!first.deduplicated);
     let again = offer(&queue, asked(true)).await.unwrap();
     assert_eq!((again.job.id, again.deduplicated), (first.job.id, true));
+    queue.close().await;
+}
+
+/// What a deletion does, beside callers who submit: each job is refused or lost, and none waits for nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_submit_beside_the_deletion_of_its_actor_leaves_no_job_that_waits_for_nobody() {
+    let bench = Kind::Redis.bench().await;
+    let (queue, store) = (bench.supervisor(), bench.store());
+    let supervisor = Supervisor::new(queue.clone(), Arc::new(SystemClock), JobDefaults::default())
+        .with_store(bench.store());
+    let actor = actor_id("osis_actor_0");
+    let (mut refused, mut lost) = (0, 0);
+    for round in 0..60 {
+        store.insert(&record("osis_actor_0", &bench)).await.unwrap();
+        let deletion = async {
+            queue.forget_actor(OSIS, &actor).await.unwrap();
+            store.remove(&actor).await.unwrap();
+            queue.forget_actor(OSIS, &actor).await.unwrap();
+        };
+        let submits = async {
+            let mut accepted = Vec::new();
+            for _job in 0..8 {
+                let mut job = pinned("1");
+                job.run_at = (round % 2 == 0).then(|| bench.now() + super::bench::LIMIT);
+                match supervisor.submit(JobRequest::new(job)).await {
+                    Ok(submitted) => accepted.push(submitted.job.id),
+                    Err(SupervisorError::ActorNotFound(_)) => refused += 1,
+                    Err(other) => panic!("{other}"),
+                }
+            }
+            accepted
+        };
+        let ((), accepted) = tokio::join!(deletion, submits);
+        for id in accepted {
+            let job = read(&queue, &id).await;
+            let kind = job.error.as_ref().map(|error| error.kind);
+            assert_eq!((job.state, kind), (JobState::Failed, Some(JobErrorKind::ActorLost)), "{job:?}");
+            lost += 1;
+        }
+    }
+    assert!(refused > 0 && lost > 0, "{refused} were refused, {lost} were lost");
     queue.close().await;
 }
