@@ -205,6 +205,8 @@ async fn an_actor_that_heeds_its_drain_at_whatever_moment_is_restarted_and_not_l
                         // The manager may see it before or after the monitor does.
                         tokio::time::sleep(Duration::from_millis(after)).await;
                         worker.announce(true).await.unwrap();
+                        // The process that comes after it announces itself under the same name.
+                        std::future::pending::<()>().await;
                     }
                 }
             }
@@ -217,7 +219,14 @@ async fn an_actor_that_heeds_its_drain_at_whatever_moment_is_restarted_and_not_l
             world.broker.work_queue(ScriptType::OSIS, actor.clone(), pid).announce(false).await.unwrap();
         };
         let both = async { tokio::join!(heeds, reborn) };
-        for_time(&world, async { drop(both.await) }, Duration::from_secs(20)).await;
+        for_time(
+            &world,
+            async {
+                both.await;
+            },
+            Duration::from_secs(20),
+        )
+        .await;
         let told = events_of(&mut told);
         assert!(told.contains(&"restarted".to_owned()), "heeded after {after} ms: {told:?}");
         assert_ne!(world.manager.actor(&actor).await.unwrap().pid.0, first, "heeded after {after} ms");

@@ -233,6 +233,31 @@ async fn what_a_dead_supervisor_was_at_is_given_up_and_the_actor_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_wish_that_waited_for_a_dead_supervisor_takes_what_that_had_ended_for_no_crash() {
+    let mut two = Two::start(config("a")).await;
+    let store = two.world.broker.actor_store();
+    let mut record = store.get(&two.actor).await.unwrap().unwrap();
+    record.operation = Some(hero_supervisor::domain::actor::OperationLease {
+        verb: hero_supervisor::domain::actor::Verb::Restart,
+        id: "of the dead".to_owned(),
+        heartbeat: 3,
+    });
+    assert!(matches!(store.update(&record).await.unwrap(), Stored::Written(_)));
+    two.world.processes.exit("a", ExitStatus::Signal(15));
+    let restarts = two.managers().map(|manager| {
+        let (manager, actor) = (manager.clone(), two.actor.clone());
+        async move { manager.restart(&actor, StopOptions::default(), WAIT).await.unwrap() }
+    });
+    for restarted in futures::future::join_all(restarts).await {
+        assert!(restarted.done && restarted.status.state == ActorState::Running, "{restarted:?}");
+    }
+    two.both_see(ActorState::Running).await;
+    assert_eq!(store.get(&two.actor).await.unwrap().unwrap().restart_count, 0);
+    let ends = two.ends();
+    assert!(!ends.is_empty() && ends.iter().all(|requested| *requested), "{ends:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_supervisor_that_leaves_in_the_middle_hands_over_at_once() {
     let slow = Behaviour { term_after: Some(Duration::from_secs(30)), ..Behaviour::default() };
     let world = World::new();

@@ -53,13 +53,14 @@ impl Driver {
             if self.has_strays(&observation, process).await {
                 return None;
             }
-            if self.compare_pids(process).await == Some(StopReason::Deleted) {
+            let compared = self.compare_pids(process).await;
+            self.interrupted = self.interrupted.take().filter(|_verb| observation.seq <= self.stale_up_to);
+            if compared == Some(StopReason::Deleted) {
                 return (!self.is_deleting()).then_some(StopReason::Deleted);
             }
         }
         self.take_back_jobs().await;
         if self.running.is_none() && self.foreign.is_none() && observation.seq > self.stale_up_to {
-            self.interrupted = None;
             match self.store().await {
                 Ok(()) => {}
                 Err(SupervisorError::ActorNotFound(_)) => return Some(StopReason::Deleted),
@@ -152,9 +153,9 @@ impl Driver {
             )
             | None => ExitStatus::Unknown,
         };
-        let asked_for =
-            self.record.desired == Desired::Down || self.interrupted.is_some_and(Verb::ends_process);
-        let requested = self.running.is_none() && asked_for;
+        // Also while an operation of our own follows one that was interrupted after it had ended the process.
+        let requested = self.interrupted.is_some_and(Verb::ends_process)
+            || (self.running.is_none() && self.record.desired == Desired::Down);
         let log_tail = self.operation(None).log_tail().await;
         let exit = LastExit { status, at: self.now(), pid: last, requested, log_tail };
         // What does not come up is told by its start; it is not started again.

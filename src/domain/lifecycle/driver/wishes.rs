@@ -207,7 +207,7 @@ impl Driver {
             phase,
             verdict: None,
         });
-        (self.foreign, self.interrupted) = (None, None);
+        self.foreign = None;
         (self.heartbeat, self.last_beat) = (None, Instant::now());
     }
 
