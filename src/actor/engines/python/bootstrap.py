@@ -15,7 +15,7 @@ sys.modules["heroscript"] = heroscript
 exec(compile(start["heroscript"], "<heroscript>", "exec"), heroscript.__dict__)
 # Later ones see the earlier ones under their names.
 parts = {}
-for name in ("report", "cleanup", "streams", "server"):
+for name in ("report", "cleanup", "streams", "kernel", "server"):
     part = types.ModuleType("hero_" + name)
     part.__dict__.update(parts)
     exec(compile(start[name], "<hero>", "exec"), part.__dict__)

@@ -33,6 +33,7 @@ pub(super) struct Start<'a> {
     pub(super) report: &'a str,
     pub(super) cleanup: &'a str,
     pub(super) streams: &'a str,
+    pub(super) kernel: &'a str,
     pub(super) server: &'a str,
     pub(super) heroscript: &'a str,
     pub(super) settings: Settings<'a>,

@@ -52,8 +52,7 @@ def _prepare():
     global MAIN
     os.setsid()
     MAIN = os.getpid()
-    if PRCTL is not None:
-        PRCTL(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    kernel.end_with_parent()
     os.close(CONTROL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ.clear()
@@ -313,7 +312,7 @@ _SHARED = (0, 1, 2, RESULTS)
 
 def _as_shared():
     """What jobs find the descriptors like that all of them share."""
-    sizes = {fd: fcntl.fcntl(fd, F_GETPIPE_SZ) for fd in _SHARED if fd}
+    sizes = {fd: fcntl.fcntl(fd, kernel.F_GETPIPE_SZ) for fd in _SHARED if fd}
     return {fd: fcntl.fcntl(fd, fcntl.F_GETFL) for fd in _SHARED}, sizes, os.fstat(1).st_mode & 0o777
 
 
@@ -324,8 +323,8 @@ def _restore(flags, sizes, mode):
         fcntl.fcntl(fd, fcntl.F_SETFL, value)
     for fd, size in sizes.items():
         try:
-            if fcntl.fcntl(fd, F_GETPIPE_SZ) != size:
-                fcntl.fcntl(fd, F_SETPIPE_SZ, size)
+            if fcntl.fcntl(fd, kernel.F_GETPIPE_SZ) != size:
+                fcntl.fcntl(fd, kernel.F_SETPIPE_SZ, size)
             if os.fstat(fd).st_mode & 0o777 != mode:
                 os.fchmod(fd, mode)
         except OSError:
@@ -351,46 +350,7 @@ def _serve():
             spare = None
 
 
-# --- what only the kernel's own names say ------------------------------------------------------------------------
-
-F_SETPIPE_SZ = 1031
-F_GETPIPE_SZ = 1032
-PR_SET_PDEATHSIG = 1
-PR_CAPBSET_DROP = 24
-PR_SET_CHILD_SUBREAPER = 36
-# What a process may do beyond its user, in the layout of 64 bits.
-CAPABILITY_VERSION = 0x20080522
-CAPABILITIES = 64
-PRCTL = None
-
-
-def _adopt():
-    """Makes this process the parent of what jobs leave behind; without ctypes, that is the host."""
-    global PRCTL
-    try:
-        import ctypes
-
-        PRCTL = ctypes.CDLL(None).prctl
-        PRCTL(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    except Exception:
-        PRCTL = None
-
-
-def _give_up_privileges():
-    """Takes the capabilities away from this process and all that it starts: root then reads the files of root, and not
-    the environment of every process."""
-    try:
-        import ctypes
-
-        libc = ctypes.CDLL(None, use_errno=True)
-    except Exception as error:
-        sys.exit("--sandbox needs a Python with ctypes: %s" % error)
-    for number in range(CAPABILITIES):
-        # Beyond the last one that the kernel knows, and without the right to give them up, there is nothing to take.
-        libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0)
-    header, none = struct.pack("Ii", CAPABILITY_VERSION, 0), bytes(24)
-    if libc.capset(header, none) != 0:
-        sys.exit("cannot give up capabilities: %s" % os.strerror(ctypes.get_errno()))
+# --- the start ---------------------------------------------------------------------------------------------------
 
 
 def main(settings):
@@ -408,12 +368,12 @@ def main(settings):
     sys.stdout = sys.__stdout__ = streams.stream(1, "<stdout>")
     sys.stderr = sys.__stderr__ = streams.stream(2, "<stderr>")
     if settings["confined"]:
-        _give_up_privileges()
+        kernel.give_up_privileges()
     for path in settings["handlers"]:
         with open(path, encoding="utf-8-sig") as file:
             exec(compile(file.read(), path, "exec", dont_inherit=True), {"__name__": "handlers"})
     KEPT = frozenset(_children())
-    _adopt()
+    kernel.adopt()
     cleanup.remember_modules()
     with open("/proc/self/statm", encoding="ascii") as file:
         BASE = int(file.read().split()[0]) * resource.getpagesize()

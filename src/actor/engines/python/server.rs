@@ -20,6 +20,7 @@ const BOOTSTRAP: &str = include_str!("bootstrap.py");
 const REPORT: &str = include_str!("report.py");
 const CLEANUP: &str = include_str!("cleanup.py");
 const STREAMS: &str = include_str!("streams.py");
+const KERNEL: &str = include_str!("kernel.py");
 const SERVER: &str = include_str!("server.py");
 const HEROSCRIPT: &str = include_str!("heroscript.py");
 /// Imports take tens of milliseconds; a machine under heavy load may need a moment.
@@ -101,6 +102,7 @@ impl Server {
             report: REPORT,
             cleanup: CLEANUP,
             streams: STREAMS,
+            kernel: KERNEL,
             server: SERVER,
             heroscript: HEROSCRIPT,
             settings,
