@@ -81,6 +81,11 @@ async fn what_ends_while_an_append_only_redis_is_away_for_long_has_run_once_and_
     let _actor = rig.ready_actor("osis_actor_0").await;
     let (id, completion) = rig.submit(script(&counting("a", 0.5))).await;
     rig.until_running(&id).await;
+    eventually("the script has counted itself", SOON, || async {
+        let kept: Vec<String> = ask(&rig.redis, &["KEYS", "hero:obj:*:runs"]).await;
+        (!kept.is_empty()).then_some(())
+    })
+    .await;
     rig.redis.kill9();
     sleep(Duration::from_secs(9)).await;
     rig.redis.restart().await;
