@@ -7,6 +7,7 @@
 pub mod actor;
 pub mod builder;
 pub mod conformance;
+mod connections;
 pub mod dev;
 pub mod doctor;
 mod failure;
@@ -215,7 +216,7 @@ impl App {
             let readings =
                 Readings { supervisor: self.supervisor.clone(), lifecycle: self.lifecycle.clone() };
             tracing::info!(address = %listener.address(), "serving metrics on {}", listener.address());
-            tasks.spawn(metrics::serve(listener, handle, readings));
+            tasks.spawn(metrics::serve(listener, handle, readings, self.config.metrics_hosts.clone()));
         }
         tasks.spawn(file_actors::apply(self.lifecycle.clone(), self.setup.file.clone()));
         let node = self.config.node.clone();

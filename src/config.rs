@@ -32,7 +32,7 @@ pub use show::{Setting, render_json, render_toml};
 use crate::domain::id::NodeName;
 
 /// Every key, in the order in which they are shown.
-pub const KEYS: [&str; 18] = [
+pub const KEYS: [&str; 19] = [
     "listen",
     "insecure",
     "grpc_web_origins",
@@ -48,6 +48,7 @@ pub const KEYS: [&str; 18] = [
     "shutdown_timeout",
     "worker_threads",
     "metrics_listen",
+    "metrics_hosts",
     "otlp_endpoint",
     "log_filter",
     "log_format",
@@ -116,6 +117,8 @@ pub struct Config {
     /// Where Prometheus finds `/metrics`; nowhere, if not said. Any address may be used: whoever reads it sees numbers and
     /// the names of actors, and can change nothing.
     pub metrics_listen: Option<ListenAddr>,
+    /// Names by which `/metrics` may be asked for beside addresses, `localhost` and the node's own; `*` is any.
+    pub metrics_hosts: Vec<String>,
     /// The OpenTelemetry collector that gets traces (OTLP over gRPC); none, if not said.
     pub otlp_endpoint: Option<String>,
     /// What is logged, as `tracing` filters are written: `info,hero_supervisor=debug`.
@@ -264,6 +267,7 @@ fn defaults() -> Vec<(&'static str, Value)> {
         ("listen", vec![DEFAULT_LISTEN].into()),
         ("insecure", false.into()),
         ("grpc_web_origins", Vec::<Value>::new().into()),
+        ("metrics_hosts", Vec::<Value>::new().into()),
         ("redis_url", DEFAULT_REDIS_URL.into()),
         ("process_manager", "zinit".into()),
         ("zinit_socket", DEFAULT_ZINIT_SOCKET.into()),

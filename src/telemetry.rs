@@ -2,6 +2,7 @@
 //! [traces] calls and jobs leave.
 
 pub mod metrics;
+pub mod seldom;
 pub mod traces;
 
 use std::fmt::Debug;

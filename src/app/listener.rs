@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,10 +15,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixSocket, UnixStream};
 use tonic::transport::server::Connected;
 
+use super::connections::{Place, Places, for_callers};
 use crate::config::ListenAddr;
+use crate::telemetry::seldom::Seldom;
 
 /// After a failed accept, which is mostly "too many open files": long enough not to burn a core, short for callers.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// When a failed accept was last told of.
+static REFUSED: LazyLock<Seldom> = LazyLock::new(Seldom::default);
 /// Group and others get nothing: whoever can open the socket can run programs as us.
 const OWNER_ONLY: u32 = 0o600;
 /// Callers that wait to be let in; the usual number.
@@ -91,37 +96,44 @@ impl Listener {
         }
     }
 
-    /// The next who comes in; outlives a lack of file descriptors.
-    pub(super) async fn accept_patiently(&self) -> Connection {
+    /// The next who comes in, once there is a place; outlives a lack of file descriptors.
+    pub(super) async fn accept_patiently(&self, places: &Places) -> Connection {
         loop {
             match self.accept().await {
-                Ok(connection) => return connection,
+                Ok(socket) => return Connection { socket, place: places.take().await },
                 Err(error) => {
-                    tracing::warn!(%error, address = %self.address(), "cannot accept a connection");
+                    if let Some(unsaid) = REFUSED.turn() {
+                        tracing::warn!(%error, address = %self.address(), unsaid, "cannot accept a connection");
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
     }
 
-    async fn accept(&self) -> io::Result<Connection> {
+    async fn accept(&self) -> io::Result<Socket> {
         match self {
             Self::Tcp(listener, _) => {
                 let (stream, _peer) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                Ok(Connection::Tcp(stream))
+                Ok(Socket::Tcp(stream))
             }
-            Self::Unix(listener, _) => Ok(Connection::Unix(listener.accept().await?.0)),
+            Self::Unix(listener, _) => Ok(Socket::Unix(listener.accept().await?.0)),
         }
     }
 }
 
 /// All who come in through any of the doors; never ends, and outlives a lack of file descriptors.
 pub(super) fn incoming(listeners: Vec<Listener>) -> BoxStream<'static, io::Result<Connection>> {
+    let (tcp, unix) = for_callers();
     let each = listeners.into_iter().map(|listener| {
-        stream::unfold(listener, |listener| async {
-            let connection = listener.accept_patiently().await;
-            Some((Ok(connection), listener))
+        let places = match &listener {
+            Listener::Tcp(..) => Arc::clone(&tcp),
+            Listener::Unix(..) => Arc::clone(&unix),
+        };
+        stream::unfold((listener, places), |(listener, places)| async {
+            let connection = listener.accept_patiently(&places).await;
+            Some((Ok(connection), (listener, places)))
         })
         .boxed()
     });
@@ -169,11 +181,27 @@ async fn remove_stale_socket(path: &Path) -> Result<(), BindError> {
     }
 }
 
-/// A caller's connection through either kind of door.
+/// A caller's connection through either kind of door, and its place among them.
 #[derive(Debug)]
-pub(super) enum Connection {
+pub(super) struct Connection {
+    socket: Socket,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
+}
+
+/// Does the same with either kind of socket.
+macro_rules! with {
+    ($connection:expr, $socket:ident => $done:expr) => {
+        match &mut $connection.get_mut().socket {
+            Socket::Tcp($socket) => $done,
+            Socket::Unix($socket) => $done,
+        }
+    };
 }
 
 impl Connected for Connection {
@@ -183,20 +211,28 @@ impl Connected for Connection {
 }
 
 impl AsyncRead for Connection {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        match with!(self.as_mut(), socket => Pin::new(socket).poll_read(cx, buf)) {
+            Poll::Ready(Ok(())) => {
+                self.place.spoke(buf.filled().len() - before);
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => {
+                self.place.poll_patience(cx).map_or_else(|over| Poll::Ready(Err(over)), |()| Poll::Pending)
+            }
         }
     }
 }
 
 impl AsyncWrite for Connection {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
-        }
+        with!(self, socket => Pin::new(socket).poll_write(cx, buf))
     }
 
     fn poll_write_vectored(
@@ -204,31 +240,22 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-        }
+        with!(self, socket => Pin::new(socket).poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Tcp(stream) => stream.is_write_vectored(),
-            Self::Unix(stream) => stream.is_write_vectored(),
+        match &self.socket {
+            Socket::Tcp(stream) => stream.is_write_vectored(),
+            Socket::Unix(stream) => stream.is_write_vectored(),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
-        }
+        with!(self, socket => Pin::new(socket).poll_flush(cx))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
+        with!(self, socket => Pin::new(socket).poll_shutdown(cx))
     }
 }
 

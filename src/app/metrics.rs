@@ -4,21 +4,27 @@
 //! not answer in time is left at its last value; the scrape itself never fails for it.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::io;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
+use axum::http::header::{CONTENT_TYPE, HOST};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use metrics::{counter, gauge};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::time::timeout;
 
+use super::connections::{Places, for_scrapers};
 use super::listener::{Connection, Listener};
 use crate::config::ListenAddr;
 use crate::domain::actor::{ActorState, ActorStatus};
+use crate::domain::id::ActorId;
 use crate::domain::lifecycle::ActorLifecycleManager;
 use crate::domain::script_type::ScriptType;
 use crate::domain::supervisor::Supervisor;
@@ -39,11 +45,54 @@ pub(super) struct Readings {
     pub(super) lifecycle: ActorLifecycleManager,
 }
 
+/// What a scrape is answered from.
+#[derive(Clone)]
+struct Scraped {
+    handle: &'static PrometheusHandle,
+    readings: Readings,
+    /// None where no browser comes in.
+    hosts: Option<Arc<Hosts>>,
+    /// The series of actors, as they were read last. Made here, since the recorder would keep those of actors that are gone.
+    of_actors: Arc<Mutex<String>>,
+}
+
+/// Under which names it may be asked for. A page that lets its own name point at this machine is refused.
+#[derive(Debug)]
+struct Hosts(Vec<String>);
+
+/// Stands for any name.
+const ANY: &str = "*";
+
+impl Hosts {
+    /// Whether a request with this header comes in.
+    fn has(&self, host: &str) -> bool {
+        let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((address, _port)) => address,
+            None => host.split_once(':').map_or(host, |(name, _port)| name),
+        };
+        let name = name.trim_end_matches('.').to_ascii_lowercase();
+        name.parse::<IpAddr>().is_ok()
+            || name == "localhost"
+            || name.ends_with(".localhost")
+            || self.0.iter().any(|known| known == ANY || known.eq_ignore_ascii_case(&name))
+    }
+}
+
 /// Serves `/metrics` until the end of the process or of the task.
-pub(super) async fn serve(listener: Listener, handle: &'static PrometheusHandle, readings: Readings) {
+pub(super) async fn serve(
+    listener: Listener,
+    handle: &'static PrometheusHandle,
+    readings: Readings,
+    mut hosts: Vec<String>,
+) {
     let node = readings.lifecycle.node().to_string();
+    hosts.push(node.clone());
+    hosts.push(crate::config::host_name().to_string());
     gauge!(names::INFO, "version" => env!("CARGO_PKG_VERSION"), "node" => node).set(1.0);
-    let app = Router::new().route("/metrics", get(scrape)).with_state((handle, readings));
+    let hosts = matches!(listener, Listener::Tcp(..)).then(|| Arc::new(Hosts(hosts)));
+    let scraped = Scraped { handle, readings, hosts, of_actors: Arc::default() };
+    let app = Router::new().route("/metrics", get(scrape)).with_state(scraped);
+    let listener = Scrapers { listener, places: for_scrapers() };
     let upkeep = async {
         loop {
             tokio::time::sleep(UPKEEP).await;
@@ -60,31 +109,43 @@ pub(super) async fn serve(listener: Listener, handle: &'static PrometheusHandle,
     }
 }
 
-async fn scrape(
-    State((handle, readings)): State<(&'static PrometheusHandle, Readings)>,
-) -> impl IntoResponse {
-    match timeout(READ_LIMIT, read(&readings)).await {
-        Ok(Ok(())) => {}
+async fn scrape(State(scraped): State<Scraped>, headers: HeaderMap) -> Response {
+    let host = headers.get(HOST).map(|host| host.to_str().unwrap_or_default());
+    if let (Some(hosts), Some(host)) = (&scraped.hosts, host)
+        && !hosts.has(host)
+    {
+        let told = "this host name is not among metrics_hosts\n";
+        return (StatusCode::MISDIRECTED_REQUEST, told).into_response();
+    }
+    match timeout(READ_LIMIT, read(&scraped.readings)).await {
+        Ok(Ok(read)) => *scraped.of_actors.lock().unwrap_or_else(PoisonError::into_inner) = read,
         Ok(Err(error)) => tracing::debug!(error = %chain(&error), "some gauges could not be read"),
         Err(_elapsed) => tracing::debug!("some gauges could not be read within {READ_LIMIT:?}"),
     }
-    ([(CONTENT_TYPE, TEXT)], handle.render())
+    let of_actors = scraped.of_actors.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    ([(CONTENT_TYPE, TEXT)], scraped.handle.render() + of_actors.as_str()).into_response()
 }
 
-async fn read(readings: &Readings) -> Result<(), crate::error::SupervisorError> {
+/// Sets the gauges, and answers with the series of actors.
+async fn read(readings: &Readings) -> Result<String, crate::error::SupervisorError> {
     let actors = readings.lifecycle.actors().await?;
     let here = readings.lifecycle.node();
-    set_actors(actors.iter().filter(|actor| actor.record.node == *here));
+    let of_this_node = || actors.iter().filter(|actor| actor.record.node == *here);
+    set_actors(of_this_node());
+    let mut restarts = OfActors::new(names::ACTOR_RESTARTS, "counter", names::ACTOR_RESTARTS_HELP);
+    for ActorStatus { record, .. } in of_this_node() {
+        restarts.add(&record.id, record.config.script_type, record.restart_count.into());
+    }
+    let mut pending = OfActors::new(names::PENDING_ENDS, "gauge", names::PENDING_ENDS_HELP);
+    let mut refused = OfActors::new(names::REFUSED_ENDS, "counter", names::REFUSED_ENDS_HELP);
     for script_type in ScriptType::ALL {
         let queue = readings.supervisor.queue().state(script_type).await?;
         let depth = queue.depth;
         counter!(names::MALFORMED_ENTRIES, "script_type" => script_type.as_str()).absolute(queue.malformed);
         counter!(names::DAMAGED_RECORDS, "script_type" => script_type.as_str()).absolute(queue.damaged);
         for actor in readings.supervisor.queue().presences(script_type).await? {
-            let labels =
-                [("actor_id", actor.actor_id.to_string()), ("script_type", script_type.as_str().to_owned())];
-            gauge!(names::PENDING_ENDS, &labels).set(number(actor.pending_ends));
-            counter!(names::REFUSED_ENDS, &labels).absolute(actor.refused_ends);
+            pending.add(&actor.actor_id, script_type, actor.pending_ends);
+            refused.add(&actor.actor_id, script_type, actor.refused_ends);
         }
         gauge!(names::QUEUE_AGE, "script_type" => script_type.as_str())
             .set(names::seconds(queue.oldest_age.unwrap_or_default()));
@@ -95,7 +156,26 @@ async fn read(readings: &Readings) -> Result<(), crate::error::SupervisorError> 
                 .set(number(jobs));
         }
     }
-    Ok(())
+    Ok([restarts.text, pending.text, refused.text].concat())
+}
+
+/// One series for each actor that there is, in the text format of Prometheus. Names of actors need no escapes.
+struct OfActors {
+    name: &'static str,
+    text: String,
+}
+
+impl OfActors {
+    fn new(name: &'static str, kind: &str, help: &str) -> Self {
+        Self { name, text: format!("# HELP {name} {help}\n# TYPE {name} {kind}\n") }
+    }
+
+    fn add(&mut self, actor: &ActorId, script_type: ScriptType, count: u64) {
+        let name = self.name;
+        // Writing to a text cannot fail.
+        let _written =
+            writeln!(self.text, "{name}{{actor_id=\"{actor}\",script_type=\"{script_type}\"}} {count}");
+    }
 }
 
 /// Every state of every type is set, so that a state that nobody is in any more goes back to 0.
@@ -107,9 +187,6 @@ fn set_actors<'a>(actors: impl Iterator<Item = &'a ActorStatus>) {
     for actor in actors {
         let script_type = actor.record.config.script_type.as_str();
         *counts.entry((script_type, actor.state)).or_default() += 1;
-        let id = actor.record.id.to_string();
-        counter!(names::ACTOR_RESTARTS, "actor_id" => id, "script_type" => script_type)
-            .absolute(u64::from(actor.record.restart_count));
     }
     for ((script_type, state), count) in counts {
         gauge!(names::ACTORS, "script_type" => script_type, "state" => state.as_str()).set(number(count));
@@ -121,16 +198,51 @@ fn number(count: u64) -> f64 {
     u32::try_from(count).map_or(f64::from(u32::MAX), f64::from)
 }
 
-impl axum::serve::Listener for Listener {
+/// Where scrapers come in, and their places.
+struct Scrapers {
+    listener: Listener,
+    places: Arc<Places>,
+}
+
+impl axum::serve::Listener for Scrapers {
     type Io = Connection;
     type Addr = ListenAddr;
 
     async fn accept(&mut self) -> (Connection, ListenAddr) {
-        let address = self.address();
-        (self.accept_patiently().await, address)
+        (self.listener.accept_patiently(&self.places).await, self.listener.address())
     }
 
     fn local_addr(&self) -> io::Result<ListenAddr> {
-        Ok(self.address())
+        Ok(self.listener.address())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_nobody_gave_this_machine_is_refused() {
+        let hosts = Hosts(vec!["metrics.example.org".to_owned(), "Node-1".to_owned()]);
+        for host in [
+            "127.0.0.1:9464",
+            "10.0.0.7",
+            "[::1]:9464",
+            "[fe80::1]",
+            "localhost",
+            "LOCALHOST:9464",
+            "a.localhost",
+            "metrics.example.org:80",
+            "Metrics.Example.org.",
+            "node-1:9464",
+        ] {
+            assert!(hosts.has(host), "{host}");
+        }
+        for host in
+            ["evil.example", "evil.example:9464", "metrics.example.org.evil.example", "", "localhost.evil"]
+        {
+            assert!(!hosts.has(host), "{host}");
+        }
+        assert!(Hosts(vec![ANY.to_owned()]).has("evil.example"));
     }
 }

@@ -90,6 +90,9 @@ pub struct Flags {
     /// Serve /metrics for Prometheus here: IP:PORT or unix:PATH [default: nowhere]
     #[arg(long, value_name = "ADDR")]
     pub metrics_listen: Option<String>,
+    /// Answer /metrics under this host name, * for any; can be repeated [default: addresses, localhost and the node's name]
+    #[arg(long = "metrics-host", value_name = "NAME")]
+    pub metrics_hosts: Vec<String>,
     /// Send traces to this OpenTelemetry collector, http://HOST:4317 [default: nowhere]
     #[arg(long, value_name = "URL")]
     pub otlp_endpoint: Option<String>,
@@ -129,6 +132,9 @@ impl Flags {
         if !self.grpc_web_origins.is_empty() {
             dict.insert("grpc_web_origins".to_owned(), Value::from(self.grpc_web_origins.clone()));
         }
+        if !self.metrics_hosts.is_empty() {
+            dict.insert("metrics_hosts".to_owned(), Value::from(self.metrics_hosts.clone()));
+        }
         if self.insecure {
             dict.insert("insecure".to_owned(), Value::from(true));
         }
@@ -159,7 +165,7 @@ impl Env {
     /// By key. Lists are separated by commas.
     fn given(&self) -> Dict {
         let value = |key: &str, raw: &String| match key {
-            "listen" | "grpc_web_origins" => {
+            "listen" | "grpc_web_origins" | "metrics_hosts" => {
                 Value::from(raw.split(',').map(str::trim).map(str::to_owned).collect::<Vec<_>>())
             }
             _single => Value::from(raw.clone()),

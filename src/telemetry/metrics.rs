@@ -29,20 +29,29 @@ pub const PINGS: &str = "hero_pings_total";
 pub const PING_DURATION: &str = "hero_ping_duration_seconds";
 /// Events that were dropped because the log was away for too long, or would not take them.
 pub const EVENTS_LOST: &str = "hero_events_lost_total";
+/// Times that a damaged record in Redis was stepped over, by kind.
+pub const RECORDS_UNREADABLE: &str = "hero_unreadable_records_total";
 /// Which program this is.
 pub const INFO: &str = "hero_supervisor_info";
 /// Actors of this node by script type and state.
 pub const ACTORS: &str = "hero_actors";
 /// Unasked ends of an actor's process since the actor was made.
 pub const ACTOR_RESTARTS: &str = "hero_actor_restarts_total";
+/// What it is; not described to the recorder, which does not have it.
+pub const ACTOR_RESTARTS_HELP: &str = "Unasked ends of an actor's process since the actor was made";
 /// Jobs in a queue, by script type and state.
 pub const QUEUE_JOBS: &str = "hero_queue_jobs";
 /// How long the oldest queued job has waited, by script type; 0 when none waits.
 pub const QUEUE_AGE: &str = "hero_queue_oldest_age_seconds";
 /// Ends of jobs that an actor has and could not write, when it last announced itself, by actor and script type.
 pub const PENDING_ENDS: &str = "hero_actor_pending_ends";
+/// What it is; not described to the recorder, which does not have it.
+pub const PENDING_ENDS_HELP: &str = "Ends of jobs that an actor could not write yet";
 /// Calls with ends of jobs that Redis has refused to an actor since its start, by actor and script type.
 pub const REFUSED_ENDS: &str = "hero_actor_refused_ends_total";
+/// What it is; not described to the recorder, which does not have it.
+pub const REFUSED_ENDS_HELP: &str =
+    "Calls with ends of jobs that Redis has refused to an actor since its start";
 /// Entries of a queue that could not be read and were taken out, by script type.
 pub const MALFORMED_ENTRIES: &str = "hero_queue_malformed_entries_total";
 /// Records with which upkeep could do nothing, each time that it met one, by script type.
@@ -102,16 +111,11 @@ fn describe() {
         EVENTS_LOST,
         "Events that were dropped: the log was away for too long, or would not take them"
     );
+    describe_counter!(RECORDS_UNREADABLE, "Times that a damaged record in Redis was stepped over, by kind");
     describe_gauge!(INFO, "Which program this is; always 1");
     describe_gauge!(ACTORS, "Actors of this node by script type and state");
-    describe_counter!(ACTOR_RESTARTS, "Unasked ends of an actor's process since the actor was made");
     describe_gauge!(QUEUE_JOBS, "Jobs in a queue by script type and state");
     describe_gauge!(QUEUE_AGE, Unit::Seconds, "How long the oldest queued job has waited; 0 when none waits");
-    describe_gauge!(PENDING_ENDS, "Ends of jobs that an actor could not write yet");
-    describe_counter!(
-        REFUSED_ENDS,
-        "Calls with ends of jobs that Redis has refused to an actor since its start"
-    );
     describe_counter!(MALFORMED_ENTRIES, "Entries of a queue that could not be read and were taken out");
     describe_counter!(
         DAMAGED_RECORDS,

@@ -86,6 +86,12 @@ async fn prometheus_sees_actors_queues_jobs_calls_and_what_is_called() {
         (value(&seen, "hero_actor_restarts_total", &["osis_actor_0"]) == Some(1.0)).then_some(())
     })
     .await;
+    let delete =
+        pb::DeleteActorRequest { actor_id: "osis_actor_0".into(), force: true, ..Default::default() };
+    client.delete_actor(delete).await.unwrap();
+    let seen = scrape(&socket).await;
+    assert_eq!(value(&seen, "hero_actor_restarts_total", &["osis_actor_0"]), None, "{seen}");
+    assert!(seen.contains("# TYPE hero_actor_restarts_total counter"), "{seen}");
 }
 
 #[tokio::test]
