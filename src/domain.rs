@@ -16,5 +16,6 @@ pub mod scaling;
 pub mod script_type;
 pub mod settings;
 pub mod supervisor;
+pub(crate) mod text;
 pub mod violation;
 pub mod wake;

@@ -80,7 +80,14 @@ pub(super) fn problems(violations: &Violations, file: &Path) -> Vec<Problem> {
         origin: Origin::File(file.to_owned()),
         what: violation.description.clone(),
     };
-    violations.iter().map(problem).collect()
+    let mut problems: Vec<Problem> = violations.iter().map(problem).collect();
+    if let Some(last) = problems.last_mut() {
+        let more = violations.count() - violations.iter().count();
+        if more > 0 {
+            last.what = format!("{}; {more} more things are wrong behind it", last.what);
+        }
+    }
+    problems
 }
 
 /// Reads one table; what is wrong is noted.

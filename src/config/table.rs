@@ -31,7 +31,7 @@ impl<'a> Table<'a> {
     }
 
     /// Notes what is wrong with a key.
-    pub(super) fn wrong(&mut self, key: &str, what: impl Into<String>) {
+    pub(super) fn wrong(&mut self, key: &str, what: impl AsRef<str>) {
         self.violations.add(key, what);
     }
 

@@ -4,7 +4,7 @@ mod config;
 mod operation;
 
 pub use config::{
-    ActorConfig, MAX_ITEM_BYTES, MAX_ITEMS, MAX_TIMEOUT, Readiness, RestartMode, RestartPolicy,
+    ActorConfig, MAX_CONFIG_BYTES, MAX_ITEMS, MAX_TIMEOUT, Readiness, RestartMode, RestartPolicy,
 };
 pub use operation::{OperationLease, Verb};
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::domain::text::quoted;
 use crate::domain::violation::Violations;
 
 /// Less address space starts no program.
@@ -91,7 +92,7 @@ impl RunAs {
             let count = self.supplementary_groups.len();
             violations.add("supplementary_groups", format!("has {count} items, more than {MAX_GROUPS}"));
         }
-        for (index, group) in self.supplementary_groups.iter().enumerate() {
+        for (index, group) in self.supplementary_groups.iter().enumerate().take(MAX_GROUPS) {
             check_name(&format!("supplementary_groups[{index}]"), group, violations);
         }
     }
@@ -102,7 +103,7 @@ fn check_name(field: &str, name: &str, violations: &mut Violations) {
     if name.is_empty() || name.len() > MAX_NAME || name.starts_with('-') || name.contains(odd) {
         violations.add(
             field,
-            format!("{name:?} is neither a name nor a number: use a name such as hero, or a number"),
+            format!("{} is neither a name nor a number: use a name such as hero, or a number", quoted(name)),
         );
     }
 }

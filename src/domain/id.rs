@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
+use crate::domain::text::quoted;
+
 macro_rules! id_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -40,7 +42,7 @@ id_type! {
 }
 
 id_type! {
-    /// Name of a job: 1 to 64 of `[A-Za-z0-9_-]`. Ids that the server makes are UUIDv7, so they sort by time.
+    /// Name of a job: 1 to 64 of `[A-Za-z0-9_-]`, beginning with a letter or a digit. Ids that the server makes are UUIDv7, so they sort by time.
     JobId
 }
 
@@ -92,10 +94,15 @@ impl JobId {
     /// Says which rule the text breaks.
     pub fn parse(raw: &str) -> Result<Self, String> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        if !raw.is_empty() && raw.len() <= 64 && raw.chars().all(allowed) {
+        // What begins with a dash would be an option to every command that is given it.
+        let starts_well = raw.starts_with(|c: char| c.is_ascii_alphanumeric());
+        if starts_well && raw.len() <= 64 && raw.chars().all(allowed) {
             return Ok(Self(raw.to_owned()));
         }
-        Err(format!("{} is not a job id: use 1 to 64 of A-Z, a-z, 0-9, _ and -", quoted(raw)))
+        Err(format!(
+            "{} is not a job id: use 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit",
+            quoted(raw)
+        ))
     }
 }
 
@@ -136,16 +143,6 @@ impl NodeName {
     }
 }
 
-/// A caller's text, shortened and escaped so that it can stand in an error message.
-fn quoted(raw: &str) -> String {
-    const SHOWN: usize = 40;
-    let mut shown: String = raw.chars().take(SHOWN).collect();
-    if shown.len() < raw.len() {
-        shown.push('…');
-    }
-    format!("{shown:?}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,6 +154,16 @@ mod tests {
         }
         for bad in ["", "0a", "A", "a.b", "a/b", "a b", "é", "a\n", &"a".repeat(64)] {
             assert!(ActorId::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn job_ids_begin_with_a_letter_or_a_digit() {
+        for good in ["0", "a", "Z-1_", "123", &"a".repeat(64)] {
+            assert_eq!(JobId::parse(good).unwrap().as_str(), good);
+        }
+        for bad in ["", "-", "-x", "--help", "_a", "a b", "a/b", "é", &"a".repeat(65)] {
+            assert!(JobId::parse(bad).is_err(), "{bad:?}");
         }
     }
 

@@ -12,6 +12,7 @@ use crate::domain::backoff::Backoff;
 use crate::domain::id::{ActorId, JobId};
 use crate::domain::output::Progress;
 use crate::domain::script_type::ScriptType;
+use crate::domain::text::{has_hidden, quoted};
 use crate::domain::violation::Violations;
 
 pub use attempt::{MAX_PAST_ATTEMPTS, PastAttempt};
@@ -35,6 +36,9 @@ pub const MAX_ATTEMPTS: u32 = 100;
 pub const MAX_NAME_BYTES: usize = 256;
 /// Longest value of a job's environment variable, in bytes.
 pub const MAX_ENV_VALUE_BYTES: usize = 32 * 1024;
+/// All names and values of a job's environment together, in bytes: with script and result at their limits the job still
+/// fits into one answer.
+pub const MAX_ENV_BYTES: usize = 1024 * 1024;
 
 /// What a job is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -133,8 +137,8 @@ impl JobSpec {
         for (field, text) in [("caller_id", &self.caller_id), ("context_id", &self.context_id)] {
             if text.len() > MAX_NAME_BYTES {
                 violations.add(field, format!("has {} bytes, more than {MAX_NAME_BYTES}", text.len()));
-            } else if text.chars().any(char::is_control) {
-                violations.add(field, "has a control character");
+            } else if has_hidden(text) {
+                violations.add(field, "has a control character, or another one that does not show");
             }
         }
         check_env("env", &self.env, &mut violations);
@@ -198,8 +202,12 @@ pub(crate) fn check_env(field: &str, env: &BTreeMap<String, String>, violations:
     if env.len() > MAX_PAIRS {
         violations.add(field, format!("has {} entries, more than {MAX_PAIRS}", env.len()));
     }
-    for (name, value) in env {
-        let path = format!("{field}[{name:?}]");
+    let bytes: usize = env.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if bytes > MAX_ENV_BYTES {
+        violations.add(field, format!("has {bytes} bytes in all, more than {MAX_ENV_BYTES}"));
+    }
+    for (name, value) in env.iter().take(MAX_PAIRS) {
+        let path = format!("{field}[{}]", quoted(name));
         let well_formed = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         if !well_formed {
@@ -222,12 +230,17 @@ pub(crate) fn check_labels(labels: &BTreeMap<String, String>, violations: &mut V
     if labels.len() > MAX_PAIRS {
         violations.add("labels", format!("has {} entries, more than {MAX_PAIRS}", labels.len()));
     }
-    for (name, value) in labels {
-        if name.is_empty() || name.len() > 63 || value.len() > MAX_NAME_BYTES {
+    for (name, value) in labels.iter().take(MAX_PAIRS) {
+        let path = || format!("labels[{}]", quoted(name));
+        if name.is_empty() {
+            violations.add(path(), "has no name: names have 1 to 63 bytes");
+        } else if name.len() > 63 || value.len() > MAX_NAME_BYTES {
             violations.add(
-                format!("labels[{name:?}]"),
+                path(),
                 format!("is too long: names have 1 to 63 bytes, values at most {MAX_NAME_BYTES}"),
             );
+        } else if has_hidden(name) || has_hidden(value) {
+            violations.add(path(), "has a control character, or another one that does not show");
         }
     }
 }

@@ -10,14 +10,18 @@ use crate::domain::health::HealthSettings;
 use crate::domain::id::ActorId;
 use crate::domain::job::check_labels;
 use crate::domain::script_type::ScriptType;
+use crate::domain::text::{has_hidden, quoted};
 use crate::domain::violation::Violations;
 
 /// Longest drain, start and backoff time of an actor.
 pub const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 /// Most arguments, environment variables and dependencies of an actor.
 pub const MAX_ITEMS: usize = 256;
-/// Linux refuses a single argument or variable of 128 KiB.
-pub const MAX_ITEM_BYTES: usize = 128 * 1024 - 1;
+/// All texts of one definition together. It is told in every answer about its actor and stands in Redis once for each
+/// actor made from it; Linux would refuse a single argument of this length.
+pub const MAX_CONFIG_BYTES: usize = 128 * 1024;
+/// Longest name of a dependency.
+const MAX_DEPENDENCY_BYTES: usize = 255;
 
 /// When a process that ended is started again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -220,8 +224,16 @@ impl ActorConfig {
     /// All violations at once, with field names as in the proto message `ActorConfig`.
     pub fn validate(&self) -> Result<(), Violations> {
         let mut violations = Violations::new();
+        let bytes = self.text_bytes();
+        if bytes > MAX_CONFIG_BYTES {
+            let description = format!(
+                "has {bytes} bytes of text, more than {MAX_CONFIG_BYTES}: put what is long into a file"
+            );
+            violations.add("", description);
+        }
         if !self.binary.is_absolute() {
-            violations.add("binary_path", format!("{:?} is not an absolute path", self.binary));
+            let path = quoted(&self.binary.to_string_lossy());
+            violations.add("binary_path", format!("{path} is not an absolute path"));
         }
         if self.binary.to_string_lossy().contains('\0') {
             violations.add("binary_path", "has a NUL character");
@@ -230,15 +242,18 @@ impl ActorConfig {
         if self.env.len() > MAX_ITEMS {
             violations.add("env", format!("has {} entries, more than {MAX_ITEMS}", self.env.len()));
         }
-        for (name, value) in &self.env {
-            let path = format!("env[{name:?}]");
-            if name.is_empty() || name.contains(['=', '\0']) {
-                violations.add(&path, "is not a variable name: it is empty or has = or NUL in it");
+        for (name, value) in self.env.iter().take(MAX_ITEMS) {
+            let path = format!("env[{}]", quoted(name));
+            if name.is_empty() || name.contains(|c: char| c == '=' || c.is_whitespace()) || has_hidden(name) {
+                violations.add(
+                    &path,
+                    "is not a variable name: it is empty or has =, a space or a character that does not show in it",
+                );
             } else if name.starts_with("HERO_") {
                 violations.add(&path, "is reserved: names that start with HERO_ are set by the supervisor");
             }
-            if value.contains('\0') || name.len() + value.len() >= MAX_ITEM_BYTES {
-                violations.add(&path, format!("has a NUL character or more than {MAX_ITEM_BYTES} bytes"));
+            if value.contains('\0') {
+                violations.add(&path, "has a NUL character");
             }
         }
         if let Some(command) = &self.health_check
@@ -247,9 +262,13 @@ impl ActorConfig {
             violations.add("health_check", "is empty or has a NUL character: leave it out or name a command");
         }
         check_items("dependencies", &self.dependencies, &mut violations);
-        for (index, dependency) in self.dependencies.iter().enumerate() {
+        for (index, dependency) in self.dependencies.iter().enumerate().take(MAX_ITEMS) {
             if dependency.is_empty() {
                 violations.add(format!("dependencies[{index}]"), "is empty: name an actor or a service");
+            } else if dependency.len() > MAX_DEPENDENCY_BYTES {
+                let description =
+                    format!("has more than {MAX_DEPENDENCY_BYTES} bytes: name an actor or a service");
+                violations.add(format!("dependencies[{index}]"), description);
             } else if *dependency == self.name {
                 violations.add(format!("dependencies[{index}]"), "is the actor itself");
             }
@@ -257,7 +276,8 @@ impl ActorConfig {
         if let Some(dir) = &self.working_dir
             && !dir.is_absolute()
         {
-            violations.add("working_dir", format!("{dir:?} is not an absolute path"));
+            let dir = quoted(&dir.to_string_lossy());
+            violations.add("working_dir", format!("{dir} is not an absolute path"));
         }
         if let Some(sha256) = &self.sha256
             && (sha256.len() != 64 || !sha256.chars().all(|c| c.is_ascii_hexdigit()))
@@ -284,16 +304,34 @@ impl ActorConfig {
     }
 }
 
+impl ActorConfig {
+    /// Bytes of all texts together.
+    fn text_bytes(&self) -> usize {
+        let pairs = |map: &BTreeMap<String, String>| -> usize {
+            map.iter().map(|(name, value)| name.len() + value.len()).sum()
+        };
+        let items = |items: &[String]| -> usize { items.iter().map(String::len).sum() };
+        let paths = [Some(&self.binary), self.working_dir.as_ref()];
+        let run_as = self.confinement.run_as.iter();
+        self.name.len()
+            + paths.into_iter().flatten().map(|path| path.as_os_str().len()).sum::<usize>()
+            + items(&self.args)
+            + pairs(&self.env)
+            + self.health_check.as_ref().map_or(0, String::len)
+            + items(&self.dependencies)
+            + pairs(&self.labels)
+            + run_as.map(|run_as| items(&run_as.supplementary_groups)).sum::<usize>()
+    }
+}
+
 /// Notes a list that is too long, and items that no process can be given.
 fn check_items(field: &str, items: &[String], violations: &mut Violations) {
     if items.len() > MAX_ITEMS {
         violations.add(field, format!("has {} items, more than {MAX_ITEMS}", items.len()));
     }
-    for (index, item) in items.iter().enumerate() {
+    for (index, item) in items.iter().enumerate().take(MAX_ITEMS) {
         if item.contains('\0') {
             violations.add(format!("{field}[{index}]"), "has a NUL character");
-        } else if item.len() > MAX_ITEM_BYTES {
-            violations.add(format!("{field}[{index}]"), format!("has more than {MAX_ITEM_BYTES} bytes"));
         }
     }
 }
@@ -316,6 +354,28 @@ mod tests {
         let violations = bad.validate().unwrap_err();
         let fields: Vec<&str> = violations.iter().map(|v| v.field.as_str()).collect();
         assert_eq!(fields, ["binary_path", "args[1]", "dependencies[0]", "dependencies[1]", "binary_sha256"]);
+    }
+
+    #[test]
+    fn a_definition_has_a_limit_in_all() {
+        let mut large = config();
+        large.args = vec!["x".repeat(60_000); 2];
+        assert_eq!(large.validate(), Ok(()));
+        large.env = BTreeMap::from([("CERTIFICATE".to_owned(), "c".repeat(20_000))]);
+        let told = large.validate().unwrap_err().to_string();
+        assert!(told.contains("more than 131072"), "{told}");
+    }
+
+    #[test]
+    fn names_of_variables_show_as_they_are() {
+        for name in ["", "A=B", "A B", "a\nb", "\u{1b}[31m", "a\u{200b}", "HERO_LEASE"] {
+            let mut bad = config();
+            bad.env = BTreeMap::from([(name.to_owned(), "1".to_owned())]);
+            assert!(bad.validate().is_err(), "{name:?}");
+        }
+        let mut good = config();
+        good.env = BTreeMap::from([("A.b-1".to_owned(), "any\nthing".to_owned())]);
+        assert_eq!(good.validate(), Ok(()));
     }
 
     #[test]

@@ -8,12 +8,16 @@ use crate::domain::actor::ActorStatus;
 use crate::domain::health::{Ping, PingOutcome};
 use crate::domain::job::{Job, JobErrorKind, JobKind, JobSpec, JobState};
 use crate::domain::supervisor::{JobRequest, Supervisor};
+use crate::domain::text::cut;
 use crate::error::{SupervisorError, chain};
 
 /// The engines know a ping by its kind; this is for people who look at the record.
 const PING_SCRIPT: &str = "\"pong\"";
 /// Records of pings are of no interest for long.
 const PING_TTL: Duration = Duration::from_secs(60);
+
+/// Bytes of an actor's answer that are told.
+const SHOWN_BYTES: usize = 256;
 
 /// What came of it.
 #[derive(Debug)]
@@ -77,12 +81,16 @@ fn failure(job: Job) -> Failure {
     let Some(error) = job.error else { return Failure::Gone(format!("its ping ended as {}", job.state)) };
     match error.kind {
         JobErrorKind::QueueTimeout | JobErrorKind::RunTimeout => Failure::Silent,
-        JobErrorKind::ActorLost => Failure::Gone(format!("its process ended under a ping: {error}")),
+        JobErrorKind::ActorLost => {
+            Failure::Gone(format!("its process ended under a ping: {}", cut(&error.to_string(), SHOWN_BYTES)))
+        }
         JobErrorKind::ScriptError
         | JobErrorKind::ScriptInvalid
         | JobErrorKind::LimitExceeded
         | JobErrorKind::EngineUnavailable
         | JobErrorKind::EngineCrash
-        | JobErrorKind::Internal => Failure::Answered(format!("its ping failed: {error}")),
+        | JobErrorKind::Internal => {
+            Failure::Answered(format!("its ping failed: {}", cut(&error.to_string(), SHOWN_BYTES)))
+        }
     }
 }

@@ -16,9 +16,12 @@ use crate::domain::lifecycle::observer::{Observation, Observer, SEEN_END};
 use crate::domain::lifecycle::registry::Registry;
 use crate::domain::lifecycle::view::waits_for;
 use crate::domain::lifecycle::{Parts, StopOptions};
+use crate::domain::text::{cut, last_lines};
 use crate::error::{SupervisorError, chain};
 use crate::ports::job_queue::Presence;
-use crate::ports::process_manager::{ACTOR_MARK, ProcessError, ProcessSpec, ProcessState, REALM_MARK};
+use crate::ports::process_manager::{
+    ACTOR_MARK, LogLine, ProcessError, ProcessSpec, ProcessState, REALM_MARK,
+};
 
 /// An actor that was asked to drain and then not stopped (whoever asked is gone) takes up work again this long after
 /// the drain should have ended.
@@ -36,8 +39,12 @@ const CHECK_MARGIN: Duration = Duration::from_secs(1);
 const CHECK_SLACK: Duration = Duration::from_secs(2);
 /// A process that cannot say that it is ready has to live this long: one with a bad flag ends sooner.
 const SETTLED: Duration = Duration::from_millis(200);
-/// Lines of the log that go into an error.
+/// Lines of the log that are kept with an end.
 pub(super) const TAIL_LINES: usize = 20;
+/// Longest of them.
+const TAIL_LINE_BYTES: usize = 1024;
+/// Bytes of them that an error tells; the log has the rest.
+const LAST_WORDS_BYTES: usize = 600;
 
 /// A dependency that is started with the actor shows that it is by then.
 const DEPENDENCY_STARTS: Duration = Duration::from_secs(1);
@@ -221,7 +228,7 @@ impl Operation {
     fn failure_of(&self, dependency: &str) -> Option<String> {
         let status = self.registry.get(dependency)?.status();
         let given_up = matches!(status.state, ActorState::Failed | ActorState::CrashLoop);
-        given_up.then(|| format!("it is {}: {}", status.state, status.message))
+        given_up.then(|| format!("it is {}: {}", status.state, cut(&status.message, LAST_WORDS_BYTES)))
     }
 
     fn is_met(&self, dependency: &str, observation: &Observation) -> bool {
@@ -331,8 +338,16 @@ impl Operation {
         if let Err(error) = self.parts.processes.stop(self.id.as_str(), SHORT_GRACE).await {
             tracing::warn!(actor.id = %self.id, error = %chain(&error), "actor {} did not start and could not be stopped", self.id);
         }
-        let said = if tail.is_empty() { String::new() } else { format!("; it wrote: {}", tail.join(" | ")) };
-        SupervisorError::ActorStartFailed(self.id.to_string(), reason + said.as_str())
+        let words = last_lines(&tail, LAST_WORDS_BYTES);
+        let said = match (words.len(), words.join(" | ")) {
+            (0, _) => String::new(),
+            (told, words) if told == tail.len() => format!("; it wrote: {words}"),
+            (_, words) => format!("; it wrote last: {words}"),
+        };
+        SupervisorError::ActorStartFailed(
+            self.id.to_string(),
+            format!("{}{said}", cut(&reason, LAST_WORDS_BYTES)),
+        )
     }
 
     /// Asks for a drain and waits for it; answers with the grace that is left for the signal.
@@ -393,7 +408,8 @@ impl Operation {
 
     pub(super) async fn log_tail(&self) -> Vec<String> {
         let lines = self.parts.processes.log_tail(self.id.as_str(), TAIL_LINES).await;
-        lines.map(|lines| lines.into_iter().map(|line| line.text).collect()).unwrap_or_default()
+        let text = |line: LogLine| cut(&line.text, TAIL_LINE_BYTES).into_owned();
+        lines.map(|lines| lines.into_iter().map(text).collect()).unwrap_or_default()
     }
 
     async fn phase(&self, state: ActorState, message: &str) {

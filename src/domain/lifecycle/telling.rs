@@ -3,6 +3,10 @@
 use crate::domain::actor::{ActorState, ActorStatus, LastExit};
 use crate::domain::event::{Cause, Event, Source, What};
 use crate::domain::lifecycle::driver::Driver;
+use crate::domain::text::cut;
+
+/// Bytes of a line of the log that an event tells in its message; its detail has more.
+const SHOWN_LINE_BYTES: usize = 256;
 
 impl Driver {
     /// The actor went from one state to another.
@@ -26,7 +30,8 @@ impl Driver {
         } else {
             (Source::ProcessManager.into(), "ended by itself")
         };
-        let last = log_tail.last().map(|line| format!("; it wrote last: {line}")).unwrap_or_default();
+        let last = log_tail.last().map(|line| format!("; it wrote last: {}", cut(line, SHOWN_LINE_BYTES)));
+        let last = last.unwrap_or_default();
         let message = format!("the process {pid} of actor {id} {how} with {status}{last}");
         self.tell(cause, What::ActorExited(exit.clone()), message);
     }
