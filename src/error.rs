@@ -213,6 +213,15 @@ pub enum SupervisorError {
     /// Not built, or not possible with this process manager.
     #[error("{0} is not supported")]
     NotSupported(&'static str),
+    /// What Redis keeps of it cannot be read.
+    #[error("{what} is damaged")]
+    RecordDamaged {
+        /// What was read.
+        what: String,
+        /// Why it cannot be.
+        #[source]
+        source: Cause,
+    },
     /// A fault of ours.
     #[error("internal error: {what}")]
     Internal {
@@ -235,9 +244,8 @@ impl From<QueueError> for SupervisorError {
         match error {
             QueueError::Unavailable(_) | QueueError::TimedOut { .. } => Self::QueueUnavailable(error.into()),
             QueueError::Refused { refusal, reason } => Self::QueueRefused { refusal, reason },
-            QueueError::Rejected { .. } | QueueError::Corrupt { .. } => {
-                Self::Internal { what: error.to_string(), source: error.into() }
-            }
+            QueueError::Rejected { .. } => Self::Internal { what: error.to_string(), source: error.into() },
+            QueueError::Corrupt { what, source } => Self::RecordDamaged { what, source },
         }
     }
 }

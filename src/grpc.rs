@@ -6,9 +6,10 @@
 //!  bytes ─► parse (proto → domain, every violation at once) ─► domain ─► render (domain → proto) ─► bytes
 //!                                        errors ─► status (one table: code, reason, details)
 //! ```
-//! What concerns every call lives beside it: `deadline` (how long to wait, and who says that time is up), `gate` (what
-//! is refused on the way down), `health` (who asks Redis and the process manager), `server` (limits and the end).
+//! What concerns every call lives beside it: `deadline` (how long to wait, and who says that time is up), `refusal` (what
+//! tonic refuses gets a reason), `answer` (what fits into one), `gate` (what is refused on the way down), `health` (who asks Redis and the process manager), `server` (limits and the end).
 
+mod answer;
 mod capabilities;
 mod connection;
 mod deadline;
@@ -18,6 +19,7 @@ mod mask;
 mod meter;
 mod page_token;
 mod parse;
+mod refusal;
 mod render;
 mod server;
 mod service;

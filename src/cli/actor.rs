@@ -48,6 +48,9 @@ pub enum ActorCommand {
     Get {
         /// Its name
         actor: String,
+        /// With the values of its environment variables, which may be secrets
+        #[arg(long)]
+        env: bool,
     },
     /// Try out an actor of any language against a private Redis, and tell what it keeps of the actor protocol
     Conformance(Box<ConformanceArgs>),
@@ -171,8 +174,9 @@ pub(super) async fn run(args: Client<ActorCommand>) -> Result<Exit, Failure> {
             Err(Failure::usage("`actor conformance` talks to no server: it is run by the program itself"))
         }
         ActorCommand::Ls { types, labels } => list(&mut server, out, types, labels).await,
-        ActorCommand::Get { actor } => {
-            let request = proto::GetActorRequest { actor_id: actor };
+        ActorCommand::Get { actor, env } => {
+            let view = if env { proto::ActorView::Full } else { proto::ActorView::Basic };
+            let request = proto::GetActorRequest { actor_id: actor, view: view.into() };
             let answer = server.get_actor(client::call(request)).await?.into_inner();
             out.response(&answer, ids(&answer.actor), || {
                 answer.actor.as_ref().map(show).unwrap_or_default()

@@ -6,7 +6,7 @@ use clap::Subcommand;
 
 use super::values::{self, duration, or_dash, script_type_word, time, word};
 use super::{Client, Exit, Failure, client, queue, table};
-use crate::proto::{self, ScriptTypeStatus};
+use crate::proto::{self, ActorView, ScriptTypeStatus};
 
 pub use set::SetArgs;
 
@@ -20,6 +20,9 @@ pub enum ScriptTypeCommand {
         /// The script type: osis, sal, v or python
         #[arg(value_name = "TYPE", value_parser = values::script_type)]
         script_type: proto::ScriptType,
+        /// With the values of its template's environment variables, which may be secrets (only in --output json)
+        #[arg(long)]
+        env: bool,
     },
     /// Change rules; those that are not named stay as they are
     Set(Box<SetArgs>),
@@ -34,8 +37,9 @@ pub(super) async fn run(args: Client<ScriptTypeCommand>) -> Result<Exit, Failure
             let answer = server.list_script_types(client::call(request)).await?.into_inner();
             out.response(&answer, queue::names(&answer.script_types), || queue::rows(&answer.script_types))?;
         }
-        ScriptTypeCommand::Get { script_type } => {
-            let request = proto::GetScriptTypeRequest { script_type: script_type.into() };
+        ScriptTypeCommand::Get { script_type, env } => {
+            let view = if env { ActorView::Full } else { ActorView::Basic };
+            let request = proto::GetScriptTypeRequest { script_type: script_type.into(), view: view.into() };
             let answer = server.get_script_type(client::call(request)).await?.into_inner();
             out.response(&answer, queue::names(&answer.status), || shown(&answer.status))?;
         }

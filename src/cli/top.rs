@@ -60,7 +60,17 @@ async fn look(
     server: &mut SupervisorClient<Channel>,
 ) -> Result<(ListScriptTypesResponse, ListActorsResponse), Failure> {
     let types = server.list_script_types(client::call(ListScriptTypesRequest {})).await?.into_inner();
-    let request = ListActorsRequest { page_size: MOST_ACTORS, ..Default::default() };
-    let actors = server.list_actors(client::call(request)).await?.into_inner();
-    Ok((types, actors))
+    let mut request = ListActorsRequest { page_size: MOST_ACTORS, ..Default::default() };
+    let mut all = ListActorsResponse::default();
+    loop {
+        let page = server.list_actors(client::call(request.clone())).await?.into_inner();
+        all.actors.extend(page.actors);
+        (all.total_size, request.page_token) = (page.total_size, page.next_page_token);
+        // A page of actors with long definitions has fewer than were asked for.
+        if request.page_token.is_empty()
+            || i32::try_from(all.actors.len()).is_ok_and(|count| count >= MOST_ACTORS)
+        {
+            return Ok((types, all));
+        }
+    }
 }

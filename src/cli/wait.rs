@@ -109,7 +109,10 @@ async fn round(args: &ClientArgs, channel: &mut Option<Channel>, goal: &Goal) ->
     let mut server = SupervisorClient::new(connected);
     let mut down = Vec::new();
     for id in &goal.actors {
-        match server.get_actor(client::call(GetActorRequest { actor_id: id.clone() })).await {
+        match server
+            .get_actor(client::call(GetActorRequest { actor_id: id.clone(), ..Default::default() }))
+            .await
+        {
             Ok(answer) => down.extend(answer.into_inner().actor.filter(not_running)),
             Err(status) => return Err(Missing::Yet(Failure::from(status).message)),
         }

@@ -5,8 +5,12 @@ use std::sync::LazyLock;
 use prost::{Message, Name};
 use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, ReflectMessage, Value};
 
+use crate::domain::text::quoted;
 use crate::domain::violation::Violations;
 use crate::proto::FILE_DESCRIPTOR_SET;
+
+/// Most paths of a mask; there are fewer fields.
+const MAX_PATHS: usize = 100;
 
 static POOL: LazyLock<Option<DescriptorPool>> =
     LazyLock::new(|| DescriptorPool::decode(FILE_DESCRIPTOR_SET).ok());
@@ -18,6 +22,10 @@ pub(crate) fn apply<M: Message + Name + Default>(
     changes: &M,
     paths: &[String],
 ) -> Result<M, Violations> {
+    if paths.len() > MAX_PATHS {
+        let description = format!("has {} items, more than {MAX_PATHS}", paths.len());
+        return Err(Violations::one("update_mask.paths", description));
+    }
     let mut merged = dynamic(current)?;
     let changes = dynamic(changes)?;
     let mut violations = Violations::new();
@@ -55,7 +63,7 @@ fn take_over(
     let descriptor = target.descriptor();
     let field = descriptor
         .get_field_by_name(name)
-        .ok_or_else(|| format!("{name:?} is not a field of {}", descriptor.name()))?;
+        .ok_or_else(|| format!("{} is not a field of {}", quoted(name), descriptor.name()))?;
     let given = changes.filter(|changes| changes.has_field(&field));
     let Some(rest) = rest else {
         match given {

@@ -14,7 +14,8 @@ mod value;
 mod watch_job;
 
 pub(crate) use actor::{
-    create_actor, list_actors, restart_actors, scale_actors, selector, stop_options, wait_for_actor,
+    actor_view, create_actor, get_actor, keep_env, list_actors, restart_actors, scale_actors, selector,
+    stop_options, wait_for_actor,
 };
 pub(crate) use event::{Begin, event_page, list_events, watch_events, watch_health};
 pub(crate) use health::check_health;

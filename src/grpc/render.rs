@@ -9,7 +9,7 @@ mod script_type;
 
 use std::time::{Duration, SystemTime};
 
-pub(crate) use actor::{actor, changed, config as actor_config, results};
+pub(crate) use actor::{ActorView, actor, basic_actor, changed, config as actor_config, results};
 pub(crate) use event::{SNAPSHOT_MARK, bookmark, event, health_event};
 pub(crate) use health::health_report;
 pub(crate) use job::{job, job_state_change, lines, progress};

@@ -28,6 +28,7 @@ use crate::grpc::deadline::DeadlineLayer;
 use crate::grpc::gate::Gate;
 use crate::grpc::health::{Dependencies, HealthKeeper, Names};
 use crate::grpc::meter::MeterLayer;
+use crate::grpc::refusal::RefusalLayer;
 use crate::grpc::service::SupervisorService;
 use crate::grpc::web;
 use crate::proto;
@@ -142,6 +143,7 @@ impl GrpcServer {
             .layer(option_layer(web))
             .layer(MeterLayer)
             .layer(DeadlineLayer)
+            .layer(RefusalLayer)
             .add_service(
                 SupervisorServer::new(service)
                     .max_decoding_message_size(MAX_MESSAGE_BYTES)

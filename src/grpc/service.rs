@@ -25,7 +25,7 @@ use crate::grpc::gate::Gate;
 use crate::grpc::health::Dependencies;
 use crate::grpc::meter;
 use crate::grpc::parse;
-use crate::grpc::render;
+use crate::grpc::render::{self, ActorView};
 use crate::grpc::server::ServerInfo;
 use crate::proto as pb;
 use crate::proto::supervisor_server;
@@ -77,8 +77,8 @@ impl supervisor_server::Supervisor for SupervisorService {
     }
 
     async fn get_actor(&self, request: Request<pb::GetActorRequest>) -> Answer<pb::GetActorResponse> {
-        let id = actor_id(&request.get_ref().actor_id)?;
-        let actor = render::actor(self.lifecycle.actor(&id).await?);
+        let (id, view) = parse::get_actor(request.get_ref())?;
+        let actor = render::actor(self.lifecycle.actor(&id).await?, view);
         Ok(Response::new(pb::GetActorResponse { actor: Some(actor) }))
     }
 
@@ -97,7 +97,7 @@ impl supervisor_server::Supervisor for SupervisorService {
         let change = |old: &ActorConfig| asked.change(old);
         let updated = lifecycle.update(&asked.id, asked.update.clone(), change, wait);
         let Updated { status, restarted, .. } = self.gate.run(updated).await?;
-        Ok(Response::new(pb::UpdateActorResponse { actor: Some(render::actor(status)), restarted }))
+        Ok(Response::new(pb::UpdateActorResponse { actor: Some(render::basic_actor(status)), restarted }))
     }
 
     async fn delete_actor(
@@ -109,7 +109,7 @@ impl supervisor_server::Supervisor for SupervisorService {
         let id = actor_id(&request.actor_id)?;
         let options = parse::stop_options(request.drain_timeout, request.force)?;
         let deleted = lifecycle.delete(&id, options, request.allow_missing);
-        let actor = self.gate.run(deleted).await?.map(render::actor);
+        let actor = self.gate.run(deleted).await?.map(render::basic_actor);
         Ok(Response::new(pb::DeleteActorResponse { actor }))
     }
 
@@ -209,7 +209,8 @@ impl supervisor_server::Supervisor for SupervisorService {
         _: Request<pb::ListScriptTypesRequest>,
     ) -> Answer<pb::ListScriptTypesResponse> {
         let all = self.lifecycle.script_types().await?;
-        let script_types = all.into_iter().map(render::script_type_status).collect();
+        let basic = |status| render::script_type_status(status, ActorView::Basic);
+        let script_types = all.into_iter().map(basic).collect();
         Ok(Response::new(pb::ListScriptTypesResponse { script_types }))
     }
 
@@ -217,8 +218,11 @@ impl supervisor_server::Supervisor for SupervisorService {
         &self,
         request: Request<pb::GetScriptTypeRequest>,
     ) -> Answer<pb::GetScriptTypeResponse> {
-        let script_type = types::known_type(request.get_ref().script_type)?;
-        let status = self.script_type_status(script_type).await?;
+        let request = request.get_ref();
+        let script_type = types::known_type(request.script_type)?;
+        let view = parse::actor_view(request.view).map_err(|what| Violations::one("view", what))?;
+        let status = self.lifecycle.script_type(script_type).await?;
+        let status = render::script_type_status(status, view);
         Ok(Response::new(pb::GetScriptTypeResponse { status: Some(status) }))
     }
 

@@ -2,18 +2,18 @@
 //!
 //! A message says what happened and what to do. Everything variable in it is in the metadata, too, for programs.
 
-use std::collections::{BTreeMap, HashMap};
+mod size;
+
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 use uuid::Uuid;
 
 use crate::domain::id::JobId;
 use crate::domain::violation::Violations;
 use crate::error::{SupervisorError, chain};
 use crate::ports::job_queue::Refusal;
-use crate::proto as pb;
 use crate::proto::ErrorReason as Reason;
 
 /// `domain` of every `google.rpc.ErrorInfo`.
@@ -23,7 +23,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Callers of a server on its way down spread over this time.
 const DRAIN_SPREAD_MILLIS: u64 = 2000;
 
-/// A refused call, before it is written as a [`Status`] or as the error of one item of many.
+/// A refused call, before it is written as a [`Status`] or as the error of one item of many (`size` says how much of it).
 #[derive(Debug)]
 pub(crate) struct Failure {
     code: Code,
@@ -87,6 +87,26 @@ impl Failure {
         Self::new(Code::InvalidArgument, Reason::InvalidPageToken, message)
     }
 
+    /// The message of the request is longer than any may be.
+    pub(crate) fn request_too_large(limit: usize) -> Self {
+        let message = format!("the request has more than {limit} bytes: send less at once");
+        Self::new(Code::ResourceExhausted, Reason::RequestTooLarge, message).with("limit", limit)
+    }
+
+    /// What was sent is no message of the call.
+    pub(crate) fn malformed(why: &str) -> Self {
+        let message =
+            format!("the request cannot be read: {why}; send a message of the type that the call takes");
+        Self::new(Code::InvalidArgument, Reason::RequestMalformed, message)
+    }
+
+    /// There is no such call, or it is not understood as it was sent.
+    pub(crate) fn no_such_call(why: &str) -> Self {
+        let why = if why.is_empty() { "there is no such call" } else { why };
+        let message = format!("{why}; GetServerInfo lists what there is");
+        Self::new(Code::Unimplemented, Reason::NotSupported, message).with("capability", "call")
+    }
+
     /// There is no script type of this number.
     pub(crate) fn script_type_not_found(number: i32) -> Self {
         let message = format!("there is no script type {number}; ListScriptTypes has them all");
@@ -119,8 +139,8 @@ impl Failure {
 
 impl From<Violations> for Failure {
     fn from(violations: Violations) -> Self {
-        let message = format!("invalid request: {violations}");
-        Self::new(Code::InvalidArgument, Reason::InvalidField, message).detail(Detail::Fields(violations))
+        // Its message is made of them when it is told.
+        Self::new(Code::InvalidArgument, Reason::InvalidField, "").detail(Detail::Fields(violations))
     }
 }
 
@@ -286,6 +306,13 @@ impl From<SupervisorError> for Failure {
                 let message = format!("{text} by this server; GetServerInfo lists what is");
                 Self::new(Code::Unimplemented, Reason::NotSupported, message).with("capability", what)
             }
+            E::RecordDamaged { what, source } => {
+                let why = chain(source.as_ref());
+                let message = format!("{text}: {why}; mend or remove it in Redis, nothing else was touched");
+                Self::new(Code::DataLoss, Reason::RecordDamaged, message)
+                    .with("what", what)
+                    .with("cause", why)
+            }
             E::Internal { .. } => internal(&error),
         }
     }
@@ -327,48 +354,6 @@ fn internal(error: &SupervisorError) -> Failure {
 /// As RFC 3339.
 fn timestamp(time: SystemTime) -> String {
     prost_types::Timestamp::from(time).to_string()
-}
-
-impl From<Failure> for Status {
-    fn from(failure: Failure) -> Self {
-        let reason = failure.reason();
-        let metadata: HashMap<String, String> =
-            failure.metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        let mut details = ErrorDetails::with_error_info(reason, DOMAIN, metadata);
-        if let Some(after) = failure.retry_after {
-            details.set_retry_info(Some(after));
-        }
-        match failure.detail {
-            Detail::None => {}
-            Detail::Fields(violations) => {
-                let all = violations.iter().map(|v| FieldViolation::new(&v.field, &v.description));
-                details.set_bad_request(all.collect::<Vec<_>>());
-            }
-            Detail::Resource(kind, name) => {
-                details.set_resource_info(kind, name, "", &failure.message);
-            }
-            Detail::Precondition(subject) => {
-                details.add_precondition_failure_violation(reason, subject, &failure.message);
-            }
-        }
-        Self::with_error_details(failure.code, failure.message, details)
-    }
-}
-
-impl From<Failure> for pb::ItemError {
-    fn from(failure: Failure) -> Self {
-        let reason = failure.reason().to_owned();
-        let field_violations = match failure.detail {
-            Detail::Fields(violations) => violations
-                .iter()
-                .map(|v| pb::FieldViolation { field: v.field.clone(), description: v.description.clone() })
-                .collect(),
-            Detail::None | Detail::Resource(..) | Detail::Precondition(_) => Vec::new(),
-        };
-        let metadata = failure.metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        let code = i32::from(failure.code);
-        Self { code, reason, message: failure.message, metadata, field_violations }
-    }
 }
 
 impl From<SupervisorError> for Status {

@@ -95,7 +95,7 @@ async fn run(seed: u64, span: Duration) -> History {
 /// What does not run a while after the last fault.
 async fn idle(stage: &Stage) -> Vec<String> {
     let runs = async |id: &str| {
-        let request = pb::GetActorRequest { actor_id: id.to_owned() };
+        let request = pb::GetActorRequest { actor_id: id.to_owned(), ..Default::default() };
         let answer = stage.clients()[0].get_actor(request).await;
         answer.is_ok_and(|answer| answer.into_inner().actor.unwrap().state() == ActorState::Running)
     };

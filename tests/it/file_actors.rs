@@ -188,7 +188,7 @@ async fn rules_of_the_file_are_made_and_hold_and_what_was_said_since_stays_until
 }
 
 async fn health_threshold(whole: &Whole) -> Option<i32> {
-    let request = pb::GetScriptTypeRequest { script_type: pb::ScriptType::V.into() };
+    let request = pb::GetScriptTypeRequest { script_type: pb::ScriptType::V.into(), ..Default::default() };
     let status = whole.client().get_script_type(request).await.unwrap().into_inner().status.unwrap();
     status.settings.unwrap().health_policy.unwrap().failure_threshold
 }

@@ -10,6 +10,7 @@ mod jobs;
 mod pages;
 mod pinned;
 mod reflection;
+mod sizes;
 mod update;
 mod watches;
 mod world;

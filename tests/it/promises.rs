@@ -145,7 +145,7 @@ async fn a_job_wakes_a_type_that_was_scaled_to_zero() {
     client.update_script_type(update).await.unwrap();
     let until_none = |client: Client| async move {
         eventually("no actor runs", LIMIT, || async {
-            let request = pb::GetScriptTypeRequest { script_type };
+            let request = pb::GetScriptTypeRequest { script_type, ..Default::default() };
             let status = client.clone().get_script_type(request).await.ok()?.into_inner().status?;
             (status.actors_running == 0).then_some(())
         })

@@ -64,6 +64,11 @@ pub(super) fn show(actor: &Actor) -> String {
         ("args", or_dash(&config.args.join(" "))),
         ("after", or_dash(&config.dependencies.join(" "))),
     ];
+    // Values are there if they were asked for.
+    if !config.env_names.is_empty() {
+        facts.push(("env", config.env_names.join(" ")));
+    }
+    facts.extend(config.env.iter().map(|(name, value)| ("env", format!("{name}={value}"))));
     if let Some(exit) = &actor.last_exit {
         let how = match (exit.exit_code, exit.signal) {
             (Some(code), _) => format!("exit code {code}"),

@@ -47,7 +47,7 @@ type Clear = fn(&mut ActorConfig);
 
 /// What can be set back: under which name, which field of the API it is, and how.
 const CLEARED: [(&str, &str, Clear); 16] = [
-    ("env", "env", |config| config.env.clear()),
+    ("env", "env", |config| config.env_names.clear()),
     ("label", "labels", |config| config.labels.clear()),
     ("health-check", "health_check", |config| config.health_check.clear()),
     ("after", "dependencies", |config| config.dependencies.clear()),
@@ -70,7 +70,7 @@ const CLEARED: [(&str, &str, Clear); 16] = [
 pub(super) async fn run(server: &mut Server, out: Output, args: UpdateArgs) -> Result<Exit, Failure> {
     let (now, wait) = (args.now, args.wait);
     // Read first: one variable more is a change of the whole environment to the API.
-    let get = GetActorRequest { actor_id: args.actor.clone() };
+    let get = GetActorRequest { actor_id: args.actor.clone(), ..Default::default() };
     let there = server.get_actor(client::call(get)).await?.into_inner().actor.unwrap_or_default();
     let mut config = there.config.unwrap_or_default();
     let actor_id = args.actor.clone();
@@ -113,7 +113,8 @@ impl UpdateArgs {
             }
         }
         if !self.unset_env.is_empty() {
-            config.env.retain(|name, _| !self.unset_env.contains(name));
+            // Their values were not read; those that are only named stay as they are.
+            config.env_names.retain(|name| !self.unset_env.contains(name));
             touched.push("env");
         }
         if !self.unset_label.is_empty() {

@@ -10,6 +10,7 @@ use tonic_health::pb::health_server::Health;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use super::NAMES;
+use crate::domain::text::quoted;
 
 /// What each name says. A cheap clone; all clones are one.
 #[derive(Debug, Clone)]
@@ -39,8 +40,9 @@ impl Health for Names {
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<HealthCheckResponse>, Status> {
         let name = request.into_inner().service;
-        let index = index_of(&name)
-            .ok_or_else(|| Status::not_found(format!("there is no service {name:?}; there are {NAMES:?}")))?;
+        let unknown =
+            || Status::not_found(format!("there is no service {}; there are {NAMES:?}", quoted(&name)));
+        let index = index_of(&name).ok_or_else(unknown)?;
         Ok(Response::new(answer(status(self.serving.borrow()[index]))))
     }
 

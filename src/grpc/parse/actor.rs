@@ -1,21 +1,25 @@
 //! Requests about actors.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::actor::{
-    ActorConfig, ActorState, ActorStatus, MAX_TIMEOUT, Readiness, RestartMode, RestartPolicy,
+    ActorConfig, ActorState, ActorStatus, MAX_ITEMS, MAX_TIMEOUT, Readiness, RestartMode, RestartPolicy,
 };
 use crate::domain::id::ActorId;
+use crate::domain::job::MAX_PAIRS;
 use crate::domain::lifecycle::{ActorSelector, StopOptions};
 use crate::domain::scaling::MAX_REPLICAS;
 use crate::domain::script_type::ScriptType;
+use crate::domain::text::quoted;
 use crate::domain::violation::Violations;
 use crate::grpc::parse::confinement;
 use crate::grpc::parse::health::health_settings;
 use crate::grpc::parse::value::{
     ListRequest, count, duration, each, given, optional, page_size, script_type, unknown,
 };
+use crate::grpc::render::ActorView;
 use crate::grpc::status::Failure;
 use crate::proto as pb;
 
@@ -56,6 +60,8 @@ pub(crate) struct ActorFilter {
     states: Vec<ActorState>,
     labels: Vec<(String, String)>,
     node: Option<String>,
+    /// How much of each is told.
+    pub(crate) view: ActorView,
 }
 
 impl ActorFilter {
@@ -75,8 +81,9 @@ pub(crate) fn create_actor(request: pb::CreateActorRequest) -> Result<Create, Vi
     let id = violations.keep("actor_id", ActorId::parse(&request.actor_id));
     let max_wait = optional(&mut violations, "max_wait", request.max_wait, duration);
     let config = match request.config {
-        Some(config) => {
+        Some(mut config) => {
             let mut part = Violations::new();
+            part.keep("env_names", keep_env(&mut config, None));
             let config = actor_config(&request.actor_id, config, &mut part);
             violations.nest("config", part);
             Some(config)
@@ -95,6 +102,50 @@ pub(crate) fn create_actor(request: pb::CreateActorRequest) -> Result<Create, Vi
         }),
         (_, _) => Err(violations),
     }
+}
+
+/// An actor to read, and how much of it.
+pub(crate) fn get_actor(request: &pb::GetActorRequest) -> Result<(ActorId, ActorView), Violations> {
+    let mut violations = Violations::new();
+    let id = violations.keep("actor_id", ActorId::parse(&request.actor_id));
+    let view = violations.keep("view", actor_view(request.view));
+    match (id, view) {
+        (Some(id), Some(view)) => Ok((id, view)),
+        (_, _) => Err(violations),
+    }
+}
+
+/// How much of a definition.
+pub(crate) fn actor_view(raw: i32) -> Result<ActorView, String> {
+    match pb::ActorView::try_from(raw) {
+        Ok(pb::ActorView::Unspecified | pb::ActorView::Basic) => Ok(ActorView::Basic),
+        Ok(pb::ActorView::Full) => Ok(ActorView::Full),
+        Err(_) => Err(unknown(raw, "ACTOR_VIEW_BASIC or ACTOR_VIEW_FULL")),
+    }
+}
+
+/// Fills in the values of the variables that are only named: those of the definition that is to be changed.
+pub(crate) fn keep_env(
+    config: &mut pb::ActorConfig,
+    kept: Option<&BTreeMap<String, String>>,
+) -> Result<(), String> {
+    let names = std::mem::take(&mut config.env_names);
+    if names.len() > MAX_ITEMS {
+        return Err(format!("has {} items, more than {MAX_ITEMS}", names.len()));
+    }
+    for name in names {
+        if config.env.contains_key(&name) {
+            continue;
+        }
+        let Some(value) = kept.and_then(|kept| kept.get(&name)) else {
+            return Err(format!(
+                "names {}, which has no value here: give it one in env, or read the definition with ACTOR_VIEW_FULL",
+                quoted(&name)
+            ));
+        };
+        config.env.insert(name, value.clone());
+    }
+    Ok(())
 }
 
 /// One actor, and how long to wait for it.
@@ -136,7 +187,7 @@ pub(crate) fn selector(
     let chosen = ActorSelector {
         ids: each(v, "selector.actor_ids", actor_ids, |raw| ActorId::parse(&raw)),
         script_types: each(v, "selector.script_types", script_types, script_type),
-        labels: labels.into_iter().collect(),
+        labels: self::labels(v, "selector.labels", labels),
     };
     let max_wait = optional(v, "max_wait", max_wait, duration);
     violations.into_result()?;
@@ -156,14 +207,28 @@ pub(crate) fn list_actors(request: pb::ListActorsRequest) -> Result<ListRequest<
     let filter = ActorFilter {
         script_types: each(v, "script_types", request.script_types, script_type),
         states: each(v, "states", request.states, state),
-        labels: request.labels.into_iter().collect(),
+        labels: self::labels(v, "labels", request.labels),
         node: given(request.node),
+        view: v.keep("view", actor_view(request.view)).unwrap_or_default(),
     };
     let limit = v.keep("page_size", page_size(request.page_size));
     match limit {
         Some(limit) if violations.is_empty() => Ok(ListRequest { filter, limit }),
         Some(_) | None => Err(violations),
     }
+}
+
+/// Labels to look for.
+pub(super) fn labels(
+    violations: &mut Violations,
+    field: &str,
+    labels: BTreeMap<String, String>,
+) -> Vec<(String, String)> {
+    if labels.len() > MAX_PAIRS {
+        violations.add(field, format!("has {} entries, more than {MAX_PAIRS}", labels.len()));
+        return Vec::new();
+    }
+    labels.into_iter().collect()
 }
 
 /// A number of actors to have.

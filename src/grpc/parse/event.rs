@@ -19,8 +19,6 @@ use crate::proto::event as of_event;
 const HEARTBEAT: Duration = Duration::from_secs(15);
 const SHORTEST_HEARTBEAT: Duration = Duration::from_secs(1);
 const LONGEST_HEARTBEAT: Duration = Duration::from_secs(300);
-/// Longest list of a filter.
-const MOST_ITEMS: usize = 1000;
 
 /// Where a watch begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +69,6 @@ pub(crate) fn watch_events(request: pb::WatchEventsRequest) -> Result<WatchEvent
         since: None,
         until: None,
     };
-    check_lengths(&filter, v);
     let begin = begin(v, request.include_snapshot, &request.resume_after, &filter);
     let heartbeat = heartbeat(v, request.heartbeat_interval);
     violations.into_result()?;
@@ -92,7 +89,6 @@ pub(crate) fn list_events(request: pb::ListEventsRequest) -> Result<ListRequest<
         since: optional(v, "time_after", request.time_after, timestamp),
         until: optional(v, "time_before", request.time_before, timestamp),
     };
-    check_lengths(&filter, v);
     let limit = v.keep("page_size", page_size(request.page_size));
     match limit {
         Some(limit) if violations.is_empty() => Ok(ListRequest { filter, limit }),
@@ -108,7 +104,7 @@ pub(crate) fn watch_health(request: pb::WatchHealthRequest) -> Result<WatchHealt
     let selector = ActorSelector {
         ids: each(v, "selector.actor_ids", actor_ids, |raw| ActorId::parse(&raw)),
         script_types: each(v, "selector.script_types", script_types, script_type),
-        labels: labels.into_iter().collect(),
+        labels: super::actor::labels(v, "selector.labels", labels),
     };
     let filter = EventFilter {
         topics: vec![Topic::Health],
@@ -158,13 +154,6 @@ pub(crate) fn heartbeat(v: &mut Violations, raw: Option<prost_types::Duration>) 
         }
     });
     parsed.unwrap_or(HEARTBEAT)
-}
-
-fn check_lengths(filter: &EventFilter, v: &mut Violations) {
-    let lists = [("actor_ids", filter.actor_ids.len()), ("job_ids", filter.job_ids.len())];
-    for (field, length) in lists.into_iter().filter(|(_, length)| *length > MOST_ITEMS) {
-        v.add(field, format!("has {length} items: use at most {MOST_ITEMS}"));
-    }
 }
 
 fn topic(raw: i32) -> Result<Topic, String> {

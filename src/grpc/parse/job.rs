@@ -12,6 +12,7 @@ use crate::domain::script_type::ScriptType;
 use crate::domain::settings::LeftOpen;
 use crate::domain::supervisor::JobRequest;
 use crate::domain::violation::Violations;
+use crate::grpc::parse::script_type::check_reason;
 use crate::grpc::parse::value::{
     ListRequest, count, duration, each, given, optional, page_size, script_type, timestamp, unknown,
 };
@@ -68,10 +69,7 @@ pub(crate) fn job_id(raw: &str) -> Result<JobId, Violations> {
 pub(crate) fn cancel_job(request: pb::CancelJobRequest) -> Result<(JobId, String), Violations> {
     let mut violations = Violations::new();
     let id = violations.keep("job_id", JobId::parse(&request.job_id));
-    if request.reason.len() > MAX_REASON_BYTES {
-        let length = request.reason.len();
-        violations.add("reason", format!("has {length} bytes, more than {MAX_REASON_BYTES}"));
-    }
+    check_reason(&request.reason, &mut violations);
     complete(id, violations).map(|id| (id, request.reason))
 }
 

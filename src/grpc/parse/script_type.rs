@@ -7,6 +7,7 @@ use crate::domain::lifecycle::PurgeRequest;
 use crate::domain::scaling::{ScalingMode, ScalingPolicy};
 use crate::domain::script_type::ScriptType;
 use crate::domain::settings::{JobSettings, LeftOpen, ScriptTypeSettings};
+use crate::domain::text::has_hidden;
 use crate::domain::violation::Violations;
 use crate::grpc::parse::actor::actor_config;
 use crate::grpc::parse::health::health_settings;
@@ -57,10 +58,12 @@ fn waiting_state(raw: i32) -> Result<JobState, String> {
     }
 }
 
-/// Notes a reason that is too long.
+/// Notes a reason that is too long, or that would not be seen as it is where it is shown.
 pub(crate) fn check_reason(reason: &str, violations: &mut Violations) {
     if reason.len() > MAX_REASON_BYTES {
         violations.add("reason", format!("has {} bytes, more than {MAX_REASON_BYTES}", reason.len()));
+    } else if has_hidden(reason) {
+        violations.add("reason", "has a control character, or another one that does not show");
     }
 }
 

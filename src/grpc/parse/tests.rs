@@ -195,7 +195,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn labels()(labels in proptest::collection::btree_map("[a-z]{1,9}", ".{0,9}", 0..4)) -> BTreeMap<String, String> {
+    fn labels()(labels in proptest::collection::btree_map("[a-z]{1,9}", "[ -~é日]{0,9}", 0..4)) -> BTreeMap<String, String> {
         labels
     }
 }
@@ -327,7 +327,7 @@ proptest! {
 
     #[test]
     fn a_rendered_actor_can_be_made_again(config in configs()) {
-        let rendered = render::actor(status_of(config.clone()));
+        let rendered = render::actor(status_of(config.clone()), render::ActorView::Full);
         let request = pb::CreateActorRequest {
             actor_id: rendered.actor_id,
             config: rendered.config,

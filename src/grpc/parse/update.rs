@@ -5,10 +5,11 @@ use std::time::Duration;
 use crate::domain::actor::ActorConfig;
 use crate::domain::id::ActorId;
 use crate::domain::lifecycle::{Apply, StopOptions, Update};
+use crate::domain::text::quoted;
 use crate::domain::violation::Violations;
-use crate::grpc::parse::actor::{actor_config, short_duration};
+use crate::grpc::parse::actor::{actor_config, keep_env, short_duration};
 use crate::grpc::parse::value::{duration, given, optional, unknown};
-use crate::grpc::render;
+use crate::grpc::render::{self, ActorView};
 use crate::proto as pb;
 
 /// A change of an actor.
@@ -24,15 +25,20 @@ pub(crate) struct UpdateActor {
     config: pb::ActorConfig,
 }
 
+/// Most paths of a mask; there are fewer fields.
+const MAX_PATHS: usize = 100;
+
 /// Takes one field over from the second definition to the first.
 type Field = fn(&mut pb::ActorConfig, &pb::ActorConfig);
 
 /// Every path that a mask may name.
-const FIELDS: [(&str, Field); 24] = [
+const FIELDS: [(&str, Field); 25] = [
     ("script_type", |old, new| old.script_type = new.script_type),
     ("binary_path", |old, new| old.binary_path.clone_from(&new.binary_path)),
     ("args", |old, new| old.args.clone_from(&new.args)),
-    ("env", |old, new| old.env.clone_from(&new.env)),
+    // The environment is both: variables that are only named keep their values, see `keep_env`.
+    ("env", environment),
+    ("env_names", environment),
     ("health_check", |old, new| old.health_check.clone_from(&new.health_check)),
     ("dependencies", |old, new| old.dependencies.clone_from(&new.dependencies)),
     ("working_dir", |old, new| old.working_dir.clone_from(&new.working_dir)),
@@ -59,6 +65,11 @@ const FIELDS: [(&str, Field); 24] = [
     }),
 ];
 
+fn environment(old: &mut pb::ActorConfig, new: &pb::ActorConfig) {
+    old.env.clone_from(&new.env);
+    old.env_names.clone_from(&new.env_names);
+}
+
 fn policy(config: &mut pb::ActorConfig) -> &mut pb::RestartPolicy {
     config.restart_policy.get_or_insert_default()
 }
@@ -73,11 +84,12 @@ impl UpdateActor {
     /// # Errors
     /// What is wrong with it.
     pub(crate) fn change(&self, old: &ActorConfig) -> Result<ActorConfig, Violations> {
-        let mut merged = render::actor_config(old.clone());
+        let mut merged = render::actor_config(old.clone(), ActorView::Full);
         for take_over in &self.fields {
             take_over(&mut merged, &self.config);
         }
         let mut part = Violations::new();
+        part.keep("env_names", keep_env(&mut merged, Some(&old.env)));
         let changed = actor_config(&old.name, merged, &mut part);
         let mut violations = Violations::new();
         violations.nest("config", part);
@@ -120,6 +132,10 @@ fn fields(paths: Vec<String>, violations: &mut Violations) -> Vec<Field> {
     if paths.is_empty() || paths == ["*"] {
         return FIELDS.iter().map(|(_, field)| *field).collect();
     }
+    if paths.len() > MAX_PATHS {
+        violations.add("update_mask.paths", format!("has {} items, more than {MAX_PATHS}", paths.len()));
+        return Vec::new();
+    }
     let known = |path: &str| FIELDS.iter().find(|(name, _)| *name == path).map(|(_, field)| *field);
     let mut fields = Vec::with_capacity(paths.len());
     for (index, path) in paths.iter().enumerate() {
@@ -134,17 +150,19 @@ fn fields(paths: Vec<String>, violations: &mut Violations) -> Vec<Field> {
 fn no_field(path: &str) -> String {
     let short = path.strip_prefix("config.").unwrap_or(path);
     if path != short && FIELDS.iter().any(|(name, _)| *name == short) {
-        return format!("is {path:?}: paths begin inside of config, use {short:?}");
+        return format!("is {}: paths begin inside of config, use {short:?}", quoted(path));
     }
     let names: Vec<&str> = FIELDS.iter().map(|(name, _)| *name).collect();
     format!(
-        "is {path:?}, which is no field of ActorConfig that can be changed by itself: use {}",
+        "is {}, which is no field of ActorConfig that can be changed by itself: use {}",
+        quoted(path),
         names.join(", ")
     )
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::path::PathBuf;
 
     use prost_types::FieldMask;
@@ -208,6 +226,31 @@ mod tests {
             let changed = update_actor(request(paths, whole())).unwrap().change(&old()).unwrap();
             assert_eq!(changed, ActorConfig::new("a".to_owned(), PathBuf::from("/bin/b"), ScriptType::SAL));
         }
+    }
+
+    #[test]
+    fn variables_that_are_only_named_keep_their_values() {
+        let env = |pairs: &[(&str, &str)]| {
+            pairs
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect::<BTreeMap<_, _>>()
+        };
+        let mut before = old();
+        before.env = env(&[("KEPT", "secret"), ("GONE", "1"), ("NEW", "old")]);
+        for paths in [&[][..], &["env"], &["*"]] {
+            let names = ["KEPT", "NEW"].map(str::to_owned).to_vec();
+            let new = pb::ActorConfig { env: env(&[("NEW", "2")]), env_names: names, ..whole() };
+            let changed = update_actor(request(paths, new)).unwrap().change(&before).unwrap();
+            assert_eq!(changed.env, env(&[("KEPT", "secret"), ("NEW", "2")]), "{paths:?}");
+        }
+        let read = render::actor_config(before.clone(), ActorView::Basic);
+        assert!(read.env.is_empty());
+        let back = update_actor(request(&[], read)).unwrap().change(&before).unwrap();
+        assert_eq!(back, before, "what was read can be sent back as it is");
+        let ghost = pb::ActorConfig { env_names: vec!["GHOST".to_owned()], ..whole() };
+        let refused = update_actor(request(&[], ghost)).unwrap().change(&before).unwrap_err();
+        assert!(refused.to_string().starts_with("config.env_names: names \"GHOST\""), "{refused}");
     }
 
     #[test]

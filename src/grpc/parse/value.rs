@@ -10,6 +10,8 @@ use crate::proto as pb;
 const DEFAULT_PAGE: usize = 100;
 /// Most items on a page.
 pub(crate) const MAX_PAGE: usize = 1000;
+/// Most items of a list that says which things are meant.
+const MAX_LIST: usize = 1000;
 /// A span that no clock can add up: ten thousand years, the limit of `google.protobuf.Duration` itself.
 const LONGEST_SECONDS: i64 = 315_576_000_000;
 /// The end of the year 9999, the limit of `google.protobuf.Timestamp` itself.
@@ -34,13 +36,17 @@ pub(crate) fn optional<T, U>(
     violations.keep(field, parse(raw?))
 }
 
-/// Keeps the values of a list, or notes each that is wrong.
+/// Keeps the values of a list, or notes each that is wrong; of a list that is too long only that is said.
 pub(crate) fn each<T, U>(
     violations: &mut Violations,
     field: &str,
-    raw: impl IntoIterator<Item = T>,
+    raw: Vec<T>,
     parse: impl Fn(T) -> Result<U, String>,
 ) -> Vec<U> {
+    if raw.len() > MAX_LIST {
+        violations.add(field, format!("has {} items: use at most {MAX_LIST}", raw.len()));
+        return Vec::new();
+    }
     let indexed = raw.into_iter().enumerate();
     indexed.filter_map(|(index, item)| violations.keep(&format!("{field}[{index}]"), parse(item))).collect()
 }

@@ -1,22 +1,40 @@
 //! Actors.
 
+use std::collections::BTreeMap;
+
 use crate::domain::actor::{
     ActorConfig, ActorState, ActorStatus, Desired, LastExit, ManagedBy, Readiness, RestartMode, RestartPolicy,
 };
 use crate::domain::confinement::{ResourceLimits, RunAs};
 use crate::domain::lifecycle::{ActorAnswer, Changed};
+use crate::grpc::answer::Batch;
 use crate::grpc::render::health::{health, health_settings, ping};
 use crate::grpc::render::{count, duration, script_type, timestamp, wait_outcome};
 use crate::grpc::status::Failure;
 use crate::proto as pb;
 
+/// How much of a definition is told. Values of environment variables may be secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum ActorView {
+    /// Names of environment variables, not their values.
+    #[default]
+    Basic,
+    /// Everything.
+    Full,
+}
+
+/// An actor of an answer that is not about its definition.
+pub(crate) fn basic_actor(status: ActorStatus) -> pb::Actor {
+    actor(status, ActorView::Basic)
+}
+
 /// An actor.
-pub(crate) fn actor(status: ActorStatus) -> pb::Actor {
+pub(crate) fn actor(status: ActorStatus, view: ActorView) -> pb::Actor {
     let record = status.record;
     let etag = record.etag();
     pb::Actor {
         actor_id: record.id.to_string(),
-        config: Some(config(record.config)),
+        config: Some(config(record.config, view)),
         state: state(status.state).into(),
         desired_state: desired(record.desired).into(),
         status_message: status.message,
@@ -39,10 +57,10 @@ pub(crate) fn actor(status: ActorStatus) -> pb::Actor {
 
 /// An answer about one actor: the actor, whether anything had to be done, and how the wait ended.
 pub(crate) fn changed(changed: Changed) -> (Option<pb::Actor>, bool, i32) {
-    (Some(actor(changed.status)), changed.changed, wait_outcome(changed.done))
+    (Some(basic_actor(changed.status)), changed.changed, wait_outcome(changed.done))
 }
 
-/// What became of many actors.
+/// What became of many actors; see [`Batch`] for how much of it.
 pub(crate) fn results(answers: Vec<ActorAnswer>) -> Vec<pb::ActorResult> {
     let result = |answer: ActorAnswer| {
         let actor_id = answer.id.to_string();
@@ -57,16 +75,22 @@ pub(crate) fn results(answers: Vec<ActorAnswer>) -> Vec<pb::ActorResult> {
             }
         }
     };
-    answers.into_iter().map(result).collect()
+    let mut batch = Batch::default();
+    answers.into_iter().map(result).map(|result| batch.actor(result)).collect()
 }
 
-pub(crate) fn config(config: ActorConfig) -> pb::ActorConfig {
+/// A definition.
+pub(crate) fn config(config: ActorConfig, view: ActorView) -> pb::ActorConfig {
+    let (env, env_names) = match view {
+        ActorView::Basic => (BTreeMap::new(), config.env.into_keys().collect()),
+        ActorView::Full => (config.env, Vec::new()),
+    };
     let path = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
     pb::ActorConfig {
         script_type: script_type(config.script_type).into(),
         binary_path: path(config.binary),
         args: config.args,
-        env: config.env,
+        env,
         health_check: config.health_check.unwrap_or_default(),
         dependencies: config.dependencies,
         working_dir: config.working_dir.map(path).unwrap_or_default(),
@@ -76,6 +100,7 @@ pub(crate) fn config(config: ActorConfig) -> pb::ActorConfig {
         readiness: readiness(config.readiness).into(),
         restart_policy: Some(restart_policy(&config.restart)),
         labels: config.labels,
+        env_names,
         health_policy: (!config.health.is_empty()).then(|| health_settings(config.health)),
         run_as: config.confinement.run_as.map(run_as),
         limits: limits(config.confinement.limits),

@@ -7,13 +7,13 @@ use crate::domain::job::RetryPolicy;
 use crate::domain::lifecycle::ScriptTypeStatus;
 use crate::domain::scaling::{ScalingDecision, ScalingMode, ScalingPolicy};
 use crate::domain::settings::{JobSettings, ScriptTypeSettings};
-use crate::grpc::render::actor::config;
+use crate::grpc::render::actor::{ActorView, config};
 use crate::grpc::render::health::health_settings;
 use crate::grpc::render::{count, duration, script_type, timestamp};
 use crate::proto as pb;
 
 /// A script type with its rules, its queue and its actors.
-pub(crate) fn script_type_status(status: ScriptTypeStatus) -> pb::ScriptTypeStatus {
+pub(crate) fn script_type_status(status: ScriptTypeStatus, view: ActorView) -> pb::ScriptTypeStatus {
     let ScriptTypeStatus { settings: rules, template, queue, rates, actors, last_decision, next_scaling_at } =
         status;
     let scaling = rules.scaling;
@@ -23,7 +23,7 @@ pub(crate) fn script_type_status(status: ScriptTypeStatus) -> pb::ScriptTypeStat
     };
     pb::ScriptTypeStatus {
         script_type: script_type(rules.script_type).into(),
-        settings: Some(settings(&rules, template)),
+        settings: Some(settings(&rules, template, view)),
         paused: queue.paused.is_some(),
         desired_replicas: desired.map(count),
         actors_total: count(actors.total),
@@ -44,11 +44,15 @@ pub(crate) fn script_type_status(status: ScriptTypeStatus) -> pb::ScriptTypeStat
 }
 
 /// Rules with their template, defaults filled in.
-pub(crate) fn settings(rules: &ScriptTypeSettings, template: Option<ActorConfig>) -> pb::ScriptTypeSettings {
+pub(crate) fn settings(
+    rules: &ScriptTypeSettings,
+    template: Option<ActorConfig>,
+    view: ActorView,
+) -> pb::ScriptTypeSettings {
     pb::ScriptTypeSettings {
         scaling_policy: Some(scaling_policy(&rules.scaling)),
         health_policy: Some(health_policy(rules.health)),
-        actor_template: template.map(config),
+        actor_template: template.map(|template| config(template, view)),
         job_defaults: Some(job_defaults(&rules.job_defaults)),
         max_queue_depth: rules.max_queue_depth.map(count),
     }

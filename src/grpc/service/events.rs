@@ -12,10 +12,10 @@ use crate::domain::event::filter::EventFilter;
 use crate::domain::event::list::list;
 use crate::domain::event::watch::{EventHub, EventWatch, now};
 use crate::error::SupervisorError;
+use crate::grpc::answer::FULL_BYTES;
 use crate::grpc::page_token::Filters;
 use crate::grpc::parse::{self, Begin};
 use crate::grpc::render::{self, SNAPSHOT_MARK};
-use crate::grpc::server::MAX_MESSAGE_BYTES;
 use crate::grpc::service::SupervisorService;
 use crate::grpc::service::snapshot::Snapshot;
 use crate::grpc::status::Failure;
@@ -25,9 +25,6 @@ use crate::ports::event_log::Logged;
 use crate::proto as pb;
 use crate::proto::bookmark::Kind;
 use crate::proto::watch_events_response::Item;
-
-/// A page of events ends here; the next one goes on.
-const FULL_PAGE_BYTES: usize = MAX_MESSAGE_BYTES / 2;
 
 impl SupervisorService {
     /// Follows what happens.
@@ -73,7 +70,7 @@ impl SupervisorService {
             let rendered = render::event(logged);
             bytes += rendered.encoded_len();
             events.push(rendered);
-            events.len() >= asked.limit || bytes >= FULL_PAGE_BYTES
+            events.len() >= asked.limit || bytes >= FULL_BYTES
         };
         let next = list(self.hub("ListEvents")?.log().as_ref(), &asked.filter, from, show).await?;
         let next_page_token = next.map(|next| filters.token(&next.encode())).unwrap_or_default();

@@ -8,29 +8,28 @@ use crate::domain::id::JobId;
 use crate::domain::job::{Job, MAX_BATCH};
 use crate::domain::violation::Violations;
 use crate::error::SupervisorError;
+use crate::grpc::answer::{Batch, FULL_BYTES};
 use crate::grpc::page_token::Filters;
 use crate::grpc::parse;
 use crate::grpc::render;
-use crate::grpc::server::MAX_MESSAGE_BYTES;
 use crate::grpc::service::SupervisorService;
 use crate::grpc::status::Failure;
 use crate::ports::job_queue::JobCursor;
 use crate::proto as pb;
 
-/// A page of jobs ends here, results being what they are; the next one goes on. Leaves room for one more job.
-const FULL_PAGE_BYTES: usize = MAX_MESSAGE_BYTES / 2;
-
 impl SupervisorService {
-    /// A page of actors, by name.
+    /// A page of actors, by name; one with long definitions ends early, so that it fits into a message.
     pub(super) async fn actor_page(
         &self,
         mut request: pb::ListActorsRequest,
     ) -> Result<pb::ListActorsResponse, Failure> {
         let token = std::mem::take(&mut request.page_token);
         let size = std::mem::take(&mut request.page_size);
+        let view = std::mem::take(&mut request.view);
         let filters = Filters::of("ListActors", &request);
-        request.page_size = size;
+        (request.page_size, request.view) = (size, view);
         let asked = parse::list_actors(request)?;
+        let view = asked.filter.view;
         let after = filters.position(&token)?;
 
         let mut actors = self.lifecycle.actors().await?;
@@ -39,14 +38,21 @@ impl SupervisorService {
         if let Some(after) = after {
             actors.retain(|actor| actor.record.id.as_str() > after.as_str());
         }
-        let more = actors.len() > asked.limit;
-        actors.truncate(asked.limit);
-        let last = actors.last().filter(|_| more).map(|actor| filters.token(actor.record.id.as_str()));
-        Ok(pb::ListActorsResponse {
-            actors: actors.into_iter().map(render::actor).collect(),
-            next_page_token: last.unwrap_or_default(),
-            total_size,
-        })
+        let mut page = Vec::new();
+        let mut bytes = 0;
+        let mut next_page_token = String::new();
+        let mut found = actors.into_iter().peekable();
+        while let Some(actor) = found.next() {
+            let here = actor.record.id.clone();
+            let rendered = render::actor(actor, view);
+            bytes += rendered.encoded_len();
+            page.push(rendered);
+            if (page.len() == asked.limit || bytes >= FULL_BYTES) && found.peek().is_some() {
+                next_page_token = filters.token(here.as_str());
+                break;
+            }
+        }
+        Ok(pb::ListActorsResponse { actors: page, next_page_token, total_size })
     }
 
     /// A page of jobs, newest first; one with large results ends early, so that it fits into a message.
@@ -71,7 +77,7 @@ impl SupervisorService {
             let rendered = render::basic_job(job);
             bytes += rendered.encoded_len();
             jobs.push(rendered);
-            if bytes >= FULL_PAGE_BYTES && found.peek().is_some() {
+            if bytes >= FULL_BYTES && found.peek().is_some() {
                 next = Some(here);
                 break;
             }
@@ -116,7 +122,8 @@ impl SupervisorService {
             },
             Err(failure) => pb::SubmitJobResult { error: Some(failure.into()), ..Default::default() },
         };
-        Ok(refused.into_iter().map(result).collect())
+        let mut batch = Batch::default();
+        Ok(refused.into_iter().map(result).map(|result| batch.job(result)).collect())
     }
 }
 

@@ -11,7 +11,7 @@ use crate::domain::lifecycle::ActorLifecycleManager;
 use crate::domain::script_type::ScriptType;
 use crate::domain::supervisor::Supervisor;
 use crate::error::SupervisorError;
-use crate::grpc::render;
+use crate::grpc::render::{self, ActorView};
 use crate::grpc::service::SupervisorService;
 use crate::ports::job_queue::{JobCursor, JobFilter};
 use crate::proto::snapshot_item::Item;
@@ -59,7 +59,7 @@ impl Snapshot {
                     if self.is_about(&[Topic::Actor, Topic::Health]) && !self.is_about_jobs_only() {
                         let actors = self.lifecycle.actors().await?;
                         let wanted = actors.into_iter().filter(|actor| self.wants_actor(actor));
-                        self.ready = wanted.map(|actor| Item::Actor(render::actor(actor))).collect();
+                        self.ready = wanted.map(|actor| Item::Actor(render::basic_actor(actor))).collect();
                     }
                     self.part = Part::ScriptTypes;
                 }
@@ -74,7 +74,10 @@ impl Snapshot {
                         let mut read = VecDeque::new();
                         for script_type in wanted {
                             let status = self.lifecycle.script_type(script_type).await?;
-                            read.push_back(Item::ScriptType(render::script_type_status(status)));
+                            read.push_back(Item::ScriptType(render::script_type_status(
+                                status,
+                                ActorView::Basic,
+                            )));
                         }
                         self.ready = read;
                     }

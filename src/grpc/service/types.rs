@@ -7,7 +7,7 @@ use crate::domain::violation::Violations;
 use crate::error::SupervisorError;
 use crate::grpc::mask;
 use crate::grpc::parse;
-use crate::grpc::render;
+use crate::grpc::render::{self, ActorView};
 use crate::grpc::service::SupervisorService;
 use crate::grpc::status::Failure;
 use crate::proto as pb;
@@ -21,7 +21,8 @@ impl SupervisorService {
         &self,
         script_type: ScriptType,
     ) -> Result<pb::ScriptTypeStatus, SupervisorError> {
-        self.lifecycle.script_type(script_type).await.map(render::script_type_status)
+        let status = self.lifecycle.script_type(script_type).await?;
+        Ok(render::script_type_status(status, ActorView::Basic))
     }
 
     /// Changes rules: those that are kept, with the changed parts, are checked as a whole and written if nobody else has
@@ -36,8 +37,13 @@ impl SupervisorService {
         let paths = request.update_mask.unwrap_or_default().paths;
         for _try in 0..MOST_TRIES {
             let (kept, template) = lifecycle.rules(script_type).await?;
-            let current = render::settings(&kept, template.clone());
-            let changed = mask::apply(&current, &changes, &paths)?;
+            let current = render::settings(&kept, template.clone(), ActorView::Full);
+            let mut changed = mask::apply(&current, &changes, &paths)?;
+            if let Some(new) = &mut changed.actor_template {
+                let old = current.actor_template.as_ref().map(|old| &old.env);
+                parse::keep_env(new, old)
+                    .map_err(|what| Violations::one("settings.actor_template.env_names", what))?;
+            }
             let kept_name = template.as_ref().map(|kept| kept.name.as_str());
             // One that stays as it is keeps its name, whatever it mentions.
             let new =

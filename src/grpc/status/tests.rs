@@ -1,11 +1,14 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use tonic_types::StatusExt;
+
 use super::*;
 use crate::domain::actor::ActorState;
 use crate::domain::id::{ActorId, JobId, NodeName, RequestId};
 use crate::domain::job::{JobError, JobErrorKind, JobState};
 use crate::domain::script_type::ScriptType;
+use crate::proto as pb;
 
 /// What a caller is told: code, reason, keys of the metadata, further details.
 type Told = (Code, &'static str, &'static [&'static str], &'static str);
@@ -91,6 +94,7 @@ fn expected(error: &SupervisorError) -> Told {
         E::TimedOut { .. } => (Code::DeadlineExceeded, "TIMED_OUT", &["after", "what"], ""),
         E::ShuttingDown => (Code::Unavailable, "SERVER_DRAINING", &[], "retry"),
         E::NotSupported(_) => (Code::Unimplemented, "NOT_SUPPORTED", &["capability"], ""),
+        E::RecordDamaged { .. } => (Code::DataLoss, "RECORD_DAMAGED", &["cause", "what"], ""),
         E::Internal { .. } => (Code::Internal, "INTERNAL", &["error_id"], ""),
     }
 }
@@ -136,6 +140,7 @@ fn every_error() -> Vec<SupervisorError> {
         E::TimedOut { what: "Redis", after: Duration::from_secs(2) },
         E::ShuttingDown,
         E::NotSupported("WatchJob"),
+        E::RecordDamaged { what: "status of a job".to_owned(), source: "it is missing".into() },
         E::Internal { what: "read".to_owned(), source: "secret story".into() },
     ]
 }
@@ -218,6 +223,9 @@ fn what_only_a_request_can_do_wrong_has_its_own_reason() {
         (Failure::selector_required(), Code::InvalidArgument, "SELECTOR_REQUIRED"),
         (Failure::page_token("it is not ours"), Code::InvalidArgument, "INVALID_PAGE_TOKEN"),
         (Failure::script_type_not_found(9), Code::NotFound, "SCRIPT_TYPE_NOT_FOUND"),
+        (Failure::request_too_large(9), Code::ResourceExhausted, "REQUEST_TOO_LARGE"),
+        (Failure::malformed("it is cut off"), Code::InvalidArgument, "REQUEST_MALFORMED"),
+        (Failure::no_such_call(""), Code::Unimplemented, "NOT_SUPPORTED"),
     ];
     for (failure, code, reason) in table {
         assert_eq!((failure.code, failure.reason()), (code, reason));

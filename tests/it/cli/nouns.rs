@@ -216,7 +216,8 @@ async fn rules_are_set_back_and_a_template_and_retries_are_set() {
 async fn an_actor_is_changed_flag_by_flag_at_its_next_start_or_now() {
     let service = service().await;
     let update = |flags: &[&str]| service.run([&["actor", "update", "sleeper"], flags].concat());
-    let sleeper = || fine(service.run(["actor", "get", "sleeper", "-o", "json"])).json()["actor"].clone();
+    let sleeper =
+        || fine(service.run(["actor", "get", "sleeper", "--env", "-o", "json"])).json()["actor"].clone();
     assert_eq!(update(&["--drain-timeout", "1m"]).code, 3, "there is none yet");
     let create =
         ["actor", "create", "sleeper", "--type", "v", "--binary", "/bin/sleep", "--readiness", "process"];

@@ -135,7 +135,8 @@ async fn frees(client: &Client, round: usize) -> Vec<(&'static str, Option<Statu
 async fn looks(client: &Client) -> Vec<(&'static str, Option<Status>)> {
     let mut c = client.clone();
     let get = pb::GetJobRequest { job_id: "failed".to_owned(), view: 0 };
-    let script_type = pb::GetScriptTypeRequest { script_type: pb::ScriptType::Osis.into() };
+    let script_type =
+        pb::GetScriptTypeRequest { script_type: pb::ScriptType::Osis.into(), ..Default::default() };
     vec![
         ("GetJob", c.get_job(get).await.err()),
         ("ListJobs", c.list_jobs(pb::ListJobsRequest::default()).await.err()),

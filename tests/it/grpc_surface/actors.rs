@@ -75,7 +75,7 @@ async fn what_stands_in_the_way_of_an_actor_is_told() {
 
     let trial = pb::CreateActorRequest { validate_only: true, ..create("d") };
     assert!(client.create_actor(trial).await.unwrap().into_inner().actor.is_none());
-    let get = pb::GetActorRequest { actor_id: "d".to_owned() };
+    let get = pb::GetActorRequest { actor_id: "d".to_owned(), ..Default::default() };
     assert_eq!(told(&client.get_actor(get).await.unwrap_err()).1, "ACTOR_NOT_FOUND");
 }
 
@@ -145,7 +145,7 @@ async fn scaling_says_what_it_did_and_what_it_would_do() {
     assert_eq!(answer.wait_outcome(), pb::WaitOutcome::Done);
     assert_eq!((answer.status.unwrap().actors_running, answer.added_actor_ids.len()), (2, 1));
 
-    let get = pb::GetScriptTypeRequest { script_type };
+    let get = pb::GetScriptTypeRequest { script_type, ..Default::default() };
     let status = client.get_script_type(get).await.unwrap().into_inner().status.unwrap();
     assert_eq!((status.actors_total, status.actors_busy, status.jobs_queued), (2, 0, 0));
     let list = client.list_script_types(pb::ListScriptTypesRequest {}).await.unwrap().into_inner();

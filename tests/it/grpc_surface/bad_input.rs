@@ -87,7 +87,7 @@ async fn bad_ids_and_unknown_ones_are_told_apart() {
         ("../etc".to_owned(), invalid(&["actor_id"])),
         ("unknown".to_owned(), refused(Code::NotFound, "ACTOR_NOT_FOUND")),
     ] {
-        let get = pb::GetActorRequest { actor_id: actor_id.clone() };
+        let get = pb::GetActorRequest { actor_id: actor_id.clone(), ..Default::default() };
         assert_eq!(told(&client.get_actor(get).await.unwrap_err()), expected);
         let start = pb::StartActorRequest { actor_id, max_wait: None };
         assert_eq!(told(&client.start_actor(start).await.unwrap_err()), expected);
@@ -137,7 +137,7 @@ async fn bad_actors_selectors_and_numbers_are_refused() {
     let fields = ["script_type", "replicas", "drain_timeout"];
     assert_eq!(told(&client.scale_actors(request).await.unwrap_err()), invalid(&fields));
 
-    let request = pb::GetScriptTypeRequest { script_type: 99 };
+    let request = pb::GetScriptTypeRequest { script_type: 99, ..Default::default() };
     let expected = refused(Code::NotFound, "SCRIPT_TYPE_NOT_FOUND");
     assert_eq!(told(&client.get_script_type(request).await.unwrap_err()), expected);
 }

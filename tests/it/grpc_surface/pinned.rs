@@ -65,7 +65,7 @@ async fn a_job_for_an_actor_that_is_deleted_fails_whenever_it_is_due_and_is_not_
     let in_an_hour = world.broker.clock().now() + std::time::Duration::from_secs(3600);
     scheduled.job.as_mut().unwrap().schedule_time = Some(in_an_hour.into());
     client.submit_job(scheduled).await.unwrap();
-    let status = pb::GetScriptTypeRequest { script_type: pb::ScriptType::Osis.into() };
+    let status = pb::GetScriptTypeRequest { script_type: pb::ScriptType::Osis.into(), ..Default::default() };
     let status = client.get_script_type(status).await.unwrap().into_inner().status.unwrap();
     assert_eq!((status.jobs_queued, status.jobs_delayed), (1, 1), "it waits for the actor");
 

@@ -64,7 +64,7 @@ async fn the_named_fields_are_changed_and_the_actor_restarted_if_asked() {
 async fn an_etag_that_is_no_longer_true_is_a_conflict() {
     let world = with_actor().await;
     let mut client = world.client();
-    let get = pb::GetActorRequest { actor_id: "a".to_owned() };
+    let get = pb::GetActorRequest { actor_id: "a".to_owned(), ..Default::default() };
     let etag = client.get_actor(get).await.unwrap().into_inner().actor.unwrap().etag;
     let guarded = |value: &str| pb::UpdateActorRequest {
         etag: etag.clone(),

@@ -162,7 +162,7 @@ async fn work(queue: &MemoryWorkQueue, clock: &impl Clock) -> io::Result<()> {
 /// `40 + 2` is 42, `big` is a result of 1 MiB, `boom` fails, and `sleep` never ends.
 fn answer(job: &TakenJob) -> Option<Result<JobResult, AttemptError>> {
     let text = |text: String| Some(Ok(JobResult { text, kind: ResultKind::Json }));
-    match job.spec.script.as_str() {
+    match job.spec.script.trim_end() {
         "40 + 2" => text("42".to_owned()),
         "big" => text("x".repeat(1024 * 1024)),
         "boom" => {

@@ -57,7 +57,7 @@ async fn p9_too_many_ends_are_a_crash_loop_that_disturbs_no_other_actor() {
     .await;
     let delete = pb::DeleteActorRequest { actor_id: "crashing".to_owned(), ..Default::default() };
     client.delete_actor(delete).await.unwrap();
-    let request = pb::GetActorRequest { actor_id: "crashing".to_owned() };
+    let request = pb::GetActorRequest { actor_id: "crashing".to_owned(), ..Default::default() };
     assert_eq!(told(&client.get_actor(request).await.unwrap_err()).code, Code::NotFound);
     assert_eq!(whole.services().await, ["steady"]);
 }

@@ -116,7 +116,7 @@ async fn two_supervisors_of_one_machine_share_its_actors() {
     two.delete_actor(delete).await.unwrap();
     for client in [&one, &two] {
         eventually("it is gone for both", LIMIT, || async {
-            let request = pb::GetActorRequest { actor_id: "osis_actor_0".to_owned() };
+            let request = pb::GetActorRequest { actor_id: "osis_actor_0".to_owned(), ..Default::default() };
             let refused = client.clone().get_actor(request).await.err()?;
             (told(&refused).why() == (Code::NotFound, "ACTOR_NOT_FOUND")).then_some(())
         })

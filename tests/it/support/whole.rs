@@ -150,7 +150,7 @@ pub(crate) async fn create(client: &mut Client, definition: pb::CreateActorReque
 
 /// An actor as it is now.
 pub(crate) async fn actor(client: &Client, id: &str) -> pb::Actor {
-    let request = pb::GetActorRequest { actor_id: id.to_owned() };
+    let request = pb::GetActorRequest { actor_id: id.to_owned(), ..Default::default() };
     client.clone().get_actor(request).await.unwrap().into_inner().actor.unwrap()
 }
 
@@ -163,7 +163,7 @@ pub(crate) async fn until_actor(
 ) -> pb::Actor {
     let what = format!("actor {id} {what}");
     eventually(&what, LIMIT, || async {
-        let request = pb::GetActorRequest { actor_id: id.to_owned() };
+        let request = pb::GetActorRequest { actor_id: id.to_owned(), ..Default::default() };
         let actor = client.clone().get_actor(request).await.ok()?.into_inner().actor.unwrap();
         is_so(&actor).then_some(actor)
     })

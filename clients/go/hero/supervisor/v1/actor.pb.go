@@ -23,6 +23,59 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// How much of the definition of an actor is told.
+type ActorView int32
+
+const (
+	// The same as ACTOR_VIEW_BASIC.
+	ActorView_ACTOR_VIEW_UNSPECIFIED ActorView = 0
+	// Everything but the values of environment variables.
+	ActorView_ACTOR_VIEW_BASIC ActorView = 1
+	// Everything.
+	ActorView_ACTOR_VIEW_FULL ActorView = 2
+)
+
+// Enum value maps for ActorView.
+var (
+	ActorView_name = map[int32]string{
+		0: "ACTOR_VIEW_UNSPECIFIED",
+		1: "ACTOR_VIEW_BASIC",
+		2: "ACTOR_VIEW_FULL",
+	}
+	ActorView_value = map[string]int32{
+		"ACTOR_VIEW_UNSPECIFIED": 0,
+		"ACTOR_VIEW_BASIC":       1,
+		"ACTOR_VIEW_FULL":        2,
+	}
+)
+
+func (x ActorView) Enum() *ActorView {
+	p := new(ActorView)
+	*p = x
+	return p
+}
+
+func (x ActorView) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ActorView) Descriptor() protoreflect.EnumDescriptor {
+	return file_hero_supervisor_v1_actor_proto_enumTypes[0].Descriptor()
+}
+
+func (ActorView) Type() protoreflect.EnumType {
+	return &file_hero_supervisor_v1_actor_proto_enumTypes[0]
+}
+
+func (x ActorView) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ActorView.Descriptor instead.
+func (ActorView) EnumDescriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{0}
+}
+
 // What makes a started actor STATE_RUNNING.
 type ActorConfig_Readiness int32
 
@@ -60,11 +113,11 @@ func (x ActorConfig_Readiness) String() string {
 }
 
 func (ActorConfig_Readiness) Descriptor() protoreflect.EnumDescriptor {
-	return file_hero_supervisor_v1_actor_proto_enumTypes[0].Descriptor()
+	return file_hero_supervisor_v1_actor_proto_enumTypes[1].Descriptor()
 }
 
 func (ActorConfig_Readiness) Type() protoreflect.EnumType {
-	return &file_hero_supervisor_v1_actor_proto_enumTypes[0]
+	return &file_hero_supervisor_v1_actor_proto_enumTypes[1]
 }
 
 func (x ActorConfig_Readiness) Number() protoreflect.EnumNumber {
@@ -117,11 +170,11 @@ func (x RestartPolicy_Mode) String() string {
 }
 
 func (RestartPolicy_Mode) Descriptor() protoreflect.EnumDescriptor {
-	return file_hero_supervisor_v1_actor_proto_enumTypes[1].Descriptor()
+	return file_hero_supervisor_v1_actor_proto_enumTypes[2].Descriptor()
 }
 
 func (RestartPolicy_Mode) Type() protoreflect.EnumType {
-	return &file_hero_supervisor_v1_actor_proto_enumTypes[1]
+	return &file_hero_supervisor_v1_actor_proto_enumTypes[2]
 }
 
 func (x RestartPolicy_Mode) Number() protoreflect.EnumNumber {
@@ -170,11 +223,11 @@ func (x HealthPolicy_Action) String() string {
 }
 
 func (HealthPolicy_Action) Descriptor() protoreflect.EnumDescriptor {
-	return file_hero_supervisor_v1_actor_proto_enumTypes[2].Descriptor()
+	return file_hero_supervisor_v1_actor_proto_enumTypes[3].Descriptor()
 }
 
 func (HealthPolicy_Action) Type() protoreflect.EnumType {
-	return &file_hero_supervisor_v1_actor_proto_enumTypes[2]
+	return &file_hero_supervisor_v1_actor_proto_enumTypes[3]
 }
 
 func (x HealthPolicy_Action) Number() protoreflect.EnumNumber {
@@ -257,11 +310,11 @@ func (x Actor_State) String() string {
 }
 
 func (Actor_State) Descriptor() protoreflect.EnumDescriptor {
-	return file_hero_supervisor_v1_actor_proto_enumTypes[3].Descriptor()
+	return file_hero_supervisor_v1_actor_proto_enumTypes[4].Descriptor()
 }
 
 func (Actor_State) Type() protoreflect.EnumType {
-	return &file_hero_supervisor_v1_actor_proto_enumTypes[3]
+	return &file_hero_supervisor_v1_actor_proto_enumTypes[4]
 }
 
 func (x Actor_State) Number() protoreflect.EnumNumber {
@@ -310,11 +363,11 @@ func (x Actor_DesiredState) String() string {
 }
 
 func (Actor_DesiredState) Descriptor() protoreflect.EnumDescriptor {
-	return file_hero_supervisor_v1_actor_proto_enumTypes[4].Descriptor()
+	return file_hero_supervisor_v1_actor_proto_enumTypes[5].Descriptor()
 }
 
 func (Actor_DesiredState) Type() protoreflect.EnumType {
-	return &file_hero_supervisor_v1_actor_proto_enumTypes[4]
+	return &file_hero_supervisor_v1_actor_proto_enumTypes[5]
 }
 
 func (x Actor_DesiredState) Number() protoreflect.EnumNumber {
@@ -371,11 +424,11 @@ func (x Actor_Health) String() string {
 }
 
 func (Actor_Health) Descriptor() protoreflect.EnumDescriptor {
-	return file_hero_supervisor_v1_actor_proto_enumTypes[5].Descriptor()
+	return file_hero_supervisor_v1_actor_proto_enumTypes[6].Descriptor()
 }
 
 func (Actor_Health) Type() protoreflect.EnumType {
-	return &file_hero_supervisor_v1_actor_proto_enumTypes[5]
+	return &file_hero_supervisor_v1_actor_proto_enumTypes[6]
 }
 
 func (x Actor_Health) Number() protoreflect.EnumNumber {
@@ -424,11 +477,11 @@ func (x Actor_ManagedBy) String() string {
 }
 
 func (Actor_ManagedBy) Descriptor() protoreflect.EnumDescriptor {
-	return file_hero_supervisor_v1_actor_proto_enumTypes[6].Descriptor()
+	return file_hero_supervisor_v1_actor_proto_enumTypes[7].Descriptor()
 }
 
 func (Actor_ManagedBy) Type() protoreflect.EnumType {
-	return &file_hero_supervisor_v1_actor_proto_enumTypes[6]
+	return &file_hero_supervisor_v1_actor_proto_enumTypes[7]
 }
 
 func (x Actor_ManagedBy) Number() protoreflect.EnumNumber {
@@ -481,11 +534,11 @@ func (x Ping_Outcome) String() string {
 }
 
 func (Ping_Outcome) Descriptor() protoreflect.EnumDescriptor {
-	return file_hero_supervisor_v1_actor_proto_enumTypes[7].Descriptor()
+	return file_hero_supervisor_v1_actor_proto_enumTypes[8].Descriptor()
 }
 
 func (Ping_Outcome) Type() protoreflect.EnumType {
-	return &file_hero_supervisor_v1_actor_proto_enumTypes[7]
+	return &file_hero_supervisor_v1_actor_proto_enumTypes[8]
 }
 
 func (x Ping_Outcome) Number() protoreflect.EnumNumber {
@@ -534,11 +587,11 @@ func (x LogEntry_Stream) String() string {
 }
 
 func (LogEntry_Stream) Descriptor() protoreflect.EnumDescriptor {
-	return file_hero_supervisor_v1_actor_proto_enumTypes[8].Descriptor()
+	return file_hero_supervisor_v1_actor_proto_enumTypes[9].Descriptor()
 }
 
 func (LogEntry_Stream) Type() protoreflect.EnumType {
-	return &file_hero_supervisor_v1_actor_proto_enumTypes[8]
+	return &file_hero_supervisor_v1_actor_proto_enumTypes[9]
 }
 
 func (x LogEntry_Stream) Number() protoreflect.EnumNumber {
@@ -550,7 +603,8 @@ func (LogEntry_Stream) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{9, 0}
 }
 
-// The definition of an actor: a program that takes jobs of one script type.
+// The definition of an actor: a program that takes jobs of one script type. All texts of a definition have at most 128 KiB
+// together.
 //
 // Numbers 20 to 29 are kept free for the stop signal of the process and the like.
 type ActorConfig struct {
@@ -561,7 +615,9 @@ type ActorConfig struct {
 	BinaryPath string `protobuf:"bytes,2,opt,name=binary_path,json=binaryPath,proto3" json:"binary_path,omitempty"`
 	// Arguments, at most 256, each handed over exactly as it stands (no shell, no splitting at spaces).
 	Args []string `protobuf:"bytes,3,rep,name=args,proto3" json:"args,omitempty"`
-	// Environment variables, at most 256. Names that start with HERO_ are refused: the supervisor sets them.
+	// Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
+	// refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
+	// secrets; env_names has the names then.
 	Env map[string]string `protobuf:"bytes,4,rep,name=env,proto3" json:"env,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Shell command that must succeed before the actor counts as started. Default: none.
 	HealthCheck string `protobuf:"bytes,5,opt,name=health_check,json=healthCheck,proto3" json:"health_check,omitempty"`
@@ -581,7 +637,11 @@ type ActorConfig struct {
 	// When to start the process again after it ended unasked.
 	RestartPolicy *RestartPolicy `protobuf:"bytes,12,opt,name=restart_policy,json=restartPolicy,proto3" json:"restart_policy,omitempty"`
 	// Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
+	// No control characters.
 	Labels map[string]string `protobuf:"bytes,13,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
+	// value that they have: what was read can be changed and sent back as it is.
+	EnvNames []string `protobuf:"bytes,15,rep,name=env_names,json=envNames,proto3" json:"env_names,omitempty"`
 	// When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
 	HealthPolicy *HealthPolicy `protobuf:"bytes,14,opt,name=health_policy,json=healthPolicy,proto3" json:"health_policy,omitempty"`
 	// Whom the process runs as. Default: like the process manager.
@@ -714,6 +774,13 @@ func (x *ActorConfig) GetRestartPolicy() *RestartPolicy {
 func (x *ActorConfig) GetLabels() map[string]string {
 	if x != nil {
 		return x.Labels
+	}
+	return nil
+}
+
+func (x *ActorConfig) GetEnvNames() []string {
+	if x != nil {
+		return x.EnvNames
 	}
 	return nil
 }
@@ -1604,7 +1671,7 @@ var File_hero_supervisor_v1_actor_proto protoreflect.FileDescriptor
 
 const file_hero_supervisor_v1_actor_proto_rawDesc = "" +
 	"\n" +
-	"\x1ehero/supervisor/v1/actor.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$hero/supervisor/v1/script_type.proto\"\x85\t\n" +
+	"\x1ehero/supervisor/v1/actor.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$hero/supervisor/v1/script_type.proto\"\xa2\t\n" +
 	"\vActorConfig\x12?\n" +
 	"\vscript_type\x18\x01 \x01(\x0e2\x1e.hero.supervisor.v1.ScriptTypeR\n" +
 	"scriptType\x12\x1f\n" +
@@ -1622,7 +1689,8 @@ const file_hero_supervisor_v1_actor_proto_rawDesc = "" +
 	" \x01(\v2\x19.google.protobuf.DurationR\fstartTimeout\x12G\n" +
 	"\treadiness\x18\v \x01(\x0e2).hero.supervisor.v1.ActorConfig.ReadinessR\treadiness\x12H\n" +
 	"\x0erestart_policy\x18\f \x01(\v2!.hero.supervisor.v1.RestartPolicyR\rrestartPolicy\x12C\n" +
-	"\x06labels\x18\r \x03(\v2+.hero.supervisor.v1.ActorConfig.LabelsEntryR\x06labels\x12E\n" +
+	"\x06labels\x18\r \x03(\v2+.hero.supervisor.v1.ActorConfig.LabelsEntryR\x06labels\x12\x1b\n" +
+	"\tenv_names\x18\x0f \x03(\tR\benvNames\x12E\n" +
 	"\rhealth_policy\x18\x0e \x01(\v2 .hero.supervisor.v1.HealthPolicyR\fhealthPolicy\x120\n" +
 	"\x06run_as\x18\x10 \x01(\v2\x19.hero.supervisor.v1.RunAsR\x05runAs\x12:\n" +
 	"\x06limits\x18\x11 \x01(\v2\".hero.supervisor.v1.ResourceLimitsR\x06limits\x12*\n" +
@@ -1775,7 +1843,11 @@ const file_hero_supervisor_v1_actor_proto_rawDesc = "" +
 	"\x06Stream\x12\x16\n" +
 	"\x12STREAM_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rSTREAM_STDOUT\x10\x01\x12\x11\n" +
-	"\rSTREAM_STDERR\x10\x02By\n" +
+	"\rSTREAM_STDERR\x10\x02*R\n" +
+	"\tActorView\x12\x1a\n" +
+	"\x16ACTOR_VIEW_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10ACTOR_VIEW_BASIC\x10\x01\x12\x13\n" +
+	"\x0fACTOR_VIEW_FULL\x10\x02By\n" +
 	"\x12hero.supervisor.v1B\n" +
 	"ActorProtoP\x01ZUgithub.com/hero-supervisor/hero-supervisor/clients/go/hero/supervisor/v1;supervisorv1b\x06proto3"
 
@@ -1791,75 +1863,76 @@ func file_hero_supervisor_v1_actor_proto_rawDescGZIP() []byte {
 	return file_hero_supervisor_v1_actor_proto_rawDescData
 }
 
-var file_hero_supervisor_v1_actor_proto_enumTypes = make([]protoimpl.EnumInfo, 9)
+var file_hero_supervisor_v1_actor_proto_enumTypes = make([]protoimpl.EnumInfo, 10)
 var file_hero_supervisor_v1_actor_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_hero_supervisor_v1_actor_proto_goTypes = []any{
-	(ActorConfig_Readiness)(0),    // 0: hero.supervisor.v1.ActorConfig.Readiness
-	(RestartPolicy_Mode)(0),       // 1: hero.supervisor.v1.RestartPolicy.Mode
-	(HealthPolicy_Action)(0),      // 2: hero.supervisor.v1.HealthPolicy.Action
-	(Actor_State)(0),              // 3: hero.supervisor.v1.Actor.State
-	(Actor_DesiredState)(0),       // 4: hero.supervisor.v1.Actor.DesiredState
-	(Actor_Health)(0),             // 5: hero.supervisor.v1.Actor.Health
-	(Actor_ManagedBy)(0),          // 6: hero.supervisor.v1.Actor.ManagedBy
-	(Ping_Outcome)(0),             // 7: hero.supervisor.v1.Ping.Outcome
-	(LogEntry_Stream)(0),          // 8: hero.supervisor.v1.LogEntry.Stream
-	(*ActorConfig)(nil),           // 9: hero.supervisor.v1.ActorConfig
-	(*RunAs)(nil),                 // 10: hero.supervisor.v1.RunAs
-	(*ResourceLimits)(nil),        // 11: hero.supervisor.v1.ResourceLimits
-	(*RestartPolicy)(nil),         // 12: hero.supervisor.v1.RestartPolicy
-	(*HealthPolicy)(nil),          // 13: hero.supervisor.v1.HealthPolicy
-	(*Actor)(nil),                 // 14: hero.supervisor.v1.Actor
-	(*ActorExit)(nil),             // 15: hero.supervisor.v1.ActorExit
-	(*Ping)(nil),                  // 16: hero.supervisor.v1.Ping
-	(*ActorSelector)(nil),         // 17: hero.supervisor.v1.ActorSelector
-	(*LogEntry)(nil),              // 18: hero.supervisor.v1.LogEntry
-	nil,                           // 19: hero.supervisor.v1.ActorConfig.EnvEntry
-	nil,                           // 20: hero.supervisor.v1.ActorConfig.LabelsEntry
-	nil,                           // 21: hero.supervisor.v1.ActorSelector.LabelsEntry
-	(ScriptType)(0),               // 22: hero.supervisor.v1.ScriptType
-	(*durationpb.Duration)(nil),   // 23: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
+	(ActorView)(0),                // 0: hero.supervisor.v1.ActorView
+	(ActorConfig_Readiness)(0),    // 1: hero.supervisor.v1.ActorConfig.Readiness
+	(RestartPolicy_Mode)(0),       // 2: hero.supervisor.v1.RestartPolicy.Mode
+	(HealthPolicy_Action)(0),      // 3: hero.supervisor.v1.HealthPolicy.Action
+	(Actor_State)(0),              // 4: hero.supervisor.v1.Actor.State
+	(Actor_DesiredState)(0),       // 5: hero.supervisor.v1.Actor.DesiredState
+	(Actor_Health)(0),             // 6: hero.supervisor.v1.Actor.Health
+	(Actor_ManagedBy)(0),          // 7: hero.supervisor.v1.Actor.ManagedBy
+	(Ping_Outcome)(0),             // 8: hero.supervisor.v1.Ping.Outcome
+	(LogEntry_Stream)(0),          // 9: hero.supervisor.v1.LogEntry.Stream
+	(*ActorConfig)(nil),           // 10: hero.supervisor.v1.ActorConfig
+	(*RunAs)(nil),                 // 11: hero.supervisor.v1.RunAs
+	(*ResourceLimits)(nil),        // 12: hero.supervisor.v1.ResourceLimits
+	(*RestartPolicy)(nil),         // 13: hero.supervisor.v1.RestartPolicy
+	(*HealthPolicy)(nil),          // 14: hero.supervisor.v1.HealthPolicy
+	(*Actor)(nil),                 // 15: hero.supervisor.v1.Actor
+	(*ActorExit)(nil),             // 16: hero.supervisor.v1.ActorExit
+	(*Ping)(nil),                  // 17: hero.supervisor.v1.Ping
+	(*ActorSelector)(nil),         // 18: hero.supervisor.v1.ActorSelector
+	(*LogEntry)(nil),              // 19: hero.supervisor.v1.LogEntry
+	nil,                           // 20: hero.supervisor.v1.ActorConfig.EnvEntry
+	nil,                           // 21: hero.supervisor.v1.ActorConfig.LabelsEntry
+	nil,                           // 22: hero.supervisor.v1.ActorSelector.LabelsEntry
+	(ScriptType)(0),               // 23: hero.supervisor.v1.ScriptType
+	(*durationpb.Duration)(nil),   // 24: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 25: google.protobuf.Timestamp
 }
 var file_hero_supervisor_v1_actor_proto_depIdxs = []int32{
-	22, // 0: hero.supervisor.v1.ActorConfig.script_type:type_name -> hero.supervisor.v1.ScriptType
-	19, // 1: hero.supervisor.v1.ActorConfig.env:type_name -> hero.supervisor.v1.ActorConfig.EnvEntry
-	23, // 2: hero.supervisor.v1.ActorConfig.drain_timeout:type_name -> google.protobuf.Duration
-	23, // 3: hero.supervisor.v1.ActorConfig.start_timeout:type_name -> google.protobuf.Duration
-	0,  // 4: hero.supervisor.v1.ActorConfig.readiness:type_name -> hero.supervisor.v1.ActorConfig.Readiness
-	12, // 5: hero.supervisor.v1.ActorConfig.restart_policy:type_name -> hero.supervisor.v1.RestartPolicy
-	20, // 6: hero.supervisor.v1.ActorConfig.labels:type_name -> hero.supervisor.v1.ActorConfig.LabelsEntry
-	13, // 7: hero.supervisor.v1.ActorConfig.health_policy:type_name -> hero.supervisor.v1.HealthPolicy
-	10, // 8: hero.supervisor.v1.ActorConfig.run_as:type_name -> hero.supervisor.v1.RunAs
-	11, // 9: hero.supervisor.v1.ActorConfig.limits:type_name -> hero.supervisor.v1.ResourceLimits
-	23, // 10: hero.supervisor.v1.ResourceLimits.cpu_time:type_name -> google.protobuf.Duration
-	1,  // 11: hero.supervisor.v1.RestartPolicy.mode:type_name -> hero.supervisor.v1.RestartPolicy.Mode
-	23, // 12: hero.supervisor.v1.RestartPolicy.initial_backoff:type_name -> google.protobuf.Duration
-	23, // 13: hero.supervisor.v1.RestartPolicy.max_backoff:type_name -> google.protobuf.Duration
-	23, // 14: hero.supervisor.v1.RestartPolicy.reset_after:type_name -> google.protobuf.Duration
-	23, // 15: hero.supervisor.v1.RestartPolicy.window:type_name -> google.protobuf.Duration
-	23, // 16: hero.supervisor.v1.HealthPolicy.idle_after:type_name -> google.protobuf.Duration
-	23, // 17: hero.supervisor.v1.HealthPolicy.ping_timeout:type_name -> google.protobuf.Duration
-	23, // 18: hero.supervisor.v1.HealthPolicy.ping_interval_after_failure:type_name -> google.protobuf.Duration
-	2,  // 19: hero.supervisor.v1.HealthPolicy.action:type_name -> hero.supervisor.v1.HealthPolicy.Action
-	9,  // 20: hero.supervisor.v1.Actor.config:type_name -> hero.supervisor.v1.ActorConfig
-	3,  // 21: hero.supervisor.v1.Actor.state:type_name -> hero.supervisor.v1.Actor.State
-	4,  // 22: hero.supervisor.v1.Actor.desired_state:type_name -> hero.supervisor.v1.Actor.DesiredState
-	6,  // 23: hero.supervisor.v1.Actor.managed_by:type_name -> hero.supervisor.v1.Actor.ManagedBy
-	24, // 24: hero.supervisor.v1.Actor.create_time:type_name -> google.protobuf.Timestamp
-	24, // 25: hero.supervisor.v1.Actor.start_time:type_name -> google.protobuf.Timestamp
-	24, // 26: hero.supervisor.v1.Actor.state_time:type_name -> google.protobuf.Timestamp
-	24, // 27: hero.supervisor.v1.Actor.last_job_time:type_name -> google.protobuf.Timestamp
-	15, // 28: hero.supervisor.v1.Actor.last_exit:type_name -> hero.supervisor.v1.ActorExit
-	5,  // 29: hero.supervisor.v1.Actor.health:type_name -> hero.supervisor.v1.Actor.Health
-	16, // 30: hero.supervisor.v1.Actor.last_ping:type_name -> hero.supervisor.v1.Ping
-	24, // 31: hero.supervisor.v1.ActorExit.time:type_name -> google.protobuf.Timestamp
-	24, // 32: hero.supervisor.v1.Ping.time:type_name -> google.protobuf.Timestamp
-	7,  // 33: hero.supervisor.v1.Ping.outcome:type_name -> hero.supervisor.v1.Ping.Outcome
-	23, // 34: hero.supervisor.v1.Ping.round_trip:type_name -> google.protobuf.Duration
-	22, // 35: hero.supervisor.v1.ActorSelector.script_types:type_name -> hero.supervisor.v1.ScriptType
-	21, // 36: hero.supervisor.v1.ActorSelector.labels:type_name -> hero.supervisor.v1.ActorSelector.LabelsEntry
-	24, // 37: hero.supervisor.v1.LogEntry.time:type_name -> google.protobuf.Timestamp
-	8,  // 38: hero.supervisor.v1.LogEntry.stream:type_name -> hero.supervisor.v1.LogEntry.Stream
+	23, // 0: hero.supervisor.v1.ActorConfig.script_type:type_name -> hero.supervisor.v1.ScriptType
+	20, // 1: hero.supervisor.v1.ActorConfig.env:type_name -> hero.supervisor.v1.ActorConfig.EnvEntry
+	24, // 2: hero.supervisor.v1.ActorConfig.drain_timeout:type_name -> google.protobuf.Duration
+	24, // 3: hero.supervisor.v1.ActorConfig.start_timeout:type_name -> google.protobuf.Duration
+	1,  // 4: hero.supervisor.v1.ActorConfig.readiness:type_name -> hero.supervisor.v1.ActorConfig.Readiness
+	13, // 5: hero.supervisor.v1.ActorConfig.restart_policy:type_name -> hero.supervisor.v1.RestartPolicy
+	21, // 6: hero.supervisor.v1.ActorConfig.labels:type_name -> hero.supervisor.v1.ActorConfig.LabelsEntry
+	14, // 7: hero.supervisor.v1.ActorConfig.health_policy:type_name -> hero.supervisor.v1.HealthPolicy
+	11, // 8: hero.supervisor.v1.ActorConfig.run_as:type_name -> hero.supervisor.v1.RunAs
+	12, // 9: hero.supervisor.v1.ActorConfig.limits:type_name -> hero.supervisor.v1.ResourceLimits
+	24, // 10: hero.supervisor.v1.ResourceLimits.cpu_time:type_name -> google.protobuf.Duration
+	2,  // 11: hero.supervisor.v1.RestartPolicy.mode:type_name -> hero.supervisor.v1.RestartPolicy.Mode
+	24, // 12: hero.supervisor.v1.RestartPolicy.initial_backoff:type_name -> google.protobuf.Duration
+	24, // 13: hero.supervisor.v1.RestartPolicy.max_backoff:type_name -> google.protobuf.Duration
+	24, // 14: hero.supervisor.v1.RestartPolicy.reset_after:type_name -> google.protobuf.Duration
+	24, // 15: hero.supervisor.v1.RestartPolicy.window:type_name -> google.protobuf.Duration
+	24, // 16: hero.supervisor.v1.HealthPolicy.idle_after:type_name -> google.protobuf.Duration
+	24, // 17: hero.supervisor.v1.HealthPolicy.ping_timeout:type_name -> google.protobuf.Duration
+	24, // 18: hero.supervisor.v1.HealthPolicy.ping_interval_after_failure:type_name -> google.protobuf.Duration
+	3,  // 19: hero.supervisor.v1.HealthPolicy.action:type_name -> hero.supervisor.v1.HealthPolicy.Action
+	10, // 20: hero.supervisor.v1.Actor.config:type_name -> hero.supervisor.v1.ActorConfig
+	4,  // 21: hero.supervisor.v1.Actor.state:type_name -> hero.supervisor.v1.Actor.State
+	5,  // 22: hero.supervisor.v1.Actor.desired_state:type_name -> hero.supervisor.v1.Actor.DesiredState
+	7,  // 23: hero.supervisor.v1.Actor.managed_by:type_name -> hero.supervisor.v1.Actor.ManagedBy
+	25, // 24: hero.supervisor.v1.Actor.create_time:type_name -> google.protobuf.Timestamp
+	25, // 25: hero.supervisor.v1.Actor.start_time:type_name -> google.protobuf.Timestamp
+	25, // 26: hero.supervisor.v1.Actor.state_time:type_name -> google.protobuf.Timestamp
+	25, // 27: hero.supervisor.v1.Actor.last_job_time:type_name -> google.protobuf.Timestamp
+	16, // 28: hero.supervisor.v1.Actor.last_exit:type_name -> hero.supervisor.v1.ActorExit
+	6,  // 29: hero.supervisor.v1.Actor.health:type_name -> hero.supervisor.v1.Actor.Health
+	17, // 30: hero.supervisor.v1.Actor.last_ping:type_name -> hero.supervisor.v1.Ping
+	25, // 31: hero.supervisor.v1.ActorExit.time:type_name -> google.protobuf.Timestamp
+	25, // 32: hero.supervisor.v1.Ping.time:type_name -> google.protobuf.Timestamp
+	8,  // 33: hero.supervisor.v1.Ping.outcome:type_name -> hero.supervisor.v1.Ping.Outcome
+	24, // 34: hero.supervisor.v1.Ping.round_trip:type_name -> google.protobuf.Duration
+	23, // 35: hero.supervisor.v1.ActorSelector.script_types:type_name -> hero.supervisor.v1.ScriptType
+	22, // 36: hero.supervisor.v1.ActorSelector.labels:type_name -> hero.supervisor.v1.ActorSelector.LabelsEntry
+	25, // 37: hero.supervisor.v1.LogEntry.time:type_name -> google.protobuf.Timestamp
+	9,  // 38: hero.supervisor.v1.LogEntry.stream:type_name -> hero.supervisor.v1.LogEntry.Stream
 	39, // [39:39] is the sub-list for method output_type
 	39, // [39:39] is the sub-list for method input_type
 	39, // [39:39] is the sub-list for extension type_name
@@ -1883,7 +1956,7 @@ func file_hero_supervisor_v1_actor_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hero_supervisor_v1_actor_proto_rawDesc), len(file_hero_supervisor_v1_actor_proto_rawDesc)),
-			NumEnums:      9,
+			NumEnums:      10,
 			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,

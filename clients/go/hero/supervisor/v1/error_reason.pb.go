@@ -25,7 +25,9 @@ const (
 //
 // Every error carries a google.rpc.ErrorInfo: its `domain` is "supervisor.hero", its `reason` is the name of one of
 // these values without the ERROR_REASON_ prefix ("JOB_NOT_FOUND"), and its `metadata` holds every variable part of the
-// message. More reasons may be added; decide by the gRPC code when you meet one that you do not know.
+// message, cut where it is long. An error has at most 4 KiB, so that every client takes it: of long lists the first items
+// are told and the others counted. More reasons may be added; decide by the gRPC code when you meet one that you do not
+// know.
 //
 // A job that fails is no error of a call: it is a Job in STATE_FAILED with a JobError, and the call is OK.
 type ErrorReason int32
@@ -33,7 +35,8 @@ type ErrorReason int32
 const (
 	// Never sent.
 	ErrorReason_ERROR_REASON_UNSPECIFIED ErrorReason = 0
-	// INVALID_ARGUMENT: fields are missing, malformed or beyond a limit. google.rpc.BadRequest names every one of them.
+	// INVALID_ARGUMENT: fields are missing, malformed or beyond a limit. google.rpc.BadRequest names them, the first 20 at
+	// most. Metadata, when not all are named: violations, their number.
 	ErrorReason_ERROR_REASON_INVALID_FIELD ErrorReason = 1
 	// INVALID_ARGUMENT: the page token is not from this server, or the filters are not those of the page before. Start
 	// again without a token.
@@ -43,6 +46,8 @@ const (
 	ErrorReason_ERROR_REASON_REQUEST_ID_REUSED ErrorReason = 3
 	// INVALID_ARGUMENT: the selector is empty. Say `all` if you mean every actor.
 	ErrorReason_ERROR_REASON_SELECTOR_REQUIRED ErrorReason = 4
+	// INVALID_ARGUMENT: what was sent is not a message of the type that the call takes.
+	ErrorReason_ERROR_REASON_REQUEST_MALFORMED ErrorReason = 5
 	// NOT_FOUND: there is no actor with this id. Also of a job that is for one actor only. Metadata: actor_id.
 	ErrorReason_ERROR_REASON_ACTOR_NOT_FOUND ErrorReason = 10
 	// NOT_FOUND: there is no job with this id. Metadata: job_id.
@@ -67,8 +72,8 @@ const (
 	ErrorReason_ERROR_REASON_BINARY_INVALID ErrorReason = 33
 	// FAILED_PRECONDITION: a dependency is unknown, or dependencies form a cycle. Metadata: actor_id, dependency.
 	ErrorReason_ERROR_REASON_DEPENDENCY_UNMET ErrorReason = 34
-	// FAILED_PRECONDITION: the process of the actor did not come up; the message has its exit and last log lines.
-	// Metadata: actor_id, cause.
+	// FAILED_PRECONDITION: the process of the actor did not come up; the message has its exit and its last words.
+	// StreamActorLogs has all that it wrote. Metadata: actor_id, cause.
 	ErrorReason_ERROR_REASON_ACTOR_START_FAILED ErrorReason = 35
 	// FAILED_PRECONDITION: the actor belongs to the machine of another supervisor. Metadata: actor_id, node.
 	ErrorReason_ERROR_REASON_WRONG_NODE ErrorReason = 36
@@ -85,6 +90,9 @@ const (
 	ErrorReason_ERROR_REASON_QUEUE_FULL ErrorReason = 50
 	// RESOURCE_EXHAUSTED: there are as many watches as may be. Metadata: limit.
 	ErrorReason_ERROR_REASON_TOO_MANY_WATCHES ErrorReason = 51
+	// RESOURCE_EXHAUSTED: the request is longer than GetServerInfo's max_message_bytes. Send less at once.
+	// Metadata: limit.
+	ErrorReason_ERROR_REASON_REQUEST_TOO_LARGE ErrorReason = 53
 	// OUT_OF_RANGE: what came after the cursor is no longer kept. Start again with a snapshot. Metadata: oldest_cursor.
 	ErrorReason_ERROR_REASON_CURSOR_EXPIRED ErrorReason = 52
 	// UNAVAILABLE: Redis does not answer. No job was accepted; any other call may be repeated without harm. Repeat as google.rpc.RetryInfo says.
@@ -125,6 +133,9 @@ const (
 	ErrorReason_ERROR_REASON_NOT_SUPPORTED ErrorReason = 80
 	// INTERNAL: a fault of the supervisor. Report it with the error id. Metadata: error_id.
 	ErrorReason_ERROR_REASON_INTERNAL ErrorReason = 81
+	// DATA_LOSS: what Redis keeps of it is damaged and cannot be read. Mend it or remove it there.
+	// Metadata: what, cause.
+	ErrorReason_ERROR_REASON_RECORD_DAMAGED ErrorReason = 82
 )
 
 // Enum value maps for ErrorReason.
@@ -135,6 +146,7 @@ var (
 		2:  "ERROR_REASON_INVALID_PAGE_TOKEN",
 		3:  "ERROR_REASON_REQUEST_ID_REUSED",
 		4:  "ERROR_REASON_SELECTOR_REQUIRED",
+		5:  "ERROR_REASON_REQUEST_MALFORMED",
 		10: "ERROR_REASON_ACTOR_NOT_FOUND",
 		11: "ERROR_REASON_JOB_NOT_FOUND",
 		12: "ERROR_REASON_JOB_EXPIRED",
@@ -154,6 +166,7 @@ var (
 		42: "ERROR_REASON_CONSUMER_TOO_SLOW",
 		50: "ERROR_REASON_QUEUE_FULL",
 		51: "ERROR_REASON_TOO_MANY_WATCHES",
+		53: "ERROR_REASON_REQUEST_TOO_LARGE",
 		52: "ERROR_REASON_CURSOR_EXPIRED",
 		60: "ERROR_REASON_REDIS_UNAVAILABLE",
 		61: "ERROR_REASON_ZINIT_UNAVAILABLE",
@@ -169,6 +182,7 @@ var (
 		71: "ERROR_REASON_PERMISSION_DENIED",
 		80: "ERROR_REASON_NOT_SUPPORTED",
 		81: "ERROR_REASON_INTERNAL",
+		82: "ERROR_REASON_RECORD_DAMAGED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":               0,
@@ -176,6 +190,7 @@ var (
 		"ERROR_REASON_INVALID_PAGE_TOKEN":        2,
 		"ERROR_REASON_REQUEST_ID_REUSED":         3,
 		"ERROR_REASON_SELECTOR_REQUIRED":         4,
+		"ERROR_REASON_REQUEST_MALFORMED":         5,
 		"ERROR_REASON_ACTOR_NOT_FOUND":           10,
 		"ERROR_REASON_JOB_NOT_FOUND":             11,
 		"ERROR_REASON_JOB_EXPIRED":               12,
@@ -195,6 +210,7 @@ var (
 		"ERROR_REASON_CONSUMER_TOO_SLOW":         42,
 		"ERROR_REASON_QUEUE_FULL":                50,
 		"ERROR_REASON_TOO_MANY_WATCHES":          51,
+		"ERROR_REASON_REQUEST_TOO_LARGE":         53,
 		"ERROR_REASON_CURSOR_EXPIRED":            52,
 		"ERROR_REASON_REDIS_UNAVAILABLE":         60,
 		"ERROR_REASON_ZINIT_UNAVAILABLE":         61,
@@ -210,6 +226,7 @@ var (
 		"ERROR_REASON_PERMISSION_DENIED":         71,
 		"ERROR_REASON_NOT_SUPPORTED":             80,
 		"ERROR_REASON_INTERNAL":                  81,
+		"ERROR_REASON_RECORD_DAMAGED":            82,
 	}
 )
 
@@ -244,14 +261,14 @@ var File_hero_supervisor_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_hero_supervisor_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"%hero/supervisor/v1/error_reason.proto\x12\x12hero.supervisor.v1*\xac\n" +
-	"\n" +
+	"%hero/supervisor/v1/error_reason.proto\x12\x12hero.supervisor.v1*\x95\v\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12#\n" +
 	"\x1fERROR_REASON_INVALID_PAGE_TOKEN\x10\x02\x12\"\n" +
 	"\x1eERROR_REASON_REQUEST_ID_REUSED\x10\x03\x12\"\n" +
-	"\x1eERROR_REASON_SELECTOR_REQUIRED\x10\x04\x12 \n" +
+	"\x1eERROR_REASON_SELECTOR_REQUIRED\x10\x04\x12\"\n" +
+	"\x1eERROR_REASON_REQUEST_MALFORMED\x10\x05\x12 \n" +
 	"\x1cERROR_REASON_ACTOR_NOT_FOUND\x10\n" +
 	"\x12\x1e\n" +
 	"\x1aERROR_REASON_JOB_NOT_FOUND\x10\v\x12\x1c\n" +
@@ -271,7 +288,8 @@ const file_hero_supervisor_v1_error_reason_proto_rawDesc = "" +
 	"\"ERROR_REASON_OPERATION_IN_PROGRESS\x10)\x12\"\n" +
 	"\x1eERROR_REASON_CONSUMER_TOO_SLOW\x10*\x12\x1b\n" +
 	"\x17ERROR_REASON_QUEUE_FULL\x102\x12!\n" +
-	"\x1dERROR_REASON_TOO_MANY_WATCHES\x103\x12\x1f\n" +
+	"\x1dERROR_REASON_TOO_MANY_WATCHES\x103\x12\"\n" +
+	"\x1eERROR_REASON_REQUEST_TOO_LARGE\x105\x12\x1f\n" +
 	"\x1bERROR_REASON_CURSOR_EXPIRED\x104\x12\"\n" +
 	"\x1eERROR_REASON_REDIS_UNAVAILABLE\x10<\x12\"\n" +
 	"\x1eERROR_REASON_ZINIT_UNAVAILABLE\x10=\x12 \n" +
@@ -286,7 +304,8 @@ const file_hero_supervisor_v1_error_reason_proto_rawDesc = "" +
 	"\x1aERROR_REASON_TOKEN_INVALID\x10F\x12\"\n" +
 	"\x1eERROR_REASON_PERMISSION_DENIED\x10G\x12\x1e\n" +
 	"\x1aERROR_REASON_NOT_SUPPORTED\x10P\x12\x19\n" +
-	"\x15ERROR_REASON_INTERNAL\x10QB\x7f\n" +
+	"\x15ERROR_REASON_INTERNAL\x10Q\x12\x1f\n" +
+	"\x1bERROR_REASON_RECORD_DAMAGED\x10RB\x7f\n" +
 	"\x12hero.supervisor.v1B\x10ErrorReasonProtoP\x01ZUgithub.com/hero-supervisor/hero-supervisor/clients/go/hero/supervisor/v1;supervisorv1b\x06proto3"
 
 var (

@@ -302,17 +302,18 @@ type JobSpec struct {
 	ScriptType ScriptType `protobuf:"varint,1,opt,name=script_type,json=scriptType,proto3,enum=hero.supervisor.v1.ScriptType" json:"script_type,omitempty"`
 	// Required. The text to run, 1 byte to 1 MiB of UTF-8. Left out of answers unless JOB_VIEW_FULL is asked for.
 	Script string `protobuf:"bytes,2,opt,name=script,proto3" json:"script,omitempty"`
-	// Who asks, at most 256 bytes without control characters. The script sees it as CALLER_ID.
+	// Who asks, at most 256 bytes without control characters and others that do not show. The script sees it as CALLER_ID.
 	// Default: the supervisor's own.
 	CallerId string `protobuf:"bytes,3,opt,name=caller_id,json=callerId,proto3" json:"caller_id,omitempty"`
-	// In which context, at most 256 bytes without control characters. The script sees it as CONTEXT_ID.
+	// In which context, at most 256 bytes without control characters and others that do not show. The script sees it as CONTEXT_ID.
 	// Default: the supervisor's own.
 	ContextId string `protobuf:"bytes,4,opt,name=context_id,json=contextId,proto3" json:"context_id,omitempty"`
-	// Environment variables of the script, at most 64, each value at most 32 KiB. Names are letters, digits and _,
+	// Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
 	// not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
 	// JOB_VIEW_FULL is asked for.
 	Env map[string]string `protobuf:"bytes,5,rep,name=env,proto3" json:"env,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256.
+	// Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
+	// no control characters.
 	Labels map[string]string `protobuf:"bytes,6,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// How long one attempt may run, 1 ms to 30 days; then it fails with KIND_RUN_TIMEOUT. Default: 5 minutes.
 	RunTimeout *durationpb.Duration `protobuf:"bytes,7,opt,name=run_timeout,json=runTimeout,proto3" json:"run_timeout,omitempty"`

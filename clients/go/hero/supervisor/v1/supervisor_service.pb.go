@@ -308,7 +308,7 @@ type ItemError struct {
 	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
 	// The variable parts of the message.
 	Metadata map[string]string `protobuf:"bytes,4,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Every field that was refused, with reason INVALID_FIELD.
+	// The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
 	FieldViolations []*FieldViolation `protobuf:"bytes,5,rep,name=field_violations,json=fieldViolations,proto3" json:"field_violations,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
@@ -888,7 +888,9 @@ func (x *CreateActorResponse) GetWaitOutcome() WaitOutcome {
 type GetActorRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. Which actor.
-	ActorId       string `protobuf:"bytes,1,opt,name=actor_id,json=actorId,proto3" json:"actor_id,omitempty"`
+	ActorId string `protobuf:"bytes,1,opt,name=actor_id,json=actorId,proto3" json:"actor_id,omitempty"`
+	// How much of it. Default: ACTOR_VIEW_BASIC.
+	View          ActorView `protobuf:"varint,2,opt,name=view,proto3,enum=hero.supervisor.v1.ActorView" json:"view,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -928,6 +930,13 @@ func (x *GetActorRequest) GetActorId() string {
 		return x.ActorId
 	}
 	return ""
+}
+
+func (x *GetActorRequest) GetView() ActorView {
+	if x != nil {
+		return x.View
+	}
+	return ActorView_ACTOR_VIEW_UNSPECIFIED
 }
 
 // Answer of GetActor.
@@ -990,7 +999,9 @@ type ListActorsRequest struct {
 	// Actors on a page, 0 to 1000; 0 means 100.
 	PageSize int32 `protobuf:"varint,5,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// The next_page_token of the page before; empty for the first page. The filters must be the same.
-	PageToken     string `protobuf:"bytes,6,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,6,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// How much of each. Default: ACTOR_VIEW_BASIC.
+	View          ActorView `protobuf:"varint,7,opt,name=view,proto3,enum=hero.supervisor.v1.ActorView" json:"view,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1067,10 +1078,17 @@ func (x *ListActorsRequest) GetPageToken() string {
 	return ""
 }
 
+func (x *ListActorsRequest) GetView() ActorView {
+	if x != nil {
+		return x.View
+	}
+	return ActorView_ACTOR_VIEW_UNSPECIFIED
+}
+
 // Answer of ListActors.
 type ListActorsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The actors, by name.
+	// The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
 	Actors []*Actor `protobuf:"bytes,1,rep,name=actors,proto3" json:"actors,omitempty"`
 	// For the next page; empty at the end.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
@@ -1831,7 +1849,7 @@ type ActorResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Which actor.
 	ActorId string `protobuf:"bytes,1,opt,name=actor_id,json=actorId,proto3" json:"actor_id,omitempty"`
-	// The actor; absent with an error.
+	// The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node.
 	Actor *Actor `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
 	// False if nothing had to be done.
 	Changed bool `protobuf:"varint,3,opt,name=changed,proto3" json:"changed,omitempty"`
@@ -2526,7 +2544,9 @@ func (x *ListScriptTypesResponse) GetScriptTypes() []*ScriptTypeStatus {
 type GetScriptTypeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. Which.
-	ScriptType    ScriptType `protobuf:"varint,1,opt,name=script_type,json=scriptType,proto3,enum=hero.supervisor.v1.ScriptType" json:"script_type,omitempty"`
+	ScriptType ScriptType `protobuf:"varint,1,opt,name=script_type,json=scriptType,proto3,enum=hero.supervisor.v1.ScriptType" json:"script_type,omitempty"`
+	// How much of its actor_template. Default: ACTOR_VIEW_BASIC.
+	View          ActorView `protobuf:"varint,2,opt,name=view,proto3,enum=hero.supervisor.v1.ActorView" json:"view,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2566,6 +2586,13 @@ func (x *GetScriptTypeRequest) GetScriptType() ScriptType {
 		return x.ScriptType
 	}
 	return ScriptType_SCRIPT_TYPE_UNSPECIFIED
+}
+
+func (x *GetScriptTypeRequest) GetView() ActorView {
+	if x != nil {
+		return x.View
+	}
+	return ActorView_ACTOR_VIEW_UNSPECIFIED
 }
 
 // Answer of GetScriptType.
@@ -3546,7 +3573,8 @@ type SubmitJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. What to run.
 	Job *JobSpec `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
-	// The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -. Default: a UUIDv7 made by the server.
+	// The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
+	// the server.
 	JobId string `protobuf:"bytes,2,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
 	// Makes a repeat harmless: within 24 hours, the same id with the same content answers with the job that it made
 	// first. 1 to 64 printable ASCII characters without spaces; a UUID is advised.
@@ -3756,7 +3784,8 @@ func (x *SubmitJobsResponse) GetResults() []*SubmitJobResult {
 // What became of one job of many.
 type SubmitJobResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The job, without script and environment; absent with an error.
+	// The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
+	// and create_time; GetJob has the rest.
 	Job *Job `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
 	// True if an earlier call with this request_id had made it.
 	Deduplicated bool `protobuf:"varint,2,opt,name=deduplicated,proto3" json:"deduplicated,omitempty"`
@@ -3822,7 +3851,8 @@ type RunJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. What to run.
 	Job *JobSpec `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
-	// The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -. Default: a UUIDv7 made by the server.
+	// The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
+	// the server.
 	JobId string `protobuf:"bytes,2,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
 	// Makes a repeat harmless: within 24 hours, the same id with the same content waits for the job that it made first.
 	// If you lost the answer, just call again. 1 to 64 printable ASCII characters without spaces; a UUID is advised.
@@ -5521,11 +5551,12 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\x13CreateActorResponse\x12/\n" +
 	"\x05actor\x18\x01 \x01(\v2\x19.hero.supervisor.v1.ActorR\x05actor\x12\x18\n" +
 	"\achanged\x18\x02 \x01(\bR\achanged\x12B\n" +
-	"\fwait_outcome\x18\x03 \x01(\x0e2\x1f.hero.supervisor.v1.WaitOutcomeR\vwaitOutcome\",\n" +
+	"\fwait_outcome\x18\x03 \x01(\x0e2\x1f.hero.supervisor.v1.WaitOutcomeR\vwaitOutcome\"_\n" +
 	"\x0fGetActorRequest\x12\x19\n" +
-	"\bactor_id\x18\x01 \x01(\tR\aactorId\"C\n" +
+	"\bactor_id\x18\x01 \x01(\tR\aactorId\x121\n" +
+	"\x04view\x18\x02 \x01(\x0e2\x1d.hero.supervisor.v1.ActorViewR\x04view\"C\n" +
 	"\x10GetActorResponse\x12/\n" +
-	"\x05actor\x18\x01 \x01(\v2\x19.hero.supervisor.v1.ActorR\x05actor\"\xe5\x02\n" +
+	"\x05actor\x18\x01 \x01(\v2\x19.hero.supervisor.v1.ActorR\x05actor\"\x98\x03\n" +
 	"\x11ListActorsRequest\x12A\n" +
 	"\fscript_types\x18\x01 \x03(\x0e2\x1e.hero.supervisor.v1.ScriptTypeR\vscriptTypes\x127\n" +
 	"\x06states\x18\x02 \x03(\x0e2\x1f.hero.supervisor.v1.Actor.StateR\x06states\x12I\n" +
@@ -5533,7 +5564,8 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\x04node\x18\x04 \x01(\tR\x04node\x12\x1b\n" +
 	"\tpage_size\x18\x05 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x06 \x01(\tR\tpageToken\x1a9\n" +
+	"page_token\x18\x06 \x01(\tR\tpageToken\x121\n" +
+	"\x04view\x18\a \x01(\x0e2\x1d.hero.supervisor.v1.ActorViewR\x04view\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x8e\x01\n" +
@@ -5638,10 +5670,11 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\x06cursor\x18\x03 \x01(\tR\x06cursor\"\x18\n" +
 	"\x16ListScriptTypesRequest\"b\n" +
 	"\x17ListScriptTypesResponse\x12G\n" +
-	"\fscript_types\x18\x01 \x03(\v2$.hero.supervisor.v1.ScriptTypeStatusR\vscriptTypes\"W\n" +
+	"\fscript_types\x18\x01 \x03(\v2$.hero.supervisor.v1.ScriptTypeStatusR\vscriptTypes\"\x8a\x01\n" +
 	"\x14GetScriptTypeRequest\x12?\n" +
 	"\vscript_type\x18\x01 \x01(\x0e2\x1e.hero.supervisor.v1.ScriptTypeR\n" +
-	"scriptType\"U\n" +
+	"scriptType\x121\n" +
+	"\x04view\x18\x02 \x01(\x0e2\x1d.hero.supervisor.v1.ActorViewR\x04view\"U\n" +
 	"\x15GetScriptTypeResponse\x12<\n" +
 	"\x06status\x18\x01 \x01(\v2$.hero.supervisor.v1.ScriptTypeStatusR\x06status\"\xdb\x01\n" +
 	"\x17UpdateScriptTypeRequest\x12?\n" +
@@ -5999,26 +6032,27 @@ var file_hero_supervisor_v1_supervisor_service_proto_goTypes = []any{
 	(*durationpb.Duration)(nil),      // 84: google.protobuf.Duration
 	(*ActorConfig)(nil),              // 85: hero.supervisor.v1.ActorConfig
 	(*Actor)(nil),                    // 86: hero.supervisor.v1.Actor
-	(ScriptType)(0),                  // 87: hero.supervisor.v1.ScriptType
-	(Actor_State)(0),                 // 88: hero.supervisor.v1.Actor.State
-	(*fieldmaskpb.FieldMask)(nil),    // 89: google.protobuf.FieldMask
-	(*ActorSelector)(nil),            // 90: hero.supervisor.v1.ActorSelector
-	(LogEntry_Stream)(0),             // 91: hero.supervisor.v1.LogEntry.Stream
-	(*LogEntry)(nil),                 // 92: hero.supervisor.v1.LogEntry
-	(*ScriptTypeStatus)(nil),         // 93: hero.supervisor.v1.ScriptTypeStatus
-	(*ScriptTypeSettings)(nil),       // 94: hero.supervisor.v1.ScriptTypeSettings
-	(Job_State)(0),                   // 95: hero.supervisor.v1.Job.State
-	(*HealthReport)(nil),             // 96: hero.supervisor.v1.HealthReport
-	(*HealthEvent)(nil),              // 97: hero.supervisor.v1.HealthEvent
-	(*Bookmark)(nil),                 // 98: hero.supervisor.v1.Bookmark
-	(*JobSpec)(nil),                  // 99: hero.supervisor.v1.JobSpec
-	(*Job)(nil),                      // 100: hero.supervisor.v1.Job
-	(JobView)(0),                     // 101: hero.supervisor.v1.JobView
-	(*JobStateChange)(nil),           // 102: hero.supervisor.v1.JobStateChange
-	(*JobProgress)(nil),              // 103: hero.supervisor.v1.JobProgress
-	(Event_Topic)(0),                 // 104: hero.supervisor.v1.Event.Topic
-	(Event_Severity)(0),              // 105: hero.supervisor.v1.Event.Severity
-	(*Event)(nil),                    // 106: hero.supervisor.v1.Event
+	(ActorView)(0),                   // 87: hero.supervisor.v1.ActorView
+	(ScriptType)(0),                  // 88: hero.supervisor.v1.ScriptType
+	(Actor_State)(0),                 // 89: hero.supervisor.v1.Actor.State
+	(*fieldmaskpb.FieldMask)(nil),    // 90: google.protobuf.FieldMask
+	(*ActorSelector)(nil),            // 91: hero.supervisor.v1.ActorSelector
+	(LogEntry_Stream)(0),             // 92: hero.supervisor.v1.LogEntry.Stream
+	(*LogEntry)(nil),                 // 93: hero.supervisor.v1.LogEntry
+	(*ScriptTypeStatus)(nil),         // 94: hero.supervisor.v1.ScriptTypeStatus
+	(*ScriptTypeSettings)(nil),       // 95: hero.supervisor.v1.ScriptTypeSettings
+	(Job_State)(0),                   // 96: hero.supervisor.v1.Job.State
+	(*HealthReport)(nil),             // 97: hero.supervisor.v1.HealthReport
+	(*HealthEvent)(nil),              // 98: hero.supervisor.v1.HealthEvent
+	(*Bookmark)(nil),                 // 99: hero.supervisor.v1.Bookmark
+	(*JobSpec)(nil),                  // 100: hero.supervisor.v1.JobSpec
+	(*Job)(nil),                      // 101: hero.supervisor.v1.Job
+	(JobView)(0),                     // 102: hero.supervisor.v1.JobView
+	(*JobStateChange)(nil),           // 103: hero.supervisor.v1.JobStateChange
+	(*JobProgress)(nil),              // 104: hero.supervisor.v1.JobProgress
+	(Event_Topic)(0),                 // 105: hero.supervisor.v1.Event.Topic
+	(Event_Severity)(0),              // 106: hero.supervisor.v1.Event.Severity
+	(*Event)(nil),                    // 107: hero.supervisor.v1.Event
 }
 var file_hero_supervisor_v1_supervisor_service_proto_depIdxs = []int32{
 	80,  // 0: hero.supervisor.v1.ItemError.metadata:type_name -> hero.supervisor.v1.ItemError.MetadataEntry
@@ -6034,193 +6068,196 @@ var file_hero_supervisor_v1_supervisor_service_proto_depIdxs = []int32{
 	84,  // 10: hero.supervisor.v1.CreateActorRequest.max_wait:type_name -> google.protobuf.Duration
 	86,  // 11: hero.supervisor.v1.CreateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
 	0,   // 12: hero.supervisor.v1.CreateActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	86,  // 13: hero.supervisor.v1.GetActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	87,  // 14: hero.supervisor.v1.ListActorsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	88,  // 15: hero.supervisor.v1.ListActorsRequest.states:type_name -> hero.supervisor.v1.Actor.State
-	81,  // 16: hero.supervisor.v1.ListActorsRequest.labels:type_name -> hero.supervisor.v1.ListActorsRequest.LabelsEntry
-	86,  // 17: hero.supervisor.v1.ListActorsResponse.actors:type_name -> hero.supervisor.v1.Actor
-	85,  // 18: hero.supervisor.v1.UpdateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
-	89,  // 19: hero.supervisor.v1.UpdateActorRequest.update_mask:type_name -> google.protobuf.FieldMask
-	2,   // 20: hero.supervisor.v1.UpdateActorRequest.apply:type_name -> hero.supervisor.v1.UpdateActorRequest.Apply
-	84,  // 21: hero.supervisor.v1.UpdateActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	84,  // 22: hero.supervisor.v1.UpdateActorRequest.max_wait:type_name -> google.protobuf.Duration
-	86,  // 23: hero.supervisor.v1.UpdateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	84,  // 24: hero.supervisor.v1.DeleteActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	86,  // 25: hero.supervisor.v1.DeleteActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	84,  // 26: hero.supervisor.v1.StartActorRequest.max_wait:type_name -> google.protobuf.Duration
-	86,  // 27: hero.supervisor.v1.StartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	0,   // 28: hero.supervisor.v1.StartActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	84,  // 29: hero.supervisor.v1.StopActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	84,  // 30: hero.supervisor.v1.StopActorRequest.max_wait:type_name -> google.protobuf.Duration
-	86,  // 31: hero.supervisor.v1.StopActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	0,   // 32: hero.supervisor.v1.StopActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	84,  // 33: hero.supervisor.v1.RestartActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	84,  // 34: hero.supervisor.v1.RestartActorRequest.max_wait:type_name -> google.protobuf.Duration
-	86,  // 35: hero.supervisor.v1.RestartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	0,   // 36: hero.supervisor.v1.RestartActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	86,  // 37: hero.supervisor.v1.ActorResult.actor:type_name -> hero.supervisor.v1.Actor
-	0,   // 38: hero.supervisor.v1.ActorResult.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	5,   // 39: hero.supervisor.v1.ActorResult.error:type_name -> hero.supervisor.v1.ItemError
-	90,  // 40: hero.supervisor.v1.StartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	84,  // 41: hero.supervisor.v1.StartActorsRequest.max_wait:type_name -> google.protobuf.Duration
-	26,  // 42: hero.supervisor.v1.StartActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
-	90,  // 43: hero.supervisor.v1.StopActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	84,  // 44: hero.supervisor.v1.StopActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
-	84,  // 45: hero.supervisor.v1.StopActorsRequest.max_wait:type_name -> google.protobuf.Duration
-	26,  // 46: hero.supervisor.v1.StopActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
-	90,  // 47: hero.supervisor.v1.RestartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	84,  // 48: hero.supervisor.v1.RestartActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
-	84,  // 49: hero.supervisor.v1.RestartActorsRequest.max_wait:type_name -> google.protobuf.Duration
-	26,  // 50: hero.supervisor.v1.RestartActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
-	82,  // 51: hero.supervisor.v1.StreamActorLogsRequest.since_time:type_name -> google.protobuf.Timestamp
-	91,  // 52: hero.supervisor.v1.StreamActorLogsRequest.streams:type_name -> hero.supervisor.v1.LogEntry.Stream
-	92,  // 53: hero.supervisor.v1.StreamActorLogsResponse.entries:type_name -> hero.supervisor.v1.LogEntry
-	93,  // 54: hero.supervisor.v1.ListScriptTypesResponse.script_types:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	87,  // 55: hero.supervisor.v1.GetScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	93,  // 56: hero.supervisor.v1.GetScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	87,  // 57: hero.supervisor.v1.UpdateScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	94,  // 58: hero.supervisor.v1.UpdateScriptTypeRequest.settings:type_name -> hero.supervisor.v1.ScriptTypeSettings
-	89,  // 59: hero.supervisor.v1.UpdateScriptTypeRequest.update_mask:type_name -> google.protobuf.FieldMask
-	93,  // 60: hero.supervisor.v1.UpdateScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	87,  // 61: hero.supervisor.v1.ScaleActorsRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	84,  // 62: hero.supervisor.v1.ScaleActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
-	84,  // 63: hero.supervisor.v1.ScaleActorsRequest.max_wait:type_name -> google.protobuf.Duration
-	93,  // 64: hero.supervisor.v1.ScaleActorsResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	0,   // 65: hero.supervisor.v1.ScaleActorsResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	87,  // 66: hero.supervisor.v1.PauseQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	93,  // 67: hero.supervisor.v1.PauseQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	87,  // 68: hero.supervisor.v1.ResumeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	93,  // 69: hero.supervisor.v1.ResumeQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	87,  // 70: hero.supervisor.v1.PurgeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	95,  // 71: hero.supervisor.v1.PurgeQueueRequest.states:type_name -> hero.supervisor.v1.Job.State
-	90,  // 72: hero.supervisor.v1.CheckHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	3,   // 73: hero.supervisor.v1.CheckHealthRequest.scope:type_name -> hero.supervisor.v1.CheckHealthRequest.Scope
-	84,  // 74: hero.supervisor.v1.CheckHealthRequest.max_wait:type_name -> google.protobuf.Duration
-	96,  // 75: hero.supervisor.v1.CheckHealthResponse.reports:type_name -> hero.supervisor.v1.HealthReport
-	90,  // 76: hero.supervisor.v1.WatchHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	84,  // 77: hero.supervisor.v1.WatchHealthRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	96,  // 78: hero.supervisor.v1.WatchHealthResponse.report:type_name -> hero.supervisor.v1.HealthReport
-	97,  // 79: hero.supervisor.v1.WatchHealthResponse.event:type_name -> hero.supervisor.v1.HealthEvent
-	98,  // 80: hero.supervisor.v1.WatchHealthResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
-	99,  // 81: hero.supervisor.v1.SubmitJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
-	100, // 82: hero.supervisor.v1.SubmitJobResponse.job:type_name -> hero.supervisor.v1.Job
-	53,  // 83: hero.supervisor.v1.SubmitJobsRequest.requests:type_name -> hero.supervisor.v1.SubmitJobRequest
-	57,  // 84: hero.supervisor.v1.SubmitJobsResponse.results:type_name -> hero.supervisor.v1.SubmitJobResult
-	100, // 85: hero.supervisor.v1.SubmitJobResult.job:type_name -> hero.supervisor.v1.Job
-	5,   // 86: hero.supervisor.v1.SubmitJobResult.error:type_name -> hero.supervisor.v1.ItemError
-	99,  // 87: hero.supervisor.v1.RunJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
-	84,  // 88: hero.supervisor.v1.RunJobRequest.max_wait:type_name -> google.protobuf.Duration
-	4,   // 89: hero.supervisor.v1.RunJobRequest.on_wait_end:type_name -> hero.supervisor.v1.RunJobRequest.OnWaitEnd
-	100, // 90: hero.supervisor.v1.RunJobResponse.job:type_name -> hero.supervisor.v1.Job
-	0,   // 91: hero.supervisor.v1.RunJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	84,  // 92: hero.supervisor.v1.AwaitJobRequest.max_wait:type_name -> google.protobuf.Duration
-	100, // 93: hero.supervisor.v1.AwaitJobResponse.job:type_name -> hero.supervisor.v1.Job
-	0,   // 94: hero.supervisor.v1.AwaitJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	101, // 95: hero.supervisor.v1.GetJobRequest.view:type_name -> hero.supervisor.v1.JobView
-	100, // 96: hero.supervisor.v1.GetJobResponse.job:type_name -> hero.supervisor.v1.Job
-	87,  // 97: hero.supervisor.v1.ListJobsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	95,  // 98: hero.supervisor.v1.ListJobsRequest.states:type_name -> hero.supervisor.v1.Job.State
-	82,  // 99: hero.supervisor.v1.ListJobsRequest.create_time_after:type_name -> google.protobuf.Timestamp
-	82,  // 100: hero.supervisor.v1.ListJobsRequest.create_time_before:type_name -> google.protobuf.Timestamp
-	100, // 101: hero.supervisor.v1.ListJobsResponse.jobs:type_name -> hero.supervisor.v1.Job
-	100, // 102: hero.supervisor.v1.CancelJobResponse.job:type_name -> hero.supervisor.v1.Job
-	100, // 103: hero.supervisor.v1.RetryJobResponse.job:type_name -> hero.supervisor.v1.Job
-	84,  // 104: hero.supervisor.v1.WatchJobRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	100, // 105: hero.supervisor.v1.WatchJobResponse.job:type_name -> hero.supervisor.v1.Job
-	102, // 106: hero.supervisor.v1.WatchJobResponse.state_change:type_name -> hero.supervisor.v1.JobStateChange
-	103, // 107: hero.supervisor.v1.WatchJobResponse.progress:type_name -> hero.supervisor.v1.JobProgress
-	74,  // 108: hero.supervisor.v1.WatchJobResponse.log_entries:type_name -> hero.supervisor.v1.LogEntries
-	98,  // 109: hero.supervisor.v1.WatchJobResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
-	92,  // 110: hero.supervisor.v1.LogEntries.entries:type_name -> hero.supervisor.v1.LogEntry
-	104, // 111: hero.supervisor.v1.WatchEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
-	87,  // 112: hero.supervisor.v1.WatchEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	105, // 113: hero.supervisor.v1.WatchEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
-	84,  // 114: hero.supervisor.v1.WatchEventsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	77,  // 115: hero.supervisor.v1.WatchEventsResponse.snapshot_item:type_name -> hero.supervisor.v1.SnapshotItem
-	106, // 116: hero.supervisor.v1.WatchEventsResponse.event:type_name -> hero.supervisor.v1.Event
-	98,  // 117: hero.supervisor.v1.WatchEventsResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
-	86,  // 118: hero.supervisor.v1.SnapshotItem.actor:type_name -> hero.supervisor.v1.Actor
-	93,  // 119: hero.supervisor.v1.SnapshotItem.script_type:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	100, // 120: hero.supervisor.v1.SnapshotItem.job:type_name -> hero.supervisor.v1.Job
-	104, // 121: hero.supervisor.v1.ListEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
-	87,  // 122: hero.supervisor.v1.ListEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	105, // 123: hero.supervisor.v1.ListEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
-	82,  // 124: hero.supervisor.v1.ListEventsRequest.time_after:type_name -> google.protobuf.Timestamp
-	82,  // 125: hero.supervisor.v1.ListEventsRequest.time_before:type_name -> google.protobuf.Timestamp
-	106, // 126: hero.supervisor.v1.ListEventsResponse.events:type_name -> hero.supervisor.v1.Event
-	7,   // 127: hero.supervisor.v1.Supervisor.GetServerInfo:input_type -> hero.supervisor.v1.GetServerInfoRequest
-	10,  // 128: hero.supervisor.v1.Supervisor.CreateActor:input_type -> hero.supervisor.v1.CreateActorRequest
-	12,  // 129: hero.supervisor.v1.Supervisor.GetActor:input_type -> hero.supervisor.v1.GetActorRequest
-	14,  // 130: hero.supervisor.v1.Supervisor.ListActors:input_type -> hero.supervisor.v1.ListActorsRequest
-	16,  // 131: hero.supervisor.v1.Supervisor.UpdateActor:input_type -> hero.supervisor.v1.UpdateActorRequest
-	18,  // 132: hero.supervisor.v1.Supervisor.DeleteActor:input_type -> hero.supervisor.v1.DeleteActorRequest
-	20,  // 133: hero.supervisor.v1.Supervisor.StartActor:input_type -> hero.supervisor.v1.StartActorRequest
-	22,  // 134: hero.supervisor.v1.Supervisor.StopActor:input_type -> hero.supervisor.v1.StopActorRequest
-	24,  // 135: hero.supervisor.v1.Supervisor.RestartActor:input_type -> hero.supervisor.v1.RestartActorRequest
-	27,  // 136: hero.supervisor.v1.Supervisor.StartActors:input_type -> hero.supervisor.v1.StartActorsRequest
-	29,  // 137: hero.supervisor.v1.Supervisor.StopActors:input_type -> hero.supervisor.v1.StopActorsRequest
-	31,  // 138: hero.supervisor.v1.Supervisor.RestartActors:input_type -> hero.supervisor.v1.RestartActorsRequest
-	33,  // 139: hero.supervisor.v1.Supervisor.StreamActorLogs:input_type -> hero.supervisor.v1.StreamActorLogsRequest
-	35,  // 140: hero.supervisor.v1.Supervisor.ListScriptTypes:input_type -> hero.supervisor.v1.ListScriptTypesRequest
-	37,  // 141: hero.supervisor.v1.Supervisor.GetScriptType:input_type -> hero.supervisor.v1.GetScriptTypeRequest
-	39,  // 142: hero.supervisor.v1.Supervisor.UpdateScriptType:input_type -> hero.supervisor.v1.UpdateScriptTypeRequest
-	41,  // 143: hero.supervisor.v1.Supervisor.ScaleActors:input_type -> hero.supervisor.v1.ScaleActorsRequest
-	43,  // 144: hero.supervisor.v1.Supervisor.PauseQueue:input_type -> hero.supervisor.v1.PauseQueueRequest
-	45,  // 145: hero.supervisor.v1.Supervisor.ResumeQueue:input_type -> hero.supervisor.v1.ResumeQueueRequest
-	47,  // 146: hero.supervisor.v1.Supervisor.PurgeQueue:input_type -> hero.supervisor.v1.PurgeQueueRequest
-	49,  // 147: hero.supervisor.v1.Supervisor.CheckHealth:input_type -> hero.supervisor.v1.CheckHealthRequest
-	51,  // 148: hero.supervisor.v1.Supervisor.WatchHealth:input_type -> hero.supervisor.v1.WatchHealthRequest
-	53,  // 149: hero.supervisor.v1.Supervisor.SubmitJob:input_type -> hero.supervisor.v1.SubmitJobRequest
-	55,  // 150: hero.supervisor.v1.Supervisor.SubmitJobs:input_type -> hero.supervisor.v1.SubmitJobsRequest
-	58,  // 151: hero.supervisor.v1.Supervisor.RunJob:input_type -> hero.supervisor.v1.RunJobRequest
-	60,  // 152: hero.supervisor.v1.Supervisor.AwaitJob:input_type -> hero.supervisor.v1.AwaitJobRequest
-	62,  // 153: hero.supervisor.v1.Supervisor.GetJob:input_type -> hero.supervisor.v1.GetJobRequest
-	64,  // 154: hero.supervisor.v1.Supervisor.ListJobs:input_type -> hero.supervisor.v1.ListJobsRequest
-	66,  // 155: hero.supervisor.v1.Supervisor.CancelJob:input_type -> hero.supervisor.v1.CancelJobRequest
-	68,  // 156: hero.supervisor.v1.Supervisor.RetryJob:input_type -> hero.supervisor.v1.RetryJobRequest
-	70,  // 157: hero.supervisor.v1.Supervisor.DeleteJob:input_type -> hero.supervisor.v1.DeleteJobRequest
-	72,  // 158: hero.supervisor.v1.Supervisor.WatchJob:input_type -> hero.supervisor.v1.WatchJobRequest
-	75,  // 159: hero.supervisor.v1.Supervisor.WatchEvents:input_type -> hero.supervisor.v1.WatchEventsRequest
-	78,  // 160: hero.supervisor.v1.Supervisor.ListEvents:input_type -> hero.supervisor.v1.ListEventsRequest
-	8,   // 161: hero.supervisor.v1.Supervisor.GetServerInfo:output_type -> hero.supervisor.v1.GetServerInfoResponse
-	11,  // 162: hero.supervisor.v1.Supervisor.CreateActor:output_type -> hero.supervisor.v1.CreateActorResponse
-	13,  // 163: hero.supervisor.v1.Supervisor.GetActor:output_type -> hero.supervisor.v1.GetActorResponse
-	15,  // 164: hero.supervisor.v1.Supervisor.ListActors:output_type -> hero.supervisor.v1.ListActorsResponse
-	17,  // 165: hero.supervisor.v1.Supervisor.UpdateActor:output_type -> hero.supervisor.v1.UpdateActorResponse
-	19,  // 166: hero.supervisor.v1.Supervisor.DeleteActor:output_type -> hero.supervisor.v1.DeleteActorResponse
-	21,  // 167: hero.supervisor.v1.Supervisor.StartActor:output_type -> hero.supervisor.v1.StartActorResponse
-	23,  // 168: hero.supervisor.v1.Supervisor.StopActor:output_type -> hero.supervisor.v1.StopActorResponse
-	25,  // 169: hero.supervisor.v1.Supervisor.RestartActor:output_type -> hero.supervisor.v1.RestartActorResponse
-	28,  // 170: hero.supervisor.v1.Supervisor.StartActors:output_type -> hero.supervisor.v1.StartActorsResponse
-	30,  // 171: hero.supervisor.v1.Supervisor.StopActors:output_type -> hero.supervisor.v1.StopActorsResponse
-	32,  // 172: hero.supervisor.v1.Supervisor.RestartActors:output_type -> hero.supervisor.v1.RestartActorsResponse
-	34,  // 173: hero.supervisor.v1.Supervisor.StreamActorLogs:output_type -> hero.supervisor.v1.StreamActorLogsResponse
-	36,  // 174: hero.supervisor.v1.Supervisor.ListScriptTypes:output_type -> hero.supervisor.v1.ListScriptTypesResponse
-	38,  // 175: hero.supervisor.v1.Supervisor.GetScriptType:output_type -> hero.supervisor.v1.GetScriptTypeResponse
-	40,  // 176: hero.supervisor.v1.Supervisor.UpdateScriptType:output_type -> hero.supervisor.v1.UpdateScriptTypeResponse
-	42,  // 177: hero.supervisor.v1.Supervisor.ScaleActors:output_type -> hero.supervisor.v1.ScaleActorsResponse
-	44,  // 178: hero.supervisor.v1.Supervisor.PauseQueue:output_type -> hero.supervisor.v1.PauseQueueResponse
-	46,  // 179: hero.supervisor.v1.Supervisor.ResumeQueue:output_type -> hero.supervisor.v1.ResumeQueueResponse
-	48,  // 180: hero.supervisor.v1.Supervisor.PurgeQueue:output_type -> hero.supervisor.v1.PurgeQueueResponse
-	50,  // 181: hero.supervisor.v1.Supervisor.CheckHealth:output_type -> hero.supervisor.v1.CheckHealthResponse
-	52,  // 182: hero.supervisor.v1.Supervisor.WatchHealth:output_type -> hero.supervisor.v1.WatchHealthResponse
-	54,  // 183: hero.supervisor.v1.Supervisor.SubmitJob:output_type -> hero.supervisor.v1.SubmitJobResponse
-	56,  // 184: hero.supervisor.v1.Supervisor.SubmitJobs:output_type -> hero.supervisor.v1.SubmitJobsResponse
-	59,  // 185: hero.supervisor.v1.Supervisor.RunJob:output_type -> hero.supervisor.v1.RunJobResponse
-	61,  // 186: hero.supervisor.v1.Supervisor.AwaitJob:output_type -> hero.supervisor.v1.AwaitJobResponse
-	63,  // 187: hero.supervisor.v1.Supervisor.GetJob:output_type -> hero.supervisor.v1.GetJobResponse
-	65,  // 188: hero.supervisor.v1.Supervisor.ListJobs:output_type -> hero.supervisor.v1.ListJobsResponse
-	67,  // 189: hero.supervisor.v1.Supervisor.CancelJob:output_type -> hero.supervisor.v1.CancelJobResponse
-	69,  // 190: hero.supervisor.v1.Supervisor.RetryJob:output_type -> hero.supervisor.v1.RetryJobResponse
-	71,  // 191: hero.supervisor.v1.Supervisor.DeleteJob:output_type -> hero.supervisor.v1.DeleteJobResponse
-	73,  // 192: hero.supervisor.v1.Supervisor.WatchJob:output_type -> hero.supervisor.v1.WatchJobResponse
-	76,  // 193: hero.supervisor.v1.Supervisor.WatchEvents:output_type -> hero.supervisor.v1.WatchEventsResponse
-	79,  // 194: hero.supervisor.v1.Supervisor.ListEvents:output_type -> hero.supervisor.v1.ListEventsResponse
-	161, // [161:195] is the sub-list for method output_type
-	127, // [127:161] is the sub-list for method input_type
-	127, // [127:127] is the sub-list for extension type_name
-	127, // [127:127] is the sub-list for extension extendee
-	0,   // [0:127] is the sub-list for field type_name
+	87,  // 13: hero.supervisor.v1.GetActorRequest.view:type_name -> hero.supervisor.v1.ActorView
+	86,  // 14: hero.supervisor.v1.GetActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	88,  // 15: hero.supervisor.v1.ListActorsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	89,  // 16: hero.supervisor.v1.ListActorsRequest.states:type_name -> hero.supervisor.v1.Actor.State
+	81,  // 17: hero.supervisor.v1.ListActorsRequest.labels:type_name -> hero.supervisor.v1.ListActorsRequest.LabelsEntry
+	87,  // 18: hero.supervisor.v1.ListActorsRequest.view:type_name -> hero.supervisor.v1.ActorView
+	86,  // 19: hero.supervisor.v1.ListActorsResponse.actors:type_name -> hero.supervisor.v1.Actor
+	85,  // 20: hero.supervisor.v1.UpdateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
+	90,  // 21: hero.supervisor.v1.UpdateActorRequest.update_mask:type_name -> google.protobuf.FieldMask
+	2,   // 22: hero.supervisor.v1.UpdateActorRequest.apply:type_name -> hero.supervisor.v1.UpdateActorRequest.Apply
+	84,  // 23: hero.supervisor.v1.UpdateActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	84,  // 24: hero.supervisor.v1.UpdateActorRequest.max_wait:type_name -> google.protobuf.Duration
+	86,  // 25: hero.supervisor.v1.UpdateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	84,  // 26: hero.supervisor.v1.DeleteActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	86,  // 27: hero.supervisor.v1.DeleteActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	84,  // 28: hero.supervisor.v1.StartActorRequest.max_wait:type_name -> google.protobuf.Duration
+	86,  // 29: hero.supervisor.v1.StartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	0,   // 30: hero.supervisor.v1.StartActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	84,  // 31: hero.supervisor.v1.StopActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	84,  // 32: hero.supervisor.v1.StopActorRequest.max_wait:type_name -> google.protobuf.Duration
+	86,  // 33: hero.supervisor.v1.StopActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	0,   // 34: hero.supervisor.v1.StopActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	84,  // 35: hero.supervisor.v1.RestartActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	84,  // 36: hero.supervisor.v1.RestartActorRequest.max_wait:type_name -> google.protobuf.Duration
+	86,  // 37: hero.supervisor.v1.RestartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	0,   // 38: hero.supervisor.v1.RestartActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	86,  // 39: hero.supervisor.v1.ActorResult.actor:type_name -> hero.supervisor.v1.Actor
+	0,   // 40: hero.supervisor.v1.ActorResult.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	5,   // 41: hero.supervisor.v1.ActorResult.error:type_name -> hero.supervisor.v1.ItemError
+	91,  // 42: hero.supervisor.v1.StartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	84,  // 43: hero.supervisor.v1.StartActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	26,  // 44: hero.supervisor.v1.StartActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
+	91,  // 45: hero.supervisor.v1.StopActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	84,  // 46: hero.supervisor.v1.StopActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
+	84,  // 47: hero.supervisor.v1.StopActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	26,  // 48: hero.supervisor.v1.StopActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
+	91,  // 49: hero.supervisor.v1.RestartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	84,  // 50: hero.supervisor.v1.RestartActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
+	84,  // 51: hero.supervisor.v1.RestartActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	26,  // 52: hero.supervisor.v1.RestartActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
+	82,  // 53: hero.supervisor.v1.StreamActorLogsRequest.since_time:type_name -> google.protobuf.Timestamp
+	92,  // 54: hero.supervisor.v1.StreamActorLogsRequest.streams:type_name -> hero.supervisor.v1.LogEntry.Stream
+	93,  // 55: hero.supervisor.v1.StreamActorLogsResponse.entries:type_name -> hero.supervisor.v1.LogEntry
+	94,  // 56: hero.supervisor.v1.ListScriptTypesResponse.script_types:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	88,  // 57: hero.supervisor.v1.GetScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	87,  // 58: hero.supervisor.v1.GetScriptTypeRequest.view:type_name -> hero.supervisor.v1.ActorView
+	94,  // 59: hero.supervisor.v1.GetScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	88,  // 60: hero.supervisor.v1.UpdateScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	95,  // 61: hero.supervisor.v1.UpdateScriptTypeRequest.settings:type_name -> hero.supervisor.v1.ScriptTypeSettings
+	90,  // 62: hero.supervisor.v1.UpdateScriptTypeRequest.update_mask:type_name -> google.protobuf.FieldMask
+	94,  // 63: hero.supervisor.v1.UpdateScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	88,  // 64: hero.supervisor.v1.ScaleActorsRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	84,  // 65: hero.supervisor.v1.ScaleActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
+	84,  // 66: hero.supervisor.v1.ScaleActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	94,  // 67: hero.supervisor.v1.ScaleActorsResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	0,   // 68: hero.supervisor.v1.ScaleActorsResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	88,  // 69: hero.supervisor.v1.PauseQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	94,  // 70: hero.supervisor.v1.PauseQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	88,  // 71: hero.supervisor.v1.ResumeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	94,  // 72: hero.supervisor.v1.ResumeQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	88,  // 73: hero.supervisor.v1.PurgeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	96,  // 74: hero.supervisor.v1.PurgeQueueRequest.states:type_name -> hero.supervisor.v1.Job.State
+	91,  // 75: hero.supervisor.v1.CheckHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	3,   // 76: hero.supervisor.v1.CheckHealthRequest.scope:type_name -> hero.supervisor.v1.CheckHealthRequest.Scope
+	84,  // 77: hero.supervisor.v1.CheckHealthRequest.max_wait:type_name -> google.protobuf.Duration
+	97,  // 78: hero.supervisor.v1.CheckHealthResponse.reports:type_name -> hero.supervisor.v1.HealthReport
+	91,  // 79: hero.supervisor.v1.WatchHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	84,  // 80: hero.supervisor.v1.WatchHealthRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	97,  // 81: hero.supervisor.v1.WatchHealthResponse.report:type_name -> hero.supervisor.v1.HealthReport
+	98,  // 82: hero.supervisor.v1.WatchHealthResponse.event:type_name -> hero.supervisor.v1.HealthEvent
+	99,  // 83: hero.supervisor.v1.WatchHealthResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
+	100, // 84: hero.supervisor.v1.SubmitJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
+	101, // 85: hero.supervisor.v1.SubmitJobResponse.job:type_name -> hero.supervisor.v1.Job
+	53,  // 86: hero.supervisor.v1.SubmitJobsRequest.requests:type_name -> hero.supervisor.v1.SubmitJobRequest
+	57,  // 87: hero.supervisor.v1.SubmitJobsResponse.results:type_name -> hero.supervisor.v1.SubmitJobResult
+	101, // 88: hero.supervisor.v1.SubmitJobResult.job:type_name -> hero.supervisor.v1.Job
+	5,   // 89: hero.supervisor.v1.SubmitJobResult.error:type_name -> hero.supervisor.v1.ItemError
+	100, // 90: hero.supervisor.v1.RunJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
+	84,  // 91: hero.supervisor.v1.RunJobRequest.max_wait:type_name -> google.protobuf.Duration
+	4,   // 92: hero.supervisor.v1.RunJobRequest.on_wait_end:type_name -> hero.supervisor.v1.RunJobRequest.OnWaitEnd
+	101, // 93: hero.supervisor.v1.RunJobResponse.job:type_name -> hero.supervisor.v1.Job
+	0,   // 94: hero.supervisor.v1.RunJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	84,  // 95: hero.supervisor.v1.AwaitJobRequest.max_wait:type_name -> google.protobuf.Duration
+	101, // 96: hero.supervisor.v1.AwaitJobResponse.job:type_name -> hero.supervisor.v1.Job
+	0,   // 97: hero.supervisor.v1.AwaitJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	102, // 98: hero.supervisor.v1.GetJobRequest.view:type_name -> hero.supervisor.v1.JobView
+	101, // 99: hero.supervisor.v1.GetJobResponse.job:type_name -> hero.supervisor.v1.Job
+	88,  // 100: hero.supervisor.v1.ListJobsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	96,  // 101: hero.supervisor.v1.ListJobsRequest.states:type_name -> hero.supervisor.v1.Job.State
+	82,  // 102: hero.supervisor.v1.ListJobsRequest.create_time_after:type_name -> google.protobuf.Timestamp
+	82,  // 103: hero.supervisor.v1.ListJobsRequest.create_time_before:type_name -> google.protobuf.Timestamp
+	101, // 104: hero.supervisor.v1.ListJobsResponse.jobs:type_name -> hero.supervisor.v1.Job
+	101, // 105: hero.supervisor.v1.CancelJobResponse.job:type_name -> hero.supervisor.v1.Job
+	101, // 106: hero.supervisor.v1.RetryJobResponse.job:type_name -> hero.supervisor.v1.Job
+	84,  // 107: hero.supervisor.v1.WatchJobRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	101, // 108: hero.supervisor.v1.WatchJobResponse.job:type_name -> hero.supervisor.v1.Job
+	103, // 109: hero.supervisor.v1.WatchJobResponse.state_change:type_name -> hero.supervisor.v1.JobStateChange
+	104, // 110: hero.supervisor.v1.WatchJobResponse.progress:type_name -> hero.supervisor.v1.JobProgress
+	74,  // 111: hero.supervisor.v1.WatchJobResponse.log_entries:type_name -> hero.supervisor.v1.LogEntries
+	99,  // 112: hero.supervisor.v1.WatchJobResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
+	93,  // 113: hero.supervisor.v1.LogEntries.entries:type_name -> hero.supervisor.v1.LogEntry
+	105, // 114: hero.supervisor.v1.WatchEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
+	88,  // 115: hero.supervisor.v1.WatchEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	106, // 116: hero.supervisor.v1.WatchEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
+	84,  // 117: hero.supervisor.v1.WatchEventsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	77,  // 118: hero.supervisor.v1.WatchEventsResponse.snapshot_item:type_name -> hero.supervisor.v1.SnapshotItem
+	107, // 119: hero.supervisor.v1.WatchEventsResponse.event:type_name -> hero.supervisor.v1.Event
+	99,  // 120: hero.supervisor.v1.WatchEventsResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
+	86,  // 121: hero.supervisor.v1.SnapshotItem.actor:type_name -> hero.supervisor.v1.Actor
+	94,  // 122: hero.supervisor.v1.SnapshotItem.script_type:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	101, // 123: hero.supervisor.v1.SnapshotItem.job:type_name -> hero.supervisor.v1.Job
+	105, // 124: hero.supervisor.v1.ListEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
+	88,  // 125: hero.supervisor.v1.ListEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	106, // 126: hero.supervisor.v1.ListEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
+	82,  // 127: hero.supervisor.v1.ListEventsRequest.time_after:type_name -> google.protobuf.Timestamp
+	82,  // 128: hero.supervisor.v1.ListEventsRequest.time_before:type_name -> google.protobuf.Timestamp
+	107, // 129: hero.supervisor.v1.ListEventsResponse.events:type_name -> hero.supervisor.v1.Event
+	7,   // 130: hero.supervisor.v1.Supervisor.GetServerInfo:input_type -> hero.supervisor.v1.GetServerInfoRequest
+	10,  // 131: hero.supervisor.v1.Supervisor.CreateActor:input_type -> hero.supervisor.v1.CreateActorRequest
+	12,  // 132: hero.supervisor.v1.Supervisor.GetActor:input_type -> hero.supervisor.v1.GetActorRequest
+	14,  // 133: hero.supervisor.v1.Supervisor.ListActors:input_type -> hero.supervisor.v1.ListActorsRequest
+	16,  // 134: hero.supervisor.v1.Supervisor.UpdateActor:input_type -> hero.supervisor.v1.UpdateActorRequest
+	18,  // 135: hero.supervisor.v1.Supervisor.DeleteActor:input_type -> hero.supervisor.v1.DeleteActorRequest
+	20,  // 136: hero.supervisor.v1.Supervisor.StartActor:input_type -> hero.supervisor.v1.StartActorRequest
+	22,  // 137: hero.supervisor.v1.Supervisor.StopActor:input_type -> hero.supervisor.v1.StopActorRequest
+	24,  // 138: hero.supervisor.v1.Supervisor.RestartActor:input_type -> hero.supervisor.v1.RestartActorRequest
+	27,  // 139: hero.supervisor.v1.Supervisor.StartActors:input_type -> hero.supervisor.v1.StartActorsRequest
+	29,  // 140: hero.supervisor.v1.Supervisor.StopActors:input_type -> hero.supervisor.v1.StopActorsRequest
+	31,  // 141: hero.supervisor.v1.Supervisor.RestartActors:input_type -> hero.supervisor.v1.RestartActorsRequest
+	33,  // 142: hero.supervisor.v1.Supervisor.StreamActorLogs:input_type -> hero.supervisor.v1.StreamActorLogsRequest
+	35,  // 143: hero.supervisor.v1.Supervisor.ListScriptTypes:input_type -> hero.supervisor.v1.ListScriptTypesRequest
+	37,  // 144: hero.supervisor.v1.Supervisor.GetScriptType:input_type -> hero.supervisor.v1.GetScriptTypeRequest
+	39,  // 145: hero.supervisor.v1.Supervisor.UpdateScriptType:input_type -> hero.supervisor.v1.UpdateScriptTypeRequest
+	41,  // 146: hero.supervisor.v1.Supervisor.ScaleActors:input_type -> hero.supervisor.v1.ScaleActorsRequest
+	43,  // 147: hero.supervisor.v1.Supervisor.PauseQueue:input_type -> hero.supervisor.v1.PauseQueueRequest
+	45,  // 148: hero.supervisor.v1.Supervisor.ResumeQueue:input_type -> hero.supervisor.v1.ResumeQueueRequest
+	47,  // 149: hero.supervisor.v1.Supervisor.PurgeQueue:input_type -> hero.supervisor.v1.PurgeQueueRequest
+	49,  // 150: hero.supervisor.v1.Supervisor.CheckHealth:input_type -> hero.supervisor.v1.CheckHealthRequest
+	51,  // 151: hero.supervisor.v1.Supervisor.WatchHealth:input_type -> hero.supervisor.v1.WatchHealthRequest
+	53,  // 152: hero.supervisor.v1.Supervisor.SubmitJob:input_type -> hero.supervisor.v1.SubmitJobRequest
+	55,  // 153: hero.supervisor.v1.Supervisor.SubmitJobs:input_type -> hero.supervisor.v1.SubmitJobsRequest
+	58,  // 154: hero.supervisor.v1.Supervisor.RunJob:input_type -> hero.supervisor.v1.RunJobRequest
+	60,  // 155: hero.supervisor.v1.Supervisor.AwaitJob:input_type -> hero.supervisor.v1.AwaitJobRequest
+	62,  // 156: hero.supervisor.v1.Supervisor.GetJob:input_type -> hero.supervisor.v1.GetJobRequest
+	64,  // 157: hero.supervisor.v1.Supervisor.ListJobs:input_type -> hero.supervisor.v1.ListJobsRequest
+	66,  // 158: hero.supervisor.v1.Supervisor.CancelJob:input_type -> hero.supervisor.v1.CancelJobRequest
+	68,  // 159: hero.supervisor.v1.Supervisor.RetryJob:input_type -> hero.supervisor.v1.RetryJobRequest
+	70,  // 160: hero.supervisor.v1.Supervisor.DeleteJob:input_type -> hero.supervisor.v1.DeleteJobRequest
+	72,  // 161: hero.supervisor.v1.Supervisor.WatchJob:input_type -> hero.supervisor.v1.WatchJobRequest
+	75,  // 162: hero.supervisor.v1.Supervisor.WatchEvents:input_type -> hero.supervisor.v1.WatchEventsRequest
+	78,  // 163: hero.supervisor.v1.Supervisor.ListEvents:input_type -> hero.supervisor.v1.ListEventsRequest
+	8,   // 164: hero.supervisor.v1.Supervisor.GetServerInfo:output_type -> hero.supervisor.v1.GetServerInfoResponse
+	11,  // 165: hero.supervisor.v1.Supervisor.CreateActor:output_type -> hero.supervisor.v1.CreateActorResponse
+	13,  // 166: hero.supervisor.v1.Supervisor.GetActor:output_type -> hero.supervisor.v1.GetActorResponse
+	15,  // 167: hero.supervisor.v1.Supervisor.ListActors:output_type -> hero.supervisor.v1.ListActorsResponse
+	17,  // 168: hero.supervisor.v1.Supervisor.UpdateActor:output_type -> hero.supervisor.v1.UpdateActorResponse
+	19,  // 169: hero.supervisor.v1.Supervisor.DeleteActor:output_type -> hero.supervisor.v1.DeleteActorResponse
+	21,  // 170: hero.supervisor.v1.Supervisor.StartActor:output_type -> hero.supervisor.v1.StartActorResponse
+	23,  // 171: hero.supervisor.v1.Supervisor.StopActor:output_type -> hero.supervisor.v1.StopActorResponse
+	25,  // 172: hero.supervisor.v1.Supervisor.RestartActor:output_type -> hero.supervisor.v1.RestartActorResponse
+	28,  // 173: hero.supervisor.v1.Supervisor.StartActors:output_type -> hero.supervisor.v1.StartActorsResponse
+	30,  // 174: hero.supervisor.v1.Supervisor.StopActors:output_type -> hero.supervisor.v1.StopActorsResponse
+	32,  // 175: hero.supervisor.v1.Supervisor.RestartActors:output_type -> hero.supervisor.v1.RestartActorsResponse
+	34,  // 176: hero.supervisor.v1.Supervisor.StreamActorLogs:output_type -> hero.supervisor.v1.StreamActorLogsResponse
+	36,  // 177: hero.supervisor.v1.Supervisor.ListScriptTypes:output_type -> hero.supervisor.v1.ListScriptTypesResponse
+	38,  // 178: hero.supervisor.v1.Supervisor.GetScriptType:output_type -> hero.supervisor.v1.GetScriptTypeResponse
+	40,  // 179: hero.supervisor.v1.Supervisor.UpdateScriptType:output_type -> hero.supervisor.v1.UpdateScriptTypeResponse
+	42,  // 180: hero.supervisor.v1.Supervisor.ScaleActors:output_type -> hero.supervisor.v1.ScaleActorsResponse
+	44,  // 181: hero.supervisor.v1.Supervisor.PauseQueue:output_type -> hero.supervisor.v1.PauseQueueResponse
+	46,  // 182: hero.supervisor.v1.Supervisor.ResumeQueue:output_type -> hero.supervisor.v1.ResumeQueueResponse
+	48,  // 183: hero.supervisor.v1.Supervisor.PurgeQueue:output_type -> hero.supervisor.v1.PurgeQueueResponse
+	50,  // 184: hero.supervisor.v1.Supervisor.CheckHealth:output_type -> hero.supervisor.v1.CheckHealthResponse
+	52,  // 185: hero.supervisor.v1.Supervisor.WatchHealth:output_type -> hero.supervisor.v1.WatchHealthResponse
+	54,  // 186: hero.supervisor.v1.Supervisor.SubmitJob:output_type -> hero.supervisor.v1.SubmitJobResponse
+	56,  // 187: hero.supervisor.v1.Supervisor.SubmitJobs:output_type -> hero.supervisor.v1.SubmitJobsResponse
+	59,  // 188: hero.supervisor.v1.Supervisor.RunJob:output_type -> hero.supervisor.v1.RunJobResponse
+	61,  // 189: hero.supervisor.v1.Supervisor.AwaitJob:output_type -> hero.supervisor.v1.AwaitJobResponse
+	63,  // 190: hero.supervisor.v1.Supervisor.GetJob:output_type -> hero.supervisor.v1.GetJobResponse
+	65,  // 191: hero.supervisor.v1.Supervisor.ListJobs:output_type -> hero.supervisor.v1.ListJobsResponse
+	67,  // 192: hero.supervisor.v1.Supervisor.CancelJob:output_type -> hero.supervisor.v1.CancelJobResponse
+	69,  // 193: hero.supervisor.v1.Supervisor.RetryJob:output_type -> hero.supervisor.v1.RetryJobResponse
+	71,  // 194: hero.supervisor.v1.Supervisor.DeleteJob:output_type -> hero.supervisor.v1.DeleteJobResponse
+	73,  // 195: hero.supervisor.v1.Supervisor.WatchJob:output_type -> hero.supervisor.v1.WatchJobResponse
+	76,  // 196: hero.supervisor.v1.Supervisor.WatchEvents:output_type -> hero.supervisor.v1.WatchEventsResponse
+	79,  // 197: hero.supervisor.v1.Supervisor.ListEvents:output_type -> hero.supervisor.v1.ListEventsResponse
+	164, // [164:198] is the sub-list for method output_type
+	130, // [130:164] is the sub-list for method input_type
+	130, // [130:130] is the sub-list for extension type_name
+	130, // [130:130] is the sub-list for extension extendee
+	0,   // [0:130] is the sub-list for field type_name
 }
 
 func init() { file_hero_supervisor_v1_supervisor_service_proto_init() }

@@ -63,6 +63,9 @@ const (
 //
 // Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
 //
+// Sizes: requests and answers have at most 4 MiB, which is what clients take unless they are told otherwise. Pages end
+// where they would have more, and every job and every definition that is accepted can be read back in full.
+//
 // Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
 // `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
 //
@@ -538,6 +541,9 @@ func (c *supervisorClient) ListEvents(ctx context.Context, in *ListEventsRequest
 // Keeps script actors alive and gives them jobs.
 //
 // Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
+//
+// Sizes: requests and answers have at most 4 MiB, which is what clients take unless they are told otherwise. Pages end
+// where they would have more, and every job and every definition that is accepted can be read back in full.
 //
 // Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
 // `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.

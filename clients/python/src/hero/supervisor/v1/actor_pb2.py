@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from hero.supervisor.v1 import script_type_pb2 as hero_dot_supervisor_dot_v1_dot_script__type__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ehero/supervisor/v1/actor.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$hero/supervisor/v1/script_type.proto\"\x92\x07\n\x0b\x41\x63torConfig\x12\x33\n\x0bscript_type\x18\x01 \x01(\x0e\x32\x1e.hero.supervisor.v1.ScriptType\x12\x13\n\x0b\x62inary_path\x18\x02 \x01(\t\x12\x0c\n\x04\x61rgs\x18\x03 \x03(\t\x12\x35\n\x03\x65nv\x18\x04 \x03(\x0b\x32(.hero.supervisor.v1.ActorConfig.EnvEntry\x12\x14\n\x0chealth_check\x18\x05 \x01(\t\x12\x14\n\x0c\x64\x65pendencies\x18\x06 \x03(\t\x12\x13\n\x0bworking_dir\x18\x07 \x01(\t\x12\x15\n\rbinary_sha256\x18\x08 \x01(\t\x12\x30\n\rdrain_timeout\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\rstart_timeout\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12<\n\treadiness\x18\x0b \x01(\x0e\x32).hero.supervisor.v1.ActorConfig.Readiness\x12\x39\n\x0erestart_policy\x18\x0c \x01(\x0b\x32!.hero.supervisor.v1.RestartPolicy\x12;\n\x06labels\x18\r \x03(\x0b\x32+.hero.supervisor.v1.ActorConfig.LabelsEntry\x12\x37\n\rhealth_policy\x18\x0e \x01(\x0b\x32 .hero.supervisor.v1.HealthPolicy\x12)\n\x06run_as\x18\x10 \x01(\x0b\x32\x19.hero.supervisor.v1.RunAs\x12\x32\n\x06limits\x18\x11 \x01(\x0b\x32\".hero.supervisor.v1.ResourceLimits\x12\x19\n\x11no_new_privileges\x18\x12 \x01(\x08\x12 \n\x18\x64ie_with_process_manager\x18\x13 \x01(\x08\x1a*\n\x08\x45nvEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"R\n\tReadiness\x12\x19\n\x15READINESS_UNSPECIFIED\x10\x00\x12\x13\n\x0fREADINESS_QUEUE\x10\x01\x12\x15\n\x11READINESS_PROCESS\x10\x02\"B\n\x05RunAs\x12\x0c\n\x04user\x18\x01 \x01(\t\x12\r\n\x05group\x18\x02 \x01(\t\x12\x1c\n\x14supplementary_groups\x18\x03 \x03(\t\"\xdf\x01\n\x0eResourceLimits\x12\x19\n\x0cmemory_bytes\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\x17\n\nopen_files\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12+\n\x08\x63pu_time\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x16\n\tprocesses\x18\x04 \x01(\x05H\x02\x88\x01\x01\x12\x17\n\ncore_bytes\x18\x05 \x01(\x03H\x03\x88\x01\x01\x42\x0f\n\r_memory_bytesB\r\n\x0b_open_filesB\x0c\n\n_processesB\r\n\x0b_core_bytes\"\x84\x03\n\rRestartPolicy\x12\x34\n\x04mode\x18\x01 \x01(\x0e\x32&.hero.supervisor.v1.RestartPolicy.Mode\x12\x32\n\x0finitial_backoff\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0bmax_backoff\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0breset_after\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x19\n\x0cmax_restarts\x18\x05 \x01(\x05H\x00\x88\x01\x01\x12)\n\x06window\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"R\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bMODE_ALWAYS\x10\x01\x12\x13\n\x0fMODE_ON_FAILURE\x10\x02\x12\x0e\n\nMODE_NEVER\x10\x03\x42\x0f\n\r_max_restarts\"\x80\x03\n\x0cHealthPolicy\x12-\n\nidle_after\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0cping_timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12>\n\x1bping_interval_after_failure\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1e\n\x11\x66\x61ilure_threshold\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x37\n\x06\x61\x63tion\x18\x05 \x01(\x0e\x32\'.hero.supervisor.v1.HealthPolicy.Action\x12\x13\n\x0bping_script\x18\x06 \x01(\t\"L\n\x06\x41\x63tion\x12\x16\n\x12\x41\x43TION_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x41\x43TION_RESTART\x10\x01\x12\x16\n\x12\x41\x43TION_REPORT_ONLY\x10\x02\x42\x14\n\x12_failure_threshold\"\xf2\t\n\x05\x41\x63tor\x12\x10\n\x08\x61\x63tor_id\x18\x01 \x01(\t\x12/\n\x06\x63onfig\x18\x02 \x01(\x0b\x32\x1f.hero.supervisor.v1.ActorConfig\x12.\n\x05state\x18\x03 \x01(\x0e\x32\x1f.hero.supervisor.v1.Actor.State\x12=\n\rdesired_state\x18\x04 \x01(\x0e\x32&.hero.supervisor.v1.Actor.DesiredState\x12\x16\n\x0estatus_message\x18\x05 \x01(\t\x12\x10\n\x03pid\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12\x0c\n\x04node\x18\x07 \x01(\t\x12\x37\n\nmanaged_by\x18\x08 \x01(\x0e\x32#.hero.supervisor.v1.Actor.ManagedBy\x12\x16\n\x0ejobs_in_flight\x18\t \x01(\x05\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rlast_job_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rrestart_count\x18\x0e \x01(\x05\x12\x30\n\tlast_exit\x18\x0f \x01(\x0b\x32\x1d.hero.supervisor.v1.ActorExit\x12\x0c\n\x04\x65tag\x18\x10 \x01(\t\x12\x30\n\x06health\x18\x11 \x01(\x0e\x32 .hero.supervisor.v1.Actor.Health\x12+\n\tlast_ping\x18\x12 \x01(\x0b\x32\x18.hero.supervisor.v1.Ping\x12!\n\x19\x63onsecutive_ping_failures\x18\x13 \x01(\x05\"\xe1\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_STOPPED\x10\x01\x12\x11\n\rSTATE_BLOCKED\x10\x02\x12\x12\n\x0eSTATE_STARTING\x10\x03\x12\x11\n\rSTATE_RUNNING\x10\x04\x12\x12\n\x0eSTATE_DRAINING\x10\x05\x12\x12\n\x0eSTATE_STOPPING\x10\x06\x12\x11\n\rSTATE_BACKOFF\x10\x07\x12\x14\n\x10STATE_CRASH_LOOP\x10\x08\x12\x10\n\x0cSTATE_FAILED\x10\t\x12\x11\n\rSTATE_UNKNOWN\x10\n\"[\n\x0c\x44\x65siredState\x12\x1d\n\x19\x44\x45SIRED_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x44\x45SIRED_STATE_UP\x10\x01\x12\x16\n\x12\x44\x45SIRED_STATE_DOWN\x10\x02\"s\n\x06Health\x12\x16\n\x12HEALTH_UNSPECIFIED\x10\x00\x12\x12\n\x0eHEALTH_HEALTHY\x10\x01\x12\x13\n\x0fHEALTH_DEGRADED\x10\x02\x12\x14\n\x10HEALTH_UNHEALTHY\x10\x03\x12\x12\n\x0eHEALTH_UNKNOWN\x10\x04\"S\n\tManagedBy\x12\x1a\n\x16MANAGED_BY_UNSPECIFIED\x10\x00\x12\x13\n\x0fMANAGED_BY_USER\x10\x01\x12\x15\n\x11MANAGED_BY_SCALER\x10\x02\x42\x06\n\x04_pid\"\xad\x01\n\tActorExit\x12\x16\n\texit_code\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x13\n\x06signal\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03pid\x18\x04 \x01(\x05\x12\x11\n\trequested\x18\x05 \x01(\x08\x12\x10\n\x08log_tail\x18\x06 \x03(\tB\x0c\n\n_exit_codeB\t\n\x07_signal\"\x82\x02\n\x04Ping\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x07outcome\x18\x02 \x01(\x0e\x32 .hero.supervisor.v1.Ping.Outcome\x12-\n\nround_trip\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07message\x18\x04 \x01(\t\"]\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0e\n\nOUTCOME_OK\x10\x01\x12\x15\n\x11OUTCOME_TIMED_OUT\x10\x02\x12\x12\n\x0eOUTCOME_FAILED\x10\x03\"\xd3\x01\n\rActorSelector\x12\x11\n\tactor_ids\x18\x01 \x03(\t\x12\x34\n\x0cscript_types\x18\x02 \x03(\x0e\x32\x1e.hero.supervisor.v1.ScriptType\x12=\n\x06labels\x18\x03 \x03(\x0b\x32-.hero.supervisor.v1.ActorSelector.LabelsEntry\x12\x0b\n\x03\x61ll\x18\x04 \x01(\x08\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xbf\x01\n\x08LogEntry\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x06stream\x18\x02 \x01(\x0e\x32#.hero.supervisor.v1.LogEntry.Stream\x12\x0c\n\x04text\x18\x03 \x01(\t\"F\n\x06Stream\x12\x16\n\x12STREAM_UNSPECIFIED\x10\x00\x12\x11\n\rSTREAM_STDOUT\x10\x01\x12\x11\n\rSTREAM_STDERR\x10\x02\x42y\n\x12hero.supervisor.v1B\nActorProtoP\x01ZUgithub.com/hero-supervisor/hero-supervisor/clients/go/hero/supervisor/v1;supervisorv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ehero/supervisor/v1/actor.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$hero/supervisor/v1/script_type.proto\"\xa5\x07\n\x0b\x41\x63torConfig\x12\x33\n\x0bscript_type\x18\x01 \x01(\x0e\x32\x1e.hero.supervisor.v1.ScriptType\x12\x13\n\x0b\x62inary_path\x18\x02 \x01(\t\x12\x0c\n\x04\x61rgs\x18\x03 \x03(\t\x12\x35\n\x03\x65nv\x18\x04 \x03(\x0b\x32(.hero.supervisor.v1.ActorConfig.EnvEntry\x12\x14\n\x0chealth_check\x18\x05 \x01(\t\x12\x14\n\x0c\x64\x65pendencies\x18\x06 \x03(\t\x12\x13\n\x0bworking_dir\x18\x07 \x01(\t\x12\x15\n\rbinary_sha256\x18\x08 \x01(\t\x12\x30\n\rdrain_timeout\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\rstart_timeout\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12<\n\treadiness\x18\x0b \x01(\x0e\x32).hero.supervisor.v1.ActorConfig.Readiness\x12\x39\n\x0erestart_policy\x18\x0c \x01(\x0b\x32!.hero.supervisor.v1.RestartPolicy\x12;\n\x06labels\x18\r \x03(\x0b\x32+.hero.supervisor.v1.ActorConfig.LabelsEntry\x12\x11\n\tenv_names\x18\x0f \x03(\t\x12\x37\n\rhealth_policy\x18\x0e \x01(\x0b\x32 .hero.supervisor.v1.HealthPolicy\x12)\n\x06run_as\x18\x10 \x01(\x0b\x32\x19.hero.supervisor.v1.RunAs\x12\x32\n\x06limits\x18\x11 \x01(\x0b\x32\".hero.supervisor.v1.ResourceLimits\x12\x19\n\x11no_new_privileges\x18\x12 \x01(\x08\x12 \n\x18\x64ie_with_process_manager\x18\x13 \x01(\x08\x1a*\n\x08\x45nvEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"R\n\tReadiness\x12\x19\n\x15READINESS_UNSPECIFIED\x10\x00\x12\x13\n\x0fREADINESS_QUEUE\x10\x01\x12\x15\n\x11READINESS_PROCESS\x10\x02\"B\n\x05RunAs\x12\x0c\n\x04user\x18\x01 \x01(\t\x12\r\n\x05group\x18\x02 \x01(\t\x12\x1c\n\x14supplementary_groups\x18\x03 \x03(\t\"\xdf\x01\n\x0eResourceLimits\x12\x19\n\x0cmemory_bytes\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\x17\n\nopen_files\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12+\n\x08\x63pu_time\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x16\n\tprocesses\x18\x04 \x01(\x05H\x02\x88\x01\x01\x12\x17\n\ncore_bytes\x18\x05 \x01(\x03H\x03\x88\x01\x01\x42\x0f\n\r_memory_bytesB\r\n\x0b_open_filesB\x0c\n\n_processesB\r\n\x0b_core_bytes\"\x84\x03\n\rRestartPolicy\x12\x34\n\x04mode\x18\x01 \x01(\x0e\x32&.hero.supervisor.v1.RestartPolicy.Mode\x12\x32\n\x0finitial_backoff\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0bmax_backoff\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0breset_after\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x19\n\x0cmax_restarts\x18\x05 \x01(\x05H\x00\x88\x01\x01\x12)\n\x06window\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"R\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bMODE_ALWAYS\x10\x01\x12\x13\n\x0fMODE_ON_FAILURE\x10\x02\x12\x0e\n\nMODE_NEVER\x10\x03\x42\x0f\n\r_max_restarts\"\x80\x03\n\x0cHealthPolicy\x12-\n\nidle_after\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0cping_timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12>\n\x1bping_interval_after_failure\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1e\n\x11\x66\x61ilure_threshold\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x37\n\x06\x61\x63tion\x18\x05 \x01(\x0e\x32\'.hero.supervisor.v1.HealthPolicy.Action\x12\x13\n\x0bping_script\x18\x06 \x01(\t\"L\n\x06\x41\x63tion\x12\x16\n\x12\x41\x43TION_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x41\x43TION_RESTART\x10\x01\x12\x16\n\x12\x41\x43TION_REPORT_ONLY\x10\x02\x42\x14\n\x12_failure_threshold\"\xf2\t\n\x05\x41\x63tor\x12\x10\n\x08\x61\x63tor_id\x18\x01 \x01(\t\x12/\n\x06\x63onfig\x18\x02 \x01(\x0b\x32\x1f.hero.supervisor.v1.ActorConfig\x12.\n\x05state\x18\x03 \x01(\x0e\x32\x1f.hero.supervisor.v1.Actor.State\x12=\n\rdesired_state\x18\x04 \x01(\x0e\x32&.hero.supervisor.v1.Actor.DesiredState\x12\x16\n\x0estatus_message\x18\x05 \x01(\t\x12\x10\n\x03pid\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12\x0c\n\x04node\x18\x07 \x01(\t\x12\x37\n\nmanaged_by\x18\x08 \x01(\x0e\x32#.hero.supervisor.v1.Actor.ManagedBy\x12\x16\n\x0ejobs_in_flight\x18\t \x01(\x05\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rlast_job_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rrestart_count\x18\x0e \x01(\x05\x12\x30\n\tlast_exit\x18\x0f \x01(\x0b\x32\x1d.hero.supervisor.v1.ActorExit\x12\x0c\n\x04\x65tag\x18\x10 \x01(\t\x12\x30\n\x06health\x18\x11 \x01(\x0e\x32 .hero.supervisor.v1.Actor.Health\x12+\n\tlast_ping\x18\x12 \x01(\x0b\x32\x18.hero.supervisor.v1.Ping\x12!\n\x19\x63onsecutive_ping_failures\x18\x13 \x01(\x05\"\xe1\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_STOPPED\x10\x01\x12\x11\n\rSTATE_BLOCKED\x10\x02\x12\x12\n\x0eSTATE_STARTING\x10\x03\x12\x11\n\rSTATE_RUNNING\x10\x04\x12\x12\n\x0eSTATE_DRAINING\x10\x05\x12\x12\n\x0eSTATE_STOPPING\x10\x06\x12\x11\n\rSTATE_BACKOFF\x10\x07\x12\x14\n\x10STATE_CRASH_LOOP\x10\x08\x12\x10\n\x0cSTATE_FAILED\x10\t\x12\x11\n\rSTATE_UNKNOWN\x10\n\"[\n\x0c\x44\x65siredState\x12\x1d\n\x19\x44\x45SIRED_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x44\x45SIRED_STATE_UP\x10\x01\x12\x16\n\x12\x44\x45SIRED_STATE_DOWN\x10\x02\"s\n\x06Health\x12\x16\n\x12HEALTH_UNSPECIFIED\x10\x00\x12\x12\n\x0eHEALTH_HEALTHY\x10\x01\x12\x13\n\x0fHEALTH_DEGRADED\x10\x02\x12\x14\n\x10HEALTH_UNHEALTHY\x10\x03\x12\x12\n\x0eHEALTH_UNKNOWN\x10\x04\"S\n\tManagedBy\x12\x1a\n\x16MANAGED_BY_UNSPECIFIED\x10\x00\x12\x13\n\x0fMANAGED_BY_USER\x10\x01\x12\x15\n\x11MANAGED_BY_SCALER\x10\x02\x42\x06\n\x04_pid\"\xad\x01\n\tActorExit\x12\x16\n\texit_code\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x13\n\x06signal\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03pid\x18\x04 \x01(\x05\x12\x11\n\trequested\x18\x05 \x01(\x08\x12\x10\n\x08log_tail\x18\x06 \x03(\tB\x0c\n\n_exit_codeB\t\n\x07_signal\"\x82\x02\n\x04Ping\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x07outcome\x18\x02 \x01(\x0e\x32 .hero.supervisor.v1.Ping.Outcome\x12-\n\nround_trip\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07message\x18\x04 \x01(\t\"]\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0e\n\nOUTCOME_OK\x10\x01\x12\x15\n\x11OUTCOME_TIMED_OUT\x10\x02\x12\x12\n\x0eOUTCOME_FAILED\x10\x03\"\xd3\x01\n\rActorSelector\x12\x11\n\tactor_ids\x18\x01 \x03(\t\x12\x34\n\x0cscript_types\x18\x02 \x03(\x0e\x32\x1e.hero.supervisor.v1.ScriptType\x12=\n\x06labels\x18\x03 \x03(\x0b\x32-.hero.supervisor.v1.ActorSelector.LabelsEntry\x12\x0b\n\x03\x61ll\x18\x04 \x01(\x08\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xbf\x01\n\x08LogEntry\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x06stream\x18\x02 \x01(\x0e\x32#.hero.supervisor.v1.LogEntry.Stream\x12\x0c\n\x04text\x18\x03 \x01(\t\"F\n\x06Stream\x12\x16\n\x12STREAM_UNSPECIFIED\x10\x00\x12\x11\n\rSTREAM_STDOUT\x10\x01\x12\x11\n\rSTREAM_STDERR\x10\x02*R\n\tActorView\x12\x1a\n\x16\x41\x43TOR_VIEW_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41\x43TOR_VIEW_BASIC\x10\x01\x12\x13\n\x0f\x41\x43TOR_VIEW_FULL\x10\x02\x42y\n\x12hero.supervisor.v1B\nActorProtoP\x01ZUgithub.com/hero-supervisor/hero-supervisor/clients/go/hero/supervisor/v1;supervisorv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,48 +41,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACTORCONFIG_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_ACTORSELECTOR_LABELSENTRY']._loaded_options = None
   _globals['_ACTORSELECTOR_LABELSENTRY']._serialized_options = b'8\001'
+  _globals['_ACTORVIEW']._serialized_start=4279
+  _globals['_ACTORVIEW']._serialized_end=4361
   _globals['_ACTORCONFIG']._serialized_start=158
-  _globals['_ACTORCONFIG']._serialized_end=1072
-  _globals['_ACTORCONFIG_ENVENTRY']._serialized_start=899
-  _globals['_ACTORCONFIG_ENVENTRY']._serialized_end=941
-  _globals['_ACTORCONFIG_LABELSENTRY']._serialized_start=943
-  _globals['_ACTORCONFIG_LABELSENTRY']._serialized_end=988
-  _globals['_ACTORCONFIG_READINESS']._serialized_start=990
-  _globals['_ACTORCONFIG_READINESS']._serialized_end=1072
-  _globals['_RUNAS']._serialized_start=1074
-  _globals['_RUNAS']._serialized_end=1140
-  _globals['_RESOURCELIMITS']._serialized_start=1143
-  _globals['_RESOURCELIMITS']._serialized_end=1366
-  _globals['_RESTARTPOLICY']._serialized_start=1369
-  _globals['_RESTARTPOLICY']._serialized_end=1757
-  _globals['_RESTARTPOLICY_MODE']._serialized_start=1658
-  _globals['_RESTARTPOLICY_MODE']._serialized_end=1740
-  _globals['_HEALTHPOLICY']._serialized_start=1760
-  _globals['_HEALTHPOLICY']._serialized_end=2144
-  _globals['_HEALTHPOLICY_ACTION']._serialized_start=2046
-  _globals['_HEALTHPOLICY_ACTION']._serialized_end=2122
-  _globals['_ACTOR']._serialized_start=2147
-  _globals['_ACTOR']._serialized_end=3413
-  _globals['_ACTOR_STATE']._serialized_start=2885
-  _globals['_ACTOR_STATE']._serialized_end=3110
-  _globals['_ACTOR_DESIREDSTATE']._serialized_start=3112
-  _globals['_ACTOR_DESIREDSTATE']._serialized_end=3203
-  _globals['_ACTOR_HEALTH']._serialized_start=3205
-  _globals['_ACTOR_HEALTH']._serialized_end=3320
-  _globals['_ACTOR_MANAGEDBY']._serialized_start=3322
-  _globals['_ACTOR_MANAGEDBY']._serialized_end=3405
-  _globals['_ACTOREXIT']._serialized_start=3416
-  _globals['_ACTOREXIT']._serialized_end=3589
-  _globals['_PING']._serialized_start=3592
-  _globals['_PING']._serialized_end=3850
-  _globals['_PING_OUTCOME']._serialized_start=3757
-  _globals['_PING_OUTCOME']._serialized_end=3850
-  _globals['_ACTORSELECTOR']._serialized_start=3853
-  _globals['_ACTORSELECTOR']._serialized_end=4064
-  _globals['_ACTORSELECTOR_LABELSENTRY']._serialized_start=943
-  _globals['_ACTORSELECTOR_LABELSENTRY']._serialized_end=988
-  _globals['_LOGENTRY']._serialized_start=4067
-  _globals['_LOGENTRY']._serialized_end=4258
-  _globals['_LOGENTRY_STREAM']._serialized_start=4188
-  _globals['_LOGENTRY_STREAM']._serialized_end=4258
+  _globals['_ACTORCONFIG']._serialized_end=1091
+  _globals['_ACTORCONFIG_ENVENTRY']._serialized_start=918
+  _globals['_ACTORCONFIG_ENVENTRY']._serialized_end=960
+  _globals['_ACTORCONFIG_LABELSENTRY']._serialized_start=962
+  _globals['_ACTORCONFIG_LABELSENTRY']._serialized_end=1007
+  _globals['_ACTORCONFIG_READINESS']._serialized_start=1009
+  _globals['_ACTORCONFIG_READINESS']._serialized_end=1091
+  _globals['_RUNAS']._serialized_start=1093
+  _globals['_RUNAS']._serialized_end=1159
+  _globals['_RESOURCELIMITS']._serialized_start=1162
+  _globals['_RESOURCELIMITS']._serialized_end=1385
+  _globals['_RESTARTPOLICY']._serialized_start=1388
+  _globals['_RESTARTPOLICY']._serialized_end=1776
+  _globals['_RESTARTPOLICY_MODE']._serialized_start=1677
+  _globals['_RESTARTPOLICY_MODE']._serialized_end=1759
+  _globals['_HEALTHPOLICY']._serialized_start=1779
+  _globals['_HEALTHPOLICY']._serialized_end=2163
+  _globals['_HEALTHPOLICY_ACTION']._serialized_start=2065
+  _globals['_HEALTHPOLICY_ACTION']._serialized_end=2141
+  _globals['_ACTOR']._serialized_start=2166
+  _globals['_ACTOR']._serialized_end=3432
+  _globals['_ACTOR_STATE']._serialized_start=2904
+  _globals['_ACTOR_STATE']._serialized_end=3129
+  _globals['_ACTOR_DESIREDSTATE']._serialized_start=3131
+  _globals['_ACTOR_DESIREDSTATE']._serialized_end=3222
+  _globals['_ACTOR_HEALTH']._serialized_start=3224
+  _globals['_ACTOR_HEALTH']._serialized_end=3339
+  _globals['_ACTOR_MANAGEDBY']._serialized_start=3341
+  _globals['_ACTOR_MANAGEDBY']._serialized_end=3424
+  _globals['_ACTOREXIT']._serialized_start=3435
+  _globals['_ACTOREXIT']._serialized_end=3608
+  _globals['_PING']._serialized_start=3611
+  _globals['_PING']._serialized_end=3869
+  _globals['_PING_OUTCOME']._serialized_start=3776
+  _globals['_PING_OUTCOME']._serialized_end=3869
+  _globals['_ACTORSELECTOR']._serialized_start=3872
+  _globals['_ACTORSELECTOR']._serialized_end=4083
+  _globals['_ACTORSELECTOR_LABELSENTRY']._serialized_start=962
+  _globals['_ACTORSELECTOR_LABELSENTRY']._serialized_end=1007
+  _globals['_LOGENTRY']._serialized_start=4086
+  _globals['_LOGENTRY']._serialized_end=4277
+  _globals['_LOGENTRY_STREAM']._serialized_start=4207
+  _globals['_LOGENTRY_STREAM']._serialized_end=4277
 # @@protoc_insertion_point(module_scope)

@@ -22,9 +22,34 @@ else:
 
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
+class _ActorView:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _ActorViewEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_ActorView.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    ACTOR_VIEW_UNSPECIFIED: _ActorView.ValueType  # 0
+    """The same as ACTOR_VIEW_BASIC."""
+    ACTOR_VIEW_BASIC: _ActorView.ValueType  # 1
+    """Everything but the values of environment variables."""
+    ACTOR_VIEW_FULL: _ActorView.ValueType  # 2
+    """Everything."""
+
+class ActorView(_ActorView, metaclass=_ActorViewEnumTypeWrapper):
+    """How much of the definition of an actor is told."""
+
+ACTOR_VIEW_UNSPECIFIED: ActorView.ValueType  # 0
+"""The same as ACTOR_VIEW_BASIC."""
+ACTOR_VIEW_BASIC: ActorView.ValueType  # 1
+"""Everything but the values of environment variables."""
+ACTOR_VIEW_FULL: ActorView.ValueType  # 2
+"""Everything."""
+global___ActorView = ActorView
+
 @typing.final
 class ActorConfig(google.protobuf.message.Message):
-    """The definition of an actor: a program that takes jobs of one script type.
+    """The definition of an actor: a program that takes jobs of one script type. All texts of a definition have at most 128 KiB
+    together.
 
     Numbers 20 to 29 are kept free for the stop signal of the process and the like.
     """
@@ -99,6 +124,7 @@ class ActorConfig(google.protobuf.message.Message):
     READINESS_FIELD_NUMBER: builtins.int
     RESTART_POLICY_FIELD_NUMBER: builtins.int
     LABELS_FIELD_NUMBER: builtins.int
+    ENV_NAMES_FIELD_NUMBER: builtins.int
     HEALTH_POLICY_FIELD_NUMBER: builtins.int
     RUN_AS_FIELD_NUMBER: builtins.int
     LIMITS_FIELD_NUMBER: builtins.int
@@ -128,7 +154,10 @@ class ActorConfig(google.protobuf.message.Message):
 
     @property
     def env(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
-        """Environment variables, at most 256. Names that start with HERO_ are refused: the supervisor sets them."""
+        """Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
+        refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
+        secrets; env_names has the names then.
+        """
 
     @property
     def dependencies(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
@@ -150,7 +179,15 @@ class ActorConfig(google.protobuf.message.Message):
 
     @property
     def labels(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
-        """Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256."""
+        """Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
+        No control characters.
+        """
+
+    @property
+    def env_names(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
+        value that they have: what was read can be changed and sent back as it is.
+        """
 
     @property
     def health_policy(self) -> global___HealthPolicy:
@@ -180,6 +217,7 @@ class ActorConfig(google.protobuf.message.Message):
         readiness: global___ActorConfig.Readiness.ValueType = ...,
         restart_policy: global___RestartPolicy | None = ...,
         labels: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        env_names: collections.abc.Iterable[builtins.str] | None = ...,
         health_policy: global___HealthPolicy | None = ...,
         run_as: global___RunAs | None = ...,
         limits: global___ResourceLimits | None = ...,
@@ -187,7 +225,7 @@ class ActorConfig(google.protobuf.message.Message):
         die_with_process_manager: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["drain_timeout", b"drain_timeout", "health_policy", b"health_policy", "limits", b"limits", "restart_policy", b"restart_policy", "run_as", b"run_as", "start_timeout", b"start_timeout"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["args", b"args", "binary_path", b"binary_path", "binary_sha256", b"binary_sha256", "dependencies", b"dependencies", "die_with_process_manager", b"die_with_process_manager", "drain_timeout", b"drain_timeout", "env", b"env", "health_check", b"health_check", "health_policy", b"health_policy", "labels", b"labels", "limits", b"limits", "no_new_privileges", b"no_new_privileges", "readiness", b"readiness", "restart_policy", b"restart_policy", "run_as", b"run_as", "script_type", b"script_type", "start_timeout", b"start_timeout", "working_dir", b"working_dir"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["args", b"args", "binary_path", b"binary_path", "binary_sha256", b"binary_sha256", "dependencies", b"dependencies", "die_with_process_manager", b"die_with_process_manager", "drain_timeout", b"drain_timeout", "env", b"env", "env_names", b"env_names", "health_check", b"health_check", "health_policy", b"health_policy", "labels", b"labels", "limits", b"limits", "no_new_privileges", b"no_new_privileges", "readiness", b"readiness", "restart_policy", b"restart_policy", "run_as", b"run_as", "script_type", b"script_type", "start_timeout", b"start_timeout", "working_dir", b"working_dir"]) -> None: ...
 
 global___ActorConfig = ActorConfig
 

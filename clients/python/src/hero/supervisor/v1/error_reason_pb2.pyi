@@ -25,7 +25,9 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     """Never sent."""
     ERROR_REASON_INVALID_FIELD: _ErrorReason.ValueType  # 1
-    """INVALID_ARGUMENT: fields are missing, malformed or beyond a limit. google.rpc.BadRequest names every one of them."""
+    """INVALID_ARGUMENT: fields are missing, malformed or beyond a limit. google.rpc.BadRequest names them, the first 20 at
+    most. Metadata, when not all are named: violations, their number.
+    """
     ERROR_REASON_INVALID_PAGE_TOKEN: _ErrorReason.ValueType  # 2
     """INVALID_ARGUMENT: the page token is not from this server, or the filters are not those of the page before. Start
     again without a token.
@@ -36,6 +38,8 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """
     ERROR_REASON_SELECTOR_REQUIRED: _ErrorReason.ValueType  # 4
     """INVALID_ARGUMENT: the selector is empty. Say `all` if you mean every actor."""
+    ERROR_REASON_REQUEST_MALFORMED: _ErrorReason.ValueType  # 5
+    """INVALID_ARGUMENT: what was sent is not a message of the type that the call takes."""
     ERROR_REASON_ACTOR_NOT_FOUND: _ErrorReason.ValueType  # 10
     """NOT_FOUND: there is no actor with this id. Also of a job that is for one actor only. Metadata: actor_id."""
     ERROR_REASON_JOB_NOT_FOUND: _ErrorReason.ValueType  # 11
@@ -63,8 +67,8 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     ERROR_REASON_DEPENDENCY_UNMET: _ErrorReason.ValueType  # 34
     """FAILED_PRECONDITION: a dependency is unknown, or dependencies form a cycle. Metadata: actor_id, dependency."""
     ERROR_REASON_ACTOR_START_FAILED: _ErrorReason.ValueType  # 35
-    """FAILED_PRECONDITION: the process of the actor did not come up; the message has its exit and last log lines.
-    Metadata: actor_id, cause.
+    """FAILED_PRECONDITION: the process of the actor did not come up; the message has its exit and its last words.
+    StreamActorLogs has all that it wrote. Metadata: actor_id, cause.
     """
     ERROR_REASON_WRONG_NODE: _ErrorReason.ValueType  # 36
     """FAILED_PRECONDITION: the actor belongs to the machine of another supervisor. Metadata: actor_id, node."""
@@ -82,6 +86,10 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """
     ERROR_REASON_TOO_MANY_WATCHES: _ErrorReason.ValueType  # 51
     """RESOURCE_EXHAUSTED: there are as many watches as may be. Metadata: limit."""
+    ERROR_REASON_REQUEST_TOO_LARGE: _ErrorReason.ValueType  # 53
+    """RESOURCE_EXHAUSTED: the request is longer than GetServerInfo's max_message_bytes. Send less at once.
+    Metadata: limit.
+    """
     ERROR_REASON_CURSOR_EXPIRED: _ErrorReason.ValueType  # 52
     """OUT_OF_RANGE: what came after the cursor is no longer kept. Start again with a snapshot. Metadata: oldest_cursor."""
     ERROR_REASON_REDIS_UNAVAILABLE: _ErrorReason.ValueType  # 60
@@ -130,13 +138,19 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 81
     """INTERNAL: a fault of the supervisor. Report it with the error id. Metadata: error_id."""
+    ERROR_REASON_RECORD_DAMAGED: _ErrorReason.ValueType  # 82
+    """DATA_LOSS: what Redis keeps of it is damaged and cannot be read. Mend it or remove it there.
+    Metadata: what, cause.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed, for programs.
 
     Every error carries a google.rpc.ErrorInfo: its `domain` is "supervisor.hero", its `reason` is the name of one of
     these values without the ERROR_REASON_ prefix ("JOB_NOT_FOUND"), and its `metadata` holds every variable part of the
-    message. More reasons may be added; decide by the gRPC code when you meet one that you do not know.
+    message, cut where it is long. An error has at most 4 KiB, so that every client takes it: of long lists the first items
+    are told and the others counted. More reasons may be added; decide by the gRPC code when you meet one that you do not
+    know.
 
     A job that fails is no error of a call: it is a Job in STATE_FAILED with a JobError, and the call is OK.
     """
@@ -144,7 +158,9 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """Never sent."""
 ERROR_REASON_INVALID_FIELD: ErrorReason.ValueType  # 1
-"""INVALID_ARGUMENT: fields are missing, malformed or beyond a limit. google.rpc.BadRequest names every one of them."""
+"""INVALID_ARGUMENT: fields are missing, malformed or beyond a limit. google.rpc.BadRequest names them, the first 20 at
+most. Metadata, when not all are named: violations, their number.
+"""
 ERROR_REASON_INVALID_PAGE_TOKEN: ErrorReason.ValueType  # 2
 """INVALID_ARGUMENT: the page token is not from this server, or the filters are not those of the page before. Start
 again without a token.
@@ -155,6 +171,8 @@ Metadata: request_id, first_use_time.
 """
 ERROR_REASON_SELECTOR_REQUIRED: ErrorReason.ValueType  # 4
 """INVALID_ARGUMENT: the selector is empty. Say `all` if you mean every actor."""
+ERROR_REASON_REQUEST_MALFORMED: ErrorReason.ValueType  # 5
+"""INVALID_ARGUMENT: what was sent is not a message of the type that the call takes."""
 ERROR_REASON_ACTOR_NOT_FOUND: ErrorReason.ValueType  # 10
 """NOT_FOUND: there is no actor with this id. Also of a job that is for one actor only. Metadata: actor_id."""
 ERROR_REASON_JOB_NOT_FOUND: ErrorReason.ValueType  # 11
@@ -182,8 +200,8 @@ ERROR_REASON_BINARY_INVALID: ErrorReason.ValueType  # 33
 ERROR_REASON_DEPENDENCY_UNMET: ErrorReason.ValueType  # 34
 """FAILED_PRECONDITION: a dependency is unknown, or dependencies form a cycle. Metadata: actor_id, dependency."""
 ERROR_REASON_ACTOR_START_FAILED: ErrorReason.ValueType  # 35
-"""FAILED_PRECONDITION: the process of the actor did not come up; the message has its exit and last log lines.
-Metadata: actor_id, cause.
+"""FAILED_PRECONDITION: the process of the actor did not come up; the message has its exit and its last words.
+StreamActorLogs has all that it wrote. Metadata: actor_id, cause.
 """
 ERROR_REASON_WRONG_NODE: ErrorReason.ValueType  # 36
 """FAILED_PRECONDITION: the actor belongs to the machine of another supervisor. Metadata: actor_id, node."""
@@ -201,6 +219,10 @@ Metadata: script_type, queued, limit.
 """
 ERROR_REASON_TOO_MANY_WATCHES: ErrorReason.ValueType  # 51
 """RESOURCE_EXHAUSTED: there are as many watches as may be. Metadata: limit."""
+ERROR_REASON_REQUEST_TOO_LARGE: ErrorReason.ValueType  # 53
+"""RESOURCE_EXHAUSTED: the request is longer than GetServerInfo's max_message_bytes. Send less at once.
+Metadata: limit.
+"""
 ERROR_REASON_CURSOR_EXPIRED: ErrorReason.ValueType  # 52
 """OUT_OF_RANGE: what came after the cursor is no longer kept. Start again with a snapshot. Metadata: oldest_cursor."""
 ERROR_REASON_REDIS_UNAVAILABLE: ErrorReason.ValueType  # 60
@@ -249,4 +271,8 @@ Metadata: capability.
 """
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 81
 """INTERNAL: a fault of the supervisor. Report it with the error id. Metadata: error_id."""
+ERROR_REASON_RECORD_DAMAGED: ErrorReason.ValueType  # 82
+"""DATA_LOSS: what Redis keeps of it is damaged and cannot be read. Mend it or remove it there.
+Metadata: what, cause.
+"""
 global___ErrorReason = ErrorReason

@@ -104,11 +104,11 @@ class JobSpec(google.protobuf.message.Message):
     script: builtins.str
     """Required. The text to run, 1 byte to 1 MiB of UTF-8. Left out of answers unless JOB_VIEW_FULL is asked for."""
     caller_id: builtins.str
-    """Who asks, at most 256 bytes without control characters. The script sees it as CALLER_ID.
+    """Who asks, at most 256 bytes without control characters and others that do not show. The script sees it as CALLER_ID.
     Default: the supervisor's own.
     """
     context_id: builtins.str
-    """In which context, at most 256 bytes without control characters. The script sees it as CONTEXT_ID.
+    """In which context, at most 256 bytes without control characters and others that do not show. The script sees it as CONTEXT_ID.
     Default: the supervisor's own.
     """
     target_actor_id: builtins.str
@@ -119,14 +119,16 @@ class JobSpec(google.protobuf.message.Message):
     """
     @property
     def env(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
-        """Environment variables of the script, at most 64, each value at most 32 KiB. Names are letters, digits and _,
+        """Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
         not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
         JOB_VIEW_FULL is asked for.
         """
 
     @property
     def labels(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
-        """Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256."""
+        """Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
+        no control characters.
+        """
 
     @property
     def run_timeout(self) -> google.protobuf.duration_pb2.Duration:

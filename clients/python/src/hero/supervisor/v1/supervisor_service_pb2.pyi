@@ -90,7 +90,7 @@ class ItemError(google.protobuf.message.Message):
 
     @property
     def field_violations(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___FieldViolation]:
-        """Every field that was refused, with reason INVALID_FIELD."""
+        """The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named."""
 
     def __init__(
         self,
@@ -377,14 +377,18 @@ class GetActorRequest(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     ACTOR_ID_FIELD_NUMBER: builtins.int
+    VIEW_FIELD_NUMBER: builtins.int
     actor_id: builtins.str
     """Required. Which actor."""
+    view: hero.supervisor.v1.actor_pb2.ActorView.ValueType
+    """How much of it. Default: ACTOR_VIEW_BASIC."""
     def __init__(
         self,
         *,
         actor_id: builtins.str = ...,
+        view: hero.supervisor.v1.actor_pb2.ActorView.ValueType = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "view", b"view"]) -> None: ...
 
 global___GetActorRequest = GetActorRequest
 
@@ -437,12 +441,15 @@ class ListActorsRequest(google.protobuf.message.Message):
     NODE_FIELD_NUMBER: builtins.int
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    VIEW_FIELD_NUMBER: builtins.int
     node: builtins.str
     """Of this machine."""
     page_size: builtins.int
     """Actors on a page, 0 to 1000; 0 means 100."""
     page_token: builtins.str
     """The next_page_token of the page before; empty for the first page. The filters must be the same."""
+    view: hero.supervisor.v1.actor_pb2.ActorView.ValueType
+    """How much of each. Default: ACTOR_VIEW_BASIC."""
     @property
     def script_types(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[hero.supervisor.v1.script_type_pb2.ScriptType.ValueType]:
         """Of one of these script types."""
@@ -464,8 +471,9 @@ class ListActorsRequest(google.protobuf.message.Message):
         node: builtins.str = ...,
         page_size: builtins.int = ...,
         page_token: builtins.str = ...,
+        view: hero.supervisor.v1.actor_pb2.ActorView.ValueType = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["labels", b"labels", "node", b"node", "page_size", b"page_size", "page_token", b"page_token", "script_types", b"script_types", "states", b"states"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["labels", b"labels", "node", b"node", "page_size", b"page_size", "page_token", b"page_token", "script_types", b"script_types", "states", b"states", "view", b"view"]) -> None: ...
 
 global___ListActorsRequest = ListActorsRequest
 
@@ -484,7 +492,7 @@ class ListActorsResponse(google.protobuf.message.Message):
     """Actors that pass the filters, on all pages."""
     @property
     def actors(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[hero.supervisor.v1.actor_pb2.Actor]:
-        """The actors, by name."""
+        """The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on."""
 
     def __init__(
         self,
@@ -865,7 +873,7 @@ class ActorResult(google.protobuf.message.Message):
     """Whether it is where it was to go, or the wait was over first. Unspecified with an error."""
     @property
     def actor(self) -> hero.supervisor.v1.actor_pb2.Actor:
-        """The actor; absent with an error."""
+        """The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node."""
 
     @property
     def error(self) -> global___ItemError:
@@ -1175,14 +1183,18 @@ class GetScriptTypeRequest(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     SCRIPT_TYPE_FIELD_NUMBER: builtins.int
+    VIEW_FIELD_NUMBER: builtins.int
     script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
     """Required. Which."""
+    view: hero.supervisor.v1.actor_pb2.ActorView.ValueType
+    """How much of its actor_template. Default: ACTOR_VIEW_BASIC."""
     def __init__(
         self,
         *,
         script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType = ...,
+        view: hero.supervisor.v1.actor_pb2.ActorView.ValueType = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["script_type", b"script_type"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["script_type", b"script_type", "view", b"view"]) -> None: ...
 
 global___GetScriptTypeRequest = GetScriptTypeRequest
 
@@ -1656,7 +1668,9 @@ class SubmitJobRequest(google.protobuf.message.Message):
     JOB_ID_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     job_id: builtins.str
-    """The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -. Default: a UUIDv7 made by the server."""
+    """The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
+    the server.
+    """
     request_id: builtins.str
     """Makes a repeat harmless: within 24 hours, the same id with the same content answers with the job that it made
     first. 1 to 64 printable ASCII characters without spaces; a UUID is advised.
@@ -1755,7 +1769,9 @@ class SubmitJobResult(google.protobuf.message.Message):
     """True if an earlier call with this request_id had made it."""
     @property
     def job(self) -> hero.supervisor.v1.job_pb2.Job:
-        """The job, without script and environment; absent with an error."""
+        """The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
+        and create_time; GetJob has the rest.
+        """
 
     @property
     def error(self) -> global___ItemError:
@@ -1808,7 +1824,9 @@ class RunJobRequest(google.protobuf.message.Message):
     MAX_WAIT_FIELD_NUMBER: builtins.int
     ON_WAIT_END_FIELD_NUMBER: builtins.int
     job_id: builtins.str
-    """The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -. Default: a UUIDv7 made by the server."""
+    """The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
+    the server.
+    """
     request_id: builtins.str
     """Makes a repeat harmless: within 24 hours, the same id with the same content waits for the job that it made first.
     If you lost the answer, just call again. 1 to 64 printable ASCII characters without spaces; a UUID is advised.

@@ -22,6 +22,9 @@ class SupervisorStub:
 
     Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
 
+    Sizes: requests and answers have at most 4 MiB, which is what clients take unless they are told otherwise. Pages end
+    where they would have more, and every job and every definition that is accepted can be read back in full.
+
     Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
     `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
 
@@ -248,6 +251,9 @@ class SupervisorAsyncStub:
 
     Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
 
+    Sizes: requests and answers have at most 4 MiB, which is what clients take unless they are told otherwise. Pages end
+    where they would have more, and every job and every definition that is accepted can be read back in full.
+
     Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
     `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
 
@@ -472,6 +478,9 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
     """Keeps script actors alive and gives them jobs.
 
     Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
+
+    Sizes: requests and answers have at most 4 MiB, which is what clients take unless they are told otherwise. Pages end
+    where they would have more, and every job and every definition that is accepted can be read back in full.
 
     Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
     `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.

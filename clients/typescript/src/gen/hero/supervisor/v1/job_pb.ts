@@ -39,7 +39,7 @@ export type JobSpec = Message<"hero.supervisor.v1.JobSpec"> & {
   script: string;
 
   /**
-   * Who asks, at most 256 bytes without control characters. The script sees it as CALLER_ID.
+   * Who asks, at most 256 bytes without control characters and others that do not show. The script sees it as CALLER_ID.
    * Default: the supervisor's own.
    *
    * @generated from field: string caller_id = 3;
@@ -47,7 +47,7 @@ export type JobSpec = Message<"hero.supervisor.v1.JobSpec"> & {
   callerId: string;
 
   /**
-   * In which context, at most 256 bytes without control characters. The script sees it as CONTEXT_ID.
+   * In which context, at most 256 bytes without control characters and others that do not show. The script sees it as CONTEXT_ID.
    * Default: the supervisor's own.
    *
    * @generated from field: string context_id = 4;
@@ -55,7 +55,7 @@ export type JobSpec = Message<"hero.supervisor.v1.JobSpec"> & {
   contextId: string;
 
   /**
-   * Environment variables of the script, at most 64, each value at most 32 KiB. Names are letters, digits and _,
+   * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
    * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
    * JOB_VIEW_FULL is asked for.
    *
@@ -64,7 +64,8 @@ export type JobSpec = Message<"hero.supervisor.v1.JobSpec"> & {
   env: { [key: string]: string };
 
   /**
-   * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256.
+   * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
+   * no control characters.
    *
    * @generated from field: map<string, string> labels = 6;
    */

@@ -7,7 +7,8 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * The definition of an actor: a program that takes jobs of one script type.
+ * The definition of an actor: a program that takes jobs of one script type. All texts of a definition have at most 128 KiB
+ * together.
  *
  * Numbers 20 to 29 are kept free for the stop signal of the process and the like.
  * </pre>
@@ -44,6 +45,8 @@ private static final long serialVersionUID = 0L;
     workingDir_ = "";
     binarySha256_ = "";
     readiness_ = 0;
+    envNames_ =
+        com.google.protobuf.LazyStringArrayList.emptyList();
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -382,7 +385,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Environment variables, at most 256. Names that start with HERO_ are refused: the supervisor sets them.
+   * Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
+   * refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
+   * secrets; env_names has the names then.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env = 4 [json_name = "env"];</code>
@@ -403,7 +408,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Environment variables, at most 256. Names that start with HERO_ are refused: the supervisor sets them.
+   * Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
+   * refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
+   * secrets; env_names has the names then.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env = 4 [json_name = "env"];</code>
@@ -414,7 +421,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Environment variables, at most 256. Names that start with HERO_ are refused: the supervisor sets them.
+   * Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
+   * refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
+   * secrets; env_names has the names then.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env = 4 [json_name = "env"];</code>
@@ -432,7 +441,9 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Environment variables, at most 256. Names that start with HERO_ are refused: the supervisor sets them.
+   * Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
+   * refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
+   * secrets; env_names has the names then.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env = 4 [json_name = "env"];</code>
@@ -815,6 +826,7 @@ java.lang.String defaultValue) {
   /**
    * <pre>
    * Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
+   * No control characters.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 13 [json_name = "labels"];</code>
@@ -836,6 +848,7 @@ java.lang.String defaultValue) {
   /**
    * <pre>
    * Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
+   * No control characters.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 13 [json_name = "labels"];</code>
@@ -847,6 +860,7 @@ java.lang.String defaultValue) {
   /**
    * <pre>
    * Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
+   * No control characters.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 13 [json_name = "labels"];</code>
@@ -865,6 +879,7 @@ java.lang.String defaultValue) {
   /**
    * <pre>
    * Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
+   * No control characters.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 13 [json_name = "labels"];</code>
@@ -879,6 +894,63 @@ java.lang.String defaultValue) {
       throw new java.lang.IllegalArgumentException();
     }
     return map.get(key);
+  }
+
+  public static final int ENV_NAMES_FIELD_NUMBER = 15;
+  @SuppressWarnings("serial")
+  private com.google.protobuf.LazyStringArrayList envNames_ =
+      com.google.protobuf.LazyStringArrayList.emptyList();
+  /**
+   * <pre>
+   * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
+   * value that they have: what was read can be changed and sent back as it is.
+   * </pre>
+   *
+   * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
+   * @return A list containing the envNames.
+   */
+  public com.google.protobuf.ProtocolStringList
+      getEnvNamesList() {
+    return envNames_;
+  }
+  /**
+   * <pre>
+   * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
+   * value that they have: what was read can be changed and sent back as it is.
+   * </pre>
+   *
+   * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
+   * @return The count of envNames.
+   */
+  public int getEnvNamesCount() {
+    return envNames_.size();
+  }
+  /**
+   * <pre>
+   * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
+   * value that they have: what was read can be changed and sent back as it is.
+   * </pre>
+   *
+   * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
+   * @param index The index of the element to return.
+   * @return The envNames at the given index.
+   */
+  public java.lang.String getEnvNames(int index) {
+    return envNames_.get(index);
+  }
+  /**
+   * <pre>
+   * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
+   * value that they have: what was read can be changed and sent back as it is.
+   * </pre>
+   *
+   * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
+   * @param index The index of the value to return.
+   * @return The bytes of the envNames at the given index.
+   */
+  public com.google.protobuf.ByteString
+      getEnvNamesBytes(int index) {
+    return envNames_.getByteString(index);
   }
 
   public static final int HEALTH_POLICY_FIELD_NUMBER = 14;
@@ -1088,6 +1160,9 @@ java.lang.String defaultValue) {
     if (((bitField0_ & 0x00000008) != 0)) {
       output.writeMessage(14, getHealthPolicy());
     }
+    for (int i = 0; i < envNames_.size(); i++) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 15, envNames_.getRaw(i));
+    }
     if (((bitField0_ & 0x00000010) != 0)) {
       output.writeMessage(16, getRunAs());
     }
@@ -1181,6 +1256,14 @@ java.lang.String defaultValue) {
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(14, getHealthPolicy());
     }
+    {
+      int dataSize = 0;
+      for (int i = 0; i < envNames_.size(); i++) {
+        dataSize += computeStringSizeNoTag(envNames_.getRaw(i));
+      }
+      size += dataSize;
+      size += 1 * getEnvNamesList().size();
+    }
     if (((bitField0_ & 0x00000010) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(16, getRunAs());
@@ -1245,6 +1328,8 @@ java.lang.String defaultValue) {
     }
     if (!internalGetLabels().equals(
         other.internalGetLabels())) return false;
+    if (!getEnvNamesList()
+        .equals(other.getEnvNamesList())) return false;
     if (hasHealthPolicy() != other.hasHealthPolicy()) return false;
     if (hasHealthPolicy()) {
       if (!getHealthPolicy()
@@ -1314,6 +1399,10 @@ java.lang.String defaultValue) {
     if (!internalGetLabels().getMap().isEmpty()) {
       hash = (37 * hash) + LABELS_FIELD_NUMBER;
       hash = (53 * hash) + internalGetLabels().hashCode();
+    }
+    if (getEnvNamesCount() > 0) {
+      hash = (37 * hash) + ENV_NAMES_FIELD_NUMBER;
+      hash = (53 * hash) + getEnvNamesList().hashCode();
     }
     if (hasHealthPolicy()) {
       hash = (37 * hash) + HEALTH_POLICY_FIELD_NUMBER;
@@ -1432,7 +1521,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * The definition of an actor: a program that takes jobs of one script type.
+   * The definition of an actor: a program that takes jobs of one script type. All texts of a definition have at most 128 KiB
+   * together.
    *
    * Numbers 20 to 29 are kept free for the stop signal of the process and the like.
    * </pre>
@@ -1534,6 +1624,8 @@ java.lang.String defaultValue) {
         restartPolicyBuilder_ = null;
       }
       internalGetMutableLabels().clear();
+      envNames_ =
+          com.google.protobuf.LazyStringArrayList.emptyList();
       healthPolicy_ = null;
       if (healthPolicyBuilder_ != null) {
         healthPolicyBuilder_.dispose();
@@ -1638,27 +1730,31 @@ java.lang.String defaultValue) {
         result.labels_.makeImmutable();
       }
       if (((from_bitField0_ & 0x00002000) != 0)) {
+        envNames_.makeImmutable();
+        result.envNames_ = envNames_;
+      }
+      if (((from_bitField0_ & 0x00004000) != 0)) {
         result.healthPolicy_ = healthPolicyBuilder_ == null
             ? healthPolicy_
             : healthPolicyBuilder_.build();
         to_bitField0_ |= 0x00000008;
       }
-      if (((from_bitField0_ & 0x00004000) != 0)) {
+      if (((from_bitField0_ & 0x00008000) != 0)) {
         result.runAs_ = runAsBuilder_ == null
             ? runAs_
             : runAsBuilder_.build();
         to_bitField0_ |= 0x00000010;
       }
-      if (((from_bitField0_ & 0x00008000) != 0)) {
+      if (((from_bitField0_ & 0x00010000) != 0)) {
         result.limits_ = limitsBuilder_ == null
             ? limits_
             : limitsBuilder_.build();
         to_bitField0_ |= 0x00000020;
       }
-      if (((from_bitField0_ & 0x00010000) != 0)) {
+      if (((from_bitField0_ & 0x00020000) != 0)) {
         result.noNewPrivileges_ = noNewPrivileges_;
       }
-      if (((from_bitField0_ & 0x00020000) != 0)) {
+      if (((from_bitField0_ & 0x00040000) != 0)) {
         result.dieWithProcessManager_ = dieWithProcessManager_;
       }
       result.bitField0_ |= to_bitField0_;
@@ -1737,6 +1833,16 @@ java.lang.String defaultValue) {
       internalGetMutableLabels().mergeFrom(
           other.internalGetLabels());
       bitField0_ |= 0x00001000;
+      if (!other.envNames_.isEmpty()) {
+        if (envNames_.isEmpty()) {
+          envNames_ = other.envNames_;
+          bitField0_ |= 0x00002000;
+        } else {
+          ensureEnvNamesIsMutable();
+          envNames_.addAll(other.envNames_);
+        }
+        onChanged();
+      }
       if (other.hasHealthPolicy()) {
         mergeHealthPolicy(other.getHealthPolicy());
       }
@@ -1863,31 +1969,37 @@ java.lang.String defaultValue) {
               input.readMessage(
                   internalGetHealthPolicyFieldBuilder().getBuilder(),
                   extensionRegistry);
-              bitField0_ |= 0x00002000;
+              bitField0_ |= 0x00004000;
               break;
             } // case 114
+            case 122: {
+              java.lang.String s = input.readStringRequireUtf8();
+              ensureEnvNamesIsMutable();
+              envNames_.add(s);
+              break;
+            } // case 122
             case 130: {
               input.readMessage(
                   internalGetRunAsFieldBuilder().getBuilder(),
                   extensionRegistry);
-              bitField0_ |= 0x00004000;
+              bitField0_ |= 0x00008000;
               break;
             } // case 130
             case 138: {
               input.readMessage(
                   internalGetLimitsFieldBuilder().getBuilder(),
                   extensionRegistry);
-              bitField0_ |= 0x00008000;
+              bitField0_ |= 0x00010000;
               break;
             } // case 138
             case 144: {
               noNewPrivileges_ = input.readBool();
-              bitField0_ |= 0x00010000;
+              bitField0_ |= 0x00020000;
               break;
             } // case 144
             case 152: {
               dieWithProcessManager_ = input.readBool();
-              bitField0_ |= 0x00020000;
+              bitField0_ |= 0x00040000;
               break;
             } // case 152
             default: {
@@ -2245,7 +2357,9 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables, at most 256. Names that start with HERO_ are refused: the supervisor sets them.
+     * Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
+     * refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
+     * secrets; env_names has the names then.
      * </pre>
      *
      * <code>map&lt;string, string&gt; env = 4 [json_name = "env"];</code>
@@ -2266,7 +2380,9 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables, at most 256. Names that start with HERO_ are refused: the supervisor sets them.
+     * Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
+     * refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
+     * secrets; env_names has the names then.
      * </pre>
      *
      * <code>map&lt;string, string&gt; env = 4 [json_name = "env"];</code>
@@ -2277,7 +2393,9 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables, at most 256. Names that start with HERO_ are refused: the supervisor sets them.
+     * Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
+     * refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
+     * secrets; env_names has the names then.
      * </pre>
      *
      * <code>map&lt;string, string&gt; env = 4 [json_name = "env"];</code>
@@ -2295,7 +2413,9 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables, at most 256. Names that start with HERO_ are refused: the supervisor sets them.
+     * Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
+     * refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
+     * secrets; env_names has the names then.
      * </pre>
      *
      * <code>map&lt;string, string&gt; env = 4 [json_name = "env"];</code>
@@ -2319,7 +2439,9 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables, at most 256. Names that start with HERO_ are refused: the supervisor sets them.
+     * Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
+     * refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
+     * secrets; env_names has the names then.
      * </pre>
      *
      * <code>map&lt;string, string&gt; env = 4 [json_name = "env"];</code>
@@ -2342,7 +2464,9 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables, at most 256. Names that start with HERO_ are refused: the supervisor sets them.
+     * Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
+     * refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
+     * secrets; env_names has the names then.
      * </pre>
      *
      * <code>map&lt;string, string&gt; env = 4 [json_name = "env"];</code>
@@ -2359,7 +2483,9 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables, at most 256. Names that start with HERO_ are refused: the supervisor sets them.
+     * Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
+     * refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
+     * secrets; env_names has the names then.
      * </pre>
      *
      * <code>map&lt;string, string&gt; env = 4 [json_name = "env"];</code>
@@ -3375,6 +3501,7 @@ java.lang.String defaultValue) {
     /**
      * <pre>
      * Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
+     * No control characters.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 13 [json_name = "labels"];</code>
@@ -3396,6 +3523,7 @@ java.lang.String defaultValue) {
     /**
      * <pre>
      * Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
+     * No control characters.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 13 [json_name = "labels"];</code>
@@ -3407,6 +3535,7 @@ java.lang.String defaultValue) {
     /**
      * <pre>
      * Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
+     * No control characters.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 13 [json_name = "labels"];</code>
@@ -3425,6 +3554,7 @@ java.lang.String defaultValue) {
     /**
      * <pre>
      * Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
+     * No control characters.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 13 [json_name = "labels"];</code>
@@ -3449,6 +3579,7 @@ java.lang.String defaultValue) {
     /**
      * <pre>
      * Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
+     * No control characters.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 13 [json_name = "labels"];</code>
@@ -3472,6 +3603,7 @@ java.lang.String defaultValue) {
     /**
      * <pre>
      * Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
+     * No control characters.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 13 [json_name = "labels"];</code>
@@ -3489,6 +3621,7 @@ java.lang.String defaultValue) {
     /**
      * <pre>
      * Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
+     * No control characters.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 13 [json_name = "labels"];</code>
@@ -3498,6 +3631,162 @@ java.lang.String defaultValue) {
       internalGetMutableLabels().getMutableMap()
           .putAll(values);
       bitField0_ |= 0x00001000;
+      return this;
+    }
+
+    private com.google.protobuf.LazyStringArrayList envNames_ =
+        com.google.protobuf.LazyStringArrayList.emptyList();
+    private void ensureEnvNamesIsMutable() {
+      if (!envNames_.isModifiable()) {
+        envNames_ = new com.google.protobuf.LazyStringArrayList(envNames_);
+      }
+      bitField0_ |= 0x00002000;
+    }
+    /**
+     * <pre>
+     * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
+     * value that they have: what was read can be changed and sent back as it is.
+     * </pre>
+     *
+     * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
+     * @return A list containing the envNames.
+     */
+    public com.google.protobuf.ProtocolStringList
+        getEnvNamesList() {
+      envNames_.makeImmutable();
+      return envNames_;
+    }
+    /**
+     * <pre>
+     * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
+     * value that they have: what was read can be changed and sent back as it is.
+     * </pre>
+     *
+     * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
+     * @return The count of envNames.
+     */
+    public int getEnvNamesCount() {
+      return envNames_.size();
+    }
+    /**
+     * <pre>
+     * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
+     * value that they have: what was read can be changed and sent back as it is.
+     * </pre>
+     *
+     * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
+     * @param index The index of the element to return.
+     * @return The envNames at the given index.
+     */
+    public java.lang.String getEnvNames(int index) {
+      return envNames_.get(index);
+    }
+    /**
+     * <pre>
+     * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
+     * value that they have: what was read can be changed and sent back as it is.
+     * </pre>
+     *
+     * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
+     * @param index The index of the value to return.
+     * @return The bytes of the envNames at the given index.
+     */
+    public com.google.protobuf.ByteString
+        getEnvNamesBytes(int index) {
+      return envNames_.getByteString(index);
+    }
+    /**
+     * <pre>
+     * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
+     * value that they have: what was read can be changed and sent back as it is.
+     * </pre>
+     *
+     * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
+     * @param index The index to set the value at.
+     * @param value The envNames to set.
+     * @return This builder for chaining.
+     */
+    public Builder setEnvNames(
+        int index, java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      ensureEnvNamesIsMutable();
+      envNames_.set(index, value);
+      bitField0_ |= 0x00002000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
+     * value that they have: what was read can be changed and sent back as it is.
+     * </pre>
+     *
+     * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
+     * @param value The envNames to add.
+     * @return This builder for chaining.
+     */
+    public Builder addEnvNames(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      ensureEnvNamesIsMutable();
+      envNames_.add(value);
+      bitField0_ |= 0x00002000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
+     * value that they have: what was read can be changed and sent back as it is.
+     * </pre>
+     *
+     * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
+     * @param values The envNames to add.
+     * @return This builder for chaining.
+     */
+    public Builder addAllEnvNames(
+        java.lang.Iterable<java.lang.String> values) {
+      ensureEnvNamesIsMutable();
+      com.google.protobuf.AbstractMessageLite.Builder.addAll(
+          values, envNames_);
+      bitField0_ |= 0x00002000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
+     * value that they have: what was read can be changed and sent back as it is.
+     * </pre>
+     *
+     * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearEnvNames() {
+      envNames_ =
+        com.google.protobuf.LazyStringArrayList.emptyList();
+      bitField0_ = (bitField0_ & ~0x00002000);;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
+     * value that they have: what was read can be changed and sent back as it is.
+     * </pre>
+     *
+     * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
+     * @param value The bytes of the envNames to add.
+     * @return This builder for chaining.
+     */
+    public Builder addEnvNamesBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      ensureEnvNamesIsMutable();
+      envNames_.add(value);
+      bitField0_ |= 0x00002000;
+      onChanged();
       return this;
     }
 
@@ -3513,7 +3802,7 @@ java.lang.String defaultValue) {
      * @return Whether the healthPolicy field is set.
      */
     public boolean hasHealthPolicy() {
-      return ((bitField0_ & 0x00002000) != 0);
+      return ((bitField0_ & 0x00004000) != 0);
     }
     /**
      * <pre>
@@ -3546,7 +3835,7 @@ java.lang.String defaultValue) {
       } else {
         healthPolicyBuilder_.setMessage(value);
       }
-      bitField0_ |= 0x00002000;
+      bitField0_ |= 0x00004000;
       onChanged();
       return this;
     }
@@ -3564,7 +3853,7 @@ java.lang.String defaultValue) {
       } else {
         healthPolicyBuilder_.setMessage(builderForValue.build());
       }
-      bitField0_ |= 0x00002000;
+      bitField0_ |= 0x00004000;
       onChanged();
       return this;
     }
@@ -3577,7 +3866,7 @@ java.lang.String defaultValue) {
      */
     public Builder mergeHealthPolicy(hero.supervisor.v1.HealthPolicy value) {
       if (healthPolicyBuilder_ == null) {
-        if (((bitField0_ & 0x00002000) != 0) &&
+        if (((bitField0_ & 0x00004000) != 0) &&
           healthPolicy_ != null &&
           healthPolicy_ != hero.supervisor.v1.HealthPolicy.getDefaultInstance()) {
           getHealthPolicyBuilder().mergeFrom(value);
@@ -3588,7 +3877,7 @@ java.lang.String defaultValue) {
         healthPolicyBuilder_.mergeFrom(value);
       }
       if (healthPolicy_ != null) {
-        bitField0_ |= 0x00002000;
+        bitField0_ |= 0x00004000;
         onChanged();
       }
       return this;
@@ -3601,7 +3890,7 @@ java.lang.String defaultValue) {
      * <code>.hero.supervisor.v1.HealthPolicy health_policy = 14 [json_name = "healthPolicy"];</code>
      */
     public Builder clearHealthPolicy() {
-      bitField0_ = (bitField0_ & ~0x00002000);
+      bitField0_ = (bitField0_ & ~0x00004000);
       healthPolicy_ = null;
       if (healthPolicyBuilder_ != null) {
         healthPolicyBuilder_.dispose();
@@ -3618,7 +3907,7 @@ java.lang.String defaultValue) {
      * <code>.hero.supervisor.v1.HealthPolicy health_policy = 14 [json_name = "healthPolicy"];</code>
      */
     public hero.supervisor.v1.HealthPolicy.Builder getHealthPolicyBuilder() {
-      bitField0_ |= 0x00002000;
+      bitField0_ |= 0x00004000;
       onChanged();
       return internalGetHealthPolicyFieldBuilder().getBuilder();
     }
@@ -3670,7 +3959,7 @@ java.lang.String defaultValue) {
      * @return Whether the runAs field is set.
      */
     public boolean hasRunAs() {
-      return ((bitField0_ & 0x00004000) != 0);
+      return ((bitField0_ & 0x00008000) != 0);
     }
     /**
      * <pre>
@@ -3703,7 +3992,7 @@ java.lang.String defaultValue) {
       } else {
         runAsBuilder_.setMessage(value);
       }
-      bitField0_ |= 0x00004000;
+      bitField0_ |= 0x00008000;
       onChanged();
       return this;
     }
@@ -3721,7 +4010,7 @@ java.lang.String defaultValue) {
       } else {
         runAsBuilder_.setMessage(builderForValue.build());
       }
-      bitField0_ |= 0x00004000;
+      bitField0_ |= 0x00008000;
       onChanged();
       return this;
     }
@@ -3734,7 +4023,7 @@ java.lang.String defaultValue) {
      */
     public Builder mergeRunAs(hero.supervisor.v1.RunAs value) {
       if (runAsBuilder_ == null) {
-        if (((bitField0_ & 0x00004000) != 0) &&
+        if (((bitField0_ & 0x00008000) != 0) &&
           runAs_ != null &&
           runAs_ != hero.supervisor.v1.RunAs.getDefaultInstance()) {
           getRunAsBuilder().mergeFrom(value);
@@ -3745,7 +4034,7 @@ java.lang.String defaultValue) {
         runAsBuilder_.mergeFrom(value);
       }
       if (runAs_ != null) {
-        bitField0_ |= 0x00004000;
+        bitField0_ |= 0x00008000;
         onChanged();
       }
       return this;
@@ -3758,7 +4047,7 @@ java.lang.String defaultValue) {
      * <code>.hero.supervisor.v1.RunAs run_as = 16 [json_name = "runAs"];</code>
      */
     public Builder clearRunAs() {
-      bitField0_ = (bitField0_ & ~0x00004000);
+      bitField0_ = (bitField0_ & ~0x00008000);
       runAs_ = null;
       if (runAsBuilder_ != null) {
         runAsBuilder_.dispose();
@@ -3775,7 +4064,7 @@ java.lang.String defaultValue) {
      * <code>.hero.supervisor.v1.RunAs run_as = 16 [json_name = "runAs"];</code>
      */
     public hero.supervisor.v1.RunAs.Builder getRunAsBuilder() {
-      bitField0_ |= 0x00004000;
+      bitField0_ |= 0x00008000;
       onChanged();
       return internalGetRunAsFieldBuilder().getBuilder();
     }
@@ -3827,7 +4116,7 @@ java.lang.String defaultValue) {
      * @return Whether the limits field is set.
      */
     public boolean hasLimits() {
-      return ((bitField0_ & 0x00008000) != 0);
+      return ((bitField0_ & 0x00010000) != 0);
     }
     /**
      * <pre>
@@ -3860,7 +4149,7 @@ java.lang.String defaultValue) {
       } else {
         limitsBuilder_.setMessage(value);
       }
-      bitField0_ |= 0x00008000;
+      bitField0_ |= 0x00010000;
       onChanged();
       return this;
     }
@@ -3878,7 +4167,7 @@ java.lang.String defaultValue) {
       } else {
         limitsBuilder_.setMessage(builderForValue.build());
       }
-      bitField0_ |= 0x00008000;
+      bitField0_ |= 0x00010000;
       onChanged();
       return this;
     }
@@ -3891,7 +4180,7 @@ java.lang.String defaultValue) {
      */
     public Builder mergeLimits(hero.supervisor.v1.ResourceLimits value) {
       if (limitsBuilder_ == null) {
-        if (((bitField0_ & 0x00008000) != 0) &&
+        if (((bitField0_ & 0x00010000) != 0) &&
           limits_ != null &&
           limits_ != hero.supervisor.v1.ResourceLimits.getDefaultInstance()) {
           getLimitsBuilder().mergeFrom(value);
@@ -3902,7 +4191,7 @@ java.lang.String defaultValue) {
         limitsBuilder_.mergeFrom(value);
       }
       if (limits_ != null) {
-        bitField0_ |= 0x00008000;
+        bitField0_ |= 0x00010000;
         onChanged();
       }
       return this;
@@ -3915,7 +4204,7 @@ java.lang.String defaultValue) {
      * <code>.hero.supervisor.v1.ResourceLimits limits = 17 [json_name = "limits"];</code>
      */
     public Builder clearLimits() {
-      bitField0_ = (bitField0_ & ~0x00008000);
+      bitField0_ = (bitField0_ & ~0x00010000);
       limits_ = null;
       if (limitsBuilder_ != null) {
         limitsBuilder_.dispose();
@@ -3932,7 +4221,7 @@ java.lang.String defaultValue) {
      * <code>.hero.supervisor.v1.ResourceLimits limits = 17 [json_name = "limits"];</code>
      */
     public hero.supervisor.v1.ResourceLimits.Builder getLimitsBuilder() {
-      bitField0_ |= 0x00008000;
+      bitField0_ |= 0x00010000;
       onChanged();
       return internalGetLimitsFieldBuilder().getBuilder();
     }
@@ -3997,7 +4286,7 @@ java.lang.String defaultValue) {
     public Builder setNoNewPrivileges(boolean value) {
 
       noNewPrivileges_ = value;
-      bitField0_ |= 0x00010000;
+      bitField0_ |= 0x00020000;
       onChanged();
       return this;
     }
@@ -4010,7 +4299,7 @@ java.lang.String defaultValue) {
      * @return This builder for chaining.
      */
     public Builder clearNoNewPrivileges() {
-      bitField0_ = (bitField0_ & ~0x00010000);
+      bitField0_ = (bitField0_ & ~0x00020000);
       noNewPrivileges_ = false;
       onChanged();
       return this;
@@ -4043,7 +4332,7 @@ java.lang.String defaultValue) {
     public Builder setDieWithProcessManager(boolean value) {
 
       dieWithProcessManager_ = value;
-      bitField0_ |= 0x00020000;
+      bitField0_ |= 0x00040000;
       onChanged();
       return this;
     }
@@ -4057,7 +4346,7 @@ java.lang.String defaultValue) {
      * @return This builder for chaining.
      */
     public Builder clearDieWithProcessManager() {
-      bitField0_ = (bitField0_ & ~0x00020000);
+      bitField0_ = (bitField0_ & ~0x00040000);
       dieWithProcessManager_ = false;
       onChanged();
       return this;

@@ -92,7 +92,9 @@ public interface ActorConfigOrBuilder extends
 
   /**
    * <pre>
-   * Environment variables, at most 256. Names that start with HERO_ are refused: the supervisor sets them.
+   * Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
+   * refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
+   * secrets; env_names has the names then.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env = 4 [json_name = "env"];</code>
@@ -100,7 +102,9 @@ public interface ActorConfigOrBuilder extends
   int getEnvCount();
   /**
    * <pre>
-   * Environment variables, at most 256. Names that start with HERO_ are refused: the supervisor sets them.
+   * Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
+   * refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
+   * secrets; env_names has the names then.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env = 4 [json_name = "env"];</code>
@@ -115,7 +119,9 @@ public interface ActorConfigOrBuilder extends
   getEnv();
   /**
    * <pre>
-   * Environment variables, at most 256. Names that start with HERO_ are refused: the supervisor sets them.
+   * Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
+   * refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
+   * secrets; env_names has the names then.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env = 4 [json_name = "env"];</code>
@@ -124,7 +130,9 @@ public interface ActorConfigOrBuilder extends
   getEnvMap();
   /**
    * <pre>
-   * Environment variables, at most 256. Names that start with HERO_ are refused: the supervisor sets them.
+   * Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
+   * refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
+   * secrets; env_names has the names then.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env = 4 [json_name = "env"];</code>
@@ -136,7 +144,9 @@ java.lang.String getEnvOrDefault(
 java.lang.String defaultValue);
   /**
    * <pre>
-   * Environment variables, at most 256. Names that start with HERO_ are refused: the supervisor sets them.
+   * Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
+   * refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
+   * secrets; env_names has the names then.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env = 4 [json_name = "env"];</code>
@@ -351,6 +361,7 @@ java.lang.String defaultValue);
   /**
    * <pre>
    * Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
+   * No control characters.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 13 [json_name = "labels"];</code>
@@ -359,6 +370,7 @@ java.lang.String defaultValue);
   /**
    * <pre>
    * Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
+   * No control characters.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 13 [json_name = "labels"];</code>
@@ -374,6 +386,7 @@ java.lang.String defaultValue);
   /**
    * <pre>
    * Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
+   * No control characters.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 13 [json_name = "labels"];</code>
@@ -383,6 +396,7 @@ java.lang.String defaultValue);
   /**
    * <pre>
    * Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
+   * No control characters.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 13 [json_name = "labels"];</code>
@@ -395,12 +409,58 @@ java.lang.String defaultValue);
   /**
    * <pre>
    * Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
+   * No control characters.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 13 [json_name = "labels"];</code>
    */
   java.lang.String getLabelsOrThrow(
       java.lang.String key);
+
+  /**
+   * <pre>
+   * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
+   * value that they have: what was read can be changed and sent back as it is.
+   * </pre>
+   *
+   * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
+   * @return A list containing the envNames.
+   */
+  java.util.List<java.lang.String>
+      getEnvNamesList();
+  /**
+   * <pre>
+   * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
+   * value that they have: what was read can be changed and sent back as it is.
+   * </pre>
+   *
+   * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
+   * @return The count of envNames.
+   */
+  int getEnvNamesCount();
+  /**
+   * <pre>
+   * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
+   * value that they have: what was read can be changed and sent back as it is.
+   * </pre>
+   *
+   * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
+   * @param index The index of the element to return.
+   * @return The envNames at the given index.
+   */
+  java.lang.String getEnvNames(int index);
+  /**
+   * <pre>
+   * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
+   * value that they have: what was read can be changed and sent back as it is.
+   * </pre>
+   *
+   * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
+   * @param index The index of the value to return.
+   * @return The bytes of the envNames at the given index.
+   */
+  com.google.protobuf.ByteString
+      getEnvNamesBytes(int index);
 
   /**
    * <pre>

@@ -101,7 +101,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.Actor actor_;
   /**
    * <pre>
-   * The actor; absent with an error.
+   * The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor actor = 2 [json_name = "actor"];</code>
@@ -113,7 +113,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The actor; absent with an error.
+   * The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor actor = 2 [json_name = "actor"];</code>
@@ -125,7 +125,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The actor; absent with an error.
+   * The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor actor = 2 [json_name = "actor"];</code>
@@ -738,7 +738,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.Actor, hero.supervisor.v1.Actor.Builder, hero.supervisor.v1.ActorOrBuilder> actorBuilder_;
     /**
      * <pre>
-     * The actor; absent with an error.
+     * The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor actor = 2 [json_name = "actor"];</code>
@@ -749,7 +749,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor; absent with an error.
+     * The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor actor = 2 [json_name = "actor"];</code>
@@ -764,7 +764,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor; absent with an error.
+     * The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor actor = 2 [json_name = "actor"];</code>
@@ -784,7 +784,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor; absent with an error.
+     * The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor actor = 2 [json_name = "actor"];</code>
@@ -802,7 +802,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor; absent with an error.
+     * The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor actor = 2 [json_name = "actor"];</code>
@@ -827,7 +827,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor; absent with an error.
+     * The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor actor = 2 [json_name = "actor"];</code>
@@ -844,7 +844,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor; absent with an error.
+     * The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor actor = 2 [json_name = "actor"];</code>
@@ -856,7 +856,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor; absent with an error.
+     * The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor actor = 2 [json_name = "actor"];</code>
@@ -871,7 +871,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor; absent with an error.
+     * The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor actor = 2 [json_name = "actor"];</code>

@@ -32,7 +32,7 @@ public interface ActorResultOrBuilder extends
 
   /**
    * <pre>
-   * The actor; absent with an error.
+   * The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor actor = 2 [json_name = "actor"];</code>
@@ -41,7 +41,7 @@ public interface ActorResultOrBuilder extends
   boolean hasActor();
   /**
    * <pre>
-   * The actor; absent with an error.
+   * The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor actor = 2 [json_name = "actor"];</code>
@@ -50,7 +50,7 @@ public interface ActorResultOrBuilder extends
   hero.supervisor.v1.Actor getActor();
   /**
    * <pre>
-   * The actor; absent with an error.
+   * The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor actor = 2 [json_name = "actor"];</code>

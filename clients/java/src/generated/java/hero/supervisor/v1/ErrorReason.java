@@ -11,7 +11,9 @@ package hero.supervisor.v1;
  *
  * Every error carries a google.rpc.ErrorInfo: its `domain` is "supervisor.hero", its `reason` is the name of one of
  * these values without the ERROR_REASON_ prefix ("JOB_NOT_FOUND"), and its `metadata` holds every variable part of the
- * message. More reasons may be added; decide by the gRPC code when you meet one that you do not know.
+ * message, cut where it is long. An error has at most 4 KiB, so that every client takes it: of long lists the first items
+ * are told and the others counted. More reasons may be added; decide by the gRPC code when you meet one that you do not
+ * know.
  *
  * A job that fails is no error of a call: it is a Job in STATE_FAILED with a JobError, and the call is OK.
  * </pre>
@@ -31,7 +33,8 @@ public enum ErrorReason
   ERROR_REASON_UNSPECIFIED(0),
   /**
    * <pre>
-   * INVALID_ARGUMENT: fields are missing, malformed or beyond a limit. google.rpc.BadRequest names every one of them.
+   * INVALID_ARGUMENT: fields are missing, malformed or beyond a limit. google.rpc.BadRequest names them, the first 20 at
+   * most. Metadata, when not all are named: violations, their number.
    * </pre>
    *
    * <code>ERROR_REASON_INVALID_FIELD = 1;</code>
@@ -63,6 +66,14 @@ public enum ErrorReason
    * <code>ERROR_REASON_SELECTOR_REQUIRED = 4;</code>
    */
   ERROR_REASON_SELECTOR_REQUIRED(4),
+  /**
+   * <pre>
+   * INVALID_ARGUMENT: what was sent is not a message of the type that the call takes.
+   * </pre>
+   *
+   * <code>ERROR_REASON_REQUEST_MALFORMED = 5;</code>
+   */
+  ERROR_REASON_REQUEST_MALFORMED(5),
   /**
    * <pre>
    * NOT_FOUND: there is no actor with this id. Also of a job that is for one actor only. Metadata: actor_id.
@@ -155,8 +166,8 @@ public enum ErrorReason
   ERROR_REASON_DEPENDENCY_UNMET(34),
   /**
    * <pre>
-   * FAILED_PRECONDITION: the process of the actor did not come up; the message has its exit and last log lines.
-   * Metadata: actor_id, cause.
+   * FAILED_PRECONDITION: the process of the actor did not come up; the message has its exit and its last words.
+   * StreamActorLogs has all that it wrote. Metadata: actor_id, cause.
    * </pre>
    *
    * <code>ERROR_REASON_ACTOR_START_FAILED = 35;</code>
@@ -219,6 +230,15 @@ public enum ErrorReason
    * <code>ERROR_REASON_TOO_MANY_WATCHES = 51;</code>
    */
   ERROR_REASON_TOO_MANY_WATCHES(51),
+  /**
+   * <pre>
+   * RESOURCE_EXHAUSTED: the request is longer than GetServerInfo's max_message_bytes. Send less at once.
+   * Metadata: limit.
+   * </pre>
+   *
+   * <code>ERROR_REASON_REQUEST_TOO_LARGE = 53;</code>
+   */
+  ERROR_REASON_REQUEST_TOO_LARGE(53),
   /**
    * <pre>
    * OUT_OF_RANGE: what came after the cursor is no longer kept. Start again with a snapshot. Metadata: oldest_cursor.
@@ -349,6 +369,15 @@ public enum ErrorReason
    * <code>ERROR_REASON_INTERNAL = 81;</code>
    */
   ERROR_REASON_INTERNAL(81),
+  /**
+   * <pre>
+   * DATA_LOSS: what Redis keeps of it is damaged and cannot be read. Mend it or remove it there.
+   * Metadata: what, cause.
+   * </pre>
+   *
+   * <code>ERROR_REASON_RECORD_DAMAGED = 82;</code>
+   */
+  ERROR_REASON_RECORD_DAMAGED(82),
   UNRECOGNIZED(-1),
   ;
 
@@ -371,7 +400,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_UNSPECIFIED_VALUE = 0;
   /**
    * <pre>
-   * INVALID_ARGUMENT: fields are missing, malformed or beyond a limit. google.rpc.BadRequest names every one of them.
+   * INVALID_ARGUMENT: fields are missing, malformed or beyond a limit. google.rpc.BadRequest names them, the first 20 at
+   * most. Metadata, when not all are named: violations, their number.
    * </pre>
    *
    * <code>ERROR_REASON_INVALID_FIELD = 1;</code>
@@ -403,6 +433,14 @@ public enum ErrorReason
    * <code>ERROR_REASON_SELECTOR_REQUIRED = 4;</code>
    */
   public static final int ERROR_REASON_SELECTOR_REQUIRED_VALUE = 4;
+  /**
+   * <pre>
+   * INVALID_ARGUMENT: what was sent is not a message of the type that the call takes.
+   * </pre>
+   *
+   * <code>ERROR_REASON_REQUEST_MALFORMED = 5;</code>
+   */
+  public static final int ERROR_REASON_REQUEST_MALFORMED_VALUE = 5;
   /**
    * <pre>
    * NOT_FOUND: there is no actor with this id. Also of a job that is for one actor only. Metadata: actor_id.
@@ -495,8 +533,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_DEPENDENCY_UNMET_VALUE = 34;
   /**
    * <pre>
-   * FAILED_PRECONDITION: the process of the actor did not come up; the message has its exit and last log lines.
-   * Metadata: actor_id, cause.
+   * FAILED_PRECONDITION: the process of the actor did not come up; the message has its exit and its last words.
+   * StreamActorLogs has all that it wrote. Metadata: actor_id, cause.
    * </pre>
    *
    * <code>ERROR_REASON_ACTOR_START_FAILED = 35;</code>
@@ -559,6 +597,15 @@ public enum ErrorReason
    * <code>ERROR_REASON_TOO_MANY_WATCHES = 51;</code>
    */
   public static final int ERROR_REASON_TOO_MANY_WATCHES_VALUE = 51;
+  /**
+   * <pre>
+   * RESOURCE_EXHAUSTED: the request is longer than GetServerInfo's max_message_bytes. Send less at once.
+   * Metadata: limit.
+   * </pre>
+   *
+   * <code>ERROR_REASON_REQUEST_TOO_LARGE = 53;</code>
+   */
+  public static final int ERROR_REASON_REQUEST_TOO_LARGE_VALUE = 53;
   /**
    * <pre>
    * OUT_OF_RANGE: what came after the cursor is no longer kept. Start again with a snapshot. Metadata: oldest_cursor.
@@ -689,6 +736,15 @@ public enum ErrorReason
    * <code>ERROR_REASON_INTERNAL = 81;</code>
    */
   public static final int ERROR_REASON_INTERNAL_VALUE = 81;
+  /**
+   * <pre>
+   * DATA_LOSS: what Redis keeps of it is damaged and cannot be read. Mend it or remove it there.
+   * Metadata: what, cause.
+   * </pre>
+   *
+   * <code>ERROR_REASON_RECORD_DAMAGED = 82;</code>
+   */
+  public static final int ERROR_REASON_RECORD_DAMAGED_VALUE = 82;
 
 
   public final int getNumber() {
@@ -720,6 +776,7 @@ public enum ErrorReason
       case 2: return ERROR_REASON_INVALID_PAGE_TOKEN;
       case 3: return ERROR_REASON_REQUEST_ID_REUSED;
       case 4: return ERROR_REASON_SELECTOR_REQUIRED;
+      case 5: return ERROR_REASON_REQUEST_MALFORMED;
       case 10: return ERROR_REASON_ACTOR_NOT_FOUND;
       case 11: return ERROR_REASON_JOB_NOT_FOUND;
       case 12: return ERROR_REASON_JOB_EXPIRED;
@@ -739,6 +796,7 @@ public enum ErrorReason
       case 42: return ERROR_REASON_CONSUMER_TOO_SLOW;
       case 50: return ERROR_REASON_QUEUE_FULL;
       case 51: return ERROR_REASON_TOO_MANY_WATCHES;
+      case 53: return ERROR_REASON_REQUEST_TOO_LARGE;
       case 52: return ERROR_REASON_CURSOR_EXPIRED;
       case 60: return ERROR_REASON_REDIS_UNAVAILABLE;
       case 61: return ERROR_REASON_ZINIT_UNAVAILABLE;
@@ -754,6 +812,7 @@ public enum ErrorReason
       case 71: return ERROR_REASON_PERMISSION_DENIED;
       case 80: return ERROR_REASON_NOT_SUPPORTED;
       case 81: return ERROR_REASON_INTERNAL;
+      case 82: return ERROR_REASON_RECORD_DAMAGED;
       default: return null;
     }
   }

@@ -33,6 +33,7 @@ private static final long serialVersionUID = 0L;
   }
   private GetActorRequest() {
     actorId_ = "";
+    view_ = 0;
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -95,6 +96,32 @@ private static final long serialVersionUID = 0L;
     }
   }
 
+  public static final int VIEW_FIELD_NUMBER = 2;
+  private int view_ = 0;
+  /**
+   * <pre>
+   * How much of it. Default: ACTOR_VIEW_BASIC.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ActorView view = 2 [json_name = "view"];</code>
+   * @return The enum numeric value on the wire for view.
+   */
+  @java.lang.Override public int getViewValue() {
+    return view_;
+  }
+  /**
+   * <pre>
+   * How much of it. Default: ACTOR_VIEW_BASIC.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ActorView view = 2 [json_name = "view"];</code>
+   * @return The view.
+   */
+  @java.lang.Override public hero.supervisor.v1.ActorView getView() {
+    hero.supervisor.v1.ActorView result = hero.supervisor.v1.ActorView.forNumber(view_);
+    return result == null ? hero.supervisor.v1.ActorView.UNRECOGNIZED : result;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -112,6 +139,9 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(actorId_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 1, actorId_);
     }
+    if (view_ != hero.supervisor.v1.ActorView.ACTOR_VIEW_UNSPECIFIED.getNumber()) {
+      output.writeEnum(2, view_);
+    }
     getUnknownFields().writeTo(output);
   }
 
@@ -123,6 +153,10 @@ private static final long serialVersionUID = 0L;
     size = 0;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(actorId_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(1, actorId_);
+    }
+    if (view_ != hero.supervisor.v1.ActorView.ACTOR_VIEW_UNSPECIFIED.getNumber()) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeEnumSize(2, view_);
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -141,6 +175,7 @@ private static final long serialVersionUID = 0L;
 
     if (!getActorId()
         .equals(other.getActorId())) return false;
+    if (view_ != other.view_) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -154,6 +189,8 @@ private static final long serialVersionUID = 0L;
     hash = (19 * hash) + getDescriptor().hashCode();
     hash = (37 * hash) + ACTOR_ID_FIELD_NUMBER;
     hash = (53 * hash) + getActorId().hashCode();
+    hash = (37 * hash) + VIEW_FIELD_NUMBER;
+    hash = (53 * hash) + view_;
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -290,6 +327,7 @@ private static final long serialVersionUID = 0L;
       super.clear();
       bitField0_ = 0;
       actorId_ = "";
+      view_ = 0;
       return this;
     }
 
@@ -326,6 +364,9 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000001) != 0)) {
         result.actorId_ = actorId_;
       }
+      if (((from_bitField0_ & 0x00000002) != 0)) {
+        result.view_ = view_;
+      }
     }
 
     @java.lang.Override
@@ -344,6 +385,9 @@ private static final long serialVersionUID = 0L;
         actorId_ = other.actorId_;
         bitField0_ |= 0x00000001;
         onChanged();
+      }
+      if (other.view_ != 0) {
+        setViewValue(other.getViewValue());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -376,6 +420,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000001;
               break;
             } // case 10
+            case 16: {
+              view_ = input.readEnum();
+              bitField0_ |= 0x00000002;
+              break;
+            } // case 16
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -481,6 +530,77 @@ private static final long serialVersionUID = 0L;
       checkByteStringIsUtf8(value);
       actorId_ = value;
       bitField0_ |= 0x00000001;
+      onChanged();
+      return this;
+    }
+
+    private int view_ = 0;
+    /**
+     * <pre>
+     * How much of it. Default: ACTOR_VIEW_BASIC.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ActorView view = 2 [json_name = "view"];</code>
+     * @return The enum numeric value on the wire for view.
+     */
+    @java.lang.Override public int getViewValue() {
+      return view_;
+    }
+    /**
+     * <pre>
+     * How much of it. Default: ACTOR_VIEW_BASIC.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ActorView view = 2 [json_name = "view"];</code>
+     * @param value The enum numeric value on the wire for view to set.
+     * @return This builder for chaining.
+     */
+    public Builder setViewValue(int value) {
+      view_ = value;
+      bitField0_ |= 0x00000002;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * How much of it. Default: ACTOR_VIEW_BASIC.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ActorView view = 2 [json_name = "view"];</code>
+     * @return The view.
+     */
+    @java.lang.Override
+    public hero.supervisor.v1.ActorView getView() {
+      hero.supervisor.v1.ActorView result = hero.supervisor.v1.ActorView.forNumber(view_);
+      return result == null ? hero.supervisor.v1.ActorView.UNRECOGNIZED : result;
+    }
+    /**
+     * <pre>
+     * How much of it. Default: ACTOR_VIEW_BASIC.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ActorView view = 2 [json_name = "view"];</code>
+     * @param value The view to set.
+     * @return This builder for chaining.
+     */
+    public Builder setView(hero.supervisor.v1.ActorView value) {
+      if (value == null) { throw new NullPointerException(); }
+      bitField0_ |= 0x00000002;
+      view_ = value.getNumber();
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * How much of it. Default: ACTOR_VIEW_BASIC.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ActorView view = 2 [json_name = "view"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearView() {
+      bitField0_ = (bitField0_ & ~0x00000002);
+      view_ = 0;
       onChanged();
       return this;
     }

@@ -29,4 +29,23 @@ public interface GetActorRequestOrBuilder extends
    */
   com.google.protobuf.ByteString
       getActorIdBytes();
+
+  /**
+   * <pre>
+   * How much of it. Default: ACTOR_VIEW_BASIC.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ActorView view = 2 [json_name = "view"];</code>
+   * @return The enum numeric value on the wire for view.
+   */
+  int getViewValue();
+  /**
+   * <pre>
+   * How much of it. Default: ACTOR_VIEW_BASIC.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ActorView view = 2 [json_name = "view"];</code>
+   * @return The view.
+   */
+  hero.supervisor.v1.ActorView getView();
 }

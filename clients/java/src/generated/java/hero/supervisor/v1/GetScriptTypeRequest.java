@@ -33,6 +33,7 @@ private static final long serialVersionUID = 0L;
   }
   private GetScriptTypeRequest() {
     scriptType_ = 0;
+    view_ = 0;
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -74,6 +75,32 @@ private static final long serialVersionUID = 0L;
     return result == null ? hero.supervisor.v1.ScriptType.UNRECOGNIZED : result;
   }
 
+  public static final int VIEW_FIELD_NUMBER = 2;
+  private int view_ = 0;
+  /**
+   * <pre>
+   * How much of its actor_template. Default: ACTOR_VIEW_BASIC.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ActorView view = 2 [json_name = "view"];</code>
+   * @return The enum numeric value on the wire for view.
+   */
+  @java.lang.Override public int getViewValue() {
+    return view_;
+  }
+  /**
+   * <pre>
+   * How much of its actor_template. Default: ACTOR_VIEW_BASIC.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ActorView view = 2 [json_name = "view"];</code>
+   * @return The view.
+   */
+  @java.lang.Override public hero.supervisor.v1.ActorView getView() {
+    hero.supervisor.v1.ActorView result = hero.supervisor.v1.ActorView.forNumber(view_);
+    return result == null ? hero.supervisor.v1.ActorView.UNRECOGNIZED : result;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -91,6 +118,9 @@ private static final long serialVersionUID = 0L;
     if (scriptType_ != hero.supervisor.v1.ScriptType.SCRIPT_TYPE_UNSPECIFIED.getNumber()) {
       output.writeEnum(1, scriptType_);
     }
+    if (view_ != hero.supervisor.v1.ActorView.ACTOR_VIEW_UNSPECIFIED.getNumber()) {
+      output.writeEnum(2, view_);
+    }
     getUnknownFields().writeTo(output);
   }
 
@@ -103,6 +133,10 @@ private static final long serialVersionUID = 0L;
     if (scriptType_ != hero.supervisor.v1.ScriptType.SCRIPT_TYPE_UNSPECIFIED.getNumber()) {
       size += com.google.protobuf.CodedOutputStream
         .computeEnumSize(1, scriptType_);
+    }
+    if (view_ != hero.supervisor.v1.ActorView.ACTOR_VIEW_UNSPECIFIED.getNumber()) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeEnumSize(2, view_);
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -120,6 +154,7 @@ private static final long serialVersionUID = 0L;
     hero.supervisor.v1.GetScriptTypeRequest other = (hero.supervisor.v1.GetScriptTypeRequest) obj;
 
     if (scriptType_ != other.scriptType_) return false;
+    if (view_ != other.view_) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -133,6 +168,8 @@ private static final long serialVersionUID = 0L;
     hash = (19 * hash) + getDescriptor().hashCode();
     hash = (37 * hash) + SCRIPT_TYPE_FIELD_NUMBER;
     hash = (53 * hash) + scriptType_;
+    hash = (37 * hash) + VIEW_FIELD_NUMBER;
+    hash = (53 * hash) + view_;
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -269,6 +306,7 @@ private static final long serialVersionUID = 0L;
       super.clear();
       bitField0_ = 0;
       scriptType_ = 0;
+      view_ = 0;
       return this;
     }
 
@@ -305,6 +343,9 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000001) != 0)) {
         result.scriptType_ = scriptType_;
       }
+      if (((from_bitField0_ & 0x00000002) != 0)) {
+        result.view_ = view_;
+      }
     }
 
     @java.lang.Override
@@ -321,6 +362,9 @@ private static final long serialVersionUID = 0L;
       if (other == hero.supervisor.v1.GetScriptTypeRequest.getDefaultInstance()) return this;
       if (other.scriptType_ != 0) {
         setScriptTypeValue(other.getScriptTypeValue());
+      }
+      if (other.view_ != 0) {
+        setViewValue(other.getViewValue());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -353,6 +397,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000001;
               break;
             } // case 8
+            case 16: {
+              view_ = input.readEnum();
+              bitField0_ |= 0x00000002;
+              break;
+            } // case 16
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -437,6 +486,77 @@ private static final long serialVersionUID = 0L;
     public Builder clearScriptType() {
       bitField0_ = (bitField0_ & ~0x00000001);
       scriptType_ = 0;
+      onChanged();
+      return this;
+    }
+
+    private int view_ = 0;
+    /**
+     * <pre>
+     * How much of its actor_template. Default: ACTOR_VIEW_BASIC.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ActorView view = 2 [json_name = "view"];</code>
+     * @return The enum numeric value on the wire for view.
+     */
+    @java.lang.Override public int getViewValue() {
+      return view_;
+    }
+    /**
+     * <pre>
+     * How much of its actor_template. Default: ACTOR_VIEW_BASIC.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ActorView view = 2 [json_name = "view"];</code>
+     * @param value The enum numeric value on the wire for view to set.
+     * @return This builder for chaining.
+     */
+    public Builder setViewValue(int value) {
+      view_ = value;
+      bitField0_ |= 0x00000002;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * How much of its actor_template. Default: ACTOR_VIEW_BASIC.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ActorView view = 2 [json_name = "view"];</code>
+     * @return The view.
+     */
+    @java.lang.Override
+    public hero.supervisor.v1.ActorView getView() {
+      hero.supervisor.v1.ActorView result = hero.supervisor.v1.ActorView.forNumber(view_);
+      return result == null ? hero.supervisor.v1.ActorView.UNRECOGNIZED : result;
+    }
+    /**
+     * <pre>
+     * How much of its actor_template. Default: ACTOR_VIEW_BASIC.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ActorView view = 2 [json_name = "view"];</code>
+     * @param value The view to set.
+     * @return This builder for chaining.
+     */
+    public Builder setView(hero.supervisor.v1.ActorView value) {
+      if (value == null) { throw new NullPointerException(); }
+      bitField0_ |= 0x00000002;
+      view_ = value.getNumber();
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * How much of its actor_template. Default: ACTOR_VIEW_BASIC.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ActorView view = 2 [json_name = "view"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearView() {
+      bitField0_ = (bitField0_ & ~0x00000002);
+      view_ = 0;
       onChanged();
       return this;
     }

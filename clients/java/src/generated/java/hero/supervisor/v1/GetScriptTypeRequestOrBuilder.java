@@ -28,4 +28,23 @@ public interface GetScriptTypeRequestOrBuilder extends
    * @return The scriptType.
    */
   hero.supervisor.v1.ScriptType getScriptType();
+
+  /**
+   * <pre>
+   * How much of its actor_template. Default: ACTOR_VIEW_BASIC.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ActorView view = 2 [json_name = "view"];</code>
+   * @return The enum numeric value on the wire for view.
+   */
+  int getViewValue();
+  /**
+   * <pre>
+   * How much of its actor_template. Default: ACTOR_VIEW_BASIC.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ActorView view = 2 [json_name = "view"];</code>
+   * @return The view.
+   */
+  hero.supervisor.v1.ActorView getView();
 }

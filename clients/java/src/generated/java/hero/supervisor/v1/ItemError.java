@@ -271,7 +271,7 @@ java.lang.String defaultValue) {
   private java.util.List<hero.supervisor.v1.FieldViolation> fieldViolations_;
   /**
    * <pre>
-   * Every field that was refused, with reason INVALID_FIELD.
+   * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -282,7 +282,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Every field that was refused, with reason INVALID_FIELD.
+   * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -294,7 +294,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Every field that was refused, with reason INVALID_FIELD.
+   * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -305,7 +305,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Every field that was refused, with reason INVALID_FIELD.
+   * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -316,7 +316,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Every field that was refused, with reason INVALID_FIELD.
+   * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1202,7 +1202,7 @@ java.lang.String defaultValue) {
 
     /**
      * <pre>
-     * Every field that was refused, with reason INVALID_FIELD.
+     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1216,7 +1216,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Every field that was refused, with reason INVALID_FIELD.
+     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1230,7 +1230,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Every field that was refused, with reason INVALID_FIELD.
+     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1244,7 +1244,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Every field that was refused, with reason INVALID_FIELD.
+     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1265,7 +1265,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Every field that was refused, with reason INVALID_FIELD.
+     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1283,7 +1283,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Every field that was refused, with reason INVALID_FIELD.
+     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1303,7 +1303,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Every field that was refused, with reason INVALID_FIELD.
+     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1324,7 +1324,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Every field that was refused, with reason INVALID_FIELD.
+     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1342,7 +1342,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Every field that was refused, with reason INVALID_FIELD.
+     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1360,7 +1360,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Every field that was refused, with reason INVALID_FIELD.
+     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1379,7 +1379,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Every field that was refused, with reason INVALID_FIELD.
+     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1396,7 +1396,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Every field that was refused, with reason INVALID_FIELD.
+     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1413,7 +1413,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Every field that was refused, with reason INVALID_FIELD.
+     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1424,7 +1424,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Every field that was refused, with reason INVALID_FIELD.
+     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1438,7 +1438,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Every field that was refused, with reason INVALID_FIELD.
+     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1453,7 +1453,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Every field that was refused, with reason INVALID_FIELD.
+     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1464,7 +1464,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Every field that was refused, with reason INVALID_FIELD.
+     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1476,7 +1476,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Every field that was refused, with reason INVALID_FIELD.
+     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>

@@ -116,7 +116,7 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * Every field that was refused, with reason INVALID_FIELD.
+   * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -125,7 +125,7 @@ java.lang.String defaultValue);
       getFieldViolationsList();
   /**
    * <pre>
-   * Every field that was refused, with reason INVALID_FIELD.
+   * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -133,7 +133,7 @@ java.lang.String defaultValue);
   hero.supervisor.v1.FieldViolation getFieldViolations(int index);
   /**
    * <pre>
-   * Every field that was refused, with reason INVALID_FIELD.
+   * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -141,7 +141,7 @@ java.lang.String defaultValue);
   int getFieldViolationsCount();
   /**
    * <pre>
-   * Every field that was refused, with reason INVALID_FIELD.
+   * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -150,7 +150,7 @@ java.lang.String defaultValue);
       getFieldViolationsOrBuilderList();
   /**
    * <pre>
-   * Every field that was refused, with reason INVALID_FIELD.
+   * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>

@@ -147,7 +147,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object callerId_ = "";
   /**
    * <pre>
-   * Who asks, at most 256 bytes without control characters. The script sees it as CALLER_ID.
+   * Who asks, at most 256 bytes without control characters and others that do not show. The script sees it as CALLER_ID.
    * Default: the supervisor's own.
    * </pre>
    *
@@ -169,7 +169,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Who asks, at most 256 bytes without control characters. The script sees it as CALLER_ID.
+   * Who asks, at most 256 bytes without control characters and others that do not show. The script sees it as CALLER_ID.
    * Default: the supervisor's own.
    * </pre>
    *
@@ -196,7 +196,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object contextId_ = "";
   /**
    * <pre>
-   * In which context, at most 256 bytes without control characters. The script sees it as CONTEXT_ID.
+   * In which context, at most 256 bytes without control characters and others that do not show. The script sees it as CONTEXT_ID.
    * Default: the supervisor's own.
    * </pre>
    *
@@ -218,7 +218,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * In which context, at most 256 bytes without control characters. The script sees it as CONTEXT_ID.
+   * In which context, at most 256 bytes without control characters and others that do not show. The script sees it as CONTEXT_ID.
    * Default: the supervisor's own.
    * </pre>
    *
@@ -268,7 +268,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Environment variables of the script, at most 64, each value at most 32 KiB. Names are letters, digits and _,
+   * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
    * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
    * JOB_VIEW_FULL is asked for.
    * </pre>
@@ -291,7 +291,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Environment variables of the script, at most 64, each value at most 32 KiB. Names are letters, digits and _,
+   * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
    * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
    * JOB_VIEW_FULL is asked for.
    * </pre>
@@ -304,7 +304,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Environment variables of the script, at most 64, each value at most 32 KiB. Names are letters, digits and _,
+   * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
    * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
    * JOB_VIEW_FULL is asked for.
    * </pre>
@@ -324,7 +324,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Environment variables of the script, at most 64, each value at most 32 KiB. Names are letters, digits and _,
+   * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
    * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
    * JOB_VIEW_FULL is asked for.
    * </pre>
@@ -371,7 +371,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256.
+   * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
+   * no control characters.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 6 [json_name = "labels"];</code>
@@ -392,7 +393,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256.
+   * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
+   * no control characters.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 6 [json_name = "labels"];</code>
@@ -403,7 +405,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256.
+   * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
+   * no control characters.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 6 [json_name = "labels"];</code>
@@ -421,7 +424,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256.
+   * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
+   * no control characters.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 6 [json_name = "labels"];</code>
@@ -1548,7 +1552,7 @@ java.lang.String defaultValue) {
     private java.lang.Object callerId_ = "";
     /**
      * <pre>
-     * Who asks, at most 256 bytes without control characters. The script sees it as CALLER_ID.
+     * Who asks, at most 256 bytes without control characters and others that do not show. The script sees it as CALLER_ID.
      * Default: the supervisor's own.
      * </pre>
      *
@@ -1569,7 +1573,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Who asks, at most 256 bytes without control characters. The script sees it as CALLER_ID.
+     * Who asks, at most 256 bytes without control characters and others that do not show. The script sees it as CALLER_ID.
      * Default: the supervisor's own.
      * </pre>
      *
@@ -1591,7 +1595,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Who asks, at most 256 bytes without control characters. The script sees it as CALLER_ID.
+     * Who asks, at most 256 bytes without control characters and others that do not show. The script sees it as CALLER_ID.
      * Default: the supervisor's own.
      * </pre>
      *
@@ -1609,7 +1613,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Who asks, at most 256 bytes without control characters. The script sees it as CALLER_ID.
+     * Who asks, at most 256 bytes without control characters and others that do not show. The script sees it as CALLER_ID.
      * Default: the supervisor's own.
      * </pre>
      *
@@ -1624,7 +1628,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Who asks, at most 256 bytes without control characters. The script sees it as CALLER_ID.
+     * Who asks, at most 256 bytes without control characters and others that do not show. The script sees it as CALLER_ID.
      * Default: the supervisor's own.
      * </pre>
      *
@@ -1645,7 +1649,7 @@ java.lang.String defaultValue) {
     private java.lang.Object contextId_ = "";
     /**
      * <pre>
-     * In which context, at most 256 bytes without control characters. The script sees it as CONTEXT_ID.
+     * In which context, at most 256 bytes without control characters and others that do not show. The script sees it as CONTEXT_ID.
      * Default: the supervisor's own.
      * </pre>
      *
@@ -1666,7 +1670,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * In which context, at most 256 bytes without control characters. The script sees it as CONTEXT_ID.
+     * In which context, at most 256 bytes without control characters and others that do not show. The script sees it as CONTEXT_ID.
      * Default: the supervisor's own.
      * </pre>
      *
@@ -1688,7 +1692,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * In which context, at most 256 bytes without control characters. The script sees it as CONTEXT_ID.
+     * In which context, at most 256 bytes without control characters and others that do not show. The script sees it as CONTEXT_ID.
      * Default: the supervisor's own.
      * </pre>
      *
@@ -1706,7 +1710,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * In which context, at most 256 bytes without control characters. The script sees it as CONTEXT_ID.
+     * In which context, at most 256 bytes without control characters and others that do not show. The script sees it as CONTEXT_ID.
      * Default: the supervisor's own.
      * </pre>
      *
@@ -1721,7 +1725,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * In which context, at most 256 bytes without control characters. The script sees it as CONTEXT_ID.
+     * In which context, at most 256 bytes without control characters and others that do not show. The script sees it as CONTEXT_ID.
      * Default: the supervisor's own.
      * </pre>
      *
@@ -1767,7 +1771,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables of the script, at most 64, each value at most 32 KiB. Names are letters, digits and _,
+     * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
      * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
      * JOB_VIEW_FULL is asked for.
      * </pre>
@@ -1790,7 +1794,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables of the script, at most 64, each value at most 32 KiB. Names are letters, digits and _,
+     * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
      * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
      * JOB_VIEW_FULL is asked for.
      * </pre>
@@ -1803,7 +1807,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables of the script, at most 64, each value at most 32 KiB. Names are letters, digits and _,
+     * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
      * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
      * JOB_VIEW_FULL is asked for.
      * </pre>
@@ -1823,7 +1827,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables of the script, at most 64, each value at most 32 KiB. Names are letters, digits and _,
+     * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
      * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
      * JOB_VIEW_FULL is asked for.
      * </pre>
@@ -1849,7 +1853,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables of the script, at most 64, each value at most 32 KiB. Names are letters, digits and _,
+     * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
      * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
      * JOB_VIEW_FULL is asked for.
      * </pre>
@@ -1874,7 +1878,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables of the script, at most 64, each value at most 32 KiB. Names are letters, digits and _,
+     * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
      * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
      * JOB_VIEW_FULL is asked for.
      * </pre>
@@ -1893,7 +1897,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables of the script, at most 64, each value at most 32 KiB. Names are letters, digits and _,
+     * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
      * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
      * JOB_VIEW_FULL is asked for.
      * </pre>
@@ -1936,7 +1940,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256.
+     * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
+     * no control characters.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 6 [json_name = "labels"];</code>
@@ -1957,7 +1962,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256.
+     * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
+     * no control characters.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 6 [json_name = "labels"];</code>
@@ -1968,7 +1974,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256.
+     * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
+     * no control characters.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 6 [json_name = "labels"];</code>
@@ -1986,7 +1993,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256.
+     * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
+     * no control characters.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 6 [json_name = "labels"];</code>
@@ -2010,7 +2018,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256.
+     * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
+     * no control characters.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 6 [json_name = "labels"];</code>
@@ -2033,7 +2042,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256.
+     * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
+     * no control characters.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 6 [json_name = "labels"];</code>
@@ -2050,7 +2060,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256.
+     * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
+     * no control characters.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 6 [json_name = "labels"];</code>

@@ -51,7 +51,7 @@ public interface JobSpecOrBuilder extends
 
   /**
    * <pre>
-   * Who asks, at most 256 bytes without control characters. The script sees it as CALLER_ID.
+   * Who asks, at most 256 bytes without control characters and others that do not show. The script sees it as CALLER_ID.
    * Default: the supervisor's own.
    * </pre>
    *
@@ -61,7 +61,7 @@ public interface JobSpecOrBuilder extends
   java.lang.String getCallerId();
   /**
    * <pre>
-   * Who asks, at most 256 bytes without control characters. The script sees it as CALLER_ID.
+   * Who asks, at most 256 bytes without control characters and others that do not show. The script sees it as CALLER_ID.
    * Default: the supervisor's own.
    * </pre>
    *
@@ -73,7 +73,7 @@ public interface JobSpecOrBuilder extends
 
   /**
    * <pre>
-   * In which context, at most 256 bytes without control characters. The script sees it as CONTEXT_ID.
+   * In which context, at most 256 bytes without control characters and others that do not show. The script sees it as CONTEXT_ID.
    * Default: the supervisor's own.
    * </pre>
    *
@@ -83,7 +83,7 @@ public interface JobSpecOrBuilder extends
   java.lang.String getContextId();
   /**
    * <pre>
-   * In which context, at most 256 bytes without control characters. The script sees it as CONTEXT_ID.
+   * In which context, at most 256 bytes without control characters and others that do not show. The script sees it as CONTEXT_ID.
    * Default: the supervisor's own.
    * </pre>
    *
@@ -95,7 +95,7 @@ public interface JobSpecOrBuilder extends
 
   /**
    * <pre>
-   * Environment variables of the script, at most 64, each value at most 32 KiB. Names are letters, digits and _,
+   * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
    * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
    * JOB_VIEW_FULL is asked for.
    * </pre>
@@ -105,7 +105,7 @@ public interface JobSpecOrBuilder extends
   int getEnvCount();
   /**
    * <pre>
-   * Environment variables of the script, at most 64, each value at most 32 KiB. Names are letters, digits and _,
+   * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
    * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
    * JOB_VIEW_FULL is asked for.
    * </pre>
@@ -122,7 +122,7 @@ public interface JobSpecOrBuilder extends
   getEnv();
   /**
    * <pre>
-   * Environment variables of the script, at most 64, each value at most 32 KiB. Names are letters, digits and _,
+   * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
    * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
    * JOB_VIEW_FULL is asked for.
    * </pre>
@@ -133,7 +133,7 @@ public interface JobSpecOrBuilder extends
   getEnvMap();
   /**
    * <pre>
-   * Environment variables of the script, at most 64, each value at most 32 KiB. Names are letters, digits and _,
+   * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
    * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
    * JOB_VIEW_FULL is asked for.
    * </pre>
@@ -147,7 +147,7 @@ java.lang.String getEnvOrDefault(
 java.lang.String defaultValue);
   /**
    * <pre>
-   * Environment variables of the script, at most 64, each value at most 32 KiB. Names are letters, digits and _,
+   * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
    * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
    * JOB_VIEW_FULL is asked for.
    * </pre>
@@ -159,7 +159,8 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256.
+   * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
+   * no control characters.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 6 [json_name = "labels"];</code>
@@ -167,7 +168,8 @@ java.lang.String defaultValue);
   int getLabelsCount();
   /**
    * <pre>
-   * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256.
+   * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
+   * no control characters.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 6 [json_name = "labels"];</code>
@@ -182,7 +184,8 @@ java.lang.String defaultValue);
   getLabels();
   /**
    * <pre>
-   * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256.
+   * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
+   * no control characters.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 6 [json_name = "labels"];</code>
@@ -191,7 +194,8 @@ java.lang.String defaultValue);
   getLabelsMap();
   /**
    * <pre>
-   * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256.
+   * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
+   * no control characters.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 6 [json_name = "labels"];</code>
@@ -203,7 +207,8 @@ java.lang.String getLabelsOrDefault(
 java.lang.String defaultValue);
   /**
    * <pre>
-   * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256.
+   * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
+   * no control characters.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 6 [json_name = "labels"];</code>

@@ -36,6 +36,7 @@ private static final long serialVersionUID = 0L;
     states_ = emptyIntList();
     node_ = "";
     pageToken_ = "";
+    view_ = 0;
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -425,6 +426,32 @@ java.lang.String defaultValue) {
     }
   }
 
+  public static final int VIEW_FIELD_NUMBER = 7;
+  private int view_ = 0;
+  /**
+   * <pre>
+   * How much of each. Default: ACTOR_VIEW_BASIC.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ActorView view = 7 [json_name = "view"];</code>
+   * @return The enum numeric value on the wire for view.
+   */
+  @java.lang.Override public int getViewValue() {
+    return view_;
+  }
+  /**
+   * <pre>
+   * How much of each. Default: ACTOR_VIEW_BASIC.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ActorView view = 7 [json_name = "view"];</code>
+   * @return The view.
+   */
+  @java.lang.Override public hero.supervisor.v1.ActorView getView() {
+    hero.supervisor.v1.ActorView result = hero.supervisor.v1.ActorView.forNumber(view_);
+    return result == null ? hero.supervisor.v1.ActorView.UNRECOGNIZED : result;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -468,6 +495,9 @@ java.lang.String defaultValue) {
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(pageToken_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 6, pageToken_);
+    }
+    if (view_ != hero.supervisor.v1.ActorView.ACTOR_VIEW_UNSPECIFIED.getNumber()) {
+      output.writeEnum(7, view_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -522,6 +552,10 @@ java.lang.String defaultValue) {
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(pageToken_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(6, pageToken_);
     }
+    if (view_ != hero.supervisor.v1.ActorView.ACTOR_VIEW_UNSPECIFIED.getNumber()) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeEnumSize(7, view_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -547,6 +581,7 @@ java.lang.String defaultValue) {
         != other.getPageSize()) return false;
     if (!getPageToken()
         .equals(other.getPageToken())) return false;
+    if (view_ != other.view_) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -576,6 +611,8 @@ java.lang.String defaultValue) {
     hash = (53 * hash) + getPageSize();
     hash = (37 * hash) + PAGE_TOKEN_FIELD_NUMBER;
     hash = (53 * hash) + getPageToken().hashCode();
+    hash = (37 * hash) + VIEW_FIELD_NUMBER;
+    hash = (53 * hash) + view_;
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -739,6 +776,7 @@ java.lang.String defaultValue) {
       node_ = "";
       pageSize_ = 0;
       pageToken_ = "";
+      view_ = 0;
       return this;
     }
 
@@ -793,6 +831,9 @@ java.lang.String defaultValue) {
       if (((from_bitField0_ & 0x00000020) != 0)) {
         result.pageToken_ = pageToken_;
       }
+      if (((from_bitField0_ & 0x00000040) != 0)) {
+        result.view_ = view_;
+      }
     }
 
     @java.lang.Override
@@ -844,6 +885,9 @@ java.lang.String defaultValue) {
         pageToken_ = other.pageToken_;
         bitField0_ |= 0x00000020;
         onChanged();
+      }
+      if (other.view_ != 0) {
+        setViewValue(other.getViewValue());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -927,6 +971,11 @@ java.lang.String defaultValue) {
               bitField0_ |= 0x00000020;
               break;
             } // case 50
+            case 56: {
+              view_ = input.readEnum();
+              bitField0_ |= 0x00000040;
+              break;
+            } // case 56
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1691,6 +1740,77 @@ java.lang.String defaultValue) {
       checkByteStringIsUtf8(value);
       pageToken_ = value;
       bitField0_ |= 0x00000020;
+      onChanged();
+      return this;
+    }
+
+    private int view_ = 0;
+    /**
+     * <pre>
+     * How much of each. Default: ACTOR_VIEW_BASIC.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ActorView view = 7 [json_name = "view"];</code>
+     * @return The enum numeric value on the wire for view.
+     */
+    @java.lang.Override public int getViewValue() {
+      return view_;
+    }
+    /**
+     * <pre>
+     * How much of each. Default: ACTOR_VIEW_BASIC.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ActorView view = 7 [json_name = "view"];</code>
+     * @param value The enum numeric value on the wire for view to set.
+     * @return This builder for chaining.
+     */
+    public Builder setViewValue(int value) {
+      view_ = value;
+      bitField0_ |= 0x00000040;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * How much of each. Default: ACTOR_VIEW_BASIC.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ActorView view = 7 [json_name = "view"];</code>
+     * @return The view.
+     */
+    @java.lang.Override
+    public hero.supervisor.v1.ActorView getView() {
+      hero.supervisor.v1.ActorView result = hero.supervisor.v1.ActorView.forNumber(view_);
+      return result == null ? hero.supervisor.v1.ActorView.UNRECOGNIZED : result;
+    }
+    /**
+     * <pre>
+     * How much of each. Default: ACTOR_VIEW_BASIC.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ActorView view = 7 [json_name = "view"];</code>
+     * @param value The view to set.
+     * @return This builder for chaining.
+     */
+    public Builder setView(hero.supervisor.v1.ActorView value) {
+      if (value == null) { throw new NullPointerException(); }
+      bitField0_ |= 0x00000040;
+      view_ = value.getNumber();
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * How much of each. Default: ACTOR_VIEW_BASIC.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ActorView view = 7 [json_name = "view"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearView() {
+      bitField0_ = (bitField0_ & ~0x00000040);
+      view_ = 0;
       onChanged();
       return this;
     }

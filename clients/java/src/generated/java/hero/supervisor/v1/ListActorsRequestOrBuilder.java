@@ -211,4 +211,23 @@ java.lang.String defaultValue);
    */
   com.google.protobuf.ByteString
       getPageTokenBytes();
+
+  /**
+   * <pre>
+   * How much of each. Default: ACTOR_VIEW_BASIC.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ActorView view = 7 [json_name = "view"];</code>
+   * @return The enum numeric value on the wire for view.
+   */
+  int getViewValue();
+  /**
+   * <pre>
+   * How much of each. Default: ACTOR_VIEW_BASIC.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ActorView view = 7 [json_name = "view"];</code>
+   * @return The view.
+   */
+  hero.supervisor.v1.ActorView getView();
 }

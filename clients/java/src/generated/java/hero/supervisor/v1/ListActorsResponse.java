@@ -54,7 +54,7 @@ private static final long serialVersionUID = 0L;
   private java.util.List<hero.supervisor.v1.Actor> actors_;
   /**
    * <pre>
-   * The actors, by name.
+   * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -65,7 +65,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The actors, by name.
+   * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -77,7 +77,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The actors, by name.
+   * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -88,7 +88,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The actors, by name.
+   * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -99,7 +99,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The actors, by name.
+   * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -579,7 +579,7 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * The actors, by name.
+     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -593,7 +593,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name.
+     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -607,7 +607,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name.
+     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -621,7 +621,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name.
+     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -642,7 +642,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name.
+     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -660,7 +660,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name.
+     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -680,7 +680,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name.
+     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -701,7 +701,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name.
+     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -719,7 +719,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name.
+     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -737,7 +737,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name.
+     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -756,7 +756,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name.
+     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -773,7 +773,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name.
+     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -790,7 +790,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name.
+     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -801,7 +801,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name.
+     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -815,7 +815,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name.
+     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -830,7 +830,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name.
+     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -841,7 +841,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name.
+     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -853,7 +853,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name.
+     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>

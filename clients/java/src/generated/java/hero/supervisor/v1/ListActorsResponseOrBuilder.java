@@ -12,7 +12,7 @@ public interface ListActorsResponseOrBuilder extends
 
   /**
    * <pre>
-   * The actors, by name.
+   * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -21,7 +21,7 @@ public interface ListActorsResponseOrBuilder extends
       getActorsList();
   /**
    * <pre>
-   * The actors, by name.
+   * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -29,7 +29,7 @@ public interface ListActorsResponseOrBuilder extends
   hero.supervisor.v1.Actor getActors(int index);
   /**
    * <pre>
-   * The actors, by name.
+   * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -37,7 +37,7 @@ public interface ListActorsResponseOrBuilder extends
   int getActorsCount();
   /**
    * <pre>
-   * The actors, by name.
+   * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -46,7 +46,7 @@ public interface ListActorsResponseOrBuilder extends
       getActorsOrBuilderList();
   /**
    * <pre>
-   * The actors, by name.
+   * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>

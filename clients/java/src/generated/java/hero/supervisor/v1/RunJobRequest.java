@@ -248,7 +248,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object jobId_ = "";
   /**
    * <pre>
-   * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -. Default: a UUIDv7 made by the server.
+   * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
+   * the server.
    * </pre>
    *
    * <code>string job_id = 2 [json_name = "jobId"];</code>
@@ -269,7 +270,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -. Default: a UUIDv7 made by the server.
+   * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
+   * the server.
    * </pre>
    *
    * <code>string job_id = 2 [json_name = "jobId"];</code>
@@ -992,7 +994,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object jobId_ = "";
     /**
      * <pre>
-     * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -. Default: a UUIDv7 made by the server.
+     * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
+     * the server.
      * </pre>
      *
      * <code>string job_id = 2 [json_name = "jobId"];</code>
@@ -1012,7 +1015,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -. Default: a UUIDv7 made by the server.
+     * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
+     * the server.
      * </pre>
      *
      * <code>string job_id = 2 [json_name = "jobId"];</code>
@@ -1033,7 +1037,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -. Default: a UUIDv7 made by the server.
+     * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
+     * the server.
      * </pre>
      *
      * <code>string job_id = 2 [json_name = "jobId"];</code>
@@ -1050,7 +1055,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -. Default: a UUIDv7 made by the server.
+     * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
+     * the server.
      * </pre>
      *
      * <code>string job_id = 2 [json_name = "jobId"];</code>
@@ -1064,7 +1070,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -. Default: a UUIDv7 made by the server.
+     * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
+     * the server.
      * </pre>
      *
      * <code>string job_id = 2 [json_name = "jobId"];</code>

@@ -39,7 +39,8 @@ public interface RunJobRequestOrBuilder extends
 
   /**
    * <pre>
-   * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -. Default: a UUIDv7 made by the server.
+   * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
+   * the server.
    * </pre>
    *
    * <code>string job_id = 2 [json_name = "jobId"];</code>
@@ -48,7 +49,8 @@ public interface RunJobRequestOrBuilder extends
   java.lang.String getJobId();
   /**
    * <pre>
-   * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -. Default: a UUIDv7 made by the server.
+   * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
+   * the server.
    * </pre>
    *
    * <code>string job_id = 2 [json_name = "jobId"];</code>

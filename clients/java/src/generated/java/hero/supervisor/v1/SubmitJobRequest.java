@@ -93,7 +93,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object jobId_ = "";
   /**
    * <pre>
-   * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -. Default: a UUIDv7 made by the server.
+   * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
+   * the server.
    * </pre>
    *
    * <code>string job_id = 2 [json_name = "jobId"];</code>
@@ -114,7 +115,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -. Default: a UUIDv7 made by the server.
+   * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
+   * the server.
    * </pre>
    *
    * <code>string job_id = 2 [json_name = "jobId"];</code>
@@ -711,7 +713,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object jobId_ = "";
     /**
      * <pre>
-     * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -. Default: a UUIDv7 made by the server.
+     * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
+     * the server.
      * </pre>
      *
      * <code>string job_id = 2 [json_name = "jobId"];</code>
@@ -731,7 +734,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -. Default: a UUIDv7 made by the server.
+     * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
+     * the server.
      * </pre>
      *
      * <code>string job_id = 2 [json_name = "jobId"];</code>
@@ -752,7 +756,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -. Default: a UUIDv7 made by the server.
+     * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
+     * the server.
      * </pre>
      *
      * <code>string job_id = 2 [json_name = "jobId"];</code>
@@ -769,7 +774,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -. Default: a UUIDv7 made by the server.
+     * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
+     * the server.
      * </pre>
      *
      * <code>string job_id = 2 [json_name = "jobId"];</code>
@@ -783,7 +789,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -. Default: a UUIDv7 made by the server.
+     * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
+     * the server.
      * </pre>
      *
      * <code>string job_id = 2 [json_name = "jobId"];</code>

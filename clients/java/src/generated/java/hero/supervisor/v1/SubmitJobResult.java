@@ -52,7 +52,8 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.Job job_;
   /**
    * <pre>
-   * The job, without script and environment; absent with an error.
+   * The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
+   * and create_time; GetJob has the rest.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -64,7 +65,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The job, without script and environment; absent with an error.
+   * The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
+   * and create_time; GetJob has the rest.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -76,7 +78,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The job, without script and environment; absent with an error.
+   * The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
+   * and create_time; GetJob has the rest.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -525,7 +528,8 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.Job, hero.supervisor.v1.Job.Builder, hero.supervisor.v1.JobOrBuilder> jobBuilder_;
     /**
      * <pre>
-     * The job, without script and environment; absent with an error.
+     * The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
+     * and create_time; GetJob has the rest.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -536,7 +540,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job, without script and environment; absent with an error.
+     * The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
+     * and create_time; GetJob has the rest.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -551,7 +556,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job, without script and environment; absent with an error.
+     * The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
+     * and create_time; GetJob has the rest.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -571,7 +577,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job, without script and environment; absent with an error.
+     * The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
+     * and create_time; GetJob has the rest.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -589,7 +596,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job, without script and environment; absent with an error.
+     * The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
+     * and create_time; GetJob has the rest.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -614,7 +622,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job, without script and environment; absent with an error.
+     * The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
+     * and create_time; GetJob has the rest.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -631,7 +640,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job, without script and environment; absent with an error.
+     * The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
+     * and create_time; GetJob has the rest.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -643,7 +653,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job, without script and environment; absent with an error.
+     * The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
+     * and create_time; GetJob has the rest.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -658,7 +669,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job, without script and environment; absent with an error.
+     * The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
+     * and create_time; GetJob has the rest.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>

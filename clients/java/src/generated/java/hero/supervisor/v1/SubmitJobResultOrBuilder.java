@@ -12,7 +12,8 @@ public interface SubmitJobResultOrBuilder extends
 
   /**
    * <pre>
-   * The job, without script and environment; absent with an error.
+   * The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
+   * and create_time; GetJob has the rest.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -21,7 +22,8 @@ public interface SubmitJobResultOrBuilder extends
   boolean hasJob();
   /**
    * <pre>
-   * The job, without script and environment; absent with an error.
+   * The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
+   * and create_time; GetJob has the rest.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -30,7 +32,8 @@ public interface SubmitJobResultOrBuilder extends
   hero.supervisor.v1.Job getJob();
   /**
    * <pre>
-   * The job, without script and environment; absent with an error.
+   * The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
+   * and create_time; GetJob has the rest.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>

@@ -6,6 +6,8 @@ import static io.grpc.MethodDescriptor.generateFullMethodName;
  * <pre>
  * Keeps script actors alive and gives them jobs.
  * Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
+ * Sizes: requests and answers have at most 4 MiB, which is what clients take unless they are told otherwise. Pages end
+ * where they would have more, and every job and every definition that is accepted can be read back in full.
  * Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
  * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
  * Causes: what a call brings about is told in events with the `reason` that it gave and the value of its metadata
@@ -1142,6 +1144,8 @@ public final class SupervisorGrpc {
    * <pre>
    * Keeps script actors alive and gives them jobs.
    * Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
+   * Sizes: requests and answers have at most 4 MiB, which is what clients take unless they are told otherwise. Pages end
+   * where they would have more, and every job and every definition that is accepted can be read back in full.
    * Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
    * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
    * Causes: what a call brings about is told in events with the `reason` that it gave and the value of its metadata
@@ -1502,6 +1506,8 @@ public final class SupervisorGrpc {
    * <pre>
    * Keeps script actors alive and gives them jobs.
    * Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
+   * Sizes: requests and answers have at most 4 MiB, which is what clients take unless they are told otherwise. Pages end
+   * where they would have more, and every job and every definition that is accepted can be read back in full.
    * Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
    * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
    * Causes: what a call brings about is told in events with the `reason` that it gave and the value of its metadata
@@ -1526,6 +1532,8 @@ public final class SupervisorGrpc {
    * <pre>
    * Keeps script actors alive and gives them jobs.
    * Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
+   * Sizes: requests and answers have at most 4 MiB, which is what clients take unless they are told otherwise. Pages end
+   * where they would have more, and every job and every definition that is accepted can be read back in full.
    * Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
    * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
    * Causes: what a call brings about is told in events with the `reason` that it gave and the value of its metadata
@@ -1931,6 +1939,8 @@ public final class SupervisorGrpc {
    * <pre>
    * Keeps script actors alive and gives them jobs.
    * Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
+   * Sizes: requests and answers have at most 4 MiB, which is what clients take unless they are told otherwise. Pages end
+   * where they would have more, and every job and every definition that is accepted can be read back in full.
    * Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
    * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
    * Causes: what a call brings about is told in events with the `reason` that it gave and the value of its metadata
@@ -2310,6 +2320,8 @@ public final class SupervisorGrpc {
    * <pre>
    * Keeps script actors alive and gives them jobs.
    * Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
+   * Sizes: requests and answers have at most 4 MiB, which is what clients take unless they are told otherwise. Pages end
+   * where they would have more, and every job and every definition that is accepted can be read back in full.
    * Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
    * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
    * Causes: what a call brings about is told in events with the `reason` that it gave and the value of its metadata
@@ -2685,6 +2697,8 @@ public final class SupervisorGrpc {
    * <pre>
    * Keeps script actors alive and gives them jobs.
    * Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
+   * Sizes: requests and answers have at most 4 MiB, which is what clients take unless they are told otherwise. Pages end
+   * where they would have more, and every job and every definition that is accepted can be read back in full.
    * Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
    * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
    * Causes: what a call brings about is told in events with the `reason` that it gave and the value of its metadata

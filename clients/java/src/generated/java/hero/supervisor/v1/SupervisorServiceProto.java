@@ -475,380 +475,384 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "supervisor.v1.ActorR\005actor\022\030\n\007changed\030\002 " +
       "\001(\010R\007changed\022B\n\014wait_outcome\030\003 \001(\0162\037.her" +
       "o.supervisor.v1.WaitOutcomeR\013waitOutcome" +
-      "\",\n\017GetActorRequest\022\031\n\010actor_id\030\001 \001(\tR\007a" +
-      "ctorId\"C\n\020GetActorResponse\022/\n\005actor\030\001 \001(" +
-      "\0132\031.hero.supervisor.v1.ActorR\005actor\"\345\002\n\021" +
-      "ListActorsRequest\022A\n\014script_types\030\001 \003(\0162" +
-      "\036.hero.supervisor.v1.ScriptTypeR\013scriptT" +
-      "ypes\0227\n\006states\030\002 \003(\0162\037.hero.supervisor.v" +
-      "1.Actor.StateR\006states\022I\n\006labels\030\003 \003(\01321." +
-      "hero.supervisor.v1.ListActorsRequest.Lab" +
-      "elsEntryR\006labels\022\022\n\004node\030\004 \001(\tR\004node\022\033\n\t" +
-      "page_size\030\005 \001(\005R\010pageSize\022\035\n\npage_token\030" +
-      "\006 \001(\tR\tpageToken\0329\n\013LabelsEntry\022\020\n\003key\030\001" +
-      " \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"\216\001\n\022" +
-      "ListActorsResponse\0221\n\006actors\030\001 \003(\0132\031.her" +
-      "o.supervisor.v1.ActorR\006actors\022&\n\017next_pa" +
-      "ge_token\030\002 \001(\tR\rnextPageToken\022\035\n\ntotal_s" +
-      "ize\030\003 \001(\005R\ttotalSize\"\274\003\n\022UpdateActorRequ" +
-      "est\022\031\n\010actor_id\030\001 \001(\tR\007actorId\0227\n\006config" +
-      "\030\002 \001(\0132\037.hero.supervisor.v1.ActorConfigR" +
-      "\006config\022;\n\013update_mask\030\003 \001(\0132\032.google.pr" +
-      "otobuf.FieldMaskR\nupdateMask\022B\n\005apply\030\004 " +
-      "\001(\0162,.hero.supervisor.v1.UpdateActorRequ" +
-      "est.ApplyR\005apply\022>\n\rdrain_timeout\030\005 \001(\0132" +
+      "\"_\n\017GetActorRequest\022\031\n\010actor_id\030\001 \001(\tR\007a" +
+      "ctorId\0221\n\004view\030\002 \001(\0162\035.hero.supervisor.v" +
+      "1.ActorViewR\004view\"C\n\020GetActorResponse\022/\n" +
+      "\005actor\030\001 \001(\0132\031.hero.supervisor.v1.ActorR" +
+      "\005actor\"\230\003\n\021ListActorsRequest\022A\n\014script_t" +
+      "ypes\030\001 \003(\0162\036.hero.supervisor.v1.ScriptTy" +
+      "peR\013scriptTypes\0227\n\006states\030\002 \003(\0162\037.hero.s" +
+      "upervisor.v1.Actor.StateR\006states\022I\n\006labe" +
+      "ls\030\003 \003(\01321.hero.supervisor.v1.ListActors" +
+      "Request.LabelsEntryR\006labels\022\022\n\004node\030\004 \001(" +
+      "\tR\004node\022\033\n\tpage_size\030\005 \001(\005R\010pageSize\022\035\n\n" +
+      "page_token\030\006 \001(\tR\tpageToken\0221\n\004view\030\007 \001(" +
+      "\0162\035.hero.supervisor.v1.ActorViewR\004view\0329" +
+      "\n\013LabelsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value" +
+      "\030\002 \001(\tR\005value:\0028\001\"\216\001\n\022ListActorsResponse" +
+      "\0221\n\006actors\030\001 \003(\0132\031.hero.supervisor.v1.Ac" +
+      "torR\006actors\022&\n\017next_page_token\030\002 \001(\tR\rne" +
+      "xtPageToken\022\035\n\ntotal_size\030\003 \001(\005R\ttotalSi" +
+      "ze\"\274\003\n\022UpdateActorRequest\022\031\n\010actor_id\030\001 " +
+      "\001(\tR\007actorId\0227\n\006config\030\002 \001(\0132\037.hero.supe" +
+      "rvisor.v1.ActorConfigR\006config\022;\n\013update_" +
+      "mask\030\003 \001(\0132\032.google.protobuf.FieldMaskR\n" +
+      "updateMask\022B\n\005apply\030\004 \001(\0162,.hero.supervi" +
+      "sor.v1.UpdateActorRequest.ApplyR\005apply\022>" +
+      "\n\rdrain_timeout\030\005 \001(\0132\031.google.protobuf." +
+      "DurationR\014drainTimeout\022\022\n\004etag\030\006 \001(\tR\004et" +
+      "ag\0224\n\010max_wait\030\007 \001(\0132\031.google.protobuf.D" +
+      "urationR\007maxWait\"G\n\005Apply\022\025\n\021APPLY_UNSPE" +
+      "CIFIED\020\000\022\024\n\020APPLY_NEXT_START\020\001\022\021\n\rAPPLY_" +
+      "RESTART\020\002\"d\n\023UpdateActorResponse\022/\n\005acto" +
+      "r\030\001 \001(\0132\031.hero.supervisor.v1.ActorR\005acto" +
+      "r\022\034\n\trestarted\030\002 \001(\010R\trestarted\"\302\001\n\022Dele" +
+      "teActorRequest\022\031\n\010actor_id\030\001 \001(\tR\007actorI" +
+      "d\022>\n\rdrain_timeout\030\002 \001(\0132\031.google.protob" +
+      "uf.DurationR\014drainTimeout\022\024\n\005force\030\003 \001(\010" +
+      "R\005force\022#\n\rallow_missing\030\004 \001(\010R\014allowMis" +
+      "sing\022\026\n\006reason\030\005 \001(\tR\006reason\"F\n\023DeleteAc" +
+      "torResponse\022/\n\005actor\030\001 \001(\0132\031.hero.superv" +
+      "isor.v1.ActorR\005actor\"d\n\021StartActorReques" +
+      "t\022\031\n\010actor_id\030\001 \001(\tR\007actorId\0224\n\010max_wait" +
+      "\030\002 \001(\0132\031.google.protobuf.DurationR\007maxWa" +
+      "it\"\243\001\n\022StartActorResponse\022/\n\005actor\030\001 \001(\013" +
+      "2\031.hero.supervisor.v1.ActorR\005actor\022\030\n\007ch" +
+      "anged\030\002 \001(\010R\007changed\022B\n\014wait_outcome\030\003 \001" +
+      "(\0162\037.hero.supervisor.v1.WaitOutcomeR\013wai" +
+      "tOutcome\"\321\001\n\020StopActorRequest\022\031\n\010actor_i" +
+      "d\030\001 \001(\tR\007actorId\022>\n\rdrain_timeout\030\002 \001(\0132" +
       "\031.google.protobuf.DurationR\014drainTimeout" +
-      "\022\022\n\004etag\030\006 \001(\tR\004etag\0224\n\010max_wait\030\007 \001(\0132\031" +
-      ".google.protobuf.DurationR\007maxWait\"G\n\005Ap" +
-      "ply\022\025\n\021APPLY_UNSPECIFIED\020\000\022\024\n\020APPLY_NEXT" +
-      "_START\020\001\022\021\n\rAPPLY_RESTART\020\002\"d\n\023UpdateAct" +
-      "orResponse\022/\n\005actor\030\001 \001(\0132\031.hero.supervi" +
-      "sor.v1.ActorR\005actor\022\034\n\trestarted\030\002 \001(\010R\t" +
-      "restarted\"\302\001\n\022DeleteActorRequest\022\031\n\010acto" +
-      "r_id\030\001 \001(\tR\007actorId\022>\n\rdrain_timeout\030\002 \001" +
-      "(\0132\031.google.protobuf.DurationR\014drainTime" +
-      "out\022\024\n\005force\030\003 \001(\010R\005force\022#\n\rallow_missi" +
-      "ng\030\004 \001(\010R\014allowMissing\022\026\n\006reason\030\005 \001(\tR\006" +
-      "reason\"F\n\023DeleteActorResponse\022/\n\005actor\030\001" +
-      " \001(\0132\031.hero.supervisor.v1.ActorR\005actor\"d" +
-      "\n\021StartActorRequest\022\031\n\010actor_id\030\001 \001(\tR\007a" +
-      "ctorId\0224\n\010max_wait\030\002 \001(\0132\031.google.protob" +
-      "uf.DurationR\007maxWait\"\243\001\n\022StartActorRespo" +
-      "nse\022/\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1." +
-      "ActorR\005actor\022\030\n\007changed\030\002 \001(\010R\007changed\022B" +
-      "\n\014wait_outcome\030\003 \001(\0162\037.hero.supervisor.v" +
-      "1.WaitOutcomeR\013waitOutcome\"\321\001\n\020StopActor" +
-      "Request\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022>\n\rdr" +
+      "\022\024\n\005force\030\003 \001(\010R\005force\0224\n\010max_wait\030\004 \001(\013" +
+      "2\031.google.protobuf.DurationR\007maxWait\022\026\n\006" +
+      "reason\030\005 \001(\tR\006reason\"\242\001\n\021StopActorRespon" +
+      "se\022/\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1.A" +
+      "ctorR\005actor\022\030\n\007changed\030\002 \001(\010R\007changed\022B\n" +
+      "\014wait_outcome\030\003 \001(\0162\037.hero.supervisor.v1" +
+      ".WaitOutcomeR\013waitOutcome\"\324\001\n\023RestartAct" +
+      "orRequest\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022>\n\r" +
+      "drain_timeout\030\002 \001(\0132\031.google.protobuf.Du" +
+      "rationR\014drainTimeout\022\024\n\005force\030\003 \001(\010R\005for" +
+      "ce\0224\n\010max_wait\030\004 \001(\0132\031.google.protobuf.D" +
+      "urationR\007maxWait\022\026\n\006reason\030\005 \001(\tR\006reason" +
+      "\"\245\001\n\024RestartActorResponse\022/\n\005actor\030\001 \001(\013" +
+      "2\031.hero.supervisor.v1.ActorR\005actor\022\030\n\007ch" +
+      "anged\030\002 \001(\010R\007changed\022B\n\014wait_outcome\030\003 \001" +
+      "(\0162\037.hero.supervisor.v1.WaitOutcomeR\013wai" +
+      "tOutcome\"\354\001\n\013ActorResult\022\031\n\010actor_id\030\001 \001" +
+      "(\tR\007actorId\022/\n\005actor\030\002 \001(\0132\031.hero.superv" +
+      "isor.v1.ActorR\005actor\022\030\n\007changed\030\003 \001(\010R\007c" +
+      "hanged\022B\n\014wait_outcome\030\004 \001(\0162\037.hero.supe" +
+      "rvisor.v1.WaitOutcomeR\013waitOutcome\0223\n\005er" +
+      "ror\030\005 \001(\0132\035.hero.supervisor.v1.ItemError" +
+      "R\005error\"\211\001\n\022StartActorsRequest\022=\n\010select" +
+      "or\030\001 \001(\0132!.hero.supervisor.v1.ActorSelec" +
+      "torR\010selector\0224\n\010max_wait\030\002 \001(\0132\031.google" +
+      ".protobuf.DurationR\007maxWait\"P\n\023StartActo" +
+      "rsResponse\0229\n\007results\030\001 \003(\0132\037.hero.super" +
+      "visor.v1.ActorResultR\007results\"\366\001\n\021StopAc" +
+      "torsRequest\022=\n\010selector\030\001 \001(\0132!.hero.sup" +
+      "ervisor.v1.ActorSelectorR\010selector\022>\n\rdr" +
       "ain_timeout\030\002 \001(\0132\031.google.protobuf.Dura" +
       "tionR\014drainTimeout\022\024\n\005force\030\003 \001(\010R\005force" +
       "\0224\n\010max_wait\030\004 \001(\0132\031.google.protobuf.Dur" +
-      "ationR\007maxWait\022\026\n\006reason\030\005 \001(\tR\006reason\"\242" +
-      "\001\n\021StopActorResponse\022/\n\005actor\030\001 \001(\0132\031.he" +
-      "ro.supervisor.v1.ActorR\005actor\022\030\n\007changed" +
-      "\030\002 \001(\010R\007changed\022B\n\014wait_outcome\030\003 \001(\0162\037." +
-      "hero.supervisor.v1.WaitOutcomeR\013waitOutc" +
-      "ome\"\324\001\n\023RestartActorRequest\022\031\n\010actor_id\030" +
-      "\001 \001(\tR\007actorId\022>\n\rdrain_timeout\030\002 \001(\0132\031." +
-      "google.protobuf.DurationR\014drainTimeout\022\024" +
-      "\n\005force\030\003 \001(\010R\005force\0224\n\010max_wait\030\004 \001(\0132\031" +
-      ".google.protobuf.DurationR\007maxWait\022\026\n\006re" +
-      "ason\030\005 \001(\tR\006reason\"\245\001\n\024RestartActorRespo" +
-      "nse\022/\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1." +
-      "ActorR\005actor\022\030\n\007changed\030\002 \001(\010R\007changed\022B" +
-      "\n\014wait_outcome\030\003 \001(\0162\037.hero.supervisor.v" +
-      "1.WaitOutcomeR\013waitOutcome\"\354\001\n\013ActorResu" +
-      "lt\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022/\n\005actor\030\002" +
-      " \001(\0132\031.hero.supervisor.v1.ActorR\005actor\022\030" +
-      "\n\007changed\030\003 \001(\010R\007changed\022B\n\014wait_outcome" +
-      "\030\004 \001(\0162\037.hero.supervisor.v1.WaitOutcomeR" +
-      "\013waitOutcome\0223\n\005error\030\005 \001(\0132\035.hero.super" +
-      "visor.v1.ItemErrorR\005error\"\211\001\n\022StartActor" +
-      "sRequest\022=\n\010selector\030\001 \001(\0132!.hero.superv" +
-      "isor.v1.ActorSelectorR\010selector\0224\n\010max_w" +
-      "ait\030\002 \001(\0132\031.google.protobuf.DurationR\007ma" +
-      "xWait\"P\n\023StartActorsResponse\0229\n\007results\030" +
-      "\001 \003(\0132\037.hero.supervisor.v1.ActorResultR\007" +
-      "results\"\366\001\n\021StopActorsRequest\022=\n\010selecto" +
-      "r\030\001 \001(\0132!.hero.supervisor.v1.ActorSelect" +
-      "orR\010selector\022>\n\rdrain_timeout\030\002 \001(\0132\031.go" +
-      "ogle.protobuf.DurationR\014drainTimeout\022\024\n\005" +
-      "force\030\003 \001(\010R\005force\0224\n\010max_wait\030\004 \001(\0132\031.g" +
-      "oogle.protobuf.DurationR\007maxWait\022\026\n\006reas" +
-      "on\030\005 \001(\tR\006reason\"O\n\022StopActorsResponse\0229" +
-      "\n\007results\030\001 \003(\0132\037.hero.supervisor.v1.Act" +
-      "orResultR\007results\"\242\002\n\024RestartActorsReque" +
-      "st\022=\n\010selector\030\001 \001(\0132!.hero.supervisor.v" +
-      "1.ActorSelectorR\010selector\022>\n\rdrain_timeo" +
-      "ut\030\002 \001(\0132\031.google.protobuf.DurationR\014dra" +
-      "inTimeout\022\024\n\005force\030\003 \001(\010R\005force\022\'\n\017max_u" +
-      "navailable\030\004 \001(\005R\016maxUnavailable\0224\n\010max_" +
-      "wait\030\005 \001(\0132\031.google.protobuf.DurationR\007m" +
-      "axWait\022\026\n\006reason\030\006 \001(\tR\006reason\"R\n\025Restar" +
-      "tActorsResponse\0229\n\007results\030\001 \003(\0132\037.hero." +
-      "supervisor.v1.ActorResultR\007results\"\267\002\n\026S" +
-      "treamActorLogsRequest\022\031\n\010actor_id\030\001 \001(\tR" +
-      "\007actorId\022\"\n\ntail_lines\030\002 \001(\005H\000R\ttailLine" +
-      "s\210\001\001\0229\n\nsince_time\030\003 \001(\0132\032.google.protob" +
-      "uf.TimestampR\tsinceTime\022!\n\014resume_after\030" +
-      "\004 \001(\tR\013resumeAfter\022\026\n\006follow\030\005 \001(\010R\006foll" +
-      "ow\022=\n\007streams\030\006 \003(\0162#.hero.supervisor.v1" +
-      ".LogEntry.StreamR\007streams\022\032\n\010contains\030\007 " +
-      "\001(\tR\010containsB\r\n\013_tail_lines\"\216\001\n\027StreamA" +
-      "ctorLogsResponse\0226\n\007entries\030\001 \003(\0132\034.hero" +
-      ".supervisor.v1.LogEntryR\007entries\022#\n\rdrop" +
-      "ped_count\030\002 \001(\005R\014droppedCount\022\026\n\006cursor\030" +
-      "\003 \001(\tR\006cursor\"\030\n\026ListScriptTypesRequest\"" +
-      "b\n\027ListScriptTypesResponse\022G\n\014script_typ" +
-      "es\030\001 \003(\0132$.hero.supervisor.v1.ScriptType" +
-      "StatusR\013scriptTypes\"W\n\024GetScriptTypeRequ" +
+      "ationR\007maxWait\022\026\n\006reason\030\005 \001(\tR\006reason\"O" +
+      "\n\022StopActorsResponse\0229\n\007results\030\001 \003(\0132\037." +
+      "hero.supervisor.v1.ActorResultR\007results\"" +
+      "\242\002\n\024RestartActorsRequest\022=\n\010selector\030\001 \001" +
+      "(\0132!.hero.supervisor.v1.ActorSelectorR\010s" +
+      "elector\022>\n\rdrain_timeout\030\002 \001(\0132\031.google." +
+      "protobuf.DurationR\014drainTimeout\022\024\n\005force" +
+      "\030\003 \001(\010R\005force\022\'\n\017max_unavailable\030\004 \001(\005R\016" +
+      "maxUnavailable\0224\n\010max_wait\030\005 \001(\0132\031.googl" +
+      "e.protobuf.DurationR\007maxWait\022\026\n\006reason\030\006" +
+      " \001(\tR\006reason\"R\n\025RestartActorsResponse\0229\n" +
+      "\007results\030\001 \003(\0132\037.hero.supervisor.v1.Acto" +
+      "rResultR\007results\"\267\002\n\026StreamActorLogsRequ" +
+      "est\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022\"\n\ntail_l" +
+      "ines\030\002 \001(\005H\000R\ttailLines\210\001\001\0229\n\nsince_time" +
+      "\030\003 \001(\0132\032.google.protobuf.TimestampR\tsinc" +
+      "eTime\022!\n\014resume_after\030\004 \001(\tR\013resumeAfter" +
+      "\022\026\n\006follow\030\005 \001(\010R\006follow\022=\n\007streams\030\006 \003(" +
+      "\0162#.hero.supervisor.v1.LogEntry.StreamR\007" +
+      "streams\022\032\n\010contains\030\007 \001(\tR\010containsB\r\n\013_" +
+      "tail_lines\"\216\001\n\027StreamActorLogsResponse\0226" +
+      "\n\007entries\030\001 \003(\0132\034.hero.supervisor.v1.Log" +
+      "EntryR\007entries\022#\n\rdropped_count\030\002 \001(\005R\014d" +
+      "roppedCount\022\026\n\006cursor\030\003 \001(\tR\006cursor\"\030\n\026L" +
+      "istScriptTypesRequest\"b\n\027ListScriptTypes" +
+      "Response\022G\n\014script_types\030\001 \003(\0132$.hero.su" +
+      "pervisor.v1.ScriptTypeStatusR\013scriptType" +
+      "s\"\212\001\n\024GetScriptTypeRequest\022?\n\013script_typ" +
+      "e\030\001 \001(\0162\036.hero.supervisor.v1.ScriptTypeR" +
+      "\nscriptType\0221\n\004view\030\002 \001(\0162\035.hero.supervi" +
+      "sor.v1.ActorViewR\004view\"U\n\025GetScriptTypeR" +
+      "esponse\022<\n\006status\030\001 \001(\0132$.hero.superviso" +
+      "r.v1.ScriptTypeStatusR\006status\"\333\001\n\027Update" +
+      "ScriptTypeRequest\022?\n\013script_type\030\001 \001(\0162\036" +
+      ".hero.supervisor.v1.ScriptTypeR\nscriptTy" +
+      "pe\022B\n\010settings\030\002 \001(\0132&.hero.supervisor.v" +
+      "1.ScriptTypeSettingsR\010settings\022;\n\013update" +
+      "_mask\030\003 \001(\0132\032.google.protobuf.FieldMaskR" +
+      "\nupdateMask\"X\n\030UpdateScriptTypeResponse\022" +
+      "<\n\006status\030\001 \001(\0132$.hero.supervisor.v1.Scr" +
+      "iptTypeStatusR\006status\"\323\002\n\022ScaleActorsReq" +
+      "uest\022?\n\013script_type\030\001 \001(\0162\036.hero.supervi" +
+      "sor.v1.ScriptTypeR\nscriptType\022\037\n\010replica" +
+      "s\030\002 \001(\005H\000R\010replicas\210\001\001\022>\n\rdrain_timeout\030" +
+      "\003 \001(\0132\031.google.protobuf.DurationR\014drainT" +
+      "imeout\0224\n\010max_wait\030\004 \001(\0132\031.google.protob" +
+      "uf.DurationR\007maxWait\022#\n\rvalidate_only\030\005 " +
+      "\001(\010R\014validateOnly\022\033\n\ttake_over\030\006 \001(\010R\010ta" +
+      "keOver\022\026\n\006reason\030\007 \001(\tR\006reasonB\013\n\t_repli" +
+      "cas\"\353\001\n\023ScaleActorsResponse\022<\n\006status\030\001 " +
+      "\001(\0132$.hero.supervisor.v1.ScriptTypeStatu" +
+      "sR\006status\022&\n\017added_actor_ids\030\002 \003(\tR\radde" +
+      "dActorIds\022*\n\021removed_actor_ids\030\003 \003(\tR\017re" +
+      "movedActorIds\022B\n\014wait_outcome\030\004 \001(\0162\037.he" +
+      "ro.supervisor.v1.WaitOutcomeR\013waitOutcom" +
+      "e\"l\n\021PauseQueueRequest\022?\n\013script_type\030\001 " +
+      "\001(\0162\036.hero.supervisor.v1.ScriptTypeR\nscr" +
+      "iptType\022\026\n\006reason\030\002 \001(\tR\006reason\"l\n\022Pause" +
+      "QueueResponse\022<\n\006status\030\001 \001(\0132$.hero.sup" +
+      "ervisor.v1.ScriptTypeStatusR\006status\022\030\n\007c" +
+      "hanged\030\002 \001(\010R\007changed\"m\n\022ResumeQueueRequ" +
       "est\022?\n\013script_type\030\001 \001(\0162\036.hero.supervis" +
-      "or.v1.ScriptTypeR\nscriptType\"U\n\025GetScrip" +
-      "tTypeResponse\022<\n\006status\030\001 \001(\0132$.hero.sup" +
-      "ervisor.v1.ScriptTypeStatusR\006status\"\333\001\n\027" +
-      "UpdateScriptTypeRequest\022?\n\013script_type\030\001" +
-      " \001(\0162\036.hero.supervisor.v1.ScriptTypeR\nsc" +
-      "riptType\022B\n\010settings\030\002 \001(\0132&.hero.superv" +
-      "isor.v1.ScriptTypeSettingsR\010settings\022;\n\013" +
-      "update_mask\030\003 \001(\0132\032.google.protobuf.Fiel" +
-      "dMaskR\nupdateMask\"X\n\030UpdateScriptTypeRes" +
-      "ponse\022<\n\006status\030\001 \001(\0132$.hero.supervisor." +
-      "v1.ScriptTypeStatusR\006status\"\323\002\n\022ScaleAct" +
-      "orsRequest\022?\n\013script_type\030\001 \001(\0162\036.hero.s" +
-      "upervisor.v1.ScriptTypeR\nscriptType\022\037\n\010r" +
-      "eplicas\030\002 \001(\005H\000R\010replicas\210\001\001\022>\n\rdrain_ti" +
-      "meout\030\003 \001(\0132\031.google.protobuf.DurationR\014" +
-      "drainTimeout\0224\n\010max_wait\030\004 \001(\0132\031.google." +
-      "protobuf.DurationR\007maxWait\022#\n\rvalidate_o" +
-      "nly\030\005 \001(\010R\014validateOnly\022\033\n\ttake_over\030\006 \001" +
-      "(\010R\010takeOver\022\026\n\006reason\030\007 \001(\tR\006reasonB\013\n\t" +
-      "_replicas\"\353\001\n\023ScaleActorsResponse\022<\n\006sta" +
-      "tus\030\001 \001(\0132$.hero.supervisor.v1.ScriptTyp" +
-      "eStatusR\006status\022&\n\017added_actor_ids\030\002 \003(\t" +
-      "R\raddedActorIds\022*\n\021removed_actor_ids\030\003 \003" +
-      "(\tR\017removedActorIds\022B\n\014wait_outcome\030\004 \001(" +
-      "\0162\037.hero.supervisor.v1.WaitOutcomeR\013wait" +
-      "Outcome\"l\n\021PauseQueueRequest\022?\n\013script_t" +
-      "ype\030\001 \001(\0162\036.hero.supervisor.v1.ScriptTyp" +
-      "eR\nscriptType\022\026\n\006reason\030\002 \001(\tR\006reason\"l\n" +
-      "\022PauseQueueResponse\022<\n\006status\030\001 \001(\0132$.he" +
-      "ro.supervisor.v1.ScriptTypeStatusR\006statu" +
-      "s\022\030\n\007changed\030\002 \001(\010R\007changed\"m\n\022ResumeQue" +
-      "ueRequest\022?\n\013script_type\030\001 \001(\0162\036.hero.su" +
-      "pervisor.v1.ScriptTypeR\nscriptType\022\026\n\006re" +
-      "ason\030\002 \001(\tR\006reason\"m\n\023ResumeQueueRespons" +
-      "e\022<\n\006status\030\001 \001(\0132$.hero.supervisor.v1.S" +
-      "criptTypeStatusR\006status\022\030\n\007changed\030\002 \001(\010" +
-      "R\007changed\"\207\002\n\021PurgeQueueRequest\022?\n\013scrip" +
-      "t_type\030\001 \001(\0162\036.hero.supervisor.v1.Script" +
-      "TypeR\nscriptType\0225\n\006states\030\002 \003(\0162\035.hero." +
-      "supervisor.v1.Job.StateR\006states\022*\n\016expec" +
-      "ted_count\030\003 \001(\005H\000R\rexpectedCount\210\001\001\022#\n\rv" +
-      "alidate_only\030\004 \001(\010R\014validateOnly\022\026\n\006reas" +
-      "on\030\005 \001(\tR\006reasonB\021\n\017_expected_count\"7\n\022P" +
-      "urgeQueueResponse\022!\n\014purged_count\030\001 \001(\005R" +
-      "\013purgedCount\"\234\002\n\022CheckHealthRequest\022=\n\010s" +
-      "elector\030\001 \001(\0132!.hero.supervisor.v1.Actor" +
-      "SelectorR\010selector\022B\n\005scope\030\002 \001(\0162,.hero" +
-      ".supervisor.v1.CheckHealthRequest.ScopeR" +
-      "\005scope\0224\n\010max_wait\030\003 \001(\0132\031.google.protob" +
-      "uf.DurationR\007maxWait\"M\n\005Scope\022\025\n\021SCOPE_U" +
-      "NSPECIFIED\020\000\022\016\n\nSCOPE_IDLE\020\001\022\r\n\tSCOPE_AL" +
-      "L\020\002\022\016\n\nSCOPE_NONE\020\003\"Q\n\023CheckHealthRespon" +
-      "se\022:\n\007reports\030\001 \003(\0132 .hero.supervisor.v1" +
-      ".HealthReportR\007reports\"\205\002\n\022WatchHealthRe" +
-      "quest\022=\n\010selector\030\001 \001(\0132!.hero.superviso" +
-      "r.v1.ActorSelectorR\010selector\022.\n\020include_" +
-      "snapshot\030\002 \001(\010H\000R\017includeSnapshot\210\001\001\022!\n\014" +
-      "resume_after\030\003 \001(\tR\013resumeAfter\022H\n\022heart" +
-      "beat_interval\030\004 \001(\0132\031.google.protobuf.Du" +
-      "rationR\021heartbeatIntervalB\023\n\021_include_sn" +
-      "apshot\"\346\001\n\023WatchHealthResponse\022\026\n\006cursor" +
-      "\030\001 \001(\tR\006cursor\022:\n\006report\030\002 \001(\0132 .hero.su" +
-      "pervisor.v1.HealthReportH\000R\006report\0227\n\005ev" +
-      "ent\030\003 \001(\0132\037.hero.supervisor.v1.HealthEve" +
-      "ntH\000R\005event\022:\n\010bookmark\030\004 \001(\0132\034.hero.sup" +
-      "ervisor.v1.BookmarkH\000R\010bookmarkB\006\n\004item\"" +
-      "w\n\020SubmitJobRequest\022-\n\003job\030\001 \001(\0132\033.hero." +
-      "supervisor.v1.JobSpecR\003job\022\025\n\006job_id\030\002 \001" +
-      "(\tR\005jobId\022\035\n\nrequest_id\030\003 \001(\tR\trequestId" +
-      "\"b\n\021SubmitJobResponse\022)\n\003job\030\001 \001(\0132\027.her" +
-      "o.supervisor.v1.JobR\003job\022\"\n\014deduplicated" +
-      "\030\002 \001(\010R\014deduplicated\"U\n\021SubmitJobsReques" +
-      "t\022@\n\010requests\030\001 \003(\0132$.hero.supervisor.v1" +
-      ".SubmitJobRequestR\010requests\"S\n\022SubmitJob" +
-      "sResponse\022=\n\007results\030\001 \003(\0132#.hero.superv" +
-      "isor.v1.SubmitJobResultR\007results\"\225\001\n\017Sub" +
-      "mitJobResult\022)\n\003job\030\001 \001(\0132\027.hero.supervi" +
-      "sor.v1.JobR\003job\022\"\n\014deduplicated\030\002 \001(\010R\014d" +
-      "eduplicated\0223\n\005error\030\003 \001(\0132\035.hero.superv" +
-      "isor.v1.ItemErrorR\005error\"\327\002\n\rRunJobReque" +
-      "st\022-\n\003job\030\001 \001(\0132\033.hero.supervisor.v1.Job" +
-      "SpecR\003job\022\025\n\006job_id\030\002 \001(\tR\005jobId\022\035\n\nrequ" +
-      "est_id\030\003 \001(\tR\trequestId\0224\n\010max_wait\030\004 \001(" +
-      "\0132\031.google.protobuf.DurationR\007maxWait\022K\n" +
-      "\013on_wait_end\030\005 \001(\0162+.hero.supervisor.v1." +
-      "RunJobRequest.OnWaitEndR\tonWaitEnd\"^\n\tOn" +
-      "WaitEnd\022\033\n\027ON_WAIT_END_UNSPECIFIED\020\000\022\034\n\030" +
-      "ON_WAIT_END_KEEP_RUNNING\020\001\022\026\n\022ON_WAIT_EN" +
-      "D_CANCEL\020\002\"\243\001\n\016RunJobResponse\022)\n\003job\030\001 \001" +
-      "(\0132\027.hero.supervisor.v1.JobR\003job\022B\n\014wait" +
-      "_outcome\030\002 \001(\0162\037.hero.supervisor.v1.Wait" +
-      "OutcomeR\013waitOutcome\022\"\n\014deduplicated\030\003 \001" +
-      "(\010R\014deduplicated\"^\n\017AwaitJobRequest\022\025\n\006j" +
-      "ob_id\030\001 \001(\tR\005jobId\0224\n\010max_wait\030\002 \001(\0132\031.g" +
-      "oogle.protobuf.DurationR\007maxWait\"\201\001\n\020Awa" +
-      "itJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.superv" +
-      "isor.v1.JobR\003job\022B\n\014wait_outcome\030\002 \001(\0162\037" +
-      ".hero.supervisor.v1.WaitOutcomeR\013waitOut" +
-      "come\"W\n\rGetJobRequest\022\025\n\006job_id\030\001 \001(\tR\005j" +
-      "obId\022/\n\004view\030\002 \001(\0162\033.hero.supervisor.v1." +
-      "JobViewR\004view\";\n\016GetJobResponse\022)\n\003job\030\001" +
-      " \001(\0132\027.hero.supervisor.v1.JobR\003job\"\260\003\n\017L" +
-      "istJobsRequest\022A\n\014script_types\030\001 \003(\0162\036.h" +
-      "ero.supervisor.v1.ScriptTypeR\013scriptType" +
-      "s\0225\n\006states\030\002 \003(\0162\035.hero.supervisor.v1.J" +
-      "ob.StateR\006states\022\033\n\tcaller_id\030\003 \001(\tR\010cal" +
-      "lerId\022\035\n\ncontext_id\030\004 \001(\tR\tcontextId\022\031\n\010" +
-      "actor_id\030\005 \001(\tR\007actorId\022F\n\021create_time_a" +
-      "fter\030\006 \001(\0132\032.google.protobuf.TimestampR\017" +
-      "createTimeAfter\022H\n\022create_time_before\030\007 " +
-      "\001(\0132\032.google.protobuf.TimestampR\020createT" +
-      "imeBefore\022\033\n\tpage_size\030\010 \001(\005R\010pageSize\022\035" +
-      "\n\npage_token\030\t \001(\tR\tpageToken\"g\n\020ListJob" +
-      "sResponse\022+\n\004jobs\030\001 \003(\0132\027.hero.superviso" +
-      "r.v1.JobR\004jobs\022&\n\017next_page_token\030\002 \001(\tR" +
-      "\rnextPageToken\"A\n\020CancelJobRequest\022\025\n\006jo" +
-      "b_id\030\001 \001(\tR\005jobId\022\026\n\006reason\030\002 \001(\tR\006reaso" +
-      "n\"X\n\021CancelJobResponse\022)\n\003job\030\001 \001(\0132\027.he" +
-      "ro.supervisor.v1.JobR\003job\022\030\n\007changed\030\002 \001" +
-      "(\010R\007changed\"O\n\017RetryJobRequest\022\025\n\006job_id" +
-      "\030\001 \001(\tR\005jobId\022%\n\016reset_attempts\030\002 \001(\010R\rr" +
-      "esetAttempts\"=\n\020RetryJobResponse\022)\n\003job\030" +
-      "\001 \001(\0132\027.hero.supervisor.v1.JobR\003job\"N\n\020D" +
-      "eleteJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022#" +
-      "\n\rallow_missing\030\002 \001(\010R\014allowMissing\"-\n\021D" +
-      "eleteJobResponse\022\030\n\007changed\030\001 \001(\010R\007chang" +
-      "ed\"\270\001\n\017WatchJobRequest\022\025\n\006job_id\030\001 \001(\tR\005" +
-      "jobId\022!\n\014include_logs\030\002 \001(\010R\013includeLogs" +
-      "\022!\n\014resume_after\030\003 \001(\tR\013resumeAfter\022H\n\022h" +
-      "eartbeat_interval\030\004 \001(\0132\031.google.protobu" +
-      "f.DurationR\021heartbeatInterval\"\346\002\n\020WatchJ" +
-      "obResponse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022+\n\003jo" +
-      "b\030\002 \001(\0132\027.hero.supervisor.v1.JobH\000R\003job\022" +
-      "G\n\014state_change\030\003 \001(\0132\".hero.supervisor." +
-      "v1.JobStateChangeH\000R\013stateChange\022=\n\010prog" +
-      "ress\030\004 \001(\0132\037.hero.supervisor.v1.JobProgr" +
-      "essH\000R\010progress\022A\n\013log_entries\030\005 \001(\0132\036.h" +
-      "ero.supervisor.v1.LogEntriesH\000R\nlogEntri" +
-      "es\022:\n\010bookmark\030\006 \001(\0132\034.hero.supervisor.v" +
-      "1.BookmarkH\000R\010bookmarkB\006\n\004item\"i\n\nLogEnt" +
-      "ries\0226\n\007entries\030\001 \003(\0132\034.hero.supervisor." +
-      "v1.LogEntryR\007entries\022#\n\rdropped_count\030\002 " +
-      "\001(\005R\014droppedCount\"\334\003\n\022WatchEventsRequest" +
-      "\0227\n\006topics\030\001 \003(\0162\037.hero.supervisor.v1.Ev" +
-      "ent.TopicR\006topics\022A\n\014script_types\030\002 \003(\0162" +
-      "\036.hero.supervisor.v1.ScriptTypeR\013scriptT" +
-      "ypes\022\033\n\tactor_ids\030\003 \003(\tR\010actorIds\022\027\n\007job" +
-      "_ids\030\004 \003(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010c" +
-      "allerId\022E\n\014min_severity\030\006 \001(\0162\".hero.sup" +
-      "ervisor.v1.Event.SeverityR\013minSeverity\022." +
-      "\n\020include_snapshot\030\007 \001(\010H\000R\017includeSnaps" +
-      "hot\210\001\001\022!\n\014resume_after\030\010 \001(\tR\013resumeAfte" +
-      "r\022H\n\022heartbeat_interval\030\t \001(\0132\031.google.p" +
-      "rotobuf.DurationR\021heartbeatIntervalB\023\n\021_" +
-      "include_snapshot\"\355\001\n\023WatchEventsResponse" +
-      "\022\026\n\006cursor\030\001 \001(\tR\006cursor\022G\n\rsnapshot_ite" +
-      "m\030\002 \001(\0132 .hero.supervisor.v1.SnapshotIte" +
-      "mH\000R\014snapshotItem\0221\n\005event\030\003 \001(\0132\031.hero." +
-      "supervisor.v1.EventH\000R\005event\022:\n\010bookmark" +
-      "\030\004 \001(\0132\034.hero.supervisor.v1.BookmarkH\000R\010" +
-      "bookmarkB\006\n\004item\"\277\001\n\014SnapshotItem\0221\n\005act" +
-      "or\030\001 \001(\0132\031.hero.supervisor.v1.ActorH\000R\005a" +
-      "ctor\022G\n\013script_type\030\002 \001(\0132$.hero.supervi" +
-      "sor.v1.ScriptTypeStatusH\000R\nscriptType\022+\n" +
-      "\003job\030\003 \001(\0132\027.hero.supervisor.v1.JobH\000R\003j" +
-      "obB\006\n\004item\"\335\003\n\021ListEventsRequest\0227\n\006topi" +
-      "cs\030\001 \003(\0162\037.hero.supervisor.v1.Event.Topi" +
-      "cR\006topics\022A\n\014script_types\030\002 \003(\0162\036.hero.s" +
-      "upervisor.v1.ScriptTypeR\013scriptTypes\022\033\n\t" +
-      "actor_ids\030\003 \003(\tR\010actorIds\022\027\n\007job_ids\030\004 \003" +
-      "(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010callerId\022" +
-      "E\n\014min_severity\030\006 \001(\0162\".hero.supervisor." +
-      "v1.Event.SeverityR\013minSeverity\0229\n\ntime_a" +
-      "fter\030\007 \001(\0132\032.google.protobuf.TimestampR\t" +
-      "timeAfter\022;\n\013time_before\030\010 \001(\0132\032.google." +
-      "protobuf.TimestampR\ntimeBefore\022\033\n\tpage_s" +
-      "ize\030\t \001(\005R\010pageSize\022\035\n\npage_token\030\n \001(\tR" +
-      "\tpageToken\"o\n\022ListEventsResponse\0221\n\006even" +
-      "ts\030\001 \003(\0132\031.hero.supervisor.v1.EventR\006eve" +
-      "nts\022&\n\017next_page_token\030\002 \001(\tR\rnextPageTo" +
-      "ken*^\n\013WaitOutcome\022\034\n\030WAIT_OUTCOME_UNSPE" +
-      "CIFIED\020\000\022\025\n\021WAIT_OUTCOME_DONE\020\001\022\032\n\026WAIT_" +
-      "OUTCOME_TIMED_OUT\020\0022\230\031\n\nSupervisor\022d\n\rGe" +
-      "tServerInfo\022(.hero.supervisor.v1.GetServ" +
-      "erInfoRequest\032).hero.supervisor.v1.GetSe" +
-      "rverInfoResponse\022^\n\013CreateActor\022&.hero.s" +
-      "upervisor.v1.CreateActorRequest\032\'.hero.s" +
-      "upervisor.v1.CreateActorResponse\022U\n\010GetA" +
-      "ctor\022#.hero.supervisor.v1.GetActorReques" +
-      "t\032$.hero.supervisor.v1.GetActorResponse\022" +
-      "[\n\nListActors\022%.hero.supervisor.v1.ListA" +
-      "ctorsRequest\032&.hero.supervisor.v1.ListAc" +
-      "torsResponse\022^\n\013UpdateActor\022&.hero.super" +
-      "visor.v1.UpdateActorRequest\032\'.hero.super" +
-      "visor.v1.UpdateActorResponse\022^\n\013DeleteAc" +
-      "tor\022&.hero.supervisor.v1.DeleteActorRequ" +
-      "est\032\'.hero.supervisor.v1.DeleteActorResp" +
-      "onse\022[\n\nStartActor\022%.hero.supervisor.v1." +
-      "StartActorRequest\032&.hero.supervisor.v1.S" +
-      "tartActorResponse\022X\n\tStopActor\022$.hero.su" +
-      "pervisor.v1.StopActorRequest\032%.hero.supe" +
-      "rvisor.v1.StopActorResponse\022a\n\014RestartAc" +
-      "tor\022\'.hero.supervisor.v1.RestartActorReq" +
-      "uest\032(.hero.supervisor.v1.RestartActorRe" +
-      "sponse\022^\n\013StartActors\022&.hero.supervisor." +
-      "v1.StartActorsRequest\032\'.hero.supervisor." +
-      "v1.StartActorsResponse\022[\n\nStopActors\022%.h" +
-      "ero.supervisor.v1.StopActorsRequest\032&.he" +
-      "ro.supervisor.v1.StopActorsResponse\022d\n\rR" +
-      "estartActors\022(.hero.supervisor.v1.Restar" +
-      "tActorsRequest\032).hero.supervisor.v1.Rest" +
-      "artActorsResponse\022l\n\017StreamActorLogs\022*.h" +
-      "ero.supervisor.v1.StreamActorLogsRequest" +
-      "\032+.hero.supervisor.v1.StreamActorLogsRes" +
-      "ponse0\001\022j\n\017ListScriptTypes\022*.hero.superv" +
-      "isor.v1.ListScriptTypesRequest\032+.hero.su" +
-      "pervisor.v1.ListScriptTypesResponse\022d\n\rG" +
-      "etScriptType\022(.hero.supervisor.v1.GetScr" +
-      "iptTypeRequest\032).hero.supervisor.v1.GetS" +
-      "criptTypeResponse\022m\n\020UpdateScriptType\022+." +
-      "hero.supervisor.v1.UpdateScriptTypeReque" +
-      "st\032,.hero.supervisor.v1.UpdateScriptType" +
-      "Response\022^\n\013ScaleActors\022&.hero.superviso" +
-      "r.v1.ScaleActorsRequest\032\'.hero.superviso" +
-      "r.v1.ScaleActorsResponse\022[\n\nPauseQueue\022%" +
-      ".hero.supervisor.v1.PauseQueueRequest\032&." +
-      "hero.supervisor.v1.PauseQueueResponse\022^\n" +
-      "\013ResumeQueue\022&.hero.supervisor.v1.Resume" +
-      "QueueRequest\032\'.hero.supervisor.v1.Resume" +
-      "QueueResponse\022[\n\nPurgeQueue\022%.hero.super" +
-      "visor.v1.PurgeQueueRequest\032&.hero.superv" +
-      "isor.v1.PurgeQueueResponse\022^\n\013CheckHealt" +
-      "h\022&.hero.supervisor.v1.CheckHealthReques" +
-      "t\032\'.hero.supervisor.v1.CheckHealthRespon" +
-      "se\022`\n\013WatchHealth\022&.hero.supervisor.v1.W" +
-      "atchHealthRequest\032\'.hero.supervisor.v1.W" +
-      "atchHealthResponse0\001\022X\n\tSubmitJob\022$.hero" +
-      ".supervisor.v1.SubmitJobRequest\032%.hero.s",
-      "upervisor.v1.SubmitJobResponse\022[\n\nSubmit" +
-      "Jobs\022%.hero.supervisor.v1.SubmitJobsRequ" +
-      "est\032&.hero.supervisor.v1.SubmitJobsRespo" +
-      "nse\022O\n\006RunJob\022!.hero.supervisor.v1.RunJo" +
-      "bRequest\032\".hero.supervisor.v1.RunJobResp" +
-      "onse\022U\n\010AwaitJob\022#.hero.supervisor.v1.Aw" +
-      "aitJobRequest\032$.hero.supervisor.v1.Await" +
-      "JobResponse\022O\n\006GetJob\022!.hero.supervisor." +
-      "v1.GetJobRequest\032\".hero.supervisor.v1.Ge" +
-      "tJobResponse\022U\n\010ListJobs\022#.hero.supervis" +
-      "or.v1.ListJobsRequest\032$.hero.supervisor." +
-      "v1.ListJobsResponse\022X\n\tCancelJob\022$.hero." +
-      "supervisor.v1.CancelJobRequest\032%.hero.su" +
-      "pervisor.v1.CancelJobResponse\022U\n\010RetryJo" +
-      "b\022#.hero.supervisor.v1.RetryJobRequest\032$" +
-      ".hero.supervisor.v1.RetryJobResponse\022X\n\t" +
-      "DeleteJob\022$.hero.supervisor.v1.DeleteJob" +
-      "Request\032%.hero.supervisor.v1.DeleteJobRe" +
-      "sponse\022W\n\010WatchJob\022#.hero.supervisor.v1." +
-      "WatchJobRequest\032$.hero.supervisor.v1.Wat" +
-      "chJobResponse0\001\022`\n\013WatchEvents\022&.hero.su" +
-      "pervisor.v1.WatchEventsRequest\032\'.hero.su" +
-      "pervisor.v1.WatchEventsResponse0\001\022[\n\nLis" +
-      "tEvents\022%.hero.supervisor.v1.ListEventsR" +
-      "equest\032&.hero.supervisor.v1.ListEventsRe" +
-      "sponseB\205\001\n\022hero.supervisor.v1B\026Superviso" +
-      "rServiceProtoP\001ZUgithub.com/hero-supervi" +
-      "sor/hero-supervisor/clients/go/hero/supe" +
-      "rvisor/v1;supervisorv1b\006proto3"
+      "or.v1.ScriptTypeR\nscriptType\022\026\n\006reason\030\002" +
+      " \001(\tR\006reason\"m\n\023ResumeQueueResponse\022<\n\006s" +
+      "tatus\030\001 \001(\0132$.hero.supervisor.v1.ScriptT" +
+      "ypeStatusR\006status\022\030\n\007changed\030\002 \001(\010R\007chan" +
+      "ged\"\207\002\n\021PurgeQueueRequest\022?\n\013script_type" +
+      "\030\001 \001(\0162\036.hero.supervisor.v1.ScriptTypeR\n" +
+      "scriptType\0225\n\006states\030\002 \003(\0162\035.hero.superv" +
+      "isor.v1.Job.StateR\006states\022*\n\016expected_co" +
+      "unt\030\003 \001(\005H\000R\rexpectedCount\210\001\001\022#\n\rvalidat" +
+      "e_only\030\004 \001(\010R\014validateOnly\022\026\n\006reason\030\005 \001" +
+      "(\tR\006reasonB\021\n\017_expected_count\"7\n\022PurgeQu" +
+      "eueResponse\022!\n\014purged_count\030\001 \001(\005R\013purge" +
+      "dCount\"\234\002\n\022CheckHealthRequest\022=\n\010selecto" +
+      "r\030\001 \001(\0132!.hero.supervisor.v1.ActorSelect" +
+      "orR\010selector\022B\n\005scope\030\002 \001(\0162,.hero.super" +
+      "visor.v1.CheckHealthRequest.ScopeR\005scope" +
+      "\0224\n\010max_wait\030\003 \001(\0132\031.google.protobuf.Dur" +
+      "ationR\007maxWait\"M\n\005Scope\022\025\n\021SCOPE_UNSPECI" +
+      "FIED\020\000\022\016\n\nSCOPE_IDLE\020\001\022\r\n\tSCOPE_ALL\020\002\022\016\n" +
+      "\nSCOPE_NONE\020\003\"Q\n\023CheckHealthResponse\022:\n\007" +
+      "reports\030\001 \003(\0132 .hero.supervisor.v1.Healt" +
+      "hReportR\007reports\"\205\002\n\022WatchHealthRequest\022" +
+      "=\n\010selector\030\001 \001(\0132!.hero.supervisor.v1.A" +
+      "ctorSelectorR\010selector\022.\n\020include_snapsh" +
+      "ot\030\002 \001(\010H\000R\017includeSnapshot\210\001\001\022!\n\014resume" +
+      "_after\030\003 \001(\tR\013resumeAfter\022H\n\022heartbeat_i" +
+      "nterval\030\004 \001(\0132\031.google.protobuf.Duration" +
+      "R\021heartbeatIntervalB\023\n\021_include_snapshot" +
+      "\"\346\001\n\023WatchHealthResponse\022\026\n\006cursor\030\001 \001(\t" +
+      "R\006cursor\022:\n\006report\030\002 \001(\0132 .hero.supervis" +
+      "or.v1.HealthReportH\000R\006report\0227\n\005event\030\003 " +
+      "\001(\0132\037.hero.supervisor.v1.HealthEventH\000R\005" +
+      "event\022:\n\010bookmark\030\004 \001(\0132\034.hero.superviso" +
+      "r.v1.BookmarkH\000R\010bookmarkB\006\n\004item\"w\n\020Sub" +
+      "mitJobRequest\022-\n\003job\030\001 \001(\0132\033.hero.superv" +
+      "isor.v1.JobSpecR\003job\022\025\n\006job_id\030\002 \001(\tR\005jo" +
+      "bId\022\035\n\nrequest_id\030\003 \001(\tR\trequestId\"b\n\021Su" +
+      "bmitJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.supe" +
+      "rvisor.v1.JobR\003job\022\"\n\014deduplicated\030\002 \001(\010" +
+      "R\014deduplicated\"U\n\021SubmitJobsRequest\022@\n\010r" +
+      "equests\030\001 \003(\0132$.hero.supervisor.v1.Submi" +
+      "tJobRequestR\010requests\"S\n\022SubmitJobsRespo" +
+      "nse\022=\n\007results\030\001 \003(\0132#.hero.supervisor.v" +
+      "1.SubmitJobResultR\007results\"\225\001\n\017SubmitJob" +
+      "Result\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v1" +
+      ".JobR\003job\022\"\n\014deduplicated\030\002 \001(\010R\014dedupli" +
+      "cated\0223\n\005error\030\003 \001(\0132\035.hero.supervisor.v" +
+      "1.ItemErrorR\005error\"\327\002\n\rRunJobRequest\022-\n\003" +
+      "job\030\001 \001(\0132\033.hero.supervisor.v1.JobSpecR\003" +
+      "job\022\025\n\006job_id\030\002 \001(\tR\005jobId\022\035\n\nrequest_id" +
+      "\030\003 \001(\tR\trequestId\0224\n\010max_wait\030\004 \001(\0132\031.go" +
+      "ogle.protobuf.DurationR\007maxWait\022K\n\013on_wa" +
+      "it_end\030\005 \001(\0162+.hero.supervisor.v1.RunJob" +
+      "Request.OnWaitEndR\tonWaitEnd\"^\n\tOnWaitEn" +
+      "d\022\033\n\027ON_WAIT_END_UNSPECIFIED\020\000\022\034\n\030ON_WAI" +
+      "T_END_KEEP_RUNNING\020\001\022\026\n\022ON_WAIT_END_CANC" +
+      "EL\020\002\"\243\001\n\016RunJobResponse\022)\n\003job\030\001 \001(\0132\027.h" +
+      "ero.supervisor.v1.JobR\003job\022B\n\014wait_outco" +
+      "me\030\002 \001(\0162\037.hero.supervisor.v1.WaitOutcom" +
+      "eR\013waitOutcome\022\"\n\014deduplicated\030\003 \001(\010R\014de" +
+      "duplicated\"^\n\017AwaitJobRequest\022\025\n\006job_id\030" +
+      "\001 \001(\tR\005jobId\0224\n\010max_wait\030\002 \001(\0132\031.google." +
+      "protobuf.DurationR\007maxWait\"\201\001\n\020AwaitJobR" +
+      "esponse\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v" +
+      "1.JobR\003job\022B\n\014wait_outcome\030\002 \001(\0162\037.hero." +
+      "supervisor.v1.WaitOutcomeR\013waitOutcome\"W" +
+      "\n\rGetJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022/" +
+      "\n\004view\030\002 \001(\0162\033.hero.supervisor.v1.JobVie" +
+      "wR\004view\";\n\016GetJobResponse\022)\n\003job\030\001 \001(\0132\027" +
+      ".hero.supervisor.v1.JobR\003job\"\260\003\n\017ListJob" +
+      "sRequest\022A\n\014script_types\030\001 \003(\0162\036.hero.su" +
+      "pervisor.v1.ScriptTypeR\013scriptTypes\0225\n\006s" +
+      "tates\030\002 \003(\0162\035.hero.supervisor.v1.Job.Sta" +
+      "teR\006states\022\033\n\tcaller_id\030\003 \001(\tR\010callerId\022" +
+      "\035\n\ncontext_id\030\004 \001(\tR\tcontextId\022\031\n\010actor_" +
+      "id\030\005 \001(\tR\007actorId\022F\n\021create_time_after\030\006" +
+      " \001(\0132\032.google.protobuf.TimestampR\017create" +
+      "TimeAfter\022H\n\022create_time_before\030\007 \001(\0132\032." +
+      "google.protobuf.TimestampR\020createTimeBef" +
+      "ore\022\033\n\tpage_size\030\010 \001(\005R\010pageSize\022\035\n\npage" +
+      "_token\030\t \001(\tR\tpageToken\"g\n\020ListJobsRespo" +
+      "nse\022+\n\004jobs\030\001 \003(\0132\027.hero.supervisor.v1.J" +
+      "obR\004jobs\022&\n\017next_page_token\030\002 \001(\tR\rnextP" +
+      "ageToken\"A\n\020CancelJobRequest\022\025\n\006job_id\030\001" +
+      " \001(\tR\005jobId\022\026\n\006reason\030\002 \001(\tR\006reason\"X\n\021C" +
+      "ancelJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.sup" +
+      "ervisor.v1.JobR\003job\022\030\n\007changed\030\002 \001(\010R\007ch" +
+      "anged\"O\n\017RetryJobRequest\022\025\n\006job_id\030\001 \001(\t" +
+      "R\005jobId\022%\n\016reset_attempts\030\002 \001(\010R\rresetAt" +
+      "tempts\"=\n\020RetryJobResponse\022)\n\003job\030\001 \001(\0132" +
+      "\027.hero.supervisor.v1.JobR\003job\"N\n\020DeleteJ" +
+      "obRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022#\n\rallo" +
+      "w_missing\030\002 \001(\010R\014allowMissing\"-\n\021DeleteJ" +
+      "obResponse\022\030\n\007changed\030\001 \001(\010R\007changed\"\270\001\n" +
+      "\017WatchJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022" +
+      "!\n\014include_logs\030\002 \001(\010R\013includeLogs\022!\n\014re" +
+      "sume_after\030\003 \001(\tR\013resumeAfter\022H\n\022heartbe" +
+      "at_interval\030\004 \001(\0132\031.google.protobuf.Dura" +
+      "tionR\021heartbeatInterval\"\346\002\n\020WatchJobResp" +
+      "onse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022+\n\003job\030\002 \001(" +
+      "\0132\027.hero.supervisor.v1.JobH\000R\003job\022G\n\014sta" +
+      "te_change\030\003 \001(\0132\".hero.supervisor.v1.Job" +
+      "StateChangeH\000R\013stateChange\022=\n\010progress\030\004" +
+      " \001(\0132\037.hero.supervisor.v1.JobProgressH\000R" +
+      "\010progress\022A\n\013log_entries\030\005 \001(\0132\036.hero.su" +
+      "pervisor.v1.LogEntriesH\000R\nlogEntries\022:\n\010" +
+      "bookmark\030\006 \001(\0132\034.hero.supervisor.v1.Book" +
+      "markH\000R\010bookmarkB\006\n\004item\"i\n\nLogEntries\0226" +
+      "\n\007entries\030\001 \003(\0132\034.hero.supervisor.v1.Log" +
+      "EntryR\007entries\022#\n\rdropped_count\030\002 \001(\005R\014d" +
+      "roppedCount\"\334\003\n\022WatchEventsRequest\0227\n\006to" +
+      "pics\030\001 \003(\0162\037.hero.supervisor.v1.Event.To" +
+      "picR\006topics\022A\n\014script_types\030\002 \003(\0162\036.hero" +
+      ".supervisor.v1.ScriptTypeR\013scriptTypes\022\033" +
+      "\n\tactor_ids\030\003 \003(\tR\010actorIds\022\027\n\007job_ids\030\004" +
+      " \003(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010callerI" +
+      "d\022E\n\014min_severity\030\006 \001(\0162\".hero.superviso" +
+      "r.v1.Event.SeverityR\013minSeverity\022.\n\020incl" +
+      "ude_snapshot\030\007 \001(\010H\000R\017includeSnapshot\210\001\001" +
+      "\022!\n\014resume_after\030\010 \001(\tR\013resumeAfter\022H\n\022h" +
+      "eartbeat_interval\030\t \001(\0132\031.google.protobu" +
+      "f.DurationR\021heartbeatIntervalB\023\n\021_includ" +
+      "e_snapshot\"\355\001\n\023WatchEventsResponse\022\026\n\006cu" +
+      "rsor\030\001 \001(\tR\006cursor\022G\n\rsnapshot_item\030\002 \001(" +
+      "\0132 .hero.supervisor.v1.SnapshotItemH\000R\014s" +
+      "napshotItem\0221\n\005event\030\003 \001(\0132\031.hero.superv" +
+      "isor.v1.EventH\000R\005event\022:\n\010bookmark\030\004 \001(\013" +
+      "2\034.hero.supervisor.v1.BookmarkH\000R\010bookma" +
+      "rkB\006\n\004item\"\277\001\n\014SnapshotItem\0221\n\005actor\030\001 \001" +
+      "(\0132\031.hero.supervisor.v1.ActorH\000R\005actor\022G" +
+      "\n\013script_type\030\002 \001(\0132$.hero.supervisor.v1" +
+      ".ScriptTypeStatusH\000R\nscriptType\022+\n\003job\030\003" +
+      " \001(\0132\027.hero.supervisor.v1.JobH\000R\003jobB\006\n\004" +
+      "item\"\335\003\n\021ListEventsRequest\0227\n\006topics\030\001 \003" +
+      "(\0162\037.hero.supervisor.v1.Event.TopicR\006top" +
+      "ics\022A\n\014script_types\030\002 \003(\0162\036.hero.supervi" +
+      "sor.v1.ScriptTypeR\013scriptTypes\022\033\n\tactor_" +
+      "ids\030\003 \003(\tR\010actorIds\022\027\n\007job_ids\030\004 \003(\tR\006jo" +
+      "bIds\022\033\n\tcaller_id\030\005 \001(\tR\010callerId\022E\n\014min" +
+      "_severity\030\006 \001(\0162\".hero.supervisor.v1.Eve" +
+      "nt.SeverityR\013minSeverity\0229\n\ntime_after\030\007" +
+      " \001(\0132\032.google.protobuf.TimestampR\ttimeAf" +
+      "ter\022;\n\013time_before\030\010 \001(\0132\032.google.protob" +
+      "uf.TimestampR\ntimeBefore\022\033\n\tpage_size\030\t " +
+      "\001(\005R\010pageSize\022\035\n\npage_token\030\n \001(\tR\tpageT" +
+      "oken\"o\n\022ListEventsResponse\0221\n\006events\030\001 \003" +
+      "(\0132\031.hero.supervisor.v1.EventR\006events\022&\n" +
+      "\017next_page_token\030\002 \001(\tR\rnextPageToken*^\n" +
+      "\013WaitOutcome\022\034\n\030WAIT_OUTCOME_UNSPECIFIED" +
+      "\020\000\022\025\n\021WAIT_OUTCOME_DONE\020\001\022\032\n\026WAIT_OUTCOM" +
+      "E_TIMED_OUT\020\0022\230\031\n\nSupervisor\022d\n\rGetServe" +
+      "rInfo\022(.hero.supervisor.v1.GetServerInfo" +
+      "Request\032).hero.supervisor.v1.GetServerIn" +
+      "foResponse\022^\n\013CreateActor\022&.hero.supervi" +
+      "sor.v1.CreateActorRequest\032\'.hero.supervi" +
+      "sor.v1.CreateActorResponse\022U\n\010GetActor\022#" +
+      ".hero.supervisor.v1.GetActorRequest\032$.he" +
+      "ro.supervisor.v1.GetActorResponse\022[\n\nLis" +
+      "tActors\022%.hero.supervisor.v1.ListActorsR" +
+      "equest\032&.hero.supervisor.v1.ListActorsRe" +
+      "sponse\022^\n\013UpdateActor\022&.hero.supervisor." +
+      "v1.UpdateActorRequest\032\'.hero.supervisor." +
+      "v1.UpdateActorResponse\022^\n\013DeleteActor\022&." +
+      "hero.supervisor.v1.DeleteActorRequest\032\'." +
+      "hero.supervisor.v1.DeleteActorResponse\022[" +
+      "\n\nStartActor\022%.hero.supervisor.v1.StartA" +
+      "ctorRequest\032&.hero.supervisor.v1.StartAc" +
+      "torResponse\022X\n\tStopActor\022$.hero.supervis" +
+      "or.v1.StopActorRequest\032%.hero.supervisor" +
+      ".v1.StopActorResponse\022a\n\014RestartActor\022\'." +
+      "hero.supervisor.v1.RestartActorRequest\032(" +
+      ".hero.supervisor.v1.RestartActorResponse" +
+      "\022^\n\013StartActors\022&.hero.supervisor.v1.Sta" +
+      "rtActorsRequest\032\'.hero.supervisor.v1.Sta" +
+      "rtActorsResponse\022[\n\nStopActors\022%.hero.su" +
+      "pervisor.v1.StopActorsRequest\032&.hero.sup" +
+      "ervisor.v1.StopActorsResponse\022d\n\rRestart" +
+      "Actors\022(.hero.supervisor.v1.RestartActor" +
+      "sRequest\032).hero.supervisor.v1.RestartAct" +
+      "orsResponse\022l\n\017StreamActorLogs\022*.hero.su" +
+      "pervisor.v1.StreamActorLogsRequest\032+.her" +
+      "o.supervisor.v1.StreamActorLogsResponse0" +
+      "\001\022j\n\017ListScriptTypes\022*.hero.supervisor.v" +
+      "1.ListScriptTypesRequest\032+.hero.supervis" +
+      "or.v1.ListScriptTypesResponse\022d\n\rGetScri" +
+      "ptType\022(.hero.supervisor.v1.GetScriptTyp" +
+      "eRequest\032).hero.supervisor.v1.GetScriptT" +
+      "ypeResponse\022m\n\020UpdateScriptType\022+.hero.s" +
+      "upervisor.v1.UpdateScriptTypeRequest\032,.h" +
+      "ero.supervisor.v1.UpdateScriptTypeRespon" +
+      "se\022^\n\013ScaleActors\022&.hero.supervisor.v1.S" +
+      "caleActorsRequest\032\'.hero.supervisor.v1.S" +
+      "caleActorsResponse\022[\n\nPauseQueue\022%.hero." +
+      "supervisor.v1.PauseQueueRequest\032&.hero.s" +
+      "upervisor.v1.PauseQueueResponse\022^\n\013Resum" +
+      "eQueue\022&.hero.supervisor.v1.ResumeQueueR" +
+      "equest\032\'.hero.supervisor.v1.ResumeQueueR" +
+      "esponse\022[\n\nPurgeQueue\022%.hero.supervisor." +
+      "v1.PurgeQueueRequest\032&.hero.supervisor.v" +
+      "1.PurgeQueueResponse\022^\n\013CheckHealth\022&.he" +
+      "ro.supervisor.v1.CheckHealthRequest\032\'.he" +
+      "ro.supervisor.v1.CheckHealthResponse\022`\n\013",
+      "WatchHealth\022&.hero.supervisor.v1.WatchHe" +
+      "althRequest\032\'.hero.supervisor.v1.WatchHe" +
+      "althResponse0\001\022X\n\tSubmitJob\022$.hero.super" +
+      "visor.v1.SubmitJobRequest\032%.hero.supervi" +
+      "sor.v1.SubmitJobResponse\022[\n\nSubmitJobs\022%" +
+      ".hero.supervisor.v1.SubmitJobsRequest\032&." +
+      "hero.supervisor.v1.SubmitJobsResponse\022O\n" +
+      "\006RunJob\022!.hero.supervisor.v1.RunJobReque" +
+      "st\032\".hero.supervisor.v1.RunJobResponse\022U" +
+      "\n\010AwaitJob\022#.hero.supervisor.v1.AwaitJob" +
+      "Request\032$.hero.supervisor.v1.AwaitJobRes" +
+      "ponse\022O\n\006GetJob\022!.hero.supervisor.v1.Get" +
+      "JobRequest\032\".hero.supervisor.v1.GetJobRe" +
+      "sponse\022U\n\010ListJobs\022#.hero.supervisor.v1." +
+      "ListJobsRequest\032$.hero.supervisor.v1.Lis" +
+      "tJobsResponse\022X\n\tCancelJob\022$.hero.superv" +
+      "isor.v1.CancelJobRequest\032%.hero.supervis" +
+      "or.v1.CancelJobResponse\022U\n\010RetryJob\022#.he" +
+      "ro.supervisor.v1.RetryJobRequest\032$.hero." +
+      "supervisor.v1.RetryJobResponse\022X\n\tDelete" +
+      "Job\022$.hero.supervisor.v1.DeleteJobReques" +
+      "t\032%.hero.supervisor.v1.DeleteJobResponse" +
+      "\022W\n\010WatchJob\022#.hero.supervisor.v1.WatchJ" +
+      "obRequest\032$.hero.supervisor.v1.WatchJobR" +
+      "esponse0\001\022`\n\013WatchEvents\022&.hero.supervis" +
+      "or.v1.WatchEventsRequest\032\'.hero.supervis" +
+      "or.v1.WatchEventsResponse0\001\022[\n\nListEvent" +
+      "s\022%.hero.supervisor.v1.ListEventsRequest" +
+      "\032&.hero.supervisor.v1.ListEventsResponse" +
+      "B\205\001\n\022hero.supervisor.v1B\026SupervisorServi" +
+      "ceProtoP\001ZUgithub.com/hero-supervisor/he" +
+      "ro-supervisor/clients/go/hero/supervisor" +
+      "/v1;supervisorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -915,7 +919,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_GetActorRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_GetActorRequest_descriptor,
-        new java.lang.String[] { "ActorId", });
+        new java.lang.String[] { "ActorId", "View", });
     internal_static_hero_supervisor_v1_GetActorResponse_descriptor =
       getDescriptor().getMessageType(8);
     internal_static_hero_supervisor_v1_GetActorResponse_fieldAccessorTable = new
@@ -927,7 +931,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_ListActorsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListActorsRequest_descriptor,
-        new java.lang.String[] { "ScriptTypes", "States", "Labels", "Node", "PageSize", "PageToken", });
+        new java.lang.String[] { "ScriptTypes", "States", "Labels", "Node", "PageSize", "PageToken", "View", });
     internal_static_hero_supervisor_v1_ListActorsRequest_LabelsEntry_descriptor =
       internal_static_hero_supervisor_v1_ListActorsRequest_descriptor.getNestedType(0);
     internal_static_hero_supervisor_v1_ListActorsRequest_LabelsEntry_fieldAccessorTable = new
@@ -1071,7 +1075,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_GetScriptTypeRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_GetScriptTypeRequest_descriptor,
-        new java.lang.String[] { "ScriptType", });
+        new java.lang.String[] { "ScriptType", "View", });
     internal_static_hero_supervisor_v1_GetScriptTypeResponse_descriptor =
       getDescriptor().getMessageType(33);
     internal_static_hero_supervisor_v1_GetScriptTypeResponse_fieldAccessorTable = new

@@ -1,0 +1,147 @@
+//! What fits into one answer. Clients take 4 MiB unless they are told otherwise, and an answer that is longer is lost with
+//! what it was about; so pages end early, and answers about many tell less of each where they would grow too long.
+
+use prost::Message;
+
+use crate::domain::text::cut;
+use crate::grpc::server::MAX_MESSAGE_BYTES;
+use crate::proto as pb;
+
+/// A page ends here, and an answer about many is told in full up to here. It leaves room for one more item of any size.
+pub(crate) const FULL_BYTES: usize = MAX_MESSAGE_BYTES / 2;
+/// From here on nothing is told of an item but what became of it.
+const LEAST_FROM: usize = MAX_MESSAGE_BYTES / 4 * 3;
+/// Longest message of an error then.
+const LEAST_MESSAGE: usize = 64;
+/// What the encoding adds to each item.
+const AROUND_ITEM: usize = 6;
+
+/// How much is told of an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Full,
+    Short,
+    Least,
+}
+
+/// The answer about many, as it grows.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    bytes: usize,
+}
+
+impl Batch {
+    /// The result of a job of many, as much of it as fits.
+    pub(crate) fn job(&mut self, result: pb::SubmitJobResult) -> pb::SubmitJobResult {
+        self.fit(result, |mut result, _told| {
+            result.job = result.job.map(short_job);
+            result
+        })
+    }
+
+    /// The result of an actor of many, as much of it as fits.
+    pub(crate) fn actor(&mut self, result: pb::ActorResult) -> pb::ActorResult {
+        self.fit(result, |mut result, told| {
+            result.actor = result.actor.map(short_actor);
+            if told == Told::Least {
+                result.error = result.error.map(least_error);
+            }
+            result
+        })
+    }
+
+    fn fit<M: Message>(&mut self, item: M, shorten: impl FnOnce(M, Told) -> M) -> M {
+        let item = match self.told(item.encoded_len()) {
+            Told::Full => item,
+            less => shorten(item, less),
+        };
+        self.bytes += item.encoded_len() + AROUND_ITEM;
+        item
+    }
+
+    fn told(&self, more: usize) -> Told {
+        match self.bytes + more {
+            bytes if bytes <= FULL_BYTES => Told::Full,
+            _more if self.bytes <= LEAST_FROM => Told::Short,
+            _more => Told::Least,
+        }
+    }
+}
+
+fn short_job(job: pb::Job) -> pb::Job {
+    let pb::Job { job_id, state, attempt, create_time, .. } = job;
+    pb::Job { job_id, state, attempt, create_time, ..Default::default() }
+}
+
+fn short_actor(actor: pb::Actor) -> pb::Actor {
+    let pb::Actor { actor_id, state, desired_state, pid, node, .. } = actor;
+    pb::Actor { actor_id, state, desired_state, pid, node, ..Default::default() }
+}
+
+fn least_error(error: pb::ItemError) -> pb::ItemError {
+    let message = cut(&error.message, LEAST_MESSAGE).into_owned();
+    pb::ItemError { code: error.code, reason: error.reason, message, ..Default::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::job::MAX_BATCH;
+    use crate::domain::violation::Violations;
+    use crate::grpc::status::Failure;
+
+    fn refused() -> pb::ItemError {
+        let mut violations = Violations::new();
+        for index in 0..1000 {
+            violations.add(format!("job.labels[{index}{}]", "é".repeat(1000)), "x".repeat(1000));
+        }
+        Failure::from(violations).into()
+    }
+
+    fn job(index: usize) -> pb::SubmitJobResult {
+        let spec = pb::JobSpec { caller_id: "c".repeat(20_000), ..Default::default() };
+        let job_id = format!("{index:064}");
+        let job = pb::Job { job_id, spec: Some(spec), state: 3, ..Default::default() };
+        pb::SubmitJobResult { job: Some(job), ..Default::default() }
+    }
+
+    #[test]
+    fn the_longest_batch_of_jobs_fits_and_tells_what_became_of_each() {
+        let mut batch = Batch::default();
+        let error = || pb::SubmitJobResult { error: Some(refused()), ..Default::default() };
+        let results: Vec<_> = (0..MAX_BATCH)
+            .map(|index| batch.job(if index % 2 == 0 { job(index) } else { error() }))
+            .collect();
+        for (index, result) in results.iter().enumerate() {
+            match &result.job {
+                Some(job) => assert_eq!((job.job_id.clone(), job.state), (format!("{index:064}"), 3)),
+                None => assert!(!result.error.as_ref().unwrap().field_violations.is_empty()),
+            }
+        }
+        assert!(results[0].job.as_ref().unwrap().spec.is_some(), "in full while there is room");
+        let answer = pb::SubmitJobsResponse { results };
+        assert!(answer.encoded_len() <= MAX_MESSAGE_BYTES, "{}", answer.encoded_len());
+    }
+
+    #[test]
+    fn an_answer_about_ten_thousand_actors_fits() {
+        let mut batch = Batch::default();
+        let results: Vec<_> = (0..10_000)
+            .map(|index| {
+                let args = vec!["x".repeat(60_000)];
+                let config = Some(pb::ActorConfig { args, ..Default::default() });
+                let actor_id = format!("a{index}");
+                let (actor, error) = match index % 2 {
+                    0 => (Some(pb::Actor { actor_id: actor_id.clone(), config, ..Default::default() }), None),
+                    _ => (None, Some(refused())),
+                };
+                batch.actor(pb::ActorResult { actor_id, actor, error, ..Default::default() })
+            })
+            .collect();
+        assert!(results[0].actor.as_ref().unwrap().config.is_some(), "in full while there is room");
+        assert!(results.iter().all(|result| result.actor.is_some() || result.error.is_some()));
+        assert_eq!(results[9_999].error.as_ref().unwrap().reason, "INVALID_FIELD");
+        let answer = pb::StopActorsResponse { results };
+        assert!(answer.encoded_len() <= MAX_MESSAGE_BYTES, "{}", answer.encoded_len());
+    }
+}
