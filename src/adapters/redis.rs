@@ -11,6 +11,7 @@
 
 mod actor_store;
 mod connection;
+mod damaged;
 mod event_log;
 mod functions;
 mod keys;

@@ -13,7 +13,7 @@ use crate::domain::output::{Kept, OutputMark};
 use crate::domain::scaling::ScalingDecision;
 use crate::domain::script_type::ScriptType;
 use crate::domain::settings::ScriptTypeSettings;
-use crate::ports::actor_store::{ActorStore, StoreError, Stored};
+use crate::ports::actor_store::{ActorStore, Loaded, StoreError, Stored};
 use crate::ports::job_queue::{
     Attached, Cancelled, Changes, Deleted, JobCursor, JobFilter, JobPage, JobQueue, Presence, QueueDepth,
     QueueError, QueueState, Reclaimed, Retried, Submission, SubmitRefused, Submitted,
@@ -32,7 +32,7 @@ impl Unconfigured {
 
 #[async_trait]
 impl ActorStore for Unconfigured {
-    async fn load(&self) -> Result<Vec<ActorRecord>, StoreError> {
+    async fn load(&self) -> Result<Loaded, StoreError> {
         self.refuse()
     }
 

@@ -198,8 +198,7 @@ impl ActorLifecycleManager {
         if let Some(handle) = self.shared.registry.get(id.as_str()) {
             return Ok(handle);
         }
-        let records = self.parts().store.load().await?;
-        match records.into_iter().find(|record| record.id == *id) {
+        match self.parts().store.load().await?.find(id)? {
             None => Err(SupervisorError::ActorNotFound(id.clone())),
             Some(record) if record.node != self.parts().node => {
                 Err(SupervisorError::ActorOnOtherNode { id: id.clone(), node: record.node })

@@ -1,5 +1,7 @@
 //! Where the wish for each actor is kept, so that it outlives the supervisor.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
 use crate::domain::actor::{ActorConfig, ActorRecord};
@@ -19,11 +21,40 @@ pub enum Stored {
     Missing,
 }
 
+/// Every actor of every node, as far as their records can be read.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Loaded {
+    /// Those that can.
+    pub records: Vec<ActorRecord>,
+    /// Names of the others, and why not. They are there all the same: nobody may take their processes for orphans.
+    pub damaged: BTreeMap<String, String>,
+}
+
+impl Loaded {
+    /// Names of all, readable or not.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let damaged = self.damaged.keys().map(String::as_str);
+        self.records.iter().map(|record| record.id.as_str()).chain(damaged)
+    }
+
+    /// The record of an actor, if there is one.
+    ///
+    /// # Errors
+    /// `Corrupt` when it cannot be read.
+    pub fn find(self, id: &ActorId) -> Result<Option<ActorRecord>, StoreError> {
+        if let Some(why) = self.damaged.get(id.as_str()) {
+            let what = format!("the record of actor {id}");
+            return Err(StoreError::Corrupt { what, source: why.clone().into() });
+        }
+        Ok(self.records.into_iter().find(|record| record.id == *id))
+    }
+}
+
 /// Keeps actor records and the template of each script type.
 #[async_trait]
 pub trait ActorStore: SharedStore {
     /// Every actor of every node.
-    async fn load(&self) -> Result<Vec<ActorRecord>, StoreError>;
+    async fn load(&self) -> Result<Loaded, StoreError>;
 
     /// One actor as it is stored now; None when there is no such actor.
     async fn get(&self, id: &ActorId) -> Result<Option<ActorRecord>, StoreError>;

@@ -414,7 +414,7 @@ async fn what_ended_while_no_supervisor_was_there_is_noticed_by_the_next() {
     worker.take(1, WAIT).await.unwrap();
     eventually("the pid is stored", WAIT, || async {
         let store = world.broker.actor_store();
-        let records = hero_supervisor::ports::actor_store::ActorStore::load(&store).await.unwrap();
+        let records = hero_supervisor::ports::actor_store::ActorStore::load(&store).await.unwrap().records;
         (records[0].last_pid == Some(pid)).then_some(())
     })
     .await;

@@ -8,7 +8,7 @@ use crate::adapters::memory::broker::MemoryBroker;
 use crate::domain::actor::{ActorConfig, ActorRecord};
 use crate::domain::id::ActorId;
 use crate::domain::script_type::ScriptType;
-use crate::ports::actor_store::{ActorStore, StoreError, Stored};
+use crate::ports::actor_store::{ActorStore, Loaded, StoreError, Stored};
 
 /// A view of a [`MemoryBroker`].
 #[derive(Debug, Clone)]
@@ -28,8 +28,9 @@ impl MemoryActorStore {
 
 #[async_trait]
 impl ActorStore for MemoryActorStore {
-    async fn load(&self) -> Result<Vec<ActorRecord>, StoreError> {
-        self.broker.with(|state| state.records.values().cloned().collect())
+    async fn load(&self) -> Result<Loaded, StoreError> {
+        let records = self.broker.with(|state| state.records.values().cloned().collect())?;
+        Ok(Loaded { records, ..Loaded::default() })
     }
 
     async fn get(&self, id: &ActorId) -> Result<Option<ActorRecord>, StoreError> {

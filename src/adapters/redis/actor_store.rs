@@ -7,12 +7,14 @@ use redis::Value;
 
 use super::RedisQueue;
 use super::connection::{Link, unexpected};
+use super::damaged::{self, Kind};
 use super::keys;
 use super::records::{decode_actor, decode_config, encode_actor, encode_config};
 use crate::domain::actor::{ActorConfig, ActorRecord};
 use crate::domain::id::ActorId;
 use crate::domain::script_type::ScriptType;
-use crate::ports::actor_store::{ActorStore, StoreError, Stored};
+use crate::error::chain;
+use crate::ports::actor_store::{ActorStore, Loaded, StoreError, Stored};
 
 /// The actor store, on the connection of a queue.
 pub struct RedisActorStore {
@@ -66,17 +68,26 @@ impl RedisActorStore {
 
 #[async_trait]
 impl ActorStore for RedisActorStore {
-    async fn load(&self) -> Result<Vec<ActorRecord>, StoreError> {
+    async fn load(&self) -> Result<Loaded, StoreError> {
         let mut all = redis::cmd("HGETALL");
         all.arg(keys::ACTORS);
         let answer = self.link.call(&all).await?;
         let Value::Array(flat) = answer else { return Err(unexpected("the actors", &answer)) };
-        let mut records = Vec::with_capacity(flat.len() / 2);
+        let mut loaded = Loaded::default();
         let mut flat = flat.into_iter();
         while let (Some(id), Some(json)) = (flat.next(), flat.next()) {
-            records.push(decode_actor(&text(id)?, &text(json)?)?);
+            let Value::BulkString(id) = id else { return Err(unexpected("the name of an actor", &id)) };
+            let id = String::from_utf8_lossy(&id).into_owned();
+            match text(json).and_then(|json| decode_actor(&id, &json)) {
+                Ok(record) => loaded.records.push(record),
+                Err(error) => {
+                    let why = chain(&error);
+                    damaged::note(Kind::Actor, &why);
+                    loaded.damaged.insert(id, why);
+                }
+            }
         }
-        Ok(records)
+        Ok(loaded)
     }
 
     async fn get(&self, id: &ActorId) -> Result<Option<ActorRecord>, StoreError> {
@@ -117,7 +128,10 @@ impl ActorStore for RedisActorStore {
         get.arg(keys::TEMPLATES).arg(script_type.as_str());
         match self.link.call(&get).await? {
             Value::Nil => Ok(None),
-            json => decode_config(script_type.as_str(), &text(json)?).map(Some),
+            json => {
+                let read = text(json).and_then(|json| decode_config(script_type.as_str(), &json));
+                Ok(damaged::keep(Kind::Template, read))
+            }
         }
     }
 

@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use super::RedisQueue;
 use super::connection::{Link, queue_error, unexpected};
+use super::damaged::{self, Kind};
 use super::keys;
 use super::records::{decode_event, decode_job_event, encode_event};
 use crate::domain::actor::ActorState;
@@ -279,7 +280,7 @@ fn decode(stream: EventStream, answer: Value, into: &mut Vec<Logged>) -> Result<
         };
         match event {
             Some(event) => into.push(Logged { stream, position, event }),
-            None => tracing::debug!(%position, ?stream, "an event cannot be read and is stepped over"),
+            None => damaged::note(Kind::Event, &format!("event {position} of {}", keys::events(stream))),
         }
     }
     Ok(last)

@@ -25,6 +25,7 @@ use self::replies::Replies;
 use self::submit::Batchers;
 use super::RedisConfig;
 use super::connection::{Link, unexpected};
+use super::damaged::{Kind, keep};
 use super::functions;
 use super::keys;
 use super::records::{BASIC, Fields, decode_job, encode_error, time_of};
@@ -316,7 +317,7 @@ impl JobQueue for RedisQueue {
         let Value::Array(values) = answer else { return Err(unexpected("the presences", &answer)) };
         let mut presences = Vec::with_capacity(values.len() / 3);
         for actor in values.chunks_exact(3) {
-            presences.push(presence_of(actor)?);
+            presences.extend(keep(Kind::Presence, presence_of(actor)));
         }
         Ok(presences)
     }

@@ -255,9 +255,12 @@ pub(super) fn millis(time: SystemTime) -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// The time so many milliseconds after 1970.
+/// The end of the year 9999: the last time that callers can be told.
+const LAST_MILLI: i64 = 253_402_300_799_999;
+
+/// The time so many milliseconds after 1970, and at most the last one that callers can be told.
 pub(super) fn time_of(millis: i64) -> SystemTime {
-    let since = Duration::from_millis(u64::try_from(millis).unwrap_or(0));
+    let since = Duration::from_millis(u64::try_from(millis.min(LAST_MILLI)).unwrap_or(0));
     SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
@@ -293,7 +296,10 @@ fn decode_pairs(fields: &Fields, name: &'static str) -> Result<BTreeMap<String, 
 
 impl Fields {
     fn time(&self, name: &'static str) -> Result<Option<SystemTime>, QueueError> {
-        Ok(self.number(name)?.map(time_of))
+        match self.number(name)? {
+            Some(far) if far > LAST_MILLI => Err(self.corrupt(name, "is a time after the year 9999")),
+            time => Ok(time.map(time_of)),
+        }
     }
 
     fn actor(&self, name: &'static str) -> Result<Option<ActorId>, QueueError> {

@@ -7,6 +7,7 @@ use redis::Value;
 
 use super::RedisActorStore;
 use super::connection::unexpected;
+use super::damaged::{Kind, keep};
 use super::keys;
 use super::records::{
     decode_decision, decode_health, decode_settings, encode_decision, encode_health, encode_settings,
@@ -23,7 +24,7 @@ use crate::ports::shared_store::SharedStore;
 impl SharedStore for RedisActorStore {
     async fn settings(&self) -> Result<Vec<ScriptTypeSettings>, QueueError> {
         let all = self.hash(keys::SETTINGS).await?;
-        all.iter().map(|(word, json)| decode_settings(word, json)).collect()
+        Ok(all.iter().filter_map(|(word, json)| keep(Kind::Settings, decode_settings(word, json))).collect())
     }
 
     async fn put_settings(&self, settings: &ScriptTypeSettings) -> Result<bool, QueueError> {
@@ -36,7 +37,7 @@ impl SharedStore for RedisActorStore {
 
     async fn healths(&self) -> Result<Vec<HealthRecord>, QueueError> {
         let all = self.hash(keys::HEALTHS).await?;
-        all.iter().map(|(id, json)| decode_health(id, json)).collect()
+        Ok(all.iter().filter_map(|(id, json)| keep(Kind::Health, decode_health(id, json))).collect())
     }
 
     async fn put_health(&self, record: &HealthRecord) -> Result<(), QueueError> {
@@ -47,7 +48,10 @@ impl SharedStore for RedisActorStore {
         let all = self.hash(keys::DECISIONS).await?;
         // A type of a newer supervisor is none of ours.
         let known = all.iter().filter_map(|(word, json)| Some((ScriptType::parse(word).ok()?, json)));
-        known.map(|(script_type, json)| Ok((script_type, decode_decision(json)?))).collect()
+        let read = |(script_type, json): (ScriptType, &String)| {
+            Some((script_type, keep(Kind::Decision, decode_decision(json))?))
+        };
+        Ok(known.filter_map(read).collect())
     }
 
     async fn put_decision(
@@ -82,16 +86,16 @@ impl RedisActorStore {
         let mut pairs = Vec::with_capacity(flat.len() / 2);
         let mut flat = flat.into_iter();
         while let (Some(name), Some(value)) = (flat.next(), flat.next()) {
-            pairs.push((text(key, name)?, text(key, value)?));
+            // What is not UTF-8 is no JSON of ours either, and is found out when that is read.
+            pairs.push((text(key, &name)?, text(key, &value)?));
         }
         Ok(pairs)
     }
 }
 
-fn text(key: &str, value: Value) -> Result<String, QueueError> {
+fn text(key: &str, value: &Value) -> Result<String, QueueError> {
     match value {
-        Value::BulkString(bytes) => String::from_utf8(bytes)
-            .map_err(|error| QueueError::Corrupt { what: key.to_owned(), source: error.utf8_error().into() }),
-        other => Err(unexpected(key, &other)),
+        Value::BulkString(bytes) => Ok(String::from_utf8_lossy(bytes).into_owned()),
+        other => Err(unexpected(key, other)),
     }
 }

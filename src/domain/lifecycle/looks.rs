@@ -7,6 +7,7 @@ use crate::domain::health::ActorHealth;
 use crate::domain::id::ActorId;
 use crate::domain::lifecycle::ActorLifecycleManager;
 use crate::error::SupervisorError;
+use crate::ports::actor_store::Loaded;
 use crate::ports::process_manager::{LogLine, ProcessManagerInfo};
 
 /// A reading older than this says nothing about an actor of another node.
@@ -22,20 +23,22 @@ impl ActorLifecycleManager {
         if let Some(handle) = self.shared.registry.get(id.as_str()) {
             return Ok(self.with_health(handle.status()));
         }
-        let records = self.parts().store.load().await?;
-        let record = records.into_iter().find(|record| record.id == *id);
+        let record = self.parts().store.load().await?.find(id)?;
         record
             .map(|record| self.seen_from_afar(record))
             .ok_or_else(|| SupervisorError::ActorNotFound(id.clone()))
     }
 
-    /// All actors of all nodes, by name.
+    /// All actors of all nodes, by name; of those whose record is damaged, those of this node that are known.
     ///
     /// # Errors
     /// `QueueUnavailable`.
     pub async fn actors(&self) -> Result<Vec<ActorStatus>, SupervisorError> {
         self.open().await?;
-        let records = self.parts().store.load().await?;
+        let Loaded { records, damaged } = self.parts().store.load().await?;
+        // What is known of an actor here is not lost with its record.
+        let known = damaged.keys().filter_map(|name| self.shared.registry.get(name));
+        let known: Vec<ActorStatus> = known.map(|handle| self.with_health(handle.status())).collect();
         let mut actors: Vec<ActorStatus> = records
             .into_iter()
             .map(|record| match self.shared.registry.get(record.id.as_str()) {
@@ -43,6 +46,7 @@ impl ActorLifecycleManager {
                 Some(handle) => self.with_health(handle.status()),
                 None => self.seen_from_afar(record),
             })
+            .chain(known)
             .collect();
         actors.sort_by(|a, b| a.record.id.cmp(&b.record.id));
         Ok(actors)

@@ -82,8 +82,8 @@ async fn is_ours(parts: &Parts, name: &str) -> Result<bool, SupervisorError> {
 
 async fn remove(parts: &Parts, name: &str) -> Result<(), SupervisorError> {
     // Somebody may have made an actor of this name in this moment.
-    let records = parts.store.load().await?;
-    if records.iter().any(|record| record.id.as_str() == name) || !is_ours(parts, name).await? {
+    let there = parts.store.load().await?.names().any(|there| there == name);
+    if there || !is_ours(parts, name).await? {
         return Ok(());
     }
     tracing::warn!(process = %name, "process {name} was made for an actor that is no longer there: it is removed");
@@ -94,9 +94,9 @@ async fn remove(parts: &Parts, name: &str) -> Result<(), SupervisorError> {
 
 /// Ends what an earlier process manager has left behind of an actor that is no longer there.
 async fn end(parts: &Parts, leftover: &Leftover) -> Result<(), SupervisorError> {
-    let records = parts.store.load().await?;
+    let there = parts.store.load().await?.names().any(|there| there == leftover.name);
     let is_ours = parts.store.epoch().await?.is_some_and(|epoch| epoch == leftover.realm);
-    if is_ours && records.iter().all(|record| record.id.as_str() != leftover.name) {
+    if is_ours && !there {
         parts.processes.end_stray(&leftover.name, leftover.pid, GRACE).await?;
     }
     Ok(())

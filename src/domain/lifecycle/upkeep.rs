@@ -19,7 +19,7 @@ const UPKEEP_INTERVAL: Duration = Duration::from_secs(1);
 impl ActorLifecycleManager {
     pub(super) async fn open_once(&self) -> Result<(), SupervisorError> {
         self.make_initial().await?;
-        let records = self.parts().store.load().await?;
+        let records = self.parts().store.load().await?.records;
         self.learn_rules().await?;
         self.keep_in_step(|_name| true).await;
         self.tell_realm().await;
@@ -106,13 +106,14 @@ impl ActorLifecycleManager {
                 // A driver comes after its record, so one that was there before this look has lost its own if it is not seen.
                 let drivers = self.shared.registry.handles();
                 self.tell_realm().await;
-                if let Ok(records) = self.parts().store.load().await {
-                    let there: BTreeSet<&str> = records.iter().map(|record| record.id.as_str()).collect();
+                if let Ok(loaded) = self.parts().store.load().await {
+                    let there: BTreeSet<&str> = loaded.names().collect();
                     for (_name, driver) in drivers.iter().filter(|(name, _)| !there.contains(name.as_str())) {
                         driver.note_missing();
                     }
                     self.keep_in_step(|name| there.contains(name)).await;
                     orphans.look(self.parts(), &self.shared.observer, &there).await;
+                    let records = &loaded.records;
                     let others = records.iter().filter(|record| record.node != *self.node()).cloned();
                     self.count_elsewhere(others.map(|record| self.seen_from_afar(record)).collect());
                     let had_driver: BTreeSet<&str> = drivers.iter().map(|(name, _)| name.as_str()).collect();
@@ -123,7 +124,7 @@ impl ActorLifecycleManager {
                             continue;
                         }
                         if let Some(driver) = self.adopt(record.clone()) {
-                            driver.note_stored(record);
+                            driver.note_stored(record.clone());
                         }
                     }
                 }

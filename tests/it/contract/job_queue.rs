@@ -4,6 +4,7 @@ mod actors;
 mod attempts;
 mod basics;
 mod bench;
+mod damaged;
 mod ends;
 mod history;
 mod leases;

@@ -3,6 +3,7 @@
 use redis::Value;
 
 use super::super::connection::{Link, unexpected};
+use super::super::damaged::{Kind, keep};
 use super::super::keys;
 use super::super::records::{BASIC, Fields, decode_job, millis, time_of};
 use super::number;
@@ -133,7 +134,7 @@ async fn newest(
     Ok(found)
 }
 
-/// The records, None where there is none any more.
+/// The records, None where there is none any more, or one that cannot be read.
 async fn read(link: &Link, found: &[(ScriptType, JobCursor)]) -> Result<Vec<Option<Job>>, QueueError> {
     let mut pipeline = redis::pipe();
     for (script_type, cursor) in found {
@@ -143,11 +144,11 @@ async fn read(link: &Link, found: &[(ScriptType, JobCursor)]) -> Result<Vec<Opti
     let mut jobs = Vec::with_capacity(answers.len());
     for ((script_type, cursor), answer) in found.iter().zip(answers) {
         let Value::Array(values) = answer else { return Err(unexpected("a job", &answer)) };
-        let fields = Fields::from_known(keys::job(*script_type, &cursor.job_id), &BASIC, values)?;
-        jobs.push(match fields {
-            Some(fields) => Some(decode_job(&cursor.job_id, *script_type, &fields)?),
-            None => None,
+        let fields = Fields::from_known(keys::job(*script_type, &cursor.job_id), &BASIC, values);
+        let read = fields.and_then(|fields| {
+            fields.map(|fields| decode_job(&cursor.job_id, *script_type, &fields)).transpose()
         });
+        jobs.push(keep(Kind::Job, read).flatten());
     }
     Ok(jobs)
 }

@@ -181,19 +181,19 @@ pub(super) fn record(name: &str, bench: &super::bench::Bench) -> ActorRecord {
 pub(super) async fn an_actor_record_is_changed_by_who_has_read_it_last(kind: Kind) {
     let bench = kind.bench().await;
     let store = bench.store();
-    assert_eq!(store.load().await.unwrap(), []);
+    assert_eq!(store.load().await.unwrap().records, []);
     let fresh = record("osis_actor_0", &bench);
     assert_eq!(store.update(&fresh).await.unwrap(), Stored::Missing);
     assert_eq!(store.insert(&fresh).await.unwrap(), Stored::Written(1));
     let first = ActorRecord { generation: 1, ..fresh.clone() };
-    assert_eq!(store.load().await.unwrap(), std::slice::from_ref(&first));
+    assert_eq!(store.load().await.unwrap().records, std::slice::from_ref(&first));
     assert_eq!(store.insert(&fresh).await.unwrap(), Stored::Conflict(Box::new(first.clone())));
 
     let changed = ActorRecord { desired: Desired::Down, last_exit: None, fault: None, ..first.clone() };
     assert_eq!(store.update(&changed).await.unwrap(), Stored::Written(2));
     let second = ActorRecord { generation: 2, ..changed };
     assert_eq!(store.update(&first).await.unwrap(), Stored::Conflict(Box::new(second.clone())));
-    assert_eq!(store.load().await.unwrap(), [second]);
+    assert_eq!(store.load().await.unwrap().records, [second]);
     assert!(store.remove(&fresh.id).await.unwrap());
     assert!(!store.remove(&fresh.id).await.unwrap());
     assert_eq!(store.update(&first).await.unwrap(), Stored::Missing);
