@@ -152,6 +152,13 @@ impl Stage {
         found.split_off(1)
     }
 
+    /// Those of them that have started nothing: scripts and their programs, or a host that runs its script itself.
+    pub(crate) fn leaves(&self) -> Vec<i32> {
+        let mut found = self.processes();
+        found.retain(|pid| crate::support::whole::children_of(*pid).is_empty());
+        found
+    }
+
     pub(crate) async fn until_gone(&self, pids: &[i32], limit: Duration, begun: Instant) {
         eventually("the processes of a cancelled job are gone", SOON, || async {
             (!pids.iter().any(|pid| is_alive(*pid))).then_some(())
