@@ -129,6 +129,10 @@ async fn check_one(manager: &ActorLifecycleManager, turn: Turn, actor: ActorStat
     let health = match pinged {
         Ok(Pinged::Told(ping)) if ping.outcome == PingOutcome::Ok => answered(manager, &actor, ping),
         Ok(Pinged::Told(ping)) => missed(manager, &actor, &policy, ping).await,
+        Ok(Pinged::NoEngine(ping)) => {
+            let reported = HealthPolicy { action: UnhealthyAction::ReportOnly, ..policy };
+            missed(manager, &actor, &reported, ping).await
+        }
         Ok(Pinged::Nothing(reason)) => ActorHealth { reason, ..actor.health.clone() },
         // The queue is at fault, not the actor.
         Err(error) => ActorHealth { reason: chain(&error), ..actor.health.clone() },

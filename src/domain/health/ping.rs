@@ -24,6 +24,8 @@ const SHOWN_BYTES: usize = 256;
 pub(super) enum Pinged {
     /// It says something about the actor.
     Told(Ping),
+    /// It was answered, so the actor works; what would run its scripts is missing, and no restart brings that back.
+    NoEngine(Ping),
     /// The actor went away, or somebody cancelled the ping: it says nothing.
     Nothing(String),
 }
@@ -63,6 +65,10 @@ pub(super) async fn ping(
     match failure(awaited.job) {
         Failure::Silent => told(PingOutcome::TimedOut, None, silence(limit)),
         Failure::Answered(message) => told(PingOutcome::Failed, Some(begun.elapsed()), message),
+        Failure::NoEngine(message) => {
+            let round_trip = Some(begun.elapsed());
+            Ok(Pinged::NoEngine(Ping { at: sent_at, outcome: PingOutcome::Failed, round_trip, message }))
+        }
         Failure::Gone(message) => Ok(Pinged::Nothing(message)),
     }
 }
@@ -74,6 +80,7 @@ fn silence(limit: Duration) -> String {
 enum Failure {
     Silent,
     Answered(String),
+    NoEngine(String),
     Gone(String),
 }
 
@@ -84,10 +91,12 @@ fn failure(job: Job) -> Failure {
         JobErrorKind::ActorLost => {
             Failure::Gone(format!("its process ended under a ping: {}", cut(&error.to_string(), SHOWN_BYTES)))
         }
+        JobErrorKind::EngineUnavailable => {
+            Failure::NoEngine(format!("its engine is unavailable: {}", cut(&error.to_string(), SHOWN_BYTES)))
+        }
         JobErrorKind::ScriptError
         | JobErrorKind::ScriptInvalid
         | JobErrorKind::LimitExceeded
-        | JobErrorKind::EngineUnavailable
         | JobErrorKind::EngineCrash
         | JobErrorKind::Internal => {
             Failure::Answered(format!("its ping failed: {}", cut(&error.to_string(), SHOWN_BYTES)))

@@ -2,6 +2,8 @@
 
 use hero_supervisor::domain::event::{Events, What};
 use hero_supervisor::domain::health::{Health, HealthSettings, Scope, UnhealthyAction};
+use hero_supervisor::domain::job::{JobError, JobResult};
+use hero_supervisor::ports::work_queue::AttemptError;
 
 use super::*;
 
@@ -35,13 +37,18 @@ async fn watched(
 
 /// Answers whatever comes, for ever.
 async fn answer(worker: &MemoryWorkQueue) {
+    answer_with(worker, Ok(JobResult::default())).await;
+}
+
+/// The same with this outcome.
+async fn answer_with(worker: &MemoryWorkQueue, outcome: Result<JobResult, AttemptError>) {
     loop {
         for work in worker.take(1, WAIT).await.unwrap() {
             if let Work::Job(job) = work {
                 let end = hero_supervisor::ports::work_queue::AttemptEnd {
                     lease: job.lease,
                     started_at: std::time::SystemTime::UNIX_EPOCH,
-                    outcome: Ok(Default::default()),
+                    outcome: outcome.clone(),
                     output: Default::default(),
                 };
                 worker.finish(vec![end]).await.unwrap();
@@ -105,6 +112,25 @@ async fn misses_are_remembered_by_the_next_supervisor() {
         (health.consecutive_failures == 1 && health.health == Health::Degraded).then_some(())
     })
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_actor_without_an_engine_is_reported_and_not_restarted_in_vain() {
+    let (world, actor, worker, mut told) = watched(HealthSettings::default()).await;
+    let pid = world.manager.actor(&actor).await.unwrap().pid;
+    let error = JobError::new(JobErrorKind::EngineUnavailable, "there is no compiler");
+    let missing = AttemptError { error, retryable: false, counts: false };
+    for_time(&world, answer_with(&worker, Err(missing)), Duration::from_secs(680)).await;
+    assert_eq!(
+        events_of(&mut told),
+        ["sent", "failed", "degraded", "sent", "failed", "sent", "failed", "unhealthy"]
+    );
+    let status = world.manager.actor(&actor).await.unwrap();
+    assert_eq!((status.pid, status.health.health), (pid, Health::Unhealthy));
+    assert!(status.health.reason.contains("there is no compiler"), "{}", status.health.reason);
+    // Now it is installed.
+    for_time(&world, answer(&worker), Duration::from_secs(60)).await;
+    assert_eq!(events_of(&mut told), ["sent", "ok", "healthy"]);
 }
 
 #[tokio::test(start_paused = true)]
