@@ -11,8 +11,8 @@ use crate::domain::job::{JobKind, JobSpec};
 use crate::domain::script_type::ScriptType;
 use crate::ports::work_queue::{Lease, TakenJob};
 
-/// Loading an engine and running one line takes milliseconds; a machine under heavy load may need a moment.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Loading an engine and running one line takes milliseconds; a compiler on a slow machine may need a while.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A healthy engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
