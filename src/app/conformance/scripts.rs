@@ -84,3 +84,17 @@ impl Scripts {
         self.sleeps.replace("SECONDS", &format!("{seconds:.1}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_examples_have_all_that_the_cases_need() {
+        for file in ["shell_scripts.toml", "v_scripts.toml"] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/actors").join(file);
+            let scripts = Scripts::read(&path).unwrap();
+            assert!(scripts.sleeps.contains("SECONDS") && scripts.fails.contains("broken"), "{file}");
+        }
+    }
+}
