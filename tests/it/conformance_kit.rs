@@ -1,12 +1,11 @@
 //! Every actor that can run here passes the kit that an actor in any language is to pass.
 
-use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::support::service::run;
-use crate::v_actor::STAND_IN;
+use crate::v_actor::stand_in::install;
 
 /// What the kit says of a command that starts an actor.
 fn passes(command: &str, script_type: &str) {
@@ -35,16 +34,11 @@ fn python_actor_passes_the_kit() {
     passes(env!("CARGO_BIN_EXE_python_actor"), "python");
 }
 
-/// There is no V compiler to be had; the stand-in "compiles" shell programs, and all else is real.
+/// There is no V compiler to be had; the stand-in makes programs that run shell scripts, and all else is real.
 #[test]
 fn v_actor_with_a_stand_in_for_its_compiler_passes_the_kit() {
     let folder = tempfile::Builder::new().prefix("stand-in").tempdir().unwrap();
-    let compiler = folder.path().join("v");
-    // The health check is a program in V, which a shell cannot run.
-    let health = "grep -q \"^println\" \"$3\" && { printf '#!/bin/sh\\necho pong\\n' > \"$2\"; chmod +x \"$2\"; exit 0; }\n";
-    let (head, tail) = STAND_IN.split_once("echo \"$3\"").unwrap();
-    std::fs::write(&compiler, format!("{head}{health}echo \"$3\"{tail}")).unwrap();
-    std::fs::set_permissions(&compiler, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let compiler = install(folder.path());
     let command = format!(
         "{} --v-bin={} --cache-dir={}",
         env!("CARGO_BIN_EXE_v_actor"),

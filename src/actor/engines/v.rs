@@ -6,10 +6,13 @@
 
 mod cache;
 mod compiler;
+mod diagnosis;
+mod elf;
 mod find;
 mod flags;
 mod judge;
 mod run;
+mod words;
 
 pub use flags::VFlags;
 
@@ -20,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nix::sys::prctl::set_child_subreaper;
+use nix::sys::statvfs::{FsFlags, statvfs};
 use tokio::time::Instant;
 
 use crate::actor::engines::output::Output;
@@ -27,7 +31,8 @@ use crate::actor::engines::work::WorkFolder;
 use crate::actor::engines::{Engine, Limits, Script, Sink, failed, is_heroscript};
 use crate::domain::job::{JobError, JobErrorKind, JobKind, JobResult};
 use crate::ports::work_queue::AttemptError;
-use compiler::Compiler;
+use compiler::{Compiler, Program};
+use words::Listening;
 
 /// What a ping runs.
 const PING: &str = "println('pong')\n";
@@ -37,9 +42,16 @@ const PING: &str = "println('pong')\n";
 pub struct V {
     limits: Limits,
     flags: VFlags,
+    /// None while there is no V; HeroScript does without.
     compiler: Option<Compiler>,
     /// Where the folders of jobs are made.
     work: Option<WorkFolder>,
+}
+
+/// What is started for a job.
+enum Started {
+    Compiled(Program),
+    Hero(PathBuf, Vec<OsString>),
 }
 
 impl V {
@@ -49,46 +61,73 @@ impl V {
     }
 
     fn attempt(
-        &self,
+        &mut self,
         script: &Script<'_>,
         folder: &Path,
         sink: &Arc<dyn Sink>,
     ) -> Result<JobResult, AttemptError> {
         let begun = Instant::now();
-        let (text, heroscript) = match script.kind {
-            JobKind::Ping => (PING, false),
-            JobKind::Script => (script.text, is_heroscript(script.text)),
-        };
-        let (program, args) = if heroscript {
-            self.hero(text, folder)?
-        } else {
-            let Some(compiler) = &self.compiler else { return Err(unavailable("V was not looked for")) };
-            (compiler.program(text, folder, script.timeout, &self.flags)?, Vec::new())
-        };
         let (work, result) = (folder.join("work"), folder.join("result"));
+        fs::create_dir(&work).map_err(|error| internal(&error, folder))?;
+        let started = self.started(script, folder)?;
         let mut env = self.flags.work.environment(script, &work, Path::new(""));
         // A program has no constants of ours: it reads them where it reads everything else.
         env.insert("CALLER_ID".to_owned(), script.caller_id.to_owned());
         env.insert("CONTEXT_ID".to_owned(), script.context_id.to_owned());
         env.insert("HERO_RESULT_FILE".to_owned(), result.to_string_lossy().into_owned());
-        let task = run::Task {
-            program: &program,
-            args,
-            env,
-            folder: &work,
-            timeout: script.timeout.saturating_sub(begun.elapsed()),
+        let (program, args) = match &started {
+            Started::Compiled(program) => (program.path.as_path(), Vec::new()),
+            Started::Hero(program, args) => (program.as_path(), args.clone()),
         };
-        let mut output = Output::new(&self.limits, sink);
-        let ended = run::run(&task, &self.flags.work, &mut output).map_err(|error| internal(&error))?;
-        judge::judge(&ended, script.timeout, &result, self.limits.result, &output)
+        let timeout = script.timeout.saturating_sub(begun.elapsed());
+        let task = run::Task { program, args, env, folder: &work, timeout };
+        let listening = Listening::new(sink);
+        let heard: Arc<dyn Sink> = Arc::clone(&listening) as Arc<dyn Sink>;
+        let mut output = Output::new(&self.limits, &heard);
+        let ended =
+            run::run(&task, &self.flags.work, &mut output).map_err(|error| internal(&error, folder))?;
+        if let (Started::Compiled(program), Some(compiler)) = (&started, &self.compiler) {
+            compiler.has_ended(program, &ended);
+        }
+        judge::judge(&ended, script.timeout, &result, self.limits.result, &output, &listening.words())
+    }
+
+    /// Makes ready what is to be started.
+    fn started(&mut self, script: &Script<'_>, folder: &Path) -> Result<Started, AttemptError> {
+        // Nothing of a ping but its compilation takes time.
+        let (text, limit) = match script.kind {
+            JobKind::Ping => (PING, script.timeout * 9 / 10),
+            JobKind::Script => (script.text, script.timeout / 2),
+        };
+        if script.kind == JobKind::Script && is_heroscript(text) {
+            return self.hero(text, folder);
+        }
+        let flags = self.flags.clone();
+        let program = self.compiler(folder)?.program(text, folder, limit, &flags)?;
+        Ok(Started::Compiled(program))
+    }
+
+    /// The compiler; one that was not there is looked for again.
+    fn compiler(&mut self, folder: &Path) -> Result<&Compiler, AttemptError> {
+        if is_noexec(folder) {
+            return Err(unavailable(&format!(
+                "no program can be started in {}: it is mounted noexec; name another folder with --work-dir",
+                folder.display()
+            )));
+        }
+        let compiler = match self.compiler.take().filter(Compiler::is_there) {
+            Some(compiler) => compiler,
+            None => Compiler::look(&self.flags).map_err(|reason| unavailable(&reason))?.0,
+        };
+        Ok(self.compiler.insert(compiler))
     }
 
     /// The program for HeroScript, and what it is told.
-    fn hero(&self, text: &str, folder: &Path) -> Result<(PathBuf, Vec<OsString>), AttemptError> {
+    fn hero(&self, text: &str, folder: &Path) -> Result<Started, AttemptError> {
         let hero = find::hero(&self.flags).map_err(|reason| unavailable(&reason))?;
         let file = folder.join("script.hero");
-        fs::write(&file, text).map_err(|error| internal(&error))?;
-        Ok((hero, vec!["run".into(), "-p".into(), file.into()]))
+        fs::write(&file, text).map_err(|error| internal(&error, folder))?;
+        Ok(Started::Hero(hero, vec!["run".into(), "-p".into(), file.into()]))
     }
 }
 
@@ -100,31 +139,56 @@ impl Engine for V {
         // What jobs leave behind becomes a child of this process, which finds it then.
         set_child_subreaper(true).map_err(|error| format!("cannot become a subreaper: {error}"))?;
         self.work = Some(self.flags.work.dir.open()?);
-        let (program, version) = find::v(&self.flags)?;
-        let shown = format!("{version} ({})", program.display());
-        self.compiler = Some(Compiler::new(program, version, &self.flags)?);
-        Ok(shown)
+        match Compiler::look(&self.flags) {
+            Ok((compiler, shown)) => {
+                self.compiler = Some(compiler);
+                Ok(shown)
+            }
+            // It is looked for again with each job, and jobs in HeroScript do not need it.
+            Err(reason) => Ok(format!("no V yet: {reason}")),
+        }
     }
 
     fn run(&mut self, script: &Script<'_>, sink: &Arc<dyn Sink>) -> Result<JobResult, AttemptError> {
         let Some(mut work) = self.work.take() else { return Err(unavailable("there is no work folder yet")) };
         let folder = work.next().map_err(|reason| failed(JobError::new(JobErrorKind::Internal, reason)));
-        let ended = folder.and_then(|folder| {
-            fs::create_dir(folder.join("work")).map_err(|error| internal(&error))?;
-            self.attempt(script, &folder, sink)
-        });
+        let ended = folder.and_then(|folder| self.attempt(script, &folder, sink));
         work.clear();
         self.work = Some(work);
         ended
     }
 }
 
-fn internal(error: &io::Error) -> AttemptError {
-    failed(JobError::new(JobErrorKind::Internal, format!("the script cannot be run: {error}")))
+/// True where the file system starts no programs.
+fn is_noexec(folder: &Path) -> bool {
+    statvfs(folder).is_ok_and(|data| data.flags().contains(FsFlags::ST_NOEXEC))
+}
+
+fn internal(error: &io::Error, folder: &Path) -> AttemptError {
+    if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+        return diagnosis::no_room(folder);
+    }
+    let message = format!("the script cannot be run in {}: {error}", folder.display());
+    failed(JobError::new(JobErrorKind::Internal, message))
 }
 
 /// Nothing was tried, so no attempt is lost.
 fn unavailable(reason: &str) -> AttemptError {
     let error = JobError::new(JobErrorKind::EngineUnavailable, reason);
     AttemptError { error, retryable: false, counts: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_system_that_starts_no_programs_is_known() {
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+        let proc =
+            mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>()).rfind(|mount| mount[1] == "/proc");
+        let noexec = proc.is_some_and(|mount| mount[3].split(',').any(|option| option == "noexec"));
+        assert_eq!(is_noexec(Path::new("/proc")), noexec);
+        assert!(!is_noexec(Path::new("/bin")));
+    }
 }

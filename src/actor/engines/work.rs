@@ -3,7 +3,7 @@
 mod directory;
 mod folder;
 
-pub(crate) use folder::{WorkFolder, remove_own, sweep};
+pub(crate) use folder::{WorkFolder, remove_own, sweep, trusted};
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -1,21 +1,17 @@
-//! V, as far as it can be shown without its compiler: a stand-in "compiles" shell programs by copying them, everything
-//! around it is real.
+//! V, as far as it can be shown without its compiler: a stand-in makes programs that run shell scripts, everything around it
+//! is real.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use hero_supervisor::domain::script_type::ScriptType;
 
 use super::rules::Rule;
 use super::{Language, Shown};
-use crate::v_actor::STAND_IN;
+use crate::v_actor::stand_in::install;
 
 /// With a stand-in in this folder.
 pub(super) fn language(folder: &Path) -> Language {
-    let program = folder.join("v");
-    fs::write(&program, STAND_IN).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let program = install(folder);
     let flags = [
         format!("--v-bin={}", program.display()),
         format!("--cache-dir={}", folder.join("cache").display()),

@@ -1,8 +1,9 @@
 //! Makes programs of scripts.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,18 +12,23 @@ use nix::sys::signal::Signal;
 use sha2::{Digest, Sha256};
 
 use super::cache::Cache;
+use super::diagnosis::{Circumstances, SOURCE, crash, diagnose, no_room};
 use super::flags::VFlags;
-use super::internal;
-use super::run::{Heard, Task};
+use super::run::{Ended, Heard, Task};
+use super::{elf, find, internal, unavailable};
 use crate::actor::engines::failed;
 use crate::actor::engines::ladder::{Verdict, killed};
 use crate::domain::job::{JobError, JobErrorKind};
 use crate::ports::work_queue::AttemptError;
 
-/// Lines of the compiler that go with an error.
-const LINES: usize = 20;
-/// The name of the file that is compiled.
-const SOURCE: &str = "main.v";
+/// Lets a program write when it prints and not when it ends, as V does it where nobody reads along. An older V spells it
+/// wrongly, and no V minds one that it does not know.
+const LIVE: [&str; 4] =
+    ["-d", "builtin_write_buf_to_fd_should_use_c_write", "-d", "bultin_write_buf_to_fd_should_use_c_write"];
+/// A program that ends by one of these may be a broken one.
+const BROKEN: [Signal; 3] = [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGILL];
+/// Exit codes of what cannot be started.
+const NOT_STARTED: [i32; 2] = [126, 127];
 
 /// The compiler, and the programs that it has made.
 #[derive(Debug)]
@@ -32,76 +38,123 @@ pub(super) struct Compiler {
     cache: Cache,
 }
 
+/// A compiled script.
+#[derive(Debug)]
+pub(super) struct Program {
+    pub(super) path: PathBuf,
+    key: String,
+}
+
 impl Compiler {
-    pub(super) fn new(program: PathBuf, version: String, flags: &VFlags) -> Result<Self, String> {
+    /// Looks for V; answers also with what to call it.
+    pub(super) fn look(flags: &VFlags) -> Result<(Self, String), String> {
+        let (program, version) = find::v(flags)?;
+        let shown = format!("{version} ({})", program.display());
         let cache = Cache::open(flags.cache(), flags.cache_size)?;
-        Ok(Self { program, version, cache })
+        Ok((Self { program, version, cache }, shown))
     }
 
-    /// The program of a script, in `folder`: one that was kept, or a new one.
+    /// False when V was removed.
+    pub(super) fn is_there(&self) -> bool {
+        find::is_program(&self.program)
+    }
+
+    /// The program of a script, in `folder`: one that was kept, or a new one, made within `limit`.
     pub(super) fn program(
         &self,
         text: &str,
         folder: &Path,
-        timeout: Duration,
+        limit: Duration,
         flags: &VFlags,
-    ) -> Result<PathBuf, AttemptError> {
-        let program = folder.join("script");
-        let key = self.key(text, flags);
-        if self.cache.fetch(&key, &program).map_err(|error| internal(&error))? {
+    ) -> Result<Program, AttemptError> {
+        let program = Program { path: folder.join("script"), key: self.key(text, flags) };
+        if let Some(kept) = self.cache.fetch(&program.key) {
+            put(&program.path, &kept).map_err(|error| internal(&error, folder))?;
             return Ok(program);
         }
-        fs::write(folder.join(SOURCE), text).map_err(|error| internal(&error))?;
-        self.compile(folder, &program, timeout / 2, flags)?;
-        if let Err(error) = self.cache.keep(&key, &program) {
+        fs::write(folder.join(SOURCE), text).map_err(|error| internal(&error, folder))?;
+        let made = self.compile(folder, &program.path, limit, flags)?;
+        if let Err(error) = self.cache.keep(&program.key, &made) {
             tracing::warn!(%error, "a compiled script was not kept");
         }
         Ok(program)
     }
 
+    /// Takes note of how a program has ended: one that may be broken is not used again.
+    pub(super) fn has_ended(&self, program: &Program, ended: &Ended) {
+        let broken = ended.status.signal().and_then(|signal| Signal::try_from(signal).ok());
+        let not_started = ended.status.code().is_some_and(|code| NOT_STARTED.contains(&code));
+        if not_started || broken.is_some_and(|signal| BROKEN.contains(&signal)) {
+            self.cache.forget(&program.key);
+        }
+    }
+
     /// Each part with its length, so that no two scripts have the same.
     fn key(&self, text: &str, flags: &VFlags) -> String {
         let mut hash = Sha256::new();
-        for part in [text, &self.version].into_iter().chain(flags.v_flag.iter().map(String::as_str)) {
+        let flags = LIVE.into_iter().chain(flags.v_flag.iter().map(String::as_str));
+        for part in [text, &self.version].into_iter().chain(flags) {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
         }
         format!("{:x}", hash.finalize())
     }
 
+    /// Makes the program; answers with what is in it.
     fn compile(
         &self,
         folder: &Path,
         program: &Path,
-        timeout: Duration,
+        limit: Duration,
         flags: &VFlags,
-    ) -> Result<(), AttemptError> {
-        let env = self.environment(folder, flags).map_err(|error| internal(&error))?;
-        let mut args: Vec<_> = flags.v_flag.iter().map(Into::into).collect();
+    ) -> Result<Vec<u8>, AttemptError> {
+        let env = self.environment(folder, flags).map_err(|error| internal(&error, folder))?;
+        let mut args: Vec<_> = LIVE.iter().map(Into::into).collect();
+        args.extend(flags.v_flag.iter().map(Into::into));
         args.extend(["-o".into(), program.into(), SOURCE.into()]);
-        let task = Task { program: &self.program, args, env, folder, timeout };
-        let (ended, said) = Heard::of(&task, &flags.work).map_err(|error| internal(&error))?;
-        let error = match (ended.verdict, ended.status.signal()) {
-            (Verdict::Overran, _) => JobError::new(
-                JobErrorKind::RunTimeout,
-                format!("the script was not compiled within {timeout:?}, half of its timeout"),
-            ),
-            (Verdict::TooMany(most), _) => JobError::new(
-                JobErrorKind::LimitExceeded,
-                format!("the compiler had more than the {most} processes that are allowed"),
-            ),
-            (Verdict::None, Some(signal)) => match Signal::try_from(signal) {
-                Ok(signal) => killed(signal),
-                Err(_) => JobError::new(JobErrorKind::EngineCrash, format!("V was ended by signal {signal}")),
-            },
-            (Verdict::None, None) if ended.status.success() && program.is_file() => return Ok(()),
-            (Verdict::None, None) => invalid(&said),
-        };
-        let log_tail = said.lines().take(LINES).map(str::to_owned).collect();
-        Err(failed(JobError { log_tail, ..error }))
+        let task = Task { program: &self.program, args, env, folder, timeout: limit };
+        let (ended, said) = Heard::of(&task, &flags.work).map_err(|error| internal(&error, folder))?;
+        if ended.verdict == Verdict::None && ended.status.success() && program.is_file() {
+            return made(program, folder);
+        }
+        Err(self.failure(
+            &ended,
+            &said,
+            limit,
+            &Circumstances { folder, search_path: Path::new(&flags.search_path) },
+        ))
     }
 
-    /// The compiler writes nowhere but here.
+    fn failure(
+        &self,
+        ended: &Ended,
+        said: &str,
+        limit: Duration,
+        circumstances: &Circumstances<'_>,
+    ) -> AttemptError {
+        let mut attempt = diagnose(said, circumstances);
+        let how = match (ended.verdict, ended.status.signal()) {
+            (Verdict::Overran, _) => failed(JobError::new(
+                JobErrorKind::RunTimeout,
+                format!("the script was not compiled within {limit:?}, its part of the timeout"),
+            )),
+            (Verdict::TooMany(most), _) => failed(JobError::new(
+                JobErrorKind::LimitExceeded,
+                format!("the compiler had more than the {most} processes that are allowed"),
+            )),
+            (Verdict::None, Some(signal)) => ended_by(signal),
+            (Verdict::None, None) if ended.status.code().is_some_and(|code| NOT_STARTED.contains(&code)) => {
+                let program = self.program.display();
+                unavailable(&format!("V cannot be started ({program}): {}", said.trim()))
+            }
+            (Verdict::None, None) => return attempt,
+        };
+        let log_tail = std::mem::take(&mut attempt.error.log_tail);
+        AttemptError { error: JobError { log_tail, ..how.error }, ..how }
+    }
+
+    /// The compiler writes nowhere but here, and where the C parts of its library are kept. Modules are not: a job could
+    /// put one there for the next.
     fn environment(&self, folder: &Path, flags: &VFlags) -> io::Result<BTreeMap<String, String>> {
         let (modules, temporary) = (folder.join("modules"), folder.join("tmp"));
         fs::create_dir_all(&modules)?;
@@ -111,6 +164,7 @@ impl Compiler {
             ("PATH", flags.search_path.to_string_lossy().into_owned()),
             ("HOME", text(folder)),
             ("VMODULES", text(&modules)),
+            ("VCACHE", text(&self.cache.objects())),
             ("VTMP", text(&temporary)),
             ("TMPDIR", text(&temporary)),
             ("LANG", "C.UTF-8".to_owned()),
@@ -119,30 +173,36 @@ impl Compiler {
     }
 }
 
-/// The first error that V has found: `main.v:2:5: error: unexpected token`.
-fn invalid(said: &str) -> JobError {
-    for line in said.lines() {
-        let Some((place, message)) = line.split_once(": error: ") else { continue };
-        let mut numbers = place.rsplit(':').map(str::parse::<u32>);
-        let (column, row) = (numbers.next().and_then(Result::ok), numbers.next().and_then(Result::ok));
-        return JobError { line: row, column, ..JobError::new(JobErrorKind::ScriptInvalid, message) };
+/// What the compiler has made, if it is whole: some compilers do not notice that the disk is full.
+fn made(program: &Path, folder: &Path) -> Result<Vec<u8>, AttemptError> {
+    let bytes = fs::read(program).map_err(|error| internal(&error, folder))?;
+    match elf::whole(&bytes) {
+        Ok(()) => Ok(bytes),
+        Err(what) => {
+            let mut attempt = no_room(folder);
+            let told = format!("the program that V has made {what}; most likely ");
+            attempt.error.message.insert_str(0, &told);
+            Err(attempt)
+        }
     }
-    let line = said.lines().find(|line| line.contains("error")).or_else(|| said.lines().last());
-    let message = line.map_or("V made no program and did not say why", str::trim);
-    JobError::new(JobErrorKind::ScriptInvalid, message)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_error_of_v_has_its_place() {
-        let error =
-            invalid("a warning\nmain.v:2:5: error: undefined ident: `x`\n    1 | x\nmain.v:9:9: error: y\n");
-        assert_eq!((error.line, error.column), (Some(2), Some(5)));
-        assert_eq!(error.message, "undefined ident: `x`");
-        let error = invalid("builder error: cc not found\n");
-        assert_eq!((error.line, error.message.as_str()), (None, "builder error: cc not found"));
+/// A signal that we have not sent.
+fn ended_by(signal: i32) -> AttemptError {
+    let Ok(signal) = Signal::try_from(signal) else { return crash(&format!("signal {signal}")) };
+    let error = killed(signal);
+    if error.kind != JobErrorKind::LimitExceeded {
+        let mut attempt = crash(signal.as_str());
+        attempt.error.signal = error.signal;
+        // That was somebody else.
+        attempt.retryable = signal == Signal::SIGKILL;
+        return attempt;
     }
+    let message = error.message.replacen("the script", "V, compiling the script,", 1);
+    failed(JobError { message, ..error })
+}
+
+/// A program where it is run.
+fn put(path: &Path, program: &[u8]) -> io::Result<()> {
+    File::options().write(true).create_new(true).mode(0o700).open(path)?.write_all(program)
 }

@@ -49,7 +49,8 @@ fn candidates(flags: &VFlags, named: Option<&Path>, usual: &str) -> Vec<PathBuf>
     paths.into_iter().filter(|path| is_program(path)).collect()
 }
 
-fn is_program(path: &Path) -> bool {
+/// Whether there is a program that this user may start.
+pub(super) fn is_program(path: &Path) -> bool {
     path.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }
 

@@ -190,7 +190,7 @@ fn is_of_host(name: &OsStr) -> bool {
 }
 
 /// The real path of a folder that no other user can exchange, with all that leads to it. It is made if it is not there.
-fn trusted(folder: &Path) -> Result<PathBuf, String> {
+pub(crate) fn trusted(folder: &Path) -> Result<PathBuf, String> {
     let shown = folder.display();
     DirBuilder::new()
         .recursive(true)
