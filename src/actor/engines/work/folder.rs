@@ -155,7 +155,7 @@ pub(crate) fn sweep(base: &Path) {
         }
         match remove_dead(&outer, &base, &name) {
             Ok(true) => {
-                tracing::info!(folder = %base.join(&name).display(), "removed the folder of a dead engine host")
+                tracing::debug!(folder = %base.join(&name).display(), "removed the folder of a dead engine host")
             }
             Ok(false) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
