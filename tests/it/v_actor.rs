@@ -68,7 +68,7 @@ async fn heroscript_needs_no_v_and_its_lack_is_told_by_its_name() {
     assert!(error.message.contains(&shown) && !error.message.contains("V compiler"), "{error:?}");
     fs::write(&hero, "#!/bin/sh\necho \"$1 $2\"\ncat \"$3\"\n").unwrap();
     fs::set_permissions(&hero, fs::Permissions::from_mode(0o755)).unwrap();
-    assert_eq!(result(&rig, text).await.text, format!("run -p\n{text}"));
+    assert_eq!(result(&rig, text).await.text, "run -p\n!!play.echo content:'x'");
 }
 
 #[tokio::test]
