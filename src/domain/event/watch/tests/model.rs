@@ -127,12 +127,10 @@ impl Model {
 
     /// Whether a watch may end like this.
     fn check_end(&self, own: &Cursor, paused: bool, excused: bool, error: &SupervisorError) {
-        let legitimate = match error {
-            SupervisorError::CursorExpired { .. } => self.is_trimmed(own),
-            SupervisorError::ConsumerTooSlow { .. } => paused,
-            SupervisorError::QueueUnavailable(_) => excused,
-            _other => false,
-        };
+        let expired = matches!(error, SupervisorError::CursorExpired { .. }) && self.is_trimmed(own);
+        let too_slow = matches!(error, SupervisorError::ConsumerTooSlow { .. }) && paused;
+        let away = matches!(error, SupervisorError::QueueUnavailable(_)) && excused;
+        let legitimate = expired || too_slow || away;
         assert!(legitimate, "a watch at {own:?} ended: {error:?}");
     }
 
