@@ -185,6 +185,7 @@ impl Place {
 #[cfg(test)]
 mod tests {
     use futures::future::poll_fn;
+    use tokio::task::JoinSet;
 
     use super::*;
 
@@ -229,14 +230,15 @@ mod tests {
         let mut caller = places.take().await;
         caller.spoke(PREFACE_BYTES);
         let (mut first, mut second) = (places.take().await, places.take().await);
-        let next = tokio::spawn({
+        let mut waiting = JoinSet::new();
+        waiting.spawn({
             let places = Arc::clone(&places);
             async move { places.take().await }
         });
         tokio::task::yield_now().await;
         assert!(!lives(&mut first) && lives(&mut second) && lives(&mut caller));
         drop(first);
-        let mut next = next.await.unwrap();
+        let mut next = waiting.join_next().await.unwrap().unwrap();
         assert!(lives(&mut next));
         // With nobody silent whoever comes waits until somebody goes.
         second.spoke(PREFACE_BYTES);

@@ -72,7 +72,6 @@ async fn run() -> io::Result<i32> {
 /// The service has a process group of its own: what the terminal says to ours is passed on once.
 fn start() -> io::Result<Pid> {
     let program = std::env::current_exe()?;
-    #[expect(clippy::zombie_processes, reason = "it is reaped with all others")]
     let service = Command::new(program).args(std::env::args_os().skip(1)).process_group(0).spawn()?;
     i32::try_from(service.id()).map(Pid::from_raw).map_err(io::Error::other)
 }

@@ -53,7 +53,7 @@ impl Batch {
     fn fit<M: Message>(&mut self, item: M, shorten: impl FnOnce(M, Told) -> M) -> M {
         let item = match self.told(item.encoded_len()) {
             Told::Full => item,
-            less => shorten(item, less),
+            less @ (Told::Short | Told::Least) => shorten(item, less),
         };
         self.bytes += item.encoded_len() + AROUND_ITEM;
         item

@@ -71,7 +71,7 @@ impl supervisor_server::Supervisor for SupervisorService {
             return Ok(Response::new(pb::CreateActorResponse { changed: true, ..Default::default() }));
         }
         let wait = effective_wait(asked.max_wait, time_left);
-        let done = self.gate.run(lifecycle.create(asked.config, asked.start, wait)).await?;
+        let done = Box::pin(self.gate.run(lifecycle.create(asked.config, asked.start, wait))).await?;
         let (actor, changed, wait_outcome) = render::changed(done);
         Ok(Response::new(pb::CreateActorResponse { actor, changed, wait_outcome }))
     }

@@ -1,7 +1,9 @@
 //! Says again and again happening things once a minute.
 
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// Between two sayings.
 const INTERVAL: Duration = Duration::from_secs(60);

@@ -116,8 +116,7 @@ async fn ran(seed: u64, millis: &[u64]) -> Vec<String> {
     queue.until("all have ended", |state| state.ends.len() == millis.len()).await;
     shutdown.soft().cancel();
     assert_eq!(task.await.unwrap(), Ended::Drained);
-    let ran = ran.lock().unwrap().clone();
-    ran
+    ran.lock().unwrap().clone()
 }
 
 proptest! {
