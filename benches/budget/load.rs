@@ -205,7 +205,10 @@ pub(crate) async fn awaiters(stage: &Stage, callers: usize) -> Waiting {
     }
     let queued = || async {
         let mut client = connect(stage.tcp_address()).await;
-        let request = hero_supervisor::proto::GetScriptTypeRequest { script_type: ScriptType::Osis.into() };
+        let request = hero_supervisor::proto::GetScriptTypeRequest {
+            script_type: ScriptType::Osis.into(),
+            ..Default::default()
+        };
         client.get_script_type(request).await.unwrap().into_inner().status.unwrap().jobs_queued
     };
     while usize::try_from(queued().await).unwrap() < callers {

@@ -244,15 +244,10 @@ async fn an_actor_that_heeds_its_drain_at_whatever_moment_is_restarted_and_not_l
             .await;
             world.broker.work_queue(ScriptType::OSIS, actor.clone(), pid).announce(false).await.unwrap();
         };
-        let both = async { tokio::join!(heeds, reborn) };
-        for_time(
-            &world,
-            async {
-                both.await;
-            },
-            Duration::from_secs(20),
-        )
-        .await;
+        let both = async {
+            tokio::join!(heeds, reborn);
+        };
+        Box::pin(for_time(&world, both, Duration::from_secs(20))).await;
         let told = events_of(&mut told);
         assert!(told.contains(&"restarted".to_owned()), "heeded after {after} ms: {told:?}");
         assert_ne!(world.manager.actor(&actor).await.unwrap().pid.0, first, "heeded after {after} ms");

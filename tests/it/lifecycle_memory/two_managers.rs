@@ -4,6 +4,7 @@ use hero_supervisor::domain::event::{Event, What};
 use hero_supervisor::domain::lifecycle::{Apply, Update};
 use hero_supervisor::ports::actor_store::{ActorStore, Stored};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use super::*;
 
@@ -186,10 +187,11 @@ async fn what_one_is_at_is_not_contradicted_by_the_other_but_by_force() {
     let actor = world.start(config("a").with_drain_timeout(Duration::from_secs(3600))).await.unwrap();
     let second = manager(&world.broker, &world.processes, "here", Vec::new());
     second.open().await.unwrap();
-    let stopping = {
+    let mut stopping = JoinSet::new();
+    stopping.spawn({
         let (manager, actor) = (world.manager.clone(), actor.clone());
-        tokio::spawn(async move { manager.stop(&actor, StopOptions::default(), WAIT * 100).await })
-    };
+        async move { manager.stop(&actor, StopOptions::default(), WAIT * 100).await }
+    });
     tokio::time::sleep(Duration::from_secs(20)).await;
     let refused = second.start(&actor, WAIT).await.unwrap_err();
     let SupervisorError::OperationInProgress { operation, .. } = refused else { panic!("{refused}") };
@@ -199,7 +201,7 @@ async fn what_one_is_at_is_not_contradicted_by_the_other_but_by_force() {
     let force = StopOptions { force: true, ..StopOptions::default() };
     let forced = second.stop(&actor, force, WAIT).await.unwrap();
     assert_eq!((forced.done, forced.status.state), (true, ActorState::Stopped));
-    let overtaken = stopping.await.unwrap().unwrap_err();
+    let overtaken = stopping.join_next().await.unwrap().unwrap().unwrap_err();
     assert!(matches!(overtaken, SupervisorError::OperationInProgress { .. }), "{overtaken}");
     assert!(second.start(&actor, WAIT).await.unwrap().changed);
 }

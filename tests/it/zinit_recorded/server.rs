@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -281,7 +281,7 @@ async fn serve(stream: UnixStream, world: Arc<Mutex<World>>) {
     let (read, mut write) = stream.into_split();
     let mut lines = BufReader::new(read).lines();
     let (replies, mut outbox) = mpsc::channel::<Value>(LINES);
-    let flooded = Arc::new(tokio::sync::Mutex::new(()));
+    let flooded = Arc::new(Semaphore::new(1));
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {
         while let Some(reply) = outbox.recv().await {
@@ -307,7 +307,7 @@ async fn serve(stream: UnixStream, world: Arc<Mutex<World>>) {
                 Err(error) => json!({"jsonrpc": "2.0", "id": call["id"], "error": error}),
             };
             // Behind the lines that are on their way.
-            let turn = flooded.lock().await;
+            let turn = flooded.acquire().await.unwrap();
             let subscription = (method == "stream_subscribeLogs").then(|| reply["result"].as_u64()).flatten();
             let _reader_gone = replies.send(reply).await;
             let (Some(subscription), Some(name)) = (subscription, call["params"][0].as_str()) else { return };

@@ -157,8 +157,7 @@ async fn an_entry_that_is_no_job_is_taken_out_and_stops_nobody() {
         let accepted = finish(&actor, success(&bench, &job.lease, text("1"))).await;
         assert_eq!(accepted, job.lease.job_id == good.id);
     }
-    let pending: (u64, Option<String>, Option<String>, Option<Vec<(String, String)>>) =
-        ask(&mut bench, &["XPENDING", "hero:{osis}:q", "g"]).await;
+    let pending: PendingSummary = ask(&mut bench, &["XPENDING", "hero:{osis}:q", "g"]).await;
     assert_eq!(pending.0, 0, "nothing stays pending");
     assert_eq!(ask::<u64>(&mut bench, &["XLEN", "hero:{osis}:q"]).await, 0);
     let state = queue.state(OSIS).await.unwrap();
@@ -167,6 +166,9 @@ async fn an_entry_that_is_no_job_is_taken_out_and_stops_nobody() {
     assert_eq!(read(&queue, &good.id).await.state, JobState::Succeeded);
     queue.close().await;
 }
+
+/// The answer of XPENDING without a range: how many, the first and the last id, how many of each consumer.
+type PendingSummary = (u64, Option<String>, Option<String>, Option<Vec<(String, String)>>);
 
 /// The record of one job holds something else: the others of its queue go on.
 #[tokio::test]
