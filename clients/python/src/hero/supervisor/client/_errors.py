@@ -79,8 +79,8 @@ class SupervisorError(Exception):
     def is_lost(self) -> bool:
         """Whether the call failed because the server or the way to it is away, so that a harmless call is repeated.
 
-        Servers answer INTERNAL only with a reason; a connection that breaks may look like it without one. TIMED_OUT says
-        that the server has lost an answer itself: what was asked may have been done.
+        Servers answer INTERNAL only with a reason; a connection that breaks may look like it without one. TIMED_OUT
+        says that the server has lost an answer itself: what was asked may have been done.
         """
         if self.code is grpc.StatusCode.UNAVAILABLE or self.reason == "TIMED_OUT":
             return True
