@@ -1,6 +1,6 @@
 //! Many watchers, one reader.
 //!
-//! While anybody watches, one task reads the streams that somebody wants and puts each event once into a [`ring`] that all
+//! While anybody watches, one task reads the streams that somebody wants and puts each event once into a `ring` that all
 //! watchers share. For each stream the ring holds exactly the events of one interval without a gap, and a watcher is
 //! either inside of the intervals of its streams, or it reads the log itself until it is. Nothing is kept for one watcher
 //! alone: one that falls behind the ring goes back to the log, and one that took nothing for a while on top of that is
