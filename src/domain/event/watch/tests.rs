@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::log::ScriptedLog;
 use super::ring::{Look, Place, Ring};
-use super::{EventHub, EventWatch};
+use super::{EventHub, EventWatch, STALL_LIMIT};
 use crate::domain::event::cursor::{Cursor, EventStream, Position};
 use crate::domain::event::filter::EventFilter;
 use crate::domain::script_type::ScriptType;
@@ -41,6 +41,32 @@ async fn rest(watch: &mut EventWatch) -> Result<Vec<Position>, SupervisorError> 
 
 fn place(position: Position) -> Place {
     Place::new(Cursor::all_at(&BTreeSet::from([EventStream::Control]), position))
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_stalls_while_it_catches_up_is_cut_off_once_it_falls_behind_again() {
+    let log = ScriptedLog::new();
+    let hub = hub(&log);
+    let cursor = hub.watch(EventFilter::default(), None).await.unwrap().cursor().clone();
+    let old = log.append(EventStream::Control, 4 * RING);
+    let mut slow = hub.watch(EventFilter::default(), Some(cursor)).await.unwrap();
+    let mut seen = vec![slow.next().await.unwrap().position];
+    tokio::time::sleep(WHILE).await;
+    while seen.len() < RING {
+        seen.push(slow.next().await.unwrap().position);
+    }
+    log.append(EventStream::Control, 2 * RING);
+    tokio::time::sleep(WHILE).await;
+    slow.note_pause(STALL_LIMIT);
+    let error = loop {
+        match slow.next().await {
+            Ok(logged) => seen.push(logged.position),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, SupervisorError::ConsumerTooSlow { .. }), "{error:?}");
+    assert_eq!(seen[..old.len()], old, "what it was catching up with is not taken from it");
+    assert!(seen.len() < old.len() + 2 * RING);
 }
 
 #[tokio::test(start_paused = true)]

@@ -29,8 +29,9 @@ pub struct EventWatch {
     page_end: Option<Cursor>,
     /// The consumer took nothing for too long and has not caught up since.
     stalled: bool,
-    /// The ring had what came next when it was looked at last.
-    joined: bool,
+    /// How far the ring had come when this watcher began to read the log; None while the ring has what comes next. Until it
+    /// is reached, the watcher only catches up, and may take its time.
+    goal: Option<Cursor>,
     /// Since when one of the streams is not read.
     unread_since: Option<Instant>,
 }
@@ -51,11 +52,15 @@ impl EventWatch {
             page: VecDeque::new(),
             page_end: None,
             stalled: false,
-            joined: false,
+            goal: None,
             unread_since: None,
         };
-        let is_inside = watch.shared().lock().ring.has(&watch.place);
-        if !is_inside {
+        let goal = {
+            let state = watch.shared().lock();
+            (!state.ring.has(&watch.place)).then(|| state.ring.reached())
+        };
+        if goal.is_some() {
+            watch.goal = goal;
             watch.read_log().await?;
         }
         Ok(watch)
@@ -97,20 +102,23 @@ impl EventWatch {
             }
             match look {
                 Look::Event(logged) => {
-                    (self.joined, self.stalled) = (true, false);
+                    (self.goal, self.stalled) = (None, false);
                     if self.takes(&logged) {
                         return Ok(logged);
                     }
                 }
                 Look::Nothing => {
-                    (self.joined, self.stalled) = (true, false);
+                    (self.goal, self.stalled) = (None, false);
                     self.changed().await?;
                 }
-                Look::Behind if self.joined && self.stalled => {
+                Look::Behind if self.has_caught_up() && self.stalled => {
                     return Err(SupervisorError::ConsumerTooSlow { last: self.place.own.encode() });
                 }
                 Look::Behind | Look::Ahead => {
-                    self.joined = false;
+                    if self.has_caught_up() || !self.knows_its_goal() {
+                        let reached = self.shared().lock().ring.reached();
+                        self.goal = Some(reached);
+                    }
                     self.read_log().await?;
                     if self.page.is_empty() && self.page_end.as_ref() == Some(&self.place.own) {
                         // The ring and the log do not agree: the reader has yet to see it.
@@ -120,6 +128,17 @@ impl EventWatch {
                 Look::Unread => self.wait_for_the_reader().await?,
             }
         }
+    }
+
+    /// Whether it has come as far as the ring had when it fell behind, or began behind.
+    fn has_caught_up(&self) -> bool {
+        self.goal.as_ref().is_none_or(|goal| self.knows_its_goal() && self.place.own.has_reached(goal))
+    }
+
+    /// Whether the reader was at work in all streams of this watcher when the goal was set.
+    fn knows_its_goal(&self) -> bool {
+        let own = &self.place.own;
+        self.goal.as_ref().is_some_and(|goal| own.iter().all(|(stream, _)| goal.get(stream).is_some()))
     }
 
     /// Steps over an event; true when it is one that is wanted and new.
