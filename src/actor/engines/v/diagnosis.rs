@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     fn diagnosed(said: &str) -> AttemptError {
-        diagnose(said, &Circumstances { folder: Path::new("/work/1"), search_path: Path::new("/some/bin") })
+        diagnose(said, &Circumstances { folder: Path::new("/jobs/1"), search_path: Path::new("/some/bin") })
     }
 
     /// Kind, line, column, message, whether it is tried again and counts.
@@ -225,7 +225,7 @@ mod tests {
         let full = "/w/tmp/main.tmp.c:12524:1: fatal error: error writing to /w/tmp/x.s: No space left on device\nbuilder error: \nC error found.\n";
         let (kind, _, _, message, retryable, _) = facts(full);
         assert_eq!((kind, retryable), (JobErrorKind::Internal, true));
-        assert!(message.contains("/work/1") && message.contains("--work-dir"), "{message}");
+        assert!(message.contains("/jobs/1") && message.contains("--work-dir"), "{message}");
         for said in [
             "V panic: array.get: index out of range\n",
             "main.tmp.c:3: at x: RUNTIME ERROR: invalid memory access\n",
