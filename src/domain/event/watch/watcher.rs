@@ -115,7 +115,7 @@ impl EventWatch {
                     return Err(SupervisorError::ConsumerTooSlow { last: self.place.own.encode() });
                 }
                 Look::Behind | Look::Ahead => {
-                    if self.has_caught_up() || !self.knows_its_goal() {
+                    if self.has_caught_up() {
                         let reached = self.shared().lock().ring.reached();
                         self.goal = Some(reached);
                     }
@@ -130,15 +130,10 @@ impl EventWatch {
         }
     }
 
-    /// Whether it has come as far as the ring had when it fell behind, or began behind.
+    /// Whether it has come as far as the ring had when it fell behind, or began behind. A stream that was not read then
+    /// sets no goal.
     fn has_caught_up(&self) -> bool {
-        self.goal.as_ref().is_none_or(|goal| self.knows_its_goal() && self.place.own.has_reached(goal))
-    }
-
-    /// Whether the reader was at work in all streams of this watcher when the goal was set.
-    fn knows_its_goal(&self) -> bool {
-        let own = &self.place.own;
-        self.goal.as_ref().is_some_and(|goal| own.iter().all(|(stream, _)| goal.get(stream).is_some()))
+        self.goal.as_ref().is_none_or(|goal| self.place.own.has_reached(goal))
     }
 
     /// Steps over an event; true when it is one that is wanted and new.
