@@ -200,8 +200,7 @@ async fn what_cannot_be_followed_is_refused_by_name() {
 async fn five_hundred_watchers_of_one_job_hear_the_same() {
     let whole = Whole::start().await;
     let client = whole.client();
-    let job_id =
-        submit(&client, pinned("for i in 0..20 { print(`${i}`); sleep(0.05); } 7", "osis_actor_0")).await;
+    let job_id = submit(&client, osis("for i in 0..20 { print(`${i}`); sleep(0.05); } 7")).await;
     let mut watching = tokio::task::JoinSet::new();
     for _watcher in 0..500 {
         let mut messages = follow(&client, &job_id, "").await;

@@ -338,6 +338,10 @@ impl Operation {
         if let Err(error) = self.parts.processes.stop(self.id.as_str(), SHORT_GRACE).await {
             tracing::warn!(actor.id = %self.id, error = %chain(&error), "actor {} did not start and could not be stopped", self.id);
         }
+        // Whoever has taken the operation over may have ended the process as well.
+        if let Err(overtaken) = self.check_lease().await {
+            return overtaken;
+        }
         let words = last_lines(&tail, LAST_WORDS_BYTES);
         let said = match (words.len(), words.join(" | ")) {
             (0, _) => String::new(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, timeout_at};
 
 use super::ring::{Look, Place};
@@ -86,6 +87,8 @@ impl EventWatch {
     /// `CursorExpired`, `ConsumerTooSlow`, `QueueUnavailable`; the watch is over then.
     pub async fn next(&mut self) -> Result<Arc<Logged>, SupervisorError> {
         loop {
+            // Many watchers that all have something to take would otherwise keep everybody else waiting for seconds.
+            consume_budget().await;
             while let Some(logged) = self.page.pop_front() {
                 if self.takes(&logged) {
                     return Ok(Arc::new(logged));
