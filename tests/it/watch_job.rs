@@ -11,7 +11,7 @@ use tonic::{Code, Streaming};
 
 use crate::support::service::LIMIT;
 use crate::support::whole::{
-    Client, Whole, osis, pinned, signal, span, submit, told, until_actor, until_running, with_attempts,
+    Client, Whole, osis, signal, span, submit, told, until_actor, until_running, with_attempts,
 };
 
 type Messages = Streaming<pb::WatchJobResponse>;
