@@ -28,11 +28,8 @@ pub struct EventWatch {
     page: VecDeque<Logged>,
     /// Everything up to here was handed out when the page is empty.
     page_end: Option<Cursor>,
-    /// The consumer took nothing for too long and has not caught up since.
+    /// The consumer took nothing for too long before it came back now.
     stalled: bool,
-    /// How far the ring had come when this watcher began to read the log; None while the ring has what comes next. Until it
-    /// is reached, the watcher only catches up, and may take its time.
-    goal: Option<Cursor>,
     /// Since when one of the streams is not read.
     unread_since: Option<Instant>,
 }
@@ -53,15 +50,10 @@ impl EventWatch {
             page: VecDeque::new(),
             page_end: None,
             stalled: false,
-            goal: None,
             unread_since: None,
         };
-        let goal = {
-            let state = watch.shared().lock();
-            (!state.ring.has(&watch.place)).then(|| state.ring.reached())
-        };
-        if goal.is_some() {
-            watch.goal = goal;
+        let is_inside = watch.shared().lock().ring.has(&watch.place);
+        if !is_inside {
             watch.read_log().await?;
         }
         Ok(watch)
@@ -86,6 +78,11 @@ impl EventWatch {
     /// # Errors
     /// `CursorExpired`, `ConsumerTooSlow`, `QueueUnavailable`; the watch is over then.
     pub async fn next(&mut self) -> Result<Arc<Logged>, SupervisorError> {
+        if std::mem::take(&mut self.stalled)
+            && matches!(self.interest.shared.lock().ring.look(&mut self.place), Look::Behind)
+        {
+            return Err(SupervisorError::ConsumerTooSlow { last: self.place.own.encode() });
+        }
         loop {
             // Many watchers that all have something to take would otherwise keep everybody else waiting for seconds.
             consume_budget().await;
@@ -105,23 +102,12 @@ impl EventWatch {
             }
             match look {
                 Look::Event(logged) => {
-                    (self.goal, self.stalled) = (None, false);
                     if self.takes(&logged) {
                         return Ok(logged);
                     }
                 }
-                Look::Nothing => {
-                    (self.goal, self.stalled) = (None, false);
-                    self.changed().await?;
-                }
-                Look::Behind if self.has_caught_up() && self.stalled => {
-                    return Err(SupervisorError::ConsumerTooSlow { last: self.place.own.encode() });
-                }
+                Look::Nothing => self.changed().await?,
                 Look::Behind | Look::Ahead => {
-                    if self.has_caught_up() {
-                        let reached = self.shared().lock().ring.reached();
-                        self.goal = Some(reached);
-                    }
                     self.read_log().await?;
                     if self.page.is_empty() && self.page_end.as_ref() == Some(&self.place.own) {
                         // The ring and the log do not agree: the reader has yet to see it.
@@ -131,12 +117,6 @@ impl EventWatch {
                 Look::Unread => self.wait_for_the_reader().await?,
             }
         }
-    }
-
-    /// Whether it has come as far as the ring had when it fell behind, or began behind. A stream that was not read then
-    /// sets no goal.
-    fn has_caught_up(&self) -> bool {
-        self.goal.as_ref().is_none_or(|goal| self.place.own.has_reached(goal))
     }
 
     /// Steps over an event; true when it is one that is wanted and new.
