@@ -151,6 +151,12 @@ impl Ring {
         })
     }
 
+    /// Whether something that comes after a place is in the log only.
+    pub(super) fn is_past(&self, place: &Place) -> bool {
+        let is_past = |(stream, position)| self.spans.get(&stream).is_some_and(|span| position < span.from);
+        place.own.iter().any(is_past)
+    }
+
     /// Looks for what comes after a place.
     pub(super) fn look(&self, place: &mut Place) -> Look {
         let mut ahead = false;

@@ -78,9 +78,7 @@ impl EventWatch {
     /// # Errors
     /// `CursorExpired`, `ConsumerTooSlow`, `QueueUnavailable`; the watch is over then.
     pub async fn next(&mut self) -> Result<Arc<Logged>, SupervisorError> {
-        if std::mem::take(&mut self.stalled)
-            && matches!(self.interest.shared.lock().ring.look(&mut self.place), Look::Behind)
-        {
+        if std::mem::take(&mut self.stalled) && self.shared().lock().ring.is_past(&self.place) {
             return Err(SupervisorError::ConsumerTooSlow { last: self.place.own.encode() });
         }
         loop {
