@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::{BoxStream, StreamExt, unfold};
+use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, timeout_at};
 use tonic::{Status, async_trait};
 
@@ -72,7 +73,9 @@ pub(crate) fn stream<W: Watched>(
 ) -> BoxStream<'static, Result<W::Message, Status>> {
     let running =
         Running { watched, heartbeat, gate, given: None, bell: Arc::default(), next: Next::Message };
-    unfold(running, step).boxed()
+    // When its budget is used up, `select!` waits without asking its branches, so the bell would not notice that nobody asks.
+    // Whatever is watched lets others have their turn itself.
+    unfold(running, |running| unconstrained(step(running))).boxed()
 }
 
 async fn step<W: Watched>(mut running: Running<W>) -> Option<(Result<W::Message, Status>, Running<W>)> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::coop::consume_budget;
+use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
 use super::ring::{Look, Place};
@@ -17,6 +17,10 @@ use crate::ports::event_log::{Logged, Read};
 
 /// Time for the reader to find its place in a stream that nobody watched before; longer means that the log is away.
 const JOIN_LIMIT: Duration = Duration::from_secs(3);
+
+/// Events that a watcher takes before others get their turn: many watchers that all have something to take would otherwise
+/// keep everybody else waiting for seconds.
+const FAIR_SHARE: u32 = 64;
 
 /// One watcher.
 pub struct EventWatch {
@@ -32,6 +36,8 @@ pub struct EventWatch {
     stalled: bool,
     /// Since when one of the streams is not read.
     unread_since: Option<Instant>,
+    /// Looks for an event since others had their turn.
+    in_a_row: u32,
 }
 
 impl EventWatch {
@@ -51,6 +57,7 @@ impl EventWatch {
             page_end: None,
             stalled: false,
             unread_since: None,
+            in_a_row: 0,
         };
         let is_inside = watch.shared().lock().ring.has(&watch.place);
         if !is_inside {
@@ -82,8 +89,11 @@ impl EventWatch {
             return Err(SupervisorError::ConsumerTooSlow { last: self.place.own.encode() });
         }
         loop {
-            // Many watchers that all have something to take would otherwise keep everybody else waiting for seconds.
-            consume_budget().await;
+            if self.in_a_row >= FAIR_SHARE {
+                self.in_a_row = 0;
+                yield_now().await;
+            }
+            self.in_a_row += 1;
             while let Some(logged) = self.page.pop_front() {
                 if self.takes(&logged) {
                     return Ok(Arc::new(logged));
