@@ -80,7 +80,7 @@ async fn main() -> anyhow::Result<()> {
     let status = manager.get_actor_status("demo_actor_0").await?;
     println!("Actor state: {:?}, PID: {}", status.state, status.pid);
     for name in ["demo_actor_0", "demo_broken"] {
-        let id = hero_supervisor::domain::id::ActorId::parse(name).map_err(anyhow::Error::msg)?;
+        let id = hero_supervisor::domain::model::id::ActorId::parse(name).map_err(anyhow::Error::msg)?;
         manager.delete(&id, Default::default(), true).await?;
     }
     manager.close().await;

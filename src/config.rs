@@ -29,7 +29,7 @@ pub use script_types::FileScriptType;
 pub use secret::RedisUrl;
 pub use show::{Setting, render_json, render_toml};
 
-use crate::domain::id::NodeName;
+use crate::domain::model::id::NodeName;
 
 /// Every key, in the order in which they are shown.
 pub const KEYS: [&str; 19] = [

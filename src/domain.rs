@@ -2,20 +2,10 @@
 //!
 //! Nothing here knows gRPC, Redis, Zinit or a socket (`tests/it/architecture.rs` reads the sources to make sure).
 
-pub mod actor;
-pub mod backoff;
-pub mod confinement;
-pub mod event;
+pub mod actors;
+pub mod events;
 pub mod health;
-pub mod id;
-pub mod job;
-pub mod job_watch;
-pub mod lifecycle;
-pub mod output;
+pub mod jobs;
+pub mod model;
 pub mod scaling;
-pub mod script_type;
-pub mod settings;
-pub mod supervisor;
-pub(crate) mod text;
-pub mod violation;
-pub mod wake;
+pub mod settings_cache;

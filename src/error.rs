@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use crate::domain::actor::ActorState;
-use crate::domain::id::{ActorId, JobId, NodeName, RequestId};
-use crate::domain::job::{JobError, JobState};
-use crate::domain::script_type::ScriptType;
-use crate::domain::violation::Violations;
+use crate::domain::model::actor::ActorState;
+use crate::domain::model::id::{ActorId, JobId, NodeName, RequestId};
+use crate::domain::model::job::{JobError, JobState};
+use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::violation::Violations;
 use crate::ports::Cause;
 use crate::ports::job_queue::{QueueError, Refusal, SubmitRefused};
 use crate::ports::process_manager::ProcessError;

@@ -59,7 +59,7 @@
 //!    finds the record: within a second while at most 1 000 calls wait, within some six with 10 000.
 //!
 //! If the actor dies in between, the process manager's word that the process is gone is enough to take its jobs back
-//! at once ([`domain::lifecycle`]); the lease is the second line, for machines that vanish whole.
+//! at once ([`domain::actors`]); the lease is the second line, for machines that vanish whole.
 #![cfg_attr(
     not(feature = "service"),
     expect(rustdoc::broken_intra_doc_links, reason = "this page is about the whole")
@@ -98,13 +98,13 @@ pub mod telemetry;
 #[cfg(feature = "service")]
 pub use app::builder::{ActorLifecycleManagerBuilder, SupervisorBuilder};
 #[cfg(feature = "service")]
-pub use domain::actor::ActorConfig;
+pub use domain::actors::ActorLifecycleManager;
 #[cfg(feature = "service")]
-pub use domain::lifecycle::ActorLifecycleManager;
+pub use domain::jobs::Supervisor;
 #[cfg(feature = "service")]
-pub use domain::script_type::ScriptType;
+pub use domain::model::actor::ActorConfig;
 #[cfg(feature = "service")]
-pub use domain::supervisor::Supervisor;
+pub use domain::model::script_type::ScriptType;
 #[cfg(feature = "service")]
 pub use error::SupervisorError;
 

@@ -8,8 +8,8 @@ use hero_supervisor::actor::hosts::{Done, Host, HostEvent, Launcher, Reply, Repo
 use hero_supervisor::actor::worker::{Worker, WorkerConfig};
 use hero_supervisor::adapters::redis::{RedisConfig, RedisWorkQueue};
 use hero_supervisor::adapters::system_clock::SystemClock;
-use hero_supervisor::domain::id::ActorId;
-use hero_supervisor::domain::job::{JobResult, ResultKind};
+use hero_supervisor::domain::model::id::ActorId;
+use hero_supervisor::domain::model::job::{JobResult, ResultKind};
 use hero_supervisor::ports::work_queue::TakenJob;
 use hero_supervisor::shutdown::Shutdown;
 

@@ -23,8 +23,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::actor::calls::Caller;
-use crate::domain::job::{JobError, JobErrorKind, JobKind, JobResult};
-use crate::ports::process_manager::LogStream;
+use crate::domain::model::job::{JobError, JobErrorKind, JobKind, JobResult};
+use crate::domain::model::output::LogStream;
 use crate::ports::work_queue::AttemptError;
 
 pub(crate) use ladder::GRACE as STOP_GRACE;

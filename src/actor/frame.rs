@@ -8,9 +8,9 @@
 use std::time::Duration;
 
 use crate::actor::hosts::{Done, Reply, Spoken};
-use crate::domain::job::{JobError, JobErrorKind, JobKind, JobResult, ResultKind};
-use crate::domain::output::Said;
-use crate::ports::process_manager::LogStream;
+use crate::domain::model::job::{JobError, JobErrorKind, JobKind, JobResult, ResultKind};
+use crate::domain::model::output::LogStream;
+use crate::domain::model::output::Said;
 use crate::ports::work_queue::{AttemptError, TakenJob};
 use crate::telemetry::traces::TRACEPARENT_VARIABLE;
 

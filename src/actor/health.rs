@@ -6,9 +6,9 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
 use crate::actor::hosts::{Death, Host, HostEvent, HostTag, Launcher, Reply, Report};
-use crate::domain::id::JobId;
-use crate::domain::job::{JobKind, JobSpec};
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::id::JobId;
+use crate::domain::model::job::{JobKind, JobSpec};
+use crate::domain::model::script_type::ScriptType;
 use crate::ports::work_queue::{Lease, TakenJob};
 
 /// Loading an engine and running one line takes milliseconds; a compiler on a slow machine may need a while.

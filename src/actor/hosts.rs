@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::domain::job::JobResult;
-use crate::domain::output::Said;
+use crate::domain::model::job::JobResult;
+use crate::domain::model::output::Said;
 use crate::ports::work_queue::{AttemptError, TakenJob};
 
 /// Starts hosts. Dropping it does not end them.
@@ -70,7 +70,7 @@ pub enum Reply {
 /// What a script said, on its way out of a host.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spoken {
-    /// Its number in the attempt, see [`Utterance`](crate::domain::output::Utterance).
+    /// Its number in the attempt, see [`Utterance`](crate::domain::model::output::Utterance).
     pub number: u64,
     /// How long before it was sent it was said.
     pub ago: Duration,

@@ -11,8 +11,8 @@ use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser};
 
 use crate::actor::engines::Limits;
 use crate::actor::worker::WorkerConfig;
-use crate::domain::id::ActorId;
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::id::ActorId;
+use crate::domain::model::script_type::ScriptType;
 
 /// What makes one actor program different from the others.
 #[derive(Debug, Clone, Copy)]
@@ -251,7 +251,7 @@ fn parse_memory(raw: &str) -> Result<u64, String> {
 
 /// The queue stores no larger result than this.
 fn parse_result_size(raw: &str) -> Result<u64, String> {
-    let most = crate::domain::job::MAX_RESULT_BYTES as u64;
+    let most = crate::domain::model::job::MAX_RESULT_BYTES as u64;
     parse_bytes(raw).and_then(|bytes| match bytes <= most {
         true => Ok(bytes),
         false => Err(format!("at most {most} bytes are stored")),

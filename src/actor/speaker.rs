@@ -15,8 +15,8 @@ use tokio::time::Instant;
 use crate::actor::engines::Sink;
 use crate::actor::frame::encode_reply;
 use crate::actor::hosts::{Reply, Spoken};
-use crate::domain::output::{Said, bounded_progress, line_pieces};
-use crate::ports::process_manager::LogStream;
+use crate::domain::model::output::LogStream;
+use crate::domain::model::output::{Said, bounded_progress, line_pieces};
 
 /// What was said waits this long for more.
 const WAIT: Duration = Duration::from_millis(50);

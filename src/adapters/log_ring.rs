@@ -115,7 +115,7 @@ pub(super) fn mark_of(line: &LogLine) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::process_manager::LogStream;
+    use crate::domain::model::output::LogStream;
 
     fn line(text: impl ToString) -> LogLine {
         LogLine { at: None, stream: LogStream::Stderr, text: text.to_string() }

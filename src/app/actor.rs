@@ -18,7 +18,7 @@ use crate::actor::worker::{Ended, Worker, WorkerConfig};
 use crate::adapters::redis::{RedisConfig, RedisForScripts, RedisObjectStore, RedisQueue, RedisWorkQueue};
 use crate::adapters::system_clock::SystemClock;
 use crate::config::LogFormat;
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::{JobQueue, QueueError, Refusal};
 use crate::ports::script_redis::ScriptRedis;
 use crate::shutdown::{Shutdown, Signals};

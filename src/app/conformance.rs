@@ -17,7 +17,7 @@ use super::dev::{Folders, PrivateRedis};
 use super::runtime;
 use super::serve::no_runtime;
 use crate::cli::{ConformanceArgs, Exit, Failure, Format, Output, table};
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::script_type::ScriptType;
 
 use kit::Kit;
 use scripts::Scripts;

@@ -9,10 +9,10 @@ use tokio::time::sleep;
 
 use crate::app::file_rules::{self, AppliedRules};
 use crate::config::{FILE_LABEL, FileActor, FileScriptType};
-use crate::domain::actor::{ActorStatus, Desired};
-use crate::domain::event::{Cause, Source};
-use crate::domain::id::ActorId;
-use crate::domain::lifecycle::{ActorLifecycleManager, StopOptions, Update};
+use crate::domain::actors::{ActorLifecycleManager, StopOptions, Update};
+use crate::domain::model::actor::{ActorStatus, Desired};
+use crate::domain::model::event::{Cause, Source};
+use crate::domain::model::id::ActorId;
 use crate::error::{SupervisorError, chain};
 
 /// Between two tries while Redis or the process manager is away.

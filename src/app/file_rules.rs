@@ -4,9 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::config::FileScriptType;
-use crate::domain::lifecycle::{ActorLifecycleManager, ScaleRequest};
-use crate::domain::scaling::{ScalingMode, ScalingPolicy};
-use crate::domain::script_type::ScriptType;
+use crate::domain::actors::{ActorLifecycleManager, ScaleRequest};
+use crate::domain::model::scaling::{ScalingMode, ScalingPolicy};
+use crate::domain::model::script_type::ScriptType;
 use crate::error::SupervisorError;
 
 /// Times that rules are made again after somebody else was faster.

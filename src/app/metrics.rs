@@ -23,11 +23,11 @@ use tokio::time::timeout;
 use super::connections::{Places, for_scrapers};
 use super::listener::{Connection, Listener};
 use crate::config::ListenAddr;
-use crate::domain::actor::{ActorState, ActorStatus};
-use crate::domain::id::ActorId;
-use crate::domain::lifecycle::ActorLifecycleManager;
-use crate::domain::script_type::ScriptType;
-use crate::domain::supervisor::Supervisor;
+use crate::domain::actors::ActorLifecycleManager;
+use crate::domain::jobs::Supervisor;
+use crate::domain::model::actor::{ActorState, ActorStatus};
+use crate::domain::model::id::ActorId;
+use crate::domain::model::script_type::ScriptType;
 use crate::error::chain;
 use crate::telemetry::metrics as names;
 

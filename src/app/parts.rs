@@ -10,8 +10,8 @@ use crate::adapters::redis::{RedisActorStore, RedisConfig, RedisEventLog, RedisQ
 use crate::adapters::system_clock::SystemClock;
 use crate::adapters::zinit::ZinitProcessManager;
 use crate::config::{Config, ProcessManagerKind, RedisUrl};
-use crate::domain::supervisor::{JobDefaults, Supervisor};
-use crate::domain::violation::Violations;
+use crate::domain::jobs::{JobDefaults, Supervisor};
+use crate::domain::model::violation::Violations;
 use crate::error::SupervisorError;
 use crate::ports::actor_store::ActorStore;
 use crate::ports::process_manager::ProcessManager;

@@ -5,14 +5,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::adapters::redis::RedisConfig;
-use crate::domain::actor::{ActorConfig, ActorRecord};
-use crate::domain::health::HealthRecord;
-use crate::domain::id::{ActorId, JobId, NodeName};
-use crate::domain::job::{Job, JobError, JobState, JobView};
-use crate::domain::output::{Kept, OutputMark};
-use crate::domain::scaling::ScalingDecision;
-use crate::domain::script_type::ScriptType;
-use crate::domain::settings::ScriptTypeSettings;
+use crate::domain::model::actor::{ActorConfig, ActorRecord};
+use crate::domain::model::health::HealthRecord;
+use crate::domain::model::id::{ActorId, JobId, NodeName};
+use crate::domain::model::job::{Job, JobError, JobState, JobView};
+use crate::domain::model::output::{Kept, OutputMark};
+use crate::domain::model::scaling::ScalingDecision;
+use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::settings::ScriptTypeSettings;
 use crate::ports::actor_store::{ActorStore, Loaded, StoreError, Stored};
 use crate::ports::job_queue::{
     Attached, Cancelled, Changes, Deleted, JobCursor, JobFilter, JobPage, JobQueue, Presence, QueueDepth,

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use prost_types::Timestamp;
 
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::script_type::ScriptType;
 use crate::proto;
 
 /// How many actors of each type to start.

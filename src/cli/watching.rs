@@ -10,7 +10,7 @@ use tonic::{Code, Status, Streaming};
 use super::output::say;
 use super::{ClientArgs, Exit, Failure};
 use crate::client::code_of;
-use crate::domain::backoff::Backoff;
+use crate::domain::model::backoff::Backoff;
 use crate::proto::supervisor_client::SupervisorClient;
 
 /// What is asked of the server; a longer silence means that it is gone.

@@ -9,12 +9,12 @@ use figment::value::{Dict, Value};
 
 use super::table::Table;
 use super::{Origin, Problem};
-use crate::domain::actor::{ActorConfig, Readiness, RestartMode, RestartPolicy};
-use crate::domain::confinement::{ResourceLimits, RunAs};
-use crate::domain::health::{HealthSettings, UnhealthyAction};
-use crate::domain::lifecycle::start_sequence;
-use crate::domain::script_type::ScriptType;
-use crate::domain::violation::{Violation, Violations};
+use crate::domain::actors::start_sequence;
+use crate::domain::model::actor::{ActorConfig, Readiness, RestartMode, RestartPolicy};
+use crate::domain::model::confinement::{ResourceLimits, RunAs};
+use crate::domain::model::health::{HealthSettings, UnhealthyAction};
+use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::violation::{Violation, Violations};
 
 /// The key of the tables.
 pub(super) const KEY: &str = "actor";

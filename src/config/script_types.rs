@@ -10,13 +10,13 @@ use figment::value::{Dict, Value};
 
 use super::table::Table;
 use super::{Problem, actors};
-use crate::domain::actor::ActorConfig;
-use crate::domain::health::HealthPolicy;
-use crate::domain::job::{JobSpec, RetryPolicy};
-use crate::domain::scaling::{ScalingMode, ScalingPolicy};
-use crate::domain::script_type::ScriptType;
-use crate::domain::settings::{JobSettings, LeftOpen, ScriptTypeSettings};
-use crate::domain::violation::Violations;
+use crate::domain::model::actor::ActorConfig;
+use crate::domain::model::health::HealthPolicy;
+use crate::domain::model::job::{JobSpec, RetryPolicy};
+use crate::domain::model::scaling::{ScalingMode, ScalingPolicy};
+use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::settings::{JobSettings, LeftOpen, ScriptTypeSettings};
+use crate::domain::model::violation::Violations;
 
 /// The key of the tables.
 pub(super) const KEY: &str = "script_type";

@@ -6,7 +6,7 @@ use std::time::Duration;
 use figment::value::{Dict, Value};
 use serde::de::DeserializeOwned;
 
-use crate::domain::violation::Violations;
+use crate::domain::model::violation::Violations;
 
 /// A table, and which of its keys were asked for.
 pub(super) struct Table<'a> {

@@ -1,42 +1,14 @@
 //! How many actors, and which: pure decisions.
 
 pub mod decide;
-mod policy;
+pub mod trigger;
 
 use std::collections::BTreeSet;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use crate::domain::actor::{ActorConfig, ActorState, ActorStatus, Desired};
-use crate::domain::id::ActorId;
-use crate::domain::violation::Violations;
-
-pub use policy::{MAX_TARGET, ScalingMode, ScalingPolicy};
-
-/// Most actors of one script type on one node.
-pub const MAX_REPLICAS: u32 = 1000;
-
-/// One decision of scaling, with everything that went into it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ScalingDecision {
-    /// When.
-    pub at: SystemTime,
-    /// Actors before.
-    pub current: u32,
-    /// Actors wanted.
-    pub desired: u32,
-    /// Queued jobs that went into it.
-    pub queued: u64,
-    /// Running jobs that went into it.
-    pub running: u64,
-    /// Age of the oldest queued job that went into it.
-    pub oldest_age: Option<Duration>,
-    /// One sentence on why this number and no other.
-    pub reason: String,
-    /// Actors that were made.
-    pub added: Vec<ActorId>,
-    /// Actors that were drained and removed.
-    pub removed: Vec<ActorId>,
-}
+use crate::domain::model::actor::{ActorConfig, ActorState, ActorStatus, Desired};
+use crate::domain::model::id::ActorId;
+use crate::domain::model::violation::Violations;
 
 /// What to do to get from the actors that are there to the number that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

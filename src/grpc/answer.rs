@@ -3,7 +3,7 @@
 
 use prost::Message;
 
-use crate::domain::text::cut;
+use crate::domain::model::text::cut;
 use crate::grpc::server::MAX_MESSAGE_BYTES;
 use crate::proto as pb;
 
@@ -86,8 +86,8 @@ fn least_error(error: pb::ItemError) -> pb::ItemError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::job::MAX_BATCH;
-    use crate::domain::violation::Violations;
+    use crate::domain::model::job::MAX_BATCH;
+    use crate::domain::model::violation::Violations;
     use crate::grpc::status::Failure;
 
     fn refused() -> pb::ItemError {

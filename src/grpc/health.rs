@@ -11,9 +11,9 @@ use std::time::{Duration, SystemTime};
 use metrics::gauge;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::domain::event::{Event, Source, What};
-use crate::domain::lifecycle::ActorLifecycleManager;
-use crate::domain::supervisor::Supervisor;
+use crate::domain::actors::ActorLifecycleManager;
+use crate::domain::jobs::Supervisor;
+use crate::domain::model::event::{Event, Source, What};
 use crate::error::{SupervisorError, chain};
 use crate::grpc::gate::Gate;
 use crate::grpc::render;

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use prost::{Message, Name};
 use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, ReflectMessage, Value};
 
-use crate::domain::text::quoted;
-use crate::domain::violation::Violations;
+use crate::domain::model::text::quoted;
+use crate::domain::model::violation::Violations;
 use crate::proto::FILE_DESCRIPTOR_SET;
 
 /// Most paths of a mask; there are fewer fields.

@@ -17,7 +17,7 @@ use tonic::codegen::http::{HeaderMap, Request, Response};
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
-use crate::domain::job::Job;
+use crate::domain::model::job::Job;
 use crate::telemetry::metrics::{
     GRPC_DURATION, GRPC_IN_FLIGHT, GRPC_REQUESTS, JOB_DURATION, JOB_WAIT, installed, seconds,
 };

@@ -16,8 +16,8 @@ pub(crate) use job::{job, job_state_change, lines, progress};
 pub(crate) use logs::log_part;
 pub(crate) use script_type::{script_type_status, settings};
 
-use crate::domain::job::JobView;
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::job::JobView;
+use crate::domain::model::script_type::ScriptType;
 use crate::proto as pb;
 
 /// A script type.
@@ -52,6 +52,6 @@ pub(crate) fn count(count: impl TryInto<i32>) -> i32 {
 }
 
 /// A job of a list or of an answer that is not about its script.
-pub(crate) fn basic_job(basic: crate::domain::job::Job) -> pb::Job {
+pub(crate) fn basic_job(basic: crate::domain::model::job::Job) -> pb::Job {
     job(basic, JobView::Basic)
 }

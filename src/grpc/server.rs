@@ -19,10 +19,10 @@ use tonic_reflection::server::Builder as Reflection;
 use tower::util::option_layer;
 use uuid::Uuid;
 
-use crate::domain::event::watch::EventHub;
-use crate::domain::id::NodeName;
-use crate::domain::lifecycle::ActorLifecycleManager;
-use crate::domain::supervisor::Supervisor;
+use crate::domain::actors::ActorLifecycleManager;
+use crate::domain::events::watch::EventHub;
+use crate::domain::jobs::Supervisor;
+use crate::domain::model::id::NodeName;
 use crate::grpc::connection::Cuttable;
 use crate::grpc::deadline::DeadlineLayer;
 use crate::grpc::gate::Gate;

@@ -14,12 +14,12 @@ mod watch_job;
 use futures::stream::BoxStream;
 use tonic::{Request, Response, Status};
 
-use crate::domain::actor::ActorConfig;
-use crate::domain::event::watch::EventHub;
-use crate::domain::id::ActorId;
-use crate::domain::lifecycle::{ActorLifecycleManager, ScaleRequest, Updated};
-use crate::domain::supervisor::Supervisor;
-use crate::domain::violation::Violations;
+use crate::domain::actors::{ActorLifecycleManager, ScaleRequest, Updated};
+use crate::domain::events::watch::EventHub;
+use crate::domain::jobs::Supervisor;
+use crate::domain::model::actor::ActorConfig;
+use crate::domain::model::id::ActorId;
+use crate::domain::model::violation::Violations;
 use crate::grpc::deadline::{effective_wait, time_left};
 use crate::grpc::gate::Gate;
 use crate::grpc::health::Dependencies;

@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime};
 use tonic::{Code, Status};
 use uuid::Uuid;
 
-use crate::domain::id::JobId;
-use crate::domain::violation::Violations;
+use crate::domain::model::id::JobId;
+use crate::domain::model::violation::Violations;
 use crate::error::{SupervisorError, chain};
 use crate::ports::job_queue::Refusal;
 use crate::proto::ErrorReason as Reason;

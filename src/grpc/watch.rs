@@ -11,7 +11,7 @@
 //!
 //! It adds a bookmark HEARTBEAT after `heartbeat` of silence, and CLOSING with UNAVAILABLE, reason SERVER_DRAINING,
 //! behind it when the server ends. The stream is pulled: while the client takes nothing, nothing is read or kept for it. It
-//! tells the watch afterwards for how long that was ([`Watched::note_pause`]); [`EventWatch`](crate::domain::event::watch::EventWatch)
+//! tells the watch afterwards for how long that was ([`Watched::note_pause`]); [`EventWatch`](crate::domain::events::watch::EventWatch)
 //! cuts off one that fell behind by that. `parse::event::heartbeat` reads the interval of a request, `parse::event::resume` its cursor,
 //! and `render::bookmark` makes a bookmark.
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use crate::domain::actor::{ActorConfig, ActorRecord};
-use crate::domain::id::ActorId;
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::actor::{ActorConfig, ActorRecord};
+use crate::domain::model::id::ActorId;
+use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::QueueError;
 use crate::ports::shared_store::SharedStore;
 

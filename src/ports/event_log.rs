@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 
-use crate::domain::event::Event;
-use crate::domain::event::cursor::{Cursor, EventStream, Position};
+use crate::domain::model::event::Event;
+use crate::domain::model::event::cursor::{Cursor, EventStream, Position};
 use crate::ports::job_queue::QueueError;
 
 /// The log and the queue are the same Redis, and fail in the same ways.

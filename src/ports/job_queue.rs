@@ -12,10 +12,10 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use tokio::sync::{oneshot, watch};
 
-use crate::domain::id::{ActorId, JobId, RequestId};
-use crate::domain::job::{Finished, Job, JobError, JobSpec, JobState, JobView};
-use crate::domain::output::{Kept, OutputMark};
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::id::{ActorId, JobId, RequestId};
+use crate::domain::model::job::{Finished, Job, JobError, JobSpec, JobState, JobView};
+use crate::domain::model::output::{Kept, OutputMark};
+use crate::domain::model::script_type::ScriptType;
 
 pub use error::{QueueError, Refusal};
 

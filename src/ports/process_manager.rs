@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
-use crate::domain::actor::{ExitStatus, RestartPolicy};
-use crate::domain::confinement::Confinement;
+use crate::domain::model::actor::{ExitStatus, RestartPolicy};
+use crate::domain::model::confinement::Confinement;
+use crate::domain::model::output::LogStream;
 use crate::ports::Cause;
 
 /// Definition of one process.
@@ -113,15 +114,6 @@ pub struct ProcessInfo {
     /// It belongs to somebody else: it does not bear the marks of an actor of this name ([`ACTOR_MARK`]) of these records
     /// ([`REALM_MARK`]). An actor of the same name does not take it for its own.
     pub foreign: bool,
-}
-
-/// Which of its two outputs a process wrote a line to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogStream {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
 }
 
 /// One line that a process wrote.

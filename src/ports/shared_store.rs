@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::domain::health::HealthRecord;
-use crate::domain::id::NodeName;
-use crate::domain::scaling::ScalingDecision;
-use crate::domain::script_type::ScriptType;
-use crate::domain::settings::ScriptTypeSettings;
+use crate::domain::model::health::HealthRecord;
+use crate::domain::model::id::NodeName;
+use crate::domain::model::scaling::ScalingDecision;
+use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::settings::ScriptTypeSettings;
 use crate::ports::job_queue::QueueError;
 
 /// Keeps what every supervisor of a queue goes by. None of it is read on the way of a job.

@@ -4,9 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
-use crate::domain::id::JobId;
-use crate::domain::job::{JobError, JobResult, JobSpec};
-use crate::domain::output::Utterance;
+use crate::domain::model::id::JobId;
+use crate::domain::model::job::{JobError, JobResult, JobSpec};
+use crate::domain::model::output::Utterance;
 use crate::ports::job_queue::QueueError;
 
 /// The right to finish one attempt of one job; void once the job was cancelled or given to another.

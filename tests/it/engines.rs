@@ -27,7 +27,7 @@ impl<T: Into<String>> From<T> for Shown {
 
 /// A kind of actor and its scripts.
 pub(crate) struct Language {
-    pub(crate) script_type: hero_supervisor::domain::script_type::ScriptType,
+    pub(crate) script_type: hero_supervisor::domain::model::script_type::ScriptType,
     pub(crate) binary: &'static str,
     pub(crate) flags: Vec<String>,
     pub(crate) script: fn(Rule) -> Shown,

@@ -17,18 +17,18 @@ use hero_supervisor::adapters::memory::process_manager::{
 };
 use hero_supervisor::adapters::memory::work_queue::MemoryWorkQueue;
 use hero_supervisor::adapters::memory::{MemoryBroker, MemoryConfig};
-use hero_supervisor::domain::actor::{
-    ActorConfig, ActorState, Desired, ExitStatus, Readiness, RestartMode, RestartPolicy,
-};
-use hero_supervisor::domain::event::Events;
-use hero_supervisor::domain::health::{Health, HealthAction};
-use hero_supervisor::domain::id::{ActorId, NodeName};
-use hero_supervisor::domain::job::{JobErrorKind, JobSpec, JobState, JobView};
-use hero_supervisor::domain::lifecycle::{
+use hero_supervisor::domain::actors::{
     ActorLifecycleManager, ActorSelector, Parts, ScaleRequest, StopOptions,
 };
-use hero_supervisor::domain::script_type::ScriptType;
-use hero_supervisor::domain::supervisor::{JobDefaults, JobRequest, Supervisor};
+use hero_supervisor::domain::events::Events;
+use hero_supervisor::domain::jobs::{JobDefaults, JobRequest, Supervisor};
+use hero_supervisor::domain::model::actor::{
+    ActorConfig, ActorState, Desired, ExitStatus, Readiness, RestartMode, RestartPolicy,
+};
+use hero_supervisor::domain::model::health::{Health, HealthAction};
+use hero_supervisor::domain::model::id::{ActorId, NodeName};
+use hero_supervisor::domain::model::job::{JobErrorKind, JobSpec, JobState, JobView};
+use hero_supervisor::domain::model::script_type::ScriptType;
 use hero_supervisor::error::SupervisorError;
 use hero_supervisor::ports::programs::{ProgramFault, Programs};
 use hero_supervisor::ports::work_queue::{Work, WorkQueue};

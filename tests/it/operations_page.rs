@@ -34,7 +34,7 @@ fn every_key_and_every_state_is_on_the_page() {
     for key in hero_supervisor::config::KEYS.into_iter().filter(|key| !shared.contains(key)) {
         assert!(page.contains(key), "{key} is not explained");
     }
-    for state in hero_supervisor::domain::actor::ActorState::ALL {
+    for state in hero_supervisor::domain::model::actor::ActorState::ALL {
         assert!(page.contains(&format!("`{state}`")), "{state} is not explained");
     }
 }

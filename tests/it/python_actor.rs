@@ -8,8 +8,8 @@ mod servers;
 mod spare;
 mod stopping;
 
-use hero_supervisor::domain::job::{JobSpec, Outcome};
-use hero_supervisor::domain::script_type::ScriptType;
+use hero_supervisor::domain::model::job::{JobSpec, Outcome};
+use hero_supervisor::domain::model::script_type::ScriptType;
 
 use crate::osis_actor::rig::Rig;
 

@@ -4,8 +4,8 @@ mod functions;
 mod leftovers;
 mod side_by_side;
 
-use hero_supervisor::domain::job::{JobError, JobSpec, Outcome};
-use hero_supervisor::domain::script_type::ScriptType;
+use hero_supervisor::domain::model::job::{JobError, JobSpec, Outcome};
+use hero_supervisor::domain::model::script_type::ScriptType;
 
 use crate::osis_actor::rig::Rig;
 

@@ -7,8 +7,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use hero_supervisor::domain::job::{JobErrorKind, JobResult, JobSpec, Outcome};
-use hero_supervisor::domain::script_type::ScriptType;
+use hero_supervisor::domain::model::job::{JobErrorKind, JobResult, JobSpec, Outcome};
+use hero_supervisor::domain::model::script_type::ScriptType;
 
 use crate::osis_actor::rig::Rig;
 

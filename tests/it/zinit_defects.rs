@@ -17,7 +17,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use futures::future::join_all;
-use hero_supervisor::domain::actor::ExitStatus;
+use hero_supervisor::domain::model::actor::ExitStatus;
 use hero_supervisor::ports::process_manager::{ProcessError, ProcessManager, ProcessState};
 use serde_json::json;
 

@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use tokio::time::Instant;
 
 use crate::actor::family::count_below;
-use crate::domain::job::{JobError, JobErrorKind};
+use crate::domain::model::job::{JobError, JobErrorKind};
 
 /// What a script has to clean up, it cleans up in this time.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);

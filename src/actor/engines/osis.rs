@@ -13,7 +13,7 @@ use crate::actor::calls::Caller;
 use crate::actor::engines::heroscript::run::{Playbooks, run};
 use crate::actor::engines::rhai::Rhai;
 use crate::actor::engines::{Engine, Limits, Script, Sink, is_heroscript};
-use crate::domain::job::{JobKind, JobResult};
+use crate::domain::model::job::{JobKind, JobResult};
 use crate::ports::work_queue::AttemptError;
 use objects::Objects;
 

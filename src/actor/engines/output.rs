@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::actor::engines::capture::Capture;
 use crate::actor::engines::lines::{Lines, without_return};
 use crate::actor::engines::{Limits, Sink};
-use crate::ports::process_manager::LogStream;
+use crate::domain::model::output::LogStream;
 
 /// Lines that go with an error.
 const TAIL_LINES: usize = 20;

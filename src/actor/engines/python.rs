@@ -30,7 +30,7 @@ use crate::actor::engines::sandbox::{self, Reach, Sandbox};
 use crate::actor::engines::work::{WorkFolder, remove_own};
 use crate::actor::engines::{Engine, Limits, Script, Sink, failed, is_heroscript};
 use crate::actor::family;
-use crate::domain::job::{JobError, JobErrorKind, JobKind, JobResult};
+use crate::domain::model::job::{JobError, JobErrorKind, JobKind, JobResult};
 use crate::ports::work_queue::AttemptError;
 use job::Attempt;
 use server::Server;

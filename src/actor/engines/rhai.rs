@@ -19,7 +19,7 @@ use rhai::packages::{Package, StandardPackage};
 use rhai::{AST, Dynamic, Engine as Interpreter, EvalAltResult, Module, OptimizationLevel, Scope, Shared};
 
 use crate::actor::engines::{Engine, Limits, Script, Sink, failed, is_heroscript};
-use crate::domain::job::{JobError, JobErrorKind, JobKind, JobResult};
+use crate::domain::model::job::{JobError, JobErrorKind, JobKind, JobResult};
 use crate::ports::work_queue::AttemptError;
 use session::Session;
 

@@ -31,7 +31,7 @@ use crate::actor::engines::work::{WorkDir, WorkFolder};
 use crate::actor::engines::{Engine, Limits, Script, Sink, failed};
 use crate::actor::family;
 use crate::actor::program::EngineFlags;
-use crate::domain::job::{JobError, JobErrorKind, JobResult};
+use crate::domain::model::job::{JobError, JobErrorKind, JobResult};
 use crate::ports::script_redis::ScriptRedis;
 use crate::ports::work_queue::AttemptError;
 use book::Book;

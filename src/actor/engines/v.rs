@@ -29,7 +29,7 @@ use tokio::time::Instant;
 use crate::actor::engines::output::Output;
 use crate::actor::engines::work::WorkFolder;
 use crate::actor::engines::{Engine, Limits, Script, Sink, failed, is_heroscript};
-use crate::domain::job::{JobError, JobErrorKind, JobKind, JobResult};
+use crate::domain::model::job::{JobError, JobErrorKind, JobKind, JobResult};
 use crate::ports::work_queue::AttemptError;
 use compiler::{Compiler, Program};
 use words::Listening;

@@ -3,9 +3,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::id::JobId;
-use crate::domain::job::JobSpec;
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::id::JobId;
+use crate::domain::model::job::JobSpec;
+use crate::domain::model::script_type::ScriptType;
 use crate::ports::work_queue::Lease;
 
 fn taken(spec: JobSpec) -> TakenJob {

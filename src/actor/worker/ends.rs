@@ -6,7 +6,7 @@ use super::slot::{Doom, Sent};
 use super::{Hand, Worker};
 use crate::actor::engines::{failed, timed_out};
 use crate::actor::hosts::{Death, Done, Host, Launcher};
-use crate::domain::job::{JobError, JobErrorKind, JobResult};
+use crate::domain::model::job::{JobError, JobErrorKind, JobResult};
 use crate::ports::work_queue::{AttemptEnd, AttemptError};
 use crate::telemetry::traces;
 

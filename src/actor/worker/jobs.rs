@@ -9,7 +9,7 @@ use super::slot::Slot;
 use super::{Hand, Worker};
 use crate::actor::engines::failed;
 use crate::actor::hosts::{HostEvent, HostTag, Launcher, Reply, Report};
-use crate::domain::job::{JobError, JobErrorKind};
+use crate::domain::model::job::{JobError, JobErrorKind};
 use crate::ports::work_queue::{AttemptEnd, Lease, TakenJob, Work};
 
 impl<L: Launcher> Worker<L> {

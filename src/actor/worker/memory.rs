@@ -43,7 +43,7 @@ fn hash(lease: &Lease) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::id::JobId;
+    use crate::domain::model::id::JobId;
 
     #[test]
     fn the_latest_are_remembered_and_no_more() {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::Worker;
 use super::calls::CallEnd;
 use crate::actor::hosts::{Launcher, Spoken};
-use crate::domain::output::{Said, Utterance};
+use crate::domain::model::output::{Said, Utterance};
 use crate::ports::job_queue::QueueError;
 use crate::ports::work_queue::{AttemptEnd, Lease, LeaseOutput};
 

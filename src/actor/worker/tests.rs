@@ -10,10 +10,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use super::*;
-use crate::domain::id::{ActorId, JobId};
-use crate::domain::job::{JobErrorKind, JobSpec};
-use crate::domain::output::Said;
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::id::{ActorId, JobId};
+use crate::domain::model::job::{JobErrorKind, JobSpec};
+use crate::domain::model::output::Said;
+use crate::domain::model::script_type::ScriptType;
 use crate::ports::work_queue::Work;
 use fake_host::FakeHosts;
 use fake_queue::FakeQueue;

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 
-use crate::domain::confinement::{Confinement, ResourceLimits, RunAs};
+use crate::domain::model::confinement::{Confinement, ResourceLimits, RunAs};
 
 const KNOWN: &str = "--pdeathsig, --parent PID, --user U, --group G, --groups G,G, --memory BYTES, --files N, \
                      --cpu SECONDS, --processes N, --core BYTES, --no-new-privs, --sha256 HEX and --";

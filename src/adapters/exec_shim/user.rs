@@ -5,7 +5,7 @@ use std::io;
 
 use nix::unistd::{Gid, Group, Uid, User, getgroups, initgroups, setgroups, setresgid, setresuid};
 
-use crate::domain::confinement::RunAs;
+use crate::domain::model::confinement::RunAs;
 
 /// A user and groups as the kernel knows them.
 #[derive(Debug)]

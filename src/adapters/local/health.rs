@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::spawn::{Launch, Spawner};
-use crate::domain::actor::ExitStatus;
+use crate::domain::model::actor::ExitStatus;
 use crate::ports::process_manager::ProcessSpec;
 
 /// Wait between two checks.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::adapters::log_ring::LogRing;
+use crate::domain::model::output::LogStream;
 use crate::ports::clock::Clock;
-use crate::ports::process_manager::{LogLine, LogStream};
+use crate::ports::process_manager::LogLine;
 
 /// A longer line is cut into several.
 const MAX_LINE_BYTES: usize = 64 * 1024;

@@ -13,9 +13,10 @@ use super::health;
 use super::logs::collect;
 use super::spawn::{Child, Launch, Spawner};
 use crate::adapters::log_ring::LogRing;
-use crate::domain::actor::{ExitStatus, RestartMode};
+use crate::domain::model::actor::{ExitStatus, RestartMode};
+use crate::domain::model::output::LogStream;
 use crate::ports::clock::Clock;
-use crate::ports::process_manager::{LogStream, ProcessError, ProcessSpec, ProcessState};
+use crate::ports::process_manager::{ProcessError, ProcessSpec, ProcessState};
 
 /// Who waits for a command to be carried out.
 pub(super) type Reply = oneshot::Sender<Result<(), ProcessError>>;

@@ -14,8 +14,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::adapters::exec_shim;
-use crate::domain::actor::ExitStatus;
-use crate::domain::confinement::Confinement;
+use crate::domain::model::actor::ExitStatus;
+use crate::domain::model::confinement::Confinement;
 
 /// What is to run, ready for exec.
 #[derive(Debug, Clone)]

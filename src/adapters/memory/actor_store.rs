@@ -5,9 +5,9 @@ use std::collections::btree_map::Entry;
 use async_trait::async_trait;
 
 use crate::adapters::memory::broker::MemoryBroker;
-use crate::domain::actor::{ActorConfig, ActorRecord};
-use crate::domain::id::ActorId;
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::actor::{ActorConfig, ActorRecord};
+use crate::domain::model::id::ActorId;
+use crate::domain::model::script_type::ScriptType;
 use crate::ports::actor_store::{ActorStore, Loaded, StoreError, Stored};
 
 /// A view of a [`MemoryBroker`].

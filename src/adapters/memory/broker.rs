@@ -13,8 +13,8 @@ use crate::adapters::memory::clock::MemoryClock;
 use crate::adapters::memory::event_log::MemoryEventLog;
 use crate::adapters::memory::job_queue::MemoryJobQueue;
 use crate::adapters::memory::work_queue::MemoryWorkQueue;
-use crate::domain::id::ActorId;
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::id::ActorId;
+use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::QueueError;
 
 pub(super) use self::state::Holder;

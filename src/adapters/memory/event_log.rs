@@ -8,8 +8,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use crate::adapters::memory::broker::MemoryBroker;
-use crate::domain::event::Event;
-use crate::domain::event::cursor::{Cursor, EventStream};
+use crate::domain::model::event::Event;
+use crate::domain::model::event::cursor::{Cursor, EventStream};
 use crate::ports::event_log::{Earlier, EventLog, Extent, Follow, LogError, Read};
 
 /// How long a read waits for something to come.

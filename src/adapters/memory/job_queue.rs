@@ -5,10 +5,10 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 
 use crate::adapters::memory::broker::{Holder, MemoryBroker};
-use crate::domain::id::{ActorId, JobId};
-use crate::domain::job::{Job, JobError, JobKind, JobState, JobView};
-use crate::domain::output::{Kept, OutputMark};
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::id::{ActorId, JobId};
+use crate::domain::model::job::{Job, JobError, JobKind, JobState, JobView};
+use crate::domain::model::output::{Kept, OutputMark};
+use crate::domain::model::script_type::ScriptType;
 use crate::ports::clock::Clock;
 use crate::ports::job_queue::{
     Attached, Cancelled, Changes, Deleted, JobCursor, JobFilter, JobPage, JobQueue, Presence, QueueDepth,

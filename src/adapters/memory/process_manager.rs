@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 pub use self::process::Behaviour;
 use self::process::{Phase, Pids, Process};
-use crate::domain::actor::ExitStatus;
+use crate::domain::model::actor::ExitStatus;
 use crate::ports::process_manager::{
     LogBatch, LogLine, LogPosition, ProcessError, ProcessInfo, ProcessManager, ProcessManagerInfo,
     ProcessSpec,

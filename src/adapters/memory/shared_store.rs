@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use crate::adapters::memory::actor_store::MemoryActorStore;
-use crate::domain::health::HealthRecord;
-use crate::domain::id::NodeName;
-use crate::domain::scaling::ScalingDecision;
-use crate::domain::script_type::ScriptType;
-use crate::domain::settings::ScriptTypeSettings;
+use crate::domain::model::health::HealthRecord;
+use crate::domain::model::id::NodeName;
+use crate::domain::model::scaling::ScalingDecision;
+use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::settings::ScriptTypeSettings;
 use crate::ports::job_queue::QueueError;
 use crate::ports::shared_store::SharedStore;
 

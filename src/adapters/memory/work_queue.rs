@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use crate::adapters::memory::broker::{Holder, MemoryBroker};
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::QueueError;
 use crate::ports::work_queue::{AttemptEnd, Lease, LeaseOutput, Work, WorkQueue};
 

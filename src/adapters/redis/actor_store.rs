@@ -10,9 +10,9 @@ use super::connection::{Link, unexpected};
 use super::damaged::{self, Kind};
 use super::keys;
 use super::records::{decode_actor, decode_config, encode_actor, encode_config};
-use crate::domain::actor::{ActorConfig, ActorRecord};
-use crate::domain::id::ActorId;
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::actor::{ActorConfig, ActorRecord};
+use crate::domain::model::id::ActorId;
+use crate::domain::model::script_type::ScriptType;
 use crate::error::chain;
 use crate::ports::actor_store::{ActorStore, Loaded, StoreError, Stored};
 

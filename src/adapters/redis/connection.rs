@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout};
 
 use super::functions;
 use super::keys;
-use crate::domain::backoff::Backoff;
+use crate::domain::model::backoff::Backoff;
 use crate::ports::job_queue::{QueueError, Refusal};
 use crate::telemetry::metrics::{REDIS_DURATION, seconds};
 

@@ -14,9 +14,9 @@ use super::connection::{Link, queue_error, unexpected};
 use super::damaged::{self, Kind};
 use super::keys;
 use super::records::{decode_event, decode_job_event, encode_event};
-use crate::domain::actor::ActorState;
-use crate::domain::event::cursor::{Cursor, EventStream, Position};
-use crate::domain::event::{Event, What};
+use crate::domain::model::actor::ActorState;
+use crate::domain::model::event::cursor::{Cursor, EventStream, Position};
+use crate::domain::model::event::{Event, What};
 use crate::ports::event_log::{Earlier, EventLog, Extent, Follow, LogError, Logged, Read};
 
 /// Events in one call of the function that adds them.

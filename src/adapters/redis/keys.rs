@@ -1,8 +1,8 @@
 //! Every key of ours, and how a lease names an entry.
 
-use crate::domain::event::cursor::EventStream;
-use crate::domain::id::{ActorId, JobId, NodeName};
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::event::cursor::EventStream;
+use crate::domain::model::id::{ActorId, JobId, NodeName};
+use crate::domain::model::script_type::ScriptType;
 use crate::ports::object_store::Shelf;
 use crate::ports::work_queue::Lease;
 

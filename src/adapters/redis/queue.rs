@@ -29,10 +29,10 @@ use super::damaged::{Kind, keep};
 use super::functions;
 use super::keys;
 use super::records::{BASIC, Fields, decode_job, encode_error, time_of};
-use crate::domain::id::{ActorId, JobId};
-use crate::domain::job::{Job, JobError, JobState, JobView};
-use crate::domain::output::{Kept, OutputMark};
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::id::{ActorId, JobId};
+use crate::domain::model::job::{Job, JobError, JobState, JobView};
+use crate::domain::model::output::{Kept, OutputMark};
+use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::{
     Attached, Cancelled, Changes, Deleted, JobCursor, JobFilter, JobPage, JobQueue, Presence, QueueDepth,
     QueueError, QueueState, Reclaimed, Retried, Submission, SubmitRefused, Submitted,

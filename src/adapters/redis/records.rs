@@ -22,10 +22,10 @@ pub(super) use shared::{
     decode_decision, decode_health, decode_settings, encode_decision, encode_health, encode_settings,
 };
 
-use crate::domain::backoff::Backoff;
-use crate::domain::id::{ActorId, JobId};
-use crate::domain::job::{Job, JobKind, JobResult, JobSpec, JobState, ResultKind, RetryPolicy};
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::backoff::Backoff;
+use crate::domain::model::id::{ActorId, JobId};
+use crate::domain::model::job::{Job, JobKind, JobResult, JobSpec, JobState, ResultKind, RetryPolicy};
+use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::QueueError;
 
 /// Fields of a record without the script; the functions answer with the same.
@@ -238,12 +238,12 @@ fn decode_result(fields: &Fields) -> Result<JobResult, QueueError> {
     Ok(JobResult { text: fields.get("output").unwrap_or_default().to_owned(), kind })
 }
 
-fn decode_error_fields(fields: &Fields) -> Result<crate::domain::job::JobError, QueueError> {
+fn decode_error_fields(fields: &Fields) -> Result<crate::domain::model::job::JobError, QueueError> {
     let message = fields.get("error").unwrap_or_default();
     match fields.get("error_detail") {
         Some(detail) => decode_error(detail).map_err(|cause| fields.corrupt("error_detail", &cause)),
-        None => Ok(crate::domain::job::JobError::new(
-            crate::domain::job::JobErrorKind::ScriptError,
+        None => Ok(crate::domain::model::job::JobError::new(
+            crate::domain::model::job::JobErrorKind::ScriptError,
             message.to_owned(),
         )),
     }

@@ -12,11 +12,11 @@ use super::keys;
 use super::records::{
     decode_decision, decode_health, decode_settings, encode_decision, encode_health, encode_settings,
 };
-use crate::domain::health::HealthRecord;
-use crate::domain::id::NodeName;
-use crate::domain::scaling::ScalingDecision;
-use crate::domain::script_type::ScriptType;
-use crate::domain::settings::ScriptTypeSettings;
+use crate::domain::model::health::HealthRecord;
+use crate::domain::model::id::NodeName;
+use crate::domain::model::scaling::ScalingDecision;
+use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::settings::ScriptTypeSettings;
 use crate::ports::job_queue::QueueError;
 use crate::ports::shared_store::SharedStore;
 

@@ -18,10 +18,10 @@ use super::connection::{Link, unexpected};
 use super::keys::{self, GROUP, Lane, Place};
 use super::queue::fcall;
 use super::records::{encode_error, encode_said, millis};
-use crate::domain::backoff::Backoff;
-use crate::domain::id::ActorId;
-use crate::domain::output::Utterance;
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::backoff::Backoff;
+use crate::domain::model::id::ActorId;
+use crate::domain::model::output::Utterance;
+use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::QueueError;
 use crate::ports::work_queue::{AttemptEnd, Lease, LeaseOutput, Work, WorkQueue};
 

@@ -55,7 +55,7 @@ use super::owners::Owners;
 use super::proc;
 use super::shim::Shim;
 use super::turns::Turns;
-use crate::domain::actor::{ExitStatus, RestartMode};
+use crate::domain::model::actor::{ExitStatus, RestartMode};
 use crate::ports::process_manager::{
     LogBatch, LogLine, LogPosition, ProcessError, ProcessSpec, ProcessState,
 };

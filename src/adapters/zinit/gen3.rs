@@ -56,7 +56,7 @@ use super::client::{CallError, Client};
 use super::owners::{Env, Owners};
 use super::shim::Shim;
 use super::turns::Turns;
-use crate::domain::actor::RestartMode;
+use crate::domain::model::actor::RestartMode;
 use crate::ports::process_manager::{LogLine, ProcessError, ProcessSpec};
 
 /// How names of services begin that stand where a deleted one stood.

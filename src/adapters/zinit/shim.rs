@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::adapters::exec_shim;
-use crate::domain::confinement::Confinement;
+use crate::domain::model::confinement::Confinement;
 use crate::ports::process_manager::ProcessSpec;
 
 /// Words that lead to the exec shim; none where there is no such program.

@@ -6,13 +6,13 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::kit::{Kit, Verdict, actor_id, failed, same, succeeded};
-use crate::domain::backoff::Backoff;
-use crate::domain::job::{JobErrorKind, JobKind, JobSpec, JobState, RetryPolicy};
-use crate::domain::output::Said;
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::backoff::Backoff;
+use crate::domain::model::job::{JobErrorKind, JobKind, JobSpec, JobState, RetryPolicy};
+use crate::domain::model::output::LogStream;
+use crate::domain::model::output::Said;
+use crate::domain::model::script_type::ScriptType;
 use crate::error::chain;
 use crate::ports::job_queue::JobQueue;
-use crate::ports::process_manager::LogStream;
 
 /// A case that runs.
 pub(super) type Running<'a> = Pin<Box<dyn Future<Output = Verdict> + 'a>>;

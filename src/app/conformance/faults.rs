@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::LEASE;
 use super::cases::{Case, attempts};
 use super::kit::{Kit, Verdict, actor_id, failed, same, succeeded};
-use crate::domain::job::{JobErrorKind, JobSpec, JobState};
+use crate::domain::model::job::{JobErrorKind, JobSpec, JobState};
 use crate::ports::job_queue::JobQueue;
 
 /// Each case.

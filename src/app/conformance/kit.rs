@@ -14,10 +14,10 @@ use tokio::time::{Instant, sleep, timeout};
 use super::LEASE;
 use super::scripts::Scripts;
 use crate::adapters::redis::{RedisConfig, RedisQueue};
-use crate::domain::id::{ActorId, JobId};
-use crate::domain::job::{Finished, Job, JobError, JobSpec, JobState, JobView, Outcome};
-use crate::domain::output::{Kept, OutputMark};
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::id::{ActorId, JobId};
+use crate::domain::model::job::{Finished, Job, JobError, JobSpec, JobState, JobView, Outcome};
+use crate::domain::model::output::{Kept, OutputMark};
+use crate::domain::model::script_type::ScriptType;
 use crate::error::chain;
 use crate::ports::job_queue::{Completion, JobFilter, JobQueue, Presence, Submission};
 

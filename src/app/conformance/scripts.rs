@@ -6,7 +6,7 @@ use figment::Figment;
 use figment::providers::{Format, Toml};
 use serde::Deserialize;
 
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::script_type::ScriptType;
 
 /// One script for each thing that a case needs.
 #[derive(Debug, Clone, Deserialize)]

@@ -8,10 +8,10 @@ use tokio::time::sleep;
 use crate::app::parts;
 use crate::cli::ActorCounts;
 use crate::config::RedisUrl;
-use crate::domain::actor::ActorConfig;
-use crate::domain::id::ActorId;
-use crate::domain::lifecycle::{ActorLifecycleManager, ActorSelector, StopOptions};
-use crate::domain::script_type::ScriptType;
+use crate::domain::actors::{ActorLifecycleManager, ActorSelector, StopOptions};
+use crate::domain::model::actor::ActorConfig;
+use crate::domain::model::id::ActorId;
+use crate::domain::model::script_type::ScriptType;
 use crate::error::chain;
 use crate::ports::actor_store::ActorStore;
 
@@ -80,7 +80,7 @@ pub(super) async fn start(
         Ok(answers) => answers,
         Err(error) => return vec![ActorLine { name: "-".to_owned(), state: chain(&error) }],
     };
-    let line = |answer: crate::domain::lifecycle::ActorAnswer| ActorLine {
+    let line = |answer: crate::domain::actors::ActorAnswer| ActorLine {
         name: answer.id.to_string(),
         state: answer.result.map_or_else(|error| chain(&error), |changed| changed.status.state.to_string()),
     };

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::domain::actor::ActorConfig;
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::actor::ActorConfig;
+use crate::domain::model::script_type::ScriptType;
 
 /// The actors start at the same time; who takes longer than this is not waited for.
 const PATIENCE: Duration = Duration::from_secs(10);

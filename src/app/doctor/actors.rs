@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::{Finding, Verdict};
 use crate::app::parts;
 use crate::config::RedisUrl;
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::script_type::ScriptType;
 
 /// Where actors are installed.
 const INSTALLED: &str = "/usr/local/bin";

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::script_type::ScriptType;
 
 /// Which actor to try out, and how.
 #[derive(Debug, Clone, Args)]

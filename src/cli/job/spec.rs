@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::cli::Failure;
 use crate::cli::values::{pair, script_type, span, to_proto};
-use crate::domain::id::JobId;
+use crate::domain::model::id::JobId;
 use crate::proto::{self, JobSpec, RetryPolicy, SubmitJobRequest};
 
 /// A job to hand in.

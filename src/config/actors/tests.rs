@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config::{Config, ConfigError, Env, Flags, Loaded, render_json, render_toml};
-use crate::domain::actor::RestartMode;
+use crate::domain::model::actor::RestartMode;
 
 use super::*;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config::{Config, ConfigError, Env, Flags, Loaded};
-use crate::domain::health::UnhealthyAction;
+use crate::domain::model::health::UnhealthyAction;
 
 use super::*;
 

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::domain::health::{ActorHealth, HealthRecord};
-use crate::domain::id::ActorId;
+use crate::domain::model::health::{ActorHealth, HealthRecord};
+use crate::domain::model::id::ActorId;
 
 /// The memory of the health monitor. A cheap clone; all clones are one.
 #[derive(Debug, Clone, Default)]

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::domain::actor::{ActorState, ActorStatus, Desired, Readiness};
-use crate::domain::health::{ActorHealth, Health, HealthPolicy, PingOutcome, Scope};
+use crate::domain::model::actor::{ActorState, ActorStatus, Desired, Readiness};
+use crate::domain::model::health::{ActorHealth, Health, HealthPolicy, PingOutcome, Scope};
 
 /// All that bears on the decision.
 #[derive(Debug, Clone, Copy)]

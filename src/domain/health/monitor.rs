@@ -7,17 +7,17 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::domain::actor::ActorStatus;
-use crate::domain::event::{Cause, Source, What};
+use crate::domain::actors::{ActorLifecycleManager, StopOptions};
 use crate::domain::health::book::Turn;
 use crate::domain::health::decide::{self, Next, Seen};
 use crate::domain::health::ping::{Pinged, ping};
-use crate::domain::health::{
+use crate::domain::model::actor::ActorStatus;
+use crate::domain::model::event::{Cause, Source, What};
+use crate::domain::model::health::{
     ActorHealth, Health, HealthAction, HealthPolicy, HealthRecord, HealthReport, Ping, PingOutcome, Scope,
     UnhealthyAction,
 };
-use crate::domain::lifecycle::{ActorLifecycleManager, StopOptions};
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::script_type::ScriptType;
 use crate::error::{SupervisorError, chain};
 use crate::ports::job_queue::Presence;
 

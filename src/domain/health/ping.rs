@@ -4,11 +4,11 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use crate::domain::actor::ActorStatus;
-use crate::domain::health::{Ping, PingOutcome};
-use crate::domain::job::{Job, JobErrorKind, JobKind, JobSpec, JobState};
-use crate::domain::supervisor::{JobRequest, Supervisor};
-use crate::domain::text::cut;
+use crate::domain::jobs::{JobRequest, Supervisor};
+use crate::domain::model::actor::ActorStatus;
+use crate::domain::model::health::{Ping, PingOutcome};
+use crate::domain::model::job::{Job, JobErrorKind, JobKind, JobSpec, JobState};
+use crate::domain::model::text::cut;
 use crate::error::{SupervisorError, chain};
 
 /// The engines know a ping by its kind; this is for people who look at the record.

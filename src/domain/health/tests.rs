@@ -3,10 +3,15 @@
 use std::path::PathBuf;
 
 use super::decide::{Next, Seen, is_same_process, next, settled};
-use super::*;
-use crate::domain::actor::{ActorConfig, ActorRecord, ActorState, Desired, ManagedBy, Pid, Readiness};
-use crate::domain::id::NodeName;
-use crate::domain::script_type::ScriptType;
+use std::time::{Duration, SystemTime};
+
+use crate::domain::model::actor::{
+    ActorConfig, ActorRecord, ActorState, ActorStatus, Desired, MAX_TIMEOUT, ManagedBy, Pid, Readiness,
+};
+use crate::domain::model::health::*;
+
+use crate::domain::model::id::NodeName;
+use crate::domain::model::script_type::ScriptType;
 
 const MINUTE: u64 = 60;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::domain::scaling::ScalingPolicy;
+use crate::domain::model::scaling::ScalingPolicy;
 
 /// What there is to do and who is there to do it, on one node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::*;
-use crate::domain::actor::{ActorRecord, ManagedBy, Pid};
-use crate::domain::health::ActorHealth;
-use crate::domain::id::NodeName;
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::actor::{ActorRecord, ManagedBy, Pid};
+use crate::domain::model::health::ActorHealth;
+use crate::domain::model::id::NodeName;
+use crate::domain::model::script_type::ScriptType;
 
 const EPOCH: SystemTime = SystemTime::UNIX_EPOCH;
 

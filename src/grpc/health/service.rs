@@ -10,7 +10,7 @@ use tonic_health::pb::health_server::Health;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use super::NAMES;
-use crate::domain::text::quoted;
+use crate::domain::model::text::quoted;
 
 /// What each name says. A cheap clone; all clones are one.
 #[derive(Debug, Clone)]

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::domain::actor::{
+use crate::domain::actors::{ActorSelector, StopOptions};
+use crate::domain::model::actor::{
     ActorConfig, ActorState, ActorStatus, MAX_ITEMS, MAX_TIMEOUT, Readiness, RestartMode, RestartPolicy,
 };
-use crate::domain::id::ActorId;
-use crate::domain::job::MAX_PAIRS;
-use crate::domain::lifecycle::{ActorSelector, StopOptions};
-use crate::domain::scaling::MAX_REPLICAS;
-use crate::domain::script_type::ScriptType;
-use crate::domain::text::quoted;
-use crate::domain::violation::Violations;
+use crate::domain::model::id::ActorId;
+use crate::domain::model::job::MAX_PAIRS;
+use crate::domain::model::scaling::MAX_REPLICAS;
+use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::text::quoted;
+use crate::domain::model::violation::Violations;
 use crate::grpc::parse::confinement;
 use crate::grpc::parse::health::health_settings;
 use crate::grpc::parse::value::{

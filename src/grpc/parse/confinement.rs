@@ -1,7 +1,7 @@
 //! Whom a process runs as, and its limits.
 
-use crate::domain::confinement::{Confinement, ResourceLimits, RunAs};
-use crate::domain::violation::Violations;
+use crate::domain::model::confinement::{Confinement, ResourceLimits, RunAs};
+use crate::domain::model::violation::Violations;
 use crate::grpc::parse::value::{count, duration, given, optional};
 use crate::proto as pb;
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::domain::event::cursor::{Cursor, EventStream};
-use crate::domain::event::filter::EventFilter;
-use crate::domain::event::{Severity, Topic};
-use crate::domain::id::{ActorId, JobId};
-use crate::domain::lifecycle::ActorSelector;
-use crate::domain::violation::Violations;
+use crate::domain::actors::ActorSelector;
+use crate::domain::model::event::cursor::{Cursor, EventStream};
+use crate::domain::model::event::filter::EventFilter;
+use crate::domain::model::event::{Severity, Topic};
+use crate::domain::model::id::{ActorId, JobId};
+use crate::domain::model::violation::Violations;
 use crate::grpc::parse::value::{
     ListRequest, duration, each, given, optional, page_size, script_type, timestamp, unknown,
 };

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::domain::health::{HealthSettings, Scope, UnhealthyAction};
-use crate::domain::lifecycle::ActorSelector;
-use crate::domain::violation::Violations;
+use crate::domain::actors::ActorSelector;
+use crate::domain::model::health::{HealthSettings, Scope, UnhealthyAction};
+use crate::domain::model::violation::Violations;
 use crate::grpc::parse::actor::selector;
 use crate::grpc::parse::value::{count, duration, optional, unknown};
 use crate::grpc::status::Failure;

@@ -5,13 +5,13 @@ use std::time::{Duration, SystemTime};
 use prost::Message;
 use sha2::{Digest, Sha256};
 
-use crate::domain::backoff::Backoff;
-use crate::domain::id::{ActorId, JobId, RequestId};
-use crate::domain::job::{JobSpec, JobState, JobView, RetryPolicy};
-use crate::domain::script_type::ScriptType;
-use crate::domain::settings::LeftOpen;
-use crate::domain::supervisor::JobRequest;
-use crate::domain::violation::Violations;
+use crate::domain::jobs::JobRequest;
+use crate::domain::model::backoff::Backoff;
+use crate::domain::model::id::{ActorId, JobId, RequestId};
+use crate::domain::model::job::{JobSpec, JobState, JobView, RetryPolicy};
+use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::settings::LeftOpen;
+use crate::domain::model::violation::Violations;
 use crate::grpc::parse::script_type::check_reason;
 use crate::grpc::parse::value::{
     ListRequest, count, duration, each, given, optional, page_size, script_type, timestamp, unknown,

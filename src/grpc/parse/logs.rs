@@ -1,10 +1,11 @@
 //! Which lines of an actor's log.
 
-use crate::domain::id::ActorId;
-use crate::domain::lifecycle::LogQuery;
-use crate::domain::violation::Violations;
+use crate::domain::actors::LogQuery;
+use crate::domain::model::id::ActorId;
+use crate::domain::model::output::LogStream;
+use crate::domain::model::violation::Violations;
 use crate::grpc::parse::value::{each, optional, timestamp, unknown};
-use crate::ports::process_manager::{LogPosition, LogStream};
+use crate::ports::process_manager::LogPosition;
 use crate::proto as pb;
 
 /// Lines to begin with when the caller does not say.

@@ -1,14 +1,14 @@
 //! Requests about script types: their rules and their queues.
 
-use crate::domain::actor::ActorConfig;
-use crate::domain::health::HealthPolicy;
-use crate::domain::job::{JobSpec, JobState};
-use crate::domain::lifecycle::PurgeRequest;
-use crate::domain::scaling::{ScalingMode, ScalingPolicy};
-use crate::domain::script_type::ScriptType;
-use crate::domain::settings::{JobSettings, LeftOpen, ScriptTypeSettings};
-use crate::domain::text::has_hidden;
-use crate::domain::violation::Violations;
+use crate::domain::actors::PurgeRequest;
+use crate::domain::model::actor::ActorConfig;
+use crate::domain::model::health::HealthPolicy;
+use crate::domain::model::job::{JobSpec, JobState};
+use crate::domain::model::scaling::{ScalingMode, ScalingPolicy};
+use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::settings::{JobSettings, LeftOpen, ScriptTypeSettings};
+use crate::domain::model::text::has_hidden;
+use crate::domain::model::violation::Violations;
 use crate::grpc::parse::actor::actor_config;
 use crate::grpc::parse::health::health_settings;
 use crate::grpc::parse::job::{MAX_REASON_BYTES, retry_policy, state};

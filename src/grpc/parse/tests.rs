@@ -6,12 +6,12 @@ use proptest::prelude::*;
 use prost::Message;
 
 use super::*;
-use crate::domain::actor::{ActorConfig, Readiness, RestartMode, RestartPolicy};
-use crate::domain::backoff::Backoff;
-use crate::domain::id::{ActorId, JobId};
-use crate::domain::job::{Job, JobSpec, JobView, RetryPolicy};
-use crate::domain::script_type::ScriptType;
-use crate::domain::violation::Violations;
+use crate::domain::model::actor::{ActorConfig, Readiness, RestartMode, RestartPolicy};
+use crate::domain::model::backoff::Backoff;
+use crate::domain::model::id::{ActorId, JobId};
+use crate::domain::model::job::{Job, JobSpec, JobView, RetryPolicy};
+use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::violation::Violations;
 use crate::grpc::render;
 use crate::proto as pb;
 
@@ -259,9 +259,9 @@ prop_compose! {
 }
 
 /// A status of an actor of this config.
-fn status_of(config: ActorConfig) -> crate::domain::actor::ActorStatus {
-    use crate::domain::actor::{ActorRecord, ActorState, ActorStatus, Desired, ManagedBy, Pid};
-    use crate::domain::id::NodeName;
+fn status_of(config: ActorConfig) -> crate::domain::model::actor::ActorStatus {
+    use crate::domain::model::actor::{ActorRecord, ActorState, ActorStatus, Desired, ManagedBy, Pid};
+    use crate::domain::model::id::NodeName;
     let record = ActorRecord {
         id: ActorId::parse(&config.name).unwrap(),
         node: NodeName::parse("here").unwrap(),
@@ -287,7 +287,7 @@ fn status_of(config: ActorConfig) -> crate::domain::actor::ActorStatus {
         started_at: None,
         in_flight: 0,
         last_job_at: None,
-        health: crate::domain::health::ActorHealth::default(),
+        health: crate::domain::model::health::ActorHealth::default(),
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::domain::actor::ActorConfig;
-use crate::domain::id::ActorId;
-use crate::domain::lifecycle::{Apply, StopOptions, Update};
-use crate::domain::text::quoted;
-use crate::domain::violation::Violations;
+use crate::domain::actors::{Apply, StopOptions, Update};
+use crate::domain::model::actor::ActorConfig;
+use crate::domain::model::id::ActorId;
+use crate::domain::model::text::quoted;
+use crate::domain::model::violation::Violations;
 use crate::grpc::parse::actor::{actor_config, keep_env, short_duration};
 use crate::grpc::parse::value::{duration, given, optional, unknown};
 use crate::grpc::render::{self, ActorView};
@@ -168,7 +168,7 @@ mod tests {
     use prost_types::FieldMask;
 
     use super::*;
-    use crate::domain::script_type::ScriptType;
+    use crate::domain::model::script_type::ScriptType;
 
     fn old() -> ActorConfig {
         let config = ActorConfig::new("a".to_owned(), PathBuf::from("/bin/a"), ScriptType::SAL);

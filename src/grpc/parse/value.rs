@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::domain::script_type::ScriptType;
-use crate::domain::violation::Violations;
+use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::violation::Violations;
 use crate::proto as pb;
 
 /// Items on a page when the caller does not say.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::domain::id::JobId;
-use crate::domain::job_watch::JobPlace;
-use crate::domain::violation::Violations;
+use crate::domain::jobs::follow::JobPlace;
+use crate::domain::model::id::JobId;
+use crate::domain::model::violation::Violations;
 use crate::grpc::parse::value::{duration, optional};
 use crate::proto as pb;
 

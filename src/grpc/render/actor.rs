@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::actor::{
+use crate::domain::actors::{ActorAnswer, Changed};
+use crate::domain::model::actor::{
     ActorConfig, ActorState, ActorStatus, Desired, LastExit, ManagedBy, Readiness, RestartMode, RestartPolicy,
 };
-use crate::domain::confinement::{ResourceLimits, RunAs};
-use crate::domain::lifecycle::{ActorAnswer, Changed};
+use crate::domain::model::confinement::{ResourceLimits, RunAs};
 use crate::grpc::answer::Batch;
 use crate::grpc::render::health::{health, health_settings, ping};
 use crate::grpc::render::{count, duration, script_type, timestamp, wait_outcome};

@@ -2,9 +2,9 @@
 
 use std::time::SystemTime;
 
-use crate::domain::event::{Cause, Event, Severity, Source, Topic, What};
-use crate::domain::id::{ActorId, JobId, NodeName};
-use crate::domain::scaling::ScalingDecision;
+use crate::domain::model::event::{Cause, Event, Severity, Source, Topic, What};
+use crate::domain::model::id::{ActorId, JobId, NodeName};
+use crate::domain::model::scaling::ScalingDecision;
 use crate::grpc::render::{count, duration, script_type, timestamp};
 use crate::ports::event_log::Logged;
 use crate::proto as pb;

@@ -1,6 +1,6 @@
 //! Health: verdicts, pings, reports and policies.
 
-use crate::domain::health::{
+use crate::domain::model::health::{
     Health, HealthAction, HealthReport, HealthSettings, Ping, PingOutcome, UnhealthyAction,
 };
 use crate::grpc::render::actor::state;

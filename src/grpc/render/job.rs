@@ -1,13 +1,13 @@
 //! Jobs.
 
-use crate::domain::id::ActorId;
-use crate::domain::job::{
+use crate::domain::jobs::follow::Change;
+use crate::domain::model::id::ActorId;
+use crate::domain::model::job::{
     Job, JobError, JobErrorKind, JobSpec, JobState, JobView, PastAttempt, ResultKind, RetryPolicy,
 };
-use crate::domain::job_watch::Change;
-use crate::domain::output::{Progress, Said, Utterance};
+use crate::domain::model::output::LogStream;
+use crate::domain::model::output::{Progress, Said, Utterance};
 use crate::grpc::render::{count, duration, script_type, timestamp};
-use crate::ports::process_manager::LogStream;
 use crate::proto as pb;
 
 /// A job, with script and environment if the view has them.

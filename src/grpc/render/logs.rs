@@ -1,9 +1,10 @@
 //! Lines of an actor's log.
 
-use crate::domain::lifecycle::LogPart;
+use crate::domain::actors::LogPart;
+use crate::domain::model::output::LogStream;
 use crate::grpc::parse;
 use crate::grpc::render::{count, timestamp};
-use crate::ports::process_manager::{LogLine, LogStream};
+use crate::ports::process_manager::LogLine;
 use crate::proto as pb;
 
 /// Some lines.

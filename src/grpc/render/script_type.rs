@@ -1,12 +1,12 @@
 //! Script types: rules, queues, decisions.
 
-use crate::domain::actor::ActorConfig;
-use crate::domain::health::{HealthPolicy, HealthSettings};
-use crate::domain::id::ActorId;
-use crate::domain::job::RetryPolicy;
-use crate::domain::lifecycle::ScriptTypeStatus;
-use crate::domain::scaling::{ScalingDecision, ScalingMode, ScalingPolicy};
-use crate::domain::settings::{JobSettings, ScriptTypeSettings};
+use crate::domain::actors::ScriptTypeStatus;
+use crate::domain::model::actor::ActorConfig;
+use crate::domain::model::health::{HealthPolicy, HealthSettings};
+use crate::domain::model::id::ActorId;
+use crate::domain::model::job::RetryPolicy;
+use crate::domain::model::scaling::{ScalingDecision, ScalingMode, ScalingPolicy};
+use crate::domain::model::settings::{JobSettings, ScriptTypeSettings};
 use crate::grpc::render::actor::{ActorView, config};
 use crate::grpc::render::health::health_settings;
 use crate::grpc::render::{count, duration, script_type, timestamp};

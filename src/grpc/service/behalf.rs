@@ -3,9 +3,9 @@
 use tonic::metadata::MetadataMap;
 
 use super::SupervisorService;
-use crate::domain::event::{Cause, Source};
-use crate::domain::lifecycle::ActorLifecycleManager;
-use crate::domain::violation::Violations;
+use crate::domain::actors::ActorLifecycleManager;
+use crate::domain::model::event::{Cause, Source};
+use crate::domain::model::violation::Violations;
 use crate::grpc::parse;
 
 /// Where callers and proxies name a call.

@@ -7,10 +7,10 @@ use futures::stream::BoxStream;
 use prost::Message;
 use tonic::{Status, async_trait};
 
-use crate::domain::event::cursor::Cursor;
-use crate::domain::event::filter::EventFilter;
-use crate::domain::event::list::list;
-use crate::domain::event::watch::{EventHub, EventWatch, now};
+use crate::domain::events::list::list;
+use crate::domain::events::watch::{EventHub, EventWatch, now};
+use crate::domain::model::event::cursor::Cursor;
+use crate::domain::model::event::filter::EventFilter;
 use crate::error::SupervisorError;
 use crate::grpc::answer::FULL_BYTES;
 use crate::grpc::page_token::Filters;

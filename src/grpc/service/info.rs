@@ -4,8 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::timeout;
 
-use crate::domain::event::filter::EventFilter;
-use crate::domain::job::{MAX_ATTEMPTS, MAX_BATCH, MAX_PAIRS, MAX_RESULT_BYTES, MAX_SCRIPT_BYTES, MAX_SPAN};
+use crate::domain::model::event::filter::EventFilter;
+use crate::domain::model::job::{
+    MAX_ATTEMPTS, MAX_BATCH, MAX_PAIRS, MAX_RESULT_BYTES, MAX_SCRIPT_BYTES, MAX_SPAN,
+};
 use crate::grpc::capabilities::built;
 use crate::grpc::deadline::MAX_WAIT;
 use crate::grpc::parse::MAX_PAGE;

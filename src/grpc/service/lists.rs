@@ -4,9 +4,9 @@ use std::time::SystemTime;
 
 use prost::Message;
 
-use crate::domain::id::JobId;
-use crate::domain::job::{Job, MAX_BATCH};
-use crate::domain::violation::Violations;
+use crate::domain::model::id::JobId;
+use crate::domain::model::job::{Job, MAX_BATCH};
+use crate::domain::model::violation::Violations;
 use crate::error::SupervisorError;
 use crate::grpc::answer::{Batch, FULL_BYTES};
 use crate::grpc::page_token::Filters;

@@ -4,7 +4,7 @@ use futures::StreamExt;
 use futures::stream::unfold;
 
 use super::Stream;
-use crate::domain::lifecycle::ActorLogs;
+use crate::domain::actors::ActorLogs;
 use crate::error::SupervisorError;
 use crate::grpc::gate::Gate;
 use crate::grpc::render;

@@ -6,8 +6,8 @@ use tokio::time::Instant;
 use tonic::Status;
 
 use super::{SupervisorService, WAIT_ENDED};
-use crate::domain::id::JobId;
-use crate::domain::supervisor::{Awaited, Begun};
+use crate::domain::jobs::{Awaited, Begun};
+use crate::domain::model::id::JobId;
 use crate::error::SupervisorError;
 use crate::grpc::deadline::effective_wait;
 use crate::grpc::meter;

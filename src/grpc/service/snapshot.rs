@@ -3,13 +3,13 @@
 
 use std::collections::VecDeque;
 
-use crate::domain::actor::ActorStatus;
-use crate::domain::event::Topic;
-use crate::domain::event::filter::EventFilter;
-use crate::domain::job::{Job, JobState};
-use crate::domain::lifecycle::ActorLifecycleManager;
-use crate::domain::script_type::ScriptType;
-use crate::domain::supervisor::Supervisor;
+use crate::domain::actors::ActorLifecycleManager;
+use crate::domain::jobs::Supervisor;
+use crate::domain::model::actor::ActorStatus;
+use crate::domain::model::event::Topic;
+use crate::domain::model::event::filter::EventFilter;
+use crate::domain::model::job::{Job, JobState};
+use crate::domain::model::script_type::ScriptType;
 use crate::error::SupervisorError;
 use crate::grpc::render::{self, ActorView};
 use crate::grpc::service::SupervisorService;

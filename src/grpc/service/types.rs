@@ -1,9 +1,9 @@
 //! Script types: reading them, changing their rules, pausing and emptying their queues.
 
-use crate::domain::lifecycle::ActorLifecycleManager;
+use crate::domain::actors::ActorLifecycleManager;
+use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::violation::Violations;
 use crate::domain::scaling::has_word;
-use crate::domain::script_type::ScriptType;
-use crate::domain::violation::Violations;
 use crate::error::SupervisorError;
 use crate::grpc::mask;
 use crate::grpc::parse;

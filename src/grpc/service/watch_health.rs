@@ -7,8 +7,8 @@ use std::time::Duration;
 use futures::stream::BoxStream;
 use tonic::{Status, async_trait};
 
-use crate::domain::event::watch::EventWatch;
-use crate::domain::lifecycle::{ActorLifecycleManager, ActorSelector};
+use crate::domain::actors::{ActorLifecycleManager, ActorSelector};
+use crate::domain::events::watch::EventWatch;
 use crate::grpc::parse;
 use crate::grpc::render::{self, SNAPSHOT_MARK};
 use crate::grpc::service::SupervisorService;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures::stream::BoxStream;
 use tonic::{Status, async_trait};
 
-use crate::domain::job::JobView;
-use crate::domain::job_watch::{JobWatch, News};
+use crate::domain::jobs::follow::{JobWatch, News};
+use crate::domain::model::job::JobView;
 use crate::grpc::parse;
 use crate::grpc::render;
 use crate::grpc::service::SupervisorService;

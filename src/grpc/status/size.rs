@@ -13,7 +13,7 @@ use tonic::codegen::http::HeaderMap;
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 use super::{DOMAIN, Detail, Failure};
-use crate::domain::text::cut;
+use crate::domain::model::text::cut;
 use crate::proto as pb;
 
 /// Most bytes of the headers that an error comes in, counted as HTTP/2 counts them.
@@ -154,7 +154,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::violation::Violations;
+    use crate::domain::model::violation::Violations;
     use crate::error::SupervisorError;
 
     fn start_failed(cause: &str) -> Failure {

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use tonic_types::StatusExt;
 
 use super::*;
-use crate::domain::actor::ActorState;
-use crate::domain::id::{ActorId, JobId, NodeName, RequestId};
-use crate::domain::job::{JobError, JobErrorKind, JobState};
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::actor::ActorState;
+use crate::domain::model::id::{ActorId, JobId, NodeName, RequestId};
+use crate::domain::model::job::{JobError, JobErrorKind, JobState};
+use crate::domain::model::script_type::ScriptType;
 use crate::proto as pb;
 
 /// What a caller is told: code, reason, keys of the metadata, further details.

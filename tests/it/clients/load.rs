@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hero_supervisor::domain::event::watch::STALL_LIMIT;
+use hero_supervisor::domain::events::watch::STALL_LIMIT;
 use hero_supervisor::proto as pb;
 use tokio::time::sleep;
 

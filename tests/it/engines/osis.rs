@@ -1,6 +1,6 @@
 //! Rhai, as OSIS has it.
 
-use hero_supervisor::domain::script_type::ScriptType;
+use hero_supervisor::domain::model::script_type::ScriptType;
 
 use super::rules::{Rule, SPAWNS_NOTHING};
 use super::{Language, Shown};

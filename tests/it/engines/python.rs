@@ -1,6 +1,6 @@
 //! Python.
 
-use hero_supervisor::domain::script_type::ScriptType;
+use hero_supervisor::domain::model::script_type::ScriptType;
 
 use super::rules::Rule;
 use super::{Language, Shown};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use hero_supervisor::domain::job::{Job, JobError, JobErrorKind, JobResult, Outcome, ResultKind};
+use hero_supervisor::domain::model::job::{Job, JobError, JobErrorKind, JobResult, Outcome, ResultKind};
 use tokio::time::Instant;
 
 use super::stage::Stage;

@@ -1,6 +1,6 @@
 //! Rhai, as SAL has it: with processes.
 
-use hero_supervisor::domain::script_type::ScriptType;
+use hero_supervisor::domain::model::script_type::ScriptType;
 
 use super::rules::Rule;
 use super::{Language, Shown, osis};

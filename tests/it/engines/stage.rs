@@ -6,9 +6,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use hero_supervisor::adapters::redis::{RedisConfig, RedisQueue};
-use hero_supervisor::domain::id::JobId;
-use hero_supervisor::domain::job::{Job, JobError, JobResult, JobSpec, JobState, JobView, Outcome};
-use hero_supervisor::domain::script_type::ScriptType;
+use hero_supervisor::domain::model::id::JobId;
+use hero_supervisor::domain::model::job::{Job, JobError, JobResult, JobSpec, JobState, JobView, Outcome};
+use hero_supervisor::domain::model::script_type::ScriptType;
 use hero_supervisor::ports::job_queue::{Completion, JobQueue, Submission};
 use tempfile::TempDir;
 use tokio::time::{Instant, timeout};

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use hero_supervisor::domain::script_type::ScriptType;
+use hero_supervisor::domain::model::script_type::ScriptType;
 
 use super::rules::Rule;
 use super::{Language, Shown};

@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use hero_supervisor::adapters::zinit::ZinitProcessManager;
-use hero_supervisor::domain::actor::{ActorConfig, Readiness, RestartPolicy};
-use hero_supervisor::domain::backoff::Backoff;
-use hero_supervisor::domain::lifecycle::ActorLifecycleManager;
+use hero_supervisor::domain::actors::ActorLifecycleManager;
+use hero_supervisor::domain::model::actor::{ActorConfig, Readiness, RestartPolicy};
+use hero_supervisor::domain::model::backoff::Backoff;
 use hero_supervisor::{ActorLifecycleManagerBuilder, ScriptType, SupervisorBuilder};
 use nix::sys::signal::Signal;
 use proptest::prelude::*;

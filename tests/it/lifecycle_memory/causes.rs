@@ -1,9 +1,9 @@
 //! Who and why: what brings a change about is told with it.
 
-use hero_supervisor::domain::event::{Cause, Event, Source, What};
-use hero_supervisor::domain::health::{HealthSettings, Scope};
-use hero_supervisor::domain::scaling::{ScalingMode, ScalingPolicy};
-use hero_supervisor::domain::settings::ScriptTypeSettings;
+use hero_supervisor::domain::model::event::{Cause, Event, Source, What};
+use hero_supervisor::domain::model::health::{HealthSettings, Scope};
+use hero_supervisor::domain::model::scaling::{ScalingMode, ScalingPolicy};
+use hero_supervisor::domain::model::settings::ScriptTypeSettings;
 use tokio::sync::mpsc::Receiver;
 
 use super::*;

@@ -1,6 +1,6 @@
 //! What an actor waits for.
 
-use hero_supervisor::domain::event::What;
+use hero_supervisor::domain::model::event::What;
 use hero_supervisor::ports::process_manager::{ProcessManager, ProcessSpec};
 
 use super::*;

@@ -1,14 +1,18 @@
 //! The loop of the health monitor with paused time.
 
-use hero_supervisor::domain::event::{Events, What};
-use hero_supervisor::domain::health::{Health, HealthSettings, Scope, UnhealthyAction};
-use hero_supervisor::domain::job::{JobError, JobResult};
+use hero_supervisor::domain::model::event::What;
+
+use hero_supervisor::domain::events::Events;
+use hero_supervisor::domain::model::health::{Health, HealthSettings, Scope, UnhealthyAction};
+use hero_supervisor::domain::model::job::{JobError, JobResult};
 use hero_supervisor::ports::work_queue::AttemptError;
 
 use super::*;
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "only what is about health is of interest")]
-fn events_of(told: &mut tokio::sync::mpsc::Receiver<hero_supervisor::domain::event::Event>) -> Vec<String> {
+fn events_of(
+    told: &mut tokio::sync::mpsc::Receiver<hero_supervisor::domain::model::event::Event>,
+) -> Vec<String> {
     let mut names = Vec::new();
     while let Ok(event) = told.try_recv() {
         names.push(match event.what {
@@ -26,7 +30,12 @@ fn events_of(told: &mut tokio::sync::mpsc::Receiver<hero_supervisor::domain::eve
 /// An actor that runs, and what is told of it.
 async fn watched(
     health: HealthSettings,
-) -> (World, ActorId, MemoryWorkQueue, tokio::sync::mpsc::Receiver<hero_supervisor::domain::event::Event>) {
+) -> (
+    World,
+    ActorId,
+    MemoryWorkQueue,
+    tokio::sync::mpsc::Receiver<hero_supervisor::domain::model::event::Event>,
+) {
     let (events, told) = Events::channel();
     let mut world = World::new();
     world.manager = manager_with(&world.broker, &world.processes, events);

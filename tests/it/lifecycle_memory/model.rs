@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Runs, TestRunner};
 
-use hero_supervisor::domain::lifecycle::ScaleRequest;
+use hero_supervisor::domain::actors::ScaleRequest;
 
 use super::*;
 

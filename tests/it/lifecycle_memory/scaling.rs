@@ -1,8 +1,8 @@
 //! Automatic scaling with paused time.
 
-use hero_supervisor::domain::event::What;
-use hero_supervisor::domain::scaling::{ScalingMode, ScalingPolicy};
-use hero_supervisor::domain::settings::ScriptTypeSettings;
+use hero_supervisor::domain::model::event::What;
+use hero_supervisor::domain::model::scaling::{ScalingMode, ScalingPolicy};
+use hero_supervisor::domain::model::settings::ScriptTypeSettings;
 
 use super::*;
 
@@ -19,14 +19,14 @@ async fn until_running(manager: &ActorLifecycleManager, count: usize) {
     .await;
 }
 
-async fn submit(world: &World) -> hero_supervisor::domain::id::JobId {
+async fn submit(world: &World) -> hero_supervisor::domain::model::id::JobId {
     let request = JobRequest::new(JobSpec::new(ScriptType::OSIS, "1"));
     world.manager.supervisor().submit(request).await.unwrap().job.id
 }
 
 #[tokio::test(start_paused = true)]
 async fn actors_follow_the_work_out_in_to_zero_and_back_and_each_step_is_told() {
-    let (events, mut told) = hero_supervisor::domain::event::Events::channel();
+    let (events, mut told) = hero_supervisor::domain::events::Events::channel();
     let mut world = World::new();
     world.manager = manager_with(&world.broker, &world.processes, events);
     world.manager.create(config("o_0"), false, WAIT).await.unwrap();
@@ -117,7 +117,7 @@ async fn what_a_caller_leaves_open_is_as_the_script_type_has_it_and_a_full_queue
     rules.job_defaults.run_timeout = Some(Duration::from_secs(7));
     rules.max_queue_depth = Some(1);
     world.manager.set_rules(rules, None).await.unwrap();
-    let open = hero_supervisor::domain::settings::LeftOpen { run_timeout: true, ..Default::default() };
+    let open = hero_supervisor::domain::model::settings::LeftOpen { run_timeout: true, ..Default::default() };
     let job = JobRequest { open, ..JobRequest::new(JobSpec::new(ScriptType::OSIS, "1")) };
     let accepted = world.manager.supervisor().submit(job.clone()).await.unwrap().job;
     assert_eq!(accepted.spec.run_timeout, Duration::from_secs(7));

@@ -1,7 +1,7 @@
 //! Two supervisors of one node, which know of each other by the records only.
 
-use hero_supervisor::domain::event::{Event, What};
-use hero_supervisor::domain::lifecycle::{Apply, Update};
+use hero_supervisor::domain::actors::{Apply, Update};
+use hero_supervisor::domain::model::event::{Event, What};
 use hero_supervisor::ports::actor_store::{ActorStore, Stored};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -60,7 +60,7 @@ impl Two {
     }
 }
 
-fn pid_of(status: &hero_supervisor::domain::actor::ActorStatus) -> u32 {
+fn pid_of(status: &hero_supervisor::domain::model::actor::ActorStatus) -> u32 {
     status.pid.0.unwrap()
 }
 
@@ -212,8 +212,8 @@ async fn what_a_dead_supervisor_was_at_is_given_up_and_the_actor_goes_on() {
     // A supervisor that was killed in the middle of a restart, its process being gone: nothing but its lease is left.
     let store = two.world.broker.actor_store();
     let mut record = store.get(&two.actor).await.unwrap().unwrap();
-    record.operation = Some(hero_supervisor::domain::actor::OperationLease {
-        verb: hero_supervisor::domain::actor::Verb::Restart,
+    record.operation = Some(hero_supervisor::domain::model::actor::OperationLease {
+        verb: hero_supervisor::domain::model::actor::Verb::Restart,
         id: "of the dead".to_owned(),
         heartbeat: 3,
     });
@@ -239,8 +239,8 @@ async fn a_wish_that_waited_for_a_dead_supervisor_takes_what_that_had_ended_for_
     let mut two = Two::start(config("a")).await;
     let store = two.world.broker.actor_store();
     let mut record = store.get(&two.actor).await.unwrap().unwrap();
-    record.operation = Some(hero_supervisor::domain::actor::OperationLease {
-        verb: hero_supervisor::domain::actor::Verb::Restart,
+    record.operation = Some(hero_supervisor::domain::model::actor::OperationLease {
+        verb: hero_supervisor::domain::model::actor::Verb::Restart,
         id: "of the dead".to_owned(),
         heartbeat: 3,
     });

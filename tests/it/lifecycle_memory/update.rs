@@ -1,8 +1,8 @@
 //! Changed definitions.
 
-use hero_supervisor::domain::event::{Event, What};
-use hero_supervisor::domain::lifecycle::{Apply, Update};
-use hero_supervisor::domain::violation::Violations;
+use hero_supervisor::domain::actors::{Apply, Update};
+use hero_supervisor::domain::model::event::{Event, What};
+use hero_supervisor::domain::model::violation::Violations;
 
 use super::*;
 

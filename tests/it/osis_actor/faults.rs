@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hero_supervisor::domain::job::{JobErrorKind, JobState, Outcome, RetryPolicy};
+use hero_supervisor::domain::model::job::{JobErrorKind, JobState, Outcome, RetryPolicy};
 use hero_supervisor::ports::job_queue::JobQueue;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -41,7 +41,8 @@ async fn a_crashed_job_with_attempts_left_is_tried_again() {
     let rig = Rig::start().await;
     let actor = rig.ready_actor("osis_actor_0").await;
     let mut spec = script("sleep(2); 5");
-    let backoff = hero_supervisor::domain::backoff::Backoff { initial: Duration::ZERO, max: Duration::ZERO };
+    let backoff =
+        hero_supervisor::domain::model::backoff::Backoff { initial: Duration::ZERO, max: Duration::ZERO };
     spec.retry = RetryPolicy { max_attempts: 2, backoff };
     let (id, completion) = rig.submit(spec).await;
     rig.until_running(&id).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hero_supervisor::domain::job::{JobErrorKind, Outcome};
+use hero_supervisor::domain::model::job::{JobErrorKind, Outcome};
 use tokio::time::Instant;
 
 use super::rig::{Rig, script, script_for};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hero_supervisor::domain::job::{JobErrorKind, JobSpec, Outcome};
+use hero_supervisor::domain::model::job::{JobErrorKind, JobSpec, Outcome};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hero_supervisor::domain::job::JobState;
+use hero_supervisor::domain::model::job::JobState;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::time::sleep;
@@ -43,7 +43,7 @@ async fn jobs_run_in_the_order_of_submission_while_host_and_actor_are_held_up() 
             let finished = end(&id, completion).await;
             assert_eq!((finished.outcome.state(), finished.attempt), (JobState::Succeeded, 1), "{number}");
             let before = (i64::try_from(number).unwrap() - 1).to_string();
-            if !matches!(&finished.outcome, hero_supervisor::domain::job::Outcome::Succeeded(result) if result.text == before)
+            if !matches!(&finished.outcome, hero_supervisor::domain::model::job::Outcome::Succeeded(result) if result.text == before)
             {
                 wrong.push((number, finished.outcome));
             }

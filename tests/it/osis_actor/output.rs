@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use hero_supervisor::domain::id::JobId;
-use hero_supervisor::domain::job::{JobErrorKind, JobState};
-use hero_supervisor::domain::output::{Gaps, Kept, OutputMark, Said};
-use hero_supervisor::domain::script_type::ScriptType;
+use hero_supervisor::domain::model::id::JobId;
+use hero_supervisor::domain::model::job::{JobErrorKind, JobState};
+use hero_supervisor::domain::model::output::LogStream;
+use hero_supervisor::domain::model::output::{Gaps, Kept, OutputMark, Said};
+use hero_supervisor::domain::model::script_type::ScriptType;
 use hero_supervisor::ports::job_queue::JobQueue;
-use hero_supervisor::ports::process_manager::LogStream;
 
 use super::rig::{Rig, SOON, end, script, script_for};
 use crate::support::wait::eventually;

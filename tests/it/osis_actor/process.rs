@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use hero_supervisor::domain::job::{JobErrorKind, JobState, Outcome};
+use hero_supervisor::domain::model::job::{JobErrorKind, JobState, Outcome};
 use nix::sys::signal::Signal;
 
 use super::rig::{Rig, SOON, end, is_alive, script};

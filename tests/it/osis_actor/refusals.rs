@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use hero_supervisor::domain::job::{JobErrorKind, JobState, Outcome, RetryPolicy};
-use hero_supervisor::domain::script_type::ScriptType;
+use hero_supervisor::domain::model::job::{JobErrorKind, JobState, Outcome, RetryPolicy};
+use hero_supervisor::domain::model::script_type::ScriptType;
 use hero_supervisor::ports::job_queue::JobQueue;
 use nix::sys::signal::Signal;
 use tokio::time::sleep;
@@ -92,7 +92,8 @@ async fn what_ends_while_an_append_only_redis_is_away_for_long_has_run_once_and_
     drop(completion);
     let job = with_upkeep(&rig, async {
         eventually("the job has ended", SOON, || async {
-            let job = rig.queue.get(&id, hero_supervisor::domain::job::JobView::Basic).await.ok()??;
+            let job =
+                rig.queue.get(&id, hero_supervisor::domain::model::job::JobView::Basic).await.ok()??;
             job.state.is_terminal().then_some(job)
         })
         .await

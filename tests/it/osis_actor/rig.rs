@@ -6,11 +6,11 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use hero_supervisor::adapters::redis::{RedisConfig, RedisQueue};
-use hero_supervisor::domain::id::{ActorId, JobId};
-use hero_supervisor::domain::job::{
+use hero_supervisor::domain::model::id::{ActorId, JobId};
+use hero_supervisor::domain::model::job::{
     Finished, Job, JobError, JobKind, JobResult, JobSpec, JobState, JobView, Outcome,
 };
-use hero_supervisor::domain::script_type::ScriptType;
+use hero_supervisor::domain::model::script_type::ScriptType;
 use hero_supervisor::ports::job_queue::{Completion, JobQueue, Submission};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hero_supervisor::domain::job::{JobErrorKind, JobState, Outcome, ResultKind};
+use hero_supervisor::domain::model::job::{JobErrorKind, JobState, Outcome, ResultKind};
 
 use super::rig::{Rig, end, ping, script};
 

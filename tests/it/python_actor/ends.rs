@@ -1,7 +1,7 @@
 //! The end of a script: what it wrote, what it said, and what it was.
 
-use hero_supervisor::domain::job::{JobErrorKind, JobSpec};
-use hero_supervisor::domain::script_type::ScriptType;
+use hero_supervisor::domain::model::job::{JobErrorKind, JobSpec};
+use hero_supervisor::domain::model::script_type::ScriptType;
 
 use super::{PYTHON_ACTOR, run};
 use crate::osis_actor::rig::Rig;

@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use hero_supervisor::domain::job::{JobErrorKind, JobSpec};
-use hero_supervisor::domain::script_type::ScriptType;
+use hero_supervisor::domain::model::job::{JobErrorKind, JobSpec};
+use hero_supervisor::domain::model::script_type::ScriptType;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 

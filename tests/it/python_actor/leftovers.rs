@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use hero_supervisor::domain::job::JobSpec;
-use hero_supervisor::domain::script_type::ScriptType;
+use hero_supervisor::domain::model::job::JobSpec;
+use hero_supervisor::domain::model::script_type::ScriptType;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 

@@ -3,8 +3,8 @@
 use std::fs;
 use std::process::Command;
 
-use hero_supervisor::domain::job::{JobErrorKind, JobSpec};
-use hero_supervisor::domain::script_type::ScriptType;
+use hero_supervisor::domain::model::job::{JobErrorKind, JobSpec};
+use hero_supervisor::domain::model::script_type::ScriptType;
 
 use super::{PYTHON_ACTOR, run};
 use crate::osis_actor::rig::Rig;

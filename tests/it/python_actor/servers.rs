@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use hero_supervisor::domain::job::{JobErrorKind, JobSpec, Outcome};
-use hero_supervisor::domain::script_type::ScriptType;
+use hero_supervisor::domain::model::job::{JobErrorKind, JobSpec, Outcome};
+use hero_supervisor::domain::model::script_type::ScriptType;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 

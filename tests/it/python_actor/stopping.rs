@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use hero_supervisor::domain::job::{JobErrorKind, JobSpec, Outcome};
-use hero_supervisor::domain::script_type::ScriptType;
+use hero_supervisor::domain::model::job::{JobErrorKind, JobSpec, Outcome};
+use hero_supervisor::domain::model::script_type::ScriptType;
 use hero_supervisor::ports::job_queue::JobQueue;
 use tokio::time::Instant;
 

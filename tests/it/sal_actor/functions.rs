@@ -1,6 +1,6 @@
 //! Each family of functions, really used.
 
-use hero_supervisor::domain::job::{JobErrorKind, JobSpec, Outcome};
+use hero_supervisor::domain::model::job::{JobErrorKind, JobSpec, Outcome};
 
 use super::{error, script, text};
 use crate::osis_actor::rig::Rig;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hero_supervisor::domain::job::{JobErrorKind, JobSpec, Outcome};
+use hero_supervisor::domain::model::job::{JobErrorKind, JobSpec, Outcome};
 use hero_supervisor::ports::job_queue::JobQueue;
 use nix::sys::signal::Signal;
 use tokio::time::Instant;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hero_supervisor::domain::job::Outcome;
+use hero_supervisor::domain::model::job::Outcome;
 use tokio::time::Instant;
 
 use super::script;

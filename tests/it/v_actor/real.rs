@@ -1,6 +1,6 @@
 //! With a real V: `cargo test --features real-v --test it -- v_actor::real`.
 
-use hero_supervisor::domain::job::JobErrorKind;
+use hero_supervisor::domain::model::job::JobErrorKind;
 
 use super::{V_ACTOR, job, result};
 use crate::osis_actor::rig::Rig;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hero_supervisor::adapters::zinit::ZinitProcessManager;
-use hero_supervisor::domain::actor::ExitStatus;
+use hero_supervisor::domain::model::actor::ExitStatus;
 use hero_supervisor::ports::process_manager::{ProcessInfo, ProcessManager, ProcessSpec, ProcessState};
 
 pub(super) use crate::contract::process_manager::stage::{GRACE, LIMIT, lives, policy, shell};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hero_supervisor::adapters::zinit::ZinitProcessManager;
-use hero_supervisor::domain::actor::{ExitStatus, RestartMode};
+use hero_supervisor::domain::model::actor::{ExitStatus, RestartMode};
 use hero_supervisor::ports::process_manager::{ProcessManager, ProcessState};
 
 use super::server::Plays;

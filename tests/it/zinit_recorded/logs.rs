@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use hero_supervisor::ports::process_manager::{LogPosition, LogStream, ProcessManager};
+use hero_supervisor::domain::model::output::LogStream;
+use hero_supervisor::ports::process_manager::{LogPosition, ProcessManager};
 use tokio::time::Instant;
 
 use super::{LIMIT, Stage, always};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hero_supervisor::domain::actor::ExitStatus;
+use hero_supervisor::domain::model::actor::ExitStatus;
 use hero_supervisor::ports::process_manager::{ProcessError, ProcessManager, ProcessState};
 use tokio::time::Instant;
 

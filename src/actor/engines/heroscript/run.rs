@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{Action, ActionKind, Place, parse};
 use crate::actor::engines::rhai::session::Session;
 use crate::actor::engines::{Limits, Script, Sink, failed, timed_out};
-use crate::domain::job::{JobError, JobErrorKind, JobResult, ResultKind};
+use crate::domain::model::job::{JobError, JobErrorKind, JobResult, ResultKind};
 use crate::ports::work_queue::AttemptError;
 use std::sync::Arc;
 

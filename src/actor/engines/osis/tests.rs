@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::actor::engines::Unheard;
-use crate::domain::job::{JobErrorKind, ResultKind};
+use crate::domain::model::job::{JobErrorKind, ResultKind};
 
 fn run_text(text: &str) -> Result<JobResult, AttemptError> {
     let script = Script {

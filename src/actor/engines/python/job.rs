@@ -17,8 +17,8 @@ use crate::actor::engines::output::Output;
 use crate::actor::engines::work::WorkFlags;
 use crate::actor::engines::{Limits, Sink, failed};
 use crate::actor::family::{children_of, signal_group, sweep};
-use crate::domain::job::{JobError, JobErrorKind, JobResult};
-use crate::ports::process_manager::LogStream;
+use crate::domain::model::job::{JobError, JobErrorKind, JobResult};
+use crate::domain::model::output::LogStream;
 use crate::ports::work_queue::AttemptError;
 
 /// Bytes read from the pipe of results before the deadline and the other pipes have a turn.
@@ -231,7 +231,7 @@ impl<'a> Attempt<'a> {
 
     /// Without a value, the result is what was printed.
     fn or_printed(&self, result: JobResult) -> JobResult {
-        use crate::domain::job::ResultKind;
+        use crate::domain::model::job::ResultKind;
         match result.kind {
             ResultKind::None => JobResult { text: self.output.printed(), kind: ResultKind::None },
             ResultKind::Text | ResultKind::Json => result,

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::job::{JobError, JobErrorKind, JobResult, ResultKind};
+use crate::domain::model::job::{JobError, JobErrorKind, JobResult, ResultKind};
 
 /// Bytes in front of each message of a job: its kind, and its length.
 const HEADER: usize = 5;

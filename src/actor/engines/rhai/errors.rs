@@ -10,7 +10,7 @@ use rhai::{Dynamic, EvalAltResult, ParseError, Position};
 
 use super::session::Session;
 use super::value;
-use crate::domain::job::{JobError, JobErrorKind};
+use crate::domain::model::job::{JobError, JobErrorKind};
 
 /// Longest message, in bytes.
 const MAX_MESSAGE: usize = 16 * 1024;

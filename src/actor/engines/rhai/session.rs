@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use crate::actor::engines::capture::Capture;
 use crate::actor::engines::lines::without_return;
 use crate::actor::engines::{Limits, Script, Sink, Unheard, failed};
-use crate::domain::job::JobError;
-use crate::ports::process_manager::LogStream;
+use crate::domain::model::job::JobError;
+use crate::domain::model::output::LogStream;
 use crate::ports::work_queue::AttemptError;
 
 /// Printed lines that go with an error.

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::actor::engines::Unheard;
-use crate::domain::job::ResultKind;
+use crate::domain::model::job::ResultKind;
 use tokio::time::Instant;
 
 fn script(text: &str) -> Script<'_> {

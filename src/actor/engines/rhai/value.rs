@@ -4,7 +4,7 @@ use std::io;
 
 use rhai::{Array, Dynamic, Map};
 
-use crate::domain::job::{JobError, JobErrorKind, JobResult, ResultKind};
+use crate::domain::model::job::{JobError, JobErrorKind, JobResult, ResultKind};
 
 /// What JSON does not take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use super::world::{Called, World, failed};
 use crate::actor::engines::capture::Capture;
 use crate::actor::engines::lines::{Lines, without_return};
 use crate::actor::family;
-use crate::ports::process_manager::LogStream;
+use crate::domain::model::output::LogStream;
 
 /// The shell.
 const BASH: &str = "/bin/bash";

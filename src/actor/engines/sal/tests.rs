@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::actor::engines::Unheard;
-use crate::domain::job::{JobError, JobErrorKind, JobKind};
+use crate::domain::model::job::{JobError, JobErrorKind, JobKind};
 
 fn run_with(flags: SalFlags, text: &str, timeout: Duration) -> Result<JobResult, AttemptError> {
     let script = Script {

@@ -18,7 +18,7 @@ use super::run::{Ended, Heard, Task};
 use super::{elf, find, internal, unavailable};
 use crate::actor::engines::failed;
 use crate::actor::engines::ladder::{Verdict, killed};
-use crate::domain::job::{JobError, JobErrorKind};
+use crate::domain::model::job::{JobError, JobErrorKind};
 use crate::ports::work_queue::AttemptError;
 
 /// Lets a program write when it prints and not when it ends, as V does it where nobody reads along. An older V spells it

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::unavailable;
 use crate::actor::engines::failed;
-use crate::domain::job::{JobError, JobErrorKind};
+use crate::domain::model::job::{JobError, JobErrorKind};
 use crate::ports::work_queue::AttemptError;
 
 /// Lines of the compiler that go with an error.

@@ -16,7 +16,7 @@ use super::words::Words;
 use crate::actor::engines::ladder::{Verdict, killed};
 use crate::actor::engines::output::Output;
 use crate::actor::engines::{BYTE_ORDER_MARK, failed, timed_out};
-use crate::domain::job::{JobError, JobErrorKind, JobResult, ResultKind};
+use crate::domain::model::job::{JobError, JobErrorKind, JobResult, ResultKind};
 use crate::ports::work_queue::AttemptError;
 
 /// Its result, or how it failed.

@@ -23,7 +23,7 @@ use crate::actor::engines::output::Output;
 use crate::actor::engines::work::WorkFlags;
 use crate::actor::engines::{Limits, Sink};
 use crate::actor::family::{children_of, signal_group, sweep};
-use crate::ports::process_manager::LogStream;
+use crate::domain::model::output::LogStream;
 
 /// A program whose pipes are held open by others has ended no longer than this before it is noticed.
 const LOOK: Duration = Duration::from_millis(10);

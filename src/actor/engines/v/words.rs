@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::diagnosis::SOURCE;
 use crate::actor::engines::Sink;
-use crate::ports::process_manager::LogStream;
+use crate::domain::model::output::LogStream;
 
 /// Hands on what a script says, and remembers what bears on its end.
 pub(super) struct Listening {

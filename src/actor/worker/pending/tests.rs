@@ -4,8 +4,8 @@ use std::time::SystemTime;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::id::JobId;
-use crate::domain::job::{JobResult, ResultKind};
+use crate::domain::model::id::JobId;
+use crate::domain::model::job::{JobResult, ResultKind};
 
 fn end(name: &str) -> AttemptEnd {
     AttemptEnd {

@@ -13,9 +13,9 @@ use tokio::time::{sleep, sleep_until};
 use tokio_util::task::TaskTracker;
 
 use crate::actor::hosts::{Death, Done, Host, HostEvent, Launcher, Reply, Report, Spoken};
-use crate::domain::job::{JobResult, ResultKind};
-use crate::domain::output::Said;
-use crate::ports::process_manager::LogStream;
+use crate::domain::model::job::{JobResult, ResultKind};
+use crate::domain::model::output::LogStream;
+use crate::domain::model::output::Said;
 use crate::ports::work_queue::TakenJob;
 
 /// How long it takes to notice that one has left.

@@ -8,10 +8,10 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::domain::id::JobId;
-use crate::domain::job::{JobError, JobSpec};
-use crate::domain::output::Utterance;
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::id::JobId;
+use crate::domain::model::job::{JobError, JobSpec};
+use crate::domain::model::output::Utterance;
+use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::QueueError;
 use crate::ports::work_queue::{AttemptEnd, Lease, LeaseOutput, TakenJob, Work, WorkQueue};
 

@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use super::*;
 use crate::actor::hosts::{Done, Host, HostEvent, Reply, Report};
 use crate::actor::turn::Turn;
-use crate::domain::job::{JobResult, ResultKind};
+use crate::domain::model::job::{JobResult, ResultKind};
 
 /// Hosts of two threads and two sockets, each with delays of its own: `NAME MILLISECONDS`.
 struct RacingHosts {

@@ -14,16 +14,16 @@ use tokio::time::Instant;
 use crate::adapters::memory::broker::MemoryConfig;
 use crate::adapters::memory::broker::state::outputs::Outputs;
 use crate::adapters::memory::clock::MemoryClock;
-use crate::domain::actor::{ActorConfig, ActorRecord};
-use crate::domain::health::HealthRecord;
-use crate::domain::id::{ActorId, JobId, RequestId};
-use crate::domain::job::{
+use crate::domain::model::actor::{ActorConfig, ActorRecord};
+use crate::domain::model::health::HealthRecord;
+use crate::domain::model::id::{ActorId, JobId, RequestId};
+use crate::domain::model::job::{
     Finished, History, Job, JobError, JobErrorKind, JobKind, JobState, MAX_PAST_ATTEMPTS, Outcome,
     PastAttempt,
 };
-use crate::domain::scaling::ScalingDecision;
-use crate::domain::script_type::ScriptType;
-use crate::domain::settings::ScriptTypeSettings;
+use crate::domain::model::scaling::ScalingDecision;
+use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::settings::ScriptTypeSettings;
 use crate::ports::clock::Clock;
 use crate::ports::job_queue::{Completion, Paused, Presence, Reclaimed};
 use crate::ports::work_queue::{Lease, Work};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::adapters::log_ring::LogRing;
-use crate::domain::actor::{ExitStatus, RestartMode};
+use crate::domain::model::actor::{ExitStatus, RestartMode};
 use crate::ports::process_manager::{ProcessSpec, ProcessState};
 
 const SIGKILL: i32 = 9;

@@ -8,9 +8,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::domain::id::JobId;
-use crate::domain::job::Finished;
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::id::JobId;
+use crate::domain::model::job::Finished;
+use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::Completion;
 
 /// Places that wait, by job. Sorted, so that a sweep can go on where the last one stopped.

@@ -8,9 +8,9 @@ use super::{ROUND, RedisQueue, fcall, job_of, number};
 use crate::adapters::redis::connection::unexpected;
 use crate::adapters::redis::keys;
 use crate::adapters::redis::records::{Fields, decode_state, time_of};
-use crate::domain::id::JobId;
-use crate::domain::job::JobState;
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::id::JobId;
+use crate::domain::model::job::JobState;
+use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::{Paused, QueueDepth, QueueError, QueueState, Retried};
 
 impl RedisQueue {

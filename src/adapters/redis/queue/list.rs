@@ -7,9 +7,9 @@ use super::super::damaged::{Kind, keep};
 use super::super::keys;
 use super::super::records::{BASIC, Fields, decode_job, millis, time_of};
 use super::number;
-use crate::domain::id::JobId;
-use crate::domain::job::Job;
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::id::JobId;
+use crate::domain::model::job::Job;
+use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::{JobCursor, JobFilter, JobPage, QueueError};
 
 /// Index entries that are read at once from one queue, and records that are read at once.

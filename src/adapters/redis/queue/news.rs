@@ -12,8 +12,8 @@ use tokio::time::{Instant, sleep, timeout};
 use super::super::connection::RECONNECT;
 use super::super::keys;
 use super::Shared;
-use crate::domain::id::JobId;
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::id::JobId;
+use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::Changes;
 
 /// After this silence the connection may be a dead one, and is made anew.

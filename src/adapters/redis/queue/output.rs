@@ -5,9 +5,9 @@ use redis::Value;
 use super::super::connection::{Link, unexpected};
 use super::super::keys;
 use super::super::records::{Fields, decode_kept};
-use crate::domain::id::JobId;
-use crate::domain::output::{Kept, OutputMark};
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::id::JobId;
+use crate::domain::model::output::{Kept, OutputMark};
+use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::QueueError;
 
 /// Reads entries behind a mark.

@@ -12,9 +12,9 @@ use super::super::connection::{queue_error, unexpected};
 use super::super::keys;
 use super::super::records::{BASIC, Fields, Reply, decode_job, decode_reply, finished_of};
 use super::{Shared, fcall};
-use crate::domain::id::JobId;
-use crate::domain::job::JobState;
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::id::JobId;
+use crate::domain::model::job::JobState;
+use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::QueueError;
 
 /// Entries of one read; each can hold up to 500 ends.

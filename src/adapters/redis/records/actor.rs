@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 use super::confinement::ConfinementRecord;
 use super::shared::HealthSettingsRecord;
 use super::{millis, time_of};
-use crate::domain::actor::{
+use crate::domain::model::actor::{
     ActorConfig, ActorRecord, Desired, ExitStatus, Fault, FaultKind, LastExit, ManagedBy, OperationLease,
     Readiness, RestartMode, RestartPolicy, Verb,
 };
-use crate::domain::backoff::Backoff;
-use crate::domain::id::{ActorId, NodeName};
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::backoff::Backoff;
+use crate::domain::model::id::{ActorId, NodeName};
+use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::QueueError;
 
 /// Grows when a field changes its meaning; a new field with a default does not need it.

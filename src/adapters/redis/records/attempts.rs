@@ -4,8 +4,8 @@ use serde::Deserialize;
 
 use super::end::ErrorRecord;
 use super::{Fields, time_of};
-use crate::domain::id::ActorId;
-use crate::domain::job::{JobState, PastAttempt};
+use crate::domain::model::id::ActorId;
+use crate::domain::model::job::{JobState, PastAttempt};
 use crate::ports::job_queue::QueueError;
 
 #[derive(Deserialize)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::confinement::{Confinement, ResourceLimits, RunAs};
+use crate::domain::model::confinement::{Confinement, ResourceLimits, RunAs};
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]

@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::time_of;
-use crate::domain::id::ActorId;
-use crate::domain::job::{Finished, History, Job, JobError, JobErrorKind, JobResult, Outcome, ResultKind};
+use crate::domain::model::id::ActorId;
+use crate::domain::model::job::{
+    Finished, History, Job, JobError, JobErrorKind, JobResult, Outcome, ResultKind,
+};
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct ErrorRecord {

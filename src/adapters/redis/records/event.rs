@@ -5,13 +5,15 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::{decode_error, encode_error, millis, time_of};
-use crate::domain::actor::{ActorState, Desired, ExitStatus, LastExit};
-use crate::domain::event::{Cause, Event, Severity, Source, What, sentence};
-use crate::domain::health::{Health, HealthAction};
-use crate::domain::id::{ActorId, JobId, NodeName};
-use crate::domain::job::{JobError, JobErrorKind, JobState};
-use crate::domain::scaling::ScalingDecision;
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::actor::{ActorState, Desired, ExitStatus, LastExit};
+use crate::domain::model::event::{Cause, Event, Severity, Source, What};
+
+use crate::domain::model::event::message;
+use crate::domain::model::health::{Health, HealthAction};
+use crate::domain::model::id::{ActorId, JobId, NodeName};
+use crate::domain::model::job::{JobError, JobErrorKind, JobState};
+use crate::domain::model::scaling::ScalingDecision;
+use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::QueueError;
 
 #[derive(Serialize, Deserialize)]
@@ -372,14 +374,14 @@ pub(in super::super) fn decode_job_event<'a>(
     let actor_id = get("actor").and_then(|actor| ActorId::parse(actor).ok());
     let old = get("old").and_then(JobState::parse);
     let (what, source, reason, message) = match get("state")? {
-        "deleted" => (What::JobDeleted, Source::Caller, String::new(), sentence::of_deleted_job(&id)),
+        "deleted" => (What::JobDeleted, Source::Caller, String::new(), message::of_deleted_job(&id)),
         state => {
             let new = JobState::parse(state)?;
             let attempt = get("attempt").and_then(|attempt| attempt.parse().ok()).unwrap_or(0);
             let error = get("error").map(error_of);
             let reason = get("reason").unwrap_or_default().to_owned();
             let why = error.as_ref().map_or(reason.as_str(), |error| error.message.as_str());
-            let message = sentence::of_job(&id, old, new, attempt, actor_id.as_ref(), why);
+            let message = message::of_job(&id, old, new, attempt, actor_id.as_ref(), why);
             let by_caller = old.is_none() || new == JobState::Cancelled;
             let source = if by_caller { Source::Caller } else { Source::Queue };
             (What::JobStateChanged { old, new, attempt, error }, source, reason, message)

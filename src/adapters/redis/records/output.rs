@@ -3,9 +3,9 @@
 use serde::Deserialize;
 
 use super::{Fields, time_of};
-use crate::domain::output::{Kept, OutputMark, Progress, Said, Utterance};
+use crate::domain::model::output::LogStream;
+use crate::domain::model::output::{Kept, OutputMark, Progress, Said, Utterance};
 use crate::ports::job_queue::QueueError;
-use crate::ports::process_manager::LogStream;
 
 #[derive(Deserialize)]
 struct ProgressRecord {

@@ -6,16 +6,16 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{millis, time_of};
-use crate::domain::backoff::Backoff;
-use crate::domain::health::{
+use crate::domain::model::backoff::Backoff;
+use crate::domain::model::health::{
     ActorHealth, Health, HealthAction, HealthPolicy, HealthRecord, HealthSettings, Ping, PingOutcome,
     UnhealthyAction,
 };
-use crate::domain::id::ActorId;
-use crate::domain::job::RetryPolicy;
-use crate::domain::scaling::{ScalingDecision, ScalingMode, ScalingPolicy};
-use crate::domain::script_type::ScriptType;
-use crate::domain::settings::{JobSettings, ScriptTypeSettings};
+use crate::domain::model::id::ActorId;
+use crate::domain::model::job::RetryPolicy;
+use crate::domain::model::scaling::{ScalingDecision, ScalingMode, ScalingPolicy};
+use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::settings::{JobSettings, ScriptTypeSettings};
 use crate::ports::job_queue::QueueError;
 
 /// Grows when a field changes its meaning; a new field with a default does not need it.

@@ -7,7 +7,7 @@ use redis::Value;
 use super::super::connection::unexpected;
 use super::super::keys::{Lane, Place};
 use super::super::records::Fields;
-use crate::domain::id::JobId;
+use crate::domain::model::id::JobId;
 use crate::ports::job_queue::QueueError;
 use crate::ports::work_queue::{Lease, Work};
 

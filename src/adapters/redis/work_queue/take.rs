@@ -11,8 +11,8 @@ use super::{Held, LEASES, RedisWorkQueue, Streams, lock};
 use crate::adapters::redis::connection::{queue_error, unexpected};
 use crate::adapters::redis::keys::{self, GROUP, Lane, Place};
 use crate::adapters::redis::records::{Fields, TASK, decode_spec};
-use crate::domain::id::JobId;
-use crate::domain::job::{JobKind, JobSpec, MAX_SCRIPT_BYTES};
+use crate::domain::model::id::JobId;
+use crate::domain::model::job::{JobKind, JobSpec, MAX_SCRIPT_BYTES};
 use crate::ports::job_queue::QueueError;
 use crate::ports::work_queue::{Lease, TakenJob, Work, WorkQueue};
 

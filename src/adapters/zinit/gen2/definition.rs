@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::owners::Env;
 use super::super::shim::{Shim, quoted, text, within};
-use crate::domain::actor::RestartMode;
+use crate::domain::model::actor::RestartMode;
 use crate::ports::process_manager::{ACTOR_MARK, ProcessError, ProcessSpec};
 
 /// Zinit takes the command line apart itself, and Linux takes no longer argument.
@@ -174,8 +174,8 @@ fn plain(value: &Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::actor::RestartPolicy;
-    use crate::domain::confinement::{Confinement, ResourceLimits};
+    use crate::domain::model::actor::RestartPolicy;
+    use crate::domain::model::confinement::{Confinement, ResourceLimits};
 
     fn spec() -> ProcessSpec {
         let args = ["--redis-url", "redis://localhost:6379", "--actor-id", "osis_actor_0"];

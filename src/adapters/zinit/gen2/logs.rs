@@ -4,7 +4,8 @@
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::ports::process_manager::{LogLine, LogStream};
+use crate::domain::model::output::LogStream;
+use crate::ports::process_manager::LogLine;
 
 /// What Zinit itself writes into a log when it starts a service.
 const START_MARK: &str = "------------ [start] ------------";

@@ -14,7 +14,7 @@ use super::super::wire::CallError;
 use super::definition::{env_of, restart_mode};
 use super::words::{Again, State, Status};
 use super::{AT_A_TIME, Gen2, MARGIN, MAX_SERVICES, SAME_FOR, rejected};
-use crate::domain::actor::{ExitStatus, RestartMode};
+use crate::domain::model::actor::{ExitStatus, RestartMode};
 use crate::ports::process_manager::{ProcessError, ProcessInfo, ProcessState};
 
 impl Gen2 {

@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::domain::actor::ExitStatus;
+use crate::domain::model::actor::ExitStatus;
 use crate::ports::process_manager::ProcessState;
 
 /// One service as `service_status` tells it.

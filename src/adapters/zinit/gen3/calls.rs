@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::super::client::{CallError, Client};
 use super::definition::Definition;
 use super::words::{self, Service, State};
-use crate::ports::process_manager::{LogLine, LogStream};
+use crate::domain::model::output::LogStream;
+use crate::ports::process_manager::LogLine;
 
 /// A call that only reads is answered in microseconds, unless the server hangs.
 const READ: Duration = Duration::from_secs(2);

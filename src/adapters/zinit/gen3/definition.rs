@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::shim::{Shim, quoted, text, within};
 use super::TOMBSTONE;
-use crate::domain::actor::RestartMode;
+use crate::domain::model::actor::RestartMode;
 use crate::ports::process_manager::{ACTOR_MARK, ProcessError, ProcessSpec};
 
 /// Zinit gives the whole command line to a shell as one string, and Linux takes no longer one.
@@ -177,8 +177,8 @@ fn same(ours: Option<&Value>, theirs: Option<&Value>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::actor::RestartPolicy;
-    use crate::domain::confinement::Confinement;
+    use crate::domain::model::actor::RestartPolicy;
+    use crate::domain::model::confinement::Confinement;
 
     fn spec() -> ProcessSpec {
         ProcessSpec {

@@ -97,7 +97,7 @@ fn millis(at: Option<SystemTime>) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::process_manager::LogStream;
+    use crate::domain::model::output::LogStream;
 
     fn log(lines: &[(u64, &str)]) -> Vec<PlacedLine> {
         let line = |(millis, text): &(u64, &str)| LogLine {

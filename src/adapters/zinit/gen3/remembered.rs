@@ -135,8 +135,8 @@ impl Remembered {
 mod tests {
     use super::super::words::Failure;
     use super::*;
-    use crate::domain::actor::RestartMode;
-    use crate::ports::process_manager::LogStream;
+    use crate::domain::model::actor::RestartMode;
+    use crate::domain::model::output::LogStream;
 
     fn lifecycle(unlimited: bool) -> Lifecycle {
         let span = Duration::from_secs(10);

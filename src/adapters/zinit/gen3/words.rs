@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::definition::Lifecycle;
-use crate::domain::actor::{ExitStatus, RestartMode};
+use crate::domain::model::actor::{ExitStatus, RestartMode};
 use crate::ports::process_manager::ProcessState;
 
 /// One service of `service.list_full`.

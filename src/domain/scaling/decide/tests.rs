@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::scaling::ScalingMode;
+use crate::domain::model::scaling::ScalingMode;
 
 const MINUTE: Duration = Duration::from_secs(60);
 

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hero_supervisor::domain::actor::{
+use hero_supervisor::domain::model::actor::{
     ActorRecord, Desired, ExitStatus, Fault, FaultKind, LastExit, ManagedBy, OperationLease, Readiness,
     RestartMode, Verb,
 };
-use hero_supervisor::domain::id::NodeName;
-use hero_supervisor::domain::job::{JobErrorKind, JobSpec, JobState, Outcome};
+use hero_supervisor::domain::model::id::NodeName;
+use hero_supervisor::domain::model::job::{JobErrorKind, JobSpec, JobState, Outcome};
 use hero_supervisor::ports::actor_store::Stored;
 use hero_supervisor::ports::work_queue::Work;
 use hero_supervisor::{ActorConfig, ScriptType};

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use hero_supervisor::domain::job::{JobState, MAX_PAST_ATTEMPTS, PastAttempt};
-use hero_supervisor::domain::output::{Said, Utterance};
+use hero_supervisor::domain::model::job::{JobState, MAX_PAST_ATTEMPTS, PastAttempt};
+use hero_supervisor::domain::model::output::LogStream;
+use hero_supervisor::domain::model::output::{Said, Utterance};
 use hero_supervisor::ports::job_queue::{Changes, Retried};
-use hero_supervisor::ports::process_manager::LogStream;
 use hero_supervisor::ports::work_queue::LeaseOutput;
 use tokio::time::timeout;
 

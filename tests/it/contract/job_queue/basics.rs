@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hero_supervisor::ScriptType;
-use hero_supervisor::domain::job::{JobResult, JobSpec, JobState, JobView, Outcome, ResultKind};
+use hero_supervisor::domain::model::job::{JobResult, JobSpec, JobState, JobView, Outcome, ResultKind};
 
 use super::bench::{
     Kind, LIMIT, OSIS, finish, offer, read, scripts, spec, submission, submit, submit_wanted, success, take,
@@ -229,7 +229,7 @@ pub(super) async fn jobs_can_be_awaited_read_and_cancelled_by_another_supervisor
     assert_eq!(completion.wait().await.unwrap().outcome, Outcome::Cancelled("not needed".to_owned()));
     let unknown = offer(&one, submission(spec("3"))).await.unwrap().job.id;
     assert!(two.cancel(&unknown, "").await.unwrap().is_some());
-    assert!(two.attach(&hero_supervisor::domain::id::JobId::mint()).await.unwrap().is_none());
+    assert!(two.attach(&hero_supervisor::domain::model::id::JobId::mint()).await.unwrap().is_none());
     one.close().await;
     two.close().await;
 }

@@ -7,9 +7,9 @@ use hero_supervisor::ScriptType;
 use hero_supervisor::adapters::memory::broker::{MemoryBroker, MemoryConfig};
 use hero_supervisor::adapters::redis::{RedisActorStore, RedisConfig, RedisQueue, RedisWorkQueue};
 use hero_supervisor::adapters::system_clock::SystemClock;
-use hero_supervisor::domain::backoff::Backoff;
-use hero_supervisor::domain::id::{ActorId, JobId};
-use hero_supervisor::domain::job::{
+use hero_supervisor::domain::model::backoff::Backoff;
+use hero_supervisor::domain::model::id::{ActorId, JobId};
+use hero_supervisor::domain::model::job::{
     Job, JobError, JobErrorKind, JobResult, JobSpec, JobState, JobView, ResultKind, RetryPolicy,
 };
 use hero_supervisor::ports::actor_store::ActorStore;

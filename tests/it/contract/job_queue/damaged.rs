@@ -1,7 +1,7 @@
 //! Records that cannot be read: each is stepped over by itself, and named to who asks for it.
 
-use hero_supervisor::domain::id::ActorId;
-use hero_supervisor::domain::job::JobView;
+use hero_supervisor::domain::model::id::ActorId;
+use hero_supervisor::domain::model::job::JobView;
 use hero_supervisor::ports::job_queue::{JobFilter, QueueError};
 
 use super::actors::record;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hero_supervisor::domain::id::JobId;
-use hero_supervisor::domain::job::{JobSpec, JobState, JobView, Outcome};
+use hero_supervisor::domain::model::id::JobId;
+use hero_supervisor::domain::model::job::{JobSpec, JobState, JobView, Outcome};
 use hero_supervisor::ports::job_queue::Deleted;
 use hero_supervisor::ports::work_queue::{TakenJob, WorkQueue};
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hero_supervisor::domain::id::JobId;
-use hero_supervisor::domain::job::{JobState, JobView};
+use hero_supervisor::domain::model::id::JobId;
+use hero_supervisor::domain::model::job::{JobState, JobView};
 use hero_supervisor::ports::job_queue::{Completion, JobQueue, Submission};
 use hero_supervisor::ports::work_queue::{TakenJob, Work, WorkQueue};
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hero_supervisor::ScriptType;
-use hero_supervisor::domain::id::JobId;
-use hero_supervisor::domain::job::{JobKind, JobSpec, JobState};
+use hero_supervisor::domain::model::id::JobId;
+use hero_supervisor::domain::model::job::{JobKind, JobSpec, JobState};
 use hero_supervisor::ports::job_queue::JobFilter;
 
 use super::bench::{

@@ -3,10 +3,10 @@
 use std::slice::from_ref;
 use std::time::Duration;
 
-use hero_supervisor::domain::job::JobState;
-use hero_supervisor::domain::output::{Gaps, Kept, OutputMark, Said, Utterance};
+use hero_supervisor::domain::model::job::JobState;
+use hero_supervisor::domain::model::output::LogStream;
+use hero_supervisor::domain::model::output::{Gaps, Kept, OutputMark, Said, Utterance};
 use hero_supervisor::ports::job_queue::{Deleted, JobQueue, Retried};
-use hero_supervisor::ports::process_manager::LogStream;
 use hero_supervisor::ports::work_queue::{Lease, LeaseOutput};
 
 use super::bench::{

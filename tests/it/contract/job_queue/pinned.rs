@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use hero_supervisor::SupervisorError;
 use hero_supervisor::adapters::system_clock::SystemClock;
-use hero_supervisor::domain::id::{JobId, RequestId};
-use hero_supervisor::domain::job::{JobErrorKind, JobSpec, JobState};
-use hero_supervisor::domain::supervisor::{JobDefaults, JobRequest, Supervisor};
+use hero_supervisor::domain::jobs::{JobDefaults, JobRequest, Supervisor};
+use hero_supervisor::domain::model::id::{JobId, RequestId};
+use hero_supervisor::domain::model::job::{JobErrorKind, JobSpec, JobState};
 use hero_supervisor::ports::job_queue::{RequestKey, Submission, SubmitRefused};
 
 use super::actors::record;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hero_supervisor::domain::job::{JobKind, JobSpec, JobState};
+use hero_supervisor::domain::model::job::{JobKind, JobSpec, JobState};
 use hero_supervisor::ports::job_queue::{Retried, SubmitRefused};
 
 use super::bench::{
@@ -167,7 +167,7 @@ pub(super) async fn what_failed_or_was_cancelled_can_be_tried_again(kind: Kind) 
     let taken = take_one(&actor).await;
     assert!(finish(&actor, failure(&bench, &taken.lease, "boom")).await);
     until_state(&queue, &cancelled.id, JobState::Queued).await;
-    let unknown = hero_supervisor::domain::id::JobId::mint();
+    let unknown = hero_supervisor::domain::model::id::JobId::mint();
     assert_eq!(queue.retry(&unknown, true).await.unwrap(), Retried::Unknown);
     queue.close().await;
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hero_supervisor::adapters::redis::{RedisConfig, RedisForScripts, RedisWorkQueue};
-use hero_supervisor::domain::id::{JobId, RequestId};
-use hero_supervisor::domain::job::{JobState, JobView, Outcome};
+use hero_supervisor::domain::model::id::{JobId, RequestId};
+use hero_supervisor::domain::model::job::{JobState, JobView, Outcome};
 use hero_supervisor::ports::job_queue::{JobQueue, QueueError, RequestKey, Submission, SubmitRefused};
 use hero_supervisor::ports::script_redis::{Answer, ScriptRedis};
 use hero_supervisor::ports::work_queue::{Work, WorkQueue};

@@ -3,14 +3,14 @@
 use std::time::{Duration, SystemTime};
 
 use hero_supervisor::ScriptType;
-use hero_supervisor::domain::backoff::Backoff;
-use hero_supervisor::domain::health::{
+use hero_supervisor::domain::model::backoff::Backoff;
+use hero_supervisor::domain::model::health::{
     ActorHealth, Health, HealthAction, HealthPolicy, HealthRecord, Ping, PingOutcome, UnhealthyAction,
 };
-use hero_supervisor::domain::id::NodeName;
-use hero_supervisor::domain::job::RetryPolicy;
-use hero_supervisor::domain::scaling::{ScalingDecision, ScalingMode, ScalingPolicy};
-use hero_supervisor::domain::settings::{JobSettings, ScriptTypeSettings};
+use hero_supervisor::domain::model::id::NodeName;
+use hero_supervisor::domain::model::job::RetryPolicy;
+use hero_supervisor::domain::model::scaling::{ScalingDecision, ScalingMode, ScalingPolicy};
+use hero_supervisor::domain::model::settings::{JobSettings, ScriptTypeSettings};
 
 use super::bench::{Kind, OSIS, actor_id};
 

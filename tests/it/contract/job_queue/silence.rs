@@ -3,7 +3,7 @@
 use std::slice::from_ref;
 use std::time::Duration;
 
-use hero_supervisor::domain::job::{JobErrorKind, JobState};
+use hero_supervisor::domain::model::job::{JobErrorKind, JobState};
 use hero_supervisor::ports::job_queue::JobQueue;
 use hero_supervisor::ports::work_queue::{Lease, Work};
 use tokio::time::sleep;
@@ -196,11 +196,14 @@ async fn a_damaged_record_keeps_no_lease_and_no_retry_of_others() {
 
 async fn read_other(
     queue: &std::sync::Arc<dyn JobQueue>,
-    id: &hero_supervisor::domain::id::JobId,
+    id: &hero_supervisor::domain::model::id::JobId,
 ) -> JobState {
     read(queue, id).await.state
 }
 
-async fn until_state_of(queue: &std::sync::Arc<dyn JobQueue>, id: &hero_supervisor::domain::id::JobId) {
+async fn until_state_of(
+    queue: &std::sync::Arc<dyn JobQueue>,
+    id: &hero_supervisor::domain::model::id::JobId,
+) {
     until_state(queue, id, JobState::Failed).await;
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use hero_supervisor::ScriptType;
-use hero_supervisor::domain::id::{JobId, RequestId};
-use hero_supervisor::domain::job::{JobErrorKind, JobSpec, JobState, Outcome};
+use hero_supervisor::domain::model::id::{JobId, RequestId};
+use hero_supervisor::domain::model::job::{JobErrorKind, JobSpec, JobState, Outcome};
 use hero_supervisor::ports::job_queue::{RequestKey, Submission, SubmitRefused};
 
 use super::bench::{

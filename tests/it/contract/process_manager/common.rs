@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use hero_supervisor::domain::actor::{ExitStatus, RestartMode};
+use hero_supervisor::domain::model::actor::{ExitStatus, RestartMode};
 use hero_supervisor::ports::process_manager::{ProcessError, ProcessState};
 use tokio::time::{Instant, sleep};
 

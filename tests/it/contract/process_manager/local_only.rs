@@ -10,7 +10,7 @@ use std::time::Duration;
 use hero_supervisor::adapters::exec_shim::exec_shim;
 use hero_supervisor::adapters::local::{LocalOptions, LocalRunner};
 use hero_supervisor::adapters::system_clock::SystemClock;
-use hero_supervisor::domain::actor::ExitStatus;
+use hero_supervisor::domain::model::actor::ExitStatus;
 use hero_supervisor::ports::process_manager::{ProcessError, ProcessManager, ProcessState};
 use tokio::time::{Instant, sleep};
 

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use hero_supervisor::domain::actor::ExitStatus;
-use hero_supervisor::ports::process_manager::{LogStream, ProcessState};
+use hero_supervisor::domain::model::actor::ExitStatus;
+use hero_supervisor::domain::model::output::LogStream;
+use hero_supervisor::ports::process_manager::ProcessState;
 
 use super::stage::{GRACE, LIMIT, Stage, lives, shell};
 use crate::support::wait::eventually;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use hero_supervisor::domain::job::JobErrorKind;
+use hero_supervisor::domain::model::job::JobErrorKind;
 
 use super::StandIn;
 use crate::osis_actor::rig::Rig;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use hero_supervisor::domain::job::{JobErrorKind, JobResult, JobSpec, ResultKind};
+use hero_supervisor::domain::model::job::{JobErrorKind, JobResult, JobSpec, ResultKind};
 
 use super::{StandIn, install};
 use crate::engines::is_alive;

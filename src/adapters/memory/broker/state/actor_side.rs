@@ -7,8 +7,8 @@ use tokio::time::Instant;
 use super::{
     FREE_ATTEMPTS, Held, Holder, Lane, Place, State, Waiting, entry_of, finished, front_of, lease, remember,
 };
-use crate::domain::job::{JobState, Outcome};
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::job::{JobState, Outcome};
+use crate::domain::model::script_type::ScriptType;
 use crate::ports::clock::Clock;
 use crate::ports::job_queue::Presence;
 use crate::ports::work_queue::{AttemptEnd, Lease, TakenJob, Work};

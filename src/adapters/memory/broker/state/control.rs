@@ -1,24 +1,25 @@
 //! A queue as a whole: how it is, pause, purge; and one more try for a job.
 
 use super::{Lane, State, remember};
-use crate::domain::id::{ActorId, JobId};
-use crate::domain::job::{JobKind, JobState};
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::id::{ActorId, JobId};
+use crate::domain::model::job::{JobKind, JobState};
+use crate::domain::model::script_type::ScriptType;
 use crate::ports::clock::Clock;
 use crate::ports::job_queue::{Paused, QueueDepth, QueueState, Retried};
 
 impl State {
     pub(in crate::adapters::memory) fn state_of(&self, script_type: ScriptType) -> QueueState {
         let now = self.clock.now();
-        let age = |job: &crate::domain::job::Job| now.duration_since(job.created_at).unwrap_or_default();
-        let of_type = |job: &&crate::domain::job::Job| {
+        let age =
+            |job: &crate::domain::model::job::Job| now.duration_since(job.created_at).unwrap_or_default();
+        let of_type = |job: &&crate::domain::model::job::Job| {
             job.spec.script_type == script_type && job.spec.kind == JobKind::Script
         };
         let waits = self.jobs.values().filter(of_type).filter(|job| job.state == JobState::Queued);
         let queue = self.queues.get(&script_type);
         let is_absent = |actor: &ActorId| queue.is_none_or(|queue| !queue.presences.contains_key(actor));
         let is_for_absent =
-            |job: &&crate::domain::job::Job| job.spec.target_actor.as_ref().is_some_and(is_absent);
+            |job: &&crate::domain::model::job::Job| job.spec.target_actor.as_ref().is_some_and(is_absent);
         QueueState {
             depth: QueueDepth {
                 queued: self.queued(script_type),
@@ -57,7 +58,7 @@ impl State {
         script_type: ScriptType,
         states: &[JobState],
     ) -> Vec<JobId> {
-        let wanted = |job: &&crate::domain::job::Job| {
+        let wanted = |job: &&crate::domain::model::job::Job| {
             job.spec.script_type == script_type && states.contains(&job.state)
         };
         let mut jobs: Vec<_> = self.jobs().filter(wanted).collect();

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::SystemTime;
 
 use super::State;
-use crate::domain::event::cursor::{Cursor, EventStream, Position};
-use crate::domain::event::{Cause, Event, Source, What, sentence};
-use crate::domain::id::{ActorId, JobId};
-use crate::domain::job::{Job, JobKind, JobState};
+use crate::domain::model::event::cursor::{Cursor, EventStream, Position};
+use crate::domain::model::event::{Cause, Event, Source, What};
+
+use crate::domain::model::event::message;
+use crate::domain::model::id::{ActorId, JobId};
+use crate::domain::model::job::{Job, JobKind, JobState};
 use crate::ports::clock::Clock;
 use crate::ports::event_log::{Earlier, Extent, Logged, Read};
 
@@ -69,7 +71,7 @@ impl State {
                             continue;
                         }
                         self.events.told.insert(actor, (new.as_str().to_owned(), pid));
-                        if let Some(old) = crate::domain::actor::ActorState::parse(&state) {
+                        if let Some(old) = crate::domain::model::actor::ActorState::parse(&state) {
                             event = event.continuing(old);
                         }
                     }
@@ -117,7 +119,7 @@ impl State {
         };
         let reason = job.cancel_reason.clone().unwrap_or_default();
         let why = error.as_ref().map_or(reason.as_str(), |error| error.message.as_str());
-        let message = sentence::of_job(id, old, job.state, job.attempt, job.actor_id.as_ref(), why);
+        let message = message::of_job(id, old, job.state, job.attempt, job.actor_id.as_ref(), why);
         let by_caller = old.is_none() || job.state == JobState::Cancelled;
         let source = if by_caller { Source::Caller } else { Source::Queue };
         let what = What::JobStateChanged { old, new: job.state, attempt: job.attempt, error };
@@ -129,7 +131,7 @@ impl State {
     /// Notes that the record of a job is about to go.
     pub(super) fn tell_deleted(&mut self, id: &JobId) {
         let Some(job) = self.jobs.get(id).filter(|job| job.spec.kind == JobKind::Script) else { return };
-        let message = sentence::of_deleted_job(id);
+        let message = message::of_deleted_job(id);
         let event = Event::new(self.clock.now(), Source::Caller, What::JobDeleted, message);
         let (stream, event) = (EventStream::Jobs(job.spec.script_type), of_job(event, job));
         self.log(stream, event);

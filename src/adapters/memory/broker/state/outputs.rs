@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 
 use super::{Holder, State, entry_of};
-use crate::domain::id::JobId;
-use crate::domain::job::JobKind;
-use crate::domain::output::{Kept, OutputMark, Progress, Said, Utterance};
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::id::JobId;
+use crate::domain::model::job::JobKind;
+use crate::domain::model::output::{Kept, OutputMark, Progress, Said, Utterance};
+use crate::domain::model::script_type::ScriptType;
 use crate::ports::work_queue::{Lease, LeaseOutput};
 
 /// Utterances kept of one job.

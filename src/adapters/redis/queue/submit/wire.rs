@@ -7,9 +7,9 @@ use redis::Value;
 use crate::adapters::redis::connection::unexpected;
 use crate::adapters::redis::queue::{job_of, number};
 use crate::adapters::redis::records::{encode_spec, millis, time_of, travels_inline};
-use crate::domain::id::JobId;
-use crate::domain::job::{Job, JobKind};
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::id::JobId;
+use crate::domain::model::job::{Job, JobKind};
+use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::{QueueError, Submission};
 
 /// What Redis says to one job.

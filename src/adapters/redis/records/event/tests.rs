@@ -1,13 +1,13 @@
 use std::time::{Duration, SystemTime};
 
 use super::{decode_event, decode_job_event, encode_event};
-use crate::domain::actor::{ActorState, Desired, ExitStatus, LastExit};
-use crate::domain::event::{Cause, Event, Severity, Source, What};
-use crate::domain::health::{Health, HealthAction};
-use crate::domain::id::{ActorId, JobId, NodeName};
-use crate::domain::job::{JobError, JobErrorKind, JobState};
-use crate::domain::scaling::ScalingDecision;
-use crate::domain::script_type::ScriptType;
+use crate::domain::model::actor::{ActorState, Desired, ExitStatus, LastExit};
+use crate::domain::model::event::{Cause, Event, Severity, Source, What};
+use crate::domain::model::health::{Health, HealthAction};
+use crate::domain::model::id::{ActorId, JobId, NodeName};
+use crate::domain::model::job::{JobError, JobErrorKind, JobState};
+use crate::domain::model::scaling::ScalingDecision;
+use crate::domain::model::script_type::ScriptType;
 
 fn at() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(1_763_942_400_123)

@@ -1,0 +1,216 @@
+//! Actors as callers see them: create, start, stop, restart, scale, look, delete.
+//!
+//! The wish for an actor and its history are kept in the [`ActorStore`]; its process belongs to the
+//! [`ProcessManager`]. In between, one task owns each actor (`driver`), and one task looks at all processes
+//! (`observer`). Nothing here is lost with the supervisor: a new one reads the wishes, looks, and goes on.
+
+mod admission;
+mod blocking;
+mod bulk;
+mod commands;
+mod dependencies;
+mod derive_state;
+mod health;
+mod logs;
+mod maintenance;
+mod observer;
+mod operation;
+mod orphans;
+mod pulse;
+mod queries;
+mod reconcile;
+mod registry;
+mod reply;
+mod restarts;
+mod scale;
+mod scaler;
+mod script_types;
+mod task;
+mod update;
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::domain::model::actor::{ActorConfig, ActorStatus};
+use crate::domain::model::event::{Cause, Source};
+
+use crate::domain::events::Events;
+use crate::domain::health::book::HealthBook;
+use crate::domain::jobs::Supervisor;
+use crate::domain::model::id::{ActorId, NodeName};
+use crate::error::{SupervisorError, chain};
+use crate::ports::actor_store::ActorStore;
+use crate::ports::process_manager::ProcessManager;
+use crate::ports::programs::Programs;
+
+pub use bulk::{ActorAnswer, ActorSelector};
+pub(crate) use dependencies::start_sequence;
+pub use logs::{ActorLogs, LogPart, LogQuery};
+pub use pulse::Rates;
+pub use scale::{ScaleRequest, Scaled};
+pub use script_types::{ActorCounts, PurgeRequest, ScriptTypeStatus};
+pub use update::{Apply, Update, Updated};
+
+use observer::Observer;
+use pulse::Pulse;
+use registry::{ActorHandle, Registry};
+
+/// What an [`ActorLifecycleManager`] works with.
+pub struct Parts {
+    /// Jobs and queues; gives the clock, too.
+    pub supervisor: Supervisor,
+    /// Runs the processes.
+    pub processes: Arc<dyn ProcessManager>,
+    /// Keeps the wishes.
+    pub store: Arc<dyn ActorStore>,
+    /// Looks at programs before they start.
+    pub programs: Arc<dyn Programs>,
+    /// The name of this machine among the supervisors on one Redis.
+    pub node: NodeName,
+    /// Actors to make at the first use, unless they are there already.
+    pub initial: Vec<ActorConfig>,
+    /// Where events go.
+    pub events: Events,
+}
+
+/// Keeps actors where callers want them. A cheap clone; all clones are one manager.
+#[derive(Clone)]
+pub struct ActorLifecycleManager {
+    shared: Arc<Shared>,
+    /// On whose behalf this clone acts.
+    cause: Cause,
+}
+
+struct Shared {
+    parts: Arc<Parts>,
+    observer: Observer,
+    registry: Registry,
+    book: HealthBook,
+    /// Our name when it is asked whose turn it is.
+    instance: String,
+    leads: AtomicBool,
+    pulse: Pulse,
+    /// Running actors of other nodes, by script type.
+    elsewhere: Mutex<[u32; 4]>,
+    opened: OnceCell<()>,
+    token: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// How to end a process.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StopOptions {
+    /// Time for running jobs to end; the actor's own `drain_timeout` by default.
+    pub drain_timeout: Option<Duration>,
+    /// Kill at once, without drain.
+    pub force: bool,
+}
+
+/// The answer to a wish: the actor, and whether anything had to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Changed {
+    /// The actor as it is now.
+    pub status: ActorStatus,
+    /// False when it was so already.
+    pub changed: bool,
+    /// False when the wait was over first; the wish stands and is worked on.
+    pub done: bool,
+}
+
+impl ActorLifecycleManager {
+    /// A manager of these parts. Nothing is contacted before the first call.
+    pub fn new(parts: Parts) -> Self {
+        let queue = Arc::clone(parts.supervisor.queue());
+        let shared = Shared {
+            observer: Observer::new(Arc::clone(&parts.processes), queue),
+            registry: Registry::default(),
+            book: HealthBook::default(),
+            instance: uuid::Uuid::new_v4().simple().to_string(),
+            leads: AtomicBool::new(false),
+            pulse: Pulse::default(),
+            elsewhere: Mutex::default(),
+            opened: OnceCell::new(),
+            token: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            parts: Arc::new(parts),
+        };
+        Self { shared: Arc::new(shared), cause: Source::Caller.into() }
+    }
+
+    /// The same manager on behalf of somebody else: events tell this cause of what is done through it. Otherwise, whoever
+    /// calls is a caller who gave no reason.
+    #[must_use]
+    pub fn on_behalf_of(&self, cause: Cause) -> Self {
+        Self { shared: Arc::clone(&self.shared), cause }
+    }
+
+    /// Loads the actors, makes the initial ones and begins to watch the processes. Harmless to repeat; every other
+    /// call does it first.
+    ///
+    /// # Errors
+    /// `QueueUnavailable`, `ShuttingDown`.
+    pub async fn open(&self) -> Result<(), SupervisorError> {
+        if self.shared.token.is_cancelled() {
+            return Err(SupervisorError::ShuttingDown);
+        }
+        self.shared.opened.get_or_try_init(|| self.open_once()).await.copied()
+    }
+
+    /// The jobs side of this manager.
+    pub fn supervisor(&self) -> &Supervisor {
+        &self.parts().supervisor
+    }
+
+    /// The name of this machine.
+    pub fn node(&self) -> &NodeName {
+        &self.parts().node
+    }
+
+    /// Ends the watch. Processes go on.
+    pub async fn close(&self) {
+        self.shared.token.cancel();
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+        if self.leads()
+            && let Err(error) = self.parts().store.step_down(self.node(), &self.shared.instance).await
+        {
+            tracing::debug!(error = %chain(&error), "the turn of this node ends by itself");
+        }
+    }
+
+    /// The way to the event log, for what happens to actors, queues and scaling on this node. Events of actors are made
+    /// by [`Event::new`](crate::domain::model::event::Event::new) and `of_actor`.
+    pub(crate) fn events(&self) -> &Events {
+        &self.parts().events
+    }
+
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.shared.parts
+    }
+
+    /// The driver of an actor of this node.
+    async fn handle(&self, id: &ActorId) -> Result<ActorHandle, SupervisorError> {
+        self.open().await?;
+        if let Some(handle) = self.shared.registry.get(id.as_str()) {
+            return Ok(handle);
+        }
+        match self.parts().store.load().await?.find(id)? {
+            None => Err(SupervisorError::ActorNotFound(id.clone())),
+            Some(record) if record.node != self.parts().node => {
+                Err(SupervisorError::ActorOnOtherNode { id: id.clone(), node: record.node })
+            }
+            Some(record) => self.adopt(record).ok_or(SupervisorError::ShuttingDown),
+        }
+    }
+}
+
+impl std::fmt::Debug for ActorLifecycleManager {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ActorLifecycleManager").field("node", &self.parts().node).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,258 @@
+//! What callers can do with an actor: create, start, stop, restart, delete.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+
+use crate::domain::actors::registry::ActorHandle;
+use crate::domain::actors::{ActorLifecycleManager, Changed, StopOptions, dependencies};
+use crate::domain::model::actor::{ActorConfig, ActorRecord, ActorStatus, Desired, ManagedBy, Verb};
+use crate::domain::model::event::{Cause, Event, What};
+use crate::domain::model::id::ActorId;
+use crate::domain::model::violation::Violations;
+use crate::error::SupervisorError;
+use crate::ports::actor_store::Stored;
+
+/// Where the answer to a wish arrives.
+type Answer = oneshot::Receiver<Result<bool, SupervisorError>>;
+
+impl ActorLifecycleManager {
+    /// Makes an actor and, if `start` is said, starts it. The same definition again changes nothing.
+    ///
+    /// # Errors
+    /// `Invalid`, `BinaryInvalid`, `ActorExists`, `DependencyUnmet`, and those of [`ActorLifecycleManager::start`].
+    pub async fn create(
+        &self,
+        config: ActorConfig,
+        start: bool,
+        wait: Duration,
+    ) -> Result<Changed, SupervisorError> {
+        self.create_as(config, ManagedBy::User, start, wait).await
+    }
+
+    pub(super) async fn create_as(
+        &self,
+        config: ActorConfig,
+        managed_by: ManagedBy,
+        start: bool,
+        wait: Duration,
+    ) -> Result<Changed, SupervisorError> {
+        self.open().await?;
+        self.validate(&config).await?;
+        let record = self.fresh_record(config.clone(), managed_by)?;
+        let id = record.id.clone();
+        let (record, created) = match self.parts().store.insert(&record).await? {
+            Stored::Written(generation) => (ActorRecord { generation, ..record }, true),
+            Stored::Conflict(existing) if existing.node != self.parts().node => {
+                return Err(SupervisorError::ActorOnOtherNode { id, node: existing.node });
+            }
+            Stored::Conflict(existing) if existing.config == config => (*existing, false),
+            Stored::Conflict(existing) => {
+                return Err(SupervisorError::ActorExists { id, created_at: existing.created_at });
+            }
+            Stored::Missing => {
+                let source = "the store says that it is missing".into();
+                return Err(SupervisorError::Internal { what: format!("store actor {id}"), source });
+            }
+        };
+        self.parts().store.set_template(&config, false).await?;
+        if created {
+            let message = format!("actor {id} was made");
+            let event = Event::new(record.created_at, self.cause.clone(), What::ActorCreated, message);
+            self.events().emit(event.of_actor(&record));
+        }
+        let handle = self.adopt(record).ok_or(SupervisorError::ShuttingDown)?;
+        if start {
+            let started = self.start(&id, wait).await?;
+            return Ok(Changed { changed: created || started.changed, ..started });
+        }
+        Ok(Changed { status: handle.status(), changed: created, done: true })
+    }
+
+    /// Checks what `create` would, and makes nothing.
+    ///
+    /// # Errors
+    /// `Invalid`, `BinaryInvalid`, `DependencyUnmet`.
+    pub async fn validate(&self, config: &ActorConfig) -> Result<(), SupervisorError> {
+        let mut violations = Violations::new();
+        if let Err(unnamed) = config.id() {
+            violations.append(unnamed);
+        }
+        if let Err(more) = config.validate() {
+            violations.append(more);
+        }
+        violations.into_result()?;
+        let inspected = self.parts().programs.inspect(&config.binary, config.sha256.as_deref()).await;
+        inspected.map_err(|fault| SupervisorError::BinaryInvalid {
+            path: config.binary.clone(),
+            reason: fault.to_string(),
+        })?;
+        if !config.dependencies.is_empty() {
+            self.open().await?;
+            self.start_order(&config.name, Some(config)).await?;
+        }
+        Ok(())
+    }
+
+    /// Starts an actor, what it depends on first, and waits up to `wait` until it is RUNNING.
+    ///
+    /// # Errors
+    /// `ActorNotFound`, `BinaryInvalid`, `DependencyUnmet`, `ActorStartFailed`, `ActorOnOtherNode`.
+    pub async fn start(&self, id: &ActorId, wait: Duration) -> Result<Changed, SupervisorError> {
+        let deadline = Instant::now() + wait;
+        let (handle, answer) = self.begin_start(id).await?;
+        finish(&handle, answer, deadline).await
+    }
+
+    async fn begin_start(&self, id: &ActorId) -> Result<(ActorHandle, Answer), SupervisorError> {
+        let handle = self.handle(id).await?;
+        if !handle.status().record.config.dependencies.is_empty() {
+            for dependency in self.start_order(id.as_str(), None).await? {
+                if let Some(dependency) = self.shared.registry.get(&dependency) {
+                    // Its own answer is for nobody: if it fails, the actor that waits for it says so.
+                    let cause = needed_by(id, &self.cause);
+                    drop(dependency.wish(Verb::Start, StopOptions::default(), cause)?);
+                }
+            }
+        }
+        match handle.wish(Verb::Start, StopOptions::default(), self.cause.clone()) {
+            // It was deleted a moment ago. If it has been made anew since, that one is meant.
+            Err(SupervisorError::ActorNotFound(_)) => {
+                handle.gone().await;
+                let handle = self.handle(id).await?;
+                let answer = handle.wish(Verb::Start, StopOptions::default(), self.cause.clone())?;
+                Ok((handle, answer))
+            }
+            begun => begun.map(|answer| (handle, answer)),
+        }
+    }
+
+    /// Drains and stops an actor, and waits up to `wait` until its process is gone.
+    ///
+    /// # Errors
+    /// `ActorNotFound`, `ActorStopFailed`, `ActorOnOtherNode`.
+    pub async fn stop(
+        &self,
+        id: &ActorId,
+        options: StopOptions,
+        wait: Duration,
+    ) -> Result<Changed, SupervisorError> {
+        let deadline = Instant::now() + wait;
+        let handle = self.handle(id).await?;
+        let answer = handle.wish(Verb::Stop { force: options.force }, options, self.cause.clone())?;
+        finish(&handle, answer, deadline).await
+    }
+
+    /// Drains, stops and starts an actor.
+    ///
+    /// # Errors
+    /// Those of `stop` and `start`.
+    pub async fn restart(
+        &self,
+        id: &ActorId,
+        options: StopOptions,
+        wait: Duration,
+    ) -> Result<Changed, SupervisorError> {
+        let deadline = Instant::now() + wait;
+        let handle = self.handle(id).await?;
+        let answer = handle.wish(Verb::Restart, options, self.cause.clone())?;
+        finish(&handle, answer, deadline).await
+    }
+
+    /// Drains, stops and forgets an actor; answers with what it was, None when it was not there and `allow_missing` is said.
+    ///
+    /// # Errors
+    /// Those of `stop`.
+    pub async fn delete(
+        &self,
+        id: &ActorId,
+        options: StopOptions,
+        allow_missing: bool,
+    ) -> Result<Option<ActorStatus>, SupervisorError> {
+        let handle = match self.handle(id).await {
+            Err(SupervisorError::ActorNotFound(_)) if allow_missing => return Ok(None),
+            other => other?,
+        };
+        let answer = handle.wish(Verb::Delete { force: options.force }, options, self.cause.clone())?;
+        match answer.await.unwrap_or_else(|_driver_gone| Err(handle.gone_error())) {
+            Err(SupervisorError::ActorNotFound(_)) if allow_missing => Ok(None),
+            ended => ended.map(|_changed| Some(handle.status())),
+        }
+    }
+
+    /// What must run before `name`; `draft` is its definition, if it is not stored yet.
+    async fn start_order(
+        &self,
+        name: &str,
+        draft: Option<&ActorConfig>,
+    ) -> Result<Vec<String>, SupervisorError> {
+        let mut actors: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for status in self.shared.registry.statuses() {
+            actors.insert(status.record.id.to_string(), status.record.config.dependencies);
+        }
+        if let Some(draft) = draft {
+            actors.insert(name.to_owned(), draft.dependencies.clone());
+        }
+        let listed = self.parts().processes.list().await?;
+        let services = listed.into_iter().map(|info| info.name).collect();
+        dependencies::start_order(name, &actors, &services).map_err(|unmet| {
+            SupervisorError::DependencyUnmet {
+                actor: unmet.actor,
+                dependency: unmet.dependency,
+                reason: unmet.reason,
+            }
+        })
+    }
+
+    pub(super) fn fresh_record(
+        &self,
+        config: ActorConfig,
+        managed_by: ManagedBy,
+    ) -> Result<ActorRecord, SupervisorError> {
+        Ok(ActorRecord {
+            id: config.id()?,
+            node: self.parts().node.clone(),
+            config,
+            desired: Desired::Down,
+            managed_by,
+            created_at: in_millis(self.parts().supervisor.clock().now()),
+            generation: 0,
+            restart_count: 0,
+            last_pid: None,
+            last_exit: None,
+            fault: None,
+            outdated: false,
+            wishes: 0,
+            operation: None,
+        })
+    }
+}
+
+/// The time as it is stored, so that a record that is read again is the same.
+fn in_millis(at: SystemTime) -> SystemTime {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// What starts an actor that another one depends on.
+fn needed_by(id: &ActorId, cause: &Cause) -> Cause {
+    Cause { reason: format!("actor {id} depends on it"), ..cause.clone() }
+}
+
+/// Waits for the answer to a wish; the wish stands when the wait is over first.
+pub(super) async fn finish(
+    handle: &ActorHandle,
+    answer: Answer,
+    deadline: Instant,
+) -> Result<Changed, SupervisorError> {
+    match timeout_at(deadline, answer).await {
+        Ok(Ok(answered)) => {
+            let changed = answered?;
+            Ok(Changed { status: handle.status(), changed, done: true })
+        }
+        Ok(Err(_driver_gone)) => Err(handle.gone_error()),
+        Err(_elapsed) => Ok(Changed { status: handle.status(), changed: true, done: false }),
+    }
+}

@@ -1,0 +1,176 @@
+//! Looks at all processes and presences in one go, again and again, and shows the latest picture to everybody.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::model::id::ActorId;
+use crate::domain::model::script_type::ScriptType;
+use crate::ports::job_queue::{JobQueue, Presence};
+use crate::ports::process_manager::{Leftover, ProcessInfo, ProcessManager};
+
+/// Time between two looks when nothing is going on: a death is noticed within it.
+const CALM: Duration = Duration::from_millis(200);
+/// The shortest wait before a restart: a process manager may show how a process ended only until the next one runs, so
+/// that is to last for two looks.
+pub(super) const SEEN_END: Duration = Duration::from_millis(400);
+/// Time between two looks while somebody waits for a change.
+const HURRIED: Duration = Duration::from_millis(25);
+/// While nobody waits, presences are read only at every n-th look; they serve the display then.
+const CALM_LOOKS_PER_PRESENCE: u64 = 5;
+/// A process manager that does not answer must not keep whoever wants to see it as it is now.
+const FRESH_LIMIT: Duration = Duration::from_secs(2);
+/// A slow queue must not keep us from seeing processes.
+const PRESENCE_LIMIT: Duration = Duration::from_millis(500);
+
+/// One look.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Observation {
+    /// Number of the look, from 1; 0 before the first.
+    pub(super) seq: u64,
+    /// Every process by name; None while the process manager does not answer.
+    pub(super) processes: Option<BTreeMap<String, ProcessInfo>>,
+    /// What earlier process managers have left behind; the last known while that cannot be said.
+    pub(super) leftovers: Vec<Leftover>,
+    /// Actors as they announced themselves; the last known while the queue does not answer.
+    pub(super) presences: BTreeMap<ActorId, Presence>,
+    /// Why `processes` is not there.
+    pub(super) fault: String,
+}
+
+/// The eyes of the manager. A cheap clone.
+#[derive(Clone)]
+pub(super) struct Observer {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    processes: Arc<dyn ProcessManager>,
+    queue: Arc<dyn JobQueue>,
+    latest: watch::Sender<Arc<Observation>>,
+    begun: AtomicU64,
+    hurried: AtomicUsize,
+    wake: Notify,
+}
+
+/// As long as it lives, the observer looks more often.
+pub(super) struct Hurry {
+    shared: Arc<Shared>,
+}
+
+impl Observer {
+    pub(super) fn new(processes: Arc<dyn ProcessManager>, queue: Arc<dyn JobQueue>) -> Self {
+        let shared = Shared {
+            processes,
+            queue,
+            latest: watch::Sender::new(Arc::default()),
+            begun: AtomicU64::new(0),
+            hurried: AtomicUsize::new(0),
+            wake: Notify::new(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The latest look, and word of newer ones.
+    pub(super) fn subscribe(&self) -> watch::Receiver<Arc<Observation>> {
+        self.shared.latest.subscribe()
+    }
+
+    /// The latest look.
+    pub(super) fn latest(&self) -> Arc<Observation> {
+        self.shared.latest.borrow().clone()
+    }
+
+    /// Number of the look that is under way: only later ones are sure to show what was done before this call.
+    pub(super) fn mark(&self) -> u64 {
+        self.shared.begun.load(Ordering::SeqCst)
+    }
+
+    /// Asks for more frequent looks until the answer is dropped.
+    pub(super) fn hurry(&self) -> Hurry {
+        self.shared.hurried.fetch_add(1, Ordering::SeqCst);
+        self.shared.wake.notify_one();
+        Hurry { shared: Arc::clone(&self.shared) }
+    }
+
+    /// A look that began after this call, or the latest after two seconds without one.
+    pub(super) async fn fresh(&self) -> Arc<Observation> {
+        let _hurry = self.hurry();
+        let mark = self.mark();
+        let mut observations = self.subscribe();
+        let newer = observations.wait_for(|observation| observation.seq > mark);
+        match tokio::time::timeout(FRESH_LIMIT, newer).await {
+            Ok(Ok(observation)) => observation.clone(),
+            Ok(Err(_)) | Err(_) => self.latest(),
+        }
+    }
+
+    /// Looks until the end.
+    pub(super) async fn run(self, token: CancellationToken) {
+        loop {
+            let look = async {
+                self.look().await;
+                let hurried = self.shared.hurried.load(Ordering::SeqCst) > 0;
+                let pause = if hurried { HURRIED } else { CALM };
+                let woken = self.shared.wake.notified();
+                // A wake-up shortens the calm pause only; the hurried one also bounds our own load.
+                if hurried {
+                    tokio::time::sleep(pause).await;
+                } else {
+                    let _elapsed = tokio::time::timeout(pause, woken).await;
+                }
+            };
+            if token.run_until_cancelled(look).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    async fn look(&self) {
+        let seq = self.shared.begun.fetch_add(1, Ordering::SeqCst) + 1;
+        let before = self.latest();
+        let hurried = self.shared.hurried.load(Ordering::SeqCst) > 0;
+        let with_presences = hurried || seq.is_multiple_of(CALM_LOOKS_PER_PRESENCE) || seq == 1;
+        let listed_and_left = async {
+            let listed = self.shared.processes.list().await;
+            let left = if listed.is_ok() { self.shared.processes.leftovers().await.ok() } else { None };
+            (listed, left)
+        };
+        let ((listed, left), presences) = tokio::join!(listed_and_left, async {
+            if with_presences { self.presences().await } else { None }
+        });
+        let (processes, fault) = match listed {
+            Ok(listed) => {
+                (Some(listed.into_iter().map(|info| (info.name.clone(), info)).collect()), String::new())
+            }
+            Err(error) => (None, error.to_string()),
+        };
+        if processes.is_none() && before.processes.is_some() {
+            tracing::warn!(error = %fault, "the process manager cannot be watched");
+        }
+        let presences = presences.unwrap_or_else(|| before.presences.clone());
+        let leftovers = left.unwrap_or_else(|| before.leftovers.clone());
+        let latest = Observation { seq, processes, leftovers, presences, fault };
+        self.shared.latest.send_replace(Arc::new(latest));
+    }
+
+    /// Everybody's presence; None when the queue does not answer in time.
+    async fn presences(&self) -> Option<BTreeMap<ActorId, Presence>> {
+        let queue = &self.shared.queue;
+        let all = futures::future::try_join_all(
+            ScriptType::ALL.into_iter().map(|script_type| queue.presences(script_type)),
+        );
+        let all = tokio::time::timeout(PRESENCE_LIMIT, all).await.ok()?.ok()?;
+        Some(all.into_iter().flatten().map(|presence| (presence.actor_id.clone(), presence)).collect())
+    }
+}
+
+impl Drop for Hurry {
+    fn drop(&mut self) {
+        self.shared.hurried.fetch_sub(1, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,103 @@
+//! Processes that were made for actors of ours and whose record is gone, after a start that crossed a delete for
+//! instance. They are removed; what somebody else has made is not.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::domain::actors::Parts;
+use crate::domain::actors::observer::Observer;
+use crate::error::{SupervisorError, chain};
+use crate::ports::process_manager::{ACTOR_MARK, Leftover, REALM_MARK};
+
+/// A process without a record is looked at for this long before it is removed.
+const ORPHANED: Duration = Duration::from_secs(5);
+/// Between SIGTERM and SIGKILL; nobody waits for its jobs any more.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What is known of processes without a record.
+#[derive(Debug, Default)]
+pub(super) struct Orphans {
+    foreign: BTreeSet<String>,
+    since: BTreeMap<String, Instant>,
+    left_over: BTreeMap<u32, Instant>,
+}
+
+impl Orphans {
+    /// Looks at all processes; `records` are the names of all actors of all nodes.
+    pub(super) async fn look(&mut self, parts: &Parts, observer: &Observer, records: &BTreeSet<&str>) {
+        let observation = observer.latest();
+        let Some(processes) = &observation.processes else { return };
+        let unknown: BTreeSet<&String> =
+            processes.keys().filter(|name| !records.contains(name.as_str())).collect();
+        self.foreign.retain(|name| unknown.contains(name));
+        self.since.retain(|name, _since| unknown.contains(name));
+        for name in
+            unknown.into_iter().filter(|name| !self.foreign.contains(*name)).cloned().collect::<Vec<_>>()
+        {
+            let looked = match self.since.get(&name) {
+                Some(since) if since.elapsed() >= ORPHANED => remove(parts, &name).await,
+                Some(_since) => Ok(()),
+                None => self.judge(parts, &name).await,
+            };
+            if let Err(error) = looked {
+                tracing::warn!(process = %name, error = %chain(&error), "process {name} has no record and cannot be looked after");
+            }
+        }
+        let left: Vec<&Leftover> = observation
+            .leftovers
+            .iter()
+            .filter(|leftover| !records.contains(leftover.name.as_str()))
+            .collect();
+        self.left_over.retain(|pid, _since| left.iter().any(|leftover| leftover.pid == *pid));
+        for leftover in left {
+            let since = *self.left_over.entry(leftover.pid).or_insert_with(Instant::now);
+            if since.elapsed() < ORPHANED {
+                continue;
+            }
+            if let Err(error) = end(parts, leftover).await {
+                let Leftover { name, pid, .. } = leftover;
+                tracing::warn!(process = %name, pid, error = %chain(&error), "process {pid} of {name}, which has no record, cannot be ended");
+            }
+        }
+    }
+
+    async fn judge(&mut self, parts: &Parts, name: &str) -> Result<(), SupervisorError> {
+        if is_ours(parts, name).await? {
+            self.since.insert(name.to_owned(), Instant::now());
+        } else {
+            self.foreign.insert(name.to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// Whether the process was made by a supervisor on these very records. After a loss of all records nothing is.
+async fn is_ours(parts: &Parts, name: &str) -> Result<bool, SupervisorError> {
+    let Some(epoch) = parts.store.epoch().await? else { return Ok(false) };
+    let env = parts.processes.environment(name).await?;
+    Ok(env.get(REALM_MARK) == Some(&epoch) && env.get(ACTOR_MARK).is_some_and(|id| id == name))
+}
+
+async fn remove(parts: &Parts, name: &str) -> Result<(), SupervisorError> {
+    // Somebody may have made an actor of this name in this moment.
+    let there = parts.store.load().await?.names().any(|there| there == name);
+    if there || !is_ours(parts, name).await? {
+        return Ok(());
+    }
+    tracing::warn!(process = %name, "process {name} was made for an actor that is no longer there: it is removed");
+    parts.processes.stop(name, GRACE).await?;
+    parts.processes.remove(name).await?;
+    Ok(())
+}
+
+/// Ends what an earlier process manager has left behind of an actor that is no longer there.
+async fn end(parts: &Parts, leftover: &Leftover) -> Result<(), SupervisorError> {
+    let there = parts.store.load().await?.names().any(|there| there == leftover.name);
+    let is_ours = parts.store.epoch().await?.is_some_and(|epoch| epoch == leftover.realm);
+    if is_ours && !there {
+        parts.processes.end_stray(&leftover.name, leftover.pid, GRACE).await?;
+    }
+    Ok(())
+}

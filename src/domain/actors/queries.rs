@@ -1,0 +1,139 @@
+//! Actors as they are seen: those of this node by their drivers, others from afar.
+
+use std::time::Duration;
+
+use crate::domain::actors::ActorLifecycleManager;
+use crate::domain::model::actor::{ActorRecord, ActorState, ActorStatus, Desired, Pid};
+use crate::domain::model::health::ActorHealth;
+use crate::domain::model::id::ActorId;
+use crate::error::SupervisorError;
+use crate::ports::actor_store::Loaded;
+use crate::ports::process_manager::{LogLine, ProcessManagerInfo};
+
+/// A reading older than this says nothing about an actor of another node.
+const PRESENCE_FRESH: Duration = Duration::from_secs(30);
+
+impl ActorLifecycleManager {
+    /// One actor.
+    ///
+    /// # Errors
+    /// `ActorNotFound`, `QueueUnavailable`.
+    pub async fn actor(&self, id: &ActorId) -> Result<ActorStatus, SupervisorError> {
+        self.open().await?;
+        if let Some(handle) = self.shared.registry.get(id.as_str()) {
+            return Ok(self.with_health(handle.status()));
+        }
+        let record = self.parts().store.load().await?.find(id)?;
+        record
+            .map(|record| self.seen_from_afar(record))
+            .ok_or_else(|| SupervisorError::ActorNotFound(id.clone()))
+    }
+
+    /// All actors of all nodes, by name; of those whose record is damaged, those of this node that are known.
+    ///
+    /// # Errors
+    /// `QueueUnavailable`.
+    pub async fn actors(&self) -> Result<Vec<ActorStatus>, SupervisorError> {
+        self.open().await?;
+        let Loaded { records, damaged } = self.parts().store.load().await?;
+        // What is known of an actor here is not lost with its record.
+        let known = damaged.keys().filter_map(|name| self.shared.registry.get(name));
+        let known: Vec<ActorStatus> = known.map(|handle| self.with_health(handle.status())).collect();
+        let mut actors: Vec<ActorStatus> = records
+            .into_iter()
+            .map(|record| match self.shared.registry.get(record.id.as_str()) {
+                // A ping may have ended since its driver last looked.
+                Some(handle) => self.with_health(handle.status()),
+                None => self.seen_from_afar(record),
+            })
+            .chain(known)
+            .collect();
+        actors.sort_by(|a, b| a.record.id.cmp(&b.record.id));
+        Ok(actors)
+    }
+
+    /// The same for whoever decides by it: those of this node by their records as they are stored now.
+    pub(super) async fn actors_as_stored(&self) -> Result<Vec<ActorStatus>, SupervisorError> {
+        let each = self.actors().await?.into_iter().map(|actor| async move {
+            match self.shared.registry.get(actor.record.id.as_str()) {
+                Some(handle) => handle.read().await,
+                None => Ok(actor),
+            }
+        });
+        let mut actors = Vec::new();
+        for read in futures::future::join_all(each).await {
+            match read {
+                Ok(actor) => actors.push(self.with_health(actor)),
+                Err(SupervisorError::ActorNotFound(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(actors)
+    }
+
+    /// The last lines that an actor wrote, oldest first.
+    ///
+    /// # Errors
+    /// `ActorNotFound`, `ProcessManagerUnavailable`.
+    pub async fn log_tail(&self, id: &ActorId, lines: usize) -> Result<Vec<LogLine>, SupervisorError> {
+        self.handle(id).await?;
+        Ok(self.parts().processes.log_tail(id.as_str(), lines).await?)
+    }
+
+    /// Whether the process manager answers, who it is and how fast.
+    ///
+    /// # Errors
+    /// `ProcessManagerUnavailable`.
+    pub async fn probe(&self) -> Result<ProcessManagerInfo, SupervisorError> {
+        Ok(self.parts().processes.probe().await?)
+    }
+
+    /// What a driver shows before its first look.
+    pub(super) fn first_status(&self, record: ActorRecord) -> ActorStatus {
+        let state = match record.desired {
+            Desired::Up => ActorState::Unknown,
+            Desired::Down => ActorState::Stopped,
+        };
+        self.bare_status(record, state)
+    }
+
+    /// An actor of another node, as far as the queue knows it.
+    pub(super) fn seen_from_afar(&self, record: ActorRecord) -> ActorStatus {
+        let observation = self.shared.observer.latest();
+        let presence = observation.presences.get(&record.id).cloned();
+        let now = self.parts().supervisor.clock().now();
+        let fresh = presence
+            .filter(|presence| now.duration_since(presence.beat_at).unwrap_or_default() < PRESENCE_FRESH);
+        let state = match (record.desired, &fresh) {
+            (Desired::Up, Some(presence)) if presence.draining => ActorState::Draining,
+            (Desired::Up, Some(_)) => ActorState::Running,
+            (Desired::Down, None) => ActorState::Stopped,
+            (Desired::Up, None) | (Desired::Down, Some(_)) => ActorState::Unknown,
+        };
+        let status = self.bare_status(record, state);
+        let status = match fresh {
+            Some(presence) => ActorStatus {
+                pid: Pid(Some(presence.pid)),
+                in_flight: presence.in_flight,
+                last_job_at: presence.last_job_at,
+                ..status
+            },
+            None => status,
+        };
+        self.with_health(status)
+    }
+
+    fn bare_status(&self, record: ActorRecord, state: ActorState) -> ActorStatus {
+        ActorStatus {
+            state_since: self.parts().supervisor.clock().now(),
+            record,
+            state,
+            pid: Pid(None),
+            message: String::new(),
+            started_at: None,
+            in_flight: 0,
+            last_job_at: None,
+            health: ActorHealth::default(),
+        }
+    }
+}

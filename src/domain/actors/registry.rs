@@ -1,0 +1,213 @@
+//! Which driver owns which actor. The one shared table of the manager; held for look-ups only.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::domain::actors::StopOptions;
+use crate::domain::model::actor::{ActorConfig, ActorRecord, ActorState, ActorStatus, Verb};
+use crate::domain::model::event::Cause;
+use crate::domain::model::script_type::ScriptType;
+use crate::error::SupervisorError;
+
+/// Wishes of one actor that may wait; more callers than that are told to come back.
+const WAITING_WISHES: usize = 64;
+/// New definitions of one actor that may wait.
+const WAITING_EDITS: usize = 8;
+
+/// A wish on its way to a driver.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) verb: Verb,
+    pub(super) options: StopOptions,
+    /// On whose behalf.
+    pub(super) cause: Cause,
+    /// Answered with whether anything had to be done.
+    pub(super) reply: oneshot::Sender<Result<bool, SupervisorError>>,
+}
+
+/// A change of what is written of an actor.
+#[derive(Debug)]
+pub(super) enum Edit {
+    /// Another definition, made from the record of this etag.
+    Define {
+        etag: String,
+        config: Box<ActorConfig>,
+        /// On whose behalf.
+        cause: Cause,
+        /// Answered with whether it is another one.
+        reply: oneshot::Sender<Result<bool, SupervisorError>>,
+    },
+    /// Somebody else may have written the record: this is what stood there a moment ago.
+    Newer(Box<ActorRecord>),
+    /// The record was not there a moment ago.
+    Gone,
+    /// The record is to be read; answered when the driver shows what it says.
+    Read { reply: oneshot::Sender<Result<(), SupervisorError>> },
+}
+
+/// The way to a driver.
+#[derive(Debug, Clone)]
+pub(super) struct ActorHandle {
+    requests: mpsc::Sender<Request>,
+    edits: mpsc::Sender<Edit>,
+    status: watch::Receiver<ActorStatus>,
+    deleted: Arc<AtomicBool>,
+}
+
+/// The driver's end of an [`ActorHandle`].
+#[derive(Debug)]
+pub(super) struct DriverEnd {
+    pub(super) requests: mpsc::Receiver<Request>,
+    pub(super) edits: mpsc::Receiver<Edit>,
+    pub(super) status: watch::Sender<ActorStatus>,
+    deleted: Arc<AtomicBool>,
+}
+
+impl DriverEnd {
+    /// Notes that the driver ends because the actor is deleted.
+    pub(super) fn set_deleted(&self) {
+        self.deleted.store(true, Ordering::SeqCst);
+    }
+}
+
+impl ActorHandle {
+    /// Both ends, beginning with this status.
+    pub(super) fn pair(status: ActorStatus) -> (Self, DriverEnd) {
+        let (request_sender, requests) = mpsc::channel(WAITING_WISHES);
+        let (edit_sender, edits) = mpsc::channel(WAITING_EDITS);
+        let (status_sender, status) = watch::channel(status);
+        let deleted = Arc::new(AtomicBool::new(false));
+        let end = DriverEnd { requests, edits, status: status_sender, deleted: Arc::clone(&deleted) };
+        (Self { requests: request_sender, edits: edit_sender, status, deleted }, end)
+    }
+
+    /// Writes another definition over the one of this etag; answers with whether it is another one.
+    pub(super) async fn define(
+        &self,
+        etag: String,
+        config: ActorConfig,
+        cause: Cause,
+    ) -> Result<bool, SupervisorError> {
+        let (reply, answer) = oneshot::channel();
+        let edit = Edit::Define { etag, config: Box::new(config), cause, reply };
+        self.edits.send(edit).await.map_err(|_driver_gone| self.gone_error())?;
+        answer.await.unwrap_or_else(|_driver_gone| Err(self.gone_error()))
+    }
+
+    /// Shows the driver its actor's record as it is stored.
+    pub(super) fn note_stored(&self, record: ActorRecord) {
+        if record.is_newer_than(&self.status.borrow().record) {
+            // It is shown again soon.
+            let _full_or_gone = self.edits.try_send(Edit::Newer(Box::new(record)));
+        }
+    }
+
+    /// Tells the driver that its actor's record was not there.
+    pub(super) fn note_missing(&self) {
+        // It is missed again soon.
+        let _full_or_gone = self.edits.try_send(Edit::Gone);
+    }
+
+    /// The actor by its record as it is stored now: another supervisor of this node may have written it since the driver
+    /// last looked.
+    pub(super) async fn read(&self) -> Result<ActorStatus, SupervisorError> {
+        let (reply, answer) = oneshot::channel();
+        self.edits.send(Edit::Read { reply }).await.map_err(|_driver_gone| self.gone_error())?;
+        answer.await.unwrap_or_else(|_driver_gone| Err(self.gone_error()))?;
+        Ok(self.status())
+    }
+
+    /// Why the driver is no longer there.
+    pub(super) fn gone_error(&self) -> SupervisorError {
+        if self.deleted.load(Ordering::SeqCst) {
+            SupervisorError::ActorNotFound(self.status().record.id)
+        } else {
+            SupervisorError::ShuttingDown
+        }
+    }
+
+    /// Returns once the driver has ended: the actor is deleted, or the manager closed.
+    pub(super) async fn gone(&self) {
+        let mut status = self.status.clone();
+        while status.changed().await.is_ok() {}
+    }
+
+    /// The actor as its driver last saw it.
+    pub(super) fn status(&self) -> ActorStatus {
+        self.status.borrow().clone()
+    }
+
+    /// Hands over a wish; the receiver is answered when it is fulfilled, or cannot be.
+    pub(super) fn wish(
+        &self,
+        verb: Verb,
+        options: StopOptions,
+        cause: Cause,
+    ) -> Result<oneshot::Receiver<Result<bool, SupervisorError>>, SupervisorError> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.try_send(Request { verb, options, cause, reply }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => SupervisorError::OperationInProgress {
+                id: self.status().record.id,
+                operation: "a queue of other requests",
+            },
+            mpsc::error::TrySendError::Closed(_) => self.gone_error(),
+        })?;
+        Ok(answer)
+    }
+}
+
+/// All drivers by actor name.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Registry {
+    handles: Arc<Mutex<BTreeMap<String, ActorHandle>>>,
+}
+
+impl Registry {
+    pub(super) fn get(&self, name: &str) -> Option<ActorHandle> {
+        self.lock().get(name).cloned()
+    }
+
+    /// Adds a driver unless there is one; false if so.
+    pub(super) fn insert(&self, name: &str, handle: ActorHandle) -> bool {
+        let mut handles = self.lock();
+        if handles.contains_key(name) {
+            return false;
+        }
+        handles.insert(name.to_owned(), handle);
+        true
+    }
+
+    pub(super) fn remove(&self, name: &str) {
+        self.lock().remove(name);
+    }
+
+    /// Every driver by the name of its actor.
+    pub(super) fn handles(&self) -> Vec<(String, ActorHandle)> {
+        self.lock().iter().map(|(name, handle)| (name.clone(), handle.clone())).collect()
+    }
+
+    /// Every actor as its driver last saw it.
+    pub(super) fn statuses(&self) -> Vec<ActorStatus> {
+        self.lock().values().map(ActorHandle::status).collect()
+    }
+
+    /// The same, for actors of one script type.
+    pub(super) fn statuses_of(&self, script_type: ScriptType) -> Vec<ActorStatus> {
+        let handles = self.lock();
+        let is_of = |handle: &&ActorHandle| handle.status.borrow().record.config.script_type == script_type;
+        handles.values().filter(is_of).map(ActorHandle::status).collect()
+    }
+
+    /// The state of an actor, None for a name that is not an actor of this node.
+    pub(super) fn state_of(&self, name: &str) -> Option<ActorState> {
+        self.lock().get(name).map(|handle| handle.status.borrow().state)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, ActorHandle>> {
+        // The map is whole between any two statements, so a panic elsewhere cannot have broken it.
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

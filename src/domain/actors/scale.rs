@@ -1,0 +1,178 @@
+//! As many actors of a type as are wanted: carries out what [`scaling`] plans.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::domain::actors::commands::finish;
+use crate::domain::actors::{ActorLifecycleManager, StopOptions};
+use crate::domain::model::actor::{ActorStatus, Desired, ManagedBy, Verb};
+use crate::domain::model::event::{Cause, Source};
+use crate::domain::model::id::ActorId;
+use crate::domain::model::scaling::{MAX_REPLICAS, ScalingMode};
+use crate::domain::scaling::decide::Load;
+
+use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::violation::Violations;
+use crate::domain::scaling;
+use crate::error::SupervisorError;
+
+/// A number of actors to have on this node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScaleRequest {
+    /// Of this type.
+    pub script_type: ScriptType,
+    /// So many.
+    pub replicas: u32,
+    /// Time for the jobs of those that go; each actor's own by default.
+    pub drain_timeout: Option<Duration>,
+    /// Only say what would happen.
+    pub trial: bool,
+    /// Switch automatic scaling off, if it is on, instead of refusing.
+    pub take_over: bool,
+}
+
+impl ScaleRequest {
+    /// So many actors of this type, with all defaults.
+    pub fn new(script_type: ScriptType, replicas: u32) -> Self {
+        Self { script_type, replicas, drain_timeout: None, trial: false, take_over: false }
+    }
+}
+
+/// What scaling did, or would do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scaled {
+    /// Actors of this type afterwards (before, for a trial).
+    pub actors: Vec<ActorStatus>,
+    /// Actors that were made or started, or would be.
+    pub added: Vec<ActorId>,
+    /// Actors that were drained and let go of, or would be.
+    pub removed: Vec<ActorId>,
+    /// False when the wait was over first; the wish stands and is worked on.
+    pub done: bool,
+}
+
+impl ActorLifecycleManager {
+    /// Makes or removes actors of a type until there are so many on this node. The number is kept among the rules of
+    /// the type.
+    ///
+    /// # Errors
+    /// `AutoscalingActive` unless `take_over` is said, `Invalid`, `NoTemplate`, and those of `create` and `stop`.
+    pub async fn scale(&self, request: ScaleRequest, wait: Duration) -> Result<Scaled, SupervisorError> {
+        let ScaleRequest { script_type, replicas, drain_timeout, trial, take_over } = request;
+        let (rules, _template) = self.rules(script_type).await?;
+        if rules.scaling.mode == ScalingMode::Auto && !take_over {
+            return Err(SupervisorError::AutoscalingActive(script_type));
+        }
+        if trial {
+            return self.scale_to(script_type, replicas, drain_timeout, true, wait).await;
+        }
+        // Before any change: what cannot be done is not to be kept as a wish.
+        self.scale_to(script_type, replicas, drain_timeout, true, wait).await?;
+        self.note_replicas(&request).await?;
+        let state = self.supervisor().queue().state(script_type).await?;
+        let ours = self.own_actors().into_iter().filter(|actor| self.is_ours(actor, script_type));
+        let up = ours.filter(|actor| actor.record.desired == Desired::Up).count();
+        let load = Load {
+            current: u32::try_from(up).unwrap_or(u32::MAX),
+            // Nobody else can take what is for an actor that is not there.
+            queued: state.depth.queued.saturating_sub(state.queued_for_absent),
+            running: state.depth.running,
+            oldest_age: state.oldest_common_age,
+            ..Load::default()
+        };
+        let reason = match self.cause.reason.as_str() {
+            "" => format!("somebody asked for {replicas}"),
+            given => format!("somebody asked for {replicas}: {given}"),
+        };
+        let scaler = self.as_scaler(&reason);
+        let scaled = scaler.scale_to(script_type, replicas, drain_timeout, false, wait).await?;
+        self.tell_decision(script_type, &load, replicas, reason, &scaled).await;
+        Ok(scaled)
+    }
+
+    /// The same manager, whose steps are those of scaling for this reason. The call that asked for it stays known.
+    pub(super) fn as_scaler(&self, reason: &str) -> Self {
+        let cause = Cause { source: Source::Scaler, reason: reason.to_owned(), ..self.cause.clone() };
+        self.on_behalf_of(cause)
+    }
+
+    /// The same without a look at the rules.
+    pub(super) async fn scale_to(
+        &self,
+        script_type: ScriptType,
+        replicas: u32,
+        drain_timeout: Option<Duration>,
+        trial: bool,
+        wait: Duration,
+    ) -> Result<Scaled, SupervisorError> {
+        if replicas > MAX_REPLICAS {
+            let description = format!("is {replicas}: use 0 to {MAX_REPLICAS}");
+            return Err(Violations::one("replicas", description).into());
+        }
+        let all = self.actors_as_stored().await?;
+        let taken: BTreeSet<ActorId> = all.iter().map(|actor| actor.record.id.clone()).collect();
+        let ours: Vec<ActorStatus> =
+            all.into_iter().filter(|actor| self.is_ours(actor, script_type)).collect();
+        let template = self.parts().store.template(script_type).await?;
+        let template = template
+            .or_else(|| ours.first().map(|actor| actor.record.config.clone()))
+            .ok_or(SupervisorError::NoTemplate(script_type))?;
+        let plan = scaling::plan(replicas, &ours, &template, &taken)?;
+        let added: Vec<ActorId> = plan.start.iter().chain(&plan.create).cloned().collect();
+        let removed = plan.remove.clone();
+        if trial {
+            return Ok(Scaled { actors: ours, added, removed, done: true });
+        }
+        let options = StopOptions { drain_timeout, force: false };
+        let starts = plan.start.iter().map(|id| self.start(id, wait));
+        let creates = plan.create.iter().map(|id| {
+            let config = scaling::instance(&template, id);
+            self.create_as(config, ManagedBy::Scaler, true, wait)
+        });
+        let removes = plan.remove.iter().map(|id| self.let_go(id, &options, wait));
+        let (started, created, gone) = tokio::join!(
+            futures::future::join_all(starts),
+            futures::future::join_all(creates),
+            futures::future::join_all(removes),
+        );
+        let mut done = true;
+        for result in started.into_iter().chain(created) {
+            done &= result?.done;
+        }
+        for result in gone {
+            done &= result?;
+        }
+        let actors = self.actors().await?;
+        let actors = actors.into_iter().filter(|actor| self.is_ours(actor, script_type)).collect();
+        Ok(Scaled { actors, added, removed, done })
+    }
+
+    /// Ends an actor that scaling has no use for: what scaling made is deleted, what a caller made is only stopped.
+    async fn let_go(
+        &self,
+        id: &ActorId,
+        options: &StopOptions,
+        wait: Duration,
+    ) -> Result<bool, SupervisorError> {
+        let handle = match self.handle(id).await {
+            // Somebody else was faster; it is gone, which is what was wanted.
+            Err(SupervisorError::ActorNotFound(_)) => return Ok(true),
+            other => other?,
+        };
+        let verb = match handle.status().record.managed_by {
+            ManagedBy::Scaler => Verb::Delete { force: options.force },
+            ManagedBy::User => Verb::Stop { force: options.force },
+        };
+        let answer = handle.wish(verb, options.clone(), self.cause.clone())?;
+        match finish(&handle, answer, Instant::now() + wait).await {
+            Err(SupervisorError::ActorNotFound(_)) => Ok(true),
+            finished => Ok(finished?.done),
+        }
+    }
+
+    pub(super) fn is_ours(&self, actor: &ActorStatus, script_type: ScriptType) -> bool {
+        actor.record.node == self.parts().node && actor.record.config.script_type == script_type
+    }
+}

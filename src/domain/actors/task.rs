@@ -1,0 +1,245 @@
+//! One task owns one actor: it alone writes the actor's record, carries out wishes one after another, and brings what it
+//! sees in line with what is wanted.
+
+mod events;
+mod observe;
+mod requests;
+mod shared_record;
+mod status;
+mod update_config;
+
+use std::collections::BTreeSet;
+use std::future::pending;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use self::observe::Reclaim;
+use self::requests::{Parked, Running};
+use self::shared_record::{Foreign, Heartbeat};
+use crate::domain::model::actor::{ActorRecord, Verb};
+use crate::domain::model::event::Cause;
+
+use crate::domain::actors::Parts;
+use crate::domain::actors::observer::{Observation, Observer};
+use crate::domain::actors::operation::{Note, Operation};
+use crate::domain::actors::registry::{DriverEnd, Registry};
+use crate::domain::actors::restarts::RecentEnds;
+use crate::domain::events::Events;
+use crate::domain::health::book::HealthBook;
+use crate::error::SupervisorError;
+use crate::ports::actor_store::{StoreError, Stored};
+use crate::ports::process_manager::ProcessState;
+
+/// Times that a change is made anew after another supervisor was faster.
+const MOST_TRIES: u32 = 8;
+/// How often operations are looked after, our own and those of other supervisors.
+const TICK: Duration = Duration::from_millis(250);
+/// Time to tell other supervisors that we leave.
+const LEAVING: Duration = Duration::from_millis(500);
+
+/// Why a driver ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StopReason {
+    /// The manager is closing; the actor goes on.
+    Asked,
+    /// The actor was deleted, here or by another supervisor of this node.
+    Deleted,
+}
+
+/// The owner of one actor.
+pub(super) struct Driver {
+    record: ActorRecord,
+    dirty: bool,
+    parts: Arc<Parts>,
+    observer: Observer,
+    registry: Registry,
+    book: HealthBook,
+    end: DriverEnd,
+    notes: (mpsc::Sender<Note>, mpsc::Receiver<Note>),
+    running: Option<Running>,
+    /// What another supervisor of this node is doing.
+    foreign: Option<Foreign>,
+    /// What another supervisor was doing, until the next look: it may have died before it could note what it had ended.
+    interrupted: Option<Verb>,
+    /// Wishes that wait for the end of what is under way.
+    parked: Vec<Parked>,
+    heartbeat: Option<Heartbeat>,
+    last_beat: Instant,
+    /// The lease of our latest operation that has ended: should it still stand in the record, then by mistake.
+    ended_lease: Option<String>,
+    /// Looks up to this one may show the world before our latest operation.
+    stale_up_to: u64,
+    recent_ends: RecentEnds,
+    reclaims: Vec<Reclaim>,
+    /// Processes of the actor that live on without being managed.
+    left_over: BTreeSet<u32>,
+    /// Not before this time is a start of our own tried again.
+    next_start: Instant,
+    started_at: Option<SystemTime>,
+    trouble: String,
+    /// The dependency for which the last start of our own waited in vain.
+    waits_for: Option<String>,
+    /// While the end of an operation is noted: what had brought it about.
+    ended_cause: Option<Cause>,
+}
+
+impl Driver {
+    pub(super) fn new(
+        record: ActorRecord,
+        parts: Arc<Parts>,
+        observer: Observer,
+        registry: Registry,
+        book: HealthBook,
+        end: DriverEnd,
+    ) -> Self {
+        let foreign = record.operation.clone().map(|lease| Foreign::new(lease, false));
+        Self {
+            record,
+            foreign,
+            interrupted: None,
+            parked: Vec::new(),
+            heartbeat: None,
+            last_beat: Instant::now(),
+            ended_lease: None,
+            dirty: false,
+            parts,
+            observer,
+            registry,
+            book,
+            end,
+            notes: mpsc::channel(8),
+            running: None,
+            stale_up_to: 0,
+            recent_ends: RecentEnds::default(),
+            reclaims: Vec::new(),
+            left_over: BTreeSet::new(),
+            next_start: Instant::now(),
+            started_at: None,
+            trouble: String::new(),
+            waits_for: None,
+            ended_cause: None,
+        }
+    }
+
+    /// Owns the actor until the end.
+    pub(super) async fn run(mut self, token: CancellationToken) -> StopReason {
+        let mut observations = self.observer.subscribe();
+        observations.mark_changed();
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let is_busy = self.running.is_some() || self.foreign.is_some() || !self.parked.is_empty();
+            let stop = tokio::select! {
+                biased;
+                () = token.cancelled() => Some(StopReason::Asked),
+                Some(note) = self.notes.1.recv() => {
+                    self.on_note(note).await;
+                    None
+                }
+                ended = work_of(&mut self.running) => self.on_end_of_work(ended).await,
+                (sent, stored) = heartbeat_of(&mut self.heartbeat) => {
+                    self.on_heartbeat(sent, stored);
+                    None
+                }
+                _at = ticks.tick(), if is_busy => self.on_tick().await,
+                Some(edit) = self.end.edits.recv() => self.on_edit(edit).await,
+                Some(request) = self.end.requests.recv() => self.on_request(request).await,
+                Ok(()) = observations.changed() => self.on_observation(&mut observations).await,
+                else => Some(StopReason::Asked),
+            };
+            if let Some(reason) = stop {
+                return self.leave(reason).await;
+            }
+            self.publish();
+        }
+    }
+
+    /// Answers everybody who still waits, and lets other supervisors go on with the actor.
+    async fn leave(&mut self, reason: StopReason) -> StopReason {
+        let running = self.running.take();
+        let lease = running.as_ref().and_then(|running| running.lease.clone());
+        let id = &self.record.id;
+        let why = |verb: Verb| match reason {
+            StopReason::Asked => Err(SupervisorError::ShuttingDown),
+            // Another supervisor has done it.
+            StopReason::Deleted if matches!(verb, Verb::Delete { .. }) => Ok(true),
+            StopReason::Deleted => Err(SupervisorError::ActorNotFound(id.clone())),
+        };
+        if let Some(running) = running {
+            for reply in running.waiting {
+                let _caller_gone = reply.send(why(running.verb));
+            }
+        }
+        for Parked { request, .. } in self.parked.drain(..) {
+            let _caller_gone = request.reply.send(why(request.verb));
+        }
+        if reason == StopReason::Deleted {
+            self.end.set_deleted();
+        }
+        self.end.requests.close();
+        while let Ok(request) = self.end.requests.try_recv() {
+            let _caller_gone = request.reply.send(why(request.verb));
+        }
+        match (reason, lease) {
+            (StopReason::Deleted, _) => self.registry.remove(self.record.id.as_str()),
+            (StopReason::Asked, Some(lease)) => {
+                let _released_or_late = tokio::time::timeout(LEAVING, self.release(lease)).await;
+            }
+            (StopReason::Asked, None) => {}
+        }
+        reason
+    }
+
+    fn process(&self, observation: &Observation) -> Option<ProcessState> {
+        let processes = observation.processes.as_ref()?;
+        processes.get(self.record.id.as_str()).filter(|info| !info.foreign).map(|info| info.state)
+    }
+
+    pub(super) fn record(&self) -> &ActorRecord {
+        &self.record
+    }
+
+    pub(super) fn events(&self) -> &Events {
+        &self.parts.events
+    }
+
+    fn pid_now(&self) -> Option<u32> {
+        self.process(&self.observer.latest()).and_then(ProcessState::pid)
+    }
+
+    pub(super) fn now(&self) -> SystemTime {
+        self.parts.supervisor.clock().now()
+    }
+
+    fn operation(&self, lease: Option<String>) -> Operation {
+        Operation {
+            lease,
+            id: self.record.id.clone(),
+            config: self.record.config.clone(),
+            parts: Arc::clone(&self.parts),
+            observer: self.observer.clone(),
+            registry: self.registry.clone(),
+            notes: self.notes.0.clone(),
+        }
+    }
+}
+
+/// The end of what is under way; never, when nothing is.
+async fn work_of(running: &mut Option<Running>) -> Result<(), SupervisorError> {
+    match running {
+        Some(running) => running.work.as_mut().await,
+        None => pending().await,
+    }
+}
+
+/// What became of the heartbeat that was sent; never, when none was.
+async fn heartbeat_of(heartbeat: &mut Option<Heartbeat>) -> (ActorRecord, Result<Stored, StoreError>) {
+    match heartbeat {
+        Some(heartbeat) => heartbeat.as_mut().await,
+        None => pending().await,
+    }
+}

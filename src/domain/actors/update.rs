@@ -1,0 +1,110 @@
+//! Another definition for an actor that is there.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::domain::actors::commands::finish;
+use crate::domain::actors::{ActorLifecycleManager, StopOptions};
+use crate::domain::model::actor::{ActorConfig, ActorStatus, Desired, Verb};
+use crate::domain::model::id::ActorId;
+use crate::domain::model::violation::Violations;
+use crate::error::SupervisorError;
+
+/// Times that a change is made anew from what somebody else has written in between.
+const MOST_TRIES: u32 = 5;
+
+/// When a changed definition takes hold.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Apply {
+    /// At the next start.
+    #[default]
+    NextStart,
+    /// At once: an actor that is meant to run is restarted so.
+    Restart(StopOptions),
+}
+
+/// A change of a definition.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Update {
+    /// The etag of the record that the change was made for; not checked by default.
+    pub etag: Option<String>,
+    /// When it takes hold.
+    pub apply: Apply,
+}
+
+/// What became of an [`Update`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Updated {
+    /// The actor afterwards.
+    pub status: ActorStatus,
+    /// False when the definition was so already.
+    pub changed: bool,
+    /// It was restarted.
+    pub restarted: bool,
+    /// False when the wait was over before it ran again; the wish stands and is worked on.
+    pub done: bool,
+}
+
+impl ActorLifecycleManager {
+    /// Changes the definition of an actor. `change` makes the new definition of the one that is there, and is asked again
+    /// when somebody else was faster (unless an etag was given).
+    ///
+    /// # Errors
+    /// `ActorNotFound`, `ActorOnOtherNode`, `Invalid` (also for another name or script type), `BinaryInvalid`,
+    /// `DependencyUnmet`, `ActorConflict`, and those of [`ActorLifecycleManager::restart`].
+    pub async fn update(
+        &self,
+        id: &ActorId,
+        update: Update,
+        change: impl Fn(&ActorConfig) -> Result<ActorConfig, Violations>,
+        wait: Duration,
+    ) -> Result<Updated, SupervisorError> {
+        let deadline = Instant::now() + wait;
+        let handle = self.handle(id).await?;
+        let conflict = || SupervisorError::ActorConflict(id.clone());
+        let mut tries = 0;
+        let changed = loop {
+            // Not what was shown last: another supervisor may have changed it since.
+            let record = handle.read().await?.record;
+            let etag = record.etag();
+            if update.etag.as_ref().is_some_and(|expected| *expected != etag) {
+                return Err(conflict());
+            }
+            let config = change(&record.config)?;
+            fixed(&record.config, &config)?;
+            self.validate(&config).await?;
+            match handle.define(etag, config, self.cause.clone()).await {
+                Err(SupervisorError::ActorConflict(_)) if update.etag.is_none() && tries < MOST_TRIES => {
+                    tries += 1;
+                }
+                defined => break defined?,
+            }
+        };
+        let record = handle.status().record;
+        let (Apply::Restart(options), Desired::Up, true) = (update.apply, record.desired, record.outdated)
+        else {
+            return Ok(Updated { status: handle.status(), changed, restarted: false, done: true });
+        };
+        let answer = handle.wish(Verb::Restart, options, self.cause.clone())?;
+        let restart = finish(&handle, answer, deadline).await?;
+        Ok(Updated { status: restart.status, changed, restarted: true, done: restart.done })
+    }
+}
+
+/// Refuses what makes it another actor.
+fn fixed(old: &ActorConfig, new: &ActorConfig) -> Result<(), Violations> {
+    let mut violations = Violations::new();
+    if old.name != new.name {
+        violations.add("actor_id", format!("is {:?}, and an actor cannot be renamed", new.name));
+    }
+    if old.script_type != new.script_type {
+        let (old, new) = (old.script_type, new.script_type);
+        let description = format!(
+            "is {new}, and the actor serves the {old} queue: a script type cannot be changed; delete the actor and \
+             make it anew, or make another one"
+        );
+        violations.add("config.script_type", description);
+    }
+    violations.into_result()
+}

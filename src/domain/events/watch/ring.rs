@@ -1,0 +1,197 @@
+//! The last events of the streams that are read, shared by all watchers.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use crate::domain::model::event::cursor::{Cursor, EventStream, Position};
+use crate::ports::event_log::Logged;
+
+/// The last events.
+///
+/// For each of its streams it holds exactly the events of one interval without a gap: after `from`, up to and with `to`.
+/// So whoever stands in that interval finds in it all that comes next; who stands elsewhere reads the log.
+#[derive(Debug)]
+pub(super) struct Ring {
+    capacity: usize,
+    spans: BTreeMap<EventStream, Span>,
+    /// In the order in which they were read; numbers grow, and some are missing.
+    events: VecDeque<(u64, Arc<Logged>)>,
+    next: u64,
+    /// How often a stream began anew. What was known of places outside of the interval counts no longer then.
+    begins: u64,
+}
+
+/// What a ring holds of one stream: everything after `from`, up to and with `to`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Span {
+    from: Position,
+    to: Position,
+}
+
+/// Where a watcher stands.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// Everything up to here was handed out, or is not wanted.
+    pub(super) own: Cursor,
+    /// Everything in the ring before this number is at or before `own`.
+    seen: u64,
+    /// The log was asked at this number of begins: it knows the place.
+    confirmed: Option<u64>,
+}
+
+impl Place {
+    /// At a cursor of which nothing is known.
+    pub(super) fn new(own: Cursor) -> Self {
+        Self { own, seen: 0, confirmed: None }
+    }
+
+    /// Notes that the log, asked when there were so many begins, knows the place.
+    pub(super) fn confirm(&mut self, begins: u64) {
+        self.confirmed = Some(begins);
+    }
+
+    /// Steps over an event; true when it is new.
+    pub(super) fn step_over(&mut self, logged: &Logged) -> bool {
+        let is_new = self.own.get(logged.stream).is_some_and(|position| logged.position > position);
+        if is_new {
+            self.own.set(logged.stream, logged.position);
+        }
+        is_new
+    }
+}
+
+/// What a ring has for a place.
+#[derive(Debug)]
+pub(super) enum Look {
+    /// The next event.
+    Event(Arc<Logged>),
+    /// Nothing yet.
+    Nothing,
+    /// What comes next is in the log only.
+    Behind,
+    /// It has not come as far as this place, and the log was not asked whether there is such a place.
+    Ahead,
+    /// One of the streams is not read yet.
+    Unread,
+}
+
+impl Ring {
+    /// An empty ring for so many events.
+    pub(super) fn new(capacity: usize) -> Self {
+        Self { capacity, spans: BTreeMap::new(), events: VecDeque::new(), next: 0, begins: 0 }
+    }
+
+    /// How far each stream was read.
+    pub(super) fn reached(&self) -> Cursor {
+        self.spans.iter().map(|(stream, span)| (*stream, span.to)).collect()
+    }
+
+    /// How often a stream began anew.
+    pub(super) fn begins(&self) -> u64 {
+        self.begins
+    }
+
+    /// Forgets all streams but these.
+    pub(super) fn keep_only(&mut self, wanted: &BTreeSet<EventStream>) {
+        if self.spans.keys().all(|stream| wanted.contains(stream)) {
+            return;
+        }
+        self.spans.retain(|stream, _span| wanted.contains(stream));
+        self.events.retain(|(_number, logged)| wanted.contains(&logged.stream));
+        debug_assert!(self.is_whole());
+    }
+
+    /// Begins a stream anew: nothing is held of it, and what comes after this place is read next.
+    pub(super) fn begin(&mut self, stream: EventStream, at: Position) {
+        self.events.retain(|(_number, logged)| logged.stream != stream);
+        self.spans.insert(stream, Span { from: at, to: at });
+        self.begins += 1;
+        debug_assert!(self.is_whole());
+    }
+
+    /// Adds what a read after `after` has found, up to `upto`. A stream that went elsewhere meanwhile takes nothing of it.
+    pub(super) fn extend(&mut self, after: &Cursor, entries: Vec<Logged>, upto: &Cursor) {
+        let goes_on = |spans: &BTreeMap<EventStream, Span>, stream: EventStream| {
+            spans.get(&stream).is_some_and(|span| after.get(stream) == Some(span.to))
+        };
+        let going_on: BTreeSet<EventStream> =
+            after.iter().map(|(stream, _)| stream).filter(|stream| goes_on(&self.spans, *stream)).collect();
+        for logged in entries.into_iter().filter(|logged| going_on.contains(&logged.stream)) {
+            self.push(logged);
+        }
+        for (stream, position) in upto.iter().filter(|(stream, _)| going_on.contains(stream)) {
+            if let Some(span) = self.spans.get_mut(&stream) {
+                span.to = span.to.max(position);
+            }
+        }
+    }
+
+    fn push(&mut self, logged: Logged) {
+        let Some(span) = self.spans.get_mut(&logged.stream) else { return };
+        debug_assert!(logged.position > span.to, "a stream has an order");
+        if logged.position <= span.to {
+            return;
+        }
+        span.to = logged.position;
+        self.events.push_back((self.next, Arc::new(logged)));
+        self.next += 1;
+        if self.events.len() > self.capacity
+            && let Some((_number, oldest)) = self.events.pop_front()
+            && let Some(span) = self.spans.get_mut(&oldest.stream)
+        {
+            debug_assert!(span.from < oldest.position, "the interval only shrinks");
+            span.from = oldest.position;
+        }
+    }
+
+    /// Whether everything that comes after a place is here.
+    pub(super) fn has(&self, place: &Place) -> bool {
+        place.own.iter().all(|(stream, position)| {
+            self.spans.get(&stream).is_some_and(|span| (span.from..=span.to).contains(&position))
+        })
+    }
+
+    /// Whether something that comes after a place is in the log only.
+    pub(super) fn is_past(&self, place: &Place) -> bool {
+        let is_past = |(stream, position)| self.spans.get(&stream).is_some_and(|span| position < span.from);
+        place.own.iter().any(is_past)
+    }
+
+    /// Looks for what comes after a place.
+    pub(super) fn look(&self, place: &mut Place) -> Look {
+        let mut ahead = false;
+        for (stream, position) in place.own.iter() {
+            let Some(span) = self.spans.get(&stream) else { return Look::Unread };
+            if position < span.from {
+                return Look::Behind;
+            }
+            ahead |= position > span.to;
+        }
+        if ahead && place.confirmed != Some(self.begins) {
+            return Look::Ahead;
+        }
+        let first = self.events.partition_point(|(number, _logged)| *number < place.seen);
+        for (number, logged) in self.events.range(first..) {
+            place.seen = number + 1;
+            if place.own.get(logged.stream).is_some_and(|position| logged.position > position) {
+                return Look::Event(Arc::clone(logged));
+            }
+        }
+        place.seen = self.next;
+        Look::Nothing
+    }
+
+    /// Whether it is what it says: each stream in order, within its interval, and no more events than it may have.
+    pub(super) fn is_whole(&self) -> bool {
+        let mut last: BTreeMap<EventStream, Position> =
+            self.spans.iter().map(|(stream, span)| (*stream, span.from)).collect();
+        let in_order = self.events.iter().all(|(_number, logged)| {
+            last.insert(logged.stream, logged.position).is_some_and(|before| before < logged.position)
+        });
+        let within = last.iter().all(|(stream, last)| {
+            self.spans.get(stream).is_some_and(|span| span.from <= span.to && *last <= span.to)
+        });
+        let numbered = self.events.iter().is_sorted_by(|(a, _), (b, _)| a < b);
+        in_order && within && numbered && self.events.len() <= self.capacity
+    }
+}

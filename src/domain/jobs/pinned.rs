@@ -1,0 +1,79 @@
+//! Jobs that are for one actor only: whether there is such an actor.
+//!
+//! An actor is there if it has a record, running or not, or if it has announced itself at the queue of its script type. A job
+//! for one that is not is refused. One that is accepted while its actor is being deleted is lost by the deletion, or by
+//! the look that follows each submit.
+
+use std::collections::BTreeMap;
+
+use super::Supervisor;
+use crate::domain::model::job::{JobKind, JobSpec};
+use crate::domain::model::violation::Violations;
+use crate::error::{SupervisorError, chain};
+use crate::ports::job_queue::Submission;
+
+impl Supervisor {
+    /// Why no actor will ever take this job, if it is for one that is not there.
+    pub(super) async fn stray(&self, spec: &JobSpec) -> Result<Option<SupervisorError>, SupervisorError> {
+        let (Some(target), Some(store), JobKind::Script) = (&spec.target_actor, &self.store, spec.kind)
+        else {
+            return Ok(None);
+        };
+        let record = store.get(target).await?;
+        let known = record.as_ref().map(|record| record.config.script_type);
+        if known == Some(spec.script_type) {
+            return Ok(None);
+        }
+        let announced = self.queue.presences(spec.script_type).await?;
+        if announced.iter().any(|presence| presence.actor_id == *target) {
+            return Ok(None);
+        }
+        Ok(Some(match known {
+            Some(script_type) => {
+                let description = format!(
+                    "is {target}, an actor for {script_type}, and the job is for {}: name one of that type, or none",
+                    spec.script_type
+                );
+                Violations::one("job.target_actor_id", description).into()
+            }
+            None => SupervisorError::ActorNotFound(target.clone()),
+        }))
+    }
+
+    /// Marks those that are for actors which are not there. Answers with one job for each actor that some are for.
+    pub(super) async fn mark_strays(
+        &self,
+        submissions: &mut [Submission],
+    ) -> Result<Vec<JobSpec>, SupervisorError> {
+        let mut targets = BTreeMap::new();
+        for submission in submissions {
+            let spec = &submission.spec;
+            let Some(target) = &spec.target_actor else { continue };
+            let key = (spec.script_type.index(), target.clone());
+            submission.stray = match targets.get(&key) {
+                Some((_spec, stray)) => *stray,
+                None => {
+                    let stray = self.stray(spec).await?.is_some();
+                    let named =
+                        JobSpec { target_actor: Some(target.clone()), ..JobSpec::new(spec.script_type, "") };
+                    targets.insert(key, (named, stray));
+                    stray
+                }
+            };
+        }
+        Ok(targets.into_values().filter(|(_spec, stray)| !stray).map(|(spec, _stray)| spec).collect())
+    }
+
+    /// Fails what waits for the actor of a job, if that has been deleted since the job was let in.
+    pub(super) async fn lose_stray(&self, spec: &JobSpec) {
+        let Some(target) = &spec.target_actor else { return };
+        let lost = match self.stray(spec).await {
+            Ok(None) => return,
+            Ok(Some(_gone)) => self.queue.forget_actor(spec.script_type, target).await.map_err(Into::into),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = lost {
+            tracing::debug!(actor.id = %target, error = %chain(&error), "whether actor {target} is still there is not known");
+        }
+    }
+}

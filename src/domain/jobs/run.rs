@@ -1,0 +1,124 @@
+//! Callers that wait for the end of a job.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use super::{JobRequest, Supervisor};
+use crate::domain::model::id::JobId;
+use crate::domain::model::job::{Job, JobView};
+use crate::error::SupervisorError;
+use crate::ports::job_queue::{Attached, QueueError, Submitted};
+
+/// Jobs of waiting callers that are submitted at a time. Several full batches of the queue; more would only make ten
+/// thousand callers that come at once hold the room of ten thousand submits.
+pub(super) const SUBMITS_AT_A_TIME: usize = 512;
+/// Time for a turn. It takes longer only when the queue hangs; then callers are told so as soon as by the queue itself.
+const TURN_LIMIT: Duration = Duration::from_secs(2);
+
+/// Callers that follow jobs at a time. Each holds a few kilobytes.
+pub(super) const MOST_FOLLOWED: usize = 10_000;
+
+/// A job that was submitted and whose end is waited for; see [`Supervisor::begin`].
+#[derive(Debug)]
+pub struct Begun {
+    attached: Attached,
+    deduplicated: bool,
+}
+
+impl Begun {
+    /// The job that is waited for.
+    pub fn job_id(&self) -> &JobId {
+        &self.attached.job.id
+    }
+}
+
+/// The answer to a wait: the job, ended or not.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Awaited {
+    /// The job as it is now, without its script.
+    pub job: Job,
+    /// True when it has ended; false when the wait was over first.
+    pub done: bool,
+    /// True when an earlier request with the same id had made it.
+    pub deduplicated: bool,
+}
+
+impl Supervisor {
+    /// Submits a job and waits up to `wait` for its end. The job goes on whatever becomes of the wait.
+    ///
+    /// # Errors
+    /// Those of [`Supervisor::submit`].
+    pub async fn run(&self, request: JobRequest, wait: Duration) -> Result<Awaited, SupervisorError> {
+        let deadline = Instant::now() + wait;
+        let begun = Box::pin(self.begin(request)).await?;
+        self.wait(begun, deadline).await
+    }
+
+    /// The first half of [`Supervisor::run`]: submits a job whose end somebody will wait for. In two halves, and its
+    /// answer in a box, so that ten thousand waiting calls do not keep the room that submitting them took.
+    ///
+    /// # Errors
+    /// Those of [`Supervisor::submit`].
+    pub async fn begin(&self, request: JobRequest) -> Result<Box<Begun>, SupervisorError> {
+        let submission = Box::new(self.admit(request, true)?);
+        let _turn = match tokio::time::timeout(TURN_LIMIT, self.turns.acquire()).await {
+            Ok(Ok(turn)) => turn,
+            Ok(Err(_closed)) => return Err(SupervisorError::ShuttingDown),
+            Err(_elapsed) => return Err(QueueError::TimedOut { after: TURN_LIMIT }.into()),
+        };
+        let submitted = Box::pin(self.submit_one(*submission)).await?;
+        let Submitted { job, deduplicated, completion } = submitted;
+        Ok(Box::new(Begun { attached: Attached { job, completion }, deduplicated }))
+    }
+
+    /// The second half of [`Supervisor::run`].
+    ///
+    /// # Errors
+    /// `QueueUnavailable`, if the job could not be read at the end of the wait.
+    pub async fn wait(&self, begun: Box<Begun>, deadline: Instant) -> Result<Awaited, SupervisorError> {
+        let deduplicated = begun.deduplicated;
+        let awaited = self.wait_until(begun, deadline).await?;
+        Ok(Awaited { deduplicated, ..awaited })
+    }
+
+    /// Waits up to `wait` for the end of a job, whoever submitted it; zero looks without waiting.
+    ///
+    /// # Errors
+    /// `JobNotFound`, `JobExpired`, `QueueUnavailable`.
+    pub async fn await_end(&self, id: &JobId, wait: Duration) -> Result<Awaited, SupervisorError> {
+        let deadline = Instant::now() + wait;
+        let attached = self.queue.attach(id).await?.ok_or_else(|| self.unknown(id))?;
+        self.wait_until(Box::new(Begun { attached, deduplicated: false }), deadline).await
+    }
+
+    /// A job and, while it has not ended, a way to wait for its end.
+    pub(crate) async fn attach(&self, id: &JobId) -> Result<Attached, SupervisorError> {
+        self.queue.attach(id).await?.ok_or_else(|| self.unknown(id))
+    }
+
+    /// A place among those who follow jobs, held as long as one follows.
+    pub(crate) fn follow_place(&self) -> Result<OwnedSemaphorePermit, SupervisorError> {
+        Arc::clone(&self.follow_places)
+            .try_acquire_owned()
+            .map_err(|_taken| SupervisorError::TooManyWatches { limit: MOST_FOLLOWED })
+    }
+
+    /// Waits for the end of an attached job. A completion that breaks means that the notice was lost, not the job.
+    async fn wait_until(&self, mut begun: Box<Begun>, deadline: Instant) -> Result<Awaited, SupervisorError> {
+        let Some(completion) = begun.attached.completion.take() else {
+            return Ok(Awaited { job: begun.attached.job, done: true, deduplicated: false });
+        };
+        match tokio::time::timeout_at(deadline, completion.wait()).await {
+            Ok(Some(end)) => {
+                Ok(Awaited { job: begun.attached.job.finish(end), done: true, deduplicated: false })
+            }
+            Ok(None) | Err(_) => {
+                let job = Box::pin(self.job(&begun.attached.job.id, JobView::Basic)).await?;
+                Ok(Awaited { done: job.state.is_terminal(), job, deduplicated: false })
+            }
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Values and their rules: no ports, no tasks, no IO.
+
+pub mod actor;
+pub mod backoff;
+pub mod confinement;
+pub mod event;
+pub mod health;
+pub mod id;
+pub mod job;
+pub mod output;
+pub mod scaling;
+pub mod script_type;
+pub mod settings;
+pub(crate) mod text;
+pub mod violation;

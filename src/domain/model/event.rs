@@ -1,0 +1,305 @@
+//! Events: what happened, to whom and why, in words for people and in parts for programs.
+
+pub mod cursor;
+pub mod filter;
+pub mod message;
+
+use std::time::{Duration, SystemTime};
+
+use crate::domain::model::actor::{ActorRecord, ActorState, Desired, LastExit};
+use crate::domain::model::health::{Health, HealthAction};
+use crate::domain::model::id::{ActorId, JobId, NodeName};
+use crate::domain::model::job::{JobError, JobState};
+use crate::domain::model::scaling::ScalingDecision;
+use crate::domain::model::script_type::ScriptType;
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// When.
+    pub at: SystemTime,
+    /// How much it matters.
+    pub severity: Severity,
+    /// One sentence for people.
+    pub message: String,
+    /// The actor it is about.
+    pub actor_id: Option<ActorId>,
+    /// The job it is about.
+    pub job_id: Option<JobId>,
+    /// Whose job it is about; empty if it is about none, or nobody said.
+    pub caller_id: String,
+    /// The script type it is about.
+    pub script_type: Option<ScriptType>,
+    /// The machine it happened on; none for what has no place, like the end of a job.
+    pub node: Option<NodeName>,
+    /// Who or what brought it about.
+    pub cause: Cause,
+    /// What it is.
+    pub what: What,
+}
+
+impl Event {
+    /// Something that happened now, as important as such things usually are, about nothing in particular yet.
+    pub fn new(at: SystemTime, cause: impl Into<Cause>, what: What, message: impl Into<String>) -> Self {
+        Self {
+            at,
+            severity: what.severity(),
+            message: message.into(),
+            actor_id: None,
+            job_id: None,
+            caller_id: String::new(),
+            script_type: None,
+            node: None,
+            cause: cause.into(),
+            what,
+        }
+    }
+
+    /// About this actor.
+    pub fn of_actor(self, record: &ActorRecord) -> Self {
+        Self {
+            actor_id: Some(record.id.clone()),
+            script_type: Some(record.config.script_type),
+            node: Some(record.node.clone()),
+            ..self
+        }
+    }
+
+    /// The same, if it tells of the state of an actor, from the state that was told before it.
+    pub fn continuing(self, before: ActorState) -> Self {
+        let mut event = self;
+        if let What::ActorStateChanged { old, .. } = &mut event.what {
+            *old = before;
+        }
+        event
+    }
+
+    /// About this script type.
+    pub fn of_type(self, script_type: ScriptType) -> Self {
+        Self { script_type: Some(script_type), ..self }
+    }
+
+    /// On this machine.
+    pub fn on_node(self, node: &NodeName) -> Self {
+        Self { node: Some(node.clone()), ..self }
+    }
+}
+
+/// How much an event matters, in growing order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Detail, for instance a ping that was answered.
+    Debug,
+    /// Ordinary life.
+    Info,
+    /// Worth a look.
+    Warning,
+    /// Somebody should act.
+    Error,
+}
+
+/// Who or what brought an event about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// Who or what.
+    pub source: Source,
+    /// The request id of the call, if it had one.
+    pub request_id: Option<String>,
+    /// The reason that the caller gave, if any.
+    pub reason: String,
+}
+
+/// What kind of thing brings events about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// A call.
+    Caller,
+    /// The pings.
+    Health,
+    /// Scaling.
+    Scaler,
+    /// The process manager, or the process itself.
+    ProcessManager,
+    /// The queue: an actor took or ended a job, or a time was reached.
+    Queue,
+    /// The supervisor: it started, ended, or brought something in line with what is wanted.
+    Supervisor,
+}
+
+impl From<Source> for Cause {
+    fn from(source: Source) -> Self {
+        Self { source, request_id: None, reason: String::new() }
+    }
+}
+
+/// What an event is about; filters go by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Topic {
+    /// Actors: made, changed, started, ended, removed.
+    Actor,
+    /// Pings and what follows from them.
+    Health,
+    /// Jobs: every change of state.
+    Job,
+    /// Decisions of scaling.
+    Scaling,
+    /// Queues: paused, resumed, purged.
+    Queue,
+    /// The supervisor itself, Redis and the process manager.
+    Server,
+}
+
+/// What happened, with what is special about it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum What {
+    /// An actor was made.
+    ActorCreated,
+    /// The definition of an actor was changed.
+    ActorUpdated,
+    /// An actor was removed.
+    ActorDeleted,
+    /// An actor went from one state to another.
+    ActorStateChanged {
+        /// Where it was.
+        old: ActorState,
+        /// Where it is.
+        new: ActorState,
+        /// Whether it is meant to run.
+        desired: Desired,
+        /// Its process.
+        pid: Option<u32>,
+    },
+    /// The process of an actor ended.
+    ActorExited(LastExit),
+    /// An actor was restarted because of its health.
+    ActorRestarted,
+    /// An idle actor was pinged.
+    PingSent,
+    /// A ping was answered in time.
+    PingOk {
+        /// From submit to answer, through queue and engine.
+        round_trip: Duration,
+    },
+    /// A ping was missed.
+    PingFailed {
+        /// True when nobody answered, false when the answer was an error.
+        timed_out: bool,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The verdict on an actor changed.
+    HealthChanged {
+        /// The verdict before.
+        old: Health,
+        /// The verdict now.
+        new: Health,
+        /// Pings missed in a row.
+        consecutive_failures: u32,
+        /// Round trip of the last ping, if it was answered.
+        round_trip: Option<Duration>,
+        /// What was done about it.
+        action: HealthAction,
+        /// One sentence on why.
+        reason: String,
+    },
+    /// A job went from one state to another.
+    JobStateChanged {
+        /// Where it was; none for a job that was just submitted.
+        old: Option<JobState>,
+        /// Where it is.
+        new: JobState,
+        /// Attempts started so far.
+        attempt: u32,
+        /// Why, if it failed; without its log lines.
+        error: Option<JobError>,
+    },
+    /// The record of a job was removed.
+    JobDeleted,
+    /// Scaling decided.
+    ScalingDecided(ScalingDecision),
+    /// A queue was paused.
+    QueuePaused,
+    /// A queue goes on.
+    QueueResumed,
+    /// Waiting jobs were removed from a queue.
+    QueuePurged {
+        /// How many.
+        count: u64,
+    },
+    /// Redis or the process manager stopped to answer.
+    DependencyDown {
+        /// `redis` or `process_manager`.
+        name: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// Redis or the process manager answers again.
+    DependencyUp {
+        /// `redis` or `process_manager`.
+        name: String,
+        /// Who answered.
+        who: String,
+        /// Time that the answer took.
+        latency: Duration,
+    },
+    /// A supervisor is ready to work.
+    ServerStarted,
+    /// A supervisor is on its way down.
+    ServerDraining,
+}
+
+impl What {
+    /// How much such things usually matter.
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::PingSent | Self::PingOk { .. } => Severity::Debug,
+            Self::ActorStateChanged { new: ActorState::CrashLoop | ActorState::Failed, .. } => {
+                Severity::Error
+            }
+            Self::ActorStateChanged { new: ActorState::Backoff, .. } => Severity::Warning,
+            Self::ActorExited(exit) if !exit.requested => Severity::Warning,
+            Self::HealthChanged { new: Health::Unhealthy, .. } => Severity::Error,
+            Self::HealthChanged { new: Health::Degraded, .. } => Severity::Warning,
+            Self::ActorRestarted | Self::PingFailed { .. } => Severity::Warning,
+            Self::JobStateChanged { new: JobState::Failed, .. } => Severity::Warning,
+            Self::DependencyDown { .. } => Severity::Error,
+            Self::ActorCreated
+            | Self::ActorUpdated
+            | Self::ActorDeleted
+            | Self::ActorStateChanged { .. }
+            | Self::ActorExited(_)
+            | Self::HealthChanged { .. }
+            | Self::JobStateChanged { .. }
+            | Self::JobDeleted
+            | Self::ScalingDecided(_)
+            | Self::QueuePaused
+            | Self::QueueResumed
+            | Self::QueuePurged { .. }
+            | Self::DependencyUp { .. }
+            | Self::ServerStarted
+            | Self::ServerDraining => Severity::Info,
+        }
+    }
+
+    /// What it is about.
+    pub fn topic(&self) -> Topic {
+        match self {
+            Self::ActorCreated
+            | Self::ActorUpdated
+            | Self::ActorDeleted
+            | Self::ActorStateChanged { .. }
+            | Self::ActorExited(_)
+            | Self::ActorRestarted => Topic::Actor,
+            Self::PingSent | Self::PingOk { .. } | Self::PingFailed { .. } | Self::HealthChanged { .. } => {
+                Topic::Health
+            }
+            Self::JobStateChanged { .. } | Self::JobDeleted => Topic::Job,
+            Self::ScalingDecided(_) => Topic::Scaling,
+            Self::QueuePaused | Self::QueueResumed | Self::QueuePurged { .. } => Topic::Queue,
+            Self::DependencyDown { .. }
+            | Self::DependencyUp { .. }
+            | Self::ServerStarted
+            | Self::ServerDraining => Topic::Server,
+        }
+    }
+}

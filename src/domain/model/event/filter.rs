@@ -1,0 +1,124 @@
+//! Which events somebody wants to see. A part that is left empty lets everything through; an event has to pass all.
+
+use std::collections::BTreeSet;
+use std::time::SystemTime;
+
+use crate::domain::model::event::cursor::EventStream;
+use crate::domain::model::event::{Event, Severity, Topic};
+use crate::domain::model::id::{ActorId, JobId};
+use crate::domain::model::script_type::ScriptType;
+
+/// What to let through.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EventFilter {
+    /// About one of these topics.
+    pub topics: Vec<Topic>,
+    /// About one of these script types.
+    pub script_types: Vec<ScriptType>,
+    /// About one of these actors.
+    pub actor_ids: Vec<ActorId>,
+    /// About one of these jobs.
+    pub job_ids: Vec<JobId>,
+    /// About jobs of this caller.
+    pub caller_id: Option<String>,
+    /// At least this important.
+    pub min_severity: Option<Severity>,
+    /// At or after this time.
+    pub since: Option<SystemTime>,
+    /// Before this time.
+    pub until: Option<SystemTime>,
+}
+
+impl EventFilter {
+    /// Everything about one job.
+    pub fn of_job(job_id: JobId, script_type: ScriptType) -> Self {
+        Self {
+            topics: vec![Topic::Job],
+            script_types: vec![script_type],
+            job_ids: vec![job_id],
+            ..Self::default()
+        }
+    }
+
+    /// True when an event passes.
+    pub fn lets_through(&self, event: &Event) -> bool {
+        let one_of = |wanted: bool, is: bool| !wanted || is;
+        let actor = event.actor_id.as_ref();
+        one_of(!self.topics.is_empty(), self.topics.contains(&event.what.topic()))
+            && one_of(
+                !self.script_types.is_empty(),
+                event.script_type.is_some_and(|script_type| self.script_types.contains(&script_type)),
+            )
+            && one_of(!self.actor_ids.is_empty(), actor.is_some_and(|actor| self.actor_ids.contains(actor)))
+            && one_of(
+                !self.job_ids.is_empty(),
+                event.job_id.as_ref().is_some_and(|job| self.job_ids.contains(job)),
+            )
+            && self.caller_id.as_ref().is_none_or(|caller| *caller == event.caller_id)
+            && self.min_severity.is_none_or(|least| event.severity >= least)
+            && self.since.is_none_or(|since| event.at >= since)
+            && self.until.is_none_or(|until| event.at < until)
+    }
+
+    /// The streams in which such events stand; never none, so that there is always something to wait for.
+    pub fn streams(&self) -> BTreeSet<EventStream> {
+        let about = |topic: Topic| self.topics.is_empty() || self.topics.contains(&topic);
+        let of_jobs_only = !self.job_ids.is_empty() || self.caller_id.is_some();
+        let mut streams = BTreeSet::new();
+        if about(Topic::Job) {
+            let types = ScriptType::ALL.into_iter();
+            let wanted =
+                types.filter(|each| self.script_types.is_empty() || self.script_types.contains(each));
+            streams.extend(wanted.map(EventStream::Jobs));
+        }
+        let others = self.topics.is_empty() || self.topics.iter().any(|topic| *topic != Topic::Job);
+        if streams.is_empty() || (others && !of_jobs_only) {
+            streams.insert(EventStream::Control);
+        }
+        streams
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::model::event::{Source, What};
+
+    #[test]
+    fn only_streams_that_can_have_such_events_are_read() {
+        let streams = |filter: EventFilter| filter.streams().into_iter().collect::<Vec<_>>();
+        assert_eq!(streams(EventFilter::default()), EventStream::ALL);
+        let actors = EventFilter { topics: vec![Topic::Actor, Topic::Health], ..EventFilter::default() };
+        assert_eq!(streams(actors), [EventStream::Control]);
+        let job = EventFilter::of_job(JobId::parse("j").unwrap(), ScriptType::SAL);
+        assert_eq!(streams(job), [EventStream::Jobs(ScriptType::SAL)]);
+        let caller = EventFilter { caller_id: Some("me".to_owned()), ..EventFilter::default() };
+        assert_eq!(streams(caller), EventStream::ALL[1..]);
+    }
+
+    #[test]
+    fn an_event_has_to_pass_every_part() {
+        let now = SystemTime::UNIX_EPOCH;
+        let event = Event::new(now, Source::Caller, What::QueuePaused, "m").of_type(ScriptType::V);
+        let passing = EventFilter {
+            topics: vec![Topic::Queue],
+            script_types: vec![ScriptType::V],
+            min_severity: Some(Severity::Info),
+            since: Some(now),
+            ..EventFilter::default()
+        };
+        assert!(passing.lets_through(&event));
+        let actor = ActorId::parse("a").unwrap();
+        for refusing in [
+            EventFilter { topics: vec![Topic::Actor], ..passing.clone() },
+            EventFilter { script_types: vec![ScriptType::SAL], ..passing.clone() },
+            EventFilter { actor_ids: vec![actor], ..passing.clone() },
+            EventFilter { job_ids: vec![JobId::parse("j").unwrap()], ..passing.clone() },
+            EventFilter { caller_id: Some("me".to_owned()), ..passing.clone() },
+            EventFilter { min_severity: Some(Severity::Warning), ..passing.clone() },
+            EventFilter { until: Some(now), ..passing },
+        ] {
+            assert!(!refusing.lets_through(&event), "{refusing:?}");
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Is an idle actor still able to work? A ping job through its inbox and its real engine tells.
+//!
+//! Here are the values. `decide` says what to do about one actor (pure), [`book`] remembers, [`monitor`] acts.
+
+use std::time::{Duration, SystemTime};
+
+use crate::domain::model::actor::{ActorState, ActorStatus, MAX_TIMEOUT};
+use crate::domain::model::id::ActorId;
+use crate::domain::model::violation::Violations;
+
+/// Most misses in a row that a policy may wait for.
+pub const MAX_FAILURES: u32 = 1000;
+/// Shorter idle times and time-outs would be a load of their own.
+const SHORTEST: Duration = Duration::from_millis(100);
+
+/// When to ping, and when it is enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HealthPolicy {
+    /// An actor without a job for this long is pinged: 10 minutes.
+    pub idle_after: Duration,
+    /// Time to answer a ping: 30 s.
+    pub ping_timeout: Duration,
+    /// Time between a miss and the next ping: 30 s.
+    pub retry_after: Duration,
+    /// Misses in a row that make an actor UNHEALTHY: 3.
+    pub failure_threshold: u32,
+    /// What follows then.
+    pub action: UnhealthyAction,
+}
+
+impl Default for HealthPolicy {
+    fn default() -> Self {
+        Self {
+            idle_after: Duration::from_secs(600),
+            ping_timeout: Duration::from_secs(30),
+            retry_after: Duration::from_secs(30),
+            failure_threshold: 3,
+            action: UnhealthyAction::Restart,
+        }
+    }
+}
+
+/// What follows when an actor missed too many pings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum UnhealthyAction {
+    /// It is restarted.
+    #[default]
+    Restart,
+    /// It is only reported.
+    ReportOnly,
+}
+
+/// A policy of which only some parts are said; the rest is that of the script type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct HealthSettings {
+    /// See [`HealthPolicy::idle_after`].
+    pub idle_after: Option<Duration>,
+    /// See [`HealthPolicy::ping_timeout`].
+    pub ping_timeout: Option<Duration>,
+    /// See [`HealthPolicy::retry_after`].
+    pub retry_after: Option<Duration>,
+    /// See [`HealthPolicy::failure_threshold`].
+    pub failure_threshold: Option<u32>,
+    /// See [`HealthPolicy::action`].
+    pub action: Option<UnhealthyAction>,
+}
+
+impl HealthSettings {
+    /// True when nothing is said.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The policy that these settings make of another one.
+    pub fn over(&self, base: HealthPolicy) -> HealthPolicy {
+        HealthPolicy {
+            idle_after: self.idle_after.unwrap_or(base.idle_after),
+            ping_timeout: self.ping_timeout.unwrap_or(base.ping_timeout),
+            retry_after: self.retry_after.unwrap_or(base.retry_after),
+            failure_threshold: self.failure_threshold.unwrap_or(base.failure_threshold),
+            action: self.action.unwrap_or(base.action),
+        }
+    }
+
+    /// Checks every limit.
+    ///
+    /// # Errors
+    /// All violations at once, with field names as in the proto message `HealthPolicy`.
+    pub fn validate(&self) -> Result<(), Violations> {
+        let mut violations = Violations::new();
+        let spans = [
+            ("idle_after", self.idle_after, SHORTEST),
+            ("ping_timeout", self.ping_timeout, SHORTEST),
+            ("ping_interval_after_failure", self.retry_after, Duration::ZERO),
+        ];
+        for (field, span, least) in spans {
+            if let Some(span) = span
+                && (span < least || span > MAX_TIMEOUT)
+            {
+                violations.add(field, format!("is {span:?}: use {least:?} to 24 hours"));
+            }
+        }
+        if let Some(threshold) = self.failure_threshold
+            && !(1..=MAX_FAILURES).contains(&threshold)
+        {
+            violations.add("failure_threshold", format!("is {threshold}: use 1 to {MAX_FAILURES}"));
+        }
+        violations.into_result()
+    }
+}
+
+/// The verdict on an actor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Health {
+    /// It works, or answered its last ping.
+    Healthy,
+    /// It missed a ping, but not too many.
+    Degraded,
+    /// It missed too many.
+    Unhealthy,
+    /// It was not pinged yet, or does not run.
+    #[default]
+    Unknown,
+}
+
+impl Health {
+    /// The word used in records and in the CLI.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::Unhealthy => "unhealthy",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What was done about an actor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HealthAction {
+    /// Nothing: it is busy, or was lately, or does not run.
+    #[default]
+    None,
+    /// It was pinged.
+    Pinged,
+    /// It was pinged in vain once too often and restarted.
+    Restarted,
+}
+
+/// One ping and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ping {
+    /// When it was sent.
+    pub at: SystemTime,
+    /// What became of it.
+    pub outcome: PingOutcome,
+    /// From submit to answer, through queue and engine, if it was answered.
+    pub round_trip: Option<Duration>,
+    /// What went wrong; empty if nothing did.
+    pub message: String,
+}
+
+/// What became of a ping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PingOutcome {
+    /// It was answered in time.
+    Ok,
+    /// It was not answered in time.
+    TimedOut,
+    /// It was answered with an error.
+    Failed,
+}
+
+/// What the pings say about an actor.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ActorHealth {
+    /// The verdict.
+    pub health: Health,
+    /// The last ping.
+    pub last_ping: Option<Ping>,
+    /// Misses in a row.
+    pub consecutive_failures: u32,
+    /// What was done about it last.
+    pub action: HealthAction,
+    /// One sentence on why.
+    pub reason: String,
+}
+
+/// What is kept of the health of an actor, for every supervisor on the same queue.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HealthRecord {
+    /// Which.
+    pub actor_id: ActorId,
+    /// The process that it is about; with another one it says nothing.
+    pub pid: Option<u32>,
+    /// When it was written; of two records the younger one holds.
+    pub updated_at: SystemTime,
+    /// What the pings say.
+    pub health: ActorHealth,
+}
+
+/// One actor, as a round or a call finds it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HealthReport {
+    /// Which.
+    pub actor_id: ActorId,
+    /// How it is.
+    pub health: Health,
+    /// What was done.
+    pub action: HealthAction,
+    /// The last ping.
+    pub last_ping: Option<Ping>,
+    /// Misses in a row, this round included.
+    pub consecutive_failures: u32,
+    /// One sentence on why.
+    pub reason: String,
+    /// Where the actor is.
+    pub state: ActorState,
+    /// When it last took or finished a job.
+    pub last_job_at: Option<SystemTime>,
+}
+
+impl HealthReport {
+    /// What is known of an actor, nothing being done about it.
+    pub fn known(actor: &ActorStatus) -> Self {
+        let ActorHealth { health, last_ping, consecutive_failures, action: _, reason } = actor.health.clone();
+        Self {
+            actor_id: actor.record.id.clone(),
+            health,
+            action: HealthAction::None,
+            last_ping,
+            consecutive_failures,
+            reason,
+            state: actor.state,
+            last_job_at: actor.last_job_at,
+        }
+    }
+}
+
+/// Whom of the actors that are asked about to ping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scope {
+    /// As the monitor does: who was idle for long, or missed the last ping.
+    #[default]
+    Due,
+    /// Who has no job in hand, however short.
+    Idle,
+    /// Everybody; a busy one answers when it gets to it.
+    All,
+    /// Nobody.
+    None,
+}

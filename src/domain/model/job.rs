@@ -1,0 +1,333 @@
+//! Jobs: what a caller asks for, what is known of it, and how it ended.
+
+mod attempt;
+mod end;
+mod error;
+mod state;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use crate::domain::model::backoff::Backoff;
+use crate::domain::model::id::{ActorId, JobId};
+use crate::domain::model::output::Progress;
+use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::text::{has_hidden, quoted};
+use crate::domain::model::violation::Violations;
+
+pub use attempt::{MAX_PAST_ATTEMPTS, PastAttempt};
+pub use end::{Finished, History, JobResult, Outcome, ResultKind};
+pub use error::{JobError, JobErrorKind};
+pub use state::JobState;
+
+/// Longest accepted script, in bytes.
+pub const MAX_SCRIPT_BYTES: usize = 1024 * 1024;
+/// Largest stored result, in bytes; an actor refuses a larger one with [`JobErrorKind::LimitExceeded`].
+pub const MAX_RESULT_BYTES: usize = 1024 * 1024;
+/// Most jobs in one SubmitJobs call.
+pub const MAX_BATCH: usize = 1000;
+/// Most environment variables of a job, and most labels.
+pub const MAX_PAIRS: usize = 64;
+/// Longest `run_timeout`, `queue_timeout` and `result_ttl`, and furthest `run_at`.
+pub const MAX_SPAN: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Most attempts of a job.
+pub const MAX_ATTEMPTS: u32 = 100;
+/// Longest `caller_id` and `context_id`, and longest value of a label, in bytes.
+pub const MAX_NAME_BYTES: usize = 256;
+/// Longest value of a job's environment variable, in bytes.
+pub const MAX_ENV_VALUE_BYTES: usize = 32 * 1024;
+/// All names and values of a job's environment together, in bytes: with script and result at their limits the job still
+/// fits into one answer.
+pub const MAX_ENV_BYTES: usize = 1024 * 1024;
+
+/// What a job is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum JobKind {
+    /// A caller's script.
+    #[default]
+    Script,
+    /// A trivial script that proves that an actor's engine answers; not listed and not counted.
+    Ping,
+}
+
+/// How often a job may be started, and how long to wait in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Starts allowed in all, 1 to 100. 1 is at most once; more is at least once. An attempt whose actor died counts.
+    pub max_attempts: u32,
+    /// Wait between attempts.
+    pub backoff: Backoff,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        let backoff = Backoff { initial: Duration::from_secs(1), max: Duration::from_secs(60) };
+        Self { max_attempts: 1, backoff }
+    }
+}
+
+/// What a caller asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobSpec {
+    /// The queue and the kind of actor.
+    pub script_type: ScriptType,
+    /// The text to run, 1 byte to 1 MiB.
+    pub script: String,
+    /// Who asks; the script sees it as `CALLER_ID`.
+    pub caller_id: String,
+    /// For which context; the script sees it as `CONTEXT_ID`.
+    pub context_id: String,
+    /// Environment of the script; names are `[A-Za-z_][A-Za-z0-9_]*` and none that steers the loader or the interpreter.
+    pub env: BTreeMap<String, String>,
+    /// Free marks for lists and dashboards.
+    pub labels: BTreeMap<String, String>,
+    /// Limit of one attempt, 1 ms to 30 days, 5 minutes by default.
+    pub run_timeout: Duration,
+    /// The job fails with [`JobErrorKind::QueueTimeout`] if no actor took it within this time.
+    pub queue_timeout: Option<Duration>,
+    /// Attempts and the wait between them.
+    pub retry: RetryPolicy,
+    /// How long the record is kept after the end, 24 hours by default.
+    pub result_ttl: Duration,
+    /// Not before this time.
+    pub run_at: Option<SystemTime>,
+    /// Only this actor may take it.
+    pub target_actor: Option<ActorId>,
+    /// Script or ping.
+    pub kind: JobKind,
+    /// The trace that the job belongs to, as a W3C `traceparent`; not shown to readers of the job.
+    pub traceparent: Option<String>,
+}
+
+impl JobSpec {
+    /// A job with all defaults.
+    pub fn new(script_type: ScriptType, script: impl Into<String>) -> Self {
+        Self {
+            script_type,
+            script: script.into(),
+            caller_id: String::new(),
+            context_id: String::new(),
+            env: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            run_timeout: Duration::from_secs(300),
+            queue_timeout: None,
+            retry: RetryPolicy::default(),
+            result_ttl: Duration::from_secs(24 * 3600),
+            run_at: None,
+            target_actor: None,
+            traceparent: None,
+            kind: JobKind::Script,
+        }
+    }
+
+    /// Checks every limit.
+    ///
+    /// # Errors
+    /// All violations at once, with field names as in the proto message `JobSpec`.
+    pub fn validate(&self) -> Result<(), Violations> {
+        let mut violations = Violations::new();
+        if self.script.trim().is_empty() {
+            violations.add("script", "is empty: send the text to run");
+        } else if self.script.len() > MAX_SCRIPT_BYTES {
+            violations.add(
+                "script",
+                format!("has {} bytes, more than the {MAX_SCRIPT_BYTES} that are allowed", self.script.len()),
+            );
+        }
+        for (field, text) in [("caller_id", &self.caller_id), ("context_id", &self.context_id)] {
+            if text.len() > MAX_NAME_BYTES {
+                violations.add(field, format!("has {} bytes, more than {MAX_NAME_BYTES}", text.len()));
+            } else if has_hidden(text) {
+                violations.add(field, "has a control character, or another one that does not show");
+            }
+        }
+        check_env("env", &self.env, &mut violations);
+        check_labels(&self.labels, &mut violations);
+        check_span("run_timeout", self.run_timeout, Duration::from_millis(1), &mut violations);
+        if let Some(queue_timeout) = self.queue_timeout {
+            check_span("queue_timeout", queue_timeout, Duration::from_millis(1), &mut violations);
+        }
+        check_span("result_ttl", self.result_ttl, Duration::from_secs(1), &mut violations);
+        if !(1..=MAX_ATTEMPTS).contains(&self.retry.max_attempts) {
+            violations.add(
+                "retry_policy.max_attempts",
+                format!("is {}: use 1 to {MAX_ATTEMPTS}", self.retry.max_attempts),
+            );
+        }
+        check_span("retry_policy.max_backoff", self.retry.backoff.max, Duration::ZERO, &mut violations);
+        if self.retry.backoff.initial > self.retry.backoff.max {
+            violations.add("retry_policy.initial_backoff", "is longer than max_backoff");
+        }
+        violations.into_result()
+    }
+
+    /// Cuts all times to whole milliseconds, which is what is kept: what a caller is told is what he finds later.
+    pub fn cut_to_millis(&mut self) {
+        let whole =
+            |span: Duration| Duration::from_millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
+        self.run_timeout = whole(self.run_timeout);
+        self.queue_timeout = self.queue_timeout.map(whole);
+        self.result_ttl = whole(self.result_ttl);
+        self.retry.backoff =
+            Backoff { initial: whole(self.retry.backoff.initial), max: whole(self.retry.backoff.max) };
+        self.run_at = self.run_at.map(|at| match at.duration_since(SystemTime::UNIX_EPOCH) {
+            Ok(since) => SystemTime::UNIX_EPOCH + whole(since),
+            Err(_before) => at,
+        });
+    }
+
+    /// Checks that `run_at` is not too far ahead of `now`.
+    ///
+    /// # Errors
+    /// The violation, with the field name of the proto message `JobSpec`.
+    pub fn validate_run_at(&self, now: SystemTime) -> Result<(), Violations> {
+        match self.run_at.and_then(|run_at| run_at.duration_since(now).ok()) {
+            Some(ahead) if ahead > MAX_SPAN => {
+                Err(Violations::one("schedule_time", "is more than 30 days ahead: submit the job later"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// Notes a duration outside `least..=MAX_SPAN`.
+fn check_span(field: &str, span: Duration, least: Duration, violations: &mut Violations) {
+    if span < least || span > MAX_SPAN {
+        violations.add(field, format!("is {span:?}: use {least:?} to 30 days"));
+    }
+}
+
+/// Notes environment variables that a script may not have.
+pub(crate) fn check_env(field: &str, env: &BTreeMap<String, String>, violations: &mut Violations) {
+    if env.len() > MAX_PAIRS {
+        violations.add(field, format!("has {} entries, more than {MAX_PAIRS}", env.len()));
+    }
+    let bytes: usize = env.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if bytes > MAX_ENV_BYTES {
+        violations.add(field, format!("has {bytes} bytes in all, more than {MAX_ENV_BYTES}"));
+    }
+    for (name, value) in env.iter().take(MAX_PAIRS) {
+        let path = format!("{field}[{}]", quoted(name));
+        let well_formed = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if !well_formed {
+            violations
+                .add(&path, "is not a variable name: use letters, digits and _, not starting with a digit");
+        } else if name.starts_with("LD_") || name.starts_with("PYTHON") || name.starts_with("HERO_") {
+            violations.add(&path, "is reserved: names that start with LD_, PYTHON or HERO_ cannot be set");
+        }
+        if value.len() > MAX_ENV_VALUE_BYTES {
+            violations.add(&path, format!("has {} bytes, more than {MAX_ENV_VALUE_BYTES}", value.len()));
+        }
+        if value.contains('\0') {
+            violations.add(&path, "has a NUL character");
+        }
+    }
+}
+
+/// Notes labels beyond the limits.
+pub(crate) fn check_labels(labels: &BTreeMap<String, String>, violations: &mut Violations) {
+    if labels.len() > MAX_PAIRS {
+        violations.add("labels", format!("has {} entries, more than {MAX_PAIRS}", labels.len()));
+    }
+    for (name, value) in labels.iter().take(MAX_PAIRS) {
+        let path = || format!("labels[{}]", quoted(name));
+        if name.is_empty() {
+            violations.add(path(), "has no name: names have 1 to 63 bytes");
+        } else if name.len() > 63 || value.len() > MAX_NAME_BYTES {
+            violations.add(
+                path(),
+                format!("is too long: names have 1 to 63 bytes, values at most {MAX_NAME_BYTES}"),
+            );
+        } else if has_hidden(name) || has_hidden(value) {
+            violations.add(path(), "has a control character, or another one that does not show");
+        }
+    }
+}
+
+/// All that is known of a job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// Its name.
+    pub id: JobId,
+    /// What was asked for. `script` is empty when it was read without ([`JobView::Basic`]).
+    pub spec: JobSpec,
+    /// Where it is.
+    pub state: JobState,
+    /// Attempts started so far; 0 before the first.
+    pub attempt: u32,
+    /// The actor that has or had it last.
+    pub actor_id: Option<ActorId>,
+    /// When it was accepted.
+    pub created_at: SystemTime,
+    /// When the latest attempt started.
+    pub started_at: Option<SystemTime>,
+    /// When it reached its terminal state.
+    pub finished_at: Option<SystemTime>,
+    /// When the next attempt is due, in SCHEDULED and RETRY_WAIT.
+    pub due_at: Option<SystemTime>,
+    /// In SUCCEEDED.
+    pub result: Option<JobResult>,
+    /// In FAILED, and of the latest attempt in RETRY_WAIT.
+    pub error: Option<JobError>,
+    /// In CANCELLED.
+    pub cancel_reason: Option<String>,
+    /// How far it is, as its script said last.
+    pub progress: Option<Progress>,
+    /// The attempts before the latest one, oldest first, the last [`MAX_PAST_ATTEMPTS`] of them.
+    pub past_attempts: Vec<PastAttempt>,
+}
+
+impl Job {
+    /// A job that was accepted just now.
+    pub fn accepted(id: JobId, spec: JobSpec, now: SystemTime) -> Self {
+        let due_at = spec.run_at.filter(|run_at| *run_at > now);
+        let state = if due_at.is_some() { JobState::Scheduled } else { JobState::Queued };
+        Self {
+            id,
+            spec,
+            state,
+            attempt: 0,
+            actor_id: None,
+            created_at: now,
+            started_at: None,
+            finished_at: None,
+            due_at,
+            result: None,
+            error: None,
+            cancel_reason: None,
+            progress: None,
+            past_attempts: Vec::new(),
+        }
+    }
+
+    /// The same job after its end.
+    pub fn finish(mut self, end: Finished) -> Self {
+        self.state = end.outcome.state();
+        self.attempt = end.attempt;
+        self.actor_id = end.actor_id;
+        self.started_at = end.started_at;
+        self.finished_at = Some(end.finished_at);
+        self.due_at = None;
+        self.error = None;
+        if let Some(history) = end.history {
+            (self.progress, self.past_attempts) = (history.progress, history.past_attempts);
+        }
+        match end.outcome {
+            Outcome::Succeeded(result) => self.result = Some(result),
+            Outcome::Failed(error) => self.error = Some(error),
+            Outcome::Cancelled(reason) => self.cancel_reason = Some(reason),
+        }
+        self
+    }
+}
+
+/// How much of a job to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum JobView {
+    /// Without the script.
+    #[default]
+    Basic,
+    /// With the script.
+    Full,
+}

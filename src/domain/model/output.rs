@@ -1,0 +1,180 @@
+//! What a script says while it runs: the lines that it writes, and how far it is.
+
+use std::time::SystemTime;
+
+/// Which of its two outputs a process wrote a line to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogStream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// Longest line, in bytes; a longer one becomes several.
+pub const MAX_LINE_BYTES: usize = 64 * 1024;
+/// Longest message of a progress, in bytes.
+pub const MAX_MESSAGE_BYTES: usize = 1024;
+
+/// One thing that a script said.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Utterance {
+    /// Counts up within an attempt, from 1, over both outputs. A gap is what was left out because there was too much.
+    pub number: u64,
+    /// When.
+    pub at: SystemTime,
+    /// What.
+    pub said: Said,
+}
+
+/// A line or a progress.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Said {
+    /// A line, without its end.
+    Line {
+        /// Where it was written to.
+        stream: LogStream,
+        /// The line.
+        text: String,
+    },
+    /// How far it is.
+    Progress {
+        /// 0 to 100, if it knows.
+        percent: Option<f64>,
+        /// One line for people.
+        message: String,
+    },
+}
+
+impl Said {
+    /// Bytes of text in it.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Line { text, .. } => text.len(),
+            Self::Progress { message, .. } => message.len(),
+        }
+    }
+
+    /// True without text.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// True for a progress.
+    pub fn is_progress(&self) -> bool {
+        match self {
+            Self::Progress { .. } => true,
+            Self::Line { .. } => false,
+        }
+    }
+}
+
+/// How far a job is, as its script said last.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    /// 0 to 100, if it knows.
+    pub percent: Option<f64>,
+    /// One line for people.
+    pub message: String,
+    /// When it said so.
+    pub at: SystemTime,
+}
+
+/// Where a reader of a job's output is: behind this entry. Opaque outside of the queue that made it; the empty one
+/// stands before the first entry.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct OutputMark(pub String);
+
+/// An utterance that is kept with its job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kept {
+    /// Where it stands.
+    pub mark: OutputMark,
+    /// The attempt whose script said it.
+    pub attempt: u32,
+    /// What it said.
+    pub utterance: Utterance,
+}
+
+/// Counts what is missing between the utterances of a job that are read one after another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Gaps {
+    attempt: u32,
+    number: u64,
+}
+
+impl Gaps {
+    /// Behind this utterance.
+    pub fn behind(attempt: u32, number: u64) -> Self {
+        Self { attempt, number }
+    }
+
+    /// Attempt and number of the last one.
+    pub fn last(self) -> (u32, u64) {
+        (self.attempt, self.number)
+    }
+
+    /// Notes the next one; answers with how many were left out right before it.
+    pub fn before(&mut self, kept: &Kept) -> u64 {
+        let number = kept.utterance.number;
+        let expected = if kept.attempt == self.attempt { self.number + 1 } else { 1 };
+        *self = Self { attempt: kept.attempt, number };
+        number.saturating_sub(expected)
+    }
+}
+
+/// A line in pieces that are not longer than a line may be; one, if it is not.
+pub fn line_pieces(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let (piece, later) = rest?.split_at(rest?.floor_char_boundary(MAX_LINE_BYTES));
+        rest = Some(later).filter(|later| !later.is_empty());
+        Some(piece)
+    })
+}
+
+/// A progress within its limits: a percentage between 0 and 100, one line that is not too long.
+pub fn bounded_progress(percent: Option<f64>, message: &str) -> Said {
+    let percent = percent.filter(|percent| percent.is_finite()).map(|percent| percent.clamp(0.0, 100.0));
+    let line = message.lines().next().unwrap_or_default();
+    let message = line[..line.floor_char_boundary(MAX_MESSAGE_BYTES)].to_owned();
+    Said::Progress { percent, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(attempt: u32, number: u64) -> Kept {
+        let said = Said::Line { stream: LogStream::Stdout, text: String::new() };
+        let utterance = Utterance { number, at: SystemTime::UNIX_EPOCH, said };
+        Kept { mark: OutputMark::default(), attempt, utterance }
+    }
+
+    #[test]
+    fn what_was_left_out_is_counted_in_each_attempt() {
+        let mut gaps = Gaps::default();
+        let seen = [(1, 1), (1, 2), (1, 7), (2, 1), (3, 3), (3, 4)];
+        let missing: Vec<u64> =
+            seen.into_iter().map(|(attempt, number)| gaps.before(&kept(attempt, number))).collect();
+        assert_eq!(missing, [0, 0, 4, 0, 2, 0]);
+    }
+
+    #[test]
+    fn lines_and_progress_keep_their_limits() {
+        let long = "é".repeat(MAX_LINE_BYTES);
+        let long = format!("a{long}");
+        let pieces: Vec<&str> = line_pieces(&long).collect();
+        assert!(pieces.len() == 3 && pieces.iter().all(|piece| piece.len() <= MAX_LINE_BYTES));
+        assert_eq!(pieces.concat(), long);
+        for short in ["", "one", &"x".repeat(MAX_LINE_BYTES)] {
+            assert_eq!(line_pieces(short).collect::<Vec<_>>(), [short]);
+        }
+        for (percent, expected) in
+            [(Some(140.0), Some(100.0)), (Some(-1.0), Some(0.0)), (Some(f64::NAN), None), (None, None)]
+        {
+            let expected = Said::Progress { percent: expected, message: "one".to_owned() };
+            assert_eq!(bounded_progress(percent, "one\ntwo"), expected);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Settings of a script type: how many actors, when to ping them, defaults for jobs.
+//!
+//! They are kept beside the queue and hold for every supervisor on it.
+
+use std::time::Duration;
+
+use crate::domain::model::health::HealthPolicy;
+use crate::domain::model::job::{JobSpec, RetryPolicy};
+use crate::domain::model::scaling::ScalingPolicy;
+use crate::domain::model::script_type::ScriptType;
+
+/// The rules for one script type, without its template.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScriptTypeSettings {
+    /// For which.
+    pub script_type: ScriptType,
+    /// How many actors there are to be.
+    pub scaling: ScalingPolicy,
+    /// When actors are pinged, unless their own definition says something else.
+    pub health: HealthPolicy,
+    /// What a job gets when its caller does not say.
+    pub job_defaults: JobSettings,
+    /// Jobs that may wait; 0 is any number, None is the limit that the supervisor was started with.
+    pub max_queue_depth: Option<u32>,
+    /// Grows by one with every change; a writer names the one it has read. 0 when nothing is kept yet.
+    pub generation: u64,
+}
+
+impl ScriptTypeSettings {
+    /// The rules of a script type for which nobody has made any.
+    pub fn new(script_type: ScriptType) -> Self {
+        Self {
+            script_type,
+            scaling: ScalingPolicy::default(),
+            health: HealthPolicy::default(),
+            job_defaults: JobSettings::default(),
+            max_queue_depth: None,
+            generation: 0,
+        }
+    }
+}
+
+/// What a job gets when its caller does not say; None is what [`JobSpec::new`] has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct JobSettings {
+    /// Limit of one attempt.
+    pub run_timeout: Option<Duration>,
+    /// Limit of the wait for an actor.
+    pub queue_timeout: Option<Duration>,
+    /// How long the record is kept after the end.
+    pub result_ttl: Option<Duration>,
+    /// Attempts, and the wait between them.
+    pub retry: Option<RetryPolicy>,
+}
+
+/// What a caller left open of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LeftOpen {
+    /// See [`JobSpec::run_timeout`].
+    pub run_timeout: bool,
+    /// See [`JobSpec::queue_timeout`].
+    pub queue_timeout: bool,
+    /// See [`JobSpec::result_ttl`].
+    pub result_ttl: bool,
+    /// See [`JobSpec::retry`].
+    pub retry: bool,
+}
+
+impl JobSettings {
+    /// Fills in what was left open.
+    pub fn fill(&self, spec: &mut JobSpec, open: LeftOpen) {
+        if let Some(run_timeout) = self.run_timeout.filter(|_| open.run_timeout) {
+            spec.run_timeout = run_timeout;
+        }
+        if let Some(queue_timeout) = self.queue_timeout.filter(|_| open.queue_timeout) {
+            spec.queue_timeout = Some(queue_timeout);
+        }
+        if let Some(result_ttl) = self.result_ttl.filter(|_| open.result_ttl) {
+            spec.result_ttl = result_ttl;
+        }
+        if let Some(retry) = self.retry.filter(|_| open.retry) {
+            spec.retry = retry;
+        }
+    }
+}
