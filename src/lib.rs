@@ -87,6 +87,8 @@ mod grpc_timeout;
 pub mod ports;
 #[cfg(feature = "service")]
 mod printable;
+#[cfg(all(test, feature = "service"))]
+mod properties;
 #[expect(clippy::allow_attributes_without_reason, clippy::large_enum_variant, reason = "generated code")]
 #[cfg_attr(feature = "service", expect(clippy::allow_attributes, reason = "generated code"))]
 pub mod proto;

@@ -77,6 +77,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn nothing_that_is_shown_controls(text in any::<String>()) {
             let bad = |c: char| is_control(c);

@@ -90,6 +90,8 @@ mod tests {
     }
 
     proptest::proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn no_text_is_mistaken_for_a_token(text in ".{1,80}") {
             proptest::prop_assert!(filters("me").position(&text).is_err());

@@ -81,7 +81,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(crate::properties::cases(64))]
 
         #[test]
         fn nothing_is_lost_or_added_however_it_was_read(

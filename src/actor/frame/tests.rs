@@ -83,6 +83,8 @@ fn half_a_frame_waits_for_the_rest_and_a_huge_one_is_refused() {
 }
 
 proptest! {
+    #![proptest_config(crate::properties::config())]
+
     #[test]
     fn no_bytes_make_the_decoders_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = decode_run(&bytes);

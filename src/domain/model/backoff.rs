@@ -34,6 +34,8 @@ mod tests {
     }
 
     proptest::proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn a_delay_is_between_half_and_all_of_its_step(attempt in 0u32..u32::MAX, jitter in -1.0f64..2.0) {
             let delay = BACKOFF.delay(attempt, jitter);

@@ -85,6 +85,8 @@ mod tests {
     }
 
     proptest::proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn no_cut_text_is_longer_than_it_may_be(text in ".*", bytes in 3_usize..100) {
             let short = cut(&text, bytes);

@@ -102,6 +102,8 @@ fn an_instance_bears_its_own_name_everywhere_and_nothing_else_changes() {
 }
 
 proptest::proptest! {
+    #![proptest_config(crate::properties::config())]
+
     #[test]
     fn the_plan_always_leads_to_the_wanted_number(replicas in 0u32..20, ups in 0usize..10, downs in 0usize..10) {
         let mut actors: Vec<ActorStatus> = (0..ups).map(|n| up(&format!("o_{n}"))).collect();

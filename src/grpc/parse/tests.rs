@@ -317,6 +317,8 @@ fn a_backoff_that_is_not_given_makes_room_for_the_one_that_is() {
 }
 
 proptest! {
+    #![proptest_config(crate::properties::config())]
+
     #[test]
     fn what_is_rendered_can_be_submitted_again(spec in specs()) {
         let job = Job::accepted(JobId::mint(), spec.clone(), SystemTime::UNIX_EPOCH);

@@ -197,6 +197,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn every_failure_fits(
             fields in proptest::collection::vec((".{0,300}", "\\PC{0,600}"), 1..40),

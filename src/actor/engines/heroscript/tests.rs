@@ -101,6 +101,8 @@ fn any_action() -> impl Strategy<Value = Action> {
 }
 
 proptest! {
+    #![proptest_config(crate::properties::config())]
+
     #[test]
     fn what_is_printed_means_the_same(actions in proptest::collection::vec(any_action(), 0..5)) {
         let playbook = Playbook { actions };

@@ -110,6 +110,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn no_bytes_are_too_much(mut bytes in prop::collection::vec(any::<u8>(), 0..200), wide in any::<bool>()) {
             prop_assert!(whole(&bytes).is_err());

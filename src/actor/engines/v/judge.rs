@@ -162,6 +162,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn what_is_compact_means_the_same(words in prop::collection::vec(any::<String>(), 0..5), number in any::<i64>()) {
             let value = serde_json::json!({"words": words, "number": number, "more": [null, true, {"x": 1.5}]});

@@ -89,6 +89,8 @@ enum Answer {
 }
 
 proptest! {
+    #![proptest_config(crate::properties::config())]
+
     /// However long the queue refuses, every end is written once it does not, and none is lost or written twice.
     #[test]
     fn every_end_is_written_once_the_queue_takes_it(

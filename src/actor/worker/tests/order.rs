@@ -120,7 +120,7 @@ async fn ran(seed: u64, millis: &[u64]) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(crate::properties::cases(128))]
     #[test]
     fn jobs_run_once_each_and_in_the_order_of_submission(
         seed in any::<u64>(),

@@ -11,6 +11,8 @@ fn fields_of(id: &JobId, spec: &JobSpec) -> Fields {
 }
 
 proptest::proptest! {
+    #![proptest_config(crate::properties::config())]
+
     #[test]
     fn a_spec_reads_as_it_was_written(
         script in ".{0,50}",

@@ -201,6 +201,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::config())]
+
         /// Whatever is written between the steps of a begin: each line is read once, in order.
         #[test]
         fn a_begin_reads_each_line_once(steps in proptest::collection::vec(0_usize..6, 5), window in 3_usize..40) {

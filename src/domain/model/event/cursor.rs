@@ -222,6 +222,8 @@ mod tests {
     }
 
     proptest::proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn no_other_text_is_taken_for_a_cursor(text in ".{0,60}") {
             if let Some(cursor) = Cursor::decode(&text) {

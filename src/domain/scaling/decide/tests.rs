@@ -158,6 +158,8 @@ fn trends() -> impl Strategy<Value = Trend> {
 }
 
 proptest! {
+    #![proptest_config(crate::properties::config())]
+
     #[test]
     fn whatever_the_load_every_rule_holds(policy in policies(), load in loads(), trend in trends()) {
         let Verdict { desired, reason } = decide(&policy, &load, &trend);

@@ -276,7 +276,7 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 120, ..ProptestConfig::default() })]
+    #![proptest_config(crate::properties::cases(120))]
 
     #[test]
     fn every_watcher_sees_what_comes_after_its_cursor_in_order_and_once(

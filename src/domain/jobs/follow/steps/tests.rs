@@ -85,6 +85,8 @@ fn what_was_said_in_an_attempt_comes_between_its_beginning_and_its_end() {
 }
 
 proptest! {
+    #![proptest_config(crate::properties::config())]
+
     /// Two looks tell the same as one, wherever the first one falls.
     #[test]
     fn it_does_not_matter_when_one_looks(ends in prop::collection::vec(prop::bool::ANY, 1..10), cut in 0usize..20) {
