@@ -15,7 +15,7 @@ use tonic::{Code, Request};
 use crate::support::redis::PrivateRedis;
 use crate::support::service::{LIMIT, Service};
 use crate::support::wait::eventually;
-use crate::support::whole::{Client, JOBS, client, job, osis, span, told, until_serves};
+use crate::support::whole::{Client, JOBS, client, osis, span, told, until_serves};
 
 /// Stands between a supervisor and Redis. Requests always pass; answers can be held back, and connections cut.
 struct Between {
@@ -114,6 +114,19 @@ impl Stage {
         self.between.renew();
         until_serves(&self.service, &[(JOBS, true)]).await;
     }
+
+    /// The job as it is kept. A connection that was cut may be noticed only by the next call on it.
+    async fn job(&self, id: &str) -> pb::Job {
+        eventually("the job is read", LIMIT, || async {
+            let request = pb::GetJobRequest { job_id: id.to_owned(), view: 0 };
+            match self.client.clone().get_job(request).await {
+                Ok(answer) => Some(answer.into_inner().job.unwrap()),
+                Err(status) if status.code() == Code::Unavailable => None,
+                Err(status) => panic!("{id}: {status:?}"),
+            }
+        })
+        .await
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -152,7 +165,7 @@ async fn a_submit_whose_answer_is_lost_is_found_again_whatever_its_times_are() {
         let accepted = accepted.job.unwrap();
         assert_eq!(stage.jobs().await, before + 1);
         stage.whole_again().await;
-        let kept = job(&stage.client, &accepted.job_id).await;
+        let kept = stage.job(&accepted.job_id).await;
         assert_eq!(kept.spec, accepted.spec, "what was told is what is kept");
     }
 }
@@ -167,7 +180,7 @@ async fn who_cannot_know_whether_a_job_was_accepted_is_told_so_with_its_id() {
     let told_of = told(&client.submit_job(submit()).await.unwrap_err());
     assert_eq!(told_of.why(), (Code::DeadlineExceeded, "TIMED_OUT"), "{told_of:?}");
     stage.whole_again().await;
-    job(&client, &told_of.metadata["job_id"]).await;
+    stage.job(&told_of.metadata["job_id"]).await;
 
     // The first who waits asks Redis for more than the job.
     let wait = pb::AwaitJobRequest { job_id: "nobody".to_owned(), max_wait: span(LIMIT) };
@@ -177,7 +190,7 @@ async fn who_cannot_know_whether_a_job_was_accepted_is_told_so_with_its_id() {
     let told_of = told(&client.run_job(run).await.unwrap_err());
     assert_eq!(told_of.why(), (Code::DeadlineExceeded, "TIMED_OUT"), "{told_of:?}");
     stage.whole_again().await;
-    job(&client, &told_of.metadata["job_id"]).await;
+    stage.job(&told_of.metadata["job_id"]).await;
 
     stage.between.mute();
     let batch = pb::SubmitJobsRequest { requests: vec![submit(), submit()] };
@@ -187,6 +200,6 @@ async fn who_cannot_know_whether_a_job_was_accepted_is_told_so_with_its_id() {
     for result in results {
         let error = result.error.expect("nobody knows");
         assert_eq!((error.code, error.reason.as_str()), (Code::DeadlineExceeded as i32, "TIMED_OUT"));
-        job(&client, &error.metadata["job_id"]).await;
+        stage.job(&error.metadata["job_id"]).await;
     }
 }
