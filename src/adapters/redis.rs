@@ -11,7 +11,7 @@
 
 mod actor_store;
 mod connection;
-mod damaged;
+mod damaged_records;
 mod event_log;
 mod functions;
 mod keys;

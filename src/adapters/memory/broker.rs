@@ -96,13 +96,13 @@ impl MemoryBroker {
 
     /// Looks at, or changes, the table, and wakes those who wait.
     pub(super) fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<T, QueueError> {
-        let answer = self.quietly(change)?;
+        let answer = self.without_waking(change)?;
         self.shared.version.send_modify(|version| *version += 1);
         Ok(answer)
     }
 
     /// The same without waking anybody: two actors that only look would wake each other for ever.
-    pub(super) fn quietly<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<T, QueueError> {
+    pub(super) fn without_waking<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<T, QueueError> {
         let mut state = self.lock();
         if state.unavailable {
             return Err(QueueError::Unavailable("the in-memory queue was told to be away".into()));

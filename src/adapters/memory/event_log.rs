@@ -42,21 +42,21 @@ impl EventLog for MemoryEventLog {
     }
 
     async fn extent(&self, streams: &BTreeSet<EventStream>) -> Result<Extent, LogError> {
-        self.broker.quietly(|state| state.extent_of_events(streams))
+        self.broker.without_waking(|state| state.extent_of_events(streams))
     }
 
     async fn after(&self, cursor: &Cursor, limit: usize) -> Result<Read, LogError> {
-        self.broker.quietly(|state| state.events_after(cursor, limit))
+        self.broker.without_waking(|state| state.events_after(cursor, limit))
     }
 
     async fn before(&self, cursor: &Cursor, limit: usize) -> Result<Earlier, LogError> {
-        self.broker.quietly(|state| state.events_before(cursor, limit))
+        self.broker.without_waking(|state| state.events_before(cursor, limit))
     }
 
     async fn follow(&self) -> Result<Box<dyn Follow>, LogError> {
         let follower = Follower { changes: self.broker.changes(), broker: self.broker.clone() };
         // One that is away is away for followers, too.
-        self.broker.quietly(|_state| Box::new(follower) as Box<dyn Follow>)
+        self.broker.without_waking(|_state| Box::new(follower) as Box<dyn Follow>)
     }
 }
 
@@ -71,7 +71,7 @@ impl Follow for Follower {
         let deadline = Instant::now() + WAIT;
         loop {
             self.changes.borrow_and_update();
-            let read = self.broker.quietly(|state| state.events_after(cursor, limit))?;
+            let read = self.broker.without_waking(|state| state.events_after(cursor, limit))?;
             let nothing = matches!(&read, Read::Entries { entries, .. } if entries.is_empty());
             if !nothing || !matches!(timeout_at(deadline, self.changes.changed()).await, Ok(Ok(()))) {
                 return Ok(read);

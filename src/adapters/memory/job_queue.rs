@@ -90,7 +90,7 @@ impl JobQueue for MemoryJobQueue {
     }
 
     async fn get(&self, id: &JobId, view: JobView) -> Result<Option<Job>, QueueError> {
-        self.broker.quietly(|state| match view {
+        self.broker.without_waking(|state| match view {
             JobView::Basic => state.job(id).map(basic),
             JobView::Full => state.job(id).cloned(),
         })
@@ -103,7 +103,7 @@ impl JobQueue for MemoryJobQueue {
         after: &OutputMark,
         limit: usize,
     ) -> Result<Vec<Kept>, QueueError> {
-        self.broker.quietly(|state| state.output(id, after, limit))
+        self.broker.without_waking(|state| state.output(id, after, limit))
     }
 
     fn changes(&self, _id: &JobId) -> Changes {
@@ -175,7 +175,7 @@ impl JobQueue for MemoryJobQueue {
     }
 
     async fn state(&self, script_type: ScriptType) -> Result<QueueState, QueueError> {
-        self.broker.quietly(|state| state.state_of(script_type))
+        self.broker.without_waking(|state| state.state_of(script_type))
     }
 
     async fn pause(&self, script_type: ScriptType, reason: &str) -> Result<bool, QueueError> {
@@ -187,7 +187,7 @@ impl JobQueue for MemoryJobQueue {
     }
 
     async fn count(&self, script_type: ScriptType, states: &[JobState]) -> Result<u64, QueueError> {
-        self.broker.quietly(|state| state.waiting_in(script_type, states).len() as u64)
+        self.broker.without_waking(|state| state.jobs_waiting_in(script_type, states).len() as u64)
     }
 
     async fn purge(
@@ -198,7 +198,7 @@ impl JobQueue for MemoryJobQueue {
         most: u64,
     ) -> Result<u64, QueueError> {
         self.broker.with(|state| {
-            let ids = state.waiting_in(script_type, states);
+            let ids = state.jobs_waiting_in(script_type, states);
             let count = ids.len().min(usize::try_from(most).unwrap_or(usize::MAX));
             ids.iter().take(count).for_each(|id| state.cancel(id, reason));
             count as u64
@@ -213,7 +213,7 @@ impl JobQueue for MemoryJobQueue {
     }
 
     fn limit_depth(&self, script_type: ScriptType, limit: Option<u64>) {
-        let _away = self.broker.quietly(|state| state.set_limit(script_type, limit));
+        let _away = self.broker.without_waking(|state| state.set_limit(script_type, limit));
     }
 
     async fn presences(&self, script_type: ScriptType) -> Result<Vec<Presence>, QueueError> {
@@ -221,7 +221,7 @@ impl JobQueue for MemoryJobQueue {
     }
 
     async fn forget_actor(&self, script_type: ScriptType, actor: &ActorId) -> Result<(), QueueError> {
-        self.broker.with(|state| state.forget(script_type, actor))
+        self.broker.with(|state| state.forget_actor(script_type, actor))
     }
 
     async fn request_drain(
@@ -230,7 +230,7 @@ impl JobQueue for MemoryJobQueue {
         actor: &ActorId,
         resume_after: Duration,
     ) -> Result<(), QueueError> {
-        self.broker.with(|state| state.hint(script_type, actor, Work::Drain { resume_after }))
+        self.broker.with(|state| state.message(script_type, actor, Work::Drain { resume_after }))
     }
 
     async fn maintain(&self) -> Result<(), QueueError> {

@@ -17,11 +17,11 @@ use crate::ports::shared_store::SharedStore;
 #[async_trait]
 impl SharedStore for MemoryActorStore {
     async fn settings(&self) -> Result<Vec<ScriptTypeSettings>, QueueError> {
-        self.broker().quietly(|state| state.settings.values().cloned().collect())
+        self.broker().without_waking(|state| state.settings.values().cloned().collect())
     }
 
     async fn put_settings(&self, settings: &ScriptTypeSettings) -> Result<bool, QueueError> {
-        self.broker().quietly(|state| {
+        self.broker().without_waking(|state| {
             let known = state.settings.get(&settings.script_type).map_or(0, |known| known.generation);
             let fresh = known == settings.generation;
             if fresh {
@@ -33,17 +33,17 @@ impl SharedStore for MemoryActorStore {
     }
 
     async fn healths(&self) -> Result<Vec<HealthRecord>, QueueError> {
-        self.broker().quietly(|state| state.healths.values().cloned().collect())
+        self.broker().without_waking(|state| state.healths.values().cloned().collect())
     }
 
     async fn put_health(&self, record: &HealthRecord) -> Result<(), QueueError> {
-        self.broker().quietly(|state| {
+        self.broker().without_waking(|state| {
             state.healths.insert(record.actor_id.clone(), record.clone());
         })
     }
 
     async fn decisions(&self) -> Result<Vec<(ScriptType, ScalingDecision)>, QueueError> {
-        self.broker().quietly(|state| {
+        self.broker().without_waking(|state| {
             let all = state.decisions.iter();
             all.map(|(script_type, decision)| (*script_type, decision.clone())).collect()
         })
@@ -54,27 +54,27 @@ impl SharedStore for MemoryActorStore {
         script_type: ScriptType,
         decision: &ScalingDecision,
     ) -> Result<(), QueueError> {
-        self.broker().quietly(|state| {
+        self.broker().without_waking(|state| {
             state.decisions.insert(script_type, decision.clone());
         })
     }
 
     async fn lead(&self, node: &NodeName, instance: &str, term: Duration) -> Result<bool, QueueError> {
-        self.broker().quietly(|state| {
+        self.broker().without_waking(|state| {
             let now = Instant::now();
-            let holder = state.leads.get(node.as_str()).filter(|(_holder, until)| *until > now);
+            let holder = state.leaders.get(node.as_str()).filter(|(_holder, until)| *until > now);
             let free = holder.is_none_or(|(holder, _until)| holder == instance);
             if free {
-                state.leads.insert(node.as_str().to_owned(), (instance.to_owned(), now + term));
+                state.leaders.insert(node.as_str().to_owned(), (instance.to_owned(), now + term));
             }
             free
         })
     }
 
     async fn step_down(&self, node: &NodeName, instance: &str) -> Result<(), QueueError> {
-        self.broker().quietly(|state| {
-            if state.leads.get(node.as_str()).is_some_and(|(holder, _until)| holder == instance) {
-                state.leads.remove(node.as_str());
+        self.broker().without_waking(|state| {
+            if state.leaders.get(node.as_str()).is_some_and(|(holder, _until)| holder == instance) {
+                state.leaders.remove(node.as_str());
             }
         })
     }

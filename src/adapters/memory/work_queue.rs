@@ -37,7 +37,7 @@ impl WorkQueue for MemoryWorkQueue {
         let mut changes = self.broker.changes();
         loop {
             changes.mark_unchanged();
-            let work = self.broker.quietly(|state| state.take(self.script_type, &self.holder, max))?;
+            let work = self.broker.without_waking(|state| state.take(self.script_type, &self.holder, max))?;
             if !work.is_empty() {
                 return Ok(work);
             }
@@ -62,22 +62,22 @@ impl WorkQueue for MemoryWorkQueue {
     }
 
     async fn heartbeat(&self, leases: &[Lease]) -> Result<Vec<Lease>, QueueError> {
-        self.broker.with(|state| state.extend(self.script_type, &self.holder, leases))
+        self.broker.with(|state| state.renew_leases(self.script_type, &self.holder, leases))
     }
 
     async fn start(&self, started: &[(Lease, SystemTime)]) -> Result<Vec<Lease>, QueueError> {
         self.broker.with(|state| {
             let leases: Vec<Lease> = started.iter().map(|(lease, _at)| lease.clone()).collect();
-            let void = state.extend(self.script_type, &self.holder, &leases);
+            let void = state.renew_leases(self.script_type, &self.holder, &leases);
             for (lease, at) in started.iter().filter(|(lease, _at)| !void.contains(lease)) {
-                state.started(lease, *at);
+                state.note_start(lease, *at);
             }
             void
         })
     }
 
     async fn report_output(&self, output: &[LeaseOutput]) -> Result<Vec<Lease>, QueueError> {
-        self.broker.with(|state| state.report(self.script_type, &self.holder, output))
+        self.broker.with(|state| state.report_output(self.script_type, &self.holder, output))
     }
 
     async fn finish(&self, ends: Vec<AttemptEnd>) -> Result<Vec<bool>, QueueError> {

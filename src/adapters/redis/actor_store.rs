@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use redis::Value;
 
 use super::RedisQueue;
-use super::connection::{Link, unexpected};
-use super::damaged::{self, Kind};
+use super::connection::{Connection, unexpected};
+use super::damaged_records::{self, RecordKind};
 use super::keys;
 use super::records::{decode_actor, decode_config, encode_actor, encode_config};
 use crate::domain::model::actor::{ActorConfig, ActorRecord};
@@ -18,17 +18,17 @@ use crate::ports::actor_store::{ActorStore, Loaded, StoreError, Stored};
 
 /// The actor store, on the connection of a queue.
 pub struct RedisActorStore {
-    link: Arc<Link>,
+    connection: Arc<Connection>,
 }
 
 impl RedisActorStore {
     /// Shares the connection of `queue`.
     pub fn new(queue: &RedisQueue) -> Self {
-        Self { link: queue.link() }
+        Self { connection: queue.connection() }
     }
 
-    pub(super) fn link(&self) -> &Link {
-        &self.link
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// Sets a field of a hash; if `only_new`, when it is not there.
@@ -41,7 +41,7 @@ impl RedisActorStore {
     ) -> Result<(), StoreError> {
         let mut set = redis::cmd("FCALL");
         set.arg("hero_set").arg(1).arg(hash).arg(field).arg(value).arg(u8::from(only_new));
-        self.link.call(&set).await.map(drop)
+        self.connection.call(&set).await.map(drop)
     }
 
     /// Writes `record` as generation `next` if the stored one has generation `expected`, or if there is none.
@@ -55,7 +55,7 @@ impl RedisActorStore {
         put.arg("hero_put").arg(1).arg(keys::ACTORS).arg(record.id.as_str());
         put.arg(encode_actor(record, next)?)
             .arg(expected.map(|generation| generation.to_string()).unwrap_or_default());
-        match self.link.call(&put).await? {
+        match self.connection.call(&put).await? {
             Value::Int(_) => Ok(Stored::Written(next)),
             Value::Nil => Ok(Stored::Missing),
             other => {
@@ -71,7 +71,7 @@ impl ActorStore for RedisActorStore {
     async fn load(&self) -> Result<Loaded, StoreError> {
         let mut all = redis::cmd("HGETALL");
         all.arg(keys::ACTORS);
-        let answer = self.link.call(&all).await?;
+        let answer = self.connection.call(&all).await?;
         let Value::Array(flat) = answer else { return Err(unexpected("the actors", &answer)) };
         let mut loaded = Loaded::default();
         let mut flat = flat.into_iter();
@@ -82,7 +82,7 @@ impl ActorStore for RedisActorStore {
                 Ok(record) => loaded.records.push(record),
                 Err(error) => {
                     let why = chain(&error);
-                    damaged::note(Kind::Actor, &why);
+                    damaged_records::note(RecordKind::Actor, &why);
                     loaded.damaged.insert(id, why);
                 }
             }
@@ -93,7 +93,7 @@ impl ActorStore for RedisActorStore {
     async fn get(&self, id: &ActorId) -> Result<Option<ActorRecord>, StoreError> {
         let mut get = redis::cmd("HGET");
         get.arg(keys::ACTORS).arg(id.as_str());
-        match self.link.call(&get).await? {
+        match self.connection.call(&get).await? {
             Value::Nil => Ok(None),
             json => decode_actor(id.as_str(), &text(json)?).map(Some),
         }
@@ -102,7 +102,7 @@ impl ActorStore for RedisActorStore {
     async fn epoch(&self) -> Result<Option<String>, StoreError> {
         let mut get = redis::cmd("GET");
         get.arg(keys::EPOCH);
-        match self.link.call(&get).await? {
+        match self.connection.call(&get).await? {
             Value::Nil => Ok(None),
             epoch => text(epoch).map(Some),
         }
@@ -120,17 +120,17 @@ impl ActorStore for RedisActorStore {
         let mut pipeline = redis::pipe();
         pipeline.cmd("HDEL").arg(keys::HEALTHS).arg(id.as_str());
         pipeline.cmd("HDEL").arg(keys::ACTORS).arg(id.as_str());
-        Ok(self.link.pipe(&pipeline).await?.last() == Some(&Value::Int(1)))
+        Ok(self.connection.pipe(&pipeline).await?.last() == Some(&Value::Int(1)))
     }
 
     async fn template(&self, script_type: ScriptType) -> Result<Option<ActorConfig>, StoreError> {
         let mut get = redis::cmd("HGET");
         get.arg(keys::TEMPLATES).arg(script_type.as_str());
-        match self.link.call(&get).await? {
+        match self.connection.call(&get).await? {
             Value::Nil => Ok(None),
             json => {
                 let read = text(json).and_then(|json| decode_config(script_type.as_str(), &json));
-                Ok(damaged::keep(Kind::Template, read))
+                Ok(damaged_records::keep(RecordKind::Template, read))
             }
         }
     }

@@ -28,7 +28,7 @@ pub(super) const RECONNECT: Backoff =
     Backoff { initial: Duration::from_millis(50), max: Duration::from_secs(1) };
 
 /// One shared connection for all calls, and a source of own ones for reads that block.
-pub(super) struct Link {
+pub(super) struct Connection {
     client: Client,
     slot: Mutex<Slot>,
     opening: Semaphore,
@@ -46,7 +46,7 @@ struct Slot {
     epoch: Option<String>,
 }
 
-impl Link {
+impl Connection {
     /// Reads the URL; connects to nothing yet.
     pub(super) fn new(url: &str) -> Result<Self, QueueError> {
         let info = url.into_connection_info().map_err(|error| rejected(&error))?;
@@ -72,7 +72,7 @@ impl Link {
         answer.map_err(|error| Failed { error, sent: sent.load(Ordering::Relaxed) })
     }
 
-    /// Runs commands in one write, repeated as in [`Link::call`]; the first error of any is the error of all.
+    /// Runs commands in one write, repeated as in [`Connection::call`]; the first error of any is the error of all.
     pub(super) async fn pipe(&self, pipeline: &Pipeline) -> Result<Vec<Value>, QueueError> {
         match self.run(Request::Many(pipeline), true, &AtomicBool::default()).await? {
             Value::Array(values) => Ok(values),
@@ -89,7 +89,7 @@ impl Link {
     /// A connection of its own for a read that blocks. Its caller sets a watchdog.
     pub(super) async fn blocking(&self) -> Result<MultiplexedConnection, QueueError> {
         // The shared connection is opened first: it knows about backoff, functions and lost data.
-        self.connection().await?;
+        self.shared().await?;
         let config = AsyncConnectionConfig::new()
             .set_response_timeout(None)
             .set_connection_timeout(Some(CONNECT_TIMEOUT));
@@ -104,7 +104,7 @@ impl Link {
 
     /// A connection of its own that hears what is published on these channels. Its caller sets a watchdog.
     pub(super) async fn subscription(&self, channels: &[String]) -> Result<PubSub, QueueError> {
-        self.connection().await?;
+        self.shared().await?;
         let subscribed = async {
             let mut connection = self.client.get_async_pubsub().await?;
             connection.subscribe(channels).await?;
@@ -155,7 +155,7 @@ impl Link {
         let mut repeats_left = u32::from(repeat);
         let (mut loads_left, mut moves_left) = (1, 1);
         loop {
-            let (mut connection, generation) = self.connection().await?;
+            let (mut connection, generation) = self.shared().await?;
             sent.store(true, Ordering::Relaxed);
             let error = match request.send(&mut connection).await {
                 Ok(value) => return Ok(value),
@@ -187,7 +187,7 @@ impl Link {
         }
     }
 
-    async fn connection(&self) -> Result<(MultiplexedConnection, u64), QueueError> {
+    async fn shared(&self) -> Result<(MultiplexedConnection, u64), QueueError> {
         if let Some(open) = self.open_connection()? {
             return Ok(open);
         }

@@ -10,8 +10,8 @@ use redis::{Cmd, Value};
 use tokio::time::{Instant, timeout};
 
 use super::RedisQueue;
-use super::connection::{Link, queue_error, unexpected};
-use super::damaged::{self, Kind};
+use super::connection::{Connection, queue_error, unexpected};
+use super::damaged_records::{self, RecordKind};
 use super::keys;
 use super::records::{decode_event, decode_job_event, encode_event};
 use crate::domain::model::actor::ActorState;
@@ -27,13 +27,13 @@ const READ_WATCHDOG: Duration = Duration::from_secs(10);
 
 /// The log, on the connection of a queue.
 pub struct RedisEventLog {
-    link: Arc<Link>,
+    connection: Arc<Connection>,
 }
 
 impl RedisEventLog {
     /// Shares the connection of `queue`.
     pub fn new(queue: &RedisQueue) -> Self {
-        Self { link: queue.link() }
+        Self { connection: queue.connection() }
     }
 }
 
@@ -69,7 +69,7 @@ impl EventLog for RedisEventLog {
                 let actor: &str = actor;
                 tell.arg(what).arg(actor).arg(value).arg(encode_event(event)?);
             }
-            self.link.call(&tell).await?;
+            self.connection.call(&tell).await?;
         }
         Ok(())
     }
@@ -79,7 +79,7 @@ impl EventLog for RedisEventLog {
         for stream in streams {
             pipeline.add_command(kept(*stream));
         }
-        let answers = self.link.pipe(&pipeline).await?;
+        let answers = self.connection.pipe(&pipeline).await?;
         let mut extent = Extent { oldest: Cursor::default(), newest: Cursor::default() };
         for (stream, answer) in streams.iter().zip(answers) {
             let (oldest, newest) = ends_of(answer)?;
@@ -97,7 +97,7 @@ impl EventLog for RedisEventLog {
             // After the read: what is there now was there then.
             pipeline.add_command(kept(stream));
         }
-        let mut answers = self.link.pipe(&pipeline).await?.into_iter();
+        let mut answers = self.connection.pipe(&pipeline).await?.into_iter();
         let (mut entries, mut upto, mut oldest, mut expired) =
             (Vec::new(), cursor.clone(), Cursor::default(), false);
         for (stream, position) in cursor.iter() {
@@ -129,7 +129,7 @@ impl EventLog for RedisEventLog {
             let from = if position == Position::END { "+".to_owned() } else { format!("({position}") };
             pipeline.cmd("XREVRANGE").arg(keys::events(stream)).arg(from).arg("-").arg("COUNT").arg(limit);
         }
-        let answers = self.link.pipe(&pipeline).await?;
+        let answers = self.connection.pipe(&pipeline).await?;
         let mut earlier = Earlier::default();
         for ((stream, _position), answer) in cursor.iter().zip(answers) {
             let is_full = matches!(&answer, Value::Array(found) if found.len() >= limit);
@@ -142,9 +142,9 @@ impl EventLog for RedisEventLog {
     }
 
     async fn follow(&self) -> Result<Box<dyn Follow>, LogError> {
-        let connection = self.link.blocking().await?;
-        let log = Self { link: Arc::clone(&self.link) };
-        let generation = self.link.generation();
+        let connection = self.connection.blocking().await?;
+        let log = Self { connection: Arc::clone(&self.connection) };
+        let generation = self.connection.generation();
         Ok(Box::new(Follower { log, connection, generation, behind: true }))
     }
 }
@@ -163,10 +163,10 @@ struct Follower {
 #[async_trait]
 impl Follow for Follower {
     async fn next(&mut self, cursor: &Cursor, limit: usize) -> Result<Read, LogError> {
-        let generation = self.log.link.generation();
+        let generation = self.log.connection.generation();
         if generation != self.generation {
             // It may lead to another Redis now.
-            self.connection = self.log.link.blocking().await?;
+            self.connection = self.log.connection.blocking().await?;
             (self.generation, self.behind) = (generation, true);
         }
         if self.behind {
@@ -280,7 +280,10 @@ fn decode(stream: EventStream, answer: Value, into: &mut Vec<Logged>) -> Result<
         };
         match event {
             Some(event) => into.push(Logged { stream, position, event }),
-            None => damaged::note(Kind::Event, &format!("event {position} of {}", keys::events(stream))),
+            None => damaged_records::note(
+                RecordKind::Event,
+                &format!("event {position} of {}", keys::events(stream)),
+            ),
         }
     }
     Ok(last)

@@ -72,7 +72,7 @@ pub(super) fn replies(script_type: ScriptType, instance: &str) -> String {
 }
 
 /// Ids of jobs at which something has changed, a channel.
-pub(super) fn news(script_type: ScriptType) -> String {
+pub(super) fn changes(script_type: ScriptType) -> String {
     format!("hero:{{{script_type}}}:news")
 }
 

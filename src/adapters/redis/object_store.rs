@@ -4,13 +4,13 @@ use async_trait::async_trait;
 use redis::{Cmd, Value};
 
 use super::RedisConfig;
-use super::connection::{Link, unexpected};
+use super::connection::{Connection, unexpected};
 use super::keys;
 use crate::ports::object_store::{Content, MAX_OBJECTS, Object, ObjectStore, ObjectStoreError, Put, Shelf};
 
 /// The objects of all contexts, on a connection of their own.
 pub struct RedisObjectStore {
-    link: Link,
+    connection: Connection,
 }
 
 impl RedisObjectStore {
@@ -19,7 +19,7 @@ impl RedisObjectStore {
     /// # Errors
     /// `Rejected` for a URL that cannot be used.
     pub fn new(config: &RedisConfig) -> Result<Self, ObjectStoreError> {
-        Ok(Self { link: Link::new(&config.url)? })
+        Ok(Self { connection: Connection::new(&config.url)? })
     }
 }
 
@@ -40,8 +40,8 @@ impl ObjectStore for RedisObjectStore {
         }
         // A conditional write that is repeated would meet itself.
         let answer = match expected {
-            Some(_) => self.link.call_once(&put).await?,
-            None => self.link.call(&put).await?,
+            Some(_) => self.connection.call_once(&put).await?,
+            None => self.connection.call(&put).await?,
         };
         let Value::Array(parts) = &answer else { return Err(unexpected("the answer to a put", &answer)) };
         match parts.as_slice() {
@@ -61,7 +61,7 @@ impl ObjectStore for RedisObjectStore {
     async fn get(&self, shelf: &Shelf, id: &str) -> Result<Option<Object>, ObjectStoreError> {
         let mut get = redis::cmd("HGET");
         get.arg(keys::objects(shelf)).arg(id);
-        let stored = match self.link.call(&get).await? {
+        let stored = match self.connection.call(&get).await? {
             Value::Nil => return Ok(None),
             stored => text(stored)?,
         };
@@ -78,19 +78,19 @@ impl ObjectStore for RedisObjectStore {
     async fn delete(&self, shelf: &Shelf, id: &str) -> Result<bool, ObjectStoreError> {
         let mut delete = call("hero_object_delete", shelf);
         delete.arg(id);
-        Ok(self.link.call(&delete).await? == Value::Int(1))
+        Ok(self.connection.call(&delete).await? == Value::Int(1))
     }
 
     async fn list(&self, shelf: &Shelf) -> Result<Vec<String>, ObjectStoreError> {
         let mut list = redis::cmd("HKEYS");
         list.arg(keys::objects(shelf));
-        ids(self.link.call(&list).await?)
+        ids(self.connection.call(&list).await?)
     }
 
     async fn find(&self, shelf: &Shelf, field: &str, value: &str) -> Result<Vec<String>, ObjectStoreError> {
         let mut find = call("hero_object_find", shelf);
         find.arg(field).arg(value);
-        ids(self.link.call(&find).await?)
+        ids(self.connection.call(&find).await?)
     }
 }
 

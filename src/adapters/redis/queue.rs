@@ -1,9 +1,9 @@
 //! The supervisor's side of the queue.
 
+mod admin;
 mod awaiters;
-mod control;
+mod change_feed;
 mod list;
-mod news;
 mod output;
 mod replies;
 mod submit;
@@ -20,12 +20,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::awaiters::Awaiters;
-use self::news::{Followed, News};
+use self::change_feed::{ChangeFeed, Followers};
 use self::replies::Replies;
 use self::submit::Batchers;
 use super::RedisConfig;
-use super::connection::{Link, unexpected};
-use super::damaged::{Kind, keep};
+use super::connection::{Connection, unexpected};
+use super::damaged_records::{RecordKind, keep};
 use super::functions;
 use super::keys;
 use super::records::{BASIC, Fields, decode_job, encode_error, time_of};
@@ -43,7 +43,7 @@ const ROUND: usize = 500;
 /// Calls of one upkeep function in one round of upkeep; what is left waits for the next.
 const ROUNDS: usize = 100;
 /// How often consumers of dead processes are looked for.
-const TIDY_EVERY: Duration = Duration::from_secs(60);
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// A consumer that was silent for this long and holds nothing is dropped.
 const CONSUMER_IDLE: Duration = Duration::from_secs(3600);
 
@@ -52,16 +52,16 @@ pub struct RedisQueue {
     shared: Arc<Shared>,
     batchers: Batchers,
     replies: Replies,
-    news: News,
-    tidied: Mutex<Option<Instant>>,
+    change_feed: ChangeFeed,
+    swept_at: Mutex<Option<Instant>>,
 }
 
 /// What the tasks of a queue share.
 struct Shared {
     config: RedisConfig,
-    link: Arc<Link>,
+    connection: Arc<Connection>,
     awaiters: Awaiters,
-    followed: Followed,
+    followers: Followers,
     /// Jobs of each type that may wait.
     limits: [AtomicU64; 4],
     tasks: TaskTracker,
@@ -84,10 +84,10 @@ impl RedisQueue {
         config.check()?;
         let limit = config.queue_limit;
         let shared = Arc::new(Shared {
-            link: Arc::new(Link::new(&config.url)?),
+            connection: Arc::new(Connection::new(&config.url)?),
             config,
             awaiters: Awaiters::default(),
-            followed: Followed::default(),
+            followers: Followers::default(),
             limits: std::array::from_fn(|_type| AtomicU64::new(limit)),
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
@@ -95,18 +95,18 @@ impl RedisQueue {
         Ok(Self {
             batchers: Batchers::new(shared.clone()),
             replies: Replies::new(shared.clone()),
-            news: News::new(shared.clone()),
+            change_feed: ChangeFeed::new(shared.clone()),
             shared,
-            tidied: Mutex::default(),
+            swept_at: Mutex::default(),
         })
     }
 
-    pub(super) fn link(&self) -> Arc<Link> {
-        self.shared.link.clone()
+    pub(super) fn connection(&self) -> Arc<Connection> {
+        self.shared.connection.clone()
     }
 
     /// Asks all four queues at once by one function; the one that knows the job answers.
-    async fn ask_all(
+    async fn call_all_queues(
         &self,
         function: &str,
         args: &[&str],
@@ -115,12 +115,12 @@ impl RedisQueue {
         for script_type in ScriptType::ALL {
             pipeline.add_command(fcall(function, script_type)).arg(args);
         }
-        let answers = self.shared.link.pipe(&pipeline).await?;
+        let answers = self.shared.connection.pipe(&pipeline).await?;
         Ok(ScriptType::ALL.into_iter().zip(answers).find(|(_, answer)| *answer != Value::Nil))
     }
 
     async fn ask(&self, command: &Cmd, what: &str) -> Result<Vec<i64>, QueueError> {
-        let answer = self.shared.link.call(command).await?;
+        let answer = self.shared.connection.call(command).await?;
         let numbers = match &answer {
             Value::Array(values) => values.iter().map(number).collect(),
             single => number(single).map(|number| vec![number]),
@@ -129,7 +129,7 @@ impl RedisQueue {
     }
 
     /// Calls an upkeep function until it says that there is no more to do.
-    async fn exhaust(&self, command: &Cmd, what: &str) -> Result<(), QueueError> {
+    async fn repeat_until_done(&self, command: &Cmd, what: &str) -> Result<(), QueueError> {
         for _round in 0..ROUNDS {
             if self.ask(command, what).await?.first() != Some(&1) {
                 break;
@@ -138,11 +138,11 @@ impl RedisQueue {
         Ok(())
     }
 
-    fn tidy_is_due(&self) -> bool {
-        let mut tidied = self.tidied.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let due = tidied.is_none_or(|at| at.elapsed() >= TIDY_EVERY);
+    fn sweep_is_due(&self) -> bool {
+        let mut swept_at = self.swept_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let due = swept_at.is_none_or(|at| at.elapsed() >= SWEEP_EVERY);
         if due {
-            *tidied = Some(Instant::now());
+            *swept_at = Some(Instant::now());
         }
         due
     }
@@ -154,7 +154,7 @@ impl JobQueue for RedisQueue {
         let asked = Instant::now();
         let mut probe = redis::cmd("FCALL");
         probe.arg(functions::PROBE).arg(1).arg(keys::PROBE);
-        self.shared.link.call(&probe).await?;
+        self.shared.connection.call(&probe).await?;
         Ok(asked.elapsed())
     }
 
@@ -172,7 +172,7 @@ impl JobQueue for RedisQueue {
         self.replies.open().await?;
         // Its end can be told before this call is answered, so the place for it comes first.
         let completion = self.shared.awaiters.add(id);
-        let asked = self.ask_all("hero_attach", &[id.as_str(), &self.shared.config.instance]).await;
+        let asked = self.call_all_queues("hero_attach", &[id.as_str(), &self.shared.config.instance]).await;
         let found = match asked {
             Ok(Some((script_type, answer))) => job_of(id, script_type, answer).map(Some),
             Ok(None) => Ok(None),
@@ -197,7 +197,7 @@ impl JobQueue for RedisQueue {
     }
 
     async fn get(&self, id: &JobId, view: JobView) -> Result<Option<Job>, QueueError> {
-        read_job(&self.shared.link, id, view).await
+        read_job(&self.shared.connection, id, view).await
     }
 
     async fn output(
@@ -207,11 +207,11 @@ impl JobQueue for RedisQueue {
         after: &OutputMark,
         limit: usize,
     ) -> Result<Vec<Kept>, QueueError> {
-        output::read(&self.shared.link, script_type, id, after, limit).await
+        output::read(&self.shared.connection, script_type, id, after, limit).await
     }
 
     fn changes(&self, id: &JobId) -> Changes {
-        self.news.follow(id)
+        self.change_feed.follow(id)
     }
 
     async fn list(
@@ -220,11 +220,12 @@ impl JobQueue for RedisQueue {
         after: Option<&JobCursor>,
         limit: usize,
     ) -> Result<JobPage, QueueError> {
-        list::page(&self.shared.link, filter, after, limit).await
+        list::page(&self.shared.connection, filter, after, limit).await
     }
 
     async fn cancel(&self, id: &JobId, reason: &str) -> Result<Option<Cancelled>, QueueError> {
-        let Some((script_type, answer)) = self.ask_all("hero_cancel", &[id.as_str(), reason]).await? else {
+        let Some((script_type, answer)) = self.call_all_queues("hero_cancel", &[id.as_str(), reason]).await?
+        else {
             return Ok(None);
         };
         let Value::Array(parts) = answer else { return Err(unexpected("a cancel", &answer)) };
@@ -238,7 +239,7 @@ impl JobQueue for RedisQueue {
     }
 
     async fn delete(&self, id: &JobId) -> Result<Deleted, QueueError> {
-        let Some((script_type, answer)) = self.ask_all("hero_delete", &[id.as_str()]).await? else {
+        let Some((script_type, answer)) = self.call_all_queues("hero_delete", &[id.as_str()]).await? else {
             return Ok(Deleted::Unknown);
         };
         let flat = vec![Value::SimpleString("status".to_owned()), answer];
@@ -290,7 +291,7 @@ impl JobQueue for RedisQueue {
     }
 
     async fn count(&self, script_type: ScriptType, states: &[JobState]) -> Result<u64, QueueError> {
-        self.go_through(script_type, states, None).await
+        self.scan_jobs(script_type, states, None).await
     }
 
     async fn purge(
@@ -300,11 +301,11 @@ impl JobQueue for RedisQueue {
         reason: &str,
         most: u64,
     ) -> Result<u64, QueueError> {
-        self.go_through(script_type, states, Some((reason, most))).await
+        self.scan_jobs(script_type, states, Some((reason, most))).await
     }
 
     async fn retry(&self, id: &JobId, reset_attempts: bool) -> Result<Retried, QueueError> {
-        self.try_again(id, reset_attempts).await
+        self.retry_job(id, reset_attempts).await
     }
 
     fn limit_depth(&self, script_type: ScriptType, limit: Option<u64>) {
@@ -313,11 +314,11 @@ impl JobQueue for RedisQueue {
     }
 
     async fn presences(&self, script_type: ScriptType) -> Result<Vec<Presence>, QueueError> {
-        let answer = self.shared.link.call(&fcall("hero_presences", script_type)).await?;
+        let answer = self.shared.connection.call(&fcall("hero_presences", script_type)).await?;
         let Value::Array(values) = answer else { return Err(unexpected("the presences", &answer)) };
         let mut presences = Vec::with_capacity(values.len() / 3);
         for actor in values.chunks_exact(3) {
-            presences.extend(keep(Kind::Presence, presence_of(actor)));
+            presences.extend(keep(RecordKind::Presence, presence_of(actor)));
         }
         Ok(presences)
     }
@@ -328,7 +329,7 @@ impl JobQueue for RedisQueue {
         loop {
             let mut delayed = fcall("hero_forget_delayed", script_type);
             delayed.arg(actor.as_str()).arg(&cursor).arg(ROUND);
-            let answer = self.shared.link.call(&delayed).await?;
+            let answer = self.shared.connection.call(&delayed).await?;
             let Value::BulkString(next) = &answer else { return Err(unexpected("a cursor", &answer)) };
             cursor = String::from_utf8_lossy(next).into_owned();
             if cursor == "0" {
@@ -337,7 +338,7 @@ impl JobQueue for RedisQueue {
         }
         let mut command = fcall("hero_forget", script_type);
         command.arg(actor.as_str()).arg(ROUND);
-        self.exhaust(&command, "forgetting an actor").await
+        self.repeat_until_done(&command, "forgetting an actor").await
     }
 
     async fn request_drain(
@@ -353,14 +354,14 @@ impl JobQueue for RedisQueue {
 
     async fn maintain(&self) -> Result<(), QueueError> {
         let config = &self.shared.config;
-        let tidy = self.tidy_is_due();
+        let tidy = self.sweep_is_due();
         for script_type in ScriptType::ALL {
             let mut tick = fcall("hero_tick", script_type);
             tick.arg(u64::try_from(config.lease.as_millis()).unwrap_or(u64::MAX)).arg(ROUND);
-            self.exhaust(&tick, "a round of upkeep").await?;
+            self.repeat_until_done(&tick, "a round of upkeep").await?;
             let mut trim = fcall("hero_trim", script_type);
             trim.arg(config.finished_limit).arg(ROUND);
-            self.exhaust(&trim, "a round of retention").await?;
+            self.repeat_until_done(&trim, "a round of retention").await?;
             if tidy {
                 let mut tidy = fcall("hero_tidy", script_type);
                 tidy.arg(u64::try_from(CONSUMER_IDLE.as_millis()).unwrap_or(u64::MAX));
@@ -379,7 +380,7 @@ impl JobQueue for RedisQueue {
         self.shared.tasks.close();
         self.shared.tasks.wait().await;
         self.shared.awaiters.clear();
-        self.shared.link.close();
+        self.shared.connection.close();
     }
 }
 
@@ -391,7 +392,7 @@ pub(super) fn fcall(function: &str, script_type: ScriptType) -> Cmd {
 }
 
 /// Reads a job from whichever queue has it.
-async fn read_job(link: &Link, id: &JobId, view: JobView) -> Result<Option<Job>, QueueError> {
+async fn read_job(connection: &Connection, id: &JobId, view: JobView) -> Result<Option<Job>, QueueError> {
     let mut names = BASIC.to_vec();
     match view {
         JobView::Basic => {}
@@ -401,7 +402,7 @@ async fn read_job(link: &Link, id: &JobId, view: JobView) -> Result<Option<Job>,
     for script_type in ScriptType::ALL {
         pipeline.cmd("HMGET").arg(keys::job(script_type, id)).arg(&names);
     }
-    let answers = link.pipe(&pipeline).await?;
+    let answers = connection.pipe(&pipeline).await?;
     for (script_type, answer) in ScriptType::ALL.into_iter().zip(answers) {
         let Value::Array(values) = answer else { return Err(unexpected("a job", &answer)) };
         if let Some(fields) = Fields::from_known(keys::job(script_type, id), &names, values)? {

@@ -17,7 +17,7 @@ pub(super) use actor::{decode_actor, decode_config, encode_actor, encode_config}
 pub(super) use end::{Reply, decode_error, decode_reply, encode_error, finished_of};
 pub(super) use event::{decode_event, decode_job_event, encode_event};
 pub(super) use fields::Fields;
-pub(super) use output::{decode_kept, encode_said};
+pub(super) use output::{decode_output, encode_output};
 pub(super) use shared::{
     decode_decision, decode_health, decode_settings, encode_decision, encode_health, encode_settings,
 };

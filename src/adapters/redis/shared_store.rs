@@ -7,7 +7,7 @@ use redis::Value;
 
 use super::RedisActorStore;
 use super::connection::unexpected;
-use super::damaged::{Kind, keep};
+use super::damaged_records::{RecordKind, keep};
 use super::keys;
 use super::records::{
     decode_decision, decode_health, decode_settings, encode_decision, encode_health, encode_settings,
@@ -24,7 +24,10 @@ use crate::ports::shared_store::SharedStore;
 impl SharedStore for RedisActorStore {
     async fn settings(&self) -> Result<Vec<ScriptTypeSettings>, QueueError> {
         let all = self.hash(keys::SETTINGS).await?;
-        Ok(all.iter().filter_map(|(word, json)| keep(Kind::Settings, decode_settings(word, json))).collect())
+        Ok(all
+            .iter()
+            .filter_map(|(word, json)| keep(RecordKind::Settings, decode_settings(word, json)))
+            .collect())
     }
 
     async fn put_settings(&self, settings: &ScriptTypeSettings) -> Result<bool, QueueError> {
@@ -32,12 +35,12 @@ impl SharedStore for RedisActorStore {
         let mut put = redis::cmd("FCALL");
         put.arg("hero_put").arg(1).arg(keys::SETTINGS).arg(settings.script_type.as_str());
         put.arg(encode_settings(settings, settings.generation + 1)?).arg(expected);
-        Ok(matches!(self.link().call(&put).await?, Value::Int(_)))
+        Ok(matches!(self.connection().call(&put).await?, Value::Int(_)))
     }
 
     async fn healths(&self) -> Result<Vec<HealthRecord>, QueueError> {
         let all = self.hash(keys::HEALTHS).await?;
-        Ok(all.iter().filter_map(|(id, json)| keep(Kind::Health, decode_health(id, json))).collect())
+        Ok(all.iter().filter_map(|(id, json)| keep(RecordKind::Health, decode_health(id, json))).collect())
     }
 
     async fn put_health(&self, record: &HealthRecord) -> Result<(), QueueError> {
@@ -49,7 +52,7 @@ impl SharedStore for RedisActorStore {
         // A type of a newer supervisor is none of ours.
         let known = all.iter().filter_map(|(word, json)| Some((ScriptType::parse(word).ok()?, json)));
         let read = |(script_type, json): (ScriptType, &String)| {
-            Some((script_type, keep(Kind::Decision, decode_decision(json))?))
+            Some((script_type, keep(RecordKind::Decision, decode_decision(json))?))
         };
         Ok(known.filter_map(read).collect())
     }
@@ -66,13 +69,13 @@ impl SharedStore for RedisActorStore {
         let mut lead = redis::cmd("FCALL");
         lead.arg("hero_lead").arg(1).arg(keys::lead(node)).arg(instance);
         lead.arg(u64::try_from(term.as_millis()).unwrap_or(u64::MAX));
-        Ok(self.link().call(&lead).await? == Value::Int(1))
+        Ok(self.connection().call(&lead).await? == Value::Int(1))
     }
 
     async fn step_down(&self, node: &NodeName, instance: &str) -> Result<(), QueueError> {
         let mut down = redis::cmd("FCALL");
         down.arg("hero_step_down").arg(1).arg(keys::lead(node)).arg(instance);
-        self.link().call(&down).await.map(drop)
+        self.connection().call(&down).await.map(drop)
     }
 }
 
@@ -81,7 +84,7 @@ impl RedisActorStore {
     async fn hash(&self, key: &str) -> Result<Vec<(String, String)>, QueueError> {
         let mut all = redis::cmd("HGETALL");
         all.arg(key);
-        let answer = self.link().call(&all).await?;
+        let answer = self.connection().call(&all).await?;
         let Value::Array(flat) = answer else { return Err(unexpected(key, &answer)) };
         let mut pairs = Vec::with_capacity(flat.len() / 2);
         let mut flat = flat.into_iter();

@@ -14,10 +14,10 @@ use redis::{Cmd, Value};
 use tokio::time::Instant;
 
 use super::RedisConfig;
-use super::connection::{Link, unexpected};
+use super::connection::{Connection, unexpected};
 use super::keys::{self, GROUP, Lane, Place};
 use super::queue::fcall;
-use super::records::{encode_error, encode_said, millis};
+use super::records::{encode_error, encode_output, millis};
 use crate::domain::model::backoff::Backoff;
 use crate::domain::model::id::ActorId;
 use crate::domain::model::output::Utterance;
@@ -37,7 +37,7 @@ const RECOVERED: usize = 500;
 
 /// The queue of one actor process.
 pub struct RedisWorkQueue {
-    link: Link,
+    connection: Connection,
     config: RedisConfig,
     script_type: ScriptType,
     actor: ActorId,
@@ -45,7 +45,7 @@ pub struct RedisWorkQueue {
     consumer: String,
     streams: Streams,
     reader: Mutex<Option<MultiplexedConnection>>,
-    held: Mutex<HashMap<String, Held>>,
+    held: Mutex<HashMap<String, HeldJob>>,
     draining: AtomicBool,
     taking: AtomicBool,
     /// The front had more than was asked for, so it is emptied before the queue is looked at.
@@ -78,7 +78,7 @@ impl Streams {
 
 /// What must be remembered of a job until its attempt ends.
 #[derive(Clone)]
-struct Held {
+struct HeldJob {
     attempt: u32,
     backoff: Backoff,
     ping: bool,
@@ -98,7 +98,7 @@ impl RedisWorkQueue {
         config.check()?;
         let nonce = uuid::Uuid::new_v4().simple().to_string();
         Ok(Self {
-            link: Link::new(&config.url)?,
+            connection: Connection::new(&config.url)?,
             consumer: format!("{actor}.{pid}.{}", &nonce[..8]),
             streams: Streams {
                 front: keys::front(script_type),
@@ -136,13 +136,13 @@ impl RedisWorkQueue {
 
     /// Calls a function that answers with 1 or 0 for each lease.
     async fn ask_each(&self, command: &Cmd, what: &str) -> Result<Vec<bool>, QueueError> {
-        match self.link.call(command).await? {
+        match self.connection.call(command).await? {
             Value::Array(values) => Ok(values.iter().map(|value| *value == Value::Int(1)).collect()),
             other => Err(unexpected(what, &other)),
         }
     }
 
-    async fn send_ends(&self, ends: &[(Place, Held, &AttemptEnd)]) -> Result<Vec<bool>, QueueError> {
+    async fn send_ends(&self, ends: &[(Place, HeldJob, &AttemptEnd)]) -> Result<Vec<bool>, QueueError> {
         let mut finish = self.fcall("hero_finish");
         for (place, held, end) in ends {
             if !end.output.is_empty() {
@@ -171,7 +171,7 @@ impl RedisWorkQueue {
                 }
             }
         }
-        match self.link.call(&finish).await? {
+        match self.connection.call(&finish).await? {
             Value::Array(answers) => answers.iter().map(accepted).collect(),
             other => Err(unexpected("the end of attempts", &other)),
         }
@@ -189,9 +189,9 @@ impl WorkQueue for RedisWorkQueue {
         announce
             .arg(self.pending_ends.load(Ordering::Relaxed))
             .arg(self.refused_ends.load(Ordering::Relaxed));
-        let answer = self.link.call(&announce).await?;
+        let answer = self.connection.call(&announce).await?;
         if let Value::Int(number) = answer {
-            self.hear_of_pause(u64::try_from(number).unwrap_or(0));
+            self.note_pause(u64::try_from(number).unwrap_or(0));
         }
         Ok(())
     }
@@ -203,7 +203,7 @@ impl WorkQueue for RedisWorkQueue {
 
     async fn take(&self, max: usize, wait: Duration) -> Result<Vec<Work>, QueueError> {
         let deadline = Instant::now() + wait;
-        let _taking = Taking::start(&self.taking);
+        let _taking = TakeGuard::start(&self.taking);
         loop {
             let remaining = deadline.saturating_duration_since(Instant::now());
             let front_first = max > 0 && !self.is_paused() && self.front_first.load(Ordering::Relaxed);
@@ -217,7 +217,7 @@ impl WorkQueue for RedisWorkQueue {
                 }
                 continue;
             }
-            let delivered = self.honour_pause(delivered).await?;
+            let delivered = self.release_paused(delivered).await?;
             let interrupted = delivered.messages.iter().any(|message| message.is_wake());
             let work = self.deliver(max, delivered).await?;
             if !work.is_empty() || interrupted {
@@ -232,7 +232,7 @@ impl WorkQueue for RedisWorkQueue {
         }
         let mut wake = self.fcall("hero_wake");
         wake.arg(&self.consumer);
-        self.link.call(&wake).await.map(drop)
+        self.connection.call(&wake).await.map(drop)
     }
 
     async fn recover(&self, known: &[Lease]) -> Result<Vec<Work>, QueueError> {
@@ -242,7 +242,7 @@ impl WorkQueue for RedisWorkQueue {
             loop {
                 let mut command = self.group_read(RECOVERED);
                 command.arg("STREAMS").arg(self.streams.lane(lane)).arg(&after);
-                let answer = match self.link.call(&command).await {
+                let answer = match self.connection.call(&command).await {
                     Err(QueueError::Rejected { reason }) if reason.contains("NOGROUP") => break,
                     other => other?,
                 };
@@ -278,7 +278,7 @@ impl WorkQueue for RedisWorkQueue {
                     claim.arg(place.entry());
                 }
                 claim.arg("JUSTID");
-                let kept = match self.link.call(&claim).await {
+                let kept = match self.connection.call(&claim).await {
                     // The group is gone, and all that was pending in it.
                     Err(QueueError::Rejected { reason }) if reason.contains("NOGROUP") => Vec::new(),
                     other => deliveries::entry_ids(other?)?,
@@ -354,7 +354,7 @@ impl WorkQueue for RedisWorkQueue {
 
     async fn finish(&self, ends: Vec<AttemptEnd>) -> Result<Vec<bool>, QueueError> {
         let mut accepted = vec![false; ends.len()];
-        let mut batch: Vec<(Place, Held, &AttemptEnd)> = Vec::with_capacity(ENDS);
+        let mut batch: Vec<(Place, HeldJob, &AttemptEnd)> = Vec::with_capacity(ENDS);
         let mut indexes = Vec::with_capacity(ENDS);
         let mut bytes = 0;
         for (index, end) in ends.iter().enumerate() {
@@ -394,7 +394,7 @@ impl WorkQueue for RedisWorkQueue {
             .filter_map(|lease| Place::of(lease).map(|place| (place, lease.job_id.as_str().to_owned())))
             .collect();
         places.sort_unstable();
-        self.give_back(&places).await?;
+        self.release_places(&places).await?;
         self.forget(leases);
         Ok(())
     }
@@ -406,11 +406,11 @@ impl WorkQueue for RedisWorkQueue {
     async fn close(&self) {
         let mut leave = self.fcall("hero_leave");
         leave.arg(&self.consumer);
-        if let Err(error) = self.link.call(&leave).await {
+        if let Err(error) = self.connection.call(&leave).await {
             tracing::debug!(%error, "the announcement could not be taken back");
         }
         *lock(&self.reader) = None;
-        self.link.close();
+        self.connection.close();
     }
 }
 
@@ -428,22 +428,22 @@ fn add_output(command: &mut Cmd, place: Place, attempt: u32, lease: &Lease, said
     command.arg(place.lane.letter()).arg(place.entry()).arg(lease.job_id.as_str()).arg(attempt);
     command.arg(said.len());
     for utterance in said {
-        let (kind, text) = encode_said(&utterance.said);
+        let (kind, text) = encode_output(&utterance.said);
         command.arg(utterance.number).arg(millis(utterance.at)).arg(kind).arg(text);
     }
 }
 
 /// Says that a take is under way, for as long as it lives.
-struct Taking<'a>(&'a AtomicBool);
+struct TakeGuard<'a>(&'a AtomicBool);
 
-impl<'a> Taking<'a> {
+impl<'a> TakeGuard<'a> {
     fn start(flag: &'a AtomicBool) -> Self {
         flag.store(true, Ordering::Relaxed);
         Self(flag)
     }
 }
 
-impl Drop for Taking<'_> {
+impl Drop for TakeGuard<'_> {
     fn drop(&mut self) {
         self.0.store(false, Ordering::Relaxed);
     }

@@ -1,8 +1,8 @@
 //! Every job and where it lies; each change is one synchronous step, as a Redis function is.
 
-mod actor_side;
-mod control;
+mod admin;
 mod events;
+mod leases;
 mod outputs;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -84,7 +84,7 @@ struct Queue {
     waiting: BTreeMap<Place, Waiting>,
     held: BTreeMap<u64, Held>,
     delayed: BTreeMap<JobId, (Instant, Lane)>,
-    hints: BTreeMap<Holder, VecDeque<Work>>,
+    messages: BTreeMap<Holder, VecDeque<Work>>,
     presences: BTreeMap<ActorId, Presence>,
     paused: Option<Paused>,
     limit: Option<u64>,
@@ -104,14 +104,14 @@ pub(in crate::adapters::memory) struct State {
     waiters: BTreeMap<JobId, Vec<oneshot::Sender<Finished>>>,
     outputs: BTreeMap<JobId, Outputs>,
     queues: BTreeMap<ScriptType, Queue>,
-    events: events::EventTable,
+    events: events::EventStreams,
     pub(in crate::adapters::memory) records: BTreeMap<ActorId, ActorRecord>,
     pub(in crate::adapters::memory) templates: BTreeMap<ScriptType, ActorConfig>,
     pub(in crate::adapters::memory) settings: BTreeMap<ScriptType, ScriptTypeSettings>,
     pub(in crate::adapters::memory) healths: BTreeMap<ActorId, HealthRecord>,
     pub(in crate::adapters::memory) decisions: BTreeMap<ScriptType, ScalingDecision>,
     /// Whose turn it is on each node, and for how long.
-    pub(in crate::adapters::memory) leads: BTreeMap<String, (String, Instant)>,
+    pub(in crate::adapters::memory) leaders: BTreeMap<String, (String, Instant)>,
     pub(in crate::adapters::memory) unavailable: bool,
 }
 
@@ -128,13 +128,13 @@ impl State {
             waiters: BTreeMap::new(),
             outputs: BTreeMap::new(),
             queues: ScriptType::ALL.into_iter().map(|script_type| (script_type, Queue::default())).collect(),
-            events: events::EventTable::default(),
+            events: events::EventStreams::default(),
             records: BTreeMap::new(),
             templates: BTreeMap::new(),
             settings: BTreeMap::new(),
             healths: BTreeMap::new(),
             decisions: BTreeMap::new(),
-            leads: BTreeMap::new(),
+            leaders: BTreeMap::new(),
             unavailable: false,
         }
     }
@@ -200,7 +200,7 @@ impl State {
         self.jobs.insert(id.clone(), job);
         match due {
             Some(delay) => {
-                self.tell(&id, None);
+                self.emit_state(&id, None);
                 self.queue(script_type).delayed.insert(id, (Instant::now() + delay, lane));
             }
             None => self.enqueue(&id, lane, None),
@@ -227,14 +227,14 @@ impl State {
         let held = queue.held.iter().find(|(_entry, held)| held.job_id == *id).map(|(entry, _held)| *entry);
         if let Some(held) = held.and_then(|entry| queue.held.remove(&entry).map(|held| (entry, held))) {
             let (entry, held) = held;
-            let hint = Work::Cancelled { lease: lease(entry, id) };
-            queue.hints.entry(held.holder).or_default().push_back(hint);
+            let message = Work::Cancelled { lease: lease(entry, id) };
+            queue.messages.entry(held.holder).or_default().push_back(message);
         }
-        self.end(id, finished);
+        self.finish_job(id, finished);
     }
 
     pub(in crate::adapters::memory) fn delete(&mut self, id: &JobId) {
-        self.tell_deleted(id);
+        self.emit_deleted(id);
         self.jobs.remove(id);
         self.outputs.remove(id);
         self.waiters.remove(id);
@@ -251,10 +251,10 @@ impl State {
             queue.held.iter().filter(|(_, held)| held.holder == *holder).map(|(entry, _)| *entry).collect();
         let mut reclaimed = Reclaimed::default();
         for entry in lost {
-            self.lose(script_type, entry, error, &mut reclaimed);
+            self.reclaim_entry(script_type, entry, error, &mut reclaimed);
         }
         let queue = self.queue(script_type);
-        queue.hints.remove(holder);
+        queue.messages.remove(holder);
         if queue.presences.get(&holder.actor_id).is_some_and(|presence| presence.pid == holder.pid) {
             queue.presences.remove(&holder.actor_id);
         }
@@ -273,10 +273,10 @@ impl State {
         queue.presences.values().map(counted).collect()
     }
 
-    pub(in crate::adapters::memory) fn forget(&mut self, script_type: ScriptType, actor: &ActorId) {
+    pub(in crate::adapters::memory) fn forget_actor(&mut self, script_type: ScriptType, actor: &ActorId) {
         let queue = self.queue(script_type);
         queue.presences.remove(actor);
-        queue.hints.retain(|holder, _hints| holder.actor_id != *actor);
+        queue.messages.retain(|holder, _hints| holder.actor_id != *actor);
         let pinned = |lane: &Lane| matches!(lane, Lane::Inbox(of) if of == actor);
         let mut lost: Vec<JobId> = Vec::new();
         queue.waiting.retain(|(lane, _order, _entry), waiting| {
@@ -296,16 +296,21 @@ impl State {
             format!("the job was meant for actor {actor} alone, which was deleted"),
         );
         for id in lost {
-            self.fail(&id, error.clone());
+            self.fail_job(&id, error.clone());
         }
     }
 
-    pub(in crate::adapters::memory) fn hint(&mut self, script_type: ScriptType, actor: &ActorId, hint: Work) {
+    pub(in crate::adapters::memory) fn message(
+        &mut self,
+        script_type: ScriptType,
+        actor: &ActorId,
+        message: Work,
+    ) {
         // A message is for the process that is there now; the next one of this name has nothing to do with it.
         let queue = self.queue(script_type);
         let Some(presence) = queue.presences.get(actor) else { return };
         let holder = Holder { actor_id: actor.clone(), pid: presence.pid };
-        queue.hints.entry(holder).or_default().push_back(hint);
+        queue.messages.entry(holder).or_default().push_back(message);
     }
 
     pub(in crate::adapters::memory) fn maintain(&mut self) {
@@ -332,7 +337,7 @@ impl State {
             for (entry, actor) in expired {
                 let message = format!("the lease of actor {actor} expired: it gave no sign of life");
                 let error = JobError::new(JobErrorKind::ActorLost, message);
-                self.lose(script_type, entry, &error, &mut Reclaimed::default());
+                self.reclaim_entry(script_type, entry, &error, &mut Reclaimed::default());
             }
             let queue = self.queue(script_type);
             let mut overdue = Vec::new();
@@ -345,7 +350,7 @@ impl State {
             });
             for id in overdue {
                 let message = "no actor took the job within its queue timeout";
-                self.fail(&id, JobError::new(JobErrorKind::QueueTimeout, message));
+                self.fail_job(&id, JobError::new(JobErrorKind::QueueTimeout, message));
             }
         }
         let (jobs, outputs) = (&mut self.jobs, &mut self.outputs);
@@ -371,8 +376,8 @@ impl State {
         self.queues.entry(script_type).or_default()
     }
 
-    /// Makes a job wait; one that was `given_back` untouched stands where it stood and has no more time than it had.
-    fn enqueue(&mut self, id: &JobId, lane: Lane, given_back: Option<&Held>) {
+    /// Makes a job wait; one that was `released` untouched stands where it stood and has no more time than it had.
+    fn enqueue(&mut self, id: &JobId, lane: Lane, released: Option<&Held>) {
         let Some(job) = self.jobs.get_mut(id) else { return };
         let old = Some(job.state).filter(|old| *old != JobState::Queued);
         job.state = JobState::Queued;
@@ -383,17 +388,23 @@ impl State {
         let limit = job.spec.queue_timeout.filter(|_limit| job.attempt == 0);
         let expires = limit.map(|limit| Instant::now() + limit);
         self.next_entry += 1;
-        let (order, expires) = match given_back {
+        let (order, expires) = match released {
             Some(held) => (held.order, held.expires),
             None => (self.next_entry, expires),
         };
         let place = (lane, order, self.next_entry);
         self.queue(script_type).waiting.insert(place, Waiting { job_id: id.clone(), expires, counted });
-        self.tell(id, old);
+        self.emit_state(id, old);
     }
 
     /// An attempt whose actor is gone.
-    fn lose(&mut self, script_type: ScriptType, entry: u64, error: &JobError, reclaimed: &mut Reclaimed) {
+    fn reclaim_entry(
+        &mut self,
+        script_type: ScriptType,
+        entry: u64,
+        error: &JobError,
+        reclaimed: &mut Reclaimed,
+    ) {
         let Some(held) = self.queue(script_type).held.remove(&entry) else { return };
         let now = self.clock.now();
         let Some(job) = self.jobs.get_mut(&held.job_id) else { return };
@@ -404,33 +415,33 @@ impl State {
             self.enqueue(&held.job_id, front_of(held.lane), None);
         } else {
             reclaimed.failed += 1;
-            self.fail(&held.job_id, error.clone());
+            self.fail_job(&held.job_id, error.clone());
         }
     }
 
-    fn fail(&mut self, id: &JobId, error: JobError) {
+    fn fail_job(&mut self, id: &JobId, error: JobError) {
         let now = self.clock.now();
         if let Some(job) = self.jobs.get(id) {
             let finished = finished(job, Outcome::Failed(error), now);
-            self.end(id, finished);
+            self.finish_job(id, finished);
         }
     }
 
     /// Writes the end, unless there is one already, and tells those who wait for it.
-    fn end(&mut self, id: &JobId, finished: Finished) {
+    fn finish_job(&mut self, id: &JobId, finished: Finished) {
         let Some(job) = self.jobs.get(id).filter(|job| !job.state.is_terminal()).cloned() else { return };
         self.free_attempts.remove(id);
         self.queue(job.spec.script_type).finished += u64::from(job.spec.kind == JobKind::Script);
         self.ended.push_back((id.clone(), Instant::now() + job.spec.result_ttl));
         let old = job.state;
         self.jobs.insert(id.clone(), job.finish(finished.clone()));
-        self.tell(id, Some(old));
+        self.emit_state(id, Some(old));
         for waiter in self.waiters.remove(id).into_iter().flatten() {
             let _caller_gone = waiter.send(finished.clone());
         }
     }
 
-    fn touch(&mut self, script_type: ScriptType, holder: &Holder) {
+    fn note_activity(&mut self, script_type: ScriptType, holder: &Holder) {
         let now = self.clock.now();
         if let Some(presence) = self.queue(script_type).presences.get_mut(&holder.actor_id) {
             presence.last_job_at = Some(now);

@@ -16,10 +16,10 @@ use crate::ports::job_queue::Completion;
 /// Places that wait, by job. Sorted, so that a sweep can go on where the last one stopped.
 #[derive(Default)]
 pub(super) struct Awaiters {
-    places: Mutex<BTreeMap<JobId, Place>>,
+    awaited: Mutex<BTreeMap<JobId, Awaiting>>,
 }
 
-struct Place {
+struct Awaiting {
     since: Instant,
     /// The queue that has the job; None until the submit was answered.
     script_type: Option<ScriptType>,
@@ -27,36 +27,36 @@ struct Place {
 }
 
 impl Awaiters {
-    /// A place for one more who waits.
+    /// A awaiting for one more who waits.
     pub(super) fn add(&self, id: &JobId) -> Completion {
         let (sender, completion) = Completion::pair();
-        self.with(|places| {
-            let place = places.entry(id.clone()).or_insert_with(|| Place {
+        self.with(|awaited| {
+            let awaiting = awaited.entry(id.clone()).or_insert_with(|| Awaiting {
                 since: Instant::now(),
                 script_type: None,
                 senders: Vec::with_capacity(1),
             });
-            place.senders.push(sender);
+            awaiting.senders.push(sender);
         });
         completion
     }
 
     /// The job is known to be in this queue: from now on the sweep looks after it.
     pub(super) fn confirm(&self, id: &JobId, script_type: ScriptType) {
-        self.with(|places| {
-            if let Some(place) = places.get_mut(id) {
-                place.script_type = Some(script_type);
+        self.with(|awaited| {
+            if let Some(awaiting) = awaited.get_mut(id) {
+                awaiting.script_type = Some(script_type);
             }
         });
     }
 
-    /// Forgets places of a job whose completions were dropped.
+    /// Forgets awaited of a job whose completions were dropped.
     pub(super) fn prune(&self, id: &JobId) {
-        self.with(|places| {
-            if let Some(place) = places.get_mut(id) {
-                place.senders.retain(|sender| !sender.is_closed());
-                if place.senders.is_empty() {
-                    places.remove(id);
+        self.with(|awaited| {
+            if let Some(awaiting) = awaited.get_mut(id) {
+                awaiting.senders.retain(|sender| !sender.is_closed());
+                if awaiting.senders.is_empty() {
+                    awaited.remove(id);
                 }
             }
         });
@@ -64,8 +64,8 @@ impl Awaiters {
 
     /// Tells everybody who waits for this job.
     pub(super) fn resolve(&self, id: &JobId, end: &Finished) {
-        let place = self.with(|places| places.remove(id));
-        for sender in place.into_iter().flat_map(|place| place.senders) {
+        let awaiting = self.with(|awaited| awaited.remove(id));
+        for sender in awaiting.into_iter().flat_map(|awaiting| awaiting.senders) {
             // Who no longer listens does not mind.
             drop(sender.send(end.clone()));
         }
@@ -73,12 +73,12 @@ impl Awaiters {
 
     /// Breaks the completions of a job that is no more.
     pub(super) fn abandon(&self, id: &JobId) {
-        self.with(|places| places.remove(id));
+        self.with(|awaited| awaited.remove(id));
     }
 
     /// Whether anybody waits for this job.
     pub(super) fn has(&self, id: &JobId) -> bool {
-        self.with(|places| places.contains_key(id))
+        self.with(|awaited| awaited.contains_key(id))
     }
 
     /// Breaks all completions.
@@ -86,7 +86,7 @@ impl Awaiters {
         self.with(BTreeMap::clear);
     }
 
-    /// The next jobs behind `after` that are waited for since at least `age`, looking at no more than `limit` places
+    /// The next jobs behind `after` that are waited for since at least `age`, looking at no more than `limit` awaited
     /// and dropping those that nobody waits for any more. The second part says where to go on; None at the end.
     pub(super) fn next(
         &self,
@@ -94,31 +94,31 @@ impl Awaiters {
         age: Duration,
         limit: usize,
     ) -> (Vec<(JobId, ScriptType)>, Option<JobId>) {
-        self.with(|places| {
+        self.with(|awaited| {
             let start = after.map_or(Bound::Unbounded, Bound::Excluded);
             let mut due = Vec::new();
             let mut deserted = Vec::new();
             let mut last = None;
             let mut seen = 0;
-            for (id, place) in places.range::<JobId, _>((start, Bound::Unbounded)).take(limit) {
+            for (id, awaiting) in awaited.range::<JobId, _>((start, Bound::Unbounded)).take(limit) {
                 seen += 1;
-                if place.senders.iter().all(oneshot::Sender::is_closed) {
+                if awaiting.senders.iter().all(oneshot::Sender::is_closed) {
                     deserted.push(id.clone());
-                } else if let Some(script_type) = place.script_type
-                    && place.since.elapsed() >= age
+                } else if let Some(script_type) = awaiting.script_type
+                    && awaiting.since.elapsed() >= age
                 {
                     due.push((id.clone(), script_type));
                 }
                 last = Some(id.clone());
             }
             for id in deserted {
-                places.remove(&id);
+                awaited.remove(&id);
             }
             (due, last.filter(|_| seen == limit))
         })
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut BTreeMap<JobId, Place>) -> T) -> T {
-        act(&mut self.places.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with<T>(&self, act: impl FnOnce(&mut BTreeMap<JobId, Awaiting>) -> T) -> T {
+        act(&mut self.awaited.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

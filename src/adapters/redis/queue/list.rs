@@ -2,8 +2,8 @@
 
 use redis::Value;
 
-use super::super::connection::{Link, unexpected};
-use super::super::damaged::{Kind, keep};
+use super::super::connection::{Connection, unexpected};
+use super::super::damaged_records::{RecordKind, keep};
 use super::super::keys;
 use super::super::records::{BASIC, Fields, decode_job, millis, time_of};
 use super::number;
@@ -19,7 +19,7 @@ const LOOKED_AT: usize = 5000;
 
 /// Reads one page.
 pub(super) async fn page(
-    link: &Link,
+    connection: &Connection,
     filter: &JobFilter,
     after: Option<&JobCursor>,
     limit: usize,
@@ -34,12 +34,12 @@ pub(super) async fn page(
     let mut last = None;
     let mut looked_at = 0;
     loop {
-        let found = newest(link, &mut indexes, CHUNK.min(LOOKED_AT - looked_at)).await?;
+        let found = newest(connection, &mut indexes, CHUNK.min(LOOKED_AT - looked_at)).await?;
         if found.is_empty() {
             return Ok(JobPage { jobs, next: None });
         }
         looked_at += found.len();
-        let records = read(link, &found).await?;
+        let records = read(connection, &found).await?;
         for ((_script_type, position), job) in found.into_iter().zip(records) {
             if jobs.len() == limit {
                 return Ok(JobPage { jobs, next: last });
@@ -79,12 +79,12 @@ impl Index {
         Self { script_type, max, skip: 0, min, after, buffer: Vec::new(), exhausted: max < min }
     }
 
-    async fn fill(&mut self, link: &Link) -> Result<(), QueueError> {
+    async fn fill(&mut self, connection: &Connection) -> Result<(), QueueError> {
         while self.buffer.is_empty() && !self.exhausted {
             let mut range = redis::cmd("ZRANGE");
             range.arg(keys::jobs(self.script_type)).arg(self.max).arg(self.min).arg("BYSCORE").arg("REV");
             range.arg("LIMIT").arg(self.skip).arg(CHUNK).arg("WITHSCORES");
-            let answer = link.call(&range).await?;
+            let answer = connection.call(&range).await?;
             let Value::Array(flat) = answer else { return Err(unexpected("an index of jobs", &answer)) };
             let read = flat.len() / 2;
             let mut flat = flat.into_iter();
@@ -114,14 +114,14 @@ impl Index {
 
 /// The newest `count` entries of all indexes, and takes them off.
 async fn newest(
-    link: &Link,
+    connection: &Connection,
     indexes: &mut [Index],
     count: usize,
 ) -> Result<Vec<(ScriptType, JobCursor)>, QueueError> {
     let mut found = Vec::with_capacity(count);
     while found.len() < count {
         for index in indexes.iter_mut() {
-            index.fill(link).await?;
+            index.fill(connection).await?;
         }
         let newest = indexes.iter_mut().max_by(|a, b| {
             let key = |index: &Index| index.buffer.last().map(|at| (at.created_ms, at.job_id.clone()));
@@ -135,12 +135,15 @@ async fn newest(
 }
 
 /// The records, None where there is none any more, or one that cannot be read.
-async fn read(link: &Link, found: &[(ScriptType, JobCursor)]) -> Result<Vec<Option<Job>>, QueueError> {
+async fn read(
+    connection: &Connection,
+    found: &[(ScriptType, JobCursor)],
+) -> Result<Vec<Option<Job>>, QueueError> {
     let mut pipeline = redis::pipe();
     for (script_type, cursor) in found {
         pipeline.cmd("HMGET").arg(keys::job(*script_type, &cursor.job_id)).arg(&BASIC);
     }
-    let answers = link.pipe(&pipeline).await?;
+    let answers = connection.pipe(&pipeline).await?;
     let mut jobs = Vec::with_capacity(answers.len());
     for ((script_type, cursor), answer) in found.iter().zip(answers) {
         let Value::Array(values) = answer else { return Err(unexpected("a job", &answer)) };
@@ -148,7 +151,7 @@ async fn read(link: &Link, found: &[(ScriptType, JobCursor)]) -> Result<Vec<Opti
         let read = fields.and_then(|fields| {
             fields.map(|fields| decode_job(&cursor.job_id, *script_type, &fields)).transpose()
         });
-        jobs.push(keep(Kind::Job, read).flatten());
+        jobs.push(keep(RecordKind::Job, read).flatten());
     }
     Ok(jobs)
 }

@@ -2,9 +2,9 @@
 
 use redis::Value;
 
-use super::super::connection::{Link, unexpected};
+use super::super::connection::{Connection, unexpected};
 use super::super::keys;
-use super::super::records::{Fields, decode_kept};
+use super::super::records::{Fields, decode_output};
 use crate::domain::model::id::JobId;
 use crate::domain::model::output::{Kept, OutputMark};
 use crate::domain::model::script_type::ScriptType;
@@ -12,7 +12,7 @@ use crate::ports::job_queue::QueueError;
 
 /// Reads entries behind a mark.
 pub(super) async fn read(
-    link: &Link,
+    connection: &Connection,
     script_type: ScriptType,
     id: &JobId,
     after: &OutputMark,
@@ -25,7 +25,7 @@ pub(super) async fn read(
     };
     let mut range = redis::cmd("XRANGE");
     range.arg(&key).arg(from).arg("+").arg("COUNT").arg(limit);
-    let answer = link.call(&range).await?;
+    let answer = connection.call(&range).await?;
     let Value::Array(entries) = answer else { return Err(unexpected("the output of a job", &answer)) };
     entries.into_iter().map(|entry| kept(&key, entry)).collect()
 }
@@ -35,7 +35,7 @@ fn kept(key: &str, entry: Value) -> Result<Kept, QueueError> {
     match <[Value; 2]>::try_from(parts) {
         Ok([Value::BulkString(mark), Value::Array(flat)]) => {
             let fields = Fields::from_flat_lossy(key.to_owned(), flat)?;
-            decode_kept(String::from_utf8_lossy(&mark).into_owned(), &fields)
+            decode_output(String::from_utf8_lossy(&mark).into_owned(), &fields)
         }
         Ok([other, _]) => Err(unexpected("the output of a job", &other)),
         Err(parts) => Err(unexpected("the output of a job", &Value::Array(parts))),

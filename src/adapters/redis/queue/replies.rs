@@ -77,7 +77,7 @@ async fn refresh(shared: &Shared) -> Result<Positions, QueueError> {
             .arg(&shared.config.instance)
             .arg(u64::try_from(STREAM_TTL.as_millis()).unwrap_or(u64::MAX));
     }
-    let answers = shared.link.pipe(&pipeline).await?;
+    let answers = shared.connection.pipe(&pipeline).await?;
     let mut positions = Positions::default();
     for (position, answer) in positions.iter_mut().zip(answers) {
         let Value::BulkString(id) = answer else { return Err(unexpected("a reply stream", &answer)) };
@@ -106,14 +106,14 @@ async fn read_replies(shared: &Shared, mut positions: Positions) {
 
 /// Reads until it fails, or until the shared connection is another one than at first.
 async fn read_from(shared: &Shared, positions: &mut Positions) -> Result<(), QueueError> {
-    let mut connection = shared.link.blocking().await?;
-    let generation = shared.link.generation();
+    let mut connection = shared.connection.blocking().await?;
+    let generation = shared.connection.generation();
     let streams = ScriptType::ALL.map(|script_type| keys::replies(script_type, &shared.config.instance));
     let mut refreshed = Instant::now();
     let mut trimmed = Instant::now();
-    while shared.link.generation() == generation {
+    while shared.connection.generation() == generation {
         let answer = read_once(&mut connection, &streams, positions).await?;
-        let heard = hear(shared, &streams, positions, answer).await?;
+        let heard = process(shared, &streams, positions, answer).await?;
         if heard && trimmed.elapsed() >= Duration::from_secs(1) {
             trimmed = Instant::now();
             trim(shared, &streams, positions).await?;
@@ -141,7 +141,7 @@ async fn read_once(
 }
 
 /// Tells those who wait; true when there was anything.
-async fn hear(
+async fn process(
     shared: &Shared,
     streams: &[String; 4],
     positions: &mut Positions,
@@ -152,7 +152,7 @@ async fn hear(
         Value::Array(read) => read,
         other => return Err(unexpected("replies", &other)),
     };
-    let mut to_see = Vec::new();
+    let mut unresolved = Vec::new();
     for stream in answer {
         let (name, entries) = stream_of(stream)?;
         let Some(index) = streams.iter().position(|stream| *stream == name) else { continue };
@@ -164,23 +164,23 @@ async fn hear(
                 let Ok(job) = JobId::parse(job) else { continue };
                 match decode_reply(text) {
                     Some(Reply::Ended(end)) => shared.awaiters.resolve(&job, &end),
-                    Some(Reply::See) | None => {
+                    Some(Reply::ReadRecord) | None => {
                         if shared.awaiters.has(&job) {
-                            to_see.push((job, ScriptType::ALL[index]));
+                            unresolved.push((job, ScriptType::ALL[index]));
                         }
                     }
                 }
             }
         }
     }
-    for chunk in to_see.chunks(SEEN_AT_ONCE) {
-        look(shared, chunk).await?;
+    for chunk in unresolved.chunks(RECORDS_AT_ONCE) {
+        resolve_from_records(shared, chunk).await?;
     }
     Ok(true)
 }
 
 /// Long results that are read at once: up to 1 MiB each.
-const SEEN_AT_ONCE: usize = 16;
+const RECORDS_AT_ONCE: usize = 16;
 
 /// Keeps the reply streams as short as what is still to be read.
 async fn trim(shared: &Shared, streams: &[String; 4], positions: &Positions) -> Result<(), QueueError> {
@@ -188,14 +188,14 @@ async fn trim(shared: &Shared, streams: &[String; 4], positions: &Positions) -> 
     for (stream, position) in streams.iter().zip(positions) {
         pipeline.cmd("XTRIM").arg(stream).arg("MINID").arg("~").arg(position);
     }
-    shared.link.pipe(&pipeline).await.map(drop)
+    shared.connection.pipe(&pipeline).await.map(drop)
 }
 
 /// Looks at the records of jobs that are waited for, in case the notice of their end was lost.
 async fn sweep(shared: &Shared) {
     let mut ticks = interval(SWEEP_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut losses = shared.link.losses();
+    let mut losses = shared.connection.losses();
     let mut after = None;
     loop {
         let everything = tokio::select! {
@@ -226,8 +226,8 @@ async fn sweep(shared: &Shared) {
 pub(super) async fn catch_up(shared: &Shared, id: &JobId, script_type: ScriptType) -> Result<(), QueueError> {
     let mut ask = redis::cmd("HGET");
     ask.arg(keys::job(script_type, id)).arg("status");
-    let answer = shared.link.call(&ask).await?;
-    if is_ended(&answer) { look(shared, &[(id.clone(), script_type)]).await } else { Ok(()) }
+    let answer = shared.connection.call(&ask).await?;
+    if is_ended(&answer) { resolve_from_records(shared, &[(id.clone(), script_type)]).await } else { Ok(()) }
 }
 
 fn is_ended(status: &Value) -> bool {
@@ -242,7 +242,7 @@ async fn check(shared: &Shared, jobs: &[(JobId, ScriptType)]) -> Result<(), Queu
     for (id, script_type) in jobs {
         pipeline.cmd("HGET").arg(keys::job(*script_type, id)).arg("status");
     }
-    let answers = shared.link.pipe(&pipeline).await?;
+    let answers = shared.connection.pipe(&pipeline).await?;
     let mut ended = Vec::new();
     for (job, answer) in jobs.iter().zip(answers) {
         match answer {
@@ -258,8 +258,8 @@ async fn check(shared: &Shared, jobs: &[(JobId, ScriptType)]) -> Result<(), Queu
             other => return Err(unexpected("the status of a job", &other)),
         }
     }
-    for chunk in ended.chunks(SEEN_AT_ONCE) {
-        look(shared, chunk).await?;
+    for chunk in ended.chunks(RECORDS_AT_ONCE) {
+        resolve_from_records(shared, chunk).await?;
     }
     if !ended.is_empty() {
         // Their replies did not come: perhaps the stream was removed.
@@ -269,12 +269,12 @@ async fn check(shared: &Shared, jobs: &[(JobId, ScriptType)]) -> Result<(), Queu
 }
 
 /// Reads the records of ended jobs and tells those who wait.
-async fn look(shared: &Shared, jobs: &[(JobId, ScriptType)]) -> Result<(), QueueError> {
+async fn resolve_from_records(shared: &Shared, jobs: &[(JobId, ScriptType)]) -> Result<(), QueueError> {
     let mut pipeline = redis::pipe();
     for (id, script_type) in jobs {
         pipeline.cmd("HMGET").arg(keys::job(*script_type, id)).arg(&BASIC);
     }
-    let answers = shared.link.pipe(&pipeline).await?;
+    let answers = shared.connection.pipe(&pipeline).await?;
     for ((id, script_type), answer) in jobs.iter().zip(answers) {
         let Value::Array(values) = answer else { return Err(unexpected("a job", &answer)) };
         let job = match Fields::from_known(keys::job(*script_type, id), &BASIC, values) {

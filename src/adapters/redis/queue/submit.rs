@@ -18,7 +18,7 @@ use crate::domain::model::job::{Job, JobSpec, JobView};
 use crate::domain::model::script_type::ScriptType;
 use crate::error::chain;
 use crate::ports::job_queue::{Completion, QueueError, Submission, SubmitRefused, Submitted};
-use wire::{Answer, read, write};
+use wire::{SubmitAnswer, read, write};
 
 /// Jobs in one call; more gain nothing and make others wait.
 const BATCH: usize = 64;
@@ -27,11 +27,11 @@ const WAITING: usize = 1024;
 /// A submit that takes longer has failed.
 const SUBMIT_TIMEOUT: Duration = Duration::from_secs(2);
 
-type Answered = (Vec<Submission>, Result<Vec<Answer>, Failed>);
+type Answered = (Vec<Submission>, Result<Vec<SubmitAnswer>, Failed>);
 type Results = Vec<Result<Submitted, SubmitRefused>>;
 
 /// Jobs of one script type that go together.
-struct Group {
+struct SubmitGroup {
     submissions: Vec<Submission>,
     answer: oneshot::Sender<Answered>,
     /// Set before the group may be sent; while it is not, nobody has seen the jobs.
@@ -41,7 +41,7 @@ struct Group {
 /// One task a script type, started with its first job.
 pub(super) struct Batchers {
     shared: Arc<Shared>,
-    groups: [OnceLock<mpsc::Sender<Group>>; 4],
+    groups: [OnceLock<mpsc::Sender<SubmitGroup>>; 4],
 }
 
 impl Batchers {
@@ -98,12 +98,12 @@ impl Batchers {
         script_type: ScriptType,
         submissions: Vec<Submission>,
     ) -> Result<Results, QueueError> {
-        // The end of a job can be told before its submit is answered, so the places come first.
-        let places = Places::take(&self.shared, &submissions);
+        // The end of a job can be told before its submit is answered, so the registrations come first.
+        let registrations = Registrations::take(&self.shared, &submissions);
         let ids: Vec<JobId> = submissions.iter().map(|submission| submission.id.clone()).collect();
         let sent = Arc::new(AtomicBool::new(false));
         let (sender, mut receiver) = oneshot::channel();
-        let group = Group { submissions, answer: sender, sent: Arc::clone(&sent) };
+        let group = SubmitGroup { submissions, answer: sender, sent: Arc::clone(&sent) };
         let exchange = async {
             self.batcher(script_type).send(group).await.ok()?;
             (&mut receiver).await.ok()
@@ -127,7 +127,7 @@ impl Batchers {
             }
         };
         match answers {
-            Ok(answers) => Ok(self.finish_group(script_type, submissions, answers, places).await),
+            Ok(answers) => Ok(self.finish_group(script_type, submissions, answers, registrations).await),
             Err(failure) => failed(ids, failure),
         }
     }
@@ -136,8 +136,8 @@ impl Batchers {
         &self,
         script_type: ScriptType,
         submissions: Vec<Submission>,
-        answers: Vec<Answer>,
-        mut places: Places<'_>,
+        answers: Vec<SubmitAnswer>,
+        mut registrations: Registrations<'_>,
     ) -> Results {
         let limit = self.shared.limit(script_type);
         let mut submitted = Vec::with_capacity(submissions.len());
@@ -145,31 +145,31 @@ impl Batchers {
             let Submission { id, mut spec, request, wanted, stray: _ } = submission;
             let answer = match answer {
                 // In a box: it is rare, and its room would be held by every submit.
-                Answer::Exists(true) => match Box::pin(self.resolve(&id, &spec)).await {
+                SubmitAnswer::Exists(true) => match Box::pin(self.resolve(&id, &spec)).await {
                     Ok(answer) => answer,
                     Err(error) => {
                         submitted.push(Err(uncertain(id, &error)));
                         continue;
                     }
                 },
-                Answer::Known(job, true) if job.id == id => Answer::Accepted(job.created_at),
-                Answer::Accepted(_)
-                | Answer::Known(..)
-                | Answer::Exists(false)
-                | Answer::Gone(_)
-                | Answer::Full(_)
-                | Answer::Stray
-                | Answer::Reused(_) => answer,
+                SubmitAnswer::Known(job, true) if job.id == id => SubmitAnswer::Accepted(job.created_at),
+                SubmitAnswer::Accepted(_)
+                | SubmitAnswer::Known(..)
+                | SubmitAnswer::Exists(false)
+                | SubmitAnswer::Gone(_)
+                | SubmitAnswer::Full(_)
+                | SubmitAnswer::Stray
+                | SubmitAnswer::Reused(_) => answer,
             };
             let refused = match answer {
-                Answer::Accepted(created_at) => {
+                SubmitAnswer::Accepted(created_at) => {
                     spec.script = String::new();
                     let job = Job::accepted(id, spec, created_at);
-                    let completion = places.keep(index, &job.id, script_type);
+                    let completion = registrations.keep(index, &job.id, script_type);
                     submitted.push(Ok(Submitted { job, deduplicated: false, completion }));
                     continue;
                 }
-                Answer::Known(job, _repeated) => {
+                SubmitAnswer::Known(job, _repeated) => {
                     let completion = match wanted && !job.state.is_terminal() {
                         true => Some(Box::pin(self.join(&job.id, script_type)).await),
                         false => None,
@@ -177,14 +177,14 @@ impl Batchers {
                     submitted.push(Ok(Submitted { job: *job, deduplicated: true, completion }));
                     continue;
                 }
-                Answer::Exists(_repeated) => SubmitRefused::JobExists { job_id: id },
-                Answer::Gone(job_id) => SubmitRefused::JobExpired { job_id },
-                Answer::Stray => match spec.target_actor {
+                SubmitAnswer::Exists(_repeated) => SubmitRefused::JobExists { job_id: id },
+                SubmitAnswer::Gone(job_id) => SubmitRefused::JobExpired { job_id },
+                SubmitAnswer::Stray => match spec.target_actor {
                     Some(actor_id) => SubmitRefused::Stray { actor_id },
                     None => SubmitRefused::JobExists { job_id: id },
                 },
-                Answer::Full(queued) => SubmitRefused::QueueFull { script_type, queued, limit },
-                Answer::Reused(first_use) => match request {
+                SubmitAnswer::Full(queued) => SubmitRefused::QueueFull { script_type, queued, limit },
+                SubmitAnswer::Reused(first_use) => match request {
                     Some(request) => SubmitRefused::RequestIdReused { request_id: request.id, first_use },
                     None => SubmitRefused::JobExists { job_id: id },
                 },
@@ -207,15 +207,15 @@ impl Batchers {
 
     /// After a repeated call, a job of our id and content is the one that the first call made. What is the same is what
     /// Redis keeps of both.
-    async fn resolve(&self, id: &JobId, spec: &JobSpec) -> Result<Answer, QueueError> {
-        let stored = read_job(&self.shared.link, id, JobView::Full).await?;
+    async fn resolve(&self, id: &JobId, spec: &JobSpec) -> Result<SubmitAnswer, QueueError> {
+        let stored = read_job(&self.shared.connection, id, JobView::Full).await?;
         // Readers of a job are not told of its trace.
         let asked = JobSpec { traceparent: None, ..spec.clone() };
         let ours = stored.filter(|job| encode_spec(id, &job.spec) == encode_spec(id, &asked));
-        Ok(ours.map_or(Answer::Exists(false), |job| Answer::Accepted(job.created_at)))
+        Ok(ours.map_or(SubmitAnswer::Exists(false), |job| SubmitAnswer::Accepted(job.created_at)))
     }
 
-    fn batcher(&self, script_type: ScriptType) -> &mpsc::Sender<Group> {
+    fn batcher(&self, script_type: ScriptType) -> &mpsc::Sender<SubmitGroup> {
         self.groups[script_type.index()].get_or_init(|| {
             let (sender, receiver) = mpsc::channel(WAITING);
             let shared = self.shared.clone();
@@ -228,13 +228,13 @@ impl Batchers {
     }
 }
 
-/// Places of a group among those who wait; what is not kept is given up on drop.
-struct Places<'a> {
+/// Registrations of a group among those who wait; what is not kept is given up on drop.
+struct Registrations<'a> {
     shared: &'a Shared,
     waiting: Vec<Option<(JobId, Completion)>>,
 }
 
-impl<'a> Places<'a> {
+impl<'a> Registrations<'a> {
     fn take(shared: &'a Shared, submissions: &[Submission]) -> Self {
         let place = |job: &Submission| job.wanted.then(|| (job.id.clone(), shared.awaiters.add(&job.id)));
         Self { shared, waiting: submissions.iter().map(place).collect() }
@@ -247,7 +247,7 @@ impl<'a> Places<'a> {
     }
 }
 
-impl Drop for Places<'_> {
+impl Drop for Registrations<'_> {
     fn drop(&mut self) {
         for (id, completion) in self.waiting.drain(..).flatten() {
             drop(completion);
@@ -257,7 +257,7 @@ impl Drop for Places<'_> {
 }
 
 /// Makes one call of all that waits, and the next when it was answered.
-async fn batch(shared: &Shared, script_type: ScriptType, mut receiver: mpsc::Receiver<Group>) {
+async fn batch(shared: &Shared, script_type: ScriptType, mut receiver: mpsc::Receiver<SubmitGroup>) {
     let mut groups = Vec::with_capacity(BATCH);
     while receiver.recv_many(&mut groups, BATCH).await > 0 {
         // Nobody waits for these any more: they were not sent, so they never will be. Who closes looks at the mark after
@@ -280,7 +280,7 @@ async fn batch(shared: &Shared, script_type: ScriptType, mut receiver: mpsc::Rec
     }
 }
 
-async fn send(shared: &Shared, script_type: ScriptType, groups: Vec<Group>) {
+async fn send(shared: &Shared, script_type: ScriptType, groups: Vec<SubmitGroup>) {
     if groups.is_empty() {
         return;
     }
@@ -288,38 +288,42 @@ async fn send(shared: &Shared, script_type: ScriptType, groups: Vec<Group>) {
     match asked {
         Ok(answers) => {
             let mut answers = answers.into_iter();
-            for Group { submissions, answer, .. } in groups {
+            for SubmitGroup { submissions, answer, .. } in groups {
                 let part = answers.by_ref().take(submissions.len()).collect();
                 // Who does not wait any more does not mind.
                 drop(answer.send((submissions, Ok(part))));
             }
         }
         Err(Failed { error, sent }) => {
-            for Group { submissions, answer, .. } in groups {
+            for SubmitGroup { submissions, answer, .. } in groups {
                 drop(answer.send((submissions, Err(Failed { error: error.echo(), sent }))));
             }
         }
     }
 }
 
-async fn ask(shared: &Shared, script_type: ScriptType, groups: &[Group]) -> Result<Vec<Answer>, Failed> {
+async fn ask(
+    shared: &Shared,
+    script_type: ScriptType,
+    groups: &[SubmitGroup],
+) -> Result<Vec<SubmitAnswer>, Failed> {
     let mut command = fcall("hero_submit", script_type);
     let config = &shared.config;
     command.arg(script_type.as_str()).arg(shared.limit(script_type)).arg(&config.instance).arg("1");
     for submission in groups.iter().flat_map(|group| &group.submissions) {
         write(&mut command, submission);
     }
-    let (answer, repeated) = match shared.link.call_once(&command).await {
+    let (answer, repeated) = match shared.connection.call_once(&command).await {
         // Whether it had its effect is found out by the ids of the jobs.
         Err(Failed { error: QueueError::Unavailable(_), sent }) => {
-            match shared.link.call_once(&command).await {
+            match shared.connection.call_once(&command).await {
                 Ok(answer) => (answer, sent),
                 Err(again) => return Err(Failed { sent: sent || again.sent, ..again }),
             }
         }
         other => (other?, false),
     };
-    let answered = || -> Result<Vec<Answer>, QueueError> {
+    let answered = || -> Result<Vec<SubmitAnswer>, QueueError> {
         let Value::Array(items) = answer else { return Err(unexpected("a submit", &answer)) };
         let mut items = items.into_iter();
         let now = items.next().as_ref().and_then(number).map(time_of);

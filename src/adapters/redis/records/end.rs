@@ -54,7 +54,7 @@ pub(in super::super) enum Reply {
     /// How the job ended.
     Ended(Finished),
     /// It ended; what is to be told of it is too long for a reply and stands in the record.
-    See,
+    ReadRecord,
 }
 
 /// Reads a reply: `state attempt started finished actor word`, a line feed and the body.
@@ -73,7 +73,7 @@ pub(in super::super) fn decode_reply(text: &str) -> Option<Reply> {
         name => Some(ActorId::parse(name).ok()?),
     };
     let outcome = match words.next()? {
-        "see" => return Some(Reply::See),
+        "see" => return Some(Reply::ReadRecord),
         "error" => Outcome::Failed(decode_error(body).ok()?),
         "reason" => Outcome::Cancelled(body.to_owned()),
         word => Outcome::Succeeded(JobResult { text: body.to_owned(), kind: ResultKind::parse(word)? }),

@@ -24,7 +24,7 @@ pub(super) fn decode_progress(fields: &Fields) -> Result<Option<Progress>, Queue
 }
 
 /// The kind of an utterance in one word, and its text.
-pub(in super::super) fn encode_said(said: &Said) -> (String, &str) {
+pub(in super::super) fn encode_output(said: &Said) -> (String, &str) {
     match said {
         Said::Line { stream: LogStream::Stdout, text } => ("out".to_owned(), text),
         Said::Line { stream: LogStream::Stderr, text } => ("err".to_owned(), text),
@@ -34,7 +34,7 @@ pub(in super::super) fn encode_said(said: &Said) -> (String, &str) {
 }
 
 /// An entry of the stream.
-pub(in super::super) fn decode_kept(mark: String, fields: &Fields) -> Result<Kept, QueueError> {
+pub(in super::super) fn decode_output(mark: String, fields: &Fields) -> Result<Kept, QueueError> {
     let text = fields.get("m").unwrap_or_default().to_owned();
     let said = match fields.get("s") {
         Some("out") | None => Said::Line { stream: LogStream::Stdout, text },

@@ -7,7 +7,7 @@ use redis::{Cmd, Value};
 use tokio::time::{Instant, timeout};
 
 use super::deliveries::{self, Delivered, Malformed, Message, read_streams};
-use super::{Held, LEASES, RedisWorkQueue, Streams, lock};
+use super::{HeldJob, LEASES, RedisWorkQueue, Streams, lock};
 use crate::adapters::redis::connection::{queue_error, unexpected};
 use crate::adapters::redis::keys::{self, GROUP, Lane, Place};
 use crate::adapters::redis::records::{Fields, TASK, decode_spec};
@@ -28,7 +28,7 @@ impl RedisWorkQueue {
         let mut connection = match kept {
             Some(connection) => connection,
             None => {
-                let connection = self.link.blocking().await?;
+                let connection = self.connection.blocking().await?;
                 *lock(&self.reader) = Some(connection.clone());
                 connection
             }
@@ -133,7 +133,7 @@ impl RedisWorkQueue {
         if asked.is_empty() {
             return Ok(records);
         }
-        let answers = match self.link.pipe(&pipeline).await {
+        let answers = match self.connection.pipe(&pipeline).await {
             Err(QueueError::Rejected { reason }) if reason.contains(WRONG_TYPE) => {
                 self.records_one_by_one(&asked).await?
             }
@@ -155,7 +155,7 @@ impl RedisWorkQueue {
     ) -> Result<Vec<Result<Value, QueueError>>, QueueError> {
         let mut answers = Vec::with_capacity(asked.len());
         for (_index, key) in asked {
-            match self.link.call(redis::cmd("HMGET").arg(key).arg(&TASK)).await {
+            match self.connection.call(redis::cmd("HMGET").arg(key).arg(&TASK)).await {
                 Err(error @ QueueError::Rejected { .. }) if error.to_string().contains(WRONG_TYPE) => {
                     answers.push(Err(error));
                 }
@@ -170,7 +170,7 @@ impl RedisWorkQueue {
         let mut pipeline = redis::pipe();
         let key = self.streams.lane(place.lane);
         pipeline.cmd("XACK").arg(key).arg(GROUP).arg(place.entry()).cmd("XDEL").arg(key).arg(place.entry());
-        self.link.pipe(&pipeline).await.map(drop)
+        self.connection.pipe(&pipeline).await.map(drop)
     }
 
     /// Takes entries out of the queue that nobody can run; those that stand for a job end it. None of them keeps others
@@ -183,7 +183,7 @@ impl RedisWorkQueue {
                 tracing::error!(lane, entry, "malformed entry: taken out of the queue ({why})");
                 reject.arg(lane).arg(entry).arg(why);
             }
-            self.link.call(&reject).await?;
+            self.connection.call(&reject).await?;
         }
         Ok(())
     }
@@ -193,14 +193,14 @@ impl RedisWorkQueue {
     }
 
     /// Two words of a pause may come in the wrong order, one by a message and one with an announcement.
-    pub(super) fn hear_of_pause(&self, number: u64) {
+    pub(super) fn note_pause(&self, number: u64) {
         self.pause.fetch_max(number, Ordering::SeqCst);
     }
 
     /// Jobs that came with the word of a pause in one read go back where they were; only a ping is answered.
-    pub(super) async fn honour_pause(&self, mut delivered: Delivered) -> Result<Delivered, QueueError> {
+    pub(super) async fn release_paused(&self, mut delivered: Delivered) -> Result<Delivered, QueueError> {
         for number in delivered.messages.iter().filter_map(Message::pause) {
-            self.hear_of_pause(number);
+            self.note_pause(number);
         }
         if self.is_paused() && !delivered.jobs.is_empty() {
             let (pings, jobs): (Vec<_>, Vec<_>) =
@@ -210,13 +210,13 @@ impl RedisWorkQueue {
                 .map(|(place, fields)| (*place, fields.get("id").unwrap_or_default().to_owned()))
                 .collect();
             delivered.jobs = pings;
-            self.give_back(&places).await?;
+            self.release_places(&places).await?;
         }
         Ok(delivered)
     }
 
     /// Drops messages that were read, and answers with those that are for this process.
-    async fn heed(&self, messages: Vec<Message>) -> Result<Vec<Work>, QueueError> {
+    async fn handle_messages(&self, messages: Vec<Message>) -> Result<Vec<Work>, QueueError> {
         if messages.is_empty() {
             return Ok(Vec::new());
         }
@@ -224,7 +224,7 @@ impl RedisWorkQueue {
         let mut pipeline = redis::pipe();
         let ids: Vec<&str> = messages.iter().map(|message| message.entry.as_str()).collect();
         pipeline.cmd("XACK").arg(control).arg(GROUP).arg(&ids).cmd("XDEL").arg(control).arg(&ids).cmd("TIME");
-        let answers = self.link.pipe(&pipeline).await?;
+        let answers = self.connection.pipe(&pipeline).await?;
         let now = answers.last().and_then(deliveries::time_ms).unwrap_or(0);
         let mut work = Vec::new();
         for message in &messages {
@@ -240,7 +240,7 @@ impl RedisWorkQueue {
 
     fn hold(&self, lease: &Lease, attempt: u32, spec: &JobSpec) {
         let ping = spec.kind == JobKind::Ping;
-        let held = Held { attempt, backoff: spec.retry.backoff, ping };
+        let held = HeldJob { attempt, backoff: spec.retry.backoff, ping };
         lock(&self.held).insert(lease.token.clone(), held);
         self.note_job(ping);
     }
@@ -256,9 +256,9 @@ impl RedisWorkQueue {
         self.reject(&malformed).await?;
         // The read asks each stream for `max`; what is too much goes back where it was.
         let excess = jobs.split_off(jobs.len().min(max));
-        let crowded = !excess.is_empty()
+        let front_is_full = !excess.is_empty()
             || jobs.iter().filter(|(place, _)| place.lane == Lane::Front).count() >= max.max(1);
-        if crowded {
+        if front_is_full {
             self.front_first.store(true, Ordering::Relaxed);
         }
         if !excess.is_empty() {
@@ -266,20 +266,20 @@ impl RedisWorkQueue {
                 .iter()
                 .map(|(place, fields)| (*place, fields.get("id").unwrap_or_default().to_owned()))
                 .collect();
-            self.give_back(&places).await?;
+            self.release_places(&places).await?;
         }
-        let mut work = self.heed(messages).await?;
+        let mut work = self.handle_messages(messages).await?;
         work.extend(self.open_jobs(jobs).await?.into_iter().map(|job| Work::Job(Box::new(job))));
         Ok(work)
     }
 
-    pub(super) async fn give_back(&self, places: &[(Place, String)]) -> Result<(), QueueError> {
+    pub(super) async fn release_places(&self, places: &[(Place, String)]) -> Result<(), QueueError> {
         for chunk in places.chunks(LEASES) {
             let mut release = self.fcall("hero_release");
             for (place, id) in chunk {
                 release.arg(place.lane.letter()).arg(place.entry()).arg(id);
             }
-            self.link.call(&release).await?;
+            self.connection.call(&release).await?;
         }
         Ok(())
     }

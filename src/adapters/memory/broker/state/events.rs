@@ -17,10 +17,10 @@ use crate::ports::event_log::{Earlier, Extent, Logged, Read};
 const KEPT: usize = 20_000;
 
 #[derive(Debug, Default)]
-pub(super) struct EventTable {
+pub(super) struct EventStreams {
     streams: BTreeMap<EventStream, Kept>,
-    /// The state, and the pid of the process whose end, was last told of an actor.
-    told: BTreeMap<ActorId, (String, Option<u32>)>,
+    /// The state, and the pid of the process whose end, was last emitted of an actor.
+    last_emitted: BTreeMap<ActorId, (String, Option<u32>)>,
 }
 
 #[derive(Debug, Default)]
@@ -63,14 +63,14 @@ impl State {
         for event in events {
             let mut event = event.clone();
             if let Some(actor) = event.actor_id.clone() {
-                let told = self.events.told.get(&actor).cloned();
-                let (state, pid) = told.unwrap_or_default();
+                let last_emitted = self.events.last_emitted.get(&actor).cloned();
+                let (state, pid) = last_emitted.unwrap_or_default();
                 match &event.what {
                     What::ActorStateChanged { new, .. } => {
                         if state == new.as_str() {
                             continue;
                         }
-                        self.events.told.insert(actor, (new.as_str().to_owned(), pid));
+                        self.events.last_emitted.insert(actor, (new.as_str().to_owned(), pid));
                         if let Some(old) = crate::domain::model::actor::ActorState::parse(&state) {
                             event = event.continuing(old);
                         }
@@ -79,10 +79,10 @@ impl State {
                         if pid == Some(exit.pid) {
                             continue;
                         }
-                        self.events.told.insert(actor, (state, Some(exit.pid)));
+                        self.events.last_emitted.insert(actor, (state, Some(exit.pid)));
                     }
                     What::ActorCreated | What::ActorDeleted => {
-                        self.events.told.remove(&actor);
+                        self.events.last_emitted.remove(&actor);
                     }
                     What::ActorUpdated
                     | What::ActorRestarted
@@ -102,12 +102,12 @@ impl State {
                     | What::ServerDraining => {}
                 }
             }
-            self.log(EventStream::Control, event);
+            self.append(EventStream::Control, event);
         }
     }
 
     /// Notes that a job has come from `old` to where it is.
-    pub(super) fn tell(&mut self, id: &JobId, old: Option<JobState>) {
+    pub(super) fn emit_state(&mut self, id: &JobId, old: Option<JobState>) {
         let Some(job) = self.jobs.get(id).filter(|job| job.spec.kind == JobKind::Script) else { return };
         let error = match job.state {
             JobState::Failed | JobState::RetryWait => job.error.clone(),
@@ -125,19 +125,19 @@ impl State {
         let what = What::JobStateChanged { old, new: job.state, attempt: job.attempt, error };
         let cause = Cause { source, request_id: None, reason };
         let event = of_job(Event::new(self.clock.now(), cause, what, message), job);
-        self.log(EventStream::Jobs(job.spec.script_type), event);
+        self.append(EventStream::Jobs(job.spec.script_type), event);
     }
 
     /// Notes that the record of a job is about to go.
-    pub(super) fn tell_deleted(&mut self, id: &JobId) {
+    pub(super) fn emit_deleted(&mut self, id: &JobId) {
         let Some(job) = self.jobs.get(id).filter(|job| job.spec.kind == JobKind::Script) else { return };
         let message = message::of_deleted_job(id);
         let event = Event::new(self.clock.now(), Source::Caller, What::JobDeleted, message);
         let (stream, event) = (EventStream::Jobs(job.spec.script_type), of_job(event, job));
-        self.log(stream, event);
+        self.append(stream, event);
     }
 
-    fn log(&mut self, stream: EventStream, event: Event) {
+    fn append(&mut self, stream: EventStream, event: Event) {
         let now = self.clock.now();
         self.events.streams.entry(stream).or_default().push(stream, now, event);
     }

@@ -31,7 +31,7 @@ impl State {
     }
 
     /// Keeps what is said under leases that stand; answers with the others.
-    pub(in crate::adapters::memory) fn report(
+    pub(in crate::adapters::memory) fn report_output(
         &mut self,
         script_type: ScriptType,
         holder: &Holder,
@@ -42,7 +42,7 @@ impl State {
             let queue = self.queue(script_type);
             let held = entry_of(lease).and_then(|entry| queue.held.get(&entry));
             match held.filter(|held| held.holder == *holder) {
-                Some(_held) => self.keep(&lease.job_id, said),
+                Some(_held) => self.keep_output(&lease.job_id, said),
                 None => void.push(lease.clone()),
             }
         }
@@ -50,7 +50,7 @@ impl State {
     }
 
     /// Keeps what was not kept before.
-    pub(super) fn keep(&mut self, id: &JobId, said: &[Utterance]) {
+    pub(super) fn keep_output(&mut self, id: &JobId, said: &[Utterance]) {
         let Some(job) = self.jobs.get_mut(id) else { return };
         if said.is_empty() || job.spec.kind == JobKind::Ping {
             return;

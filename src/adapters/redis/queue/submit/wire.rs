@@ -13,7 +13,7 @@ use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::{QueueError, Submission};
 
 /// What Redis says to one job.
-pub(super) enum Answer {
+pub(super) enum SubmitAnswer {
     Accepted(SystemTime),
     /// The flag says that the call was repeated after a lost connection, so it may be the same job.
     Known(Box<Job>, bool),
@@ -70,9 +70,9 @@ pub(super) fn read(
     item: Value,
     now: SystemTime,
     repeated: bool,
-) -> Result<Answer, QueueError> {
+) -> Result<SubmitAnswer, QueueError> {
     let parts = match item {
-        Value::Int(_) => return Ok(Answer::Accepted(now)),
+        Value::Int(_) => return Ok(SubmitAnswer::Accepted(now)),
         Value::Array(parts) => parts,
         other => return Err(unexpected("a submit", &other)),
     };
@@ -81,15 +81,15 @@ pub(super) fn read(
     let Value::BulkString(word) = word else { return Err(unexpected("a submit", &word)) };
     let detail = parts.next().unwrap_or_default();
     match word.as_slice() {
-        b"exists" => Ok(Answer::Exists(repeated)),
-        b"stray" => Ok(Answer::Stray),
-        b"full" => Ok(Answer::Full(number(&detail).and_then(|n| u64::try_from(n).ok()).unwrap_or(0))),
-        b"reused" => Ok(Answer::Reused(time_of(number(&detail).unwrap_or(0)))),
-        b"gone" => Ok(Answer::Gone(job_id(detail)?)),
+        b"exists" => Ok(SubmitAnswer::Exists(repeated)),
+        b"stray" => Ok(SubmitAnswer::Stray),
+        b"full" => Ok(SubmitAnswer::Full(number(&detail).and_then(|n| u64::try_from(n).ok()).unwrap_or(0))),
+        b"reused" => Ok(SubmitAnswer::Reused(time_of(number(&detail).unwrap_or(0)))),
+        b"gone" => Ok(SubmitAnswer::Gone(job_id(detail)?)),
         b"dup" => {
             let id = job_id(detail)?;
             let job = job_of(&id, script_type, parts.next().unwrap_or_default())?;
-            Ok(Answer::Known(Box::new(job), repeated))
+            Ok(SubmitAnswer::Known(Box::new(job), repeated))
         }
         _other => Err(unexpected("a submit", &Value::BulkString(word))),
     }

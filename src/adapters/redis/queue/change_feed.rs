@@ -22,25 +22,25 @@ const SILENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Starts the reader with the first who follows a job.
-pub(super) struct News {
+pub(super) struct ChangeFeed {
     shared: Arc<Shared>,
     begun: Once,
 }
 
 /// Who follows which job.
 #[derive(Default)]
-pub(super) struct Followed {
+pub(super) struct Followers {
     jobs: Mutex<HashMap<JobId, watch::Sender<u64>>>,
 }
 
-impl News {
+impl ChangeFeed {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         Self { shared, begun: Once::new() }
     }
 
     /// Hints at changes of a job from now on; while there is no connection there are none.
     pub(super) fn follow(&self, id: &JobId) -> Changes {
-        let changes = self.shared.followed.add(id);
+        let changes = self.shared.followers.add(id);
         self.begun.call_once(|| {
             let shared = self.shared.clone();
             self.shared.tasks.spawn(async move {
@@ -52,7 +52,7 @@ impl News {
     }
 }
 
-impl Followed {
+impl Followers {
     fn add(&self, id: &JobId) -> Changes {
         let mut jobs = self.lock();
         // Nobody says when he has gone; this keeps what is forgotten below what is there.
@@ -79,15 +79,15 @@ impl Followed {
 }
 
 async fn listen(shared: &Shared) {
-    let channels = ScriptType::ALL.map(keys::news);
+    let channels = ScriptType::ALL.map(keys::changes);
     let mut failures: u32 = 0;
     loop {
-        match shared.link.subscription(&channels).await {
-            Ok(news) => {
+        match shared.connection.subscription(&channels).await {
+            Ok(messages) => {
                 failures = 0;
                 // Something may have happened while nobody listened.
-                shared.followed.hint_all();
-                hear(shared, news).await;
+                shared.followers.hint_all();
+                receive(shared, messages).await;
             }
             Err(error) => {
                 failures = failures.saturating_add(1);
@@ -101,11 +101,11 @@ async fn listen(shared: &Shared) {
 }
 
 /// Hands on what is published until the connection is lost, or may be.
-async fn hear(shared: &Shared, news: PubSub) {
-    let generation = shared.link.generation();
-    let mut messages = news.into_on_message();
+async fn receive(shared: &Shared, messages: PubSub) {
+    let generation = shared.connection.generation();
+    let mut messages = messages.into_on_message();
     let mut heard = Instant::now();
-    while shared.link.generation() == generation && heard.elapsed() < SILENCE {
+    while shared.connection.generation() == generation && heard.elapsed() < SILENCE {
         let message = match timeout(LOOK_EVERY, messages.next()).await {
             Ok(Some(message)) => message,
             Ok(None) => return,
@@ -113,7 +113,7 @@ async fn hear(shared: &Shared, news: PubSub) {
         };
         heard = Instant::now();
         if let Ok(id) = JobId::parse(&String::from_utf8_lossy(message.get_payload_bytes())) {
-            shared.followed.hint(&id);
+            shared.followers.hint(&id);
         }
     }
 }

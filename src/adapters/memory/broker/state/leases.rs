@@ -53,7 +53,7 @@ impl State {
         let until = Instant::now() + self.config.lease;
         let queue = self.queue(script_type);
         let mut work: Vec<Work> =
-            queue.hints.get_mut(holder).map(|hints| hints.drain(..).collect()).unwrap_or_default();
+            queue.messages.get_mut(holder).map(|messages| messages.drain(..).collect()).unwrap_or_default();
         let inbox = Lane::Inbox(holder.actor_id.clone());
         let for_me = |lane: &Lane| *lane == inbox || matches!(lane, Lane::Front | Lane::Queue);
         let max = if queue.paused.is_some() { 0 } else { max };
@@ -68,7 +68,7 @@ impl State {
                 Held { job_id: id.clone(), lane, order, holder: holder.clone(), until, expires, counted };
             queue.held.insert(entry, held);
             if counted {
-                self.touch(script_type, holder);
+                self.note_activity(script_type, holder);
             }
             let now = self.clock.now();
             if let Some(job) = self.jobs.get_mut(&id) {
@@ -79,7 +79,7 @@ impl State {
                 let taken =
                     TakenJob { lease: lease(entry, &id), spec: job.spec.clone(), attempt: job.attempt };
                 work.push(Work::Job(Box::new(taken)));
-                self.tell(&id, Some(JobState::Queued));
+                self.emit_state(&id, Some(JobState::Queued));
             }
         }
         work
@@ -103,7 +103,7 @@ impl State {
     }
 
     /// Extends the leases that still stand; answers with the others.
-    pub(in crate::adapters::memory) fn extend(
+    pub(in crate::adapters::memory) fn renew_leases(
         &mut self,
         script_type: ScriptType,
         holder: &Holder,
@@ -122,7 +122,7 @@ impl State {
         void
     }
 
-    pub(in crate::adapters::memory) fn started(&mut self, lease: &Lease, at: SystemTime) {
+    pub(in crate::adapters::memory) fn note_start(&mut self, lease: &Lease, at: SystemTime) {
         if let Some(job) = self.jobs.get_mut(&lease.job_id) {
             job.started_at = Some(at);
         }
@@ -137,24 +137,24 @@ impl State {
         let Some(entry) = entry_of(&end.lease) else { return false };
         let Some(held) = self.queue(script_type).held.remove(&entry) else { return false };
         if held.counted {
-            self.touch(script_type, holder);
+            self.note_activity(script_type, holder);
         }
-        self.keep(&held.job_id, &end.output);
+        self.keep_output(&held.job_id, &end.output);
         let now = self.clock.now();
         let Some(job) = self.jobs.get_mut(&held.job_id) else { return false };
         job.started_at = Some(end.started_at);
         let failed = match end.outcome {
             Ok(result) => {
                 let finished = finished(job, Outcome::Succeeded(result), now);
-                self.end(&held.job_id, finished);
+                self.finish_job(&held.job_id, finished);
                 return true;
             }
             Err(failed) => failed,
         };
         let free = failed.retryable && !failed.counts && {
-            let given_back = self.free_attempts.entry(held.job_id.clone()).or_default();
-            *given_back += 1;
-            *given_back <= FREE_ATTEMPTS
+            let released = self.free_attempts.entry(held.job_id.clone()).or_default();
+            *released += 1;
+            *released <= FREE_ATTEMPTS
         };
         if free || (failed.retryable && job.attempt < job.spec.retry.max_attempts) {
             let delay = job.spec.retry.backoff.delay(job.attempt, 1.0);
@@ -167,10 +167,10 @@ impl State {
             job.error = Some(failed.error);
             job.due_at = Some(now + delay);
             let due = (Instant::now() + delay, front_of(held.lane));
-            self.tell(&held.job_id, Some(JobState::Running));
+            self.emit_state(&held.job_id, Some(JobState::Running));
             self.queue(script_type).delayed.insert(held.job_id, due);
         } else {
-            self.fail(&held.job_id, failed.error);
+            self.fail_job(&held.job_id, failed.error);
         }
         true
     }

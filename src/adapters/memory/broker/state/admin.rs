@@ -53,7 +53,7 @@ impl State {
     }
 
     /// Jobs in these states that nobody has in hand.
-    pub(in crate::adapters::memory) fn waiting_in(
+    pub(in crate::adapters::memory) fn jobs_waiting_in(
         &self,
         script_type: ScriptType,
         states: &[JobState],

@@ -9,7 +9,7 @@ use crate::telemetry::seldom::Seldom;
 
 /// What kinds of records there are, as the metric names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum RecordKind {
     Job,
     Actor,
     Template,
@@ -20,7 +20,7 @@ pub(super) enum Kind {
     Presence,
 }
 
-impl Kind {
+impl RecordKind {
     const COUNT: usize = 8;
 
     fn word(self) -> &'static str {
@@ -38,10 +38,10 @@ impl Kind {
 }
 
 /// When a damaged record of each kind was last told of.
-static TOLD: LazyLock<[Seldom; Kind::COUNT]> = LazyLock::new(Default::default);
+static LAST_LOGGED: LazyLock<[Seldom; RecordKind::COUNT]> = LazyLock::new(Default::default);
 
 /// Keeps what could be read, and notes what could not.
-pub(super) fn keep<T>(kind: Kind, read: Result<T, QueueError>) -> Option<T> {
+pub(super) fn keep<T>(kind: RecordKind, read: Result<T, QueueError>) -> Option<T> {
     match read {
         Ok(value) => Some(value),
         Err(error) => {
@@ -52,9 +52,9 @@ pub(super) fn keep<T>(kind: Kind, read: Result<T, QueueError>) -> Option<T> {
 }
 
 /// Notes a record that was stepped over.
-pub(super) fn note(kind: Kind, why: &str) {
+pub(super) fn note(kind: RecordKind, why: &str) {
     metrics::counter!(RECORDS_UNREADABLE, "kind" => kind.word()).increment(1);
-    if let Some(unsaid) = TOLD[kind as usize].turn() {
+    if let Some(unsaid) = LAST_LOGGED[kind as usize].turn() {
         let kind = kind.word();
         tracing::warn!(kind, unsaid, "a damaged record is stepped over: {why}");
     }

@@ -15,7 +15,7 @@ use crate::ports::job_queue::{Paused, QueueDepth, QueueError, QueueState, Retrie
 
 impl RedisQueue {
     pub(super) async fn read_state(&self, script_type: ScriptType) -> Result<QueueState, QueueError> {
-        let answer = self.shared.link.call(&fcall("hero_queue", script_type)).await?;
+        let answer = self.shared.connection.call(&fcall("hero_queue", script_type)).await?;
         let Value::Array(parts) = &answer else { return Err(unexpected("the state of a queue", &answer)) };
         let signed = |index: usize| parts.get(index).and_then(number).unwrap_or(-1);
         let count = |index: usize| u64::try_from(signed(index)).unwrap_or(0);
@@ -56,7 +56,7 @@ impl RedisQueue {
     }
 
     /// Goes through all jobs of a type in the order of their acceptance.
-    pub(super) async fn go_through(
+    pub(super) async fn scan_jobs(
         &self,
         script_type: ScriptType,
         states: &[JobState],
@@ -78,7 +78,7 @@ impl RedisQueue {
             for state in states {
                 purge.arg(state.as_str());
             }
-            let answer = self.shared.link.call(&purge).await?;
+            let answer = self.shared.connection.call(&purge).await?;
             let Value::Array(parts) = &answer else { return Err(unexpected("a purge", &answer)) };
             let [count, Value::BulkString(last), Value::BulkString(at), more] = &parts[..] else {
                 return Err(unexpected("a purge", &answer));
@@ -92,9 +92,10 @@ impl RedisQueue {
         }
     }
 
-    pub(super) async fn try_again(&self, id: &JobId, reset_attempts: bool) -> Result<Retried, QueueError> {
+    pub(super) async fn retry_job(&self, id: &JobId, reset_attempts: bool) -> Result<Retried, QueueError> {
         let reset = if reset_attempts { "1" } else { "0" };
-        let Some((script_type, answer)) = self.ask_all("hero_retry", &[id.as_str(), reset]).await? else {
+        let Some((script_type, answer)) = self.call_all_queues("hero_retry", &[id.as_str(), reset]).await?
+        else {
             return Ok(Retried::Unknown);
         };
         if let Value::Array(_) = answer {
