@@ -5,18 +5,18 @@
 //! [`doctor`] and [`exec_shim`], and what the first process of a container has to do ([`init`]).
 
 pub mod actor;
+mod adapters;
 pub mod builder;
 pub mod conformance;
 mod connections;
+mod declared_actors;
+mod declared_script_types;
 pub mod dev;
 pub mod doctor;
 mod failure;
-mod file_actors;
-mod file_rules;
 pub mod init;
 mod listener;
 mod metrics;
-mod parts;
 mod ready_file;
 mod runtime;
 mod serve;
@@ -50,7 +50,7 @@ use crate::ports::process_manager::ProcessManager;
 use crate::shutdown::Shutdown;
 use crate::telemetry;
 
-pub use file_actors::FileWishes;
+pub use declared_actors::DeclaredActors;
 pub use listener::BindError;
 pub use serve::{exec_shim, serve};
 
@@ -101,7 +101,7 @@ pub struct Setup {
     /// Actors to make at the start, unless they are there already.
     pub actors: Vec<ActorConfig>,
     /// Actors of the configuration file.
-    pub file: FileWishes,
+    pub file: DeclaredActors,
     /// Stops the actors of this node at the end. Otherwise those under Zinit go on.
     pub stop_actors: bool,
 }
@@ -157,10 +157,10 @@ impl App {
         };
         let addresses = listeners.iter().map(Listener::address).collect();
 
-        let redis = parts::redis_config(&config.redis_url, config.lease, config.queue_limit);
+        let redis = adapters::redis_config(&config.redis_url, config.lease, config.queue_limit);
         let (supervisor, store) =
-            parts::supervisor(redis, JobDefaults::default()).map_err(AppError::Redis)?;
-        let processes = parts::process_manager(&config);
+            adapters::supervisor(redis, JobDefaults::default()).map_err(AppError::Redis)?;
+        let processes = adapters::process_manager(&config);
         let (events, to_write) = Events::channel();
         let lifecycle = ActorLifecycleManager::new(Parts {
             supervisor: supervisor.clone(),
@@ -220,7 +220,7 @@ impl App {
             tracing::info!(address = %listener.address(), "serving metrics on {}", listener.address());
             tasks.spawn(metrics::serve(listener, handle, readings, self.config.metrics_hosts.clone()));
         }
-        tasks.spawn(file_actors::apply(self.lifecycle.clone(), self.setup.file.clone()));
+        tasks.spawn(declared_actors::apply(self.lifecycle.clone(), self.setup.file.clone()));
         let node = self.config.node.clone();
         tasks.spawn(tell_of_server(self.events.clone(), node, shutdown.soft().clone()));
         // Its own token, because the last of what there is to tell comes from the end of all others.

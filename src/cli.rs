@@ -21,7 +21,7 @@ mod script_type;
 mod top;
 mod values;
 mod wait;
-mod watching;
+mod watch_loop;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -192,7 +192,7 @@ pub struct ShimArgs {
 ///
 /// # Errors
 /// Those of the command.
-pub fn talk(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+pub fn block_on(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime =
         runtime.map_err(|error| Failure::new(Exit::Refused, format!("cannot start the runtime: {error}")))?;

@@ -6,23 +6,34 @@
 //!  bytes ─► parse (proto → domain, every violation at once) ─► domain ─► render (domain → proto) ─► bytes
 //!                                        errors ─► status (one table: code, reason, details)
 //! ```
-//! What concerns every call lives beside it: `deadline` (how long to wait, and who says that time is up), `refusal` (what
-//! tonic refuses gets a reason), `answer` (what fits into one), `gate` (what is refused on the way down), `health` (who asks Redis and the process manager), `server` (limits and the end).
+//! What concerns every call lives beside `service`:
+//!
+//! | module | subject |
+//! |---|---|
+//! | `deadline` | how long a call may wait, and the answer DEADLINE_EXCEEDED |
+//! | `error_reason_layer` | a reason for the errors of the transport |
+//! | `metrics_layer` | counts, durations and spans of calls |
+//! | `shutdown_gate` | refusals and the end of waits during a shutdown |
+//! | `response_size` | what fits into one response |
+//! | `dependencies`, `serving_status` | probes of Redis and the process manager, and grpc.health.v1 |
+//! | `web` | gRPC-Web for browsers |
+//! | `server` | all layers in their order, and the end of connections |
 
-mod answer;
+mod abortable_connection;
 mod capabilities;
-mod connection;
 mod deadline;
-mod gate;
-mod health;
+mod dependencies;
+mod error_reason_layer;
 mod mask;
-mod meter;
+mod metrics_layer;
 mod page_token;
 mod parse;
-mod refusal;
 mod render;
+mod response_size;
 mod server;
 mod service;
+mod serving_status;
+mod shutdown_gate;
 mod status;
 mod watch;
 mod web;

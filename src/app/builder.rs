@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::parts;
+use super::adapters;
 use super::unconfigured::Unconfigured;
 use crate::adapters::program_files::ProgramFiles;
 use crate::adapters::redis::RedisConfig;
@@ -67,7 +67,7 @@ impl SupervisorBuilder {
         let url = self.redis_url.or_else(from_env).unwrap_or_else(|| DEFAULT_REDIS_URL.to_owned());
         let url = RedisUrl::parse(&url).map_err(|what| Violations::one("redis_url", what))?;
         let config = RedisConfig { url: url.expose().to_owned(), ..RedisConfig::default() };
-        parts::supervisor(config, self.defaults).map(|(supervisor, _store)| supervisor)
+        adapters::supervisor(config, self.defaults).map(|(supervisor, _store)| supervisor)
     }
 }
 
@@ -81,7 +81,7 @@ pub struct ActorLifecycleManagerBuilder {
 impl ActorLifecycleManagerBuilder {
     /// A manager whose actors are run by the Zinit at this socket.
     pub fn new(zinit_socket: String) -> Self {
-        let shim = parts::installed_program();
+        let shim = adapters::installed_program();
         Self::with_process_manager(Arc::new(ZinitProcessManager::with_shim(zinit_socket, shim.as_deref())))
     }
 

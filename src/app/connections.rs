@@ -169,7 +169,7 @@ impl Place {
     }
 
     /// Fails when the connection has been silent for too long, or its place is needed.
-    pub(super) fn poll_patience(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+    pub(super) fn poll_limits(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         let Some(opening) = &mut self.opening else { return Ok(()) };
         let over = |why: &'static str| Err(io::Error::new(io::ErrorKind::TimedOut, why));
         if let Poll::Ready(()) = opening.evicted.as_mut().poll(context) {
@@ -191,7 +191,7 @@ mod tests {
 
     fn lives(place: &mut Place) -> bool {
         let waker = futures::task::noop_waker();
-        place.poll_patience(&mut Context::from_waker(&waker)).is_ok()
+        place.poll_limits(&mut Context::from_waker(&waker)).is_ok()
     }
 
     #[test]
@@ -214,7 +214,7 @@ mod tests {
         assert!(lives(&mut silent));
         let begun = Instant::now();
         assert!(
-            poll_fn(|context| match silent.poll_patience(context) {
+            poll_fn(|context| match silent.poll_limits(context) {
                 Ok(()) => Poll::Pending,
                 Err(error) => Poll::Ready(error.kind() == io::ErrorKind::TimedOut),
             })

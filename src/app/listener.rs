@@ -224,7 +224,7 @@ impl AsyncRead for Connection {
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => {
-                self.place.poll_patience(cx).map_or_else(|over| Poll::Ready(Err(over)), |()| Poll::Pending)
+                self.place.poll_limits(cx).map_or_else(|over| Poll::Ready(Err(over)), |()| Poll::Pending)
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{App, Ended, FileWishes, Setup, runtime};
+use super::{App, DeclaredActors, Ended, Setup, runtime};
 use crate::cli::{Exit, Failure, ServeCommand, ShimArgs};
 use crate::config::{Config, Loaded, LogFormat};
 use crate::shutdown::{Shutdown, Signals};
@@ -17,7 +17,7 @@ const RUNTIME_END: Duration = Duration::from_millis(100);
 /// When the configuration is wrong or the service cannot be started.
 pub fn serve(args: ServeCommand) -> Result<Exit, Failure> {
     let Loaded { config, actors, script_types, .. } = Config::load(args.settings.layers())?;
-    let file = FileWishes { actors, script_types, prune: args.prune };
+    let file = DeclaredActors { actors, script_types, prune: args.prune };
     let setup = Setup { file, ..Setup::default() };
     telemetry::init(&config.log_filter, config.log_format);
     let runtime = runtime::build(config.worker_threads).map_err(|error| no_runtime(&error))?;

@@ -19,16 +19,16 @@ fn main() -> ExitCode {
         Command::Actor(Client { verb: ActorCommand::Conformance(args), client }) => {
             app::conformance::conformance(&args, client.output)
         }
-        Command::Actor(args) => cli::talk(cli::actor(args)),
-        Command::Job(args) => cli::talk(cli::job(args)),
-        Command::Queue(args) => cli::talk(cli::queue(args)),
-        Command::ScriptType(args) => cli::talk(cli::script_type(args)),
-        Command::Scale(args) => cli::talk(cli::scale(args)),
-        Command::Health(args) => cli::talk(cli::health(args)),
-        Command::Top(args) => cli::talk(cli::top(args)),
-        Command::Wait(args) => cli::talk(cli::wait(args)),
-        Command::Events(args) => cli::talk(cli::events(args)),
-        Command::Info(args) => cli::talk(cli::info(args)),
+        Command::Actor(args) => cli::block_on(cli::actor(args)),
+        Command::Job(args) => cli::block_on(cli::job(args)),
+        Command::Queue(args) => cli::block_on(cli::queue(args)),
+        Command::ScriptType(args) => cli::block_on(cli::script_type(args)),
+        Command::Scale(args) => cli::block_on(cli::scale(args)),
+        Command::Health(args) => cli::block_on(cli::health(args)),
+        Command::Top(args) => cli::block_on(cli::top(args)),
+        Command::Wait(args) => cli::block_on(cli::wait(args)),
+        Command::Events(args) => cli::block_on(cli::events(args)),
+        Command::Info(args) => cli::block_on(cli::info(args)),
         Command::Config(command) => cli::config(command),
         Command::Completions(args) => cli::completions(&args),
     };

@@ -307,7 +307,7 @@ async fn delete(
 fn waited(out: Output, outcome: WaitOutcome) -> Exit {
     match outcome {
         WaitOutcome::TimedOut => {
-            out.talk("the wait is over and the work is not; it goes on, see `hero-supervisor actor ls`");
+            out.notice("the wait is over and the work is not; it goes on, see `hero-supervisor actor ls`");
             Exit::TimedOut
         }
         WaitOutcome::Done | WaitOutcome::Unspecified => Exit::Ok,
@@ -320,7 +320,7 @@ fn exit_of_many(out: Output, results: &[proto::ActorResult]) -> Exit {
     for result in results {
         match &result.error {
             Some(error) => {
-                out.talk(&format!("{}: {} [{}]", result.actor_id, error.message, error.reason));
+                out.notice(&format!("{}: {} [{}]", result.actor_id, error.message, error.reason));
                 exit = Exit::Refused;
             }
             None if exit == Exit::Ok => exit = waited(out, result.wait_outcome()),

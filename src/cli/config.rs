@@ -59,7 +59,7 @@ pub(super) fn run(command: ConfigCommand) -> Result<Exit, Failure> {
             let found: Vec<String> = found.map(|(count, what)| format!("{count} {what}")).collect();
             let with =
                 if found.is_empty() { String::new() } else { format!(", with {}", found.join(" and ")) };
-            super::output::say(&format!("the configuration is fine{with}"));
+            super::output::print_notice(&format!("the configuration is fine{with}"));
         }
     }
     Ok(Exit::Ok)

@@ -56,7 +56,7 @@ impl Failure {
     /// Says it on standard error and gives the code to end with.
     pub fn report(self) -> Exit {
         if !self.message.is_empty() {
-            super::output::say(&format!("error: {}", self.message));
+            super::output::print_notice(&format!("error: {}", self.message));
         }
         self.exit
     }

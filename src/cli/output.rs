@@ -104,15 +104,15 @@ impl Output {
     }
 
     /// Says something to the person at the terminal, unless only ids are wanted.
-    pub(super) fn talk(self, text: &str) {
+    pub(super) fn notice(self, text: &str) {
         if !self.quiet {
-            say(text);
+            print_notice(text);
         }
     }
 }
 
 /// Says something on standard error, with control characters as escapes. Whoever closed it does not want to hear it.
-pub(super) fn say(text: &str) {
+pub(super) fn print_notice(text: &str) {
     let said = writeln!(io::stderr(), "{}", printable(text));
     drop(said);
 }

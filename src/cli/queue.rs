@@ -63,7 +63,7 @@ pub(super) async fn run(args: Client<QueueCommand>) -> Result<Exit, Failure> {
             let answer = server.pause_queue(client::call(request)).await?.into_inner();
             out.response(&answer, names(&answer.status), || rows(&answer.status))?;
             if !answer.changed {
-                out.talk("it was paused already");
+                out.notice("it was paused already");
             }
         }
         QueueCommand::Resume { script_type, reason } => {
@@ -71,7 +71,7 @@ pub(super) async fn run(args: Client<QueueCommand>) -> Result<Exit, Failure> {
             let answer = server.resume_queue(client::call(request)).await?.into_inner();
             out.response(&answer, names(&answer.status), || rows(&answer.status))?;
             if !answer.changed {
-                out.talk("it was not paused");
+                out.notice("it was not paused");
             }
         }
         QueueCommand::Purge { script_type, states, expected_count, dry_run, reason } => {

@@ -121,7 +121,7 @@ async fn round(args: &ClientArgs, channel: &mut Option<Channel>, goal: &Goal) ->
         let meant = |actor: &Actor| actor.desired_state() == DesiredState::Up;
         down.extend(all(&mut server).await?.into_iter().filter(|actor| meant(actor) && not_running(actor)));
     }
-    if down.is_empty() { Ok(()) } else { Err(Missing::Yet(tell(&down))) }
+    if down.is_empty() { Ok(()) } else { Err(Missing::Yet(describe_down(&down))) }
 }
 
 fn not_running(actor: &Actor) -> bool {
@@ -144,7 +144,7 @@ async fn all(server: &mut SupervisorClient<Channel>) -> Result<Vec<Actor>, Missi
 }
 
 /// The actors that do not run, and why; a few of many.
-fn tell(down: &[Actor]) -> String {
+fn describe_down(down: &[Actor]) -> String {
     const SHOWN: usize = 5;
     let one = |actor: &Actor| {
         let state = word(actor.state().as_str_name(), "STATE_");

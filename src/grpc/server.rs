@@ -23,13 +23,14 @@ use crate::domain::actors::ActorLifecycleManager;
 use crate::domain::events::watch::EventHub;
 use crate::domain::jobs::Supervisor;
 use crate::domain::model::id::NodeName;
-use crate::grpc::connection::Cuttable;
+use crate::grpc::abortable_connection::AbortableConnection;
 use crate::grpc::deadline::DeadlineLayer;
-use crate::grpc::gate::Gate;
-use crate::grpc::health::{Dependencies, HealthKeeper, Names};
-use crate::grpc::meter::MeterLayer;
-use crate::grpc::refusal::RefusalLayer;
+use crate::grpc::dependencies::{Dependencies, DependencyMonitor};
+use crate::grpc::error_reason_layer::ErrorReasonLayer;
+use crate::grpc::metrics_layer::MetricsLayer;
 use crate::grpc::service::SupervisorService;
+use crate::grpc::serving_status::ServingStatus;
+use crate::grpc::shutdown_gate::ShutdownGate;
 use crate::grpc::web;
 use crate::proto;
 use crate::proto::supervisor_server::SupervisorServer;
@@ -103,29 +104,29 @@ impl GrpcServer {
         I: Stream<Item = io::Result<IO>>,
         IO: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
     {
-        let gate = Gate { soft: shutdown.soft().clone(), ending: CancellationToken::new() };
+        let gate = ShutdownGate { soft: shutdown.soft().clone(), ending: CancellationToken::new() };
         let cut = CancellationToken::new();
         let dependencies = Dependencies::unknown();
-        let names = Names::new(gate.ending.clone());
-        let health = HealthServer::new(names.clone());
+        let serving = ServingStatus::new(gate.ending.clone());
+        let health = HealthServer::new(serving.clone());
 
         let mut tasks = JoinSet::new();
         tasks.spawn(end_in_order(gate.clone(), shutdown.hard().clone(), cut.clone(), self.drain_delay));
-        let keeper = HealthKeeper {
+        let monitor = DependencyMonitor {
             supervisor: self.supervisor.clone(),
             lifecycle: self.lifecycle.clone(),
-            names,
+            serving,
             dependencies: dependencies.clone(),
             gate: gate.clone(),
         };
-        tasks.spawn(keeper.run());
+        tasks.spawn(monitor.run());
         let hub = self.supervisor.event_log().cloned().map(EventHub::new);
         if let Some(hub) = hub.clone() {
             tasks.spawn(hub.run(cut.clone()));
         }
 
         let cut_off = cut.clone();
-        let incoming = incoming.map(move |io| io.map(|io| Cuttable::new(io, &cut_off)));
+        let incoming = incoming.map(move |io| io.map(|io| AbortableConnection::new(io, &cut_off)));
         let ending = gate.ending.clone().cancelled_owned();
         let service = SupervisorService {
             supervisor: self.supervisor,
@@ -141,9 +142,9 @@ impl GrpcServer {
             .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
             .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
             .layer(option_layer(web))
-            .layer(MeterLayer)
+            .layer(MetricsLayer)
             .layer(DeadlineLayer)
-            .layer(RefusalLayer)
+            .layer(ErrorReasonLayer)
             .add_service(
                 SupervisorServer::new(service)
                     .max_decoding_message_size(MAX_MESSAGE_BYTES)
@@ -182,7 +183,12 @@ async fn first_panic(tasks: &mut JoinSet<()>) -> JoinError {
 }
 
 /// The steps from the first signal to the cut.
-async fn end_in_order(gate: Gate, hard: CancellationToken, cut: CancellationToken, drain_delay: Duration) {
+async fn end_in_order(
+    gate: ShutdownGate,
+    hard: CancellationToken,
+    cut: CancellationToken,
+    drain_delay: Duration,
+) {
     let orderly = async {
         gate.soft.cancelled().await;
         tokio::time::sleep(drain_delay).await;

@@ -1,13 +1,13 @@
 //! The calls, each a few lines: parse, ask the domain, render.
 
-mod behalf;
+mod actor_logs;
+mod caller;
 mod events;
-mod info;
-mod lists;
-mod logs;
-mod run;
+mod pages;
+mod run_job;
+mod script_types;
+mod server_info;
 mod snapshot;
-mod types;
 mod watch_health;
 mod watch_job;
 
@@ -21,12 +21,12 @@ use crate::domain::model::actor::ActorConfig;
 use crate::domain::model::id::ActorId;
 use crate::domain::model::violation::Violations;
 use crate::grpc::deadline::{effective_wait, time_left};
-use crate::grpc::gate::Gate;
-use crate::grpc::health::Dependencies;
-use crate::grpc::meter;
+use crate::grpc::dependencies::Dependencies;
+use crate::grpc::metrics_layer;
 use crate::grpc::parse;
 use crate::grpc::render::{self, ActorView};
 use crate::grpc::server::ServerInfo;
+use crate::grpc::shutdown_gate::ShutdownGate;
 use crate::proto as pb;
 use crate::proto::supervisor_server;
 
@@ -43,7 +43,7 @@ pub(crate) struct SupervisorService {
     pub(crate) lifecycle: ActorLifecycleManager,
     pub(crate) info: ServerInfo,
     pub(crate) dependencies: Dependencies,
-    pub(crate) gate: Gate,
+    pub(crate) gate: ShutdownGate,
     /// Where watches join; None when no log is kept.
     pub(crate) hub: Option<EventHub>,
 }
@@ -199,7 +199,7 @@ impl supervisor_server::Supervisor for SupervisorService {
     ) -> Answer<Self::StreamActorLogsStream> {
         let (id, query) = parse::actor_logs(request.into_inner())?;
         let logs = self.gate.run(self.lifecycle.logs(&id, query)).await?;
-        Ok(Response::new(logs::stream(logs, self.gate.clone())))
+        Ok(Response::new(actor_logs::stream(logs, self.gate.clone())))
     }
 
     // Script types
@@ -219,7 +219,7 @@ impl supervisor_server::Supervisor for SupervisorService {
         request: Request<pb::GetScriptTypeRequest>,
     ) -> Answer<pb::GetScriptTypeResponse> {
         let request = request.get_ref();
-        let script_type = types::known_type(request.script_type)?;
+        let script_type = script_types::known_type(request.script_type)?;
         let view = parse::actor_view(request.view).map_err(|what| Violations::one("view", what))?;
         let status = self.lifecycle.script_type(script_type).await?;
         let status = render::script_type_status(status, view);
@@ -312,7 +312,7 @@ impl supervisor_server::Supervisor for SupervisorService {
 
     async fn submit_job(&self, request: Request<pb::SubmitJobRequest>) -> Answer<pb::SubmitJobResponse> {
         self.gate.enter()?;
-        let traceparent = meter::traceparent(&request);
+        let traceparent = metrics_layer::traceparent(&request);
         let mut job = parse::submit_job(request.into_inner(), self.now())?;
         job.spec.traceparent = traceparent;
         let accepted = self.supervisor.submit(job).await?;
@@ -322,13 +322,14 @@ impl supervisor_server::Supervisor for SupervisorService {
 
     async fn submit_jobs(&self, request: Request<pb::SubmitJobsRequest>) -> Answer<pb::SubmitJobsResponse> {
         self.gate.enter()?;
-        let results = self.submit_batch(meter::traceparent(&request), request.into_inner().requests).await?;
+        let results =
+            self.submit_batch(metrics_layer::traceparent(&request), request.into_inner().requests).await?;
         Ok(Response::new(pb::SubmitJobsResponse { results }))
     }
 
     async fn run_job(&self, request: Request<pb::RunJobRequest>) -> Answer<pb::RunJobResponse> {
         let time_left = time_left(request.metadata());
-        let traceparent = meter::traceparent(&request);
+        let traceparent = metrics_layer::traceparent(&request);
         let mut asked = Box::new(parse::run_job(request.into_inner(), self.now())?);
         asked.job.spec.traceparent = traceparent;
         Box::pin(self.run_asked(asked, time_left)).await.map(Response::new)
@@ -340,7 +341,7 @@ impl supervisor_server::Supervisor for SupervisorService {
         let wait = effective_wait(max_wait, time_left);
         let end = self.gate.run(self.supervisor.await_end(&id, wait)).await?;
         if end.done {
-            meter::job_ended(&end.job);
+            metrics_layer::job_ended(&end.job);
         }
         let (job, wait_outcome) = (Some(render::basic_job(end.job)), render::wait_outcome(end.done));
         Ok(Response::new(pb::AwaitJobResponse { job, wait_outcome }))

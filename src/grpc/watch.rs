@@ -1,7 +1,6 @@
-//! What every watch shares: bookmarks, the end of the server, and how long a client may take.
+//! What every watch shares: bookmarks, the end at a shutdown, and the notice of clients that stop reading.
 //!
-//! A watch is something that has a next message; see [`Watched`]. [`stream`] makes of it the stream that a call answers
-//! with:
+//! A watch implements [`Watched`]. [`stream`] turns it into the response stream of a call:
 //!
 //! ```text
 //!  let gate = self.gate.clone();
@@ -9,13 +8,13 @@
 //!  Ok(Response::new(watch::stream(watched, heartbeat, gate)))
 //! ```
 //!
-//! It adds a bookmark HEARTBEAT after `heartbeat` of silence, and CLOSING with UNAVAILABLE, reason SERVER_DRAINING,
-//! behind it when the server ends. The stream is pulled: while the client takes nothing, nothing is read or kept for it. It
-//! tells the watch afterwards for how long that was ([`Watched::note_pause`]); [`EventWatch`](crate::domain::events::watch::EventWatch)
-//! cuts off one that fell behind by that. `parse::event::heartbeat` reads the interval of a request, `parse::event::resume` its cursor,
-//! and `render::bookmark` makes a bookmark.
+//! [`stream`] adds a HEARTBEAT bookmark after `heartbeat` of silence. When the server ends, it adds a CLOSING bookmark and
+//! then UNAVAILABLE with the reason SERVER_DRAINING. The stream is pulled: while the client reads nothing, nothing is read
+//! or buffered for it. The watch learns the length of each pause ([`Watched::note_pause`]), and
+//! [`EventWatch`](crate::domain::events::watch::EventWatch) ends a client that fell behind by it. `parse::event::heartbeat` reads the
+//! interval of a request, `parse::event::resume` its cursor; `render::bookmark` makes a bookmark.
 
-mod attention;
+mod stall;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,69 +25,69 @@ use tokio::time::{Instant, timeout_at};
 use tonic::{Status, async_trait};
 
 use crate::error::SupervisorError;
-use crate::grpc::gate::Gate;
+use crate::grpc::shutdown_gate::ShutdownGate;
 use crate::grpc::status::Failure;
 use crate::proto::bookmark::Kind;
-use attention::{Bell, attended};
+use stall::{StallDetector, poll_or_stalled};
 
-/// Something that is watched.
+/// A source of messages for one watch.
 #[async_trait]
 pub(crate) trait Watched: Send + 'static {
-    /// What the call answers with.
+    /// The response message of the call.
     type Message: Send + 'static;
 
-    /// The next message; waits for it. None ends the call with OK. It may be dropped at any await and called again, and
-    /// must not lose anything by it.
+    /// Waits for the next message; None ends the call with OK. Cancel-safe: dropped at any await and called again, it
+    /// loses no message.
     async fn next(&mut self) -> Result<Option<Self::Message>, Failure>;
 
-    /// A bookmark that stands where the watch stands.
+    /// Makes a bookmark with the present cursor of the watch.
     fn bookmark(&self, kind: Kind) -> Self::Message;
 
-    /// Hears, before it is asked again, for how long the client took nothing.
+    /// Learns how long the client read nothing; called before the next call of `next`.
     fn note_pause(&mut self, paused: Duration);
 }
 
 struct Running<W> {
     watched: W,
     heartbeat: Duration,
-    gate: Gate,
-    /// When the last message was handed over.
-    given: Option<Instant>,
-    bell: Arc<Bell>,
+    gate: ShutdownGate,
+    /// Time at which the last message was handed to the transport.
+    handed_at: Option<Instant>,
+    detector: Arc<StallDetector>,
     next: Next,
 }
 
 enum Next {
     Message,
-    /// The bookmark CLOSING was sent.
-    LastWords,
+    /// The CLOSING bookmark was sent; the error follows.
+    ShutdownError,
     Nothing,
 }
 
-/// The answer of a call that watches.
+/// The response stream of a watch.
 pub(crate) fn stream<W: Watched>(
     watched: W,
     heartbeat: Duration,
-    gate: Gate,
+    gate: ShutdownGate,
 ) -> BoxStream<'static, Result<W::Message, Status>> {
     let running =
-        Running { watched, heartbeat, gate, given: None, bell: Arc::default(), next: Next::Message };
-    // When its budget is used up, `select!` waits without asking its branches, so the bell would not notice that nobody asks.
-    // Whatever is watched lets others have their turn itself.
+        Running { watched, heartbeat, gate, handed_at: None, detector: Arc::default(), next: Next::Message };
+    // Out of budget, `select!` returns pending without polling its branches, which the detector would take for a stall. Each
+    // watch yields to other tasks by itself.
     unfold(running, |running| unconstrained(step(running))).boxed()
 }
 
 async fn step<W: Watched>(mut running: Running<W>) -> Option<(Result<W::Message, Status>, Running<W>)> {
     match running.next {
         Next::Message => {}
-        Next::LastWords => {
+        Next::ShutdownError => {
             running.next = Next::Nothing;
             return Some((Err(SupervisorError::ShuttingDown.into()), running));
         }
         Next::Nothing => return None,
     }
-    if let Some(given) = running.given {
-        running.watched.note_pause(given.elapsed());
+    if let Some(handed_at) = running.handed_at {
+        running.watched.note_pause(handed_at.elapsed());
     }
     let silent_until = Instant::now() + running.heartbeat;
     let ending = running.gate.ending.clone();
@@ -96,17 +95,17 @@ async fn step<W: Watched>(mut running: Running<W>) -> Option<(Result<W::Message,
         tokio::select! {
             biased;
             () = ending.cancelled() => {
-                running.next = Next::LastWords;
+                running.next = Next::ShutdownError;
                 break Ok(Some(running.watched.bookmark(Kind::Closing)));
             }
-            next = timeout_at(silent_until, attended(running.watched.next(), &running.bell)) => match next {
+            next = timeout_at(silent_until, poll_or_stalled(running.watched.next(), &running.detector)) => match next {
                 Ok(Ok(next)) => break next,
                 Ok(Err(paused)) => running.watched.note_pause(paused),
                 Err(_silence) => break Ok(Some(running.watched.bookmark(Kind::Heartbeat))),
             },
         }
     };
-    running.given = Some(Instant::now());
+    running.handed_at = Some(Instant::now());
     match message {
         Ok(Some(message)) => Some((Ok(message), running)),
         Ok(None) => None,

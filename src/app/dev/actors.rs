@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::app::parts;
+use crate::app::adapters;
 use crate::cli::ActorCounts;
 use crate::config::RedisUrl;
 use crate::domain::actors::{ActorLifecycleManager, ActorSelector, StopOptions};
@@ -111,7 +111,7 @@ fn program_of(script_type: ScriptType) -> String {
 
 /// The program beside our own.
 fn find(program: &str) -> Option<PathBuf> {
-    let path = parts::own_program()?.with_file_name(program);
+    let path = adapters::own_program()?.with_file_name(program);
     path.is_file().then_some(path)
 }
 

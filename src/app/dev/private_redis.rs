@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::DevError;
 use super::folders::Folders;
-use crate::app::parts;
+use crate::app::adapters;
 
 /// The program.
 const REDIS_SERVER: &str = "redis-server";
@@ -80,7 +80,7 @@ impl PrivateRedis {
 /// `redis-server`, in a process group of its own so that Ctrl-C at the terminal reaches only us, and behind the shim so
 /// that it dies with us however we die.
 fn command(folders: &Folders) -> Command {
-    let mut command = match parts::shim() {
+    let mut command = match adapters::shim() {
         Some(words) => {
             let mut command = Command::new(&words[0]);
             command.args(&words[1..]).args(["--parent", &std::process::id().to_string(), "--", REDIS_SERVER]);

@@ -8,7 +8,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::{Finding, Verdict};
-use crate::app::parts;
+use crate::app::adapters;
 use crate::config::RedisUrl;
 use crate::domain::model::script_type::ScriptType;
 
@@ -77,7 +77,7 @@ async fn check(dir: Option<&Path>, script_type: ScriptType, redis_url: &RedisUrl
 fn find(dir: Option<&Path>, name: &str) -> Option<PathBuf> {
     let places = match dir {
         Some(dir) => vec![dir.join(name)],
-        None => parts::own_program()
+        None => adapters::own_program()
             .map(|own| own.with_file_name(name))
             .into_iter()
             .chain([Path::new(INSTALLED).join(name)])

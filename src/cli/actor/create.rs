@@ -54,7 +54,7 @@ pub(super) async fn run(server: &mut Server, out: Output, args: CreateArgs) -> R
     let answer = server.create_actor(client::waiting_call(request, wait)).await?.into_inner();
     out.response(&answer, ids(&answer.actor), || rows(&answer.actor))?;
     if dry_run {
-        out.talk("the definition is fine; nothing was made");
+        out.notice("the definition is fine; nothing was made");
         return Ok(Exit::Ok);
     }
     Ok(waited(out, answer.wait_outcome()))

@@ -81,7 +81,7 @@ pub(super) async fn run(server: &mut Server, out: Output, args: LogsArgs) -> Res
             return Err(status.into());
         }
         if tries == 1 {
-            out.talk("the server is away; the log goes on when it is back");
+            out.notice("the server is away; the log goes on when it is back");
         }
         sleep(RETRY).await;
     }
@@ -109,11 +109,11 @@ async fn print(
             request.resume_after.clone_from(&part.cursor);
         }
         if part.dropped_count > 0 {
-            out.talk(&format!("{} lines are missing here", part.dropped_count));
+            out.notice(&format!("{} lines are missing here", part.dropped_count));
         }
         if args.since.is_some() && !*untimed && part.entries.iter().any(|entry| entry.time.is_none()) {
             *untimed = true;
-            out.talk("the process manager notes no times of lines: --since leaves out none of those");
+            out.notice("the process manager notes no times of lines: --since leaves out none of those");
         }
         if !part.entries.is_empty() {
             out.text_response(&part, [], || lines(&part, args.timestamps)).map_err(Ended::Output)?;

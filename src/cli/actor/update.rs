@@ -96,7 +96,7 @@ pub(super) async fn run(server: &mut Server, out: Output, args: UpdateArgs) -> R
     out.response(&answer, ids(&answer.actor), || rows(&answer.actor))?;
     let running = answer.actor.as_ref().is_some_and(|actor| actor.state() == State::Running);
     if answer.restarted && !running {
-        out.talk("the wait is over before it runs again; it goes on, see `hero-supervisor actor ls`");
+        out.notice("the wait is over before it runs again; it goes on, see `hero-supervisor actor ls`");
         return Ok(Exit::TimedOut);
     }
     Ok(Exit::Ok)

@@ -7,7 +7,7 @@ use tonic::{Request, Streaming};
 
 use super::{EventsArgs, SHOWN_FIRST, Server, past, print};
 use crate::cli::values::to_proto;
-use crate::cli::watching::{self, End, HEARTBEAT, Watching};
+use crate::cli::watch_loop::{self, End, HEARTBEAT, ResumableWatch};
 use crate::cli::{ClientArgs, Exit, Failure};
 use crate::proto::watch_events_response::Item;
 use crate::proto::{WatchEventsRequest, WatchEventsResponse};
@@ -21,10 +21,10 @@ struct Follower {
 }
 
 pub(super) async fn run(args: EventsArgs) -> Result<Exit, Failure> {
-    watching::watch(Follower { args, cursor: String::new(), shown: BTreeSet::new() }).await
+    watch_loop::watch(Follower { args, cursor: String::new(), shown: BTreeSet::new() }).await
 }
 
-impl Watching for Follower {
+impl ResumableWatch for Follower {
     fn client(&self) -> &ClientArgs {
         &self.args.client
     }
@@ -54,7 +54,7 @@ impl Watching for Follower {
 
 impl Follower {
     async fn message(&mut self, watch: &mut Streaming<WatchEventsResponse>) -> Result<(), End> {
-        let message = watching::next(watch).await?;
+        let message = watch_loop::next(watch).await?;
         self.cursor = message.cursor;
         if let Some(Item::Event(event)) = message.item
             && !self.shown.remove(&event.event_id)

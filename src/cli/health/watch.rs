@@ -6,7 +6,7 @@ use tonic::Request;
 use tonic::transport::Channel;
 
 use crate::cli::values::{duration, or_dash, time, to_proto, word};
-use crate::cli::watching::{self, End, HEARTBEAT, Watching};
+use crate::cli::watch_loop::{self, End, HEARTBEAT, ResumableWatch};
 use crate::cli::{ClientArgs, Exit, Failure};
 use crate::proto::supervisor_client::SupervisorClient;
 use crate::proto::watch_health_response::Item;
@@ -20,10 +20,10 @@ struct Watcher {
 }
 
 pub(super) async fn run(client: ClientArgs, selector: ActorSelector) -> Result<Exit, Failure> {
-    watching::watch(Watcher { client, selector, cursor: String::new() }).await
+    watch_loop::watch(Watcher { client, selector, cursor: String::new() }).await
 }
 
-impl Watching for Watcher {
+impl ResumableWatch for Watcher {
     fn client(&self) -> &ClientArgs {
         &self.client
     }
@@ -43,7 +43,7 @@ impl Watching for Watcher {
         let out = self.client.printer();
         let mut stream = server.watch_health(Request::new(request)).await?.into_inner();
         loop {
-            let message = watching::next(&mut stream).await?;
+            let message = watch_loop::next(&mut stream).await?;
             self.cursor = message.cursor;
             let printed = match message.item {
                 Some(Item::Report(report)) => out.item(&report, &report.actor_id, || standing(&report)),

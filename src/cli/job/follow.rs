@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use super::run::{Patience, Wait, Waited, conclude};
+use super::run::{Reconnect, Wait, Waited, conclude};
 use super::{Server, id, state_word};
-use crate::cli::output::say;
+use crate::cli::output::print_notice;
 use crate::cli::values::{time, to_proto, word};
 use crate::cli::{Exit, Failure, Output, client};
 use crate::printable::one_line;
@@ -34,16 +34,16 @@ pub(super) async fn run(
     request: SubmitJobRequest,
     wait: Wait,
 ) -> Result<Exit, Failure> {
-    let mut patience = Patience::default();
+    let mut reconnect = Reconnect::default();
     // The request has an id, so asking again after a lost answer finds the same job.
     let submitted = loop {
         match server.submit_job(client::call(request.clone())).await {
             Ok(answer) => break answer.into_inner(),
-            Err(status) => patience.bear(status, &wait).await?,
+            Err(status) => reconnect.wait_or_fail(status, &wait).await?,
         }
     };
     let job_id = id(&submitted.job).concat();
-    out.talk(&format!("job {job_id}"));
+    out.notice(&format!("job {job_id}"));
     let mut seen = submitted.job;
     let waited = tokio::select! {
         followed = wait.limit(follow(server, out, &job_id, Show::Output, &wait, &mut seen)) => match followed {
@@ -93,7 +93,7 @@ pub(super) async fn logs(
         while let Some(message) = messages.message().await? {
             match message.item {
                 Some(Item::Bookmark(mark)) if mark.kind() != bookmark::Kind::SnapshotEnd => break,
-                Some(item) => tell(out, item, show, &mut seen)?,
+                Some(item) => print_item(out, item, show, &mut seen)?,
                 None => {}
             }
         }
@@ -119,7 +119,7 @@ async fn follow(
     wait: &Wait,
     seen: &mut Option<Job>,
 ) -> Result<(), Failure> {
-    let mut patience = Patience::default();
+    let mut reconnect = Reconnect::default();
     let mut resume_after = String::new();
     loop {
         let request = WatchJobRequest {
@@ -135,12 +135,12 @@ async fn follow(
                 loop {
                     match messages.message().await {
                         Ok(Some(message)) => {
-                            patience = Patience::default();
+                            reconnect = Reconnect::default();
                             if !message.cursor.is_empty() {
                                 resume_after = message.cursor;
                             }
                             if let Some(item) = message.item {
-                                tell(out, item, show, seen)?;
+                                print_item(out, item, show, seen)?;
                             }
                         }
                         Ok(None) => return Ok(()),
@@ -149,11 +149,11 @@ async fn follow(
                 }
             }
         };
-        patience.bear(failed, wait).await?;
+        reconnect.wait_or_fail(failed, wait).await?;
     }
 }
 
-fn tell(out: Output, item: Item, show: Show, seen: &mut Option<Job>) -> Result<(), Failure> {
+fn print_item(out: Output, item: Item, show: Show, seen: &mut Option<Job>) -> Result<(), Failure> {
     match item {
         Item::Job(job) => {
             if show == Show::Everything {
@@ -161,15 +161,15 @@ fn tell(out: Output, item: Item, show: Show, seen: &mut Option<Job>) -> Result<(
             }
             *seen = Some(job);
         }
-        Item::StateChange(change) => tell_change(out, &change, show)?,
-        Item::Progress(progress) => tell_progress(out, &progress, show)?,
-        Item::LogEntries(entries) => tell_lines(out, &entries, show)?,
+        Item::StateChange(change) => print_change(out, &change, show)?,
+        Item::Progress(progress) => print_progress(out, &progress, show)?,
+        Item::LogEntries(entries) => print_lines(out, &entries, show)?,
         Item::Bookmark(_) => {}
     }
     Ok(())
 }
 
-fn tell_change(out: Output, change: &JobStateChange, show: Show) -> Result<(), Failure> {
+fn print_change(out: Output, change: &JobStateChange, show: Show) -> Result<(), Failure> {
     let state = word(change.new_state().as_str_name(), "STATE_");
     let attempt = change.attempt;
     let why =
@@ -177,26 +177,26 @@ fn tell_change(out: Output, change: &JobStateChange, show: Show) -> Result<(), F
     match show {
         Show::Everything => out.data(&one_line(&format!("{state}, attempt {attempt}{why}")))?,
         Show::Output if change.new_state() == job::State::RetryWait => {
-            say(&format!("attempt {attempt} failed{why}; it will be tried again"));
+            print_notice(&format!("attempt {attempt} failed{why}; it will be tried again"));
         }
         Show::Output => {}
     }
     Ok(())
 }
 
-fn tell_progress(out: Output, progress: &JobProgress, show: Show) -> Result<(), Failure> {
+fn print_progress(out: Output, progress: &JobProgress, show: Show) -> Result<(), Failure> {
     let percent = progress.percent.map(|percent| format!("{percent:.0} % ")).unwrap_or_default();
     let text = format!("{percent}{}", progress.message);
     match show {
         Show::Everything => out.data(&one_line(&format!("{} progress {text}", time(progress.time))))?,
-        Show::Output => say(&format!("[{}]", text.trim_end())),
+        Show::Output => print_notice(&format!("[{}]", text.trim_end())),
     }
     Ok(())
 }
 
-fn tell_lines(out: Output, entries: &LogEntries, show: Show) -> Result<(), Failure> {
+fn print_lines(out: Output, entries: &LogEntries, show: Show) -> Result<(), Failure> {
     if entries.dropped_count > 0 {
-        say(&format!("[… {} lines left out …]", entries.dropped_count));
+        print_notice(&format!("[… {} lines left out …]", entries.dropped_count));
     }
     for entry in &entries.entries {
         let errors = entry.stream() == log_entry::Stream::Stderr;
@@ -205,7 +205,7 @@ fn tell_lines(out: Output, entries: &LogEntries, show: Show) -> Result<(), Failu
                 let stream = if errors { "err" } else { "out" };
                 out.text(&format!("{} {stream} {}\n", time(entry.time), entry.text))?;
             }
-            Show::Output if errors => say(&entry.text),
+            Show::Output if errors => print_notice(&entry.text),
             Show::Output => out.text(&format!("{}\n", entry.text))?,
         }
     }

@@ -145,12 +145,12 @@ async fn run_to_end(
         max_wait: to_proto(first),
         on_wait_end: 0,
     };
-    let mut patience = Patience::default();
+    let mut reconnect = Reconnect::default();
     // The request has an id, so asking again after a lost answer finds the same job.
     *answer = loop {
         match server.run_job(client::waiting_call(request.clone(), first)).await {
             Ok(answer) => break answer.into_inner(),
-            Err(status) => patience.bear(status, wait).await?,
+            Err(status) => reconnect.wait_or_fail(status, wait).await?,
         }
     };
     id(&answer.job).concat().clone_into(job_id);
@@ -160,7 +160,7 @@ async fn run_to_end(
     if !wait.is_over()
         && let Some(job) = &answer.job
     {
-        out.talk(&format!("waiting for job {job_id}, which is {}", state_word(job)));
+        out.notice(&format!("waiting for job {job_id}, which is {}", state_word(job)));
     }
     await_end(server, job_id, wait, answer).await
 }
@@ -172,7 +172,7 @@ async fn await_end(
     wait: &Wait,
     answer: &mut RunJobResponse,
 ) -> Result<Waited, Failure> {
-    let mut patience = Patience::default();
+    let mut reconnect = Reconnect::default();
     loop {
         let next = wait.next(LATER_WAIT);
         let request = AwaitJobRequest { job_id: job_id.to_owned(), max_wait: to_proto(next) };
@@ -182,7 +182,7 @@ async fn await_end(
                 let outcome = awaited.wait_outcome();
                 answer.job = awaited.job;
                 answer.wait_outcome = outcome.into();
-                patience = Patience::default();
+                reconnect = Reconnect::default();
                 match outcome {
                     WaitOutcome::Done => return Ok(Waited::Ended),
                     WaitOutcome::TimedOut | WaitOutcome::Unspecified if wait.is_over() => {
@@ -191,20 +191,20 @@ async fn await_end(
                     WaitOutcome::TimedOut | WaitOutcome::Unspecified => {}
                 }
             }
-            Err(status) => patience.bear(status, wait).await?,
+            Err(status) => reconnect.wait_or_fail(status, wait).await?,
         }
     }
 }
 
 /// Since when the server is away.
 #[derive(Default)]
-pub(super) struct Patience {
+pub(super) struct Reconnect {
     since: Option<Instant>,
 }
 
-impl Patience {
+impl Reconnect {
     /// Waits a moment after an error that a restart of the server explains; gives all others back.
-    pub(super) async fn bear(&mut self, status: Status, wait: &Wait) -> Result<(), Failure> {
+    pub(super) async fn wait_or_fail(&mut self, status: Status, wait: &Wait) -> Result<(), Failure> {
         let since = *self.since.get_or_insert_with(Instant::now);
         let told = ClientError::from(status.clone());
         // A job that may have been accepted is found again by its request id.
@@ -222,7 +222,7 @@ pub(super) async fn cancel_job(server: &mut Server, out: Output, job_id: &str) -
     let reason = "its caller stopped waiting".to_owned();
     let request = CancelJobRequest { job_id: job_id.to_owned(), reason };
     server.cancel_job(client::call(request)).await?;
-    out.talk(&format!("job {job_id} cancelled"));
+    out.notice(&format!("job {job_id} cancelled"));
     Ok(())
 }
 
@@ -254,7 +254,7 @@ async fn finish(
 /// The exit code, and what a person wants to hear about a job without a result.
 pub(super) fn conclude(out: Output, job: &Option<Job>, waited: Waited, job_id: &str) -> Exit {
     let goes_on = |out: Output| {
-        out.talk(&format!("job {job_id} goes on; see it end with `hero-supervisor job await {job_id}`"));
+        out.notice(&format!("job {job_id} goes on; see it end with `hero-supervisor job await {job_id}`"));
     };
     match (waited, job) {
         (Waited::TimedOut, _) => {
@@ -269,7 +269,7 @@ pub(super) fn conclude(out: Output, job: &Option<Job>, waited: Waited, job_id: &
         (Waited::Ended, Some(job)) => match job.state() {
             job::State::Succeeded => Exit::Ok,
             job::State::Cancelled => {
-                out.talk(&format!("job {job_id} was cancelled: {}", job.cancel_reason));
+                out.notice(&format!("job {job_id} was cancelled: {}", job.cancel_reason));
                 Exit::JobFailed
             }
             job::State::Failed
@@ -280,9 +280,9 @@ pub(super) fn conclude(out: Output, job: &Option<Job>, waited: Waited, job_id: &
             | job::State::Running
             | job::State::RetryWait => {
                 let error = job.error.clone().unwrap_or_default();
-                out.talk(&format!("job {job_id} failed: {}", describe(&error)));
+                out.notice(&format!("job {job_id} failed: {}", describe(&error)));
                 for line in &error.log_tail {
-                    out.talk(&format!("  | {line}"));
+                    out.notice(&format!("  | {line}"));
                 }
                 Exit::JobFailed
             }

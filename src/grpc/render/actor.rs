@@ -7,9 +7,9 @@ use crate::domain::model::actor::{
     ActorConfig, ActorState, ActorStatus, Desired, LastExit, ManagedBy, Readiness, RestartMode, RestartPolicy,
 };
 use crate::domain::model::confinement::{ResourceLimits, RunAs};
-use crate::grpc::answer::Batch;
 use crate::grpc::render::health::{health, health_settings, ping};
 use crate::grpc::render::{count, duration, script_type, timestamp, wait_outcome};
+use crate::grpc::response_size::BatchBudget;
 use crate::grpc::status::Failure;
 use crate::proto as pb;
 
@@ -60,7 +60,7 @@ pub(crate) fn changed(changed: Changed) -> (Option<pb::Actor>, bool, i32) {
     (Some(basic_actor(changed.status)), changed.changed, wait_outcome(changed.done))
 }
 
-/// What became of many actors; see [`Batch`] for how much of it.
+/// What became of many actors; see [`BatchBudget`] for how much of it.
 pub(crate) fn results(answers: Vec<ActorAnswer>) -> Vec<pb::ActorResult> {
     let result = |answer: ActorAnswer| {
         let actor_id = answer.id.to_string();
@@ -75,7 +75,7 @@ pub(crate) fn results(answers: Vec<ActorAnswer>) -> Vec<pb::ActorResult> {
             }
         }
     };
-    let mut batch = Batch::default();
+    let mut batch = BatchBudget::default();
     answers.into_iter().map(result).map(|result| batch.actor(result)).collect()
 }
 

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tonic::{Code, async_trait};
 
 use super::{Watched, stream};
-use crate::grpc::gate::Gate;
+use crate::grpc::shutdown_gate::ShutdownGate;
 use crate::grpc::status::Failure;
 use crate::proto::bookmark::Kind;
 
@@ -49,7 +49,7 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 #[tokio::test(start_paused = true)]
 async fn silence_is_broken_by_a_heartbeat_and_only_silence() {
     let (sender, receiver) = mpsc::channel(4);
-    let mut watch = stream(Numbers::new(receiver), HEARTBEAT, Gate::default());
+    let mut watch = stream(Numbers::new(receiver), HEARTBEAT, ShutdownGate::default());
     let begun = Instant::now();
     assert_eq!(watch.next().await.unwrap().unwrap(), Message::Mark(Kind::Heartbeat));
     assert_eq!(begun.elapsed(), HEARTBEAT);
@@ -63,7 +63,7 @@ async fn silence_is_broken_by_a_heartbeat_and_only_silence() {
 #[tokio::test]
 async fn a_watch_ends_with_a_bookmark_and_the_reason_when_the_server_goes_down() {
     let (_sender, receiver) = mpsc::channel(1);
-    let gate = Gate::default();
+    let gate = ShutdownGate::default();
     let mut watch = stream(Numbers::new(receiver), HEARTBEAT, gate.clone());
     gate.ending.cancel();
     assert_eq!(watch.next().await.unwrap().unwrap(), Message::Mark(Kind::Closing));
@@ -75,7 +75,7 @@ async fn a_watch_ends_with_a_bookmark_and_the_reason_when_the_server_goes_down()
 async fn a_watch_that_has_nothing_more_to_say_ends_well() {
     let (sender, receiver) = mpsc::channel(1);
     drop(sender);
-    let mut watch = stream(Numbers::new(receiver), HEARTBEAT, Gate::default());
+    let mut watch = stream(Numbers::new(receiver), HEARTBEAT, ShutdownGate::default());
     assert!(watch.next().await.is_none());
 }
 
@@ -85,7 +85,7 @@ async fn who_takes_nothing_is_noticed_also_when_he_stopped_while_there_was_nothi
     let (sender, receiver) = mpsc::channel(4);
     let numbers = Numbers::new(receiver);
     let longest = Arc::clone(&numbers.1);
-    let mut watch = stream(numbers, HEARTBEAT, Gate::default());
+    let mut watch = stream(numbers, HEARTBEAT, ShutdownGate::default());
     // It is asked, and has nothing to say; nobody asks again when it has.
     tokio::time::timeout(Duration::from_millis(1), watch.next()).await.unwrap_err();
     sender.send(1).await.unwrap();
@@ -99,7 +99,7 @@ async fn who_waits_for_what_does_not_come_takes_no_pause() {
     let (sender, receiver) = mpsc::channel(4);
     let numbers = Numbers::new(receiver);
     let longest = Arc::clone(&numbers.1);
-    let mut watch = stream(numbers, HEARTBEAT, Gate::default());
+    let mut watch = stream(numbers, HEARTBEAT, ShutdownGate::default());
     let (next, _sent) = tokio::join!(watch.next(), async {
         tokio::time::sleep(HEARTBEAT / 2).await;
         sender.send(1).await

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use tokio::time::sleep;
 
-use crate::app::file_rules::{self, AppliedRules};
+use crate::app::declared_script_types::{self, AppliedSettings};
 use crate::config::{FILE_LABEL, FileActor, FileScriptType};
 use crate::domain::actors::{ActorLifecycleManager, StopOptions, Update};
 use crate::domain::model::actor::{ActorStatus, Desired};
@@ -22,7 +22,7 @@ const WAIT: Duration = Duration::from_secs(3600);
 
 /// What a configuration file wants of actors.
 #[derive(Debug, Clone, Default)]
-pub struct FileWishes {
+pub struct DeclaredActors {
     /// These are to be there.
     pub actors: Vec<FileActor>,
     /// The rules for script types are to be these.
@@ -56,18 +56,18 @@ impl fmt::Display for Applied {
     }
 }
 
-/// Applies the wishes, as soon as Redis and the process manager let us, and reports in the log.
-pub(super) async fn apply(lifecycle: ActorLifecycleManager, wishes: FileWishes) {
-    if wishes.actors.is_empty() && wishes.script_types.is_empty() && !wishes.prune {
+/// Applies the declared, as soon as Redis and the process manager let us, and reports in the log.
+pub(super) async fn apply(lifecycle: ActorLifecycleManager, declared: DeclaredActors) {
+    if declared.actors.is_empty() && declared.script_types.is_empty() && !declared.prune {
         return;
     }
     let reason = "the configuration file says so".to_owned();
     let lifecycle = lifecycle.on_behalf_of(Cause { reason, ..Cause::from(Source::Supervisor) });
-    let (mut total, mut rules) = (Applied::default(), AppliedRules::default());
+    let (mut total, mut rules) = (Applied::default(), AppliedSettings::default());
     loop {
-        let mut applied = define(&lifecycle, &wishes).await;
+        let mut applied = define(&lifecycle, &declared).await;
         // Rules may ask for a number of actors, and that begins with those that the file names.
-        let mut ruled = file_rules::apply(&lifecycle, &wishes.script_types).await;
+        let mut ruled = declared_script_types::apply(&lifecycle, &declared.script_types).await;
         let away = applied.failed.iter().chain(&ruled.failed).find(|(_, error)| error.is_unavailable());
         if let Some((name, error)) = away {
             tracing::warn!(actor.id = %name, error = %chain(error), "the configuration file waits");
@@ -84,21 +84,21 @@ pub(super) async fn apply(lifecycle: ActorLifecycleManager, wishes: FileWishes) 
         }
         sleep(RETRY).await;
     }
-    if !wishes.script_types.is_empty() {
+    if !declared.script_types.is_empty() {
         report(&mut rules);
     }
-    if wishes.actors.is_empty() && !wishes.prune {
+    if declared.actors.is_empty() && !declared.prune {
         return;
     }
     total.left_alone.retain(|id| !total.created.contains(id) && !total.changed.contains(id));
-    bring_up(&lifecycle, &wishes, &mut total).await;
+    bring_up(&lifecycle, &declared, &mut total).await;
     for (name, error) in &total.failed {
         tracing::warn!(actor.id = %name, error = %chain(error), "actor {name} of the configuration file: {}", chain(error));
     }
     tracing::info!("actors of the configuration file: {total}");
 }
 
-fn report(rules: &mut AppliedRules) {
+fn report(rules: &mut AppliedSettings) {
     rules.left_alone.retain(|script_type| !rules.changed.contains(script_type));
     for (name, error) in &rules.failed {
         tracing::warn!(script_type = %name, error = %chain(error), "the rules of the configuration file for {name}: {}", chain(error));
@@ -107,7 +107,7 @@ fn report(rules: &mut AppliedRules) {
 }
 
 /// Writes what is wanted; starts nothing yet, because what is depended on may come later in the list.
-async fn define(lifecycle: &ActorLifecycleManager, wishes: &FileWishes) -> Applied {
+async fn define(lifecycle: &ActorLifecycleManager, declared: &DeclaredActors) -> Applied {
     let mut applied = Applied::default();
     let there = match lifecycle.actors().await {
         Ok(there) => there,
@@ -116,7 +116,7 @@ async fn define(lifecycle: &ActorLifecycleManager, wishes: &FileWishes) -> Appli
             return applied;
         }
     };
-    for FileActor { config, .. } in &wishes.actors {
+    for FileActor { config, .. } in &declared.actors {
         let existing = there.iter().find(|actor| actor.record.config.name == config.name);
         let done = match existing {
             None => {
@@ -137,8 +137,8 @@ async fn define(lifecycle: &ActorLifecycleManager, wishes: &FileWishes) -> Appli
             (Err(error), _) => applied.failed.push((config.name.clone(), error)),
         }
     }
-    if wishes.prune {
-        let wanted: BTreeSet<&str> = wishes.actors.iter().map(|actor| actor.config.name.as_str()).collect();
+    if declared.prune {
+        let wanted: BTreeSet<&str> = declared.actors.iter().map(|actor| actor.config.name.as_str()).collect();
         let gone = |actor: &&ActorStatus| {
             let config = &actor.record.config;
             let by_file = config.labels.get(FILE_LABEL.0).is_some_and(|value| value == FILE_LABEL.1);
@@ -157,9 +157,9 @@ async fn define(lifecycle: &ActorLifecycleManager, wishes: &FileWishes) -> Appli
 }
 
 /// Starts what was made, and restarts what was changed and is meant to run.
-async fn bring_up(lifecycle: &ActorLifecycleManager, wishes: &FileWishes, applied: &mut Applied) {
+async fn bring_up(lifecycle: &ActorLifecycleManager, declared: &DeclaredActors, applied: &mut Applied) {
     let wanted =
-        |id: &&ActorId| wishes.actors.iter().any(|actor| actor.start && actor.config.name == id.as_str());
+        |id: &&ActorId| declared.actors.iter().any(|actor| actor.start && actor.config.name == id.as_str());
     let starts = applied
         .created
         .iter()

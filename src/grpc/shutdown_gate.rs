@@ -9,14 +9,14 @@ use crate::grpc::status::Failure;
 
 /// Refuses new work from the first signal on, and ends waits when connections are about to end. A cheap clone.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Gate {
+pub(crate) struct ShutdownGate {
     /// Cancelled by the first signal.
     pub(crate) soft: CancellationToken,
     /// Cancelled when connections are about to end.
     pub(crate) ending: CancellationToken,
 }
 
-impl Gate {
+impl ShutdownGate {
     /// Lets a call in that changes something or waits.
     pub(crate) fn enter(&self) -> Result<(), Failure> {
         if self.soft.is_cancelled() { Err(SupervisorError::ShuttingDown.into()) } else { Ok(()) }
@@ -50,7 +50,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_wait_ends_and_new_work_is_refused_when_the_server_goes_down() {
-        let gate = Gate::default();
+        let gate = ShutdownGate::default();
         assert_eq!(gate.run(async { Ok(1) }).await.unwrap(), 1);
         let waiting = gate.run(std::future::pending::<Result<(), SupervisorError>>());
         gate.ending.cancel();

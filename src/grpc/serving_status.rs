@@ -1,32 +1,43 @@
-//! `grpc.health.v1.Health` over our own names. A watch of a name that is not ours says SERVICE_UNKNOWN and stays open,
-//! as the protocol of health checks has it.
+//! `grpc.health.v1.Health` for the names of this server.
+//!
+//! A watch of an unknown name sends SERVICE_UNKNOWN and stays open, as the gRPC health checking protocol demands.
 
 use futures::stream::{BoxStream, StreamExt, once, pending, unfold};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, async_trait};
-use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_check_response::ServingStatus as HealthStatus;
 use tonic_health::pb::health_server::Health;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-use super::NAMES;
 use crate::domain::model::text::quoted;
 
-/// What each name says. A cheap clone; all clones are one.
+/// The process is up and does not drain.
+pub(crate) const PROCESS: &str = "";
+/// Redis and the process manager answer.
+pub(crate) const READY: &str = "hero.supervisor.v1.Supervisor";
+/// Redis answers and accepts jobs.
+pub(crate) const JOBS: &str = "hero.supervisor.v1.jobs";
+/// The process manager answers.
+pub(crate) const ACTORS: &str = "hero.supervisor.v1.actors";
+/// All names.
+pub(crate) const NAMES: [&str; 4] = [PROCESS, READY, JOBS, ACTORS];
+
+/// The serving status of each name. Clones are cheap and share the status.
 #[derive(Debug, Clone)]
-pub(crate) struct Names {
+pub(crate) struct ServingStatus {
     serving: watch::Sender<[bool; NAMES.len()]>,
     ending: CancellationToken,
 }
 
-impl Names {
-    /// All of them are NOT_SERVING. Watches end with `ending`.
+impl ServingStatus {
+    /// Begins with every name NOT_SERVING. Watches end with `ending`.
     pub(crate) fn new(ending: CancellationToken) -> Self {
         Self { serving: watch::Sender::new([false; NAMES.len()]), ending }
     }
 
-    /// From now on a name says this.
-    pub(super) fn say(&self, name: &str, serving: bool) {
+    /// Sets the status of a name; unknown names are ignored.
+    pub(crate) fn set_serving(&self, name: &str, serving: bool) {
         if let Some(index) = index_of(name) {
             self.serving.send_if_modified(|all| std::mem::replace(&mut all[index], serving) != serving);
         }
@@ -34,7 +45,7 @@ impl Names {
 }
 
 #[async_trait]
-impl Health for Names {
+impl Health for ServingStatus {
     async fn check(
         &self,
         request: Request<HealthCheckRequest>,
@@ -54,7 +65,7 @@ impl Health for Names {
     ) -> Result<Response<Self::WatchStream>, Status> {
         let ending = self.ending.clone().cancelled_owned();
         let Some(index) = index_of(&request.into_inner().service) else {
-            let unknown = once(async { Ok(answer(ServingStatus::ServiceUnknown)) });
+            let unknown = once(async { Ok(answer(HealthStatus::ServiceUnknown)) });
             return Ok(Response::new(unknown.chain(pending()).take_until(ending).boxed()));
         };
         let state = (self.serving.subscribe(), None::<bool>);
@@ -75,10 +86,10 @@ fn index_of(name: &str) -> Option<usize> {
     NAMES.iter().position(|known| *known == name)
 }
 
-fn status(serving: bool) -> ServingStatus {
-    if serving { ServingStatus::Serving } else { ServingStatus::NotServing }
+fn status(serving: bool) -> HealthStatus {
+    if serving { HealthStatus::Serving } else { HealthStatus::NotServing }
 }
 
-fn answer(status: ServingStatus) -> HealthCheckResponse {
+fn answer(status: HealthStatus) -> HealthCheckResponse {
     HealthCheckResponse { status: status.into() }
 }

@@ -10,7 +10,7 @@ use crate::domain::jobs::{Awaited, Begun};
 use crate::domain::model::id::JobId;
 use crate::error::SupervisorError;
 use crate::grpc::deadline::effective_wait;
-use crate::grpc::meter;
+use crate::grpc::metrics_layer;
 use crate::grpc::parse::Run;
 use crate::grpc::render;
 use crate::grpc::status::Failure;
@@ -40,7 +40,7 @@ impl SupervisorService {
             cancelled.map_err(|failure| failure.of_accepted(&id, rest.repeatable))?;
         }
         if end.done {
-            meter::job_ended(&end.job);
+            metrics_layer::job_ended(&end.job);
         }
         Ok(pb::RunJobResponse {
             job: Some(render::basic_job(end.job)),

@@ -6,14 +6,14 @@ use futures::stream::unfold;
 use super::Stream;
 use crate::domain::actors::ActorLogs;
 use crate::error::SupervisorError;
-use crate::grpc::gate::Gate;
 use crate::grpc::render;
+use crate::grpc::shutdown_gate::ShutdownGate;
 use crate::grpc::status::Failure;
 use crate::proto as pb;
 
 /// Parts until the end of the log, of the actor, of the caller's interest, or of this server.
-pub(super) fn stream(logs: ActorLogs, gate: Gate) -> Stream<pb::StreamActorLogsResponse> {
-    let next = |state: Option<(ActorLogs, Gate)>| async move {
+pub(super) fn stream(logs: ActorLogs, gate: ShutdownGate) -> Stream<pb::StreamActorLogsResponse> {
+    let next = |state: Option<(ActorLogs, ShutdownGate)>| async move {
         let (mut logs, gate) = state?;
         let part = tokio::select! {
             biased;

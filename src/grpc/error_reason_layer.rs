@@ -19,25 +19,25 @@ const OURS: &str = "/hero.supervisor.";
 
 /// See the module.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct RefusalLayer;
+pub(crate) struct ErrorReasonLayer;
 
-impl<S> Layer<S> for RefusalLayer {
-    type Service = Refusal<S>;
+impl<S> Layer<S> for ErrorReasonLayer {
+    type Service = ErrorReasonService<S>;
 
-    fn layer(&self, inner: S) -> Refusal<S> {
-        Refusal { inner }
+    fn layer(&self, inner: S) -> ErrorReasonService<S> {
+        ErrorReasonService { inner }
     }
 }
 
-/// See [`RefusalLayer`].
+/// See [`ErrorReasonLayer`].
 #[derive(Debug, Clone)]
-pub(crate) struct Refusal<S> {
+pub(crate) struct ErrorReasonService<S> {
     inner: S,
 }
 
 type Explain = fn(Response<Body>) -> Response<Body>;
 
-impl<S> Service<Request<Body>> for Refusal<S>
+impl<S> Service<Request<Body>> for ErrorReasonService<S>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
 {
@@ -104,7 +104,7 @@ mod tests {
             async move { Ok::<_, Infallible>(status.into_http::<Body>()) }
         });
         let request = Request::builder().uri(path).body(Body::empty()).unwrap();
-        let answer = futures::executor::block_on(RefusalLayer.layer(refusing).call(request)).unwrap();
+        let answer = futures::executor::block_on(ErrorReasonLayer.layer(refusing).call(request)).unwrap();
         let status = Status::from_header_map(answer.headers()).unwrap();
         let reason = status.get_error_details().error_info().map(|info| info.reason.clone());
         (status.code(), reason.unwrap_or_default())

@@ -28,24 +28,24 @@ const LONGEST_METHOD: usize = 64;
 
 /// Measures calls, if anybody asks for metrics.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct MeterLayer;
+pub(crate) struct MetricsLayer;
 
-impl<S> Layer<S> for MeterLayer {
-    type Service = Meter<S>;
+impl<S> Layer<S> for MetricsLayer {
+    type Service = MetricsService<S>;
 
-    fn layer(&self, inner: S) -> Meter<S> {
-        Meter { inner, counting: installed() || traces::started() }
+    fn layer(&self, inner: S) -> MetricsService<S> {
+        MetricsService { inner, counting: installed() || traces::started() }
     }
 }
 
-/// See [`MeterLayer`].
+/// See [`MetricsLayer`].
 #[derive(Debug, Clone)]
-pub(crate) struct Meter<S> {
+pub(crate) struct MetricsService<S> {
     inner: S,
     counting: bool,
 }
 
-impl<S> Service<Request<Body>> for Meter<S>
+impl<S> Service<Request<Body>> for MetricsService<S>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
     S::Future: Send + 'static,
@@ -68,13 +68,13 @@ where
         if let Some(span) = &span {
             request.extensions_mut().insert(CallContext(span.traceparent()));
         }
-        let count = Count::begin(method, span);
+        let call = CallMetrics::begin(method, span);
         let answer = self.inner.call(request);
         futures::future::Either::Right(Box::pin(async move {
             let response = answer.await?;
-            let mut count = count;
-            count.note(response.headers());
-            Ok(response.map(|inner| Body::new(Measured { inner, count })))
+            let mut call = call;
+            call.observe(response.headers());
+            Ok(response.map(|inner| Body::new(MeasuredBody { inner, call })))
         }))
     }
 }
@@ -93,7 +93,7 @@ fn method(path: &str) -> String {
 }
 
 /// One call under way. Dropped, it is counted.
-struct Count {
+struct CallMetrics {
     method: String,
     begun: Instant,
     code: Option<Code>,
@@ -113,20 +113,20 @@ pub(crate) fn traceparent<T>(request: &tonic::Request<T>) -> Option<String> {
     traces::valid(came_with).map(str::to_owned)
 }
 
-impl Count {
+impl CallMetrics {
     fn begin(method: String, span: Option<traces::Call>) -> Self {
         gauge!(GRPC_IN_FLIGHT, "method" => method.clone()).increment(1.0);
         Self { method, begun: Instant::now(), code: None, span }
     }
 
-    fn note(&mut self, headers: &HeaderMap) {
+    fn observe(&mut self, headers: &HeaderMap) {
         if let Some(status) = Status::from_header_map(headers) {
             self.code = Some(status.code());
         }
     }
 }
 
-impl Drop for Count {
+impl Drop for CallMetrics {
     fn drop(&mut self) {
         let method = std::mem::take(&mut self.method);
         let code = self.code.unwrap_or(Code::Cancelled);
@@ -140,12 +140,12 @@ impl Drop for Count {
 }
 
 /// The body of an answer, looked at in passing.
-struct Measured {
+struct MeasuredBody {
     inner: Body,
-    count: Count,
+    call: CallMetrics,
 }
 
-impl http_body::Body for Measured {
+impl http_body::Body for MeasuredBody {
     type Data = Bytes;
     type Error = Status;
 
@@ -157,7 +157,7 @@ impl http_body::Body for Measured {
         if let Some(Ok(frame)) = &frame
             && let Some(trailers) = frame.trailers_ref()
         {
-            self.count.note(trailers);
+            self.call.observe(trailers);
         }
         Poll::Ready(frame)
     }

@@ -14,13 +14,13 @@ const MOST_TRIES: u32 = 5;
 
 /// What was done about them.
 #[derive(Debug, Default)]
-pub(super) struct AppliedRules {
+pub(super) struct AppliedSettings {
     pub(super) changed: Vec<ScriptType>,
     pub(super) left_alone: Vec<ScriptType>,
     pub(super) failed: Vec<(String, SupervisorError)>,
 }
 
-impl fmt::Display for AppliedRules {
+impl fmt::Display for AppliedSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { changed, left_alone, failed } = self;
         write!(f, "{} changed, {} left alone, {} failed", changed.len(), left_alone.len(), failed.len())
@@ -28,8 +28,8 @@ impl fmt::Display for AppliedRules {
 }
 
 /// Writes the rules that are not as the file says.
-pub(super) async fn apply(lifecycle: &ActorLifecycleManager, rules: &[FileScriptType]) -> AppliedRules {
-    let mut applied = AppliedRules::default();
+pub(super) async fn apply(lifecycle: &ActorLifecycleManager, rules: &[FileScriptType]) -> AppliedSettings {
+    let mut applied = AppliedSettings::default();
     for wanted in rules {
         match bring_about(lifecycle, wanted).await {
             Ok(true) => applied.changed.push(wanted.script_type),

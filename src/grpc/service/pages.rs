@@ -8,10 +8,10 @@ use crate::domain::model::id::JobId;
 use crate::domain::model::job::{Job, MAX_BATCH};
 use crate::domain::model::violation::Violations;
 use crate::error::SupervisorError;
-use crate::grpc::answer::{Batch, FULL_BYTES};
 use crate::grpc::page_token::Filters;
 use crate::grpc::parse;
 use crate::grpc::render;
+use crate::grpc::response_size::{BatchBudget, FULL_BYTES};
 use crate::grpc::service::SupervisorService;
 use crate::grpc::status::Failure;
 use crate::ports::job_queue::JobCursor;
@@ -122,7 +122,7 @@ impl SupervisorService {
             },
             Err(failure) => pb::SubmitJobResult { error: Some(failure.into()), ..Default::default() },
         };
-        let mut batch = Batch::default();
+        let mut batch = BatchBudget::default();
         Ok(refused.into_iter().map(result).map(|result| batch.job(result)).collect())
     }
 }

@@ -7,7 +7,7 @@ use tokio::time::{sleep, timeout};
 use tonic::transport::Channel;
 use tonic::{Code, Status, Streaming};
 
-use super::output::say;
+use super::output::print_notice;
 use super::{ClientArgs, Exit, Failure};
 use crate::client::code_of;
 use crate::domain::model::backoff::Backoff;
@@ -52,7 +52,7 @@ impl From<Status> for End {
 }
 
 /// What is known between two connections.
-pub(super) trait Watching {
+pub(super) trait ResumableWatch {
     /// Where the server is.
     fn client(&self) -> &ClientArgs;
     /// Behind which message to go on; empty for what is new.
@@ -62,36 +62,36 @@ pub(super) trait Watching {
 }
 
 /// Watches until it makes no sense any more.
-pub(super) async fn watch(mut watching: impl Watching) -> Result<Exit, Failure> {
+pub(super) async fn watch(mut watch: impl ResumableWatch) -> Result<Exit, Failure> {
     // The first connection has to work; later ones are waited for.
-    let mut server = Some(watching.client().connect().await?);
+    let mut server = Some(watch.client().connect().await?);
     let mut failures = 0_u32;
     loop {
-        let before = watching.cursor().clone();
+        let before = watch.cursor().clone();
         let server = match server.take() {
             Some(server) => Ok(server),
-            None => watching.client().connect().await,
+            None => watch.client().connect().await,
         };
         let end = match server {
-            Ok(mut server) => match watching.follow(&mut server).await {
+            Ok(mut server) => match watch.follow(&mut server).await {
                 Ok(never) => match never {},
                 Err(end) => end,
             },
             Err(failure) => End::Lost(failure.message),
         };
-        if *watching.cursor() != before {
+        if *watch.cursor() != before {
             failures = 0;
         }
         match end {
             End::Failed(failure) => return Err(failure),
             End::Expired => {
-                say("some events are no longer kept and were missed; going on with what is new");
-                watching.cursor().clear();
+                print_notice("some events are no longer kept and were missed; going on with what is new");
+                watch.cursor().clear();
             }
             End::Lost(why) => {
                 failures = failures.saturating_add(1);
                 if failures == 1 {
-                    say(&format!("the connection is lost and will be taken up again: {why}"));
+                    print_notice(&format!("the connection is lost and will be taken up again: {why}"));
                 }
                 sleep(RETRY.delay(failures, fastrand::f64())).await;
             }

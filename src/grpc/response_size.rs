@@ -26,11 +26,11 @@ enum Told {
 
 /// The answer about many, as it grows.
 #[derive(Debug, Default)]
-pub(crate) struct Batch {
+pub(crate) struct BatchBudget {
     bytes: usize,
 }
 
-impl Batch {
+impl BatchBudget {
     /// The result of a job of many, as much of it as fits.
     pub(crate) fn job(&mut self, result: pb::SubmitJobResult) -> pb::SubmitJobResult {
         self.fit(result, |mut result, _told| {
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn the_longest_batch_of_jobs_fits_and_tells_what_became_of_each() {
-        let mut batch = Batch::default();
+        let mut batch = BatchBudget::default();
         let error = || pb::SubmitJobResult { error: Some(refused()), ..Default::default() };
         let results: Vec<_> = (0..MAX_BATCH)
             .map(|index| batch.job(if index % 2 == 0 { job(index) } else { error() }))
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn an_answer_about_ten_thousand_actors_fits() {
-        let mut batch = Batch::default();
+        let mut batch = BatchBudget::default();
         let results: Vec<_> = (0..10_000)
             .map(|index| {
                 let args = vec!["x".repeat(60_000)];

@@ -1,4 +1,4 @@
-//! Connections that can be cut from outside.
+//! Connections that can be aborted from outside.
 
 use std::io;
 use std::pin::Pin;
@@ -8,31 +8,32 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
-/// A connection whose reads and writes fail from the moment on that its token is cancelled. With that its HTTP/2
-/// connection ends, which nothing else can bring about: tonic keeps the tasks to itself.
+/// A connection whose reads and writes fail once its token is cancelled.
+///
+/// The failure ends the HTTP/2 connection. There is no other way to end it, because tonic does not expose its connection tasks.
 #[derive(Debug)]
-pub(crate) struct Cuttable<IO> {
+pub(crate) struct AbortableConnection<IO> {
     inner: IO,
-    cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    aborted: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
-impl<IO> Cuttable<IO> {
-    /// A connection that ends with `cut`.
-    pub(crate) fn new(inner: IO, cut: &CancellationToken) -> Self {
-        Self { inner, cut: Box::pin(cut.clone().cancelled_owned()) }
+impl<IO> AbortableConnection<IO> {
+    /// Wraps a connection; it fails once `abort` is cancelled.
+    pub(crate) fn new(inner: IO, abort: &CancellationToken) -> Self {
+        Self { inner, aborted: Box::pin(abort.clone().cancelled_owned()) }
     }
 
-    fn poll_cut(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        match self.cut.as_mut().poll(context) {
+    fn poll_aborted(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        match self.aborted.as_mut().poll(context) {
             Poll::Pending => Ok(()),
             Poll::Ready(()) => {
-                Err(io::Error::new(io::ErrorKind::ConnectionAborted, "cut off by the end of the server"))
+                Err(io::Error::new(io::ErrorKind::ConnectionAborted, "aborted by the end of the server"))
             }
         }
     }
 }
 
-impl<IO: Connected> Connected for Cuttable<IO> {
+impl<IO: Connected> Connected for AbortableConnection<IO> {
     type ConnectInfo = IO::ConnectInfo;
 
     fn connect_info(&self) -> IO::ConnectInfo {
@@ -40,24 +41,24 @@ impl<IO: Connected> Connected for Cuttable<IO> {
     }
 }
 
-impl<IO: AsyncRead + Unpin> AsyncRead for Cuttable<IO> {
+impl<IO: AsyncRead + Unpin> AsyncRead for AbortableConnection<IO> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.poll_cut(context)?;
+        self.poll_aborted(context)?;
         Pin::new(&mut self.inner).poll_read(context, buffer)
     }
 }
 
-impl<IO: AsyncWrite + Unpin> AsyncWrite for Cuttable<IO> {
+impl<IO: AsyncWrite + Unpin> AsyncWrite for AbortableConnection<IO> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.poll_cut(context)?;
+        self.poll_aborted(context)?;
         Pin::new(&mut self.inner).poll_write(context, bytes)
     }
 
@@ -66,7 +67,7 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Cuttable<IO> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll_cut(context)?;
+        self.poll_aborted(context)?;
         Pin::new(&mut self.inner).poll_write_vectored(context, slices)
     }
 
@@ -90,14 +91,14 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_waiting_read_and_the_next_write_fail_when_the_connection_is_cut() {
+    async fn a_waiting_read_and_the_next_write_fail_when_the_connection_is_aborted() {
         let (here, _there) = tokio::io::duplex(64);
-        let cut = CancellationToken::new();
-        let mut connection = Cuttable::new(here, &cut);
+        let abort = CancellationToken::new();
+        let mut connection = AbortableConnection::new(here, &abort);
         connection.write_all(b"hello").await.unwrap();
         let mut buffer = [0; 8];
         let reading = connection.read(&mut buffer);
-        cut.cancel();
+        abort.cancel();
         assert_eq!(reading.await.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
         assert_eq!(connection.write(b"x").await.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
     }
