@@ -95,9 +95,16 @@ impl Stage for Real {
     }
 
     async fn crash(&mut self, name: &str, _code: i32) {
-        for pid in self.zinit.living_actors().remove(name).into_iter().flatten() {
-            signal(pid, Signal::SIGKILL);
+        let killed = self.zinit.living_actors().remove(name).unwrap_or_default();
+        for pid in &killed {
+            signal(*pid, Signal::SIGKILL);
         }
+        // A busy machine lets a killed process be seen for a while.
+        eventually("the killed process is gone", LIMIT, || async {
+            let left = self.zinit.living_actors().remove(name).unwrap_or_default();
+            left.is_disjoint(&killed).then_some(())
+        })
+        .await;
     }
 
     async fn replace_manager(&mut self) {
