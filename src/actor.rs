@@ -8,23 +8,23 @@
 //!                                   ▲ │
 //!                          Reply    │ ▼ frame (two sockets)
 //!                                  host ── inside the child: one thread runs scripts, one answers calls,
-//!                                     │     and one sends what scripts say (speaker)
+//!                                     │     and one sends what scripts say (output_writer)
 //!                                     ▼ engines (trait) ── rhai, osis (with HeroScript), sal
 //! ```
 //! The process that talks to the queue never evaluates a script, and the process that does knows no address and no
 //! secret. This module names no adapter: the binaries join it to Redis.
 
-mod adopted;
-pub mod calls;
 pub mod engines;
-pub(crate) mod family;
 mod frame;
 pub mod health;
 pub mod host;
+pub mod host_calls;
 pub mod hosts;
+pub mod launcher;
 pub mod objects;
-pub mod process;
+mod output_writer;
+pub(crate) mod process_tree;
 pub mod program;
-mod speaker;
-mod turn;
+mod reaper;
+mod start_gate;
 pub mod worker;

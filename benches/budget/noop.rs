@@ -53,8 +53,8 @@ impl Host for Nowhere {
     }
 
     fn flush(&mut self) {
-        if let Err(HostEvent::Said(kept)) =
-            self.report.try_send(HostEvent::Said(std::mem::take(&mut self.said)))
+        if let Err(HostEvent::Replied(kept)) =
+            self.report.try_send(HostEvent::Replied(std::mem::take(&mut self.said)))
         {
             self.said = kept;
         }

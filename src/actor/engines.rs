@@ -8,7 +8,7 @@
 
 pub mod capture;
 pub mod heroscript;
-mod ladder;
+mod kill_ladder;
 mod lines;
 pub mod osis;
 mod output;
@@ -22,12 +22,12 @@ pub mod work;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::actor::calls::Caller;
+use crate::actor::host_calls::Caller;
 use crate::domain::model::job::{JobError, JobErrorKind, JobKind, JobResult};
 use crate::domain::model::output::LogStream;
 use crate::ports::work_queue::AttemptError;
 
-pub(crate) use ladder::GRACE as STOP_GRACE;
+pub(crate) use kill_ladder::GRACE as STOP_GRACE;
 
 /// Runs scripts of one kind.
 pub trait Engine {

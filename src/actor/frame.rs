@@ -7,10 +7,10 @@
 
 use std::time::Duration;
 
-use crate::actor::hosts::{Done, Reply, Spoken};
+use crate::actor::hosts::{Done, HostOutput, Reply};
 use crate::domain::model::job::{JobError, JobErrorKind, JobKind, JobResult, ResultKind};
 use crate::domain::model::output::LogStream;
-use crate::domain::model::output::Said;
+use crate::domain::model::output::OutputItem;
 use crate::ports::work_queue::{AttemptError, TakenJob};
 use crate::telemetry::traces::TRACEPARENT_VARIABLE;
 
@@ -110,11 +110,11 @@ pub(crate) fn encode_reply(out: &mut Vec<u8>, reply: &Reply) {
             out.push(2);
             put_done(out, done);
         }
-        Reply::Output { seq, spoken } => {
+        Reply::Output { seq, output } => {
             out.push(3);
             put_u64(out, *seq);
-            put_len(out, spoken.len());
-            spoken.iter().for_each(|spoken| put_spoken(out, spoken));
+            put_len(out, output.len());
+            output.iter().for_each(|output| put_output(out, output));
         }
     });
 }
@@ -129,8 +129,8 @@ pub(crate) fn decode_reply(body: &[u8]) -> Result<Reply, Malformed> {
         3 => {
             let seq = body.u64()?;
             let count = body.u32()?;
-            let spoken = (0..count).map(|_| body.spoken()).collect::<Result<_, Malformed>>()?;
-            Ok(Reply::Output { seq, spoken })
+            let output = (0..count).map(|_| body.output()).collect::<Result<_, Malformed>>()?;
+            Ok(Reply::Output { seq, output })
         }
         _ => Err(Malformed),
     }
@@ -228,18 +228,18 @@ fn framed(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     }
 }
 
-fn put_spoken(out: &mut Vec<u8>, Spoken { number, ago, said }: &Spoken) {
+fn put_output(out: &mut Vec<u8>, HostOutput { number, ago, item }: &HostOutput) {
     put_u64(out, *number);
     put_u64(out, u64::try_from(ago.as_micros()).unwrap_or(u64::MAX));
-    match said {
-        Said::Line { stream, text } => {
+    match item {
+        OutputItem::Line { stream, text } => {
             out.push(match stream {
                 LogStream::Stdout => 0,
                 LogStream::Stderr => 1,
             });
             put_text(out, text);
         }
-        Said::Progress { percent, message } => {
+        OutputItem::Progress { percent, message } => {
             out.push(2);
             // Not a number stands for "unknown".
             put_u64(out, percent.unwrap_or(f64::NAN).to_bits());
@@ -334,20 +334,20 @@ impl<'a> Body<'a> {
         str::from_utf8(text).map_err(|_| Malformed)
     }
 
-    fn spoken(&mut self) -> Result<Spoken, Malformed> {
+    fn output(&mut self) -> Result<HostOutput, Malformed> {
         let number = self.u64()?;
         let ago = Duration::from_micros(self.u64()?);
-        let line = |stream, text: &str| Said::Line { stream, text: text.to_owned() };
-        let said = match self.u8()? {
+        let line = |stream, text: &str| OutputItem::Line { stream, text: text.to_owned() };
+        let item = match self.u8()? {
             0 => line(LogStream::Stdout, self.text()?),
             1 => line(LogStream::Stderr, self.text()?),
             2 => {
                 let percent = Some(f64::from_bits(self.u64()?)).filter(|percent| percent.is_finite());
-                Said::Progress { percent, message: self.text()?.to_owned() }
+                OutputItem::Progress { percent, message: self.text()?.to_owned() }
             }
             _ => return Err(Malformed),
         };
-        Ok(Spoken { number, ago, said })
+        Ok(HostOutput { number, ago, item })
     }
 
     fn done(&mut self) -> Result<Done, Malformed> {

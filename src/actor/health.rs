@@ -36,13 +36,13 @@ pub async fn check<L: Launcher>(launcher: &mut L, script_type: ScriptType) -> Re
 
 async fn ping<L: Launcher>(launcher: &mut L, script_type: ScriptType) -> Result<String, String> {
     let (report, mut events) = mpsc::channel(8);
-    let tag = HostTag { slot: 0, life: 0 };
+    let tag = HostTag { slot: 0, generation: 0 };
     let cannot = |error| format!("the engine host cannot be started: {error}");
     let mut host = launcher.launch(Report::new(tag, report)).map_err(cannot)?;
     let mut engine = String::new();
     while let Some((_, event)) = events.recv().await {
         let replies = match event {
-            HostEvent::Said(replies) => replies,
+            HostEvent::Replied(replies) => replies,
             HostEvent::CalledBack { .. } => continue,
             HostEvent::Died(death) => return Err(died(&death)),
         };

@@ -7,7 +7,7 @@
 //!
 //! One thread with a large stack reads a job, runs it, answers and reads the next. A second thread waits on the control
 //! socket, so that the actor can call back jobs that are already in the socket while a script runs. A third one sends
-//! what a script has said when it says nothing more for a while (see `speaker.rs`). The host never
+//! what a script has said when it says nothing more for a while (see `output_writer.rs`). The host never
 //! decides to kill a script that its engine cannot stop: the actor kills the host.
 
 use std::fs;
@@ -24,14 +24,14 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{dup2_stdin, dup2_stdout};
 use tokio::time::Instant;
 
-use crate::actor::calls::{Answered, Caller, Control};
 use crate::actor::engines::work;
 use crate::actor::engines::{BYTE_ORDER_MARK, Engine, Limits, Script, Sink};
-use crate::actor::family;
 use crate::actor::frame::{FromHost, Run, ToHost, body_length, decode_run, decode_to_host};
+use crate::actor::host_calls::{Caller, ControlSocket, ReplySender};
 use crate::actor::hosts::{Done, Reply};
-use crate::actor::speaker::Speaker;
-use crate::actor::turn::Turn;
+use crate::actor::output_writer::OutputWriter;
+use crate::actor::process_tree;
+use crate::actor::start_gate::StartGate;
 
 /// Stack of the thread that runs scripts: deep data and closures overflow the usual 2 MB.
 const STACK: usize = 64 << 20;
@@ -72,29 +72,29 @@ fn join<E: Engine>(
     // If memory runs out, the kernel should take this process rather than the actor. Not allowed everywhere.
     drop(fs::write("/proc/self/oom_score_adj", "1000"));
     let (jobs, control) = sockets()?;
-    let words = Control::new(control.try_clone()?);
+    let words = ControlSocket::new(control.try_clone()?);
     let (caller, answered) = Caller::new(words.clone());
-    let turn = Arc::new(Turn::default());
-    let scripts_turn = Arc::clone(&turn);
+    let gate = Arc::new(StartGate::default());
+    let scripts_gate = Arc::clone(&gate);
     let scripts = move || {
         let ended =
-            Scripts { actor_id: &actor_id, turn: &scripts_turn, limits, base: 0, caller }.run(load, jobs);
+            Scripts { actor_id: &actor_id, gate: &scripts_gate, limits, base: 0, caller }.run(load, jobs);
         if let Err(error) = &ended {
             drop(writeln!(io::stderr(), "the engine host ends: {error}"));
         }
         // The other thread waits for the actor; there is nothing left to do.
         if E::STARTS_PROCESSES {
-            family::sweep(|_all| true);
+            process_tree::sweep(|_all| true);
         }
         work::remove_own();
         std::process::exit(i32::from(ended.is_err()));
     };
     std::thread::Builder::new().name("scripts".to_owned()).stack_size(STACK).spawn(scripts)?;
-    let ended = listen(control, &words, &turn, &answered);
+    let ended = listen(control, &words, &gate, &answered);
     // The scripts thread may have more jobs in hand; none of them starts behind the sweep.
-    turn.call_back(u64::MAX);
+    gate.call_back(u64::MAX);
     if E::STARTS_PROCESSES {
-        family::sweep(|_all| true);
+        process_tree::sweep(|_all| true);
     }
     work::remove_own();
     ended
@@ -111,12 +111,17 @@ fn sockets() -> io::Result<(UnixStream, UnixStream)> {
 }
 
 /// Hears what the actor says on the control socket until it is gone.
-fn listen(mut control: UnixStream, words: &Control, turn: &Turn, answered: &Answered) -> io::Result<()> {
+fn listen(
+    mut control: UnixStream,
+    words: &ControlSocket,
+    gate: &StartGate,
+    answered: &ReplySender,
+) -> io::Result<()> {
     let mut body = Vec::new();
     while read_frame(&mut control, &mut body)? {
         match decode_to_host(&body).map_err(io::Error::other)? {
             ToHost::CallBack { upto } => {
-                words.say(&FromHost::CalledBack { current: turn.call_back(upto) })?
+                words.say(&FromHost::CalledBack { current: gate.call_back(upto) })?
             }
             ToHost::Answer { call, body } => answered.take(call, body),
         }
@@ -128,7 +133,7 @@ fn listen(mut control: UnixStream, words: &Control, turn: &Turn, answered: &Answ
 /// The thread that runs scripts.
 struct Scripts<'a> {
     actor_id: &'a str,
-    turn: &'a Turn,
+    gate: &'a StartGate,
     limits: Limits,
     /// Address space of the idle engine, in bytes.
     base: u64,
@@ -140,8 +145,8 @@ impl Scripts<'_> {
     fn run<E: Engine>(mut self, load: impl FnOnce(Limits) -> E, jobs: UnixStream) -> io::Result<()> {
         let mut engine = load(self.limits);
         engine.connect(self.caller.clone());
-        let speaker = Speaker::start(jobs.try_clone()?, self.limits.output)?;
-        let sink: Arc<dyn Sink> = speaker.clone();
+        let output_writer = OutputWriter::start(jobs.try_clone()?, self.limits.output)?;
+        let sink: Arc<dyn Sink> = output_writer.clone();
         let mut jobs = BufReader::with_capacity(64 * 1024, jobs);
         let ready = match engine.probe() {
             Ok(version) => Reply::Ready { version },
@@ -151,16 +156,16 @@ impl Scripts<'_> {
         if !E::LIMITS_MEMORY {
             self.limit_memory()?;
         }
-        speaker.reply(&ready)?;
+        output_writer.reply(&ready)?;
         let mut body = Vec::new();
         while read_frame(&mut jobs, &mut body)? {
             let run = decode_run(&body).map_err(io::Error::other)?;
             // Of what was called back nothing is said: the answer to the call has said it all.
-            if self.turn.start(run.seq) {
-                speaker.begin(run.seq);
+            if self.gate.start(run.seq) {
+                output_writer.begin(run.seq);
                 let done = self.attempt(&mut engine, &run, &sink);
                 let retiring = done.retiring;
-                speaker.reply(&Reply::Done(done))?;
+                output_writer.reply(&Reply::Done(done))?;
                 if retiring {
                     break;
                 }

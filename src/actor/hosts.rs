@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::domain::model::job::JobResult;
-use crate::domain::model::output::Said;
+use crate::domain::model::output::OutputItem;
 use crate::ports::work_queue::{AttemptError, TakenJob};
 
 /// Starts hosts. Dropping it does not end them.
@@ -61,7 +61,7 @@ pub enum Reply {
         /// Which job.
         seq: u64,
         /// What it said, in order.
-        spoken: Vec<Spoken>,
+        output: Vec<HostOutput>,
     },
     /// A job ended.
     Done(Done),
@@ -69,13 +69,13 @@ pub enum Reply {
 
 /// What a script said, on its way out of a host.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Spoken {
-    /// Its number in the attempt, see [`Utterance`](crate::domain::model::output::Utterance).
+pub struct HostOutput {
+    /// Its number in the attempt, see [`OutputChunk`](crate::domain::model::output::OutputChunk).
     pub number: u64,
     /// How long before it was sent it was said.
     pub ago: Duration,
     /// What was said.
-    pub said: Said,
+    pub item: OutputItem,
 }
 
 /// The end of a job in a host.
@@ -95,7 +95,7 @@ pub struct Done {
 #[derive(Debug)]
 pub enum HostEvent {
     /// It said something, in this order.
-    Said(Vec<Reply>),
+    Replied(Vec<Reply>),
     /// It was asked to give jobs back, and this is the one that it had started last. Those behind it are never started;
     /// nothing else is said of them. Those before have ended, though their ends may come after this.
     CalledBack {
@@ -125,7 +125,7 @@ pub struct HostTag {
     /// Its place.
     pub slot: usize,
     /// Counts the hosts that were in this place.
-    pub life: u64,
+    pub generation: u64,
 }
 
 /// Where a host reports to.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::actor::calls::{Answers, Caller};
+use crate::actor::host_calls::{CallHandler, Caller};
 use crate::ports::object_store::{
     Content, MAX_FIELDS, MAX_NAME_BYTES, MAX_OBJECT_BYTES, ObjectStore, ObjectStoreError, Put, Shelf,
 };
@@ -22,12 +22,12 @@ pub struct Request {
     /// Of which type of objects.
     pub kind: String,
     /// What.
-    pub wish: Wish,
+    pub operation: Operation,
 }
 
 /// One operation of the store.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Wish {
+pub enum Operation {
     /// Write an object.
     Put {
         /// Which one.
@@ -77,31 +77,31 @@ pub enum Answer {
     Failed(String),
 }
 
-/// Answers the calls of scripts from an object store.
-pub struct StoreAnswers {
+/// CallHandler the calls of scripts from an object store.
+pub struct StoreCalls {
     store: Arc<dyn ObjectStore>,
 }
 
-impl StoreAnswers {
+impl StoreCalls {
     /// From this store.
     pub fn new(store: Arc<dyn ObjectStore>) -> Self {
         Self { store }
     }
 
     async fn serve(&self, context_id: &str, call: &[u8]) -> Answer {
-        let Ok(Request { kind, wish }) = serde_json::from_slice(call) else {
+        let Ok(Request { kind, operation }) = serde_json::from_slice(call) else {
             return Answer::Failed("the call could not be read".to_owned());
         };
-        if let Err(reason) = check(&kind, &wish) {
+        if let Err(reason) = check(&kind, &operation) {
             return Answer::Failed(reason);
         }
         let shelf = Shelf { context: context_id.to_owned(), kind };
-        self.act(&shelf, wish).await.unwrap_or_else(|error| Answer::Failed(in_words(&error)))
+        self.act(&shelf, operation).await.unwrap_or_else(|error| Answer::Failed(in_words(&error)))
     }
 
-    async fn act(&self, shelf: &Shelf, wish: Wish) -> Result<Answer, ObjectStoreError> {
-        Ok(match wish {
-            Wish::Put { id, text, fields, expected } => {
+    async fn act(&self, shelf: &Shelf, operation: Operation) -> Result<Answer, ObjectStoreError> {
+        Ok(match operation {
+            Operation::Put { id, text, fields, expected } => {
                 match self.store.put(shelf, &id, &Content { text, fields }, expected).await? {
                     Put::Written(revision) => Answer::Written(revision),
                     Put::Conflict(revision) => Answer::Conflict(revision),
@@ -111,19 +111,19 @@ impl StoreAnswers {
                     )),
                 }
             }
-            Wish::Get { id } => {
+            Operation::Get { id } => {
                 let object = self.store.get(shelf, &id).await?;
                 Answer::Object(object.map(|object| (object.text, object.revision)))
             }
-            Wish::Delete { id } => Answer::Deleted(self.store.delete(shelf, &id).await?),
-            Wish::List => Answer::Ids(self.store.list(shelf).await?),
-            Wish::Find { field, value } => Answer::Ids(self.store.find(shelf, &field, &value).await?),
+            Operation::Delete { id } => Answer::Deleted(self.store.delete(shelf, &id).await?),
+            Operation::List => Answer::Ids(self.store.list(shelf).await?),
+            Operation::Find { field, value } => Answer::Ids(self.store.find(shelf, &field, &value).await?),
         })
     }
 }
 
 #[async_trait]
-impl Answers for StoreAnswers {
+impl CallHandler for StoreCalls {
     async fn answer(&self, context_id: &str, call: &[u8]) -> Vec<u8> {
         let answer = self.serve(context_id, call).await;
         let bytes = serde_json::to_vec(&answer).unwrap_or_default();
@@ -140,7 +140,7 @@ impl Answers for StoreAnswers {
 /// # Errors
 /// Why there is no answer, in words for whoever wrote the script.
 pub fn ask(caller: Option<&Caller>, request: &Request, left: Duration) -> Result<Answer, String> {
-    check(&request.kind, &request.wish)?;
+    check(&request.kind, &request.operation)?;
     let caller = caller.ok_or("this actor has no object store")?;
     let call = serde_json::to_vec(request).map_err(|error| error.to_string())?;
     let body =
@@ -151,10 +151,10 @@ pub fn ask(caller: Option<&Caller>, request: &Request, left: Duration) -> Result
 }
 
 /// Checked on both sides: here for a quick and clear answer, there because hosts are not to be trusted.
-fn check(kind: &str, wish: &Wish) -> Result<(), String> {
+fn check(kind: &str, operation: &Operation) -> Result<(), String> {
     name("the type of an object", kind)?;
-    match wish {
-        Wish::Put { id, text, fields, .. } => {
+    match operation {
+        Operation::Put { id, text, fields, .. } => {
             name("the id of an object", id)?;
             if text.len() > MAX_OBJECT_BYTES {
                 let size = text.len();
@@ -170,9 +170,9 @@ fn check(kind: &str, wish: &Wish) -> Result<(), String> {
             }
             fields.iter().try_for_each(|(field, _)| name("the name of a field", field))
         }
-        Wish::Get { id } | Wish::Delete { id } => name("the id of an object", id),
-        Wish::Find { field, .. } => name("the name of a field", field),
-        Wish::List => Ok(()),
+        Operation::Get { id } | Operation::Delete { id } => name("the id of an object", id),
+        Operation::Find { field, .. } => name("the name of a field", field),
+        Operation::List => Ok(()),
     }
 }
 

@@ -7,21 +7,21 @@
 //! * jobs reach a host in the order in which they were taken, and a host runs them in that order;
 //! * several jobs are written to a host ahead, so that short ones cost no round trip; when one runs long, those behind
 //!   it are called back and returned to the queue, and nothing is taken until it has ended;
-//! * a host that has to be killed is first told to start nothing else, so that only the guilty job pays;
+//! * a host that has to be killed is first told to start nothing else, so that only the is_target job pays;
 //! * a job that may have started is never started again here: it gets an end, and the queue decides about a retry;
 //! * an end that the queue does not take is kept, and its lease renewed, until the queue takes it or says that it is void;
 //! * a lease counts from the moment at which it was asked for: what came late is not started before it was renewed;
 //! * a script whose lease is void, or was not renewed for two thirds of its length, is killed.
 
-mod calls;
-mod ends;
-mod hold;
-mod jobs;
-mod memory;
+mod backpressure;
+mod dispatch;
+mod executed;
+mod finish;
 mod output;
-mod pending;
+mod pending_results;
+mod queue_calls;
 mod slot;
-mod write;
+mod write_results;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -35,10 +35,10 @@ use crate::actor::hosts::{HostEvent, HostTag, Launcher};
 use crate::ports::clock::Clock;
 use crate::ports::work_queue::{Lease, TakenJob, WorkQueue};
 use crate::shutdown::Shutdown;
-use calls::{CallEnd, Taken};
-use memory::Memory;
-use output::{Output, Speech};
-use pending::PendingEnds;
+use executed::ExecutedLeases;
+use output::{JobOutput, OutputReports};
+use pending_results::PendingResults;
+use queue_calls::{CallEnd, Taken};
 use slot::Slot;
 
 /// How a loop works; the times are for tests, users set only the rest.
@@ -48,7 +48,7 @@ pub struct WorkerConfig {
     pub hosts: usize,
     /// Jobs written to one host at a time; 1 when a slow job must not hold up others.
     pub ahead: usize,
-    /// Jobs in hand at a time, those in hosts included.
+    /// Jobs in held at a time, those in hosts included.
     pub window: usize,
     /// A job that runs longer is reported as started; the end of a shorter one says both.
     pub report_start_after: Duration,
@@ -101,8 +101,8 @@ const END_BYTES: usize = 64 << 20;
 /// After this, ends that cannot be written are given up by an actor that is asked to end at once.
 const LAST_WRITES: Duration = Duration::from_secs(5);
 
-/// A job in hand that has not ended.
-struct Hand {
+/// A job in held that has not ended.
+struct HeldJob {
     job: Box<TakenJob>,
     /// When its lease was known to be good: not when it came, but when it was asked for.
     good_at: Instant,
@@ -113,7 +113,7 @@ struct Hand {
     /// Nobody wants its result any more.
     void: bool,
     /// What its script said.
-    output: Output,
+    output: JobOutput,
 }
 
 /// The queue loop of one actor.
@@ -123,19 +123,19 @@ pub struct Worker<L: Launcher> {
     config: WorkerConfig,
     launcher: L,
     slots: Vec<Slot<L::Host>>,
-    waiting: VecDeque<Hand>,
+    waiting: VecDeque<HeldJob>,
     /// Leases on their way back to the queue.
     releasing: Vec<Lease>,
     /// Ends that are not written yet.
-    pending: PendingEnds,
+    pending: PendingResults,
     /// Ends that the queue has refused, each counted once for each refusal.
     refusals: u64,
     /// When it was last told that the queue takes no ends.
     stuck_told_at: Option<Instant>,
     /// What has run here.
-    ran: Memory,
+    executed: ExecutedLeases,
     /// What scripts said and the queue is being told.
-    speech: Speech,
+    output_reports: OutputReports,
     now: Instant,
     calls: JoinSet<CallEnd>,
     events: Events,
@@ -189,11 +189,11 @@ impl<L: Launcher> Worker<L> {
             slots,
             waiting: VecDeque::new(),
             releasing: Vec::new(),
-            pending: PendingEnds::new(now),
+            pending: PendingResults::new(now),
             refusals: 0,
             stuck_told_at: None,
-            ran: Memory::default(),
-            speech: Speech::default(),
+            executed: ExecutedLeases::default(),
+            output_reports: OutputReports::default(),
             now,
             calls: JoinSet::new(),
             events: Events { taken, hosts, report },
@@ -221,9 +221,9 @@ impl<L: Launcher> Worker<L> {
     pub async fn run(mut self, shutdown: &Shutdown) -> Ended {
         let mut helpers = JoinSet::new();
         // A frozen actor's read waits on in the queue and would be given the very job that was taken from it. So a
-        // read ends before a lease can have run out since the last sign of life, and while what it brings can be started.
+        // read ends before a lease can have run out since the last sign of generation, and while what it brings can be started.
         let take_wait = self.config.take_wait.min(self.queue.lease() / 3);
-        (self.takes, self.events.taken) = calls::spawn_taker(&mut helpers, &self.queue, take_wait);
+        (self.takes, self.events.taken) = queue_calls::spawn_taker(&mut helpers, &self.queue, take_wait);
         self.now = Instant::now();
         self.beat_at = self.now + self.beat_every();
         self.launch_missing();
@@ -285,7 +285,7 @@ impl<L: Launcher> Worker<L> {
     fn act(&mut self) {
         self.check_times();
         self.dispatch();
-        self.give_back();
+        self.release_untouched();
         self.report_output();
         self.ask_for_work();
         self.write_ends();
@@ -315,8 +315,8 @@ impl<L: Launcher> Worker<L> {
         }
     }
 
-    /// Jobs in hand that have not ended.
-    fn in_hand(&self) -> usize {
+    /// Jobs in held that have not ended.
+    fn held_count(&self) -> usize {
         self.waiting.len() + self.slots.iter().map(Slot::load).sum::<usize>()
     }
 
@@ -331,7 +331,7 @@ impl<L: Launcher> Worker<L> {
 
     /// Ends that the queue has not taken yet.
     fn unwritten(&self) -> usize {
-        self.pending.len() + self.speech.waiting_ends()
+        self.pending.len() + self.output_reports.waiting_ends()
     }
 
     /// Without a renewal for this long, a lease may soon be somebody else's.

@@ -9,14 +9,14 @@
 
 mod client;
 mod detect;
+mod end_orphan;
+mod find_orphans;
 mod gen2;
 mod gen3;
-mod leftovers;
+mod name_locks;
 mod owners;
 mod proc;
 mod shim;
-mod strays;
-mod turns;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -29,14 +29,14 @@ use tokio::time::{Instant, sleep, timeout};
 
 use self::client::Client;
 use self::detect::Generation;
+use self::end_orphan::OrphanKiller;
+use self::find_orphans::OrphanSearch;
 use self::gen2::Gen2;
 use self::gen3::Gen3;
-use self::leftovers::Leftovers;
 use self::owners::Owners;
 use self::shim::Shim;
-use self::strays::Strays;
 use crate::ports::process_manager::{
-    Leftover, LogBatch, LogLine, LogPosition, ProcessError, ProcessInfo, ProcessManager, ProcessManagerInfo,
+    LogBatch, LogLine, LogPosition, Orphan, ProcessError, ProcessInfo, ProcessManager, ProcessManagerInfo,
     ProcessSpec, REALM_MARK,
 };
 
@@ -50,8 +50,8 @@ pub struct ZinitProcessManager {
     gen2: Gen2,
     gen3: Gen3,
     owners: Arc<Owners>,
-    strays: Strays,
-    leftovers: Leftovers,
+    orphan_killer: OrphanKiller,
+    orphan_search: OrphanSearch,
 }
 
 impl ZinitProcessManager {
@@ -72,7 +72,14 @@ impl ZinitProcessManager {
         let owners = Arc::<Owners>::default();
         let gen2 = Gen2::new(reads.clone(), &socket, shim.clone(), owners.clone());
         let gen3 = Gen3::new(reads.clone(), changes, &socket, shim, owners.clone());
-        Self { gen2, gen3, reads, owners, strays: Strays::default(), leftovers: Leftovers::default() }
+        Self {
+            gen2,
+            gen3,
+            reads,
+            owners,
+            orphan_killer: OrphanKiller::default(),
+            orphan_search: OrphanSearch::default(),
+        }
     }
 
     async fn generation(&self) -> Result<Generation, ProcessError> {
@@ -144,16 +151,16 @@ impl ProcessManager for ZinitProcessManager {
         }
     }
 
-    async fn end_stray(&self, name: &str, pid: u32, grace: Duration) -> Result<bool, ProcessError> {
+    async fn end_orphan(&self, name: &str, pid: u32, grace: Duration) -> Result<bool, ProcessError> {
         let found = self.reads.who(PROBE).await?;
         // Its numbers mean something to us only where we see the same processes.
-        Ok(found.server.is_some() && self.strays.end(name, pid, grace, found.generation).await)
+        Ok(found.server.is_some() && self.orphan_killer.end(name, pid, grace, found.generation).await)
     }
 
-    async fn leftovers(&self) -> Result<Vec<Leftover>, ProcessError> {
+    async fn orphans(&self) -> Result<Vec<Orphan>, ProcessError> {
         let found = self.reads.who(PROBE).await?;
         match found.server {
-            Some(server) => Ok(self.leftovers.of(server, found.generation).await),
+            Some(server) => Ok(self.orphan_search.of(server, found.generation).await),
             None => Ok(Vec::new()),
         }
     }

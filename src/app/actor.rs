@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use crate::actor::engines::{Engine, Limits, STOP_GRACE};
 use crate::actor::health;
 use crate::actor::host;
-use crate::actor::objects::StoreAnswers;
-use crate::actor::process::Processes;
+use crate::actor::launcher::HostLauncher;
+use crate::actor::objects::StoreCalls;
 use crate::actor::program::{ActorArgs, Asked, EngineFlags, Program};
 use crate::actor::worker::{Ended, Worker, WorkerConfig};
 use crate::adapters::redis::{RedisConfig, RedisForScripts, RedisObjectStore, RedisQueue, RedisWorkQueue};
@@ -106,17 +106,17 @@ async fn work<F: EngineFlags>(
 }
 
 /// Hosts whose scripts can store objects, if that is what this actor is for.
-fn hosts<F: EngineFlags>(program: &Program, args: &ActorArgs<F>) -> Result<Processes, String> {
-    let hosts =
-        Processes::new(format!("{}-host", program.name), args.host_args()).with_env(args.engine.host_env());
+fn hosts<F: EngineFlags>(program: &Program, args: &ActorArgs<F>) -> Result<HostLauncher, String> {
+    let hosts = HostLauncher::new(format!("{}-host", program.name), args.host_args())
+        .with_env(args.engine.host_env());
     let hosts = hosts
-        .adopting(args.engine.work_dir())
+        .reaping_orphans(args.engine.work_dir())
         .map_err(|error| format!("cannot become a subreaper: {error}"))?;
     if program.script_type != ScriptType::OSIS {
         return Ok(hosts);
     }
     let store = RedisObjectStore::new(&redis_config(args)).map_err(|error| chain(&error))?;
-    Ok(hosts.answering(Arc::new(StoreAnswers::new(Arc::new(store)))))
+    Ok(hosts.answering(Arc::new(StoreCalls::new(Arc::new(store)))))
 }
 
 /// Says in one line whether jobs could run here.

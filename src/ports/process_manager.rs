@@ -48,7 +48,7 @@ pub const REALM_MARK: &str = "HERO_REALM";
 
 /// A process of an actor that a process manager has started which is no more, and that lives on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Leftover {
+pub struct Orphan {
     /// Its pid.
     pub pid: u32,
     /// The actor as which it was started ([`ACTOR_MARK`]).
@@ -240,13 +240,13 @@ pub trait ProcessManager: Send + Sync {
     /// its processes behind, and its successor starts others in their place. If so, it is told to end, and killed when it was
     /// told `grace` ago. Asked again until the answer is false. What a process that is gone has left in its group is
     /// killed at once.
-    async fn end_stray(&self, _name: &str, _pid: u32, _grace: Duration) -> Result<bool, ProcessError> {
+    async fn end_orphan(&self, _name: &str, _pid: u32, _grace: Duration) -> Result<bool, ProcessError> {
         Ok(false)
     }
 
     /// Processes of actors, of anybody's records, that an earlier process manager has left behind. Asked at every look,
     /// so it costs next to nothing while there are none.
-    async fn leftovers(&self) -> Result<Vec<Leftover>, ProcessError> {
+    async fn orphans(&self) -> Result<Vec<Orphan>, ProcessError> {
         Ok(Vec::new())
     }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::{JobError, JobResult, JobSpec};
-use crate::domain::model::output::Utterance;
+use crate::domain::model::output::OutputChunk;
 use crate::ports::job_queue::QueueError;
 
 /// The right to finish one attempt of one job; void once the job was cancelled or given to another.
@@ -56,7 +56,7 @@ pub struct AttemptEnd {
     /// How it ended. An error leads to a retry if the job has attempts left and `retryable` is set.
     pub outcome: Result<JobResult, AttemptError>,
     /// What the script said and was not reported before; refused together with the end.
-    pub output: Vec<Utterance>,
+    pub output: Vec<OutputChunk>,
 }
 
 /// What the script of one attempt has said since the last report.
@@ -65,7 +65,7 @@ pub struct LeaseOutput {
     /// The right to say so.
     pub lease: Lease,
     /// What it said, in order.
-    pub said: Vec<Utterance>,
+    pub chunks: Vec<OutputChunk>,
 }
 
 /// A failed attempt.

@@ -9,10 +9,10 @@ mod objects;
 
 use std::sync::Arc;
 
-use crate::actor::calls::Caller;
 use crate::actor::engines::heroscript::run::{Playbooks, run};
 use crate::actor::engines::rhai::Rhai;
 use crate::actor::engines::{Engine, Limits, Script, Sink, is_heroscript};
+use crate::actor::host_calls::Caller;
 use crate::domain::model::job::{JobKind, JobResult};
 use crate::ports::work_queue::AttemptError;
 use objects::Objects;

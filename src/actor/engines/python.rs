@@ -29,7 +29,7 @@ use std::sync::Arc;
 use crate::actor::engines::sandbox::{self, Reach, Sandbox};
 use crate::actor::engines::work::{WorkFolder, remove_own};
 use crate::actor::engines::{Engine, Limits, Script, Sink, failed, is_heroscript};
-use crate::actor::family;
+use crate::actor::process_tree;
 use crate::domain::model::job::{JobError, JobErrorKind, JobKind, JobResult};
 use crate::ports::work_queue::AttemptError;
 use job::Attempt;
@@ -84,7 +84,7 @@ impl Python {
         let Some(status) = self.server.as_mut().and_then(Server::ended) else { return };
         tracing::warn!(%status, "the Python server has ended; starting another one");
         // What its last job has left behind was its child.
-        family::sweep(|_all| true);
+        process_tree::sweep(|_all| true);
         match Server::start(&self.flags, &self.limits) {
             Ok(server) => self.server = Some(server),
             // The actor tries it with another host, less and less often if that does not help.
@@ -110,7 +110,7 @@ impl Python {
 /// Without a server a host is of no use; the actor replaces it. What the server's job has started is not left behind.
 fn leave(why: &str) -> ! {
     drop(io::Write::write_all(&mut io::stderr(), format!("{why}\n").as_bytes()));
-    family::sweep(|_all| true);
+    process_tree::sweep(|_all| true);
     remove_own();
     std::process::exit(70)
 }

@@ -5,8 +5,8 @@
 //! (neither processes nor a changed folder); what installs or downloads is off unless the actor's owner allows it. The list is
 //! `docs/sal.md`, which is made from what is registered here.
 
-mod book;
 mod command;
+mod context;
 mod files;
 mod find;
 mod network;
@@ -14,9 +14,9 @@ mod packages;
 mod platform;
 mod processes;
 mod redis_calls;
+mod registry;
 mod secret;
 mod text;
-mod world;
 
 use std::ffi::OsString;
 use std::io;
@@ -29,19 +29,19 @@ use nix::sys::prctl::set_child_subreaper;
 use crate::actor::engines::rhai::Rhai;
 use crate::actor::engines::work::{WorkDir, WorkFolder};
 use crate::actor::engines::{Engine, Limits, Script, Sink, failed};
-use crate::actor::family;
+use crate::actor::process_tree;
 use crate::actor::program::EngineFlags;
 use crate::domain::model::job::{JobError, JobErrorKind, JobResult};
 use crate::ports::script_redis::ScriptRedis;
 use crate::ports::work_queue::AttemptError;
-use book::Book;
+use context::Context;
+use registry::Registry;
 use secret::{SCRIPT_REDIS_FD, SCRIPT_REDIS_URL};
-use world::World;
 
 /// Runs SAL scripts.
 pub struct Sal {
     rhai: Rhai,
-    world: Arc<World>,
+    context: Arc<Context>,
     reference: String,
     dir: WorkDir,
     /// Where the folders of jobs are made.
@@ -99,13 +99,13 @@ impl Sal {
     /// Loads the functions; `open` makes the Redis of scripts of its URL, if there is one.
     pub fn new(flags: &SalFlags, limits: Limits, open: fn(&str) -> Arc<dyn ScriptRedis>) -> Self {
         let redis = flags.script_redis_url.as_deref().map(open);
-        let (rhai, (world, reference)) = Rhai::with(limits, |session| {
-            let world = Arc::new(World::new(session, limits, flags.allow_install, redis));
-            let book = write(&world);
-            let reference = book.reference();
-            (book.module(), (world, reference))
+        let (rhai, (context, reference)) = Rhai::with(limits, |session| {
+            let context = Arc::new(Context::new(session, limits, flags.allow_install, redis));
+            let registry = write(&context);
+            let reference = registry.reference();
+            (registry.module(), (context, reference))
         });
-        Self { rhai, world, reference, dir: flags.dir.clone(), work: None }
+        Self { rhai, context, reference, dir: flags.dir.clone(), work: None }
     }
 
     /// Every function with its signature and what it does, as a page in Markdown.
@@ -114,18 +114,18 @@ impl Sal {
     }
 }
 
-fn write(world: &Arc<World>) -> Book {
-    let mut book = Book::default();
-    command::write(&mut book, world);
-    processes::write(&mut book, world);
-    files::write(&mut book, world);
-    find::write(&mut book);
-    text::write(&mut book);
-    network::write(&mut book, world);
-    redis_calls::write(&mut book, world);
-    platform::write(&mut book);
-    packages::write(&mut book, world);
-    book
+fn write(context: &Arc<Context>) -> Registry {
+    let mut registry = Registry::default();
+    command::write(&mut registry, context);
+    processes::write(&mut registry, context);
+    files::write(&mut registry, context);
+    find::write(&mut registry);
+    text::write(&mut registry);
+    network::write(&mut registry, context);
+    redis_calls::write(&mut registry, context);
+    platform::write(&mut registry);
+    packages::write(&mut registry, context);
+    registry
 }
 
 impl Engine for Sal {
@@ -134,7 +134,7 @@ impl Engine for Sal {
     fn probe(&mut self) -> Result<String, String> {
         // What a script's command leaves behind comes to this process, which ends it.
         set_child_subreaper(true).map_err(|error| format!("cannot become the parent of orphans: {error}"))?;
-        self.world.look_around()?;
+        self.context.look_around()?;
         self.work = Some(self.dir.open()?);
         self.rhai.probe().map(|version| format!("sal on {version}"))
     }
@@ -144,15 +144,15 @@ impl Engine for Sal {
             || failed(JobError::new(JobErrorKind::EngineUnavailable, "there is no work folder yet"));
         let work = self.work.as_mut().ok_or_else(unready)?;
         let folder = work.next().and_then(|folder| {
-            let entered = self.world.enter(&folder, script);
+            let entered = self.context.enter(&folder, script);
             entered.map_err(|error| format!("cannot enter {}: {error}", folder.display()))
         });
         folder.map_err(|reason| failed(JobError::new(JobErrorKind::Internal, reason)))?;
         let ended = self.rhai.run(script, sink);
-        if self.world.has_spawned() && !family::sweep(|_all| true) {
+        if self.context.has_spawned() && !process_tree::sweep(|_all| true) {
             tracing::warn!("a script has left processes behind that do not end");
         }
-        self.world.leave();
+        self.context.leave();
         work.clear();
         ended
     }

@@ -8,11 +8,11 @@ mod cache;
 mod compiler;
 mod diagnosis;
 mod elf;
+mod end_report;
 mod find;
 mod flags;
-mod judge;
+mod outcome;
 mod run;
-mod words;
 
 pub use flags::VFlags;
 
@@ -32,7 +32,7 @@ use crate::actor::engines::{Engine, Limits, Script, Sink, failed, is_heroscript}
 use crate::domain::model::job::{JobError, JobErrorKind, JobKind, JobResult};
 use crate::ports::work_queue::AttemptError;
 use compiler::{Compiler, Program};
-use words::Listening;
+use end_report::EndListener;
 
 /// What a ping runs.
 const PING: &str = "println('pong')\n";
@@ -81,7 +81,7 @@ impl V {
         };
         let timeout = script.timeout.saturating_sub(begun.elapsed());
         let task = run::Task { program, args, env, folder: &work, timeout };
-        let listening = Listening::new(sink);
+        let listening = EndListener::new(sink);
         let heard: Arc<dyn Sink> = Arc::clone(&listening) as Arc<dyn Sink>;
         let mut output = Output::new(&self.limits, &heard);
         let ended =
@@ -89,7 +89,14 @@ impl V {
         if let (Started::Compiled(program), Some(compiler)) = (&started, &self.compiler) {
             compiler.has_ended(program, &ended);
         }
-        judge::judge(&ended, script.timeout, &result, self.limits.result, &output, &listening.words())
+        outcome::attempt_outcome(
+            &ended,
+            script.timeout,
+            &result,
+            self.limits.result,
+            &output,
+            &listening.words(),
+        )
     }
 
     /// Makes ready what is to be started.

@@ -48,14 +48,14 @@ fn every_reply_arrives_as_it_was_sent() {
     let mut replies =
         vec![Reply::Ready { version: "rhai".to_owned() }, Reply::Unavailable { reason: "no".to_owned() }];
     let saids = [
-        Said::Line { stream: LogStream::Stdout, text: "ä".to_owned() },
-        Said::Line { stream: LogStream::Stderr, text: String::new() },
-        Said::Progress { percent: Some(40.5), message: "copying".to_owned() },
-        Said::Progress { percent: None, message: String::new() },
+        OutputItem::Line { stream: LogStream::Stdout, text: "ä".to_owned() },
+        OutputItem::Line { stream: LogStream::Stderr, text: String::new() },
+        OutputItem::Progress { percent: Some(40.5), message: "copying".to_owned() },
+        OutputItem::Progress { percent: None, message: String::new() },
     ];
-    let spoken =
-        (1..).zip(saids).map(|(number, said)| Spoken { number, ago: Duration::from_micros(3), said });
-    replies.push(Reply::Output { seq: 9, spoken: spoken.collect() });
+    let output =
+        (1..).zip(saids).map(|(number, item)| HostOutput { number, ago: Duration::from_micros(3), item });
+    replies.push(Reply::Output { seq: 9, output: output.collect() });
     for outcome in [failed, bare, worked] {
         replies.push(Reply::Done(Done { seq: 1, wall_us: 2, retiring: true, outcome }));
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Hand;
+use super::HeldJob;
 use crate::actor::hosts::Host;
 
 /// Waits between attempts to start a host that does not come up.
@@ -16,38 +16,38 @@ const COME_UP: Duration = Duration::from_secs(30);
 const FAILURES_ALLOWED: u32 = 3;
 
 /// A job that was written to a host.
-pub(super) struct Sent {
+pub(super) struct SentJob {
     pub(super) seq: u64,
-    pub(super) hand: Hand,
+    pub(super) held: HeldJob,
     /// Not before then.
     written: Instant,
 }
 
 /// Why a host has to be killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Doom {
+pub(super) enum KillReason {
     /// Nobody wants the result any more.
     Void,
     /// The script runs longer than it may, and its engine does not stop it.
     Overrun,
     /// The queue cannot be reached, and others may soon have the job.
-    OutOfTouch,
+    QueueUnreachable,
     /// The actor has to end at once.
     Stopped,
 }
 
-/// A sentence that is being carried out.
+/// A termination that is being carried out.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sentence {
-    pub(super) doom: Doom,
+pub(super) struct Termination {
+    pub(super) reason: KillReason,
     /// The job that it is about; if that ends in time, the host lives on.
     pub(super) seq: u64,
-    pub(super) step: Step,
+    pub(super) step: TerminationStep,
 }
 
-/// How far a sentence is.
+/// How far a termination is.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Step {
+pub(super) enum TerminationStep {
     /// The host was told to start nothing else; without an answer it is killed then.
     CallingBack(Instant),
     /// The host was asked to end; it is killed then.
@@ -60,21 +60,21 @@ pub(super) enum Step {
 pub(super) struct Slot<H> {
     pub(super) host: Option<H>,
     /// Counts the hosts that were here.
-    pub(super) life: u64,
+    pub(super) generation: u64,
     /// The host can take jobs.
     pub(super) ready: bool,
     /// A host that is not up by then is killed.
     pub(super) up_by: Instant,
     pub(super) next_seq: u64,
     /// In the host, the first one running.
-    pub(super) sent: VecDeque<Sent>,
+    pub(super) sent: VecDeque<SentJob>,
     /// Since when the first one runs.
     pub(super) front_since: Instant,
     /// Jobs behind the first one are called back, and the answer has not come.
     pub(super) calling_back: bool,
     /// The last job that was ever called back.
     called_back: u64,
-    pub(super) sentence: Option<Sentence>,
+    pub(super) termination: Option<Termination>,
     /// The host ends by itself and starts nothing else.
     pub(super) retiring: bool,
     pub(super) relaunch_at: Instant,
@@ -89,7 +89,7 @@ impl<H: Host> Slot<H> {
     pub(super) fn new(now: Instant, stop_grace: Duration) -> Self {
         Self {
             host: None,
-            life: 0,
+            generation: 0,
             ready: false,
             up_by: now,
             next_seq: 1,
@@ -97,7 +97,7 @@ impl<H: Host> Slot<H> {
             front_since: now,
             calling_back: false,
             called_back: 0,
-            sentence: None,
+            termination: None,
             retiring: false,
             relaunch_at: now,
             failures: 0,
@@ -121,21 +121,21 @@ impl<H: Host> Slot<H> {
 
     /// True when a job can be written to the host now.
     pub(super) fn can_take(&self, now: Instant, ahead: usize, slow_after: Duration) -> bool {
-        let free = self.ready && !self.calling_back && self.sentence.is_none() && !self.retiring;
+        let free = self.ready && !self.calling_back && self.termination.is_none() && !self.retiring;
         free && self.sent.len() < ahead && self.busy_for(now).is_none_or(|busy| busy < slow_after)
     }
 
     /// Writes a job to the host.
-    pub(super) fn submit(&mut self, hand: Hand, now: Instant) {
+    pub(super) fn submit(&mut self, held: HeldJob, now: Instant) {
         if self.sent.is_empty() {
             self.front_since = now;
         }
         let seq = self.next_seq;
         self.next_seq += 1;
         if let Some(host) = self.host.as_mut() {
-            host.submit(seq, &hand.job);
+            host.submit(seq, &held.job);
         }
-        self.sent.push_back(Sent { seq, hand, written: now });
+        self.sent.push_back(SentJob { seq, held, written: now });
     }
 
     /// Lets written jobs go out.
@@ -165,72 +165,76 @@ impl<H: Host> Slot<H> {
     }
 
     /// Takes out the jobs that will not start, now that the host has said which one it started last.
-    pub(super) fn take_back(&mut self, current: u64) -> impl DoubleEndedIterator<Item = Sent> {
+    pub(super) fn take_back(&mut self, current: u64) -> impl DoubleEndedIterator<Item = SentJob> {
         self.calling_back = false;
         let kept = self.sent.iter().take_while(|sent| sent.seq <= current).count();
         self.sent.split_off(kept).into_iter()
     }
 
     /// Condemns the host for the job that it runs, unless that has happened.
-    pub(super) fn condemn(&mut self, doom: Doom, now: Instant) {
+    pub(super) fn begin_termination(&mut self, reason: KillReason, now: Instant) {
         /// A living host answers in microseconds, also while a script runs.
         const ANSWER: Duration = Duration::from_millis(500);
         let Some(front) = self.sent.front() else { return };
-        if self.sentence.is_some() {
+        if self.termination.is_some() {
             return;
         }
-        self.sentence = Some(Sentence { doom, seq: front.seq, step: Step::CallingBack(now + ANSWER) });
+        self.termination =
+            Some(Termination { reason, seq: front.seq, step: TerminationStep::CallingBack(now + ANSWER) });
         self.call_back();
     }
 
     /// Condemns the host if nobody wants the job that it runs.
-    pub(super) fn condemn_void(&mut self, now: Instant) {
-        if self.sent.front().is_some_and(|front| front.hand.void) {
-            self.condemn(Doom::Void, now);
+    pub(super) fn terminate_if_void(&mut self, now: Instant) {
+        if self.sent.front().is_some_and(|front| front.held.void) {
+            self.begin_termination(KillReason::Void, now);
         }
     }
 
-    /// Carries a sentence out: nothing else starts in the host, or it does not answer. `current` is the job that it
+    /// Carries a termination out: nothing else starts in the host, or it does not answer. `current` is the job that it
     /// says it has started last.
-    pub(super) fn execute(&mut self, current: Option<u64>, now: Instant) {
+    pub(super) fn advance_termination(&mut self, current: Option<u64>, now: Instant) {
         /// What a script has to clean up, it cleans up in this time.
         const GRACE: Duration = Duration::from_secs(2);
-        let Some(sentence) = self.sentence.as_mut() else { return };
-        let may_end = sentence.doom == Doom::Void && !self.stop_grace.is_zero();
-        let guilty = self.sent.front().is_some_and(|front| front.seq == sentence.seq)
-            && current.is_none_or(|current| current == sentence.seq);
-        match sentence.step {
-            Step::CallingBack(_) | Step::Terminating(_) if !guilty => self.sentence = None,
-            Step::CallingBack(_) if sentence.doom == Doom::Overrun || may_end => {
-                sentence.step = Step::Terminating(now + GRACE.max(self.stop_grace));
+        let Some(termination) = self.termination.as_mut() else { return };
+        let may_end = termination.reason == KillReason::Void && !self.stop_grace.is_zero();
+        let is_target = self.sent.front().is_some_and(|front| front.seq == termination.seq)
+            && current.is_none_or(|current| current == termination.seq);
+        match termination.step {
+            TerminationStep::CallingBack(_) | TerminationStep::Terminating(_) if !is_target => {
+                self.termination = None
+            }
+            TerminationStep::CallingBack(_) if termination.reason == KillReason::Overrun || may_end => {
+                termination.step = TerminationStep::Terminating(now + GRACE.max(self.stop_grace));
                 if let Some(host) = self.host.as_mut() {
                     host.terminate();
                 }
             }
-            Step::CallingBack(_) | Step::Terminating(_) => {
-                sentence.step = Step::Killed;
+            TerminationStep::CallingBack(_) | TerminationStep::Terminating(_) => {
+                termination.step = TerminationStep::Killed;
                 if let Some(host) = self.host.as_mut() {
                     host.kill();
                 }
             }
-            Step::Killed => {}
+            TerminationStep::Killed => {}
         }
     }
 
     /// The job that a host was condemned for has ended by itself. A host that outlives the request lives on.
-    pub(super) fn forgive(&mut self, seq: u64) {
-        let asked =
-            |sentence: &Sentence| sentence.seq == seq && matches!(sentence.step, Step::Terminating(_));
-        if !self.stop_grace.is_zero() && self.sentence.as_ref().is_some_and(asked) {
-            self.sentence = None;
+    pub(super) fn cancel_termination(&mut self, seq: u64) {
+        let asked = |termination: &Termination| {
+            termination.seq == seq && matches!(termination.step, TerminationStep::Terminating(_))
+        };
+        if !self.stop_grace.is_zero() && self.termination.as_ref().is_some_and(asked) {
+            self.termination = None;
         }
     }
 
-    /// When the next step of a sentence is due.
-    pub(super) fn sentence_due(&self) -> Option<Instant> {
-        match self.sentence?.step {
-            Step::CallingBack(at) | Step::Terminating(at) => Some(at),
-            Step::Killed => None,
+    /// When the next step of a termination is due.
+    pub(super) fn termination_due(&self) -> Option<Instant> {
+        match self.termination?.step {
+            TerminationStep::CallingBack(at) | TerminationStep::Terminating(at) => Some(at),
+            TerminationStep::Killed => None,
         }
     }
 
@@ -267,26 +271,26 @@ impl<H: Host> Slot<H> {
 
     /// Empties the place after the end of its host; answers with the jobs that were in it, and why it was killed.
     /// `gone_at` is when the host was certainly gone.
-    pub(super) fn vacate(&mut self, gone_at: Option<Instant>) -> Vacated {
+    pub(super) fn lose_host(&mut self, gone_at: Option<Instant>) -> LostHost {
         self.host = None;
-        self.life += 1;
+        self.generation += 1;
         self.ready = false;
         self.calling_back = false;
         // A new host counts from the start; numbers go on, so that none is used twice in this place.
         self.called_back = self.next_seq - 1;
         let retired = std::mem::take(&mut self.retiring);
-        let sentence = self.sentence.take();
+        let termination = self.termination.take();
         let mut left = std::mem::take(&mut self.sent);
-        let unseen = |sent: &Sent| gone_at.is_some_and(|gone_at| sent.written > gone_at);
+        let unseen = |sent: &SentJob| gone_at.is_some_and(|gone_at| sent.written > gone_at);
         let is_seen = !retired && left.front().is_some_and(|front| !unseen(front));
         let running = if is_seen { left.pop_front() } else { None };
-        Vacated { doom: sentence.map(|sentence| sentence.doom), running, untouched: left }
+        LostHost { reason: termination.map(|termination| termination.reason), running, untouched: left }
     }
 }
 
 /// What a dead host has left.
-pub(super) struct Vacated {
-    pub(super) doom: Option<Doom>,
-    pub(super) running: Option<Sent>,
-    pub(super) untouched: VecDeque<Sent>,
+pub(super) struct LostHost {
+    pub(super) reason: Option<KillReason>,
+    pub(super) running: Option<SentJob>,
+    pub(super) untouched: VecDeque<SentJob>,
 }

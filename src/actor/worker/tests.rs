@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use super::*;
 use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::job::{JobErrorKind, JobSpec};
-use crate::domain::model::output::Said;
+use crate::domain::model::output::OutputItem;
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::work_queue::Work;
 use fake_host::FakeHosts;
@@ -212,7 +212,7 @@ async fn out_of_touch_scripts_are_killed_and_untouched_jobs_run_after_recovery()
     let running = run_with(
         &queue,
         FakeHosts::default(),
-        // Nothing is slow here, so "b" stays in hand.
+        // Nothing is slow here, so "b" stays in held.
         WorkerConfig { slow_after: Duration::from_secs(3600), ..WorkerConfig::one_after_another() },
     );
     sleep(Duration::from_secs(6)).await;
@@ -330,12 +330,12 @@ async fn a_host_that_does_not_come_up_is_replaced() {
 
 /// Job, text and whether it came with the end, of all that was said.
 fn heard(queue: &FakeQueue) -> Vec<(String, String, bool)> {
-    let text = |said: &Said| match said {
-        Said::Line { text, .. } => text.clone(),
-        Said::Progress { message, .. } => message.clone(),
+    let text = |item: &OutputItem| match item {
+        OutputItem::Line { text, .. } => text.clone(),
+        OutputItem::Progress { message, .. } => message.clone(),
     };
     let state = queue.state();
-    state.heard.iter().map(|(job, utterance, end)| (job.clone(), text(&utterance.said), *end)).collect()
+    state.heard.iter().map(|(job, chunk, end)| (job.clone(), text(&chunk.item), *end)).collect()
 }
 
 fn heard_of(job: &str, said: &[(&str, bool)]) -> Vec<(String, String, bool)> {

@@ -20,7 +20,7 @@ use super::queue::fcall;
 use super::records::{encode_error, encode_output, millis};
 use crate::domain::model::backoff::Backoff;
 use crate::domain::model::id::ActorId;
-use crate::domain::model::output::Utterance;
+use crate::domain::model::output::OutputChunk;
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::QueueError;
 use crate::ports::work_queue::{AttemptEnd, Lease, LeaseOutput, Work, WorkQueue};
@@ -329,15 +329,15 @@ impl WorkQueue for RedisWorkQueue {
             let mut command = self.fcall("hero_log");
             let (mut asked, mut bytes) = (Vec::new(), 0);
             while bytes < END_BYTES
-                && let Some(LeaseOutput { lease, said }) = reported.next()
+                && let Some(LeaseOutput { lease, chunks }) = reported.next()
             {
                 let held = lock(&self.held).get(&lease.token).cloned();
                 let (Some(place), Some(held)) = (Place::of(lease), held) else {
                     void.push(lease.clone());
                     continue;
                 };
-                add_output(&mut command, place, held.attempt, lease, said);
-                bytes += said.iter().map(|utterance| utterance.said.len()).sum::<usize>();
+                add_output(&mut command, place, held.attempt, lease, chunks);
+                bytes += chunks.iter().map(|chunk| chunk.item.len()).sum::<usize>();
                 asked.push(lease);
             }
             if asked.is_empty() {
@@ -365,7 +365,7 @@ impl WorkQueue for RedisWorkQueue {
                 Ok(result) => result.text.len(),
                 Err(_failed) => 0,
             };
-            bytes += end.output.iter().map(|utterance| utterance.said.len()).sum::<usize>();
+            bytes += end.output.iter().map(|chunk| chunk.item.len()).sum::<usize>();
             batch.push((place, held, end));
             indexes.push(index);
             if batch.len() == ENDS || bytes >= END_BYTES {
@@ -424,12 +424,12 @@ impl RedisWorkQueue {
 }
 
 /// What a script said, as one job of `hero_log`.
-fn add_output(command: &mut Cmd, place: Place, attempt: u32, lease: &Lease, said: &[Utterance]) {
+fn add_output(command: &mut Cmd, place: Place, attempt: u32, lease: &Lease, chunks: &[OutputChunk]) {
     command.arg(place.lane.letter()).arg(place.entry()).arg(lease.job_id.as_str()).arg(attempt);
-    command.arg(said.len());
-    for utterance in said {
-        let (kind, text) = encode_output(&utterance.said);
-        command.arg(utterance.number).arg(millis(utterance.at)).arg(kind).arg(text);
+    command.arg(chunks.len());
+    for chunk in chunks {
+        let (kind, text) = encode_output(&chunk.item);
+        command.arg(chunk.number).arg(millis(chunk.at)).arg(kind).arg(text);
     }
 }
 

@@ -15,7 +15,7 @@
 //! | the list tells neither pid nor target | the status of each is asked for, many at a time |
 //! | files with secrets are readable by all | they are made private |
 //! | lines bear no time, all services share one buffer | a reader subscribes, and lines are numbered by us |
-//! | lines that are followed keep answers waiting | [`feeds`]: each follower has a connection of its own, which ends with it |
+//! | lines that are followed keep answers waiting | [`log_followers`]: each follower has a connection of its own, which ends with it |
 //! | a list fails as a whole while a service is forgotten | it is asked for again |
 //! | before v0.2.28 refusals give no reason | [`calls`]: it is asked for whether the name is known |
 //! | the check of a oneshot is never run | one with a check is no oneshot, and is stopped at its end |
@@ -26,11 +26,11 @@
 
 mod calls;
 mod definition;
-mod feeds;
 mod link;
+mod list;
+mod log_followers;
 mod logs;
-mod seen;
-mod words;
+mod states;
 
 use std::collections::BTreeMap;
 use std::fs::Permissions;
@@ -47,14 +47,14 @@ use tokio::time::{Instant, sleep};
 
 use self::calls::Calls;
 use self::definition::{Definition, env_of};
-use self::feeds::Feeds;
 use self::link::Link;
-use self::words::{State, Status};
+use self::log_followers::LogFollowers;
+use self::states::{State, Status};
 use super::client::Client;
+use super::name_locks::NameLocks;
 use super::owners::Owners;
 use super::proc;
 use super::shim::Shim;
-use super::turns::Turns;
 use crate::domain::model::actor::{ExitStatus, RestartMode};
 use crate::ports::process_manager::{
     LogBatch, LogLine, LogPosition, ProcessError, ProcessSpec, ProcessState,
@@ -84,9 +84,9 @@ pub(super) struct Gen2 {
     calls: Calls,
     /// Knows who is there.
     reads: Arc<Client>,
-    turns: Turns,
+    name_locks: NameLocks,
     shim: Shim,
-    feeds: Feeds,
+    log_followers: LogFollowers,
     known: Mutex<BTreeMap<String, Known>>,
     owners: Arc<Owners>,
     warned_of_many: AtomicBool,
@@ -108,10 +108,10 @@ struct Known {
 impl Gen2 {
     pub(super) fn new(reads: Arc<Client>, socket: &Path, shim: Shim, owners: Arc<Owners>) -> Self {
         Self {
-            feeds: Feeds::new(socket),
+            log_followers: LogFollowers::new(socket),
             calls: Calls { link: Arc::new(Link::new(socket)) },
             reads,
-            turns: Turns::default(),
+            name_locks: NameLocks::default(),
             shim,
             known: Mutex::default(),
             owners,
@@ -133,7 +133,7 @@ impl Gen2 {
     pub(super) async fn start(&self, spec: &ProcessSpec) -> Result<(), ProcessError> {
         let definition = Definition::new(spec, &self.shim)?;
         let name = spec.name.as_str();
-        let _turn = self.turns.take(name).await;
+        let _lock = self.name_locks.lock(name).await;
         for _round in 0..ROUNDS {
             let Some(status) = self.calls.first_status(name).await? else {
                 return self.add(&definition, spec.restart.mode).await;
@@ -182,12 +182,12 @@ impl Gen2 {
     }
 
     pub(super) async fn stop(&self, name: &str, grace: Duration) -> Result<(), ProcessError> {
-        let turn = self.turns.take_to_stop(name, grace).await;
-        self.end(name, || turn.kill_at()).await
+        let lock = self.name_locks.lock_to_stop(name, grace).await;
+        self.end(name, || lock.kill_at()).await
     }
 
     pub(super) async fn remove(&self, name: &str) -> Result<(), ProcessError> {
-        let _turn = self.turns.take(name).await;
+        let _lock = self.name_locks.lock(name).await;
         if let Some(status) = self.calls.status(name).await?
             && self.is_ours(name, &status).await?
         {
@@ -200,7 +200,7 @@ impl Gen2 {
             self.end(name, || None).await?;
         }
         self.known().remove(name);
-        self.feeds.forget(name);
+        self.log_followers.forget(name);
         Ok(())
     }
 
@@ -232,11 +232,11 @@ impl Gen2 {
         after: Option<LogPosition>,
         wait: Duration,
     ) -> Result<LogBatch, ProcessError> {
-        self.feeds.read(name, after, wait).await
+        self.log_followers.read(name, after, wait).await
     }
 
     pub(super) async fn close(&self) {
-        self.feeds.close().await;
+        self.log_followers.close().await;
         self.calls.link.close().await;
     }
 

@@ -2,41 +2,41 @@
 //!
 //! | defect | way round |
 //! |---|---|
-//! | defining a name again hangs the server | [`registry`]: only unknown names are added; a changed one is stopped, deleted and added |
-//! | deleting corrupts another service | [`registry`]: a tombstone takes the place |
+//! | defining a name again hangs the server | [`slots`]: only unknown names are added; a changed one is stopped, deleted and added |
+//! | deleting corrupts another service | [`slots`]: a tombstone takes the place |
 //! | deleting a running service blocks the server for 5 s | only stopped ones are deleted |
 //! | deleting deletes dependents as well | refused, with their names |
 //! | a stop during backoff does not hold | the service is deleted, which ends its timer |
 //! | a stop right after the start fails, as the process has no group yet | it is repeated |
-//! | a start while stopping is lost | starts and stops of a name take turns ([`Turns`]), and a start waits for the end |
+//! | a start while stopping is lost | starts and stops of a name take turns ([`NameLocks`]), and a start waits for the end |
 //! | the pid is a shell's, whose program may survive it | [`definition`]: the shell is replaced by the program |
 //! | what ignores SIGTERM survives its leader | its group is killed when the leader is gone |
-//! | a stop is forgotten when Zinit restarts | [`registry`]: the service's file is set aside |
-//! | files with secrets are readable by all | [`registry`]: they are made private |
+//! | a stop is forgotten when Zinit restarts | [`slots`]: the service's file is set aside |
+//! | files with secrets are readable by all | [`slots`]: they are made private |
 //! | at the limit of open files it spins and serves nobody | a start that would come near it is refused |
 //! | a service with more than 256 dependents hangs the server | services have no dependencies in Zinit: their order is ours |
 //! | ping answers although the server hangs | the list of services is asked for instead |
 //! | a health check that hangs is left running | `timeout` ends it |
-//! | setting a service overwrites the file of one that is not loaded | [`registry`]: it is looked whose the file is |
+//! | setting a service overwrites the file of one that is not loaded | [`slots`]: it is looked whose the file is |
 //!
 //! What remains:
 //! * a program that writes bytes that are not UTF-8 loses its output and dies of SIGPIPE at its next line;
 //! * processes of a killed Zinit live on, and the next Zinit starts them a second time: those of actors are searched for
-//!   (`leftovers`) and ended (`end_stray`);
+//!   (`leftovers`) and ended (`end_orphan`);
 //! * a program that cannot be executed ends with the shell's exit code 126 or 127 and is restarted by its policy;
 //! * a stop also stops the services of other people that depend on the stopped one;
 //! * health checks run in Zinit's own environment and folder;
 //! * deleting a service that is not the last one leaves a tombstone, a line in a list, until all behind it are
 //!   gone or Zinit is restarted. Only a changed definition, a stop during backoff and a removal delete.
 
+mod cache;
 mod calls;
 mod definition;
+mod list;
 mod lock;
 mod logs;
-mod registry;
-mod remembered;
-mod seen;
-mod words;
+mod slots;
+mod states;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -47,15 +47,15 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
+use self::cache::ServiceCache;
 use self::calls::Calls;
 use self::definition::{Definition, Lifecycle};
-use self::registry::{Refusal, Registry};
-use self::remembered::Remembered;
-use self::words::State;
+use self::slots::{Refusal, Slots};
+use self::states::State;
 use super::client::{CallError, Client};
+use super::name_locks::NameLocks;
 use super::owners::{Env, Owners};
 use super::shim::Shim;
-use super::turns::Turns;
 use crate::domain::model::actor::RestartMode;
 use crate::ports::process_manager::{LogLine, ProcessError, ProcessSpec};
 
@@ -75,9 +75,9 @@ const ROUNDS: usize = 10;
 /// Processes as services of a GEN3 Zinit.
 pub(super) struct Gen3 {
     calls: Calls,
-    registry: Registry,
-    remembered: Arc<Remembered>,
-    turns: Turns,
+    slots: Slots,
+    cache: Arc<ServiceCache>,
+    name_locks: NameLocks,
     shim: Shim,
     owners: Arc<Owners>,
 }
@@ -91,9 +91,9 @@ impl Gen3 {
         owners: Arc<Owners>,
     ) -> Self {
         let calls = Calls { reads, changes };
-        let remembered = Arc::new(Remembered::default());
-        let registry = Registry::new(calls.clone(), remembered.clone(), owners.clone(), socket);
-        Self { calls, registry, remembered, turns: Turns::default(), shim, owners }
+        let cache = Arc::new(ServiceCache::default());
+        let slots = Slots::new(calls.clone(), cache.clone(), owners.clone(), socket);
+        Self { calls, slots, cache, name_locks: NameLocks::default(), shim, owners }
     }
 
     /// Asks for something that only a healthy server answers.
@@ -105,11 +105,11 @@ impl Gen3 {
     pub(super) async fn start(&self, spec: &ProcessSpec) -> Result<(), ProcessError> {
         let definition = Definition::new(spec, &self.shim)?;
         let name = spec.name.as_str();
-        let _turn = self.turns.take(name).await;
+        let _lock = self.name_locks.lock(name).await;
         for _round in 0..ROUNDS {
             let Some(state) = self.state(name).await? else {
                 self.spare_files(name).await?;
-                match self.registry.add(definition.clone()).await {
+                match self.slots.add(definition.clone()).await {
                     Ok(()) => return Ok(()),
                     Err(Refusal::Exists) => continue,
                     Err(refusal) => return Err(refused(name, refusal)),
@@ -131,7 +131,7 @@ impl Gen3 {
                 State::Inactive | State::Exited { .. } | State::Failed(_) => {
                     // While a timer may start it, it must not be started: the timer would survive the next stop.
                     if same && self.is_settled(name, &state, lifecycle).await? {
-                        self.registry.unpark(name).await.map_err(|refusal| refused(name, refusal))?;
+                        self.slots.enable_autostart(name).await.map_err(|refusal| refused(name, refusal))?;
                         return Ok(self.calls.start(name).await?);
                     }
                     self.calls.stop(name).await?;
@@ -162,26 +162,26 @@ impl Gen3 {
     }
 
     pub(super) async fn stop(&self, name: &str, grace: Duration) -> Result<(), ProcessError> {
-        let turn = self.turns.take_to_stop(name, grace).await;
-        self.end(name, || turn.kill_at()).await
+        let lock = self.name_locks.lock_to_stop(name, grace).await;
+        self.end(name, || lock.kill_at()).await
     }
 
     pub(super) async fn remove(&self, name: &str) -> Result<(), ProcessError> {
-        let _turn = self.turns.take(name).await;
+        let _lock = self.name_locks.lock(name).await;
         let Some(state) = self.state(name).await? else {
-            self.remembered.forget(name);
+            self.cache.forget(name);
             return Ok(());
         };
         let Some(config) = self.calls.config(name).await? else { return Ok(()) };
         if self.owners.judge(name, &env_of(&config)).is_err() {
-            self.remembered.forget(name);
+            self.cache.forget(name);
             return Ok(());
         }
         if state.is_active() || !self.is_settled(name, &state, Lifecycle::of(&config)).await? {
             return Err(rejected(name, "still runs: stop it first"));
         }
         self.delete(name).await?;
-        self.remembered.forget(name);
+        self.cache.forget(name);
         Ok(())
     }
 
@@ -206,7 +206,7 @@ impl Gen3 {
     pub(super) async fn log_tail(&self, name: &str, lines: usize) -> Result<Vec<LogLine>, ProcessError> {
         let mut tail = self.calls.log_tail(name, lines).await?;
         if tail.len() < lines {
-            let mut older = self.remembered.lines_of(name);
+            let mut older = self.cache.lines_of(name);
             older.append(&mut tail);
             tail = older;
         }
@@ -215,7 +215,7 @@ impl Gen3 {
     }
 
     pub(super) async fn close(&self) {
-        self.registry.close().await;
+        self.slots.close().await;
         self.calls.reads.close().await;
         self.calls.changes.close().await;
     }
@@ -343,14 +343,14 @@ impl Gen3 {
         let by_our_stop = was_stopping && matches!(state, State::Exited { .. });
         if !by_our_stop && !self.is_settled(name, &state, lifecycle).await? {
             self.calls.stop(name).await?;
-            return match self.registry.delete(name).await {
+            return match self.slots.delete(name).await {
                 Ok(()) => Ok(true),
                 Err(Refusal::Active) => Ok(false),
                 Err(refusal) => Err(refused(name, refusal)),
             };
         }
-        self.remembered.stopped(name);
-        self.registry.park(name).await.map_err(|refusal| refused(name, refusal))?;
+        self.cache.stopped(name);
+        self.slots.disable_autostart(name).await.map_err(|refusal| refused(name, refusal))?;
         Ok(true)
     }
 
@@ -363,15 +363,15 @@ impl Gen3 {
     ) -> Result<bool, ProcessError> {
         if lifecycle.restart == RestartMode::Never
             || !state.may_restart(lifecycle)
-            || self.remembered.is_stopped(name)
+            || self.cache.is_stopped(name)
         {
             return Ok(true);
         }
-        self.registry.is_parked(name).await.map_err(|refusal| refused(name, refusal))
+        self.slots.is_autostart_disabled(name).await.map_err(|refusal| refused(name, refusal))
     }
 
     async fn delete(&self, name: &str) -> Result<(), ProcessError> {
-        match self.registry.delete(name).await {
+        match self.slots.delete(name).await {
             Ok(()) => Ok(()),
             Err(refusal) => Err(refused(name, refusal)),
         }

@@ -9,7 +9,7 @@ use super::kit::{Kit, Verdict, actor_id, failed, same, succeeded};
 use crate::domain::model::backoff::Backoff;
 use crate::domain::model::job::{JobErrorKind, JobKind, JobSpec, JobState, RetryPolicy};
 use crate::domain::model::output::LogStream;
-use crate::domain::model::output::Said;
+use crate::domain::model::output::OutputItem;
 use crate::domain::model::script_type::ScriptType;
 use crate::error::chain;
 use crate::ports::job_queue::JobQueue;
@@ -181,14 +181,14 @@ async fn logs(kit: &Kit) -> Verdict {
     let kept = kit.output(&id).await?;
     let of = |wanted: LogStream| -> Vec<&str> {
         let line = |said| match said {
-            &Said::Line { stream, ref text } if stream == wanted => Some(text.as_str()),
-            Said::Line { .. } | Said::Progress { .. } => None,
+            &OutputItem::Line { stream, ref text } if stream == wanted => Some(text.as_str()),
+            OutputItem::Line { .. } | OutputItem::Progress { .. } => None,
         };
-        kept.iter().filter_map(|kept| line(&kept.utterance.said)).collect()
+        kept.iter().filter_map(|kept| line(&kept.chunk.item)).collect()
     };
     same("standard output", of(LogStream::Stdout), vec!["line 1", "line 2", "line 3"])?;
     same("standard error", of(LogStream::Stderr), vec!["err 1", "err 2", "err 3"])?;
-    let numbers: Vec<u64> = kept.iter().map(|kept| kept.utterance.number).collect();
+    let numbers: Vec<u64> = kept.iter().map(|kept| kept.chunk.number).collect();
     same("the numbers of the lines", numbers, (1..=6).collect())
 }
 
@@ -201,8 +201,8 @@ async fn progress(kit: &Kit) -> Verdict {
         kit.until("the progress in the record", limit, async || Ok(kit.job(&id).await?.progress)).await?;
     same("the progress", (seen.percent, seen.message.as_str()), (Some(40.0), "copying"))?;
     let first = kit.output(&id).await?.into_iter().next().ok_or("the line before it is missing")?;
-    let begins = Said::Line { stream: LogStream::Stdout, text: "begins".to_owned() };
-    same("the first line", first.utterance.said, begins)?;
+    let begins = OutputItem::Line { stream: LogStream::Stdout, text: "begins".to_owned() };
+    same("the first line", first.chunk.item, begins)?;
     let begun = Instant::now();
     kit.queue.cancel(&id, "seen").await.map_err(|error| error.to_string())?;
     let finished = kit.run(kit.spec(&kit.scripts.value)).await?;

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::model::id::ActorId;
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::{JobQueue, Presence};
-use crate::ports::process_manager::{Leftover, ProcessInfo, ProcessManager};
+use crate::ports::process_manager::{Orphan, ProcessInfo, ProcessManager};
 
 /// Time between two looks when nothing is going on: a death is noticed within it.
 const CALM: Duration = Duration::from_millis(200);
@@ -35,7 +35,7 @@ pub(super) struct Observation {
     /// Every process by name; None while the process manager does not answer.
     pub(super) processes: Option<BTreeMap<String, ProcessInfo>>,
     /// What earlier process managers have left behind; the last known while that cannot be said.
-    pub(super) leftovers: Vec<Leftover>,
+    pub(super) leftovers: Vec<Orphan>,
     /// Actors as they announced themselves; the last known while the queue does not answer.
     pub(super) presences: BTreeMap<ActorId, Presence>,
     /// Why `processes` is not there.
@@ -137,7 +137,7 @@ impl Observer {
         let with_presences = hurried || seq.is_multiple_of(CALM_LOOKS_PER_PRESENCE) || seq == 1;
         let listed_and_left = async {
             let listed = self.shared.processes.list().await;
-            let left = if listed.is_ok() { self.shared.processes.leftovers().await.ok() } else { None };
+            let left = if listed.is_ok() { self.shared.processes.orphans().await.ok() } else { None };
             (listed, left)
         };
         let ((listed, left), presences) = tokio::join!(listed_and_left, async {

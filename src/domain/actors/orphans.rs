@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::domain::actors::Parts;
 use crate::domain::actors::observer::Observer;
 use crate::error::{SupervisorError, chain};
-use crate::ports::process_manager::{ACTOR_MARK, Leftover, REALM_MARK};
+use crate::ports::process_manager::{ACTOR_MARK, Orphan, REALM_MARK};
 
 /// A process without a record is looked at for this long before it is removed.
 const ORPHANED: Duration = Duration::from_secs(5);
@@ -45,7 +45,7 @@ impl Orphans {
                 tracing::warn!(process = %name, error = %chain(&error), "process {name} has no record and cannot be looked after");
             }
         }
-        let left: Vec<&Leftover> = observation
+        let left: Vec<&Orphan> = observation
             .leftovers
             .iter()
             .filter(|leftover| !records.contains(leftover.name.as_str()))
@@ -57,7 +57,7 @@ impl Orphans {
                 continue;
             }
             if let Err(error) = end(parts, leftover).await {
-                let Leftover { name, pid, .. } = leftover;
+                let Orphan { name, pid, .. } = leftover;
                 tracing::warn!(process = %name, pid, error = %chain(&error), "process {pid} of {name}, which has no record, cannot be ended");
             }
         }
@@ -93,11 +93,11 @@ async fn remove(parts: &Parts, name: &str) -> Result<(), SupervisorError> {
 }
 
 /// Ends what an earlier process manager has left behind of an actor that is no longer there.
-async fn end(parts: &Parts, leftover: &Leftover) -> Result<(), SupervisorError> {
+async fn end(parts: &Parts, leftover: &Orphan) -> Result<(), SupervisorError> {
     let there = parts.store.load().await?.names().any(|there| there == leftover.name);
     let is_ours = parts.store.epoch().await?.is_some_and(|epoch| epoch == leftover.realm);
     if is_ours && !there {
-        parts.processes.end_stray(&leftover.name, leftover.pid, GRACE).await?;
+        parts.processes.end_orphan(&leftover.name, leftover.pid, GRACE).await?;
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ use crate::domain::jobs::Supervisor;
 use crate::domain::jobs::follow::steps::Step;
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::{Finished, Job, JobState, JobView};
-use crate::domain::model::output::{Gaps, Kept, OutputMark, Progress, Said, Utterance};
+use crate::domain::model::output::{Gaps, Kept, OutputChunk, OutputItem, OutputMark, Progress};
 use crate::error::SupervisorError;
 use crate::ports::job_queue::Changes;
 
@@ -46,7 +46,7 @@ pub enum News {
     /// Its script wrote lines.
     Lines {
         /// The lines, oldest first.
-        lines: Vec<Utterance>,
+        lines: Vec<OutputChunk>,
         /// How many were left out right before them.
         dropped: u64,
     },
@@ -272,26 +272,26 @@ impl JobWatch {
             let mut gaps = self.place.gaps;
             let missing = gaps.before(kept);
             let full = lines.len() >= LINES || bytes >= LINE_BYTES || (missing > 0 && !lines.is_empty());
-            if full || (kept.utterance.said.is_progress() && !lines.is_empty()) {
+            if full || (kept.chunk.item.is_progress() && !lines.is_empty()) {
                 break;
             }
             let Some(kept) = self.page.pop_front() else { break };
             self.place.mark = kept.mark;
             self.place.gaps = gaps;
-            let at = kept.utterance.at;
-            match kept.utterance.said {
-                Said::Progress { percent, message } => {
+            let at = kept.chunk.at;
+            match kept.chunk.item {
+                OutputItem::Progress { percent, message } => {
                     // A progress does not say how many lines are missing before it; the next lines do.
                     let (attempt, number) = gaps.last();
                     self.place.gaps = Gaps::behind(attempt, number.saturating_sub(missing));
                     return Some(News::Progress(Progress { percent, message, at }));
                 }
-                Said::Line { ref text, .. } if self.with_lines => {
+                OutputItem::Line { ref text, .. } if self.with_lines => {
                     bytes += text.len();
                     dropped += missing;
-                    lines.push(kept.utterance);
+                    lines.push(kept.chunk);
                 }
-                Said::Line { .. } => {}
+                OutputItem::Line { .. } => {}
             }
         }
         (!lines.is_empty()).then_some(News::Lines { lines, dropped })

@@ -18,18 +18,18 @@ pub const MAX_MESSAGE_BYTES: usize = 1024;
 
 /// One thing that a script said.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Utterance {
+pub struct OutputChunk {
     /// Counts up within an attempt, from 1, over both outputs. A gap is what was left out because there was too much.
     pub number: u64,
     /// When.
     pub at: SystemTime,
     /// What.
-    pub said: Said,
+    pub item: OutputItem,
 }
 
 /// A line or a progress.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Said {
+pub enum OutputItem {
     /// A line, without its end.
     Line {
         /// Where it was written to.
@@ -46,7 +46,7 @@ pub enum Said {
     },
 }
 
-impl Said {
+impl OutputItem {
     /// Bytes of text in it.
     pub fn len(&self) -> usize {
         match self {
@@ -85,7 +85,7 @@ pub struct Progress {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct OutputMark(pub String);
 
-/// An utterance that is kept with its job.
+/// An chunk that is kept with its job.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Kept {
     /// Where it stands.
@@ -93,10 +93,10 @@ pub struct Kept {
     /// The attempt whose script said it.
     pub attempt: u32,
     /// What it said.
-    pub utterance: Utterance,
+    pub chunk: OutputChunk,
 }
 
-/// Counts what is missing between the utterances of a job that are read one after another.
+/// Counts what is missing between the chunks of a job that are read one after another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Gaps {
     attempt: u32,
@@ -104,7 +104,7 @@ pub struct Gaps {
 }
 
 impl Gaps {
-    /// Behind this utterance.
+    /// Behind this chunk.
     pub fn behind(attempt: u32, number: u64) -> Self {
         Self { attempt, number }
     }
@@ -116,7 +116,7 @@ impl Gaps {
 
     /// Notes the next one; answers with how many were left out right before it.
     pub fn before(&mut self, kept: &Kept) -> u64 {
-        let number = kept.utterance.number;
+        let number = kept.chunk.number;
         let expected = if kept.attempt == self.attempt { self.number + 1 } else { 1 };
         *self = Self { attempt: kept.attempt, number };
         number.saturating_sub(expected)
@@ -134,11 +134,11 @@ pub fn line_pieces(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// A progress within its limits: a percentage between 0 and 100, one line that is not too long.
-pub fn bounded_progress(percent: Option<f64>, message: &str) -> Said {
+pub fn bounded_progress(percent: Option<f64>, message: &str) -> OutputItem {
     let percent = percent.filter(|percent| percent.is_finite()).map(|percent| percent.clamp(0.0, 100.0));
     let line = message.lines().next().unwrap_or_default();
     let message = line[..line.floor_char_boundary(MAX_MESSAGE_BYTES)].to_owned();
-    Said::Progress { percent, message }
+    OutputItem::Progress { percent, message }
 }
 
 #[cfg(test)]
@@ -146,9 +146,9 @@ mod tests {
     use super::*;
 
     fn kept(attempt: u32, number: u64) -> Kept {
-        let said = Said::Line { stream: LogStream::Stdout, text: String::new() };
-        let utterance = Utterance { number, at: SystemTime::UNIX_EPOCH, said };
-        Kept { mark: OutputMark::default(), attempt, utterance }
+        let item = OutputItem::Line { stream: LogStream::Stdout, text: String::new() };
+        let chunk = OutputChunk { number, at: SystemTime::UNIX_EPOCH, item };
+        Kept { mark: OutputMark::default(), attempt, chunk }
     }
 
     #[test]
@@ -173,7 +173,7 @@ mod tests {
         for (percent, expected) in
             [(Some(140.0), Some(100.0)), (Some(-1.0), Some(0.0)), (Some(f64::NAN), None), (None, None)]
         {
-            let expected = Said::Progress { percent: expected, message: "one".to_owned() };
+            let expected = OutputItem::Progress { percent: expected, message: "one".to_owned() };
             assert_eq!(bounded_progress(percent, "one\ntwo"), expected);
         }
     }

@@ -6,7 +6,7 @@ use crate::domain::model::job::{
     Job, JobError, JobErrorKind, JobSpec, JobState, JobView, PastAttempt, ResultKind, RetryPolicy,
 };
 use crate::domain::model::output::LogStream;
-use crate::domain::model::output::{Progress, Said, Utterance};
+use crate::domain::model::output::{OutputChunk, OutputItem, Progress};
 use crate::grpc::render::{count, duration, script_type, timestamp};
 use crate::proto as pb;
 
@@ -109,16 +109,16 @@ pub(crate) fn progress(progress: Progress) -> pb::JobProgress {
 }
 
 /// Lines of a script, and how many were left out before them.
-pub(crate) fn lines(lines: Vec<Utterance>, dropped: u64) -> pb::LogEntries {
-    let entry = |utterance: Utterance| match utterance.said {
-        Said::Line { stream, text } => {
+pub(crate) fn lines(lines: Vec<OutputChunk>, dropped: u64) -> pb::LogEntries {
+    let entry = |chunk: OutputChunk| match chunk.item {
+        OutputItem::Line { stream, text } => {
             let stream = match stream {
                 LogStream::Stdout => pb::log_entry::Stream::Stdout,
                 LogStream::Stderr => pb::log_entry::Stream::Stderr,
             };
-            Some(pb::LogEntry { time: Some(timestamp(utterance.at)), stream: stream.into(), text })
+            Some(pb::LogEntry { time: Some(timestamp(chunk.at)), stream: stream.into(), text })
         }
-        Said::Progress { .. } => None,
+        OutputItem::Progress { .. } => None,
     };
     let dropped_count = i32::try_from(dropped).unwrap_or(i32::MAX);
     pb::LogEntries { entries: lines.into_iter().filter_map(entry).collect(), dropped_count }

@@ -11,7 +11,7 @@ use hero_supervisor::domain::model::event::filter::EventFilter;
 use hero_supervisor::domain::model::event::{Event, Source, What};
 use hero_supervisor::domain::model::id::ActorId;
 use hero_supervisor::domain::model::output::LogStream;
-use hero_supervisor::domain::model::output::{Said, Utterance};
+use hero_supervisor::domain::model::output::{OutputChunk, OutputItem};
 use hero_supervisor::error::SupervisorError;
 use hero_supervisor::ports::event_log::EventLog;
 use hero_supervisor::ports::work_queue::{LeaseOutput, Work, WorkQueue};
@@ -373,12 +373,12 @@ async fn lines_left_out_before_a_progress_are_told_with_the_next_lines() {
     let Some(Work::Job(job)) = taken.pop() else { panic!("a job was expected, not {taken:?}") };
     let at = SystemTime::UNIX_EPOCH;
     let line = |number: u64| {
-        let said = Said::Line { stream: LogStream::Stdout, text: number.to_string() };
-        Utterance { number, at, said }
+        let item = OutputItem::Line { stream: LogStream::Stdout, text: number.to_string() };
+        OutputChunk { number, at, item }
     };
-    let said = Said::Progress { percent: Some(50.0), message: "half".to_owned() };
-    let said = vec![line(1), Utterance { number: 5, at, said }, line(6)];
-    actor.report_output(&[LeaseOutput { lease: job.lease, said }]).await.unwrap();
+    let item = OutputItem::Progress { percent: Some(50.0), message: "half".to_owned() };
+    let chunks = vec![line(1), OutputChunk { number: 5, at, item }, line(6)];
+    actor.report_output(&[LeaseOutput { lease: job.lease, chunks }]).await.unwrap();
 
     let request = pb::WatchJobRequest { job_id: "j".to_owned(), include_logs: true, ..Default::default() };
     let mut watch = world.client().watch_job(request).await.unwrap().into_inner();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hero_supervisor::domain::model::id::JobId;
 use hero_supervisor::domain::model::job::{JobErrorKind, JobState};
 use hero_supervisor::domain::model::output::LogStream;
-use hero_supervisor::domain::model::output::{Gaps, Kept, OutputMark, Said};
+use hero_supervisor::domain::model::output::{Gaps, Kept, OutputItem, OutputMark};
 use hero_supervisor::domain::model::script_type::ScriptType;
 use hero_supervisor::ports::job_queue::JobQueue;
 
@@ -17,10 +17,10 @@ async fn output(rig: &Rig, id: &JobId) -> Vec<Kept> {
 }
 
 fn shown(kept: &[Kept]) -> Vec<String> {
-    let show = |kept: &Kept| match &kept.utterance.said {
-        Said::Line { stream: LogStream::Stdout, text } => format!("out {text}"),
-        Said::Line { stream: LogStream::Stderr, text } => format!("err {text}"),
-        Said::Progress { percent, message } => format!("{percent:?} {message}"),
+    let show = |kept: &Kept| match &kept.chunk.item {
+        OutputItem::Line { stream: LogStream::Stdout, text } => format!("out {text}"),
+        OutputItem::Line { stream: LogStream::Stderr, text } => format!("err {text}"),
+        OutputItem::Progress { percent, message } => format!("{percent:?} {message}"),
     };
     kept.iter().map(show).collect()
 }

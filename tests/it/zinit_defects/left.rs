@@ -32,13 +32,13 @@ async fn children_of_a_crashed_process_end_and_those_of_the_next_one_live() {
     std::fs::write(&crash, "").unwrap();
     stage.until("a", "waits", |state| matches!(state, ProcessState::Backoff { .. }).then_some(())).await;
     assert!(lives(old_child), "zinit leaves it");
-    assert!(!stage.manager.end_stray("a", first, GRACE).await.unwrap(), "the process itself is gone");
+    assert!(!stage.manager.end_orphan("a", first, GRACE).await.unwrap(), "the process itself is gone");
     eventually("the child is gone", LIMIT, || async { (!lives(old_child)).then_some(()) }).await;
     let second = stage.running_anew("a", first).await;
     let new_child = pid_in(&child).await;
-    assert!(!stage.manager.end_stray("a", first, GRACE).await.unwrap());
+    assert!(!stage.manager.end_orphan("a", first, GRACE).await.unwrap());
     // Nor is anything of another name touched.
-    assert!(!stage.manager.end_stray("b", second, GRACE).await.unwrap());
+    assert!(!stage.manager.end_orphan("b", second, GRACE).await.unwrap());
     assert!(lives(second) && lives(new_child));
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::actor::calls::Caller;
-use crate::actor::objects::{Answer, Request, Wish, ask};
+use crate::actor::host_calls::Caller;
+use crate::actor::objects::{Answer, Operation, Request, ask};
 
 /// The field that holds an object's id.
 pub(super) const ID: &str = "id";
@@ -47,7 +47,7 @@ impl Objects {
         let fields =
             object.iter().filter_map(|(name, value)| Some((name.clone(), as_text(value)?))).collect();
         let text = serde_json::to_string(&object).map_err(|error| error.to_string())?;
-        let put = Wish::Put { id: id.clone(), text, fields, expected };
+        let put = Operation::Put { id: id.clone(), text, fields, expected };
         match self.ask(kind, put, left)? {
             Answer::Written(_) => Ok(id),
             Answer::Conflict(revision) => {
@@ -78,30 +78,30 @@ impl Objects {
 
     /// Removes an object; false when there was none.
     pub(super) fn delete(&self, kind: &str, id: &str, left: Duration) -> Asked<bool> {
-        let answer = self.ask(kind, Wish::Delete { id: id.to_owned() }, left)?;
+        let answer = self.ask(kind, Operation::Delete { id: id.to_owned() }, left)?;
         let Answer::Deleted(was_there) = answer else { return Err(unexpected(&answer)) };
         Ok(was_there)
     }
 
     /// The ids of all objects of a type.
     pub(super) fn list(&self, kind: &str, left: Duration) -> Asked<Vec<String>> {
-        ids(self.ask(kind, Wish::List, left)?)
+        ids(self.ask(kind, Operation::List, left)?)
     }
 
     /// The ids of the objects whose field holds a value; values are compared as texts.
     pub(super) fn find(&self, kind: &str, field: &str, value: &str, left: Duration) -> Asked<Vec<String>> {
-        let find = Wish::Find { field: field.to_owned(), value: value.to_owned() };
+        let find = Operation::Find { field: field.to_owned(), value: value.to_owned() };
         ids(self.ask(kind, find, left)?)
     }
 
     fn read(&self, kind: &str, id: &str, left: Duration) -> Asked<Option<(String, u64)>> {
-        let answer = self.ask(kind, Wish::Get { id: id.to_owned() }, left)?;
+        let answer = self.ask(kind, Operation::Get { id: id.to_owned() }, left)?;
         let Answer::Object(object) = answer else { return Err(unexpected(&answer)) };
         Ok(object)
     }
 
-    fn ask(&self, kind: &str, wish: Wish, left: Duration) -> Asked<Answer> {
-        ask(self.actor.get(), &Request { kind: kind.to_owned(), wish }, left)
+    fn ask(&self, kind: &str, operation: Operation, left: Duration) -> Asked<Answer> {
+        ask(self.actor.get(), &Request { kind: kind.to_owned(), operation }, left)
     }
 }
 

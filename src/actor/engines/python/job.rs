@@ -12,11 +12,11 @@ use nix::unistd::Pid;
 
 use super::messages::{Message, Request, first};
 use super::server::Server;
-use crate::actor::engines::ladder::{Ladder, Verdict, killed};
+use crate::actor::engines::kill_ladder::{KillLadder, StopReason, killed};
 use crate::actor::engines::output::Output;
 use crate::actor::engines::work::WorkFlags;
 use crate::actor::engines::{Limits, Sink, failed};
-use crate::actor::family::{children_of, signal_group, sweep};
+use crate::actor::process_tree::{children_of, signal_group, sweep};
 use crate::domain::model::job::{JobError, JobErrorKind, JobResult};
 use crate::domain::model::output::LogStream;
 use crate::ports::work_queue::AttemptError;
@@ -33,7 +33,7 @@ pub(super) struct Attempt<'a> {
     limits: &'a Limits,
     sink: &'a Arc<dyn Sink>,
     output: Output<'a>,
-    ladder: Ladder,
+    ladder: KillLadder,
     timeout: Duration,
     /// What came through the result pipe and is not understood yet.
     results: Vec<u8>,
@@ -54,7 +54,7 @@ impl<'a> Attempt<'a> {
             limits,
             sink,
             output: Output::new(limits, sink),
-            ladder: Ladder::new(timeout, usize::from(work.max_processes)),
+            ladder: KillLadder::new(timeout, usize::from(work.max_processes)),
             timeout,
             results: Vec::new(),
             said: None,
@@ -191,29 +191,29 @@ impl<'a> Attempt<'a> {
             Ok(WaitStatus::Signaled(_, signal, _)) => (0, Some(signal)),
             Ok(_) | Err(_) => (0, None),
         };
-        let error = match (self.ladder.verdict(), self.said.take(), signal) {
-            (Verdict::Overran, ..) => JobError {
+        let error = match (self.ladder.stop_reason(), self.said.take(), signal) {
+            (StopReason::Overran, ..) => JobError {
                 signal: signal.map(|signal| signal as i32),
                 ..crate::actor::engines::timed_out(self.timeout).error
             },
-            (Verdict::TooMany(most), ..) => JobError::new(
+            (StopReason::TooMany(most), ..) => JobError::new(
                 JobErrorKind::LimitExceeded,
                 format!("the script had more than the {most} processes that are allowed"),
             ),
-            (Verdict::None, Some(Err(error)), _) => error,
-            (Verdict::None, _, Some(signal)) => killed(signal),
-            (Verdict::None, None, None) if self.rubbish => JobError::new(
+            (StopReason::None, Some(Err(error)), _) => error,
+            (StopReason::None, _, Some(signal)) => killed(signal),
+            (StopReason::None, None, None) if self.rubbish => JobError::new(
                 JobErrorKind::ScriptError,
                 "the script wrote something else into the pipe of its result",
             ),
-            (Verdict::None, said, None) if exit_code == 0 => {
+            (StopReason::None, said, None) if exit_code == 0 => {
                 let result = match said {
                     Some(Ok(result)) => result,
                     Some(Err(_)) | None => JobResult::default(),
                 };
                 return Ok(self.or_printed(result));
             }
-            (Verdict::None, ..) => {
+            (StopReason::None, ..) => {
                 let message = match exit_code {
                     UNSAID => {
                         "the script exited with code 70 and said nothing: it has closed the pipe of its result, or left \

@@ -12,11 +12,11 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rhai::{Dynamic, INT, ImmutableString, Map};
 use tokio::time::Instant;
 
-use super::book::Book;
-use super::world::{Called, World, failed};
+use super::context::{Called, Context, failed};
+use super::registry::Registry;
 use crate::actor::engines::capture::Capture;
 use crate::actor::engines::lines::{Lines, without_return};
-use crate::actor::family;
+use crate::actor::process_tree;
 use crate::domain::model::output::LogStream;
 
 /// The shell.
@@ -59,48 +59,51 @@ pub(super) struct Options {
 const SHELL: Options = Options { silent: false, ignore_error: false, log: false, strict: false };
 const RUN: Options = Options { strict: true, ..SHELL };
 
-pub(super) fn write(book: &mut Book, world: &Arc<World>) {
-    book.family(
+pub(super) fn write(registry: &mut Registry, context: &Arc<Context>) {
+    registry.family(
         "Commands",
         "A result is a map with `stdout`, `stderr`, `code`, `success` and `truncated`. An exit code other than 0 throws, unless \
          errors are ignored. So does an output of more than 16 MiB (a sixteenth of `--max-memory`, if that is less), once the \
          command has ended: write it to a file. With errors ignored its middle is left out, a line says how much that was, and \
          `truncated` is true. `run` stops at the first line that fails (`bash -e`), `sh` goes on as shells do.",
     );
-    let w = Arc::clone(world);
-    book.add("sh", &["command"], "Runs a command line in `/bin/bash -c`.", move |text: ImmutableString| {
-        execute(&w, &text, SHELL)
-    });
-    let w = Arc::clone(world);
+    let w = Arc::clone(context);
+    registry.add(
+        "sh",
+        &["command"],
+        "Runs a command line in `/bin/bash -c`.",
+        move |text: ImmutableString| execute(&w, &text, SHELL),
+    );
+    let w = Arc::clone(context);
     let about = "The same with options: `#{silent: bool, ignore_error: bool, log: bool}`.";
-    book.add("sh", &["command", "options"], about, move |text: ImmutableString, options: Map| {
+    registry.add("sh", &["command", "options"], about, move |text: ImmutableString, options: Map| {
         execute(&w, &text, from_map(SHELL, &options))
     });
     let about = "Prepares a command; `.execute()` runs it.";
-    book.add("run", &["command"], about, |text: ImmutableString| Builder { text, options: RUN });
-    let w = Arc::clone(world);
+    registry.add("run", &["command"], about, |text: ImmutableString| Builder { text, options: RUN });
+    let w = Arc::clone(context);
     let about = "Runs a command with options: `#{silent: bool, die: bool, log: bool}`.";
-    book.add("run", &["command", "options"], about, move |text: ImmutableString, options: Map| {
+    registry.add("run", &["command", "options"], about, move |text: ImmutableString, options: Map| {
         execute(&w, &text, from_map(RUN, &options))
     });
-    builder(book, world);
-    let w = Arc::clone(world);
-    book.add("run_command", &["command"], "Runs a command.", move |text: ImmutableString| {
+    builder(registry, context);
+    let w = Arc::clone(context);
+    registry.add("run_command", &["command"], "Runs a command.", move |text: ImmutableString| {
         execute(&w, &text, RUN)
     });
-    let w = Arc::clone(world);
+    let w = Arc::clone(context);
     let about = "Runs a command and keeps what it writes out of the log.";
-    book.add("run_silent", &["command"], about, move |text: ImmutableString| {
+    registry.add("run_silent", &["command"], about, move |text: ImmutableString| {
         execute(&w, &text, Options { silent: true, ..RUN })
     });
 }
 
-fn builder(book: &mut Book, world: &Arc<World>) {
-    book.add("silent", &["command"], "Keeps what it writes out of the log.", |mut builder: Builder| {
+fn builder(registry: &mut Registry, context: &Arc<Context>) {
+    registry.add("silent", &["command"], "Keeps what it writes out of the log.", |mut builder: Builder| {
         builder.options.silent = true;
         builder
     });
-    book.add(
+    registry.add(
         "ignore_error",
         &["command"],
         "An exit code other than 0 does not throw.",
@@ -109,12 +112,17 @@ fn builder(book: &mut Book, world: &Arc<World>) {
             builder
         },
     );
-    book.add("log", &["command"], "Writes the command itself into the log, too.", |mut builder: Builder| {
-        builder.options.log = true;
-        builder
-    });
-    let w = Arc::clone(world);
-    book.add("execute", &["command"], "Runs it.", move |builder: Builder| {
+    registry.add(
+        "log",
+        &["command"],
+        "Writes the command itself into the log, too.",
+        |mut builder: Builder| {
+            builder.options.log = true;
+            builder
+        },
+    );
+    let w = Arc::clone(context);
+    registry.add("execute", &["command"], "Runs it.", move |builder: Builder| {
         execute(&w, &builder.text, builder.options)
     });
 }
@@ -130,13 +138,13 @@ fn from_map(base: Options, map: &Map) -> Options {
 }
 
 /// Runs a command line in the shell.
-fn execute(world: &World, text: &str, options: Options) -> Called<Map> {
+fn execute(context: &Context, text: &str, options: Options) -> Called<Map> {
     if text.len() > MAX_COMMAND {
         let message = format!("a command has at most {MAX_COMMAND} bytes: write it to a file and run that");
         return Err(message.into());
     }
     if options.log {
-        world.session.print(&format!("$ {text}"));
+        context.session.print(&format!("$ {text}"));
     }
     let mut command = Command::new(BASH);
     if options.strict {
@@ -145,28 +153,28 @@ fn execute(world: &World, text: &str, options: Options) -> Called<Map> {
     command.arg("-c").arg(text);
     let title = text.lines().next().unwrap_or_default();
     let title: String = title.chars().take(80).collect();
-    run(world, command, &title, options)
+    run(context, command, &title, options)
 }
 
 /// Runs a program with arguments of its own.
-pub(super) fn program(world: &World, name: &str, args: &[&str]) -> Called<Map> {
+pub(super) fn program(context: &Context, name: &str, args: &[&str]) -> Called<Map> {
     let mut command = Command::new(name);
     command.args(args);
-    run(world, command, name, RUN)
+    run(context, command, name, RUN)
 }
 
 /// The same for a program that is only asked something: nothing of it is logged.
-pub(super) fn ask(world: &World, name: &str, args: &[&str]) -> Called<Map> {
+pub(super) fn ask(context: &Context, name: &str, args: &[&str]) -> Called<Map> {
     let mut command = Command::new(name);
     command.args(args);
-    run(world, command, name, Options { silent: true, ..RUN })
+    run(context, command, name, Options { silent: true, ..RUN })
 }
 
 /// The same where an exit code other than 0 is an answer, too.
-pub(super) fn attempt(world: &World, name: &str, args: &[&str], silent: bool) -> Called<Map> {
+pub(super) fn attempt(context: &Context, name: &str, args: &[&str], silent: bool) -> Called<Map> {
     let mut command = Command::new(name);
     command.args(args);
-    run(world, command, name, Options { silent, ignore_error: true, ..RUN })
+    run(context, command, name, Options { silent, ignore_error: true, ..RUN })
 }
 
 /// A text of a result.
@@ -174,10 +182,10 @@ pub(super) fn text(result: &Map, name: &str) -> String {
     result.get(name).cloned().and_then(|text| text.into_string().ok()).unwrap_or_default()
 }
 
-fn run(world: &World, mut command: Command, title: &str, options: Options) -> Called<Map> {
-    command.env_clear().envs(world.env());
+fn run(context: &Context, mut command: Command, title: &str, options: Options) -> Called<Map> {
+    command.env_clear().envs(context.env());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    world.note_spawn();
+    context.note_spawn();
     let mut child = command.spawn().map_err(|error| failed(title, &error))?;
     let mut pipes: Vec<Pipe> = [
         Pipe::new(LogStream::Stdout, child.stdout.take()),
@@ -186,22 +194,22 @@ fn run(world: &World, mut command: Command, title: &str, options: Options) -> Ca
     .into_iter()
     .flatten()
     .collect();
-    let mut written = Written::new(world, options);
+    let mut written = Written::new(context, options);
     let status =
-        follow(world, &mut child, &mut pipes, &mut written).map_err(|error| failed(title, &error))?;
+        follow(context, &mut child, &mut pipes, &mut written).map_err(|error| failed(title, &error))?;
     let Some(status) = status else {
         // Whatever else it has started ends with the job.
-        family::below(child.id().cast_signed()).into_iter().for_each(family::kill_one);
+        process_tree::below(child.id().cast_signed()).into_iter().for_each(process_tree::kill_one);
         drop(child.kill());
         drop(child.wait());
-        return Err(World::over());
+        return Err(Context::over());
     };
     written.result(title, status)
 }
 
 /// Takes what a command writes until it has ended; None when the job is over first.
 fn follow(
-    world: &World,
+    context: &Context,
     child: &mut Child,
     pipes: &mut Vec<Pipe>,
     written: &mut Written<'_>,
@@ -221,7 +229,7 @@ fn follow(
         } else if !read_some(pipes, &mut buffer, written) {
             patience = AFTER_END;
         }
-        if world.session.is_over() {
+        if context.session.is_over() {
             return Ok(None);
         }
         if ended.is_none() {
@@ -291,7 +299,7 @@ fn wait(time: Duration) {
 
 /// What a command has written.
 struct Written<'a> {
-    world: &'a World,
+    context: &'a Context,
     options: Options,
     out: Capture,
     err: Capture,
@@ -299,10 +307,10 @@ struct Written<'a> {
 }
 
 impl<'a> Written<'a> {
-    fn new(world: &'a World, options: Options) -> Self {
-        let part = usize::try_from(world.limits.memory / PART_OF_MEMORY).unwrap_or(usize::MAX);
-        let limit = part.min(MAX_OUTPUT).max(world.limits.output);
-        Self { world, options, out: Capture::new(limit), err: Capture::new(limit), last: String::new() }
+    fn new(context: &'a Context, options: Options) -> Self {
+        let part = usize::try_from(context.limits.memory / PART_OF_MEMORY).unwrap_or(usize::MAX);
+        let limit = part.min(MAX_OUTPUT).max(context.limits.output);
+        Self { context, options, out: Capture::new(limit), err: Capture::new(limit), last: String::new() }
     }
 
     /// Takes a line with what ended it, and what ends it where it is shown.
@@ -318,7 +326,7 @@ impl<'a> Written<'a> {
             without_return(&text).clone_into(&mut self.last);
         }
         if !self.options.silent {
-            self.world.session.write(stream, &text, shown_end);
+            self.context.session.write(stream, &text, shown_end);
         }
     }
 

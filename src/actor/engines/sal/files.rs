@@ -8,48 +8,53 @@ use std::sync::Arc;
 
 use rhai::{INT, ImmutableString};
 
-use super::book::Book;
 use super::command::program;
+use super::context::{Called, Context, failed, fine};
 use super::find::expand;
-use super::world::{Called, World, failed, fine};
+use super::registry::Registry;
 
 /// Bytes of the largest file that is read as a text.
 const MAX_READ: u64 = 16 << 20;
 
-pub(super) fn write(book: &mut Book, world: &Arc<World>) {
-    book.family(
+pub(super) fn write(registry: &mut Registry, context: &Arc<Context>) {
+    registry.family(
         "Files and folders",
         "Paths are relative to the working folder of the job unless they begin with `/`.",
     );
-    book.add("exist", &["path"], "True if there is something at the path.", |path: ImmutableString| {
+    registry.add("exist", &["path"], "True if there is something at the path.", |path: ImmutableString| {
         Path::new(path.as_str()).exists()
     });
     let about = "Copies a file, or a folder with all that is in it; `*` and `?` may stand in the last part of the source. \
                  Into the destination if that is a folder.";
-    book.add("copy", &["source", "destination"], about, |source: ImmutableString, to: ImmutableString| {
-        each(&source, &to, copy_all).map(|count| format!("copied {count} to {to}"))
-    });
+    registry.add(
+        "copy",
+        &["source", "destination"],
+        about,
+        |source: ImmutableString, to: ImmutableString| {
+            each(&source, &to, copy_all).map(|count| format!("copied {count} to {to}"))
+        },
+    );
     let about = "Moves or renames a file or a folder; into the destination if that is a folder.";
-    book.add("mv", &["source", "destination"], about, |source: ImmutableString, to: ImmutableString| {
+    registry.add("mv", &["source", "destination"], about, |source: ImmutableString, to: ImmutableString| {
         each(&source, &to, rename).map(|count| format!("moved {count} to {to}"))
     });
     let about = "Deletes a file, or a folder with all that is in it; nothing happens if there is none.";
-    book.add("delete", &["path"], about, |path: ImmutableString| delete(&path));
+    registry.add("delete", &["path"], about, |path: ImmutableString| delete(&path));
     let about = "Makes a folder and those above it; nothing happens if it is there.";
-    book.add("mkdir", &["path"], about, |path: ImmutableString| {
+    registry.add("mkdir", &["path"], about, |path: ImmutableString| {
         fs::create_dir_all(path.as_str()).map_err(|error| failed(&path, &error))?;
         fine(format!("made {path}"))
     });
-    let w = Arc::clone(world);
+    let w = Arc::clone(context);
     let about = "Changes the working folder until the job ends.";
-    book.add("chdir", &["path"], about, move |path: ImmutableString| {
+    registry.add("chdir", &["path"], about, move |path: ImmutableString| {
         w.move_to(&path).map_err(|error| failed(&path, &error))?;
         fine(format!("in {path}"))
     });
-    let w = Arc::clone(world);
+    let w = Arc::clone(context);
     let about =
         "Makes the destination a copy of the source folder with `rsync -a --delete`, which must be there.";
-    book.add(
+    registry.add(
         "rsync",
         &["source", "destination"],
         about,
@@ -58,11 +63,11 @@ pub(super) fn write(book: &mut Book, world: &Arc<World>) {
             fine(format!("synchronized {to} with {source}"))
         },
     );
-    contents(book);
+    contents(registry);
 }
 
-fn contents(book: &mut Book) {
-    book.add("file_size", &["path"], "Bytes of a file.", |path: ImmutableString| {
+fn contents(registry: &mut Registry) {
+    registry.add("file_size", &["path"], "Bytes of a file.", |path: ImmutableString| {
         let at = fs::metadata(path.as_str()).map_err(|error| failed(&path, &error))?;
         match at.is_file() {
             true => Ok(INT::try_from(at.len()).unwrap_or(INT::MAX)),
@@ -70,16 +75,16 @@ fn contents(book: &mut Book) {
         }
     });
     let about = "The text of a file of at most 16 MiB; what is no UTF-8 is replaced by U+FFFD.";
-    book.add("file_read", &["path"], about, |path: ImmutableString| {
+    registry.add("file_read", &["path"], about, |path: ImmutableString| {
         read(&path).map_err(|error| failed(&path, &error))
     });
     let about = "Writes a file; what it held is gone.";
-    book.add("file_write", &["path", "text"], about, |path: ImmutableString, text: ImmutableString| {
+    registry.add("file_write", &["path", "text"], about, |path: ImmutableString, text: ImmutableString| {
         fs::write(path.as_str(), text.as_bytes()).map_err(|error| failed(&path, &error))?;
         fine(format!("wrote {path}"))
     });
     let about = "Writes to the end of a file, which is made if there is none.";
-    book.add(
+    registry.add(
         "file_write_append",
         &["path", "text"],
         about,
@@ -90,7 +95,7 @@ fn contents(book: &mut Book) {
             fine(format!("appended to {path}"))
         },
     );
-    book.add("chmod_exec", &["path"], "Lets everybody execute a file.", |path: ImmutableString| {
+    registry.add("chmod_exec", &["path"], "Lets everybody execute a file.", |path: ImmutableString| {
         let set = fs::metadata(path.as_str()).and_then(|at| {
             let mode = at.permissions().mode() | 0o111;
             fs::set_permissions(path.as_str(), fs::Permissions::from_mode(mode))

@@ -6,31 +6,40 @@ use std::path::{Path, PathBuf};
 
 use rhai::{Array, Dynamic, ImmutableString};
 
-use super::book::Book;
-use super::world::{Called, failed};
+use super::context::{Called, failed};
+use super::registry::Registry;
 
 /// Paths that one search may find.
 const MOST: usize = 100_000;
 
-pub(super) fn write(book: &mut Book) {
-    book.family(
+pub(super) fn write(registry: &mut Registry) {
+    registry.family(
         "Finding files",
         "`*` stands for any number of characters in a name, `?` for one. Links are not followed.",
     );
     let about = "The files of this name in a folder and below it, in order.";
-    book.add("find_files", &["folder", "name"], about, |folder: ImmutableString, name: ImmutableString| {
-        many(&folder, &name, false)
-    });
+    registry.add(
+        "find_files",
+        &["folder", "name"],
+        about,
+        |folder: ImmutableString, name: ImmutableString| many(&folder, &name, false),
+    );
     let about = "The one file of this name; throws when there is none or more than one.";
-    book.add("find_file", &["folder", "name"], about, |folder: ImmutableString, name: ImmutableString| {
-        one(&folder, &name, false)
-    });
+    registry.add(
+        "find_file",
+        &["folder", "name"],
+        about,
+        |folder: ImmutableString, name: ImmutableString| one(&folder, &name, false),
+    );
     let about = "The folders of this name in a folder and below it, in order.";
-    book.add("find_dirs", &["folder", "name"], about, |folder: ImmutableString, name: ImmutableString| {
-        many(&folder, &name, true)
-    });
+    registry.add(
+        "find_dirs",
+        &["folder", "name"],
+        about,
+        |folder: ImmutableString, name: ImmutableString| many(&folder, &name, true),
+    );
     let about = "The one folder of this name; throws when there is none or more than one.";
-    book.add("find_dir", &["folder", "name"], about, |folder: ImmutableString, name: ImmutableString| {
+    registry.add("find_dir", &["folder", "name"], about, |folder: ImmutableString, name: ImmutableString| {
         one(&folder, &name, true)
     });
 }

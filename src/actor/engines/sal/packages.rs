@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use rhai::{Array, Dynamic, INT, ImmutableString, Map};
 
-use super::book::Book;
 use super::command::{ask, program, text};
+use super::context::{Called, Context, failed, fine};
 use super::files::read;
 use super::processes::need;
-use super::world::{Called, World, failed, fine};
+use super::registry::Registry;
 
-pub(super) fn write(book: &mut Book, world: &Arc<World>) {
-    book.family(
+pub(super) fn write(registry: &mut Registry, context: &Arc<Context>) {
+    registry.family(
         "Packages",
         "With the tools of Debian and Ubuntu. The first three only look; the others throw `disabled by policy` unless the actor \
          was started with `--allow-install`.",
     );
-    book.add(
+    registry.add(
         "package_platform",
         &[],
         "The name of the system, such as `debian`; `unknown` if it has none.",
@@ -26,28 +26,28 @@ pub(super) fn write(book: &mut Book, world: &Arc<World>) {
             id.map_or("unknown", |id| id.trim_matches('"')).to_owned()
         },
     );
-    let w = Arc::clone(world);
-    book.add("package_list", &[], "The names of all installed packages.", move || {
+    let w = Arc::clone(context);
+    registry.add("package_list", &[], "The names of all installed packages.", move || {
         lines(&ask(&w, need(&w, "dpkg-query")?, &["-W", "-f", "${binary:Package}\n"])?)
     });
-    let w = Arc::clone(world);
+    let w = Arc::clone(context);
     let about = "True if a package is installed.";
-    book.add("package_is_installed", &["package"], about, move |package: ImmutableString| {
+    registry.add("package_is_installed", &["package"], about, move |package: ImmutableString| {
         let status = ask(&w, need(&w, "dpkg-query")?, &["-W", "-f", "${db:Status-Status}", "--", &package]);
         fine(status.is_ok_and(|result| text(&result, "stdout").trim() == "installed"))
     });
-    installing(book, world);
-    downloading(book, world);
+    installing(registry, context);
+    downloading(registry, context);
 }
 
-fn installing(book: &mut Book, world: &Arc<World>) {
+fn installing(registry: &mut Registry, context: &Arc<Context>) {
     let apt: [(&str, &str, &'static [&'static str]); 2] = [
         ("package_install", "Installs a package.", &["install", "-y", "--"]),
         ("package_remove", "Removes a package.", &["remove", "-y", "--"]),
     ];
     for (name, about, args) in apt {
-        let w = Arc::clone(world);
-        book.add(name, &["package"], about, move |package: ImmutableString| {
+        let w = Arc::clone(context);
+        registry.add(name, &["package"], about, move |package: ImmutableString| {
             w.allow_install()?;
             let args: Vec<&str> = args.iter().copied().chain([package.as_str()]).collect();
             program(&w, need(&w, "apt-get")?, &args)
@@ -57,27 +57,32 @@ fn installing(book: &mut Book, world: &Arc<World>) {
         ("package_update", "Reads anew which packages there are.", "update"),
         ("package_upgrade", "Brings all packages up to date.", "upgrade"),
     ] {
-        let w = Arc::clone(world);
-        book.add(name, &[], about, move || {
+        let w = Arc::clone(context);
+        registry.add(name, &[], about, move || {
             w.allow_install()?;
             program(&w, need(&w, "apt-get")?, &[word, "-y"])
         });
     }
-    let w = Arc::clone(world);
-    book.add("copy_bin", &["path"], "Copies a program to `/usr/local/bin`.", move |path: ImmutableString| {
-        w.allow_install()?;
-        program(&w, "install", &["-m", "755", "--", &path, "/usr/local/bin/"])
-    });
+    let w = Arc::clone(context);
+    registry.add(
+        "copy_bin",
+        &["path"],
+        "Copies a program to `/usr/local/bin`.",
+        move |path: ImmutableString| {
+            w.allow_install()?;
+            program(&w, "install", &["-m", "755", "--", &path, "/usr/local/bin/"])
+        },
+    );
 }
 
-fn downloading(book: &mut Book, world: &Arc<World>) {
+fn downloading(registry: &mut Registry, context: &Arc<Context>) {
     for (name, about) in [
         ("download", "Downloads to a folder; throws when it is smaller than so many KiB."),
         ("download_file", "Downloads to a file; throws when it is smaller than so many KiB."),
     ] {
-        let w = Arc::clone(world);
+        let w = Arc::clone(context);
         let params = ["url", "destination", "min_size_kb"];
-        book.add(name, &params, about, move |url: ImmutableString, to: ImmutableString, least: INT| {
+        registry.add(name, &params, about, move |url: ImmutableString, to: ImmutableString, least: INT| {
             w.allow_install()?;
             let to = match (name, url.rsplit('/').next()) {
                 ("download", Some(file)) if !file.is_empty() => format!("{to}/{file}"),
@@ -91,14 +96,19 @@ fn downloading(book: &mut Book, world: &Arc<World>) {
             }
         });
     }
-    let w = Arc::clone(world);
+    let w = Arc::clone(context);
     let about = "Downloads a Debian package and installs it; throws when it is smaller than so many KiB.";
-    book.add("download_install", &["url", "min_size_kb"], about, move |url: ImmutableString, least: INT| {
-        w.allow_install()?;
-        let script = "set -e; f=$(mktemp --suffix=.deb); curl -fsSL -o \"$f\" -- \"$1\"; \
+    registry.add(
+        "download_install",
+        &["url", "min_size_kb"],
+        about,
+        move |url: ImmutableString, least: INT| {
+            w.allow_install()?;
+            let script = "set -e; f=$(mktemp --suffix=.deb); curl -fsSL -o \"$f\" -- \"$1\"; \
                       test $(($(stat -c %s \"$f\") / 1024)) -ge \"$2\"; dpkg -i -- \"$f\"; rm -f -- \"$f\"";
-        program(&w, "/bin/bash", &["-c", script, "download_install", &url, &least.to_string()])
-    });
+            program(&w, "/bin/bash", &["-c", script, "download_install", &url, &least.to_string()])
+        },
+    );
 }
 
 fn lines(result: &Map) -> Called<Array> {

@@ -1,4 +1,4 @@
-//! Processes that run here.
+//! HostLauncher that run here.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -8,37 +8,37 @@ use std::sync::Arc;
 use nix::unistd::Pid;
 use rhai::{Array, Dynamic, FLOAT, INT, ImmutableString, Map};
 
-use super::book::Book;
-use super::world::{Called, World, failed};
-use crate::actor::family;
+use super::context::{Called, Context, failed};
+use super::registry::Registry;
+use crate::actor::process_tree;
 
 /// Ticks of a second in `/proc`; the same on every Linux that this runs on.
 const TICKS: FLOAT = 100.0;
 /// Bytes of a page.
 const PAGE: FLOAT = 4096.0;
 
-pub(super) fn write(book: &mut Book, world: &Arc<World>) {
-    book.family(
-        "Processes",
+pub(super) fn write(registry: &mut Registry, context: &Arc<Context>) {
+    registry.family(
+        "HostLauncher",
         "A process is a map with `pid`, `name` (its command line), `memory` (MiB) and `cpu` (percent, since its start).",
     );
     let about = "The processes whose command line holds the text; all with an empty one.";
-    book.add("process_list", &["pattern"], about, |pattern: ImmutableString| process_list(&pattern));
+    registry.add("process_list", &["pattern"], about, |pattern: ImmutableString| process_list(&pattern));
     let about =
         "The one process whose command line holds the text; throws when there is none or more than one.";
-    book.add("process_get", &["pattern"], about, |pattern: ImmutableString| process_get(&pattern));
-    let w = Arc::clone(world);
+    registry.add("process_get", &["pattern"], about, |pattern: ImmutableString| process_get(&pattern));
+    let w = Arc::clone(context);
     let about = "Ends the processes whose command line holds the text, of those that this script has started; all others only \
                  with `--allow-install`.";
-    book.add("kill", &["pattern"], about, move |pattern: ImmutableString| kill(&w, &pattern));
+    registry.add("kill", &["pattern"], about, move |pattern: ImmutableString| kill(&w, &pattern));
     let about = "Where a command is; empty when there is none.";
-    let w = Arc::clone(world);
-    book.add("which", &["command"], about, move |command: ImmutableString| {
+    let w = Arc::clone(context);
+    registry.add("which", &["command"], about, move |command: ImmutableString| {
         find_command(&w, &command).unwrap_or_default()
     });
     let about = "Throws unless all commands are there; separate them by commas.";
-    let w = Arc::clone(world);
-    book.add("cmd_ensure_exists", &["commands"], about, move |commands: ImmutableString| {
+    let w = Arc::clone(context);
+    registry.add("cmd_ensure_exists", &["commands"], about, move |commands: ImmutableString| {
         let is_missing = |command: &&str| find_command(&w, command).is_none();
         let missing: Vec<&str> = commands.split(',').map(str::trim).filter(is_missing).collect();
         match missing.is_empty() {
@@ -63,37 +63,38 @@ fn process_get(pattern: &str) -> Called<Map> {
     }
 }
 
-fn kill(world: &World, pattern: &str) -> Called<INT> {
+fn kill(context: &Context, pattern: &str) -> Called<INT> {
     if pattern.is_empty() {
         return Err("kill: say which processes".into());
     }
     let us = Pid::this().as_raw();
     let matches = |pid: i32| command_line(pid).is_some_and(|line| line.contains(pattern));
-    let ours: Vec<i32> = family::below(us).into_iter().filter(|pid| family::is_alive(*pid)).collect();
-    let chosen: Vec<i32> = match world.installs {
+    let ours: Vec<i32> =
+        process_tree::below(us).into_iter().filter(|pid| process_tree::is_alive(*pid)).collect();
+    let chosen: Vec<i32> = match context.installs {
         true => everyone().map(|process| process.pid).filter(|pid| *pid != us && *pid != 1).collect(),
         false => ours,
     };
     let chosen: Vec<i32> = chosen.into_iter().filter(|pid| matches(*pid)).collect();
-    chosen.iter().for_each(|pid| family::kill_one(*pid));
+    chosen.iter().for_each(|pid| process_tree::kill_one(*pid));
     Ok(INT::try_from(chosen.len()).unwrap_or(INT::MAX))
 }
 
 /// The path of a command, where the commands of this job are looked for.
-fn find_command(world: &World, command: &str) -> Option<String> {
+fn find_command(context: &Context, command: &str) -> Option<String> {
     let runs =
         |path: &Path| fs::metadata(path).is_ok_and(|at| at.is_file() && at.permissions().mode() & 0o111 != 0);
     if command.contains('/') {
         return runs(Path::new(command)).then(|| command.to_owned());
     }
-    let path = world.path();
+    let path = context.path();
     let mut places = path.split(':').map(|folder| Path::new(folder).join(command));
     places.find(|path| !command.is_empty() && runs(path)).map(|path| path.display().to_string())
 }
 
 /// A command that a function of ours needs.
-pub(super) fn need<'a>(world: &World, command: &'a str) -> Called<&'a str> {
-    match find_command(world, command) {
+pub(super) fn need<'a>(context: &Context, command: &'a str) -> Called<&'a str> {
+    match find_command(context, command) {
         Some(_) => Ok(command),
         None => Err(failed(command, &"is not on this machine")),
     }

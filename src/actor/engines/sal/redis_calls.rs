@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use rhai::{Array, Dynamic, EvalAltResult, INT, ImmutableString, Map};
 
-use super::book::Book;
-use super::world::{Called, World};
+use super::context::{Called, Context};
+use super::registry::Registry;
 use crate::ports::script_redis::Answer;
 
 /// Nobody waits longer for an answer; a job that is over does not wait at all.
@@ -15,48 +15,48 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const ABOUT: &str =
     "For scripts of an actor that was started with `--script-redis-url`; without it they throw.";
 
-pub(super) fn write(book: &mut Book, world: &Arc<World>) {
-    book.family("Redis", ABOUT);
+pub(super) fn write(registry: &mut Registry, context: &Arc<Context>) {
+    registry.family("Redis", ABOUT);
     type Text = ImmutableString;
 
-    let c = Arc::clone(world);
-    book.add("redis_ping", &[], "`PONG`, if it is there.", move || text(ask(&c, "PING", &[])?));
-    let c = Arc::clone(world);
-    book.add("redis_set", &["key", "value"], "Sets a text.", move |key: Text, value: Text| {
+    let c = Arc::clone(context);
+    registry.add("redis_ping", &[], "`PONG`, if it is there.", move || text(ask(&c, "PING", &[])?));
+    let c = Arc::clone(context);
+    registry.add("redis_set", &["key", "value"], "Sets a text.", move |key: Text, value: Text| {
         done(ask(&c, "SET", &[&key, &value])?)
     });
-    let c = Arc::clone(world);
+    let c = Arc::clone(context);
     let about = "The text at a key; empty if there is none.";
-    book.add("redis_get", &["key"], about, move |key: Text| text(ask(&c, "GET", &[&key])?));
-    let c = Arc::clone(world);
-    book.add("redis_del", &["key"], "Removes a key; true if it was there.", move |key: Text| {
+    registry.add("redis_get", &["key"], about, move |key: Text| text(ask(&c, "GET", &[&key])?));
+    let c = Arc::clone(context);
+    registry.add("redis_del", &["key"], "Removes a key; true if it was there.", move |key: Text| {
         yes(ask(&c, "DEL", &[&key])?)
     });
-    let c = Arc::clone(world);
+    let c = Arc::clone(context);
     let about = "Lets a key end after so many seconds; false if there is no such key.";
-    book.add("redis_expire", &["key", "seconds"], about, move |key: Text, seconds: INT| {
+    registry.add("redis_expire", &["key", "seconds"], about, move |key: Text, seconds: INT| {
         yes(ask(&c, "EXPIRE", &[&key, &seconds.to_string()])?)
     });
-    let c = Arc::clone(world);
-    book.add(
+    let c = Arc::clone(context);
+    registry.add(
         "redis_hset",
         &["key", "field", "value"],
         "Sets a field.",
         move |key: Text, field: Text, value: Text| done(ask(&c, "HSET", &[&key, &field, &value])?),
     );
-    let c = Arc::clone(world);
+    let c = Arc::clone(context);
     let about = "The text of a field; empty if there is none.";
-    book.add("redis_hget", &["key", "field"], about, move |key: Text, field: Text| {
+    registry.add("redis_hget", &["key", "field"], about, move |key: Text, field: Text| {
         text(ask(&c, "HGET", &[&key, &field])?)
     });
-    let c = Arc::clone(world);
-    book.add("redis_hgetall", &["key"], "All fields and their texts.", move |key: Text| {
+    let c = Arc::clone(context);
+    registry.add("redis_hgetall", &["key"], "All fields and their texts.", move |key: Text| {
         let all = texts(ask(&c, "HGETALL", &[&key])?)?;
         let pairs = all.chunks_exact(2).map(|pair| (pair[0].as_str().into(), pair[1].clone().into()));
         Ok(pairs.collect::<Map>()) as Called<Map>
     });
-    let c = Arc::clone(world);
-    book.add(
+    let c = Arc::clone(context);
+    registry.add(
         "redis_hdel",
         &["key", "field"],
         "Removes a field; true if it was there.",
@@ -66,34 +66,39 @@ pub(super) fn write(book: &mut Book, world: &Arc<World>) {
         ("redis_rpush", "RPUSH", "Adds a text at the end of a list; its new length."),
         ("redis_lpush", "LPUSH", "Adds a text at the beginning of a list; its new length."),
     ] {
-        let c = Arc::clone(world);
-        book.add(name, &["key", "value"], about, move |key: Text, value: Text| {
+        let c = Arc::clone(context);
+        registry.add(name, &["key", "value"], about, move |key: Text, value: Text| {
             number(ask(&c, command, &[&key, &value])?)
         });
     }
-    let c = Arc::clone(world);
-    book.add("redis_llen", &["key"], "The length of a list.", move |key: Text| {
+    let c = Arc::clone(context);
+    registry.add("redis_llen", &["key"], "The length of a list.", move |key: Text| {
         number(ask(&c, "LLEN", &[&key])?)
     });
-    let c = Arc::clone(world);
+    let c = Arc::clone(context);
     let about = "A part of a list, both ends included; -1 is the last.";
-    book.add("redis_lrange", &["key", "start", "stop"], about, move |key: Text, start: INT, stop: INT| {
-        let found = texts(ask(&c, "LRANGE", &[&key, &start.to_string(), &stop.to_string()])?)?;
-        Ok(found.into_iter().map(Dynamic::from).collect::<Array>()) as Called<Array>
-    });
+    registry.add(
+        "redis_lrange",
+        &["key", "start", "stop"],
+        about,
+        move |key: Text, start: INT, stop: INT| {
+            let found = texts(ask(&c, "LRANGE", &[&key, &start.to_string(), &stop.to_string()])?)?;
+            Ok(found.into_iter().map(Dynamic::from).collect::<Array>()) as Called<Array>
+        },
+    );
 }
 
-fn ask(world: &World, command: &str, args: &[&str]) -> Called<Answer> {
-    let Some(redis) = &world.redis else {
+fn ask(context: &Context, command: &str, args: &[&str]) -> Called<Answer> {
+    let Some(redis) = &context.redis else {
         return Err("there is no Redis for scripts: start sal_actor with --script-redis-url".into());
     };
-    let patience = world.session.left().min(PATIENCE);
+    let patience = context.session.left().min(PATIENCE);
     if patience.is_zero() {
-        return Err(World::over());
+        return Err(Context::over());
     }
     match redis.ask(command, args, patience) {
         Ok(answer) => Ok(answer),
-        Err(_late) if world.session.is_over() => Err(World::over()),
+        Err(_late) if context.session.is_over() => Err(Context::over()),
         Err(why) => Err(format!("Redis: {why}").into()),
     }
 }

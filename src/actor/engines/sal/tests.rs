@@ -21,7 +21,7 @@ fn run_with(flags: SalFlags, text: &str, timeout: Duration) -> Result<JobResult,
     let sink: Arc<dyn Sink> = Arc::new(Unheard);
     // Not through `run` of the engine: that ends every child of this process, and other tests have some.
     let mut sal = Sal::new(&flags, Limits::default(), |_url| panic!("no Redis here"));
-    sal.world.set_env(Path::new("/tmp"), &script);
+    sal.context.set_env(Path::new("/tmp"), &script);
     sal.rhai.run(&script, &sink)
 }
 
@@ -37,10 +37,10 @@ fn error(source: &str) -> JobError {
 #[test]
 fn every_function_is_described_as_it_is() {
     let session = Arc::new(crate::actor::engines::rhai::session::Session::new(&Limits::default()));
-    let book = write(&Arc::new(World::new(&session, Limits::default(), false, None)));
-    assert_eq!(book.wrong, [""; 0], "their descriptions name another number of arguments");
-    assert!(!book.reference().contains(": ?"), "an argument has a type without a name");
-    assert!(!book.reference().contains("-> ?"), "a result has a type without a name");
+    let registry = write(&Arc::new(Context::new(&session, Limits::default(), false, None)));
+    assert_eq!(registry.wrong, [""; 0], "their descriptions name another number of arguments");
+    assert!(!registry.reference().contains(": ?"), "an argument has a type without a name");
+    assert!(!registry.reference().contains("-> ?"), "a result has a type without a name");
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn texts_are_changed() {
     for (source, result) in [
         (r#"dedent("    a\n      b\n\n    c")"#, "a\n  b\n\nc"),
         (r#"prefix("a\nb", "> ")"#, "> a\n> b"),
-        (r#"name_fix("Hello,  World-é!.TXT")"#, "hello_world_.txt"),
+        (r#"name_fix("Hello,  Context-é!.TXT")"#, "hello_world_.txt"),
         (r#"path_fix("/A B/C D.txt")"#, "/A B/c_d.txt"),
         (r#"text_replacer_new().pattern("a.").replacement("$1").build().replace("a. ab")"#, "$1 ab"),
         (

@@ -7,44 +7,44 @@ use minijinja::{Environment, UndefinedBehavior, Value};
 use regex::{NoExpand, Regex, RegexBuilder};
 use rhai::{Dynamic, ImmutableString, Map};
 
-use super::book::Book;
+use super::context::{Called, failed, fine};
 use super::files::read;
-use super::world::{Called, failed, fine};
+use super::registry::Registry;
 
 /// Bytes that a compiled pattern may take.
 const MAX_PATTERN: usize = 8 << 20;
 /// Steps of a template.
 const MAX_STEPS: u64 = 10_000_000;
 
-pub(super) fn write(book: &mut Book) {
-    book.family("Texts", "");
+pub(super) fn write(registry: &mut Registry) {
+    registry.family("Texts", "");
     let about = "Takes away the indentation that all lines have in common; a tab counts as four spaces.";
-    book.add("dedent", &["text"], about, |text: ImmutableString| dedent(&text));
+    registry.add("dedent", &["text"], about, |text: ImmutableString| dedent(&text));
     let about = "Puts something in front of each line.";
-    book.add("prefix", &["text", "prefix"], about, |text: ImmutableString, prefix: ImmutableString| {
+    registry.add("prefix", &["text", "prefix"], about, |text: ImmutableString, prefix: ImmutableString| {
         text.lines().map(|line| format!("{prefix}{line}")).collect::<Vec<_>>().join("\n")
     });
     let about = "Makes a name of a text: lower case, `_` for spaces and most signs, ASCII only.";
-    book.add("name_fix", &["text"], about, |text: ImmutableString| name_fix(&text));
+    registry.add("name_fix", &["text"], about, |text: ImmutableString| name_fix(&text));
     let about = "The same for the last part of a path.";
-    book.add("path_fix", &["path"], about, |path: ImmutableString| match path.rsplit_once('/') {
+    registry.add("path_fix", &["path"], about, |path: ImmutableString| match path.rsplit_once('/') {
         Some((above, name)) => format!("{above}/{}", name_fix(name)),
         None => name_fix(&path),
     });
-    replacing(book);
-    templates(book);
+    replacing(registry);
+    templates(registry);
 }
 
-fn replacing(book: &mut Book) {
-    book.family(
+fn replacing(registry: &mut Registry) {
+    registry.family(
         "Replacing",
         "`text_replacer_new().pattern(\"a\").replacement(\"b\").and().pattern(...).build().replace(text)`",
     );
     for name in ["text_replacer_new", "text_replacer_builder"] {
-        book.add(name, &[], "Begins a chain of replacements.", ReplacerBuilder::default);
+        registry.add(name, &[], "Begins a chain of replacements.", ReplacerBuilder::default);
     }
     let about = "What to look for.";
-    book.add(
+    registry.add(
         "pattern",
         &["builder", "text"],
         about,
@@ -54,7 +54,7 @@ fn replacing(book: &mut Book) {
         },
     );
     let about = "What to put there; with a regular expression, `$1` or `${name}` stand for groups.";
-    book.add(
+    registry.add(
         "replacement",
         &["builder", "text"],
         about,
@@ -64,31 +64,39 @@ fn replacing(book: &mut Book) {
         },
     );
     let about = "Whether the pattern is a regular expression.";
-    book.add("regex", &["builder", "yes"], about, |mut builder: ReplacerBuilder, yes: bool| {
+    registry.add("regex", &["builder", "yes"], about, |mut builder: ReplacerBuilder, yes: bool| {
         builder.next.regex = yes;
         builder
     });
     let about = "Whether upper and lower case are the same.";
-    book.add("case_insensitive", &["builder", "yes"], about, |mut builder: ReplacerBuilder, yes: bool| {
-        builder.next.any_case = yes;
-        builder
-    });
-    book.add("and", &["builder"], "Begins the next replacement.", |mut builder: ReplacerBuilder| {
+    registry.add(
+        "case_insensitive",
+        &["builder", "yes"],
+        about,
+        |mut builder: ReplacerBuilder, yes: bool| {
+            builder.next.any_case = yes;
+            builder
+        },
+    );
+    registry.add("and", &["builder"], "Begins the next replacement.", |mut builder: ReplacerBuilder| {
         let done = std::mem::take(&mut builder.next);
         builder.done.push(done);
         builder
     });
-    book.add("build", &["builder"], "Ends the chain.", ReplacerBuilder::build);
+    registry.add("build", &["builder"], "Ends the chain.", ReplacerBuilder::build);
     let about = "The text with everything replaced.";
-    book.add("replace", &["replacer", "text"], about, |replacer: Replacer, text: ImmutableString| {
+    registry.add("replace", &["replacer", "text"], about, |replacer: Replacer, text: ImmutableString| {
         replacer.replace(&text)
     });
     let about = "The text of a file with everything replaced.";
-    book.add("replace_file", &["replacer", "path"], about, |replacer: Replacer, path: ImmutableString| {
-        replacer.replace_file(&path)
-    });
+    registry.add(
+        "replace_file",
+        &["replacer", "path"],
+        about,
+        |replacer: Replacer, path: ImmutableString| replacer.replace_file(&path),
+    );
     let about = "Replaces everything in a file.";
-    book.add(
+    registry.add(
         "replace_file_in_place",
         &["replacer", "path"],
         about,
@@ -98,7 +106,7 @@ fn replacing(book: &mut Book) {
         },
     );
     let about = "Writes the text of a file with everything replaced to another file.";
-    book.add(
+    registry.add(
         "replace_file_to",
         &["replacer", "path", "to"],
         about,
@@ -109,18 +117,18 @@ fn replacing(book: &mut Book) {
     );
 }
 
-fn templates(book: &mut Book) {
-    book.family(
+fn templates(registry: &mut Registry) {
+    registry.family(
         "Templates",
         "Files with `{{ name }}`, `{% if %}`, `{% for %}` and filters, as Jinja and Tera have them; a name that is not set throws.",
     );
     let about = "Reads a template.";
-    book.add("template_builder_open", &["path"], about, |path: ImmutableString| {
+    registry.add("template_builder_open", &["path"], about, |path: ImmutableString| {
         let text = read(&path).map_err(|error| failed(&path, &error))?;
         fine(Template { text, values: BTreeMap::new() })
     });
     let about = "Sets a name: a text, a number, true or false, an array or a map.";
-    book.add(
+    registry.add(
         "add_var",
         &["template", "name", "value"],
         about,
@@ -130,19 +138,24 @@ fn templates(book: &mut Book) {
         },
     );
     let about = "Sets the names that a map has.";
-    book.add("add_vars", &["template", "values"], about, |mut template: Template, values: Map| {
+    registry.add("add_vars", &["template", "values"], about, |mut template: Template, values: Map| {
         let values = values.iter().map(|(name, value)| (name.to_string(), Value::from_serialize(value)));
         template.values.extend(values);
         template
     });
-    book.add("render", &["template"], "The text with everything filled in.", |template: Template| {
+    registry.add("render", &["template"], "The text with everything filled in.", |template: Template| {
         template.render()
     });
     let about = "Writes the text with everything filled in to a file.";
-    book.add("render_to_file", &["template", "path"], about, |template: Template, path: ImmutableString| {
-        let text = template.render()?;
-        fs::write(path.as_str(), text).map_err(|error| failed(&path, &error))
-    });
+    registry.add(
+        "render_to_file",
+        &["template", "path"],
+        about,
+        |template: Template, path: ImmutableString| {
+            let text = template.render()?;
+            fs::write(path.as_str(), text).map_err(|error| failed(&path, &error))
+        },
+    );
 }
 
 /// Replacements that are being described.

@@ -17,7 +17,7 @@ use super::flags::VFlags;
 use super::run::{Ended, Heard, Task};
 use super::{elf, find, internal, unavailable};
 use crate::actor::engines::failed;
-use crate::actor::engines::ladder::{Verdict, killed};
+use crate::actor::engines::kill_ladder::{StopReason, killed};
 use crate::domain::model::job::{JobError, JobErrorKind};
 use crate::ports::work_queue::AttemptError;
 
@@ -114,7 +114,7 @@ impl Compiler {
         args.extend(["-o".into(), program.into(), SOURCE.into()]);
         let task = Task { program: &self.program, args, env, folder, timeout: limit };
         let (ended, said) = Heard::of(&task, &flags.work).map_err(|error| internal(&error, folder))?;
-        if ended.verdict == Verdict::None && ended.status.success() && program.is_file() {
+        if ended.stop_reason == StopReason::None && ended.status.success() && program.is_file() {
             return made(program, folder);
         }
         Err(self.failure(
@@ -133,21 +133,23 @@ impl Compiler {
         circumstances: &Circumstances<'_>,
     ) -> AttemptError {
         let mut attempt = diagnose(said, circumstances);
-        let how = match (ended.verdict, ended.status.signal()) {
-            (Verdict::Overran, _) => failed(JobError::new(
+        let how = match (ended.stop_reason, ended.status.signal()) {
+            (StopReason::Overran, _) => failed(JobError::new(
                 JobErrorKind::RunTimeout,
                 format!("the script was not compiled within {limit:?}, its part of the timeout"),
             )),
-            (Verdict::TooMany(most), _) => failed(JobError::new(
+            (StopReason::TooMany(most), _) => failed(JobError::new(
                 JobErrorKind::LimitExceeded,
                 format!("the compiler had more than the {most} processes that are allowed"),
             )),
-            (Verdict::None, Some(signal)) => ended_by(signal),
-            (Verdict::None, None) if ended.status.code().is_some_and(|code| NOT_STARTED.contains(&code)) => {
+            (StopReason::None, Some(signal)) => ended_by(signal),
+            (StopReason::None, None)
+                if ended.status.code().is_some_and(|code| NOT_STARTED.contains(&code)) =>
+            {
                 let program = self.program.display();
                 unavailable(&format!("V cannot be started ({program}): {}", said.trim()))
             }
-            (Verdict::None, None) => return attempt,
+            (StopReason::None, None) => return attempt,
         };
         let log_tail = std::mem::take(&mut attempt.error.log_tail);
         AttemptError { error: JobError { log_tail, ..how.error }, ..how }

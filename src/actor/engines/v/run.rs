@@ -18,11 +18,11 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::Pid;
 
 use crate::actor::engines::capture::Capture;
-use crate::actor::engines::ladder::{Ladder, Verdict};
+use crate::actor::engines::kill_ladder::{KillLadder, StopReason};
 use crate::actor::engines::output::Output;
 use crate::actor::engines::work::WorkFlags;
 use crate::actor::engines::{Limits, Sink};
-use crate::actor::family::{children_of, signal_group, sweep};
+use crate::actor::process_tree::{children_of, signal_group, sweep};
 use crate::domain::model::output::LogStream;
 
 /// A program whose pipes are held open by others has ended no longer than this before it is noticed.
@@ -49,13 +49,13 @@ pub(super) struct Task<'a> {
 /// How it ended.
 pub(super) struct Ended {
     pub(super) status: ExitStatus,
-    pub(super) verdict: Verdict,
+    pub(super) stop_reason: StopReason,
 }
 
 /// Runs it; what it leaves behind is ended.
 pub(super) fn run(task: &Task<'_>, work: &WorkFlags, output: &mut Output<'_>) -> io::Result<Ended> {
     let mut child = spawn(task, work)?;
-    let ladder = Ladder::new(task.timeout, usize::from(work.max_processes));
+    let ladder = KillLadder::new(task.timeout, usize::from(work.max_processes));
     let ended = follow(&mut child, ladder, output);
     if ended.is_err() {
         drop(child.kill());
@@ -92,7 +92,7 @@ fn allowed(resource: Resource, wanted: u64) -> u64 {
     getrlimit(resource).map_or(wanted, |(_, hard)| wanted.min(hard))
 }
 
-fn follow(child: &mut Child, mut ladder: Ladder, output: &mut Output<'_>) -> io::Result<Ended> {
+fn follow(child: &mut Child, mut ladder: KillLadder, output: &mut Output<'_>) -> io::Result<Ended> {
     let mut pipes = vec![
         (LogStream::Stdout, pipe(child.stdout.take())?),
         (LogStream::Stderr, pipe(child.stderr.take())?),
@@ -106,7 +106,7 @@ fn follow(child: &mut Child, mut ladder: Ladder, output: &mut Output<'_>) -> io:
             }
             // As much as the pipes can hold; one read takes more.
             read(&mut pipes, Duration::ZERO, output)?;
-            return Ok(Ended { status, verdict: ladder.verdict() });
+            return Ok(Ended { status, stop_reason: ladder.stop_reason() });
         }
         climb(&mut ladder, child.id().cast_signed());
     }
@@ -137,7 +137,7 @@ fn read(pipes: &mut Vec<(LogStream, File)>, wait: Duration, output: &mut Output<
 }
 
 /// The next step against a program that has to end.
-fn climb(ladder: &mut Ladder, child: i32) {
+fn climb(ladder: &mut KillLadder, child: i32) {
     let own = Pid::this().as_raw();
     let Some(signal) = ladder.step(|| children_of(own)) else { return };
     signal_group(Pid::from_raw(child), signal);

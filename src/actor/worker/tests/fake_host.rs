@@ -12,10 +12,10 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, sleep_until};
 use tokio_util::task::TaskTracker;
 
-use crate::actor::hosts::{Death, Done, Host, HostEvent, Launcher, Reply, Report, Spoken};
+use crate::actor::hosts::{Death, Done, Host, HostEvent, HostOutput, Launcher, Reply, Report};
 use crate::domain::model::job::{JobResult, ResultKind};
 use crate::domain::model::output::LogStream;
-use crate::domain::model::output::Said;
+use crate::domain::model::output::OutputItem;
 use crate::ports::work_queue::TakenJob;
 
 /// How long it takes to notice that one has left.
@@ -65,7 +65,7 @@ impl Launcher for FakeHosts {
         self.tasks.spawn(async move {
             if broken {
                 report
-                    .send(HostEvent::Said(vec![Reply::Unavailable { reason: "no engine".to_owned() }]))
+                    .send(HostEvent::Replied(vec![Reply::Unavailable { reason: "no engine".to_owned() }]))
                     .await;
                 report.send(HostEvent::Died(Death { exit_code: Some(1), ..Death::default() })).await;
                 return;
@@ -77,7 +77,7 @@ impl Launcher for FakeHosts {
                 return;
             }
             sleep(Duration::from_millis(1)).await;
-            report.send(HostEvent::Said(vec![Reply::Ready { version: "fake".to_owned() }])).await;
+            report.send(HostEvent::Replied(vec![Reply::Ready { version: "fake".to_owned() }])).await;
             let death = live(inbox, &report, &log).await;
             report.send(HostEvent::Died(death)).await;
         });
@@ -98,7 +98,7 @@ async fn live(mut inbox: mpsc::Receiver<Order>, report: &Report, log: &Mutex<Log
             current = seq;
             log.lock().unwrap().ran.push(script.clone());
             if script.starts_with("say") {
-                report.send(HostEvent::Said(vec![words(seq, 1, "begins")])).await;
+                report.send(HostEvent::Replied(vec![words(seq, 1, "begins")])).await;
             }
             let time = time_of(&script);
             running = Some((seq, script, tokio::time::Instant::now() + Duration::from_millis(time)));
@@ -147,7 +147,7 @@ async fn live(mut inbox: mpsc::Receiver<Order>, report: &Report, log: &Mutex<Log
                 if script_says {
                     replies.insert(0, words(seq, 2, "ends"));
                 }
-                report.send(HostEvent::Said(replies)).await;
+                report.send(HostEvent::Replied(replies)).await;
                 if retiring {
                     return Death { exit_code: Some(0), ..Death::default() };
                 }
@@ -166,8 +166,8 @@ fn time_of(script: &str) -> u64 {
 }
 
 fn words(seq: u64, number: u64, text: &str) -> Reply {
-    let said = Said::Line { stream: LogStream::Stdout, text: text.to_owned() };
-    Reply::Output { seq, spoken: vec![Spoken { number, ago: Duration::ZERO, said }] }
+    let item = OutputItem::Line { stream: LogStream::Stdout, text: text.to_owned() };
+    Reply::Output { seq, output: vec![HostOutput { number, ago: Duration::ZERO, item }] }
 }
 
 impl FakeHost {

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::{JobError, JobSpec};
-use crate::domain::model::output::Utterance;
+use crate::domain::model::output::OutputChunk;
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::QueueError;
 use crate::ports::work_queue::{AttemptEnd, Lease, LeaseOutput, TakenJob, Work, WorkQueue};
@@ -27,7 +27,7 @@ pub(super) struct State {
     pub(super) refuses: bool,
     /// Ends of these are refused, alone or with others.
     pub(super) refused_ends: BTreeSet<String>,
-    /// Answers to `finish` are lost on the way back.
+    /// CallHandler to `finish` are lost on the way back.
     pub(super) loses_answers: bool,
     pub(super) ends: Vec<(String, Result<String, JobError>)>,
     pub(super) started: Vec<String>,
@@ -40,7 +40,7 @@ pub(super) struct State {
     pub(super) finish_calls: usize,
     pub(super) closed: bool,
     /// What was said, and whether it came with an end.
-    pub(super) heard: Vec<(String, Utterance, bool)>,
+    pub(super) heard: Vec<(String, OutputChunk, bool)>,
     pub(super) reports: usize,
     /// The next take that brings something is lost on its way.
     pub(super) loses_take: bool,
@@ -189,13 +189,13 @@ impl WorkQueue for FakeQueue {
         let mut state = self.call()?;
         state.reports += 1;
         let mut void = Vec::new();
-        for LeaseOutput { lease, said } in output {
+        for LeaseOutput { lease, chunks } in output {
             if state.void.contains(&lease.token) {
                 void.push(lease.clone());
                 continue;
             }
-            let said = said.iter().map(|said| (lease.token.clone(), said.clone(), false));
-            state.heard.extend(said);
+            let chunks = chunks.iter().map(|chunk| (lease.token.clone(), chunk.clone(), false));
+            state.heard.extend(chunks);
         }
         Ok(void)
     }
@@ -213,8 +213,8 @@ impl WorkQueue for FakeQueue {
             accepted.push(good);
             if good {
                 state.pending.retain(|job| job.lease != end.lease);
-                let said = end.output.into_iter().map(|said| (end.lease.token.clone(), said, true));
-                state.heard.extend(said);
+                let chunks = end.output.into_iter().map(|chunk| (end.lease.token.clone(), chunk, true));
+                state.heard.extend(chunks);
                 let outcome = end.outcome.map(|result| result.text).map_err(|failed| failed.error);
                 state.ends.push((end.lease.token, outcome));
             }

@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use super::*;
 use crate::actor::hosts::{Done, Host, HostEvent, Reply, Report};
-use crate::actor::turn::Turn;
+use crate::actor::start_gate::StartGate;
 use crate::domain::model::job::{JobResult, ResultKind};
 
 /// Hosts of two threads and two sockets, each with delays of its own: `NAME MILLISECONDS`.
@@ -40,9 +40,9 @@ impl Launcher for RacingHosts {
         let (jobs, mut submitted) = mpsc::channel::<(u64, String)>(1000);
         let (control, mut called_back) = mpsc::channel::<u64>(1000);
         let (replies, mut said) = mpsc::channel(1000);
-        let turn = Arc::new(Turn::default());
+        let turn = Arc::new(StartGate::default());
         let [mut scripts_rng, mut control_rng, mut socket_rng] = [(); 3].map(|()| self.rng.fork());
-        let (ran, scripts_turn) = (Arc::clone(&self.ran), Arc::clone(&turn));
+        let (ran, scripts_gate) = (Arc::clone(&self.ran), Arc::clone(&turn));
         self.tasks.spawn(async move {
             drop(replies.send(Reply::Ready { version: "racing".to_owned() }).await);
             let mut comes_late = true;
@@ -50,7 +50,7 @@ impl Launcher for RacingHosts {
                 if comes_late {
                     delay(&mut scripts_rng).await;
                 }
-                comes_late = scripts_turn.start(seq);
+                comes_late = scripts_gate.start(seq);
                 if !comes_late {
                     continue;
                 }
@@ -65,7 +65,7 @@ impl Launcher for RacingHosts {
         self.tasks.spawn(async move {
             while let Some(reply) = said.recv().await {
                 delay(&mut socket_rng).await;
-                answers.send(HostEvent::Said(vec![reply])).await;
+                answers.send(HostEvent::Replied(vec![reply])).await;
             }
         });
         self.tasks.spawn(async move {

@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use super::super::wire::{CallError, INTERNAL_ERROR};
 use super::definition::Definition;
-use super::words::{self, Status};
+use super::states::{self, Status};
 
 /// A call that only reads; its neighbours' stops keep it waiting for a second or two.
 pub(super) const READ: Duration = Duration::from_secs(5);
@@ -80,7 +80,7 @@ impl Calls {
             }
             sleep(PAUSE).await;
         };
-        answer.map(|answer| words::status(&answer).map_err(corrupt)).transpose()
+        answer.map(|answer| states::status(&answer).map_err(corrupt)).transpose()
     }
 
     /// The content of a service's file; None if there is none, or it cannot be had.
@@ -160,7 +160,7 @@ impl Calls {
         self.link.is_terse() && matches!(error, CallError::Refused { code: INTERNAL_ERROR, .. })
     }
 
-    /// Turns the refusal of an unknown name into None.
+    /// NameLocks the refusal of an unknown name into None.
     async fn known(&self, name: &str, answer: Result<Value, CallError>) -> Result<Option<Value>, CallError> {
         match answer {
             Ok(answer) => Ok(Some(answer)),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::super::client::{CallError, Client};
 use super::definition::Definition;
-use super::words::{self, Service, State};
+use super::states::{self, Service, State};
 use crate::domain::model::output::LogStream;
 use crate::ports::process_manager::LogLine;
 
@@ -28,14 +28,14 @@ impl Calls {
     /// All services, in Zinit's order.
     pub(super) async fn list(&self) -> Result<Vec<Service>, CallError> {
         let answer = self.reads.read("service.list_full", json!({}), READ).await?;
-        words::services(&answer).map_err(|fault| CallError::Corrupt(fault.into()))
+        states::services(&answer).map_err(|fault| CallError::Corrupt(fault.into()))
     }
 
     /// Where one service is; None if there is no such service.
     pub(super) async fn state(&self, name: &str) -> Result<Option<State>, CallError> {
         let answer = self.reads.read("service.status_full", json!({"name": name}), READ).await;
         let Some(status) = known(answer)? else { return Ok(None) };
-        words::state(&status["state"]).map(Some).map_err(|fault| CallError::Corrupt(fault.into()))
+        states::state(&status["state"]).map(Some).map_err(|fault| CallError::Corrupt(fault.into()))
     }
 
     /// The definition of one service; None if there is no such service.
@@ -90,7 +90,7 @@ impl Calls {
     }
 }
 
-/// Turns the refusal of an unknown name into None.
+/// NameLocks the refusal of an unknown name into None.
 fn known(answer: Result<Value, CallError>) -> Result<Option<Value>, CallError> {
     const NOT_FOUND: i64 = -32000;
     match answer {

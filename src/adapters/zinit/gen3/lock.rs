@@ -11,7 +11,7 @@ use nix::fcntl::{Flock, FlockArg, OFlag};
 use nix::unistd::geteuid;
 use tokio::time::{Instant, sleep};
 
-use super::registry::Refusal;
+use super::slots::Refusal;
 
 /// Somebody who holds it longer is stuck.
 const PATIENCE: Duration = Duration::from_secs(15);

@@ -52,7 +52,7 @@ impl Gen3 {
         }
         let kept = self.calls.log_tail(name, ALL).await?;
         let is_full = kept.len() >= BUFFER;
-        let mut lines = self.remembered.lines_of(name);
+        let mut lines = self.cache.lines_of(name);
         lines.extend(kept);
         Ok(behind(placed(lines), after, is_full))
     }

@@ -17,7 +17,7 @@ use crate::domain::model::event::{Cause, Source};
 use crate::domain::model::job::JobError;
 use crate::error::{SupervisorError, chain};
 use crate::ports::actor_store::Stored;
-use crate::ports::process_manager::{Leftover, ProcessState};
+use crate::ports::process_manager::{Orphan, ProcessState};
 
 /// Ends of processes whose jobs could not be taken back yet, Redis being away. The leases serve the rest.
 const MOST_PENDING_RECLAIMS: usize = 16;
@@ -102,7 +102,7 @@ impl Driver {
         let mut any = false;
         for pid in pids {
             let grace = self.record.config.drain_timeout;
-            let lives = self.parts.processes.end_stray(self.record.id.as_str(), pid, grace).await;
+            let lives = self.parts.processes.end_orphan(self.record.id.as_str(), pid, grace).await;
             // Who cannot be asked now may well live.
             if lives.unwrap_or(true) {
                 any = true;
@@ -116,8 +116,8 @@ impl Driver {
 
     /// Adds what was found to be left over of this actor, by its name and by these very records.
     async fn learn_leftovers(&mut self, observation: &Observation) {
-        let of_this = |leftover: &&Leftover| leftover.name == self.record.id.as_str();
-        let found: Vec<Leftover> = observation.leftovers.iter().filter(of_this).cloned().collect();
+        let of_this = |leftover: &&Orphan| leftover.name == self.record.id.as_str();
+        let found: Vec<Orphan> = observation.leftovers.iter().filter(of_this).cloned().collect();
         if found.is_empty() {
             return;
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hero_supervisor::domain::model::job::{JobState, MAX_PAST_ATTEMPTS, PastAttempt};
 use hero_supervisor::domain::model::output::LogStream;
-use hero_supervisor::domain::model::output::{Said, Utterance};
+use hero_supervisor::domain::model::output::{OutputChunk, OutputItem};
 use hero_supervisor::ports::job_queue::{Changes, Retried};
 use hero_supervisor::ports::work_queue::LeaseOutput;
 use tokio::time::timeout;
@@ -35,8 +35,8 @@ pub(super) async fn earlier_attempts_are_remembered(kind: Kind) {
     let other = bench.actor("osis_actor_1", 42).await;
     let third = take_and_start(&bench, &other).await;
     let mut end = success(&bench, &third.lease, text("at last"));
-    let said = Said::Progress { percent: Some(90.0), message: "nearly".to_owned() };
-    end.output = vec![Utterance { number: 1, at: bench.now(), said }];
+    let item = OutputItem::Progress { percent: Some(90.0), message: "nearly".to_owned() };
+    end.output = vec![OutputChunk { number: 1, at: bench.now(), item }];
     assert!(finish(&other, end).await);
 
     let ended = read(&queue, &job.id).await;
@@ -148,9 +148,9 @@ pub(super) async fn changes_of_a_job_are_hinted_at(kind: Kind) {
     for changes in &mut changes {
         hear(changes, "the start").await;
     }
-    let said = Said::Line { stream: LogStream::Stdout, text: "hello".to_owned() };
-    let said = vec![Utterance { number: 1, at: bench.now(), said }];
-    actor.report_output(&[LeaseOutput { lease: taken.lease.clone(), said }]).await.unwrap();
+    let item = OutputItem::Line { stream: LogStream::Stdout, text: "hello".to_owned() };
+    let chunks = vec![OutputChunk { number: 1, at: bench.now(), item }];
+    actor.report_output(&[LeaseOutput { lease: taken.lease.clone(), chunks }]).await.unwrap();
     for changes in &mut changes {
         hear(changes, "a line").await;
     }

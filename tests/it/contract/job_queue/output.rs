@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hero_supervisor::domain::model::job::JobState;
 use hero_supervisor::domain::model::output::LogStream;
-use hero_supervisor::domain::model::output::{Gaps, Kept, OutputMark, Said, Utterance};
+use hero_supervisor::domain::model::output::{Gaps, Kept, OutputChunk, OutputItem, OutputMark};
 use hero_supervisor::ports::job_queue::{Deleted, JobQueue, Retried};
 use hero_supervisor::ports::work_queue::{Lease, LeaseOutput};
 
@@ -14,25 +14,29 @@ use super::bench::{
     with_attempts,
 };
 
-fn line(bench: &Bench, number: u64, text: &str) -> Utterance {
+fn line(bench: &Bench, number: u64, text: &str) -> OutputChunk {
     let stream = if number.is_multiple_of(2) { LogStream::Stderr } else { LogStream::Stdout };
-    Utterance { number, at: bench.now(), said: Said::Line { stream, text: text.to_owned() } }
+    OutputChunk { number, at: bench.now(), item: OutputItem::Line { stream, text: text.to_owned() } }
 }
 
-fn progress(bench: &Bench, number: u64, percent: Option<f64>, message: &str) -> Utterance {
-    Utterance { number, at: bench.now(), said: Said::Progress { percent, message: message.to_owned() } }
+fn progress(bench: &Bench, number: u64, percent: Option<f64>, message: &str) -> OutputChunk {
+    OutputChunk {
+        number,
+        at: bench.now(),
+        item: OutputItem::Progress { percent, message: message.to_owned() },
+    }
 }
 
-fn of(lease: &Lease, said: &[Utterance]) -> LeaseOutput {
-    LeaseOutput { lease: lease.clone(), said: said.to_vec() }
+fn of(lease: &Lease, chunks: &[OutputChunk]) -> LeaseOutput {
+    LeaseOutput { lease: lease.clone(), chunks: chunks.to_vec() }
 }
 
 async fn all(queue: &dyn JobQueue, lease: &Lease) -> Vec<Kept> {
     queue.output(OSIS, &lease.job_id, &OutputMark::default(), 100_000).await.unwrap()
 }
 
-fn said(kept: &[Kept]) -> Vec<(u32, u64, &Said)> {
-    kept.iter().map(|kept| (kept.attempt, kept.utterance.number, &kept.utterance.said)).collect()
+fn said(kept: &[Kept]) -> Vec<(u32, u64, &OutputItem)> {
+    kept.iter().map(|kept| (kept.attempt, kept.chunk.number, &kept.chunk.item)).collect()
 }
 
 pub(super) async fn what_a_script_says_is_kept_in_order_with_its_job(kind: Kind) {
@@ -55,11 +59,11 @@ pub(super) async fn what_a_script_says_is_kept_in_order_with_its_job(kind: Kind)
     assert!(finish(&actor, end).await);
 
     let kept = all(queue.as_ref(), lease).await;
-    let expected: Vec<Utterance> =
+    let expected: Vec<OutputChunk> =
         first.iter().chain(&second[1..]).cloned().chain([line(&bench, 9, "last words")]).collect();
-    let expected: Vec<_> = expected.iter().map(|utterance| (1, utterance.number, &utterance.said)).collect();
+    let expected: Vec<_> = expected.iter().map(|chunk| (1, chunk.number, &chunk.item)).collect();
     assert_eq!(said(&kept), expected);
-    assert!(kept.iter().all(|kept| kept.utterance.at <= bench.now()));
+    assert!(kept.iter().all(|kept| kept.chunk.at <= bench.now()));
     let mut gaps = Gaps::default();
     assert_eq!(kept.iter().map(|kept| gaps.before(kept)).sum::<u64>(), 3);
     let rest = queue.output(OSIS, &job.id, &kept[1].mark, 2).await.unwrap();
@@ -84,7 +88,7 @@ pub(super) async fn a_retry_that_counts_anew_is_heard_from_its_first_word(kind: 
     assert_eq!(again.attempt, 1);
     let second = [line(&bench, 1, "uno"), line(&bench, 2, "due")];
     assert_eq!(actor.report_output(&[of(&again.lease, &second)]).await.unwrap(), []);
-    let expected: Vec<_> = second.iter().map(|utterance| (1, utterance.number, &utterance.said)).collect();
+    let expected: Vec<_> = second.iter().map(|chunk| (1, chunk.number, &chunk.item)).collect();
     assert_eq!(said(&all(queue.as_ref(), &again.lease).await), expected);
     queue.close().await;
 }
@@ -105,12 +109,12 @@ pub(super) async fn a_void_lease_says_nothing(kind: Kind) {
     assert_eq!(one.report_output(&zombie).await.unwrap(), from_ref(&first.lease));
     assert_eq!(two.report_output(&[of(&second.lease, &[line(&bench, 1, "mine")])]).await.unwrap(), []);
     let mut end = success(&bench, &first.lease, text("late"));
-    end.output = zombie[0].said.clone();
+    end.output = zombie[0].chunks.clone();
     assert!(!finish(&one, end).await);
     assert!(finish(&two, success(&bench, &second.lease, text("2"))).await);
     let kept = all(queue.as_ref(), &second.lease).await;
     let lines = [line(&bench, 1, "alive"), line(&bench, 1, "mine")];
-    assert_eq!(said(&kept), [(1, 1, &lines[0].said), (2, 1, &lines[1].said)]);
+    assert_eq!(said(&kept), [(1, 1, &lines[0].item), (2, 1, &lines[1].item)]);
     assert_eq!(read(&queue, &job.id).await.progress, None);
     let after_the_end = of(&second.lease, &[line(&bench, 2, "ghost")]);
     assert_eq!(two.report_output(&[after_the_end]).await.unwrap(), from_ref(&second.lease));
@@ -143,14 +147,14 @@ pub(super) async fn output_is_bounded_and_goes_with_its_job(kind: Kind) {
     let job = submit(&queue, spec("1")).await;
     let taken = take_one(&actor).await;
     for batch in 0..30 {
-        let lines: Vec<Utterance> =
+        let lines: Vec<OutputChunk> =
             (1..=1000).map(|number| line(&bench, batch * 1000 + number, &"x".repeat(100))).collect();
         assert_eq!(actor.report_output(&[of(&taken.lease, &lines)]).await.unwrap(), []);
     }
     let kept = all(queue.as_ref(), &taken.lease).await;
     assert!((5_000..=11_000).contains(&kept.len()), "{}", kept.len());
-    assert_eq!(kept.last().map(|kept| kept.utterance.number), Some(30_000));
-    assert!(kept.is_sorted_by(|one, two| one.utterance.number + 1 == two.utterance.number));
+    assert_eq!(kept.last().map(|kept| kept.chunk.number), Some(30_000));
+    assert!(kept.is_sorted_by(|one, two| one.chunk.number + 1 == two.chunk.number));
     assert!(finish(&actor, success(&bench, &taken.lease, text("1"))).await);
     assert_eq!(queue.delete(&job.id).await.unwrap(), Deleted::Gone);
     assert_eq!(all(queue.as_ref(), &taken.lease).await, []);

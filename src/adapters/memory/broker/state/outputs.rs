@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::{Holder, State, entry_of};
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::JobKind;
-use crate::domain::model::output::{Kept, OutputMark, Progress, Said, Utterance};
+use crate::domain::model::output::{Kept, OutputChunk, OutputItem, OutputMark, Progress};
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::work_queue::{Lease, LeaseOutput};
 
@@ -38,11 +38,11 @@ impl State {
         output: &[LeaseOutput],
     ) -> Vec<Lease> {
         let mut void = Vec::new();
-        for LeaseOutput { lease, said } in output {
+        for LeaseOutput { lease, chunks } in output {
             let queue = self.queue(script_type);
             let held = entry_of(lease).and_then(|entry| queue.held.get(&entry));
             match held.filter(|held| held.holder == *holder) {
-                Some(_held) => self.keep_output(&lease.job_id, said),
+                Some(_held) => self.keep_output(&lease.job_id, chunks),
                 None => void.push(lease.clone()),
             }
         }
@@ -50,25 +50,25 @@ impl State {
     }
 
     /// Keeps what was not kept before.
-    pub(super) fn keep_output(&mut self, id: &JobId, said: &[Utterance]) {
+    pub(super) fn keep_output(&mut self, id: &JobId, chunks: &[OutputChunk]) {
         let Some(job) = self.jobs.get_mut(id) else { return };
-        if said.is_empty() || job.spec.kind == JobKind::Ping {
+        if chunks.is_empty() || job.spec.kind == JobKind::Ping {
             return;
         }
         let attempt = job.attempt;
         let outputs = self.outputs.entry(id.clone()).or_default();
         let last = outputs.kept.back().filter(|last| last.attempt == attempt);
-        let seen = last.map_or(0, |last| last.utterance.number);
-        for utterance in said.iter().filter(|utterance| utterance.number > seen) {
+        let seen = last.map_or(0, |last| last.chunk.number);
+        for chunk in chunks.iter().filter(|chunk| chunk.number > seen) {
             outputs.next += 1;
             let mark = OutputMark(format!("{:020}", outputs.next));
-            outputs.kept.push_back(Kept { mark, attempt, utterance: utterance.clone() });
+            outputs.kept.push_back(Kept { mark, attempt, chunk: chunk.clone() });
             if outputs.kept.len() > KEPT {
                 outputs.kept.pop_front();
             }
-            if let Said::Progress { percent, message } = &utterance.said {
+            if let OutputItem::Progress { percent, message } = &chunk.item {
                 let (percent, message) = (*percent, message.clone());
-                job.progress = Some(Progress { percent, message, at: utterance.at });
+                job.progress = Some(Progress { percent, message, at: chunk.at });
             }
         }
     }

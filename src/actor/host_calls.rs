@@ -15,12 +15,12 @@ use async_trait::async_trait;
 
 use crate::actor::frame::{FromHost, encode_from_host};
 
-/// Answers that can be on their way; all but the newest came too late for those who asked.
+/// CallHandler that can be on their way; all but the newest came too late for those who asked.
 const LATE_ANSWERS: usize = 4;
 
-/// Answers the calls of engine hosts, in the actor.
+/// CallHandler the calls of engine hosts, in the actor.
 #[async_trait]
-pub trait Answers: Send + Sync {
+pub trait CallHandler: Send + Sync {
     /// Does what `call` says for this context. Never fails: what went wrong is part of the answer.
     async fn answer(&self, context_id: &str, call: &[u8]) -> Vec<u8>;
 }
@@ -39,7 +39,7 @@ pub enum CallFailed {
 /// Makes calls to the actor.
 #[derive(Clone)]
 pub struct Caller {
-    control: Control,
+    control: ControlSocket,
     state: Arc<Mutex<State>>,
 }
 
@@ -50,14 +50,14 @@ struct State {
 }
 
 /// Takes answers to where they are waited for.
-pub(crate) struct Answered(SyncSender<(u64, Vec<u8>)>);
+pub(crate) struct ReplySender(SyncSender<(u64, Vec<u8>)>);
 
 impl Caller {
     /// A caller that writes to this socket, and the way for the answers that are read from it.
-    pub(crate) fn new(control: Control) -> (Self, Answered) {
+    pub(crate) fn new(control: ControlSocket) -> (Self, ReplySender) {
         let (sender, answers) = sync_channel(LATE_ANSWERS);
         let state = Arc::new(Mutex::new(State { seq: 0, number: 0, answers }));
-        (Self { control, state }, Answered(sender))
+        (Self { control, state }, ReplySender(sender))
     }
 
     /// Says which job the calls are made for from now on.
@@ -92,7 +92,7 @@ impl Caller {
     }
 }
 
-impl Answered {
+impl ReplySender {
     /// Hands an answer over.
     pub(crate) fn take(&self, call: u64, body: &[u8]) {
         match self.0.try_send((call, body.to_vec())) {
@@ -104,9 +104,9 @@ impl Answered {
 
 /// The writing half of the control socket, used by both threads of a host.
 #[derive(Clone)]
-pub(crate) struct Control(Arc<Mutex<UnixStream>>);
+pub(crate) struct ControlSocket(Arc<Mutex<UnixStream>>);
 
-impl Control {
+impl ControlSocket {
     pub(crate) fn new(socket: UnixStream) -> Self {
         Self(Arc::new(Mutex::new(socket)))
     }
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn an_answer_that_came_too_late_is_not_taken_for_the_next() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
-        let (caller, answered) = Caller::new(Control::new(ours));
+        let (caller, answered) = Caller::new(ControlSocket::new(ours));
         caller.begin(7);
         let moment = Duration::from_millis(10);
         assert_eq!(caller.call(b"one", moment), Err(CallFailed::Late(moment)));

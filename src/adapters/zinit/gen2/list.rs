@@ -12,7 +12,7 @@ use super::super::owners::Env;
 use super::super::proc;
 use super::super::wire::CallError;
 use super::definition::{env_of, restart_mode};
-use super::words::{Again, State, Status};
+use super::states::{Again, State, Status};
 use super::{AT_A_TIME, Gen2, MARGIN, MAX_SERVICES, SAME_FOR, rejected};
 use crate::domain::model::actor::{ExitStatus, RestartMode};
 use crate::ports::process_manager::{ProcessError, ProcessInfo, ProcessState};
@@ -30,7 +30,7 @@ impl Gen2 {
             let again = if foreign { Again::Yes } else { self.again(&name, &status).await? };
             let mut state = status.to_process(again);
             if let ProcessState::Running { pid } = state
-                && self.turns.is_stopping(&name)
+                && self.name_locks.is_stopping(&name)
             {
                 // Zinit is not told of a stop while its grace lasts.
                 state = ProcessState::Stopping { pid: Some(pid) };
@@ -105,7 +105,7 @@ impl Gen2 {
         }
         // Within its 2 s a stop is final. A oneshot needs none, and is left as it is.
         let oneshot = restart == RestartMode::Never && self.is_oneshot(name).await?;
-        if !oneshot && !self.turns.is_stopping(name) {
+        if !oneshot && !self.name_locks.is_stopping(name) {
             self.calls.stop(name).await?;
         }
         Ok(Again::No)

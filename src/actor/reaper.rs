@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use tokio::time::{Instant, sleep};
 
 use crate::actor::engines::work;
-use crate::actor::family::{SWEEP_LIMIT, end_strays};
+use crate::actor::process_tree::{SWEEP_LIMIT, end_strays};
 
 /// Between two looks at processes that were killed and are not gone yet.
 const LOOK: Duration = Duration::from_millis(1);
@@ -20,13 +20,13 @@ const LOOK: Duration = Duration::from_millis(1);
 /// Ends what dead hosts have left; does nothing unless it was asked to, since it takes every child that is no host for
 /// something that was left.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Adopted {
+pub(super) struct Reaper {
     /// Living hosts.
     hosts: Option<Arc<Mutex<HashSet<i32>>>>,
     work_dir: Option<PathBuf>,
 }
 
-impl Adopted {
+impl Reaper {
     /// Makes this process the one that orphans come to, and begins to remove what a predecessor has left in `work_dir`.
     pub(super) fn new(work_dir: Option<PathBuf>) -> io::Result<Self> {
         set_child_subreaper(true)?;

@@ -27,11 +27,11 @@ use tokio_util::task::TaskTracker;
 use super::super::client::CallError;
 use super::super::owners::{Env, Foreign, Owners};
 use super::TOMBSTONE;
+use super::cache::ServiceCache;
 use super::calls::Calls;
 use super::definition::Definition;
 use super::lock::{Held, Lock};
-use super::remembered::Remembered;
-use super::words::Service;
+use super::states::Service;
 use crate::ports::process_manager::{ACTOR_MARK, REALM_MARK};
 
 /// A health check of the deleted service may still run, and its result is booked on whoever has its place. None
@@ -68,15 +68,15 @@ type Reply = oneshot::Sender<Result<bool, Refusal>>;
 enum Request {
     Add(Box<Definition>),
     Delete(String),
-    Park(String),
-    Unpark(String),
-    IsParked(String),
+    DisableAutostart(String),
+    EnableAutostart(String),
+    IsAutostartDisabled(String),
 }
 
 /// Our end of the task.
-pub(super) struct Registry {
+pub(super) struct Slots {
     calls: Calls,
-    remembered: Arc<Remembered>,
+    cache: Arc<ServiceCache>,
     owners: Arc<Owners>,
     socket: PathBuf,
     requests: OnceLock<mpsc::Sender<(Request, Reply)>>,
@@ -84,18 +84,10 @@ pub(super) struct Registry {
     closed: CancellationToken,
 }
 
-impl Registry {
-    pub(super) fn new(calls: Calls, remembered: Arc<Remembered>, owners: Arc<Owners>, socket: &Path) -> Self {
+impl Slots {
+    pub(super) fn new(calls: Calls, cache: Arc<ServiceCache>, owners: Arc<Owners>, socket: &Path) -> Self {
         let (tasks, closed) = (TaskTracker::new(), CancellationToken::new());
-        Self {
-            calls,
-            remembered,
-            owners,
-            socket: socket.to_owned(),
-            requests: OnceLock::new(),
-            tasks,
-            closed,
-        }
+        Self { calls, cache, owners, socket: socket.to_owned(), requests: OnceLock::new(), tasks, closed }
     }
 
     /// Adds a service whose name is not taken; Zinit starts it.
@@ -109,18 +101,18 @@ impl Registry {
     }
 
     /// Hides the file of a stopped service, so that Zinit does not start it when it is itself started again.
-    pub(super) async fn park(&self, name: &str) -> Result<(), Refusal> {
-        self.ask(Request::Park(name.to_owned())).await.map(drop)
+    pub(super) async fn disable_autostart(&self, name: &str) -> Result<(), Refusal> {
+        self.ask(Request::DisableAutostart(name.to_owned())).await.map(drop)
     }
 
     /// Takes that back.
-    pub(super) async fn unpark(&self, name: &str) -> Result<(), Refusal> {
-        self.ask(Request::Unpark(name.to_owned())).await.map(drop)
+    pub(super) async fn enable_autostart(&self, name: &str) -> Result<(), Refusal> {
+        self.ask(Request::EnableAutostart(name.to_owned())).await.map(drop)
     }
 
-    /// Whether a service was parked, maybe by an earlier supervisor.
-    pub(super) async fn is_parked(&self, name: &str) -> Result<bool, Refusal> {
-        self.ask(Request::IsParked(name.to_owned())).await
+    /// Whether a service was disabled_file, maybe by an earlier supervisor.
+    pub(super) async fn is_autostart_disabled(&self, name: &str) -> Result<bool, Refusal> {
+        self.ask(Request::IsAutostartDisabled(name.to_owned())).await
     }
 
     pub(super) async fn close(&self) {
@@ -134,7 +126,7 @@ impl Registry {
             let (requests, inbox) = mpsc::channel(64);
             let owner = Owner {
                 calls: self.calls.clone(),
-                remembered: self.remembered.clone(),
+                cache: self.cache.clone(),
                 owners: self.owners.clone(),
                 lock: Lock::beside(&self.socket),
                 config_dir: None,
@@ -156,7 +148,7 @@ impl Registry {
 
 struct Owner {
     calls: Calls,
-    remembered: Arc<Remembered>,
+    cache: Arc<ServiceCache>,
     owners: Arc<Owners>,
     lock: Lock,
     /// Where Zinit writes its files, once it told us.
@@ -173,9 +165,9 @@ impl Owner {
             let answer = match request {
                 Request::Add(definition) => self.add(&definition).await.map(|()| true),
                 Request::Delete(name) => self.delete(&name).await.map(|()| true),
-                Request::Park(name) => self.park(&name).await.map(|()| true),
-                Request::Unpark(name) => self.unpark(&name).await.map(|()| true),
-                Request::IsParked(name) => self.is_parked(&name).await,
+                Request::DisableAutostart(name) => self.disable_autostart(&name).await.map(|()| true),
+                Request::EnableAutostart(name) => self.enable_autostart(&name).await.map(|()| true),
+                Request::IsAutostartDisabled(name) => self.is_autostart_disabled(&name).await,
             };
             drop(reply.send(answer));
         }
@@ -190,16 +182,16 @@ impl Owner {
         let services = if self.config_dir.is_some() {
             services
         } else {
-            self.bury().await?;
+            self.add_tombstone().await?;
             self.calls.list().await?
         };
         self.spare_file(&definition.name).await?;
-        self.trim(services).await?;
-        self.remembered.started(&definition.name);
+        self.delete_last_tombstones(services).await?;
+        self.cache.started(&definition.name);
         let path = self.calls.set(definition).await?;
         if let Some(path) = &path {
             self.learn_config_dir(path);
-            remove(&parked(path)).await;
+            remove(&disabled_file(path)).await;
         }
         if definition.has_env {
             self.protect(path.as_deref(), &definition.name).await;
@@ -216,12 +208,12 @@ impl Owner {
         }
         self.refuse_if_needed(name, &services).await?;
         let checked = self.calls.config(name).await?.is_some_and(|config| !config["health"].is_null());
-        self.remembered.keep_lines(name, self.calls.log_tail(name, 1000).await.unwrap_or_default());
+        self.cache.keep_lines(name, self.calls.log_tail(name, 1000).await.unwrap_or_default());
         let is_last = place + 1 == services.len();
         let last_is_tombstone = services.last().is_some_and(|last| last.name.starts_with(TOMBSTONE));
         let replaced = !is_last || checked;
         if replaced && !last_is_tombstone {
-            self.bury().await?;
+            self.add_tombstone().await?;
         }
         self.calls.delete(name).await?;
         if checked {
@@ -231,9 +223,9 @@ impl Owner {
             self.tombstones = names.map(|name| (name, later)).collect();
         }
         if let Some(file) = self.file_of(name) {
-            remove(&parked(&file)).await;
+            remove(&disabled_file(&file)).await;
         }
-        self.trim(self.calls.list().await?).await
+        self.delete_last_tombstones(self.calls.list().await?).await
     }
 
     async fn alone(&mut self) -> Result<Held, Refusal> {
@@ -268,7 +260,7 @@ impl Owner {
     }
 
     /// Puts a tombstone at the end.
-    async fn bury(&mut self) -> Result<(), CallError> {
+    async fn add_tombstone(&mut self) -> Result<(), CallError> {
         let name = format!("{TOMBSTONE}{:016x}", fastrand::u64(..));
         let params = json!({"config": {
             "service": {"name": name, "exec": "/bin/true", "status": "stop"},
@@ -284,7 +276,7 @@ impl Owner {
     }
 
     /// Deletes the tombstones at the end that nothing can be booked on any more.
-    async fn trim(&mut self, mut services: Vec<Service>) -> Result<(), Refusal> {
+    async fn delete_last_tombstones(&mut self, mut services: Vec<Service>) -> Result<(), Refusal> {
         let now = Instant::now();
         self.tombstones.retain(|name, _safe_from| services.iter().any(|service| service.name == *name));
         for service in services.iter().filter(|service| service.name.starts_with(TOMBSTONE)) {
@@ -300,10 +292,10 @@ impl Owner {
         Ok(())
     }
 
-    async fn park(&mut self, name: &str) -> Result<(), Refusal> {
+    async fn disable_autostart(&mut self, name: &str) -> Result<(), Refusal> {
         self.ask_config_dir().await?;
         let Some(file) = self.file_of(name) else { return Ok(()) };
-        if let Err(error) = fs::rename(&file, parked(&file)).await
+        if let Err(error) = fs::rename(&file, disabled_file(&file)).await
             && error.kind() != std::io::ErrorKind::NotFound
         {
             let file = file.display();
@@ -312,12 +304,12 @@ impl Owner {
         Ok(())
     }
 
-    async fn unpark(&mut self, name: &str) -> Result<(), Refusal> {
-        self.remembered.started(name);
+    async fn enable_autostart(&mut self, name: &str) -> Result<(), Refusal> {
+        self.cache.started(name);
         self.ask_config_dir().await?;
         let Some(file) = self.file_of(name) else { return Ok(()) };
         self.spare_file(name).await?;
-        if let Err(error) = fs::rename(parked(&file), &file).await
+        if let Err(error) = fs::rename(disabled_file(&file), &file).await
             && error.kind() != std::io::ErrorKind::NotFound
         {
             let file = file.display();
@@ -326,17 +318,17 @@ impl Owner {
         Ok(())
     }
 
-    async fn is_parked(&mut self, name: &str) -> Result<bool, Refusal> {
+    async fn is_autostart_disabled(&mut self, name: &str) -> Result<bool, Refusal> {
         self.ask_config_dir().await?;
         let Some(file) = self.file_of(name) else { return Ok(false) };
-        Ok(fs::try_exists(parked(&file)).await.unwrap_or(false))
+        Ok(fs::try_exists(disabled_file(&file)).await.unwrap_or(false))
     }
 
     /// Zinit tells where its files are only when it writes one.
     async fn ask_config_dir(&mut self) -> Result<(), Refusal> {
         if self.config_dir.is_none() {
             let _alone = self.alone().await?;
-            self.bury().await?;
+            self.add_tombstone().await?;
         }
         Ok(())
     }
@@ -377,7 +369,7 @@ fn marks_in(file: &str) -> Env {
 }
 
 /// Where the file of a stopped service is kept.
-fn parked(file: &Path) -> PathBuf {
+fn disabled_file(file: &Path) -> PathBuf {
     file.with_added_extension("stopped")
 }
 

@@ -11,36 +11,36 @@ use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
+use super::end_report::EndReport;
 use super::run::Ended;
-use super::words::Words;
-use crate::actor::engines::ladder::{Verdict, killed};
+use crate::actor::engines::kill_ladder::{StopReason, killed};
 use crate::actor::engines::output::Output;
 use crate::actor::engines::{BYTE_ORDER_MARK, failed, timed_out};
 use crate::domain::model::job::{JobError, JobErrorKind, JobResult, ResultKind};
 use crate::ports::work_queue::AttemptError;
 
 /// Its result, or how it failed.
-pub(super) fn judge(
+pub(super) fn attempt_outcome(
     ended: &Ended,
     timeout: Duration,
     file: &Path,
     limit: usize,
     output: &Output<'_>,
-    words: &Words,
+    words: &EndReport,
 ) -> Result<JobResult, AttemptError> {
     let signal = ended.status.signal();
-    let error = match (ended.verdict, signal) {
-        (Verdict::Overran, _) => JobError { signal, ..timed_out(timeout).error },
-        (Verdict::TooMany(most), _) => JobError::new(
+    let error = match (ended.stop_reason, signal) {
+        (StopReason::Overran, _) => JobError { signal, ..timed_out(timeout).error },
+        (StopReason::TooMany(most), _) => JobError::new(
             JobErrorKind::LimitExceeded,
             format!("the script had more than the {most} processes that are allowed"),
         ),
-        (Verdict::None, None) if ended.status.success() => match written(file, limit) {
+        (StopReason::None, None) if ended.status.success() => match written(file, limit) {
             Ok(Some(result)) => return Ok(result),
             Ok(None) => return Ok(JobResult { text: output.printed(), kind: ResultKind::None }),
             Err(error) => error,
         },
-        (Verdict::None, _) if words.out_of_memory => JobError {
+        (StopReason::None, _) if words.out_of_memory => JobError {
             signal,
             exit_code: ended.status.code(),
             line: words.line,
@@ -49,13 +49,13 @@ pub(super) fn judge(
                 "the script needs more memory than it may use; see --max-memory",
             )
         },
-        (Verdict::None, Some(number)) => match Signal::try_from(number) {
+        (StopReason::None, Some(number)) => match Signal::try_from(number) {
             Ok(signal) => killed(signal),
             Err(_) => {
                 JobError::new(JobErrorKind::EngineCrash, format!("the script was ended by signal {number}"))
             }
         },
-        (Verdict::None, None) => {
+        (StopReason::None, None) => {
             let exit_code = ended.status.code().unwrap_or(-1);
             let message =
                 words.message.clone().unwrap_or_else(|| format!("the script exited with code {exit_code}"));

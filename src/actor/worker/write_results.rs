@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::task::yield_now;
 
 use super::Worker;
-use super::calls::{CallEnd, RETRY};
-use super::pending::Fate;
+use super::pending_results::Fate;
+use super::queue_calls::{CallEnd, RETRY};
 use crate::actor::hosts::Launcher;
 use crate::ports::job_queue::QueueError;
 
@@ -83,8 +83,12 @@ impl<L: Launcher> Worker<L> {
 
     /// Says which ends nobody will ever be told.
     pub(super) fn tell_abandoned(&self) {
-        let jobs: Vec<_> =
-            self.pending.leases().chain(self.speech.end_leases()).map(|lease| &lease.job_id).collect();
+        let jobs: Vec<_> = self
+            .pending
+            .leases()
+            .chain(self.output_reports.end_leases())
+            .map(|lease| &lease.job_id)
+            .collect();
         if !jobs.is_empty() {
             tracing::error!(
                 ?jobs,

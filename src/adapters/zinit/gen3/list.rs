@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout};
 
 use super::super::owners::Env;
 use super::definition::Lifecycle;
-use super::words::{Service, State};
+use super::states::{Service, State};
 use super::{DYING, Gen3, TOMBSTONE, env_of};
 use crate::ports::process_manager::{ProcessError, ProcessInfo, ProcessState};
 
@@ -15,14 +15,14 @@ impl Gen3 {
     pub(in super::super) async fn list(&self) -> Result<Vec<ProcessInfo>, ProcessError> {
         let asked = Instant::now();
         let services = self.calls.list().await?;
-        self.remembered.seen(&services, asked);
+        self.cache.seen(&services, asked);
         let names: HashSet<&str> = services.iter().map(|service| service.name.as_str()).collect();
         self.owners.keep_listed(|name| names.contains(name));
         let mut list = Vec::with_capacity(services.len());
         for service in services.iter().filter(|service| !service.name.starts_with(TOMBSTONE)) {
             let restarts = match &service.state {
                 State::Failed(_) | State::Exited { code: Some(0) }
-                    if !self.remembered.is_stopped(&service.name) =>
+                    if !self.cache.is_stopped(&service.name) =>
                 {
                     match self.calls.config(&service.name).await? {
                         Some(config) => self.will_restart(service, Lifecycle::of(&config)).await,
@@ -38,12 +38,12 @@ impl Gen3 {
                 | State::Stopping { .. } => false,
             };
             let mut state = service.state.to_process(restarts);
-            if service.state.is_dying() && self.remembered.age_of_end(service) < DYING {
+            if service.state.is_dying() && self.cache.age_of_end(service) < DYING {
                 state = ProcessState::Stopping { pid: None };
             }
             // Zinit is not told of a stop whose grace is longer than its own.
             if let ProcessState::Running { pid } = state
-                && self.turns.is_stopping(&service.name)
+                && self.name_locks.is_stopping(&service.name)
             {
                 state = ProcessState::Stopping { pid: Some(pid) };
             }
@@ -67,15 +67,16 @@ impl Gen3 {
     async fn will_restart(&self, service: &Service, lifecycle: Lifecycle) -> bool {
         let plain_exit =
             matches!(service.state, State::Exited { .. }) && service.state.may_restart(lifecycle);
-        if plain_exit && self.remembered.is_new_end(service) {
+        if plain_exit && self.cache.is_new_end(service) {
             // It may be one that an earlier supervisor stopped. What that left is looked at once.
-            let parked = timeout(Duration::from_secs(1), self.registry.is_parked(&service.name)).await;
-            if let Ok(Ok(true)) = parked {
-                self.remembered.stopped(&service.name);
+            let disabled_file =
+                timeout(Duration::from_secs(1), self.slots.is_autostart_disabled(&service.name)).await;
+            if let Ok(Ok(true)) = disabled_file {
+                self.cache.stopped(&service.name);
                 return false;
             }
         }
-        self.remembered.will_restart(service, lifecycle)
+        self.cache.will_restart(service, lifecycle)
     }
 
     /// The environment that a service was defined with.

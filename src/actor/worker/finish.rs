@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::slot::{Doom, Sent};
-use super::{Hand, Worker};
+use super::slot::{KillReason, SentJob};
+use super::{HeldJob, Worker};
 use crate::actor::engines::{failed, timed_out};
 use crate::actor::hosts::{Death, Done, Host, Launcher};
 use crate::domain::model::job::{JobError, JobErrorKind, JobResult};
@@ -29,58 +29,63 @@ impl<L: Launcher> Worker<L> {
             }
             return;
         }
-        let Some(Sent { hand, .. }) = slot.sent.pop_front() else { return };
+        let Some(SentJob { held, .. }) = slot.sent.pop_front() else { return };
         slot.front_since = self.now;
         slot.retiring |= done.retiring;
-        slot.forgive(done.seq);
+        slot.cancel_termination(done.seq);
         // Its place at the head may have gone to a job that nobody wants any more.
-        slot.condemn_void(self.now);
-        self.end(hand, Duration::from_micros(done.wall_us), done.outcome);
+        slot.terminate_if_void(self.now);
+        self.end(held, Duration::from_micros(done.wall_us), done.outcome);
     }
 
     /// A host is gone.
     pub(super) fn on_died(&mut self, place: usize, death: Death) {
         let Some(slot) = self.slots.get_mut(place) else { return };
         let (was_ready, retired, front_since) = (slot.ready, slot.retiring, slot.front_since);
-        let left = slot.vacate(death.gone_at);
+        let left = slot.lose_host(death.gone_at);
         if !was_ready {
             let why = last_words(&death, "the engine host does not start");
             tracing::error!(?death, "{why}");
             slot.failed_to_come_up(why, self.now);
-        } else if left.doom.is_none() && !retired {
+        } else if left.reason.is_none() && !retired {
             tracing::warn!(?death, "an engine host died");
         }
-        for sent in left.untouched.into_iter().rev().filter(|sent| !sent.hand.void) {
-            self.waiting.push_front(sent.hand);
+        for sent in left.untouched.into_iter().rev().filter(|sent| !sent.held.void) {
+            self.waiting.push_front(sent.held);
         }
-        if let Some(Sent { hand, .. }) = left.running {
+        if let Some(SentJob { held, .. }) = left.running {
             let wall = self.now.saturating_duration_since(front_since);
-            match left.doom {
-                Some(Doom::Void) => {
-                    self.ran.add(&hand.job.lease);
-                    tracing::info!(job.id = %hand.job.lease.job_id, "killed the script of a void lease")
+            match left.reason {
+                Some(KillReason::Void) => {
+                    self.executed.add(&held.job.lease);
+                    tracing::info!(job.id = %held.job.lease.job_id, "killed the script of a void lease")
                 }
-                Some(Doom::Overrun) => {
-                    let timeout = hand.job.spec.run_timeout;
-                    self.end(hand, wall, Err(timed_out(timeout)));
+                Some(KillReason::Overrun) => {
+                    let timeout = held.job.spec.run_timeout;
+                    self.end(held, wall, Err(timed_out(timeout)));
                 }
-                Some(Doom::OutOfTouch) => {
+                Some(KillReason::QueueUnreachable) => {
                     let why = "the actor could not reach the queue and killed the script, since its lease was running out";
-                    self.end(hand, wall, Err(failed(JobError::new(JobErrorKind::ActorLost, why))));
+                    self.end(held, wall, Err(failed(JobError::new(JobErrorKind::ActorLost, why))));
                 }
-                Some(Doom::Stopped) => {
+                Some(KillReason::Stopped) => {
                     let why = "the actor was told to end at once and killed the script";
-                    self.end(hand, wall, Err(failed(JobError::new(JobErrorKind::ActorLost, why))));
+                    self.end(held, wall, Err(failed(JobError::new(JobErrorKind::ActorLost, why))));
                 }
-                None => self.end(hand, wall, Err(crash(death))),
+                None => self.end(held, wall, Err(crash(death))),
             }
         }
     }
 
     /// Has the end of an attempt written.
-    pub(super) fn end(&mut self, hand: Hand, wall: Duration, mut outcome: Result<JobResult, AttemptError>) {
-        let Hand { job, reported, void, mut output, .. } = hand;
-        self.ran.add(&job.lease);
+    pub(super) fn end(
+        &mut self,
+        held: HeldJob,
+        wall: Duration,
+        mut outcome: Result<JobResult, AttemptError>,
+    ) {
+        let HeldJob { job, reported, void, mut output, .. } = held;
+        self.executed.add(&job.lease);
         if void {
             tracing::info!(job.id = %job.lease.job_id, "dropped the result of a void lease");
             return;
@@ -115,9 +120,9 @@ impl<L: Launcher> Worker<L> {
             return;
         }
         let Some(reason) = self.slots.first().and_then(|slot| slot.missing.clone()) else { return };
-        for hand in std::mem::take(&mut self.waiting) {
+        for held in std::mem::take(&mut self.waiting) {
             let error = JobError::new(JobErrorKind::EngineUnavailable, reason.clone());
-            self.end(hand, Duration::ZERO, Err(AttemptError { error, retryable: false, counts: false }));
+            self.end(held, Duration::ZERO, Err(AttemptError { error, retryable: false, counts: false }));
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use tokio::time::Instant;
 
-use crate::actor::family::count_below;
+use crate::actor::process_tree::count_below;
 use crate::domain::model::job::{JobError, JobErrorKind};
 
 /// What a script has to clean up, it cleans up in this time.
@@ -18,7 +18,7 @@ const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Why a script was ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum StopReason {
     /// It was not.
     None,
     /// It ran longer than it may.
@@ -29,19 +29,19 @@ pub(super) enum Verdict {
 
 /// SIGTERM at the deadline, SIGKILL two seconds later; SIGKILL at once for too many processes.
 #[derive(Debug)]
-pub(super) struct Ladder {
-    verdict: Verdict,
+pub(super) struct KillLadder {
+    stop_reason: StopReason,
     next: Instant,
     look: Instant,
     processes: usize,
 }
 
-impl Ladder {
+impl KillLadder {
     /// For a script that starts now.
     pub(super) fn new(timeout: Duration, processes: usize) -> Self {
         OUT_OF_MEMORY.lock().unwrap_or_else(PoisonError::into_inner).begin(out_of_memory);
         let now = Instant::now();
-        Self { verdict: Verdict::None, next: now + timeout.min(FAR), look: now + LOOK, processes }
+        Self { stop_reason: StopReason::None, next: now + timeout.min(FAR), look: now + LOOK, processes }
     }
 
     /// How long nothing has to be done, rounded up.
@@ -55,18 +55,18 @@ impl Ladder {
         let now = Instant::now();
         if now >= self.next {
             self.next = now + GRACE;
-            return Some(match self.verdict {
-                Verdict::None => {
-                    self.verdict = Verdict::Overran;
+            return Some(match self.stop_reason {
+                StopReason::None => {
+                    self.stop_reason = StopReason::Overran;
                     Signal::SIGTERM
                 }
-                Verdict::Overran | Verdict::TooMany(_) => Signal::SIGKILL,
+                StopReason::Overran | StopReason::TooMany(_) => Signal::SIGKILL,
             });
         }
         if now >= self.look {
             self.look = now + LOOK;
             if count_below(family(), self.processes) > self.processes {
-                self.verdict = Verdict::TooMany(self.processes);
+                self.stop_reason = StopReason::TooMany(self.processes);
                 self.next = now + GRACE;
                 return Some(Signal::SIGKILL);
             }
@@ -75,8 +75,8 @@ impl Ladder {
     }
 
     /// Why the script was ended.
-    pub(super) fn verdict(&self) -> Verdict {
-        self.verdict
+    pub(super) fn stop_reason(&self) -> StopReason {
+        self.stop_reason
     }
 }
 

@@ -35,20 +35,20 @@ const IDLE: Duration = Duration::from_secs(3);
 const KEPT: Duration = Duration::from_secs(600);
 
 /// Followers of services.
-pub(super) struct Feeds {
+pub(super) struct LogFollowers {
     socket: PathBuf,
-    feeds: Mutex<BTreeMap<String, Arc<Feed>>>,
+    followers: Mutex<BTreeMap<String, Arc<LogFollower>>>,
     tasks: TaskTracker,
     closed: CancellationToken,
 }
 
 /// What is read of one service.
-struct Feed {
+struct LogFollower {
     name: String,
     ring: LogRing,
     state: Mutex<State>,
     /// Taken to begin and to end following.
-    turn: Semaphore,
+    switch: Semaphore,
     forgotten: CancellationToken,
 }
 
@@ -64,12 +64,12 @@ struct State {
 }
 
 /// Somebody waits for lines.
-struct Reader<'a>(&'a Feed);
+struct Reader<'a>(&'a LogFollower);
 
-impl Feeds {
+impl LogFollowers {
     pub(super) fn new(socket: &Path) -> Self {
         let (tasks, closed) = (TaskTracker::new(), CancellationToken::new());
-        Self { socket: socket.to_owned(), feeds: Mutex::default(), tasks, closed }
+        Self { socket: socket.to_owned(), followers: Mutex::default(), tasks, closed }
     }
 
     /// What was written behind `after`, waited for if there is nothing yet.
@@ -79,30 +79,30 @@ impl Feeds {
         after: Option<LogPosition>,
         wait: Duration,
     ) -> Result<LogBatch, ProcessError> {
-        let feed = self.feed(name);
-        let _reader = feed.enter();
+        let follower = self.follower(name);
+        let _reader = follower.enter();
         {
             // It is never closed.
-            let _turn = feed.turn.acquire().await.ok();
-            if !feed.state().is_followed {
+            let _lock = follower.switch.acquire().await.ok();
+            if !follower.state().is_followed {
                 // Here, so that an unreachable Zinit is told, and the first answer has all that was kept.
-                let follower = Follower::open(&self.socket, &feed).await?;
-                feed.state().is_followed = true;
-                let (feed, socket) = (feed.clone(), self.socket.clone());
+                let subscription = Subscription::open(&self.socket, &follower).await?;
+                follower.state().is_followed = true;
+                let (follower, socket) = (follower.clone(), self.socket.clone());
                 self.tasks.spawn(async move {
-                    let forgotten = feed.forgotten.clone();
-                    forgotten.run_until_cancelled(feed.follow(&socket, follower)).await;
+                    let forgotten = follower.forgotten.clone();
+                    forgotten.run_until_cancelled(follower.follow(&socket, subscription)).await;
                 });
             }
         }
-        Ok(feed.ring.read(after, wait).await)
+        Ok(follower.ring.read(after, wait).await)
     }
 
-    fn feed(&self, name: &str) -> Arc<Feed> {
-        let mut feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
-        feeds.retain(|known, feed| known == name || feed.is_needed());
+    fn follower(&self, name: &str) -> Arc<LogFollower> {
+        let mut followers = self.followers.lock().unwrap_or_else(PoisonError::into_inner);
+        followers.retain(|known, follower| known == name || follower.is_needed());
         let new = || {
-            Arc::new(Feed {
+            Arc::new(LogFollower {
                 name: name.to_owned(),
                 ring: LogRing::default(),
                 state: Mutex::new(State {
@@ -112,18 +112,18 @@ impl Feeds {
                     left: Instant::now(),
                     is_followed: false,
                 }),
-                turn: Semaphore::new(1),
+                switch: Semaphore::new(1),
                 forgotten: self.closed.child_token(),
             })
         };
-        feeds.entry(name.to_owned()).or_insert_with(new).clone()
+        followers.entry(name.to_owned()).or_insert_with(new).clone()
     }
 
     /// Ends the follower of a service that is removed.
     pub(super) fn forget(&self, name: &str) {
-        let mut feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(feed) = feeds.remove(name) {
-            feed.forgotten.cancel();
+        let mut followers = self.followers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(follower) = followers.remove(name) {
+            follower.forgotten.cancel();
         }
     }
 
@@ -134,7 +134,7 @@ impl Feeds {
     }
 }
 
-impl Feed {
+impl LogFollower {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -168,14 +168,14 @@ impl Feed {
     }
 
     /// Reads what comes until nobody wants it.
-    async fn follow(&self, socket: &Path, first: Follower) {
-        let mut follower = Some(first);
+    async fn follow(&self, socket: &Path, first: Subscription) {
+        let mut subscription = Some(first);
         loop {
             tokio::select! {
-                () = self.keep_following(socket, follower.take()) => {}
+                () = self.keep_following(socket, subscription.take()) => {}
                 () = self.until_idle() => {}
             }
-            let _turn = self.turn.acquire().await.ok();
+            let _lock = self.switch.acquire().await.ok();
             let mut state = self.state();
             if state.readers == 0 {
                 state.is_followed = false;
@@ -185,14 +185,14 @@ impl Feed {
     }
 
     /// Follows, again and again.
-    async fn keep_following(&self, socket: &Path, mut open: Option<Follower>) {
+    async fn keep_following(&self, socket: &Path, mut open: Option<Subscription>) {
         loop {
-            let follower = match open.take() {
-                Some(follower) => Ok(follower),
-                None => Follower::open(socket, self).await,
+            let subscription = match open.take() {
+                Some(subscription) => Ok(subscription),
+                None => Subscription::open(socket, self).await,
             };
-            let ended = match follower {
-                Ok(mut follower) => follower.run(self).await,
+            let ended = match subscription {
+                Ok(mut subscription) => subscription.run(self).await,
                 Err(error) => Err(error),
             };
             if let Err(error) = ended {
@@ -225,59 +225,60 @@ impl Drop for Reader<'_> {
 }
 
 /// A connection that brings the lines of one service, and ends with them.
-struct Follower {
+struct Subscription {
     wire: Wire,
 }
 
-impl Follower {
+impl Subscription {
     /// Connects, and takes what was kept until now.
-    async fn open(socket: &Path, feed: &Feed) -> Result<Self, CallError> {
+    async fn open(socket: &Path, follower: &LogFollower) -> Result<Self, CallError> {
         let opened = async {
             let mut wire = Wire::open(socket).await?;
             if wire.found.generation != Generation::Gen2 {
                 return Err(unavailable(socket, "another zinit took its place: try again"));
             }
-            let kept = wire.exchange("stream_currentLogs", &json!([feed.name])).await?;
+            let kept = wire.exchange("stream_currentLogs", &json!([follower.name])).await?;
             {
-                let mut state = feed.state();
+                let mut state = follower.state();
                 // What another Zinit keeps was written since it began.
                 if state.server != wire.found.server {
                     state.read.clear();
                     state.server = wire.found.server;
                 }
             }
-            feed.catch_up(texts(&kept));
+            follower.catch_up(texts(&kept));
             Ok(Self { wire })
         };
         timeout(READ, opened).await.unwrap_or(Err(CallError::TimedOut { after: READ }))
     }
 
     /// Subscribes and takes what comes, until the connection ends.
-    async fn run(&mut self, feed: &Feed) -> Result<(), CallError> {
-        let (between, early) =
-            timeout(READ, self.subscribe(feed)).await.unwrap_or(Err(CallError::TimedOut { after: READ }))?;
+    async fn run(&mut self, follower: &LogFollower) -> Result<(), CallError> {
+        let (between, early) = timeout(READ, self.subscribe(follower))
+            .await
+            .unwrap_or(Err(CallError::TimedOut { after: READ }))?;
         let mut repeated = Repeated::new(between);
         for raw in early {
-            feed.take(&repeated.hear(raw));
+            follower.take(&repeated.hear(raw));
         }
         let until = Instant::now() + REPEATED;
         while !repeated.is_over() {
             let Ok(message) = timeout_at(until, self.wire.reader.message()).await else { break };
             if let Some(raw) = notified(&message?) {
-                feed.take(&repeated.hear(raw));
+                follower.take(&repeated.hear(raw));
             }
         }
-        feed.take(&repeated.end());
+        follower.take(&repeated.end());
         loop {
             let message = self.wire.reader.message().await?;
-            feed.take(notified(&message).as_slice());
+            follower.take(notified(&message).as_slice());
         }
     }
 
     /// Answers with what was written while it subscribed, which is taken, and with what the subscription has brought so far,
     /// which is not: some of it may be the same.
-    async fn subscribe(&mut self, feed: &Feed) -> Result<(Vec<String>, Vec<String>), CallError> {
-        let name = json!([feed.name]);
+    async fn subscribe(&mut self, follower: &LogFollower) -> Result<(Vec<String>, Vec<String>), CallError> {
+        let name = json!([follower.name]);
         self.wire.exchange("stream_subscribeLogs", &name).await?;
         sleep(STANDS).await;
         let asked = self.wire.writer.send("stream_currentLogs", &name).await?;
@@ -285,7 +286,7 @@ impl Follower {
         loop {
             let message = self.wire.reader.message().await?;
             if message["id"].as_u64() == Some(asked) {
-                let between = feed.catch_up(texts(&result_of(message)?));
+                let between = follower.catch_up(texts(&result_of(message)?));
                 return Ok((between, early));
             }
             early.extend(notified(&message));

@@ -12,13 +12,13 @@ use tokio::time::Instant;
 use super::detect::Generation;
 use super::proc::{self, Stat};
 
-/// Strays that were told to end, and when.
+/// OrphanKiller that were told to end, and when.
 #[derive(Debug, Default)]
-pub(super) struct Strays {
+pub(super) struct OrphanKiller {
     told: Mutex<HashMap<u32, Instant>>,
 }
 
-impl Strays {
+impl OrphanKiller {
     /// Whether this pid is a living process of this actor; if so, it is ended. If not, what it has left behind is.
     pub(super) async fn end(&self, name: &str, pid: u32, grace: Duration, generation: Generation) -> bool {
         let Some(process) = i32::try_from(pid).ok().filter(|pid| *pid > 1) else { return false };

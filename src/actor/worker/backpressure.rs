@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::slot::{Doom, Slot};
+use super::slot::{KillReason, Slot};
 use super::{LAST_WRITES, Worker};
 use crate::actor::hosts::Launcher;
 
@@ -21,7 +21,7 @@ impl<L: Launcher> Worker<L> {
     }
 
     /// True when jobs that were taken could not start soon.
-    pub(super) fn is_holding(&self) -> bool {
+    pub(super) fn is_holding_back(&self) -> bool {
         self.is_draining() || self.is_slow()
     }
 
@@ -40,13 +40,13 @@ impl<L: Launcher> Worker<L> {
     /// Kills everything that runs.
     pub(super) fn kill_all(&mut self) {
         for slot in &mut self.slots {
-            slot.condemn(Doom::Stopped, self.now);
+            slot.begin_termination(KillReason::Stopped, self.now);
         }
     }
 
     /// Gives untouched jobs back to the front of the queue, all in one call, once it is known which they are.
-    pub(super) fn give_back(&mut self) {
-        if !self.is_holding() {
+    pub(super) fn release_untouched(&mut self) {
+        if !self.is_holding_back() {
             return;
         }
         self.slots.iter_mut().for_each(Slot::call_back_untouched);
@@ -59,10 +59,10 @@ impl<L: Launcher> Worker<L> {
         }
         let stopping = self.stopping;
         // Nobody else can take a job that is pinned to this actor; it would come back at once.
-        self.waiting.retain(|hand| {
-            let stays = !stopping && hand.job.spec.target_actor.is_some();
+        self.waiting.retain(|held| {
+            let stays = !stopping && held.job.spec.target_actor.is_some();
             if !stays {
-                self.releasing.push(hand.job.lease.clone());
+                self.releasing.push(held.job.lease.clone());
             }
             stays
         });
@@ -90,21 +90,21 @@ impl<L: Launcher> Worker<L> {
     fn check_leases(&mut self) {
         let (now, trust) = (self.now, self.lease_trust());
         let known = self.waiting.len();
-        if self.waiting.front().is_some_and(|hand| now >= hand.good_at + trust) {
-            self.waiting.retain(|hand| now < hand.good_at + trust);
+        if self.waiting.front().is_some_and(|held| now >= held.good_at + trust) {
+            self.waiting.retain(|held| now < held.good_at + trust);
         }
         let mut lost = known > self.waiting.len();
         for slot in &mut self.slots {
-            if slot.sent.front().is_some_and(|front| now >= front.hand.good_at + trust)
-                && slot.sentence.is_none()
+            if slot.sent.front().is_some_and(|front| now >= front.held.good_at + trust)
+                && slot.termination.is_none()
             {
-                slot.condemn(Doom::OutOfTouch, now);
+                slot.begin_termination(KillReason::QueueUnreachable, now);
                 lost = true;
             }
         }
         if lost {
             tracing::warn!(
-                "leases were not renewed for two thirds of their length: everything in hand is let go"
+                "leases were not renewed for two thirds of their length: everything in held is let go"
             );
             self.must_recover = true;
         }
@@ -115,22 +115,22 @@ impl<L: Launcher> Worker<L> {
         let mut started = Vec::new();
         for slot in &mut self.slots {
             slot.kill_if_late(now);
-            if slot.sentence_due().is_some_and(|due| now >= due) {
-                slot.execute(None, now);
+            if slot.termination_due().is_some_and(|due| now >= due) {
+                slot.advance_termination(None, now);
             }
             let Some(busy) = slot.busy_for(now) else { continue };
             let Some(front) = slot.sent.front_mut() else { continue };
-            if busy >= overrun(front.hand.job.spec.run_timeout, grace) {
-                slot.condemn(Doom::Overrun, now);
+            if busy >= overrun(front.held.job.spec.run_timeout, grace) {
+                slot.begin_termination(KillReason::Overrun, now);
             } else if busy >= self.config.report_start_after
-                && front.hand.reported.is_none()
-                && !front.hand.void
+                && front.held.reported.is_none()
+                && !front.held.void
                 && now >= self.retry_at
             {
                 let wall_now = self.clock.now();
                 let since = wall_now.checked_sub(busy).unwrap_or(wall_now);
-                front.hand.reported = Some(since);
-                started.push((front.hand.job.lease.clone(), since));
+                front.held.reported = Some(since);
+                started.push((front.held.job.lease.clone(), since));
             }
         }
         if !started.is_empty() {
@@ -153,21 +153,21 @@ impl<L: Launcher> Worker<L> {
         self.drain_until.into_iter().for_each(&mut consider);
         self.forced_at.into_iter().for_each(|at| consider(at + LAST_WRITES));
         let trust = self.lease_trust();
-        self.waiting.front().into_iter().for_each(|hand| consider(hand.good_at + trust));
+        self.waiting.front().into_iter().for_each(|held| consider(held.good_at + trust));
         for slot in &self.slots {
             if slot.host.is_none() {
                 consider(slot.relaunch_at);
             } else if !slot.ready {
                 consider(slot.up_by);
             }
-            slot.sentence_due().into_iter().for_each(&mut consider);
+            slot.termination_due().into_iter().for_each(&mut consider);
             let Some(front) = slot.sent.front() else { continue };
-            if front.hand.reported.is_none() {
+            if front.held.reported.is_none() {
                 consider(slot.front_since + self.config.report_start_after);
             }
             consider(slot.front_since + self.config.slow_after);
-            consider(slot.front_since + overrun(front.hand.job.spec.run_timeout, self.config.stop_grace));
-            consider(front.hand.good_at + trust);
+            consider(slot.front_since + overrun(front.held.job.spec.run_timeout, self.config.stop_grace));
+            consider(front.held.good_at + trust);
         }
         next
     }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 /// Whose turn it is, by name.
 #[derive(Default)]
-pub(super) struct Turns {
+pub(super) struct NameLocks {
     names: Arc<Mutex<HashMap<String, Name>>>,
 }
 
@@ -22,21 +22,21 @@ struct Name {
 }
 
 /// The right to work on one name, given back by dropping it.
-pub(super) struct Turn {
+pub(super) struct NameLock {
     permit: Option<OwnedSemaphorePermit>,
     stops: bool,
     name: String,
     names: Arc<Mutex<HashMap<String, Name>>>,
 }
 
-impl Turns {
+impl NameLocks {
     /// Waits until nobody else works on this name.
-    pub(super) async fn take(&self, name: &str) -> Turn {
+    pub(super) async fn lock(&self, name: &str) -> NameLock {
         self.queue(name, None).await
     }
 
     /// The same for a stop, whose grace also shortens the grace of one that is under way.
-    pub(super) async fn take_to_stop(&self, name: &str, grace: Duration) -> Turn {
+    pub(super) async fn lock_to_stop(&self, name: &str, grace: Duration) -> NameLock {
         self.queue(name, Some(Instant::now() + grace)).await
     }
 
@@ -45,7 +45,7 @@ impl Turns {
         lock(&self.names).get(name).is_some_and(|name| name.stops > 0)
     }
 
-    async fn queue(&self, name: &str, kill_at: Option<Instant>) -> Turn {
+    async fn queue(&self, name: &str, kill_at: Option<Instant>) -> NameLock {
         let gate = {
             let mut names = lock(&self.names);
             let entry = names.entry(name.to_owned()).or_insert_with(|| Name {
@@ -61,21 +61,21 @@ impl Turns {
         };
         // Made before waiting, so that it is given back if the wait is given up.
         let (names, stops) = (self.names.clone(), kill_at.is_some());
-        let mut turn = Turn { permit: None, stops, name: name.to_owned(), names };
+        let mut lock = NameLock { permit: None, stops, name: name.to_owned(), names };
         // The gate is never closed.
-        turn.permit = gate.acquire_owned().await.ok();
-        turn
+        lock.permit = gate.acquire_owned().await.ok();
+        lock
     }
 }
 
-impl Turn {
+impl NameLock {
     /// When the process is to be killed, by the shortest grace of all who want it stopped.
     pub(super) fn kill_at(&self) -> Option<Instant> {
         lock(&self.names).get(&self.name).and_then(|name| name.kill_at)
     }
 }
 
-impl Drop for Turn {
+impl Drop for NameLock {
     fn drop(&mut self) {
         let mut names = lock(&self.names);
         if let Some(name) = names.get_mut(&self.name) {
@@ -108,18 +108,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_at_a_time_and_a_second_stop_shortens_the_first() {
-        let turns = Turns::default();
+        let locks = NameLocks::default();
         let begun = Instant::now();
-        let first = turns.take_to_stop("a", Duration::from_secs(30)).await;
+        let first = locks.lock_to_stop("a", Duration::from_secs(30)).await;
         assert_eq!(first.kill_at(), Some(begun + Duration::from_secs(30)));
-        let waiting = turns.take_to_stop("a", Duration::from_secs(1));
+        let waiting = locks.lock_to_stop("a", Duration::from_secs(1));
         tokio::pin!(waiting);
         assert!(futures::poll!(&mut waiting).is_pending());
         assert_eq!(first.kill_at(), Some(begun + Duration::from_secs(1)));
-        let _other = turns.take("b").await;
-        assert!(turns.is_stopping("a") && !turns.is_stopping("b"));
+        let _other = locks.lock("b").await;
+        assert!(locks.is_stopping("a") && !locks.is_stopping("b"));
         drop(first);
         drop(waiting.await);
-        assert_eq!(lock(&turns.names).len(), 1);
+        assert_eq!(lock(&locks.names).len(), 1);
     }
 }

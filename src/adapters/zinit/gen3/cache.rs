@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::definition::Lifecycle;
-use super::words::{Service, State};
+use super::states::{Service, State};
 use crate::ports::process_manager::LogLine;
 
 /// Deleted services whose last lines are kept.
@@ -20,7 +20,7 @@ const MAX_LINE_BYTES: usize = 4 * 1024;
 const SLACK: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
-pub(super) struct Remembered {
+pub(super) struct ServiceCache {
     inner: Mutex<Inner>,
 }
 
@@ -34,7 +34,7 @@ struct Inner {
     deleted: VecDeque<(String, Vec<LogLine>)>,
 }
 
-impl Remembered {
+impl ServiceCache {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -133,7 +133,7 @@ impl Remembered {
 
 #[cfg(test)]
 mod tests {
-    use super::super::words::Failure;
+    use super::super::states::Failure;
     use super::*;
     use crate::domain::model::actor::RestartMode;
     use crate::domain::model::output::LogStream;
@@ -145,34 +145,34 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_service_that_should_have_come_back_is_down() {
-        let remembered = Remembered::default();
+        let cache = ServiceCache::default();
         let failed = Service { name: "a".to_owned(), state: State::Failed(Failure::Code(1)) };
         let exited = Service { name: "b".to_owned(), state: State::Exited { code: Some(0) } };
         for later in [0, 9, 4] {
             tokio::time::advance(Duration::from_secs(later)).await;
             let is_young = later != 4;
-            assert_eq!(remembered.will_restart(&failed, lifecycle(false)), is_young);
-            assert_eq!(remembered.will_restart(&exited, lifecycle(true)), is_young);
+            assert_eq!(cache.will_restart(&failed, lifecycle(false)), is_young);
+            assert_eq!(cache.will_restart(&exited, lifecycle(true)), is_young);
         }
-        assert!(remembered.will_restart(&failed, lifecycle(true)), "an unlimited one always comes back");
+        assert!(cache.will_restart(&failed, lifecycle(true)), "an unlimited one always comes back");
         let other = Service { state: State::Failed(Failure::Code(2)), ..failed };
-        assert!(remembered.will_restart(&other, lifecycle(false)), "another end is another wait");
+        assert!(cache.will_restart(&other, lifecycle(false)), "another end is another wait");
     }
 
     #[test]
     fn lines_of_deleted_services_are_kept_within_bounds() {
-        let remembered = Remembered::default();
+        let cache = ServiceCache::default();
         let line = |text: String| LogLine { at: None, stream: LogStream::Stdout, text };
         for _again in 0..3 {
-            remembered.keep_lines("a", (0..150).map(|number| line(number.to_string())).collect());
+            cache.keep_lines("a", (0..150).map(|number| line(number.to_string())).collect());
         }
-        let kept = remembered.lines_of("a");
+        let kept = cache.lines_of("a");
         assert_eq!((kept.len(), kept[0].text.as_str(), kept[199].text.as_str()), (200, "100", "149"));
-        remembered.keep_lines("b", vec![line("ä".repeat(MAX_LINE_BYTES))]);
-        assert_eq!(remembered.lines_of("b")[0].text.len(), MAX_LINE_BYTES);
+        cache.keep_lines("b", vec![line("ä".repeat(MAX_LINE_BYTES))]);
+        assert_eq!(cache.lines_of("b")[0].text.len(), MAX_LINE_BYTES);
         for number in 0..MAX_DELETED {
-            remembered.keep_lines(&number.to_string(), vec![line(String::new())]);
+            cache.keep_lines(&number.to_string(), vec![line(String::new())]);
         }
-        assert_eq!(remembered.lines_of("a"), []);
+        assert_eq!(cache.lines_of("a"), []);
     }
 }

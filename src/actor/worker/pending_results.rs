@@ -16,7 +16,7 @@ const BATCH: usize = 64;
 const RETRY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
 /// What is to be written, and when.
-pub(super) struct PendingEnds {
+pub(super) struct PendingResults {
     waiting: VecDeque<Pending>,
     /// In the call that is under way.
     sent: Vec<Pending>,
@@ -50,7 +50,7 @@ pub(super) enum Fate {
     WrittenOrVoid,
 }
 
-impl PendingEnds {
+impl PendingResults {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             waiting: VecDeque::new(),
@@ -189,7 +189,7 @@ fn size(end: &AttemptEnd) -> usize {
             failed.error.message.len() + tail
         }
     };
-    outcome + end.output.iter().map(|utterance| utterance.said.len()).sum::<usize>()
+    outcome + end.output.iter().map(|chunk| chunk.item.len()).sum::<usize>()
 }
 
 #[cfg(test)]

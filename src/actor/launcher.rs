@@ -22,13 +22,13 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 
-use crate::actor::adopted::Adopted;
-use crate::actor::calls::Answers;
-use crate::actor::family;
 use crate::actor::frame::{
     FromHost, Malformed, ToHost, decode_from_host, decode_reply, encode_job, encode_to_host, first_frame,
 };
+use crate::actor::host_calls::CallHandler;
 use crate::actor::hosts::{Death, Host, HostEvent, Launcher, Reply, Report};
+use crate::actor::process_tree;
+use crate::actor::reaper::Reaper;
 use crate::ports::work_queue::TakenJob;
 
 /// Lines of a host's standard error that go with a crash.
@@ -47,27 +47,27 @@ const CONTEXTS: usize = 64;
 
 /// Starts engine hosts.
 #[derive(Clone)]
-pub struct Processes {
+pub struct HostLauncher {
     name: String,
     args: Vec<OsString>,
     env: Vec<(&'static str, String)>,
     tasks: TaskTracker,
-    answers: Option<Arc<dyn Answers>>,
-    adopted: Adopted,
+    answers: Option<Arc<dyn CallHandler>>,
+    reaper: Reaper,
     spares_hosts: bool,
 }
 
-impl Processes {
+impl HostLauncher {
     /// Hosts that are this program with `args`, shown as `name` in lists of processes.
     pub fn new(name: impl Into<String>, args: Vec<OsString>) -> Self {
-        let adopted = Adopted::default();
+        let reaper = Reaper::default();
         Self {
             name: name.into(),
             args,
             env: Vec::new(),
             tasks: TaskTracker::new(),
             answers: None,
-            adopted,
+            reaper,
             spares_hosts: false,
         }
     }
@@ -80,7 +80,7 @@ impl Processes {
 
     /// Lets the scripts of these hosts ask for what `answers` has.
     #[must_use]
-    pub fn answering(self, answers: Arc<dyn Answers>) -> Self {
+    pub fn answering(self, answers: Arc<dyn CallHandler>) -> Self {
         Self { answers: Some(answers), ..self }
     }
 
@@ -96,8 +96,8 @@ impl Processes {
     ///
     /// # Errors
     /// When the kernel cannot do that.
-    pub fn adopting(mut self, work_dir: Option<PathBuf>) -> io::Result<Self> {
-        self.adopted = Adopted::new(work_dir)?;
+    pub fn reaping_orphans(mut self, work_dir: Option<PathBuf>) -> io::Result<Self> {
+        self.reaper = Reaper::new(work_dir)?;
         Ok(self)
     }
 
@@ -108,7 +108,7 @@ impl Processes {
     }
 }
 
-impl Launcher for Processes {
+impl Launcher for HostLauncher {
     type Host = HostProcess;
 
     fn launch(&mut self, report: Report) -> io::Result<HostProcess> {
@@ -137,14 +137,14 @@ impl Launcher for Processes {
             out: Mutex::new(Out::default()),
             wake: Notify::new(),
             reaped: AtomicBool::new(false),
-            starts_processes: self.adopted.is_on(),
+            starts_processes: self.reaper.is_on(),
             contexts: Mutex::default(),
         });
         let answers = self.answers.clone();
-        self.adopted.add(group);
-        let adopted = self.adopted.clone();
+        self.reaper.add(group);
+        let reaper = self.reaper.clone();
         let (link_too, tail) = (Arc::clone(&link), Tail::default());
-        let driver = Driver { link: link_too, group, report, tail, answers, asked: None, adopted };
+        let driver = Driver { link: link_too, group, report, tail, answers, asked: None, reaper };
         self.tasks.spawn(driver.run(child, stderr));
         Ok(HostProcess { link, group, spared: self.spares_hosts })
     }
@@ -165,8 +165,11 @@ impl HostProcess {
         if !self.link.reaped.load(Ordering::SeqCst) {
             // Those that have left its group are not reached by a signal to the group.
             let host = self.group.as_raw();
-            let has_left = |pid: &i32| family::group_of(*pid).is_some_and(|group| group != host);
-            family::below(host).into_iter().filter(has_left).for_each(|pid| family::signal_one(pid, signal));
+            let has_left = |pid: &i32| process_tree::group_of(*pid).is_some_and(|group| group != host);
+            process_tree::below(host)
+                .into_iter()
+                .filter(has_left)
+                .for_each(|pid| process_tree::signal_one(pid, signal));
             if signal == Signal::SIGKILL || !self.spared {
                 end_group(self.group, signal);
             }
@@ -305,10 +308,10 @@ struct Driver {
     group: Pid,
     report: Report,
     tail: Tail,
-    answers: Option<Arc<dyn Answers>>,
+    answers: Option<Arc<dyn CallHandler>>,
     /// The call that is being answered; a host makes one at a time.
     asked: Option<Asked>,
-    adopted: Adopted,
+    reaper: Reaper,
 }
 
 /// An answer on its way, with the number of its call.
@@ -326,7 +329,7 @@ impl Driver {
         end_group(self.group, Signal::SIGKILL);
         self.link.reaped.store(true, Ordering::SeqCst);
         let status = timeout(REAP, child.wait()).await;
-        self.adopted.clear(self.group).await;
+        self.reaper.clear(self.group).await;
         if let Some(stderr) = stderr.as_mut() {
             drop(timeout(STDERR_AFTER_DEATH, self.tail.read_to_end(stderr)).await);
         }
@@ -355,7 +358,7 @@ impl Driver {
                     let replies = jobs.replies().map_err(io::Error::other)?;
                     if !replies.is_empty() {
                         link.resume(self.group);
-                        self.report.send(HostEvent::Said(replies)).await;
+                        self.report.send(HostEvent::Replied(replies)).await;
                     }
                     if !open {
                         return Ok(());
@@ -373,7 +376,7 @@ impl Driver {
                         // The replies that are still in the other socket count.
                         jobs.read(&link.jobs)?;
                         let replies = jobs.replies().map_err(io::Error::other)?;
-                        self.report.send(HostEvent::Said(replies)).await;
+                        self.report.send(HostEvent::Replied(replies)).await;
                         return Ok(());
                     }
                 }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::detect::Generation;
 use super::proc::{self, Process, Stat};
-use crate::ports::process_manager::{ACTOR_MARK, Leftover, REALM_MARK};
+use crate::ports::process_manager::{ACTOR_MARK, Orphan, REALM_MARK};
 
 /// Between the first search and the second; the time doubles from then on.
 const SOON: Duration = Duration::from_secs(1);
@@ -22,11 +22,11 @@ const SELDOM: Duration = Duration::from_secs(64);
 
 /// What was left behind, as far as it lives.
 #[derive(Debug, Default)]
-pub(super) struct Leftovers {
+pub(super) struct OrphanSearch {
     inner: Mutex<Inner>,
 }
 
-type Found = Vec<(Process, Leftover)>;
+type Found = Vec<(Process, Orphan)>;
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -43,10 +43,10 @@ struct Search {
     pause: Duration,
 }
 
-impl Leftovers {
+impl OrphanSearch {
     /// What lives on beside the processes of the Zinit that has this pid, as far as it was found. A search that is due is
     /// begun; whoever looks does not wait for it and hears of it the next time.
-    pub(super) async fn of(&self, server: i32, generation: Generation) -> Vec<Leftover> {
+    pub(super) async fn of(&self, server: i32, generation: Generation) -> Vec<Orphan> {
         let ended = self.inner().running.take_if(|search| search.is_finished());
         if let Some(search) = ended
             && let Ok(Some(found)) = search.await
@@ -108,7 +108,7 @@ fn search(server: Process, generation: Generation) -> Found {
             continue;
         }
         let Ok(pid) = u32::try_from(stat.process.pid) else { continue };
-        found.push((stat.process, Leftover { pid, name, realm }));
+        found.push((stat.process, Orphan { pid, name, realm }));
     }
     found
 }
@@ -167,7 +167,7 @@ mod tests {
             assert!(begun.elapsed() < Duration::from_secs(30), "it is not found");
             std::thread::yield_now();
         };
-        assert_eq!(found, Leftover { pid: child.id(), name: name.clone(), realm: "r".to_owned() });
+        assert_eq!(found, Orphan { pid: child.id(), name: name.clone(), realm: "r".to_owned() });
         assert_eq!(of_it(Generation::Gen3), None);
         child.kill().unwrap();
         child.wait().unwrap();
@@ -176,7 +176,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_search_is_due_when_another_zinit_answers_and_then_less_and_less_often() {
-        let leftovers = Leftovers::default();
+        let leftovers = OrphanSearch::default();
         let server = Process { pid: 10, started: 500 };
         let mut times = Vec::new();
         for second in 0..200 {

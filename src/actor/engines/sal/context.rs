@@ -17,7 +17,7 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 pub(super) type Called<T> = Result<T, Box<EvalAltResult>>;
 
 /// The job that runs, and what it may do.
-pub(super) struct World {
+pub(super) struct Context {
     pub(super) session: Arc<Session>,
     pub(super) limits: Limits,
     /// Scripts may install and download.
@@ -30,7 +30,7 @@ pub(super) struct World {
     spawned: AtomicBool,
 }
 
-impl World {
+impl Context {
     pub(super) fn new(
         session: &Arc<Session>,
         limits: Limits,

@@ -7,14 +7,14 @@ use crate::actor::engines::Sink;
 use crate::domain::model::output::LogStream;
 
 /// Hands on what a script says, and remembers what bears on its end.
-pub(super) struct Listening {
+pub(super) struct EndListener {
     sink: Arc<dyn Sink>,
-    words: Mutex<Words>,
+    words: Mutex<EndReport>,
 }
 
 /// Why a program has ended, in its own words.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Words {
+pub(super) struct EndReport {
     /// `V panic: …`, or what hit it.
     pub(super) message: Option<String>,
     /// The line of the script, if it was compiled with `-g`.
@@ -24,22 +24,22 @@ pub(super) struct Words {
     in_box: bool,
 }
 
-impl Listening {
+impl EndListener {
     pub(super) fn new(sink: &Arc<dyn Sink>) -> Arc<Self> {
         Arc::new(Self { sink: Arc::clone(sink), words: Mutex::default() })
     }
 
     /// What was said so far.
-    pub(super) fn words(&self) -> Words {
+    pub(super) fn words(&self) -> EndReport {
         self.locked().clone()
     }
 
-    fn locked(&self) -> MutexGuard<'_, Words> {
+    fn locked(&self) -> MutexGuard<'_, EndReport> {
         self.words.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Sink for Listening {
+impl Sink for EndListener {
     fn line(&self, stream: LogStream, text: &str) {
         if stream == LogStream::Stderr {
             self.locked().hear(text);
@@ -52,7 +52,7 @@ impl Sink for Listening {
     }
 }
 
-impl Words {
+impl EndReport {
     /// Takes one line of standard error.
     fn hear(&mut self, line: &str) {
         if line.starts_with("V panic: ") {
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     fn heard(said: &str) -> (Option<String>, Option<u32>, bool) {
-        let mut words = Words::default();
+        let mut words = EndReport::default();
         said.lines().for_each(|line| words.hear(line));
         (words.message, words.line, words.out_of_memory)
     }

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use tokio::time::Instant;
 
-use super::output::Output;
+use super::output::JobOutput;
 use super::slot::Slot;
-use super::{Hand, Worker};
+use super::{HeldJob, Worker};
 use crate::actor::engines::failed;
 use crate::actor::hosts::{HostEvent, HostTag, Launcher, Reply, Report};
 use crate::domain::model::job::{JobError, JobErrorKind};
@@ -20,8 +20,15 @@ impl<L: Launcher> Worker<L> {
                 Work::Job(job) => {
                     // It may have waited for long, here or on its way.
                     self.beat_at = self.beat_at.min(good_at + self.beat_every()).max(self.retry_at);
-                    let (beats, output) = (self.beats, Output::default());
-                    self.waiting.push_back(Hand { job, good_at, beats, reported: None, void: false, output });
+                    let (beats, output) = (self.beats, JobOutput::default());
+                    self.waiting.push_back(HeldJob {
+                        job,
+                        good_at,
+                        beats,
+                        reported: None,
+                        void: false,
+                        output,
+                    });
                 }
                 Work::Drain { resume_after } => self.drain(resume_after),
                 Work::Cancelled { lease } => self.on_void(&lease, "its job was cancelled"),
@@ -36,7 +43,7 @@ impl<L: Launcher> Worker<L> {
         let mut lost = Vec::new();
         work.retain(|work| match work {
             Work::Job(job) if known.contains(&job.lease) => false,
-            Work::Job(job) if self.ran.contains(&job.lease) => {
+            Work::Job(job) if self.executed.contains(&job.lease) => {
                 lost.push(job.clone());
                 false
             }
@@ -74,8 +81,8 @@ impl<L: Launcher> Worker<L> {
             }
             let free = self.slots.iter_mut().filter(|slot| slot.can_take(now, ahead, slow_after));
             let Some(slot) = free.min_by_key(|slot| slot.load()) else { break };
-            let Some(hand) = self.waiting.pop_front() else { break };
-            slot.submit(hand, now);
+            let Some(held) = self.waiting.pop_front() else { break };
+            slot.submit(held, now);
             written = true;
         }
         if written {
@@ -85,15 +92,19 @@ impl<L: Launcher> Worker<L> {
 
     /// Something happened to a host.
     pub(super) fn on_host(&mut self, tag: HostTag, event: HostEvent) {
-        let Some(slot) = self.slots.get_mut(tag.slot).filter(|slot| slot.life == tag.life) else { return };
+        let Some(slot) = self.slots.get_mut(tag.slot).filter(|slot| slot.generation == tag.generation) else {
+            return;
+        };
         match event {
-            HostEvent::Said(replies) => replies.into_iter().for_each(|reply| self.on_reply(tag.slot, reply)),
+            HostEvent::Replied(replies) => {
+                replies.into_iter().for_each(|reply| self.on_reply(tag.slot, reply))
+            }
             HostEvent::CalledBack { current } => {
                 let taken_back: Vec<_> = slot.take_back(current).collect();
-                slot.execute(Some(current), self.now);
-                slot.condemn_void(self.now);
-                for sent in taken_back.into_iter().rev().filter(|sent| !sent.hand.void) {
-                    self.waiting.push_front(sent.hand);
+                slot.advance_termination(Some(current), self.now);
+                slot.terminate_if_void(self.now);
+                for sent in taken_back.into_iter().rev().filter(|sent| !sent.held.void) {
+                    self.waiting.push_front(sent.held);
                 }
             }
             HostEvent::Died(death) => self.on_died(tag.slot, death),
@@ -105,7 +116,7 @@ impl<L: Launcher> Worker<L> {
         match reply {
             Reply::Ready { version } => {
                 // What a confined engine is confined by is in there, and owners look for it.
-                match (place, slot.life) {
+                match (place, slot.generation) {
                     (0, 0) => tracing::info!("the engine is up: {version}"),
                     _ => tracing::debug!(slot = place, "engine host is up: {version}"),
                 }
@@ -115,7 +126,7 @@ impl<L: Launcher> Worker<L> {
                 tracing::error!("there is no engine: {reason}");
                 slot.missing = Some(reason);
             }
-            Reply::Output { seq, spoken } => self.on_output(place, seq, spoken),
+            Reply::Output { seq, output } => self.on_output(place, seq, output),
             Reply::Done(done) => self.on_done(place, done),
         }
     }
@@ -123,15 +134,15 @@ impl<L: Launcher> Worker<L> {
     /// A lease is not ours any more: its script is killed, or never started.
     pub(super) fn on_void(&mut self, lease: &Lease, why: &str) {
         let known = self.waiting.len();
-        self.waiting.retain(|hand| hand.job.lease != *lease);
+        self.waiting.retain(|held| held.job.lease != *lease);
         let mut found = self.waiting.len() < known || self.pending.drop_void(lease);
         for slot in &mut self.slots {
-            let Some(sent) = slot.sent.iter_mut().find(|sent| sent.hand.job.lease == *lease) else {
+            let Some(sent) = slot.sent.iter_mut().find(|sent| sent.held.job.lease == *lease) else {
                 continue;
             };
             found = true;
-            sent.hand.void = true;
-            slot.condemn_void(self.now);
+            sent.held.void = true;
+            slot.terminate_if_void(self.now);
             slot.call_back_untouched();
         }
         if found {
@@ -145,7 +156,7 @@ impl<L: Launcher> Worker<L> {
             if slot.host.is_some() || self.now < slot.relaunch_at || self.stopping {
                 continue;
             }
-            let tag = HostTag { slot: place, life: slot.life };
+            let tag = HostTag { slot: place, generation: slot.generation };
             match self.launcher.launch(Report::new(tag, self.events.report.clone())) {
                 Ok(host) => slot.launched(host, self.now),
                 Err(error) => {

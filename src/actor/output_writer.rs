@@ -2,7 +2,7 @@
 //!
 //! Lines go out in batches: 64 of them, or what came within 50 ms, or with the end of the job in one write. A job that
 //! says nothing costs nothing. A script that writes faster than anybody could read is cut down to its first
-//! [`burst`](Speaker::new), then to some lines of each half second, the latest ones; numbers tell what was left out.
+//! [`burst`](OutputWriter::new), then to some lines of each half second, the latest ones; numbers tell what was left out.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -14,9 +14,9 @@ use tokio::time::Instant;
 
 use crate::actor::engines::Sink;
 use crate::actor::frame::encode_reply;
-use crate::actor::hosts::{Reply, Spoken};
+use crate::actor::hosts::{HostOutput, Reply};
 use crate::domain::model::output::LogStream;
-use crate::domain::model::output::{Said, bounded_progress, line_pieces};
+use crate::domain::model::output::{OutputItem, bounded_progress, line_pieces};
 
 /// What was said waits this long for more.
 const WAIT: Duration = Duration::from_millis(50);
@@ -32,7 +32,7 @@ const LATEST: usize = 100;
 const LATEST_BYTES: usize = 32 * 1024;
 
 /// The sink of an engine host, and its way to the actor.
-pub(crate) struct Speaker {
+pub(crate) struct OutputWriter {
     state: Mutex<State>,
     wake: Condvar,
 }
@@ -43,23 +43,23 @@ struct State {
     seq: u64,
     number: u64,
     /// To be sent.
-    items: Vec<(Instant, u64, Said)>,
+    items: Vec<(Instant, u64, OutputItem)>,
     bytes: usize,
     burst: f64,
     tokens: f64,
     filled_at: Instant,
     /// What there are no tokens for, without what is left out.
-    latest: VecDeque<(Instant, u64, Said)>,
+    latest: VecDeque<(Instant, u64, OutputItem)>,
     latest_bytes: usize,
     /// The helper sleeps until it is woken.
     parked: bool,
 }
 
-impl Speaker {
+impl OutputWriter {
     /// A way to the actor; a script may write `burst` bytes at any speed. Starts the helper thread.
     pub(crate) fn start(out: UnixStream, burst: usize) -> io::Result<Arc<Self>> {
         let burst = burst as f64;
-        let speaker = Arc::new(Self {
+        let output_writer = Arc::new(Self {
             state: Mutex::new(State {
                 out,
                 frame: Vec::with_capacity(4096),
@@ -76,18 +76,18 @@ impl Speaker {
             }),
             wake: Condvar::new(),
         });
-        let helper = Arc::clone(&speaker);
+        let helper = Arc::clone(&output_writer);
         std::thread::Builder::new()
             .name("output".to_owned())
             .stack_size(256 * 1024)
             .spawn(move || helper.send_in_time())?;
         // The thread takes its memory before the limit for scripts is set.
-        let mut state = speaker.state();
+        let mut state = output_writer.state();
         while !state.parked {
-            state = speaker.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = output_writer.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         drop(state);
-        Ok(speaker)
+        Ok(output_writer)
     }
 
     /// A job starts.
@@ -107,9 +107,9 @@ impl Speaker {
         state.send()
     }
 
-    fn add(&self, said: Said) {
+    fn add(&self, item: OutputItem) {
         let state = &mut *self.state();
-        state.add(said);
+        state.add(item);
         if state.parked && !(state.items.is_empty() && state.latest.is_empty()) {
             state.parked = false;
             self.wake.notify_all();
@@ -145,10 +145,10 @@ impl Speaker {
     }
 }
 
-impl Sink for Speaker {
+impl Sink for OutputWriter {
     fn line(&self, stream: LogStream, text: &str) {
         for text in line_pieces(text) {
-            self.add(Said::Line { stream, text: text.to_owned() });
+            self.add(OutputItem::Line { stream, text: text.to_owned() });
         }
     }
 
@@ -158,21 +158,21 @@ impl Sink for Speaker {
 }
 
 impl State {
-    fn add(&mut self, said: Said) {
+    fn add(&mut self, item: OutputItem) {
         let now = Instant::now();
-        let cost = said.len() + LINE;
+        let cost = item.len() + LINE;
         let room = self.latest.is_empty() && self.tokens >= cost as f64;
         // Of several in a row only the last progress says anything.
         let last = if room { self.items.last_mut() } else { self.latest.back_mut() };
-        if let Some(last) = last.filter(|(_, _, last)| last.is_progress() && said.is_progress()) {
-            (last.0, last.2) = (now, said);
+        if let Some(last) = last.filter(|(_, _, last)| last.is_progress() && item.is_progress()) {
+            (last.0, last.2) = (now, item);
             return;
         }
         self.number += 1;
         if room {
             self.tokens -= cost as f64;
             self.bytes += cost;
-            self.items.push((now, self.number, said));
+            self.items.push((now, self.number, item));
             if self.items.len() >= BATCH || self.bytes >= BATCH_BYTES {
                 // If the actor is gone, the end of the job will find out.
                 drop(self.flush());
@@ -180,10 +180,10 @@ impl State {
             return;
         }
         self.latest_bytes += cost;
-        self.latest.push_back((now, self.number, said));
+        self.latest.push_back((now, self.number, item));
         while self.latest.len() > LATEST || (self.latest_bytes > LATEST_BYTES && self.latest.len() > 1) {
-            let Some((_, _, said)) = self.latest.pop_front() else { break };
-            self.latest_bytes -= said.len() + LINE;
+            let Some((_, _, item)) = self.latest.pop_front() else { break };
+            self.latest_bytes -= item.len() + LINE;
         }
     }
 
@@ -217,11 +217,11 @@ impl State {
         }
         let now = Instant::now();
         self.bytes = 0;
-        let items = self.items.drain(..).map(|(at, number, said)| {
+        let items = self.items.drain(..).map(|(at, number, item)| {
             let ago = now.saturating_duration_since(at);
-            Spoken { number, ago, said }
+            HostOutput { number, ago, item }
         });
-        let output = Reply::Output { seq: self.seq, spoken: items.collect() };
+        let output = Reply::Output { seq: self.seq, output: items.collect() };
         encode_reply(&mut self.frame, &output);
     }
 

@@ -10,12 +10,12 @@ const REMEMBERED: usize = 16 * 1024;
 
 /// The last leases whose scripts may have run here, as their hashes.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub(super) struct ExecutedLeases {
     known: HashSet<u64>,
     order: VecDeque<u64>,
 }
 
-impl Memory {
+impl ExecutedLeases {
     pub(super) fn add(&mut self, lease: &Lease) {
         let hash = hash(lease);
         if !self.known.insert(hash) {
@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn the_latest_are_remembered_and_no_more() {
         let lease = |number: usize| Lease { token: number.to_string(), job_id: JobId::parse("j").unwrap() };
-        let mut memory = Memory::default();
+        let mut memory = ExecutedLeases::default();
         (0..REMEMBERED + 10).for_each(|number| memory.add(&lease(number)));
         memory.add(&lease(REMEMBERED));
         assert!(!memory.contains(&lease(9)));

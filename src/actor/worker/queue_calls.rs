@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{END_BYTES, ENDS, Hand, Worker};
+use super::{END_BYTES, ENDS, HeldJob, Worker};
 use crate::actor::hosts::Launcher;
 use crate::ports::job_queue::QueueError;
 use crate::ports::work_queue::{Lease, Work, WorkQueue};
@@ -25,7 +25,7 @@ pub(super) enum CallEnd {
         result: Result<(), QueueError>,
     },
     /// `number` counts heartbeats.
-    Beaten {
+    HeartbeatDone {
         number: u64,
         begun: Instant,
         result: Result<Vec<Lease>, QueueError>,
@@ -78,7 +78,7 @@ impl<L: Launcher> Worker<L> {
         if let Some(waiting_for) = self.taking {
             // One that waits for few jobs is right enough, but not one for none instead of some.
             let right = wanted.is_none_or(|wanted| (wanted == 0) == (waiting_for == 0));
-            let pointless = self.stopping || (self.is_holding() && waiting_for > 0);
+            let pointless = self.stopping || (self.is_holding_back() && waiting_for > 0);
             if !self.interrupting && (pointless || !right) && self.now >= self.interrupt_at {
                 self.interrupting = true;
                 self.interrupt_at = self.now + INTERRUPT_AGAIN;
@@ -110,10 +110,10 @@ impl<L: Launcher> Worker<L> {
         if !calm || !recovered || !self.releasing.is_empty() || crowded {
             return None;
         }
-        if self.is_holding() {
+        if self.is_holding_back() {
             return Some(0);
         }
-        Some(self.config.window.saturating_sub(self.in_hand())).filter(|free| *free > 0)
+        Some(self.config.window.saturating_sub(self.held_count())).filter(|free| *free > 0)
     }
 
     fn may_recover(&self) -> bool {
@@ -161,7 +161,7 @@ impl<L: Launcher> Worker<L> {
             self.beats += 1;
             let (queue, number, begun) = (Arc::clone(&self.queue), self.beats, self.now);
             self.calls.spawn(async move {
-                CallEnd::Beaten { number, begun, result: queue.heartbeat(&leases).await }
+                CallEnd::HeartbeatDone { number, begun, result: queue.heartbeat(&leases).await }
             });
         }
     }
@@ -203,7 +203,7 @@ impl<L: Launcher> Worker<L> {
                     }
                 }
             }
-            CallEnd::Beaten { number, begun, result } => {
+            CallEnd::HeartbeatDone { number, begun, result } => {
                 self.beating = false;
                 match result {
                     Ok(void) => {
@@ -260,11 +260,11 @@ impl<L: Launcher> Worker<L> {
         }
     }
 
-    /// Every lease that is ours, as far as we know: of jobs in hand, and of those that the queue has not taken back yet.
+    /// Every lease that is ours, as far as we know: of jobs in held, and of those that the queue has not taken back yet.
     fn leases(&self) -> Vec<Lease> {
-        self.hands()
-            .filter(|hand| !hand.void)
-            .map(|hand| &hand.job.lease)
+        self.held_jobs()
+            .filter(|held| !held.void)
+            .map(|held| &held.job.lease)
             .chain(self.settling())
             .cloned()
             .collect()
@@ -272,32 +272,32 @@ impl<L: Launcher> Worker<L> {
 
     /// The same with those that are void, and whose scripts may not have ended yet.
     pub(super) fn known_leases(&self) -> Vec<Lease> {
-        self.hands().map(|hand| &hand.job.lease).chain(self.settling()).cloned().collect()
+        self.held_jobs().map(|held| &held.job.lease).chain(self.settling()).cloned().collect()
     }
 
-    fn hands(&self) -> impl Iterator<Item = &Hand> {
-        let sent = self.slots.iter().flat_map(|slot| slot.sent.iter().map(|sent| &sent.hand));
+    fn held_jobs(&self) -> impl Iterator<Item = &HeldJob> {
+        let sent = self.slots.iter().flat_map(|slot| slot.sent.iter().map(|sent| &sent.held));
         sent.chain(&self.waiting)
     }
 
     /// Leases of jobs that have ended or are given back, and of which the queue has not said that it knows.
     fn settling(&self) -> impl Iterator<Item = &Lease> {
-        self.releasing.iter().chain(self.pending.leases()).chain(self.speech.end_leases())
+        self.releasing.iter().chain(self.pending.leases()).chain(self.output_reports.end_leases())
     }
 
     /// Leases that were in the heartbeat of this number, which began then, are good from then on.
     fn renewed(&mut self, number: u64, begun: Instant) {
-        let sent = self.slots.iter_mut().flat_map(|slot| slot.sent.iter_mut().map(|sent| &mut sent.hand));
-        for hand in sent.chain(&mut self.waiting).filter(|hand| hand.beats < number) {
-            hand.good_at = hand.good_at.max(begun);
+        let sent = self.slots.iter_mut().flat_map(|slot| slot.sent.iter_mut().map(|sent| &mut sent.held));
+        for held in sent.chain(&mut self.waiting).filter(|held| held.beats < number) {
+            held.good_at = held.good_at.max(begun);
         }
     }
 
     /// A start that the queue has not heard of is reported again.
     fn report_again(&mut self, leases: &[Lease]) {
         for sent in self.slots.iter_mut().filter_map(|slot| slot.sent.front_mut()) {
-            if leases.contains(&sent.hand.job.lease) {
-                sent.hand.reported = None;
+            if leases.contains(&sent.held.job.lease) {
+                sent.held.reported = None;
             }
         }
     }

@@ -10,14 +10,14 @@ use crate::actor::engines::rhai::functions::global;
 
 /// Functions by family.
 #[derive(Default)]
-pub(super) struct Book {
+pub(super) struct Registry {
     module: Module,
     page: String,
     /// Functions whose description names another number of arguments than they take.
     pub(super) wrong: Vec<String>,
 }
 
-impl Book {
+impl Registry {
     /// Begins a family of functions.
     pub(super) fn family(&mut self, title: &str, about: &str) {
         self.page.push_str(&format!("\n## {title}\n\n{about}\n\n| function | what it does |\n|---|---|\n"));

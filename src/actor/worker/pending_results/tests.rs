@@ -27,7 +27,7 @@ fn names(call: &[AttemptEnd]) -> Vec<&str> {
 #[test]
 fn what_has_gathered_goes_in_one_call_and_one_call_at_a_time() {
     let now = Instant::now();
-    let mut ends = PendingEnds::new(now);
+    let mut ends = PendingResults::new(now);
     (0..100).for_each(|number| ends.push(end(&format!("j{number}")), now));
     assert_eq!((ends.len(), ends.bytes()), (100, 1000));
     let first = ends.next_call(now).unwrap();
@@ -43,7 +43,7 @@ fn what_has_gathered_goes_in_one_call_and_one_call_at_a_time() {
 #[test]
 fn one_that_is_refused_for_ever_keeps_no_other_back() {
     let mut now = Instant::now();
-    let mut ends = PendingEnds::new(now);
+    let mut ends = PendingResults::new(now);
     ["a", "bad", "c"].into_iter().for_each(|name| ends.push(end(name), now));
     let mut written = Vec::new();
     for _call in 0..8 {
@@ -70,7 +70,7 @@ fn one_that_is_refused_for_ever_keeps_no_other_back() {
 #[test]
 fn one_whose_answer_was_lost_was_perhaps_written() {
     let now = Instant::now();
-    let mut ends = PendingEnds::new(now);
+    let mut ends = PendingResults::new(now);
     ends.push(end("a"), now);
     ends.next_call(now).unwrap();
     ends.failed(now, false, 0.5);
@@ -99,7 +99,7 @@ proptest! {
         count in 1_usize..200,
     ) {
         let mut now = Instant::now();
-        let mut ends = PendingEnds::new(now);
+        let mut ends = PendingResults::new(now);
         let mut written = BTreeSet::new();
         let mut pushed = 0;
         let mut answers = answers.into_iter();

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The state of one host. Jobs have numbers that count up, and start in their order.
 #[derive(Debug, Default)]
-pub(crate) struct Turn(Mutex<State>);
+pub(crate) struct StartGate(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -14,7 +14,7 @@ struct State {
     called_back: u64,
 }
 
-impl Turn {
+impl StartGate {
     /// Starts a job; false when it was called back.
     pub(crate) fn start(&self, seq: u64) -> bool {
         let state = &mut *self.state();
@@ -46,30 +46,30 @@ mod tests {
 
     #[test]
     fn what_is_called_back_is_not_started_and_not_said_to_be() {
-        let turn = Turn::default();
-        assert!(turn.start(1));
-        assert_eq!(turn.call_back(3), 1);
-        assert!(!turn.start(2));
-        assert_eq!(turn.call_back(3), 1, "the second one was passed over, not started");
-        assert!(!turn.start(3));
-        assert!(turn.start(4));
-        assert_eq!(turn.call_back(3), 4);
-        assert!(turn.start(5));
+        let gate = StartGate::default();
+        assert!(gate.start(1));
+        assert_eq!(gate.call_back(3), 1);
+        assert!(!gate.start(2));
+        assert_eq!(gate.call_back(3), 1, "the second one was passed over, not started");
+        assert!(!gate.start(3));
+        assert!(gate.start(4));
+        assert_eq!(gate.call_back(3), 4);
+        assert!(gate.start(5));
     }
 
     /// Whenever the word comes: what the answer names has been started, all behind it has not and will not be.
     #[test]
     fn an_answer_is_true_at_any_moment() {
         for round in 0..200_u64 {
-            let turn = Arc::new(Turn::default());
+            let gate = Arc::new(StartGate::default());
             let scripts = std::thread::spawn({
-                let turn = Arc::clone(&turn);
-                move || (1..=64).filter(|seq| turn.start(*seq)).collect::<Vec<u64>>()
+                let gate = Arc::clone(&gate);
+                move || (1..=64).filter(|seq| gate.start(*seq)).collect::<Vec<u64>>()
             });
             for _spin in 0..round {
                 std::hint::spin_loop();
             }
-            let last = turn.call_back(64);
+            let last = gate.call_back(64);
             assert_eq!(scripts.join().unwrap(), (1..=last).collect::<Vec<u64>>());
         }
     }
