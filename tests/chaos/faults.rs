@@ -20,6 +20,8 @@ pub(crate) enum Kind {
     RedisRefuses(redis::Refusal),
     RedisForgetsFunctions,
     RedisDropsConnections,
+    /// Seconds to half an hour, ahead or back, and back again.
+    RedisClockSteps,
     /// Of one supervisor, or of all actors.
     Wire(Mode),
     SupervisorKill,
@@ -30,23 +32,27 @@ pub(crate) enum Kind {
     ActorKill,
     ActorFreeze,
     ActorRestart,
+    /// More actors of one type, and then one again.
+    Scale,
     ZinitKill,
     ZinitFreeze,
     /// An actor that ends as soon as it has begun; it is to disturb nobody.
     CrashLoop,
 }
 
-const KINDS: [(Kind, usize); 22] = [
+const KINDS: [(Kind, usize); 25] = [
     (Kind::RedisKill, 2),
     (Kind::RedisFreeze, 2),
     (Kind::RedisRefuses(redis::Refusal::NoReplicas), 2),
     (Kind::RedisRefuses(redis::Refusal::Full), 2),
     (Kind::RedisRefuses(redis::Refusal::ReadOnly), 2),
     (Kind::RedisRefuses(redis::Refusal::CannotSave), 2),
+    (Kind::RedisRefuses(redis::Refusal::FullDisk), 2),
     (Kind::RedisRefuses(redis::Refusal::NotAllowed), 2),
     (Kind::RedisRefuses(redis::Refusal::Busy), 1),
     (Kind::RedisForgetsFunctions, 1),
     (Kind::RedisDropsConnections, 1),
+    (Kind::RedisClockSteps, 2),
     (Kind::Wire(Mode::Cut), 2),
     (Kind::Wire(Mode::Stall), 2),
     (Kind::Wire(Mode::LoseAnswers), 3),
@@ -57,6 +63,7 @@ const KINDS: [(Kind, usize); 22] = [
     (Kind::ActorKill, 3),
     (Kind::ActorFreeze, 3),
     (Kind::ActorRestart, 2),
+    (Kind::Scale, 2),
     (Kind::ZinitKill, 1),
     (Kind::ZinitFreeze, 1),
 ];
@@ -102,9 +109,11 @@ fn name(kind: Kind) -> String {
         | Kind::RedisFreeze
         | Kind::RedisForgetsFunctions
         | Kind::RedisDropsConnections
+        | Kind::RedisClockSteps
         | Kind::ActorKill
         | Kind::ActorFreeze
         | Kind::ActorRestart
+        | Kind::Scale
         | Kind::ZinitKill
         | Kind::ZinitFreeze
         | Kind::CrashLoop => format!("{kind:?}"),
@@ -124,6 +133,10 @@ async fn one(stage: &mut Stage, kind: Kind, rng: &mut fastrand::Rng) -> Vec<Stri
         Kind::RedisRefuses(refusal) => redis::refuse(stage, refusal, span).await,
         Kind::RedisForgetsFunctions => redis::order(stage, &["FUNCTION", "FLUSH"]).await,
         Kind::RedisDropsConnections => redis::order(stage, &["CLIENT", "KILL", "TYPE", "normal"]).await,
+        Kind::RedisClockSteps => {
+            let seconds = if rng.bool() { rng.i64(1..10) } else { rng.i64(10..1800) };
+            redis::step_clock(stage, seconds * if rng.bool() { 1000 } else { -1000 }, span).await
+        }
         Kind::Wire(mode) => {
             let wire = &stage.wires[rng.usize(..stage.wires.len())];
             wire.set(mode);
@@ -138,6 +151,7 @@ async fn one(stage: &mut Stage, kind: Kind, rng: &mut fastrand::Rng) -> Vec<Stri
         Kind::ActorKill => actors::kill(stage, rng),
         Kind::ActorFreeze => actors::freeze(stage, rng, span).await,
         Kind::ActorRestart => actors::restart(stage, rng).await,
+        Kind::Scale => actors::scale(stage, rng, span).await,
         Kind::ZinitKill => actors::kill_zinit(stage, span / 2).await,
         Kind::ZinitFreeze => actors::freeze_zinit(stage, span).await,
         Kind::CrashLoop => actors::crash_loop(stage, rng, span).await,

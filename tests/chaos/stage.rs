@@ -30,7 +30,7 @@ pub(crate) struct Stage {
 impl Stage {
     /// Everything runs.
     pub(crate) async fn start() -> Self {
-        let redis = PrivateRedis::start_append_only().await;
+        let redis = PrivateRedis::start_with_clock().await;
         let zinit = PrivateZinit::start().await;
         let wires: Vec<Wire> = (0..3).map(|_wire| Wire::start(redis.socket())).collect();
         let socket = zinit.socket().display().to_string();

@@ -1,5 +1,7 @@
 //! The fixtures of the other tests.
 
+#[path = "../it/support/clock.rs"]
+pub(crate) mod clock;
 #[path = "../it/support/redis.rs"]
 pub(crate) mod redis;
 #[path = "../it/support/service.rs"]

@@ -1,5 +1,6 @@
 //! Private servers and ways to wait for facts.
 
+pub(crate) mod clock;
 pub(crate) mod redis;
 pub(crate) mod service;
 pub(crate) mod wait;

@@ -44,6 +44,33 @@ pub(super) async fn restart(stage: &Stage, rng: &mut fastrand::Rng) -> Vec<Strin
     }
 }
 
+/// One more actor of a type for a while.
+pub(super) async fn scale(stage: &Stage, rng: &mut fastrand::Rng, span: Duration) -> Vec<String> {
+    let (_id, script_type, _program) = ACTORS[rng.usize(..ACTORS.len())];
+    let client = &stage.clients()[rng.usize(..2)];
+    let request = pb::ScaleActorsRequest {
+        script_type: script_type.into(),
+        replicas: Some(2),
+        max_wait: in_request(Duration::from_secs(20)),
+        ..Default::default()
+    };
+    let added = match client.clone().scale_actors(request).await {
+        Ok(scaled) => scaled.into_inner().added_actor_ids,
+        Err(status) => return vec![format!("{script_type:?} was not scaled: {status:?}")],
+    };
+    sleep(span).await;
+    let mut complaints = Vec::new();
+    if added.len() != 1 {
+        complaints.push(format!("one more {script_type:?} was asked for, and {added:?} were made"));
+    }
+    for actor_id in added {
+        let request = pb::DeleteActorRequest { actor_id, ..Default::default() };
+        let deleted = client.clone().delete_actor(request).await;
+        complaints.extend(deleted.err().map(|status| format!("it was not deleted: {status:?}")));
+    }
+    complaints
+}
+
 pub(super) async fn kill_zinit(stage: &mut Stage, span: Duration) -> Vec<String> {
     stage.zinit.kill_server();
     sleep(span).await;

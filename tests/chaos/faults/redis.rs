@@ -21,8 +21,10 @@ pub(crate) enum Refusal {
     Full,
     /// READONLY: it is a replica, as after a failover.
     ReadOnly,
-    /// MISCONF: it cannot save its snapshot, as with a full disk.
+    /// MISCONF: it cannot save its snapshot.
     CannotSave,
+    /// MISCONF: its append-only file cannot grow, as with a full disk.
+    FullDisk,
     /// NOPERM: its user may not write.
     NotAllowed,
     /// BUSY: a script runs and runs.
@@ -58,6 +60,11 @@ pub(super) async fn refuse(stage: &Stage, refusal: Refusal, span: Duration) -> V
             ask(stage, &["CONFIG", "SET", "save", "3600 1"]).await;
             ask(stage, &["BGSAVE"]).await;
         }
+        Refusal::FullDisk => {
+            // With every write synced it ends instead, which is as if it were killed.
+            ask(stage, &["CONFIG", "SET", "appendfsync", "everysec"]).await;
+            limit_files(stage, &append_only_bytes(stage).await.to_string());
+        }
         Refusal::NotAllowed => ask(stage, &["ACL", "SETUSER", "default", "-@write"]).await,
         Refusal::Busy => {
             ask(stage, &["CONFIG", "SET", "busy-reply-threshold", "100"]).await;
@@ -81,6 +88,11 @@ pub(super) async fn refuse(stage: &Stage, refusal: Refusal, span: Duration) -> V
             ask(stage, &["CONFIG", "SET", "save", ""]).await;
             std::fs::remove_dir(&snapshot).unwrap();
         }
+        Refusal::FullDisk => {
+            limit_files(stage, "unlimited");
+            until_appended(stage).await;
+            ask(stage, &["CONFIG", "SET", "appendfsync", "always"]).await;
+        }
         Refusal::NotAllowed => ask(stage, &["ACL", "SETUSER", "default", "+@all"]).await,
         Refusal::Busy => ask(stage, &["SCRIPT", "KILL"]).await,
     }
@@ -100,10 +112,46 @@ async fn ask(stage: &Stage, words: &[&str]) {
 }
 
 async fn used_memory(stage: &Stage) -> u64 {
+    info(stage, "memory", "used_memory").await.parse().unwrap()
+}
+
+/// The size of the append-only file that is written to.
+async fn append_only_bytes(stage: &Stage) -> u64 {
+    let whole: u64 = info(stage, "persistence", "aof_current_size").await.parse().unwrap();
+    let base: u64 = info(stage, "persistence", "aof_base_size").await.parse().unwrap();
+    // The file that grows begins behind the base; without a rewrite there is next to none.
+    whole.saturating_sub(base)
+}
+
+/// Waits until everything that was held back is in the append-only file.
+async fn until_appended(stage: &Stage) {
+    let begun = Instant::now();
+    while info(stage, "persistence", "aof_last_write_status").await != "ok" {
+        assert!(begun.elapsed() < Duration::from_secs(20), "Redis does not write again");
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn info(stage: &Stage, section: &str, name: &str) -> String {
     let mut connection = stage.redis.connection().await;
-    let info: String = redis::cmd("INFO").arg("memory").query_async(&mut connection).await.unwrap();
-    let line = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
-    line.unwrap().trim().parse().unwrap()
+    let info: String = redis::cmd("INFO").arg(section).query_async(&mut connection).await.unwrap();
+    let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.unwrap_or_else(|| panic!("{name} in {info}")).trim().to_owned()
+}
+
+/// No file that Redis writes may grow beyond this.
+fn limit_files(stage: &Stage, bytes: &str) {
+    let (limit, pid) = (format!("--fsize={bytes}:"), format!("--pid={}", stage.redis.pid()));
+    let limited = std::process::Command::new("prlimit").args([&limit, &pid]).status();
+    assert!(limited.unwrap().success(), "prlimit {limit} {pid}");
+}
+
+/// Its clock is put ahead or back for a while.
+pub(super) async fn step_clock(stage: &Stage, millis: i64, span: Duration) -> Vec<String> {
+    stage.redis.step_clock(millis);
+    sleep(span).await;
+    stage.redis.step_clock(0);
+    back(stage).await
 }
 
 /// P11: health tells it, if it lasts long enough to be told.

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::clock::Clock;
+
 /// How long a server may take to answer; the machine may be busy with other things.
 const START_LIMIT: Duration = Duration::from_secs(20);
 
@@ -13,24 +15,31 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 pub(crate) struct PrivateRedis {
     dir: tempfile::TempDir,
     append_only: bool,
+    clock: Option<Clock>,
     child: Option<Child>,
 }
 
 impl PrivateRedis {
     /// Without persistence: a restart has lost everything.
     pub(crate) async fn start() -> Self {
-        Self::start_with(false).await
+        Self::start_with(false, false).await
     }
 
     /// With an append-only file: a restart has lost nothing, whatever killed it.
     pub(crate) async fn start_append_only() -> Self {
-        Self::start_with(true).await
+        Self::start_with(true, false).await
     }
 
-    async fn start_with(append_only: bool) -> Self {
+    /// With an append-only file, and with a clock that can be stepped.
+    pub(crate) async fn start_with_clock() -> Self {
+        Self::start_with(true, true).await
+    }
+
+    async fn start_with(append_only: bool, with_clock: bool) -> Self {
         // Unix sockets have short paths, so the folder is made in /tmp whatever TMPDIR says.
         let dir = tempfile::Builder::new().prefix("hsr").tempdir_in("/tmp").unwrap();
-        let mut redis = Self { dir, append_only, child: None };
+        let clock = with_clock.then(|| Clock::new(dir.path()));
+        let mut redis = Self { dir, append_only, clock, child: None };
         redis.restart().await;
         redis
     }
@@ -58,7 +67,13 @@ impl PrivateRedis {
         self.kill9();
         drop(std::fs::remove_file(self.socket()));
         let (append, fsync) = if self.append_only { ("yes", "always") } else { ("no", "no") };
-        let child = Command::new("redis-server")
+        // A file that must not grow is an error to it, and not its end.
+        let mut command = Command::new("sh");
+        command.args(["-c", r#"trap "" XFSZ; exec "$0" "$@""#, "redis-server"]);
+        if let Some(clock) = &self.clock {
+            clock.put_on(&mut command);
+        }
+        let child = command
             .args(["--port", "0", "--save", "", "--appendonly", append, "--appendfsync", fsync])
             .args(["--daemonize", "no", "--loglevel", "warning", "--unixsocketperm", "700"])
             .arg("--unixsocket")
@@ -94,8 +109,18 @@ impl PrivateRedis {
         self.signal(nix::sys::signal::Signal::SIGCONT);
     }
 
+    /// Puts its time of day this far ahead of the real one, or behind it.
+    pub(crate) fn step_clock(&self, millis: i64) {
+        self.clock.as_ref().unwrap().step(millis);
+    }
+
+    /// The process, while it runs.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.as_ref().map(Child::id).unwrap()
+    }
+
     fn signal(&self, signal: nix::sys::signal::Signal) {
-        let pid = self.child.as_ref().map(Child::id).unwrap();
+        let pid = self.pid();
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(i32::try_from(pid).unwrap()), signal).unwrap();
     }
 
