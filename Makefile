@@ -1,5 +1,8 @@
 # The verbs of this project. `make demo` and `make test` install what they need.
-.PHONY: demo run test chaos lint gen bench
+.PHONY: demo run test tools clients chaos lint deny gen bench
+
+# Tests wait more than they compute, so twice as many run beside each other as there are processors.
+THREADS = $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 2 )))
 
 # Everything once, for real: private Redis, supervisor, actors, a job from gRPC and back.
 demo:
@@ -13,10 +16,17 @@ run:
 	cargo build --bins
 	cargo run --bin hero-supervisor -- dev
 
-test: lint
+# The tools and the clients need the network more than the processor, so they go beside the lints.
+test:
+	$(MAKE) --no-print-directory -j 2 lint clients
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(THREADS)} cargo test
+
+tools:
 	.ci/install redis zinit grpcurl clients
+
+# The contract, the generated code, and each client by the tools of its language.
+clients: tools
 	clients/check
-	cargo test
 
 # The test under faults, for half an hour; HERO_CHAOS_SECONDS and HERO_CHAOS_SEED say otherwise (docs/testing.md).
 chaos:
@@ -31,6 +41,11 @@ lint:
 	cargo clippy --no-default-features --features client --lib -- -D warnings
 	cargo clippy --no-default-features --features client --example conformance_runner -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+
+# Licences, sources and bans of the dependencies (deny.toml); security advisories too, where their database can be had.
+deny:
+	.ci/install deny
+	cargo deny --all-features check bans licenses sources
 
 # Writes everything that is generated and committed; `make test` fails when that would change something.
 gen:
