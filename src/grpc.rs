@@ -20,7 +20,6 @@
 //! | `server` | all layers in their order, and the end of connections |
 
 mod abortable_connection;
-mod capabilities;
 mod deadline;
 mod dependencies;
 mod error_reason_layer;
@@ -38,5 +37,4 @@ mod status;
 mod watch;
 mod web;
 
-pub use capabilities::built;
 pub use server::{GrpcServer, ServerInfo};

@@ -24,6 +24,7 @@
 //! | [`grpc`] | parse requests, render answers, errors to codes, health and reflection | decide |
 //! | [`actor`] | what every actor binary shares: queue loop, heartbeat, drain, engine hosts | name Redis |
 //! | [`proto`] | the messages and the calls, generated from `proto` | anything else |
+//! | [`descriptors`] | the same as data: names of calls, messages as JSON, fields by path | anything else |
 //! | [`client`] | the client for Rust programs | name anything but [`proto`] |
 //! | [`cli`] | the command line; talks gRPC like everybody else | reach into the domain's loops |
 //! | [`app`] | joins adapters to the domain and the domain to gRPC | anything else |
@@ -76,6 +77,8 @@ pub mod cli;
 pub mod client;
 #[cfg(feature = "service")]
 pub mod config;
+#[cfg(feature = "service")]
+pub mod descriptors;
 #[cfg(feature = "service")]
 pub mod domain;
 #[cfg(feature = "service")]

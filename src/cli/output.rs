@@ -1,15 +1,14 @@
 //! How answers are printed: tables for people, canonical proto JSON for programs, ids for pipes.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::LazyLock;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use prost::{Message, Name};
-use prost_reflect::{DescriptorPool, DynamicMessage};
+use prost_reflect::DynamicMessage;
 
 use super::{Exit, Failure};
+use crate::descriptors;
 use crate::printable::{one_line, printable, printable_json};
-use crate::proto::FILE_DESCRIPTOR_SET;
 
 /// The form of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -129,9 +128,6 @@ pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [
     trimmed.lines().map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line).trim_end())).collect()
 }
 
-static POOL: LazyLock<Option<DescriptorPool>> =
-    LazyLock::new(|| DescriptorPool::decode(FILE_DESCRIPTOR_SET).ok());
-
 /// The canonical proto JSON of a message, indented.
 fn to_json<M: Message + Name>(message: &M) -> Result<String, Failure> {
     dynamic(message, serde_json::to_string_pretty)
@@ -144,12 +140,7 @@ fn dynamic<M: Message + Name>(
 ) -> Result<String, Failure> {
     let name = M::full_name();
     let broken = |why: String| Failure::new(Exit::Refused, format!("cannot print {name} as JSON: {why}"));
-    let pool = POOL.as_ref().ok_or_else(|| broken("the descriptor set does not decode".to_owned()))?;
-    let descriptor = pool
-        .get_message_by_name(&name)
-        .ok_or_else(|| broken("it is not in the descriptor set".to_owned()))?;
-    let message = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice())
-        .map_err(|error| broken(error.to_string()))?;
+    let message = descriptors::dynamic(message).map_err(broken)?;
     form(&message).map_err(|error| broken(error.to_string()))
 }
 

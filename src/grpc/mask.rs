@@ -1,103 +1,163 @@
-//! Field masks: which parts of a change are meant.
-
-use std::sync::LazyLock;
+//! Field masks: which fields of a change are taken over. The rules are those of AIP-134 and AIP-161.
+//!
+//! | mask | effect |
+//! |---|---|
+//! | empty | every populated field is taken over; messages are merged, lists and maps are replaced |
+//! | `*` | the change replaces the whole message |
+//! | paths | every named field is taken over; a named field that the change leaves unset is cleared |
 
 use prost::{Message, Name};
-use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, ReflectMessage, Value};
+use prost_reflect::{DynamicMessage, FieldDescriptor, MessageDescriptor, Value};
 
+use crate::descriptors::{descriptor, dynamic};
 use crate::domain::model::text::quoted;
 use crate::domain::model::violation::Violations;
-use crate::proto::FILE_DESCRIPTOR_SET;
 
-/// Most paths of a mask; there are fewer fields.
+/// Most paths of a mask; no message has more fields.
 const MAX_PATHS: usize = 100;
+/// The path that means the whole message.
+const ALL: &str = "*";
+/// Two fields of one value: variables that are only named keep their values. Whoever takes over one takes over both.
+const ENVIRONMENT: (&str, [&str; 2]) = ("hero.supervisor.v1.ActorConfig", ["env", "env_names"]);
 
-static POOL: LazyLock<Option<DescriptorPool>> =
-    LazyLock::new(|| DescriptorPool::decode(FILE_DESCRIPTOR_SET).ok());
-
-/// `current` with those fields of `changes` that `paths` name; a named one that is not set there is cleared. Without
-/// paths, with all that are set.
-pub(crate) fn apply<M: Message + Name + Default>(
-    current: &M,
-    changes: &M,
-    paths: &[String],
-) -> Result<M, Violations> {
-    if paths.len() > MAX_PATHS {
-        let description = format!("has {} items, more than {MAX_PATHS}", paths.len());
-        return Err(Violations::one("update_mask.paths", description));
-    }
-    let mut merged = dynamic(current)?;
-    let changes = dynamic(changes)?;
-    let mut violations = Violations::new();
-    for (index, path) in paths.iter().enumerate() {
-        if let Err(what) = take_over(&mut merged, Some(&changes), path) {
-            violations.add(format!("update_mask.paths[{index}]"), what);
-        }
-    }
-    violations.into_result()?;
-    if paths.is_empty() {
-        merge(&mut merged, &changes);
-    }
-    merged.transcode_to().map_err(|error| broken(&error.to_string()))
+/// A checked field mask.
+#[derive(Debug, Clone)]
+pub(crate) enum Mask {
+    /// Every populated field.
+    Populated,
+    /// The whole message.
+    All,
+    /// The named fields, each as the fields on the way to it.
+    Paths(Vec<Vec<FieldDescriptor>>),
 }
 
-fn dynamic<M: Message + Name>(message: &M) -> Result<DynamicMessage, Violations> {
-    let pool = POOL.as_ref().ok_or_else(|| broken("the descriptor set does not decode"))?;
-    let descriptor =
-        pool.get_message_by_name(&M::full_name()).ok_or_else(|| broken("it is not described"))?;
-    DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice())
-        .map_err(|error| broken(&error.to_string()))
+impl Mask {
+    /// Reads the paths of a mask for the message `M`, which stands in the field `root` of the request.
+    ///
+    /// # Errors
+    /// Every path that names no field, as `update_mask.paths[…]`.
+    pub(crate) fn parse<M: Name>(paths: &[String], root: &str) -> Result<Self, Violations> {
+        match paths {
+            [] => return Ok(Self::Populated),
+            [path] if path == ALL => return Ok(Self::All),
+            [..] => {}
+        }
+        if paths.len() > MAX_PATHS {
+            let description = format!("has {} items, more than {MAX_PATHS}", paths.len());
+            return Err(Violations::one("update_mask.paths", description));
+        }
+        let message = descriptor::<M>().map_err(|why| broken(&why))?;
+        let mut violations = Violations::new();
+        let mut parsed = Vec::with_capacity(paths.len());
+        for (index, path) in paths.iter().enumerate() {
+            let field = format!("update_mask.paths[{index}]");
+            parsed.extend(violations.keep(&field, resolve(&message, path, root)));
+        }
+        violations.into_result().map(|()| Self::Paths(parsed))
+    }
+
+    /// Returns `current` with the fields of `change` that the mask names.
+    ///
+    /// # Errors
+    /// When a message does not fit its descriptor, which a test would have found.
+    pub(crate) fn apply<M>(&self, current: &M, change: &M) -> Result<M, Violations>
+    where
+        M: Message + Name + Default + Clone,
+    {
+        let paths = match self {
+            Self::All => return Ok(change.clone()),
+            Self::Populated => None,
+            Self::Paths(paths) => Some(paths),
+        };
+        let mut merged = dynamic(current).map_err(|why| broken(&why))?;
+        let change = dynamic(change).map_err(|why| broken(&why))?;
+        match paths {
+            None => merge(&mut merged, &change),
+            Some(paths) => paths.iter().for_each(|path| take_over(&mut merged, Some(&change), path)),
+        }
+        merged.transcode_to().map_err(|error| broken(&error.to_string()))
+    }
 }
 
 fn broken(why: &str) -> Violations {
     Violations::one("update_mask", format!("cannot be applied: {why}"))
 }
 
-/// Takes over one path.
-fn take_over(
-    target: &mut DynamicMessage,
-    changes: Option<&DynamicMessage>,
-    path: &str,
-) -> Result<(), String> {
-    let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
-    let descriptor = target.descriptor();
-    let field = descriptor
-        .get_field_by_name(name)
-        .ok_or_else(|| format!("{} is not a field of {}", quoted(name), descriptor.name()))?;
-    let given = changes.filter(|changes| changes.has_field(&field));
-    let Some(rest) = rest else {
-        match given {
-            Some(changes) => target.set_field(&field, changes.get_field(&field).into_owned()),
-            None => target.clear_field(&field),
+/// Returns the fields on the way that a path describes.
+fn resolve(message: &MessageDescriptor, path: &str, root: &str) -> Result<Vec<FieldDescriptor>, String> {
+    if path == ALL {
+        return Err(format!("is {ALL:?}, which stands alone: leave out the other paths"));
+    }
+    let mut fields = Vec::new();
+    let mut message = message.clone();
+    let mut names = path.split('.').peekable();
+    while let Some(name) = names.next() {
+        let field = message.get_field_by_name(name).ok_or_else(|| no_field(&message, path, root))?;
+        if names.peek().is_some() {
+            let inner = field.kind().as_message().filter(|_| is_part(&field)).cloned();
+            message =
+                inner.ok_or_else(|| format!("is {}, but {name} has no fields to name", quoted(path)))?;
         }
-        return Ok(());
-    };
-    if !is_part(&field) {
-        return Err(format!("{name:?} has no fields that could be named"));
+        fields.push(field);
     }
-    let part = given.map(|changes| changes.get_field(&field));
-    let part = part.as_ref().and_then(|value| value.as_message());
-    if let Value::Message(inner) = target.get_field_mut(&field) {
-        return take_over(inner, part, rest);
-    }
-    Err(format!("{name:?} has no fields that could be named"))
+    Ok(fields)
 }
 
-/// Takes over all that is set.
-fn merge(target: &mut DynamicMessage, changes: &DynamicMessage) {
-    for (field, value) in changes.fields() {
+fn no_field(message: &MessageDescriptor, path: &str, root: &str) -> String {
+    let inside = path.strip_prefix(root).and_then(|rest| rest.strip_prefix('.'));
+    if let Some(inside) = inside.filter(|inside| resolve(message, inside, "").is_ok()) {
+        return format!("is {}: paths begin inside of {root}, use {inside:?}", quoted(path));
+    }
+    let names: Vec<String> = message.fields().map(|field| field.name().to_owned()).collect();
+    format!("is {}, which is no field of {}: use {}", quoted(path), message.name(), names.join(", "))
+}
+
+/// Takes over the field at the end of a path.
+fn take_over(target: &mut DynamicMessage, change: Option<&DynamicMessage>, path: &[FieldDescriptor]) {
+    match path {
+        [] => {}
+        [field] => replace(target, change, field),
+        [field, rest @ ..] => {
+            let part = change.filter(|change| change.has_field(field)).map(|change| change.get_field(field));
+            if part.is_none() && !target.has_field(field) {
+                return;
+            }
+            if let Value::Message(inner) = target.get_field_mut(field) {
+                take_over(inner, part.as_ref().and_then(|part| part.as_message()), rest);
+            }
+        }
+    }
+}
+
+/// Sets a field to its value in the change, or clears it.
+fn replace(target: &mut DynamicMessage, change: Option<&DynamicMessage>, field: &FieldDescriptor) {
+    let message = field.parent_message();
+    let environment = message.full_name() == ENVIRONMENT.0 && ENVIRONMENT.1.contains(&field.name());
+    let both =
+        ENVIRONMENT.1.iter().filter(|_| environment).filter_map(|name| message.get_field_by_name(name));
+    for field in both.chain((!environment).then(|| field.clone())) {
+        match change.filter(|change| change.has_field(&field)) {
+            Some(change) => target.set_field(&field, change.get_field(&field).into_owned()),
+            None => target.clear_field(&field),
+        }
+    }
+}
+
+/// Takes over every populated field.
+fn merge(target: &mut DynamicMessage, change: &DynamicMessage) {
+    for (field, value) in change.fields() {
         match (is_part(&field) && target.has_field(&field), value) {
             (true, Value::Message(part)) => {
                 if let Value::Message(inner) = target.get_field_mut(&field) {
                     merge(inner, part);
                 }
             }
-            (_, value) => target.set_field(&field, value.clone()),
+            (_, _) => replace(target, Some(change), &field),
         }
     }
 }
 
-/// A message of ours; times and durations are values.
+/// Returns true for a message of the contract, whose fields can be named; times and durations are values.
 fn is_part(field: &FieldDescriptor) -> bool {
     let kind = field.kind();
     let ours = kind.as_message().is_some_and(|message| !message.full_name().starts_with("google."));
@@ -125,9 +185,17 @@ mod tests {
         }
     }
 
-    fn changed(changes: &pb::ScriptTypeSettings, paths: &[&str]) -> Result<pb::ScriptTypeSettings, String> {
+    fn apply<M>(current: &M, change: &M, paths: &[&str]) -> Result<M, String>
+    where
+        M: Message + Name + Default + Clone,
+    {
         let paths: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
-        apply(&current(), changes, &paths).map_err(|violations| violations.to_string())
+        let merged = Mask::parse::<M>(&paths, "settings").and_then(|mask| mask.apply(current, change));
+        merged.map_err(|violations| violations.to_string())
+    }
+
+    fn changed(changes: &pb::ScriptTypeSettings, paths: &[&str]) -> Result<pb::ScriptTypeSettings, String> {
+        apply(&current(), changes, paths)
     }
 
     #[test]
@@ -154,10 +222,45 @@ mod tests {
     }
 
     #[test]
+    fn a_star_replaces_the_whole_message() {
+        let change = pb::ScriptTypeSettings { max_queue_depth: Some(1), ..Default::default() };
+        assert_eq!(changed(&change, &["*"]).unwrap(), change);
+        let told = changed(&change, &["*", "max_queue_depth"]).unwrap_err();
+        assert!(told.contains("paths[0]: is \"*\", which stands alone"), "{told}");
+    }
+
+    #[test]
+    fn a_named_part_of_what_is_not_there_makes_nothing() {
+        let none = pb::ActorConfig::default();
+        assert_eq!(apply(&none, &none, &["run_as.group", "limits.open_files"]).unwrap(), none);
+    }
+
+    #[test]
+    fn values_and_names_of_the_environment_are_taken_over_together() {
+        let env = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        let current = pb::ActorConfig { env: env(&[("A", "1"), ("B", "2")]), ..Default::default() };
+        let change = pb::ActorConfig { env_names: vec!["A".to_owned()], ..Default::default() };
+        for paths in [&[][..], &["env"], &["env_names"]] {
+            assert_eq!(apply(&current, &change, paths).unwrap(), change, "{paths:?}");
+        }
+        let template = |config: pb::ActorConfig| pb::ScriptTypeSettings {
+            actor_template: Some(config),
+            ..Default::default()
+        };
+        let merged = apply(&template(current), &template(change.clone()), &["actor_template.env"]);
+        assert_eq!(merged.unwrap(), template(change));
+    }
+
+    #[test]
     fn every_path_that_names_nothing_is_told() {
-        let told = changed(&current(), &["nope", "scaling_policy.nope", "max_queue_depth.x"]).unwrap_err();
-        for part in ["paths[0]", "paths[1]", "paths[2]"] {
+        let told =
+            changed(&current(), &["nope", "scaling_policy.nope", "max_queue_depth.x", ""]).unwrap_err();
+        for part in ["paths[0]", "paths[1]", "paths[2]", "paths[3]"] {
             assert!(told.contains(part), "{told}");
         }
+        let told = changed(&current(), &["settings.max_queue_depth"]).unwrap_err();
+        assert!(told.contains("paths begin inside of settings, use \"max_queue_depth\""), "{told}");
     }
 }

@@ -83,9 +83,7 @@ where
 fn method(path: &str) -> String {
     let known = path.strip_prefix("/hero.supervisor.v1.Supervisor/").or_else(|| path.strip_prefix("/grpc."));
     match known {
-        Some(name) if name.len() <= LONGEST_METHOD && crate::grpc::capabilities::is_call(name) => {
-            name.to_owned()
-        }
+        Some(name) if name.len() <= LONGEST_METHOD && crate::descriptors::is_call(name) => name.to_owned(),
         Some(_) if path.starts_with("/grpc.health.v1.Health/") => "health".to_owned(),
         Some(_) if path.starts_with("/grpc.reflection.") => "reflection".to_owned(),
         Some(_) | None => "other".to_owned(),

@@ -9,7 +9,7 @@ mod health;
 mod job;
 mod logs;
 mod script_type;
-mod update;
+mod update_actor;
 mod value;
 mod watch_job;
 
@@ -24,7 +24,7 @@ pub(crate) use job::{
 };
 pub(crate) use logs::{actor_logs, cursor};
 pub(crate) use script_type::{check_reason, pause, purge, settings};
-pub(crate) use update::update_actor;
+pub(crate) use update_actor::update_actor;
 pub(crate) use value::{MAX_PAGE, script_type};
 pub(crate) use watch_job::watch_job;
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hero_supervisor::grpc::built;
+use hero_supervisor::descriptors::call_names;
 use tokio::process::Command;
 
 use crate::support::redis::PrivateRedis;
@@ -23,7 +23,7 @@ fn call(line: &str) -> Option<&str> {
 #[test]
 fn the_page_of_grpcurl_has_every_call() {
     let missing: Vec<_> =
-        built().filter(|call| !lines().any(|line| self::call(line) == Some(call))).collect();
+        call_names().filter(|call| !lines().any(|line| self::call(line) == Some(call))).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
 
@@ -49,7 +49,7 @@ async fn run_all(option: &str) {
     let programs = Path::new(PROGRAM).parent().unwrap().display();
     let path = format!("{}:{home}/go/bin:{programs}", std::env::var("PATH").unwrap_or_default());
 
-    let known = |line: &&str| call(line).is_none_or(|call| built().any(|known| known == call));
+    let known = |line: &&str| call(line).is_none_or(|call| call_names().any(|known| known == call));
     for line in lines().filter(known) {
         if !option.is_empty() && call(line).is_none() {
             continue;

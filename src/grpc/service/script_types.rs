@@ -5,7 +5,7 @@ use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::violation::Violations;
 use crate::domain::scaling::has_word;
 use crate::error::SupervisorError;
-use crate::grpc::mask;
+use crate::grpc::mask::Mask;
 use crate::grpc::parse;
 use crate::grpc::render::{self, ActorView};
 use crate::grpc::service::SupervisorService;
@@ -35,10 +35,11 @@ impl SupervisorService {
         let script_type = known_type(request.script_type)?;
         let changes = request.settings.unwrap_or_default();
         let paths = request.update_mask.unwrap_or_default().paths;
+        let mask = Mask::parse::<pb::ScriptTypeSettings>(&paths, "settings")?;
         for _try in 0..MOST_TRIES {
             let (kept, template) = lifecycle.rules(script_type).await?;
             let current = render::settings(&kept, template.clone(), ActorView::Full);
-            let mut changed = mask::apply(&current, &changes, &paths)?;
+            let mut changed = mask.apply(&current, &changes)?;
             if let Some(new) = &mut changed.actor_template {
                 let old = current.actor_template.as_ref().map(|old| &old.env);
                 parse::keep_env(new, old)

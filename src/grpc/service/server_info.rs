@@ -4,11 +4,11 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::timeout;
 
+use crate::descriptors::call_names;
 use crate::domain::model::event::filter::EventFilter;
 use crate::domain::model::job::{
     MAX_ATTEMPTS, MAX_BATCH, MAX_PAIRS, MAX_RESULT_BYTES, MAX_SCRIPT_BYTES, MAX_SPAN,
 };
-use crate::grpc::capabilities::built;
 use crate::grpc::deadline::MAX_WAIT;
 use crate::grpc::parse::MAX_PAGE;
 use crate::grpc::render;
@@ -39,7 +39,7 @@ impl SupervisorService {
             node: self.info.node.to_string(),
             start_time: Some(render::timestamp(self.info.started_at)),
             mode: mode.into(),
-            capabilities: built().map(str::to_owned).collect(),
+            capabilities: call_names().map(str::to_owned).collect(),
             limits: Some(limits()),
             dependencies: self.dependencies.render(),
             oldest_event_cursor: kept.as_ref().map(|kept| kept.oldest.encode()).unwrap_or_default(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hero_supervisor::grpc::built;
+use hero_supervisor::descriptors::call_names;
 use hero_supervisor::proto as pb;
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 use tonic::codegen::http::uri::PathAndQuery;
@@ -37,9 +37,9 @@ async fn a_call_is_either_listed_or_not_supported() {
         let answer = soon(name, call(world.channel(), &method)).await;
         let refused = answer.err().filter(|status| status.code() == Code::Unimplemented);
         match refused {
-            None => assert!(built().any(|call| call == name), "{name} works and is not listed"),
+            None => assert!(call_names().any(|call| call == name), "{name} works and is not listed"),
             Some(status) => {
-                assert!(!built().any(|call| call == name), "{name} is listed and does not work");
+                assert!(!call_names().any(|call| call == name), "{name} is listed and does not work");
                 assert_eq!(told(&status).1, "NOT_SUPPORTED");
                 let details = status.get_error_details();
                 assert_eq!(details.error_info().unwrap().metadata["capability"], name);
@@ -53,7 +53,7 @@ async fn the_list_has_only_calls_of_the_contract() {
     let world = World::start();
     let info = world.client().get_server_info(pb::GetServerInfoRequest {}).await.unwrap().into_inner();
     let listed: BTreeSet<&str> = info.capabilities.iter().map(String::as_str).collect();
-    assert_eq!(listed, built().collect());
+    assert_eq!(listed, call_names().collect());
     let known: Vec<String> = methods().iter().map(|method| method.name().to_owned()).collect();
     for name in listed {
         assert!(known.iter().any(|known| known == name), "{name}");

@@ -95,6 +95,20 @@ async fn every_field_of_the_definition_can_be_named_in_a_mask() {
 }
 
 #[tokio::test]
+async fn an_empty_mask_means_the_fields_that_are_set_and_a_star_means_all() {
+    let world = with_actor().await;
+    let mut client = world.client();
+    let args = pb::ActorConfig { args: vec!["--new".to_owned()], ..Default::default() };
+    let change = pb::UpdateActorRequest { update_mask: None, ..update(&[], args) };
+    let changed = soon("UpdateActor", client.update_actor(change)).await.unwrap().into_inner();
+    let merged = changed.actor.unwrap().config.unwrap();
+    assert_eq!((merged.args, merged.binary_path.as_str()), (vec!["--new".to_owned()], "/bin/sal_actor"));
+    assert_eq!(merged.readiness, i32::from(pb::actor_config::Readiness::Process));
+    let replaced = soon("UpdateActor", client.update_actor(update(&["*"], config()))).await.unwrap();
+    assert!(replaced.into_inner().actor.unwrap().config.unwrap().args.is_empty());
+}
+
+#[tokio::test]
 async fn a_template_whose_program_is_not_there_is_refused_at_once() {
     let world = World::start();
     let mut client = world.client();

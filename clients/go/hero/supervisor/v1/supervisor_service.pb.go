@@ -1154,9 +1154,11 @@ type UpdateActorRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. Which actor.
 	ActorId string `protobuf:"bytes,1,opt,name=actor_id,json=actorId,proto3" json:"actor_id,omitempty"`
-	// The new definition, or the parts of it that update_mask names.
+	// Required. The new definition, or the fields of it that change.
 	Config *ActorConfig `protobuf:"bytes,2,opt,name=config,proto3" json:"config,omitempty"`
-	// Which fields of config to take over, for instance "args". Default: all of them.
+	// The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
+	// and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
+	// config; of messages the fields that are set, of lists and maps the whole.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	// When the change takes hold. Default: APPLY_NEXT_START.
 	Apply UpdateActorRequest_Apply `protobuf:"varint,4,opt,name=apply,proto3,enum=hero.supervisor.v1.UpdateActorRequest_Apply" json:"apply,omitempty"`
@@ -2646,9 +2648,11 @@ type UpdateScriptTypeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. Which.
 	ScriptType ScriptType `protobuf:"varint,1,opt,name=script_type,json=scriptType,proto3,enum=hero.supervisor.v1.ScriptType" json:"script_type,omitempty"`
-	// The new rules, or the parts of them that update_mask names.
+	// The new settings, or the fields of them that change.
 	Settings *ScriptTypeSettings `protobuf:"bytes,2,opt,name=settings,proto3" json:"settings,omitempty"`
-	// Which fields of settings to take over, for instance "scaling_policy.max_replicas". Default: all that are set.
+	// The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
+	// set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
+	// the fields that are set, of lists and maps the whole.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -551,11 +551,14 @@ class UpdateActorRequest(google.protobuf.message.Message):
     """
     @property
     def config(self) -> hero.supervisor.v1.actor_pb2.ActorConfig:
-        """The new definition, or the parts of it that update_mask names."""
+        """Required. The new definition, or the fields of it that change."""
 
     @property
     def update_mask(self) -> google.protobuf.field_mask_pb2.FieldMask:
-        """Which fields of config to take over, for instance "args". Default: all of them."""
+        """The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
+        and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
+        config; of messages the fields that are set, of lists and maps the whole.
+        """
 
     @property
     def drain_timeout(self) -> google.protobuf.duration_pb2.Duration:
@@ -1232,11 +1235,14 @@ class UpdateScriptTypeRequest(google.protobuf.message.Message):
     """Required. Which."""
     @property
     def settings(self) -> hero.supervisor.v1.script_type_status_pb2.ScriptTypeSettings:
-        """The new rules, or the parts of them that update_mask names."""
+        """The new settings, or the fields of them that change."""
 
     @property
     def update_mask(self) -> google.protobuf.field_mask_pb2.FieldMask:
-        """Which fields of settings to take over, for instance "scaling_policy.max_replicas". Default: all that are set."""
+        """The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
+        set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
+        the fields that are set, of lists and maps the whole.
+        """
 
     def __init__(
         self,

@@ -581,14 +581,16 @@ export type UpdateActorRequest = Message<"hero.supervisor.v1.UpdateActorRequest"
   actorId: string;
 
   /**
-   * The new definition, or the parts of it that update_mask names.
+   * Required. The new definition, or the fields of it that change.
    *
    * @generated from field: hero.supervisor.v1.ActorConfig config = 2;
    */
   config?: ActorConfig;
 
   /**
-   * Which fields of config to take over, for instance "args". Default: all of them.
+   * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
+   * and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
+   * config; of messages the fields that are set, of lists and maps the whole.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */
@@ -1437,14 +1439,16 @@ export type UpdateScriptTypeRequest = Message<"hero.supervisor.v1.UpdateScriptTy
   scriptType: ScriptType;
 
   /**
-   * The new rules, or the parts of them that update_mask names.
+   * The new settings, or the fields of them that change.
    *
    * @generated from field: hero.supervisor.v1.ScriptTypeSettings settings = 2;
    */
   settings?: ScriptTypeSettings;
 
   /**
-   * Which fields of settings to take over, for instance "scaling_policy.max_replicas". Default: all that are set.
+   * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
+   * set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
+   * the fields that are set, of lists and maps the whole.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */

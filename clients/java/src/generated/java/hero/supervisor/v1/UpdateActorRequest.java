@@ -256,7 +256,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.ActorConfig config_;
   /**
    * <pre>
-   * The new definition, or the parts of it that update_mask names.
+   * Required. The new definition, or the fields of it that change.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -268,7 +268,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The new definition, or the parts of it that update_mask names.
+   * Required. The new definition, or the fields of it that change.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -280,7 +280,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The new definition, or the parts of it that update_mask names.
+   * Required. The new definition, or the fields of it that change.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -294,7 +294,9 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.FieldMask updateMask_;
   /**
    * <pre>
-   * Which fields of config to take over, for instance "args". Default: all of them.
+   * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
+   * and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
+   * config; of messages the fields that are set, of lists and maps the whole.
    * </pre>
    *
    * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -306,7 +308,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Which fields of config to take over, for instance "args". Default: all of them.
+   * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
+   * and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
+   * config; of messages the fields that are set, of lists and maps the whole.
    * </pre>
    *
    * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -318,7 +322,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Which fields of config to take over, for instance "args". Default: all of them.
+   * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
+   * and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
+   * config; of messages the fields that are set, of lists and maps the whole.
    * </pre>
    *
    * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -1079,7 +1085,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.ActorConfig, hero.supervisor.v1.ActorConfig.Builder, hero.supervisor.v1.ActorConfigOrBuilder> configBuilder_;
     /**
      * <pre>
-     * The new definition, or the parts of it that update_mask names.
+     * Required. The new definition, or the fields of it that change.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -1090,7 +1096,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The new definition, or the parts of it that update_mask names.
+     * Required. The new definition, or the fields of it that change.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -1105,7 +1111,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The new definition, or the parts of it that update_mask names.
+     * Required. The new definition, or the fields of it that change.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -1125,7 +1131,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The new definition, or the parts of it that update_mask names.
+     * Required. The new definition, or the fields of it that change.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -1143,7 +1149,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The new definition, or the parts of it that update_mask names.
+     * Required. The new definition, or the fields of it that change.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -1168,7 +1174,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The new definition, or the parts of it that update_mask names.
+     * Required. The new definition, or the fields of it that change.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -1185,7 +1191,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The new definition, or the parts of it that update_mask names.
+     * Required. The new definition, or the fields of it that change.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -1197,7 +1203,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The new definition, or the parts of it that update_mask names.
+     * Required. The new definition, or the fields of it that change.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -1212,7 +1218,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The new definition, or the parts of it that update_mask names.
+     * Required. The new definition, or the fields of it that change.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -1236,7 +1242,9 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.FieldMask, com.google.protobuf.FieldMask.Builder, com.google.protobuf.FieldMaskOrBuilder> updateMaskBuilder_;
     /**
      * <pre>
-     * Which fields of config to take over, for instance "args". Default: all of them.
+     * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
+     * and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
+     * config; of messages the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -1247,7 +1255,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which fields of config to take over, for instance "args". Default: all of them.
+     * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
+     * and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
+     * config; of messages the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -1262,7 +1272,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which fields of config to take over, for instance "args". Default: all of them.
+     * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
+     * and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
+     * config; of messages the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -1282,7 +1294,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which fields of config to take over, for instance "args". Default: all of them.
+     * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
+     * and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
+     * config; of messages the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -1300,7 +1314,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which fields of config to take over, for instance "args". Default: all of them.
+     * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
+     * and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
+     * config; of messages the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -1325,7 +1341,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which fields of config to take over, for instance "args". Default: all of them.
+     * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
+     * and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
+     * config; of messages the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -1342,7 +1360,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which fields of config to take over, for instance "args". Default: all of them.
+     * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
+     * and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
+     * config; of messages the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -1354,7 +1374,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which fields of config to take over, for instance "args". Default: all of them.
+     * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
+     * and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
+     * config; of messages the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -1369,7 +1391,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which fields of config to take over, for instance "args". Default: all of them.
+     * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
+     * and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
+     * config; of messages the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>

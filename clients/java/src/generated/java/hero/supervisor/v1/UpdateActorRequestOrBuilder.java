@@ -32,7 +32,7 @@ public interface UpdateActorRequestOrBuilder extends
 
   /**
    * <pre>
-   * The new definition, or the parts of it that update_mask names.
+   * Required. The new definition, or the fields of it that change.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -41,7 +41,7 @@ public interface UpdateActorRequestOrBuilder extends
   boolean hasConfig();
   /**
    * <pre>
-   * The new definition, or the parts of it that update_mask names.
+   * Required. The new definition, or the fields of it that change.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -50,7 +50,7 @@ public interface UpdateActorRequestOrBuilder extends
   hero.supervisor.v1.ActorConfig getConfig();
   /**
    * <pre>
-   * The new definition, or the parts of it that update_mask names.
+   * Required. The new definition, or the fields of it that change.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -59,7 +59,9 @@ public interface UpdateActorRequestOrBuilder extends
 
   /**
    * <pre>
-   * Which fields of config to take over, for instance "args". Default: all of them.
+   * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
+   * and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
+   * config; of messages the fields that are set, of lists and maps the whole.
    * </pre>
    *
    * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -68,7 +70,9 @@ public interface UpdateActorRequestOrBuilder extends
   boolean hasUpdateMask();
   /**
    * <pre>
-   * Which fields of config to take over, for instance "args". Default: all of them.
+   * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
+   * and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
+   * config; of messages the fields that are set, of lists and maps the whole.
    * </pre>
    *
    * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -77,7 +81,9 @@ public interface UpdateActorRequestOrBuilder extends
   com.google.protobuf.FieldMask getUpdateMask();
   /**
    * <pre>
-   * Which fields of config to take over, for instance "args". Default: all of them.
+   * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
+   * and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
+   * config; of messages the fields that are set, of lists and maps the whole.
    * </pre>
    *
    * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>

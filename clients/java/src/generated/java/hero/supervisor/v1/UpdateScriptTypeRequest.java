@@ -79,7 +79,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.ScriptTypeSettings settings_;
   /**
    * <pre>
-   * The new rules, or the parts of them that update_mask names.
+   * The new settings, or the fields of them that change.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeSettings settings = 2 [json_name = "settings"];</code>
@@ -91,7 +91,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The new rules, or the parts of them that update_mask names.
+   * The new settings, or the fields of them that change.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeSettings settings = 2 [json_name = "settings"];</code>
@@ -103,7 +103,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The new rules, or the parts of them that update_mask names.
+   * The new settings, or the fields of them that change.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeSettings settings = 2 [json_name = "settings"];</code>
@@ -117,7 +117,9 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.FieldMask updateMask_;
   /**
    * <pre>
-   * Which fields of settings to take over, for instance "scaling_policy.max_replicas". Default: all that are set.
+   * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
+   * set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
+   * the fields that are set, of lists and maps the whole.
    * </pre>
    *
    * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -129,7 +131,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Which fields of settings to take over, for instance "scaling_policy.max_replicas". Default: all that are set.
+   * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
+   * set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
+   * the fields that are set, of lists and maps the whole.
    * </pre>
    *
    * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -141,7 +145,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Which fields of settings to take over, for instance "scaling_policy.max_replicas". Default: all that are set.
+   * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
+   * set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
+   * the fields that are set, of lists and maps the whole.
    * </pre>
    *
    * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -606,7 +612,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.ScriptTypeSettings, hero.supervisor.v1.ScriptTypeSettings.Builder, hero.supervisor.v1.ScriptTypeSettingsOrBuilder> settingsBuilder_;
     /**
      * <pre>
-     * The new rules, or the parts of them that update_mask names.
+     * The new settings, or the fields of them that change.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeSettings settings = 2 [json_name = "settings"];</code>
@@ -617,7 +623,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The new rules, or the parts of them that update_mask names.
+     * The new settings, or the fields of them that change.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeSettings settings = 2 [json_name = "settings"];</code>
@@ -632,7 +638,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The new rules, or the parts of them that update_mask names.
+     * The new settings, or the fields of them that change.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeSettings settings = 2 [json_name = "settings"];</code>
@@ -652,7 +658,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The new rules, or the parts of them that update_mask names.
+     * The new settings, or the fields of them that change.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeSettings settings = 2 [json_name = "settings"];</code>
@@ -670,7 +676,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The new rules, or the parts of them that update_mask names.
+     * The new settings, or the fields of them that change.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeSettings settings = 2 [json_name = "settings"];</code>
@@ -695,7 +701,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The new rules, or the parts of them that update_mask names.
+     * The new settings, or the fields of them that change.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeSettings settings = 2 [json_name = "settings"];</code>
@@ -712,7 +718,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The new rules, or the parts of them that update_mask names.
+     * The new settings, or the fields of them that change.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeSettings settings = 2 [json_name = "settings"];</code>
@@ -724,7 +730,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The new rules, or the parts of them that update_mask names.
+     * The new settings, or the fields of them that change.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeSettings settings = 2 [json_name = "settings"];</code>
@@ -739,7 +745,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The new rules, or the parts of them that update_mask names.
+     * The new settings, or the fields of them that change.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeSettings settings = 2 [json_name = "settings"];</code>
@@ -763,7 +769,9 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.FieldMask, com.google.protobuf.FieldMask.Builder, com.google.protobuf.FieldMaskOrBuilder> updateMaskBuilder_;
     /**
      * <pre>
-     * Which fields of settings to take over, for instance "scaling_policy.max_replicas". Default: all that are set.
+     * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
+     * set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
+     * the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -774,7 +782,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which fields of settings to take over, for instance "scaling_policy.max_replicas". Default: all that are set.
+     * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
+     * set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
+     * the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -789,7 +799,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which fields of settings to take over, for instance "scaling_policy.max_replicas". Default: all that are set.
+     * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
+     * set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
+     * the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -809,7 +821,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which fields of settings to take over, for instance "scaling_policy.max_replicas". Default: all that are set.
+     * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
+     * set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
+     * the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -827,7 +841,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which fields of settings to take over, for instance "scaling_policy.max_replicas". Default: all that are set.
+     * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
+     * set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
+     * the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -852,7 +868,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which fields of settings to take over, for instance "scaling_policy.max_replicas". Default: all that are set.
+     * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
+     * set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
+     * the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -869,7 +887,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which fields of settings to take over, for instance "scaling_policy.max_replicas". Default: all that are set.
+     * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
+     * set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
+     * the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -881,7 +901,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which fields of settings to take over, for instance "scaling_policy.max_replicas". Default: all that are set.
+     * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
+     * set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
+     * the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -896,7 +918,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which fields of settings to take over, for instance "scaling_policy.max_replicas". Default: all that are set.
+     * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
+     * set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
+     * the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>

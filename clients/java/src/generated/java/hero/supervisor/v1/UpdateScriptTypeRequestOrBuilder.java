@@ -31,7 +31,7 @@ public interface UpdateScriptTypeRequestOrBuilder extends
 
   /**
    * <pre>
-   * The new rules, or the parts of them that update_mask names.
+   * The new settings, or the fields of them that change.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeSettings settings = 2 [json_name = "settings"];</code>
@@ -40,7 +40,7 @@ public interface UpdateScriptTypeRequestOrBuilder extends
   boolean hasSettings();
   /**
    * <pre>
-   * The new rules, or the parts of them that update_mask names.
+   * The new settings, or the fields of them that change.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeSettings settings = 2 [json_name = "settings"];</code>
@@ -49,7 +49,7 @@ public interface UpdateScriptTypeRequestOrBuilder extends
   hero.supervisor.v1.ScriptTypeSettings getSettings();
   /**
    * <pre>
-   * The new rules, or the parts of them that update_mask names.
+   * The new settings, or the fields of them that change.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeSettings settings = 2 [json_name = "settings"];</code>
@@ -58,7 +58,9 @@ public interface UpdateScriptTypeRequestOrBuilder extends
 
   /**
    * <pre>
-   * Which fields of settings to take over, for instance "scaling_policy.max_replicas". Default: all that are set.
+   * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
+   * set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
+   * the fields that are set, of lists and maps the whole.
    * </pre>
    *
    * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -67,7 +69,9 @@ public interface UpdateScriptTypeRequestOrBuilder extends
   boolean hasUpdateMask();
   /**
    * <pre>
-   * Which fields of settings to take over, for instance "scaling_policy.max_replicas". Default: all that are set.
+   * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
+   * set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
+   * the fields that are set, of lists and maps the whole.
    * </pre>
    *
    * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -76,7 +80,9 @@ public interface UpdateScriptTypeRequestOrBuilder extends
   com.google.protobuf.FieldMask getUpdateMask();
   /**
    * <pre>
-   * Which fields of settings to take over, for instance "scaling_policy.max_replicas". Default: all that are set.
+   * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
+   * set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
+   * the fields that are set, of lists and maps the whole.
    * </pre>
    *
    * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>

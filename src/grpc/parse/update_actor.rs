@@ -1,93 +1,38 @@
-//! Changes of actors: which fields of the definition a mask names, and what comes out when they are taken over.
+//! UpdateActor: the mask, and the definition after the change.
 
 use std::time::Duration;
 
 use crate::domain::actors::{Apply, StopOptions, Update};
 use crate::domain::model::actor::ActorConfig;
 use crate::domain::model::id::ActorId;
-use crate::domain::model::text::quoted;
 use crate::domain::model::violation::Violations;
+use crate::grpc::mask::Mask;
 use crate::grpc::parse::actor::{actor_config, keep_env, short_duration};
 use crate::grpc::parse::value::{duration, given, optional, unknown};
 use crate::grpc::render::{self, ActorView};
 use crate::proto as pb;
 
-/// A change of an actor.
+/// A parsed UpdateActor request.
 #[derive(Debug)]
 pub(crate) struct UpdateActor {
-    /// Which actor.
+    /// The actor.
     pub(crate) id: ActorId,
-    /// On what condition, and when it takes hold.
+    /// The condition, and the time at which the change takes effect.
     pub(crate) update: Update,
-    /// How long to wait, if the caller says.
+    /// Longest wait, if the caller gives one.
     pub(crate) max_wait: Option<Duration>,
-    fields: Vec<Field>,
+    mask: Mask,
     config: pb::ActorConfig,
 }
 
-/// Most paths of a mask; there are fewer fields.
-const MAX_PATHS: usize = 100;
-
-/// Takes one field over from the second definition to the first.
-type Field = fn(&mut pb::ActorConfig, &pb::ActorConfig);
-
-/// Every path that a mask may name.
-const FIELDS: [(&str, Field); 25] = [
-    ("script_type", |old, new| old.script_type = new.script_type),
-    ("binary_path", |old, new| old.binary_path.clone_from(&new.binary_path)),
-    ("args", |old, new| old.args.clone_from(&new.args)),
-    // The environment is both: variables that are only named keep their values, see `keep_env`.
-    ("env", environment),
-    ("env_names", environment),
-    ("health_check", |old, new| old.health_check.clone_from(&new.health_check)),
-    ("dependencies", |old, new| old.dependencies.clone_from(&new.dependencies)),
-    ("working_dir", |old, new| old.working_dir.clone_from(&new.working_dir)),
-    ("binary_sha256", |old, new| old.binary_sha256.clone_from(&new.binary_sha256)),
-    ("drain_timeout", |old, new| old.drain_timeout = new.drain_timeout),
-    ("start_timeout", |old, new| old.start_timeout = new.start_timeout),
-    ("readiness", |old, new| old.readiness = new.readiness),
-    ("restart_policy", |old, new| old.restart_policy = new.restart_policy),
-    ("restart_policy.mode", |old, new| policy(old).mode = policy_of(new).mode),
-    ("restart_policy.initial_backoff", |old, new| {
-        policy(old).initial_backoff = policy_of(new).initial_backoff;
-    }),
-    ("restart_policy.max_backoff", |old, new| policy(old).max_backoff = policy_of(new).max_backoff),
-    ("restart_policy.reset_after", |old, new| policy(old).reset_after = policy_of(new).reset_after),
-    ("restart_policy.max_restarts", |old, new| policy(old).max_restarts = policy_of(new).max_restarts),
-    ("restart_policy.window", |old, new| policy(old).window = policy_of(new).window),
-    ("labels", |old, new| old.labels.clone_from(&new.labels)),
-    ("health_policy", |old, new| old.health_policy.clone_from(&new.health_policy)),
-    ("run_as", |old, new| old.run_as.clone_from(&new.run_as)),
-    ("limits", |old, new| old.limits.clone_from(&new.limits)),
-    ("no_new_privileges", |old, new| old.no_new_privileges = new.no_new_privileges),
-    ("die_with_process_manager", |old, new| {
-        old.die_with_process_manager = new.die_with_process_manager;
-    }),
-];
-
-fn environment(old: &mut pb::ActorConfig, new: &pb::ActorConfig) {
-    old.env.clone_from(&new.env);
-    old.env_names.clone_from(&new.env_names);
-}
-
-fn policy(config: &mut pb::ActorConfig) -> &mut pb::RestartPolicy {
-    config.restart_policy.get_or_insert_default()
-}
-
-fn policy_of(config: &pb::ActorConfig) -> pb::RestartPolicy {
-    config.restart_policy.unwrap_or_default()
-}
-
 impl UpdateActor {
-    /// The definition after the change.
+    /// Returns the definition after the change.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// Every violation of the changed definition.
     pub(crate) fn change(&self, old: &ActorConfig) -> Result<ActorConfig, Violations> {
-        let mut merged = render::actor_config(old.clone(), ActorView::Full);
-        for take_over in &self.fields {
-            take_over(&mut merged, &self.config);
-        }
+        let current = render::actor_config(old.clone(), ActorView::Full);
+        let mut merged = self.mask.apply(&current, &self.config)?;
         let mut part = Violations::new();
         part.keep("env_names", keep_env(&mut merged, Some(&old.env)));
         let changed = actor_config(&old.name, merged, &mut part);
@@ -97,7 +42,7 @@ impl UpdateActor {
     }
 }
 
-/// A change of an actor.
+/// Parses an UpdateActor request.
 pub(crate) fn update_actor(request: pb::UpdateActorRequest) -> Result<UpdateActor, Violations> {
     let mut violations = Violations::new();
     let v = &mut violations;
@@ -108,13 +53,14 @@ pub(crate) fn update_actor(request: pb::UpdateActorRequest) -> Result<UpdateActo
     if request.config.is_none() {
         v.add("config", "is missing: say what to change");
     }
-    let fields = fields(request.update_mask.unwrap_or_default().paths, v);
-    match (id, apply, request.config) {
-        (Some(id), Some(apply), Some(config)) if violations.is_empty() => {
+    let paths = request.update_mask.unwrap_or_default().paths;
+    let mask = Mask::parse::<pb::ActorConfig>(&paths, "config").map_err(|found| v.append(found)).ok();
+    match (id, apply, request.config, mask) {
+        (Some(id), Some(apply), Some(config), Some(mask)) if violations.is_empty() => {
             let update = Update { etag: given(request.etag), apply };
-            Ok(UpdateActor { id, update, max_wait, fields, config })
+            Ok(UpdateActor { id, update, max_wait, mask, config })
         }
-        (_, _, _) => Err(violations),
+        (_, _, _, _) => Err(violations),
     }
 }
 
@@ -125,39 +71,6 @@ fn apply(raw: i32, drain_timeout: Option<Duration>) -> Result<Apply, String> {
         Ok(Raw::Restart) => Ok(Apply::Restart(StopOptions { drain_timeout, force: false })),
         Err(_) => Err(unknown(raw, "APPLY_NEXT_START or APPLY_RESTART")),
     }
-}
-
-/// What a mask names; everything, if it names nothing.
-fn fields(paths: Vec<String>, violations: &mut Violations) -> Vec<Field> {
-    if paths.is_empty() || paths == ["*"] {
-        return FIELDS.iter().map(|(_, field)| *field).collect();
-    }
-    if paths.len() > MAX_PATHS {
-        violations.add("update_mask.paths", format!("has {} items, more than {MAX_PATHS}", paths.len()));
-        return Vec::new();
-    }
-    let known = |path: &str| FIELDS.iter().find(|(name, _)| *name == path).map(|(_, field)| *field);
-    let mut fields = Vec::with_capacity(paths.len());
-    for (index, path) in paths.iter().enumerate() {
-        match known(path) {
-            Some(field) => fields.push(field),
-            None => violations.add(format!("update_mask.paths[{index}]"), no_field(path)),
-        }
-    }
-    fields
-}
-
-fn no_field(path: &str) -> String {
-    let short = path.strip_prefix("config.").unwrap_or(path);
-    if path != short && FIELDS.iter().any(|(name, _)| *name == short) {
-        return format!("is {}: paths begin inside of config, use {short:?}", quoted(path));
-    }
-    let names: Vec<&str> = FIELDS.iter().map(|(name, _)| *name).collect();
-    format!(
-        "is {}, which is no field of ActorConfig that can be changed by itself: use {}",
-        quoted(path),
-        names.join(", ")
-    )
 }
 
 #[cfg(test)]
@@ -221,11 +134,31 @@ mod tests {
     }
 
     #[test]
-    fn without_a_mask_the_whole_definition_is_replaced() {
-        for paths in [&[][..], &["*"]] {
-            let changed = update_actor(request(paths, whole())).unwrap().change(&old()).unwrap();
-            assert_eq!(changed, ActorConfig::new("a".to_owned(), PathBuf::from("/bin/b"), ScriptType::SAL));
-        }
+    fn with_a_star_the_whole_definition_is_replaced() {
+        let changed = update_actor(request(&["*"], whole())).unwrap().change(&old()).unwrap();
+        assert_eq!(changed, ActorConfig::new("a".to_owned(), PathBuf::from("/bin/b"), ScriptType::SAL));
+    }
+
+    #[test]
+    fn without_a_mask_the_populated_fields_are_taken_over_and_the_others_stay() {
+        let changed = update_actor(request(&[], whole())).unwrap().change(&old()).unwrap();
+        assert_eq!(changed, ActorConfig { binary: PathBuf::from("/bin/b"), ..old() });
+        let policy = pb::RestartPolicy { max_restarts: Some(2), ..Default::default() };
+        let new = pb::ActorConfig { restart_policy: Some(policy), ..Default::default() };
+        let mut expected = old();
+        expected.restart.max_restarts = 2;
+        assert_eq!(update_actor(request(&[], new)).unwrap().change(&old()).unwrap(), expected);
+    }
+
+    #[test]
+    fn parts_of_every_part_can_be_named() {
+        let limits = pb::ResourceLimits { open_files: Some(64), ..Default::default() };
+        let health = pb::HealthPolicy { failure_threshold: Some(5), ..Default::default() };
+        let new = pb::ActorConfig { limits: Some(limits), health_policy: Some(health), ..Default::default() };
+        let paths = ["limits.open_files", "health_policy.failure_threshold"];
+        let after = update_actor(request(&paths, new)).unwrap().change(&old()).unwrap();
+        assert_eq!(after.confinement.limits.open_files, Some(64));
+        assert_eq!(after.health.failure_threshold, Some(5));
     }
 
     #[test]
