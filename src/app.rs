@@ -36,9 +36,9 @@ use crate::adapters::system_clock::SystemClock;
 use crate::config::{Config, ListenAddr};
 use crate::domain::events::writer::write_events;
 use crate::domain::model::actor::ActorConfig;
-use crate::domain::model::event::{Cause, Event, Source, What};
+use crate::domain::model::event::{Cause, Event, EventKind, Source};
 
-use crate::domain::actors::{ActorLifecycleManager, ActorSelector, Parts, StopOptions};
+use crate::domain::actors::{ActorLifecycleManager, ActorSelector, Deps, StopOptions};
 use crate::domain::events::Events;
 use crate::domain::jobs::{JobDefaults, Supervisor};
 use crate::domain::model::id::NodeName;
@@ -162,7 +162,7 @@ impl App {
             adapters::supervisor(redis, JobDefaults::default()).map_err(AppError::Redis)?;
         let processes = adapters::process_manager(&config);
         let (events, to_write) = Events::channel();
-        let lifecycle = ActorLifecycleManager::new(Parts {
+        let lifecycle = ActorLifecycleManager::new(Deps {
             supervisor: supervisor.clone(),
             processes: Arc::clone(&processes),
             store: Arc::clone(&store),
@@ -278,13 +278,13 @@ async fn limit(shutdown: Shutdown, limit: Duration, timed_out: CancellationToken
 
 /// Tells those who watch that the supervisor is there, and that it goes.
 async fn tell_of_server(events: Events, node: NodeName, soft: CancellationToken) {
-    let tell = |what: What, how: &str| {
+    let tell = |kind: EventKind, how: &str| {
         let message = format!("the supervisor on {node} {how}");
-        events.emit(Event::new(SystemClock.now(), Source::Supervisor, what, message).on_node(&node));
+        events.emit(Event::new(SystemClock.now(), Source::Supervisor, kind, message).on_node(&node));
     };
-    tell(What::ServerStarted, "has started");
+    tell(EventKind::ServerStarted, "has started");
     soft.cancelled().await;
-    tell(What::ServerDraining, "is on its way down");
+    tell(EventKind::ServerDraining, "is on its way down");
 }
 
 /// Takes up the actors as soon as Redis answers, and looks after their health from then on.

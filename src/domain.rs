@@ -8,4 +8,4 @@ pub mod health;
 pub mod jobs;
 pub mod model;
 pub mod scaling;
-pub mod settings_cache;
+pub mod script_types;

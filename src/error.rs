@@ -176,7 +176,7 @@ pub enum SupervisorError {
     },
     /// Somebody else changed the rules at the same time, again and again.
     #[error("the rules for {0} were changed by somebody else at the same time")]
-    RulesConflict(ScriptType),
+    SettingsConflict(ScriptType),
     /// Redis does not answer.
     #[error("Redis is unavailable")]
     QueueUnavailable(#[source] Cause),

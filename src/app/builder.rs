@@ -11,7 +11,7 @@ use crate::adapters::redis::RedisConfig;
 use crate::adapters::system_clock::SystemClock;
 use crate::adapters::zinit::ZinitProcessManager;
 use crate::config::{DEFAULT_REDIS_URL, RedisUrl, host_name};
-use crate::domain::actors::{ActorLifecycleManager, Parts};
+use crate::domain::actors::{ActorLifecycleManager, Deps};
 use crate::domain::events::Events;
 use crate::domain::jobs::{JobDefaults, Supervisor};
 use crate::domain::model::actor::ActorConfig;
@@ -113,7 +113,7 @@ impl ActorLifecycleManagerBuilder {
                         Supervisor::with_store";
             Arc::new(Unconfigured(what.to_owned())) as Arc<dyn ActorStore>
         });
-        ActorLifecycleManager::new(Parts {
+        ActorLifecycleManager::new(Deps {
             supervisor,
             processes: self.processes,
             store,

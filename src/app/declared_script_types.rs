@@ -78,7 +78,7 @@ async fn fill_up(
 /// Writes the rules and the template if they are not as the file says; true when they were not.
 async fn keep(lifecycle: &ActorLifecycleManager, wanted: &FileScriptType) -> Result<bool, SupervisorError> {
     for _try in 0..MOST_TRIES {
-        let (kept, template) = lifecycle.rules(wanted.script_type).await?;
+        let (kept, template) = lifecycle.script_type_settings(wanted.script_type).await?;
         let rules = wanted.over(kept.clone());
         let new_template = wanted.template.clone().filter(|new| template.as_ref() != Some(new));
         if rules == kept && new_template.is_none() {
@@ -87,9 +87,9 @@ async fn keep(lifecycle: &ActorLifecycleManager, wanted: &FileScriptType) -> Res
         if let Some(template) = &new_template {
             lifecycle.validate(template).await?;
         }
-        if lifecycle.set_rules(rules, new_template).await? {
+        if lifecycle.set_script_type_settings(rules, new_template).await? {
             return Ok(true);
         }
     }
-    Err(SupervisorError::RulesConflict(wanted.script_type))
+    Err(SupervisorError::SettingsConflict(wanted.script_type))
 }

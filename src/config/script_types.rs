@@ -15,7 +15,7 @@ use crate::domain::model::health::HealthPolicy;
 use crate::domain::model::job::{JobSpec, RetryPolicy};
 use crate::domain::model::scaling::{ScalingMode, ScalingPolicy};
 use crate::domain::model::script_type::ScriptType;
-use crate::domain::model::settings::{JobSettings, LeftOpen, ScriptTypeSettings};
+use crate::domain::model::settings::{JobSettings, ScriptTypeSettings, UnsetFields};
 use crate::domain::model::violation::Violations;
 
 /// The key of the tables.
@@ -150,7 +150,7 @@ fn job_defaults(script_type: ScriptType, table: &mut Table<'_>) -> JobSettings {
         result_ttl: table.span("result_ttl"),
         retry: table.part("retry_policy", retry_policy),
     };
-    let open = LeftOpen { run_timeout: true, queue_timeout: true, result_ttl: true, retry: true };
+    let open = UnsetFields { run_timeout: true, queue_timeout: true, result_ttl: true, retry: true };
     let mut job = JobSpec::new(script_type, "checked");
     settings.fill(&mut job, open);
     table.append(job.validate());

@@ -16,7 +16,6 @@ mod maintenance;
 mod observer;
 mod operation;
 mod orphans;
-mod pulse;
 mod queries;
 mod reconcile;
 mod registry;
@@ -40,7 +39,7 @@ use crate::domain::model::actor::{ActorConfig, ActorStatus};
 use crate::domain::model::event::{Cause, Source};
 
 use crate::domain::events::Events;
-use crate::domain::health::book::HealthBook;
+use crate::domain::health::tracker::HealthTracker;
 use crate::domain::jobs::Supervisor;
 use crate::domain::model::id::{ActorId, NodeName};
 use crate::error::{SupervisorError, chain};
@@ -51,17 +50,17 @@ use crate::ports::programs::Programs;
 pub use bulk::{ActorAnswer, ActorSelector};
 pub(crate) use dependencies::start_sequence;
 pub use logs::{ActorLogs, LogPart, LogQuery};
-pub use pulse::Rates;
+
 pub use scale::{ScaleRequest, Scaled};
 pub use script_types::{ActorCounts, PurgeRequest, ScriptTypeStatus};
 pub use update::{Apply, Update, Updated};
 
+use crate::domain::scaling::queue_stats::QueueStats;
 use observer::Observer;
-use pulse::Pulse;
 use registry::{ActorHandle, Registry};
 
 /// What an [`ActorLifecycleManager`] works with.
-pub struct Parts {
+pub struct Deps {
     /// Jobs and queues; gives the clock, too.
     pub supervisor: Supervisor,
     /// Runs the processes.
@@ -87,14 +86,14 @@ pub struct ActorLifecycleManager {
 }
 
 struct Shared {
-    parts: Arc<Parts>,
+    parts: Arc<Deps>,
     observer: Observer,
     registry: Registry,
-    book: HealthBook,
+    tracker: HealthTracker,
     /// Our name when it is asked whose turn it is.
     instance: String,
     leads: AtomicBool,
-    pulse: Pulse,
+    queue_stats: QueueStats,
     /// Running actors of other nodes, by script type.
     elsewhere: Mutex<[u32; 4]>,
     opened: OnceCell<()>,
@@ -113,7 +112,7 @@ pub struct StopOptions {
 
 /// The answer to a wish: the actor, and whether anything had to be done.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Changed {
+pub struct CommandOutcome {
     /// The actor as it is now.
     pub status: ActorStatus,
     /// False when it was so already.
@@ -124,15 +123,15 @@ pub struct Changed {
 
 impl ActorLifecycleManager {
     /// A manager of these parts. Nothing is contacted before the first call.
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(parts: Deps) -> Self {
         let queue = Arc::clone(parts.supervisor.queue());
         let shared = Shared {
             observer: Observer::new(Arc::clone(&parts.processes), queue),
             registry: Registry::default(),
-            book: HealthBook::default(),
+            tracker: HealthTracker::default(),
             instance: uuid::Uuid::new_v4().simple().to_string(),
             leads: AtomicBool::new(false),
-            pulse: Pulse::default(),
+            queue_stats: QueueStats::default(),
             elsewhere: Mutex::default(),
             opened: OnceCell::new(),
             token: CancellationToken::new(),
@@ -189,7 +188,7 @@ impl ActorLifecycleManager {
         &self.parts().events
     }
 
-    pub(crate) fn parts(&self) -> &Parts {
+    pub(crate) fn parts(&self) -> &Deps {
         &self.shared.parts
     }
 

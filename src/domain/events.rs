@@ -10,7 +10,7 @@ pub mod writer;
 use metrics::{counter, histogram};
 use tokio::sync::mpsc;
 
-use crate::domain::model::event::{Event, What};
+use crate::domain::model::event::{Event, EventKind};
 use crate::domain::model::script_type::ScriptType;
 use crate::telemetry::metrics::{EVENTS_LOST, PING_DURATION, PINGS, seconds};
 
@@ -52,11 +52,11 @@ impl Events {
 fn count(event: &Event) {
     let script_type = event.script_type.map_or("", ScriptType::as_str);
     let pinged = |outcome| counter!(PINGS, "script_type" => script_type, "outcome" => outcome).increment(1);
-    if let What::PingOk { round_trip } = &event.what {
+    if let EventKind::PingOk { round_trip } = &event.kind {
         pinged("ok");
         histogram!(PING_DURATION, "script_type" => script_type).record(seconds(*round_trip));
     }
-    if let What::PingFailed { timed_out, .. } = &event.what {
+    if let EventKind::PingFailed { timed_out, .. } = &event.kind {
         pinged(if *timed_out { "timed_out" } else { "failed" });
     }
 }

@@ -16,10 +16,10 @@ use tokio::sync::Semaphore;
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::{Job, JobSpec, JobView};
 use crate::domain::model::script_type::ScriptType;
-use crate::domain::model::settings::{LeftOpen, ScriptTypeSettings};
+use crate::domain::model::settings::{ScriptTypeSettings, UnsetFields};
 
-use crate::domain::scaling::trigger::Wake;
-use crate::domain::settings_cache::SettingsCache;
+use crate::domain::scaling::trigger::ScaleTrigger;
+use crate::domain::script_types::settings_cache::SettingsCache;
 use crate::error::SupervisorError;
 use crate::ports::actor_store::ActorStore;
 use crate::ports::clock::Clock;
@@ -43,8 +43,8 @@ pub struct Supervisor {
     event_log: Option<Arc<dyn EventLog>>,
     turns: Arc<Semaphore>,
     follow_places: Arc<Semaphore>,
-    rules: SettingsCache,
-    wake: Wake,
+    settings: SettingsCache,
+    scale_trigger: ScaleTrigger,
 }
 
 /// What a job gets when its caller does not say.
@@ -66,13 +66,13 @@ pub struct JobRequest {
     /// Makes repeats harmless.
     pub request: Option<RequestKey>,
     /// What the caller did not say, for the rules of the script type to fill in.
-    pub open: LeftOpen,
+    pub open: UnsetFields,
 }
 
 impl JobRequest {
     /// A job with a fresh id that may be submitted twice.
     pub fn new(spec: JobSpec) -> Self {
-        Self { spec, job_id: None, request: None, open: LeftOpen::default() }
+        Self { spec, job_id: None, request: None, open: UnsetFields::default() }
     }
 }
 
@@ -90,9 +90,19 @@ impl Supervisor {
     pub fn new(queue: Arc<dyn JobQueue>, clock: Arc<dyn Clock>, defaults: JobDefaults) -> Self {
         let turns = Arc::new(Semaphore::new(SUBMITS_AT_A_TIME));
         let follow_places = Arc::new(Semaphore::new(MOST_FOLLOWED));
-        let (defaults, rules) = (Arc::new(defaults), SettingsCache::default());
-        let wake = Wake::default();
-        Self { queue, clock, defaults, store: None, event_log: None, turns, follow_places, rules, wake }
+        let (defaults, settings) = (Arc::new(defaults), SettingsCache::default());
+        let scale_trigger = ScaleTrigger::default();
+        Self {
+            queue,
+            clock,
+            defaults,
+            store: None,
+            event_log: None,
+            turns,
+            follow_places,
+            settings,
+            scale_trigger,
+        }
     }
 
     /// Carries the store of actors that lies beside the queue, for a manager that is built on this supervisor.
@@ -118,22 +128,22 @@ impl Supervisor {
     }
 
     /// The rules of script types, as far as they are known here: they are read by the manager of actors.
-    pub fn rules(&self) -> &SettingsCache {
-        &self.rules
+    pub fn settings(&self) -> &SettingsCache {
+        &self.settings
     }
 
     /// Takes over rules that somebody has made.
-    pub(crate) fn learn_rules(&self, settings: ScriptTypeSettings) {
+    pub(crate) fn apply_settings(&self, settings: ScriptTypeSettings) {
         let (script_type, depth) = (settings.script_type, settings.max_queue_depth);
-        if self.rules.store(settings) {
+        if self.settings.store(settings) {
             let any = |depth: u32| if depth == 0 { u64::MAX } else { u64::from(depth) };
             self.queue.limit_depth(script_type, depth.map(any));
         }
     }
 
     /// Tells the loop that scales of jobs for script types that have no actor.
-    pub(crate) fn wake(&self) -> &Wake {
-        &self.wake
+    pub(crate) fn scale_trigger(&self) -> &ScaleTrigger {
+        &self.scale_trigger
     }
 
     /// Starts to describe a job.
@@ -204,7 +214,7 @@ impl Supervisor {
             Some(error) => Err(error),
             None => match submitted.next() {
                 Some(Ok(done)) => {
-                    self.wake.submitted(done.job.spec.script_type);
+                    self.scale_trigger.submitted(done.job.spec.script_type);
                     Ok(Accepted { job: done.job, deduplicated: done.deduplicated })
                 }
                 Some(Err(refused)) => Err(refused.into()),
@@ -261,7 +271,7 @@ impl Supervisor {
         }
         match self.queue.retry(id, reset_attempts).await? {
             Retried::Queued(job) => {
-                self.wake.submitted(job.spec.script_type);
+                self.scale_trigger.submitted(job.spec.script_type);
                 self.lose_stray(&job.spec).await;
                 Ok(*job)
             }
@@ -324,8 +334,8 @@ impl Supervisor {
         if spec.context_id.is_empty() {
             spec.context_id.clone_from(&self.defaults.context_id);
         }
-        if request.open != LeftOpen::default() {
-            self.rules.of(spec.script_type).job_defaults.fill(&mut spec, request.open);
+        if request.open != UnsetFields::default() {
+            self.settings.of(spec.script_type).job_defaults.fill(&mut spec, request.open);
         }
         spec.validate()?;
         spec.validate_run_at(self.clock.now())?;
@@ -343,7 +353,7 @@ impl Supervisor {
         let mut answers = self.queue.submit(vec![submission]).await?;
         match answers.pop() {
             Some(Ok(submitted)) => {
-                self.wake.submitted(submitted.job.spec.script_type);
+                self.scale_trigger.submitted(submitted.job.spec.script_type);
                 if submitted.job.spec.target_actor.is_some() {
                     Box::pin(self.lose_stray(&submitted.job.spec)).await;
                 }

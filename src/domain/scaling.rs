@@ -1,6 +1,7 @@
 //! How many actors, and which: pure decisions.
 
 pub mod decide;
+pub mod queue_stats;
 pub mod trigger;
 
 use std::collections::BTreeSet;

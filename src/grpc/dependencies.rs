@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::domain::actors::ActorLifecycleManager;
 use crate::domain::jobs::Supervisor;
-use crate::domain::model::event::{Event, Source, What};
+use crate::domain::model::event::{Event, EventKind, Source};
 use crate::error::{SupervisorError, chain};
 use crate::grpc::render;
 use crate::grpc::serving_status::{ACTORS, JOBS, NAMES, PROCESS, READY, ServingStatus};
@@ -161,8 +161,8 @@ impl DependencyMonitor {
     fn emit(&self, name: &str, answer: Result<(String, Duration), String>, message: String) {
         let name = name.to_owned();
         let what = match answer {
-            Ok((who, latency)) => What::DependencyUp { name, who, latency },
-            Err(reason) => What::DependencyDown { name, reason },
+            Ok((who, latency)) => EventKind::DependencyUp { name, who, latency },
+            Err(reason) => EventKind::DependencyDown { name, reason },
         };
         let event = Event::new(self.supervisor.clock().now(), Source::Supervisor, what, message);
         self.lifecycle.events().emit(event.on_node(self.lifecycle.node()));

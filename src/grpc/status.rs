@@ -269,7 +269,7 @@ impl From<SupervisorError> for Failure {
                     .with("found", found)
                     .with("expected", expected)
             }
-            E::RulesConflict(script_type) => {
+            E::SettingsConflict(script_type) => {
                 let message = format!("{text}; read them again and repeat");
                 Self::new(Code::Aborted, Reason::Conflict, message).with("script_type", script_type)
             }

@@ -27,7 +27,7 @@ const RULES: &[Rule] = &[
             "crate::domain::health",
             "crate::domain::jobs",
             "crate::domain::scaling",
-            "crate::domain::settings_cache",
+            "crate::domain::script_types",
         ],
     },
     Rule {
@@ -79,7 +79,7 @@ const RULES: &[Rule] = &[
             "crate::domain::health",
             "crate::domain::jobs",
             "crate::domain::scaling",
-            "crate::domain::settings_cache",
+            "crate::domain::script_types",
         ],
     },
     Rule {

@@ -18,7 +18,7 @@ use hero_supervisor::adapters::memory::process_manager::{
 use hero_supervisor::adapters::memory::work_queue::MemoryWorkQueue;
 use hero_supervisor::adapters::memory::{MemoryBroker, MemoryConfig};
 use hero_supervisor::domain::actors::{
-    ActorLifecycleManager, ActorSelector, Parts, ScaleRequest, StopOptions,
+    ActorLifecycleManager, ActorSelector, Deps, ScaleRequest, StopOptions,
 };
 use hero_supervisor::domain::events::Events;
 use hero_supervisor::domain::jobs::{JobDefaults, JobRequest, Supervisor};
@@ -124,7 +124,7 @@ fn telling_manager(
 ) -> ActorLifecycleManager {
     let supervisor =
         Supervisor::new(Arc::new(broker.job_queue()), Arc::new(broker.clock()), JobDefaults::default());
-    ActorLifecycleManager::new(Parts {
+    ActorLifecycleManager::new(Deps {
         supervisor,
         processes: Arc::clone(processes) as Arc<_>,
         store: Arc::new(broker.actor_store()),
@@ -143,7 +143,7 @@ fn manager_with(
 ) -> ActorLifecycleManager {
     let supervisor =
         Supervisor::new(Arc::new(broker.job_queue()), Arc::new(broker.clock()), JobDefaults::default());
-    ActorLifecycleManager::new(Parts {
+    ActorLifecycleManager::new(Deps {
         supervisor,
         processes: Arc::clone(processes) as Arc<_>,
         store: Arc::new(broker.actor_store()),

@@ -16,7 +16,7 @@ use super::keys;
 use super::records::{decode_event, decode_job_event, encode_event};
 use crate::domain::model::actor::ActorState;
 use crate::domain::model::event::cursor::{Cursor, EventStream, Position};
-use crate::domain::model::event::{Event, What};
+use crate::domain::model::event::{Event, EventKind};
 use crate::ports::event_log::{Earlier, EventLog, Extent, Follow, LogError, Logged, Read};
 
 /// Events in one call of the function that adds them.
@@ -44,26 +44,26 @@ impl EventLog for RedisEventLog {
             let mut tell = redis::cmd("FCALL");
             tell.arg("hero_tell").arg(1).arg(keys::CONTROL_EVENTS);
             for event in chunk {
-                let (what, value) = match &event.what {
-                    What::ActorStateChanged { new, .. } => ("state", new.as_str().to_owned()),
-                    What::ActorExited(exit) => ("exit", exit.pid.to_string()),
-                    What::ActorCreated | What::ActorDeleted => ("fresh", String::new()),
-                    What::ActorUpdated
-                    | What::ActorRestarted
-                    | What::PingSent
-                    | What::PingOk { .. }
-                    | What::PingFailed { .. }
-                    | What::HealthChanged { .. }
-                    | What::JobStateChanged { .. }
-                    | What::JobDeleted
-                    | What::ScalingDecided(_)
-                    | What::QueuePaused
-                    | What::QueueResumed
-                    | What::QueuePurged { .. }
-                    | What::DependencyDown { .. }
-                    | What::DependencyUp { .. }
-                    | What::ServerStarted
-                    | What::ServerDraining => ("", String::new()),
+                let (what, value) = match &event.kind {
+                    EventKind::ActorStateChanged { new, .. } => ("state", new.as_str().to_owned()),
+                    EventKind::ActorExited(exit) => ("exit", exit.pid.to_string()),
+                    EventKind::ActorCreated | EventKind::ActorDeleted => ("fresh", String::new()),
+                    EventKind::ActorUpdated
+                    | EventKind::ActorRestarted
+                    | EventKind::PingSent
+                    | EventKind::PingOk { .. }
+                    | EventKind::PingFailed { .. }
+                    | EventKind::HealthChanged { .. }
+                    | EventKind::JobStateChanged { .. }
+                    | EventKind::JobDeleted
+                    | EventKind::ScalingDecided(_)
+                    | EventKind::QueuePaused
+                    | EventKind::QueueResumed
+                    | EventKind::QueuePurged { .. }
+                    | EventKind::DependencyDown { .. }
+                    | EventKind::DependencyUp { .. }
+                    | EventKind::ServerStarted
+                    | EventKind::ServerDraining => ("", String::new()),
                 };
                 let actor = event.actor_id.as_ref().map(AsRef::as_ref).unwrap_or_default();
                 let actor: &str = actor;

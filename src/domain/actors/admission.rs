@@ -26,16 +26,16 @@ pub(super) struct AtRest {
     pub(super) desired: Desired,
 }
 
-/// Decides on `wish`, with `running` under way or, if nothing is, the actor at rest.
-pub(super) fn admit(wish: Verb, running: Option<Verb>, at_rest: AtRest) -> Admission {
+/// Decides on `request`, with `running` under way or, if nothing is, the actor at rest.
+pub(super) fn admit(request: Verb, running: Option<Verb>, at_rest: AtRest) -> Admission {
     match running {
-        None => admit_at_rest(wish, at_rest),
-        Some(running) => admit_beside(wish, running),
+        None => admit_at_rest(request, at_rest),
+        Some(running) => admit_beside(request, running),
     }
 }
 
-fn admit_at_rest(wish: Verb, AtRest { state, desired }: AtRest) -> Admission {
-    match (wish, desired, state) {
+fn admit_at_rest(request: Verb, AtRest { state, desired }: AtRest) -> Admission {
+    match (request, desired, state) {
         (Verb::Start, Desired::Up, ActorState::Running | ActorState::Starting) => Admission::AlreadySo,
         (Verb::Stop { .. }, Desired::Down, ActorState::Stopped) => Admission::AlreadySo,
         (Verb::Start | Verb::Stop { .. } | Verb::Restart | Verb::Delete { .. }, _desired, _state) => {
@@ -44,8 +44,8 @@ fn admit_at_rest(wish: Verb, AtRest { state, desired }: AtRest) -> Admission {
     }
 }
 
-fn admit_beside(wish: Verb, running: Verb) -> Admission {
-    match (wish, running) {
+fn admit_beside(request: Verb, running: Verb) -> Admission {
+    match (request, running) {
         (Verb::Start, Verb::Start | Verb::Restart) | (Verb::Restart, Verb::Restart) => Admission::Join,
         // Force overtakes a drain; the same again waits for the first.
         (Verb::Stop { force: true }, Verb::Stop { force: false })
@@ -70,9 +70,9 @@ mod tests {
     const DELETE: Verb = Verb::Delete { force: false };
 
     #[track_caller]
-    fn check(wish: Verb, running: Option<Verb>, state: ActorState, expected: Admission) {
+    fn check(request: Verb, running: Option<Verb>, state: ActorState, expected: Admission) {
         let desired = if state == ActorState::Stopped { Desired::Down } else { Desired::Up };
-        assert_eq!(admit(wish, running, AtRest { state, desired }), expected);
+        assert_eq!(admit(request, running, AtRest { state, desired }), expected);
     }
 
     #[test]

@@ -93,7 +93,7 @@ impl ActorLifecycleManager {
     /// Notes that an actor had a job just now, so that it does not count as idle. Job times are also read from the
     /// queue; this is for work that does not go through it.
     pub fn update_actor_job_time(&self, name: &str) {
-        self.book().note_job(name, self.now());
+        self.tracker().note_job(name, self.now());
     }
 
     /// Health checks, one round after the other, for ever.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::domain::actors::{ActorLifecycleManager, Changed, StopOptions};
+use crate::domain::actors::{ActorLifecycleManager, CommandOutcome, StopOptions};
 use crate::domain::model::actor::ActorStatus;
 use crate::domain::model::id::{ActorId, NodeName};
 use crate::domain::model::script_type::ScriptType;
@@ -36,7 +36,7 @@ pub struct ActorAnswer {
     /// Which.
     pub id: ActorId,
     /// What.
-    pub result: Result<Changed, SupervisorError>,
+    pub result: Result<CommandOutcome, SupervisorError>,
 }
 
 impl ActorLifecycleManager {

@@ -7,16 +7,16 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use crate::domain::actors::registry::ActorHandle;
-use crate::domain::actors::{ActorLifecycleManager, Changed, StopOptions, dependencies};
+use crate::domain::actors::{ActorLifecycleManager, CommandOutcome, StopOptions, dependencies};
 use crate::domain::model::actor::{ActorConfig, ActorRecord, ActorStatus, Desired, ManagedBy, Verb};
-use crate::domain::model::event::{Cause, Event, What};
+use crate::domain::model::event::{Cause, Event, EventKind};
 use crate::domain::model::id::ActorId;
 use crate::domain::model::violation::Violations;
 use crate::error::SupervisorError;
 use crate::ports::actor_store::Stored;
 
 /// Where the answer to a wish arrives.
-type Answer = oneshot::Receiver<Result<bool, SupervisorError>>;
+type ReplyReceiver = oneshot::Receiver<Result<bool, SupervisorError>>;
 
 impl ActorLifecycleManager {
     /// Makes an actor and, if `start` is said, starts it. The same definition again changes nothing.
@@ -28,7 +28,7 @@ impl ActorLifecycleManager {
         config: ActorConfig,
         start: bool,
         wait: Duration,
-    ) -> Result<Changed, SupervisorError> {
+    ) -> Result<CommandOutcome, SupervisorError> {
         self.create_as(config, ManagedBy::User, start, wait).await
     }
 
@@ -38,7 +38,7 @@ impl ActorLifecycleManager {
         managed_by: ManagedBy,
         start: bool,
         wait: Duration,
-    ) -> Result<Changed, SupervisorError> {
+    ) -> Result<CommandOutcome, SupervisorError> {
         self.open().await?;
         self.validate(&config).await?;
         let record = self.fresh_record(config.clone(), managed_by)?;
@@ -60,15 +60,15 @@ impl ActorLifecycleManager {
         self.parts().store.set_template(&config, false).await?;
         if created {
             let message = format!("actor {id} was made");
-            let event = Event::new(record.created_at, self.cause.clone(), What::ActorCreated, message);
+            let event = Event::new(record.created_at, self.cause.clone(), EventKind::ActorCreated, message);
             self.events().emit(event.of_actor(&record));
         }
         let handle = self.adopt(record).ok_or(SupervisorError::ShuttingDown)?;
         if start {
             let started = self.start(&id, wait).await?;
-            return Ok(Changed { changed: created || started.changed, ..started });
+            return Ok(CommandOutcome { changed: created || started.changed, ..started });
         }
-        Ok(Changed { status: handle.status(), changed: created, done: true })
+        Ok(CommandOutcome { status: handle.status(), changed: created, done: true })
     }
 
     /// Checks what `create` would, and makes nothing.
@@ -100,29 +100,29 @@ impl ActorLifecycleManager {
     ///
     /// # Errors
     /// `ActorNotFound`, `BinaryInvalid`, `DependencyUnmet`, `ActorStartFailed`, `ActorOnOtherNode`.
-    pub async fn start(&self, id: &ActorId, wait: Duration) -> Result<Changed, SupervisorError> {
+    pub async fn start(&self, id: &ActorId, wait: Duration) -> Result<CommandOutcome, SupervisorError> {
         let deadline = Instant::now() + wait;
         let (handle, answer) = self.begin_start(id).await?;
         finish(&handle, answer, deadline).await
     }
 
-    async fn begin_start(&self, id: &ActorId) -> Result<(ActorHandle, Answer), SupervisorError> {
+    async fn begin_start(&self, id: &ActorId) -> Result<(ActorHandle, ReplyReceiver), SupervisorError> {
         let handle = self.handle(id).await?;
         if !handle.status().record.config.dependencies.is_empty() {
             for dependency in self.start_order(id.as_str(), None).await? {
                 if let Some(dependency) = self.shared.registry.get(&dependency) {
                     // Its own answer is for nobody: if it fails, the actor that waits for it says so.
                     let cause = needed_by(id, &self.cause);
-                    drop(dependency.wish(Verb::Start, StopOptions::default(), cause)?);
+                    drop(dependency.request(Verb::Start, StopOptions::default(), cause)?);
                 }
             }
         }
-        match handle.wish(Verb::Start, StopOptions::default(), self.cause.clone()) {
+        match handle.request(Verb::Start, StopOptions::default(), self.cause.clone()) {
             // It was deleted a moment ago. If it has been made anew since, that one is meant.
             Err(SupervisorError::ActorNotFound(_)) => {
                 handle.gone().await;
                 let handle = self.handle(id).await?;
-                let answer = handle.wish(Verb::Start, StopOptions::default(), self.cause.clone())?;
+                let answer = handle.request(Verb::Start, StopOptions::default(), self.cause.clone())?;
                 Ok((handle, answer))
             }
             begun => begun.map(|answer| (handle, answer)),
@@ -138,10 +138,10 @@ impl ActorLifecycleManager {
         id: &ActorId,
         options: StopOptions,
         wait: Duration,
-    ) -> Result<Changed, SupervisorError> {
+    ) -> Result<CommandOutcome, SupervisorError> {
         let deadline = Instant::now() + wait;
         let handle = self.handle(id).await?;
-        let answer = handle.wish(Verb::Stop { force: options.force }, options, self.cause.clone())?;
+        let answer = handle.request(Verb::Stop { force: options.force }, options, self.cause.clone())?;
         finish(&handle, answer, deadline).await
     }
 
@@ -154,10 +154,10 @@ impl ActorLifecycleManager {
         id: &ActorId,
         options: StopOptions,
         wait: Duration,
-    ) -> Result<Changed, SupervisorError> {
+    ) -> Result<CommandOutcome, SupervisorError> {
         let deadline = Instant::now() + wait;
         let handle = self.handle(id).await?;
-        let answer = handle.wish(Verb::Restart, options, self.cause.clone())?;
+        let answer = handle.request(Verb::Restart, options, self.cause.clone())?;
         finish(&handle, answer, deadline).await
     }
 
@@ -175,7 +175,7 @@ impl ActorLifecycleManager {
             Err(SupervisorError::ActorNotFound(_)) if allow_missing => return Ok(None),
             other => other?,
         };
-        let answer = handle.wish(Verb::Delete { force: options.force }, options, self.cause.clone())?;
+        let answer = handle.request(Verb::Delete { force: options.force }, options, self.cause.clone())?;
         match answer.await.unwrap_or_else(|_driver_gone| Err(handle.gone_error())) {
             Err(SupervisorError::ActorNotFound(_)) if allow_missing => Ok(None),
             ended => ended.map(|_changed| Some(handle.status())),
@@ -244,15 +244,15 @@ fn needed_by(id: &ActorId, cause: &Cause) -> Cause {
 /// Waits for the answer to a wish; the wish stands when the wait is over first.
 pub(super) async fn finish(
     handle: &ActorHandle,
-    answer: Answer,
+    answer: ReplyReceiver,
     deadline: Instant,
-) -> Result<Changed, SupervisorError> {
+) -> Result<CommandOutcome, SupervisorError> {
     match timeout_at(deadline, answer).await {
         Ok(Ok(answered)) => {
             let changed = answered?;
-            Ok(Changed { status: handle.status(), changed, done: true })
+            Ok(CommandOutcome { status: handle.status(), changed, done: true })
         }
         Ok(Err(_driver_gone)) => Err(handle.gone_error()),
-        Err(_elapsed) => Ok(Changed { status: handle.status(), changed: true, done: false }),
+        Err(_elapsed) => Ok(CommandOutcome { status: handle.status(), changed: true, done: false }),
     }
 }

@@ -3,9 +3,9 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
-use crate::domain::health::book::HealthBook;
+use crate::domain::health::tracker::HealthTracker;
 use crate::domain::model::actor::ActorStatus;
-use crate::domain::model::event::{Cause, Event, What};
+use crate::domain::model::event::{Cause, Event, EventKind};
 use crate::domain::model::health::{HealthPolicy, HealthRecord, HealthReport, Scope};
 
 use crate::domain::actors::{ActorLifecycleManager, ActorSelector};
@@ -75,8 +75,8 @@ impl ActorLifecycleManager {
     }
 
     /// The memory of the monitor.
-    pub(crate) fn book(&self) -> &HealthBook {
-        &self.shared.book
+    pub(crate) fn tracker(&self) -> &HealthTracker {
+        &self.shared.tracker
     }
 
     /// The wall time now.
@@ -92,47 +92,47 @@ impl ActorLifecycleManager {
     /// What holds for an actor: its own definition over that of its script type.
     pub(crate) fn health_policy(&self, actor: &ActorStatus) -> HealthPolicy {
         let config = &actor.record.config;
-        config.health.over(self.supervisor().rules().of(config.script_type).health)
+        config.health.over(self.supervisor().settings().of(config.script_type).health)
     }
 
     /// Whether the queue of a script type hands out nothing, as far as we know.
     pub(crate) fn is_paused(&self, script_type: ScriptType) -> bool {
-        self.pulse().is_paused(script_type)
+        self.queue_stats().is_paused(script_type)
     }
 
     /// The same actor with what is known of its health now.
     pub(crate) fn with_health(&self, actor: ActorStatus) -> ActorStatus {
-        let health = self.shared.book.health(&actor.record.id, actor.pid.0);
+        let health = self.shared.tracker.health(&actor.record.id, actor.pid.0);
         ActorStatus { health, ..actor }
     }
 
     /// Remembers a verdict, here and for other supervisors.
     pub(crate) async fn keep_health(&self, record: HealthRecord) {
-        self.shared.book.put(record.clone());
+        self.shared.tracker.record(record.clone());
         if let Err(error) = self.parts().store.put_health(&record).await {
             tracing::debug!(actor.id = %record.actor_id, error = %chain(&error), "the health of actor {} could not be stored", record.actor_id);
         }
     }
 
     /// Tells of something that happened to an actor.
-    pub(crate) fn emit_of(&self, actor: &ActorStatus, message: String, cause: Cause, what: What) {
-        self.events().emit(Event::new(self.now(), cause, what, message).of_actor(&actor.record));
+    pub(crate) fn emit_of(&self, actor: &ActorStatus, message: String, cause: Cause, kind: EventKind) {
+        self.events().emit(Event::new(self.now(), cause, kind, message).of_actor(&actor.record));
     }
 
     /// Learns what other supervisors have written down, and asks for the turn to look after this node.
     pub(super) async fn keep_in_step(&self, exists: impl Fn(&str) -> bool) {
         let parts = self.parts();
         match parts.store.healths().await {
-            Ok(healths) => self.shared.book.sync(healths, exists),
+            Ok(healths) => self.shared.tracker.sync(healths, exists),
             Err(error) => tracing::debug!(error = %chain(&error), "the health of actors could not be read"),
         }
-        if let Err(error) = self.learn_rules().await {
+        if let Err(error) = self.load_settings().await {
             tracing::debug!(error = %chain(&error), "the rules of script types could not be read");
         }
         match parts.store.decisions().await {
             Ok(decisions) => {
                 for (script_type, decision) in decisions {
-                    self.pulse().set_decision(script_type, decision);
+                    self.queue_stats().set_decision(script_type, decision);
                 }
             }
             Err(error) => tracing::debug!(error = %chain(&error), "decisions of scaling could not be read"),
@@ -141,9 +141,9 @@ impl ActorLifecycleManager {
     }
 
     /// Reads the rules of all script types.
-    pub(super) async fn learn_rules(&self) -> Result<(), SupervisorError> {
+    pub(super) async fn load_settings(&self) -> Result<(), SupervisorError> {
         for settings in self.parts().store.settings().await? {
-            self.supervisor().learn_rules(settings);
+            self.supervisor().apply_settings(settings);
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::domain::actors::orphans::Orphans;
 use crate::domain::actors::registry::ActorHandle;
-use crate::domain::actors::task::Driver;
+use crate::domain::actors::task::ActorTask;
 use crate::domain::actors::{ActorLifecycleManager, scaler};
 use crate::domain::model::actor::{ActorRecord, ManagedBy};
 use crate::error::{SupervisorError, chain};
@@ -20,7 +20,7 @@ impl ActorLifecycleManager {
     pub(super) async fn open_once(&self) -> Result<(), SupervisorError> {
         self.make_initial().await?;
         let records = self.parts().store.load().await?.records;
-        self.learn_rules().await?;
+        self.load_settings().await?;
         self.keep_in_step(|_name| true).await;
         self.tell_realm().await;
         let observer = self.shared.observer.clone();
@@ -77,12 +77,12 @@ impl ActorLifecycleManager {
             return self.shared.registry.get(&name);
         }
         let (observer, registry) = (self.shared.observer.clone(), self.shared.registry.clone());
-        let driver = Driver::new(
+        let driver = ActorTask::new(
             record,
             Arc::clone(&self.shared.parts),
             observer,
             registry,
-            self.shared.book.clone(),
+            self.shared.tracker.clone(),
             end,
         );
         let token = self.shared.token.child_token();

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::domain::actors::derive_state::waits_for;
 use crate::domain::actors::observer::{Observation, Observer, SEEN_END};
 use crate::domain::actors::registry::Registry;
-use crate::domain::actors::{Parts, StopOptions};
+use crate::domain::actors::{Deps, StopOptions};
 use crate::domain::model::actor::{ActorConfig, ActorRecord, ActorState, ExitStatus, Readiness};
 use crate::domain::model::id::ActorId;
 use crate::domain::model::job::{JobError, JobErrorKind};
@@ -64,7 +64,7 @@ pub(super) struct Operation {
     /// By which it stands in the record; None when Redis was away as it began.
     pub(super) lease: Option<String>,
     pub(super) config: ActorConfig,
-    pub(super) parts: Arc<Parts>,
+    pub(super) parts: Arc<Deps>,
     pub(super) observer: Observer,
     pub(super) registry: Registry,
     pub(super) notes: mpsc::Sender<Note>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::domain::actors::Parts;
+use crate::domain::actors::Deps;
 use crate::domain::actors::observer::Observer;
 use crate::error::{SupervisorError, chain};
 use crate::ports::process_manager::{ACTOR_MARK, Orphan, REALM_MARK};
@@ -26,7 +26,7 @@ pub(super) struct Orphans {
 
 impl Orphans {
     /// Looks at all processes; `records` are the names of all actors of all nodes.
-    pub(super) async fn look(&mut self, parts: &Parts, observer: &Observer, records: &BTreeSet<&str>) {
+    pub(super) async fn look(&mut self, parts: &Deps, observer: &Observer, records: &BTreeSet<&str>) {
         let observation = observer.latest();
         let Some(processes) = &observation.processes else { return };
         let unknown: BTreeSet<&String> =
@@ -63,7 +63,7 @@ impl Orphans {
         }
     }
 
-    async fn judge(&mut self, parts: &Parts, name: &str) -> Result<(), SupervisorError> {
+    async fn judge(&mut self, parts: &Deps, name: &str) -> Result<(), SupervisorError> {
         if is_ours(parts, name).await? {
             self.since.insert(name.to_owned(), Instant::now());
         } else {
@@ -74,13 +74,13 @@ impl Orphans {
 }
 
 /// Whether the process was made by a supervisor on these very records. After a loss of all records nothing is.
-async fn is_ours(parts: &Parts, name: &str) -> Result<bool, SupervisorError> {
+async fn is_ours(parts: &Deps, name: &str) -> Result<bool, SupervisorError> {
     let Some(epoch) = parts.store.epoch().await? else { return Ok(false) };
     let env = parts.processes.environment(name).await?;
     Ok(env.get(REALM_MARK) == Some(&epoch) && env.get(ACTOR_MARK).is_some_and(|id| id == name))
 }
 
-async fn remove(parts: &Parts, name: &str) -> Result<(), SupervisorError> {
+async fn remove(parts: &Deps, name: &str) -> Result<(), SupervisorError> {
     // Somebody may have made an actor of this name in this moment.
     let there = parts.store.load().await?.names().any(|there| there == name);
     if there || !is_ours(parts, name).await? {
@@ -93,7 +93,7 @@ async fn remove(parts: &Parts, name: &str) -> Result<(), SupervisorError> {
 }
 
 /// Ends what an earlier process manager has left behind of an actor that is no longer there.
-async fn end(parts: &Parts, leftover: &Orphan) -> Result<(), SupervisorError> {
+async fn end(parts: &Deps, leftover: &Orphan) -> Result<(), SupervisorError> {
     let there = parts.store.load().await?.names().any(|there| there == leftover.name);
     let is_ours = parts.store.epoch().await?.is_some_and(|epoch| epoch == leftover.realm);
     if is_ours && !there {

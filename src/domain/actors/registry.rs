@@ -13,7 +13,7 @@ use crate::domain::model::script_type::ScriptType;
 use crate::error::SupervisorError;
 
 /// Wishes of one actor that may wait; more callers than that are told to come back.
-const WAITING_WISHES: usize = 64;
+const WAITING_REQUESTS: usize = 64;
 /// New definitions of one actor that may wait.
 const WAITING_EDITS: usize = 8;
 
@@ -59,14 +59,14 @@ pub(super) struct ActorHandle {
 
 /// The driver's end of an [`ActorHandle`].
 #[derive(Debug)]
-pub(super) struct DriverEnd {
+pub(super) struct TaskEnd {
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) edits: mpsc::Receiver<Edit>,
     pub(super) status: watch::Sender<ActorStatus>,
     deleted: Arc<AtomicBool>,
 }
 
-impl DriverEnd {
+impl TaskEnd {
     /// Notes that the driver ends because the actor is deleted.
     pub(super) fn set_deleted(&self) {
         self.deleted.store(true, Ordering::SeqCst);
@@ -75,12 +75,12 @@ impl DriverEnd {
 
 impl ActorHandle {
     /// Both ends, beginning with this status.
-    pub(super) fn pair(status: ActorStatus) -> (Self, DriverEnd) {
-        let (request_sender, requests) = mpsc::channel(WAITING_WISHES);
+    pub(super) fn pair(status: ActorStatus) -> (Self, TaskEnd) {
+        let (request_sender, requests) = mpsc::channel(WAITING_REQUESTS);
         let (edit_sender, edits) = mpsc::channel(WAITING_EDITS);
         let (status_sender, status) = watch::channel(status);
         let deleted = Arc::new(AtomicBool::new(false));
-        let end = DriverEnd { requests, edits, status: status_sender, deleted: Arc::clone(&deleted) };
+        let end = TaskEnd { requests, edits, status: status_sender, deleted: Arc::clone(&deleted) };
         (Self { requests: request_sender, edits: edit_sender, status, deleted }, end)
     }
 
@@ -141,7 +141,7 @@ impl ActorHandle {
     }
 
     /// Hands over a wish; the receiver is answered when it is fulfilled, or cannot be.
-    pub(super) fn wish(
+    pub(super) fn request(
         &self,
         verb: Verb,
         options: StopOptions,

@@ -61,8 +61,8 @@ impl ActorLifecycleManager {
     /// `AutoscalingActive` unless `take_over` is said, `Invalid`, `NoTemplate`, and those of `create` and `stop`.
     pub async fn scale(&self, request: ScaleRequest, wait: Duration) -> Result<Scaled, SupervisorError> {
         let ScaleRequest { script_type, replicas, drain_timeout, trial, take_over } = request;
-        let (rules, _template) = self.rules(script_type).await?;
-        if rules.scaling.mode == ScalingMode::Auto && !take_over {
+        let (settings, _template) = self.script_type_settings(script_type).await?;
+        if settings.scaling.mode == ScalingMode::Auto && !take_over {
             return Err(SupervisorError::AutoscalingActive(script_type));
         }
         if trial {
@@ -70,7 +70,7 @@ impl ActorLifecycleManager {
         }
         // Before any change: what cannot be done is not to be kept as a wish.
         self.scale_to(script_type, replicas, drain_timeout, true, wait).await?;
-        self.note_replicas(&request).await?;
+        self.store_replicas(&request).await?;
         let state = self.supervisor().queue().state(script_type).await?;
         let ours = self.own_actors().into_iter().filter(|actor| self.is_ours(actor, script_type));
         let up = ours.filter(|actor| actor.record.desired == Desired::Up).count();
@@ -88,7 +88,7 @@ impl ActorLifecycleManager {
         };
         let scaler = self.as_scaler(&reason);
         let scaled = scaler.scale_to(script_type, replicas, drain_timeout, false, wait).await?;
-        self.tell_decision(script_type, &load, replicas, reason, &scaled).await;
+        self.record_decision(script_type, &load, replicas, reason, &scaled).await;
         Ok(scaled)
     }
 
@@ -165,7 +165,7 @@ impl ActorLifecycleManager {
             ManagedBy::Scaler => Verb::Delete { force: options.force },
             ManagedBy::User => Verb::Stop { force: options.force },
         };
-        let answer = handle.wish(verb, options.clone(), self.cause.clone())?;
+        let answer = handle.request(verb, options.clone(), self.cause.clone())?;
         match finish(&handle, answer, Instant::now() + wait).await {
             Err(SupervisorError::ActorNotFound(_)) => Ok(true),
             finished => Ok(finished?.done),

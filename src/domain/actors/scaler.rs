@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::domain::actors::{ActorLifecycleManager, Scaled};
 use crate::domain::model::actor::{ActorState, ActorStatus, Desired};
 use crate::domain::model::backoff::Backoff;
-use crate::domain::model::event::{Event, What};
+use crate::domain::model::event::{Event, EventKind};
 use crate::domain::model::scaling::{ScalingDecision, ScalingMode};
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::ScriptTypeSettings;
@@ -29,7 +29,7 @@ const FAILING: Backoff = Backoff { initial: Duration::from_secs(2), max: Duratio
 
 /// What is remembered of one script type between looks.
 #[derive(Debug, Default)]
-struct Course {
+struct ScalerState {
     generation: u64,
     history: History,
     /// A change is under way.
@@ -44,29 +44,29 @@ pub(super) fn run(manager: ActorLifecycleManager) -> BoxFuture<'static, ()> {
 }
 
 async fn look_for_ever(manager: ActorLifecycleManager) {
-    let mut courses: [Course; 4] = Default::default();
+    let mut known_types: [ScalerState; 4] = Default::default();
     let mut changes: JoinSet<ScriptType> = JoinSet::new();
-    let wake = manager.supervisor().wake().clone();
+    let scale_trigger = manager.supervisor().scale_trigger().clone();
     let mut due = Instant::now();
     loop {
         let woken = tokio::select! {
             Some(changed) = changes.join_next() => {
                 if let Ok(script_type) = changed {
-                    courses[script_type.index()].acting = false;
+                    known_types[script_type.index()].acting = false;
                     // What came meanwhile has not been decided on.
                     due = Instant::now();
                 }
                 continue;
             }
             () = tokio::time::sleep_until(due) => false,
-            () = wake.told() => true,
+            () = scale_trigger.notified() => true,
         };
         due = Instant::now() + LOOK_INTERVAL;
         for script_type in ScriptType::ALL {
-            let course = &mut courses[script_type.index()];
-            match look(&manager, script_type, course, woken).await {
+            let known = &mut known_types[script_type.index()];
+            match look(&manager, script_type, known, woken).await {
                 Ok(Some(change)) => {
-                    course.acting = true;
+                    known.acting = true;
                     let manager = manager.clone();
                     changes.spawn(change.carry_out(manager));
                 }
@@ -91,38 +91,39 @@ struct Change {
 async fn look(
     manager: &ActorLifecycleManager,
     script_type: ScriptType,
-    course: &mut Course,
+    known: &mut ScalerState,
     woken: bool,
 ) -> Result<Option<Change>, SupervisorError> {
-    let settings = manager.supervisor().rules().of(script_type);
+    let settings = manager.supervisor().settings().of(script_type);
     let automatic = settings.scaling.mode == ScalingMode::Auto;
-    let wake = manager.supervisor().wake();
+    let scale_trigger = manager.supervisor().scale_trigger();
     let ours: Vec<ActorStatus> = manager.own_actors_of(script_type);
     let up = |actor: &&ActorStatus| actor.record.desired == Desired::Up;
     let current = ours.iter().filter(up).count();
     // First the flag, then the look: a job that comes in between is either told of or seen.
     if automatic && current == 0 {
-        wake.sleep(script_type);
+        scale_trigger.arm(script_type);
     } else {
-        wake.stay_awake(script_type);
+        scale_trigger.disarm(script_type);
     }
     let state = manager.supervisor().queue().state(script_type).await?;
     let now = Instant::now();
-    manager.pulse().note(script_type, &state, now);
+    manager.queue_stats().note(script_type, &state, now);
     if !automatic {
-        manager.pulse().set_next_look(script_type, None);
-        *course = Course { acting: course.acting, ..Course::default() };
+        manager.queue_stats().set_next_look(script_type, None);
+        *known = ScalerState { acting: known.acting, ..ScalerState::default() };
         return Ok(None);
     }
-    manager.pulse().set_next_look(script_type, Some(manager.now() + LOOK_INTERVAL));
-    if course.generation != settings.generation {
-        *course = Course { acting: course.acting, generation: settings.generation, ..Course::default() };
+    manager.queue_stats().set_next_look(script_type, Some(manager.now() + LOOK_INTERVAL));
+    if known.generation != settings.generation {
+        *known =
+            ScalerState { acting: known.acting, generation: settings.generation, ..ScalerState::default() };
     }
     let load = load_of(manager, script_type, &ours, &state);
-    let trend = course.history.note(&settings.scaling, &load, now);
+    let trend = known.history.note(&settings.scaling, &load, now);
     let urgent = woken && current == 0;
     // A queue that hands out nothing needs nobody more and nobody less.
-    if course.acting || state.paused.is_some() || !(manager.leads() || urgent) {
+    if known.acting || state.paused.is_some() || !(manager.leads() || urgent) {
         return Ok(None);
     }
     let verdict = decide(&settings.scaling, &load, &trend);
@@ -130,16 +131,16 @@ async fn look(
         return Ok(None);
     }
     if verdict.desired > load.current {
-        if course.not_out_before.is_some_and(|at| now < at) {
+        if known.not_out_before.is_some_and(|at| now < at) {
             return Ok(None);
         }
         // Those that failed are tried again, ever more slowly.
         let failed = ours.iter().any(|actor| actor.record.fault.is_some());
-        course.failures = if failed { course.failures.saturating_add(1) } else { 0 };
-        course.not_out_before = failed.then(|| now + FAILING.delay(course.failures, fastrand::f64()));
+        known.failures = if failed { known.failures.saturating_add(1) } else { 0 };
+        known.not_out_before = failed.then(|| now + FAILING.delay(known.failures, fastrand::f64()));
     }
     if verdict.desired == 0 {
-        wake.sleep(script_type);
+        scale_trigger.arm(script_type);
     }
     let settings = ScriptTypeSettings::clone(&settings);
     Ok(Some(Change { settings, load, desired: verdict.desired, reason: verdict.reason }))
@@ -181,7 +182,7 @@ impl Change {
         let manager = manager.as_scaler(&reason);
         let scaled = manager.scale_to(script_type, desired, drain_timeout, false, CHANGE_WAIT).await;
         match scaled {
-            Ok(scaled) => manager.tell_decision(script_type, &load, desired, reason, &scaled).await,
+            Ok(scaled) => manager.record_decision(script_type, &load, desired, reason, &scaled).await,
             Err(error) => {
                 tracing::warn!(%script_type, error = %chain(&error), "{desired} {script_type} actors are needed ({reason}), and cannot be had");
             }
@@ -211,7 +212,7 @@ impl ActorLifecycleManager {
     }
 
     /// Keeps a decision of scaling, and tells of it if it changes anything.
-    pub(super) async fn tell_decision(
+    pub(super) async fn record_decision(
         &self,
         script_type: ScriptType,
         load: &Load,
@@ -236,11 +237,11 @@ impl ActorLifecycleManager {
         let message =
             format!("{script_type} actors from {} to {desired}: {}", decision.current, decision.reason);
         tracing::info!(%script_type, "{message}");
-        self.pulse().set_decision(script_type, decision.clone());
+        self.queue_stats().set_decision(script_type, decision.clone());
         if let Err(error) = self.parts().store.put_decision(script_type, &decision).await {
             tracing::debug!(error = %chain(&error), "a decision of scaling could not be stored");
         }
-        let event = Event::new(self.now(), self.cause.clone(), What::ScalingDecided(decision), message);
+        let event = Event::new(self.now(), self.cause.clone(), EventKind::ScalingDecided(decision), message);
         self.events().emit(event.of_type(script_type).on_node(self.node()));
     }
 }

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::domain::actors::pulse::{Pulse, Rates};
 use crate::domain::actors::{ActorLifecycleManager, ScaleRequest};
 use crate::domain::model::actor::{ActorConfig, ActorState, ActorStatus};
-use crate::domain::model::event::{Cause, Event, What};
+use crate::domain::model::event::{Cause, Event, EventKind};
 use crate::domain::model::health::Health;
 use crate::domain::model::job::JobState;
 use crate::domain::model::scaling::{ScalingDecision, ScalingMode};
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::ScriptTypeSettings;
+use crate::domain::scaling::queue_stats::{QueueRates, QueueStats};
 use crate::error::SupervisorError;
 use crate::ports::job_queue::QueueState;
 
@@ -28,7 +28,7 @@ pub struct ScriptTypeStatus {
     /// The queue.
     pub queue: QueueState,
     /// How fast jobs come and go.
-    pub rates: Rates,
+    pub rates: QueueRates,
     /// Its actors on all nodes.
     pub actors: ActorCounts,
     /// The last decision of scaling.
@@ -101,13 +101,13 @@ impl ActorLifecycleManager {
             counts.unhealthy += u32::from(actor.health.health == Health::Unhealthy);
         }
         Ok(ScriptTypeStatus {
-            settings: self.supervisor().rules().of(script_type),
+            settings: self.supervisor().settings().of(script_type),
             template: template?,
             queue: state?,
-            rates: self.pulse().rates(script_type),
+            rates: self.queue_stats().rates(script_type),
             actors: counts,
-            last_decision: self.pulse().decision(script_type),
-            next_scaling_at: self.pulse().next_look(script_type),
+            last_decision: self.queue_stats().decision(script_type),
+            next_scaling_at: self.queue_stats().next_look(script_type),
         })
     }
 
@@ -115,7 +115,7 @@ impl ActorLifecycleManager {
     ///
     /// # Errors
     /// `QueueUnavailable`.
-    pub async fn rules(
+    pub async fn script_type_settings(
         &self,
         script_type: ScriptType,
     ) -> Result<(ScriptTypeSettings, Option<ActorConfig>), SupervisorError> {
@@ -134,13 +134,13 @@ impl ActorLifecycleManager {
     ///
     /// # Errors
     /// `QueueUnavailable`; those of `scale`.
-    pub async fn set_rules(
+    pub async fn set_script_type_settings(
         &self,
         settings: ScriptTypeSettings,
         template: Option<ActorConfig>,
     ) -> Result<bool, SupervisorError> {
         let script_type = settings.script_type;
-        let before = self.supervisor().rules().of(script_type).scaling;
+        let before = self.supervisor().settings().of(script_type).scaling;
         if !self.store_rules(&settings).await? {
             return Ok(false);
         }
@@ -163,22 +163,22 @@ impl ActorLifecycleManager {
             return Ok(false);
         }
         let generation = settings.generation + 1;
-        self.supervisor().learn_rules(ScriptTypeSettings { generation, ..settings.clone() });
-        self.supervisor().wake().look();
+        self.supervisor().apply_settings(ScriptTypeSettings { generation, ..settings.clone() });
+        self.supervisor().scale_trigger().notify();
         Ok(true)
     }
 
     /// Notes a number that somebody asked for; from then on nothing is automatic.
-    pub(super) async fn note_replicas(&self, request: &ScaleRequest) -> Result<(), SupervisorError> {
+    pub(super) async fn store_replicas(&self, request: &ScaleRequest) -> Result<(), SupervisorError> {
         for _try in 0..MOST_TRIES {
-            let (mut settings, _template) = self.rules(request.script_type).await?;
+            let (mut settings, _template) = self.script_type_settings(request.script_type).await?;
             settings.scaling.mode = ScalingMode::Fixed;
             settings.scaling.replicas = Some(request.replicas);
             if self.store_rules(&settings).await? {
                 return Ok(());
             }
         }
-        Err(SupervisorError::RulesConflict(request.script_type))
+        Err(SupervisorError::SettingsConflict(request.script_type))
     }
 
     /// Hands out no job of a type any more; false when it was so already.
@@ -187,10 +187,10 @@ impl ActorLifecycleManager {
     /// `QueueUnavailable`.
     pub async fn pause_queue(&self, script_type: ScriptType, reason: &str) -> Result<bool, SupervisorError> {
         let changed = self.supervisor().queue().pause(script_type, reason).await?;
-        self.pulse().set_paused(script_type, true);
+        self.queue_stats().set_paused(script_type, true);
         if changed {
             let message = format!("the {script_type} queue is paused{}", because(reason));
-            self.tell_of_queue(script_type, reason, message, What::QueuePaused);
+            self.tell_of_queue(script_type, reason, message, EventKind::QueuePaused);
         }
         Ok(changed)
     }
@@ -201,10 +201,10 @@ impl ActorLifecycleManager {
     /// `QueueUnavailable`.
     pub async fn resume_queue(&self, script_type: ScriptType, reason: &str) -> Result<bool, SupervisorError> {
         let changed = self.supervisor().queue().resume(script_type).await?;
-        self.pulse().set_paused(script_type, false);
+        self.queue_stats().set_paused(script_type, false);
         if changed {
             let message = format!("the {script_type} queue goes on{}", because(reason));
-            self.tell_of_queue(script_type, reason, message, What::QueueResumed);
+            self.tell_of_queue(script_type, reason, message, EventKind::QueueResumed);
         }
         Ok(changed)
     }
@@ -231,20 +231,20 @@ impl ActorLifecycleManager {
         let count = queue.purge(script_type, &states, &reason, most).await?;
         if count > 0 {
             let message = format!("{count} waiting {script_type} jobs were cancelled{}", because(&reason));
-            self.tell_of_queue(script_type, &reason, message, What::QueuePurged { count });
+            self.tell_of_queue(script_type, &reason, message, EventKind::QueuePurged { count });
         }
         Ok(count)
     }
 
-    fn tell_of_queue(&self, script_type: ScriptType, reason: &str, message: String, what: What) {
+    fn tell_of_queue(&self, script_type: ScriptType, reason: &str, message: String, kind: EventKind) {
         tracing::info!(%script_type, "{message}");
         let cause = Cause { reason: reason.to_owned(), ..self.cause.clone() };
-        self.events().emit(Event::new(self.now(), cause, what, message).of_type(script_type));
+        self.events().emit(Event::new(self.now(), cause, kind, message).of_type(script_type));
     }
 
     /// What was seen of the queues.
-    pub(super) fn pulse(&self) -> &Pulse {
-        &self.shared.pulse
+    pub(super) fn queue_stats(&self) -> &QueueStats {
+        &self.shared.queue_stats
     }
 }
 

@@ -23,13 +23,13 @@ use self::shared_record::{Foreign, Heartbeat};
 use crate::domain::model::actor::{ActorRecord, Verb};
 use crate::domain::model::event::Cause;
 
-use crate::domain::actors::Parts;
+use crate::domain::actors::Deps;
 use crate::domain::actors::observer::{Observation, Observer};
 use crate::domain::actors::operation::{Note, Operation};
-use crate::domain::actors::registry::{DriverEnd, Registry};
+use crate::domain::actors::registry::{Registry, TaskEnd};
 use crate::domain::actors::restarts::RecentEnds;
 use crate::domain::events::Events;
-use crate::domain::health::book::HealthBook;
+use crate::domain::health::tracker::HealthTracker;
 use crate::error::SupervisorError;
 use crate::ports::actor_store::{StoreError, Stored};
 use crate::ports::process_manager::ProcessState;
@@ -51,14 +51,14 @@ pub(super) enum StopReason {
 }
 
 /// The owner of one actor.
-pub(super) struct Driver {
+pub(super) struct ActorTask {
     record: ActorRecord,
     dirty: bool,
-    parts: Arc<Parts>,
+    parts: Arc<Deps>,
     observer: Observer,
     registry: Registry,
-    book: HealthBook,
-    end: DriverEnd,
+    tracker: HealthTracker,
+    end: TaskEnd,
     notes: (mpsc::Sender<Note>, mpsc::Receiver<Note>),
     running: Option<Running>,
     /// What another supervisor of this node is doing.
@@ -87,14 +87,14 @@ pub(super) struct Driver {
     ended_cause: Option<Cause>,
 }
 
-impl Driver {
+impl ActorTask {
     pub(super) fn new(
         record: ActorRecord,
-        parts: Arc<Parts>,
+        parts: Arc<Deps>,
         observer: Observer,
         registry: Registry,
-        book: HealthBook,
-        end: DriverEnd,
+        tracker: HealthTracker,
+        end: TaskEnd,
     ) -> Self {
         let foreign = record.operation.clone().map(|lease| Foreign::new(lease, false));
         Self {
@@ -109,7 +109,7 @@ impl Driver {
             parts,
             observer,
             registry,
-            book,
+            tracker,
             end,
             notes: mpsc::channel(8),
             running: None,

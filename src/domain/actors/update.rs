@@ -86,7 +86,7 @@ impl ActorLifecycleManager {
         else {
             return Ok(Updated { status: handle.status(), changed, restarted: false, done: true });
         };
-        let answer = handle.wish(Verb::Restart, options, self.cause.clone())?;
+        let answer = handle.request(Verb::Restart, options, self.cause.clone())?;
         let restart = finish(&handle, answer, deadline).await?;
         Ok(Updated { status: restart.status, changed, restarted: true, done: restart.done })
     }

@@ -7,11 +7,11 @@ use crate::domain::model::health::{ActorHealth, Health, HealthPolicy, PingOutcom
 
 /// All that bears on the decision.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Seen<'a> {
+pub(super) struct PingInput<'a> {
     pub(super) actor: &'a ActorStatus,
     pub(super) now: SystemTime,
     /// Since somebody said that it had a job.
-    pub(super) noted: Option<Duration>,
+    pub(super) last_activity: Option<Duration>,
     /// Whether its queue is paused: nobody takes a ping then.
     pub(super) paused: bool,
 }
@@ -32,7 +32,7 @@ pub(super) enum Next {
     /// It missed a ping, and the next one is not due yet.
     Waiting,
     /// Nobody asked for a ping.
-    Left,
+    NotRequested,
     /// Ping it.
     Ping,
 }
@@ -47,14 +47,14 @@ impl Next {
             Self::Busy => "busy",
             Self::Recent => "had a job lately",
             Self::Waiting => "missed a ping; the next one follows",
-            Self::Left | Self::Ping => "",
+            Self::NotRequested | Self::Ping => "",
         }
     }
 }
 
 /// Decides. After a miss the next ping does not wait for the idle time: a hung actor may have taken the ping and so look
 /// as if it had had a job.
-pub(super) fn next(policy: &HealthPolicy, seen: &Seen<'_>, scope: Scope) -> Next {
+pub(super) fn next(policy: &HealthPolicy, seen: &PingInput<'_>, scope: Scope) -> Next {
     let actor = seen.actor;
     if actor.state != ActorState::Running {
         return Next::NotRunning;
@@ -67,7 +67,7 @@ pub(super) fn next(policy: &HealthPolicy, seen: &Seen<'_>, scope: Scope) -> Next
     }
     let busy = actor.in_flight > 0;
     match scope {
-        Scope::None => return Next::Left,
+        Scope::None => return Next::NotRequested,
         Scope::All => return Next::Ping,
         Scope::Idle => return if busy { Next::Busy } else { Next::Ping },
         Scope::Due if busy => return Next::Busy,
@@ -83,7 +83,7 @@ pub(super) fn next(policy: &HealthPolicy, seen: &Seen<'_>, scope: Scope) -> Next
         let due = if failed_at_once { policy.retry_after } else { due };
         return if since_ping.is_none_or(|since| since >= due) { Next::Ping } else { Next::Waiting };
     }
-    let signs = [actor.last_job_at.map(age), actor.started_at.map(age), seen.noted, since_ping];
+    let signs = [actor.last_job_at.map(age), actor.started_at.map(age), seen.last_activity, since_ping];
     match signs.into_iter().flatten().min() {
         Some(idle) if idle < policy.idle_after => Next::Recent,
         Some(_) | None => Next::Ping,

@@ -1,5 +1,5 @@
 //! The loop that pings, counts and restarts. What it decides is decided in `decide`; what it remembers is in the
-//! [`book`](super::book).
+//! [`tracker`](super::book).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -8,11 +8,11 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::domain::actors::{ActorLifecycleManager, StopOptions};
-use crate::domain::health::book::Turn;
-use crate::domain::health::decide::{self, Next, Seen};
+use crate::domain::health::decide::{self, Next, PingInput};
 use crate::domain::health::ping::{Pinged, ping};
+use crate::domain::health::tracker::PingSlot;
 use crate::domain::model::actor::ActorStatus;
-use crate::domain::model::event::{Cause, Source, What};
+use crate::domain::model::event::{Cause, EventKind, Source};
 use crate::domain::model::health::{
     ActorHealth, Health, HealthAction, HealthPolicy, HealthRecord, HealthReport, Ping, PingOutcome, Scope,
     UnhealthyAction,
@@ -43,9 +43,9 @@ pub(crate) async fn run(manager: &ActorLifecycleManager) {
                 if next != Next::Ping {
                     continue;
                 }
-                if let Some(turn) = manager.book().turn(&actor.record.id) {
+                if let Some(slot) = manager.tracker().try_begin_ping(&actor.record.id) {
                     let manager = manager.clone();
-                    checks.spawn(async move { drop(check_one(&manager, turn, actor).await) });
+                    checks.spawn(async move { drop(check_one(&manager, slot, actor).await) });
                 }
             }
         }
@@ -64,7 +64,7 @@ pub(crate) async fn check(
         let next = look(manager, &actor, scope).await;
         if next != Next::Ping {
             let known = HealthReport::known(&manager.with_health(actor));
-            let reason = if next == Next::Left { known.reason } else { next.reason().to_owned() };
+            let reason = if next == Next::NotRequested { known.reason } else { next.reason().to_owned() };
             // Who takes and ends jobs works; no ping has to say so.
             let health = match (next, known.health) {
                 (Next::Busy | Next::Recent, Health::Unknown) => Health::Healthy,
@@ -72,10 +72,10 @@ pub(crate) async fn check(
             };
             return HealthReport { health, reason, ..known };
         }
-        match manager.book().turn(&actor.record.id) {
-            Some(turn) => check_one(manager, turn, actor).await,
+        match manager.tracker().try_begin_ping(&actor.record.id) {
+            Some(slot) => check_one(manager, slot, actor).await,
             None => {
-                manager.book().until_free(&actor.record.id).await;
+                manager.tracker().until_idle(&actor.record.id).await;
                 HealthReport::known(&manager.with_health(actor))
             }
         }
@@ -110,21 +110,21 @@ async fn look(manager: &ActorLifecycleManager, actor: &ActorStatus, scope: Scope
         actor.health = settled;
     }
     let actor = &actor;
-    let seen = Seen {
+    let seen = PingInput {
         actor,
         now: manager.now(),
-        noted: manager.book().noted(&actor.record.id),
+        last_activity: manager.tracker().last_activity(&actor.record.id),
         paused: manager.is_paused(actor.record.config.script_type),
     };
     decide::next(&manager.health_policy(actor), &seen, scope)
 }
 
-async fn check_one(manager: &ActorLifecycleManager, turn: Turn, actor: ActorStatus) -> HealthReport {
+async fn check_one(manager: &ActorLifecycleManager, slot: PingSlot, actor: ActorStatus) -> HealthReport {
     let actor = manager.with_health(actor);
     let policy = manager.health_policy(&actor);
     let id = actor.record.id.clone();
     let sent_at = manager.now();
-    emit(manager, &actor, format!("actor {id} is pinged"), What::PingSent);
+    emit(manager, &actor, format!("actor {id} is pinged"), EventKind::PingSent);
     let pinged = ping(manager.supervisor(), &actor, policy.ping_timeout, sent_at).await;
     let health = match pinged {
         Ok(Pinged::Told(ping)) if ping.outcome == PingOutcome::Ok => answered(manager, &actor, ping),
@@ -139,7 +139,7 @@ async fn check_one(manager: &ActorLifecycleManager, turn: Turn, actor: ActorStat
     };
     let action = health.action;
     settle(manager, &actor, health.clone()).await;
-    drop(turn);
+    drop(slot);
     let now = manager.actor(&id).await.unwrap_or(actor);
     HealthReport {
         action,
@@ -155,7 +155,7 @@ fn answered(manager: &ActorLifecycleManager, actor: &ActorStatus, ping: Ping) ->
     let id = &actor.record.id;
     let round_trip = ping.round_trip.unwrap_or_default();
     let message = format!("actor {id} answered a ping within {round_trip:.0?}");
-    emit(manager, actor, message, What::PingOk { round_trip });
+    emit(manager, actor, message, EventKind::PingOk { round_trip });
     ActorHealth {
         health: Health::Healthy,
         last_ping: Some(ping),
@@ -189,7 +189,7 @@ async fn missed(
     let message = format!("actor {id} missed a ping ({misses} in a row): {reason}");
     tracing::warn!(actor.id = %id, misses, "{message}");
     let timed_out = ping.outcome == PingOutcome::TimedOut;
-    emit(manager, actor, message, What::PingFailed { timed_out, reason: reason.clone() });
+    emit(manager, actor, message, EventKind::PingFailed { timed_out, reason: reason.clone() });
     let mut health = ActorHealth {
         health: decide::after_misses(policy, misses),
         last_ping: Some(ping),
@@ -203,7 +203,7 @@ async fn missed(
     match restart(manager, actor, misses).await {
         Ok(true) => {
             let message = format!("actor {id} was restarted because it missed {misses} pings in a row");
-            emit(manager, actor, message, What::ActorRestarted);
+            emit(manager, actor, message, EventKind::ActorRestarted);
             health.action = HealthAction::Restarted;
         }
         Ok(false) => health.reason.push_str("; it took up work again and was left alone"),
@@ -263,7 +263,7 @@ async fn settle(manager: &ActorLifecycleManager, actor: &ActorStatus, health: Ac
     if health.health != old {
         let (from, to) = (old.as_str(), health.health.as_str());
         let message = format!("actor {id} was {from} and is {to} now: {}", health.reason);
-        let what = What::HealthChanged {
+        let kind = EventKind::HealthChanged {
             old,
             new: health.health,
             consecutive_failures: health.consecutive_failures,
@@ -271,7 +271,7 @@ async fn settle(manager: &ActorLifecycleManager, actor: &ActorStatus, health: Ac
             action: health.action,
             reason: health.reason.clone(),
         };
-        emit(manager, actor, message, what);
+        emit(manager, actor, message, kind);
     }
     let restarted = health.action == HealthAction::Restarted;
     let record = HealthRecord {
@@ -288,6 +288,6 @@ async fn settle(manager: &ActorLifecycleManager, actor: &ActorStatus, health: Ac
     manager.keep_health(record).await;
 }
 
-fn emit(manager: &ActorLifecycleManager, actor: &ActorStatus, message: String, what: What) {
-    manager.emit_of(actor, message, Cause::from(Source::Health), what);
+fn emit(manager: &ActorLifecycleManager, actor: &ActorStatus, message: String, kind: EventKind) {
+    manager.emit_of(actor, message, Cause::from(Source::Health), kind);
 }

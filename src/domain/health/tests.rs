@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::decide::{Next, Seen, is_same_process, next, settled};
+use super::decide::{Next, PingInput, is_same_process, next, settled};
 use std::time::{Duration, SystemTime};
 
 use crate::domain::model::actor::{
@@ -64,7 +64,7 @@ fn missed(misses: u32, sent: u64, outcome: PingOutcome) -> ActorStatus {
 
 #[track_caller]
 fn assert_next(actor: &ActorStatus, now: u64, expected: Next) {
-    let seen = Seen { actor, now: at(now), noted: None, paused: false };
+    let seen = PingInput { actor, now: at(now), last_activity: None, paused: false };
     assert_eq!(next(&HealthPolicy::default(), &seen, Scope::Due), expected);
 }
 
@@ -108,17 +108,17 @@ fn a_busy_actor_is_never_pinged_by_itself() {
     assert_next(&busy(idle()), 99 * MINUTE, Next::Busy);
     assert_next(&busy(missed(9, 0, PingOutcome::TimedOut)), 99 * MINUTE, Next::Busy);
     let busy = busy(idle());
-    let seen = Seen { actor: &busy, now: at(0), noted: None, paused: false };
+    let seen = PingInput { actor: &busy, now: at(0), last_activity: None, paused: false };
     let asked = |scope| next(&HealthPolicy::default(), &seen, scope);
     assert_eq!(asked(Scope::Idle), Next::Busy);
     assert_eq!(asked(Scope::All), Next::Ping, "somebody asked for it");
-    assert_eq!(asked(Scope::None), Next::Left);
+    assert_eq!(asked(Scope::None), Next::NotRequested);
 }
 
 #[test]
 fn nobody_is_pinged_through_a_paused_queue() {
     let actor = idle();
-    let seen = Seen { actor: &actor, now: at(99 * MINUTE), noted: None, paused: true };
+    let seen = PingInput { actor: &actor, now: at(99 * MINUTE), last_activity: None, paused: true };
     for scope in [Scope::Due, Scope::Idle, Scope::All] {
         assert_eq!(next(&HealthPolicy::default(), &seen, scope), Next::Paused);
     }
@@ -159,10 +159,11 @@ fn what_was_never_pinged_is_unknown_until_it_has_worked() {
 #[test]
 fn somebody_elses_word_of_a_job_counts_as_one() {
     let actor = idle();
-    let noted = |seconds| Some(Duration::from_secs(seconds));
-    let seen = |noted| Seen { actor: &actor, now: at(99 * MINUTE), noted, paused: false };
-    assert_eq!(next(&HealthPolicy::default(), &seen(noted(599)), Scope::Due), Next::Recent);
-    assert_eq!(next(&HealthPolicy::default(), &seen(noted(600)), Scope::Due), Next::Ping);
+    let last_activity = |seconds| Some(Duration::from_secs(seconds));
+    let seen =
+        |last_activity| PingInput { actor: &actor, now: at(99 * MINUTE), last_activity, paused: false };
+    assert_eq!(next(&HealthPolicy::default(), &seen(last_activity(599)), Scope::Due), Next::Recent);
+    assert_eq!(next(&HealthPolicy::default(), &seen(last_activity(600)), Scope::Due), Next::Ping);
 }
 
 #[test]

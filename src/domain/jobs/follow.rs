@@ -36,11 +36,11 @@ const LINE_BYTES: usize = 512 * 1024;
 
 /// Something about the job.
 #[derive(Debug)]
-pub enum News {
+pub enum JobUpdate {
     /// The job as it is; comes first and last.
     Job(Box<Job>),
     /// Its state changed.
-    Changed(Change),
+    State(Change),
     /// Its script says how far it is.
     Progress(Progress),
     /// Its script wrote lines.
@@ -177,12 +177,12 @@ impl JobWatch {
     ///
     /// # Errors
     /// `QueueUnavailable`, `JobNotFound` when it was deleted; the watch is over then.
-    pub async fn next(&mut self) -> Result<Option<News>, SupervisorError> {
+    pub async fn next(&mut self) -> Result<Option<JobUpdate>, SupervisorError> {
         loop {
             match self.phase {
                 Phase::First => {
                     self.note_state();
-                    return Ok(Some(News::Job(Box::new(self.job.clone()))));
+                    return Ok(Some(JobUpdate::Job(Box::new(self.job.clone()))));
                 }
                 Phase::Over => return Ok(None),
                 Phase::Live | Phase::Ending => {}
@@ -199,7 +199,7 @@ impl JobWatch {
                 Phase::Ending | Phase::First | Phase::Over => {
                     self.phase = Phase::Over;
                     if self.told {
-                        return Ok(Some(News::Job(Box::new(self.job.clone()))));
+                        return Ok(Some(JobUpdate::Job(Box::new(self.job.clone()))));
                     }
                 }
             }
@@ -245,7 +245,7 @@ impl JobWatch {
     }
 
     /// What is to be told next: what was said in an attempt comes after its beginning and before its end.
-    fn tell(&mut self) -> Option<News> {
+    fn tell(&mut self) -> Option<JobUpdate> {
         let Some(step) = self.steps.front() else {
             // What was said after the record was read may belong to an attempt that it does not know yet.
             let last = if self.job.state.is_terminal() { u32::MAX } else { self.place.attempt };
@@ -262,11 +262,11 @@ impl JobWatch {
         }
         let Step { change, .. } = self.steps.pop_front()?;
         (self.place.state, self.place.attempt) = (change.new, change.attempt);
-        Some(News::Changed(change))
+        Some(JobUpdate::State(change))
     }
 
     /// A progress, or lines up to the next progress, of attempts up to `last`.
-    fn tell_output(&mut self, last: u32) -> Option<News> {
+    fn tell_output(&mut self, last: u32) -> Option<JobUpdate> {
         let (mut lines, mut bytes, mut dropped) = (Vec::new(), 0, 0);
         while let Some(kept) = self.page.front().filter(|kept| kept.attempt <= last) {
             let mut gaps = self.place.gaps;
@@ -284,7 +284,7 @@ impl JobWatch {
                     // A progress does not say how many lines are missing before it; the next lines do.
                     let (attempt, number) = gaps.last();
                     self.place.gaps = Gaps::behind(attempt, number.saturating_sub(missing));
-                    return Some(News::Progress(Progress { percent, message, at }));
+                    return Some(JobUpdate::Progress(Progress { percent, message, at }));
                 }
                 OutputItem::Line { ref text, .. } if self.with_lines => {
                     bytes += text.len();
@@ -294,7 +294,7 @@ impl JobWatch {
                 OutputItem::Line { .. } => {}
             }
         }
-        (!lines.is_empty()).then_some(News::Lines { lines, dropped })
+        (!lines.is_empty()).then_some(JobUpdate::Lines { lines, dropped })
     }
 }
 

@@ -35,15 +35,15 @@ pub struct Event {
     /// Who or what brought it about.
     pub cause: Cause,
     /// What it is.
-    pub what: What,
+    pub kind: EventKind,
 }
 
 impl Event {
     /// Something that happened now, as important as such things usually are, about nothing in particular yet.
-    pub fn new(at: SystemTime, cause: impl Into<Cause>, what: What, message: impl Into<String>) -> Self {
+    pub fn new(at: SystemTime, cause: impl Into<Cause>, kind: EventKind, message: impl Into<String>) -> Self {
         Self {
             at,
-            severity: what.severity(),
+            severity: kind.severity(),
             message: message.into(),
             actor_id: None,
             job_id: None,
@@ -51,7 +51,7 @@ impl Event {
             script_type: None,
             node: None,
             cause: cause.into(),
-            what,
+            kind,
         }
     }
 
@@ -68,7 +68,7 @@ impl Event {
     /// The same, if it tells of the state of an actor, from the state that was told before it.
     pub fn continuing(self, before: ActorState) -> Self {
         let mut event = self;
-        if let What::ActorStateChanged { old, .. } = &mut event.what {
+        if let EventKind::ActorStateChanged { old, .. } = &mut event.kind {
             *old = before;
         }
         event
@@ -151,7 +151,7 @@ pub enum Topic {
 
 /// What happened, with what is special about it.
 #[derive(Debug, Clone, PartialEq)]
-pub enum What {
+pub enum EventKind {
     /// An actor was made.
     ActorCreated,
     /// The definition of an actor was changed.
@@ -248,7 +248,7 @@ pub enum What {
     ServerDraining,
 }
 
-impl What {
+impl EventKind {
     /// How much such things usually matter.
     pub fn severity(&self) -> Severity {
         match self {

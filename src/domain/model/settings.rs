@@ -55,7 +55,7 @@ pub struct JobSettings {
 
 /// What a caller left open of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct LeftOpen {
+pub struct UnsetFields {
     /// See [`JobSpec::run_timeout`].
     pub run_timeout: bool,
     /// See [`JobSpec::queue_timeout`].
@@ -68,7 +68,7 @@ pub struct LeftOpen {
 
 impl JobSettings {
     /// Fills in what was left open.
-    pub fn fill(&self, spec: &mut JobSpec, open: LeftOpen) {
+    pub fn fill(&self, spec: &mut JobSpec, open: UnsetFields) {
         if let Some(run_timeout) = self.run_timeout.filter(|_| open.run_timeout) {
             spec.run_timeout = run_timeout;
         }

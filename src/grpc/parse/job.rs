@@ -10,7 +10,7 @@ use crate::domain::model::backoff::Backoff;
 use crate::domain::model::id::{ActorId, JobId, RequestId};
 use crate::domain::model::job::{JobSpec, JobState, JobView, RetryPolicy};
 use crate::domain::model::script_type::ScriptType;
-use crate::domain::model::settings::LeftOpen;
+use crate::domain::model::settings::UnsetFields;
 use crate::domain::model::violation::Violations;
 use crate::grpc::parse::script_type::check_reason;
 use crate::grpc::parse::value::{
@@ -134,8 +134,8 @@ fn job_request(request: pb::SubmitJobRequest, now: SystemTime, violations: &mut 
 }
 
 /// What a caller did not say.
-fn left_open(job: &pb::JobSpec) -> LeftOpen {
-    LeftOpen {
+fn left_open(job: &pb::JobSpec) -> UnsetFields {
+    UnsetFields {
         run_timeout: job.run_timeout.is_none(),
         queue_timeout: job.queue_timeout.is_none(),
         result_ttl: job.result_ttl.is_none(),

@@ -6,7 +6,7 @@ use crate::domain::model::health::HealthPolicy;
 use crate::domain::model::job::{JobSpec, JobState};
 use crate::domain::model::scaling::{ScalingMode, ScalingPolicy};
 use crate::domain::model::script_type::ScriptType;
-use crate::domain::model::settings::{JobSettings, LeftOpen, ScriptTypeSettings};
+use crate::domain::model::settings::{JobSettings, ScriptTypeSettings, UnsetFields};
 use crate::domain::model::text::has_hidden;
 use crate::domain::model::violation::Violations;
 use crate::grpc::parse::actor::actor_config;
@@ -167,7 +167,7 @@ fn job_settings(
             retry
         }),
     };
-    let open = LeftOpen { run_timeout: true, queue_timeout: true, result_ttl: true, retry: true };
+    let open = UnsetFields { run_timeout: true, queue_timeout: true, result_ttl: true, retry: true };
     let mut job = JobSpec::new(script_type, "checked");
     parsed.fill(&mut job, open);
     v.append(job.validate().err().unwrap_or_default());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::actors::{ActorAnswer, Changed};
+use crate::domain::actors::{ActorAnswer, CommandOutcome};
 use crate::domain::model::actor::{
     ActorConfig, ActorState, ActorStatus, Desired, LastExit, ManagedBy, Readiness, RestartMode, RestartPolicy,
 };
@@ -56,7 +56,7 @@ pub(crate) fn actor(status: ActorStatus, view: ActorView) -> pb::Actor {
 }
 
 /// An answer about one actor: the actor, whether anything had to be done, and how the wait ended.
-pub(crate) fn changed(changed: Changed) -> (Option<pb::Actor>, bool, i32) {
+pub(crate) fn changed(changed: CommandOutcome) -> (Option<pb::Actor>, bool, i32) {
     (Some(basic_actor(changed.status)), changed.changed, wait_outcome(changed.done))
 }
 

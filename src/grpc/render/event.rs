@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use crate::domain::model::event::{Cause, Event, Severity, Source, Topic, What};
+use crate::domain::model::event::{Cause, Event, EventKind, Severity, Source, Topic};
 use crate::domain::model::id::{ActorId, JobId, NodeName};
 use crate::domain::model::scaling::ScalingDecision;
 use crate::grpc::render::{count, duration, script_type, timestamp};
@@ -25,8 +25,8 @@ pub(crate) fn event(logged: &Logged) -> pb::Event {
     pb::Event {
         event_id: logged.id(),
         time: Some(timestamp(event.at)),
-        topic: topic(event.what.topic()).into(),
-        r#type: of_type(&event.what).into(),
+        topic: topic(event.kind.topic()).into(),
+        r#type: of_type(&event.kind).into(),
         severity: severity(event.severity).into(),
         message: event.message.clone(),
         actor_id: event.actor_id.as_ref().map(ActorId::to_string).unwrap_or_default(),
@@ -52,8 +52,8 @@ fn detail(event: &Event) -> Option<Detail> {
         latency: None,
         check_time: Some(timestamp(event.at)),
     };
-    Some(match &event.what {
-        What::ActorStateChanged { old, new, desired, pid } => {
+    Some(match &event.kind {
+        EventKind::ActorStateChanged { old, new, desired, pid } => {
             Detail::ActorStateChange(pb::ActorStateChange {
                 old_state: super::actor::state(*old).into(),
                 new_state: super::actor::state(*new).into(),
@@ -61,46 +61,48 @@ fn detail(event: &Event) -> Option<Detail> {
                 pid: pid.map(count),
             })
         }
-        What::ActorExited(exit) => Detail::ActorExit(super::actor::last_exit(exit.clone())),
-        What::PingSent => Detail::Ping(ping(Outcome::Unspecified)),
-        What::PingOk { round_trip } => {
+        EventKind::ActorExited(exit) => Detail::ActorExit(super::actor::last_exit(exit.clone())),
+        EventKind::PingSent => Detail::Ping(ping(Outcome::Unspecified)),
+        EventKind::PingOk { round_trip } => {
             Detail::Ping(pb::Ping { round_trip: Some(duration(*round_trip)), ..ping(Outcome::Ok) })
         }
-        What::PingFailed { timed_out, reason } => {
+        EventKind::PingFailed { timed_out, reason } => {
             let outcome = if *timed_out { Outcome::TimedOut } else { Outcome::Failed };
             Detail::Ping(pb::Ping { message: reason.clone(), ..ping(outcome) })
         }
-        What::HealthChanged { .. } => Detail::Health(health_event(event)?),
-        What::JobStateChanged { old, new, attempt, error } => Detail::JobStateChange(pb::JobStateChange {
-            old_state: old.map(|old| super::job::state(old).into()).unwrap_or_default(),
-            new_state: super::job::state(*new).into(),
-            attempt: count(*attempt),
-            error: error.clone().map(super::job::error),
-        }),
-        What::ScalingDecided(decision) => Detail::ScalingDecision(scaling_decision(decision)),
-        What::DependencyDown { name, reason } => {
+        EventKind::HealthChanged { .. } => Detail::Health(health_event(event)?),
+        EventKind::JobStateChanged { old, new, attempt, error } => {
+            Detail::JobStateChange(pb::JobStateChange {
+                old_state: old.map(|old| super::job::state(old).into()).unwrap_or_default(),
+                new_state: super::job::state(*new).into(),
+                attempt: count(*attempt),
+                error: error.clone().map(super::job::error),
+            })
+        }
+        EventKind::ScalingDecided(decision) => Detail::ScalingDecision(scaling_decision(decision)),
+        EventKind::DependencyDown { name, reason } => {
             Detail::Dependency(dependency(name, pb::dependency::State::Down, reason))
         }
-        What::DependencyUp { name, who, latency } => Detail::Dependency(pb::Dependency {
+        EventKind::DependencyUp { name, who, latency } => Detail::Dependency(pb::Dependency {
             latency: Some(duration(*latency)),
             ..dependency(name, pb::dependency::State::Up, who)
         }),
-        What::ActorCreated
-        | What::ActorUpdated
-        | What::ActorDeleted
-        | What::ActorRestarted
-        | What::JobDeleted
-        | What::QueuePaused
-        | What::QueueResumed
-        | What::QueuePurged { .. }
-        | What::ServerStarted
-        | What::ServerDraining => return None,
+        EventKind::ActorCreated
+        | EventKind::ActorUpdated
+        | EventKind::ActorDeleted
+        | EventKind::ActorRestarted
+        | EventKind::JobDeleted
+        | EventKind::QueuePaused
+        | EventKind::QueueResumed
+        | EventKind::QueuePurged { .. }
+        | EventKind::ServerStarted
+        | EventKind::ServerDraining => return None,
     })
 }
 
 /// What happened to the health of an actor; None if it is about something else.
 pub(crate) fn health_event(event: &Event) -> Option<pb::HealthEvent> {
-    let What::HealthChanged { old, new, consecutive_failures, round_trip, action, reason } = &event.what
+    let EventKind::HealthChanged { old, new, consecutive_failures, round_trip, action, reason } = &event.kind
     else {
         return None;
     };
@@ -168,28 +170,28 @@ fn severity(severity: Severity) -> of_event::Severity {
     }
 }
 
-fn of_type(what: &What) -> of_event::Type {
+fn of_type(kind: &EventKind) -> of_event::Type {
     use of_event::Type;
-    match what {
-        What::ActorCreated => Type::ActorCreated,
-        What::ActorUpdated => Type::ActorUpdated,
-        What::ActorDeleted => Type::ActorDeleted,
-        What::ActorStateChanged { .. } => Type::ActorStateChanged,
-        What::ActorExited(_) => Type::ActorExited,
-        What::ActorRestarted => Type::ActorRestarted,
-        What::PingSent => Type::PingSent,
-        What::PingOk { .. } => Type::PingOk,
-        What::PingFailed { .. } => Type::PingFailed,
-        What::HealthChanged { .. } => Type::HealthChanged,
-        What::JobStateChanged { .. } => Type::JobStateChanged,
-        What::JobDeleted => Type::JobDeleted,
-        What::ScalingDecided(_) => Type::ScalingDecided,
-        What::QueuePaused => Type::QueuePaused,
-        What::QueueResumed => Type::QueueResumed,
-        What::QueuePurged { .. } => Type::QueuePurged,
-        What::DependencyDown { .. } => Type::DependencyDown,
-        What::DependencyUp { .. } => Type::DependencyUp,
-        What::ServerStarted => Type::ServerStarted,
-        What::ServerDraining => Type::ServerDraining,
+    match kind {
+        EventKind::ActorCreated => Type::ActorCreated,
+        EventKind::ActorUpdated => Type::ActorUpdated,
+        EventKind::ActorDeleted => Type::ActorDeleted,
+        EventKind::ActorStateChanged { .. } => Type::ActorStateChanged,
+        EventKind::ActorExited(_) => Type::ActorExited,
+        EventKind::ActorRestarted => Type::ActorRestarted,
+        EventKind::PingSent => Type::PingSent,
+        EventKind::PingOk { .. } => Type::PingOk,
+        EventKind::PingFailed { .. } => Type::PingFailed,
+        EventKind::HealthChanged { .. } => Type::HealthChanged,
+        EventKind::JobStateChanged { .. } => Type::JobStateChanged,
+        EventKind::JobDeleted => Type::JobDeleted,
+        EventKind::ScalingDecided(_) => Type::ScalingDecided,
+        EventKind::QueuePaused => Type::QueuePaused,
+        EventKind::QueueResumed => Type::QueueResumed,
+        EventKind::QueuePurged { .. } => Type::QueuePurged,
+        EventKind::DependencyDown { .. } => Type::DependencyDown,
+        EventKind::DependencyUp { .. } => Type::DependencyUp,
+        EventKind::ServerStarted => Type::ServerStarted,
+        EventKind::ServerDraining => Type::ServerDraining,
     }
 }

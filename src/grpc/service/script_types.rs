@@ -37,7 +37,7 @@ impl SupervisorService {
         let paths = request.update_mask.unwrap_or_default().paths;
         let mask = Mask::parse::<pb::ScriptTypeSettings>(&paths, "settings")?;
         for _try in 0..MOST_TRIES {
-            let (kept, template) = lifecycle.rules(script_type).await?;
+            let (kept, template) = lifecycle.script_type_settings(script_type).await?;
             let current = render::settings(&kept, template.clone(), ActorView::Full);
             let mut changed = mask.apply(&current, &changes)?;
             if let Some(new) = &mut changed.actor_template {
@@ -60,11 +60,11 @@ impl SupervisorService {
                 // A program that is not there is refused now, and not when the next actor is wanted.
                 lifecycle.validate(template).await?;
             }
-            if lifecycle.set_rules(rules, new_template).await? {
+            if lifecycle.set_script_type_settings(rules, new_template).await? {
                 return Ok(self.script_type_status(script_type).await?);
             }
         }
-        Err(SupervisorError::RulesConflict(script_type).into())
+        Err(SupervisorError::SettingsConflict(script_type).into())
     }
 
     pub(super) async fn pause(

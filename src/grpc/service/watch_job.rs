@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::stream::BoxStream;
 use tonic::{Status, async_trait};
 
-use crate::domain::jobs::follow::{JobWatch, News};
+use crate::domain::jobs::follow::{JobUpdate, JobWatch};
 use crate::domain::model::job::JobView;
 use crate::grpc::parse;
 use crate::grpc::render;
@@ -61,11 +61,11 @@ impl Followed {
     }
 }
 
-fn item(news: News) -> Item {
+fn item(news: JobUpdate) -> Item {
     match news {
-        News::Job(job) => Item::Job(render::job(*job, JobView::Basic)),
-        News::Changed(change) => Item::StateChange(render::job_state_change(change)),
-        News::Progress(progress) => Item::Progress(render::progress(progress)),
-        News::Lines { lines, dropped } => Item::LogEntries(render::lines(lines, dropped)),
+        JobUpdate::Job(job) => Item::Job(render::job(*job, JobView::Basic)),
+        JobUpdate::State(change) => Item::StateChange(render::job_state_change(change)),
+        JobUpdate::Progress(progress) => Item::Progress(render::progress(progress)),
+        JobUpdate::Lines { lines, dropped } => Item::LogEntries(render::lines(lines, dropped)),
     }
 }

@@ -72,7 +72,7 @@ fn expected(error: &SupervisorError) -> Told {
             let keys = &["expected", "found", "script_type"];
             (Code::FailedPrecondition, "INVALID_STATE", keys, "precondition")
         }
-        E::RulesConflict(_) => (Code::Aborted, "CONFLICT", &["script_type"], ""),
+        E::SettingsConflict(_) => (Code::Aborted, "CONFLICT", &["script_type"], ""),
         E::QueueUnavailable(_) => (Code::Unavailable, "REDIS_UNAVAILABLE", &[], "retry"),
         E::QueueRefused { refusal: Refusal::Full, .. } => {
             (Code::ResourceExhausted, "REDIS_FULL", &["error"], "retry")
@@ -110,7 +110,7 @@ fn every_error() -> Vec<SupervisorError> {
         E::Invalid(Violations::one("job.script", "is empty")),
         E::AutoscalingActive(ScriptType::SAL),
         E::PurgeRefused { script_type: ScriptType::SAL, found: 3, expected: 2 },
-        E::RulesConflict(ScriptType::SAL),
+        E::SettingsConflict(ScriptType::SAL),
         E::ActorNotFound(actor()),
         E::ActorExists { id: actor(), created_at: time },
         E::ActorOnOtherNode { id: actor(), node: NodeName::parse("there").unwrap() },

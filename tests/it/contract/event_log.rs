@@ -12,7 +12,7 @@ use hero_supervisor::domain::events::list::list;
 use hero_supervisor::domain::model::actor::{ActorState, Desired, ExitStatus, LastExit};
 use hero_supervisor::domain::model::event::cursor::{Cursor, EventStream, Position};
 use hero_supervisor::domain::model::event::filter::EventFilter;
-use hero_supervisor::domain::model::event::{Event, Source, What};
+use hero_supervisor::domain::model::event::{Event, EventKind, Source};
 use hero_supervisor::domain::model::id::{ActorId, JobId};
 use hero_supervisor::domain::model::job::{JobSpec, JobState};
 use hero_supervisor::ports::event_log::{EventLog, Logged, Read};
@@ -106,7 +106,7 @@ fn at() -> SystemTime {
 }
 
 fn say(message: &str) -> Event {
-    Event::new(at(), Source::Caller, What::QueuePaused, message).of_type(ScriptType::V)
+    Event::new(at(), Source::Caller, EventKind::QueuePaused, message).of_type(ScriptType::V)
 }
 
 fn messages(entries: &[Logged]) -> Vec<&str> {
@@ -158,14 +158,14 @@ async fn jobs_tell_of_themselves(kind: Kind) {
     bench.queue.cancel(&JobId::parse("j1").unwrap(), "no more").await.unwrap();
     bench.queue.delete(&JobId::parse("j1").unwrap()).await.unwrap();
     let read = bench.entries_after(&begin).await;
-    let told: Vec<&What> = read.iter().map(|logged| &logged.event.what).collect();
-    let change = |old, new| What::JobStateChanged { old, new, attempt: 0, error: None };
+    let told: Vec<&EventKind> = read.iter().map(|logged| &logged.event.kind).collect();
+    let change = |old, new| EventKind::JobStateChanged { old, new, attempt: 0, error: None };
     assert_eq!(
         told,
         [
             &change(None, JobState::Queued),
             &change(Some(JobState::Queued), JobState::Cancelled),
-            &What::JobDeleted
+            &EventKind::JobDeleted
         ]
     );
     for logged in &read {
@@ -188,7 +188,7 @@ async fn a_long_reason_in_any_script_is_cut_and_its_event_is_still_read(kind: Ki
         let read = bench.entries_after(&begin).await;
         let told = read.iter().rfind(|logged| logged.event.job_id.as_ref() == Some(&id)).unwrap();
         assert!(
-            matches!(told.event.what, What::JobStateChanged { new: JobState::Cancelled, .. }),
+            matches!(told.event.kind, EventKind::JobStateChanged { new: JobState::Cancelled, .. }),
             "{told:?}"
         );
         assert!(told.event.cause.reason.len() > 2000 && reason.starts_with(&told.event.cause.reason));
@@ -214,13 +214,13 @@ async fn what_was_told_is_not_told_twice(kind: Kind) {
     let bench = kind.bench().await;
     let begin = bench.end().await;
     let state = |old, new| {
-        let what = What::ActorStateChanged { old, new, desired: Desired::Up, pid: None };
+        let what = EventKind::ActorStateChanged { old, new, desired: Desired::Up, pid: None };
         about_an_actor(what)
     };
     let exit = |pid| {
         let exit =
             LastExit { status: ExitStatus::Code(1), at: at(), pid, requested: false, log_tail: vec![] };
-        about_an_actor(What::ActorExited(exit))
+        about_an_actor(EventKind::ActorExited(exit))
     };
     let (unknown, starting, running) = (ActorState::Unknown, ActorState::Starting, ActorState::Running);
     bench.log.append(&[state(unknown, starting), state(starting, running), exit(7)]).await.unwrap();
@@ -239,7 +239,7 @@ async fn what_was_told_is_not_told_twice(kind: Kind) {
     assert_eq!(told, expected, "and the chain of states has no gap");
 }
 
-fn about_an_actor(what: What) -> Event {
+fn about_an_actor(what: EventKind) -> Event {
     let mut event = Event::new(at(), Source::ProcessManager, what, "m");
     event.actor_id = ActorId::parse("a").ok();
     event

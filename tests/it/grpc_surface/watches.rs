@@ -8,7 +8,7 @@ use hero_supervisor::ScriptType;
 use hero_supervisor::adapters::memory::broker::{MemoryBroker, MemoryConfig};
 use hero_supervisor::domain::events::watch::{EventHub, MOST_WATCHES};
 use hero_supervisor::domain::model::event::filter::EventFilter;
-use hero_supervisor::domain::model::event::{Event, Source, What};
+use hero_supervisor::domain::model::event::{Event, EventKind, Source};
 use hero_supervisor::domain::model::id::ActorId;
 use hero_supervisor::domain::model::output::LogStream;
 use hero_supervisor::domain::model::output::{OutputChunk, OutputItem};
@@ -71,7 +71,7 @@ async fn cancel(world: &World, id: &str) {
 
 #[expect(clippy::disallowed_methods, reason = "any time will do")]
 fn pause(message: &str) -> Event {
-    Event::new(SystemTime::now(), Source::Caller, What::QueuePaused, message).of_type(ScriptType::V)
+    Event::new(SystemTime::now(), Source::Caller, EventKind::QueuePaused, message).of_type(ScriptType::V)
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use hero_supervisor::adapters::memory::process_manager::MemoryProcessManager;
 use hero_supervisor::adapters::memory::work_queue::MemoryWorkQueue;
 use hero_supervisor::adapters::memory::{MemoryBroker, MemoryConfig};
-use hero_supervisor::domain::actors::{ActorLifecycleManager, Parts};
+use hero_supervisor::domain::actors::{ActorLifecycleManager, Deps};
 use hero_supervisor::domain::events::Events;
 use hero_supervisor::domain::jobs::{JobDefaults, Supervisor};
 use hero_supervisor::domain::model::id::{ActorId, NodeName};
@@ -101,7 +101,7 @@ impl World {
             .with_store(Arc::new(self.broker.actor_store()))
             .with_event_log(Arc::new(self.broker.event_log()));
         let node = NodeName::parse("here").unwrap();
-        let lifecycle = ActorLifecycleManager::new(Parts {
+        let lifecycle = ActorLifecycleManager::new(Deps {
             supervisor: supervisor.clone(),
             processes: Arc::clone(&self.processes) as Arc<_>,
             store: Arc::new(self.broker.actor_store()),

@@ -1,6 +1,6 @@
 //! Who and why: what brings a change about is told with it.
 
-use hero_supervisor::domain::model::event::{Cause, Event, Source, What};
+use hero_supervisor::domain::model::event::{Cause, Event, EventKind, Source};
 use hero_supervisor::domain::model::health::{HealthSettings, Scope};
 use hero_supervisor::domain::model::scaling::{ScalingMode, ScalingPolicy};
 use hero_supervisor::domain::model::settings::ScriptTypeSettings;
@@ -23,13 +23,13 @@ fn of_actor(told: &mut Receiver<Event>, actor: &str) -> Vec<(String, Cause)> {
         if event.actor_id.as_ref().is_none_or(|id| id.as_str() != actor) {
             continue;
         }
-        if let What::ActorStateChanged { new, .. } = &event.what {
+        if let EventKind::ActorStateChanged { new, .. } = &event.kind {
             changes.push((new.to_string(), event.cause));
-        } else if let What::ActorExited(_) = &event.what {
+        } else if let EventKind::ActorExited(_) = &event.kind {
             changes.push(("exit".to_owned(), event.cause));
-        } else if event.what == What::ActorDeleted {
+        } else if event.kind == EventKind::ActorDeleted {
             changes.push(("deleted".to_owned(), event.cause));
-        } else if event.what == What::ActorUpdated {
+        } else if event.kind == EventKind::ActorUpdated {
             changes.push(("updated".to_owned(), event.cause));
         }
     }
@@ -145,9 +145,9 @@ async fn actors_that_scaling_lets_go_of_are_stopped_by_scaling() {
         ..ScalingPolicy::default()
     };
     let rules = ScriptTypeSettings { scaling, ..ScriptTypeSettings::new(ScriptType::OSIS) };
-    let (kept, _template) = world.manager.rules(ScriptType::OSIS).await.unwrap();
+    let (kept, _template) = world.manager.script_type_settings(ScriptType::OSIS).await.unwrap();
     let rules = ScriptTypeSettings { generation: kept.generation, ..rules };
-    assert!(world.manager.set_rules(rules, None).await.unwrap());
+    assert!(world.manager.set_script_type_settings(rules, None).await.unwrap());
     world.until_state(&id("o_0"), ActorState::Stopped).await;
     let asleep = of_actor(&mut told, "o_0");
     let (last, cause) = asleep.last().unwrap();

@@ -1,6 +1,6 @@
 //! What an actor waits for.
 
-use hero_supervisor::domain::model::event::What;
+use hero_supervisor::domain::model::event::EventKind;
 use hero_supervisor::ports::process_manager::{ProcessManager, ProcessSpec};
 
 use super::*;
@@ -103,7 +103,7 @@ async fn waiting_for_another_is_no_crash() {
     let mut changes = 0;
     while let Ok(event) = told.try_recv() {
         let of_top = event.actor_id.as_ref() == Some(&top);
-        changes += usize::from(of_top && matches!(event.what, What::ActorStateChanged { .. }));
+        changes += usize::from(of_top && matches!(event.kind, EventKind::ActorStateChanged { .. }));
     }
     assert!(changes <= 3, "{changes} changes of state were told");
     world.processes.behave("base", Behaviour::default());

@@ -1,6 +1,6 @@
 //! The loop of the health monitor with paused time.
 
-use hero_supervisor::domain::model::event::What;
+use hero_supervisor::domain::model::event::EventKind;
 
 use hero_supervisor::domain::events::Events;
 use hero_supervisor::domain::model::health::{Health, HealthSettings, Scope, UnhealthyAction};
@@ -15,12 +15,12 @@ fn events_of(
 ) -> Vec<String> {
     let mut names = Vec::new();
     while let Ok(event) = told.try_recv() {
-        names.push(match event.what {
-            What::PingSent => "sent".to_owned(),
-            What::PingOk { .. } => "ok".to_owned(),
-            What::PingFailed { .. } => "failed".to_owned(),
-            What::HealthChanged { new, .. } => new.as_str().to_owned(),
-            What::ActorRestarted => "restarted".to_owned(),
+        names.push(match event.kind {
+            EventKind::PingSent => "sent".to_owned(),
+            EventKind::PingOk { .. } => "ok".to_owned(),
+            EventKind::PingFailed { .. } => "failed".to_owned(),
+            EventKind::HealthChanged { new, .. } => new.as_str().to_owned(),
+            EventKind::ActorRestarted => "restarted".to_owned(),
             _ => continue,
         });
     }

@@ -1,6 +1,6 @@
 //! Automatic scaling with paused time.
 
-use hero_supervisor::domain::model::event::What;
+use hero_supervisor::domain::model::event::EventKind;
 use hero_supervisor::domain::model::scaling::{ScalingMode, ScalingPolicy};
 use hero_supervisor::domain::model::settings::ScriptTypeSettings;
 
@@ -30,7 +30,7 @@ async fn actors_follow_the_work_out_in_to_zero_and_back_and_each_step_is_told() 
     let mut world = World::new();
     world.manager = manager_with(&world.broker, &world.processes, events);
     world.manager.create(config("o_0"), false, WAIT).await.unwrap();
-    assert!(world.manager.set_rules(automatic(), None).await.unwrap());
+    assert!(world.manager.set_script_type_settings(automatic(), None).await.unwrap());
 
     // From zero at once.
     let begun = tokio::time::Instant::now();
@@ -65,7 +65,7 @@ async fn actors_follow_the_work_out_in_to_zero_and_back_and_each_step_is_told() 
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     let mut steps = Vec::new();
     while let Ok(event) = told.try_recv() {
-        if let What::ScalingDecided(decision) = event.what {
+        if let EventKind::ScalingDecided(decision) = event.kind {
             assert!(!decision.reason.is_empty());
             steps.push((decision.current, decision.desired));
         }
@@ -79,12 +79,12 @@ async fn actors_follow_the_work_out_in_to_zero_and_back_and_each_step_is_told() 
 async fn who_says_a_number_while_scaling_is_automatic_is_refused_until_he_takes_over() {
     let world = World::new();
     world.manager.create(config("o_0"), false, WAIT).await.unwrap();
-    world.manager.set_rules(automatic(), None).await.unwrap();
+    world.manager.set_script_type_settings(automatic(), None).await.unwrap();
     let two = ScaleRequest::new(ScriptType::OSIS, 2);
     let refused = world.manager.scale(two, WAIT).await.unwrap_err();
     assert!(matches!(refused, SupervisorError::AutoscalingActive(ScriptType::OSIS)), "{refused}");
     world.manager.scale(ScaleRequest { take_over: true, ..two }, WAIT).await.unwrap();
-    let rules = world.manager.supervisor().rules().of(ScriptType::OSIS);
+    let rules = world.manager.supervisor().settings().of(ScriptType::OSIS);
     assert_eq!((rules.scaling.mode, rules.scaling.replicas), (ScalingMode::Fixed, Some(2)));
     tokio::time::sleep(Duration::from_secs(3600)).await;
     assert_eq!(world.manager.get_running_actor_count(&ScriptType::OSIS).await, 2);
@@ -98,14 +98,14 @@ async fn of_two_supervisors_on_a_node_one_scales_and_the_other_takes_its_place()
     second.open().await.unwrap();
     let least = ScalingPolicy { min_replicas: 2, ..automatic().scaling };
     let rules = ScriptTypeSettings { scaling: least, ..automatic() };
-    world.manager.set_rules(rules, None).await.unwrap();
+    world.manager.set_script_type_settings(rules, None).await.unwrap();
     until_running(&world.manager, 2).await;
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(world.manager.actors().await.unwrap().len(), 2, "nothing was made twice");
     world.manager.close().await;
-    let kept = second.rules(ScriptType::OSIS).await.unwrap().0;
+    let kept = second.script_type_settings(ScriptType::OSIS).await.unwrap().0;
     let three = ScriptTypeSettings { scaling: ScalingPolicy { min_replicas: 3, ..least }, ..kept };
-    second.set_rules(three, None).await.unwrap();
+    second.set_script_type_settings(three, None).await.unwrap();
     until_running(&second, 3).await;
 }
 
@@ -116,8 +116,9 @@ async fn what_a_caller_leaves_open_is_as_the_script_type_has_it_and_a_full_queue
     let mut rules = ScriptTypeSettings::new(ScriptType::OSIS);
     rules.job_defaults.run_timeout = Some(Duration::from_secs(7));
     rules.max_queue_depth = Some(1);
-    world.manager.set_rules(rules, None).await.unwrap();
-    let open = hero_supervisor::domain::model::settings::LeftOpen { run_timeout: true, ..Default::default() };
+    world.manager.set_script_type_settings(rules, None).await.unwrap();
+    let open =
+        hero_supervisor::domain::model::settings::UnsetFields { run_timeout: true, ..Default::default() };
     let job = JobRequest { open, ..JobRequest::new(JobSpec::new(ScriptType::OSIS, "1")) };
     let accepted = world.manager.supervisor().submit(job.clone()).await.unwrap().job;
     assert_eq!(accepted.spec.run_timeout, Duration::from_secs(7));

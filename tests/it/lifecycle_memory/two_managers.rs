@@ -1,7 +1,7 @@
 //! Two supervisors of one node, which know of each other by the records only.
 
 use hero_supervisor::domain::actors::{Apply, Update};
-use hero_supervisor::domain::model::event::{Event, What};
+use hero_supervisor::domain::model::event::{Event, EventKind};
 use hero_supervisor::ports::actor_store::{ActorStore, Stored};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -51,7 +51,7 @@ impl Two {
         let mut ends = Vec::new();
         for told in &mut self.told {
             while let Ok(event) = told.try_recv() {
-                if let What::ActorExited(exit) = event.what {
+                if let EventKind::ActorExited(exit) = event.kind {
                     ends.push(exit.requested);
                 }
             }

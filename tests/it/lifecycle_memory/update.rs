@@ -1,7 +1,7 @@
 //! Changed definitions.
 
 use hero_supervisor::domain::actors::{Apply, Update};
-use hero_supervisor::domain::model::event::{Event, What};
+use hero_supervisor::domain::model::event::{Event, EventKind};
 use hero_supervisor::domain::model::violation::Violations;
 
 use super::*;
@@ -164,7 +164,7 @@ async fn a_change_is_an_event() {
     let world = World::with_events(events);
     let a = world.start(config("a")).await.unwrap();
     world.manager.update(&a, Update::default(), with_args(&["--new"]), WAIT).await.unwrap();
-    let is_it = |event: &Event| event.what == What::ActorUpdated && event.actor_id.as_ref() == Some(&a);
+    let is_it = |event: &Event| event.kind == EventKind::ActorUpdated && event.actor_id.as_ref() == Some(&a);
     let event = std::iter::from_fn(|| told.try_recv().ok()).find(is_it).expect("an event");
     assert!(event.message.contains("at its next start"), "{}", event.message);
 }

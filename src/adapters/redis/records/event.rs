@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{decode_error, encode_error, millis, time_of};
 use crate::domain::model::actor::{ActorState, Desired, ExitStatus, LastExit};
-use crate::domain::model::event::{Cause, Event, Severity, Source, What};
+use crate::domain::model::event::{Cause, Event, EventKind, Severity, Source};
 
 use crate::domain::model::event::message;
 use crate::domain::model::health::{Health, HealthAction};
@@ -176,25 +176,25 @@ pub(in super::super) fn encode_event(event: &Event) -> Result<String, QueueError
         },
         request_id: event.cause.request_id.clone(),
         reason: event.cause.reason.clone(),
-        what: encode_what(&event.what),
+        what: encode_what(&event.kind),
     };
     serde_json::to_string(&record)
         .map_err(|error| QueueError::Corrupt { what: "an event".to_owned(), source: error.into() })
 }
 
-fn encode_what(what: &What) -> WhatRecord {
+fn encode_what(kind: &EventKind) -> WhatRecord {
     let ids = |ids: &[ActorId]| ids.iter().map(ActorId::to_string).collect();
-    match what {
-        What::ActorCreated => WhatRecord::ActorCreated,
-        What::ActorUpdated => WhatRecord::ActorUpdated,
-        What::ActorDeleted => WhatRecord::ActorDeleted,
-        What::ActorStateChanged { old, new, desired, pid } => WhatRecord::ActorStateChanged {
+    match kind {
+        EventKind::ActorCreated => WhatRecord::ActorCreated,
+        EventKind::ActorUpdated => WhatRecord::ActorUpdated,
+        EventKind::ActorDeleted => WhatRecord::ActorDeleted,
+        EventKind::ActorStateChanged { old, new, desired, pid } => WhatRecord::ActorStateChanged {
             old: old.as_str().to_owned(),
             new: new.as_str().to_owned(),
             up: *desired == Desired::Up,
             pid: *pid,
         },
-        What::ActorExited(exit) => WhatRecord::ActorExited {
+        EventKind::ActorExited(exit) => WhatRecord::ActorExited {
             code: exit.status.code(),
             signal: exit.status.signal(),
             at_ms: millis(exit.at),
@@ -202,13 +202,13 @@ fn encode_what(what: &What) -> WhatRecord {
             requested: exit.requested,
             log_tail: exit.log_tail.clone(),
         },
-        What::ActorRestarted => WhatRecord::ActorRestarted,
-        What::PingSent => WhatRecord::PingSent,
-        What::PingOk { round_trip } => WhatRecord::PingOk { round_trip_us: micros(*round_trip) },
-        What::PingFailed { timed_out, reason } => {
+        EventKind::ActorRestarted => WhatRecord::ActorRestarted,
+        EventKind::PingSent => WhatRecord::PingSent,
+        EventKind::PingOk { round_trip } => WhatRecord::PingOk { round_trip_us: micros(*round_trip) },
+        EventKind::PingFailed { timed_out, reason } => {
             WhatRecord::PingFailed { timed_out: *timed_out, reason: reason.clone() }
         }
-        What::HealthChanged { old, new, consecutive_failures, round_trip, action, reason } => {
+        EventKind::HealthChanged { old, new, consecutive_failures, round_trip, action, reason } => {
             WhatRecord::HealthChanged {
                 old: health_word(*old),
                 new: health_word(*new),
@@ -222,14 +222,14 @@ fn encode_what(what: &What) -> WhatRecord {
                 reason: reason.clone(),
             }
         }
-        What::JobStateChanged { old, new, attempt, error } => WhatRecord::JobStateChanged {
+        EventKind::JobStateChanged { old, new, attempt, error } => WhatRecord::JobStateChanged {
             old: old.map(|old| old.as_str().to_owned()),
             new: new.as_str().to_owned(),
             attempt: *attempt,
             error: error.as_ref().map(encode_error),
         },
-        What::JobDeleted => WhatRecord::JobDeleted,
-        What::ScalingDecided(decision) => WhatRecord::ScalingDecided {
+        EventKind::JobDeleted => WhatRecord::JobDeleted,
+        EventKind::ScalingDecided(decision) => WhatRecord::ScalingDecided {
             at_ms: millis(decision.at),
             current: decision.current,
             desired: decision.desired,
@@ -240,17 +240,17 @@ fn encode_what(what: &What) -> WhatRecord {
             added: ids(&decision.added),
             removed: ids(&decision.removed),
         },
-        What::QueuePaused => WhatRecord::QueuePaused,
-        What::QueueResumed => WhatRecord::QueueResumed,
-        What::QueuePurged { count } => WhatRecord::QueuePurged { count: *count },
-        What::DependencyDown { name, reason } => {
+        EventKind::QueuePaused => WhatRecord::QueuePaused,
+        EventKind::QueueResumed => WhatRecord::QueueResumed,
+        EventKind::QueuePurged { count } => WhatRecord::QueuePurged { count: *count },
+        EventKind::DependencyDown { name, reason } => {
             WhatRecord::DependencyDown { name: name.clone(), reason: reason.clone() }
         }
-        What::DependencyUp { name, who, latency } => {
+        EventKind::DependencyUp { name, who, latency } => {
             WhatRecord::DependencyUp { name: name.clone(), who: who.clone(), latency_us: micros(*latency) }
         }
-        What::ServerStarted => WhatRecord::ServerStarted,
-        What::ServerDraining => WhatRecord::ServerDraining,
+        EventKind::ServerStarted => WhatRecord::ServerStarted,
+        EventKind::ServerDraining => WhatRecord::ServerDraining,
     }
 }
 
@@ -280,17 +280,17 @@ pub(in super::super) fn decode_event(json: &str) -> Option<Event> {
         script_type: ScriptType::parse(&record.script_type).ok(),
         node: NodeName::parse(&record.node).ok(),
         cause: Cause { source, request_id: record.request_id, reason: record.reason },
-        what: decode_what(record.what)?,
+        kind: decode_what(record.what)?,
     })
 }
 
-fn decode_what(record: WhatRecord) -> Option<What> {
+fn decode_what(record: WhatRecord) -> Option<EventKind> {
     let ids = |ids: Vec<String>| ids.iter().filter_map(|id| ActorId::parse(id).ok()).collect();
     Some(match record {
-        WhatRecord::ActorCreated => What::ActorCreated,
-        WhatRecord::ActorUpdated => What::ActorUpdated,
-        WhatRecord::ActorDeleted => What::ActorDeleted,
-        WhatRecord::ActorStateChanged { old, new, up, pid } => What::ActorStateChanged {
+        WhatRecord::ActorCreated => EventKind::ActorCreated,
+        WhatRecord::ActorUpdated => EventKind::ActorUpdated,
+        WhatRecord::ActorDeleted => EventKind::ActorDeleted,
+        WhatRecord::ActorStateChanged { old, new, up, pid } => EventKind::ActorStateChanged {
             old: ActorState::parse(&old)?,
             new: ActorState::parse(&new)?,
             desired: if up { Desired::Up } else { Desired::Down },
@@ -302,16 +302,16 @@ fn decode_what(record: WhatRecord) -> Option<What> {
                 (None, Some(signal)) => ExitStatus::Signal(signal),
                 (None, None) => ExitStatus::Unknown,
             };
-            What::ActorExited(LastExit { status, at: time_of(at_ms), pid, requested, log_tail })
+            EventKind::ActorExited(LastExit { status, at: time_of(at_ms), pid, requested, log_tail })
         }
-        WhatRecord::ActorRestarted => What::ActorRestarted,
-        WhatRecord::PingSent => What::PingSent,
+        WhatRecord::ActorRestarted => EventKind::ActorRestarted,
+        WhatRecord::PingSent => EventKind::PingSent,
         WhatRecord::PingOk { round_trip_us } => {
-            What::PingOk { round_trip: Duration::from_micros(round_trip_us) }
+            EventKind::PingOk { round_trip: Duration::from_micros(round_trip_us) }
         }
-        WhatRecord::PingFailed { timed_out, reason } => What::PingFailed { timed_out, reason },
+        WhatRecord::PingFailed { timed_out, reason } => EventKind::PingFailed { timed_out, reason },
         WhatRecord::HealthChanged { old, new, failures, round_trip_us, action, reason } => {
-            What::HealthChanged {
+            EventKind::HealthChanged {
                 old: health_of(&old),
                 new: health_of(&new),
                 consecutive_failures: failures,
@@ -324,13 +324,13 @@ fn decode_what(record: WhatRecord) -> Option<What> {
                 reason,
             }
         }
-        WhatRecord::JobStateChanged { old, new, attempt, error } => What::JobStateChanged {
+        WhatRecord::JobStateChanged { old, new, attempt, error } => EventKind::JobStateChanged {
             old: old.as_deref().and_then(JobState::parse),
             new: JobState::parse(&new)?,
             attempt,
             error: error.as_deref().map(error_of),
         },
-        WhatRecord::JobDeleted => What::JobDeleted,
+        WhatRecord::JobDeleted => EventKind::JobDeleted,
         WhatRecord::ScalingDecided {
             at_ms,
             current,
@@ -341,7 +341,7 @@ fn decode_what(record: WhatRecord) -> Option<What> {
             reason,
             added,
             removed,
-        } => What::ScalingDecided(ScalingDecision {
+        } => EventKind::ScalingDecided(ScalingDecision {
             at: time_of(at_ms),
             current,
             desired,
@@ -352,15 +352,15 @@ fn decode_what(record: WhatRecord) -> Option<What> {
             added: ids(added),
             removed: ids(removed),
         }),
-        WhatRecord::QueuePaused => What::QueuePaused,
-        WhatRecord::QueueResumed => What::QueueResumed,
-        WhatRecord::QueuePurged { count } => What::QueuePurged { count },
-        WhatRecord::DependencyDown { name, reason } => What::DependencyDown { name, reason },
+        WhatRecord::QueuePaused => EventKind::QueuePaused,
+        WhatRecord::QueueResumed => EventKind::QueueResumed,
+        WhatRecord::QueuePurged { count } => EventKind::QueuePurged { count },
+        WhatRecord::DependencyDown { name, reason } => EventKind::DependencyDown { name, reason },
         WhatRecord::DependencyUp { name, who, latency_us } => {
-            What::DependencyUp { name, who, latency: Duration::from_micros(latency_us) }
+            EventKind::DependencyUp { name, who, latency: Duration::from_micros(latency_us) }
         }
-        WhatRecord::ServerStarted => What::ServerStarted,
-        WhatRecord::ServerDraining => What::ServerDraining,
+        WhatRecord::ServerStarted => EventKind::ServerStarted,
+        WhatRecord::ServerDraining => EventKind::ServerDraining,
     })
 }
 
@@ -374,7 +374,7 @@ pub(in super::super) fn decode_job_event<'a>(
     let actor_id = get("actor").and_then(|actor| ActorId::parse(actor).ok());
     let old = get("old").and_then(JobState::parse);
     let (what, source, reason, message) = match get("state")? {
-        "deleted" => (What::JobDeleted, Source::Caller, String::new(), message::of_deleted_job(&id)),
+        "deleted" => (EventKind::JobDeleted, Source::Caller, String::new(), message::of_deleted_job(&id)),
         state => {
             let new = JobState::parse(state)?;
             let attempt = get("attempt").and_then(|attempt| attempt.parse().ok()).unwrap_or(0);
@@ -384,7 +384,7 @@ pub(in super::super) fn decode_job_event<'a>(
             let message = message::of_job(&id, old, new, attempt, actor_id.as_ref(), why);
             let by_caller = old.is_none() || new == JobState::Cancelled;
             let source = if by_caller { Source::Caller } else { Source::Queue };
-            (What::JobStateChanged { old, new, attempt, error }, source, reason, message)
+            (EventKind::JobStateChanged { old, new, attempt, error }, source, reason, message)
         }
     };
     let cause = Cause { source, request_id: None, reason };

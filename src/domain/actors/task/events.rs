@@ -1,14 +1,14 @@
 //! What a driver tells those who watch about its actor.
 
-use crate::domain::actors::task::Driver;
+use crate::domain::actors::task::ActorTask;
 use crate::domain::model::actor::{ActorState, ActorStatus, LastExit};
-use crate::domain::model::event::{Cause, Event, Source, What};
+use crate::domain::model::event::{Cause, Event, EventKind, Source};
 use crate::domain::model::text::cut;
 
 /// Bytes of a line of the log that an event tells in its message; its detail has more.
 const SHOWN_LINE_BYTES: usize = 256;
 
-impl Driver {
+impl ActorTask {
     /// The actor went from one state to another.
     pub(super) fn tell_of_state(&self, old: ActorState, status: &ActorStatus) {
         let (id, new) = (&status.record.id, status.state);
@@ -17,8 +17,9 @@ impl Driver {
             (None, "") => format!("actor {id} is {new}"),
             (_, why) => format!("actor {id} is {new}: {why}"),
         };
-        let what = What::ActorStateChanged { old, new, desired: status.record.desired, pid: status.pid.0 };
-        self.tell(self.cause(), what, message);
+        let kind =
+            EventKind::ActorStateChanged { old, new, desired: status.record.desired, pid: status.pid.0 };
+        self.tell(self.cause(), kind, message);
     }
 
     /// The actor's process ended.
@@ -33,17 +34,17 @@ impl Driver {
         let last = log_tail.last().map(|line| format!("; it wrote last: {}", cut(line, SHOWN_LINE_BYTES)));
         let last = last.unwrap_or_default();
         let message = format!("the process {pid} of actor {id} {how} with {status}{last}");
-        self.tell(cause, What::ActorExited(exit.clone()), message);
+        self.tell(cause, EventKind::ActorExited(exit.clone()), message);
     }
 
     /// The actor was deleted.
     pub(super) fn tell_of_end(&self) {
         let message = format!("actor {} was deleted", self.record().id);
-        self.tell(self.cause(), What::ActorDeleted, message);
+        self.tell(self.cause(), EventKind::ActorDeleted, message);
     }
 
-    fn tell(&self, cause: Cause, what: What, message: String) {
-        let event = Event::new(self.now(), cause, what, message);
+    fn tell(&self, cause: Cause, kind: EventKind, message: String) {
+        let event = Event::new(self.now(), cause, kind, message);
         self.events().emit(event.of_actor(self.record()));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{Driver, MOST_TRIES, StopReason};
+use super::{ActorTask, MOST_TRIES, StopReason};
 use crate::domain::actors::StopOptions;
 use crate::domain::actors::observer::Observation;
 use crate::domain::actors::operation::{Observations, actor_lost};
@@ -27,7 +27,7 @@ pub(super) struct Reclaim {
     error: JobError,
 }
 
-impl Driver {
+impl ActorTask {
     pub(super) async fn on_observation(&mut self, observations: &mut Observations) -> Option<StopReason> {
         let observation = observations.borrow_and_update().clone();
         if observation.processes.is_none() || observation.seq <= self.stale_up_to {

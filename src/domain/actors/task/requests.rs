@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use tokio::time::Instant;
 
-use super::{Driver, MOST_TRIES, StopReason};
+use super::{ActorTask, MOST_TRIES, StopReason};
 use crate::domain::actors::StopOptions;
 use crate::domain::actors::admission::{Admission, AtRest, admit};
 use crate::domain::actors::derive_state::waits_for;
@@ -42,7 +42,7 @@ pub(super) struct Parked {
     pub(super) joined: bool,
 }
 
-impl Driver {
+impl ActorTask {
     /// Decides on a wish by the record as it is stored now: another supervisor of this node may have written it since we
     /// last looked.
     pub(super) async fn on_request(&mut self, request: Request) -> Option<StopReason> {

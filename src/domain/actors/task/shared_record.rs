@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::{Driver, MOST_TRIES, StopReason};
+use super::{ActorTask, MOST_TRIES, StopReason};
 use crate::domain::actors::operation::superseded_by;
 use crate::domain::actors::reply;
 use crate::domain::model::actor::{ActorRecord, OperationLease, Verb};
@@ -39,7 +39,7 @@ impl Foreign {
 /// A heartbeat on its way to the store: the record that is to stand there, and what became of it.
 pub(super) type Heartbeat = BoxFuture<'static, (ActorRecord, Result<Stored, StoreError>)>;
 
-impl Driver {
+impl ActorTask {
     /// Takes over the record as it is stored now; true when somebody else had changed it.
     pub(super) async fn refresh(&mut self) -> Result<bool, SupervisorError> {
         match self.parts.store.get(&self.record.id).await? {

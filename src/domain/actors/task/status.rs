@@ -1,12 +1,12 @@
 //! What is shown of the actor, and who brought it about.
 
-use super::Driver;
+use super::ActorTask;
 use crate::domain::actors::derive_state::{View, derive};
 use crate::domain::model::actor::{ActorState, ActorStatus, Pid};
 use crate::domain::model::event::{Cause, Source};
 use crate::ports::process_manager::ProcessState;
 
-impl Driver {
+impl ActorTask {
     /// Shows the actor as it is now; says so to those who watch if it is in another state.
     pub(super) fn publish(&mut self) {
         let (state, message) = self.view();
@@ -16,7 +16,7 @@ impl Driver {
         let pid = Pid(process.and_then(ProcessState::pid).filter(|_pid| state != ActorState::Stopped));
         let in_flight = presence.map_or(0, |presence| presence.in_flight);
         let last_job_at = presence.and_then(|presence| presence.last_job_at);
-        let health = self.book.health(&self.record.id, pid.0);
+        let health = self.tracker.health(&self.record.id, pid.0);
         let (old, status) = {
             let shown = self.end.status.borrow();
             let last_job_at = last_job_at.or(shown.last_job_at);

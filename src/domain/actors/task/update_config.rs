@@ -1,12 +1,12 @@
 //! Changed definitions: written at once, taken by the process at its next start.
 
 use crate::domain::actors::registry::Edit;
-use crate::domain::actors::task::{Driver, StopReason};
+use crate::domain::actors::task::{ActorTask, StopReason};
 use crate::domain::model::actor::{ActorConfig, ActorRecord};
-use crate::domain::model::event::{Cause, Event, What};
+use crate::domain::model::event::{Cause, Event, EventKind};
 use crate::error::SupervisorError;
 
-impl Driver {
+impl ActorTask {
     pub(super) async fn on_edit(&mut self, edit: Edit) -> Option<StopReason> {
         let stands = match edit {
             Edit::Newer(record) => {
@@ -71,7 +71,7 @@ impl Driver {
         let when = if self.record.outdated { "; its process takes it at its next start" } else { "" };
         tracing::info!(actor.id = %id, "the definition of actor {id} was changed{when}");
         let message = format!("the definition of actor {id} was changed{when}");
-        let event = Event::new(self.now(), cause, What::ActorUpdated, message);
+        let event = Event::new(self.now(), cause, EventKind::ActorUpdated, message);
         self.parts.events.emit(event.of_actor(&self.record));
     }
 }

@@ -44,7 +44,7 @@ impl EventFilter {
     pub fn lets_through(&self, event: &Event) -> bool {
         let one_of = |wanted: bool, is: bool| !wanted || is;
         let actor = event.actor_id.as_ref();
-        one_of(!self.topics.is_empty(), self.topics.contains(&event.what.topic()))
+        one_of(!self.topics.is_empty(), self.topics.contains(&event.kind.topic()))
             && one_of(
                 !self.script_types.is_empty(),
                 event.script_type.is_some_and(|script_type| self.script_types.contains(&script_type)),
@@ -82,7 +82,7 @@ impl EventFilter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::model::event::{Source, What};
+    use crate::domain::model::event::{EventKind, Source};
 
     #[test]
     fn only_streams_that_can_have_such_events_are_read() {
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn an_event_has_to_pass_every_part() {
         let now = SystemTime::UNIX_EPOCH;
-        let event = Event::new(now, Source::Caller, What::QueuePaused, "m").of_type(ScriptType::V);
+        let event = Event::new(now, Source::Caller, EventKind::QueuePaused, "m").of_type(ScriptType::V);
         let passing = EventFilter {
             topics: vec![Topic::Queue],
             script_types: vec![ScriptType::V],

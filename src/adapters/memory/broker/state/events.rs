@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::State;
 use crate::domain::model::event::cursor::{Cursor, EventStream, Position};
-use crate::domain::model::event::{Cause, Event, Source, What};
+use crate::domain::model::event::{Cause, Event, EventKind, Source};
 
 use crate::domain::model::event::message;
 use crate::domain::model::id::{ActorId, JobId};
@@ -65,8 +65,8 @@ impl State {
             if let Some(actor) = event.actor_id.clone() {
                 let last_emitted = self.events.last_emitted.get(&actor).cloned();
                 let (state, pid) = last_emitted.unwrap_or_default();
-                match &event.what {
-                    What::ActorStateChanged { new, .. } => {
+                match &event.kind {
+                    EventKind::ActorStateChanged { new, .. } => {
                         if state == new.as_str() {
                             continue;
                         }
@@ -75,31 +75,31 @@ impl State {
                             event = event.continuing(old);
                         }
                     }
-                    What::ActorExited(exit) => {
+                    EventKind::ActorExited(exit) => {
                         if pid == Some(exit.pid) {
                             continue;
                         }
                         self.events.last_emitted.insert(actor, (state, Some(exit.pid)));
                     }
-                    What::ActorCreated | What::ActorDeleted => {
+                    EventKind::ActorCreated | EventKind::ActorDeleted => {
                         self.events.last_emitted.remove(&actor);
                     }
-                    What::ActorUpdated
-                    | What::ActorRestarted
-                    | What::PingSent
-                    | What::PingOk { .. }
-                    | What::PingFailed { .. }
-                    | What::HealthChanged { .. }
-                    | What::JobStateChanged { .. }
-                    | What::JobDeleted
-                    | What::ScalingDecided(_)
-                    | What::QueuePaused
-                    | What::QueueResumed
-                    | What::QueuePurged { .. }
-                    | What::DependencyDown { .. }
-                    | What::DependencyUp { .. }
-                    | What::ServerStarted
-                    | What::ServerDraining => {}
+                    EventKind::ActorUpdated
+                    | EventKind::ActorRestarted
+                    | EventKind::PingSent
+                    | EventKind::PingOk { .. }
+                    | EventKind::PingFailed { .. }
+                    | EventKind::HealthChanged { .. }
+                    | EventKind::JobStateChanged { .. }
+                    | EventKind::JobDeleted
+                    | EventKind::ScalingDecided(_)
+                    | EventKind::QueuePaused
+                    | EventKind::QueueResumed
+                    | EventKind::QueuePurged { .. }
+                    | EventKind::DependencyDown { .. }
+                    | EventKind::DependencyUp { .. }
+                    | EventKind::ServerStarted
+                    | EventKind::ServerDraining => {}
                 }
             }
             self.append(EventStream::Control, event);
@@ -122,7 +122,7 @@ impl State {
         let message = message::of_job(id, old, job.state, job.attempt, job.actor_id.as_ref(), why);
         let by_caller = old.is_none() || job.state == JobState::Cancelled;
         let source = if by_caller { Source::Caller } else { Source::Queue };
-        let what = What::JobStateChanged { old, new: job.state, attempt: job.attempt, error };
+        let what = EventKind::JobStateChanged { old, new: job.state, attempt: job.attempt, error };
         let cause = Cause { source, request_id: None, reason };
         let event = of_job(Event::new(self.clock.now(), cause, what, message), job);
         self.append(EventStream::Jobs(job.spec.script_type), event);
@@ -132,7 +132,7 @@ impl State {
     pub(super) fn emit_deleted(&mut self, id: &JobId) {
         let Some(job) = self.jobs.get(id).filter(|job| job.spec.kind == JobKind::Script) else { return };
         let message = message::of_deleted_job(id);
-        let event = Event::new(self.clock.now(), Source::Caller, What::JobDeleted, message);
+        let event = Event::new(self.clock.now(), Source::Caller, EventKind::JobDeleted, message);
         let (stream, event) = (EventStream::Jobs(job.spec.script_type), of_job(event, job));
         self.append(stream, event);
     }

@@ -2,7 +2,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{decode_event, decode_job_event, encode_event};
 use crate::domain::model::actor::{ActorState, Desired, ExitStatus, LastExit};
-use crate::domain::model::event::{Cause, Event, Severity, Source, What};
+use crate::domain::model::event::{Cause, Event, EventKind, Severity, Source};
 use crate::domain::model::health::{Health, HealthAction};
 use crate::domain::model::id::{ActorId, JobId, NodeName};
 use crate::domain::model::job::{JobError, JobErrorKind, JobState};
@@ -14,7 +14,7 @@ fn at() -> SystemTime {
 }
 
 /// One of each; a new variant stops the build here.
-fn everything() -> Vec<What> {
+fn everything() -> Vec<EventKind> {
     let exit =
         |status| LastExit { status, at: at(), pid: 7, requested: false, log_tail: vec!["bye".to_owned()] };
     let decision = ScalingDecision {
@@ -29,23 +29,23 @@ fn everything() -> Vec<What> {
         removed: Vec::new(),
     };
     let all = vec![
-        What::ActorCreated,
-        What::ActorUpdated,
-        What::ActorDeleted,
-        What::ActorStateChanged {
+        EventKind::ActorCreated,
+        EventKind::ActorUpdated,
+        EventKind::ActorDeleted,
+        EventKind::ActorStateChanged {
             old: ActorState::Starting,
             new: ActorState::Running,
             desired: Desired::Up,
             pid: Some(7),
         },
-        What::ActorExited(exit(ExitStatus::Signal(9))),
-        What::ActorExited(exit(ExitStatus::Code(3))),
-        What::ActorExited(exit(ExitStatus::Unknown)),
-        What::ActorRestarted,
-        What::PingSent,
-        What::PingOk { round_trip: Duration::from_micros(812) },
-        What::PingFailed { timed_out: true, reason: "no answer".to_owned() },
-        What::HealthChanged {
+        EventKind::ActorExited(exit(ExitStatus::Signal(9))),
+        EventKind::ActorExited(exit(ExitStatus::Code(3))),
+        EventKind::ActorExited(exit(ExitStatus::Unknown)),
+        EventKind::ActorRestarted,
+        EventKind::PingSent,
+        EventKind::PingOk { round_trip: Duration::from_micros(812) },
+        EventKind::PingFailed { timed_out: true, reason: "no answer".to_owned() },
+        EventKind::HealthChanged {
             old: Health::Degraded,
             new: Health::Unhealthy,
             consecutive_failures: 3,
@@ -53,48 +53,48 @@ fn everything() -> Vec<What> {
             action: HealthAction::Restarted,
             reason: "three misses".to_owned(),
         },
-        What::JobStateChanged {
+        EventKind::JobStateChanged {
             old: Some(JobState::Running),
             new: JobState::Failed,
             attempt: 2,
             error: Some(JobError::new(JobErrorKind::ScriptError, "boom")),
         },
-        What::JobDeleted,
-        What::ScalingDecided(decision),
-        What::QueuePaused,
-        What::QueueResumed,
-        What::QueuePurged { count: 12 },
-        What::DependencyDown { name: "redis".to_owned(), reason: "refused".to_owned() },
-        What::DependencyUp {
+        EventKind::JobDeleted,
+        EventKind::ScalingDecided(decision),
+        EventKind::QueuePaused,
+        EventKind::QueueResumed,
+        EventKind::QueuePurged { count: 12 },
+        EventKind::DependencyDown { name: "redis".to_owned(), reason: "refused".to_owned() },
+        EventKind::DependencyUp {
             name: "redis".to_owned(),
             who: "Redis".to_owned(),
             latency: Duration::from_micros(90),
         },
-        What::ServerStarted,
-        What::ServerDraining,
+        EventKind::ServerStarted,
+        EventKind::ServerDraining,
     ];
     for what in &all {
         match what {
-            What::ActorCreated
-            | What::ActorUpdated
-            | What::ActorDeleted
-            | What::ActorStateChanged { .. }
-            | What::ActorExited(_)
-            | What::ActorRestarted
-            | What::PingSent
-            | What::PingOk { .. }
-            | What::PingFailed { .. }
-            | What::HealthChanged { .. }
-            | What::JobStateChanged { .. }
-            | What::JobDeleted
-            | What::ScalingDecided(_)
-            | What::QueuePaused
-            | What::QueueResumed
-            | What::QueuePurged { .. }
-            | What::DependencyDown { .. }
-            | What::DependencyUp { .. }
-            | What::ServerStarted
-            | What::ServerDraining => {}
+            EventKind::ActorCreated
+            | EventKind::ActorUpdated
+            | EventKind::ActorDeleted
+            | EventKind::ActorStateChanged { .. }
+            | EventKind::ActorExited(_)
+            | EventKind::ActorRestarted
+            | EventKind::PingSent
+            | EventKind::PingOk { .. }
+            | EventKind::PingFailed { .. }
+            | EventKind::HealthChanged { .. }
+            | EventKind::JobStateChanged { .. }
+            | EventKind::JobDeleted
+            | EventKind::ScalingDecided(_)
+            | EventKind::QueuePaused
+            | EventKind::QueueResumed
+            | EventKind::QueuePurged { .. }
+            | EventKind::DependencyDown { .. }
+            | EventKind::DependencyUp { .. }
+            | EventKind::ServerStarted
+            | EventKind::ServerDraining => {}
         }
     }
     all
@@ -117,7 +117,7 @@ fn every_event_comes_back_from_its_record_as_it_was() {
                 request_id: Some("r1".to_owned()),
                 reason: "because".to_owned(),
             },
-            what: what.clone(),
+            kind: what.clone(),
         };
         let bare = Event::new(at(), Source::Supervisor, what, "m");
         for event in [full, bare] {
@@ -128,7 +128,7 @@ fn every_event_comes_back_from_its_record_as_it_was() {
 
 #[test]
 fn an_event_that_a_later_version_wrote_is_none() {
-    let json = encode_event(&Event::new(at(), Source::Caller, What::QueuePaused, "m")).unwrap();
+    let json = encode_event(&Event::new(at(), Source::Caller, EventKind::QueuePaused, "m")).unwrap();
     assert_eq!(decode_event(&json.replace("queue_paused", "queue_painted")), None);
     assert_eq!(decode_event("{}"), None);
 }
@@ -150,5 +150,5 @@ fn the_event_of_a_job_says_what_happened_to_whom_and_why() {
     assert_eq!((event.caller_id.as_str(), event.at, event.cause.source), ("billing", at(), Source::Queue));
     let error = Some(JobError::new(JobErrorKind::ScriptError, "boom"));
     let (old, new) = (Some(JobState::Running), JobState::Failed);
-    assert_eq!(event.what, What::JobStateChanged { old, new, attempt: 2, error });
+    assert_eq!(event.kind, EventKind::JobStateChanged { old, new, attempt: 2, error });
 }

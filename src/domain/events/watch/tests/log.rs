@@ -9,14 +9,14 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use crate::domain::model::event::cursor::{Cursor, EventStream, Position};
-use crate::domain::model::event::{Event, Severity, Source, What};
+use crate::domain::model::event::{Event, EventKind, Severity, Source};
 use crate::ports::event_log::{Earlier, EventLog, Extent, Follow, LogError, Logged, Read};
 
 /// What stands at a place; every third event is a warning.
 pub(super) fn event(stream: EventStream, position: Position) -> Logged {
     let (what, script_type) = match stream {
-        EventStream::Control => (What::QueuePaused, None),
-        EventStream::Jobs(script_type) => (What::JobDeleted, Some(script_type)),
+        EventStream::Control => (EventKind::QueuePaused, None),
+        EventStream::Jobs(script_type) => (EventKind::JobDeleted, Some(script_type)),
     };
     let mut event = Event::new(SystemTime::UNIX_EPOCH, Source::Caller, what, "m");
     event.script_type = script_type;

@@ -12,37 +12,37 @@ use crate::domain::model::id::ActorId;
 
 /// The memory of the health monitor. A cheap clone; all clones are one.
 #[derive(Debug, Clone, Default)]
-pub struct HealthBook {
+pub struct HealthTracker {
     shared: Arc<Shared>,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
-    pages: Mutex<Pages>,
+    state: Mutex<TrackerState>,
     ended: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Pages {
+struct TrackerState {
     records: BTreeMap<String, HealthRecord>,
     /// When somebody said that an actor had a job.
-    noted: BTreeMap<String, Instant>,
+    last_activity: BTreeMap<String, Instant>,
     /// Actors that are being pinged or restarted.
     under_way: BTreeSet<String>,
 }
 
 /// As long as it lives, nobody else checks the actor.
 #[derive(Debug)]
-pub(super) struct Turn {
-    book: HealthBook,
+pub(super) struct PingSlot {
+    tracker: HealthTracker,
     name: String,
 }
 
-impl HealthBook {
+impl HealthTracker {
     /// What is known of an actor whose process is this one.
     pub fn health(&self, id: &ActorId, pid: Option<u32>) -> ActorHealth {
-        let pages = self.lock();
-        let record = pages.records.get(id.as_str());
+        let state = self.lock();
+        let record = state.records.get(id.as_str());
         // After the process that was judged is gone, only the memory of what was done about it is of interest.
         match record {
             Some(record) if pid.is_none() || record.pid.is_none() || record.pid == pid => {
@@ -53,48 +53,48 @@ impl HealthBook {
     }
 
     /// Writes a record down, unless a younger one is there.
-    pub fn put(&self, record: HealthRecord) {
-        let mut pages = self.lock();
+    pub fn record(&self, record: HealthRecord) {
+        let mut state = self.lock();
         let name = record.actor_id.to_string();
-        let older = pages.records.get(&name).is_none_or(|known| known.updated_at <= record.updated_at);
+        let older = state.records.get(&name).is_none_or(|known| known.updated_at <= record.updated_at);
         if older {
-            pages.records.insert(name, record);
+            state.records.insert(name, record);
         }
     }
 
     /// Takes over what the store has, and forgets actors that are in it no longer.
     pub fn sync(&self, records: Vec<HealthRecord>, exists: impl Fn(&str) -> bool) {
         for record in records {
-            self.put(record);
+            self.record(record);
         }
-        let mut pages = self.lock();
-        pages.records.retain(|name, _record| exists(name));
-        pages.noted.retain(|name, _at| exists(name));
+        let mut state = self.lock();
+        state.records.retain(|name, _record| exists(name));
+        state.last_activity.retain(|name, _at| exists(name));
     }
 
     /// Notes that an actor had a job just now, so its misses are forgotten.
     pub fn note_job(&self, name: &str, now: SystemTime) {
-        let mut pages = self.lock();
-        pages.noted.insert(name.to_owned(), Instant::now());
-        if let Some(record) = pages.records.get_mut(name) {
+        let mut state = self.lock();
+        state.last_activity.insert(name.to_owned(), Instant::now());
+        if let Some(record) = state.records.get_mut(name) {
             record.health.consecutive_failures = 0;
             record.updated_at = now;
         }
     }
 
     /// How long ago somebody said that it had a job.
-    pub(super) fn noted(&self, id: &ActorId) -> Option<Duration> {
-        self.lock().noted.get(id.as_str()).map(Instant::elapsed)
+    pub(super) fn last_activity(&self, id: &ActorId) -> Option<Duration> {
+        self.lock().last_activity.get(id.as_str()).map(Instant::elapsed)
     }
 
     /// The turn to check an actor; None while somebody else has it.
-    pub(super) fn turn(&self, id: &ActorId) -> Option<Turn> {
+    pub(super) fn try_begin_ping(&self, id: &ActorId) -> Option<PingSlot> {
         let name = id.to_string();
-        self.lock().under_way.insert(name.clone()).then(|| Turn { book: self.clone(), name })
+        self.lock().under_way.insert(name.clone()).then(|| PingSlot { tracker: self.clone(), name })
     }
 
     /// Waits until nobody checks this actor.
-    pub(super) async fn until_free(&self, id: &ActorId) {
+    pub(super) async fn until_idle(&self, id: &ActorId) {
         loop {
             let ended = self.shared.ended.notified();
             tokio::pin!(ended);
@@ -106,15 +106,15 @@ impl HealthBook {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Pages> {
+    fn lock(&self) -> MutexGuard<'_, TrackerState> {
         // Each change is one statement, so a panic elsewhere cannot have broken the pages.
-        self.shared.pages.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Turn {
+impl Drop for PingSlot {
     fn drop(&mut self) {
-        self.book.lock().under_way.remove(&self.name);
-        self.book.shared.ended.notify_waiters();
+        self.tracker.lock().under_way.remove(&self.name);
+        self.tracker.shared.ended.notify_waiters();
     }
 }

@@ -17,12 +17,12 @@ const MOST_LOOKS: usize = 64;
 
 /// What was seen of the queue of each script type.
 #[derive(Debug, Default)]
-pub(super) struct Pulse {
-    types: Mutex<[TypePulse; 4]>,
+pub(crate) struct QueueStats {
+    types: Mutex<[TypeStats; 4]>,
 }
 
 #[derive(Debug, Default)]
-struct TypePulse {
+struct TypeStats {
     paused: bool,
     looks: VecDeque<(Instant, u64, u64)>,
     decision: Option<ScalingDecision>,
@@ -31,60 +31,60 @@ struct TypePulse {
 
 /// Jobs a second.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Rates {
+pub struct QueueRates {
     /// That come.
     pub submitted: f64,
     /// That end, however.
     pub finished: f64,
 }
 
-impl Pulse {
+impl QueueStats {
     /// Notes a look.
-    pub(super) fn note(&self, script_type: ScriptType, state: &QueueState, now: Instant) {
+    pub(crate) fn note(&self, script_type: ScriptType, state: &QueueState, now: Instant) {
         let mut types = self.lock();
-        let pulse = &mut types[script_type.index()];
-        pulse.paused = state.paused.is_some();
-        let lost = pulse.looks.back().is_some_and(|(_at, submitted, _finished)| *submitted > state.submitted);
+        let stats = &mut types[script_type.index()];
+        stats.paused = state.paused.is_some();
+        let lost = stats.looks.back().is_some_and(|(_at, submitted, _finished)| *submitted > state.submitted);
         if lost {
-            pulse.looks.clear();
+            stats.looks.clear();
         }
-        pulse.looks.push_back((now, state.submitted, state.finished));
+        stats.looks.push_back((now, state.submitted, state.finished));
         let old = |look: &(Instant, u64, u64)| now - look.0 > SPAN;
-        while pulse.looks.len() > MOST_LOOKS
-            || (pulse.looks.len() > 2 && pulse.looks.front().is_some_and(old))
+        while stats.looks.len() > MOST_LOOKS
+            || (stats.looks.len() > 2 && stats.looks.front().is_some_and(old))
         {
-            pulse.looks.pop_front();
+            stats.looks.pop_front();
         }
     }
 
-    pub(super) fn is_paused(&self, script_type: ScriptType) -> bool {
+    pub(crate) fn is_paused(&self, script_type: ScriptType) -> bool {
         self.lock()[script_type.index()].paused
     }
 
-    pub(super) fn set_paused(&self, script_type: ScriptType, paused: bool) {
+    pub(crate) fn set_paused(&self, script_type: ScriptType, paused: bool) {
         self.lock()[script_type.index()].paused = paused;
     }
 
     /// Rates over the last looks; 0 before there are two.
-    pub(super) fn rates(&self, script_type: ScriptType) -> Rates {
+    pub(crate) fn rates(&self, script_type: ScriptType) -> QueueRates {
         let types = self.lock();
         let looks = &types[script_type.index()].looks;
-        let (Some(first), Some(last)) = (looks.front(), looks.back()) else { return Rates::default() };
+        let (Some(first), Some(last)) = (looks.front(), looks.back()) else { return QueueRates::default() };
         let span = (last.0 - first.0).as_secs_f64();
         if span <= 0.0 {
-            return Rates::default();
+            return QueueRates::default();
         }
         let rate = |from: u64, to: u64| to.saturating_sub(from) as f64 / span;
-        Rates { submitted: rate(first.1, last.1), finished: rate(first.2, last.2) }
+        QueueRates { submitted: rate(first.1, last.1), finished: rate(first.2, last.2) }
     }
 
     /// The last decision, wherever it was made.
-    pub(super) fn decision(&self, script_type: ScriptType) -> Option<ScalingDecision> {
+    pub(crate) fn decision(&self, script_type: ScriptType) -> Option<ScalingDecision> {
         self.lock()[script_type.index()].decision.clone()
     }
 
     /// Takes over a decision, unless a younger one is known.
-    pub(super) fn set_decision(&self, script_type: ScriptType, decision: ScalingDecision) {
+    pub(crate) fn set_decision(&self, script_type: ScriptType, decision: ScalingDecision) {
         let mut types = self.lock();
         let known = &mut types[script_type.index()].decision;
         if known.as_ref().is_none_or(|known| known.at <= decision.at) {
@@ -93,15 +93,15 @@ impl Pulse {
     }
 
     /// When scaling looks again.
-    pub(super) fn next_look(&self, script_type: ScriptType) -> Option<SystemTime> {
+    pub(crate) fn next_look(&self, script_type: ScriptType) -> Option<SystemTime> {
         self.lock()[script_type.index()].next_look
     }
 
-    pub(super) fn set_next_look(&self, script_type: ScriptType, at: Option<SystemTime>) {
+    pub(crate) fn set_next_look(&self, script_type: ScriptType, at: Option<SystemTime>) {
         self.lock()[script_type.index()].next_look = at;
     }
 
-    fn lock(&self) -> MutexGuard<'_, [TypePulse; 4]> {
+    fn lock(&self) -> MutexGuard<'_, [TypeStats; 4]> {
         // Each change is complete between two calls, so a panic elsewhere cannot have broken it.
         self.types.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -113,14 +113,14 @@ mod tests {
 
     #[test]
     fn rates_are_those_of_the_last_half_minute() {
-        let (pulse, start) = (Pulse::default(), Instant::now());
+        let (stats, start) = (QueueStats::default(), Instant::now());
         for second in 0..=100_u64 {
             // 10 a second at first, 20 in the last 30 seconds.
             let submitted = if second <= 70 { 10 * second } else { 700 + 20 * (second - 70) };
             let state = QueueState { submitted, finished: 5 * second, ..QueueState::default() };
-            pulse.note(ScriptType::SAL, &state, start + Duration::from_secs(second));
+            stats.note(ScriptType::SAL, &state, start + Duration::from_secs(second));
         }
-        assert_eq!(pulse.rates(ScriptType::SAL), Rates { submitted: 20.0, finished: 5.0 });
-        assert_eq!(pulse.rates(ScriptType::OSIS), Rates::default());
+        assert_eq!(stats.rates(ScriptType::SAL), QueueRates { submitted: 20.0, finished: 5.0 });
+        assert_eq!(stats.rates(ScriptType::OSIS), QueueRates::default());
     }
 }

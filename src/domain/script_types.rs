@@ -1,0 +1,3 @@
+//! Script types: their settings, and the cache of them.
+
+pub mod settings_cache;
