@@ -1,6 +1,8 @@
 //! The whole service while its parts die, freeze or go away.
 
 mod actors;
+mod clock;
+mod disk;
 mod frozen;
 mod redis;
 mod refusals;
