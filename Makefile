@@ -37,9 +37,8 @@ lint:
 	.ci/install rust-components
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
-	# The client as those get it who leave the service out: by itself, and in the hands of a program.
-	cargo clippy --no-default-features --features client --lib -- -D warnings
-	cargo clippy --no-default-features --features client --example conformance_runner -- -D warnings
+	# The client as those get it who leave the service out, in the hands of a program, which the tests run.
+	cargo build --no-default-features --features client --example conformance_runner
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 
 # Licences, sources and bans of the dependencies (deny.toml); security advisories too, where their database can be had.

@@ -61,6 +61,8 @@
 //!
 //! If the actor dies in between, the process manager's word that the process is gone is enough to take its jobs back
 //! at once ([`domain::actors`]); the lease is the second line, for machines that vanish whole.
+// The lints see the whole; what is left over when the service is left out is found by the compiler.
+#![cfg_attr(not(feature = "service"), deny(warnings))]
 #![cfg_attr(
     not(feature = "service"),
     expect(rustdoc::broken_intra_doc_links, reason = "this page is about the whole")
