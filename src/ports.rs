@@ -6,6 +6,7 @@
 //! * an error says what the caller can do about it, and boxes its cause, so that no port names Redis or Zinit;
 //! * repeating an operation is harmless.
 
+pub mod actor_presence;
 pub mod actor_store;
 pub mod clock;
 pub mod event_log;
@@ -13,6 +14,9 @@ pub mod job_queue;
 pub mod object_store;
 pub mod process_manager;
 pub mod programs;
+pub mod queue;
+pub mod queue_admin;
+pub mod queue_maintenance;
 pub mod script_redis;
 pub mod shared_store;
 pub mod work_queue;

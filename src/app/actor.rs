@@ -19,7 +19,8 @@ use crate::adapters::redis::{RedisConfig, RedisForScripts, RedisObjectStore, Red
 use crate::adapters::system_clock::SystemClock;
 use crate::config::LogFormat;
 use crate::domain::model::script_type::ScriptType;
-use crate::ports::job_queue::{JobQueue, QueueError, Refusal};
+use crate::ports::job_queue::{QueueError, Refusal};
+use crate::ports::queue_maintenance::QueueMaintenance;
 use crate::ports::script_redis::ScriptRedis;
 use crate::shutdown::{Shutdown, Signals};
 use crate::telemetry::{self, traces};

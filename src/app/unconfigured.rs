@@ -13,11 +13,14 @@ use crate::domain::model::output::{Kept, OutputMark};
 use crate::domain::model::scaling::ScalingDecision;
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::ScriptTypeSettings;
+use crate::ports::actor_presence::{ActorPresence, Presence, Reclaimed};
 use crate::ports::actor_store::{ActorStore, Loaded, StoreError, Stored};
 use crate::ports::job_queue::{
-    Attached, Cancelled, Changes, Deleted, JobCursor, JobFilter, JobPage, JobQueue, Presence, QueueDepth,
-    QueueError, QueueState, Reclaimed, Retried, Submission, SubmitRefused, Submitted,
+    Attached, Cancelled, Changes, Deleted, JobCursor, JobFilter, JobPage, JobQueue, QueueError, Retried,
+    Submission, SubmitRefused, Submitted,
 };
+use crate::ports::queue_admin::{QueueAdmin, QueueDepth, QueueState};
+use crate::ports::queue_maintenance::QueueMaintenance;
 use crate::ports::shared_store::SharedStore;
 
 /// What is missing.
@@ -98,10 +101,6 @@ impl SharedStore for Unconfigured {
 
 #[async_trait]
 impl JobQueue for Unconfigured {
-    async fn probe(&self) -> Result<Duration, QueueError> {
-        self.refuse()
-    }
-
     async fn submit(&self, _: Vec<Submission>) -> Result<Vec<Result<Submitted, SubmitRefused>>, QueueError> {
         self.refuse()
     }
@@ -140,16 +139,13 @@ impl JobQueue for Unconfigured {
         self.refuse()
     }
 
-    async fn reclaim(
-        &self,
-        _: ScriptType,
-        _: &ActorId,
-        _: u32,
-        _: &JobError,
-    ) -> Result<Reclaimed, QueueError> {
+    async fn retry(&self, _: &JobId, _: bool) -> Result<Retried, QueueError> {
         self.refuse()
     }
+}
 
+#[async_trait]
+impl QueueAdmin for Unconfigured {
     async fn depth(&self, _: ScriptType) -> Result<QueueDepth, QueueError> {
         self.refuse()
     }
@@ -174,11 +170,20 @@ impl JobQueue for Unconfigured {
         self.refuse()
     }
 
-    async fn retry(&self, _: &JobId, _: bool) -> Result<Retried, QueueError> {
+    fn limit_depth(&self, _: ScriptType, _: Option<u64>) {}
+}
+
+#[async_trait]
+impl ActorPresence for Unconfigured {
+    async fn reclaim(
+        &self,
+        _: ScriptType,
+        _: &ActorId,
+        _: u32,
+        _: &JobError,
+    ) -> Result<Reclaimed, QueueError> {
         self.refuse()
     }
-
-    fn limit_depth(&self, _: ScriptType, _: Option<u64>) {}
 
     async fn presences(&self, _: ScriptType) -> Result<Vec<Presence>, QueueError> {
         self.refuse()
@@ -189,6 +194,13 @@ impl JobQueue for Unconfigured {
     }
 
     async fn request_drain(&self, _: ScriptType, _: &ActorId, _: Duration) -> Result<(), QueueError> {
+        self.refuse()
+    }
+}
+
+#[async_trait]
+impl QueueMaintenance for Unconfigured {
+    async fn probe(&self) -> Result<Duration, QueueError> {
         self.refuse()
     }
 

@@ -25,9 +25,11 @@ use crate::ports::actor_store::ActorStore;
 use crate::ports::clock::Clock;
 use crate::ports::event_log::EventLog;
 use crate::ports::job_queue::{
-    Cancelled, Deleted, JobCursor, JobFilter, JobPage, JobQueue, QueueDepth, RequestKey, Retried, Submission,
-    SubmitRefused, Submitted,
+    Cancelled, Deleted, JobCursor, JobFilter, JobPage, RequestKey, Retried, Submission, SubmitRefused,
+    Submitted,
 };
+use crate::ports::queue::Queue;
+use crate::ports::queue_admin::QueueDepth;
 use run::{MOST_FOLLOWED, SUBMITS_AT_A_TIME};
 
 /// A record is kept at least this long by default; an older unknown id is reported as expired.
@@ -36,7 +38,7 @@ const DEFAULT_RETENTION: Duration = Duration::from_secs(24 * 3600);
 /// Hands jobs to actors. A cheap clone; all clones are one supervisor.
 #[derive(Clone)]
 pub struct Supervisor {
-    queue: Arc<dyn JobQueue>,
+    queue: Arc<dyn Queue>,
     clock: Arc<dyn Clock>,
     defaults: Arc<JobDefaults>,
     store: Option<Arc<dyn ActorStore>>,
@@ -87,7 +89,7 @@ pub struct Accepted {
 
 impl Supervisor {
     /// A supervisor on this queue.
-    pub fn new(queue: Arc<dyn JobQueue>, clock: Arc<dyn Clock>, defaults: JobDefaults) -> Self {
+    pub fn new(queue: Arc<dyn Queue>, clock: Arc<dyn Clock>, defaults: JobDefaults) -> Self {
         let turns = Arc::new(Semaphore::new(SUBMITS_AT_A_TIME));
         let follow_places = Arc::new(Semaphore::new(MOST_FOLLOWED));
         let (defaults, settings) = (Arc::new(defaults), SettingsCache::default());
@@ -316,7 +318,7 @@ impl Supervisor {
     }
 
     /// The queue itself, for the lifecycle of actors.
-    pub(crate) fn queue(&self) -> &Arc<dyn JobQueue> {
+    pub(crate) fn queue(&self) -> &Arc<dyn Queue> {
         &self.queue
     }
 

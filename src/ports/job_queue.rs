@@ -1,4 +1,4 @@
-//! The supervisor's side of the job queue: submit, await, look, cancel, keep tidy.
+//! The jobs of a queue, for the supervisor: submit, await, read, list, cancel, retry.
 //!
 //! Promises that every adapter keeps (and `tests/it/contract/job_queue.rs` holds them to):
 //! * an accepted job is stored before `submit` returns, and reaches exactly one terminal state;
@@ -7,13 +7,13 @@
 
 mod error;
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use tokio::sync::{oneshot, watch};
 
 use crate::domain::model::id::{ActorId, JobId, RequestId};
-use crate::domain::model::job::{Finished, Job, JobError, JobSpec, JobState, JobView};
+use crate::domain::model::job::{Finished, Job, JobSpec, JobState, JobView};
 use crate::domain::model::output::{Kept, OutputMark};
 use crate::domain::model::script_type::ScriptType;
 
@@ -223,49 +223,6 @@ pub struct JobPage {
     pub next: Option<JobCursor>,
 }
 
-/// How much a queue holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct QueueDepth {
-    /// Jobs that wait for an actor.
-    pub queued: u64,
-    /// Jobs that actors have.
-    pub running: u64,
-    /// Jobs that wait for a time (SCHEDULED and RETRY_WAIT).
-    pub delayed: u64,
-}
-
-/// A queue as a whole.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct QueueState {
-    /// How much it holds.
-    pub depth: QueueDepth,
-    /// How long the oldest job has waited.
-    pub oldest_age: Option<Duration>,
-    /// How long the oldest job has waited that any actor of the type may take.
-    pub oldest_common_age: Option<Duration>,
-    /// Jobs among those that wait for an actor which are for one that is not there.
-    pub queued_for_absent: u64,
-    /// Since when and why it hands out nothing, if so.
-    pub paused: Option<Paused>,
-    /// Jobs accepted since the queue is there; pings are not counted.
-    pub submitted: u64,
-    /// Jobs ended since then.
-    pub finished: u64,
-    /// Entries that could not be read and were taken out.
-    pub malformed: u64,
-    /// Records that upkeep could do nothing with.
-    pub damaged: u64,
-}
-
-/// A queue that hands out nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Paused {
-    /// Since when.
-    pub since: SystemTime,
-    /// Why, in the words of who did it.
-    pub reason: String,
-}
-
 /// What happened to a wish for one more try.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Retried {
@@ -277,42 +234,9 @@ pub enum Retried {
     NotPossible(JobState),
 }
 
-/// An actor as it announced itself at its queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Presence {
-    /// Its name.
-    pub actor_id: ActorId,
-    /// Its process.
-    pub pid: u32,
-    /// True once it takes no new jobs.
-    pub draining: bool,
-    /// Jobs that it holds, counted in the queue, not as it says.
-    pub in_flight: u32,
-    /// When it last said something.
-    pub beat_at: SystemTime,
-    /// When it last took or finished a job.
-    pub last_job_at: Option<SystemTime>,
-    /// Ends of jobs that it could not write yet, when it last said something.
-    pub pending_ends: u64,
-    /// Calls with ends that the queue has refused since the process was started.
-    pub refused_ends: u64,
-}
-
-/// What a reclaim did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Reclaimed {
-    /// Jobs that wait again.
-    pub retried: u32,
-    /// Jobs that failed, their attempts being used up.
-    pub failed: u32,
-}
-
-/// The queue as the supervisor uses it.
+/// Jobs in their queues, as the supervisor uses them.
 #[async_trait]
 pub trait JobQueue: Send + Sync {
-    /// Asks whether it is there and would accept a job, and how long the answer takes; fails within 2 s when it is not.
-    async fn probe(&self) -> Result<Duration, QueueError>;
-
     /// Puts jobs into their queues; answers in the order of `submissions`. All of one script type are one atomic step.
     /// An error means that none was accepted.
     async fn submit(
@@ -353,72 +277,7 @@ pub trait JobQueue: Send + Sync {
     /// Removes the record of an ended job.
     async fn delete(&self, id: &JobId) -> Result<Deleted, QueueError>;
 
-    /// Takes back at once what the process `pid` of an actor had, and its announcement, because it is known to be gone;
-    /// `error` becomes the error of jobs that have no attempt left.
-    async fn reclaim(
-        &self,
-        script_type: ScriptType,
-        actor: &ActorId,
-        pid: u32,
-        error: &JobError,
-    ) -> Result<Reclaimed, QueueError>;
-
-    /// How much a queue holds.
-    async fn depth(&self, script_type: ScriptType) -> Result<QueueDepth, QueueError>;
-
-    /// How a queue is.
-    async fn state(&self, script_type: ScriptType) -> Result<QueueState, QueueError>;
-
-    /// Stops to hand out jobs of this type, at once: what was submitted before and after waits, what actors have goes
-    /// on. It holds until `resume`. False when it was so already.
-    async fn pause(&self, script_type: ScriptType, reason: &str) -> Result<bool, QueueError>;
-
-    /// Hands out jobs again; actors that wait get them at once. False when it was not paused.
-    async fn resume(&self, script_type: ScriptType) -> Result<bool, QueueError>;
-
-    /// Counts jobs in these states that no actor has in hand.
-    async fn count(&self, script_type: ScriptType, states: &[JobState]) -> Result<u64, QueueError>;
-
-    /// Ends jobs in these states that no actor has in hand as CANCELLED, oldest first and at most `most`; answers with
-    /// how many. Others may submit meanwhile: what they submit may be cancelled or not.
-    async fn purge(
-        &self,
-        script_type: ScriptType,
-        states: &[JobState],
-        reason: &str,
-        most: u64,
-    ) -> Result<u64, QueueError>;
-
     /// Puts a job that failed or was cancelled into its queue once more: with its attempts counted from 0 again, or with
     /// one more allowed than it has had.
     async fn retry(&self, id: &JobId, reset_attempts: bool) -> Result<Retried, QueueError>;
-
-    /// From now on so many jobs of this type may wait; None is the limit that the queue was made with.
-    fn limit_depth(&self, script_type: ScriptType, limit: Option<u64>);
-
-    /// Every actor of a script type that has announced itself and is not known to have gone since.
-    async fn presences(&self, script_type: ScriptType) -> Result<Vec<Presence>, QueueError>;
-
-    /// Forgets an actor that is gone for good: its presence and what is for it alone, also what waits for its time: that
-    /// fails as ACTOR_LOST.
-    async fn forget_actor(&self, script_type: ScriptType, actor: &ActorId) -> Result<(), QueueError>;
-
-    /// Asks an actor to take no new job. It takes up work again by itself after `resume_after`, in case whoever
-    /// asked is gone by then.
-    async fn request_drain(
-        &self,
-        script_type: ScriptType,
-        actor: &ActorId,
-        resume_after: Duration,
-    ) -> Result<(), QueueError>;
-
-    /// One round of upkeep of every queue: due jobs are queued, expired leases reclaimed, overdue waits failed, old
-    /// records removed. Harmless at any number of callers; meant to be called about once a second.
-    async fn maintain(&self) -> Result<(), QueueError>;
-
-    /// The length of a lease without heartbeat; actors are told it when they are started.
-    fn lease(&self) -> Duration;
-
-    /// Ends background tasks and lets go of connections.
-    async fn close(&self);
 }

@@ -1,7 +1,8 @@
 //! `rediss://` speaks TLS.
 
 use hero_supervisor::adapters::redis::{RedisConfig, RedisQueue};
-use hero_supervisor::ports::job_queue::{JobQueue, QueueError};
+use hero_supervisor::ports::job_queue::QueueError;
+use hero_supervisor::ports::queue_maintenance::QueueMaintenance;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 

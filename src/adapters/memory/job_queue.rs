@@ -9,11 +9,14 @@ use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::job::{Job, JobError, JobKind, JobState, JobView};
 use crate::domain::model::output::{Kept, OutputMark};
 use crate::domain::model::script_type::ScriptType;
+use crate::ports::actor_presence::{ActorPresence, Presence, Reclaimed};
 use crate::ports::clock::Clock;
 use crate::ports::job_queue::{
-    Attached, Cancelled, Changes, Deleted, JobCursor, JobFilter, JobPage, JobQueue, Presence, QueueDepth,
-    QueueError, QueueState, Reclaimed, Retried, Submission, SubmitRefused, Submitted,
+    Attached, Cancelled, Changes, Deleted, JobCursor, JobFilter, JobPage, JobQueue, QueueError, Retried,
+    Submission, SubmitRefused, Submitted,
 };
+use crate::ports::queue_admin::{QueueAdmin, QueueDepth, QueueState};
+use crate::ports::queue_maintenance::QueueMaintenance;
 use crate::ports::work_queue::Work;
 
 /// A view of a [`MemoryBroker`].
@@ -71,10 +74,6 @@ impl MemoryJobQueue {
 
 #[async_trait]
 impl JobQueue for MemoryJobQueue {
-    async fn probe(&self) -> Result<Duration, QueueError> {
-        self.broker.with(|_state| Duration::ZERO)
-    }
-
     async fn submit(
         &self,
         submissions: Vec<Submission>,
@@ -155,17 +154,16 @@ impl JobQueue for MemoryJobQueue {
         })
     }
 
-    async fn reclaim(
-        &self,
-        script_type: ScriptType,
-        actor: &ActorId,
-        pid: u32,
-        error: &JobError,
-    ) -> Result<Reclaimed, QueueError> {
-        let holder = Holder { actor_id: actor.clone(), pid };
-        self.broker.with(|state| state.reclaim(script_type, &holder, error))
+    async fn retry(&self, id: &JobId, reset_attempts: bool) -> Result<Retried, QueueError> {
+        self.broker.with(|state| match state.retry(id, reset_attempts) {
+            Retried::Queued(job) => Retried::Queued(Box::new(basic(&job))),
+            other @ (Retried::Unknown | Retried::NotPossible(_)) => other,
+        })
     }
+}
 
+#[async_trait]
+impl QueueAdmin for MemoryJobQueue {
     async fn depth(&self, script_type: ScriptType) -> Result<QueueDepth, QueueError> {
         self.broker.with(|state| QueueDepth {
             queued: state.queued(script_type),
@@ -205,15 +203,22 @@ impl JobQueue for MemoryJobQueue {
         })
     }
 
-    async fn retry(&self, id: &JobId, reset_attempts: bool) -> Result<Retried, QueueError> {
-        self.broker.with(|state| match state.retry(id, reset_attempts) {
-            Retried::Queued(job) => Retried::Queued(Box::new(basic(&job))),
-            other @ (Retried::Unknown | Retried::NotPossible(_)) => other,
-        })
-    }
-
     fn limit_depth(&self, script_type: ScriptType, limit: Option<u64>) {
         let _away = self.broker.without_waking(|state| state.set_limit(script_type, limit));
+    }
+}
+
+#[async_trait]
+impl ActorPresence for MemoryJobQueue {
+    async fn reclaim(
+        &self,
+        script_type: ScriptType,
+        actor: &ActorId,
+        pid: u32,
+        error: &JobError,
+    ) -> Result<Reclaimed, QueueError> {
+        let holder = Holder { actor_id: actor.clone(), pid };
+        self.broker.with(|state| state.reclaim(script_type, &holder, error))
     }
 
     async fn presences(&self, script_type: ScriptType) -> Result<Vec<Presence>, QueueError> {
@@ -231,6 +236,13 @@ impl JobQueue for MemoryJobQueue {
         resume_after: Duration,
     ) -> Result<(), QueueError> {
         self.broker.with(|state| state.message(script_type, actor, Work::Drain { resume_after }))
+    }
+}
+
+#[async_trait]
+impl QueueMaintenance for MemoryJobQueue {
+    async fn probe(&self) -> Result<Duration, QueueError> {
+        self.broker.with(|_state| Duration::ZERO)
     }
 
     async fn maintain(&self) -> Result<(), QueueError> {

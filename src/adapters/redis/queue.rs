@@ -33,10 +33,13 @@ use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::job::{Job, JobError, JobState, JobView};
 use crate::domain::model::output::{Kept, OutputMark};
 use crate::domain::model::script_type::ScriptType;
+use crate::ports::actor_presence::{ActorPresence, Presence, Reclaimed};
 use crate::ports::job_queue::{
-    Attached, Cancelled, Changes, Deleted, JobCursor, JobFilter, JobPage, JobQueue, Presence, QueueDepth,
-    QueueError, QueueState, Reclaimed, Retried, Submission, SubmitRefused, Submitted,
+    Attached, Cancelled, Changes, Deleted, JobCursor, JobFilter, JobPage, JobQueue, QueueError, Retried,
+    Submission, SubmitRefused, Submitted,
 };
+use crate::ports::queue_admin::{QueueAdmin, QueueDepth, QueueState};
+use crate::ports::queue_maintenance::QueueMaintenance;
 
 /// Jobs that one call of an upkeep function may touch; a few milliseconds of Redis' time.
 const ROUND: usize = 500;
@@ -150,14 +153,6 @@ impl RedisQueue {
 
 #[async_trait]
 impl JobQueue for RedisQueue {
-    async fn probe(&self) -> Result<Duration, QueueError> {
-        let asked = Instant::now();
-        let mut probe = redis::cmd("FCALL");
-        probe.arg(functions::PROBE).arg(1).arg(keys::PROBE);
-        self.shared.connection.call(&probe).await?;
-        Ok(asked.elapsed())
-    }
-
     async fn submit(
         &self,
         submissions: Vec<Submission>,
@@ -250,28 +245,13 @@ impl JobQueue for RedisQueue {
         }
     }
 
-    async fn reclaim(
-        &self,
-        script_type: ScriptType,
-        actor: &ActorId,
-        pid: u32,
-        error: &JobError,
-    ) -> Result<Reclaimed, QueueError> {
-        let mut command = fcall("hero_reclaim", script_type);
-        command.arg(actor.as_str()).arg(pid).arg(&error.message).arg(encode_error(error)).arg(ROUND);
-        let mut reclaimed = Reclaimed::default();
-        for _round in 0..ROUNDS {
-            let answer = self.ask(&command, "a reclaim").await?;
-            let [retried, failed, more] = answer[..] else { break };
-            reclaimed.retried += u32::try_from(retried).unwrap_or(0);
-            reclaimed.failed += u32::try_from(failed).unwrap_or(0);
-            if more == 0 {
-                break;
-            }
-        }
-        Ok(reclaimed)
+    async fn retry(&self, id: &JobId, reset_attempts: bool) -> Result<Retried, QueueError> {
+        self.retry_job(id, reset_attempts).await
     }
+}
 
+#[async_trait]
+impl QueueAdmin for RedisQueue {
     async fn depth(&self, script_type: ScriptType) -> Result<QueueDepth, QueueError> {
         let answer = self.ask(&fcall("hero_depth", script_type), "the depth of a queue").await?;
         let count = |index: usize| answer.get(index).and_then(|n| u64::try_from(*n).ok()).unwrap_or(0);
@@ -304,13 +284,34 @@ impl JobQueue for RedisQueue {
         self.scan_jobs(script_type, states, Some((reason, most))).await
     }
 
-    async fn retry(&self, id: &JobId, reset_attempts: bool) -> Result<Retried, QueueError> {
-        self.retry_job(id, reset_attempts).await
-    }
-
     fn limit_depth(&self, script_type: ScriptType, limit: Option<u64>) {
         let limit = limit.unwrap_or(self.shared.config.queue_limit);
         self.shared.limits[script_type.index()].store(limit, Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl ActorPresence for RedisQueue {
+    async fn reclaim(
+        &self,
+        script_type: ScriptType,
+        actor: &ActorId,
+        pid: u32,
+        error: &JobError,
+    ) -> Result<Reclaimed, QueueError> {
+        let mut command = fcall("hero_reclaim", script_type);
+        command.arg(actor.as_str()).arg(pid).arg(&error.message).arg(encode_error(error)).arg(ROUND);
+        let mut reclaimed = Reclaimed::default();
+        for _round in 0..ROUNDS {
+            let answer = self.ask(&command, "a reclaim").await?;
+            let [retried, failed, more] = answer[..] else { break };
+            reclaimed.retried += u32::try_from(retried).unwrap_or(0);
+            reclaimed.failed += u32::try_from(failed).unwrap_or(0);
+            if more == 0 {
+                break;
+            }
+        }
+        Ok(reclaimed)
     }
 
     async fn presences(&self, script_type: ScriptType) -> Result<Vec<Presence>, QueueError> {
@@ -350,6 +351,17 @@ impl JobQueue for RedisQueue {
         let mut command = fcall("hero_drain", script_type);
         command.arg(actor.as_str()).arg(u64::try_from(resume_after.as_millis()).unwrap_or(u64::MAX));
         self.ask(&command, "a drain").await.map(drop)
+    }
+}
+
+#[async_trait]
+impl QueueMaintenance for RedisQueue {
+    async fn probe(&self) -> Result<Duration, QueueError> {
+        let asked = Instant::now();
+        let mut probe = redis::cmd("FCALL");
+        probe.arg(functions::PROBE).arg(1).arg(keys::PROBE);
+        self.shared.connection.call(&probe).await?;
+        Ok(asked.elapsed())
     }
 
     async fn maintain(&self) -> Result<(), QueueError> {

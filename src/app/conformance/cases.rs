@@ -13,6 +13,7 @@ use crate::domain::model::output::OutputItem;
 use crate::domain::model::script_type::ScriptType;
 use crate::error::chain;
 use crate::ports::job_queue::JobQueue;
+use crate::ports::queue_admin::QueueAdmin;
 
 /// A case that runs.
 pub(super) type Running<'a> = Pin<Box<dyn Future<Output = Verdict> + 'a>>;

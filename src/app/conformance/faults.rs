@@ -9,6 +9,7 @@ use super::LEASE;
 use super::cases::{Case, attempts};
 use super::kit::{Kit, Verdict, actor_id, failed, same, succeeded};
 use crate::domain::model::job::{JobErrorKind, JobSpec, JobState};
+use crate::ports::actor_presence::ActorPresence;
 use crate::ports::job_queue::JobQueue;
 
 /// Each case.

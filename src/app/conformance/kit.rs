@@ -19,7 +19,10 @@ use crate::domain::model::job::{Finished, Job, JobError, JobSpec, JobState, JobV
 use crate::domain::model::output::{Kept, OutputMark};
 use crate::domain::model::script_type::ScriptType;
 use crate::error::chain;
-use crate::ports::job_queue::{Completion, JobFilter, JobQueue, Presence, Submission};
+use crate::ports::actor_presence::ActorPresence;
+use crate::ports::actor_presence::Presence;
+use crate::ports::job_queue::{Completion, JobFilter, JobQueue, Submission};
+use crate::ports::queue_maintenance::QueueMaintenance;
 
 /// Between two looks at a fact.
 const LOOK: Duration = Duration::from_millis(20);

@@ -1,7 +1,7 @@
 //! What state an actor is shown in: a pure function of everything that is known of it.
 
 use crate::domain::model::actor::{ActorRecord, ActorState, Desired, ExitStatus, FaultKind, Readiness};
-use crate::ports::job_queue::Presence;
+use crate::ports::actor_presence::Presence;
 use crate::ports::process_manager::ProcessState;
 
 /// What is said of a process that was started by an earlier definition.

@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::model::id::ActorId;
 use crate::domain::model::script_type::ScriptType;
-use crate::ports::job_queue::{JobQueue, Presence};
+use crate::ports::actor_presence::Presence;
 use crate::ports::process_manager::{Orphan, ProcessInfo, ProcessManager};
+use crate::ports::queue::Queue;
 
 /// Time between two looks when nothing is going on: a death is noticed within it.
 const CALM: Duration = Duration::from_millis(200);
@@ -50,7 +51,7 @@ pub(super) struct Observer {
 
 struct Shared {
     processes: Arc<dyn ProcessManager>,
-    queue: Arc<dyn JobQueue>,
+    queue: Arc<dyn Queue>,
     latest: watch::Sender<Arc<Observation>>,
     begun: AtomicU64,
     hurried: AtomicUsize,
@@ -63,7 +64,7 @@ pub(super) struct Hurry {
 }
 
 impl Observer {
-    pub(super) fn new(processes: Arc<dyn ProcessManager>, queue: Arc<dyn JobQueue>) -> Self {
+    pub(super) fn new(processes: Arc<dyn ProcessManager>, queue: Arc<dyn Queue>) -> Self {
         let shared = Shared {
             processes,
             queue,

@@ -18,7 +18,7 @@ use crate::domain::model::id::ActorId;
 use crate::domain::model::job::{JobError, JobErrorKind};
 use crate::domain::model::text::{cut, last_lines};
 use crate::error::{SupervisorError, chain};
-use crate::ports::job_queue::Presence;
+use crate::ports::actor_presence::Presence;
 use crate::ports::process_manager::{
     ACTOR_MARK, LogLine, ProcessError, ProcessSpec, ProcessState, REALM_MARK,
 };

@@ -18,7 +18,7 @@ use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::ScriptTypeSettings;
 use crate::domain::scaling::decide::{History, Load, decide};
 use crate::error::{SupervisorError, chain};
-use crate::ports::job_queue::QueueState;
+use crate::ports::queue_admin::QueueState;
 
 /// Between two looks.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);

@@ -13,7 +13,7 @@ use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::ScriptTypeSettings;
 use crate::domain::scaling::queue_stats::{QueueRates, QueueStats};
 use crate::error::SupervisorError;
-use crate::ports::job_queue::QueueState;
+use crate::ports::queue_admin::QueueState;
 
 /// Times that rules are written again after somebody else was faster.
 const MOST_TRIES: u32 = 5;

@@ -19,7 +19,7 @@ use crate::domain::model::health::{
 };
 use crate::domain::model::script_type::ScriptType;
 use crate::error::{SupervisorError, chain};
-use crate::ports::job_queue::Presence;
+use crate::ports::actor_presence::Presence;
 
 /// How often the loop looks who is due; a look is at memory only.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::domain::model::scaling::ScalingDecision;
 use crate::domain::model::script_type::ScriptType;
-use crate::ports::job_queue::QueueState;
+use crate::ports::queue_admin::QueueState;
 
 /// Rates are taken over this long.
 const SPAN: Duration = Duration::from_secs(30);

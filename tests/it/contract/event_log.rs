@@ -16,7 +16,8 @@ use hero_supervisor::domain::model::event::{Event, EventKind, Source};
 use hero_supervisor::domain::model::id::{ActorId, JobId};
 use hero_supervisor::domain::model::job::{JobSpec, JobState};
 use hero_supervisor::ports::event_log::{EventLog, Logged, Read};
-use hero_supervisor::ports::job_queue::{JobQueue, Submission};
+use hero_supervisor::ports::job_queue::Submission;
+use hero_supervisor::ports::queue::Queue;
 
 use crate::support::redis::PrivateRedis;
 
@@ -30,7 +31,7 @@ enum Kind {
 /// A log, the queue that writes to it, and what trims it.
 struct Bench {
     log: Arc<dyn EventLog>,
-    queue: Arc<dyn JobQueue>,
+    queue: Arc<dyn Queue>,
     place: Place,
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hero_supervisor::domain::model::job::{JobErrorKind, JobState, Outcome, RetryPolicy};
 use hero_supervisor::ports::job_queue::JobQueue;
+use hero_supervisor::ports::queue_maintenance::QueueMaintenance;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::time::Instant;

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use hero_supervisor::domain::model::job::{JobErrorKind, JobState, Outcome, RetryPolicy};
 use hero_supervisor::domain::model::script_type::ScriptType;
+use hero_supervisor::ports::actor_presence::ActorPresence;
 use hero_supervisor::ports::job_queue::JobQueue;
+use hero_supervisor::ports::queue_maintenance::QueueMaintenance;
 use nix::sys::signal::Signal;
 use tokio::time::sleep;
 

@@ -24,8 +24,10 @@ use crate::domain::model::job::{
 use crate::domain::model::scaling::ScalingDecision;
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::ScriptTypeSettings;
+use crate::ports::actor_presence::{Presence, Reclaimed};
 use crate::ports::clock::Clock;
-use crate::ports::job_queue::{Completion, Paused, Presence, Reclaimed};
+use crate::ports::job_queue::Completion;
+use crate::ports::queue_admin::Paused;
 use crate::ports::work_queue::{Lease, Work};
 
 /// How long a request id is remembered.

@@ -11,7 +11,8 @@ use crate::adapters::redis::records::{Fields, decode_state, time_of};
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::JobState;
 use crate::domain::model::script_type::ScriptType;
-use crate::ports::job_queue::{Paused, QueueDepth, QueueError, QueueState, Retried};
+use crate::ports::job_queue::{QueueError, Retried};
+use crate::ports::queue_admin::{Paused, QueueDepth, QueueState};
 
 impl RedisQueue {
     pub(super) async fn read_state(&self, script_type: ScriptType) -> Result<QueueState, QueueError> {

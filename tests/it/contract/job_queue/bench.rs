@@ -14,7 +14,8 @@ use hero_supervisor::domain::model::job::{
 };
 use hero_supervisor::ports::actor_store::ActorStore;
 use hero_supervisor::ports::clock::Clock;
-use hero_supervisor::ports::job_queue::{Completion, JobQueue, Submission, SubmitRefused, Submitted};
+use hero_supervisor::ports::job_queue::{Completion, Submission, SubmitRefused, Submitted};
+use hero_supervisor::ports::queue::Queue;
 use hero_supervisor::ports::work_queue::{AttemptEnd, AttemptError, Lease, TakenJob, Work, WorkQueue};
 
 use crate::support::redis::PrivateRedis;
@@ -102,7 +103,7 @@ impl Bench {
     }
 
     /// A supervisor.
-    pub(super) fn supervisor(&self) -> Arc<dyn JobQueue> {
+    pub(super) fn supervisor(&self) -> Arc<dyn Queue> {
         match &self.place {
             Place::Memory(broker) => Arc::new(broker.job_queue()),
             Place::Redis(redis) => Arc::new(RedisQueue::new(self.config(redis)).unwrap()),
@@ -159,18 +160,18 @@ pub(super) fn submission(spec: JobSpec) -> Submission {
 }
 
 /// Submits one job whose end nobody waits for.
-pub(super) async fn submit(queue: &Arc<dyn JobQueue>, spec: JobSpec) -> Job {
+pub(super) async fn submit(queue: &Arc<dyn Queue>, spec: JobSpec) -> Job {
     offer(queue, submission(spec)).await.unwrap().job
 }
 
 /// Submits one job and waits for its end by the completion.
-pub(super) async fn submit_wanted(queue: &Arc<dyn JobQueue>, spec: JobSpec) -> (Job, Completion) {
+pub(super) async fn submit_wanted(queue: &Arc<dyn Queue>, spec: JobSpec) -> (Job, Completion) {
     let submitted = offer(queue, Submission { wanted: true, ..submission(spec) }).await.unwrap();
     (submitted.job, submitted.completion.unwrap())
 }
 
 pub(super) async fn offer(
-    queue: &Arc<dyn JobQueue>,
+    queue: &Arc<dyn Queue>,
     submission: Submission,
 ) -> Result<Submitted, SubmitRefused> {
     let mut answers = queue.submit(vec![submission]).await.unwrap();
@@ -220,12 +221,12 @@ pub(super) async fn finish(actor: &Arc<dyn WorkQueue>, end: AttemptEnd) -> bool 
     actor.finish(vec![end]).await.unwrap()[0]
 }
 
-pub(super) async fn read(queue: &Arc<dyn JobQueue>, id: &JobId) -> Job {
+pub(super) async fn read(queue: &Arc<dyn Queue>, id: &JobId) -> Job {
     queue.get(id, JobView::Basic).await.unwrap().unwrap()
 }
 
 /// Looks after the queue until the job is in this state.
-pub(super) async fn until_state(queue: &Arc<dyn JobQueue>, id: &JobId, state: JobState) -> Job {
+pub(super) async fn until_state(queue: &Arc<dyn Queue>, id: &JobId, state: JobState) -> Job {
     eventually(&format!("job {id} is {state}"), LIMIT, || async {
         queue.maintain().await.unwrap();
         queue.get(id, JobView::Basic).await.unwrap().filter(|job| job.state == state)

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use hero_supervisor::domain::model::id::JobId;
 use hero_supervisor::domain::model::job::{JobState, JobView};
-use hero_supervisor::ports::job_queue::{Completion, JobQueue, Submission};
+use hero_supervisor::ports::job_queue::{Completion, Submission};
+use hero_supervisor::ports::queue::Queue;
 use hero_supervisor::ports::work_queue::{TakenJob, Work, WorkQueue};
 
 use super::bench::{
@@ -38,7 +39,7 @@ struct Known {
 
 struct History {
     bench: Bench,
-    queue: Arc<dyn JobQueue>,
+    queue: Arc<dyn Queue>,
     seed: u64,
     random: fastrand::Rng,
     processes: Vec<Process>,

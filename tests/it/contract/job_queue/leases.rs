@@ -4,7 +4,7 @@ use std::slice::from_ref;
 use std::time::Duration;
 
 use hero_supervisor::domain::model::job::{JobErrorKind, JobState, Outcome};
-use hero_supervisor::ports::job_queue::Reclaimed;
+use hero_supervisor::ports::actor_presence::Reclaimed;
 use hero_supervisor::ports::work_queue::Work;
 
 use super::bench::{

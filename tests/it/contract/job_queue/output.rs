@@ -6,7 +6,8 @@ use std::time::Duration;
 use hero_supervisor::domain::model::job::JobState;
 use hero_supervisor::domain::model::output::LogStream;
 use hero_supervisor::domain::model::output::{Gaps, Kept, OutputChunk, OutputItem, OutputMark};
-use hero_supervisor::ports::job_queue::{Deleted, JobQueue, Retried};
+use hero_supervisor::ports::job_queue::{Deleted, Retried};
+use hero_supervisor::ports::queue::Queue;
 use hero_supervisor::ports::work_queue::{Lease, LeaseOutput};
 
 use super::bench::{
@@ -31,7 +32,7 @@ fn of(lease: &Lease, chunks: &[OutputChunk]) -> LeaseOutput {
     LeaseOutput { lease: lease.clone(), chunks: chunks.to_vec() }
 }
 
-async fn all(queue: &dyn JobQueue, lease: &Lease) -> Vec<Kept> {
+async fn all(queue: &dyn Queue, lease: &Lease) -> Vec<Kept> {
     queue.output(OSIS, &lease.job_id, &OutputMark::default(), 100_000).await.unwrap()
 }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 use hero_supervisor::adapters::redis::{RedisConfig, RedisForScripts, RedisWorkQueue};
 use hero_supervisor::domain::model::id::{JobId, RequestId};
 use hero_supervisor::domain::model::job::{JobState, JobView, Outcome};
-use hero_supervisor::ports::job_queue::{JobQueue, QueueError, RequestKey, Submission, SubmitRefused};
+use hero_supervisor::ports::job_queue::{QueueError, RequestKey, Submission, SubmitRefused};
+use hero_supervisor::ports::queue::Queue;
+use hero_supervisor::ports::queue_maintenance::QueueMaintenance;
 use hero_supervisor::ports::script_redis::{Answer, ScriptRedis};
 use hero_supervisor::ports::work_queue::{Work, WorkQueue};
 use tokio::task::JoinSet;
@@ -275,7 +277,7 @@ async fn lost_data_breaks_completions_soon_and_new_jobs_work_by_themselves() {
     queue.close().await;
 }
 
-async fn fails_fast(queue: &Arc<dyn JobQueue>, what: &str) {
+async fn fails_fast(queue: &Arc<dyn Queue>, what: &str) {
     let id = JobId::mint();
     let asked = Instant::now();
     let answers: [Result<(), QueueError>; 5] = [

@@ -4,7 +4,7 @@ use std::slice::from_ref;
 use std::time::Duration;
 
 use hero_supervisor::domain::model::job::{JobErrorKind, JobState};
-use hero_supervisor::ports::job_queue::JobQueue;
+use hero_supervisor::ports::queue::Queue;
 use hero_supervisor::ports::work_queue::{Lease, Work};
 use tokio::time::sleep;
 
@@ -51,7 +51,7 @@ async fn let_pass(bench: &mut Bench, lease: &Lease, millis: i64) {
 }
 
 /// Rounds of upkeep as a supervisor makes them, for this long.
-async fn look_after(queue: &dyn JobQueue, time: Duration) {
+async fn look_after(queue: &dyn Queue, time: Duration) {
     let until = tokio::time::Instant::now() + time;
     while tokio::time::Instant::now() < until {
         queue.maintain().await.unwrap();
@@ -195,15 +195,12 @@ async fn a_damaged_record_keeps_no_lease_and_no_retry_of_others() {
 }
 
 async fn read_other(
-    queue: &std::sync::Arc<dyn JobQueue>,
+    queue: &std::sync::Arc<dyn Queue>,
     id: &hero_supervisor::domain::model::id::JobId,
 ) -> JobState {
     read(queue, id).await.state
 }
 
-async fn until_state_of(
-    queue: &std::sync::Arc<dyn JobQueue>,
-    id: &hero_supervisor::domain::model::id::JobId,
-) {
+async fn until_state_of(queue: &std::sync::Arc<dyn Queue>, id: &hero_supervisor::domain::model::id::JobId) {
     until_state(queue, id, JobState::Failed).await;
 }

@@ -5,7 +5,8 @@ use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::job::{JobKind, JobState};
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::clock::Clock;
-use crate::ports::job_queue::{Paused, QueueDepth, QueueState, Retried};
+use crate::ports::job_queue::Retried;
+use crate::ports::queue_admin::{Paused, QueueDepth, QueueState};
 
 impl State {
     pub(in crate::adapters::memory) fn state_of(&self, script_type: ScriptType) -> QueueState {

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::domain::model::job::{JobState, Outcome};
 use crate::domain::model::script_type::ScriptType;
+use crate::ports::actor_presence::Presence;
 use crate::ports::clock::Clock;
-use crate::ports::job_queue::Presence;
 use crate::ports::work_queue::{AttemptEnd, Lease, TakenJob, Work};
 
 impl State {

@@ -1,0 +1,11 @@
+//! All that a supervisor needs of the job queue, for whoever joins the parts together.
+
+use crate::ports::actor_presence::ActorPresence;
+use crate::ports::job_queue::JobQueue;
+use crate::ports::queue_admin::QueueAdmin;
+use crate::ports::queue_maintenance::QueueMaintenance;
+
+/// A job queue with everything that a supervisor asks of one. Each part of the domain names only the trait that it needs.
+pub trait Queue: JobQueue + QueueAdmin + ActorPresence + QueueMaintenance {}
+
+impl<Q: JobQueue + QueueAdmin + ActorPresence + QueueMaintenance> Queue for Q {}

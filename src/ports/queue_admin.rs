@@ -1,0 +1,85 @@
+//! A queue as a whole: its depth and state, pause and resume, purge, and its limit.
+
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+
+use crate::domain::model::job::JobState;
+use crate::domain::model::script_type::ScriptType;
+use crate::ports::job_queue::QueueError;
+
+/// How much a queue holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct QueueDepth {
+    /// Jobs that wait for an actor.
+    pub queued: u64,
+    /// Jobs that actors have.
+    pub running: u64,
+    /// Jobs that wait for a time (SCHEDULED and RETRY_WAIT).
+    pub delayed: u64,
+}
+
+/// A queue as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct QueueState {
+    /// How much it holds.
+    pub depth: QueueDepth,
+    /// How long the oldest job has waited.
+    pub oldest_age: Option<Duration>,
+    /// How long the oldest job has waited that any actor of the type may take.
+    pub oldest_common_age: Option<Duration>,
+    /// Jobs among those that wait for an actor which are for one that is not there.
+    pub queued_for_absent: u64,
+    /// Since when and why it hands out nothing, if so.
+    pub paused: Option<Paused>,
+    /// Jobs accepted since the queue is there; pings are not counted.
+    pub submitted: u64,
+    /// Jobs ended since then.
+    pub finished: u64,
+    /// Entries that could not be read and were taken out.
+    pub malformed: u64,
+    /// Records that upkeep could do nothing with.
+    pub damaged: u64,
+}
+
+/// A queue that hands out nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paused {
+    /// Since when.
+    pub since: SystemTime,
+    /// Why, in the words of who did it.
+    pub reason: String,
+}
+
+/// Administration of queues.
+#[async_trait]
+pub trait QueueAdmin: Send + Sync {
+    /// How much a queue holds.
+    async fn depth(&self, script_type: ScriptType) -> Result<QueueDepth, QueueError>;
+
+    /// How a queue is.
+    async fn state(&self, script_type: ScriptType) -> Result<QueueState, QueueError>;
+
+    /// Stops to hand out jobs of this type, at once: what was submitted before and after waits, what actors have goes
+    /// on. It holds until `resume`. False when it was so already.
+    async fn pause(&self, script_type: ScriptType, reason: &str) -> Result<bool, QueueError>;
+
+    /// Hands out jobs again; actors that wait get them at once. False when it was not paused.
+    async fn resume(&self, script_type: ScriptType) -> Result<bool, QueueError>;
+
+    /// Counts jobs in these states that no actor has in hand.
+    async fn count(&self, script_type: ScriptType, states: &[JobState]) -> Result<u64, QueueError>;
+
+    /// Ends jobs in these states that no actor has in hand as CANCELLED, oldest first and at most `most`; answers with
+    /// how many. Others may submit meanwhile: what they submit may be cancelled or not.
+    async fn purge(
+        &self,
+        script_type: ScriptType,
+        states: &[JobState],
+        reason: &str,
+        most: u64,
+    ) -> Result<u64, QueueError>;
+
+    /// From now on so many jobs of this type may wait; None is the limit that the queue was made with.
+    fn limit_depth(&self, script_type: ScriptType, limit: Option<u64>);
+}

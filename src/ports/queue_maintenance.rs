@@ -1,0 +1,24 @@
+//! Housekeeping of all queues, and the queue as one connection.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::ports::job_queue::QueueError;
+
+/// Periodic maintenance of the queues, and their connection.
+#[async_trait]
+pub trait QueueMaintenance: Send + Sync {
+    /// Asks whether it is there and would accept a job, and how long the answer takes; fails within 2 s when it is not.
+    async fn probe(&self) -> Result<Duration, QueueError>;
+
+    /// One round of upkeep of every queue: due jobs are queued, expired leases reclaimed, overdue waits failed, old
+    /// records removed. Harmless at any number of callers; meant to be called about once a second.
+    async fn maintain(&self) -> Result<(), QueueError>;
+
+    /// The length of a lease without heartbeat; actors are told it when they are started.
+    fn lease(&self) -> Duration;
+
+    /// Ends background tasks and lets go of connections.
+    async fn close(&self);
+}
