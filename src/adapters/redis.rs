@@ -10,6 +10,7 @@
 )]
 
 mod actor_store;
+mod call;
 mod connection;
 mod damaged_records;
 mod event_log;
@@ -18,6 +19,7 @@ mod keys;
 mod object_store;
 mod queue;
 mod records;
+mod reply;
 mod script_redis;
 mod shared_store;
 mod work_queue;

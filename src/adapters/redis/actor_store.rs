@@ -1,20 +1,25 @@
-//! Actor records and templates in two hashes.
+//! Records and templates of actors in two hashes.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use redis::Value;
+use redis::{FromRedisValue, ParsingError, Value};
 
 use super::RedisQueue;
-use super::connection::{Connection, unexpected};
+use super::connection::Connection;
 use super::damaged_records::{self, RecordKind};
+use super::functions::Function;
 use super::keys;
 use super::records::{decode_actor, decode_config, encode_actor, encode_config};
+use super::reply::{self, Lossy};
 use crate::domain::model::actor::{ActorConfig, ActorRecord};
 use crate::domain::model::id::ActorId;
 use crate::domain::model::script_type::ScriptType;
 use crate::error::chain;
 use crate::ports::actor_store::{ActorStore, Loaded, StoreError, Stored};
+
+/// Name of these records in errors.
+const RECORD: &str = "a record of an actor";
 
 /// The actor store, on the connection of a queue.
 pub struct RedisActorStore {
@@ -39,9 +44,9 @@ impl RedisActorStore {
         value: String,
         only_new: bool,
     ) -> Result<(), StoreError> {
-        let mut set = redis::cmd("FCALL");
-        set.arg("hero_set").arg(1).arg(hash).arg(field).arg(value).arg(u8::from(only_new));
-        self.connection.call(&set).await.map(drop)
+        let mut set = Function::Set.on(hash);
+        set.arg(field).arg(value).arg(u8::from(only_new));
+        self.connection.call(&set, "a field").await
     }
 
     /// Writes `record` as generation `next` if the stored one has generation `expected`, or if there is none.
@@ -51,15 +56,15 @@ impl RedisActorStore {
         expected: Option<u64>,
         next: u64,
     ) -> Result<Stored, StoreError> {
-        let mut put = redis::cmd("FCALL");
-        put.arg("hero_put").arg(1).arg(keys::ACTORS).arg(record.id.as_str());
+        let mut put = Function::CompareAndSet.on(keys::ACTORS);
+        put.arg(record.id.as_str());
         put.arg(encode_actor(record, next)?)
             .arg(expected.map(|generation| generation.to_string()).unwrap_or_default());
-        match self.connection.call(&put).await? {
-            Value::Int(_) => Ok(Stored::Written(next)),
-            Value::Nil => Ok(Stored::Missing),
-            other => {
-                let stored = decode_actor(record.id.as_str(), &text(other)?)?;
+        match self.connection.call(&put, RECORD).await? {
+            Swap::Written => Ok(Stored::Written(next)),
+            Swap::Missing => Ok(Stored::Missing),
+            Swap::Conflict(json) => {
+                let stored = decode_actor(record.id.as_str(), &json)?;
                 Ok(Stored::Conflict(Box::new(stored)))
             }
         }
@@ -69,16 +74,11 @@ impl RedisActorStore {
 #[async_trait]
 impl ActorStore for RedisActorStore {
     async fn load(&self) -> Result<Loaded, StoreError> {
-        let mut all = redis::cmd("HGETALL");
-        all.arg(keys::ACTORS);
-        let answer = self.connection.call(&all).await?;
-        let Value::Array(flat) = answer else { return Err(unexpected("the actors", &answer)) };
+        let all: Vec<(Lossy, Value)> =
+            self.connection.call(redis::cmd("HGETALL").arg(keys::ACTORS), RECORD).await?;
         let mut loaded = Loaded::default();
-        let mut flat = flat.into_iter();
-        while let (Some(id), Some(json)) = (flat.next(), flat.next()) {
-            let Value::BulkString(id) = id else { return Err(unexpected("the name of an actor", &id)) };
-            let id = String::from_utf8_lossy(&id).into_owned();
-            match text(json).and_then(|json| decode_actor(&id, &json)) {
+        for (Lossy(id), json) in all {
+            match reply::read::<String>(RECORD, json).and_then(|json| decode_actor(&id, &json)) {
                 Ok(record) => loaded.records.push(record),
                 Err(error) => {
                     let why = chain(&error);
@@ -93,19 +93,12 @@ impl ActorStore for RedisActorStore {
     async fn get(&self, id: &ActorId) -> Result<Option<ActorRecord>, StoreError> {
         let mut get = redis::cmd("HGET");
         get.arg(keys::ACTORS).arg(id.as_str());
-        match self.connection.call(&get).await? {
-            Value::Nil => Ok(None),
-            json => decode_actor(id.as_str(), &text(json)?).map(Some),
-        }
+        let json: Option<String> = self.connection.call(&get, RECORD).await?;
+        json.map(|json| decode_actor(id.as_str(), &json)).transpose()
     }
 
     async fn epoch(&self) -> Result<Option<String>, StoreError> {
-        let mut get = redis::cmd("GET");
-        get.arg(keys::EPOCH);
-        match self.connection.call(&get).await? {
-            Value::Nil => Ok(None),
-            epoch => text(epoch).map(Some),
-        }
+        self.connection.call(redis::cmd("GET").arg(keys::EPOCH), "the epoch").await
     }
 
     async fn insert(&self, record: &ActorRecord) -> Result<Stored, StoreError> {
@@ -120,19 +113,17 @@ impl ActorStore for RedisActorStore {
         let mut pipeline = redis::pipe();
         pipeline.cmd("HDEL").arg(keys::HEALTHS).arg(id.as_str());
         pipeline.cmd("HDEL").arg(keys::ACTORS).arg(id.as_str());
-        Ok(self.connection.pipe(&pipeline).await?.last() == Some(&Value::Int(1)))
+        let removed: Vec<i64> = self.connection.pipe(&pipeline, "a removal").await?;
+        Ok(removed.last() == Some(&1))
     }
 
     async fn template(&self, script_type: ScriptType) -> Result<Option<ActorConfig>, StoreError> {
         let mut get = redis::cmd("HGET");
         get.arg(keys::TEMPLATES).arg(script_type.as_str());
-        match self.connection.call(&get).await? {
-            Value::Nil => Ok(None),
-            json => {
-                let read = text(json).and_then(|json| decode_config(script_type.as_str(), &json));
-                Ok(damaged_records::keep(RecordKind::Template, read))
-            }
-        }
+        let Some(json) = self.connection.call::<Option<Value>>(&get, RECORD).await? else { return Ok(None) };
+        let json = reply::read::<String>(RECORD, json);
+        let template = json.and_then(|json| decode_config(script_type.as_str(), &json));
+        Ok(damaged_records::keep(RecordKind::Template, template))
     }
 
     async fn set_template(&self, template: &ActorConfig, replace: bool) -> Result<(), StoreError> {
@@ -140,12 +131,21 @@ impl ActorStore for RedisActorStore {
     }
 }
 
-fn text(value: Value) -> Result<String, StoreError> {
-    match value {
-        Value::BulkString(bytes) => String::from_utf8(bytes).map_err(|error| StoreError::Corrupt {
-            what: "a record of an actor".to_owned(),
-            source: error.utf8_error().into(),
-        }),
-        other => Err(unexpected("a record of an actor", &other)),
+/// The answer of `hero_compare_and_set`.
+pub(super) enum Swap {
+    Written,
+    /// There is no record, though there should be.
+    Missing,
+    /// The stored record has another generation.
+    Conflict(String),
+}
+
+impl FromRedisValue for Swap {
+    fn from_redis_value(answer: Value) -> Result<Self, ParsingError> {
+        match answer {
+            Value::Int(_) => Ok(Self::Written),
+            Value::Nil => Ok(Self::Missing),
+            other => String::from_redis_value(other).map(Self::Conflict),
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Records that cannot be read: each is stepped over by itself, counted, and told in the log, but not again and again.
+//! Damaged records: each is passed over by itself, counted, and logged at a limited rate.
 
 use std::sync::LazyLock;
 
@@ -7,7 +7,7 @@ use crate::ports::job_queue::QueueError;
 use crate::telemetry::metrics::RECORDS_UNREADABLE;
 use crate::telemetry::seldom::Seldom;
 
-/// What kinds of records there are, as the metric names them.
+/// Kind of a record, as the metric names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RecordKind {
     Job,
@@ -37,10 +37,10 @@ impl RecordKind {
     }
 }
 
-/// When a damaged record of each kind was last told of.
+/// When a damaged record of each kind was logged last.
 static LAST_LOGGED: LazyLock<[Seldom; RecordKind::COUNT]> = LazyLock::new(Default::default);
 
-/// Keeps what could be read, and notes what could not.
+/// Returns a record that could be read, and notes one that could not.
 pub(super) fn keep<T>(kind: RecordKind, read: Result<T, QueueError>) -> Option<T> {
     match read {
         Ok(value) => Some(value),
@@ -51,11 +51,11 @@ pub(super) fn keep<T>(kind: RecordKind, read: Result<T, QueueError>) -> Option<T
     }
 }
 
-/// Notes a record that was stepped over.
+/// Counts and logs a record that is passed over.
 pub(super) fn note(kind: RecordKind, why: &str) {
     metrics::counter!(RECORDS_UNREADABLE, "kind" => kind.word()).increment(1);
     if let Some(unsaid) = LAST_LOGGED[kind as usize].turn() {
         let kind = kind.word();
-        tracing::warn!(kind, unsaid, "a damaged record is stepped over: {why}");
+        tracing::warn!(kind, unsaid, "damaged record: passed over ({why})");
     }
 }

@@ -1,4 +1,4 @@
-//! The event log: one stream of our own for what is not about jobs, and the streams that the queue functions append to.
+//! The event log: one stream for events that are not about jobs, and the streams that the functions on queues append to.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,19 +6,24 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, Value};
+use redis::{Cmd, FromRedisValue, ParsingError, Value};
 use tokio::time::{Instant, timeout};
 
 use super::RedisQueue;
-use super::connection::{Connection, queue_error, unexpected};
+use super::connection::{Connection, queue_error};
 use super::damaged_records::{self, RecordKind};
+use super::functions::Function;
 use super::keys;
 use super::records::{decode_event, decode_job_event, encode_event};
+use super::reply::{self, Entry, Lossy, Streams};
 use crate::domain::model::actor::ActorState;
 use crate::domain::model::event::cursor::{Cursor, EventStream, Position};
 use crate::domain::model::event::{Event, EventKind};
 use crate::ports::event_log::{Earlier, EventLog, Extent, Follow, LogError, Logged, Read};
 
+/// Names of answers in errors.
+const EVENTS: &str = "events";
+const EXTENT: &str = "the extent of a stream of events";
 /// Events in one call of the function that adds them.
 const AT_ONCE: usize = 200;
 /// How long a read waits in Redis, and how long until a read that does not come back is given up.
@@ -41,10 +46,9 @@ impl RedisEventLog {
 impl EventLog for RedisEventLog {
     async fn append(&self, events: &[Event]) -> Result<(), LogError> {
         for chunk in events.chunks(AT_ONCE) {
-            let mut tell = redis::cmd("FCALL");
-            tell.arg("hero_tell").arg(1).arg(keys::CONTROL_EVENTS);
+            let mut emit = Function::Emit.on(keys::CONTROL_EVENTS);
             for event in chunk {
-                let (what, value) = match &event.kind {
+                let (kind, value) = match &event.kind {
                     EventKind::ActorStateChanged { new, .. } => ("state", new.as_str().to_owned()),
                     EventKind::ActorExited(exit) => ("exit", exit.pid.to_string()),
                     EventKind::ActorCreated | EventKind::ActorDeleted => ("fresh", String::new()),
@@ -67,9 +71,9 @@ impl EventLog for RedisEventLog {
                 };
                 let actor = event.actor_id.as_ref().map(AsRef::as_ref).unwrap_or_default();
                 let actor: &str = actor;
-                tell.arg(what).arg(actor).arg(value).arg(encode_event(event)?);
+                emit.arg(kind).arg(actor).arg(value).arg(encode_event(event)?);
             }
-            self.connection.call(&tell).await?;
+            self.connection.call::<()>(&emit, "added events").await?;
         }
         Ok(())
     }
@@ -77,14 +81,13 @@ impl EventLog for RedisEventLog {
     async fn extent(&self, streams: &BTreeSet<EventStream>) -> Result<Extent, LogError> {
         let mut pipeline = redis::pipe();
         for stream in streams {
-            pipeline.add_command(kept(*stream));
+            pipeline.add_command(extent_of(*stream));
         }
-        let answers = self.connection.pipe(&pipeline).await?;
+        let answers: Vec<StreamExtent> = self.connection.pipe(&pipeline, EXTENT).await?;
         let mut extent = Extent { oldest: Cursor::default(), newest: Cursor::default() };
         for (stream, answer) in streams.iter().zip(answers) {
-            let (oldest, newest) = ends_of(answer)?;
-            extent.oldest.set(*stream, oldest);
-            extent.newest.set(*stream, newest);
+            extent.oldest.set(*stream, answer.oldest);
+            extent.newest.set(*stream, answer.newest);
         }
         Ok(extent)
     }
@@ -94,18 +97,18 @@ impl EventLog for RedisEventLog {
         for (stream, position) in cursor.iter() {
             pipeline.cmd("XRANGE").arg(keys::events(stream)).arg(format!("({position}")).arg("+");
             pipeline.arg("COUNT").arg(limit);
-            // After the read: what is there now was there then.
-            pipeline.add_command(kept(stream));
+            // Asked after the read: entries that are kept now were kept then.
+            pipeline.add_command(extent_of(stream));
         }
-        let mut answers = self.connection.pipe(&pipeline).await?.into_iter();
+        let mut answers = self.connection.pipe::<Value>(&pipeline, EVENTS).await?.into_iter();
         let (mut entries, mut upto, mut oldest, mut expired) =
             (Vec::new(), cursor.clone(), Cursor::default(), false);
         for (stream, position) in cursor.iter() {
-            let (found, ends) = (answers.next().unwrap_or_default(), answers.next().unwrap_or_default());
-            let (first, last) = ends_of(ends)?;
-            oldest.set(stream, first);
-            // One that lies behind the end comes from before Redis lost its data.
-            expired |= position < first || position > last;
+            let found = reply::read(EVENTS, answers.next().unwrap_or_default())?;
+            let extent: StreamExtent = reply::read(EXTENT, answers.next().unwrap_or_default())?;
+            oldest.set(stream, extent.oldest);
+            // A position behind the end comes from before Redis lost its data.
+            expired |= position < extent.oldest || position > extent.newest;
             if let Some(position) = decode(stream, found, &mut entries)? {
                 upto.set(stream, position);
             }
@@ -119,7 +122,7 @@ impl EventLog for RedisEventLog {
 
     async fn before(&self, cursor: &Cursor, limit: usize) -> Result<Earlier, LogError> {
         let mut pipeline = redis::pipe();
-        // Redis has no words for what comes before the first place.
+        // Redis cannot name what comes before the first position.
         let cursor: Cursor =
             cursor.iter().filter(|(_stream, position)| *position != Position::START).collect();
         if cursor == Cursor::default() {
@@ -129,10 +132,10 @@ impl EventLog for RedisEventLog {
             let from = if position == Position::END { "+".to_owned() } else { format!("({position}") };
             pipeline.cmd("XREVRANGE").arg(keys::events(stream)).arg(from).arg("-").arg("COUNT").arg(limit);
         }
-        let answers = self.connection.pipe(&pipeline).await?;
+        let answers: Vec<Vec<Entry>> = self.connection.pipe(&pipeline, EVENTS).await?;
         let mut earlier = Earlier::default();
         for ((stream, _position), answer) in cursor.iter().zip(answers) {
-            let is_full = matches!(&answer, Value::Array(found) if found.len() >= limit);
+            let is_full = answer.len() >= limit;
             let last = decode(stream, answer, &mut earlier.entries)?;
             if let Some(last) = last.filter(|_last| is_full) {
                 earlier.more.set(stream, last);
@@ -149,14 +152,13 @@ impl EventLog for RedisEventLog {
     }
 }
 
-/// Reads on a connection of its own.
+/// A reader on an own connection.
 struct Follower {
     log: RedisEventLog,
     connection: MultiplexedConnection,
-    /// Which shared connection there was when this one was opened.
+    /// Number of the shared connection when this one was opened.
     generation: u64,
-    /// There may be so much to read that some of it is trimmed, or the log may be another one; then each read is checked
-    /// for it.
+    /// True while entries may have been trimmed unread, or the log may be another one; reads are then checked for that.
     behind: bool,
 }
 
@@ -188,34 +190,25 @@ impl Follow for Follower {
             read.arg(position.to_string());
         }
         let begun = Instant::now();
-        let answer: Value = match timeout(READ_WATCHDOG, read.query_async(&mut self.connection)).await {
+        let answer = match timeout(READ_WATCHDOG, read.query_async(&mut self.connection)).await {
             Ok(answer) => answer.map_err(|error| queue_error(&error))?,
             Err(_elapsed) => return Err(LogError::TimedOut { after: READ_WATCHDOG }),
         };
-        // Silence may be that of a log which began anew with a clock that is behind; and a process that stood still for
-        // a while may find that the log has gone on without it.
-        self.behind = matches!(answer, Value::Nil) || begun.elapsed() > READ_BLOCK * 2;
+        let streams: Streams = reply::read(EVENTS, answer)?;
+        // Silence may be that of a log which began again with a clock that is behind; and while a process stood still, the log
+        // may have gone on without it.
+        self.behind = streams.is_empty() || begun.elapsed() > READ_BLOCK * 2;
         let (mut entries, mut upto) = (Vec::new(), cursor.clone());
-        let streams = match answer {
-            Value::Nil => Vec::new(),
-            Value::Array(streams) => streams,
-            other => return Err(unexpected("events", &other)),
-        };
-        for read in streams {
-            let Value::Array(pair) = read else { return Err(unexpected("a stream of events", &read)) };
-            let [Value::BulkString(name), found] = &pair[..] else {
-                return Err(unexpected("a stream of events", &Value::Array(pair)));
-            };
-            let name = String::from_utf8_lossy(name);
+        for (name, found) in streams {
             let Some((stream, _)) = cursor.iter().find(|(stream, _)| keys::events(*stream) == name) else {
                 continue;
             };
-            // There is so much that what comes right after the cursor may be gone, and this would not say so.
-            if matches!(found, Value::Array(found) if found.len() >= limit) {
+            // With so many entries, those right after the cursor may be trimmed, which this read would not show.
+            if found.len() >= limit {
                 self.behind = true;
                 return self.log.after(cursor, limit).await;
             }
-            if let Some(position) = decode(stream, found.clone(), &mut entries)? {
+            if let Some(position) = decode(stream, found, &mut entries)? {
                 upto.set(stream, position);
             }
         }
@@ -224,51 +217,45 @@ impl Follow for Follower {
     }
 }
 
-/// The question how much of a stream is kept.
-fn kept(stream: EventStream) -> Cmd {
-    let mut command = redis::cmd("FCALL");
-    command.arg("hero_kept").arg(1).arg(keys::events(stream));
-    command
+/// The call that asks which part of a stream is kept.
+fn extent_of(stream: EventStream) -> Cmd {
+    Function::Extent.on(keys::events(stream))
 }
 
-/// The place after which everything is kept, and the last one.
-fn ends_of(answer: Value) -> Result<(Position, Position), LogError> {
-    let shape = |answer: &Value| unexpected("the ends of a stream of events", answer);
-    let Value::Array(parts) = &answer else { return Err(shape(&answer)) };
-    let [Value::Int(trimmed), Value::BulkString(first), Value::BulkString(last)] = &parts[..] else {
-        return Err(shape(&answer));
-    };
-    let place = |bytes: &[u8]| std::str::from_utf8(bytes).ok().and_then(Position::parse);
-    let last = place(last).ok_or_else(|| shape(&answer))?;
-    let oldest = match (trimmed, place(first)) {
-        (0, _) => Position::START,
-        (_, Some(first)) => first.before(),
-        (_, None) => last,
-    };
-    Ok((oldest, last))
+/// The position after which everything is kept, and the last one.
+struct StreamExtent {
+    oldest: Position,
+    newest: Position,
 }
 
-/// Entries in the order of the answer; answers with the place of the last one. An entry that cannot be read, from a later
-/// version perhaps, is stepped over.
-fn decode(stream: EventStream, answer: Value, into: &mut Vec<Logged>) -> Result<Option<Position>, LogError> {
-    let Value::Array(found) = answer else { return Err(unexpected("events", &answer)) };
+impl FromRedisValue for StreamExtent {
+    fn from_redis_value(answer: Value) -> Result<Self, ParsingError> {
+        let (trimmed, first, last): (i64, String, String) = FromRedisValue::from_redis_value(answer)?;
+        let newest = Position::parse(&last).ok_or("the last id of a stream is none")?;
+        let oldest = match (trimmed, Position::parse(&first)) {
+            (0, _) => Position::START,
+            (_, Some(first)) => first.before(),
+            (_, None) => newest,
+        };
+        Ok(Self { oldest, newest })
+    }
+}
+
+/// Decodes entries in their order and answers with the position of the last one. An entry that cannot be read, perhaps of a later
+/// version, is passed over.
+fn decode(
+    stream: EventStream,
+    found: Vec<Entry>,
+    into: &mut Vec<Logged>,
+) -> Result<Option<Position>, LogError> {
     let mut last = None;
-    for entry in found {
-        let Value::Array(parts) = entry else { return Err(unexpected("an event", &entry)) };
-        let [Value::BulkString(id), Value::Array(flat)] = &parts[..] else {
-            return Err(unexpected("an event", &Value::Array(parts)));
-        };
-        let position = std::str::from_utf8(id).ok().and_then(Position::parse);
-        let position =
-            position.ok_or_else(|| unexpected("the id of an event", &Value::BulkString(id.clone())))?;
+    for Entry { id, fields } in found {
+        let position = Position::parse(&id).ok_or_else(|| reply::corrupt("the id of an event", &id))?;
         last = Some(position);
-        let text = |value: &Value| match value {
-            Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-            _other => String::new(),
+        let fields: Vec<(Lossy, Lossy)> = reply::read(EVENTS, Value::Array(fields.unwrap_or_default()))?;
+        let get = |name: &str| {
+            fields.iter().find(|(known, _value)| known.0 == name).map(|(_name, value)| value.0.as_str())
         };
-        let pairs: Vec<(String, String)> =
-            flat.chunks_exact(2).map(|pair| (text(&pair[0]), text(&pair[1]))).collect();
-        let get = |name: &str| pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
         let event = match stream {
             EventStream::Control => decode_event(get("e").unwrap_or_default()).map(|event| {
                 match get("old").and_then(ActorState::parse) {

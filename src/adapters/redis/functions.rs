@@ -1,28 +1,112 @@
-//! The library of Redis Functions: its text, its names, and how it gets into Redis.
+//! The library of Redis Functions: its text, the names of its functions, and calls of them.
 
-/// The library as Redis loads it. A changed function needs a higher `REVISION` in `common.lua`; a changed meaning of
-/// keys or arguments needs a new library beside this one, so that two versions can run together.
+use redis::{Cmd, ToRedisArgs};
+
+use super::keys;
+use crate::domain::model::script_type::ScriptType;
+
+/// The library as Redis loads it: the files in the order in which they use each other. A changed function needs a higher
+/// `REVISION` in `common.lua`; a changed meaning of keys or arguments needs a new library beside this one, so that two versions
+/// can run together.
 pub(super) const LIBRARY: &str = concat!(
-    include_str!("functions/common.lua"),
-    include_str!("functions/output.lua"),
-    include_str!("functions/submit.lua"),
-    include_str!("functions/actor.lua"),
-    include_str!("functions/supervisor.lua"),
-    include_str!("functions/upkeep.lua"),
-    include_str!("functions/queue.lua"),
-    include_str!("functions/shared.lua"),
-    include_str!("functions/objects.lua"),
-    include_str!("functions/events.lua"),
+    include_str!("lua/common.lua"),
+    include_str!("lua/records.lua"),
+    include_str!("lua/submission.lua"),
+    include_str!("lua/leases.lua"),
+    include_str!("lua/jobs.lua"),
+    include_str!("lua/queues.lua"),
+    include_str!("lua/presence.lua"),
+    include_str!("lua/maintenance.lua"),
+    include_str!("lua/events.lua"),
+    include_str!("lua/stores.lua"),
+    include_str!("lua/objects.lua"),
 );
 
-/// The function that answers with the revision of the library that is loaded.
-pub(super) const REVISION_OF: &str = "hero_revision";
+macro_rules! functions {
+    ($($function:ident = $name:literal),* $(,)?) => {
+        /// A function of [`LIBRARY`]. Its arguments and answers stand above it in its Lua file.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Function {
+            $($function),*
+        }
 
-/// The function that is refused whenever a new job would be.
-pub(super) const PROBE: &str = "hero_probe";
+        impl Function {
+            #[cfg(test)]
+            const ALL: &[Self] = &[$(Self::$function),*];
 
-/// The function that marks data as these.
-pub(super) const EPOCH: &str = "hero_epoch";
+            /// The name by which Redis knows the function.
+            fn name(self) -> &'static str {
+                match self {
+                    $(Self::$function => $name),*
+                }
+            }
+        }
+    };
+}
+
+functions! {
+    Announce = "hero_announce",
+    Attach = "hero_attach",
+    Cancel = "hero_cancel",
+    CompareAndSet = "hero_compare_and_set",
+    Delete = "hero_delete",
+    Depth = "hero_depth",
+    Drain = "hero_drain",
+    Emit = "hero_emit",
+    Epoch = "hero_epoch",
+    Extent = "hero_extent",
+    Finish = "hero_finish",
+    ForgetActor = "hero_forget_actor",
+    ForgetDelayed = "hero_forget_delayed",
+    Inboxes = "hero_inboxes",
+    Lead = "hero_lead",
+    Leave = "hero_leave",
+    Log = "hero_log",
+    ObjectDelete = "hero_object_delete",
+    ObjectPage = "hero_object_page",
+    ObjectPut = "hero_object_put",
+    OpenReplies = "hero_open_replies",
+    Pause = "hero_pause",
+    PresencePage = "hero_presence_page",
+    Probe = "hero_probe",
+    Purge = "hero_purge",
+    QueueState = "hero_queue_state",
+    Reclaim = "hero_reclaim",
+    Reject = "hero_reject",
+    Release = "hero_release",
+    Resume = "hero_resume",
+    Retry = "hero_retry",
+    Revision = "hero_revision",
+    Set = "hero_set",
+    Start = "hero_start",
+    StepDown = "hero_step_down",
+    Submit = "hero_submit",
+    Sweep = "hero_sweep",
+    Tick = "hero_tick",
+    Trim = "hero_trim",
+    Wake = "hero_wake",
+}
+
+impl Function {
+    /// A call with this key; arguments are added to it.
+    pub(super) fn on(self, key: impl ToRedisArgs) -> Cmd {
+        let mut command = redis::cmd("FCALL");
+        command.arg(self.name()).arg(1).arg(key);
+        command
+    }
+
+    /// A call on the queue of a script type.
+    pub(super) fn on_queue(self, script_type: ScriptType) -> Cmd {
+        self.on(keys::queue(script_type))
+    }
+
+    /// A call without a key.
+    pub(super) fn without_key(self) -> Cmd {
+        let mut command = redis::cmd("FCALL");
+        command.arg(self.name()).arg(0);
+        command
+    }
+}
 
 /// The revision of [`LIBRARY`].
 pub(super) fn revision() -> i64 {
@@ -31,27 +115,4 @@ pub(super) fn revision() -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use sha2::{Digest, Sha256};
-
-    use super::*;
-
-    /// What is loaded with the current revision. A Redis that has functions of this revision keeps them.
-    const DIGEST: &str = "ca4d746ed3fb60379fd0964e191211616a3e552e9df145e8f6448db1adb6746a";
-
-    #[test]
-    fn changed_functions_have_a_new_revision() {
-        let digest = format!("{:x}", Sha256::digest(LIBRARY));
-        assert_eq!(
-            (revision(), digest.as_str()),
-            (6, DIGEST),
-            "the functions have changed: raise REVISION and put this digest here: {digest}"
-        );
-    }
-
-    #[test]
-    fn the_revision_is_read_from_the_library() {
-        assert!(revision() >= 1);
-        assert!(LIBRARY.starts_with("#!lua name=hero_v1\n"));
-    }
-}
+mod tests;

@@ -1,4 +1,4 @@
-//! Every key of ours, and how a lease names an entry.
+//! The keys in Redis, and how a lease names an entry.
 
 use crate::domain::model::event::cursor::EventStream;
 use crate::domain::model::id::{ActorId, JobId, NodeName};
@@ -12,21 +12,21 @@ pub(super) const GROUP: &str = "g";
 pub(super) const ACTORS: &str = "hero:actors";
 /// Template of each script type: a hash, word to JSON.
 pub(super) const TEMPLATES: &str = "hero:templates";
-/// Rules of each script type: a hash, word to JSON.
+/// Settings of each script type: a hash, word to JSON.
 pub(super) const SETTINGS: &str = "hero:settings";
-/// What is known of the health of each actor: a hash, id to JSON.
+/// Health of each actor: a hash, id to JSON.
 pub(super) const HEALTHS: &str = "hero:health";
-/// The last decision of scaling of each script type: a hash, word to JSON.
+/// Last scaling decision of each script type: a hash, word to JSON.
 pub(super) const DECISIONS: &str = "hero:decisions";
-/// What happens to all but jobs, a stream. The state of each actor that was told last stands beside it (`:told`, a hash).
+/// Events that are not about jobs: a stream. The state of each actor that was emitted last is kept beside it (`:told`, a hash).
 pub(super) const CONTROL_EVENTS: &str = "hero:{events}:log";
-/// A random text, written once; another one means that Redis has lost its data.
+/// Epoch of the data: a random text, written once. Another text means that Redis has lost its data.
 pub(super) const EPOCH: &str = "hero:epoch";
 
-/// Never there: to remove it is a write that changes nothing.
+/// A key that never exists, so that its removal is a write that changes nothing.
 pub(super) const PROBE: &str = "hero:probe";
 
-/// Which supervisor looks after health and numbers of a node's actors; ends by itself.
+/// Leader of a node: the supervisor that pings and scales its actors. The key expires.
 pub(super) fn lead(node: &NodeName) -> String {
     format!("hero:lead:{node}")
 }
@@ -41,12 +41,12 @@ pub(super) fn front(script_type: ScriptType) -> String {
     format!("hero:{{{script_type}}}:front")
 }
 
-/// The stream of what is meant for one actor only.
+/// The stream of jobs and pings for one actor only.
 pub(super) fn inbox(script_type: ScriptType, actor: &ActorId) -> String {
     format!("hero:{{{script_type}}}:in:{actor}")
 }
 
-/// The stream of messages for the process of one actor: drain, cancel, wake.
+/// The stream of messages for the process of one actor: drain, cancel, wake, pause.
 pub(super) fn control(script_type: ScriptType, actor: &ActorId) -> String {
     format!("hero:{{{script_type}}}:ctl:{actor}")
 }
@@ -56,7 +56,7 @@ pub(super) fn job(script_type: ScriptType, id: &JobId) -> String {
     format!("hero:job:{{{script_type}}}:{id}")
 }
 
-/// What the scripts of a job said, a stream.
+/// Output of a job, a stream.
 pub(super) fn output(script_type: ScriptType, id: &JobId) -> String {
     format!("hero:{{{script_type}}}:log:{id}")
 }
@@ -66,17 +66,17 @@ pub(super) fn jobs(script_type: ScriptType) -> String {
     format!("hero:{{{script_type}}}:jobs")
 }
 
-/// Ends of jobs that one supervisor waits for, a stream.
+/// Replies about ended jobs that one supervisor awaits, a stream.
 pub(super) fn replies(script_type: ScriptType, instance: &str) -> String {
     format!("hero:{{{script_type}}}:rep:{instance}")
 }
 
-/// Ids of jobs at which something has changed, a channel.
+/// Ids of changed jobs, a channel.
 pub(super) fn changes(script_type: ScriptType) -> String {
     format!("hero:{{{script_type}}}:news")
 }
 
-/// The objects on a shelf, a hash; what they are found by is kept below it. All of a context share one hash tag.
+/// The objects on a shelf, a hash; their indexes are kept below it. All keys of a context share one hash tag.
 pub(super) fn objects(shelf: &Shelf) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     let escaped = |text: &str| {
@@ -127,7 +127,7 @@ impl Lane {
     }
 }
 
-/// A stream entry in a lane: what a lease is.
+/// A stream entry in a lane, which a lease stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) lane: Lane,
@@ -136,7 +136,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// The place of an entry id as Redis writes it.
+    /// Parses an entry id.
     pub(super) fn new(lane: Lane, entry: &str) -> Option<Self> {
         let (millis, sequence) = entry.split_once('-')?;
         Some(Self { lane, millis: millis.parse().ok()?, sequence: sequence.parse().ok()? })
@@ -152,13 +152,13 @@ impl Place {
         format!("{}:{:013}-{:010}", self.lane.letter(), self.millis, self.sequence)
     }
 
-    /// The place that a lease names; None for a token that is not ours.
+    /// The place that a lease names; None for a foreign token.
     pub(super) fn of(lease: &Lease) -> Option<Self> {
         let (letter, entry) = lease.token.split_once(':')?;
         Self::new(Lane::of_letter(letter)?, entry)
     }
 
-    /// The place in the words of a record: letter, colon, entry id.
+    /// Parses a place of a record: letter, colon, entry id.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (letter, entry) = text.split_once(':')?;
         Self::new(Lane::of_letter(letter)?, entry)

@@ -1,12 +1,22 @@
-//! Objects in hashes and sets, one hash tag for each context.
+//! Objects in hashes and sets, with one hash tag for each context.
+
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use redis::{Cmd, Value};
+use redis::{FromRedisValue, ParsingError, Value};
 
 use super::RedisConfig;
-use super::connection::{Connection, unexpected};
+use super::call::Failed;
+use super::connection::Connection;
+use super::functions::Function;
 use super::keys;
+use super::reply::Parts;
 use crate::ports::object_store::{Content, MAX_OBJECTS, Object, ObjectStore, ObjectStoreError, Put, Shelf};
+
+/// Ids in one page of a search.
+const PAGE: usize = 1000;
+/// Name of the answer to a put in errors.
+const PUT: &str = "the answer to a put";
 
 /// The objects of all contexts, on a connection of their own.
 pub struct RedisObjectStore {
@@ -14,7 +24,7 @@ pub struct RedisObjectStore {
 }
 
 impl RedisObjectStore {
-    /// Reads the URL; connects with the first call.
+    /// Reads the URL. The first call connects.
     ///
     /// # Errors
     /// `Rejected` for a URL that cannot be used.
@@ -32,38 +42,25 @@ impl ObjectStore for RedisObjectStore {
         content: &Content,
         expected: Option<u64>,
     ) -> Result<Put, ObjectStoreError> {
-        let mut put = call("hero_object_put", shelf);
+        let mut put = Function::ObjectPut.on(keys::objects(shelf));
         put.arg(id).arg(&content.text);
         put.arg(expected.map(|revision| revision.to_string()).unwrap_or_default()).arg(MAX_OBJECTS);
         for (field, value) in &content.fields {
             put.arg(field).arg(value);
         }
         // A conditional write that is repeated would meet itself.
-        let answer = match expected {
-            Some(_) => self.connection.call_once(&put).await?,
-            None => self.connection.call(&put).await?,
+        let PutAnswer(put) = match expected {
+            Some(_) => self.connection.call_once(&put, PUT).await.map_err(|failed: Failed| failed.error)?,
+            None => self.connection.call(&put, PUT).await?,
         };
-        let Value::Array(parts) = &answer else { return Err(unexpected("the answer to a put", &answer)) };
-        match parts.as_slice() {
-            [Value::BulkString(word), Value::Int(revision)] => {
-                let revision = u64::try_from(*revision).unwrap_or(0);
-                match word.as_slice() {
-                    b"written" => Ok(Put::Written(revision)),
-                    b"conflict" => Ok(Put::Conflict(revision)),
-                    b"full" => Ok(Put::Full),
-                    _ => Err(unexpected("the answer to a put", &answer)),
-                }
-            }
-            _ => Err(unexpected("the answer to a put", &answer)),
-        }
+        Ok(put)
     }
 
     async fn get(&self, shelf: &Shelf, id: &str) -> Result<Option<Object>, ObjectStoreError> {
         let mut get = redis::cmd("HGET");
         get.arg(keys::objects(shelf)).arg(id);
-        let stored = match self.connection.call(&get).await? {
-            Value::Nil => return Ok(None),
-            stored => text(stored)?,
+        let Some(stored) = self.connection.call::<Option<String>>(&get, "an object").await? else {
+            return Ok(None);
         };
         let parts = stored.split_once(' ');
         let object = parts.and_then(|(revision, text)| {
@@ -76,45 +73,49 @@ impl ObjectStore for RedisObjectStore {
     }
 
     async fn delete(&self, shelf: &Shelf, id: &str) -> Result<bool, ObjectStoreError> {
-        let mut delete = call("hero_object_delete", shelf);
+        let mut delete = Function::ObjectDelete.on(keys::objects(shelf));
         delete.arg(id);
-        Ok(self.connection.call(&delete).await? == Value::Int(1))
+        Ok(self.connection.call::<i64>(&delete, "the removal of an object").await? == 1)
     }
 
     async fn list(&self, shelf: &Shelf) -> Result<Vec<String>, ObjectStoreError> {
         let mut list = redis::cmd("HKEYS");
         list.arg(keys::objects(shelf));
-        ids(self.connection.call(&list).await?)
+        let mut ids: Vec<String> = self.connection.call(&list, "the ids of objects").await?;
+        ids.sort_unstable();
+        Ok(ids)
     }
 
     async fn find(&self, shelf: &Shelf, field: &str, value: &str) -> Result<Vec<String>, ObjectStoreError> {
-        let mut find = call("hero_object_find", shelf);
-        find.arg(field).arg(value);
-        ids(self.connection.call(&find).await?)
+        // While objects are written, a scan may meet an id twice.
+        let mut ids = BTreeSet::new();
+        let mut cursor = "0".to_owned();
+        loop {
+            let mut find = Function::ObjectPage.on(keys::objects(shelf));
+            find.arg(field).arg(value).arg(&cursor).arg(PAGE);
+            let (next, page): (String, Vec<String>) =
+                self.connection.call(&find, "the ids of objects").await?;
+            ids.extend(page);
+            if next == "0" {
+                return Ok(ids.into_iter().collect());
+            }
+            cursor = next;
+        }
     }
 }
 
-fn call(function: &str, shelf: &Shelf) -> Cmd {
-    let mut command = redis::cmd("FCALL");
-    command.arg(function).arg(1).arg(keys::objects(shelf));
-    command
-}
+/// The answer of `hero_object_put`.
+struct PutAnswer(Put);
 
-fn ids(answer: Value) -> Result<Vec<String>, ObjectStoreError> {
-    let (Value::Array(values) | Value::Set(values)) = answer else {
-        return Err(unexpected("the ids of objects", &answer));
-    };
-    let mut ids = values.into_iter().map(text).collect::<Result<Vec<_>, _>>()?;
-    ids.sort_unstable();
-    Ok(ids)
-}
-
-fn text(value: Value) -> Result<String, ObjectStoreError> {
-    match value {
-        Value::BulkString(bytes) => String::from_utf8(bytes).map_err(|error| ObjectStoreError::Corrupt {
-            what: "an object".to_owned(),
-            source: error.utf8_error().into(),
-        }),
-        other => Err(unexpected("an object", &other)),
+impl FromRedisValue for PutAnswer {
+    fn from_redis_value(answer: Value) -> Result<Self, ParsingError> {
+        let mut parts = Parts::from_redis_value(answer)?;
+        let (word, revision): (String, u64) = (parts.next()?, parts.next()?);
+        match word.as_str() {
+            "written" => Ok(Self(Put::Written(revision))),
+            "conflict" => Ok(Self(Put::Conflict(revision))),
+            "full" => Ok(Self(Put::Full)),
+            other => Err(format!("{other:?} is no outcome of a put").into()),
+        }
     }
 }

@@ -226,9 +226,17 @@ pub(super) fn decode_job(id: &JobId, script_type: ScriptType, fields: &Fields) -
 }
 
 /// The state of a job.
-pub(super) fn decode_state(fields: &Fields) -> Result<JobState, QueueError> {
+fn decode_state(fields: &Fields) -> Result<JobState, QueueError> {
     let word = fields.get("status").ok_or_else(|| fields.corrupt("status", "is missing"))?;
-    JobState::parse(word).ok_or_else(|| fields.corrupt("status", &format!("{word:?} is not a word of ours")))
+    parse_state(fields.key(), word)
+}
+
+/// The state of a job from its word in the record with this key.
+pub(super) fn parse_state(key: &str, word: &str) -> Result<JobState, QueueError> {
+    JobState::parse(word).ok_or_else(|| QueueError::Corrupt {
+        what: format!("status of {key}"),
+        source: format!("{word:?} is not a state of a job").into(),
+    })
 }
 
 fn decode_result(fields: &Fields) -> Result<JobResult, QueueError> {

@@ -1,17 +1,16 @@
-//! Rules, verdicts and decisions in three hashes, and the turn of each node in a key of its own.
+//! Settings, health and scaling decisions in three hashes, and the leader of each node in a key of its own.
 
 use std::time::Duration;
 
-use async_trait::async_trait;
-use redis::Value;
-
 use super::RedisActorStore;
-use super::connection::unexpected;
+use super::actor_store::Swap;
 use super::damaged_records::{RecordKind, keep};
+use super::functions::Function;
 use super::keys;
 use super::records::{
     decode_decision, decode_health, decode_settings, encode_decision, encode_health, encode_settings,
 };
+use super::reply::Lossy;
 use crate::domain::model::health::HealthRecord;
 use crate::domain::model::id::NodeName;
 use crate::domain::model::scaling::ScalingDecision;
@@ -19,6 +18,7 @@ use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::ScriptTypeSettings;
 use crate::ports::job_queue::QueueError;
 use crate::ports::shared_store::SharedStore;
+use async_trait::async_trait;
 
 #[async_trait]
 impl SharedStore for RedisActorStore {
@@ -32,10 +32,11 @@ impl SharedStore for RedisActorStore {
 
     async fn put_settings(&self, settings: &ScriptTypeSettings) -> Result<bool, QueueError> {
         let expected = if settings.generation == 0 { String::new() } else { settings.generation.to_string() };
-        let mut put = redis::cmd("FCALL");
-        put.arg("hero_put").arg(1).arg(keys::SETTINGS).arg(settings.script_type.as_str());
+        let mut put = Function::CompareAndSet.on(keys::SETTINGS);
+        put.arg(settings.script_type.as_str());
         put.arg(encode_settings(settings, settings.generation + 1)?).arg(expected);
-        Ok(matches!(self.connection().call(&put).await?, Value::Int(_)))
+        let swap: Swap = self.connection().call(&put, "settings").await?;
+        Ok(matches!(swap, Swap::Written))
     }
 
     async fn healths(&self) -> Result<Vec<HealthRecord>, QueueError> {
@@ -49,7 +50,7 @@ impl SharedStore for RedisActorStore {
 
     async fn decisions(&self) -> Result<Vec<(ScriptType, ScalingDecision)>, QueueError> {
         let all = self.hash(keys::DECISIONS).await?;
-        // A type of a newer supervisor is none of ours.
+        // A newer supervisor may know further script types.
         let known = all.iter().filter_map(|(word, json)| Some((ScriptType::parse(word).ok()?, json)));
         let read = |(script_type, json): (ScriptType, &String)| {
             Some((script_type, keep(RecordKind::Decision, decode_decision(json))?))
@@ -66,39 +67,23 @@ impl SharedStore for RedisActorStore {
     }
 
     async fn lead(&self, node: &NodeName, instance: &str, term: Duration) -> Result<bool, QueueError> {
-        let mut lead = redis::cmd("FCALL");
-        lead.arg("hero_lead").arg(1).arg(keys::lead(node)).arg(instance);
+        let mut lead = Function::Lead.on(keys::lead(node));
+        lead.arg(instance);
         lead.arg(u64::try_from(term.as_millis()).unwrap_or(u64::MAX));
-        Ok(self.connection().call(&lead).await? == Value::Int(1))
+        Ok(self.connection().call::<i64>(&lead, "leadership").await? == 1)
     }
 
     async fn step_down(&self, node: &NodeName, instance: &str) -> Result<(), QueueError> {
-        let mut down = redis::cmd("FCALL");
-        down.arg("hero_step_down").arg(1).arg(keys::lead(node)).arg(instance);
-        self.connection().call(&down).await.map(drop)
+        let mut down = Function::StepDown.on(keys::lead(node));
+        down.arg(instance);
+        self.connection().call(&down, "leadership").await
     }
 }
 
 impl RedisActorStore {
-    /// All names of a hash with their values.
+    /// Reads all fields of a hash. Values that are not UTF-8 are no JSON either, and fail when they are read as such.
     async fn hash(&self, key: &str) -> Result<Vec<(String, String)>, QueueError> {
-        let mut all = redis::cmd("HGETALL");
-        all.arg(key);
-        let answer = self.connection().call(&all).await?;
-        let Value::Array(flat) = answer else { return Err(unexpected(key, &answer)) };
-        let mut pairs = Vec::with_capacity(flat.len() / 2);
-        let mut flat = flat.into_iter();
-        while let (Some(name), Some(value)) = (flat.next(), flat.next()) {
-            // What is not UTF-8 is no JSON of ours either, and is found out when that is read.
-            pairs.push((text(key, &name)?, text(key, &value)?));
-        }
-        Ok(pairs)
-    }
-}
-
-fn text(key: &str, value: &Value) -> Result<String, QueueError> {
-    match value {
-        Value::BulkString(bytes) => Ok(String::from_utf8_lossy(bytes).into_owned()),
-        other => Err(unexpected(key, other)),
+        let all: Vec<(Lossy, Lossy)> = self.connection().call(redis::cmd("HGETALL").arg(key), key).await?;
+        Ok(all.into_iter().map(|(Lossy(name), Lossy(value))| (name, value)).collect())
     }
 }

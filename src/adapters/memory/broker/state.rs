@@ -22,7 +22,7 @@ use crate::domain::model::job::{
     PastAttempt,
 };
 use crate::domain::model::scaling::ScalingDecision;
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::script_type::{PerScriptType, ScriptType};
 use crate::domain::model::settings::ScriptTypeSettings;
 use crate::ports::actor_presence::{Presence, Reclaimed};
 use crate::ports::clock::Clock;
@@ -105,7 +105,7 @@ pub(in crate::adapters::memory) struct State {
     free_attempts: BTreeMap<JobId, u32>,
     waiters: BTreeMap<JobId, Vec<oneshot::Sender<Finished>>>,
     outputs: BTreeMap<JobId, Outputs>,
-    queues: BTreeMap<ScriptType, Queue>,
+    queues: PerScriptType<Queue>,
     events: events::EventStreams,
     pub(in crate::adapters::memory) records: BTreeMap<ActorId, ActorRecord>,
     pub(in crate::adapters::memory) templates: BTreeMap<ScriptType, ActorConfig>,
@@ -129,7 +129,7 @@ impl State {
             free_attempts: BTreeMap::new(),
             waiters: BTreeMap::new(),
             outputs: BTreeMap::new(),
-            queues: ScriptType::ALL.into_iter().map(|script_type| (script_type, Queue::default())).collect(),
+            queues: PerScriptType::default(),
             events: events::EventStreams::default(),
             records: BTreeMap::new(),
             templates: BTreeMap::new(),
@@ -167,24 +167,20 @@ impl State {
     }
 
     pub(in crate::adapters::memory) fn queued(&self, script_type: ScriptType) -> u64 {
-        self.queues
-            .get(&script_type)
-            .map_or(0, |queue| queue.waiting.values().filter(|waiting| waiting.counted).count() as u64)
+        self.queues[script_type].waiting.values().filter(|waiting| waiting.counted).count() as u64
     }
 
     pub(in crate::adapters::memory) fn running(&self, script_type: ScriptType) -> u64 {
-        self.queues
-            .get(&script_type)
-            .map_or(0, |queue| queue.held.values().filter(|held| held.counted).count() as u64)
+        self.queues[script_type].held.values().filter(|held| held.counted).count() as u64
     }
 
     pub(in crate::adapters::memory) fn delayed(&self, script_type: ScriptType) -> u64 {
-        self.queues.get(&script_type).map_or(0, |queue| queue.delayed.len() as u64)
+        self.queues[script_type].delayed.len() as u64
     }
 
     /// Jobs that may wait, if somebody has said so.
     pub(in crate::adapters::memory) fn limit(&self, script_type: ScriptType) -> Option<u64> {
-        self.queues.get(&script_type).and_then(|queue| queue.limit)
+        self.queues[script_type].limit
     }
 
     pub(in crate::adapters::memory) fn set_limit(&mut self, script_type: ScriptType, limit: Option<u64>) {
@@ -264,7 +260,7 @@ impl State {
     }
 
     pub(in crate::adapters::memory) fn presences(&self, script_type: ScriptType) -> Vec<Presence> {
-        let Some(queue) = self.queues.get(&script_type) else { return Vec::new() };
+        let queue = &self.queues[script_type];
         let counted = |presence: &Presence| {
             let of_it = |held: &&Held| {
                 held.counted && held.holder.actor_id == presence.actor_id && held.holder.pid == presence.pid
@@ -375,7 +371,7 @@ impl State {
     // === steps that several changes share ===
 
     fn queue(&mut self, script_type: ScriptType) -> &mut Queue {
-        self.queues.entry(script_type).or_default()
+        &mut self.queues[script_type]
     }
 
     /// Makes a job wait; one that was `released` untouched stands where it stood and has no more time than it had.

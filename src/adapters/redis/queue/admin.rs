@@ -1,43 +1,72 @@
-//! A queue as a whole: how it is, pause, purge; and one more try for a job.
+//! A queue as a whole: its depth, its state, pause, count and purge.
 
 use std::time::Duration;
 
-use redis::Value;
+use redis::{FromRedisValue, ParsingError, Value};
 
-use super::{ROUND, RedisQueue, fcall, job_of, number};
-use crate::adapters::redis::connection::unexpected;
-use crate::adapters::redis::keys;
-use crate::adapters::redis::records::{Fields, decode_state, time_of};
-use crate::domain::model::id::JobId;
+use super::{ROUND, RedisQueue};
+use crate::adapters::redis::functions::Function;
+use crate::adapters::redis::records::time_of;
+use crate::adapters::redis::reply::Parts;
 use crate::domain::model::job::JobState;
 use crate::domain::model::script_type::ScriptType;
-use crate::ports::job_queue::{QueueError, Retried};
+use crate::ports::job_queue::QueueError;
 use crate::ports::queue_admin::{Paused, QueueDepth, QueueState};
 
 impl RedisQueue {
+    pub(super) async fn read_depth(&self, script_type: ScriptType) -> Result<QueueDepth, QueueError> {
+        let command = Function::Depth.on_queue(script_type);
+        let answer: (u64, u64, u64, u64, String) =
+            self.shared.connection.call(&command, "the depth of a queue").await?;
+        let (queued, running, delayed, _absent, cursor) = answer;
+        let more = self.count_inboxes(script_type, cursor).await?;
+        Ok(QueueDepth { queued: queued + more.queued, running: running + more.running, delayed })
+    }
+
     pub(super) async fn read_state(&self, script_type: ScriptType) -> Result<QueueState, QueueError> {
-        let answer = self.shared.connection.call(&fcall("hero_queue", script_type)).await?;
-        let Value::Array(parts) = &answer else { return Err(unexpected("the state of a queue", &answer)) };
-        let signed = |index: usize| parts.get(index).and_then(number).unwrap_or(-1);
-        let count = |index: usize| u64::try_from(signed(index)).unwrap_or(0);
-        let age = |at: i64| Duration::from_millis(u64::try_from(signed(0) - at).unwrap_or(0));
-        let reason = match parts.get(7) {
-            Some(Value::BulkString(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
-            _other => String::new(),
-        };
-        let paused = count(5) % 2 == 1;
-        let waited = |index: usize| (signed(index) >= 0).then(|| age(signed(index)));
+        let command = Function::QueueState.on_queue(script_type);
+        let answer: StateAnswer = self.shared.connection.call(&command, "the state of a queue").await?;
+        let more = self.count_inboxes(script_type, answer.cursor).await?;
+        let age = |at: i64| Duration::from_millis(u64::try_from(answer.now - at).unwrap_or(0));
+        let oldest = [answer.oldest, more.oldest].into_iter().flatten().min();
+        let is_paused = answer.pause % 2 == 1;
         Ok(QueueState {
-            depth: QueueDepth { queued: count(1), running: count(2), delayed: count(3) },
-            oldest_age: waited(11),
-            oldest_common_age: waited(4),
-            queued_for_absent: count(10),
-            paused: paused.then(|| Paused { since: time_of(signed(6)), reason }),
-            submitted: count(8),
-            finished: count(9),
-            malformed: count(12),
-            damaged: count(13),
+            depth: QueueDepth {
+                queued: answer.queued + more.queued,
+                running: answer.running + more.running,
+                delayed: answer.delayed,
+            },
+            oldest_age: oldest.map(age),
+            oldest_common_age: answer.oldest_common.map(age),
+            queued_for_absent: answer.absent + more.absent,
+            paused: is_paused.then(|| Paused { since: time_of(answer.since), reason: answer.reason }),
+            submitted: answer.submitted,
+            finished: answer.finished,
+            malformed: answer.malformed,
+            damaged: answer.damaged,
         })
+    }
+
+    /// Counts the inboxes behind a cursor, page by page.
+    async fn count_inboxes(
+        &self,
+        script_type: ScriptType,
+        mut cursor: String,
+    ) -> Result<Inboxes, QueueError> {
+        let mut sum = Inboxes::default();
+        while cursor != "0" {
+            let mut command = Function::Inboxes.on_queue(script_type);
+            command.arg(&cursor);
+            let answer: (u64, u64, u64, i64, String) =
+                self.shared.connection.call(&command, "a page of inboxes").await?;
+            let (queued, running, absent, oldest, next) = answer;
+            sum.queued += queued;
+            sum.running += running;
+            sum.absent += absent;
+            sum.oldest = [sum.oldest, time(oldest)].into_iter().flatten().min();
+            cursor = next;
+        }
+        Ok(sum)
     }
 
     pub(super) async fn set_paused(
@@ -47,16 +76,17 @@ impl RedisQueue {
     ) -> Result<bool, QueueError> {
         let command = match reason {
             Some(reason) => {
-                let mut pause = fcall("hero_pause", script_type);
+                let mut pause = Function::Pause.on_queue(script_type);
                 pause.arg(reason);
                 pause
             }
-            None => fcall("hero_resume", script_type),
+            None => Function::Resume.on_queue(script_type),
         };
-        Ok(self.ask(&command, "a pause").await?.first() == Some(&1))
+        Ok(self.shared.connection.call::<i64>(&command, "a pause").await? == 1)
     }
 
-    /// Goes through all jobs of a type in the order of their acceptance.
+    /// Goes through all jobs of a type in the order of their acceptance: counts those in these states, and cancels up to a number
+    /// of them for a reason.
     pub(super) async fn scan_jobs(
         &self,
         script_type: ScriptType,
@@ -74,35 +104,74 @@ impl RedisQueue {
                 return Ok(total);
             }
             let left = left.map_or(-1, |left| i64::try_from(left).unwrap_or(i64::MAX));
-            let mut purge = fcall("hero_purge", script_type);
+            let mut purge = Function::Purge.on_queue(script_type);
             purge.arg(mode).arg(ROUND).arg(left).arg(reason).arg(&after).arg(&score);
             for state in states {
                 purge.arg(state.as_str());
             }
-            let answer = self.shared.connection.call(&purge).await?;
-            let Value::Array(parts) = &answer else { return Err(unexpected("a purge", &answer)) };
-            let [count, Value::BulkString(last), Value::BulkString(at), more] = &parts[..] else {
-                return Err(unexpected("a purge", &answer));
-            };
-            total += number(count).and_then(|count| u64::try_from(count).ok()).unwrap_or(0);
-            if number(more) != Some(1) {
+            let answer: (u64, String, String, i64) = self.shared.connection.call(&purge, "a purge").await?;
+            let (count, last, last_score, more) = answer;
+            total += count;
+            if more != 1 {
                 return Ok(total);
             }
-            after = String::from_utf8_lossy(last).into_owned();
-            score = String::from_utf8_lossy(at).into_owned();
+            (after, score) = (last, last_score);
         }
     }
+}
 
-    pub(super) async fn retry_job(&self, id: &JobId, reset_attempts: bool) -> Result<Retried, QueueError> {
-        let reset = if reset_attempts { "1" } else { "0" };
-        let Some((script_type, answer)) = self.call_all_queues("hero_retry", &[id.as_str(), reset]).await?
-        else {
-            return Ok(Retried::Unknown);
-        };
-        if let Value::Array(_) = answer {
-            return Ok(Retried::Queued(Box::new(job_of(id, script_type, answer)?)));
-        }
-        let flat = vec![Value::SimpleString("status".to_owned()), answer];
-        decode_state(&Fields::from_flat(keys::job(script_type, id), flat)?).map(Retried::NotPossible)
+/// Sums over inboxes.
+#[derive(Default)]
+struct Inboxes {
+    queued: u64,
+    running: u64,
+    absent: u64,
+    oldest: Option<i64>,
+}
+
+/// The answer of `hero_queue_state`.
+struct StateAnswer {
+    now: i64,
+    queued: u64,
+    running: u64,
+    delayed: u64,
+    oldest_common: Option<i64>,
+    pause: u64,
+    since: i64,
+    reason: String,
+    submitted: u64,
+    finished: u64,
+    absent: u64,
+    oldest: Option<i64>,
+    malformed: u64,
+    damaged: u64,
+    cursor: String,
+}
+
+impl FromRedisValue for StateAnswer {
+    fn from_redis_value(answer: Value) -> Result<Self, ParsingError> {
+        let mut parts = Parts::from_redis_value(answer)?;
+        Ok(Self {
+            now: parts.next()?,
+            queued: parts.next()?,
+            running: parts.next()?,
+            delayed: parts.next()?,
+            oldest_common: time(parts.next()?),
+            pause: parts.next()?,
+            since: parts.next()?,
+            reason: parts.next()?,
+            submitted: parts.next()?,
+            finished: parts.next()?,
+            absent: parts.next()?,
+            oldest: time(parts.next()?),
+            malformed: parts.next()?,
+            damaged: parts.next()?,
+            cursor: parts.next()?,
+        })
     }
+}
+
+/// A time of which a negative one is none.
+fn time(millis: i64) -> Option<i64> {
+    (millis >= 0).then_some(millis)
 }

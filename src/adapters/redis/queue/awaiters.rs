@@ -1,4 +1,4 @@
-//! Who waits for the end of which job.
+//! Calls that wait for the terminal states of jobs.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -13,12 +13,13 @@ use crate::domain::model::job::Finished;
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::Completion;
 
-/// Places that wait, by job. Sorted, so that a sweep can go on where the last one stopped.
+/// The awaited jobs, sorted so that a sweep can go on where the last one stopped.
 #[derive(Default)]
 pub(super) struct Awaiters {
     awaited: Mutex<BTreeMap<JobId, Awaiting>>,
 }
 
+/// One awaited job.
 struct Awaiting {
     since: Instant,
     /// The queue that has the job; None until the submit was answered.
@@ -27,7 +28,7 @@ struct Awaiting {
 }
 
 impl Awaiters {
-    /// A awaiting for one more who waits.
+    /// Registers one more waiter.
     pub(super) fn add(&self, id: &JobId) -> Completion {
         let (sender, completion) = Completion::pair();
         self.with(|awaited| {
@@ -41,7 +42,7 @@ impl Awaiters {
         completion
     }
 
-    /// The job is known to be in this queue: from now on the sweep looks after it.
+    /// Notes that the job is in this queue; from now on the sweep reads its record.
     pub(super) fn confirm(&self, id: &JobId, script_type: ScriptType) {
         self.with(|awaited| {
             if let Some(awaiting) = awaited.get_mut(id) {
@@ -50,7 +51,7 @@ impl Awaiters {
         });
     }
 
-    /// Forgets awaited of a job whose completions were dropped.
+    /// Removes the waiters of a job whose completions were dropped.
     pub(super) fn prune(&self, id: &JobId) {
         self.with(|awaited| {
             if let Some(awaiting) = awaited.get_mut(id) {
@@ -62,21 +63,21 @@ impl Awaiters {
         });
     }
 
-    /// Tells everybody who waits for this job.
+    /// Resolves all completions of a job.
     pub(super) fn resolve(&self, id: &JobId, end: &Finished) {
         let awaiting = self.with(|awaited| awaited.remove(id));
         for sender in awaiting.into_iter().flat_map(|awaiting| awaiting.senders) {
-            // Who no longer listens does not mind.
+            // A waiter that has gone needs no answer.
             drop(sender.send(end.clone()));
         }
     }
 
-    /// Breaks the completions of a job that is no more.
+    /// Breaks the completions of a job whose record has gone.
     pub(super) fn abandon(&self, id: &JobId) {
         self.with(|awaited| awaited.remove(id));
     }
 
-    /// Whether anybody waits for this job.
+    /// True if a call waits for this job.
     pub(super) fn has(&self, id: &JobId) -> bool {
         self.with(|awaited| awaited.contains_key(id))
     }
@@ -86,8 +87,8 @@ impl Awaiters {
         self.with(BTreeMap::clear);
     }
 
-    /// The next jobs behind `after` that are waited for since at least `age`, looking at no more than `limit` awaited
-    /// and dropping those that nobody waits for any more. The second part says where to go on; None at the end.
+    /// Finds the next jobs behind `after` that have been awaited for at least `age`, among at most `limit` ones, and drops
+    /// those whose waiters have gone. The second part is where the next call goes on; None at the end.
     pub(super) fn next(
         &self,
         after: Option<&JobId>,

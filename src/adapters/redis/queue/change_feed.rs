@@ -1,4 +1,4 @@
-//! Hears that something has changed at a job, for those who follow one: the functions publish its id.
+//! Hints at changes of jobs for those who follow one: the functions publish the id of a job that they change.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
@@ -9,25 +9,25 @@ use redis::aio::PubSub;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::super::connection::RECONNECT;
-use super::super::keys;
 use super::Shared;
+use crate::adapters::redis::connection::RECONNECT;
+use crate::adapters::redis::keys;
 use crate::domain::model::id::JobId;
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::Changes;
 
-/// After this silence the connection may be a dead one, and is made anew.
+/// Silence after which the connection counts as dead and is opened again.
 const SILENCE: Duration = Duration::from_secs(60);
-/// How often it is seen whether the shared connection was made anew, which may lead to another Redis.
+/// Time between two looks at whether the shared connection is a new one, which may lead to another Redis.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Starts the reader with the first who follows a job.
+/// Follows changes of jobs; its reader starts with the first follower.
 pub(super) struct ChangeFeed {
     shared: Arc<Shared>,
     begun: Once,
 }
 
-/// Who follows which job.
+/// The followers of each job.
 #[derive(Default)]
 pub(super) struct Followers {
     jobs: Mutex<HashMap<JobId, watch::Sender<u64>>>,
@@ -38,7 +38,7 @@ impl ChangeFeed {
         Self { shared, begun: Once::new() }
     }
 
-    /// Hints at changes of a job from now on; while there is no connection there are none.
+    /// Hints at changes of a job from now on. Without a connection there are no hints.
     pub(super) fn follow(&self, id: &JobId) -> Changes {
         let changes = self.shared.followers.add(id);
         self.begun.call_once(|| {
@@ -55,7 +55,7 @@ impl ChangeFeed {
 impl Followers {
     fn add(&self, id: &JobId) -> Changes {
         let mut jobs = self.lock();
-        // Nobody says when he has gone; this keeps what is forgotten below what is there.
+        // Followers leave without notice; this bounds the entries of those that have left.
         jobs.retain(|_id, sender| sender.receiver_count() > 0);
         Changes::new(jobs.entry(id.clone()).or_default().subscribe())
     }
@@ -73,7 +73,6 @@ impl Followers {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<JobId, watch::Sender<u64>>> {
-        // It is whole between any two statements.
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -85,14 +84,14 @@ async fn listen(shared: &Shared) {
         match shared.connection.subscription(&channels).await {
             Ok(messages) => {
                 failures = 0;
-                // Something may have happened while nobody listened.
+                // Changes before the subscription were not heard.
                 shared.followers.hint_all();
                 receive(shared, messages).await;
             }
             Err(error) => {
                 failures = failures.saturating_add(1);
                 if failures == 1 {
-                    tracing::warn!(%error, "changes of jobs are not heard of: who follows one looks every few seconds");
+                    tracing::warn!(%error, "change feed: not subscribed (followers read their jobs every few seconds)");
                 }
             }
         }
@@ -100,7 +99,7 @@ async fn listen(shared: &Shared) {
     }
 }
 
-/// Hands on what is published until the connection is lost, or may be.
+/// Passes on published ids until the connection is lost, or may be.
 async fn receive(shared: &Shared, messages: PubSub) {
     let generation = shared.connection.generation();
     let mut messages = messages.into_on_message();

@@ -2,19 +2,19 @@
 
 use redis::Value;
 
-use super::super::connection::{Connection, unexpected};
-use super::super::damaged_records::{RecordKind, keep};
-use super::super::keys;
-use super::super::records::{BASIC, Fields, decode_job, millis, time_of};
-use super::number;
+use crate::adapters::redis::connection::Connection;
+use crate::adapters::redis::damaged_records::{RecordKind, keep};
+use crate::adapters::redis::keys;
+use crate::adapters::redis::records::{BASIC, Fields, decode_job, millis, time_of};
+use crate::adapters::redis::reply::Lossy;
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::Job;
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::{JobCursor, JobFilter, JobPage, QueueError};
 
-/// Index entries that are read at once from one queue, and records that are read at once.
+/// Index entries of one queue in one read, and records in one pipeline.
 const CHUNK: usize = 200;
-/// Records that one page may look at; a page with a rare filter ends early and has a next one.
+/// Records that one page may read. A page with a rare filter ends early and has a next one.
 const LOOKED_AT: usize = 5000;
 
 /// Reads one page.
@@ -65,7 +65,7 @@ struct Index {
     skip: usize,
     min: i64,
     after: Option<JobCursor>,
-    /// Read and not yet handed on, newest last.
+    /// Entries that were read and not yet taken, newest last.
     buffer: Vec<JobCursor>,
     exhausted: bool,
 }
@@ -84,20 +84,16 @@ impl Index {
             let mut range = redis::cmd("ZRANGE");
             range.arg(keys::jobs(self.script_type)).arg(self.max).arg(self.min).arg("BYSCORE").arg("REV");
             range.arg("LIMIT").arg(self.skip).arg(CHUNK).arg("WITHSCORES");
-            let answer = connection.call(&range).await?;
-            let Value::Array(flat) = answer else { return Err(unexpected("an index of jobs", &answer)) };
-            let read = flat.len() / 2;
-            let mut flat = flat.into_iter();
-            while let (Some(id), Some(score)) = (flat.next(), flat.next()) {
-                let created_ms = number(&score).ok_or_else(|| unexpected("an index of jobs", &score))?;
+            let read: Vec<(Lossy, i64)> = connection.call(&range, "an index of jobs").await?;
+            self.exhausted = read.len() < CHUNK;
+            for (Lossy(id), created_ms) in read {
                 if created_ms == self.max {
                     self.skip += 1;
                 } else {
                     (self.max, self.skip) = (created_ms, 1);
                 }
-                // Somebody else's id in our index is not a job of ours.
-                let Value::BulkString(id) = id else { continue };
-                let Ok(job_id) = JobId::parse(&String::from_utf8_lossy(&id)) else { continue };
+                // An id that others have written into the index is passed over.
+                let Ok(job_id) = JobId::parse(&id) else { continue };
                 let behind = |cursor: &JobCursor| {
                     (created_ms, job_id.as_str()) < (cursor.created_ms, cursor.job_id.as_str())
                 };
@@ -106,13 +102,12 @@ impl Index {
                 }
             }
             self.buffer.reverse();
-            self.exhausted = read < CHUNK;
         }
         Ok(())
     }
 }
 
-/// The newest `count` entries of all indexes, and takes them off.
+/// Takes the newest `count` entries off all indexes.
 async fn newest(
     connection: &Connection,
     indexes: &mut [Index],
@@ -134,7 +129,7 @@ async fn newest(
     Ok(found)
 }
 
-/// The records, None where there is none any more, or one that cannot be read.
+/// Reads the records; None for a record that has gone or is damaged.
 async fn read(
     connection: &Connection,
     found: &[(ScriptType, JobCursor)],
@@ -143,10 +138,9 @@ async fn read(
     for (script_type, cursor) in found {
         pipeline.cmd("HMGET").arg(keys::job(*script_type, &cursor.job_id)).arg(&BASIC);
     }
-    let answers = connection.pipe(&pipeline).await?;
+    let answers: Vec<Vec<Value>> = connection.pipe(&pipeline, "a job").await?;
     let mut jobs = Vec::with_capacity(answers.len());
-    for ((script_type, cursor), answer) in found.iter().zip(answers) {
-        let Value::Array(values) = answer else { return Err(unexpected("a job", &answer)) };
+    for ((script_type, cursor), values) in found.iter().zip(answers) {
         let fields = Fields::from_known(keys::job(*script_type, &cursor.job_id), &BASIC, values);
         let read = fields.and_then(|fields| {
             fields.map(|fields| decode_job(&cursor.job_id, *script_type, &fields)).transpose()

@@ -1,16 +1,15 @@
-//! What scripts said, read from the stream of their job.
+//! Output of jobs, read from their streams.
 
-use redis::Value;
-
-use super::super::connection::{Connection, unexpected};
-use super::super::keys;
-use super::super::records::{Fields, decode_output};
+use crate::adapters::redis::connection::Connection;
+use crate::adapters::redis::keys;
+use crate::adapters::redis::records::{Fields, decode_output};
+use crate::adapters::redis::reply::Entry;
 use crate::domain::model::id::JobId;
 use crate::domain::model::output::{Kept, OutputMark};
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::QueueError;
 
-/// Reads entries behind a mark.
+/// Reads the output of a job behind a mark.
 pub(super) async fn read(
     connection: &Connection,
     script_type: ScriptType,
@@ -25,19 +24,9 @@ pub(super) async fn read(
     };
     let mut range = redis::cmd("XRANGE");
     range.arg(&key).arg(from).arg("+").arg("COUNT").arg(limit);
-    let answer = connection.call(&range).await?;
-    let Value::Array(entries) = answer else { return Err(unexpected("the output of a job", &answer)) };
-    entries.into_iter().map(|entry| kept(&key, entry)).collect()
-}
-
-fn kept(key: &str, entry: Value) -> Result<Kept, QueueError> {
-    let Value::Array(parts) = entry else { return Err(unexpected("the output of a job", &entry)) };
-    match <[Value; 2]>::try_from(parts) {
-        Ok([Value::BulkString(mark), Value::Array(flat)]) => {
-            let fields = Fields::from_flat_lossy(key.to_owned(), flat)?;
-            decode_output(String::from_utf8_lossy(&mark).into_owned(), &fields)
-        }
-        Ok([other, _]) => Err(unexpected("the output of a job", &other)),
-        Err(parts) => Err(unexpected("the output of a job", &Value::Array(parts))),
-    }
+    let entries: Vec<Entry> = connection.call(&range, "the output of a job").await?;
+    let kept = |Entry { id, fields }: Entry| {
+        decode_output(id, &Fields::from_flat_lossy(key.clone(), fields.unwrap_or_default())?)
+    };
+    entries.into_iter().map(kept).collect()
 }

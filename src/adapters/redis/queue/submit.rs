@@ -6,66 +6,67 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use redis::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::super::connection::{Failed, unexpected};
-use super::super::records::{encode_spec, time_of};
-use super::{Shared, fcall, number, read_job, replies};
+use super::{Shared, jobs, replies};
+use crate::adapters::redis::call::Failed;
+use crate::adapters::redis::functions::Function;
+use crate::adapters::redis::records::encode_spec;
+use crate::adapters::redis::reply;
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::{Job, JobSpec, JobView};
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::script_type::{PerScriptType, ScriptType};
 use crate::error::chain;
 use crate::ports::job_queue::{Completion, QueueError, Submission, SubmitRefused, Submitted};
-use wire::{SubmitAnswer, read, write};
+use wire::{Accepted, SUBMIT, SubmitAnswer, write};
 
-/// Jobs in one call; more gain nothing and make others wait.
+/// Most jobs in one call. More jobs gain nothing and make others wait.
 const BATCH: usize = 64;
-/// Submits that may wait for a batcher; the caller of one more waits for a place.
+/// Submits that may wait for a batcher. The caller of a further one waits for room.
 const WAITING: usize = 1024;
-/// A submit that takes longer has failed.
+/// Deadline of a submit.
 const SUBMIT_TIMEOUT: Duration = Duration::from_secs(2);
 
 type Answered = (Vec<Submission>, Result<Vec<SubmitAnswer>, Failed>);
 type Results = Vec<Result<Submitted, SubmitRefused>>;
 
-/// Jobs of one script type that go together.
+/// Jobs of one script type that are submitted together.
 struct SubmitGroup {
     submissions: Vec<Submission>,
     answer: oneshot::Sender<Answered>,
-    /// Set before the group may be sent; while it is not, nobody has seen the jobs.
+    /// Set before the group may be sent. Until then nobody has seen the jobs.
     sent: Arc<AtomicBool>,
 }
 
-/// One task a script type, started with its first job.
+/// One batching task for each script type, started with its first job.
 pub(super) struct Batchers {
     shared: Arc<Shared>,
-    groups: [OnceLock<mpsc::Sender<SubmitGroup>>; 4],
+    groups: PerScriptType<OnceLock<mpsc::Sender<SubmitGroup>>>,
 }
 
 impl Batchers {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, groups: Default::default() }
+        Self { shared, groups: PerScriptType::default() }
     }
 
-    /// An error means that none was accepted. Of several script types those behind one that failed are not tried.
+    /// Submits jobs. An error means that none was accepted; script types behind one that failed are not tried.
     pub(super) async fn submit(&self, mut submissions: Vec<Submission>) -> Result<Results, QueueError> {
         for submission in &mut submissions {
             submission.spec.cut_to_millis();
         }
-        // By far the most calls submit one job; they need no sorting and no room for it.
+        // Most calls submit one job and need no sorting.
         if let [only] = &submissions[..] {
             return self.submit_group(only.spec.script_type, submissions).await;
         }
         let count = submissions.len();
-        let mut by_type: [Vec<(usize, Submission)>; 4] = Default::default();
+        let mut by_type: PerScriptType<Vec<(usize, Submission)>> = PerScriptType::default();
         for (index, submission) in submissions.into_iter().enumerate() {
-            by_type[submission.spec.script_type.index()].push((index, submission));
+            by_type[submission.spec.script_type].push((index, submission));
         }
         let mut answers: Vec<Option<Result<Submitted, SubmitRefused>>> = (0..count).map(|_| None).collect();
         let (mut answered, mut failure) = (0, None);
-        for (script_type, jobs) in ScriptType::ALL.into_iter().zip(by_type) {
+        for (script_type, jobs) in by_type {
             if jobs.is_empty() {
                 continue;
             }
@@ -84,7 +85,7 @@ impl Batchers {
         }
         match failure {
             None if answered == count => Ok(answers.into_iter().flatten().collect()),
-            None => Err(unexpected("a submit", &Value::Int(i64::try_from(answered).unwrap_or(-1)))),
+            None => Err(reply::corrupt(SUBMIT, &format!("{answered} answers to {count} jobs"))),
             Some(error) if answered == 0 => Err(error),
             Some(error) => Ok(answers
                 .into_iter()
@@ -98,7 +99,7 @@ impl Batchers {
         script_type: ScriptType,
         submissions: Vec<Submission>,
     ) -> Result<Results, QueueError> {
-        // The end of a job can be told before its submit is answered, so the registrations come first.
+        // A reply can come before the answer to the submit, so the registrations come first.
         let registrations = Registrations::take(&self.shared, &submissions);
         let ids: Vec<JobId> = submissions.iter().map(|submission| submission.id.clone()).collect();
         let sent = Arc::new(AtomicBool::new(false));
@@ -112,7 +113,7 @@ impl Batchers {
         let (submissions, answers) = match answered {
             Ok(Some(answered)) => answered,
             Ok(None) | Err(_) => {
-                // From here on it is not sent any more; what was answered in this very moment counts.
+                // From here on the group is not sent any more; an answer of this very moment counts.
                 receiver.close();
                 match receiver.try_recv() {
                     Ok(answered) => answered,
@@ -144,7 +145,7 @@ impl Batchers {
         for (index, (submission, answer)) in submissions.into_iter().zip(answers).enumerate() {
             let Submission { id, mut spec, request, wanted, stray: _ } = submission;
             let answer = match answer {
-                // In a box: it is rare, and its room would be held by every submit.
+                // Boxed: it is rare, and every submit would hold its room.
                 SubmitAnswer::Exists(true) => match Box::pin(self.resolve(&id, &spec)).await {
                     Ok(answer) => answer,
                     Err(error) => {
@@ -161,13 +162,12 @@ impl Batchers {
                 | SubmitAnswer::Stray
                 | SubmitAnswer::Reused(_) => answer,
             };
-            let refused = match answer {
+            match answer {
                 SubmitAnswer::Accepted(created_at) => {
                     spec.script = String::new();
                     let job = Job::accepted(id, spec, created_at);
                     let completion = registrations.keep(index, &job.id, script_type);
                     submitted.push(Ok(Submitted { job, deduplicated: false, completion }));
-                    continue;
                 }
                 SubmitAnswer::Known(job, _repeated) => {
                     let completion = match wanted && !job.state.is_terminal() {
@@ -175,48 +175,50 @@ impl Batchers {
                         false => None,
                     };
                     submitted.push(Ok(Submitted { job: *job, deduplicated: true, completion }));
-                    continue;
                 }
-                SubmitAnswer::Exists(_repeated) => SubmitRefused::JobExists { job_id: id },
-                SubmitAnswer::Gone(job_id) => SubmitRefused::JobExpired { job_id },
-                SubmitAnswer::Stray => match spec.target_actor {
+                SubmitAnswer::Exists(_repeated) => {
+                    submitted.push(Err(SubmitRefused::JobExists { job_id: id }))
+                }
+                SubmitAnswer::Gone(job_id) => submitted.push(Err(SubmitRefused::JobExpired { job_id })),
+                SubmitAnswer::Stray => submitted.push(Err(match spec.target_actor {
                     Some(actor_id) => SubmitRefused::Stray { actor_id },
                     None => SubmitRefused::JobExists { job_id: id },
-                },
-                SubmitAnswer::Full(queued) => SubmitRefused::QueueFull { script_type, queued, limit },
-                SubmitAnswer::Reused(first_use) => match request {
+                })),
+                SubmitAnswer::Full(queued) => {
+                    submitted.push(Err(SubmitRefused::QueueFull { script_type, queued, limit }));
+                }
+                SubmitAnswer::Reused(first_use) => submitted.push(Err(match request {
                     Some(request) => SubmitRefused::RequestIdReused { request_id: request.id, first_use },
                     None => SubmitRefused::JobExists { job_id: id },
-                },
-            };
-            submitted.push(Err(refused));
+                })),
+            }
         }
         submitted
     }
 
-    /// A place among those who wait for a job whose id nobody knew before the answer came. Its end may have been told
-    /// since then, with nobody here to hear it; so one look follows.
+    /// Awaits a job whose id became known with the answer. A reply may have come before this registration, so the record is
+    /// read once.
     async fn join(&self, id: &JobId, script_type: ScriptType) -> Completion {
         let completion = self.shared.awaiters.add(id);
         self.shared.awaiters.confirm(id, script_type);
         if let Err(error) = replies::catch_up(&self.shared, id, script_type).await {
-            tracing::debug!(job.id = %id, %error, "a sweep will look at job {id}");
+            tracing::debug!(job.id = %id, %error, "job {id}: left to the sweep");
         }
         completion
     }
 
-    /// After a repeated call, a job of our id and content is the one that the first call made. What is the same is what
-    /// Redis keeps of both.
+    /// Finds out whether the first one of two calls has accepted a job: a stored job of this id with the same content was accepted
+    /// by it. The stored fields are compared.
     async fn resolve(&self, id: &JobId, spec: &JobSpec) -> Result<SubmitAnswer, QueueError> {
-        let stored = read_job(&self.shared.connection, id, JobView::Full).await?;
-        // Readers of a job are not told of its trace.
+        let stored = jobs::read(&self.shared.connection, id, JobView::Full).await?;
+        // Readers of a job do not get its trace.
         let asked = JobSpec { traceparent: None, ..spec.clone() };
         let ours = stored.filter(|job| encode_spec(id, &job.spec) == encode_spec(id, &asked));
         Ok(ours.map_or(SubmitAnswer::Exists(false), |job| SubmitAnswer::Accepted(job.created_at)))
     }
 
     fn batcher(&self, script_type: ScriptType) -> &mpsc::Sender<SubmitGroup> {
-        self.groups[script_type.index()].get_or_init(|| {
+        self.groups[script_type].get_or_init(|| {
             let (sender, receiver) = mpsc::channel(WAITING);
             let shared = self.shared.clone();
             self.shared.tasks.spawn(async move {
@@ -228,7 +230,7 @@ impl Batchers {
     }
 }
 
-/// Registrations of a group among those who wait; what is not kept is given up on drop.
+/// Registrations of the jobs of a group that are waited for; those that are not kept are removed on drop.
 struct Registrations<'a> {
     shared: &'a Shared,
     waiting: Vec<Option<(JobId, Completion)>>,
@@ -256,12 +258,12 @@ impl Drop for Registrations<'_> {
     }
 }
 
-/// Makes one call of all that waits, and the next when it was answered.
+/// Makes one call of all waiting groups, and the next call after its answer.
 async fn batch(shared: &Shared, script_type: ScriptType, mut receiver: mpsc::Receiver<SubmitGroup>) {
     let mut groups = Vec::with_capacity(BATCH);
     while receiver.recv_many(&mut groups, BATCH).await > 0 {
-        // Nobody waits for these any more: they were not sent, so they never will be. Who closes looks at the mark after
-        // that, so one of both sees the other.
+        // Groups whose caller has gone are never sent. The caller closes first and then reads the mark, so one of both sees the
+        // other.
         groups.retain(|group| {
             group.sent.store(true, Ordering::SeqCst);
             !group.answer.is_closed()
@@ -290,7 +292,7 @@ async fn send(shared: &Shared, script_type: ScriptType, groups: Vec<SubmitGroup>
             let mut answers = answers.into_iter();
             for SubmitGroup { submissions, answer, .. } in groups {
                 let part = answers.by_ref().take(submissions.len()).collect();
-                // Who does not wait any more does not mind.
+                // A caller that has gone needs no answer.
                 drop(answer.send((submissions, Ok(part))));
             }
         }
@@ -307,33 +309,26 @@ async fn ask(
     script_type: ScriptType,
     groups: &[SubmitGroup],
 ) -> Result<Vec<SubmitAnswer>, Failed> {
-    let mut command = fcall("hero_submit", script_type);
+    let mut command = Function::Submit.on_queue(script_type);
     let config = &shared.config;
     command.arg(script_type.as_str()).arg(shared.limit(script_type)).arg(&config.instance).arg("1");
     for submission in groups.iter().flat_map(|group| &group.submissions) {
         write(&mut command, submission);
     }
-    let (answer, repeated) = match shared.connection.call_once(&command).await {
-        // Whether it had its effect is found out by the ids of the jobs.
+    let (answer, repeated): (Accepted, bool) = match shared.connection.call_once(&command, SUBMIT).await {
+        // The ids of the jobs tell whether the first call had its effect.
         Err(Failed { error: QueueError::Unavailable(_), sent }) => {
-            match shared.connection.call_once(&command).await {
+            match shared.connection.call_once(&command, SUBMIT).await {
                 Ok(answer) => (answer, sent),
                 Err(again) => return Err(Failed { sent: sent || again.sent, ..again }),
             }
         }
         other => (other?, false),
     };
-    let answered = || -> Result<Vec<SubmitAnswer>, QueueError> {
-        let Value::Array(items) = answer else { return Err(unexpected("a submit", &answer)) };
-        let mut items = items.into_iter();
-        let now = items.next().as_ref().and_then(number).map(time_of);
-        let now = now.ok_or_else(|| unexpected("a submit", &Value::Nil))?;
-        items.map(|item| read(script_type, item, now, repeated)).collect()
-    };
-    answered().map_err(|error| Failed { error, sent: true })
+    answer.read(script_type, repeated).map_err(|error| Failed { error, sent: true })
 }
 
-/// The answer to each job of a call that failed.
+/// The answers to the jobs of a failed call.
 fn failed(ids: Vec<JobId>, failure: Failed) -> Result<Results, QueueError> {
     match failure {
         Failed { error, sent: false } => Err(error),

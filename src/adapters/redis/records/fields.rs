@@ -1,10 +1,10 @@
-//! A flat list of names and values, with the key that it was read from for error messages.
+//! Flat lists of names and values, with the key that they were read from for error messages.
 
 use std::str::FromStr;
 
 use redis::Value;
 
-use super::super::connection::unexpected;
+use crate::adapters::redis::reply::{self, Lossy};
 use crate::ports::job_queue::QueueError;
 
 /// Names and values of one record or entry; small enough for a search from the start.
@@ -20,23 +20,18 @@ impl Fields {
         let mut list = Vec::with_capacity(values.len() / 2);
         let mut values = values.into_iter();
         while let (Some(name), Some(value)) = (values.next(), values.next()) {
-            list.push((text(&key, name)?, text(&key, value)?));
+            list.push((reply::read(&key, name)?, reply::read(&key, value)?));
         }
         Ok(Self { key, list })
     }
 
-    /// The same for what scripts wrote, which need not be UTF-8.
+    /// From alternating names and values that scripts wrote, which need not be UTF-8.
     pub(in super::super) fn from_flat_lossy(key: String, values: Vec<Value>) -> Result<Self, QueueError> {
-        let readable = |value| match value {
-            Value::BulkString(bytes) => {
-                Value::BulkString(String::from_utf8_lossy(&bytes).into_owned().into())
-            }
-            other => other,
-        };
-        Self::from_flat(key, values.into_iter().map(readable).collect())
+        let pairs: Vec<(Lossy, Lossy)> = reply::read(&key, Value::Array(values))?;
+        Ok(Self { list: pairs.into_iter().map(|(name, value)| (name.0, value.0)).collect(), key })
     }
 
-    /// From the values of known names, nil where there is none. None when all are nil: there is no such record.
+    /// From the values of known names, nil for a missing one. None when all are nil: there is no such record.
     pub(in super::super) fn from_known(
         key: String,
         names: &[&str],
@@ -45,10 +40,15 @@ impl Fields {
         let mut list = Vec::with_capacity(values.len());
         for (name, value) in names.iter().zip(values) {
             if value != Value::Nil {
-                list.push(((*name).to_owned(), text(&key, value)?));
+                list.push(((*name).to_owned(), reply::read(&key, value)?));
             }
         }
         Ok((!list.is_empty()).then_some(Self { key, list }))
+    }
+
+    /// The key that the fields were read from.
+    pub(super) fn key(&self) -> &str {
+        &self.key
     }
 
     /// The value of a name.
@@ -61,7 +61,7 @@ impl Fields {
         self.list.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The value as a number; an empty one is none.
+    /// The value as a number; None for a missing or empty one.
     pub(in super::super) fn number<T: FromStr>(&self, name: &'static str) -> Result<Option<T>, QueueError> {
         match self.get(name) {
             None | Some("") => Ok(None),
@@ -72,15 +72,5 @@ impl Fields {
     /// The error that names the record and the field.
     pub(in super::super) fn corrupt(&self, name: &str, why: &str) -> QueueError {
         QueueError::Corrupt { what: format!("{name} of {}", self.key), source: why.to_owned().into() }
-    }
-}
-
-fn text(key: &str, value: Value) -> Result<String, QueueError> {
-    match value {
-        Value::BulkString(bytes) => String::from_utf8(bytes)
-            .map_err(|error| QueueError::Corrupt { what: key.to_owned(), source: error.utf8_error().into() }),
-        Value::SimpleString(text) => Ok(text),
-        Value::Int(number) => Ok(number.to_string()),
-        other => Err(unexpected(key, &other)),
     }
 }

@@ -1,26 +1,24 @@
-//! What the streams of an actor hand out.
+//! Entries that an actor gets from its streams.
 
 use std::time::Duration;
 
-use redis::Value;
-
-use super::super::connection::unexpected;
-use super::super::keys::{Lane, Place};
-use super::super::records::Fields;
+use crate::adapters::redis::keys::{Lane, Place};
+use crate::adapters::redis::records::Fields;
+use crate::adapters::redis::reply::{self, Entry, Streams};
 use crate::domain::model::id::JobId;
 use crate::ports::job_queue::QueueError;
 use crate::ports::work_queue::{Lease, Work};
 
-/// Entries of one read.
+/// The entries of one read.
 #[derive(Default)]
 pub(super) struct Delivered {
-    /// In the order in which they are to be run.
+    /// In the order in which they are run.
     pub(super) jobs: Vec<(Place, Fields)>,
     pub(super) messages: Vec<Message>,
     pub(super) malformed: Vec<Malformed>,
 }
 
-/// An entry that stands for no job that could be run, and why.
+/// An entry that stands for no runnable job, and why.
 pub(super) struct Malformed {
     pub(super) place: Place,
     pub(super) why: String,
@@ -53,18 +51,18 @@ impl Message {
         self.fields.as_ref().and_then(|fields| fields.get("x")).unwrap_or_default()
     }
 
-    /// Whether it only ends a waiting read.
+    /// True for a message that only ends a blocking read.
     pub(super) fn is_wake(&self) -> bool {
         self.word() == "wake"
     }
 
-    /// The number of a pause, if it tells of one.
+    /// The number of a pause; None for another message.
     pub(super) fn pause(&self) -> Option<u64> {
         let fields = self.fields.as_ref().filter(|_fields| self.word() == "pause")?;
         fields.number("n").ok()?
     }
 
-    /// What it asks of this process; None when it is for another one, out of date, or not understood.
+    /// The request to this process; None for a message to another process, an outdated or an unknown one.
     pub(super) fn work(&self, consumer: &str, now_ms: i64) -> Option<Work> {
         let fields = self.fields.as_ref()?;
         if fields.get("for") != Some(consumer) {
@@ -86,27 +84,16 @@ impl Message {
     }
 }
 
-/// Reads the answer to XREADGROUP; a key that `lane_of` does not know is the control stream.
-pub(super) fn read_streams(
-    answer: Value,
+/// Sorts the entries of a read into jobs, messages and malformed ones. A key that `lane_of` does not know is the control stream.
+pub(super) fn sort(
+    streams: Streams,
     lane_of: impl Fn(&str) -> Option<Lane>,
 ) -> Result<Delivered, QueueError> {
-    let streams = match answer {
-        Value::Nil => return Ok(Delivered::default()),
-        Value::Array(streams) => streams,
-        other => return Err(unexpected("a read", &other)),
-    };
     let mut delivered = Delivered::default();
-    for stream in streams {
-        let (key, entries) = pair(stream)?;
-        let Value::Array(entries) = entries else { return Err(unexpected("a read", &entries)) };
+    for (key, entries) in streams {
         let lane = lane_of(&key);
-        for entry in entries {
-            let (id, fields) = pair(entry)?;
-            let fields = match fields {
-                Value::Array(flat) => Fields::from_flat(key.clone(), flat).map(Some),
-                _deleted => Ok(None),
-            };
+        for Entry { id, fields } in entries {
+            let fields = fields.map(|flat| Fields::from_flat(key.clone(), flat)).transpose();
             match (lane, fields) {
                 (None, fields) => {
                     delivered.messages.push(Message { entry: id, fields: fields.ok().flatten() });
@@ -123,37 +110,27 @@ pub(super) fn read_streams(
     Ok(delivered)
 }
 
-/// Entries that this process has been given before.
+/// Entries that were delivered to this process before.
 #[derive(Default)]
 pub(super) struct Pending {
     pub(super) jobs: Vec<(Place, Fields)>,
-    /// Pending, but no longer in the stream.
+    /// Pending entries that are no longer in the stream.
     pub(super) deleted: Vec<Place>,
     pub(super) malformed: Vec<Malformed>,
-    /// Where to go on; None when there was nothing.
+    /// Id of the last entry, behind which the next read goes on; None when there was none.
     pub(super) last: Option<String>,
 }
 
-/// Reads the answer to XREADGROUP with an id, for one stream.
-pub(super) fn read_pending(answer: Value, lane: Lane) -> Result<Pending, QueueError> {
+/// Sorts the entries of a read of pending entries in one lane.
+pub(super) fn sort_pending(streams: Streams, lane: Lane) -> Result<Pending, QueueError> {
     let mut pending = Pending::default();
-    let streams = match answer {
-        Value::Nil => return Ok(pending),
-        Value::Array(streams) => streams,
-        other => return Err(unexpected("pending entries", &other)),
-    };
-    for stream in streams {
-        let (key, entries) = pair(stream)?;
-        let Value::Array(entries) = entries else { return Err(unexpected("pending entries", &entries)) };
-        for entry in entries {
-            let (id, fields) = pair(entry)?;
+    for (key, entries) in streams {
+        for Entry { id, fields } in entries {
             let place = place(lane, &id)?;
-            match fields {
-                Value::Array(flat) => match Fields::from_flat(key.clone(), flat) {
-                    Ok(fields) => pending.jobs.push((place, fields)),
-                    Err(error) => pending.malformed.push(Malformed::new(place, &error)),
-                },
-                _deleted => pending.deleted.push(place),
+            match fields.map(|flat| Fields::from_flat(key.clone(), flat)) {
+                Some(Ok(fields)) => pending.jobs.push((place, fields)),
+                Some(Err(error)) => pending.malformed.push(Malformed::new(place, &error)),
+                None => pending.deleted.push(place),
             }
             pending.last = Some(id);
         }
@@ -161,36 +138,6 @@ pub(super) fn read_pending(answer: Value, lane: Lane) -> Result<Pending, QueueEr
     Ok(pending)
 }
 
-/// The ids that XCLAIM JUSTID answers with.
-pub(super) fn entry_ids(answer: Value) -> Result<Vec<String>, QueueError> {
-    let Value::Array(values) = answer else { return Err(unexpected("leases", &answer)) };
-    values.into_iter().map(text).collect()
-}
-
-/// The answer to TIME in milliseconds.
-pub(super) fn time_ms(answer: &Value) -> Option<i64> {
-    let Value::Array(parts) = answer else { return None };
-    let [seconds, micros] = parts.as_slice() else { return None };
-    let number = |value: &Value| text(value.clone()).ok()?.parse::<i64>().ok();
-    Some(number(seconds)? * 1000 + number(micros)? / 1000)
-}
-
 fn place(lane: Lane, id: &str) -> Result<Place, QueueError> {
-    Place::new(lane, id).ok_or_else(|| unexpected("an entry id", &Value::SimpleString(id.to_owned())))
-}
-
-fn pair(value: Value) -> Result<(String, Value), QueueError> {
-    let Value::Array(parts) = value else { return Err(unexpected("an entry", &value)) };
-    match <[Value; 2]>::try_from(parts) {
-        Ok([name, rest]) => Ok((text(name)?, rest)),
-        Err(parts) => Err(unexpected("an entry", &Value::Array(parts))),
-    }
-}
-
-fn text(value: Value) -> Result<String, QueueError> {
-    match value {
-        Value::BulkString(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
-        Value::SimpleString(text) => Ok(text),
-        other => Err(unexpected("an entry id", &other)),
-    }
+    Place::new(lane, id).ok_or_else(|| reply::corrupt("an entry id", id))
 }

@@ -1,4 +1,4 @@
-//! How work gets from the streams into the hands of an actor.
+//! Taking: how jobs and messages get from the streams to an actor.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -6,24 +6,30 @@ use std::time::Duration;
 use redis::{Cmd, Value};
 use tokio::time::{Instant, timeout};
 
-use super::deliveries::{self, Delivered, Malformed, Message, read_streams};
+use super::deliveries::{self, Delivered, Malformed, Message};
 use super::{HeldJob, LEASES, RedisWorkQueue, Streams, lock};
-use crate::adapters::redis::connection::{queue_error, unexpected};
+use crate::adapters::redis::connection::queue_error;
+use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::keys::{self, GROUP, Lane, Place};
 use crate::adapters::redis::records::{Fields, TASK, decode_spec};
+use crate::adapters::redis::reply::{self, Streams as Read};
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::{JobKind, JobSpec, MAX_SCRIPT_BYTES};
 use crate::ports::job_queue::QueueError;
 use crate::ports::work_queue::{Lease, TakenJob, Work, WorkQueue};
 
-/// A read that does not come back by then (beyond its wait) is given up with its connection.
+/// Time beyond its wait after which a read is given up, together with its connection.
 const READ_GRACE: Duration = Duration::from_secs(10);
-/// How Redis calls a key that holds something else than a record.
+/// Code of Redis for a key that holds something else than a record.
 const WRONG_TYPE: &str = "WRONGTYPE";
+/// Name of a record in errors.
+const JOB: &str = "a job";
+/// Pending entries that one read of a recovery asks for.
+const RECOVERED: usize = 500;
 
 impl RedisWorkQueue {
-    /// One blocking read on the connection that is kept for it.
-    async fn read(&self, command: &Cmd, block: Duration) -> Result<Value, QueueError> {
+    /// Reads on the connection that is kept for blocking reads.
+    async fn read(&self, command: &Cmd, block: Duration) -> Result<Read, QueueError> {
         let kept = lock(&self.reader).clone();
         let mut connection = match kept {
             Some(connection) => connection,
@@ -35,10 +41,10 @@ impl RedisWorkQueue {
         };
         let limit = block + READ_GRACE;
         let answer = match timeout(limit, command.query_async::<Value>(&mut connection)).await {
-            Ok(Ok(value)) => return Ok(value),
+            Ok(Ok(answer)) => return reply::read("a read", answer),
             Ok(Err(error)) if is_no_group(&error) => {
                 self.announce(self.draining.load(Ordering::Relaxed)).await?;
-                return Ok(Value::Nil);
+                return Ok(Read::new());
             }
             Ok(Err(error)) => Err(queue_error(&error)),
             Err(_elapsed) => Err(QueueError::TimedOut { after: limit }),
@@ -47,7 +53,7 @@ impl RedisWorkQueue {
         answer
     }
 
-    /// Jobs and messages that are there, or come within `block`.
+    /// Reads jobs and messages that are there, or come within `block`.
     pub(super) async fn read_work(
         &self,
         max: usize,
@@ -56,7 +62,7 @@ impl RedisWorkQueue {
     ) -> Result<Delivered, QueueError> {
         let mut command = self.group_read(max.max(1));
         if !block.is_zero() {
-            // 0 would wait for ever.
+            // With 0 Redis would wait without end.
             command.arg("BLOCK").arg(u64::try_from(block.as_millis()).unwrap_or(u64::MAX).max(1));
         }
         command.arg("STREAMS");
@@ -68,15 +74,15 @@ impl RedisWorkQueue {
         } else {
             command.arg(&[front, inbox, control, queue]).arg(&[">"; 4]);
         }
-        let answer = self.read(&command, block).await?;
-        read_streams(answer, |key| self.lane_of(key))
+        let read = self.read(&command, block).await?;
+        deliveries::sort(read, |key| self.lane_of(key))
     }
 
     fn lane_of(&self, key: &str) -> Option<Lane> {
         Lane::ALL.into_iter().find(|lane| self.streams.lane(*lane) == key)
     }
 
-    /// Turns entries into jobs, in their order.
+    /// Turns entries into jobs and keeps their order.
     pub(super) async fn open_jobs(&self, entries: Vec<(Place, Fields)>) -> Result<Vec<TakenJob>, QueueError> {
         let mut jobs = Vec::with_capacity(entries.len());
         let mut malformed = Vec::new();
@@ -116,7 +122,7 @@ impl RedisWorkQueue {
         Ok(jobs)
     }
 
-    /// Reads what large jobs do not carry with them.
+    /// Reads the records of jobs whose entries do not carry them.
     async fn missing_records(&self, entries: &[(Place, Fields)]) -> Result<Vec<Record>, QueueError> {
         let mut pipeline = redis::pipe();
         let mut records: Vec<Record> = entries.iter().map(|_| Record::Inline).collect();
@@ -133,14 +139,14 @@ impl RedisWorkQueue {
         if asked.is_empty() {
             return Ok(records);
         }
-        let answers = match self.connection.pipe(&pipeline).await {
+        let answers = match self.connection.pipe(&pipeline, JOB).await {
             Err(QueueError::Rejected { reason }) if reason.contains(WRONG_TYPE) => {
                 self.records_one_by_one(&asked).await?
             }
             answers => answers?.into_iter().map(Ok).collect(),
         };
-        for ((index, key), answer) in asked.into_iter().zip(answers) {
-            records[index] = match answer.and_then(|answer| record_of(key, answer)) {
+        for ((index, key), values) in asked.into_iter().zip(answers) {
+            records[index] = match values.and_then(|values| record_of(key, values)) {
                 Ok(record) => record,
                 Err(error) => Record::Malformed(error),
             };
@@ -148,14 +154,14 @@ impl RedisWorkQueue {
         Ok(records)
     }
 
-    /// The same when one of them is no record at all, so that the others can be told from it.
+    /// Reads records one by one, when one key holds something else than a record.
     async fn records_one_by_one(
         &self,
         asked: &[(usize, String)],
-    ) -> Result<Vec<Result<Value, QueueError>>, QueueError> {
+    ) -> Result<Vec<Result<Vec<Value>, QueueError>>, QueueError> {
         let mut answers = Vec::with_capacity(asked.len());
         for (_index, key) in asked {
-            match self.connection.call(redis::cmd("HMGET").arg(key).arg(&TASK)).await {
+            match self.connection.call(redis::cmd("HMGET").arg(key).arg(&TASK), JOB).await {
                 Err(error @ QueueError::Rejected { .. }) if error.to_string().contains(WRONG_TYPE) => {
                     answers.push(Err(error));
                 }
@@ -170,20 +176,20 @@ impl RedisWorkQueue {
         let mut pipeline = redis::pipe();
         let key = self.streams.lane(place.lane);
         pipeline.cmd("XACK").arg(key).arg(GROUP).arg(place.entry()).cmd("XDEL").arg(key).arg(place.entry());
-        self.connection.pipe(&pipeline).await.map(drop)
+        self.connection.pipe::<()>(&pipeline, "a removal").await.map(drop)
     }
 
-    /// Takes entries out of the queue that nobody can run; those that stand for a job end it. None of them keeps others
-    /// back, or comes again.
+    /// Moves malformed entries to the dead letters, so that none of them keeps others back or comes again. Jobs that they stand
+    /// for fail.
     pub(super) async fn reject(&self, malformed: &[Malformed]) -> Result<(), QueueError> {
         for chunk in malformed.chunks(LEASES) {
-            let mut reject = self.fcall("hero_reject");
+            let mut reject = self.function(Function::Reject);
             for Malformed { place, why } in chunk {
                 let (lane, entry) = (place.lane.letter(), place.entry());
-                tracing::error!(lane, entry, "malformed entry: taken out of the queue ({why})");
+                tracing::error!(lane, entry, "malformed entry: moved to the dead letters ({why})");
                 reject.arg(lane).arg(entry).arg(why);
             }
-            self.connection.call(&reject).await?;
+            self.connection.call::<()>(&reject, "a reject").await?;
         }
         Ok(())
     }
@@ -192,12 +198,12 @@ impl RedisWorkQueue {
         self.pause.load(Ordering::SeqCst) % 2 == 1
     }
 
-    /// Two words of a pause may come in the wrong order, one by a message and one with an announcement.
+    /// Notes the number of a pause. Two numbers may come in the wrong order, one by a message and one with an announcement.
     pub(super) fn note_pause(&self, number: u64) {
         self.pause.fetch_max(number, Ordering::SeqCst);
     }
 
-    /// Jobs that came with the word of a pause in one read go back where they were; only a ping is answered.
+    /// Releases the jobs that came in one read with the message of a pause; pings are kept.
     pub(super) async fn release_paused(&self, mut delivered: Delivered) -> Result<Delivered, QueueError> {
         for number in delivered.messages.iter().filter_map(Message::pause) {
             self.note_pause(number);
@@ -215,7 +221,7 @@ impl RedisWorkQueue {
         Ok(delivered)
     }
 
-    /// Drops messages that were read, and answers with those that are for this process.
+    /// Removes messages that were read, and returns the requests to this process.
     async fn handle_messages(&self, messages: Vec<Message>) -> Result<Vec<Work>, QueueError> {
         if messages.is_empty() {
             return Ok(Vec::new());
@@ -224,8 +230,9 @@ impl RedisWorkQueue {
         let mut pipeline = redis::pipe();
         let ids: Vec<&str> = messages.iter().map(|message| message.entry.as_str()).collect();
         pipeline.cmd("XACK").arg(control).arg(GROUP).arg(&ids).cmd("XDEL").arg(control).arg(&ids).cmd("TIME");
-        let answers = self.connection.pipe(&pipeline).await?;
-        let now = answers.last().and_then(deliveries::time_ms).unwrap_or(0);
+        let mut answers: Vec<Value> = self.connection.pipe(&pipeline, "messages").await?;
+        let (seconds, micros): (i64, i64) = reply::read("the time", answers.pop().unwrap_or_default())?;
+        let now = seconds * 1000 + micros / 1000;
         let mut work = Vec::new();
         for message in &messages {
             if let Some(heeded) = message.work(&self.consumer, now) {
@@ -254,7 +261,7 @@ impl RedisWorkQueue {
     pub(super) async fn deliver(&self, max: usize, delivered: Delivered) -> Result<Vec<Work>, QueueError> {
         let Delivered { mut jobs, messages, malformed } = delivered;
         self.reject(&malformed).await?;
-        // The read asks each stream for `max`; what is too much goes back where it was.
+        // The read asks each stream for `max`; excess jobs are released.
         let excess = jobs.split_off(jobs.len().min(max));
         let front_is_full = !excess.is_empty()
             || jobs.iter().filter(|(place, _)| place.lane == Lane::Front).count() >= max.max(1);
@@ -273,19 +280,35 @@ impl RedisWorkQueue {
         Ok(work)
     }
 
-    pub(super) async fn release_places(&self, places: &[(Place, String)]) -> Result<(), QueueError> {
-        for chunk in places.chunks(LEASES) {
-            let mut release = self.fcall("hero_release");
-            for (place, id) in chunk {
-                release.arg(place.lane.letter()).arg(place.entry()).arg(id);
+    /// Reads the entries that were delivered to this process and are not known to it.
+    pub(super) async fn recover_jobs(&self, known: &[Lease]) -> Result<Vec<Work>, QueueError> {
+        let mut work = Vec::new();
+        for lane in Lane::ALL {
+            let mut after = "0".to_owned();
+            loop {
+                let mut command = self.group_read(RECOVERED);
+                command.arg("STREAMS").arg(self.streams.lane(lane)).arg(&after);
+                let read = match self.connection.call(&command, "pending entries").await {
+                    Err(QueueError::Rejected { reason }) if reason.contains("NOGROUP") => break,
+                    other => other?,
+                };
+                let page = deliveries::sort_pending(read, lane)?;
+                let Some(last) = page.last else { break };
+                after = last;
+                for place in page.deleted {
+                    self.discard(place).await?;
+                }
+                self.reject(&page.malformed).await?;
+                let mut jobs = page.jobs;
+                jobs.retain(|(place, _)| !known.iter().any(|lease| Place::of(lease) == Some(*place)));
+                work.extend(self.open_jobs(jobs).await?.into_iter().map(|job| Work::Job(Box::new(job))));
             }
-            self.connection.call(&release).await?;
         }
-        Ok(())
+        Ok(work)
     }
 }
 
-/// Where the rest of a job is.
+/// The record of a job whose entry may carry it.
 enum Record {
     Inline,
     Read(Fields),
@@ -293,15 +316,14 @@ enum Record {
     Malformed(QueueError),
 }
 
-fn record_of(key: String, answer: Value) -> Result<Record, QueueError> {
-    let Value::Array(values) = answer else { return Err(unexpected("a job", &answer)) };
+fn record_of(key: String, values: Vec<Value>) -> Result<Record, QueueError> {
     Ok(match Fields::from_known(key, &TASK, values)? {
         Some(fields) => Record::Read(fields),
         None => Record::Gone,
     })
 }
 
-/// The stream or its group was removed.
+/// True if the stream or its group has gone.
 fn is_no_group(error: &redis::RedisError) -> bool {
     error.code() == Some("NOGROUP") || error.code() == Some("UNBLOCKED")
 }

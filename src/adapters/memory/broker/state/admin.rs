@@ -17,8 +17,8 @@ impl State {
             job.spec.script_type == script_type && job.spec.kind == JobKind::Script
         };
         let waits = self.jobs.values().filter(of_type).filter(|job| job.state == JobState::Queued);
-        let queue = self.queues.get(&script_type);
-        let is_absent = |actor: &ActorId| queue.is_none_or(|queue| !queue.presences.contains_key(actor));
+        let queue = &self.queues[script_type];
+        let is_absent = |actor: &ActorId| !queue.presences.contains_key(actor);
         let is_for_absent =
             |job: &&crate::domain::model::job::Job| job.spec.target_actor.as_ref().is_some_and(is_absent);
         QueueState {
@@ -30,9 +30,9 @@ impl State {
             oldest_age: waits.clone().map(age).max(),
             oldest_common_age: waits.clone().filter(|job| job.spec.target_actor.is_none()).map(age).max(),
             queued_for_absent: u64::try_from(waits.filter(is_for_absent).count()).unwrap_or(u64::MAX),
-            paused: queue.and_then(|queue| queue.paused.clone()),
-            submitted: queue.map_or(0, |queue| queue.submitted),
-            finished: queue.map_or(0, |queue| queue.finished),
+            paused: queue.paused.clone(),
+            submitted: queue.submitted,
+            finished: queue.finished,
             malformed: 0,
             damaged: 0,
         }

@@ -92,7 +92,7 @@ impl State {
         holder: &Holder,
         known: &[Lease],
     ) -> Vec<Work> {
-        let Some(queue) = self.queues.get(&script_type) else { return Vec::new() };
+        let queue = &self.queues[script_type];
         let held = queue.held.iter().filter(|(_, held)| held.holder == *holder);
         held.filter_map(|(entry, held)| {
             let lease = lease(*entry, &held.job_id);

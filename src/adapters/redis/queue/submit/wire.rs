@@ -1,23 +1,27 @@
-//! One job in the words of `hero_submit`, and what it answers.
+//! One job as arguments of `hero_submit`, and the answers.
 
 use std::time::SystemTime;
 
-use redis::Value;
+use redis::{FromRedisValue, ParsingError, Value};
 
-use crate::adapters::redis::connection::unexpected;
-use crate::adapters::redis::queue::{job_of, number};
+use crate::adapters::redis::queue::jobs::job_of;
+use crate::adapters::redis::queue::span_millis;
 use crate::adapters::redis::records::{encode_spec, millis, time_of, travels_inline};
+use crate::adapters::redis::reply::{self, Parts};
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::{Job, JobKind};
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::{QueueError, Submission};
 
-/// What Redis says to one job.
+/// Name of the answer in errors.
+pub(super) const SUBMIT: &str = "a submit";
+
+/// The answer to one job.
 pub(super) enum SubmitAnswer {
     Accepted(SystemTime),
-    /// The flag says that the call was repeated after a lost connection, so it may be the same job.
+    /// True if the call was repeated after a lost connection, so it may be the same job.
     Known(Box<Job>, bool),
-    /// The same flag.
+    /// True in the same case.
     Exists(bool),
     Reused(SystemTime),
     Gone(JobId),
@@ -57,48 +61,64 @@ pub(super) fn write(command: &mut redis::Cmd, submission: &Submission) {
         .arg(spec.target_actor.as_ref().map_or("", |actor| actor.as_str()))
         .arg(request_id)
         .arg(fingerprint)
-        .arg(spec.queue_timeout.map_or(0, |span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
+        .arg(spec.queue_timeout.map_or(0, span_millis))
         .arg(fields.len() * 2);
     for (name, value) in &fields {
         command.arg(*name).arg(value.as_bytes());
     }
 }
 
-/// What Redis says to one job; `repeated` when the call was made once more after a lost connection.
-pub(super) fn read(
-    script_type: ScriptType,
-    item: Value,
+/// The answer of `hero_submit`: its time, and one answer a job.
+pub(super) struct Accepted {
     now: SystemTime,
-    repeated: bool,
-) -> Result<SubmitAnswer, QueueError> {
-    let parts = match item {
-        Value::Int(_) => return Ok(SubmitAnswer::Accepted(now)),
-        Value::Array(parts) => parts,
-        other => return Err(unexpected("a submit", &other)),
-    };
-    let mut parts = parts.into_iter();
-    let word = parts.next().unwrap_or_default();
-    let Value::BulkString(word) = word else { return Err(unexpected("a submit", &word)) };
-    let detail = parts.next().unwrap_or_default();
-    match word.as_slice() {
-        b"exists" => Ok(SubmitAnswer::Exists(repeated)),
-        b"stray" => Ok(SubmitAnswer::Stray),
-        b"full" => Ok(SubmitAnswer::Full(number(&detail).and_then(|n| u64::try_from(n).ok()).unwrap_or(0))),
-        b"reused" => Ok(SubmitAnswer::Reused(time_of(number(&detail).unwrap_or(0)))),
-        b"gone" => Ok(SubmitAnswer::Gone(job_id(detail)?)),
-        b"dup" => {
-            let id = job_id(detail)?;
-            let job = job_of(&id, script_type, parts.next().unwrap_or_default())?;
-            Ok(SubmitAnswer::Known(Box::new(job), repeated))
-        }
-        _other => Err(unexpected("a submit", &Value::BulkString(word))),
+    answers: Vec<Value>,
+}
+
+impl FromRedisValue for Accepted {
+    fn from_redis_value(answer: Value) -> Result<Self, ParsingError> {
+        let mut parts = Parts::from_redis_value(answer)?;
+        Ok(Self { now: time_of(parts.next()?), answers: parts.rest()? })
     }
 }
 
-fn job_id(value: Value) -> Result<JobId, QueueError> {
-    let id = match &value {
-        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok().and_then(|text| JobId::parse(text).ok()),
-        _other => None,
-    };
-    id.ok_or_else(|| unexpected("a job id", &value))
+impl Accepted {
+    /// Reads the answers; `repeated` if the call was made once more after a lost connection.
+    pub(super) fn read(
+        self,
+        script_type: ScriptType,
+        repeated: bool,
+    ) -> Result<Vec<SubmitAnswer>, QueueError> {
+        self.answers.into_iter().map(|answer| read_one(script_type, answer, self.now, repeated)).collect()
+    }
+}
+
+fn read_one(
+    script_type: ScriptType,
+    answer: Value,
+    now: SystemTime,
+    repeated: bool,
+) -> Result<SubmitAnswer, QueueError> {
+    if let Value::Int(_) = answer {
+        return Ok(SubmitAnswer::Accepted(now));
+    }
+    let mut parts: Parts = reply::read(SUBMIT, answer)?;
+    let unreadable = |error: ParsingError| reply::corrupt(SUBMIT, &error.to_string());
+    let word: String = parts.next().map_err(unreadable)?;
+    match word.as_str() {
+        "exists" => Ok(SubmitAnswer::Exists(repeated)),
+        "stray" => Ok(SubmitAnswer::Stray),
+        "full" => Ok(SubmitAnswer::Full(parts.next().map_err(unreadable)?)),
+        "reused" => Ok(SubmitAnswer::Reused(time_of(parts.next().map_err(unreadable)?))),
+        "gone" => Ok(SubmitAnswer::Gone(job_id(parts.next().map_err(unreadable)?)?)),
+        "dup" => {
+            let id = job_id(parts.next().map_err(unreadable)?)?;
+            let job = job_of(&id, script_type, parts.next().map_err(unreadable)?)?;
+            Ok(SubmitAnswer::Known(Box::new(job), repeated))
+        }
+        _other => Err(reply::corrupt(SUBMIT, &word)),
+    }
+}
+
+fn job_id(text: String) -> Result<JobId, QueueError> {
+    JobId::parse(&text).map_err(|error| reply::corrupt(SUBMIT, &error.to_string()))
 }

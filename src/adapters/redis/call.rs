@@ -1,0 +1,133 @@
+//! Calls on the shared connection: each has one deadline, is measured, and is repeated where that does no harm.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use metrics::histogram;
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, FromRedisValue, Pipeline, RedisError, Value};
+use tokio::time::{Instant, timeout};
+
+use super::connection::{
+    Connection, is_broken, is_function_missing, is_read_only, load_library, queue_error,
+};
+use super::reply;
+use crate::ports::job_queue::QueueError;
+use crate::telemetry::metrics::{REDIS_DURATION, seconds};
+
+/// Deadline of a call. Redis answers in well under a millisecond.
+pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A failed call, and whether it may have had its effect.
+pub(super) struct Failed {
+    pub(super) error: QueueError,
+    pub(super) sent: bool,
+}
+
+impl From<Failed> for QueueError {
+    fn from(failed: Failed) -> Self {
+        failed.error
+    }
+}
+
+/// One or several commands that go out in one write.
+#[derive(Clone, Copy)]
+enum Request<'a> {
+    One(&'a Cmd),
+    Many(&'a Pipeline),
+}
+
+impl Request<'_> {
+    async fn send(self, connection: &mut MultiplexedConnection) -> Result<Value, RedisError> {
+        match self {
+            Self::One(command) => command.query_async(connection).await,
+            Self::Many(pipeline) => pipeline.query_async(connection).await.map(Value::Array),
+        }
+    }
+}
+
+impl Connection {
+    /// Runs a command that may be repeated without harm: once more on a new connection if the old one broke. `what` names the
+    /// answer in the error of one that cannot be read.
+    pub(super) async fn call<R: FromRedisValue>(&self, command: &Cmd, what: &str) -> Result<R, QueueError> {
+        reply::read(what, self.run(Request::One(command), true, &AtomicBool::default()).await?)
+    }
+
+    /// Runs a command once. If the connection breaks, nobody knows whether the command had its effect.
+    pub(super) async fn call_once<R: FromRedisValue>(&self, command: &Cmd, what: &str) -> Result<R, Failed> {
+        let sent = AtomicBool::new(false);
+        let answer = self.run(Request::One(command), false, &sent).await;
+        let read = answer.and_then(|answer| reply::read(what, answer));
+        read.map_err(|error| Failed { error, sent: sent.load(Ordering::Relaxed) })
+    }
+
+    /// Runs commands in one write, repeated as in [`Connection::call`]. The first error of any is the error of all.
+    pub(super) async fn pipe<R: FromRedisValue>(
+        &self,
+        pipeline: &Pipeline,
+        what: &str,
+    ) -> Result<Vec<R>, QueueError> {
+        match self.run(Request::Many(pipeline), true, &AtomicBool::default()).await? {
+            // One by one: the answers of several commands are no flat list of pairs.
+            Value::Array(answers) => answers.into_iter().map(|answer| reply::read(what, answer)).collect(),
+            other => reply::read(what, other),
+        }
+    }
+
+    async fn run(&self, request: Request<'_>, repeat: bool, sent: &AtomicBool) -> Result<Value, QueueError> {
+        let begun = Instant::now();
+        let answer = match timeout(CALL_TIMEOUT, self.attempt(request, repeat, sent)).await {
+            Ok(answer) => answer,
+            Err(_elapsed) => {
+                // A peer that vanished never answers: the next call gets a new connection.
+                self.close();
+                Err(QueueError::TimedOut { after: CALL_TIMEOUT })
+            }
+        };
+        let outcome = if answer.is_ok() { "ok" } else { "error" };
+        histogram!(REDIS_DURATION, "outcome" => outcome).record(seconds(begun.elapsed()));
+        answer
+    }
+
+    /// Sends a request, again after what can be mended. `sent` is true while the request may have had its effect.
+    async fn attempt(
+        &self,
+        request: Request<'_>,
+        repeat: bool,
+        sent: &AtomicBool,
+    ) -> Result<Value, QueueError> {
+        let mut repeats_left = u32::from(repeat);
+        let (mut loads_left, mut moves_left) = (1, 1);
+        loop {
+            let (mut connection, generation) = self.shared().await?;
+            sent.store(true, Ordering::Relaxed);
+            let error = match request.send(&mut connection).await {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            let failure = queue_error(&error);
+            if is_function_missing(&error) && loads_left > 0 {
+                loads_left -= 1;
+                sent.store(false, Ordering::Relaxed);
+                load_library(&mut connection).await.map_err(|error| queue_error(&error))?;
+            } else if is_broken(&error) {
+                self.invalidate(generation);
+                if repeats_left == 0 || error.is_timeout() {
+                    return Err(failure);
+                }
+                repeats_left -= 1;
+            } else if is_read_only(&failure) {
+                // After a failover the address leads to another Redis, but an open connection does not.
+                sent.store(false, Ordering::Relaxed);
+                self.invalidate(generation);
+                if moves_left == 0 {
+                    return Err(failure);
+                }
+                moves_left -= 1;
+            } else {
+                sent.store(false, Ordering::Relaxed);
+                return Err(failure);
+            }
+        }
+    }
+}

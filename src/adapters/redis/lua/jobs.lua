@@ -1,0 +1,175 @@
+-- What supervisors do to single jobs: cancel, delete, retry, reclaim.
+
+-- The attempt of a job that ends while no actor's word about it counts: its number, its actor and its start, where there is one.
+local function known_attempt(job, number, actor)
+  if actor == '' and number > 0 then actor = redis.call('HGET', job.key, 'actor_id') or '' end
+  return { number = number, actor = actor, started = number > 0 and job.started or '' }
+end
+
+-- Takes a queued or running job out of its stream and tells the actor that holds it. Answers with the number of its attempt and
+-- the actor, '' when no actor has it.
+local function withdraw_entry(batch, job)
+  local queue = batch.queue
+  local letter, entry = split_place(job.place)
+  local stream = lane_stream(queue, letter, job.target or '')
+  local number, actor = job.attempt, ''
+  local consumer = holder_of(stream, entry)
+  if consumer then
+    local fields = read_entry(stream, entry)
+    actor = actor_of(consumer)
+    number = tonumber(fields and get_field(fields, 'attempt')) or number
+    -- A hint; the next heartbeat of the actor tells it as well.
+    send_control(queue, actor, 'x', 'cancel', 'for', consumer, 'lease', job.place, 'job', job.id)
+  end
+  redis.call('XACK', stream, GROUP, entry)
+  remove_later(batch, stream, entry)
+  return number, actor
+end
+
+-- hero_cancel q | id reason: ends a job as cancelled. Answers {1 if that changed it, basic fields}; nil when there is no such job.
+freeing('hero_cancel', function(keys, args)
+  local batch, id, reason = open_batch(keys[1]), args[1], args[2]
+  local queue = batch.queue
+  local job = load_job(queue, id)
+  if not job then return nil end
+  if has_ended(job.status) then return { 0, basic_fields(queue, id) } end
+  load_attempts(job)
+  local number, actor = job.attempt, ''
+  if job.status == 'scheduled' or job.status == 'retry_wait' then
+    redis.call('ZREM', queue.delayed, id)
+  elseif job.place then
+    number, actor = withdraw_entry(batch, job)
+  end
+  finish_job(batch, job, known_attempt(job, number, actor), cancelled(reason))
+  close_batch(batch)
+  return { 1, basic_fields(queue, id) }
+end)
+
+-- hero_delete q | id: removes the record of an ended job. Answers gone, or the state that forbids it; nil when there is no such
+-- job.
+freeing('hero_delete', function(keys, args)
+  local queue, id = queue_of(keys[1]), args[1]
+  local values = redis.call('HMGET', queue.record .. id, 'status', 'kind', 'caller_id', 'attempt', 'actor_id')
+  local status = values[1]
+  if not status then return nil end
+  if not has_ended(status) then return status end
+  if values[2] ~= 'ping' then
+    local job = { id = id, caller = values[3] or '' }
+    emit_job_event(queue, job, { state = 'deleted', attempt = values[4] or 0, actor = values[5] or '', old = status })
+  end
+  redis.call('UNLINK', queue.record .. id, queue.output .. id)
+  redis.call('ZREM', queue.jobs, id)
+  redis.call('ZREM', queue.ended, id)
+  return 'gone'
+end)
+
+-- Removes what the end of a job has left in its record. With `reset`, attempts count anew; then the output goes, too, since new
+-- lines would pass for repeats of the old ones. Answers with the number of attempts that count.
+local function reopen_record(queue, job, finished, reset)
+  redis.call('PERSIST', job.key)
+  redis.call('ZREM', queue.ended, job.id)
+  redis.call('HDEL', job.key, 'output', 'result_kind', 'error', 'error_detail', 'cancel_reason', 'finished_at',
+    'started_at', 'due_at', 'free', 'wait_until')
+  if reset then
+    redis.call('UNLINK', queue.output .. job.id)
+    redis.call('HDEL', job.key, 'progress', 'log_bytes', 'attempts')
+    return 0
+  end
+  local used = job.attempt
+  if used >= job.max_attempts then redis.call('HSET', job.key, 'retries', used) end
+  if used > 0 then
+    local attempt = { number = used, actor = finished.actor, started = job.started }
+    remember_attempt(job, attempt, finished.at, job.status, job.status == 'failed' and finished.detail or '')
+  end
+  return used
+end
+
+-- Adds the entry of a job that is tried again by hand; answers with its place.
+local function enqueue_again(queue, job, number)
+  if job.target and job.target ~= '' then
+    return 'i:' .. add_pinned(queue, job.target, 'attempt', number, 'id', job.id)
+  end
+  return 'q:' .. redis.call('XADD', queue.stream, '*', 'attempt', number, 'id', job.id)
+end
+
+-- hero_retry q | id reset: queues a job that failed or was cancelled once more; with reset 1 its attempts count anew. Answers
+-- with its basic fields, or with the state that forbids it; nil when there is no such job.
+writing('hero_retry', function(keys, args)
+  local queue, now, id = queue_of(keys[1]), now_ms(), args[1]
+  local job = load_job(queue, id)
+  if not job then return nil end
+  if job.is_ping or (job.status ~= 'failed' and job.status ~= 'cancelled') then return job.status end
+  load_attempts(job)
+  local values = redis.call('HMGET', job.key, 'actor_id', 'finished_at', 'error_detail', 'queue_timeout')
+  local finished = { actor = values[1] or '', at = tonumber(values[2]) or now, detail = values[3] }
+  local used = reopen_record(queue, job, finished, args[2] == '1')
+  local place = enqueue_again(queue, job, used + 1)
+  redis.call('HSET', job.key, 'status', 'queued', 'at', place, 'attempt', used, 'updated_at', now)
+  if used == 0 and values[4] then
+    redis.call('HSET', job.key, 'wait_until', set_deadline(queue, id, now, tonumber(values[4])))
+  end
+  announce_change(queue, job, { state = 'queued', attempt = used, actor = finished.actor })
+  return basic_fields(queue, id)
+end)
+
+-- Takes one pending entry from an actor that is gone; its job is tried again or fails. `lease` has letter, entry and stream;
+-- `lost` has message and detail of the error. Answers retried, failed or nil.
+local function reclaim_entry(batch, lease, consumer, lost)
+  local queue, fields = batch.queue, read_entry(lease.stream, lease.entry)
+  if redis.call('XACK', lease.stream, GROUP, lease.entry) == 0 then return nil end
+  remove_later(batch, lease.stream, lease.entry)
+  lease.id = fields and get_field(fields, 'id')
+  local job = lease.id and load_job(queue, lease.id)
+  if not job or not is_current(job, lease.letter .. ':' .. lease.entry) then return nil end
+  load_attempts(job)
+  local number = tonumber(get_field(fields, 'attempt')) or 1
+  local attempt = { number = number, actor = actor_of(consumer), started = job.status == 'running' and job.started or '' }
+  if number < job.max_attempts then
+    local place = requeue(queue, lease, fields, number + 1)
+    redis.call('HSET', job.key, 'status', 'queued', 'at', place, 'attempt', number, 'actor_id', attempt.actor, 'updated_at',
+      batch.now_text)
+    if not job.is_ping then remember_attempt(job, attempt, batch.now, 'queued', lost.detail) end
+    announce_change(queue, job,
+      { state = 'queued', attempt = number, actor = attempt.actor, word = 'error', text = lost.detail })
+    return 'retried'
+  end
+  finish_job(batch, job, attempt, failed(lost.message, lost.detail))
+  add_dead_letter(queue, job, attempt, lost.message)
+  return 'failed'
+end
+
+-- Reclaims what consumers of one process hold in one stream, up to `most` entries; answers with how many it looked at.
+local function reclaim_stream(batch, lane, prefix, lost, most, count)
+  local seen = 0
+  for _, consumer in ipairs(consumers_of(lane.stream)) do
+    local name = get_field(consumer, 'name')
+    if string.sub(name, 1, #prefix) == prefix and seen < most then
+      local entries = pending_entries(lane.stream, '-', '+', most - seen, name)
+      seen = seen + #entries
+      for _, entry in ipairs(entries) do
+        local outcome = reclaim_entry(batch, { letter = lane.letter, stream = lane.stream, entry = entry[1] }, name, lost)
+        if outcome then count[outcome] = count[outcome] + 1 end
+      end
+      if seen < most then redis.call('XGROUP', 'DELCONSUMER', lane.stream, GROUP, name) end
+    end
+  end
+  return seen
+end
+
+-- hero_reclaim q | actor pid message detail limit: takes the jobs and the announcement of a dead process from it. Answers
+-- {retried, failed, 1 while there may be more}.
+freeing('hero_reclaim', function(keys, args)
+  local batch, actor = open_batch(keys[1]), args[1]
+  local queue, prefix, limit = batch.queue, actor .. '.' .. args[2] .. '.', tonumber(args[5])
+  local lost, count, seen = { message = args[3], detail = args[4] }, { retried = 0, failed = 0 }, 0
+  for _, letter in ipairs({ 'f', 'q', 'i' }) do
+    local lane = { letter = letter, stream = lane_stream(queue, letter, actor) }
+    seen = seen + reclaim_stream(batch, lane, prefix, lost, limit - seen, count)
+  end
+  local announcement = redis.call('HGET', queue.actors, actor)
+  if announcement and string.sub(cjson.decode(announcement).consumer, 1, #prefix) == prefix then
+    redis.call('HDEL', queue.actors, actor)
+  end
+  close_batch(batch)
+  return { count.retried, count.failed, seen >= limit and 1 or 0 }
+end)

@@ -1,0 +1,286 @@
+-- What actors do with the jobs that they hold: start, output, finish, release, reject. A lease is an entry that is pending
+-- for the actor; a function that is given a void one does nothing.
+
+local OUTPUT_ENTRIES = 10000   -- output lines kept of one job
+local OUTPUT_BYTES = 2097152   -- about this many bytes of output are kept of one job
+local OUTPUT_SPARE = 2764800000 -- milliseconds by which output outlives its record if both are not removed together; longer than any run
+local FREE_ATTEMPTS = 10       -- how often one job may come back without its attempt being counted
+local REORDERED = 500          -- entries at the front that a release puts in order
+
+-- Reads the output of one job; answers with it and the index behind it. From `first` on there are `count` times number,
+-- milliseconds, kind, text.
+local function parse_output(args, i)
+  local count, first = tonumber(args[i + 4]), i + 5
+  return { args = args, attempt = args[i + 3], first = first, count = count }, first + 4 * count
+end
+
+-- The number of the last line that is kept of this attempt.
+local function last_line(stream, attempt)
+  local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
+  if not last or get_field(last[2], 'a') ~= attempt then return 0 end
+  return tonumber(get_field(last[2], 'n')) or 0
+end
+
+-- Adds lines with numbers that are not there yet; answers with their bytes and the last progress among them. Lines that are
+-- there are passed over, so a repeated call does no harm.
+local function add_lines(stream, attempt, output)
+  local args, seen, bytes, progress = output.args, last_line(stream, attempt), 0, nil
+  for i = output.first, output.first + 4 * (output.count - 1), 4 do
+    local number, at, kind, text = args[i], args[i + 1], args[i + 2], args[i + 3]
+    if (tonumber(number) or 0) > seen then
+      redis.call('XADD', stream, 'MAXLEN', '~', OUTPUT_ENTRIES, '*', 'a', attempt, 'n', number, 't', at, 's', kind,
+        'm', text)
+      bytes = bytes + #text + 32
+      if kind ~= 'out' and kind ~= 'err' then
+        progress = { attempt = tonumber(attempt), at = tonumber(at), percent = tonumber(kind), message = text }
+      end
+    end
+  end
+  return bytes, progress
+end
+
+-- Keeps output of the running attempt. A kind is out, err, progress (without a percentage) or a percentage.
+local function keep_output(queue, job, now, attempt, output)
+  local stream = queue.output .. job.id
+  local bytes, progress = add_lines(stream, attempt, output)
+  if bytes > 0 and redis.call('HINCRBY', job.key, 'log_bytes', bytes) > OUTPUT_BYTES then
+    redis.call('XTRIM', stream, 'MAXLEN', math.floor(redis.call('XLEN', stream) / 2))
+    redis.call('HSET', job.key, 'log_bytes', OUTPUT_BYTES / 2)
+  end
+  if progress then
+    job.progress = cjson.encode(progress)
+    redis.call('HSET', job.key, 'progress', job.progress, 'updated_at', now)
+  end
+  redis.call('PEXPIRE', stream, job.ttl + OUTPUT_SPARE)
+end
+
+-- hero_log q | actor, per job: lane entry id attempt count, and count times: number at_ms kind text
+-- Answers with 1 or 0 a job; 0: the lease is void and nothing was kept.
+freeing('hero_log', function(keys, args)
+  local queue, now, actor, answers = queue_of(keys[1]), now_ms(), args[1], {}
+  local i = 2
+  while i <= #args do
+    local lease, output = parse_lease(queue, actor, args, i), nil
+    output, i = parse_output(args, i)
+    local job = load_job(queue, lease.id)
+    local is_held = job ~= nil and is_current(job, lease.place) and holder_of(lease.stream, lease.entry) ~= nil
+    if is_held and not job.is_ping then
+      keep_output(queue, job, now, output.attempt, output)
+      publish_change(queue, job.id)
+    end
+    answers[#answers + 1] = is_held and 1 or 0
+  end
+  return answers
+end)
+
+-- Makes a held job RUNNING; true if the lease stands.
+local function start_attempt(queue, now, lease, number, started)
+  local key = queue.record .. lease.id
+  local values = redis.call('HMGET', key, 'at', 'status', 'kind', 'caller_id')
+  local job = {
+    id = lease.id, place = values[1], status = values[2], is_ping = values[3] == 'ping', caller = values[4] or '',
+  }
+  if not job.status then discard_entry(lease.stream, lease.entry) end
+  if job.place ~= lease.place or (job.status ~= 'queued' and job.status ~= 'running') then return false end
+  if job.status == 'queued' then
+    redis.call('HSET', key, 'status', 'running', 'attempt', number, 'actor_id', lease.actor, 'started_at', started,
+      'updated_at', now)
+    announce_change(queue, job, { state = 'running', attempt = number, actor = lease.actor })
+  end
+  return true
+end
+
+-- hero_start q | actor, per job: lane entry id attempt started_ms
+-- Answers with 1 or 0 a job; 0: the lease is void.
+freeing('hero_start', function(keys, args)
+  local queue, now, actor, answers = queue_of(keys[1]), now_ms(), args[1], {}
+  for i = 2, #args, 5 do
+    local lease = parse_lease(queue, actor, args, i)
+    answers[#answers + 1] = start_attempt(queue, now, lease, args[i + 3], args[i + 4]) and 1 or 0
+  end
+  return answers
+end)
+
+-- Reads the end of one attempt, with the output in front of it if there is any; answers with it and the index behind it.
+local function parse_end(queue, actor, args, i)
+  local output = nil
+  if args[i] == 'log' then output, i = parse_output(args, i + 1) end
+  local lease = parse_lease(queue, actor, args, i)
+  return {
+    lease = lease, output = output, attempt = { number = args[i + 3], started = args[i + 4], actor = actor },
+    verdict = args[i + 5], text = args[i + 6], detail = args[i + 7], delay = args[i + 8],
+  }, i + 9
+end
+
+-- Queues a job again after a failed attempt, or makes it wait for its delay. A free attempt does not count.
+local function retry_attempt(batch, job, finish, is_free)
+  local queue, lease, attempt, now = batch.queue, finish.lease, finish.attempt, batch.now_text
+  local number, delay, state = tonumber(attempt.number), tonumber(finish.delay), 'queued'
+  local used = is_free and number - 1 or number
+  if delay > 0 then
+    local due = text_of(batch.now + delay)
+    state = 'retry_wait'
+    redis.call('HSET', job.key, 'status', state, 'attempt', used, 'actor_id', attempt.actor, 'due_at', due, 'error',
+      finish.text, 'error_detail', finish.detail, 'updated_at', now)
+    redis.call('ZADD', queue.delayed, due, job.id)
+  else
+    local place = requeue(queue, lease, read_entry(lease.stream, lease.entry), used + 1)
+    redis.call('HSET', job.key, 'status', state, 'at', place, 'attempt', used, 'actor_id', attempt.actor, 'updated_at', now)
+  end
+  if not is_free and not job.is_ping then remember_attempt(job, attempt, batch.now, state, finish.detail) end
+  announce_change(queue, job, { state = state, attempt = used, actor = attempt.actor, word = 'error', text = finish.detail })
+end
+
+-- Ends a failed attempt: the job is tried again or fails.
+local function fail_attempt(batch, job, finish)
+  load_attempts(job)
+  local verdict, attempt = finish.verdict, finish.attempt
+  local is_free = verdict == 'free' and redis.call('HINCRBY', job.key, 'free', 1) <= FREE_ATTEMPTS
+  local may_retry = (verdict == 'retry' or verdict == 'free') and tonumber(attempt.number) < job.max_attempts
+  if is_free or may_retry then return retry_attempt(batch, job, finish, is_free) end
+  finish_job(batch, job, attempt, failed(finish.text, finish.detail))
+  if job.max_attempts > 1 then add_dead_letter(batch.queue, job, attempt, finish.text) end
+end
+
+-- Ends one attempt; answers with 1, or with 0 when its lease is void.
+local function end_attempt(batch, finish)
+  local queue, lease, attempt = batch.queue, finish.lease, finish.attempt
+  local job = load_job(queue, lease.id)
+  if not job then discard_entry(lease.stream, lease.entry) end
+  if not job or not is_current(job, lease.place) then return 0 end
+  if redis.call('XACK', lease.stream, GROUP, lease.entry) ~= 1 then return 0 end
+  remove_later(batch, lease.stream, lease.entry)
+  if job.status ~= 'running' and not job.is_ping then
+    emit_job_event(queue, job, { state = 'running', attempt = attempt.number, actor = attempt.actor, old = job.status })
+  end
+  job.status = 'running'
+  if finish.output and not job.is_ping then keep_output(queue, job, batch.now_text, attempt.number, finish.output) end
+  if finish.verdict == 'ok' then
+    finish_job(batch, job, attempt, succeeded(finish.text, finish.detail))
+  else
+    fail_attempt(batch, job, finish)
+  end
+  return 1
+end
+
+-- hero_finish q | actor, per end: lane entry id attempt started_ms verdict a b delay_ms
+--   verdict ok: a = text, b = none, text or json; error: a = message, b = JSON, not to be tried again;
+--   retry: as error, tried again while attempts are left; free: as retry, and the attempt does not count
+--   In front of an end perhaps: log, and one job of hero_log, the last output of the same job
+-- Answers with 1, 0 or a text an end; 0: the lease was void and nothing was written; a text: why this end could not be
+-- written, while the others were.
+freeing('hero_finish', function(keys, args)
+  local batch, actor, answers = open_batch(keys[1]), args[1], {}
+  local i = 2
+  while i <= #args do
+    local finish
+    finish, i = parse_end(batch.queue, actor, args, i)
+    local ok, answer = pcall(end_attempt, batch, finish)
+    answers[#answers + 1] = ok and answer or error_text(answer)
+  end
+  close_batch(batch)
+  return answers
+end)
+
+-- Notes in each entry where it stood at first.
+local function with_order(entry)
+  entry.millis, entry.sequence = parse_entry_id(get_field(entry.fields, 'order') or entry.id)
+  return entry
+end
+
+local function stands_before(a, b)
+  if a.millis ~= b.millis then return a.millis < b.millis end
+  return a.sequence < b.sequence
+end
+
+-- The entries that wait in a stream and stood behind the first released one; nil when there are too many to put in order.
+local function waiting_behind(stream, first)
+  local behind, after = {}, last_delivered(stream)
+  if not after then return behind end
+  local waiting = redis.call('XRANGE', stream, '(' .. after, '+', 'COUNT', REORDERED)
+  if #waiting >= REORDERED then return behind end
+  for _, found in ipairs(waiting) do
+    local entry = with_order({ id = found[1], fields = found[2], waits = true })
+    if stands_before(first, entry) then behind[#behind + 1] = entry end
+  end
+  return behind
+end
+
+-- Puts released entries at the head of a stream: what waits there and stood behind them at first is added again behind them.
+local function put_back(queue, letter, stream, released)
+  if #released == 0 then return end
+  for _, entry in ipairs(released) do with_order(entry) end
+  table.sort(released, stands_before)
+  for _, entry in ipairs(waiting_behind(stream, released[1])) do released[#released + 1] = entry end
+  table.sort(released, stands_before)
+  for _, entry in ipairs(released) do
+    local id = get_field(entry.fields, 'id')
+    if not get_field(entry.fields, 'order') then set_field(entry.fields, 'order', entry.id) end
+    local added = redis.call('XADD', stream, '*', unpack(entry.fields))
+    if entry.waits then redis.call('XDEL', stream, entry.id) end
+    if id then redis.call('HSET', queue.record .. id, 'at', letter .. ':' .. added) end
+  end
+end
+
+-- Takes one job from its actor as if it had not been taken; answers with its entry, nil when the lease is void.
+local function release_job(batch, lease)
+  local queue, job = batch.queue, load_job(batch.queue, lease.id)
+  if not job or not is_current(job, lease.place) then return nil end
+  if redis.call('XACK', lease.stream, GROUP, lease.entry) ~= 1 then return nil end
+  load_attempts(job)
+  local fields = read_entry(lease.stream, lease.entry) or { 'id', job.id, 'attempt', job.attempt + 1 }
+  remove_later(batch, lease.stream, lease.entry)
+  if job.status == 'running' then
+    redis.call('HSET', job.key, 'status', 'queued', 'attempt', job.attempt - 1, 'updated_at', batch.now_text)
+    announce_change(queue, job, { state = 'queued', attempt = job.attempt - 1, actor = lease.actor })
+  end
+  if job.deadline then redis.call('ZADD', queue.deadlines, job.deadline, job.id) end
+  return { id = lease.entry, fields = fields }
+end
+
+-- hero_release q | actor, per job: lane entry id
+-- Releases jobs that were not started; their attempts do not count. Answers with how many leases stood.
+freeing('hero_release', function(keys, args)
+  local batch, actor = open_batch(keys[1]), args[1]
+  local queue, front, pinned = batch.queue, {}, {}
+  for i = 2, #args, 3 do
+    local lease = parse_lease(queue, actor, args, i)
+    local entry = release_job(batch, lease)
+    if entry then
+      local list = lease.letter == 'i' and pinned or front
+      list[#list + 1] = entry
+    end
+  end
+  local released = #front + #pinned
+  put_back(queue, 'f', queue.front, front)
+  put_back(queue, 'i', inbox_of(queue, actor), pinned)
+  close_batch(batch)
+  return released
+end)
+
+-- Takes one entry that cannot be read out of its stream; a job that it stands for fails.
+local function reject_entry(batch, lease, why)
+  local queue, entry = batch.queue, read_entry(lease.stream, lease.entry)
+  if redis.call('XACK', lease.stream, GROUP, lease.entry) ~= 1 then return end
+  remove_later(batch, lease.stream, lease.entry)
+  local id = entry and get_field(entry, 'id') or ''
+  local number = entry and tonumber(get_field(entry, 'attempt')) or 0
+  local found, job = pcall(load_job, queue, id)
+  if found and job and is_current(job, lease.place) then
+    finish_job(batch, job, { number = number, actor = lease.actor, started = '' }, failed_with('internal', why))
+  end
+  redis.call('XADD', queue.dead_letters, 'MAXLEN', '~', DEAD_LETTERS_KEPT, '*', 'id', string.sub(id, 1, 64), 'attempt', number,
+    'actor', lease.actor, 'error', why, 'entry', lease.place)
+  redis.call('HINCRBY', queue.counts, 'malformed', 1)
+end
+
+-- hero_reject q | actor, per entry: lane entry why
+-- Moves entries that cannot be read to the dead letters; jobs that they stand for fail. Answers 1.
+freeing('hero_reject', function(keys, args)
+  local batch = open_batch(keys[1])
+  for i = 2, #args, 3 do
+    reject_entry(batch, parse_lease(batch.queue, args[1], args, i), args[i + 2])
+  end
+  close_batch(batch)
+  return 1
+end)

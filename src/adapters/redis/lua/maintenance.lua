@@ -1,0 +1,270 @@
+-- Periodic housekeeping: due jobs, leases, deadlines, retention, leftovers of actors.
+--
+-- Scans over actors go on where the last call of any supervisor stopped; their cursors are fields of the queue's clock.
+
+-- Applies `act` to each item. One damaged record must not keep all others of its queue waiting: a failure is counted and logged.
+local function for_each(queue, list, act)
+  for _, item in ipairs(list) do
+    local ok, problem = pcall(act, item)
+    if not ok then
+      redis.call('HINCRBY', queue.counts, 'damaged', 1)
+      redis.log(redis.LOG_WARNING, queue.base .. ' maintenance: record passed over (' .. error_text(problem) .. ')')
+    end
+  end
+end
+
+-- Adds the entry of a delayed job to its inbox, the front (after an attempt) or the queue; answers with its place.
+local function enqueue_due(queue, job, target)
+  local entry = { 'attempt', job.attempt + 1, 'id', job.id }
+  if job.is_ping then set_field(entry, 'kind', 'ping') end
+  if target then return 'i:' .. add_pinned(queue, target, unpack(entry)) end
+  if job.status == 'retry_wait' then return 'f:' .. redis.call('XADD', queue.front, '*', unpack(entry)) end
+  return 'q:' .. redis.call('XADD', queue.stream, '*', unpack(entry))
+end
+
+-- Queues one delayed job whose time has come.
+local function promote_job(batch, id)
+  local queue, key = batch.queue, batch.queue.record .. id
+  redis.call('ZREM', queue.delayed, id)
+  local values = redis.call('HMGET', key, 'status', 'target_actor', 'attempt', 'kind', 'queue_timeout', 'actor_id', 'caller_id')
+  local job = {
+    id = id, status = values[1], attempt = tonumber(values[3]) or 0, is_ping = values[4] == 'ping', caller = values[7] or '',
+  }
+  if job.status ~= 'scheduled' and job.status ~= 'retry_wait' then return end
+  local place = enqueue_due(queue, job, values[2])
+  redis.call('HSET', key, 'status', 'queued', 'at', place, 'updated_at', batch.now_text)
+  redis.call('HDEL', key, 'due_at')
+  if job.status == 'scheduled' and values[5] then
+    redis.call('HSET', key, 'wait_until', set_deadline(queue, id, batch.now, tonumber(values[5])))
+  end
+  announce_change(queue, job, { state = 'queued', attempt = job.attempt, actor = values[6] or '' })
+end
+
+-- Queues the delayed jobs whose time has come; answers with how many there were.
+local function promote_due(batch, limit)
+  local queue = batch.queue
+  local due = redis.call('ZRANGEBYSCORE', queue.delayed, '-inf', batch.now_text, 'LIMIT', 0, limit)
+  for_each(queue, due, function(id) promote_job(batch, id) end)
+  return #due
+end
+
+-- A lease expires when its actor was silent for its length *while it could have been heard*. Redis measures silence by the wall
+-- clock, which also runs while Redis is away or refuses, and can step. So the rounds of maintenance watch the clock themselves:
+-- the time between two of them counts up to WATCHED_MS, as long as everything is as usual. After a gap longer than OUTAGE_MS, or
+-- a step back, every lease begins anew. For gaps that is done at most once in two leases, so that leases also expire when every
+-- round comes late.
+local WATCHED_MS = 1500
+local OUTAGE_MS = 2500
+local GAPS_KEPT = 16
+
+-- What is known of the clock: the last round (`at`) and the watched time in all (`watched`); where every lease began anew, by the
+-- clock (`reset_at`) and as watched time (`reset`); the `gaps` {at, lost, watched} since then; the cursor of the scan over inboxes;
+-- whether leases get their time anew in this scan (`restamps`).
+local function load_clock(queue)
+  local values = redis.call('HMGET', queue.clock, 'at', 'watched', 'reset_at', 'reset', 'gaps', 'inboxes', 'restamps')
+  return {
+    at = tonumber(values[1]), watched = tonumber(values[2]) or 0, reset_at = tonumber(values[3]), reset = tonumber(values[4]),
+    gaps = values[5] and cjson.decode(values[5]) or {}, cursor = values[6] or '0', restamps = values[7] == '1',
+  }
+end
+
+-- Takes the time since the last round into account; true if more than the watched time has changed.
+local function advance_clock(clock, now, lease)
+  local gap, changed = clock.at and now - clock.at or OUTAGE_MS, false
+  clock.watched = clock.watched + math.max(0, math.min(gap, WATCHED_MS))
+  while clock.gaps[1] and clock.watched - clock.gaps[1][3] > lease do
+    table.remove(clock.gaps, 1)
+    changed = true
+  end
+  local may_reset = not clock.reset or clock.watched - clock.reset >= 2 * lease
+  if gap < 0 or (gap >= OUTAGE_MS and may_reset) then
+    clock.reset_at, clock.reset, clock.gaps = now, clock.watched, {}
+    if gap < 0 then clock.cursor, clock.restamps = '0', true end
+    return true
+  end
+  if gap > WATCHED_MS then
+    clock.gaps[#clock.gaps + 1] = { now, gap - WATCHED_MS, clock.watched }
+    if #clock.gaps > GAPS_KEPT then table.remove(clock.gaps, 1) end
+    return true
+  end
+  return changed
+end
+
+-- Notes this round and answers with the clock.
+local function watch_clock(batch, lease)
+  local queue = batch.queue
+  local clock = load_clock(queue)
+  local changed = advance_clock(clock, batch.now, lease)
+  redis.call('HSET', queue.clock, 'at', batch.now_text, 'watched', text_of(clock.watched))
+  if changed then
+    redis.call('HSET', queue.clock, 'gaps', #clock.gaps > 0 and cjson.encode(clock.gaps) or '[]')
+    if clock.reset then
+      redis.call('HSET', queue.clock, 'reset_at', text_of(clock.reset_at), 'reset', text_of(clock.reset))
+    end
+  end
+  return clock
+end
+
+-- How long a holder has been silent that was last heard `idle` milliseconds ago by the clock.
+local function silence(clock, now, idle)
+  local heard = now - idle
+  if clock.reset_at and heard <= clock.reset_at then return math.min(idle, clock.watched - clock.reset) end
+  for _, gap in ipairs(clock.gaps) do
+    if gap[1] > heard then idle = idle - gap[2] end
+  end
+  return idle
+end
+
+-- The streams that hold leases, each with its letter: the common ones and the next page of inboxes. Moves the cursor on.
+local function next_lanes(queue, clock)
+  local lanes = { { letter = 'f', stream = queue.front }, { letter = 'q', stream = queue.stream } }
+  local page = redis.call('SSCAN', queue.inboxes, clock.cursor, 'COUNT', ACTORS_PAGE)
+  for _, actor in ipairs(page[2]) do lanes[#lanes + 1] = { letter = 'i', stream = inbox_of(queue, actor) } end
+  if page[1] ~= '0' or clock.cursor ~= '0' or clock.restamps then
+    redis.call('HSET', queue.clock, 'inboxes', page[1], 'restamps', clock.restamps and page[1] ~= '0' and '1' or '0')
+  end
+  clock.cursor = page[1]
+  return lanes
+end
+
+-- Gives those who hold entries that seem to come from the future their time anew, by the clock as it is now.
+local function restamp(lanes, limit)
+  for _, lane in ipairs(lanes) do
+    local by_holder = {}
+    for _, entry in ipairs(pending_entries(lane.stream, '-', '+', limit)) do
+      if entry[3] == 0 then
+        local entries = by_holder[entry[2]]
+        if entries then entries[#entries + 1] = entry[1] else by_holder[entry[2]] = { entry[1] } end
+      end
+    end
+    for consumer, entries in pairs(by_holder) do
+      entries[#entries + 1] = 'JUSTID'
+      redis.call('XCLAIM', lane.stream, GROUP, consumer, 0, unpack(entries))
+    end
+  end
+end
+
+-- Reclaims entries whose lease has expired; answers with how many there were.
+local function expire_leases(batch, clock, lanes, lease, limit)
+  local expired, seen = 0, 0
+  for _, lane in ipairs(lanes) do
+    if seen >= limit then break end
+    local entries = pending_entries(lane.stream, 'IDLE', text_of(lease), '-', '+', limit - seen)
+    seen = seen + #entries
+    for_each(batch.queue, entries, function(entry)
+      if silence(clock, batch.now, entry[3]) < lease then return end
+      expired = expired + 1
+      local message = 'the lease expired on ' .. actor_of(entry[2])
+      local lost = { message = message, detail = cjson.encode({ kind = 'actor_lost', message = message }) }
+      reclaim_entry(batch, { letter = lane.letter, stream = lane.stream, entry = entry[1] }, entry[2], lost)
+    end)
+  end
+  return expired
+end
+
+-- Fails one job that waits for its first attempt beyond its queue timeout.
+local function fail_overdue_job(batch, id)
+  local queue = batch.queue
+  redis.call('ZREM', queue.deadlines, id)
+  local job = load_job(queue, id)
+  if not job or job.status ~= 'queued' or not job.place or load_attempts(job).attempt > 0 then return end
+  local letter, entry = split_place(job.place)
+  local stream = lane_stream(queue, letter, job.target or '')
+  if holder_of(stream, entry) then return end
+  remove_later(batch, stream, entry)
+  local outcome = failed_with('queue_timeout', 'no actor took it within its queue timeout')
+  finish_job(batch, job, { number = 0, actor = '', started = '' }, outcome)
+end
+
+-- Fails overdue jobs; answers with how many deadlines were looked at.
+local function fail_overdue(batch, limit)
+  local queue = batch.queue
+  local due = redis.call('ZRANGEBYSCORE', queue.deadlines, '-inf', batch.now_text, 'LIMIT', 0, limit)
+  for_each(queue, due, function(id) fail_overdue_job(batch, id) end)
+  return #due
+end
+
+-- hero_tick q | lease_ms limit: one round of due jobs, leases and deadlines. Answers 1 while there is more to do.
+freeing('hero_tick', function(keys, args)
+  local batch, lease, limit = open_batch(keys[1]), tonumber(args[1]), tonumber(args[2])
+  local promoted = promote_due(batch, limit)
+  local clock = watch_clock(batch, lease)
+  local restamps = clock.restamps
+  local lanes = next_lanes(batch.queue, clock)
+  if restamps then restamp(lanes, limit) end
+  local expired = expire_leases(batch, clock, lanes, lease, limit)
+  local overdue = fail_overdue(batch, limit)
+  close_batch(batch)
+  local has_more = promoted >= limit or expired >= limit or overdue >= limit or clock.cursor ~= '0'
+  return has_more and 1 or 0
+end)
+
+-- Removes the records and the output of these jobs.
+local function remove_jobs(queue, ids)
+  if #ids == 0 then return end
+  local keys = {}
+  for i, id in ipairs(ids) do keys[2 * i - 1], keys[2 * i] = queue.record .. id, queue.output .. id end
+  redis.call('UNLINK', unpack(keys))
+  redis.call('ZREM', queue.jobs, unpack(ids))
+  redis.call('ZREM', queue.ended, unpack(ids))
+end
+
+-- hero_trim q | kept limit: removes ended jobs that are too old or too many. Answers 1 while there is more to do.
+freeing('hero_trim', function(keys, args)
+  local queue, limit = queue_of(keys[1]), tonumber(args[2])
+  local old = redis.call('ZRANGEBYSCORE', queue.ended, '-inf', now_ms(), 'LIMIT', 0, limit)
+  remove_jobs(queue, old)
+  local excess = math.min(redis.call('ZCARD', queue.ended) - tonumber(args[1]), limit)
+  if excess > 0 then remove_jobs(queue, redis.call('ZRANGE', queue.ended, 0, excess - 1)) end
+  return (#old >= limit or excess >= limit) and 1 or 0
+end)
+
+-- Drops consumers that hold nothing and were silent for longer than `idle`. XINFO CONSUMERS has no cursor.
+local function drop_consumers(stream, idle)
+  for _, consumer in ipairs(consumers_of(stream)) do
+    if get_field(consumer, 'pending') == 0 and get_field(consumer, 'idle') > idle then
+      redis.call('XGROUP', 'DELCONSUMER', stream, GROUP, get_field(consumer, 'name'))
+    end
+  end
+end
+
+-- Drops consumers of the next page of actors, and of the common streams with the first page; answers with the next cursor.
+local function sweep_actors(queue, cursor, idle)
+  if cursor == '0' then
+    drop_consumers(queue.stream, idle)
+    drop_consumers(queue.front, idle)
+  end
+  local page = redis.call('HSCAN', queue.actors, cursor, 'COUNT', ACTORS_PAGE)
+  for i = 1, #page[2], 2 do drop_consumers(inbox_of(queue, page[2][i]), idle) end
+  return page[1]
+end
+
+-- Forgets inboxes of absent actors that are empty, in the next page; answers with the next cursor.
+local function sweep_inboxes(queue, cursor)
+  local page = redis.call('SSCAN', queue.inboxes, cursor, 'COUNT', ACTORS_PAGE)
+  for _, actor in ipairs(page[2]) do
+    if redis.call('HEXISTS', queue.actors, actor) == 0 and redis.call('XLEN', inbox_of(queue, actor)) == 0 then
+      redis.call('SREM', queue.inboxes, actor)
+    end
+  end
+  return page[1]
+end
+
+-- hero_sweep q | idle_ms: drops consumers of processes that are long gone, and forgets empty inboxes: the next page of each.
+-- Answers 1 while there are more pages.
+freeing('hero_sweep', function(keys, args)
+  local queue, idle = queue_of(keys[1]), tonumber(args[1])
+  local stored = redis.call('HGET', queue.clock, 'sweep') or 'actors 0'
+  local phase, cursor = string.match(stored, '^(%a+) (%d+)$')
+  if phase == 'actors' then
+    cursor = sweep_actors(queue, cursor, idle)
+    if cursor == '0' then phase = 'inboxes' end
+  end
+  if phase == 'inboxes' then
+    cursor = sweep_inboxes(queue, cursor)
+    if cursor == '0' then phase = 'actors' end
+  end
+  local next = phase .. ' ' .. cursor
+  if next ~= stored then redis.call('HSET', queue.clock, 'sweep', next) end
+  return next == 'actors 0' and 0 or 1
+end, 'hero_tidy')

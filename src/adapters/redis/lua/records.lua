@@ -1,0 +1,231 @@
+-- Records of jobs, and what is written with each change: events, past attempts, replies, dead letters.
+
+-- Opens a call: the keys of its queue, its time, and lists of what is written once a call instead of once a job.
+local function open_batch(stream)
+  local now = now_ms()
+  return {
+    queue = queue_of(stream), now = now, now_text = text_of(now),
+    removed = {},   -- stream to entry ids
+    ended = {},     -- scores and ids for the index of ended jobs
+    replies = {},   -- supervisor to ids and replies
+    expiries = {},  -- time to live to the time at which such a record expires; most jobs of a call have the same
+  }
+end
+
+local function remove_later(batch, stream, entry)
+  local entries = batch.removed[stream]
+  if entries then entries[#entries + 1] = entry else batch.removed[stream] = { entry } end
+end
+
+local function expiry_of(batch, ttl)
+  local at = batch.expiries[ttl]
+  if not at then
+    at = text_of(batch.now + tonumber(ttl))
+    batch.expiries[ttl] = at
+  end
+  return at
+end
+
+-- Writes what the batch has gathered.
+local function close_batch(batch)
+  local queue = batch.queue
+  for stream, entries in pairs(batch.removed) do remove_entries(stream, entries) end
+  if #batch.ended > 0 then
+    redis.call('ZADD', queue.ended, unpack(batch.ended))
+    redis.call('HINCRBY', queue.counts, 'finished', #batch.ended / 2)
+  end
+  for instance, replies in pairs(batch.replies) do
+    redis.call('XADD', queue.replies .. instance, 'NOMKSTREAM', 'MAXLEN', '~', REPLIES_KEPT, '*', unpack(replies))
+  end
+end
+
+local function has_ended(status)
+  return TERMINAL_STATES[status] == true
+end
+
+-- The fields of a record that most functions need; nil when there is no such job. Each field costs a search through the
+-- record, so those that only some functions need are read by `load_attempts`.
+local function load_job(queue, id)
+  local key = queue.record .. id
+  local values = redis.call('HMGET', key, 'at', 'status', 'rep', 'result_ttl', 'wait_until', 'kind', 'caller_id',
+    'progress')
+  if not values[2] then return nil end
+  return {
+    id = id, key = key, place = values[1], status = values[2], waiters = values[3], ttl = values[4] or '86400000',
+    deadline = values[5], is_ping = values[6] == 'ping', caller = values[7] or '', progress = values[8],
+  }
+end
+
+-- Adds the fields about attempts and answers with the same job.
+local function load_attempts(job)
+  local values = redis.call('HMGET', job.key, 'retries', 'target_actor', 'started_at', 'attempt')
+  job.max_attempts, job.target, job.started = (tonumber(values[1]) or 0) + 1, values[2], values[3]
+  job.attempt = tonumber(values[4]) or 0
+  return job
+end
+
+-- True if the job is at this place and has not ended.
+local function is_current(job, place)
+  return job.place == place and not has_ended(job.status)
+end
+
+-- The basic fields as a flat list of names and values; nil when there is no such job.
+local function basic_fields(queue, id)
+  local values = redis.call('HMGET', queue.record .. id, unpack(BASIC))
+  if not values[1] then return nil end
+  local flat, n = {}, 0
+  for i = 1, #BASIC do
+    if values[i] then
+      flat[n + 1], flat[n + 2] = BASIC[i], values[i]
+      n = n + 2
+    end
+  end
+  return flat
+end
+
+-- An error (JSON) without its log lines and with a message of limited length; nil when the text is no error.
+local function short_error(text)
+  local ok, decoded = pcall(cjson.decode, text)
+  if not ok or type(decoded) ~= 'table' then return nil end
+  return { kind = decoded.kind, message = truncate(tostring(decoded.message), EVENT_TEXT), line = decoded.line,
+    column = decoded.column, exit_code = decoded.exit_code, signal = decoded.signal }
+end
+
+local function event_text(word, text)
+  if #text <= EVENT_TEXT then return text end
+  local short = word == 'error' and short_error(text)
+  return short and cjson.encode(short) or truncate(text, EVENT_TEXT)
+end
+
+-- Appends an event about a job. `event` has state, attempt and actor; old, the state before ('' for a new job); and
+-- perhaps word ('error' or 'reason') and text, which say why. Events have the same fields wherever possible, because a
+-- stream then stores the names once.
+local function emit_job_event(queue, job, event)
+  local word, text = event.word, event.text
+  if word and text ~= '' then
+    redis.call('XADD', queue.events, 'MAXLEN', '~', EVENTS_KEPT, '*', 'id', job.id, 'state', event.state, 'attempt',
+      event.attempt, 'actor', event.actor, 'old', event.old, 'caller', job.caller, word, event_text(word, text))
+  else
+    redis.call('XADD', queue.events, 'MAXLEN', '~', EVENTS_KEPT, '*', 'id', job.id, 'state', event.state, 'attempt',
+      event.attempt, 'actor', event.actor, 'old', event.old, 'caller', job.caller)
+  end
+end
+
+-- Publishes the id of a changed job for those who follow it. It is a hint that may come in vain or be lost; a caller without
+-- the right to publish must not make the function break off half-way.
+local function publish_change(queue, id)
+  redis.pcall('PUBLISH', queue.changes, id)
+end
+
+-- Emits and publishes a change of a job that goes on. Nobody is told about pings.
+local function announce_change(queue, job, event)
+  if job.is_ping then return end
+  event.old = job.status
+  emit_job_event(queue, job, event)
+  publish_change(queue, job.id)
+end
+
+-- Adds an attempt that is not the last one to the record, once. `attempt` has number, actor and started; `left` is the state
+-- in which it left the job, `detail` the error as JSON ('' for none).
+local function remember_attempt(job, attempt, ended, left, detail)
+  local all = redis.call('HGET', job.key, 'attempts')
+  local list = all and cjson.decode(all) or {}
+  -- The last attempt of a job that was cancelled between two attempts is there already.
+  if #list > 0 and list[#list].n == tonumber(attempt.number) then return end
+  local past = {
+    n = tonumber(attempt.number), actor = attempt.actor, started = tonumber(attempt.started), ended = ended, left = left,
+  }
+  if detail ~= '' then past.error = short_error(detail) end
+  list[#list + 1] = past
+  while #list > ATTEMPTS_KEPT do table.remove(list, 1) end
+  redis.call('HSET', job.key, 'attempts', cjson.encode(list))
+end
+
+-- The three kinds of outcomes. `word` says what `body` is: none, text or json (a result), error (JSON), reason (of a cancel);
+-- `fields` go into the record.
+local function succeeded(text, kind)
+  return { state = 'succeeded', word = kind, body = text, fields = { 'output', text, 'result_kind', kind } }
+end
+
+local function failed(message, detail)
+  return { state = 'failed', word = 'error', body = detail, fields = { 'error', message, 'error_detail', detail } }
+end
+
+local function cancelled(reason)
+  return { state = 'cancelled', word = 'reason', body = reason, fields = { 'cancel_reason', reason } }
+end
+
+-- A failed outcome with an error of this kind.
+local function failed_with(kind, message)
+  return failed(message, cjson.encode({ kind = kind, message = message }))
+end
+
+-- The reply about an ended job: `state attempt started finished actor word`, a line feed, and the body.
+local function reply_of(batch, job, attempt, outcome)
+  local word, body = outcome.word, outcome.body
+  -- A long result, past attempts and progress are read from the record. A job that ends while it waits, after an attempt,
+  -- has one past attempt at least.
+  local number = tonumber(attempt.number) or 0
+  if #body > INLINE_RESULT or job.progress or number > 1 or (number > 0 and job.status ~= 'running') then
+    word, body = 'see', ''
+  end
+  -- Not string.format: it ends a text at its first NUL.
+  return outcome.state .. ' ' .. attempt.number .. ' ' .. (attempt.started == '' and '-' or attempt.started) .. ' '
+    .. batch.now_text .. ' ' .. (attempt.actor == '' and '-' or attempt.actor) .. ' ' .. word .. '\n' .. body
+end
+
+local function reply_to_waiters(batch, job, attempt, outcome)
+  if not job.waiters or job.waiters == '' then return end
+  local reply = reply_of(batch, job, attempt, outcome)
+  for instance in string.gmatch(job.waiters, '%S+') do
+    local replies = batch.replies[instance]
+    if not replies then
+      replies = {}
+      batch.replies[instance] = replies
+    end
+    replies[#replies + 1] = job.id
+    replies[#replies + 1] = reply
+  end
+end
+
+-- Writes the terminal state of a job. `attempt` is the last one: number, actor, started ('' where there is none).
+local function finish_job(batch, job, attempt, outcome)
+  local queue, at = batch.queue, batch.now_text
+  redis.call('HSET', job.key, 'status', outcome.state, 'attempt', attempt.number, 'actor_id', attempt.actor, 'started_at',
+    attempt.started, 'finished_at', at, 'updated_at', at, unpack(outcome.fields))
+  redis.call('PEXPIRE', job.key, job.ttl)
+  if not job.is_ping then
+    local ended = batch.ended
+    local n = #ended
+    ended[n + 1], ended[n + 2] = expiry_of(batch, job.ttl), job.id
+    local event = { state = outcome.state, attempt = attempt.number, actor = attempt.actor, old = job.status }
+    if outcome.word == 'error' or outcome.word == 'reason' then event.word, event.text = outcome.word, outcome.body end
+    emit_job_event(queue, job, event)
+  end
+  if job.deadline then redis.call('ZREM', queue.deadlines, job.id) end
+  reply_to_waiters(batch, job, attempt, outcome)
+end
+
+-- Keeps a job that failed for good among the dead letters. Pings are not kept.
+local function add_dead_letter(queue, job, attempt, message)
+  if job.is_ping then return end
+  redis.call('XADD', queue.dead_letters, 'MAXLEN', '~', DEAD_LETTERS_KEPT, '*', 'id', job.id, 'attempt', attempt.number,
+    'actor', attempt.actor, 'error', message)
+end
+
+-- Queues a job again, at the front or in its inbox, and answers with its place. `fields` are those of its old entry, nil when
+-- that is gone. The field `order` keeps the first entry id, so that released jobs can be put in order again.
+local function requeue(queue, lease, fields, number)
+  local entry = fields or { 'id', lease.id }
+  set_field(entry, 'attempt', number)
+  if not get_field(entry, 'order') then set_field(entry, 'order', lease.entry) end
+  if lease.letter == 'i' then return 'i:' .. redis.call('XADD', lease.stream, '*', unpack(entry)) end
+  return 'f:' .. redis.call('XADD', queue.front, '*', unpack(entry))
+end
+
+-- Limits the wait of a job for its first attempt.
+local function set_deadline(queue, id, now, queue_timeout)
+  local deadline = now + queue_timeout
+  redis.call('ZADD', queue.deadlines, deadline, id)
+  return deadline
+end

@@ -1,0 +1,198 @@
+-- How jobs are accepted, and how supervisors wait for their ends.
+
+-- True if the flags of a submission have this letter.
+local function has_flag(flags, letter)
+  return string.find(flags, letter, 1, true) ~= nil
+end
+
+-- Reads one submission; answers with it and the index behind it. `first` to `last` are the names and values of its record.
+local function parse_submission(args, i)
+  local flags, first = args[i + 1], i + 8
+  local last = i + 7 + tonumber(args[i + 7])
+  -- The caller is the fourth field of a record.
+  local caller = args[first + 6] == 'caller_id' and args[first + 7] or ''
+  return {
+    id = args[i], run_at = tonumber(args[i + 2]), target = args[i + 3], request = args[i + 4], fingerprint = args[i + 5],
+    queue_timeout = tonumber(args[i + 6]), args = args, first = first, last = last, caller = caller,
+    is_wanted = has_flag(flags, 'w'), is_ping = has_flag(flags, 'p'), has_foreign_id = has_flag(flags, 'x'),
+    is_inline = has_flag(flags, 'i'), is_stray = has_flag(flags, 'u'),
+  }, last + 1
+end
+
+-- The script types besides this one, whose ids and requests are looked at as well.
+local function other_types(script_type)
+  local others = {}
+  for _, name in ipairs(SCRIPT_TYPES) do
+    if name ~= script_type then others[#others + 1] = name end
+  end
+  return others
+end
+
+-- How many jobs may still be added; nil while the streams are too short for a queue that could become full. Pending
+-- entries are counted only then.
+local function room_for(queue, limit, count)
+  local length = redis.call('XLEN', queue.stream) + redis.call('XLEN', queue.front) + redis.call('ZCARD', queue.delayed)
+  if length + count <= limit then return nil end
+  return limit - (length - pending_count(queue.stream) - pending_count(queue.front))
+end
+
+-- Notes one more supervisor that waits for a job, up to WAITERS.
+local function add_waiter(job_key, waiters, instance)
+  local list, n = waiters or '', 0
+  for word in string.gmatch(list, '%S+') do
+    if word == instance then return end
+    n = n + 1
+  end
+  if n < WAITERS then redis.call('HSET', job_key, 'rep', list == '' and instance or list .. ' ' .. instance) end
+end
+
+-- The basic fields of a job; its end will be replied to `instance`, if that is not empty.
+local function attach(queue, id, instance)
+  local job_key = queue.record .. id
+  local values = redis.call('HMGET', job_key, 'status', 'rep')
+  if not values[1] then return nil end
+  if not has_ended(values[1]) and instance ~= '' then add_waiter(job_key, values[2], instance) end
+  return basic_fields(queue, id)
+end
+
+-- The answer to a request id that was used before; nil when it is new.
+local function find_request(call, job)
+  if job.request == '' then return nil end
+  local queue = call.queue
+  local found = redis.call('GET', queue.request .. job.request)
+  if not found then
+    for _, name in ipairs(call.others) do
+      local other = redis.call('GET', 'hero:req:{' .. name .. '}:' .. job.request)
+      if other then return { 'reused', string.match(other, '^%S+ %S* (%d+)$') or '0' } end
+    end
+    return nil
+  end
+  local id, fingerprint, first_use = string.match(found, '^(%S+) (%S*) (%d+)$')
+  if fingerprint ~= job.fingerprint then return { 'reused', first_use or '0' } end
+  local fields = attach(queue, id, job.is_wanted and call.instance or '')
+  return fields and { 'dup', id, fields } or { 'gone', id }
+end
+
+-- True if the id has a record; ids that callers have chosen are looked for in all queues.
+local function is_id_taken(call, job)
+  if redis.call('EXISTS', call.queue.record .. job.id) == 1 then return true end
+  if not job.has_foreign_id then return false end
+  for _, name in ipairs(call.others) do
+    if redis.call('EXISTS', 'hero:job:{' .. name .. '}:' .. job.id) == 1 then return true end
+  end
+  return false
+end
+
+-- The answer to a job for which there is no room; nil when there is room, which it takes.
+local function take_room(call, job)
+  if not call.room or job.is_ping then return nil end
+  if job.target ~= '' then
+    local length = redis.call('XLEN', inbox_of(call.queue, job.target))
+    return length >= call.limit and { 'full', length } or nil
+  end
+  if call.room <= 0 then return { 'full', call.limit - call.room } end
+  call.room = call.room - 1
+  return nil
+end
+
+-- The answer to a job that cannot be accepted; nil when it can.
+local function refusal_of(call, job)
+  if job.is_stray then return { 'stray' } end
+  if is_id_taken(call, job) then return { 'exists' } end
+  return take_room(call, job)
+end
+
+-- Adds the entry of a new job to its queue or inbox, and answers with its place.
+local function enqueue(queue, job)
+  local stream, letter = queue.stream, 'q:'
+  if job.target ~= '' then
+    redis.call('SADD', queue.inboxes, job.target)
+    stream, letter = inbox_of(queue, job.target), 'i:'
+  end
+  if job.is_inline then
+    return letter .. redis.call('XADD', stream, '*', 'attempt', '1', unpack(job.args, job.first, job.last))
+  end
+  return letter .. redis.call('XADD', stream, '*', 'attempt', '1', 'id', job.id)
+end
+
+-- Writes the record. `name` and `value` are 'at' with a place, or 'due_at' with a time.
+local function write_record(call, job, state, name, value)
+  redis.call('HSET', call.queue.record .. job.id, 'status', state, name, value, 'rep', job.is_wanted and call.instance or '',
+    'created_at', call.now_text, 'updated_at', call.now_text, unpack(job.args, job.first, job.last))
+end
+
+-- Queues a job, or schedules it for its time, and writes its record. Answers with its state.
+local function place_job(call, job)
+  local queue = call.queue
+  if job.run_at > call.now then
+    redis.call('ZADD', queue.delayed, job.run_at, job.id)
+    write_record(call, job, 'scheduled', 'due_at', job.run_at)
+    return 'scheduled'
+  end
+  write_record(call, job, 'queued', 'at', enqueue(queue, job))
+  if job.queue_timeout > 0 then
+    local deadline = set_deadline(queue, job.id, call.now, job.queue_timeout)
+    redis.call('HSET', queue.record .. job.id, 'wait_until', deadline)
+  end
+  return 'queued'
+end
+
+-- Accepts one job; answers as `hero_submit` does.
+local function submit_job(call, job)
+  local answer = find_request(call, job) or refusal_of(call, job)
+  if answer then return answer end
+  local state = place_job(call, job)
+  if job.request ~= '' then
+    redis.call('SET', call.queue.request .. job.request, job.id .. ' ' .. job.fingerprint .. ' ' .. call.now_text, 'PX',
+      REQUEST_KEPT)
+  end
+  if not job.is_ping then
+    emit_job_event(call.queue, job, { state = state, attempt = '0', actor = '', old = '' })
+    local accepted = call.accepted
+    accepted[#accepted + 1] = call.now_text
+    accepted[#accepted + 1] = job.id
+  end
+  return 1
+end
+
+-- hero_submit q | type limit instance others, per job: id flags run_at target request fingerprint queue_timeout n field value …
+--   others: 1 if ids and requests of the other script types are looked at as well (their keys lie in other slots)
+--   flags: w the caller waits, p ping, x the id is the caller's own, i the entry carries the fields,
+--   u there is no such target
+--   n: number of names and values that follow
+-- Answers with the time, and per job with 1 or a list: dup id fields, gone id, reused first_use, exists, stray, full length.
+writing('hero_submit', function(keys, args)
+  local queue, now = queue_of(keys[1]), now_ms()
+  local limit = tonumber(args[2])
+  local call = {
+    queue = queue, now = now, now_text = text_of(now), limit = limit, instance = args[3],
+    others = args[4] == '1' and other_types(args[1]) or {},
+    room = room_for(queue, limit, (#args - 4) / 8),
+    accepted = {},
+  }
+  local answers, i = { now }, 5
+  while i <= #args do
+    local job
+    job, i = parse_submission(args, i)
+    answers[#answers + 1] = submit_job(call, job)
+  end
+  if #call.accepted > 0 then
+    redis.call('ZADD', queue.jobs, unpack(call.accepted))
+    redis.call('HINCRBY', queue.counts, 'submitted', #call.accepted / 2)
+  end
+  return answers
+end)
+
+-- hero_attach q | id instance: the basic fields of a job; until it has ended, its end will be replied to `instance`. Nil when
+-- there is no such job.
+freeing('hero_attach', function(keys, args)
+  return attach(queue_of(keys[1]), args[1], args[2])
+end)
+
+-- hero_open_replies q | instance ttl: creates the reply stream if it is missing, keeps it from expiring, and answers with its last id.
+freeing('hero_open_replies', function(keys, args)
+  local stream = queue_of(keys[1]).replies .. args[1]
+  if redis.call('EXISTS', stream) == 0 then redis.call('XADD', stream, '*', '.', '') end
+  redis.call('PEXPIRE', stream, args[2])
+  return get_field(redis.call('XINFO', 'STREAM', stream), 'last-generated-id')
+end, 'hero_reply')

@@ -1,0 +1,135 @@
+//! Single jobs: attach, read, cancel, delete, retry.
+
+use redis::{FromRedisValue, ParsingError, Value};
+
+use super::RedisQueue;
+use crate::adapters::redis::connection::Connection;
+use crate::adapters::redis::functions::Function;
+use crate::adapters::redis::keys;
+use crate::adapters::redis::records::{BASIC, Fields, decode_job, parse_state};
+use crate::domain::model::id::JobId;
+use crate::domain::model::job::{Job, JobView};
+use crate::domain::model::script_type::ScriptType;
+use crate::ports::job_queue::{Attached, Cancelled, Deleted, QueueError, Retried};
+
+impl RedisQueue {
+    /// Asks all four queues at once by one function. The queue that knows the job answers.
+    async fn call_all_queues<R: FromRedisValue>(
+        &self,
+        function: Function,
+        args: &[&str],
+        what: &str,
+    ) -> Result<Option<(ScriptType, R)>, QueueError> {
+        let mut pipeline = redis::pipe();
+        for script_type in ScriptType::ALL {
+            pipeline.add_command(function.on_queue(script_type)).arg(args);
+        }
+        let answers: Vec<Option<R>> = self.shared.connection.pipe(&pipeline, what).await?;
+        let mut found = ScriptType::ALL.into_iter().zip(answers);
+        Ok(found.find_map(|(script_type, answer)| Some((script_type, answer?))))
+    }
+
+    pub(super) async fn attach_to(&self, id: &JobId) -> Result<Option<Attached>, QueueError> {
+        self.replies.open().await?;
+        // The end of the job can be told before this call is answered, so the registration comes first.
+        let completion = self.shared.awaiters.add(id);
+        let args = [id.as_str(), &self.shared.config.instance];
+        let found = match self.call_all_queues(Function::Attach, &args, "an attached job").await {
+            Ok(Some((script_type, fields))) => job_of(id, script_type, fields).map(Some),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(Some(job)) if job.state.is_terminal() => {
+                drop(completion);
+                self.shared.awaiters.prune(id);
+                Ok(Some(Attached { job, completion: None }))
+            }
+            Ok(Some(job)) => {
+                self.shared.awaiters.confirm(id, job.spec.script_type);
+                Ok(Some(Attached { job, completion: Some(completion) }))
+            }
+            other => {
+                drop(completion);
+                self.shared.awaiters.prune(id);
+                other.map(|_| None)
+            }
+        }
+    }
+
+    pub(super) async fn cancel_job(&self, id: &JobId, reason: &str) -> Result<Option<Cancelled>, QueueError> {
+        let args = [id.as_str(), reason];
+        let answer = self.call_all_queues::<(i64, Vec<Value>)>(Function::Cancel, &args, "a cancel").await?;
+        let Some((script_type, (changed, fields))) = answer else { return Ok(None) };
+        Ok(Some(Cancelled { job: job_of(id, script_type, fields)?, changed: changed == 1 }))
+    }
+
+    pub(super) async fn delete_job(&self, id: &JobId) -> Result<Deleted, QueueError> {
+        let answer = self.call_all_queues::<String>(Function::Delete, &[id.as_str()], "a delete").await?;
+        match answer {
+            None => Ok(Deleted::Unknown),
+            Some((_script_type, word)) if word == "gone" => Ok(Deleted::Gone),
+            Some((script_type, word)) => {
+                parse_state(&keys::job(script_type, id), &word).map(Deleted::NotFinished)
+            }
+        }
+    }
+
+    pub(super) async fn retry_job(&self, id: &JobId, reset_attempts: bool) -> Result<Retried, QueueError> {
+        let reset = if reset_attempts { "1" } else { "0" };
+        let answer = self.call_all_queues(Function::Retry, &[id.as_str(), reset], "a retry").await?;
+        match answer {
+            None => Ok(Retried::Unknown),
+            Some((script_type, RetryAnswer::Queued(fields))) => {
+                Ok(Retried::Queued(Box::new(job_of(id, script_type, fields)?)))
+            }
+            Some((script_type, RetryAnswer::Refused(word))) => {
+                parse_state(&keys::job(script_type, id), &word).map(Retried::NotPossible)
+            }
+        }
+    }
+}
+
+/// The answer of `hero_retry`: basic fields, or the state that forbids it.
+enum RetryAnswer {
+    Queued(Vec<Value>),
+    Refused(String),
+}
+
+impl FromRedisValue for RetryAnswer {
+    fn from_redis_value(answer: Value) -> Result<Self, ParsingError> {
+        match answer {
+            Value::Array(fields) => Ok(Self::Queued(fields)),
+            other => String::from_redis_value(other).map(Self::Refused),
+        }
+    }
+}
+
+/// Reads a job from the queue that has it.
+pub(super) async fn read(
+    connection: &Connection,
+    id: &JobId,
+    view: JobView,
+) -> Result<Option<Job>, QueueError> {
+    let mut names = BASIC.to_vec();
+    match view {
+        JobView::Basic => {}
+        JobView::Full => names.push("script"),
+    }
+    let mut pipeline = redis::pipe();
+    for script_type in ScriptType::ALL {
+        pipeline.cmd("HMGET").arg(keys::job(script_type, id)).arg(&names);
+    }
+    let answers: Vec<Vec<Value>> = connection.pipe(&pipeline, "a job").await?;
+    for (script_type, values) in ScriptType::ALL.into_iter().zip(answers) {
+        if let Some(fields) = Fields::from_known(keys::job(script_type, id), &names, values)? {
+            return decode_job(id, script_type, &fields).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// Reads a job from the flat list of names and values that functions answer with.
+pub(super) fn job_of(id: &JobId, script_type: ScriptType, flat: Vec<Value>) -> Result<Job, QueueError> {
+    decode_job(id, script_type, &Fields::from_flat(keys::job(script_type, id), flat)?)
+}

@@ -1,0 +1,57 @@
+//! Periodic housekeeping of all queues.
+
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use redis::Cmd;
+use tokio::time::Instant;
+
+use super::{ROUND, ROUNDS, RedisQueue, span_millis};
+use crate::adapters::redis::functions::Function;
+use crate::domain::model::script_type::ScriptType;
+use crate::ports::job_queue::QueueError;
+
+/// Time between two sweeps for consumers of dead processes.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// Silence after which a consumer that holds nothing is dropped.
+const CONSUMER_IDLE: Duration = Duration::from_secs(3600);
+
+impl RedisQueue {
+    pub(super) async fn maintain_queues(&self) -> Result<(), QueueError> {
+        let config = &self.shared.config;
+        let sweeps = self.is_sweep_due();
+        for script_type in ScriptType::ALL {
+            let mut tick = Function::Tick.on_queue(script_type);
+            tick.arg(span_millis(config.lease)).arg(ROUND);
+            self.repeat_until_done(&tick, "a round of maintenance").await?;
+            let mut trim = Function::Trim.on_queue(script_type);
+            trim.arg(config.finished_limit).arg(ROUND);
+            self.repeat_until_done(&trim, "a round of retention").await?;
+            if sweeps {
+                let mut sweep = Function::Sweep.on_queue(script_type);
+                sweep.arg(span_millis(CONSUMER_IDLE));
+                self.repeat_until_done(&sweep, "a sweep").await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls a function until it answers that there is no more to do.
+    pub(super) async fn repeat_until_done(&self, command: &Cmd, what: &str) -> Result<(), QueueError> {
+        for _round in 0..ROUNDS {
+            if self.shared.connection.call::<i64>(command, what).await? != 1 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_sweep_due(&self) -> bool {
+        let mut swept_at = self.swept_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = swept_at.is_none_or(|at| at.elapsed() >= SWEEP_EVERY);
+        if due {
+            *swept_at = Some(Instant::now());
+        }
+        due
+    }
+}

@@ -1,0 +1,139 @@
+//! Actors as the queue knows them: announcements, drains, and what happens to their jobs when they go.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use redis::{FromRedisValue, ParsingError, Value};
+
+use super::{ROUND, ROUNDS, RedisQueue, span_millis};
+use crate::adapters::redis::damaged_records::{RecordKind, keep};
+use crate::adapters::redis::functions::Function;
+use crate::adapters::redis::records::{encode_error, time_of};
+use crate::adapters::redis::reply::{Lossy, Parts};
+use crate::domain::model::id::ActorId;
+use crate::domain::model::job::JobError;
+use crate::domain::model::script_type::ScriptType;
+use crate::ports::Cause;
+use crate::ports::actor_presence::{Presence, Reclaimed};
+use crate::ports::job_queue::QueueError;
+
+impl RedisQueue {
+    pub(super) async fn read_presences(&self, script_type: ScriptType) -> Result<Vec<Presence>, QueueError> {
+        // While actors come and go, a scan may meet one of them twice; the later answer counts.
+        let mut presences = BTreeMap::new();
+        let mut cursor = "0".to_owned();
+        loop {
+            let mut command = Function::PresencePage.on_queue(script_type);
+            command.arg(&cursor);
+            let page: PresencePage = self.shared.connection.call(&command, "the presences").await?;
+            for entry in page.entries {
+                if let Some(presence) = keep(RecordKind::Presence, presence_of(entry)) {
+                    presences.insert(presence.actor_id.clone(), presence);
+                }
+            }
+            if page.next == "0" {
+                return Ok(presences.into_values().collect());
+            }
+            cursor = page.next;
+        }
+    }
+
+    pub(super) async fn remove_actor(
+        &self,
+        script_type: ScriptType,
+        actor: &ActorId,
+    ) -> Result<(), QueueError> {
+        // Delayed jobs first: those that become due meanwhile come into the inbox.
+        let mut cursor = "0".to_owned();
+        loop {
+            let mut delayed = Function::ForgetDelayed.on_queue(script_type);
+            delayed.arg(actor.as_str()).arg(&cursor).arg(ROUND);
+            cursor = self.shared.connection.call(&delayed, "a cursor").await?;
+            if cursor == "0" {
+                break;
+            }
+        }
+        let mut command = Function::ForgetActor.on_queue(script_type);
+        command.arg(actor.as_str()).arg(ROUND);
+        self.repeat_until_done(&command, "the removal of an actor").await
+    }
+
+    pub(super) async fn send_drain(
+        &self,
+        script_type: ScriptType,
+        actor: &ActorId,
+        resume_after: Duration,
+    ) -> Result<(), QueueError> {
+        let mut command = Function::Drain.on_queue(script_type);
+        command.arg(actor.as_str()).arg(span_millis(resume_after));
+        self.shared.connection.call(&command, "a drain").await
+    }
+
+    pub(super) async fn reclaim_jobs(
+        &self,
+        script_type: ScriptType,
+        actor: &ActorId,
+        pid: u32,
+        error: &JobError,
+    ) -> Result<Reclaimed, QueueError> {
+        let mut command = Function::Reclaim.on_queue(script_type);
+        command.arg(actor.as_str()).arg(pid).arg(&error.message).arg(encode_error(error)).arg(ROUND);
+        let mut reclaimed = Reclaimed::default();
+        for _round in 0..ROUNDS {
+            let answer: (u32, u32, i64) = self.shared.connection.call(&command, "a reclaim").await?;
+            let (retried, failed, more) = answer;
+            reclaimed.retried += retried;
+            reclaimed.failed += failed;
+            if more == 0 {
+                break;
+            }
+        }
+        Ok(reclaimed)
+    }
+}
+
+/// The answer of `hero_presence_page`.
+struct PresencePage {
+    next: String,
+    entries: Vec<PresenceEntry>,
+}
+
+/// Id, announcement (JSON) and number of held jobs.
+type PresenceEntry = (Lossy, Vec<u8>, u32);
+
+impl FromRedisValue for PresencePage {
+    fn from_redis_value(answer: Value) -> Result<Self, ParsingError> {
+        let mut parts = Parts::from_redis_value(answer)?;
+        Ok(Self { next: parts.next()?, entries: parts.rest()? })
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct PresenceRecord {
+    pid: u32,
+    #[serde(default)]
+    draining: bool,
+    beat_ms: i64,
+    last_job_ms: Option<i64>,
+    #[serde(default)]
+    pending_ends: u64,
+    #[serde(default)]
+    refused_ends: u64,
+}
+
+fn presence_of((Lossy(id), json, in_flight): PresenceEntry) -> Result<Presence, QueueError> {
+    let corrupt =
+        |source: Cause| QueueError::Corrupt { what: format!("the announcement of actor {id}"), source };
+    let actor_id = ActorId::parse(&id).map_err(|error| corrupt(error.into()))?;
+    let record: PresenceRecord = serde_json::from_slice(&json).map_err(|error| corrupt(error.into()))?;
+    Ok(Presence {
+        actor_id,
+        pid: record.pid,
+        draining: record.draining,
+        in_flight,
+        beat_at: time_of(record.beat_ms),
+        last_job_at: record.last_job_ms.map(time_of),
+        pending_ends: record.pending_ends,
+        refused_ends: record.refused_ends,
+    })
+}

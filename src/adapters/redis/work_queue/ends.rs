@@ -1,0 +1,112 @@
+//! Ends of attempts, written in batches.
+
+use redis::{FromRedisValue, ParsingError, Value};
+
+use super::leases::{add_lease, add_output};
+use super::{HeldJob, RedisWorkQueue, lock};
+use crate::adapters::redis::functions::Function;
+use crate::adapters::redis::keys::Place;
+use crate::adapters::redis::records::{encode_error, millis};
+use crate::adapters::redis::reply::Lossy;
+use crate::ports::job_queue::QueueError;
+use crate::ports::work_queue::AttemptEnd;
+
+/// Most ends in one call.
+const ENDS: usize = 64;
+/// Bytes after which a call is sent before it has all ends.
+pub(super) const END_BYTES: usize = 4 * 1024 * 1024;
+
+/// An end to be written, with its index among all.
+struct Ending<'a> {
+    index: usize,
+    place: Place,
+    held: HeldJob,
+    end: &'a AttemptEnd,
+}
+
+impl RedisWorkQueue {
+    /// Writes ends; false for those whose lease was void.
+    pub(super) async fn finish_attempts(&self, ends: &[AttemptEnd]) -> Result<Vec<bool>, QueueError> {
+        let mut accepted = vec![false; ends.len()];
+        let mut batch = Vec::with_capacity(ENDS.min(ends.len()));
+        let mut bytes = 0;
+        for (index, end) in ends.iter().enumerate() {
+            // The lease of a job that is not held any more was void already.
+            let Some((place, held)) = self.held_job(&end.lease) else { continue };
+            bytes += size_of(end);
+            batch.push(Ending { index, place, held, end });
+            if batch.len() == ENDS || bytes >= END_BYTES {
+                self.send_ends(&mut batch, &mut accepted).await?;
+                bytes = 0;
+            }
+        }
+        if !batch.is_empty() {
+            self.send_ends(&mut batch, &mut accepted).await?;
+        }
+        let mut held = lock(&self.held);
+        for end in ends {
+            if let Some(gone) = held.remove(&end.lease.token) {
+                self.note_job(gone.ping);
+            }
+        }
+        drop(held);
+        Ok(accepted)
+    }
+
+    /// Writes a batch of ends and empties it.
+    async fn send_ends(&self, batch: &mut Vec<Ending<'_>>, accepted: &mut [bool]) -> Result<(), QueueError> {
+        let mut finish = self.function(Function::Finish);
+        for Ending { place, held, end, .. } in batch.iter() {
+            if !end.output.is_empty() {
+                finish.arg("log");
+                add_output(&mut finish, *place, held.attempt, &end.lease, &end.output);
+            }
+            add_lease(&mut finish, *place, &end.lease).arg(held.attempt).arg(millis(end.started_at));
+            match &end.outcome {
+                Ok(result) => {
+                    finish.arg("ok").arg(&result.text).arg(result.kind.as_str()).arg(0);
+                }
+                Err(failed) => {
+                    let verdict = match (failed.retryable, failed.counts) {
+                        (false, _) => "error",
+                        (true, true) => "retry",
+                        (true, false) => "free",
+                    };
+                    let delay = held.backoff.delay(held.attempt, fastrand::f64());
+                    finish.arg(verdict).arg(&failed.error.message).arg(encode_error(&failed.error));
+                    finish.arg(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
+                }
+            }
+        }
+        let answers: Vec<EndAnswer> = self.connection.call(&finish, "the end of attempts").await?;
+        for (ending, answer) in batch.drain(..).zip(answers) {
+            accepted[ending.index] = match answer {
+                EndAnswer::Accepted(accepted) => accepted,
+                EndAnswer::NotWritten(reason) => return Err(QueueError::Rejected { reason }),
+            };
+        }
+        Ok(())
+    }
+}
+
+/// The answer to one end of `hero_finish`.
+enum EndAnswer {
+    /// False when the lease was void.
+    Accepted(bool),
+    NotWritten(String),
+}
+
+impl FromRedisValue for EndAnswer {
+    fn from_redis_value(answer: Value) -> Result<Self, ParsingError> {
+        match answer {
+            Value::Int(number) => Ok(Self::Accepted(number == 1)),
+            other => Lossy::from_redis_value(other).map(|Lossy(why)| Self::NotWritten(why)),
+        }
+    }
+}
+
+/// Bytes of an end that count towards the limit of a call.
+fn size_of(end: &AttemptEnd) -> usize {
+    let result = end.outcome.as_ref().map_or(0, |result| result.text.len());
+    result + end.output.iter().map(|chunk| chunk.item.len()).sum::<usize>()
+}
