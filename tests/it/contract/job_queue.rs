@@ -9,6 +9,7 @@ mod ends;
 mod history;
 mod leases;
 mod lists;
+mod many_actors;
 mod output;
 mod pinned;
 mod queues;

@@ -66,6 +66,7 @@ on_every_store! {
     shelves_do_not_see_each_other,
     objects_come_back_as_they_were,
     objects_are_found_by_what_they_hold_now,
+    many_objects_with_one_value_are_all_found,
     a_write_can_depend_on_the_revision,
     writers_that_depend_on_the_revision_lose_nothing,
 }
@@ -133,6 +134,16 @@ async fn objects_are_found_by_what_they_hold_now(stage: &Stage) {
     assert_eq!(stage.find(&at, "owner", "ann").await, [""; 0]);
     stage.store.delete(&at, "3").await.unwrap();
     assert_eq!(stage.find(&at, "state", "done").await, ["1"]);
+}
+
+async fn many_objects_with_one_value_are_all_found(stage: &Stage) {
+    let notes = shelf("alice", "note");
+    let mut ids: Vec<String> = (0..2500).map(|number| format!("n{number}")).collect();
+    for id in &ids {
+        assert_eq!(stage.put(&notes, id, "text", &[("color", "red")]).await, Put::Written(1));
+    }
+    ids.sort_unstable();
+    assert_eq!(stage.find(&notes, "color", "red").await, ids);
 }
 
 async fn a_write_can_depend_on_the_revision(stage: &Stage) {

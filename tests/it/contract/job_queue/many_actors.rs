@@ -1,0 +1,109 @@
+//! Hundreds of actors on a real Redis: functions go through them page by page.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hero_supervisor::domain::model::job::{JobSpec, JobState};
+use hero_supervisor::ports::job_queue::{JobFilter, JobQueue};
+use tokio::time::sleep;
+
+use super::bench::{Bench, Kind, LIMIT, OSIS, Settings, actor_id, spec, submission};
+use crate::support::wait::eventually;
+
+/// More than two pages.
+const ACTORS: usize = 450;
+
+fn names(prefix: &str) -> Vec<String> {
+    (0..ACTORS).map(|number| format!("{prefix}_{number}")).collect()
+}
+
+/// Announces actors whose processes are only names.
+async fn announce(bench: &mut Bench, names: &[String]) {
+    let mut pipeline = redis::pipe();
+    for name in names {
+        let consumer = format!("{name}.1.x");
+        pipeline.cmd("FCALL").arg("hero_announce").arg(1).arg("hero:{osis}:q");
+        pipeline.arg(name).arg(consumer).arg(&["1", "0", "", "1", "0", "0"]).ignore();
+    }
+    let mut connection = bench.redis().connection().await;
+    pipeline.query_async::<()>(&mut connection).await.unwrap();
+}
+
+/// Submits one job for each of these actors.
+async fn submit_pinned(queue: &Arc<dyn JobQueue>, names: &[String]) {
+    let pinned = |name: &String| JobSpec { target_actor: Some(actor_id(name)), ..spec("work") };
+    let submissions = names.iter().map(|name| submission(pinned(name))).collect();
+    assert!(queue.submit(submissions).await.unwrap().iter().all(Result::is_ok));
+}
+
+/// Takes the job of each of these actors.
+async fn take_all(bench: &mut Bench, names: &[String]) {
+    let mut pipeline = redis::pipe();
+    for name in names {
+        pipeline.cmd("XREADGROUP").arg("GROUP").arg("g").arg(format!("{name}.1.x")).arg("COUNT").arg(1);
+        pipeline.arg("STREAMS").arg(format!("hero:{{osis}}:in:{name}")).arg(">").ignore();
+    }
+    let mut connection = bench.redis().connection().await;
+    pipeline.query_async::<()>(&mut connection).await.unwrap();
+}
+
+#[tokio::test]
+async fn all_of_them_are_shown_and_counted_once() {
+    let mut bench = Kind::Redis.bench_with(Settings { queue_limit: 10_000, ..Settings::default() }).await;
+    let queue = bench.supervisor();
+    queue.maintain().await.unwrap();
+    let (present, absent) = (names("there"), names("gone"));
+    announce(&mut bench, &present).await;
+    submit_pinned(&queue, &present).await;
+    submit_pinned(&queue, &absent).await;
+
+    let state = queue.state(OSIS).await.unwrap();
+    assert_eq!((state.depth.queued, state.depth.running), (2 * ACTORS as u64, 0));
+    assert_eq!(state.queued_for_absent, ACTORS as u64);
+    assert!(state.oldest_age.is_some() && state.oldest_common_age.is_none(), "{state:?}");
+    assert_eq!(queue.depth(OSIS).await.unwrap(), state.depth);
+
+    take_all(&mut bench, &present).await;
+    let presences = queue.presences(OSIS).await.unwrap();
+    assert_eq!(presences.len(), ACTORS);
+    assert!(presences.iter().all(|presence| presence.in_flight == 1));
+    let depth = queue.depth(OSIS).await.unwrap();
+    assert_eq!((depth.queued, depth.running), (ACTORS as u64, ACTORS as u64));
+}
+
+#[tokio::test]
+async fn the_leases_of_all_of_them_expire() {
+    let lease = Duration::from_millis(500);
+    let mut bench = Kind::Redis.bench_with(Settings { lease, ..Settings::default() }).await;
+    let queue = bench.supervisor();
+    queue.maintain().await.unwrap();
+    let actors = names("a");
+    announce(&mut bench, &actors).await;
+    submit_pinned(&queue, &actors).await;
+    take_all(&mut bench, &actors).await;
+    let failed = JobFilter { states: vec![JobState::Failed], ..JobFilter::default() };
+    eventually("all jobs have failed", LIMIT, || async {
+        queue.maintain().await.unwrap();
+        sleep(Duration::from_millis(50)).await;
+        let page = queue.list(&failed, None, ACTORS).await.unwrap();
+        (page.jobs.len() == ACTORS).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn inboxes_that_nobody_needs_are_forgotten() {
+    let mut bench = Kind::Redis.bench().await;
+    let queue = bench.supervisor();
+    let actors = names("a");
+    submit_pinned(&queue, &actors).await;
+    for job in queue.list(&JobFilter::default(), None, ACTORS).await.unwrap().jobs {
+        queue.cancel(&job.id, "no longer needed").await.unwrap();
+    }
+    // The first round sweeps.
+    queue.maintain().await.unwrap();
+    let mut connection = bench.redis().connection().await;
+    let left: usize =
+        redis::cmd("SCARD").arg("hero:{osis}:inboxes").query_async(&mut connection).await.unwrap();
+    assert_eq!(left, 0);
+}
