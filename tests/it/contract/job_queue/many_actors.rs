@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hero_supervisor::domain::model::job::{JobSpec, JobState};
-use hero_supervisor::ports::job_queue::{JobFilter, JobQueue};
+use hero_supervisor::ports::job_queue::JobFilter;
+use hero_supervisor::ports::queue::Queue;
 use tokio::time::sleep;
 
 use super::bench::{Bench, Kind, LIMIT, OSIS, Settings, actor_id, spec, submission};
@@ -30,7 +31,7 @@ async fn announce(bench: &mut Bench, names: &[String]) {
 }
 
 /// Submits one job for each of these actors.
-async fn submit_pinned(queue: &Arc<dyn JobQueue>, names: &[String]) {
+async fn submit_pinned(queue: &Arc<dyn Queue>, names: &[String]) {
     let pinned = |name: &String| JobSpec { target_actor: Some(actor_id(name)), ..spec("work") };
     let submissions = names.iter().map(|name| submission(pinned(name))).collect();
     assert!(queue.submit(submissions).await.unwrap().iter().all(Result::is_ok));
