@@ -23,6 +23,7 @@
 mod connect;
 mod connection;
 mod delays;
+mod disposition;
 mod error;
 mod run;
 mod watch;
@@ -30,6 +31,7 @@ mod watch;
 #[cfg(feature = "service")]
 pub(crate) use connect::{MAX_MESSAGE_BYTES, endpoint};
 pub use connection::Connection;
+pub use disposition::Disposition;
 pub use error::{ClientError, JobFailed, result};
 #[cfg(feature = "service")]
 pub(crate) use error::{code_of, deepest};

@@ -18,11 +18,13 @@
 //! | `dependencies`, `serving_status` | probes of Redis and the process manager, and grpc.health.v1 |
 //! | `web` | gRPC-Web for browsers |
 //! | `server` | all layers in their order, and the end of connections |
+//! | `limits`, `server_info` | the largest message, and the identity of the server |
 
 mod abortable_connection;
 mod deadline;
 mod dependencies;
 mod error_reason_layer;
+mod limits;
 mod mask;
 mod metrics_layer;
 mod page_token;
@@ -30,6 +32,7 @@ mod parse;
 mod render;
 mod response_size;
 mod server;
+mod server_info;
 mod service;
 mod serving_status;
 mod shutdown_gate;
@@ -37,4 +40,5 @@ mod status;
 mod watch;
 mod web;
 
-pub use server::{GrpcServer, ServerInfo};
+pub use server::GrpcServer;
+pub use server_info::ServerInfo;

@@ -87,6 +87,7 @@ pub mod domain;
 pub mod error;
 #[cfg(feature = "service")]
 pub mod grpc;
+mod grpc_code;
 mod grpc_timeout;
 #[cfg(feature = "service")]
 pub mod ports;

@@ -1,69 +1,61 @@
-//! Watches that go on by themselves behind their last message when the connection or the server was gone.
+//! The loop of a watch that resumes after its last message when the connection or the server was lost.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 use tonic::transport::Channel;
-use tonic::{Code, Status, Streaming};
+use tonic::{Status, Streaming};
 
 use super::output::print_notice;
 use super::{ClientArgs, Exit, Failure};
-use crate::client::code_of;
+use crate::client::{ClientError, Disposition};
 use crate::domain::model::backoff::Backoff;
 use crate::proto::supervisor_client::SupervisorClient;
 
-/// What is asked of the server; a longer silence means that it is gone.
+/// Heartbeat interval that the watches ask for.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Silence after which the server counts as lost.
 const LONGEST_SILENCE: Duration = Duration::from_secs(45);
-/// Between two tries to get to the server again.
+/// Delay between two attempts to reconnect.
 const RETRY: Backoff = Backoff { initial: Duration::from_millis(250), max: Duration::from_secs(5) };
 
-/// How a watch ended.
+/// The end of one connection of a watch.
 pub(super) enum End {
-    /// It can go on behind the last cursor.
+    /// The watch can be resumed after the last cursor.
     Lost(String),
-    /// It cannot: what came behind the cursor is gone.
+    /// The events after the cursor are no longer kept.
     Expired,
-    /// It makes no sense to try again.
+    /// A repeat fails as well.
     Failed(Failure),
 }
 
 impl From<Status> for End {
     fn from(status: Status) -> Self {
-        match code_of(&status) {
-            Code::OutOfRange => Self::Expired,
-            Code::Unavailable | Code::Aborted | Code::Cancelled | Code::Unknown | Code::DeadlineExceeded => {
-                Self::Lost(status.message().to_owned())
-            }
-            Code::Ok
-            | Code::InvalidArgument
-            | Code::NotFound
-            | Code::AlreadyExists
-            | Code::PermissionDenied
-            | Code::ResourceExhausted
-            | Code::FailedPrecondition
-            | Code::Unimplemented
-            | Code::Internal
-            | Code::DataLoss
-            | Code::Unauthenticated => Self::Failed(status.into()),
+        match ClientError::from(status.clone()).disposition() {
+            Disposition::Restart => Self::Expired,
+            Disposition::Retry | Disposition::Resume => Self::Lost(status.message().to_owned()),
+            Disposition::Final => Self::Failed(status.into()),
         }
     }
 }
 
-/// What is known between two connections.
+/// A watch that can be resumed.
 pub(super) trait ResumableWatch {
-    /// Where the server is.
+    /// Returns the address and the options of the connection.
     fn client(&self) -> &ClientArgs;
-    /// Behind which message to go on; empty for what is new.
+    /// Returns the cursor of the last message; empty means that only new events are wanted.
     fn cursor(&mut self) -> &mut String;
-    /// Follows until the connection ends, and keeps the cursor.
+    /// Follows one connection to its end and keeps the cursor.
     async fn follow(&mut self, server: &mut SupervisorClient<Channel>) -> Result<Infallible, End>;
 }
 
-/// Watches until it makes no sense any more.
+/// Follows a watch over all its connections.
+///
+/// # Errors
+/// A first connection that fails, and errors that a repeat does not cure.
 pub(super) async fn watch(mut watch: impl ResumableWatch) -> Result<Exit, Failure> {
-    // The first connection has to work; later ones are waited for.
+    // Only the first connection must succeed at once.
     let mut server = Some(watch.client().connect().await?);
     let mut failures = 0_u32;
     loop {
@@ -99,12 +91,41 @@ pub(super) async fn watch(mut watch: impl ResumableWatch) -> Result<Exit, Failur
     }
 }
 
-/// The next message.
+/// Waits for the next message.
 pub(super) async fn next<M>(stream: &mut Streaming<M>) -> Result<M, End> {
     match timeout(LONGEST_SILENCE, stream.message()).await {
         Ok(Ok(Some(message))) => Ok(message),
         Ok(Ok(None)) => Err(End::Lost("the server has ended the watch".to_owned())),
         Ok(Err(status)) => Err(status.into()),
         Err(_silence) => Err(End::Lost("the server says nothing any more".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watch_and_the_client_agree_on_what_can_be_repeated() {
+        let statuses = [
+            Status::internal("x"),
+            Status::unknown("x"),
+            Status::aborted("x"),
+            Status::cancelled("x"),
+            Status::unavailable("x"),
+            Status::out_of_range("x"),
+            Status::not_found("x"),
+        ];
+        for status in statuses {
+            let disposition = ClientError::from(status.clone()).disposition();
+            let agrees = match End::from(status.clone()) {
+                End::Lost(_) => matches!(disposition, Disposition::Retry | Disposition::Resume),
+                End::Expired => disposition == Disposition::Restart,
+                End::Failed(_) => disposition == Disposition::Final,
+            };
+            assert!(agrees, "{status}: {disposition:?}");
+        }
+        assert!(matches!(End::from(Status::internal("x")), End::Lost(_)));
+        assert!(matches!(End::from(Status::aborted("x")), End::Failed(_)));
     }
 }

@@ -1,4 +1,4 @@
-//! Errors for programs.
+//! Errors of calls and of jobs, for programs.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -7,27 +7,28 @@ use std::time::Duration;
 use tonic::{Code, Status, TimeoutExpired};
 use tonic_types::StatusExt;
 
+use crate::grpc_code;
 use crate::proto::{Job, job, job_error};
 
 /// The domain of every `google.rpc.ErrorInfo` of a supervisor.
 const DOMAIN: &str = "supervisor.hero";
 
-/// What a call failed with.
+/// The error of a call.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{}{}: {message}", code_name(*code), if reason.is_empty() { String::new() } else { format!(" ({reason})") })]
+#[error("{}{}: {message}", grpc_code::name(*code), if reason.is_empty() { String::new() } else { format!(" ({reason})") })]
 pub struct ClientError {
-    /// Code of gRPC; decide by it when you do not know the reason.
+    /// gRPC code. Decides where the reason is unknown; see [`ClientError::disposition`].
     pub code: Code,
     /// Name of an `ErrorReason` without its prefix, `JOB_NOT_FOUND` for instance. Empty if the error does not come from a
     /// supervisor.
     pub reason: String,
-    /// For people.
+    /// Message for people.
     pub message: String,
-    /// The variable parts of the message.
+    /// Variable parts of the message, by name.
     pub metadata: BTreeMap<String, String>,
-    /// How long to wait before the call is repeated; zero if the server did not say.
+    /// Time to wait before a repeat, as the server asks; zero if it asks for none.
     pub retry_after: Duration,
-    /// Refused fields by path, with reason `INVALID_FIELD`.
+    /// Refused fields and their descriptions, by path; filled for the reason `INVALID_FIELD`.
     pub fields: BTreeMap<String, String>,
 }
 
@@ -40,29 +41,6 @@ impl ClientError {
             metadata: BTreeMap::new(),
             retry_after: Duration::ZERO,
             fields: BTreeMap::new(),
-        }
-    }
-
-    /// True when the server or the way to it is away, so that a harmless call is repeated.
-    pub fn is_lost(&self) -> bool {
-        let nobody_said_so = self.reason.is_empty();
-        match self.code {
-            Code::Unavailable => true,
-            // The server lost the answer of Redis: it may have been done, and to repeat it does no harm.
-            Code::DeadlineExceeded => nobody_said_so || self.reason == "TIMED_OUT",
-            Code::Cancelled | Code::Internal | Code::Unknown => nobody_said_so,
-            Code::Ok
-            | Code::InvalidArgument
-            | Code::NotFound
-            | Code::AlreadyExists
-            | Code::PermissionDenied
-            | Code::ResourceExhausted
-            | Code::FailedPrecondition
-            | Code::Aborted
-            | Code::OutOfRange
-            | Code::Unimplemented
-            | Code::DataLoss
-            | Code::Unauthenticated => false,
         }
     }
 }
@@ -90,8 +68,8 @@ impl From<Status> for ClientError {
     }
 }
 
-/// The code of an answer. Without one, tonic makes up a code of its own: what is behind it is that the time is up, or that
-/// the connection is gone.
+/// Returns the code of a status. A status with a source was made by tonic and not sent by a server: its code is replaced by
+/// DEADLINE_EXCEEDED for a timeout and by UNAVAILABLE for a lost connection.
 pub(crate) fn code_of(status: &Status) -> Code {
     match (status.source(), status.code()) {
         (None, code) => code,
@@ -101,12 +79,12 @@ pub(crate) fn code_of(status: &Status) -> Code {
     }
 }
 
-/// Whether our own timer is among the causes.
+/// Returns true if a timeout is among the causes.
 pub(super) fn is_timeout(error: &(dyn Error + 'static)) -> bool {
     error.is::<TimeoutExpired>() || error.source().is_some_and(is_timeout)
 }
 
-/// The innermost cause, which is the one that says something.
+/// Returns the text of the innermost cause, which is the most specific one.
 pub(crate) fn deepest(error: &dyn Error) -> String {
     let mut error = error;
     while let Some(source) = error.source() {
@@ -115,46 +93,23 @@ pub(crate) fn deepest(error: &dyn Error) -> String {
     error.to_string()
 }
 
-/// A code as gRPC spells it.
-fn code_name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
-}
-
 impl ClientError {
-    /// The code as gRPC spells it, `NOT_FOUND` for instance.
+    /// Returns the name of the code, `NOT_FOUND` for instance.
     pub fn code_name(&self) -> &'static str {
-        code_name(self.code)
+        grpc_code::name(self.code)
     }
 }
 
-/// A job ended without a result.
+/// The error of a job that ended without a result.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{}", describe(job))]
 pub struct JobFailed {
-    /// The job, with what went wrong.
+    /// The job, with its error or its cancel reason.
     pub job: Box<Job>,
 }
 
 impl JobFailed {
-    /// The class of the failure; unspecified for a job that was cancelled.
+    /// Returns the class of the failure; unspecified for a cancelled job.
     pub fn kind(&self) -> job_error::Kind {
         self.job.error.as_ref().map(|error| error.kind()).unwrap_or_default()
     }
@@ -169,10 +124,10 @@ fn describe(job: &Job) -> String {
     }
 }
 
-/// The result of a job that has ended well.
+/// Returns the result of a job that has succeeded.
 ///
 /// # Errors
-/// [`JobFailed`] for every other one.
+/// [`JobFailed`] for a job in any other state.
 pub fn result(job: &Job) -> Result<String, JobFailed> {
     match job.state() {
         job::State::Succeeded => Ok(job.result.clone().unwrap_or_default()),
@@ -192,6 +147,7 @@ mod tests {
     use tonic_types::ErrorDetails;
 
     use super::*;
+    use crate::client::Disposition;
 
     #[test]
     fn an_error_is_read_from_its_details() {
@@ -208,7 +164,7 @@ mod tests {
         assert_eq!((error.metadata.clone(), error.retry_after), (metadata, Duration::from_secs(2)));
         assert_eq!(error.fields["job.script"], "is empty");
         assert_eq!(error.to_string(), "NOT_FOUND (JOB_NOT_FOUND): no such job");
-        assert!(!error.is_lost());
+        assert_eq!(error.disposition(), Disposition::Final);
     }
 
     #[test]
@@ -217,17 +173,17 @@ mod tests {
             ErrorDetails::with_error_info("RATE_LIMITED", "proxy.example", std::collections::HashMap::new());
         let error = ClientError::from(Status::with_error_details(Code::Internal, "proxy", details));
         assert_eq!(error.reason, "");
-        assert!(error.is_lost());
+        assert_eq!(error.disposition(), Disposition::Retry);
     }
 
     #[test]
     fn a_lost_answer_is_asked_for_again_and_a_full_redis_is_not() {
         let of = |code, reason: &str| {
             let details = ErrorDetails::with_error_info(reason, DOMAIN, std::collections::HashMap::new());
-            ClientError::from(Status::with_error_details(code, "", details)).is_lost()
+            ClientError::from(Status::with_error_details(code, "", details)).disposition()
         };
-        assert!(of(Code::DeadlineExceeded, "TIMED_OUT"));
-        assert!(of(Code::Unavailable, "REDIS_READ_ONLY"));
-        assert!(!of(Code::ResourceExhausted, "REDIS_FULL"));
+        assert_eq!(of(Code::DeadlineExceeded, "TIMED_OUT"), Disposition::Retry);
+        assert_eq!(of(Code::Unavailable, "REDIS_READ_ONLY"), Disposition::Retry);
+        assert_eq!(of(Code::ResourceExhausted, "REDIS_FULL"), Disposition::Final);
     }
 }

@@ -7,7 +7,7 @@ use tonic::{Code, Request};
 use uuid::Uuid;
 
 use super::delays::Delays;
-use super::{Client, ClientError};
+use super::{Client, ClientError, Disposition};
 use crate::proto::{AwaitJobRequest, Job, JobSpec, RunJobRequest, ScriptType, WaitOutcome};
 
 /// Longest wait of one call; then the next one is made.
@@ -85,7 +85,7 @@ impl Client {
                 }
                 Err(status) => {
                     let error = ClientError::from(status);
-                    if !error.is_lost() {
+                    if error.disposition() != Disposition::Retry {
                         return Err(error);
                     }
                     if let Some(id) = error.metadata.get("job_id") {
@@ -133,7 +133,7 @@ impl Client {
                 }
                 Ok(Err(status)) => {
                     let error = ClientError::from(status);
-                    if !error.is_lost() {
+                    if error.disposition() != Disposition::Retry {
                         return Err(error);
                     }
                     delays.wait(error.retry_after, deadline).await;

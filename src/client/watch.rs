@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use futures::stream::{BoxStream, StreamExt, unfold};
 use tokio::time::timeout;
-use tonic::{Code, Response, Status, Streaming};
+use tonic::{Response, Status, Streaming};
 
 use super::connection::Connection;
 use super::delays::Delays;
-use super::{Client, ClientError};
+use super::{Client, ClientError, Disposition};
 use crate::proto::supervisor_client::SupervisorClient;
 use crate::proto::{
     Bookmark, WatchEventsRequest, WatchEventsResponse, WatchHealthRequest, WatchHealthResponse, bookmark,
@@ -151,13 +151,15 @@ impl<W: Watch> Following<W> {
             self.stream = None;
             let retry_after = match error {
                 None => Duration::ZERO,
-                Some(error) if error.is_lost() || error.reason == "CONSUMER_TOO_SLOW" => error.retry_after,
-                Some(error) if error.code == Code::OutOfRange => {
-                    self.request.anew();
-                    self.in_snapshot = true;
-                    error.retry_after
-                }
-                Some(error) => return Some(Err(error)),
+                Some(error) => match error.disposition() {
+                    Disposition::Retry | Disposition::Resume => error.retry_after,
+                    Disposition::Restart => {
+                        self.request.anew();
+                        self.in_snapshot = true;
+                        error.retry_after
+                    }
+                    Disposition::Final => return Some(Err(error)),
+                },
             };
             self.delays.wait(retry_after, None).await;
         }

@@ -11,7 +11,7 @@ use tonic::codegen::http::{Request, Response};
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
-use crate::grpc::server::MAX_MESSAGE_BYTES;
+use crate::grpc::limits::MAX_MESSAGE_BYTES;
 use crate::grpc::status::Failure;
 
 /// Paths of our calls; other services have rules of their own.

@@ -18,6 +18,7 @@ use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 use crate::domain::model::job::Job;
+use crate::grpc_code;
 use crate::telemetry::metrics::{
     GRPC_DURATION, GRPC_IN_FLIGHT, GRPC_REQUESTS, JOB_DURATION, JOB_WAIT, installed, seconds,
 };
@@ -129,11 +130,11 @@ impl Drop for CallMetrics {
         let method = std::mem::take(&mut self.method);
         let code = self.code.unwrap_or(Code::Cancelled);
         if let Some(span) = &mut self.span {
-            span.ended(word(code), is_ours(code));
+            span.ended(grpc_code::name(code), is_ours(code));
         }
         gauge!(GRPC_IN_FLIGHT, "method" => method.clone()).decrement(1.0);
         histogram!(GRPC_DURATION, "method" => method.clone()).record(seconds(self.begun.elapsed()));
-        counter!(GRPC_REQUESTS, "method" => method, "code" => word(code)).increment(1);
+        counter!(GRPC_REQUESTS, "method" => method, "code" => grpc_code::name(code)).increment(1);
     }
 }
 
@@ -206,29 +207,6 @@ fn is_ours(code: Code) -> bool {
         | Code::Aborted
         | Code::OutOfRange
         | Code::Unauthenticated => false,
-    }
-}
-
-/// The code as gRPC spells it.
-fn word(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }
 

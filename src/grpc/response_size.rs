@@ -4,7 +4,7 @@
 use prost::Message;
 
 use crate::domain::model::text::cut;
-use crate::grpc::server::MAX_MESSAGE_BYTES;
+use crate::grpc::limits::MAX_MESSAGE_BYTES;
 use crate::proto as pb;
 
 /// A page ends here, and an answer about many is told in full up to here. It leaves room for one more item of any size.

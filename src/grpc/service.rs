@@ -1,7 +1,7 @@
-//! The calls, each a few lines: parse, ask the domain, render.
+//! The handlers of all calls, a few lines each: parse, call the domain, render.
 
 mod actor_logs;
-mod caller;
+mod call;
 mod events;
 mod pages;
 mod run_job;
@@ -11,6 +11,7 @@ mod snapshot;
 mod watch_health;
 mod watch_job;
 
+use call::no_reason;
 use futures::stream::BoxStream;
 use tonic::{Request, Response, Status};
 
@@ -25,18 +26,18 @@ use crate::grpc::dependencies::Dependencies;
 use crate::grpc::metrics_layer;
 use crate::grpc::parse;
 use crate::grpc::render::{self, ActorView};
-use crate::grpc::server::ServerInfo;
+use crate::grpc::server_info::ServerInfo;
 use crate::grpc::shutdown_gate::ShutdownGate;
 use crate::proto as pb;
 use crate::proto::supervisor_server;
 
-/// Why a job was cancelled whose caller wanted it to end with the wait.
+/// Cancel reason of a job that was to end with the wait of its caller.
 const WAIT_ENDED: &str = "not finished when the wait of its caller was over";
 
 type Answer<T> = Result<Response<T>, Status>;
 type Stream<T> = BoxStream<'static, Result<T, Status>>;
 
-/// The contract on top of the domain.
+/// The service of the contract.
 #[derive(Debug)]
 pub(crate) struct SupervisorService {
     pub(crate) supervisor: Supervisor,
@@ -44,7 +45,7 @@ pub(crate) struct SupervisorService {
     pub(crate) info: ServerInfo,
     pub(crate) dependencies: Dependencies,
     pub(crate) gate: ShutdownGate,
-    /// Where watches join; None when no log is kept.
+    /// Source of events for watches; None when no event log is kept.
     pub(crate) hub: Option<EventHub>,
 }
 
@@ -63,15 +64,14 @@ impl supervisor_server::Supervisor for SupervisorService {
         &self,
         request: Request<pb::CreateActorRequest>,
     ) -> Answer<pb::CreateActorResponse> {
-        let time_left = time_left(request.metadata());
-        let lifecycle = self.on_behalf_of(request.metadata(), "")?;
-        let asked = parse::create_actor(request.into_inner())?;
+        let (call, request) = self.call(request, no_reason)?;
+        let asked = parse::create_actor(request)?;
         if asked.validate_only {
             self.lifecycle.validate(&asked.config).await?;
             return Ok(Response::new(pb::CreateActorResponse { changed: true, ..Default::default() }));
         }
-        let wait = effective_wait(asked.max_wait, time_left);
-        let done = Box::pin(self.gate.run(lifecycle.create(asked.config, asked.start, wait))).await?;
+        let wait = call.wait(asked.max_wait);
+        let done = Box::pin(self.gate.run(call.manager.create(asked.config, asked.start, wait))).await?;
         let (actor, changed, wait_outcome) = render::changed(done);
         Ok(Response::new(pb::CreateActorResponse { actor, changed, wait_outcome }))
     }
@@ -90,12 +90,11 @@ impl supervisor_server::Supervisor for SupervisorService {
         &self,
         request: Request<pb::UpdateActorRequest>,
     ) -> Answer<pb::UpdateActorResponse> {
-        let time_left = time_left(request.metadata());
-        let lifecycle = self.on_behalf_of(request.metadata(), "")?;
-        let asked = parse::update_actor(request.into_inner())?;
-        let wait = effective_wait(asked.max_wait, time_left);
+        let (call, request) = self.call(request, no_reason)?;
+        let asked = parse::update_actor(request)?;
+        let wait = call.wait(asked.max_wait);
         let change = |old: &ActorConfig| asked.change(old);
-        let updated = lifecycle.update(&asked.id, asked.update.clone(), change, wait);
+        let updated = call.manager.update(&asked.id, asked.update.clone(), change, wait);
         let Updated { status, restarted, .. } = self.gate.run(updated).await?;
         Ok(Response::new(pb::UpdateActorResponse { actor: Some(render::basic_actor(status)), restarted }))
     }
@@ -104,34 +103,29 @@ impl supervisor_server::Supervisor for SupervisorService {
         &self,
         request: Request<pb::DeleteActorRequest>,
     ) -> Answer<pb::DeleteActorResponse> {
-        let lifecycle = self.on_behalf_of(request.metadata(), &request.get_ref().reason)?;
-        let request = request.into_inner();
+        let (call, request) = self.call(request, |request| &request.reason)?;
         let id = actor_id(&request.actor_id)?;
         let options = parse::stop_options(request.drain_timeout, request.force)?;
-        let deleted = lifecycle.delete(&id, options, request.allow_missing);
+        let deleted = call.manager.delete(&id, options, request.allow_missing);
         let actor = self.gate.run(deleted).await?.map(render::basic_actor);
         Ok(Response::new(pb::DeleteActorResponse { actor }))
     }
 
     async fn start_actor(&self, request: Request<pb::StartActorRequest>) -> Answer<pb::StartActorResponse> {
-        let time_left = time_left(request.metadata());
-        let lifecycle = self.on_behalf_of(request.metadata(), "")?;
-        let request = request.into_inner();
+        let (call, request) = self.call(request, no_reason)?;
         let (id, max_wait) = parse::wait_for_actor(&request.actor_id, request.max_wait)?;
-        let wait = effective_wait(max_wait, time_left);
-        let done = self.gate.run(lifecycle.start(&id, wait)).await?;
+        let wait = call.wait(max_wait);
+        let done = self.gate.run(call.manager.start(&id, wait)).await?;
         let (actor, changed, wait_outcome) = render::changed(done);
         Ok(Response::new(pb::StartActorResponse { actor, changed, wait_outcome }))
     }
 
     async fn stop_actor(&self, request: Request<pb::StopActorRequest>) -> Answer<pb::StopActorResponse> {
-        let time_left = time_left(request.metadata());
-        let lifecycle = self.on_behalf_of(request.metadata(), &request.get_ref().reason)?;
-        let request = request.into_inner();
+        let (call, request) = self.call(request, |request| &request.reason)?;
         let (id, max_wait) = parse::wait_for_actor(&request.actor_id, request.max_wait)?;
         let options = parse::stop_options(request.drain_timeout, request.force)?;
-        let wait = effective_wait(max_wait, time_left);
-        let done = self.gate.run(lifecycle.stop(&id, options, wait)).await?;
+        let wait = call.wait(max_wait);
+        let done = self.gate.run(call.manager.stop(&id, options, wait)).await?;
         let (actor, changed, wait_outcome) = render::changed(done);
         Ok(Response::new(pb::StopActorResponse { actor, changed, wait_outcome }))
     }
@@ -140,13 +134,11 @@ impl supervisor_server::Supervisor for SupervisorService {
         &self,
         request: Request<pb::RestartActorRequest>,
     ) -> Answer<pb::RestartActorResponse> {
-        let time_left = time_left(request.metadata());
-        let lifecycle = self.on_behalf_of(request.metadata(), &request.get_ref().reason)?;
-        let request = request.into_inner();
+        let (call, request) = self.call(request, |request| &request.reason)?;
         let (id, max_wait) = parse::wait_for_actor(&request.actor_id, request.max_wait)?;
         let options = parse::stop_options(request.drain_timeout, request.force)?;
-        let wait = effective_wait(max_wait, time_left);
-        let done = self.gate.run(lifecycle.restart(&id, options, wait)).await?;
+        let wait = call.wait(max_wait);
+        let done = self.gate.run(call.manager.restart(&id, options, wait)).await?;
         let (actor, changed, wait_outcome) = render::changed(done);
         Ok(Response::new(pb::RestartActorResponse { actor, changed, wait_outcome }))
     }
@@ -155,23 +147,19 @@ impl supervisor_server::Supervisor for SupervisorService {
         &self,
         request: Request<pb::StartActorsRequest>,
     ) -> Answer<pb::StartActorsResponse> {
-        let time_left = time_left(request.metadata());
-        let lifecycle = self.on_behalf_of(request.metadata(), "")?;
-        let request = request.into_inner();
+        let (call, request) = self.call(request, no_reason)?;
         let (selector, max_wait) = parse::selector(request.selector, request.max_wait)?;
-        let wait = effective_wait(max_wait, time_left);
-        let answers = self.gate.run(lifecycle.start_many(&selector, wait)).await?;
+        let wait = call.wait(max_wait);
+        let answers = self.gate.run(call.manager.start_many(&selector, wait)).await?;
         Ok(Response::new(pb::StartActorsResponse { results: render::results(answers) }))
     }
 
     async fn stop_actors(&self, request: Request<pb::StopActorsRequest>) -> Answer<pb::StopActorsResponse> {
-        let time_left = time_left(request.metadata());
-        let lifecycle = self.on_behalf_of(request.metadata(), &request.get_ref().reason)?;
-        let request = request.into_inner();
+        let (call, request) = self.call(request, |request| &request.reason)?;
         let (selector, max_wait) = parse::selector(request.selector, request.max_wait)?;
         let options = parse::stop_options(request.drain_timeout, request.force)?;
-        let wait = effective_wait(max_wait, time_left);
-        let answers = self.gate.run(lifecycle.stop_many(&selector, &options, wait)).await?;
+        let wait = call.wait(max_wait);
+        let answers = self.gate.run(call.manager.stop_many(&selector, &options, wait)).await?;
         Ok(Response::new(pb::StopActorsResponse { results: render::results(answers) }))
     }
 
@@ -179,14 +167,12 @@ impl supervisor_server::Supervisor for SupervisorService {
         &self,
         request: Request<pb::RestartActorsRequest>,
     ) -> Answer<pb::RestartActorsResponse> {
-        let time_left = time_left(request.metadata());
-        let lifecycle = self.on_behalf_of(request.metadata(), &request.get_ref().reason)?;
-        let request = request.into_inner();
+        let (call, request) = self.call(request, |request| &request.reason)?;
         let (selector, max_wait) = parse::selector(request.selector, request.max_wait)?;
         let options = parse::stop_options(request.drain_timeout, request.force)?;
         let at_a_time = parse::restart_actors(request.max_unavailable)?;
-        let wait = effective_wait(max_wait, time_left);
-        let restarted = lifecycle.restart_many(&selector, &options, at_a_time, wait);
+        let wait = call.wait(max_wait);
+        let restarted = call.manager.restart_many(&selector, &options, at_a_time, wait);
         let answers = self.gate.run(restarted).await?;
         Ok(Response::new(pb::RestartActorsResponse { results: render::results(answers) }))
     }
@@ -231,8 +217,8 @@ impl supervisor_server::Supervisor for SupervisorService {
         request: Request<pb::UpdateScriptTypeRequest>,
     ) -> Answer<pb::UpdateScriptTypeResponse> {
         self.gate.enter()?;
-        let lifecycle = self.on_behalf_of(request.metadata(), "")?;
-        let status = Some(self.update_rules(&lifecycle, request.into_inner()).await?);
+        let (call, request) = self.call(request, no_reason)?;
+        let status = Some(self.update_rules(&call.manager, request).await?);
         Ok(Response::new(pb::UpdateScriptTypeResponse { status }))
     }
 
@@ -240,10 +226,9 @@ impl supervisor_server::Supervisor for SupervisorService {
         &self,
         request: Request<pb::ScaleActorsRequest>,
     ) -> Answer<pb::ScaleActorsResponse> {
-        let time_left = time_left(request.metadata());
-        let lifecycle = self.on_behalf_of(request.metadata(), &request.get_ref().reason)?;
-        let asked = parse::scale_actors(request.get_ref())?;
-        let wait = effective_wait(asked.max_wait, time_left);
+        let (call, request) = self.call(request, |request| &request.reason)?;
+        let asked = parse::scale_actors(&request)?;
+        let wait = call.wait(asked.max_wait);
         let wanted = ScaleRequest {
             script_type: asked.script_type,
             replicas: asked.replicas,
@@ -251,7 +236,7 @@ impl supervisor_server::Supervisor for SupervisorService {
             trial: asked.validate_only,
             take_over: asked.take_over,
         };
-        let scaled = lifecycle.scale(wanted, wait);
+        let scaled = call.manager.scale(wanted, wait);
         let scaled = self.gate.run(scaled).await?;
         let ids = |ids: Vec<ActorId>| ids.iter().map(ActorId::to_string).collect();
         Ok(Response::new(pb::ScaleActorsResponse {
@@ -264,8 +249,8 @@ impl supervisor_server::Supervisor for SupervisorService {
 
     async fn pause_queue(&self, request: Request<pb::PauseQueueRequest>) -> Answer<pb::PauseQueueResponse> {
         self.gate.enter()?;
-        let lifecycle = self.on_behalf_of(request.metadata(), "")?;
-        Ok(Response::new(self.pause(&lifecycle, request.into_inner()).await?))
+        let (call, request) = self.call(request, no_reason)?;
+        Ok(Response::new(self.pause(&call.manager, request).await?))
     }
 
     async fn resume_queue(
@@ -273,15 +258,15 @@ impl supervisor_server::Supervisor for SupervisorService {
         request: Request<pb::ResumeQueueRequest>,
     ) -> Answer<pb::ResumeQueueResponse> {
         self.gate.enter()?;
-        let lifecycle = self.on_behalf_of(request.metadata(), "")?;
-        Ok(Response::new(self.resume(&lifecycle, request.into_inner()).await?))
+        let (call, request) = self.call(request, no_reason)?;
+        Ok(Response::new(self.resume(&call.manager, request).await?))
     }
 
     async fn purge_queue(&self, request: Request<pb::PurgeQueueRequest>) -> Answer<pb::PurgeQueueResponse> {
         self.gate.enter()?;
-        let lifecycle = self.on_behalf_of(request.metadata(), "")?;
-        let purge = parse::purge(request.into_inner())?;
-        let purged_count = render::count(lifecycle.purge_queue(purge).await?);
+        let (call, request) = self.call(request, no_reason)?;
+        let purge = parse::purge(request)?;
+        let purged_count = render::count(call.manager.purge_queue(purge).await?);
         Ok(Response::new(pb::PurgeQueueResponse { purged_count }))
     }
 

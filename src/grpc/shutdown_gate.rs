@@ -1,4 +1,4 @@
-//! What is let in, and what is still waited for, while the server goes down.
+//! Refuses new work during a shutdown, and ends waits before connections end.
 
 use std::future::Future;
 
@@ -7,22 +7,28 @@ use tokio_util::sync::CancellationToken;
 use crate::error::SupervisorError;
 use crate::grpc::status::Failure;
 
-/// Refuses new work from the first signal on, and ends waits when connections are about to end. A cheap clone.
+/// The two stages of a shutdown, as calls see them. Clones are cheap and share the stages.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ShutdownGate {
-    /// Cancelled by the first signal.
+    /// Cancelled by the first signal: new work is refused.
     pub(crate) soft: CancellationToken,
-    /// Cancelled when connections are about to end.
+    /// Cancelled shortly before connections end: waits and watches end.
     pub(crate) ending: CancellationToken,
 }
 
 impl ShutdownGate {
-    /// Lets a call in that changes something or waits.
+    /// Admits a call that changes something or waits.
+    ///
+    /// # Errors
+    /// SERVER_DRAINING after the first signal.
     pub(crate) fn enter(&self) -> Result<(), Failure> {
         if self.soft.is_cancelled() { Err(SupervisorError::ShuttingDown.into()) } else { Ok(()) }
     }
 
-    /// Does something that may take long, unless the server goes down. What was begun goes on without its caller.
+    /// Admits work and waits for its end. Work that has begun continues when the wait is cut short.
+    ///
+    /// # Errors
+    /// SERVER_DRAINING during a shutdown; those of the work.
     pub(crate) async fn run<T>(
         &self,
         work: impl Future<Output = Result<T, SupervisorError>>,
@@ -31,7 +37,10 @@ impl ShutdownGate {
         self.wait(work).await
     }
 
-    /// Does the rest of something that was let in, unless connections are about to end.
+    /// Waits for work that was admitted before.
+    ///
+    /// # Errors
+    /// SERVER_DRAINING when connections are about to end; those of the work.
     pub(crate) async fn wait<T>(
         &self,
         work: impl Future<Output = Result<T, SupervisorError>>,

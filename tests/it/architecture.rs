@@ -131,6 +131,7 @@ const RULES: &[Rule] = &[
     // Built without the service, so they know nothing of it.
     Rule { layer: "client", never: &SERVICE },
     Rule { layer: "proto", never: &SERVICE },
+    Rule { layer: "grpc_code", never: &SERVICE },
     Rule { layer: "grpc_timeout", never: &SERVICE },
     Rule {
         layer: "actor",

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use clap::Args;
 use tokio::time::sleep;
-use tonic::{Code, Request};
+use tonic::Request;
 
 use super::Server;
 use crate::adapters::system_clock::SystemClock;
 use crate::cli::values::{span, time};
 use crate::cli::{Exit, Failure, Output, client};
-use crate::client::code_of;
+use crate::client::{ClientError, Disposition};
 use crate::ports::clock::Clock;
 use crate::proto::log_entry::Stream;
 use crate::proto::{StreamActorLogsRequest, StreamActorLogsResponse};
@@ -77,7 +77,10 @@ pub(super) async fn run(server: &mut Server, out: Output, args: LogsArgs) -> Res
             Err(Ended::Call(status)) => status,
         };
         tries += 1;
-        if !args.follow || code_of(&status) != Code::Unavailable || tries > GIVE_UP_AFTER {
+        if !args.follow
+            || ClientError::from(status.clone()).disposition() != Disposition::Retry
+            || tries > GIVE_UP_AFTER
+        {
             return Err(status.into());
         }
         if tries == 1 {

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use clap::Args;
 use tokio::time::{Instant, sleep, timeout_at};
-use tonic::{Code, Status};
+use tonic::Status;
 
 use super::spec::SpecArgs;
 use super::{Server, id, state_word};
 use crate::cli::values::{span, to_proto, word};
 use crate::cli::{Exit, Failure, Output, client};
-use crate::client::ClientError;
+use crate::client::{ClientError, Disposition};
 use crate::proto::{
     AwaitJobRequest, AwaitJobResponse, CancelJobRequest, Job, JobError, RunJobRequest, RunJobResponse,
     SubmitJobRequest, WaitOutcome, job,
@@ -196,20 +196,22 @@ async fn await_end(
     }
 }
 
-/// Since when the server is away.
+/// The repeats of a call while the server is away.
 #[derive(Default)]
 pub(super) struct Reconnect {
     since: Option<Instant>,
 }
 
 impl Reconnect {
-    /// Waits a moment after an error that a restart of the server explains; gives all others back.
+    /// Waits for a moment if the call can be repeated.
+    ///
+    /// # Errors
+    /// An error that a repeat does not cure, or that has lasted for too long.
     pub(super) async fn wait_or_fail(&mut self, status: Status, wait: &Wait) -> Result<(), Failure> {
         let since = *self.since.get_or_insert_with(Instant::now);
-        let told = ClientError::from(status.clone());
         // A job that may have been accepted is found again by its request id.
-        let explained = told.code == Code::Unavailable || told.reason == "TIMED_OUT";
-        if !explained || since.elapsed() > LONGEST_OUTAGE || wait.is_over() {
+        let retry = ClientError::from(status.clone()).disposition() == Disposition::Retry;
+        if !retry || since.elapsed() > LONGEST_OUTAGE || wait.is_over() {
             return Err(status.into());
         }
         sleep(RETRY_PAUSE).await;

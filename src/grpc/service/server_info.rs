@@ -10,9 +10,9 @@ use crate::domain::model::job::{
     MAX_ATTEMPTS, MAX_BATCH, MAX_PAIRS, MAX_RESULT_BYTES, MAX_SCRIPT_BYTES, MAX_SPAN,
 };
 use crate::grpc::deadline::MAX_WAIT;
+use crate::grpc::limits::MAX_MESSAGE_BYTES;
 use crate::grpc::parse::MAX_PAGE;
 use crate::grpc::render;
-use crate::grpc::server::MAX_MESSAGE_BYTES;
 use crate::grpc::service::SupervisorService;
 use crate::ports::event_log::Extent;
 use crate::proto as pb;
