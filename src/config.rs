@@ -1,9 +1,9 @@
-//! What the service can be told, in four layers: defaults < `--config` file < `HERO_SUPERVISOR_*` < flags.
+//! The configuration of the service, in four layers: defaults < `--config` file < `HERO_SUPERVISOR_*` < flags.
 //!
 //! One list of keys ([`KEYS`]) serves all four: `drain_delay` in the file is `HERO_SUPERVISOR_DRAIN_DELAY` in the
-//! environment and `--drain-delay` on the command line. An unknown key is an error in the file and in the environment
-//! alike, because a misspelled setting that is passed over in silence is found in production. All that is wrong
-//! is told at once, each with its place.
+//! environment and `--drain-delay` on the command line. An unknown key is an error in the file and in the environment,
+//! because a misspelled setting would otherwise be found in production. All errors are reported at once, each with its
+//! origin.
 
 mod actors;
 mod layers;
@@ -12,6 +12,7 @@ mod origin;
 mod script_types;
 mod secret;
 mod show;
+mod suggest;
 mod table;
 
 use std::num::NonZeroUsize;
@@ -30,8 +31,9 @@ pub use secret::RedisUrl;
 pub use show::{Setting, render_json, render_toml};
 
 use crate::domain::model::id::NodeName;
+use crate::telemetry::{LogFormat, parse_filter};
 
-/// Every key, in the order in which they are shown.
+/// All keys, in the order in which `config show` prints them.
 pub const KEYS: [&str; 19] = [
     "listen",
     "insecure",
@@ -54,143 +56,133 @@ pub const KEYS: [&str; 19] = [
     "log_format",
 ];
 
-/// Loopback, because there is neither TLS nor authentication; the port is the customary one of gRPC.
+/// Default of `listen`: loopback, because there is neither TLS nor authentication, and the customary port of gRPC.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:50051";
-/// Where an installed Redis listens.
+/// Default of `redis_url`: the address of an installed Redis.
 pub const DEFAULT_REDIS_URL: &str = "redis://127.0.0.1:6379";
-/// Where Zinit's own documentation puts its socket.
+/// Default of `zinit_socket`: the path in Zinit's documentation.
 pub const DEFAULT_ZINIT_SOCKET: &str = "/var/run/zinit.sock";
-/// About 1 GB of Redis memory for small jobs: enough for a long outage of the actors, little enough to survive it.
+/// Default of `queue_limit`, in jobs: about 1 GB of Redis memory for small jobs, enough for a long outage of the actors.
 pub const DEFAULT_QUEUE_LIMIT: u64 = 1_000_000;
-/// A dead actor's jobs are taken back after this long; actors beat three times as often, so one lost beat is no harm.
+/// Default of `lease`. Actors send a heartbeat three times as often, so one lost heartbeat does no harm.
 pub const DEFAULT_LEASE: &str = "15s";
-/// Load balancers ask for health every few seconds; this long they get NOT_SERVING before connections end.
+/// Default of `drain_delay`: load balancers that probe every few seconds see NOT_SERVING before connections end.
 pub const DEFAULT_DRAIN_DELAY: &str = "5s";
-/// Service managers kill after 30 s to 90 s; we are gone by then.
+/// Default of `shutdown_timeout`: service managers kill after 30 s to 90 s.
 pub const DEFAULT_SHUTDOWN_TIMEOUT: &str = "30s";
-/// Changes of state and everything that went wrong.
+/// Default of `log_filter`: changes of state, warnings and errors.
 pub const DEFAULT_LOG_FILTER: &str = "info";
 
-/// Shorter leases are lost to a pause of the machine.
+/// Shortest lease: shorter ones expire during a pause of the machine.
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);
-/// Longer ones leave the jobs of a dead actor lying for hours.
+/// Longest lease: longer ones leave the jobs of a dead actor waiting for hours.
 const LONGEST_LEASE: Duration = Duration::from_secs(3600);
-/// More threads than any machine has cores.
+/// Largest number of runtime threads.
 const MOST_THREADS: usize = 1024;
 
 /// A complete, checked configuration.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where gRPC is served; at least one.
+    /// Addresses of gRPC; at least one.
     pub listen: Vec<ListenAddr>,
-    /// Allows addresses that others can reach, although there is no TLS and no authentication.
+    /// Allows addresses that other machines can reach, although there is no TLS and no authentication.
     pub insecure: bool,
-    /// Pages that may call over gRPC-Web, by their origins; `*` is any. Without one, gRPC-Web is not spoken.
+    /// Origins of pages that may call over gRPC-Web; `*` means any origin. gRPC-Web is off while the list is empty.
     pub grpc_web_origins: Vec<String>,
     /// The Redis that holds jobs and actors.
     pub redis_url: RedisUrl,
-    /// Who runs the actors.
+    /// The process manager of the actors.
     pub process_manager: ProcessManagerKind,
-    /// Zinit's socket.
+    /// Path of Zinit's socket.
     pub zinit_socket: PathBuf,
-    /// Own files. `dev` keeps its Redis there; `serve` keeps nothing on disk so far.
+    /// Folder for files of the service. `dev` keeps its Redis there; `serve` keeps nothing on disk.
     pub data_dir: PathBuf,
-    /// Written when the service answers, removed when it ends.
+    /// Path of a file that is written when the service answers and removed when it ends.
     pub ready_file: Option<PathBuf>,
-    /// The name of this machine among the supervisors on one Redis.
+    /// Name of this machine among the supervisors on one Redis.
     #[serde(deserialize_with = "node_name")]
     pub node: NodeName,
-    /// Jobs of one script type that may wait.
+    /// Largest number of waiting jobs of one script type.
     pub queue_limit: u64,
-    /// How long an actor may be silent before its jobs are given to another, 1 s to 1 h.
+    /// Time without a heartbeat after which the jobs of an actor are reclaimed, 1 s to 1 h.
     #[serde(with = "humantime_serde")]
     pub lease: Duration,
     /// Time between NOT_SERVING and the end of connections at a shutdown.
     #[serde(with = "humantime_serde")]
     pub drain_delay: Duration,
-    /// Limit of a whole shutdown.
+    /// Limit of the whole shutdown.
     #[serde(with = "humantime_serde")]
     pub shutdown_timeout: Duration,
-    /// Threads of the runtime; one up to four cores and one a core above, if not said.
+    /// Threads of the runtime. Default: one on up to four cores, otherwise one for each core.
     pub worker_threads: Option<NonZeroUsize>,
-    /// Where Prometheus finds `/metrics`; nowhere, if not said. Any address may be used: whoever reads it sees numbers and
-    /// the names of actors, and can change nothing.
+    /// Address of `/metrics` for Prometheus; off by default. Any address is allowed, because readers see only numbers and
+    /// names of actors.
     pub metrics_listen: Option<ListenAddr>,
-    /// Names by which `/metrics` may be asked for beside addresses, `localhost` and the node's own; `*` is any.
+    /// Host names under which `/metrics` answers, beside addresses, `localhost` and the name of the node; `*` means any name.
     pub metrics_hosts: Vec<String>,
-    /// The OpenTelemetry collector that gets traces (OTLP over gRPC); none, if not said.
+    /// URL of the OpenTelemetry collector for traces (OTLP over gRPC); off by default.
     pub otlp_endpoint: Option<String>,
-    /// What is logged, as `tracing` filters are written: `info,hero_supervisor=debug`.
+    /// Filter of the log in the form of `tracing`: `info,hero_supervisor=debug`.
     pub log_filter: String,
-    /// How it is written.
+    /// Format of the log.
     pub log_format: LogFormat,
 }
 
-/// Who runs the processes of actors.
+/// The process manager of the actors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum ProcessManagerKind {
-    /// Zinit; actors go on without us.
+    /// Zinit: actors outlive the supervisor.
     Zinit,
-    /// The built-in runner; actors end with us.
+    /// The built-in runner: actors end with the supervisor.
     Local,
 }
 
-/// How log lines are written to standard error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-/// One thing that is wrong with the configuration.
+/// One error of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key} ({origin}): {what}")]
 pub struct Problem {
-    /// Which key, as it was spelled.
+    /// The key as it was spelled.
     pub key: String,
-    /// Who said it.
+    /// The origin of the value.
     pub origin: Origin,
-    /// What is wrong and what to do.
+    /// The fault, and what to do.
     pub what: String,
 }
 
-/// Why there is no configuration: everything that is wrong with it.
+/// All errors of a configuration.
 #[derive(Debug, thiserror::Error)]
 #[error("invalid configuration:{}", .0.iter().map(|problem| format!("\n  {problem}")).collect::<String>())]
 pub struct ConfigError(pub Vec<Problem>);
 
-/// A configuration that knows where each of its values came from.
+/// A configuration with the origin of each value.
 #[derive(Debug)]
 pub struct Loaded {
     /// The values.
     pub config: Config,
-    /// The same as they were written, with their origins, in the order of [`KEYS`].
+    /// The values as they were written, with their origins, in the order of [`KEYS`].
     pub settings: Vec<Setting>,
     /// The actors of the file, dependencies first.
     pub actors: Vec<FileActor>,
-    /// The rules of the file for script types.
+    /// The settings of the file for script types.
     pub script_types: Vec<FileScriptType>,
     /// The actors as they were written.
     raw_actors: Vec<Dict>,
-    /// The rules as they were written.
+    /// The settings of script types as they were written.
     raw_script_types: Dict,
 }
 
 impl Config {
-    /// The layers of `serve`.
+    /// Returns the layers of `serve`.
     pub fn layers(file: Option<PathBuf>, env: Env, flags: Flags) -> Layers {
         Layers { defaults: defaults(), file, env, flags }
     }
 
-    /// Puts the layers together and checks the result.
+    /// Merges the layers and checks the result.
     ///
     /// # Errors
-    /// Everything that is wrong, with its place.
+    /// Every error, with its origin.
     pub fn load(layers: Layers) -> Result<Loaded, ConfigError> {
         let (actors, mut script_types) = layers.tables();
         let mut problems = actors.problems;
@@ -217,7 +209,7 @@ impl Config {
         })
     }
 
-    /// What types cannot say.
+    /// Checks what types cannot express.
     fn check(&self, mut wrong: impl FnMut(&str, String)) {
         if self.listen.is_empty() {
             wrong("listen", format!("is empty: name at least one address, {DEFAULT_LISTEN} for instance"));
@@ -252,7 +244,7 @@ impl Config {
         {
             wrong("otlp_endpoint", "is not a URL: use http://HOST:4317".to_owned());
         }
-        if let Err(error) = crate::telemetry::parse_filter(&self.log_filter) {
+        if let Err(error) = parse_filter(&self.log_filter) {
             wrong(
                 "log_filter",
                 format!("is not a log filter ({error}): use info or info,hero_supervisor=debug"),
@@ -261,7 +253,7 @@ impl Config {
     }
 }
 
-/// The lowest layer of `serve`.
+/// Returns the lowest layer of `serve`.
 fn defaults() -> Vec<(&'static str, Value)> {
     vec![
         ("listen", vec![DEFAULT_LISTEN].into()),
@@ -282,7 +274,7 @@ fn defaults() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Where a service of this user keeps its files: `/var/lib` for root, the XDG state folder for others.
+/// Returns the folder for files of the service: below `/var/lib` for root, below the XDG state folder for other users.
 pub fn state_dir() -> PathBuf {
     let name = "hero-supervisor";
     if nix::unistd::geteuid().is_root() {
@@ -293,7 +285,7 @@ pub fn state_dir() -> PathBuf {
     state.unwrap_or_else(std::env::temp_dir).join(name)
 }
 
-/// The host name, fitted to the rules of [`NodeName`]: what actors made here belong to.
+/// Returns the host name with the characters that a [`NodeName`] allows.
 pub fn host_name() -> NodeName {
     let raw = nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned();
     let fits = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };

@@ -90,6 +90,8 @@ pub mod grpc;
 mod grpc_code;
 mod grpc_timeout;
 #[cfg(feature = "service")]
+mod hex;
+#[cfg(feature = "service")]
 pub mod ports;
 #[cfg(feature = "service")]
 mod printable;

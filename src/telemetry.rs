@@ -1,5 +1,4 @@
-//! Where logs go: standard error, as text for people or as JSON for collectors. What is [measured](metrics), and which
-//! [traces] calls and jobs leave.
+//! Logs on standard error, as text for people or as JSON for collectors; [metrics]; and [traces] of calls and jobs.
 
 pub mod metrics;
 pub mod seldom;
@@ -8,6 +7,7 @@ pub mod traces;
 use std::fmt::Debug;
 use std::io::IsTerminal;
 
+use serde::Deserialize;
 use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt;
@@ -15,15 +15,24 @@ use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
-use crate::config::LogFormat;
 use crate::printable::one_line;
 
-/// Starts to log; the first call of a process wins, later ones change nothing.
+/// Format of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Text for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Starts the log. The first call of a process wins; later ones change nothing.
 pub fn init(filter: &str, format: LogFormat) {
-    // A filter that came through the configuration parses; `info` is what is left otherwise.
+    // A filter from the configuration has been checked; `info` replaces any other that does not parse.
     let filter = parse_filter(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    // Whoever reads the log may be gone, a Zinit that was killed for instance. That is no reason to end; to complain about it to
-    // the same place would be one, for `eprintln!` panics.
+    // The reader of standard error may be gone, for instance a Zinit that was killed. The service goes on without a log:
+    // reporting the error there with `eprintln!` would panic.
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -40,8 +49,8 @@ pub fn init(filter: &str, format: LogFormat) {
     }
 }
 
-/// Fields for the text log. What others have written into one can neither give a terminal orders nor end the line and
-/// forge the next one.
+/// Formats the fields of the text log. Control characters in values are escaped, so that no value can control a terminal or
+/// forge a line.
 fn text_fields() -> impl for<'writer> FormatFields<'writer> + 'static {
     let field = |writer: &mut Writer<'_>, field: &Field, value: &dyn Debug| {
         let text = format!("{value:?}");
@@ -54,15 +63,15 @@ fn text_fields() -> impl for<'writer> FormatFields<'writer> + 'static {
     debug_fn(field).delimited(" ")
 }
 
-/// Reads a filter such as `info,hero_supervisor=debug`.
+/// Parses a filter such as `info,hero_supervisor=debug`.
 ///
 /// # Errors
-/// When a part of it is no level and no `target=level`.
+/// A part that is neither a level nor `target=level`.
 pub fn parse_filter(filter: &str) -> Result<EnvFilter, ParseError> {
     EnvFilter::builder().parse(filter)
 }
 
-/// Colour is for terminals, and not for people who set `NO_COLOR`.
+/// Returns true for a terminal, unless `NO_COLOR` is set.
 fn use_colour() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

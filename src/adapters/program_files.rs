@@ -56,7 +56,7 @@ fn digest(path: &Path) -> std::io::Result<String> {
         }
         hasher.update(&buffer[..read]);
     }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(crate::hex::encode(&hasher.finalize()))
 }
 
 #[cfg(test)]

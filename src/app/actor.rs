@@ -17,7 +17,6 @@ use crate::actor::program::{ActorArgs, Asked, EngineFlags, Program};
 use crate::actor::worker::{Ended, Worker, WorkerConfig};
 use crate::adapters::redis::{RedisConfig, RedisForScripts, RedisObjectStore, RedisQueue, RedisWorkQueue};
 use crate::adapters::system_clock::SystemClock;
-use crate::config::LogFormat;
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::{QueueError, Refusal};
 use crate::ports::queue_maintenance::QueueMaintenance;
@@ -45,7 +44,7 @@ pub fn run<F: EngineFlags, E: Engine + 'static>(program: &Program, load: fn(&F, 
         return host::serve(move |limits| load(&args.engine, limits), limits, &name);
     }
     let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| LOG_FILTER.to_owned());
-    telemetry::init(&filter, LogFormat::Text);
+    telemetry::init(&filter, telemetry::LogFormat::Text);
     // One thread: beside Redis and others on the same cores, more of them mostly wake each other.
     let runtime = match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,

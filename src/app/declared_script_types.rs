@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use crate::config::FileScriptType;
 use crate::domain::actors::{ActorLifecycleManager, ScaleRequest};
+use crate::domain::model::actor::ActorConfig;
 use crate::domain::model::scaling::{ScalingMode, ScalingPolicy};
 use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::settings::ScriptTypeSettings;
 use crate::error::SupervisorError;
-
-/// Times that rules are made again after somebody else was faster.
-const MOST_TRIES: u32 = 5;
 
 /// What was done about them.
 #[derive(Debug, Default)]
@@ -77,19 +76,8 @@ async fn fill_up(
 
 /// Writes the rules and the template if they are not as the file says; true when they were not.
 async fn keep(lifecycle: &ActorLifecycleManager, wanted: &FileScriptType) -> Result<bool, SupervisorError> {
-    for _try in 0..MOST_TRIES {
-        let (kept, template) = lifecycle.script_type_settings(wanted.script_type).await?;
-        let rules = wanted.over(kept.clone());
-        let new_template = wanted.template.clone().filter(|new| template.as_ref() != Some(new));
-        if rules == kept && new_template.is_none() {
-            return Ok(false);
-        }
-        if let Some(template) = &new_template {
-            lifecycle.validate(template).await?;
-        }
-        if lifecycle.set_script_type_settings(rules, new_template).await? {
-            return Ok(true);
-        }
-    }
-    Err(SupervisorError::SettingsConflict(wanted.script_type))
+    let change = |stored: &ScriptTypeSettings, template: Option<&ActorConfig>| {
+        Ok((wanted.over(stored.clone()), wanted.template.as_ref().or(template).cloned()))
+    };
+    lifecycle.update_script_type(wanted.script_type, change).await
 }

@@ -13,7 +13,7 @@ use figment::value::Value;
 use super::serve::{no_runtime, run_with_signals};
 use super::{App, AppError, Ended, Setup, runtime};
 use crate::cli::{DevArgs, Exit, Failure};
-use crate::config::{Config, Env, Flags, Layers, LogFormat, host_name};
+use crate::config::{Config, Env, Flags, Layers, host_name};
 use crate::error::chain;
 use crate::shutdown::{Shutdown, Signals};
 use crate::telemetry;
@@ -68,7 +68,7 @@ pub fn dev(args: DevArgs) -> Result<Exit, Failure> {
     let folders = Folders::of(args.data_dir.as_deref());
     let redis_url = args.redis_url.clone().unwrap_or_else(|| folders.redis_url());
     let config = Config::load(layers(&args, &folders, redis_url))?.config;
-    telemetry::init(&config.log_filter, LogFormat::Text);
+    telemetry::init(&config.log_filter, telemetry::LogFormat::Text);
     let runtime = runtime::build(None).map_err(|error| no_runtime(&error))?;
     // Not in a task: children that die with us die with the thread that made them, and this one lives longest.
     runtime.block_on(run(args, folders, config)).map(Exit::from)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{App, DeclaredActors, Ended, Setup, runtime};
 use crate::cli::{Exit, Failure, ServeCommand, ShimArgs};
-use crate::config::{Config, Loaded, LogFormat};
+use crate::config::{Config, Loaded};
 use crate::shutdown::{Shutdown, Signals};
 use crate::telemetry;
 
@@ -59,7 +59,7 @@ pub(super) fn no_runtime(error: &std::io::Error) -> Failure {
 /// # Errors
 /// Always, since it returned.
 pub fn exec_shim(args: ShimArgs) -> Result<Exit, Failure> {
-    telemetry::init("warn", LogFormat::Text);
+    telemetry::init("warn", telemetry::LogFormat::Text);
     let error = crate::adapters::exec_shim::exec_shim(args.args);
     tracing::error!(%error, "exec-shim: {error}");
     Ok(Exit::ShimFailed)

@@ -1,4 +1,4 @@
-//! The four layers and what is remembered of them.
+//! The four layers of the configuration, and the origin of each value.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,23 +11,23 @@ use serde::de::DeserializeOwned;
 
 use super::actors::{self, FileActors};
 use super::script_types::{self, FileScriptTypes};
-use super::{ConfigError, KEYS, Problem, Setting};
+use super::{ConfigError, KEYS, Problem, Setting, suggest};
 
-/// What our variables start with.
+/// Prefix of the environment variables.
 const ENV_PREFIX: &str = "HERO_SUPERVISOR_";
-/// Read by the command line itself: where the client finds its server, and the file of the second layer.
+/// Variables that the command line reads itself: the address of the server, and the file of the second layer.
 const ENV_OF_THE_CLI: [&str; 2] = ["HERO_SUPERVISOR_SERVER", "HERO_SUPERVISOR_CONFIG"];
 
-/// Who said a value.
+/// The origin of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// Nobody.
+    /// The default.
     Default,
-    /// A line of this file.
+    /// A line of the file.
     File(PathBuf),
-    /// This variable.
+    /// An environment variable, by name.
     Env(String),
-    /// This flag.
+    /// A flag, by name.
     Flag(String),
 }
 
@@ -42,8 +42,9 @@ impl fmt::Display for Origin {
     }
 }
 
-/// The flags of the service, one for each key. Read as text, like the other layers, so that all are judged alike.
-#[derive(Debug, Clone, Default, clap::Args)]
+/// The flags of the service, one for each key, each field under the name of its key. Values are read as text, like those of
+/// the other layers, so that one check serves all.
+#[derive(Debug, Clone, Default, clap::Args, serde::Serialize)]
 pub struct Flags {
     /// Serve gRPC here: IP:PORT or unix:PATH; can be repeated [default: 127.0.0.1:50051]
     #[arg(long, value_name = "ADDR")]
@@ -105,55 +106,35 @@ pub struct Flags {
 }
 
 impl Flags {
-    /// The flags that were given, by key.
+    /// Returns the flags that were given, by key. The fields have the names of the keys.
     pub(super) fn given(&self) -> Dict {
-        let single = [
-            ("redis_url", &self.redis_url),
-            ("process_manager", &self.process_manager),
-            ("zinit_socket", &self.zinit_socket),
-            ("data_dir", &self.data_dir),
-            ("ready_file", &self.ready_file),
-            ("node", &self.node),
-            ("queue_limit", &self.queue_limit),
-            ("lease", &self.lease),
-            ("drain_delay", &self.drain_delay),
-            ("shutdown_timeout", &self.shutdown_timeout),
-            ("worker_threads", &self.worker_threads),
-            ("metrics_listen", &self.metrics_listen),
-            ("otlp_endpoint", &self.otlp_endpoint),
-            ("log_filter", &self.log_filter),
-            ("log_format", &self.log_format),
-        ];
-        let given = single.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
-        let mut dict: Dict = given.map(|(key, value)| (key.to_owned(), Value::from(value.clone()))).collect();
-        if !self.listen.is_empty() {
-            dict.insert("listen".to_owned(), Value::from(self.listen.clone()));
-        }
-        if !self.grpc_web_origins.is_empty() {
-            dict.insert("grpc_web_origins".to_owned(), Value::from(self.grpc_web_origins.clone()));
-        }
-        if !self.metrics_hosts.is_empty() {
-            dict.insert("metrics_hosts".to_owned(), Value::from(self.metrics_hosts.clone()));
-        }
-        if self.insecure {
-            dict.insert("insecure".to_owned(), Value::from(true));
-        }
-        dict
+        let flags = Value::serialize(self).ok().and_then(Value::into_dict).unwrap_or_default();
+        flags.into_iter().filter(|(_key, value)| is_given(value)).collect()
     }
 }
 
-/// The variables of our prefix.
+/// Returns false for the value of a flag that was left out.
+fn is_given(value: &Value) -> bool {
+    match value {
+        Value::Empty(..) => false,
+        Value::Bool(_, set) => *set,
+        Value::Array(_, items) => !items.is_empty(),
+        Value::String(..) | Value::Char(..) | Value::Num(..) | Value::Dict(..) => true,
+    }
+}
+
+/// The environment variables with the prefix of the service.
 #[derive(Debug, Clone, Default)]
 pub struct Env(BTreeMap<String, String>);
 
 impl Env {
-    /// Those of this process.
+    /// Reads the variables of this process.
     pub fn of_process() -> Self {
         let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
         Self::of(std::env::vars_os().map(|(name, value)| (text(name), text(value))))
     }
 
-    /// Those of these that are ours.
+    /// Keeps the variables that are settings.
     pub fn of(vars: impl IntoIterator<Item = (String, String)>) -> Self {
         let ours = |(name, _): &(String, String)| {
             name.strip_prefix(ENV_PREFIX).is_some_and(|rest| !is_service_link(rest))
@@ -162,7 +143,7 @@ impl Env {
         Self(vars.into_iter().filter(ours).collect())
     }
 
-    /// By key. Lists are separated by commas.
+    /// Returns the values by key. Items of lists are separated by commas.
     fn given(&self) -> Dict {
         let value = |key: &str, raw: &String| match key {
             "listen" | "grpc_web_origins" | "metrics_hosts" => {
@@ -175,8 +156,8 @@ impl Env {
     }
 }
 
-/// Kubernetes gives every pod `<SERVICE>_SERVICE_HOST`, `<SERVICE>_PORT_50051_TCP`, …: with a service that is called
-/// hero-supervisor they bear our prefix, and nobody misspelled anything.
+/// Returns true for a variable that Kubernetes sets in every pod: `<SERVICE>_SERVICE_HOST`, `<SERVICE>_PORT_50051_TCP` and
+/// others. A service named hero-supervisor gives them the prefix of the settings.
 fn is_service_link(rest: &str) -> bool {
     rest == "PORT"
         || rest.starts_with("PORT_")
@@ -184,10 +165,10 @@ fn is_service_link(rest: &str) -> bool {
         || rest.starts_with("SERVICE_PORT")
 }
 
-/// What a configuration is made of, the lowest layer first.
+/// The layers of a configuration, the lowest first.
 #[derive(Debug, Clone, Default)]
 pub struct Layers {
-    /// A value for every key that needs one.
+    /// The defaults.
     pub defaults: Vec<(&'static str, Value)>,
     /// A TOML file.
     pub file: Option<PathBuf>,
@@ -198,10 +179,10 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// What of the file is not a setting.
+    /// Reads the actors and script types of the file.
     pub(super) fn tables(&self) -> (FileActors, FileScriptTypes) {
         let Some(path) = &self.file else { return Default::default() };
-        // A file that cannot be read is told with the settings.
+        // An unreadable file is reported with the settings.
         let values = read_whole_file(path).map(|layer| layer.values).unwrap_or_default();
         let actors = actors::read(values.get(actors::KEY), path);
         (actors, script_types::read(values.get(script_types::KEY), path))
@@ -210,7 +191,7 @@ impl Layers {
     /// Merges the layers into a `T`.
     ///
     /// # Errors
-    /// Unknown keys, or values that are not of their type; all of them, with their places.
+    /// Every unknown key and every value of the wrong type, with their origins.
     pub(super) fn read<T: DeserializeOwned>(self) -> Result<(T, Vec<Setting>), ConfigError> {
         let defaults: Dict = self.defaults.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
         let mut figment = Figment::from(Layer { name: DEFAULTS, source: None, values: defaults.clone() });
@@ -237,7 +218,7 @@ impl Layers {
                     if problems.iter().any(|problem: &Problem| problem.key == key) {
                         return Err(ConfigError(problems));
                     }
-                    // Put a good value in place of the bad one, to find what else is wrong.
+                    // Replace the wrong value by the default, to find the next wrong one.
                     let good = defaults.get(&key).cloned().unwrap_or(Value::Empty(Tag::Default, Empty::None));
                     let values = Dict::from([(key.clone(), good)]);
                     figment = figment.merge(Layer { name: DEFAULTS, source: None, values });
@@ -252,7 +233,7 @@ const DEFAULTS: &str = "defaults";
 const ENV: &str = "environment";
 const FLAGS: &str = "flags";
 
-/// Values of one layer.
+/// The values of one layer.
 struct Layer {
     name: &'static str,
     source: Option<PathBuf>,
@@ -273,7 +254,7 @@ impl Provider for Layer {
     }
 }
 
-/// The second layer: the settings of the file.
+/// Reads the second layer: the settings of the file.
 fn read_file(path: &Path) -> Result<Layer, ConfigError> {
     let mut layer = read_whole_file(path)?;
     for key in [actors::KEY, script_types::KEY] {
@@ -292,8 +273,7 @@ fn read_whole_file(path: &Path) -> Result<Layer, ConfigError> {
     Ok(Layer { name: "file", source: Some(path.to_owned()), values })
 }
 
-/// What the reader of TOML says, with the line that it shows only if that is an open setting: any other may be, or be a part
-/// of, a secret.
+/// Returns the error text of the TOML parser. The line that it quotes is kept only for settings that are no secrets.
 fn without_secrets(said: &str) -> String {
     let source = |line: &str| {
         let (number, source) = line.split_once('|')?;
@@ -310,7 +290,10 @@ fn without_secrets(said: &str) -> String {
     kept.collect::<Vec<_>>().join("\n")
 }
 
-/// Every value with its origin; refuses keys that nobody knows.
+/// Returns every value with its origin.
+///
+/// # Errors
+/// Every unknown key.
 fn settings(figment: &Figment) -> Result<Vec<Setting>, ConfigError> {
     let dict: Dict = figment.extract().map_err(|error| {
         ConfigError(vec![Problem {
@@ -322,7 +305,11 @@ fn settings(figment: &Figment) -> Result<Vec<Setting>, ConfigError> {
     let unknown: Vec<Problem> = dict
         .keys()
         .filter(|key| !KEYS.contains(&key.as_str()))
-        .map(|key| Problem { key: key.clone(), origin: origin_of(figment, key), what: unknown_key(key) })
+        .map(|key| Problem {
+            key: key.clone(),
+            origin: origin_of(figment, key),
+            what: suggest::unknown_key(key, &KEYS),
+        })
         .collect();
     if !unknown.is_empty() {
         return Err(ConfigError(unknown));
@@ -331,30 +318,6 @@ fn settings(figment: &Figment) -> Result<Vec<Setting>, ConfigError> {
     Ok(known
         .map(|(key, value)| Setting { key, value: value.clone(), origin: origin_of(figment, key) })
         .collect())
-}
-
-fn unknown_key(key: &str) -> String {
-    unknown_among(key, &KEYS)
-}
-
-/// What to say to a key that is none of these.
-pub(super) fn unknown_among(key: &str, all: &[&str]) -> String {
-    let near = all
-        .iter()
-        .copied()
-        .filter(|known| known.starts_with(key) || key.starts_with(known) || differ_little(key, known));
-    match near.collect::<Vec<_>>().as_slice() {
-        [] => format!("is not a setting: known are {}", all.join(", ")),
-        near => format!("is not a setting: did you mean {}?", near.join(" or ")),
-    }
-}
-
-/// Whether two words differ in at most two places.
-fn differ_little(a: &str, b: &str) -> bool {
-    let common_start = a.bytes().zip(b.bytes()).take_while(|(x, y)| x == y).count();
-    let (rest_a, rest_b) = (&a.as_bytes()[common_start..], &b.as_bytes()[common_start..]);
-    let common_end = rest_a.iter().rev().zip(rest_b.iter().rev()).take_while(|(x, y)| x == y).count();
-    rest_a.len().max(rest_b.len()) - common_end <= 2
 }
 
 fn origin_of(figment: &Figment, key: &str) -> Origin {

@@ -104,7 +104,7 @@ impl<'a> Table<'a> {
     /// Notes every key that was not asked for.
     pub(super) fn refuse_unknown(&mut self) {
         for key in self.table.keys().filter(|key| !self.known.contains(&key.as_str())) {
-            let description = super::layers::unknown_among(key, &self.known);
+            let description = super::suggest::unknown_key(key, &self.known);
             self.violations.add(key.clone(), description);
         }
     }

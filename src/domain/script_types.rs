@@ -1,3 +1,4 @@
-//! Script types: their settings, and the cache of them.
+//! Script types: the cache of their settings, and the rules for changes of them.
 
 pub mod settings_cache;
+pub mod update;

@@ -10,12 +10,13 @@ mod job;
 mod logs;
 mod script_type;
 mod update_actor;
+mod update_script_type;
 mod value;
 mod watch_job;
 
 pub(crate) use actor::{
-    actor_view, create_actor, get_actor, keep_env, list_actors, restart_actors, scale_actors, selector,
-    stop_options, wait_for_actor,
+    actor_view, create_actor, get_actor, list_actors, restart_actors, scale_actors, selector, stop_options,
+    wait_for_actor,
 };
 pub(crate) use event::{Begin, event_page, list_events, watch_events, watch_health};
 pub(crate) use health::check_health;
@@ -23,9 +24,10 @@ pub(crate) use job::{
     Run, await_job, cancel_job, get_job, job_id, list_jobs, retry_job, run_job, submit_job,
 };
 pub(crate) use logs::{actor_logs, cursor};
-pub(crate) use script_type::{check_reason, pause, purge, settings};
+pub(crate) use script_type::{check_reason, pause, purge};
 pub(crate) use update_actor::update_actor;
-pub(crate) use value::{MAX_PAGE, script_type};
+pub(crate) use update_script_type::{known_type, update_script_type};
+pub(crate) use value::MAX_PAGE;
 pub(crate) use watch_job::watch_job;
 
 #[cfg(test)]

@@ -205,7 +205,7 @@ impl supervisor_server::Supervisor for SupervisorService {
         request: Request<pb::GetScriptTypeRequest>,
     ) -> Answer<pb::GetScriptTypeResponse> {
         let request = request.get_ref();
-        let script_type = script_types::known_type(request.script_type)?;
+        let script_type = parse::known_type(request.script_type)?;
         let view = parse::actor_view(request.view).map_err(|what| Violations::one("view", what))?;
         let status = self.lifecycle.script_type(script_type).await?;
         let status = render::script_type_status(status, view);
@@ -218,7 +218,10 @@ impl supervisor_server::Supervisor for SupervisorService {
     ) -> Answer<pb::UpdateScriptTypeResponse> {
         self.gate.enter()?;
         let (call, request) = self.call(request, no_reason)?;
-        let status = Some(self.update_rules(&call.manager, request).await?);
+        let asked = parse::update_script_type(request)?;
+        let change = |settings: &_, template: Option<&_>| asked.change(settings, template);
+        call.manager.update_script_type(asked.script_type, change).await?;
+        let status = Some(self.script_type_status(asked.script_type).await?);
         Ok(Response::new(pb::UpdateScriptTypeResponse { status }))
     }
 

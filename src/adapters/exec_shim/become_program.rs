@@ -74,7 +74,7 @@ fn open_checked(request: &Request, expected: &str) -> io::Result<File> {
         }
         hasher.update(&chunk[..read]);
     }
-    let found: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let found = crate::hex::encode(&hasher.finalize());
     if found != expected {
         let fault =
             format!("the SHA-256 of {program} is {found}, not {expected}: it was changed or replaced");

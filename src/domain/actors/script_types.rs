@@ -11,7 +11,9 @@ use crate::domain::model::job::JobState;
 use crate::domain::model::scaling::{ScalingDecision, ScalingMode};
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::ScriptTypeSettings;
+use crate::domain::model::violation::Violations;
 use crate::domain::scaling::queue_stats::{QueueRates, QueueStats};
+use crate::domain::script_types::update::replacement;
 use crate::error::SupervisorError;
 use crate::ports::queue_admin::QueueState;
 
@@ -124,6 +126,43 @@ impl ActorLifecycleManager {
         let kept = all.into_iter().find(|settings| settings.script_type == script_type);
         let template = self.parts().store.template(script_type).await?;
         Ok((kept.unwrap_or_else(|| ScriptTypeSettings::new(script_type)), template))
+    }
+
+    /// Changes the settings and the template of a script type. `change` makes the new ones from the stored ones, and is called
+    /// again when another supervisor has changed them meanwhile. Returns false if nothing changes.
+    ///
+    /// # Errors
+    /// Those of `change`; a template that is taken away, or whose program cannot be used; `SettingsConflict` when others were
+    /// faster five times; those of [`ActorLifecycleManager::set_script_type_settings`].
+    pub async fn update_script_type<F>(
+        &self,
+        script_type: ScriptType,
+        change: F,
+    ) -> Result<bool, SupervisorError>
+    where
+        F: Fn(
+                &ScriptTypeSettings,
+                Option<&ActorConfig>,
+            ) -> Result<(ScriptTypeSettings, Option<ActorConfig>), Violations>
+            + Send
+            + Sync,
+    {
+        for _try in 0..MOST_TRIES {
+            let (stored, stored_template) = self.script_type_settings(script_type).await?;
+            let (settings, template) = change(&stored, stored_template.as_ref())?;
+            let template = replacement(stored_template.as_ref(), template)?;
+            if settings == stored && template.is_none() {
+                return Ok(false);
+            }
+            if let Some(template) = &template {
+                // A missing program is refused now, and not when the next actor is needed.
+                self.validate(template).await?;
+            }
+            if self.set_script_type_settings(settings, template).await? {
+                return Ok(true);
+            }
+        }
+        Err(SupervisorError::SettingsConflict(script_type))
     }
 
     /// Keeps new rules, and a new template if there is one. They hold here at once and for other supervisors within a

@@ -16,6 +16,7 @@ use crate::grpc::parse::script_type::check_reason;
 use crate::grpc::parse::value::{
     ListRequest, count, duration, each, given, optional, page_size, script_type, timestamp, unknown,
 };
+use crate::hex;
 use crate::ports::job_queue::{JobFilter, RequestKey};
 use crate::proto as pb;
 
@@ -150,7 +151,7 @@ fn fingerprint(request: &pb::SubmitJobRequest) -> String {
     hash.update(&request.job_id);
     hash.update([0]);
     hash.update(request.job.as_ref().map(Message::encode_to_vec).unwrap_or_default());
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&hash.finalize())
 }
 
 /// Reads a job and checks its limits; what is wrong is noted.

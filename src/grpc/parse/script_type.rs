@@ -9,6 +9,7 @@ use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::{JobSettings, ScriptTypeSettings, UnsetFields};
 use crate::domain::model::text::has_hidden;
 use crate::domain::model::violation::Violations;
+use crate::domain::script_types::update::usual_name;
 use crate::grpc::parse::actor::actor_config;
 use crate::grpc::parse::health::health_settings;
 use crate::grpc::parse::job::{MAX_REASON_BYTES, retry_policy, state};
@@ -67,11 +68,10 @@ pub(crate) fn check_reason(reason: &str, violations: &mut Violations) {
     }
 }
 
-/// Whole rules, with their template if there is one; what is wrong is told all at once.
+/// Parses complete settings and their template, which gets its usual name.
 pub(crate) fn settings(
     script_type: ScriptType,
     generation: u64,
-    template_name: &str,
     settings: pb::ScriptTypeSettings,
 ) -> Result<(ScriptTypeSettings, Option<ActorConfig>), Violations> {
     let mut violations = Violations::new();
@@ -94,7 +94,7 @@ pub(crate) fn settings(
         if template.script_type != i32::from(crate::grpc::render::script_type(script_type)) {
             part.add("script_type", format!("is not {script_type}, of which this is to be the template"));
         }
-        let template = actor_config(template_name, template, &mut part);
+        let template = actor_config(&usual_name(script_type), template, &mut part);
         violations.nest("actor_template", part);
         template
     });

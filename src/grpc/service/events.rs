@@ -12,7 +12,7 @@ use crate::domain::events::watch::{EventHub, EventWatch, now};
 use crate::domain::model::event::cursor::Cursor;
 use crate::domain::model::event::filter::EventFilter;
 use crate::error::SupervisorError;
-use crate::grpc::page_token::Filters;
+use crate::grpc::page_token::PageToken;
 use crate::grpc::parse::{self, Begin};
 use crate::grpc::render::{self, SNAPSHOT_MARK};
 use crate::grpc::response_size::FULL_BYTES;
@@ -27,7 +27,7 @@ use crate::proto::bookmark::Kind;
 use crate::proto::watch_events_response::Item;
 
 impl SupervisorService {
-    /// Follows what happens.
+    /// Opens a watch of events.
     pub(super) async fn follow_events(
         &self,
         request: pb::WatchEventsRequest,
@@ -47,23 +47,14 @@ impl SupervisorService {
         Ok(watch::stream(watched, asked.heartbeat, self.gate.clone()))
     }
 
-    /// A page of past events, the newest first.
+    /// Reads a page of past events, the newest first.
     pub(super) async fn event_page(
         &self,
-        mut request: pb::ListEventsRequest,
+        request: pb::ListEventsRequest,
     ) -> Result<pb::ListEventsResponse, Failure> {
-        let token = std::mem::take(&mut request.page_token);
-        let size = std::mem::take(&mut request.page_size);
-        let filters = Filters::of("ListEvents", &request);
-        request.page_size = size;
+        let token = PageToken::of(&request);
         let asked = parse::list_events(request)?;
-        let from = match filters.position(&token)? {
-            None => None,
-            Some(position) => {
-                let cursor = parse::event_page(&position, &asked.filter);
-                Some(cursor.ok_or_else(|| Failure::page_token("it is not a token of this server"))?)
-            }
-        };
+        let from = token.parse(|position| parse::event_page(position, &asked.filter))?;
         let mut events = Vec::new();
         let mut bytes = 0;
         let show = |logged: &Logged| {
@@ -73,18 +64,21 @@ impl SupervisorService {
             events.len() >= asked.limit || bytes >= FULL_BYTES
         };
         let next = list(self.hub("ListEvents")?.log().as_ref(), &asked.filter, from, show).await?;
-        let next_page_token = next.map(|next| filters.token(&next.encode())).unwrap_or_default();
+        let next_page_token = next.map(|next| token.next(&next.encode())).unwrap_or_default();
         Ok(pb::ListEventsResponse { events, next_page_token })
     }
 
-    /// Where watches join; a server that keeps no log has none.
+    /// Returns the source of events.
+    ///
+    /// # Errors
+    /// NOT_SUPPORTED on a server without an event log.
     pub(super) fn hub(&self, call: &'static str) -> Result<&EventHub, Failure> {
         self.hub.as_ref().ok_or_else(|| SupervisorError::NotSupported(call).into())
     }
 }
 
-/// The cursor to begin at, and whether a snapshot comes first. The cursor is taken before the snapshot, so that nothing
-/// falls in between.
+/// Returns the cursor to begin after, and true if a snapshot comes first. The cursor is taken before the snapshot, so that no
+/// event is lost in between.
 pub(super) async fn begin(
     hub: &EventHub,
     filter: &EventFilter,
@@ -97,10 +91,10 @@ pub(super) async fn begin(
     }
 }
 
-/// What is sent before events.
+/// The messages before the first event.
 enum Opening {
     Snapshot(Box<Snapshot>),
-    /// The bookmark with which a watch without snapshot begins.
+    /// The bookmark SNAPSHOT_END.
     Mark,
     Over,
 }

@@ -1,4 +1,4 @@
-//! Pages and batches.
+//! Pages of actors and jobs, and batches of jobs.
 
 use std::time::SystemTime;
 
@@ -8,7 +8,7 @@ use crate::domain::model::id::JobId;
 use crate::domain::model::job::{Job, MAX_BATCH};
 use crate::domain::model::violation::Violations;
 use crate::error::SupervisorError;
-use crate::grpc::page_token::Filters;
+use crate::grpc::page_token::PageToken;
 use crate::grpc::parse;
 use crate::grpc::render;
 use crate::grpc::response_size::{BatchBudget, FULL_BYTES};
@@ -18,19 +18,15 @@ use crate::ports::job_queue::JobCursor;
 use crate::proto as pb;
 
 impl SupervisorService {
-    /// A page of actors, by name; one with long definitions ends early, so that it fits into a message.
+    /// Reads a page of actors by name. A page with long definitions ends early, so that it fits into a message.
     pub(super) async fn actor_page(
         &self,
-        mut request: pb::ListActorsRequest,
+        request: pb::ListActorsRequest,
     ) -> Result<pb::ListActorsResponse, Failure> {
-        let token = std::mem::take(&mut request.page_token);
-        let size = std::mem::take(&mut request.page_size);
-        let view = std::mem::take(&mut request.view);
-        let filters = Filters::of("ListActors", &request);
-        (request.page_size, request.view) = (size, view);
+        let token = PageToken::of(&request);
         let asked = parse::list_actors(request)?;
         let view = asked.filter.view;
-        let after = filters.position(&token)?;
+        let after = token.position()?;
 
         let mut actors = self.lifecycle.actors().await?;
         actors.retain(|actor| asked.filter.lets_through(actor));
@@ -48,24 +44,21 @@ impl SupervisorService {
             bytes += rendered.encoded_len();
             page.push(rendered);
             if (page.len() == asked.limit || bytes >= FULL_BYTES) && found.peek().is_some() {
-                next_page_token = filters.token(here.as_str());
+                next_page_token = token.next(here.as_str());
                 break;
             }
         }
         Ok(pb::ListActorsResponse { actors: page, next_page_token, total_size })
     }
 
-    /// A page of jobs, newest first; one with large results ends early, so that it fits into a message.
+    /// Reads a page of jobs, the newest first. A page with large results ends early, so that it fits into a message.
     pub(super) async fn job_page(
         &self,
-        mut request: pb::ListJobsRequest,
+        request: pb::ListJobsRequest,
     ) -> Result<pb::ListJobsResponse, Failure> {
-        let token = std::mem::take(&mut request.page_token);
-        let size = std::mem::take(&mut request.page_size);
-        let filters = Filters::of("ListJobs", &request);
-        request.page_size = size;
+        let token = PageToken::of(&request);
         let asked = parse::list_jobs(request)?;
-        let after = filters.position(&token)?.map(|position| cursor(&position)).transpose()?;
+        let after = token.parse(cursor)?;
 
         let page = self.supervisor.jobs(&asked.filter, after.as_ref(), asked.limit).await?;
         let mut next = page.next;
@@ -82,11 +75,11 @@ impl SupervisorService {
                 break;
             }
         }
-        let next_page_token = next.map(|next| filters.token(&position(&next))).unwrap_or_default();
+        let next_page_token = next.map(|next| token.next(&position(&next))).unwrap_or_default();
         Ok(pb::ListJobsResponse { jobs, next_page_token })
     }
 
-    /// Submits the good ones of many; each has its own answer, in order.
+    /// Submits the valid jobs of a batch. Each request has its own result, in their order.
     pub(super) async fn submit_batch(
         &self,
         traceparent: Option<String>,
@@ -127,7 +120,7 @@ impl SupervisorService {
     }
 }
 
-/// Where the page after this job starts.
+/// Returns the start of the page after this job.
 fn behind(job: &Job) -> JobCursor {
     let since = job.created_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let created_ms = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
@@ -138,11 +131,9 @@ fn position(cursor: &JobCursor) -> String {
     format!("{}.{}", cursor.created_ms, cursor.job_id)
 }
 
-fn cursor(position: &str) -> Result<JobCursor, Failure> {
-    let parts = position.split_once('.').and_then(|(millis, id)| {
-        Some(JobCursor { created_ms: millis.parse().ok()?, job_id: JobId::parse(id).ok()? })
-    });
-    parts.ok_or_else(|| Failure::page_token("it is not a token of this server"))
+fn cursor(position: &str) -> Option<JobCursor> {
+    let (millis, id) = position.split_once('.')?;
+    Some(JobCursor { created_ms: millis.parse().ok()?, job_id: JobId::parse(id).ok()? })
 }
 
 fn unanswered() -> SupervisorError {
