@@ -1,8 +1,6 @@
 package supervisor
 
 import (
-	"context"
-	"errors"
 	"os"
 	"regexp"
 	"testing"
@@ -12,8 +10,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
-
-	pb "github.com/hero-supervisor/hero-supervisor/clients/go/hero/supervisor/v1"
 )
 
 func TestTheVersionIsThatOfTheServer(t *testing.T) {
@@ -61,20 +57,5 @@ func TestAnErrorIsReadFromItsDetails(t *testing.T) {
 func TestNoErrorStaysNone(t *testing.T) {
 	if ParseError(nil) != nil {
 		t.Fatal("an error from nothing")
-	}
-}
-
-func TestAServerThatIsAwayIsWaitedForUntilTheContextEnds(t *testing.T) {
-	client, err := Connect("127.0.0.1:1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
-	defer cancel()
-	_, err = client.Run(ctx, pb.ScriptType_SCRIPT_TYPE_OSIS, "1")
-	var told *Error
-	if !errors.As(err, &told) || told.Code != codes.DeadlineExceeded || told.Metadata["request_id"] == "" {
-		t.Fatalf("%v", err)
 	}
 }

@@ -1,10 +1,12 @@
 package supervisor
 
 import (
+	"crypto/tls"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 
@@ -44,16 +46,27 @@ const serviceConfig = `{"methodConfig": [{
 type Client struct {
 	pb.SupervisorClient
 	connection *grpc.ClientConn
+	address    string
+	settings   settings
 }
 
 // Connect prepares a client; the connection is made with the first call, and made again whenever it is lost.
 //
-// Target is what gRPC takes: "127.0.0.1:50051", "unix:///run/hero.sock", "dns:///supervisor:50051". The connection is
-// not encrypted unless options say otherwise, since the server listens on this machine only unless told otherwise.
-// Options win over the defaults of this package.
-func Connect(target string, options ...grpc.DialOption) (*Client, error) {
+// The address is "host:port", "http://host:port", "https://host:port" or "unix:/path". An empty one stands for that in the
+// environment variable HERO_SUPERVISOR_SERVER, and without it for 127.0.0.1:50051. Everything else is refused. The
+// connection is encrypted with https only, by the certificates that this machine trusts. Options win over the defaults of
+// this package; FailFast and WithLogger are options, too.
+func Connect(address string, options ...grpc.DialOption) (*Client, error) {
+	way, err := parseAddress(address)
+	if err != nil {
+		return nil, err
+	}
+	transport := insecure.NewCredentials()
+	if way.tls {
+		transport = credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12})
+	}
 	defaults := []grpc.DialOption{
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithTransportCredentials(transport),
 		grpc.WithDefaultServiceConfig(serviceConfig),
 		grpc.WithUserAgent("hero-supervisor-go/" + Version),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
@@ -62,11 +75,28 @@ func Connect(target string, options ...grpc.DialOption) (*Client, error) {
 			MinConnectTimeout: connectTimeout,
 		}),
 	}
-	connection, err := grpc.NewClient(target, append(defaults, options...)...)
+	connection, err := grpc.NewClient(way.target, append(defaults, options...)...)
 	if err != nil {
 		return nil, err
 	}
-	return &Client{SupervisorClient: pb.NewSupervisorClient(connection), connection: connection}, nil
+	client := New(connection, options...)
+	client.address = way.text
+	return client, nil
+}
+
+// New makes a client on a connection of the caller's own. Of the options only those of this package are looked at.
+func New(connection *grpc.ClientConn, options ...grpc.DialOption) *Client {
+	client := &Client{
+		SupervisorClient: pb.NewSupervisorClient(connection),
+		connection:       connection,
+		address:          connection.Target(),
+	}
+	for _, option := range options {
+		if ours, isOurs := option.(clientOption); isOurs {
+			ours.change(&client.settings)
+		}
+	}
+	return client
 }
 
 // Connection is what the client talks over, for other services on it such as grpc.health.v1.

@@ -1,7 +1,10 @@
 package supervisor
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -18,8 +21,8 @@ const ErrorDomain = "supervisor.hero"
 type Error struct {
 	// Code of gRPC; decide by it when you do not know the reason.
 	Code codes.Code
-	// Reason is the name of an ErrorReason without its prefix, for instance "JOB_NOT_FOUND". Empty if the error does not
-	// come from a supervisor, for instance because nobody listens.
+	// Reason is the name of an ErrorReason without its prefix, for instance "JOB_NOT_FOUND". Of waits it can be NO_SERVER or
+	// WAIT_OVER, too. Empty if the error does not come from a supervisor, for instance because nobody listens.
 	Reason string
 	// Message is for people.
 	Message string
@@ -31,8 +34,10 @@ type Error struct {
 	Fields map[string]string
 
 	cause error
+	ended error // of the context with which it ended
 }
 
+// Error is code, reason and message.
 func (e *Error) Error() string {
 	if e.Reason == "" {
 		return fmt.Sprintf("%s: %s", e.Code, e.Message)
@@ -40,16 +45,31 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s (%s): %s", e.Code, e.Reason, e.Message)
 }
 
-// Unwrap gives the error of gRPC.
+// Unwrap gives the error of gRPC; of a wait that ended, the last failure before.
 func (e *Error) Unwrap() error { return e.cause }
 
+// Is makes errors.Is(err, context.DeadlineExceeded) and errors.Is(err, context.Canceled) true when the context of the
+// call has ended.
+func (e *Error) Is(target error) bool { return e.ended != nil && errors.Is(e.ended, target) }
+
 // GRPCStatus makes status.Code and status.FromError work on it.
-func (e *Error) GRPCStatus() *status.Status { return status.Convert(e.cause) }
+func (e *Error) GRPCStatus() *status.Status {
+	if e.cause != nil {
+		if told := status.Convert(e.cause); told.Code() == e.Code && told.Message() == e.Message {
+			return told
+		}
+	}
+	return status.New(e.Code, e.Message)
+}
 
 // ParseError reads the error of any call, also of the generated methods. It gives nil for nil.
 func ParseError(err error) *Error {
 	if err == nil {
 		return nil
+	}
+	var known *Error
+	if errors.As(err, &known) {
+		return known
 	}
 	told := status.Convert(err)
 	parsed := &Error{Code: told.Code(), Message: told.Message(), cause: err}
@@ -68,7 +88,22 @@ func ParseError(err error) *Error {
 			}
 		}
 	}
+	if parsed.Reason == "" {
+		parsed.ended = endOf(parsed.Code)
+	}
 	return parsed
+}
+
+// endOf is the end of a context that shows in a code which no server gave.
+func endOf(code codes.Code) error {
+	switch code {
+	case codes.DeadlineExceeded:
+		return context.DeadlineExceeded
+	case codes.Canceled:
+		return context.Canceled
+	default:
+		return nil
+	}
 }
 
 // JobFailed says that a job ended without a result.
@@ -76,11 +111,22 @@ type JobFailed struct {
 	Job *pb.Job
 }
 
+// Error tells the kind, the message and, if they are known, line and column of the script.
 func (e *JobFailed) Error() string {
 	if e.Job.GetState() == pb.Job_STATE_CANCELLED {
 		return fmt.Sprintf("job %s was cancelled: %s", e.Job.GetJobId(), e.Job.GetCancelReason())
 	}
-	return fmt.Sprintf("job %s failed (%s): %s", e.Job.GetJobId(), e.Job.GetError().GetKind(), e.Job.GetError().GetMessage())
+	failure := e.Job.GetError()
+	kind := strings.TrimPrefix(failure.GetKind().String(), "KIND_")
+	text := fmt.Sprintf("job %s failed (%s): %s", e.Job.GetJobId(), kind, failure.GetMessage())
+	switch {
+	case failure.GetLine() == 0:
+		return text
+	case failure.GetColumn() == 0:
+		return fmt.Sprintf("%s (line %d)", text, failure.GetLine())
+	default:
+		return fmt.Sprintf("%s (line %d, column %d)", text, failure.GetLine(), failure.GetColumn())
+	}
 }
 
 // Result is the result of a job that has ended well, and a *JobFailed for every other one.

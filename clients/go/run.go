@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	pb "github.com/hero-supervisor/hero-supervisor/clients/go/hero/supervisor/v1"
@@ -27,7 +25,7 @@ type run struct {
 	request *pb.RunJobRequest
 }
 
-// WithRequestID names the request instead of a random UUID. Whoever calls Run again with the same id and content
+// WithRequestID names the request instead of a random UUID. Whoever calls Run or Submit again with the same id and content
 // within 24 hours, even from another process, gets the same job.
 func WithRequestID(id string) RunOption {
 	return func(r *run) { r.request.RequestId = id }
@@ -43,13 +41,7 @@ func WithSpec(change func(*pb.JobSpec)) RunOption {
 	return func(r *run) { change(r.request.GetJob()) }
 }
 
-// Run runs a script and waits for its end, however often the connection is lost or the server restarted in between;
-// the job is made once. It waits as long as ctx lets it.
-//
-// The job that it gives has ended, which is not to say that it succeeded: see Result. When ctx ends first, the error
-// is DEADLINE_EXCEEDED or CANCELED with the job's id in its metadata ("job_id", if it was made) and the job goes on:
-// Await it, or cancel it with CancelJob.
-func (c *Client) Run(ctx context.Context, scriptType pb.ScriptType, script string, options ...RunOption) (*pb.Job, error) {
+func newRun(scriptType pb.ScriptType, script string, options []RunOption) run {
 	r := run{&pb.RunJobRequest{
 		Job:       &pb.JobSpec{ScriptType: scriptType, Script: script},
 		RequestId: newRequestID(),
@@ -57,60 +49,63 @@ func (c *Client) Run(ctx context.Context, scriptType pb.ScriptType, script strin
 	for _, option := range options {
 		option(&r)
 	}
-	jobID := ""
-	var delays delays
-	for ctx.Err() == nil {
+	return r
+}
+
+// Run runs a script and waits for its end, however often the connection is lost or the server restarted in between;
+// the job is made once. It waits as long as ctx lets it.
+//
+// The job that it gives has ended, which is not to say that it succeeded: see Result.
+//
+// When ctx ends first, the error is one for which errors.Is(err, context.DeadlineExceeded) or context.Canceled is true. Its
+// reason is WAIT_OVER when the server has accepted the job, which then goes on: its id is in the metadata ("job_id"), and
+// Await waits on. It is NO_SERVER when no server answered, and that of the server when it accepted nothing.
+func (c *Client) Run(ctx context.Context, scriptType pb.ScriptType, script string, options ...RunOption) (*pb.Job, error) {
+	r := newRun(scriptType, script, options)
+	w := c.newWait("a job")
+	w.requestID = r.request.GetRequestId()
+	var answer *pb.RunJobResponse
+	err := w.outlive(ctx, func(ctx context.Context) (err error) {
 		poll, call, cancel := nextPoll(ctx)
+		defer cancel()
 		r.request.MaxWait = poll
-		answer, err := c.RunJob(call, r.request)
-		cancel()
-		if err == nil {
-			if answer.GetWaitOutcome() == pb.WaitOutcome_WAIT_OUTCOME_DONE {
-				return answer.GetJob(), nil
-			}
-			return c.await(ctx, answer.GetJob().GetJobId(), r.request.GetRequestId())
-		}
-		told := ParseError(err)
-		if id := told.Metadata["job_id"]; id != "" && told.lost() {
-			jobID = id
-		}
-		if ctx.Err() == nil && !told.lost() {
-			return nil, told
-		}
-		if !delays.wait(ctx, told.RetryAfter) {
-			break
-		}
+		answer, err = c.RunJob(call, r.request)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	return nil, over(ctx, jobID, r.request.GetRequestId())
+	if answer.GetWaitOutcome() == pb.WaitOutcome_WAIT_OUTCOME_DONE {
+		return answer.GetJob(), nil
+	}
+	w.jobID, w.known = answer.GetJob().GetJobId(), true
+	return c.await(ctx, w)
 }
 
 // Await waits for the end of a job as Run does.
 func (c *Client) Await(ctx context.Context, jobID string) (*pb.Job, error) {
-	return c.await(ctx, jobID, "")
+	w := c.newWait("job " + jobID)
+	w.jobID = jobID
+	return c.await(ctx, w)
 }
 
-func (c *Client) await(ctx context.Context, jobID, requestID string) (*pb.Job, error) {
-	var delays delays
-	for ctx.Err() == nil {
-		poll, call, cancel := nextPoll(ctx)
-		answer, err := c.AwaitJob(call, &pb.AwaitJobRequest{JobId: jobID, MaxWait: poll})
-		cancel()
-		if err == nil {
-			if answer.GetWaitOutcome() == pb.WaitOutcome_WAIT_OUTCOME_DONE {
-				return answer.GetJob(), nil
-			}
-			delays.reset()
-			continue
+func (c *Client) await(ctx context.Context, w *wait) (*pb.Job, error) {
+	for {
+		var answer *pb.AwaitJobResponse
+		err := w.outlive(ctx, func(ctx context.Context) (err error) {
+			poll, call, cancel := nextPoll(ctx)
+			defer cancel()
+			answer, err = c.AwaitJob(call, &pb.AwaitJobRequest{JobId: w.jobID, MaxWait: poll})
+			return err
+		})
+		if err != nil {
+			return nil, err
 		}
-		told := ParseError(err)
-		if ctx.Err() == nil && !told.lost() {
-			return nil, told
+		if answer.GetWaitOutcome() == pb.WaitOutcome_WAIT_OUTCOME_DONE {
+			return answer.GetJob(), nil
 		}
-		if !delays.wait(ctx, told.RetryAfter) {
-			break
-		}
+		w.known = true
 	}
-	return nil, over(ctx, jobID, requestID)
 }
 
 // nextPoll is how long the next call waits, and the context that ends it if it is lost.
@@ -121,21 +116,6 @@ func nextPoll(ctx context.Context) (*durationpb.Duration, context.Context, conte
 	}
 	call, cancel := context.WithTimeout(ctx, poll+callMargin)
 	return durationpb.New(poll), call, cancel
-}
-
-func over(ctx context.Context, jobID, requestID string) *Error {
-	metadata := make(map[string]string)
-	if jobID != "" {
-		metadata["job_id"] = jobID
-	}
-	if requestID != "" {
-		metadata["request_id"] = requestID
-	}
-	code, message := codes.DeadlineExceeded, "the wait is over before the job; it goes on, await it by its id"
-	if ctx.Err() == context.Canceled {
-		code, message = codes.Canceled, "the wait was given up; the job goes on, await it by its id"
-	}
-	return &Error{Code: code, Reason: "WAIT_OVER", Message: message, Metadata: metadata, cause: status.Error(code, message)}
 }
 
 // newRequestID is a random UUID.

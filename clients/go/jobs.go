@@ -1,0 +1,137 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+
+	pb "github.com/hero-supervisor/hero-supervisor/clients/go/hero/supervisor/v1"
+)
+
+const (
+	// Most that the server takes at once; see Limits.
+	maxBatchJobs = 1000
+	// A message has at most 4 MiB, so this leaves room for one more job of the largest size.
+	maxBatchBytes = 2 << 20
+)
+
+// The script types, under short names.
+const (
+	OSIS   = pb.ScriptType_SCRIPT_TYPE_OSIS
+	SAL    = pb.ScriptType_SCRIPT_TYPE_SAL
+	V      = pb.ScriptType_SCRIPT_TYPE_V
+	Python = pb.ScriptType_SCRIPT_TYPE_PYTHON
+)
+
+// Submit hands a job to the server and does not wait for its end: that is what its handle is for. It repeats its call
+// through lost connections as Run does, and the job is made once; errors are those of Run.
+func (c *Client) Submit(ctx context.Context, scriptType pb.ScriptType, script string, options ...RunOption) (*Handle, error) {
+	r := newRun(scriptType, script, options).request
+	w := c.newWait("a job")
+	w.requestID = r.GetRequestId()
+	request := &pb.SubmitJobRequest{Job: r.GetJob(), JobId: r.GetJobId(), RequestId: r.GetRequestId()}
+	var answer *pb.SubmitJobResponse
+	err := w.outlive(ctx, func(ctx context.Context) (err error) {
+		call, cancel := context.WithTimeout(ctx, callMargin)
+		defer cancel()
+		answer, err = c.SubmitJob(call, request)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.Handle(answer.GetJob().GetJobId()), nil
+}
+
+// Submitted is what became of one job of SubmitMany: the handle, or why it was refused.
+type Submitted struct {
+	// Handle of the job; nil if it was refused.
+	Handle *Handle
+	// Err is an *Error if the job was refused.
+	Err error
+}
+
+// SubmitMany hands many jobs to the server, as many at a time as it takes, and gives one result for each, in their order.
+// Good ones are accepted whatever the others are. A request without a request id gets one. The error is that of a call
+// which failed; the results are those of the jobs before.
+func (c *Client) SubmitMany(ctx context.Context, requests ...*pb.SubmitJobRequest) ([]Submitted, error) {
+	results := make([]Submitted, 0, len(requests))
+	for len(requests) > 0 {
+		var batch []*pb.SubmitJobRequest
+		for size := 0; len(requests) > 0 && len(batch) < maxBatchJobs; requests = requests[1:] {
+			next := proto.CloneOf(requests[0])
+			if next.GetRequestId() == "" {
+				next.RequestId = newRequestID()
+			}
+			size += proto.Size(next)
+			if len(batch) > 0 && size > maxBatchBytes {
+				break
+			}
+			batch = append(batch, next)
+		}
+		done, err := c.submitBatch(ctx, batch)
+		if err != nil {
+			return results, err
+		}
+		results = append(results, done...)
+	}
+	return results, nil
+}
+
+func (c *Client) submitBatch(ctx context.Context, batch []*pb.SubmitJobRequest) ([]Submitted, error) {
+	w := c.newWait(fmt.Sprintf("%d jobs", len(batch)))
+	var answer *pb.SubmitJobsResponse
+	err := w.outlive(ctx, func(ctx context.Context) (err error) {
+		call, cancel := context.WithTimeout(ctx, callMargin)
+		defer cancel()
+		answer, err = c.SubmitJobs(call, &pb.SubmitJobsRequest{Requests: batch})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	results := make([]Submitted, len(answer.GetResults()))
+	for i, result := range answer.GetResults() {
+		if refused := result.GetError(); refused != nil {
+			results[i].Err = itemError(refused)
+		} else {
+			results[i].Handle = c.Handle(result.GetJob().GetJobId())
+		}
+	}
+	return results, nil
+}
+
+// itemError is the error of one item of many.
+func itemError(refused *pb.ItemError) *Error {
+	e := &Error{
+		Code: codes.Code(refused.GetCode()), Reason: refused.GetReason(),
+		Message: refused.GetMessage(), Metadata: refused.GetMetadata(),
+	}
+	if violations := refused.GetFieldViolations(); len(violations) > 0 {
+		e.Fields = make(map[string]string, len(violations))
+		for _, violation := range violations {
+			e.Fields[violation.GetField()] = violation.GetDescription()
+		}
+	}
+	return e
+}
+
+// Cancel cancels a job, waiting or running, and gives it as it is then; its State says whether it had ended otherwise. To
+// cancel twice does no harm, so the call is repeated through lost connections until ctx ends.
+func (c *Client) Cancel(ctx context.Context, jobID, reason string) (*pb.Job, error) {
+	w := c.newWait("job " + jobID)
+	w.jobID = jobID
+	var answer *pb.CancelJobResponse
+	err := w.outlive(ctx, func(ctx context.Context) (err error) {
+		call, cancel := context.WithTimeout(ctx, callMargin)
+		defer cancel()
+		answer, err = c.CancelJob(call, &pb.CancelJobRequest{JobId: jobID, Reason: reason})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return answer.GetJob(), nil
+}
