@@ -1,5 +1,8 @@
-export { SupervisorClient, type RunOptions, type WaitOptions } from "./client.js";
-export { ERROR_DOMAIN, JobFailed, SupervisorError, parseError, resultOf } from "./errors.js";
+export type { Submission, Submitted } from "./batch.js";
+export { SupervisorClient, type CallOptions, type RunOptions, type ScaleOptions } from "./client.js";
+export { AbortError, ERROR_DOMAIN, JobFailed, SupervisorError, parseError, resultOf } from "./errors.js";
+export { JobHandle } from "./handle.js";
+export type { ClientOptions, WaitOptions } from "./wait.js";
 export { VERSION } from "./version.js";
 export * from "./gen/hero/supervisor/v1/actor_pb.js";
 export * from "./gen/hero/supervisor/v1/error_reason_pb.js";

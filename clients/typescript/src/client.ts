@@ -1,42 +1,49 @@
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { DurationSchema, type Duration } from "@bufbuild/protobuf/wkt";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Duration } from "@bufbuild/protobuf/wkt";
 import { createClient, type Client as Calls, type Interceptor, type Transport } from "@connectrpc/connect";
 
-import { Delays, at, follower } from "./backoff.js";
-import { SupervisorError, parseError } from "./errors.js";
-import { JobSpecSchema, type Job } from "./gen/hero/supervisor/v1/job_pb.js";
+import { Delays } from "./backoff.js";
+import { batches, itemError, requestOf, type Submission, type Submitted } from "./batch.js";
+import { parseError, told } from "./errors.js";
+import type { Actor, LogEntry } from "./gen/hero/supervisor/v1/actor_pb.js";
+import type { Event } from "./gen/hero/supervisor/v1/event_pb.js";
+import { JobView, type Job } from "./gen/hero/supervisor/v1/job_pb.js";
 import type { ScriptType } from "./gen/hero/supervisor/v1/script_type_pb.js";
 import {
   Supervisor,
   WaitOutcome,
+  type ListActorsRequestSchema,
+  type ListEventsRequestSchema,
+  type ListJobsRequestSchema,
+  type ScaleActorsRequestSchema,
+  type ScaleActorsResponse,
+  type StreamActorLogsRequestSchema,
   type WatchEventsRequestSchema,
   type WatchEventsResponse,
   type WatchHealthRequestSchema,
   type WatchHealthResponse,
 } from "./gen/hero/supervisor/v1/supervisor_service_pb.js";
+import { JobHandle } from "./handle.js";
+import { actorLines } from "./logs.js";
+import { pages } from "./pages.js";
+import { CALL_MARGIN_MS, duration, persist, type Call, type ClientOptions, type WaitOptions } from "./wait.js";
 import { follow } from "./watch.js";
 
-/** Longest wait of one call; then the next one is made. */
-const POLL_MS = 60_000;
-/** What a call may take beyond its wait before it counts as lost. */
-const CALL_MARGIN_MS = 10_000;
+/** What a job has beside its script. */
+export interface RunOptions extends WaitOptions, Omit<Submission, "scriptType" | "script"> {}
 
-/** How long to wait. */
-export interface WaitOptions {
-  /** Longest wait in milliseconds; without it, as long as it takes. */
-  timeoutMs?: number;
-  /** Ends the wait. The job goes on. */
+/** What ends a call. */
+export interface CallOptions {
+  /** Ends the call. */
   signal?: AbortSignal;
 }
 
-/** What a job has beside its script. */
-export interface RunOptions extends WaitOptions {
-  /** Names the request instead of a random UUID: the same id and content within 24 hours is the same job. */
-  requestId?: string;
-  /** Names the job instead of the server. */
-  jobId?: string;
-  /** Caller, environment, labels, limits, retries. */
-  spec?: MessageInitShape<typeof JobSpecSchema>;
+/** How to scale, beside the number of actors. */
+export interface ScaleOptions extends CallOptions {
+  /** How long to wait until the actors run, in milliseconds. Default: as long as the server waits by itself. */
+  timeoutMs?: number;
+  /** The rest of the request: drain_timeout, validate_only, take_over, reason. */
+  request?: Omit<MessageInitShape<typeof ScaleActorsRequestSchema>, "scriptType" | "replicas" | "maxWait">;
 }
 
 /** Talks to one supervisor. */
@@ -44,7 +51,12 @@ export class SupervisorClient {
   /** Every call of the API, as it was generated. */
   readonly calls: Calls<typeof Supervisor>;
 
-  constructor(readonly transport: Transport) {
+  constructor(
+    /** What the client talks over. */
+    readonly transport: Transport,
+    /** How the client deals with a server that does not answer. */
+    readonly options: ClientOptions = {},
+  ) {
     this.calls = createClient(Supervisor, transport);
   }
 
@@ -52,20 +64,122 @@ export class SupervisorClient {
    * Runs a script and waits for its end, however often the connection is lost or the server restarted in between; the
    * job is made once. The job that it gives has ended, which is not to say that it succeeded: see `resultOf`.
    *
-   * When the wait is over first, it throws a SupervisorError with reason WAIT_OVER and the job's id in its metadata
-   * (`job_id`, if it was made); the job goes on.
+   * When the wait is over first, it throws a SupervisorError with the reason WAIT_OVER and the job's id in its metadata
+   * (`job_id`); the job goes on. When nothing is known of a job, the reason is NO_SERVER, the text and the cause have the
+   * last failure, and `request_id` in the metadata is that of the request: a repeat with it makes the job once.
    */
   async run(scriptType: ScriptType, script: string, options: RunOptions = {}): Promise<Job> {
-    const requestId = options.requestId ?? crypto.randomUUID();
-    const job = create(JobSpecSchema, { ...options.spec, $typeName: undefined, scriptType, script });
-    return this.#persist(options, { request_id: requestId }, (maxWait, call) =>
-      this.calls.runJob({ job, requestId, jobId: options.jobId ?? "", maxWait }, call),
-    );
+    const { job, requestId, jobId } = requestOf({ ...options, scriptType, script });
+    const known: Record<string, string> = { request_id: requestId };
+    let begun = false;
+    return persist(this.options, options, known, async (maxWait, call) => {
+      if (begun) return this.#awaited(known["job_id"]!, call, maxWait);
+      const answer = await this.calls.runJob({ ...(job && { job }), requestId, jobId, maxWait }, call);
+      if (answer.waitOutcome === WaitOutcome.DONE && answer.job) return answer.job;
+      if (answer.job) known["job_id"] = answer.job.jobId;
+      begun = answer.job !== undefined;
+      return undefined;
+    });
   }
 
   /** Waits for the end of a job as `run` does. */
-  async await(jobId: string, options: WaitOptions = {}): Promise<Job> {
-    return this.#persist(options, { job_id: jobId });
+  await(jobId: string, options: WaitOptions = {}): Promise<Job> {
+    return persist(this.options, options, { job_id: jobId }, (maxWait, call) => this.#awaited(jobId, call, maxWait));
+  }
+
+  /**
+   * Puts a job into its queue and gives a handle to it. Repeats the call while the server is away, as `run` does; the job
+   * is made once.
+   */
+  async submit(scriptType: ScriptType, script: string, options: RunOptions = {}): Promise<JobHandle> {
+    const request = requestOf({ ...options, scriptType, script });
+    return persist(this.options, options, { request_id: request.requestId }, async (_, call) => {
+      const { job } = await this.calls.submitJob(request, call);
+      return job && this.job(job.jobId);
+    });
+  }
+
+  /**
+   * Puts many jobs into their queues, in as many calls as they need, and gives what became of each, in their order. Good
+   * ones are accepted whatever the others are. Calls are repeated while the server is away; each job is made once.
+   */
+  async submitMany(submissions: Iterable<Submission>, options: WaitOptions = {}): Promise<Submitted[]> {
+    const submitted: Submitted[] = [];
+    for (const requests of batches(Array.from(submissions, requestOf))) {
+      const { results } = await persist(this.options, options, {}, (_, call) => this.calls.submitJobs({ requests }, call));
+      for (const { job, error } of results) {
+        submitted.push(job ? { handle: this.job(job.jobId) } : { error: itemError(error!) });
+      }
+    }
+    return submitted;
+  }
+
+  /** A handle to a job that is there already. Asks the server nothing. */
+  job(jobId: string): JobHandle {
+    return new JobHandle(this, jobId);
+  }
+
+  /** Reads a job as it is now, with its script and environment. */
+  async getJob(jobId: string, options: CallOptions = {}): Promise<Job> {
+    return (await told(this.calls.getJob({ jobId, view: JobView.FULL }, options))).job!;
+  }
+
+  /** Cancels a job, waiting or running; one that has ended stays as it is. Returns the job. */
+  async cancel(jobId: string, reason = "", options: CallOptions = {}): Promise<Job> {
+    return (await told(this.calls.cancelJob({ jobId, reason }, options))).job!;
+  }
+
+  /** Gives the jobs that match, newest first, page by page. */
+  listJobs(filter: MessageInitShape<typeof ListJobsRequestSchema> = {}, options: CallOptions = {}): AsyncGenerator<Job, void> {
+    return pages(async (pageToken) => {
+      const answer = await told(this.calls.listJobs({ ...filter, pageToken } as typeof filter, options));
+      return { items: answer.jobs, nextPageToken: answer.nextPageToken };
+    });
+  }
+
+  /** Gives the actors that match, page by page. */
+  listActors(filter: MessageInitShape<typeof ListActorsRequestSchema> = {}, options: CallOptions = {}): AsyncGenerator<Actor, void> {
+    return pages(async (pageToken) => {
+      const answer = await told(this.calls.listActors({ ...filter, pageToken } as typeof filter, options));
+      return { items: answer.actors, nextPageToken: answer.nextPageToken };
+    });
+  }
+
+  /** Gives the events that match, page by page. */
+  listEvents(filter: MessageInitShape<typeof ListEventsRequestSchema> = {}, options: CallOptions = {}): AsyncGenerator<Event, void> {
+    return pages(async (pageToken) => {
+      const answer = await told(this.calls.listEvents({ ...filter, pageToken } as typeof filter, options));
+      return { items: answer.events, nextPageToken: answer.nextPageToken };
+    });
+  }
+
+  /** Sets how many actors of a type there are, and waits until they run. */
+  scale(scriptType: ScriptType, replicas: number, options: ScaleOptions = {}): Promise<ScaleActorsResponse> {
+    const { timeoutMs, signal, request } = options;
+    const maxWait = timeoutMs === undefined ? {} : { maxWait: duration(timeoutMs) };
+    return told(
+      this.calls.scaleActors(
+        { ...request, scriptType, replicas, ...maxWait } as MessageInitShape<typeof ScaleActorsRequestSchema>,
+        { ...(signal && { signal }), ...(timeoutMs !== undefined && { timeoutMs: timeoutMs + CALL_MARGIN_MS }) },
+      ),
+    );
+  }
+
+  /**
+   * Gives the lines that an actor has written, 100 of them unless `tailLines` says otherwise. With `follow`, it goes on
+   * with new ones until the loop is left or the signal given, through lost connections.
+   */
+  actorLogs(
+    actorId: string,
+    request: Omit<MessageInitShape<typeof StreamActorLogsRequestSchema>, "actorId"> = {},
+    options: CallOptions = {},
+  ): AsyncGenerator<LogEntry, void> {
+    return actorLines(this.options, request, options.signal, (resumeAfter) =>
+      this.calls.streamActorLogs(
+        { ...request, actorId, resumeAfter } as MessageInitShape<typeof StreamActorLogsRequestSchema>,
+        options,
+      ),
+    );
   }
 
   /**
@@ -77,7 +191,7 @@ export class SupervisorClient {
     request: MessageInitShape<typeof WatchEventsRequestSchema> = {},
     options: { signal?: AbortSignal } = {},
   ): AsyncGenerator<WatchEventsResponse, void> {
-    return follow(request, options.signal, (at, signal) =>
+    return follow(this.options, request, options.signal, (at, signal) =>
       this.calls.watchEvents({ ...request, ...at } as MessageInitShape<typeof WatchEventsRequestSchema>, { signal }),
     );
   }
@@ -87,67 +201,15 @@ export class SupervisorClient {
     request: MessageInitShape<typeof WatchHealthRequestSchema> = {},
     options: { signal?: AbortSignal } = {},
   ): AsyncGenerator<WatchHealthResponse, void> {
-    return follow(request, options.signal, (at, signal) =>
+    return follow(this.options, request, options.signal, (at, signal) =>
       this.calls.watchHealth({ ...request, ...at } as MessageInitShape<typeof WatchHealthRequestSchema>, { signal }),
     );
   }
 
-  /** Makes a call again until the job has ended: `begin` until there is a job, and AwaitJob from then on. */
-  async #persist(
-    options: WaitOptions,
-    metadata: Record<string, string>,
-    begin?: (maxWait: Duration, call: Call) => Promise<Waited>,
-  ): Promise<Job> {
-    const { controller, release } = follower(options.signal);
-    const deadline = options.timeoutMs === undefined ? Infinity : Date.now() + options.timeoutMs;
-    const disarm = at(deadline, () => controller.abort());
-    const { signal } = controller;
-    const delays = new Delays();
-    try {
-      while (!signal.aborted) {
-        const pollMs = Math.max(0, Math.min(POLL_MS, deadline - Date.now()));
-        // The server answers a little before the deadline of the call, so that the answer comes before we give up.
-        const call = { signal, timeoutMs: Math.max(1, Math.min(pollMs + CALL_MARGIN_MS, deadline - Date.now())) };
-        try {
-          const maxWait = duration(pollMs);
-          const answer = await (begin ? begin(maxWait, call) : this.calls.awaitJob({ jobId: metadata["job_id"]!, maxWait }, call));
-          if (answer.waitOutcome === WaitOutcome.DONE && answer.job) return answer.job;
-          if (answer.job) metadata["job_id"] = answer.job.jobId;
-          begin = undefined;
-          delays.reset();
-        } catch (error) {
-          const told = parseError(error);
-          if (!signal.aborted && !told.lost) throw told;
-          const made = told.metadata["job_id"];
-          if (made && told.lost) metadata["job_id"] = made;
-          await delays.wait(signal, told.retryAfterMs);
-        }
-      }
-    } finally {
-      disarm();
-      release();
-    }
-    if (options.signal?.aborted) {
-      throw new SupervisorError("CANCELLED", "WAIT_OVER", "the wait was given up; the job goes on, await it by its id", metadata);
-    }
-    const message = "the wait is over before the job; it goes on, await it by its id";
-    throw new SupervisorError("DEADLINE_EXCEEDED", "WAIT_OVER", message, metadata);
+  async #awaited(jobId: string, call: Call, maxWait: Duration): Promise<Job | undefined> {
+    const { job, waitOutcome } = await this.calls.awaitJob({ jobId, maxWait }, call);
+    return waitOutcome === WaitOutcome.DONE ? job : undefined;
   }
-}
-
-function duration(milliseconds: number): Duration {
-  const whole = Math.floor(milliseconds);
-  return create(DurationSchema, { seconds: BigInt(Math.floor(whole / 1000)), nanos: (whole % 1000) * 1_000_000 });
-}
-
-interface Call {
-  signal: AbortSignal;
-  timeoutMs: number;
-}
-
-interface Waited {
-  job?: Job;
-  waitOutcome: WaitOutcome;
 }
 
 const READS = new Set([

@@ -1,19 +1,22 @@
 import { BinaryReader } from "@bufbuild/protobuf/wire";
 import { Code, ConnectError } from "@connectrpc/connect";
 
-import { JobError_Kind, Job_State, type Job } from "./gen/hero/supervisor/v1/job_pb.js";
+import { JobError_Kind, Job_State, type Job, type JobError } from "./gen/hero/supervisor/v1/job_pb.js";
 
 /** The domain of every google.rpc.ErrorInfo of a supervisor. */
 export const ERROR_DOMAIN = "supervisor.hero";
 
 /** What a call of a supervisor failed with, made readable for programs. */
 export class SupervisorError extends Error {
-  override readonly name = "SupervisorError";
+  override readonly name: string = "SupervisorError";
 
   constructor(
     /** Code of gRPC, for instance "NOT_FOUND"; decide by it when you do not know the reason. */
     readonly code: string,
-    /** Name of an ErrorReason without its prefix; empty if the error does not come from a supervisor. */
+    /**
+     * Name of an ErrorReason without its prefix; empty if the error does not come from a supervisor. Of this client's own
+     * are WAIT_OVER, with a job that goes on, and NO_SERVER, when nobody answered and nothing is known of a job.
+     */
     readonly reason: string,
     message: string,
     /** The variable parts of the message. */
@@ -35,6 +38,15 @@ export class SupervisorError extends Error {
   get lost(): boolean {
     if (this.code === "UNAVAILABLE" || this.reason === "TIMED_OUT") return true;
     return this.reason === "" && ["ABORTED", "CANCELLED", "DEADLINE_EXCEEDED", "INTERNAL", "UNKNOWN"].includes(this.code);
+  }
+}
+
+/** A wait or a watch that its caller has given up by a signal. Its cause is why: the signal's reason, or an error before. */
+export class AbortError extends SupervisorError {
+  override readonly name = "AbortError";
+
+  constructor(reason: string, message: string, metadata: Readonly<Record<string, string>>, options: ErrorOptions) {
+    super("CANCELLED", reason, message, metadata, 0, {}, options);
   }
 }
 
@@ -75,8 +87,17 @@ export function parseError(error: unknown): SupervisorError {
   return new SupervisorError(code, reason, told.rawMessage, metadata, retryAfterMs, fields, { cause: error });
 }
 
+/** Waits for the answer of a generated call, and reads its error as `parseError` does. */
+export async function told<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    throw parseError(error);
+  }
+}
+
 /** NotFound → NOT_FOUND, and as gRPC spells it: CANCELLED. */
-function codeName(code: Code): string {
+export function codeName(code: Code): string {
   if (code === Code.Canceled) return "CANCELLED";
   return (Code[code] ?? "Unknown").replace(/(?<=[a-z])[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
 }
@@ -146,9 +167,16 @@ export class JobFailed extends Error {
     super(
       job.state === Job_State.CANCELLED
         ? `job ${job.jobId} was cancelled: ${job.cancelReason}`
-        : `job ${job.jobId} failed (${JobError_Kind[job.error?.kind ?? 0] ?? "unknown"}): ${job.error?.message ?? ""}`,
+        : `job ${job.jobId} failed (${JobError_Kind[job.error?.kind ?? 0] ?? "unknown"}): ${describe(job.error)}`,
     );
   }
+}
+
+/** The message of an error of a script, and where in the script it is. */
+function describe(error: JobError | undefined): string {
+  const { message = "", line, column } = error ?? {};
+  if (line === undefined) return message;
+  return `${message} (line ${line}${column === undefined ? "" : `, column ${column}`})`;
 }
 
 /** The result of a job that has ended well; throws JobFailed for every other one. */

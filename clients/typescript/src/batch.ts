@@ -1,0 +1,66 @@
+import { create, toBinary, type MessageInitShape } from "@bufbuild/protobuf";
+
+import type { JobHandle } from "./handle.js";
+import { SupervisorError, codeName } from "./errors.js";
+import type { JobSpecSchema } from "./gen/hero/supervisor/v1/job_pb.js";
+import type { ScriptType } from "./gen/hero/supervisor/v1/script_type_pb.js";
+import {
+  SubmitJobRequestSchema,
+  type ItemError,
+  type SubmitJobRequest,
+} from "./gen/hero/supervisor/v1/supervisor_service_pb.js";
+
+/** Jobs in one call, and bytes of all of them; the server takes 1000 and 4 MiB. */
+const MOST_JOBS = 1000;
+const MOST_BYTES = 3 * 1024 * 1024;
+
+/** One job to submit. */
+export interface Submission {
+  /** The language of the script. */
+  scriptType: ScriptType;
+  /** The script. */
+  script: string;
+  /** Names the request instead of a random UUID: the same id and content within 24 hours is the same job. */
+  requestId?: string;
+  /** Names the job instead of the server. */
+  jobId?: string;
+  /** Caller, environment, labels, limits, retries. */
+  spec?: MessageInitShape<typeof JobSpecSchema>;
+}
+
+/** What became of one job of many: it has a handle, or an error that says why it was refused. */
+export type Submitted = { handle: JobHandle; error?: undefined } | { handle?: undefined; error: SupervisorError };
+
+/** The request for a job. */
+export function requestOf({ scriptType, script, requestId, jobId, spec }: Submission): SubmitJobRequest {
+  return create(SubmitJobRequestSchema, {
+    job: { ...spec, $typeName: undefined, scriptType, script },
+    requestId: requestId ?? crypto.randomUUID(),
+    jobId: jobId ?? "",
+  });
+}
+
+/** Divides requests among as few calls as the server takes. */
+export function batches(requests: Iterable<SubmitJobRequest>): SubmitJobRequest[][] {
+  const all: SubmitJobRequest[][] = [];
+  let batch: SubmitJobRequest[] = [];
+  let size = 0;
+  for (const request of requests) {
+    const bytes = toBinary(SubmitJobRequestSchema, request).length;
+    if (batch.length > 0 && (batch.length === MOST_JOBS || size + bytes > MOST_BYTES)) {
+      all.push(batch);
+      batch = [];
+      size = 0;
+    }
+    batch.push(request);
+    size += bytes;
+  }
+  if (batch.length > 0) all.push(batch);
+  return all;
+}
+
+/** The error of one item as an error of a call. */
+export function itemError({ code, reason, message, metadata, fieldViolations }: ItemError): SupervisorError {
+  const fields = Object.fromEntries(fieldViolations.map(({ field, description }) => [field, description]));
+  return new SupervisorError(codeName(code), reason, message, metadata, 0, fields);
+}
