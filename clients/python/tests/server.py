@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from concurrent import futures
@@ -22,6 +23,9 @@ from hero.supervisor.v1.supervisor_service_pb2 import (
     WatchEventsRequest,
     WatchEventsResponse,
 )
+
+# Tests that want to hear it say so.
+logging.getLogger("hero.supervisor.client").setLevel(logging.CRITICAL)
 
 
 class Server:

@@ -69,7 +69,7 @@ class Blocking(unittest.TestCase):
             with self.assertRaises(SupervisorError) as raised:
                 client.await_job("j", timeout=0.5)
             self.assertLess(time.monotonic() - began, 5)
-            self.assertEqual(raised.exception.reason, "WAIT_OVER")
+            self.assertEqual(raised.exception.reason, "NO_SERVER")
 
     def test_who_closes_the_client_ends_waits_of_other_threads(self) -> None:
         with Server() as server:

@@ -1,28 +1,48 @@
 """Runs scripts on supervised actors, and follows what happens to them.
 
-    from hero.supervisor.client import connect, result
-    from hero.supervisor.v1.script_type_pb2 import SCRIPT_TYPE_OSIS
+    from hero.supervisor.client import OSIS, connect
 
     with connect("127.0.0.1:50051") as client:
-        job = client.run(SCRIPT_TYPE_OSIS, "40 + 2", timeout=60)
-        print(result(job))
+        job = client.submit(OSIS, "40 + 2")
+        print(job.result(timeout=60))
 
 `connect` gives a blocking client, `connect_async` one for asyncio. Both have every call of the API in `calls`, and add
-what outlives a lost connection: `run`, `await_job`, `watch_events` and `watch_health`.
+jobs that outlive lost connections and restarts of the server (`submit`, `run`, `await_job`), lists that read page after
+page, and watches that resume by themselves.
 """
 
+from hero.supervisor.client._address import DEFAULT_ADDRESS, SERVER_VARIABLE
 from hero.supervisor.client._aio import AsyncClient, connect_async
-from hero.supervisor.client._errors import JobFailedError, SupervisorError, result
+from hero.supervisor.client._errors import JobFailedError, SupervisorError, WaitOverError, result
+from hero.supervisor.client._handle import Handle
+from hero.supervisor.client._handle_aio import AsyncHandle
 from hero.supervisor.client._sync import Client, connect
 from hero.supervisor.client._version import VERSION
 from hero.supervisor.client._watch import Watch
+from hero.supervisor.v1.job_pb2 import Job, JobSpec, RetryPolicy
+from hero.supervisor.v1.script_type_pb2 import SCRIPT_TYPE_OSIS as OSIS
+from hero.supervisor.v1.script_type_pb2 import SCRIPT_TYPE_PYTHON as PYTHON
+from hero.supervisor.v1.script_type_pb2 import SCRIPT_TYPE_SAL as SAL
+from hero.supervisor.v1.script_type_pb2 import SCRIPT_TYPE_V as V
 
 __all__ = [
+    "DEFAULT_ADDRESS",
+    "OSIS",
+    "PYTHON",
+    "SAL",
+    "SERVER_VARIABLE",
     "VERSION",
     "AsyncClient",
+    "AsyncHandle",
     "Client",
+    "Handle",
+    "Job",
     "JobFailedError",
+    "JobSpec",
+    "RetryPolicy",
     "SupervisorError",
+    "V",
+    "WaitOverError",
     "Watch",
     "connect",
     "connect_async",

@@ -3,53 +3,76 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast
 
 import grpc
 import grpc.aio
 
-from hero.supervisor.client._errors import SupervisorError, over
-from hero.supervisor.client._place import Message, Place
-from hero.supervisor.client._policy import ChannelOptions, Delays, Wait, channel_options, run_request
-from hero.supervisor.v1 import job_pb2, script_type_pb2
+from hero.supervisor.client._address import parse_address
+from hero.supervisor.client._channel import ChannelOptions, channel_options
+from hero.supervisor.client._course import Course, JobPlace, LogsPlace, Place
+from hero.supervisor.client._errors import SupervisorError, item_error
+from hero.supervisor.client._handle_aio import AsyncHandle
+from hero.supervisor.client._requests import batches, copied, logs_request, run_request, scale_request, submit_request
+from hero.supervisor.client._waiting import Attempt, Losses, Waiting, Way
+from hero.supervisor.v1.actor_pb2 import Actor, LogEntry
+from hero.supervisor.v1.event_pb2 import Event
+from hero.supervisor.v1.job_pb2 import Job, JobSpec
+from hero.supervisor.v1.script_type_pb2 import ScriptType
 from hero.supervisor.v1.supervisor_service_pb2 import (
     WAIT_OUTCOME_DONE,
     AwaitJobRequest,
+    CancelJobRequest,
+    GetJobRequest,
+    ListActorsRequest,
+    ListEventsRequest,
+    ListJobsRequest,
+    RunJobResponse,
+    ScaleActorsResponse,
+    SubmitJobRequest,
+    SubmitJobsRequest,
     WatchEventsRequest,
     WatchEventsResponse,
     WatchHealthRequest,
     WatchHealthResponse,
+    WatchJobResponse,
 )
 from hero.supervisor.v1.supervisor_service_pb2_grpc import SupervisorStub
 
 if TYPE_CHECKING:
     from hero.supervisor.v1.supervisor_service_pb2_grpc import SupervisorAsyncStub
 
-M = TypeVar("M", bound=Message)
+A = TypeVar("A")
 
 
 def connect_async(
-    target: str,
+    target: str | None = None,
     *,
     credentials: grpc.ChannelCredentials | None = None,
     options: ChannelOptions | None = None,
+    fail_fast: bool = False,
 ) -> AsyncClient:
     """Prepares a client as `connect` does; to be called where an event loop runs."""
-    merged = channel_options(target, options)
-    if credentials is None:
-        return AsyncClient(grpc.aio.insecure_channel(target, options=merged))
-    return AsyncClient(grpc.aio.secure_channel(target, credentials, options=merged))
+    address = parse_address(target)
+    merged = channel_options(address.target, options)
+    if credentials is None and not address.tls:
+        channel = grpc.aio.insecure_channel(address.target, options=merged)
+    else:
+        channel = grpc.aio.secure_channel(address.target, credentials or grpc.ssl_channel_credentials(), options=merged)
+    return AsyncClient(channel, address=address.text, fail_fast=fail_fast)
 
 
 class AsyncClient:
     """Talks to one supervisor. `calls` has every call of the API."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.aio.Channel, *, address: str = "this address", fail_fast: bool = False) -> None:
+        """A client on a channel of one's own; `address` is for the texts of errors."""
         self.channel = channel
         # One class at run time; its calls are awaited when the channel is one of asyncio.
         self.calls = cast("SupervisorAsyncStub", SupervisorStub(channel))
+        self._way = Way(address, fail_fast)
 
     async def __aenter__(self) -> Self:
         return self
@@ -65,58 +88,207 @@ class AsyncClient:
 
     async def run(
         self,
-        script_type: script_type_pb2.ScriptType.ValueType,
+        script_type: ScriptType.ValueType,
         script: str,
         *,
         timeout: float | None = None,
-        spec: job_pb2.JobSpec | None = None,
+        spec: JobSpec | None = None,
         request_id: str | None = None,
         job_id: str | None = None,
-    ) -> job_pb2.Job:
+    ) -> Job:
         """Runs a script and waits for its end; see `Client.run`."""
-        wait, delays, made = Wait(timeout), Delays(), ""
         request = run_request(script_type, script, spec, request_id, job_id)
-        while not wait.is_over:
-            max_wait, deadline = wait.poll()
-            request.max_wait.CopyFrom(max_wait)
-            try:
-                answer = await self.calls.RunJob(request, timeout=deadline, wait_for_ready=True)
-            except grpc.aio.AioRpcError as error:
-                made = (await _lost(error, wait, delays)).metadata.get("job_id", made)
-                continue
-            if answer.wait_outcome == WAIT_OUTCOME_DONE:
-                return answer.job
-            return await self._await(answer.job.job_id, wait, request.request_id)
-        raise over(False, made, request.request_id)
+        waiting = Waiting(self._way, timeout, request_id=request.request_id)
 
-    async def await_job(self, job_id: str, *, timeout: float | None = None) -> job_pb2.Job:
+        def call(attempt: Attempt) -> Awaitable[RunJobResponse]:
+            request.max_wait.CopyFrom(attempt.max_wait)
+            return self.calls.RunJob(request, timeout=attempt.deadline, wait_for_ready=attempt.wait_for_ready)
+
+        answer = await self._outlive(waiting, call)
+        if answer.wait_outcome == WAIT_OUTCOME_DONE:
+            return answer.job
+        waiting.knows(answer.job.job_id)
+        return await self._await(waiting)
+
+    async def submit(
+        self,
+        script_type: ScriptType.ValueType,
+        script: str,
+        *,
+        timeout: float | None = None,
+        spec: JobSpec | None = None,
+        request_id: str | None = None,
+        job_id: str | None = None,
+    ) -> AsyncHandle:
+        """Hands a job to the server and does not wait for its end; see `Client.submit`."""
+        request = submit_request(script_type, script, spec, request_id, job_id)
+        waiting = Waiting(self._way, timeout, request_id=request.request_id)
+        answer = await self._outlive(
+            waiting,
+            lambda attempt: self.calls.SubmitJob(request, timeout=attempt.short, wait_for_ready=attempt.wait_for_ready),
+        )
+        return self.handle(answer.job.job_id)
+
+    async def submit_many(
+        self, requests: Iterable[SubmitJobRequest], *, timeout: float | None = None
+    ) -> list[AsyncHandle | SupervisorError]:
+        """Hands many jobs to the server, as many at a time as it takes; see `Client.submit_many`."""
+        results: list[AsyncHandle | SupervisorError] = []
+        for batch in batches(requests):
+            results += await self._submit_batch(batch, timeout)
+        return results
+
+    def handle(self, job_id: str) -> AsyncHandle:
+        """The handle of a job that is there already. The server is not asked."""
+        return AsyncHandle(self, job_id)
+
+    async def await_job(self, job_id: str, *, timeout: float | None = None) -> Job:
         """Waits for the end of a job as `run` does."""
-        return await self._await(job_id, Wait(timeout), "")
+        return await self._await(Waiting(self._way, timeout, subject=f"job {job_id}", job_id=job_id))
 
-    async def _await(self, job_id: str, wait: Wait, request_id: str) -> job_pb2.Job:
-        delays = Delays()
-        while not wait.is_over:
-            max_wait, deadline = wait.poll()
-            request = AwaitJobRequest(job_id=job_id, max_wait=max_wait)
-            try:
-                answer = await self.calls.AwaitJob(request, timeout=deadline, wait_for_ready=True)
-            except grpc.aio.AioRpcError as error:
-                await _lost(error, wait, delays)
-                continue
-            delays.reset()
-            if answer.wait_outcome == WAIT_OUTCOME_DONE:
-                return answer.job
-        raise over(False, job_id, request_id)
+    async def get_job(self, job_id: str) -> Job:
+        """Reads a job as it is now."""
+        return (await _read(self.calls.GetJob(GetJobRequest(job_id=job_id)))).job
+
+    async def cancel(self, job_id: str, reason: str = "", *, timeout: float | None = None) -> Job:
+        """Cancels a job, waiting or running, and gives it as it is then; its state says whether it had ended otherwise.
+
+        To cancel twice does no harm, so the call is repeated through lost connections as `run` does.
+        """
+        request = CancelJobRequest(job_id=job_id, reason=reason)
+        answer = await self._outlive(
+            Waiting(self._way, timeout, subject=f"job {job_id}", job_id=job_id),
+            lambda attempt: self.calls.CancelJob(request, timeout=attempt.short, wait_for_ready=attempt.wait_for_ready),
+        )
+        return answer.job
+
+    async def scale(
+        self,
+        script_type: ScriptType.ValueType,
+        replicas: int,
+        *,
+        timeout: float | None = None,
+        reason: str = "",
+        take_over: bool = False,
+        validate_only: bool = False,
+    ) -> ScaleActorsResponse:
+        """Makes or removes actors of a script type until there are so many on the server's machine, and waits for it:
+        `timeout` seconds, or 60."""
+        request = scale_request(script_type, replicas, timeout, reason, take_over, validate_only)
+        return await _read(self.calls.ScaleActors(request))
+
+    async def jobs(self, request: ListJobsRequest | None = None) -> AsyncIterator[Job]:
+        """Lists jobs, newest first, page after page. The filters are those of the request."""
+        request = copied(request or ListJobsRequest())
+        while True:
+            page = await _read(self.calls.ListJobs(request))
+            for job in page.jobs:
+                yield job
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def actors(self, request: ListActorsRequest | None = None) -> AsyncIterator[Actor]:
+        """Lists actors by name, page after page. The filters are those of the request."""
+        request = copied(request or ListActorsRequest())
+        while True:
+            page = await _read(self.calls.ListActors(request))
+            for actor in page.actors:
+                yield actor
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def events(self, request: ListEventsRequest | None = None) -> AsyncIterator[Event]:
+        """Lists past events, newest first, page after page. The filters are those of the request."""
+        request = copied(request or ListEventsRequest())
+        while True:
+            page = await _read(self.calls.ListEvents(request))
+            for event in page.events:
+                yield event
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def logs(
+        self, actor_id: str, *, tail_lines: int | None = None, follow: bool = False, contains: str = ""
+    ) -> AsyncIterator[LogEntry]:
+        """Reads what an actor wrote, and follows it if asked to; see `Client.logs`."""
+        place = LogsPlace(logs_request(actor_id, tail_lines, follow, contains))
+        subject = f"actor {actor_id}"
+        async for message in self._follow(
+            lambda ready: self.calls.StreamActorLogs(place.request, wait_for_ready=ready), place, subject
+        ):
+            for entry in message.entries:
+                yield entry
+
+    def watch_job(self, job_id: str) -> AsyncIterator[WatchJobResponse]:
+        """Follows a job to its end; see `AsyncHandle.watch`."""
+        place = JobPlace(job_id)
+        subject = f"job {job_id}"
+        return self._follow(lambda ready: self.calls.WatchJob(place.request, wait_for_ready=ready), place, subject)
 
     def watch_events(self, request: WatchEventsRequest | None = None) -> AsyncIterator[WatchEventsResponse]:
         """Follows what happens to actors, jobs, queues and the server; see `Watch` for what it outlives."""
         place = Place(request or WatchEventsRequest())
-        return _follow(lambda: self.calls.WatchEvents(place.request(), wait_for_ready=True), place)
+        return self._follow(
+            lambda ready: self.calls.WatchEvents(place.request(), wait_for_ready=ready), place, "events"
+        )
 
     def watch_health(self, request: WatchHealthRequest | None = None) -> AsyncIterator[WatchHealthResponse]:
         """Follows the health of actors; see `Watch` for what it outlives."""
         place = Place(request or WatchHealthRequest())
-        return _follow(lambda: self.calls.WatchHealth(place.request(), wait_for_ready=True), place)
+        return self._follow(
+            lambda ready: self.calls.WatchHealth(place.request(), wait_for_ready=ready), place, "health"
+        )
+
+    def _follow(self, open_stream: Callable[[bool], Any], course: Course[Any], subject: str) -> AsyncIterator[Any]:
+        return _follow(open_stream, course, Losses(self._way, subject))
+
+    async def _submit_batch(
+        self, batch: list[SubmitJobRequest], timeout: float | None
+    ) -> list[AsyncHandle | SupervisorError]:
+        request = SubmitJobsRequest(requests=batch)
+        answer = await self._outlive(
+            Waiting(self._way, timeout, subject=f"{len(batch)} jobs"),
+            lambda attempt: self.calls.SubmitJobs(
+                request, timeout=attempt.short, wait_for_ready=attempt.wait_for_ready
+            ),
+        )
+        return [
+            item_error(item.error) if item.HasField("error") else self.handle(item.job.job_id)
+            for item in answer.results
+        ]
+
+    async def _await(self, waiting: Waiting) -> Job:
+        while True:
+            answer = await self._outlive(
+                waiting,
+                lambda attempt: self.calls.AwaitJob(
+                    AwaitJobRequest(job_id=waiting.job_id, max_wait=attempt.max_wait),
+                    timeout=attempt.deadline,
+                    wait_for_ready=attempt.wait_for_ready,
+                ),
+            )
+            if answer.wait_outcome == WAIT_OUTCOME_DONE:
+                return answer.job
+            waiting.knows(waiting.job_id)
+
+    async def _outlive(self, waiting: Waiting, call: Callable[[Attempt], Awaitable[A]]) -> A:
+        """Repeats a call that is harmless to repeat until it succeeds, fails in a way that a repeat does not cure, or
+        its time is over."""
+        while not waiting.is_over:
+            try:
+                answer = await call(waiting.attempt())
+            except grpc.aio.AioRpcError as error:
+                told = SupervisorError.of(error)
+                if not told.is_lost and not waiting.is_over:
+                    raise told from error
+                await asyncio.sleep(waiting.lost(told))
+                continue
+            waiting.losses.succeeded()
+            return answer
+        raise waiting.over(False)
 
 
 class _Stream(Protocol):
@@ -125,38 +297,36 @@ class _Stream(Protocol):
     def cancel(self) -> object: ...
 
 
-async def _follow(
-    open_stream: Callable[[], _Stream], place: Place[WatchEventsRequest] | Place[WatchHealthRequest]
-) -> AsyncIterator[Any]:
-    delays = Delays()
+async def _follow(open_stream: Callable[[bool], _Stream], course: Course[Any], losses: Losses) -> AsyncIterator[Any]:
     while True:
-        asked = 0.0
-        stream = open_stream()
+        stream = open_stream(losses.wait_for_ready)
         try:
             while True:
-                async with asyncio.timeout(place.longest_silence):
+                async with asyncio.timeout(course.longest_silence):
                     message = await stream.read()
                 if message is grpc.aio.EOF:
                     break
-                delays.reset()
-                place.note(message)
+                losses.succeeded()
+                course.note(message)
                 yield message
+            if course.is_done:
+                return
+            delay = losses.pause()
         except TimeoutError:
-            pass
+            delay = losses.pause()
         except grpc.aio.AioRpcError as error:
             told = SupervisorError.of(error)
-            asked = told.retry_after
-            if not place.survives(told):
+            if not course.survives(told):
                 raise told from error
+            delay = losses.note(told)
         finally:
             stream.cancel()
-        await asyncio.sleep(delays.next(asked))
+        await asyncio.sleep(delay)
 
 
-async def _lost(error: grpc.aio.AioRpcError, wait: Wait, delays: Delays) -> SupervisorError:
-    """Waits for the next try after a loss; raises what a repeat does not cure."""
-    told = SupervisorError.of(error)
-    if not told.is_lost and not wait.is_over:
-        raise told from error
-    await asyncio.sleep(wait.limit(delays.next(told.retry_after)))
-    return told
+async def _read(call: Awaitable[A]) -> A:
+    """A call whose error is made readable."""
+    try:
+        return await call
+    except grpc.aio.AioRpcError as error:
+        raise SupervisorError.of(error) from error

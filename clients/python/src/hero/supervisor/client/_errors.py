@@ -11,6 +11,7 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from hero.supervisor.v1 import job_pb2
+from hero.supervisor.v1.supervisor_service_pb2 import ItemError
 
 DOMAIN = "supervisor.hero"
 """Domain of every `google.rpc.ErrorInfo` of a supervisor."""
@@ -30,8 +31,8 @@ class SupervisorError(Exception):
     code: grpc.StatusCode
     """Code of gRPC; decide by it when you do not know the reason."""
     reason: str
-    """Name of an ErrorReason without its prefix, for instance "JOB_NOT_FOUND". Empty if the error does not come from a
-    supervisor, for instance because nobody listens."""
+    """Name of an ErrorReason without its prefix, for instance "JOB_NOT_FOUND". Of waits it can be NO_SERVER or
+    WAIT_OVER, too. Empty if the error does not come from a supervisor, for instance because nobody listens."""
     message: str
     """For people."""
     metadata: Mapping[str, str]
@@ -60,7 +61,13 @@ class SupervisorError(Exception):
 
     @classmethod
     def of(cls, error: grpc.RpcError) -> SupervisorError:
-        """Reads the error of any call, also of those in `calls`."""
+        """Reads the error of any call, also of those in `calls`. That error is its `__cause__`."""
+        told = cls._read(error)
+        told.__cause__ = error
+        return told
+
+    @classmethod
+    def _read(cls, error: grpc.RpcError) -> SupervisorError:
         if not isinstance(error, (grpc.aio.AioRpcError, grpc.Call)):
             return cls(grpc.StatusCode.UNKNOWN, "", str(error))
         code, message = error.code() or grpc.StatusCode.UNKNOWN, error.details() or ""
@@ -87,6 +94,13 @@ class SupervisorError(Exception):
         return not self.reason and self.code in _LOST_WITHOUT_REASON
 
 
+class WaitOverError(SupervisorError, TimeoutError):
+    """The timeout of a wait was over first: before the job ended (reason WAIT_OVER), or before a server answered.
+
+    A TimeoutError, too. `__cause__` is the last failure before.
+    """
+
+
 class JobFailedError(Exception):
     """A job that ended without a result."""
 
@@ -97,7 +111,7 @@ class JobFailedError(Exception):
         if job.state == job_pb2.Job.STATE_CANCELLED:
             super().__init__(f"job {job.job_id} was cancelled: {job.cancel_reason}")
         else:
-            super().__init__(f"job {job.job_id} failed ({_kind(job.error)}): {job.error.message}")
+            super().__init__(f"job {job.job_id} failed ({_kind(job.error)}): {job.error.message}{_place(job.error)}")
         self.job = job
 
 
@@ -108,16 +122,6 @@ def result(job: job_pb2.Job) -> str:
     return job.result
 
 
-def over(given_up: bool, job_id: str, request_id: str) -> SupervisorError:
-    """The wait ended before the job."""
-    metadata = {key: value for key, value in (("job_id", job_id), ("request_id", request_id)) if value}
-    if given_up:
-        message = "the wait was given up; the job goes on, await it by its id"
-        return SupervisorError(grpc.StatusCode.CANCELLED, "WAIT_OVER", message, metadata)
-    message = "the wait is over before the job; it goes on, await it by its id"
-    return SupervisorError(grpc.StatusCode.DEADLINE_EXCEEDED, "WAIT_OVER", message, metadata)
-
-
 def _details(trailers: Iterable[tuple[str, str | bytes]]) -> Iterable[Any]:
     """The details of an error. What asyncio calls trailers can be gone through, but is no dict."""
     for key, value in trailers:
@@ -126,6 +130,20 @@ def _details(trailers: Iterable[tuple[str, str | bytes]]) -> Iterable[Any]:
 
 
 def _kind(error: job_pb2.JobError) -> str:
-    """The name of a kind; its number, when a newer server sends one that is not known here."""
+    """The name of a kind without its prefix; its number, when a newer server sends one that is not known here."""
     known = job_pb2.JobError.Kind.DESCRIPTOR.values_by_number.get(error.kind)
-    return known.name if known else str(error.kind)
+    return known.name.removeprefix("KIND_") if known else str(error.kind)
+
+
+def _place(error: job_pb2.JobError) -> str:
+    """Where in the script, if that is known."""
+    if not error.line:
+        return ""
+    return f" (line {error.line}, column {error.column})" if error.column else f" (line {error.line})"
+
+
+def item_error(refused: ItemError) -> SupervisorError:
+    """The error of one item of many."""
+    code = next((code for code in grpc.StatusCode if code.value[0] == refused.code), grpc.StatusCode.UNKNOWN)
+    fields = {violation.field: violation.description for violation in refused.field_violations}
+    return SupervisorError(code, refused.reason, refused.message, refused.metadata, fields=fields)

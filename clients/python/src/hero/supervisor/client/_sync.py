@@ -3,54 +3,83 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import grpc
 
-from hero.supervisor.client._errors import SupervisorError, over
-from hero.supervisor.client._place import Place
-from hero.supervisor.client._policy import ChannelOptions, Delays, Wait, channel_options, run_request
-from hero.supervisor.client._watch import Watch
-from hero.supervisor.v1 import job_pb2, script_type_pb2
+from hero.supervisor.client._address import parse_address
+from hero.supervisor.client._channel import ChannelOptions, channel_options
+from hero.supervisor.client._course import Course, JobPlace, LogsPlace, Place
+from hero.supervisor.client._errors import SupervisorError, item_error
+from hero.supervisor.client._handle import Handle
+from hero.supervisor.client._requests import batches, copied, logs_request, run_request, scale_request, submit_request
+from hero.supervisor.client._waiting import Attempt, Losses, Waiting, Way
+from hero.supervisor.client._watch import Stream, Watch
+from hero.supervisor.v1.actor_pb2 import Actor, LogEntry
+from hero.supervisor.v1.event_pb2 import Event
+from hero.supervisor.v1.job_pb2 import Job, JobSpec
+from hero.supervisor.v1.script_type_pb2 import ScriptType
 from hero.supervisor.v1.supervisor_service_pb2 import (
     WAIT_OUTCOME_DONE,
     AwaitJobRequest,
+    CancelJobRequest,
+    GetJobRequest,
+    ListActorsRequest,
+    ListEventsRequest,
+    ListJobsRequest,
+    RunJobResponse,
+    ScaleActorsResponse,
+    SubmitJobRequest,
+    SubmitJobsRequest,
     WatchEventsRequest,
     WatchEventsResponse,
     WatchHealthRequest,
     WatchHealthResponse,
+    WatchJobResponse,
 )
 from hero.supervisor.v1.supervisor_service_pb2_grpc import SupervisorStub
 
+A = TypeVar("A")
+M = TypeVar("M")
+
 
 def connect(
-    target: str,
+    target: str | None = None,
     *,
     credentials: grpc.ChannelCredentials | None = None,
     options: ChannelOptions | None = None,
+    fail_fast: bool = False,
 ) -> Client:
     """Prepares a client; the connection is made with the first call, and made again whenever it is lost.
 
-    `target` is what gRPC takes: "127.0.0.1:50051", "unix:/run/hero.sock", "dns:///supervisor:50051". Without
-    `credentials` the connection is not encrypted, since the server listens on this machine only unless told otherwise.
-    `options` of the channel win over the defaults of this package.
+    `target` is "host:port", "http://host:port", "https://host:port" or "unix:/path"; without it, what the environment
+    variable HERO_SUPERVISOR_SERVER holds, and without that 127.0.0.1:50051. Everything else is a ValueError. The
+    connection is encrypted with https, by the certificates that gRPC trusts, or with `credentials`. `options` of the
+    channel win over the defaults of this package.
+
+    With `fail_fast`, waits and watches end at once with reason NO_SERVER when no server is reached. Without it they
+    wait for one as long as they may, and tell the logger "hero.supervisor.client". A server that has answered once in
+    a wait is always waited for.
     """
-    merged = channel_options(target, options)
-    if credentials is None:
-        return Client(grpc.insecure_channel(target, options=merged))
-    return Client(grpc.secure_channel(target, credentials, options=merged))
+    address = parse_address(target)
+    merged = channel_options(address.target, options)
+    if credentials is None and not address.tls:
+        channel = grpc.insecure_channel(address.target, options=merged)
+    else:
+        channel = grpc.secure_channel(address.target, credentials or grpc.ssl_channel_credentials(), options=merged)
+    return Client(channel, address=address.text, fail_fast=fail_fast)
 
 
 class Client:
     """Talks to one supervisor. `calls` has every call of the API."""
 
-    # What outlives the server waits until it is ready, within its deadline: gRPC gets on with a connection only while a
-    # call is open, so calls that fail at once with pauses in between may never see it made.
-
-    def __init__(self, channel: grpc.Channel) -> None:
+    def __init__(self, channel: grpc.Channel, *, address: str = "this address", fail_fast: bool = False) -> None:
+        """A client on a channel of one's own; `address` is for the texts of errors."""
         self.channel = channel
         self.calls = SupervisorStub(channel)
+        self._way = Way(address, fail_fast)
         self._closed = threading.Event()
 
     def __enter__(self) -> Self:
@@ -68,76 +97,235 @@ class Client:
 
     def run(
         self,
-        script_type: script_type_pb2.ScriptType.ValueType,
+        script_type: ScriptType.ValueType,
         script: str,
         *,
         timeout: float | None = None,
-        spec: job_pb2.JobSpec | None = None,
+        spec: JobSpec | None = None,
         request_id: str | None = None,
         job_id: str | None = None,
-    ) -> job_pb2.Job:
+    ) -> Job:
         """Runs a script and waits for its end, however often the connection is lost or the server restarted in between;
         the job is made once.
 
-        The job has ended, which is not to say that it succeeded: see `result`. After `timeout` seconds SupervisorError
-        with reason WAIT_OVER is raised, with the job's id in `metadata["job_id"]` if it was made, and the job goes on:
-        `await_job` it, or cancel it. `spec` says what else the job has: caller, environment, labels, limits, retries.
-        Whoever calls again with the same `request_id` and content within 24 hours, even from another process, gets the
-        same job. `job_id` names the job instead of the server.
+        The job has ended, which is not to say that it succeeded: see `result`. `spec` says what else the job has:
+        caller, environment, labels, limits, retries. Whoever calls again with the same `request_id` and content
+        within 24 hours, even from another process, gets the same job. `job_id` names the job instead of the server.
+
+        After `timeout` seconds WaitOverError is raised, a SupervisorError and a TimeoutError. Its reason is WAIT_OVER
+        when the server has accepted the job, which then goes on: its id is in `metadata["job_id"]`, and `handle`
+        waits on. It is NO_SERVER when no server answered, and that of the server when it accepted nothing.
+        `__cause__` is the last failure.
         """
-        wait, delays, made = Wait(timeout), Delays(), ""
         request = run_request(script_type, script, spec, request_id, job_id)
-        while not wait.is_over and not self._closed.is_set():
-            max_wait, deadline = wait.poll()
-            request.max_wait.CopyFrom(max_wait)
-            try:
-                answer = self.calls.RunJob(request, timeout=deadline, wait_for_ready=True)
-            except (grpc.RpcError, ValueError) as error:
-                made = self._lost(error, wait, delays).metadata.get("job_id", made)
-                continue
-            if answer.wait_outcome == WAIT_OUTCOME_DONE:
-                return answer.job
-            return self._await(answer.job.job_id, wait, request.request_id)
-        raise over(self._closed.is_set(), made, request.request_id)
+        waiting = Waiting(self._way, timeout, request_id=request.request_id)
 
-    def await_job(self, job_id: str, *, timeout: float | None = None) -> job_pb2.Job:
+        def call(attempt: Attempt) -> RunJobResponse:
+            request.max_wait.CopyFrom(attempt.max_wait)
+            return self.calls.RunJob(request, timeout=attempt.deadline, wait_for_ready=attempt.wait_for_ready)
+
+        answer = self._outlive(waiting, call)
+        if answer.wait_outcome == WAIT_OUTCOME_DONE:
+            return answer.job
+        waiting.knows(answer.job.job_id)
+        return self._await(waiting)
+
+    def submit(
+        self,
+        script_type: ScriptType.ValueType,
+        script: str,
+        *,
+        timeout: float | None = None,
+        spec: JobSpec | None = None,
+        request_id: str | None = None,
+        job_id: str | None = None,
+    ) -> Handle:
+        """Hands a job to the server and does not wait for its end: that is what its handle is for.
+
+        The arguments, the repeats and the errors are those of `run`; `timeout` is for the server to accept the job.
+        """
+        request = submit_request(script_type, script, spec, request_id, job_id)
+        waiting = Waiting(self._way, timeout, request_id=request.request_id)
+        answer = self._outlive(
+            waiting,
+            lambda attempt: self.calls.SubmitJob(request, timeout=attempt.short, wait_for_ready=attempt.wait_for_ready),
+        )
+        return self.handle(answer.job.job_id)
+
+    def submit_many(
+        self, requests: Iterable[SubmitJobRequest], *, timeout: float | None = None
+    ) -> list[Handle | SupervisorError]:
+        """Hands many jobs to the server, as many at a time as it takes.
+
+        There is one item for each request, in their order: its handle, or why it was refused. Good ones are accepted
+        whatever the others are. A request without a request id gets one. `timeout` is for each call.
+        """
+        results: list[Handle | SupervisorError] = []
+        for batch in batches(requests):
+            results += self._submit_batch(batch, timeout)
+        return results
+
+    def handle(self, job_id: str) -> Handle:
+        """The handle of a job that is there already. The server is not asked."""
+        return Handle(self, job_id)
+
+    def await_job(self, job_id: str, *, timeout: float | None = None) -> Job:
         """Waits for the end of a job as `run` does."""
-        return self._await(job_id, Wait(timeout), "")
+        return self._await(Waiting(self._way, timeout, subject=f"job {job_id}", job_id=job_id))
 
-    def _await(self, job_id: str, wait: Wait, request_id: str) -> job_pb2.Job:
-        delays = Delays()
-        while not wait.is_over and not self._closed.is_set():
-            max_wait, deadline = wait.poll()
-            try:
-                request = AwaitJobRequest(job_id=job_id, max_wait=max_wait)
-                answer = self.calls.AwaitJob(request, timeout=deadline, wait_for_ready=True)
-            except (grpc.RpcError, ValueError) as error:
-                self._lost(error, wait, delays)
-                continue
-            delays.reset()
-            if answer.wait_outcome == WAIT_OUTCOME_DONE:
-                return answer.job
-        raise over(self._closed.is_set(), job_id, request_id)
+    def get_job(self, job_id: str) -> Job:
+        """Reads a job as it is now."""
+        return _read(lambda: self.calls.GetJob(GetJobRequest(job_id=job_id))).job
+
+    def cancel(self, job_id: str, reason: str = "", *, timeout: float | None = None) -> Job:
+        """Cancels a job, waiting or running, and gives it as it is then; its state says whether it had ended otherwise.
+
+        To cancel twice does no harm, so the call is repeated through lost connections as `run` does.
+        """
+        request = CancelJobRequest(job_id=job_id, reason=reason)
+        return self._outlive(
+            Waiting(self._way, timeout, subject=f"job {job_id}", job_id=job_id),
+            lambda attempt: self.calls.CancelJob(request, timeout=attempt.short, wait_for_ready=attempt.wait_for_ready),
+        ).job
+
+    def scale(
+        self,
+        script_type: ScriptType.ValueType,
+        replicas: int,
+        *,
+        timeout: float | None = None,
+        reason: str = "",
+        take_over: bool = False,
+        validate_only: bool = False,
+    ) -> ScaleActorsResponse:
+        """Makes or removes actors of a script type until there are so many on the server's machine, and waits for it:
+        `timeout` seconds, or 60."""
+        request = scale_request(script_type, replicas, timeout, reason, take_over, validate_only)
+        return _read(lambda: self.calls.ScaleActors(request))
+
+    def jobs(self, request: ListJobsRequest | None = None) -> Iterator[Job]:
+        """Lists jobs, newest first, page after page. The filters are those of the request."""
+        request = copied(request or ListJobsRequest())
+        while True:
+            page = _read(lambda: self.calls.ListJobs(request))
+            yield from page.jobs
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    def actors(self, request: ListActorsRequest | None = None) -> Iterator[Actor]:
+        """Lists actors by name, page after page. The filters are those of the request."""
+        request = copied(request or ListActorsRequest())
+        while True:
+            page = _read(lambda: self.calls.ListActors(request))
+            yield from page.actors
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    def events(self, request: ListEventsRequest | None = None) -> Iterator[Event]:
+        """Lists past events, newest first, page after page. The filters are those of the request."""
+        request = copied(request or ListEventsRequest())
+        while True:
+            page = _read(lambda: self.calls.ListEvents(request))
+            yield from page.events
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    def logs(
+        self, actor_id: str, *, tail_lines: int | None = None, follow: bool = False, contains: str = ""
+    ) -> Iterator[LogEntry]:
+        """Reads what an actor wrote, oldest first: the last 100 lines unless `tail_lines` says more.
+
+        With `follow` it goes on with new lines until its reader leaves, through lost connections and restarts of the
+        server. Lines that a slow reader misses are left out; `calls.StreamActorLogs` counts them.
+        """
+        place = LogsPlace(logs_request(actor_id, tail_lines, follow, contains))
+        subject = f"actor {actor_id}"
+        with self._watch(
+            lambda ready: self.calls.StreamActorLogs(place.request, wait_for_ready=ready), place, subject
+        ) as watch:
+            for message in watch:
+                yield from message.entries
+
+    def watch_job(self, job_id: str) -> Watch[WatchJobResponse]:
+        """Follows a job to its end; see `Handle.watch`."""
+        place = JobPlace(job_id)
+        subject = f"job {job_id}"
+        return self._watch(lambda ready: self.calls.WatchJob(place.request, wait_for_ready=ready), place, subject)
 
     def watch_events(self, request: WatchEventsRequest | None = None) -> Watch[WatchEventsResponse]:
         """Follows what happens to actors, jobs, queues and the server."""
         place = Place(request or WatchEventsRequest())
-        return Watch(lambda: self.calls.WatchEvents(place.request(), wait_for_ready=True), place, self._closed)
+        return self._watch(lambda ready: self.calls.WatchEvents(place.request(), wait_for_ready=ready), place, "events")
 
     def watch_health(self, request: WatchHealthRequest | None = None) -> Watch[WatchHealthResponse]:
         """Follows the health of actors."""
         place = Place(request or WatchHealthRequest())
-        return Watch(lambda: self.calls.WatchHealth(place.request(), wait_for_ready=True), place, self._closed)
+        return self._watch(lambda ready: self.calls.WatchHealth(place.request(), wait_for_ready=ready), place, "health")
 
-    def _lost(self, error: grpc.RpcError | ValueError, wait: Wait, delays: Delays) -> SupervisorError:
+    def _watch(self, open_stream: Callable[[bool], Stream[M]], course: Course[M], subject: str) -> Watch[M]:
+        return Watch(open_stream, course, self._closed, Losses(self._way, subject))
+
+    def _submit_batch(self, batch: list[SubmitJobRequest], timeout: float | None) -> list[Handle | SupervisorError]:
+        request = SubmitJobsRequest(requests=batch)
+        answer = self._outlive(
+            Waiting(self._way, timeout, subject=f"{len(batch)} jobs"),
+            lambda attempt: self.calls.SubmitJobs(
+                request, timeout=attempt.short, wait_for_ready=attempt.wait_for_ready
+            ),
+        )
+        return [
+            item_error(item.error) if item.HasField("error") else self.handle(item.job.job_id)
+            for item in answer.results
+        ]
+
+    def _await(self, waiting: Waiting) -> Job:
+        while True:
+            answer = self._outlive(
+                waiting,
+                lambda attempt: self.calls.AwaitJob(
+                    AwaitJobRequest(job_id=waiting.job_id, max_wait=attempt.max_wait),
+                    timeout=attempt.deadline,
+                    wait_for_ready=attempt.wait_for_ready,
+                ),
+            )
+            if answer.wait_outcome == WAIT_OUTCOME_DONE:
+                return answer.job
+            waiting.knows(waiting.job_id)
+
+    def _outlive(self, waiting: Waiting, call: Callable[[Attempt], A]) -> A:
+        """Repeats a call that is harmless to repeat until it succeeds, fails in a way that a repeat does not cure, or
+        its caller gives up."""
+        while not waiting.is_over and not self._closed.is_set():
+            try:
+                answer = call(waiting.attempt())
+            except (grpc.RpcError, ValueError) as error:
+                self._lost(error, waiting)
+                continue
+            waiting.losses.succeeded()
+            return answer
+        raise waiting.over(self._closed.is_set())
+
+    def _lost(self, error: grpc.RpcError | ValueError, waiting: Waiting) -> None:
         """Waits for the next try after a loss; raises what a repeat does not cure."""
         if isinstance(error, ValueError):
             # How gRPC says that its channel was closed; everything else that it calls so is a mistake of the caller.
             if not self._closed.is_set():
                 raise error
-            return SupervisorError(grpc.StatusCode.CANCELLED, "", str(error))
+            return
         told = SupervisorError.of(error)
-        if not told.is_lost and not wait.is_over and not self._closed.is_set():
+        if self._closed.is_set():
+            return
+        if not told.is_lost and not waiting.is_over:
             raise told from error
-        self._closed.wait(wait.limit(delays.next(told.retry_after)))
-        return told
+        self._closed.wait(waiting.lost(told))
+
+
+def _read(call: Callable[[], A]) -> A:
+    """A call whose error is made readable."""
+    try:
+        return call()
+    except grpc.RpcError as error:
+        raise SupervisorError.of(error) from error

@@ -10,12 +10,11 @@ from typing import Generic, Protocol, Self, TypeVar
 
 import grpc
 
+from hero.supervisor.client._course import Course
 from hero.supervisor.client._errors import SupervisorError
-from hero.supervisor.client._place import Message, Place
-from hero.supervisor.client._policy import Delays
-from hero.supervisor.v1.supervisor_service_pb2 import WatchEventsRequest, WatchHealthRequest
+from hero.supervisor.client._waiting import Losses
 
-M = TypeVar("M", bound=Message)
+M = TypeVar("M")
 M_co = TypeVar("M_co", covariant=True)
 
 
@@ -38,17 +37,18 @@ class Watch(Generic[M]):
 
     def __init__(
         self,
-        open_stream: Callable[[], Stream[M]],
-        place: Place[WatchEventsRequest] | Place[WatchHealthRequest],
+        open_stream: Callable[[bool], Stream[M]],
+        course: Course[M],
         closed: threading.Event,
+        losses: Losses,
     ) -> None:
         self._open = open_stream
-        self._place = place
+        self._course = course
+        self._losses = losses
         self._client_closed = closed
         self._closed = threading.Event()
-        self._delays = Delays()
         self._stream: Stream[M] | None = None
-        self._watchdog = _Watchdog(place.longest_silence)
+        self._watchdog = _Watchdog(course.longest_silence)
 
     def __enter__(self) -> Self:
         return self
@@ -63,25 +63,36 @@ class Watch(Generic[M]):
 
     def __next__(self) -> M:
         while not self._is_closed:
-            asked = 0.0
+            delay = 0.0
             try:
                 message = self._receive()
-                self._delays.reset()
-                self._place.note(message)
+                self._losses.succeeded()
+                self._course.note(message)
                 return message
             except StopIteration:
-                pass
+                if self._course.is_done:
+                    break
+                delay = self._losses.pause()
             except grpc.RpcError as error:
-                told = SupervisorError.of(error)
-                asked = told.retry_after
-                if not self._is_closed and not self._place.survives(told):
-                    self.close()
-                    raise told from error
+                delay = self._lost(error)
             self._stream = None
             if not self._is_closed:
-                self._closed.wait(self._delays.next(asked))
+                self._closed.wait(delay)
         self.close()
         raise StopIteration
+
+    def _lost(self, error: grpc.RpcError) -> float:
+        """The seconds to wait after a loss; raises what a repeat does not cure."""
+        told = SupervisorError.of(error)
+        if self._is_closed:
+            return 0.0
+        try:
+            if self._course.survives(told):
+                return self._losses.note(told)
+            raise told from error
+        except SupervisorError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Ends the watch; its reader finds the end."""
@@ -99,7 +110,7 @@ class Watch(Generic[M]):
         stream = self._stream
         if stream is None:
             try:
-                stream = self._open()
+                stream = self._open(self._losses.wait_for_ready)
             except ValueError:
                 # How gRPC says that its channel was closed in between.
                 self._closed.set()
@@ -113,10 +124,13 @@ class Watch(Generic[M]):
 
 
 class _Watchdog:
-    """Ends a stream that says nothing for too long while its reader waits. One thread for the life of a watch."""
+    """Ends a stream that says nothing for too long while its reader waits, if there is a limit.
 
-    def __init__(self, longest_silence: float) -> None:
-        self._longest = longest_silence
+    One thread for the life of a watch.
+    """
+
+    def __init__(self, longest_silence: float | None) -> None:
+        self._longest = longest_silence or 0.0
         self._changed = threading.Condition()
         self._stream: Stream[object] | None = None
         self._since = 0.0
@@ -127,7 +141,7 @@ class _Watchdog:
         """To be entered for the time of one read."""
         with self._changed:
             self._stream, self._since = stream, time.monotonic()
-            if self._thread is None and not self._ended:
+            if self._thread is None and not self._ended and self._longest:
                 self._thread = threading.Thread(target=self._look, name="hero-supervisor-watch", daemon=True)
                 self._thread.start()
         return self
