@@ -29,6 +29,7 @@ mod lifecycle_memory;
 mod metrics;
 mod operations_page;
 mod osis_actor;
+mod page_paths;
 mod promises;
 mod python_actor;
 mod redis_tls;

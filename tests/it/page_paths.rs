@@ -1,0 +1,34 @@
+//! Pages for contributors name files that are there.
+
+use std::fs;
+use std::path::Path;
+
+/// The pages, and the fewest paths that are found in each: a page that has none is not read rightly.
+const PAGES: [(&str, usize); 4] =
+    [("CONTRIBUTING.md", 3), ("docs/recipes.md", 40), ("docs/testing.md", 10), ("src/lib.rs", 4)];
+/// What a path of this repository begins with.
+const ROOTS: [&str; 8] = ["src/", "tests/", "docs/", "proto/", "clients/", "examples/", "benches/", ".ci/"];
+
+#[test]
+fn every_path_that_a_page_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut missing = Vec::new();
+    for (page, fewest) in PAGES {
+        let text = fs::read_to_string(root.join(page)).unwrap();
+        let paths: Vec<&str> = paths(&text).collect();
+        assert!(paths.len() >= fewest, "{page} names only {paths:?}");
+        missing.extend(
+            paths.into_iter().filter(|path| !root.join(path).exists()).map(|path| format!("{page}: {path}")),
+        );
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// What stands between backticks and looks like a path.
+fn paths(text: &str) -> impl Iterator<Item = &str> {
+    let quoted = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+    quoted.filter(|word| {
+        let is_word = word.chars().all(|letter| letter.is_ascii_alphanumeric() || "._-/".contains(letter));
+        is_word && ROOTS.iter().any(|root| word.starts_with(root))
+    })
+}
