@@ -37,7 +37,7 @@ func parseAddress(text string) (address, error) {
 	}
 	if path, isUnix := strings.CutPrefix(text, "unix:"); isUnix {
 		path = strings.TrimPrefix(path, "//")
-		if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsRune(path, 0) {
+		if len(path) < 2 || path[0] != '/' || strings.HasPrefix(path, "//") || strings.ContainsRune(path, 0) {
 			return address{}, notAnAddress(text)
 		}
 		return address{text: text, target: (&url.URL{Scheme: "unix", Path: path}).String()}, nil

@@ -32,7 +32,7 @@ func TestEveryOtherAddressIsRefusedWithTheGrammar(t *testing.T) {
 	for _, text := range []string{
 		"x", "127.0.0.1", ":50051", "a:", "a:0", "a:65536", "a:http", "a:+1", " a:1", "a b:1", "::1:50051", "[a]:1",
 		"http://", "http://a", "http://a:1/path", "http://u@a:1", "http://a:1?x", "ftp://a:1", "HTTP://a:1", "grpc://a:1",
-		"https://", "https://http://a:1", "unix:", "unix:run/a", "unix://run/a", "unix:////a", "/run/hero.sock", "a:1/",
+		"https://", "https://http://a:1", "unix:", "unix:/", "unix:run/a", "unix://run/a", "unix:////a", "/run/hero.sock", "a:1/",
 	} {
 		_, err := Connect(text)
 		want := `"` + text + `" is not an address: use host:port, http://host:port, https://host:port or unix:/path`

@@ -16,7 +16,7 @@ DEFAULT_ADDRESS = "127.0.0.1:50051"
 _HOST_AND_PORT = re.compile(
     r"(?:\[(?P<ip>[0-9A-Fa-f:.]+)]|(?P<name>\w(?:[\w.-]*[\w.])?)):(?P<port>[0-9]{1,5})", re.ASCII
 )
-_UNIX = re.compile(r"unix:(?://)?(?P<path>/(?!/)[^\0]*)", re.DOTALL)
+_UNIX = re.compile(r"unix:(?://)?(?P<path>/(?!/)[^\0]+)", re.DOTALL)
 # The last one is gRPC's own word for HOST:PORT.
 _PREFIXES = ("https://", "http://", "dns:///")
 
