@@ -4,6 +4,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"google.golang.org/grpc/codes"
+
 	"github.com/hero-supervisor/hero-supervisor/clients/go/internal/fakeserver"
 )
 
@@ -66,4 +68,10 @@ func TestAServerIsReachedInEachWay(t *testing.T) {
 			t.Errorf("%s: %v, %v", text, job, err)
 		}
 	}
+}
+
+func TestHTTPSIsEncrypted(t *testing.T) {
+	server := fakeserver.Start(t)
+	_, err := connect(t, "https://"+server.Address(), FailFast()).Run(t.Context(), OSIS, "1")
+	expect(t, err, codes.Unavailable, ReasonNoServer, "tls: first record does not look like a TLS handshake")
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strconv"
 	"strings"
 	"time"
 
@@ -155,8 +156,10 @@ func (w *wait) time(ctx context.Context) string {
 // plain is the message of an error without what gRPC wraps around that of the system.
 func plain(e *Error) string {
 	message := e.Message
-	if _, inner, found := strings.Cut(message, `desc = "`); found {
-		message = strings.TrimSuffix(inner, `"`)
+	if at := strings.LastIndex(message, `desc = "`); at >= 0 {
+		if inner, err := strconv.Unquote(message[at+len("desc = "):]); err == nil {
+			message = inner
+		}
 	}
 	return strings.TrimPrefix(message, "transport: Error while dialing: ")
 }

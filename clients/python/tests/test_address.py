@@ -10,7 +10,7 @@ from unittest import mock
 
 from supervisor import Supervisor
 
-from hero.supervisor.client import DEFAULT_ADDRESS, OSIS, SERVER_VARIABLE, connect, connect_async
+from hero.supervisor.client import DEFAULT_ADDRESS, OSIS, SERVER_VARIABLE, SupervisorError, connect, connect_async
 from hero.supervisor.client._address import Address, parse_address
 
 UNDERSTOOD = {
@@ -64,6 +64,14 @@ class Addresses(unittest.IsolatedAsyncioTestCase):
                         self.assertEqual(client.run(OSIS, "40 + 2", timeout=10).result, "42")
                     async with connect_async(address) as asynchronous:
                         self.assertEqual((await asynchronous.run(OSIS, "40 + 2", timeout=10)).result, "42")
+
+    async def test_https_is_encrypted(self) -> None:
+        with Supervisor() as server, connect(f"https://{server.address}", fail_fast=True) as client:
+            with self.assertRaisesRegex(SupervisorError, "NO_SERVER.*handshake"):
+                client.run(OSIS, "1")
+            async with connect_async(f"https://{server.address}", fail_fast=True) as asynchronous:
+                with self.assertRaisesRegex(SupervisorError, "NO_SERVER.*handshake"):
+                    await asynchronous.run(OSIS, "1")
 
 
 if __name__ == "__main__":
