@@ -198,7 +198,7 @@ func TestTheLinesOfAnActorComeOnceThroughLostConnections(t *testing.T) {
 	for _, follow := range []bool{false, true} {
 		ctx, cancel := context.WithCancel(t.Context())
 		var lines []string
-		for entry, err := range client.Logs(ctx, &pb.StreamActorLogsRequest{ActorId: "a", Follow: follow}) {
+		for entry, err := range client.ActorLogs(ctx, &pb.StreamActorLogsRequest{ActorId: "a", Follow: follow}) {
 			if err != nil {
 				if !follow || !errors.Is(err, context.Canceled) {
 					t.Error(err)

@@ -10,10 +10,10 @@ import (
 	pb "github.com/hero-supervisor/hero-supervisor/clients/go/hero/supervisor/v1"
 )
 
-// Logs reads what an actor wrote, oldest first: the last 100 lines unless the request says more. With Follow it goes on
+// ActorLogs reads what an actor wrote, oldest first: the last 100 lines unless the request says more. With Follow it goes on
 // with new lines until ctx ends, through lost connections and restarts of the server. Lines that a slow reader misses are
 // left out; StreamActorLogs counts them.
-func (c *Client) Logs(ctx context.Context, request *pb.StreamActorLogsRequest) iter.Seq2[*pb.LogEntry, error] {
+func (c *Client) ActorLogs(ctx context.Context, request *pb.StreamActorLogsRequest) iter.Seq2[*pb.LogEntry, error] {
 	parts := follow(ctx, c, "actor "+request.GetActorId(), func() course[pb.StreamActorLogsResponse] {
 		request := proto.CloneOf(request)
 		return course[pb.StreamActorLogsResponse]{

@@ -19,7 +19,7 @@ def main() -> None:
             if isinstance(submitted, SupervisorError):
                 raise submitted
             print(submitted.result(timeout=60))
-        print(len(list(client.jobs(ListJobsRequest(caller_id=caller, page_size=2)))), "jobs")
+        print(len(list(client.list_jobs(ListJobsRequest(caller_id=caller, page_size=2)))), "jobs")
 
 
 if __name__ == "__main__":

@@ -85,15 +85,15 @@ class Blocking(unittest.TestCase):
             for _ in range(5):
                 client.submit(OSIS, "1 + 1", spec=JobSpec(caller_id="a"))
             client.submit(OSIS, "1 + 1")
-            found = [job.job_id for job in client.jobs(ListJobsRequest(caller_id="a"))]
+            found = [job.job_id for job in client.list_jobs(ListJobsRequest(caller_id="a"))]
             self.assertEqual(found, ["job-5", "job-4", "job-3", "job-2", "job-1"])
-            self.assertEqual([actor.actor_id for actor in client.actors()], ["actor_0", "actor_1", "actor_2"])
-            self.assertEqual([event.message for event in client.events()], ["two", "one"])
+            self.assertEqual([actor.actor_id for actor in client.list_actors()], ["actor_0", "actor_1", "actor_2"])
+            self.assertEqual([event.message for event in client.list_events()], ["two", "one"])
 
     def test_the_lines_of_an_actor_come_once_through_lost_connections(self) -> None:
         with Supervisor() as server, connect(server.address) as client:
-            self.assertEqual([line.text for line in client.logs("a")], ALL_LINES)
-            followed = client.logs("a", follow=True)
+            self.assertEqual([line.text for line in client.actor_logs("a")], ALL_LINES)
+            followed = client.actor_logs("a", follow=True)
             self.assertEqual([line.text for line in itertools.islice(followed, LINES)], ALL_LINES)
 
     def test_actors_are_scaled(self) -> None:
@@ -136,10 +136,10 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
                 assert isinstance(refused, SupervisorError)
                 self.assertEqual(await one.result(), "2")
                 self.assertEqual((await waiting.cancel("no need")).cancel_reason, "no need")
-                self.assertEqual([job.job_id async for job in client.jobs()], ["job-2", "job-1"])
-                self.assertEqual([a.actor_id async for a in client.actors()], ["actor_0", "actor_1", "actor_2"])
-                self.assertEqual([event.message async for event in client.events()], ["two", "one"])
-                self.assertEqual([line.text async for line in client.logs("a")], ALL_LINES)
+                self.assertEqual([job.job_id async for job in client.list_jobs()], ["job-2", "job-1"])
+                self.assertEqual([a.actor_id async for a in client.list_actors()], ["actor_0", "actor_1", "actor_2"])
+                self.assertEqual([event.message async for event in client.list_events()], ["two", "one"])
+                self.assertEqual([line.text async for line in client.actor_logs("a")], ALL_LINES)
                 self.assertEqual(len((await client.scale(OSIS, 2)).added_actor_ids), 2)
                 with self.assertRaises(SupervisorError) as raised:
                     await client.scale(OSIS, 11)

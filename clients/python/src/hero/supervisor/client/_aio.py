@@ -177,7 +177,7 @@ class AsyncClient:
         request = scale_request(script_type, replicas, timeout, reason, take_over, validate_only)
         return await _read(self.calls.ScaleActors(request))
 
-    async def jobs(self, request: ListJobsRequest | None = None) -> AsyncIterator[Job]:
+    async def list_jobs(self, request: ListJobsRequest | None = None) -> AsyncIterator[Job]:
         """Lists jobs, newest first, page after page. The filters are those of the request."""
         request = copied(request or ListJobsRequest())
         while True:
@@ -188,7 +188,7 @@ class AsyncClient:
                 return
             request.page_token = page.next_page_token
 
-    async def actors(self, request: ListActorsRequest | None = None) -> AsyncIterator[Actor]:
+    async def list_actors(self, request: ListActorsRequest | None = None) -> AsyncIterator[Actor]:
         """Lists actors by name, page after page. The filters are those of the request."""
         request = copied(request or ListActorsRequest())
         while True:
@@ -199,7 +199,7 @@ class AsyncClient:
                 return
             request.page_token = page.next_page_token
 
-    async def events(self, request: ListEventsRequest | None = None) -> AsyncIterator[Event]:
+    async def list_events(self, request: ListEventsRequest | None = None) -> AsyncIterator[Event]:
         """Lists past events, newest first, page after page. The filters are those of the request."""
         request = copied(request or ListEventsRequest())
         while True:
@@ -210,10 +210,10 @@ class AsyncClient:
                 return
             request.page_token = page.next_page_token
 
-    async def logs(
+    async def actor_logs(
         self, actor_id: str, *, tail_lines: int | None = None, follow: bool = False, contains: str = ""
     ) -> AsyncIterator[LogEntry]:
-        """Reads what an actor wrote, and follows it if asked to; see `Client.logs`."""
+        """Reads what an actor wrote, and follows it if asked to; see `Client.actor_logs`."""
         place = LogsPlace(logs_request(actor_id, tail_lines, follow, contains))
         subject = f"actor {actor_id}"
         async for message in self._follow(

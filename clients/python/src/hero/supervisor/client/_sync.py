@@ -203,7 +203,7 @@ class Client:
         request = scale_request(script_type, replicas, timeout, reason, take_over, validate_only)
         return _read(lambda: self.calls.ScaleActors(request))
 
-    def jobs(self, request: ListJobsRequest | None = None) -> Iterator[Job]:
+    def list_jobs(self, request: ListJobsRequest | None = None) -> Iterator[Job]:
         """Lists jobs, newest first, page after page. The filters are those of the request."""
         request = copied(request or ListJobsRequest())
         while True:
@@ -213,7 +213,7 @@ class Client:
                 return
             request.page_token = page.next_page_token
 
-    def actors(self, request: ListActorsRequest | None = None) -> Iterator[Actor]:
+    def list_actors(self, request: ListActorsRequest | None = None) -> Iterator[Actor]:
         """Lists actors by name, page after page. The filters are those of the request."""
         request = copied(request or ListActorsRequest())
         while True:
@@ -223,7 +223,7 @@ class Client:
                 return
             request.page_token = page.next_page_token
 
-    def events(self, request: ListEventsRequest | None = None) -> Iterator[Event]:
+    def list_events(self, request: ListEventsRequest | None = None) -> Iterator[Event]:
         """Lists past events, newest first, page after page. The filters are those of the request."""
         request = copied(request or ListEventsRequest())
         while True:
@@ -233,7 +233,7 @@ class Client:
                 return
             request.page_token = page.next_page_token
 
-    def logs(
+    def actor_logs(
         self, actor_id: str, *, tail_lines: int | None = None, follow: bool = False, contains: str = ""
     ) -> Iterator[LogEntry]:
         """Reads what an actor wrote, oldest first: the last 100 lines unless `tail_lines` says more.
