@@ -1,4 +1,4 @@
-//! The wishes for actors, in memory.
+//! The store of actors, in memory.
 
 use std::collections::btree_map::Entry;
 

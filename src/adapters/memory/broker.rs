@@ -1,4 +1,4 @@
-//! A job queue that is only a table. Supervisors and actors of one broker see the same jobs, as those of one Redis do.
+//! A job queue in memory. Supervisors and actors of one broker see the same jobs, as those of one Redis do.
 
 mod state;
 
@@ -36,7 +36,7 @@ impl Default for MemoryConfig {
     }
 }
 
-/// The table. A cheap clone; all clones are one.
+/// The queue. Clones are cheap and share it.
 #[derive(Debug, Clone)]
 pub struct MemoryBroker {
     shared: Arc<Shared>,
@@ -45,14 +45,14 @@ pub struct MemoryBroker {
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
-    /// Grows with every change, to wake those who wait for work.
+    /// Grows with every change and wakes those who wait for work.
     version: watch::Sender<u64>,
     config: MemoryConfig,
     clock: MemoryClock,
 }
 
 impl MemoryBroker {
-    /// An empty table.
+    /// An empty queue.
     pub fn new(config: MemoryConfig) -> Self {
         let clock = MemoryClock::new();
         let state = Mutex::new(State::new(config, clock));
@@ -60,32 +60,32 @@ impl MemoryBroker {
         Self { shared: Arc::new(Shared { state, version, config, clock }) }
     }
 
-    /// The supervisor's side.
+    /// The queue as a supervisor sees it.
     pub fn job_queue(&self) -> MemoryJobQueue {
         MemoryJobQueue::new(self.clone())
     }
 
-    /// The side of one actor process.
+    /// The queue as one actor process sees it.
     pub fn work_queue(&self, script_type: ScriptType, actor_id: ActorId, pid: u32) -> MemoryWorkQueue {
         MemoryWorkQueue::new(self.clone(), script_type, Holder { actor_id, pid })
     }
 
-    /// The wishes for actors.
+    /// The store of actors.
     pub fn actor_store(&self) -> MemoryActorStore {
         MemoryActorStore::new(self.clone())
     }
 
-    /// What happened.
+    /// The event log.
     pub fn event_log(&self) -> MemoryEventLog {
         MemoryEventLog::new(self.clone())
     }
 
-    /// The clock that records are stamped with.
+    /// The clock of all times in records.
     pub fn clock(&self) -> MemoryClock {
         self.shared.clock
     }
 
-    /// From now on every call fails with `Unavailable`, until it is said otherwise.
+    /// Makes every call fail with `Unavailable`, or work again.
     pub fn set_unavailable(&self, unavailable: bool) {
         self.lock().unavailable = unavailable;
     }
@@ -94,14 +94,14 @@ impl MemoryBroker {
         self.shared.config
     }
 
-    /// Looks at, or changes, the table, and wakes those who wait.
+    /// Reads or changes the state, and wakes those who wait.
     pub(super) fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<T, QueueError> {
         let answer = self.without_waking(change)?;
         self.shared.version.send_modify(|version| *version += 1);
         Ok(answer)
     }
 
-    /// The same without waking anybody: two actors that only look would wake each other for ever.
+    /// Reads or changes the state and wakes nobody. Two actors that only read would wake each other without end.
     pub(super) fn without_waking<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<T, QueueError> {
         let mut state = self.lock();
         if state.unavailable {
@@ -110,7 +110,7 @@ impl MemoryBroker {
         Ok(change(&mut state))
     }
 
-    /// Word of changes.
+    /// Notifications of changes.
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
         self.shared.version.subscribe()
     }

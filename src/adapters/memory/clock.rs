@@ -1,4 +1,4 @@
-//! Wall time that goes with tokio's: paused when it is paused.
+//! A wall clock that follows tokio's time and is paused with it.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,13 +6,13 @@ use tokio::time::Instant;
 
 use crate::ports::clock::Clock;
 
-/// Counts from a fixed date.
+/// A clock that counts from a fixed date.
 #[derive(Debug, Clone, Copy)]
 pub struct MemoryClock {
     begun: Instant,
 }
 
-/// 2026-01-01, so that dates in tests look like dates.
+/// The fixed date: 2026-01-01.
 const BEGINNING: Duration = Duration::from_secs(1_767_225_600);
 
 impl MemoryClock {

@@ -12,7 +12,7 @@ use crate::domain::model::event::Event;
 use crate::domain::model::event::cursor::{Cursor, EventStream};
 use crate::ports::event_log::{Earlier, EventLog, Extent, Follow, LogError, Read};
 
-/// How long a read waits for something to come.
+/// Longest wait of a read for a new event.
 const WAIT: Duration = Duration::from_secs(2);
 
 /// A view of a [`MemoryBroker`].
@@ -26,7 +26,7 @@ impl MemoryEventLog {
         Self { broker }
     }
 
-    /// Forgets all but the last `kept` events of each stream, as time would.
+    /// Removes all but the last `kept` events of each stream, as time would.
     ///
     /// # Errors
     /// `Unavailable` when the broker was told to be so.
@@ -55,7 +55,7 @@ impl EventLog for MemoryEventLog {
 
     async fn follow(&self) -> Result<Box<dyn Follow>, LogError> {
         let follower = Follower { changes: self.broker.changes(), broker: self.broker.clone() };
-        // One that is away is away for followers, too.
+        // An unavailable broker is unavailable to followers, too.
         self.broker.without_waking(|_state| Box::new(follower) as Box<dyn Follow>)
     }
 }

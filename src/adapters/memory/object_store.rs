@@ -10,7 +10,7 @@ use crate::ports::object_store::{Content, MAX_OBJECTS, Object, ObjectStore, Obje
 /// Objects with their revisions, by shelf and id.
 type Shelves = BTreeMap<Shelf, BTreeMap<String, (Content, u64)>>;
 
-/// Objects that end with the process.
+/// A store of objects that ends with the process.
 #[derive(Debug, Default)]
 pub struct MemoryObjectStore {
     shelves: Mutex<Shelves>,

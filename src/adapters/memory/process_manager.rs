@@ -1,7 +1,7 @@
 //! A process manager whose processes are only states, for tests with paused time.
 //!
-//! Nothing runs in the background: whenever it is asked, it first lets happen what should have happened since, at the
-//! times when it should have. So with paused time every run is the same.
+//! Nothing runs in the background. Each call first applies the changes that were due since the last one, at the times at
+//! which they were due. With paused time every run is therefore the same.
 
 mod process;
 
@@ -20,13 +20,13 @@ use crate::ports::process_manager::{
     ProcessSpec,
 };
 
-/// How long a call hangs before it fails with `TimedOut`.
+/// Time after which a hung call fails with `TimedOut`.
 const DEADLINE: Duration = Duration::from_secs(2);
 
-/// How long a reader of lines waits for a process that is not there.
+/// Longest wait of a reader of lines for a process that does not exist.
 const UNKNOWN_NAME: Duration = Duration::from_millis(250);
 
-/// What is wrong with the whole process manager.
+/// A fault of the whole process manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Fault {
     /// Nothing.
@@ -38,7 +38,7 @@ pub enum Fault {
     Hung,
 }
 
-/// A call that was to change something, as it came in.
+/// A call that changes something, as it came in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Call {
     /// A start of this name.
@@ -61,7 +61,7 @@ pub struct MemoryProcessManager {
 struct Inner {
     fault: Fault,
     calls: Vec<Call>,
-    /// One entry a start to come, true when it fails.
+    /// One entry for each coming start, true when it fails.
     starts: VecDeque<bool>,
     behaviours: BTreeMap<String, Behaviour>,
     processes: BTreeMap<String, Process>,
@@ -82,12 +82,12 @@ impl MemoryProcessManager {
         self.inner().fault = fault;
     }
 
-    /// Sets what a process of this name does from its next start on.
+    /// Sets the behaviour of a process of this name from its next start on.
     pub fn behave(&self, name: &str, behaviour: Behaviour) {
         self.inner().behaviours.insert(name.to_owned(), behaviour);
     }
 
-    /// Has the start number `nth` from now on (1 is the next one, of whatever process) fail with `Rejected`.
+    /// Makes the `nth` start from now on fail with `Rejected`; 1 is the next one, of any process.
     pub fn fail_start(&self, nth: usize) {
         let mut inner = self.inner();
         let nth = nth.max(1);
@@ -103,19 +103,19 @@ impl MemoryProcessManager {
         processes.get_mut(name).is_some_and(|process| process.crash(status, Instant::now(), pids))
     }
 
-    /// Adds a line to what a process has written; nothing for an unknown name.
+    /// Adds a line to the output of a process; does nothing for an unknown name.
     pub fn write_line(&self, name: &str, line: LogLine) {
         if let Some(process) = self.inner().processes.get_mut(name) {
             process.logs.push(line);
         }
     }
 
-    /// The definition that a process was last started by.
+    /// The definition of the last start of a process.
     pub fn spec(&self, name: &str) -> Option<ProcessSpec> {
         self.inner().processes.get(name).map(|process| process.spec.clone())
     }
 
-    /// All calls so far that were to change something.
+    /// All calls so far that change something.
     pub fn calls(&self) -> Vec<Call> {
         self.inner().calls.clone()
     }
@@ -124,7 +124,7 @@ impl MemoryProcessManager {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The same, with everything done that was due.
+    /// The inner state, after all due changes.
     fn settled(&self) -> MutexGuard<'_, Inner> {
         let mut inner = self.inner();
         let Inner { processes, pids, .. } = &mut *inner;
@@ -151,7 +151,7 @@ impl MemoryProcessManager {
         }
     }
 
-    /// One step of a start: done, or wait until then and try again.
+    /// Tries to start a process. None when that is done, else the time of the next try.
     fn try_start(&self, spec: &ProcessSpec) -> Option<Instant> {
         let mut inner = self.settled();
         let now = Instant::now();
@@ -283,7 +283,7 @@ impl ProcessManager for MemoryProcessManager {
         match ring {
             Some(ring) => Ok(ring.read(after, wait).await),
             None => {
-                // It may be started in a moment.
+                // The process may be started in a moment.
                 sleep(wait.min(UNKNOWN_NAME)).await;
                 Ok(LogBatch::default())
             }

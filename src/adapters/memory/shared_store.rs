@@ -1,4 +1,4 @@
-//! Rules, verdicts, decisions and turns, in memory.
+//! Settings, health, scaling decisions and leaders, in memory.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! How jobs stand in Redis: flat fields, in Hero's words and a few of ours.
+//! Records in Redis. Those of jobs are flat fields with Hero's names and some more; all others are JSON.
 
 mod actor;
 mod attempts;
@@ -6,8 +6,10 @@ mod confinement;
 mod end;
 mod event;
 mod fields;
+mod json;
 mod output;
 mod shared;
+mod words;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

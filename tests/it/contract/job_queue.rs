@@ -14,6 +14,7 @@ mod output;
 mod pinned;
 mod queues;
 mod redis_only;
+mod redis_outages;
 mod shared;
 mod silence;
 mod submits;

@@ -1,9 +1,12 @@
-//! Every job and where it lies; each change is one synchronous step, as a Redis function is.
+//! Every job and its place. Each change is one synchronous step, as a Redis function is.
 
 mod admin;
 mod events;
+mod jobs;
 mod leases;
+mod maintenance;
 mod outputs;
+mod presence;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, SystemTime};
@@ -18,25 +21,23 @@ use crate::domain::model::actor::{ActorConfig, ActorRecord};
 use crate::domain::model::health::HealthRecord;
 use crate::domain::model::id::{ActorId, JobId, RequestId};
 use crate::domain::model::job::{
-    Finished, History, Job, JobError, JobErrorKind, JobKind, JobState, MAX_PAST_ATTEMPTS, Outcome,
-    PastAttempt,
+    Finished, History, Job, JobError, JobKind, JobState, MAX_PAST_ATTEMPTS, Outcome, PastAttempt,
 };
 use crate::domain::model::scaling::ScalingDecision;
 use crate::domain::model::script_type::{PerScriptType, ScriptType};
 use crate::domain::model::settings::ScriptTypeSettings;
 use crate::ports::actor_presence::{Presence, Reclaimed};
 use crate::ports::clock::Clock;
-use crate::ports::job_queue::Completion;
 use crate::ports::queue_admin::Paused;
 use crate::ports::work_queue::{Lease, Work};
 
-/// How long a request id is remembered.
+/// Time for which a request id stands for its job.
 const REQUEST_WINDOW: Duration = Duration::from_secs(24 * 3600);
 
-/// Bytes of why an attempt failed that are remembered when another one follows.
+/// Bytes of the error of a past attempt that are kept.
 const PAST_ERROR_BYTES: usize = 2048;
 
-/// How often one job may be given back without that its attempt counts.
+/// How often one job may come back without its attempt being counted.
 const FREE_ATTEMPTS: u32 = 10;
 
 /// One actor process.
@@ -46,18 +47,18 @@ pub(in crate::adapters::memory) struct Holder {
     pub(in crate::adapters::memory) pid: u32,
 }
 
-/// Where an entry lies, in the order of taking.
+/// The list in which an entry waits, in the order of taking.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Lane {
     /// The inbox of one actor.
     Inbox(ActorId),
-    /// What was taken before, or is tried again.
+    /// Retried, reclaimed and released jobs.
     Front,
-    /// What is new.
+    /// All other jobs.
     Queue,
 }
 
-/// Where a job waits: by lane, then by where it stood at first, then by its entry.
+/// Position of a waiting job: its lane, its first entry, its entry.
 type Place = (Lane, u64, u64);
 
 /// A job that waits.
@@ -68,7 +69,7 @@ struct Waiting {
     counted: bool,
 }
 
-/// A job that an actor has.
+/// A job that an actor holds.
 #[derive(Debug)]
 struct Held {
     job_id: JobId,
@@ -112,7 +113,7 @@ pub(in crate::adapters::memory) struct State {
     pub(in crate::adapters::memory) settings: BTreeMap<ScriptType, ScriptTypeSettings>,
     pub(in crate::adapters::memory) healths: BTreeMap<ActorId, HealthRecord>,
     pub(in crate::adapters::memory) decisions: BTreeMap<ScriptType, ScalingDecision>,
-    /// Whose turn it is on each node, and for how long.
+    /// The leader of each node, and the end of its term.
     pub(in crate::adapters::memory) leaders: BTreeMap<String, (String, Instant)>,
     pub(in crate::adapters::memory) unavailable: bool,
 }
@@ -141,240 +142,11 @@ impl State {
         }
     }
 
-    // === the supervisor's side ===
-
-    pub(in crate::adapters::memory) fn job(&self, id: &JobId) -> Option<&Job> {
-        self.jobs.get(id)
-    }
-
-    pub(in crate::adapters::memory) fn jobs(&self) -> impl Iterator<Item = &Job> {
-        self.jobs.values().filter(|job| job.spec.kind == JobKind::Script)
-    }
-
-    /// The job that a request made before, with its fingerprint and time.
-    pub(in crate::adapters::memory) fn request(&self, id: &RequestId) -> Option<(&str, &JobId, SystemTime)> {
-        let (fingerprint, job_id, at, begun) = self.requests.get(id)?;
-        (begun.elapsed() < REQUEST_WINDOW).then_some((fingerprint, job_id, *at))
-    }
-
-    pub(in crate::adapters::memory) fn note_request(
-        &mut self,
-        id: RequestId,
-        fingerprint: String,
-        job: JobId,
-    ) {
-        self.requests.insert(id, (fingerprint, job, self.clock.now(), Instant::now()));
-    }
-
-    pub(in crate::adapters::memory) fn queued(&self, script_type: ScriptType) -> u64 {
-        self.queues[script_type].waiting.values().filter(|waiting| waiting.counted).count() as u64
-    }
-
-    pub(in crate::adapters::memory) fn running(&self, script_type: ScriptType) -> u64 {
-        self.queues[script_type].held.values().filter(|held| held.counted).count() as u64
-    }
-
-    pub(in crate::adapters::memory) fn delayed(&self, script_type: ScriptType) -> u64 {
-        self.queues[script_type].delayed.len() as u64
-    }
-
-    /// Jobs that may wait, if somebody has said so.
-    pub(in crate::adapters::memory) fn limit(&self, script_type: ScriptType) -> Option<u64> {
-        self.queues[script_type].limit
-    }
-
-    pub(in crate::adapters::memory) fn set_limit(&mut self, script_type: ScriptType, limit: Option<u64>) {
-        self.queue(script_type).limit = limit;
-    }
-
-    pub(in crate::adapters::memory) fn accept(&mut self, job: Job) {
-        let (id, script_type) = (job.id.clone(), job.spec.script_type);
-        self.queue(script_type).submitted += u64::from(job.spec.kind == JobKind::Script);
-        let lane = match &job.spec.target_actor {
-            Some(actor) => Lane::Inbox(actor.clone()),
-            None => Lane::Queue,
-        };
-        let due = job.due_at.map(|due| due.duration_since(self.clock.now()).unwrap_or_default());
-        self.jobs.insert(id.clone(), job);
-        match due {
-            Some(delay) => {
-                self.emit_state(&id, None);
-                self.queue(script_type).delayed.insert(id, (Instant::now() + delay, lane));
-            }
-            None => self.enqueue(&id, lane, None),
-        }
-    }
-
-    pub(in crate::adapters::memory) fn completion(&mut self, id: &JobId) -> Option<Completion> {
-        if self.jobs.get(id)?.state.is_terminal() {
-            return None;
-        }
-        let (sender, completion) = Completion::pair();
-        let waiters = self.waiters.entry(id.clone()).or_default();
-        waiters.retain(|waiter| !waiter.is_closed());
-        waiters.push(sender);
-        Some(completion)
-    }
-
-    pub(in crate::adapters::memory) fn cancel(&mut self, id: &JobId, reason: &str) {
-        let Some(job) = self.jobs.get(id) else { return };
-        let finished = finished(job, Outcome::Cancelled(reason.to_owned()), self.clock.now());
-        let queue = self.queue(job.spec.script_type);
-        queue.delayed.remove(id);
-        queue.waiting.retain(|_place, waiting| waiting.job_id != *id);
-        let held = queue.held.iter().find(|(_entry, held)| held.job_id == *id).map(|(entry, _held)| *entry);
-        if let Some(held) = held.and_then(|entry| queue.held.remove(&entry).map(|held| (entry, held))) {
-            let (entry, held) = held;
-            let message = Work::Cancelled { lease: lease(entry, id) };
-            queue.messages.entry(held.holder).or_default().push_back(message);
-        }
-        self.finish_job(id, finished);
-    }
-
-    pub(in crate::adapters::memory) fn delete(&mut self, id: &JobId) {
-        self.emit_deleted(id);
-        self.jobs.remove(id);
-        self.outputs.remove(id);
-        self.waiters.remove(id);
-    }
-
-    pub(in crate::adapters::memory) fn reclaim(
-        &mut self,
-        script_type: ScriptType,
-        holder: &Holder,
-        error: &JobError,
-    ) -> Reclaimed {
-        let queue = self.queue(script_type);
-        let lost: Vec<u64> =
-            queue.held.iter().filter(|(_, held)| held.holder == *holder).map(|(entry, _)| *entry).collect();
-        let mut reclaimed = Reclaimed::default();
-        for entry in lost {
-            self.reclaim_entry(script_type, entry, error, &mut reclaimed);
-        }
-        let queue = self.queue(script_type);
-        queue.messages.remove(holder);
-        if queue.presences.get(&holder.actor_id).is_some_and(|presence| presence.pid == holder.pid) {
-            queue.presences.remove(&holder.actor_id);
-        }
-        reclaimed
-    }
-
-    pub(in crate::adapters::memory) fn presences(&self, script_type: ScriptType) -> Vec<Presence> {
-        let queue = &self.queues[script_type];
-        let counted = |presence: &Presence| {
-            let of_it = |held: &&Held| {
-                held.counted && held.holder.actor_id == presence.actor_id && held.holder.pid == presence.pid
-            };
-            let held = queue.held.values().filter(of_it);
-            Presence { in_flight: u32::try_from(held.count()).unwrap_or(u32::MAX), ..presence.clone() }
-        };
-        queue.presences.values().map(counted).collect()
-    }
-
-    pub(in crate::adapters::memory) fn forget_actor(&mut self, script_type: ScriptType, actor: &ActorId) {
-        let queue = self.queue(script_type);
-        queue.presences.remove(actor);
-        queue.messages.retain(|holder, _hints| holder.actor_id != *actor);
-        let pinned = |lane: &Lane| matches!(lane, Lane::Inbox(of) if of == actor);
-        let mut lost: Vec<JobId> = Vec::new();
-        queue.waiting.retain(|(lane, _order, _entry), waiting| {
-            if pinned(lane) {
-                lost.push(waiting.job_id.clone());
-            }
-            !pinned(lane)
-        });
-        queue.delayed.retain(|id, (_at, lane)| {
-            if pinned(lane) {
-                lost.push(id.clone());
-            }
-            !pinned(lane)
-        });
-        let error = JobError::new(
-            JobErrorKind::ActorLost,
-            format!("the job was meant for actor {actor} alone, which was deleted"),
-        );
-        for id in lost {
-            self.fail_job(&id, error.clone());
-        }
-    }
-
-    pub(in crate::adapters::memory) fn message(
-        &mut self,
-        script_type: ScriptType,
-        actor: &ActorId,
-        message: Work,
-    ) {
-        // A message is for the process that is there now; the next one of this name has nothing to do with it.
-        let queue = self.queue(script_type);
-        let Some(presence) = queue.presences.get(actor) else { return };
-        let holder = Holder { actor_id: actor.clone(), pid: presence.pid };
-        queue.messages.entry(holder).or_default().push_back(message);
-    }
-
-    pub(in crate::adapters::memory) fn maintain(&mut self) {
-        let now = Instant::now();
-        for script_type in ScriptType::ALL {
-            let queue = self.queue(script_type);
-            let due: Vec<(JobId, Lane)> = queue
-                .delayed
-                .iter()
-                .filter(|(_id, (at, _lane))| *at <= now)
-                .map(|(id, (_at, lane))| (id.clone(), lane.clone()))
-                .collect();
-            for (id, lane) in due {
-                self.queue(script_type).delayed.remove(&id);
-                self.enqueue(&id, lane, None);
-            }
-            let queue = self.queue(script_type);
-            let expired: Vec<(u64, ActorId)> = queue
-                .held
-                .iter()
-                .filter(|(_, held)| held.until <= now)
-                .map(|(entry, held)| (*entry, held.holder.actor_id.clone()))
-                .collect();
-            for (entry, actor) in expired {
-                let message = format!("the lease of actor {actor} expired: it gave no sign of life");
-                let error = JobError::new(JobErrorKind::ActorLost, message);
-                self.reclaim_entry(script_type, entry, &error, &mut Reclaimed::default());
-            }
-            let queue = self.queue(script_type);
-            let mut overdue = Vec::new();
-            queue.waiting.retain(|_place, waiting| {
-                let late = waiting.expires.is_some_and(|expires| expires <= now);
-                if late {
-                    overdue.push(waiting.job_id.clone());
-                }
-                !late
-            });
-            for id in overdue {
-                let message = "no actor took the job within its queue timeout";
-                self.fail_job(&id, JobError::new(JobErrorKind::QueueTimeout, message));
-            }
-        }
-        let (jobs, outputs) = (&mut self.jobs, &mut self.outputs);
-        self.ended.retain(|(id, expires)| {
-            let keep = *expires > now;
-            if !keep {
-                jobs.remove(id);
-                outputs.remove(id);
-            }
-            keep
-        });
-        while self.ended.len() > self.config.finished_limit {
-            if let Some((id, _expires)) = self.ended.pop_front() {
-                jobs.remove(&id);
-                outputs.remove(&id);
-            }
-        }
-    }
-
-    // === steps that several changes share ===
-
     fn queue(&mut self, script_type: ScriptType) -> &mut Queue {
         &mut self.queues[script_type]
     }
 
-    /// Makes a job wait; one that was `released` untouched stands where it stood and has no more time than it had.
+    /// Queues a job. A `released` one keeps its position and its deadline.
     fn enqueue(&mut self, id: &JobId, lane: Lane, released: Option<&Held>) {
         let Some(job) = self.jobs.get_mut(id) else { return };
         let old = Some(job.state).filter(|old| *old != JobState::Queued);
@@ -395,7 +167,7 @@ impl State {
         self.emit_state(id, old);
     }
 
-    /// An attempt whose actor is gone.
+    /// Ends an attempt whose actor has gone.
     fn reclaim_entry(
         &mut self,
         script_type: ScriptType,
@@ -425,7 +197,7 @@ impl State {
         }
     }
 
-    /// Writes the end, unless there is one already, and tells those who wait for it.
+    /// Writes the terminal state, unless there is one already, and resolves the completions.
     fn finish_job(&mut self, id: &JobId, finished: Finished) {
         let Some(job) = self.jobs.get(id).filter(|job| !job.state.is_terminal()).cloned() else { return };
         self.free_attempts.remove(id);
@@ -447,9 +219,9 @@ impl State {
     }
 }
 
-/// Notes the attempt of a job as one that was not the last, once.
+/// Adds the attempt of a job to its past ones, once.
 fn remember(job: &mut Job, left: JobState, error: Option<&JobError>, ended_at: SystemTime) {
-    // A job that was cancelled between two attempts: its last one is there already.
+    // The last attempt of a job that was cancelled between two attempts is there already.
     if job.past_attempts.last().is_some_and(|last| last.attempt == job.attempt) {
         return;
     }
@@ -483,7 +255,7 @@ fn entry_of(lease: &Lease) -> Option<u64> {
     lease.token.parse().ok()
 }
 
-/// What was pinned stays pinned.
+/// The lane in which a job waits again; a pinned job stays in its inbox.
 fn front_of(lane: Lane) -> Lane {
     match lane {
         Lane::Inbox(actor) => Lane::Inbox(actor),

@@ -12,19 +12,19 @@ use crate::ports::process_manager::{ProcessSpec, ProcessState};
 const SIGKILL: i32 = 9;
 const SIGTERM: i32 = 15;
 
-/// What a process does after it is started. By default it starts at once, runs until it is stopped, and ends at SIGTERM
-/// with exit code 0.
+/// Behaviour of a process after its start. By default it starts at once, runs until it is stopped, and exits with code 0 at
+/// SIGTERM.
 #[derive(Debug, Clone)]
 pub struct Behaviour {
-    /// Its health check passes this long after its start; only looked at if it has one.
+    /// Time from the start until the health check passes; ignored without a health check.
     pub ready_after: Duration,
-    /// Ends by itself this long after its start, like so.
+    /// Time from the start until the process ends by itself, and its exit status.
     pub ends: Option<(Duration, ExitStatus)>,
-    /// Takes this long to end after SIGTERM; None ignores it.
+    /// Time from SIGTERM to the end; None ignores SIGTERM.
     pub term_after: Option<Duration>,
-    /// How it ends after SIGTERM.
+    /// Exit status after SIGTERM.
     pub term_exit: ExitStatus,
-    /// The program cannot be executed.
+    /// True if the program cannot be executed.
     pub spawn_fails: bool,
 }
 
@@ -40,7 +40,7 @@ impl Default for Behaviour {
     }
 }
 
-/// Where a process is, and since or until when.
+/// Phase of a process, and since or until when it lasts.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Phase {
     Down { exit: Option<ExitStatus> },
@@ -64,7 +64,7 @@ impl Phase {
     }
 }
 
-/// Gives each process its number.
+/// Source of pids.
 #[derive(Debug, Default)]
 pub(super) struct Pids {
     last: u32,
@@ -94,14 +94,14 @@ impl Process {
         Self { spec, phase, detail: String::new(), logs: Arc::default(), behaviour, failures: 0 }
     }
 
-    /// Takes over what a new start says.
+    /// Takes over the definition of a new start.
     pub(super) fn restarted_by_hand(&mut self, spec: ProcessSpec, behaviour: Behaviour) {
         self.spec = spec;
         self.behaviour = behaviour;
         self.failures = 0;
     }
 
-    /// Starts it at this moment.
+    /// Starts the process at this moment.
     pub(super) fn spawn(&mut self, now: Instant, pids: &mut Pids) {
         self.detail.clear();
         self.phase = if self.behaviour.spawn_fails {
@@ -114,14 +114,14 @@ impl Process {
         };
     }
 
-    /// Lets happen what was due until `now`.
+    /// Applies the changes that were due until `now`.
     pub(super) fn settle(&mut self, now: Instant, pids: &mut Pids) {
         while let Some(at) = self.next_change().filter(|at| *at <= now) {
             self.change(at, pids);
         }
     }
 
-    /// When its state changes next by itself.
+    /// Time of the next change of state by itself.
     fn next_change(&self) -> Option<Instant> {
         let end = |since| self.behaviour.ends.map(|(after, _exit)| since + after);
         match self.phase {
@@ -179,7 +179,7 @@ impl Process {
         self.phase = Phase::Backoff { exit, until: at + delay };
     }
 
-    /// Ends it at this moment, unasked. False when it does not run.
+    /// Ends the process at this moment, unasked. False when it does not run.
     pub(super) fn crash(&mut self, status: ExitStatus, now: Instant, pids: &mut Pids) -> bool {
         match self.phase {
             Phase::Starting { since, .. } | Phase::Running { since, .. } => self.ended(status, since, now),
@@ -190,7 +190,7 @@ impl Process {
         true
     }
 
-    /// Sends it a signal at this moment. False when it does not run.
+    /// Sends a signal at this moment. False when the process does not run.
     pub(super) fn signal(&mut self, signal: i32, now: Instant, pids: &mut Pids) -> bool {
         match self.phase {
             Phase::Down { .. } | Phase::SpawnFailed | Phase::Backoff { .. } => false,
@@ -204,7 +204,7 @@ impl Process {
         }
     }
 
-    /// Tells it to end, killed after the grace; answers with the moment when it will be gone, None when it is down.
+    /// Sends SIGTERM, with SIGKILL after the grace. Returns the time at which the process will have ended; None when it is down.
     pub(super) fn stop(&mut self, now: Instant, grace: Duration) -> Option<Instant> {
         match self.phase {
             Phase::Down { .. } | Phase::SpawnFailed => None,

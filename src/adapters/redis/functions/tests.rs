@@ -10,7 +10,7 @@ use crate::adapters::redis::records::{BASIC, decode_job_event};
 use crate::domain::model::job::JobState;
 
 /// Digest of what is loaded with the current revision. A Redis that has functions of this revision keeps them.
-const DIGEST: &str = "6f22249cf96dac044524c5e82faa63437aec20ae799995704d8cd71ab187f4da";
+const DIGEST: &str = "062edbf05c2c4b4f73b37d8295a5de0eb020293fedc966b9222b4c6ee21fd380";
 
 /// Functions that only supervisors and actors of an older revision call.
 const FOR_OLDER_REVISIONS: [&str; 2] = ["hero_object_find", "hero_presences"];

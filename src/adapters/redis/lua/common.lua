@@ -64,8 +64,11 @@ local function now_ms()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
+local QUEUES_KNOWN = 16 -- queues whose keys are remembered between calls
+local queues, queue_count = {}, 0
+
 -- The keys of the queue that has this stream. `record`, `request`, `output` and `replies` are prefixes.
-local function queue_of(stream)
+local function derive_keys(stream)
   local base = string.sub(stream, 1, -2)
   local tag = string.sub(base, 6)
   return {
@@ -75,6 +78,16 @@ local function queue_of(stream)
     dead_letters = base .. 'dlq', actors = base .. 'actors', inboxes = base .. 'inboxes', pause = base .. 'pause',
     counts = base .. 'counts', clock = base .. 'tick',
   }
+end
+
+-- The same, remembered from an earlier call: most calls are short, and twenty keys take a good part of their time.
+local function queue_of(stream)
+  local queue = queues[stream]
+  if queue then return queue end
+  if queue_count == QUEUES_KNOWN then queues, queue_count = {}, 0 end
+  queue = derive_keys(stream)
+  queues[stream], queue_count = queue, queue_count + 1
+  return queue
 end
 
 -- The stream of jobs and pings for one actor only.

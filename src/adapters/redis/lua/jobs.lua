@@ -54,8 +54,8 @@ freeing('hero_delete', function(keys, args)
   if not status then return nil end
   if not has_ended(status) then return status end
   if values[2] ~= 'ping' then
-    local job = { id = id, caller = values[3] or '' }
-    emit_job_event(queue, job, { state = 'deleted', attempt = values[4] or 0, actor = values[5] or '', old = status })
+    local job = { id = id, status = status, caller = values[3] or '' }
+    emit_job_event(queue, job, { number = values[4] or 0, actor = values[5] or '' }, { state = 'deleted' })
   end
   redis.call('UNLINK', queue.record .. id, queue.output .. id)
   redis.call('ZREM', queue.jobs, id)
@@ -108,7 +108,7 @@ writing('hero_retry', function(keys, args)
   if used == 0 and values[4] then
     redis.call('HSET', job.key, 'wait_until', set_deadline(queue, id, now, tonumber(values[4])))
   end
-  announce_change(queue, job, { state = 'queued', attempt = used, actor = finished.actor })
+  announce_change(queue, job, { number = used, actor = finished.actor }, QUEUED)
   return basic_fields(queue, id)
 end)
 
@@ -129,8 +129,7 @@ local function reclaim_entry(batch, lease, consumer, lost)
     redis.call('HSET', job.key, 'status', 'queued', 'at', place, 'attempt', number, 'actor_id', attempt.actor, 'updated_at',
       batch.now_text)
     if not job.is_ping then remember_attempt(job, attempt, batch.now, 'queued', lost.detail) end
-    announce_change(queue, job,
-      { state = 'queued', attempt = number, actor = attempt.actor, word = 'error', text = lost.detail })
+    announce_change(queue, job, attempt, { state = 'queued', word = 'error', body = lost.detail })
     return 'retried'
   end
   finish_job(batch, job, attempt, failed(lost.message, lost.detail))

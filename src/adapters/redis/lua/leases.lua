@@ -73,90 +73,96 @@ freeing('hero_log', function(keys, args)
   return answers
 end)
 
+-- Reads the start of one attempt into a table that serves as attempt and job.
+local function parse_start(start, args, i)
+  start.letter, start.entry, start.id, start.number, start.started = args[i], args[i + 1], args[i + 2], args[i + 3], args[i + 4]
+end
+
 -- Makes a held job RUNNING; true if the lease stands.
-local function start_attempt(queue, now, lease, number, started)
-  local key = queue.record .. lease.id
+local function start_attempt(queue, now, start)
+  local key = queue.record .. start.id
   local values = redis.call('HMGET', key, 'at', 'status', 'kind', 'caller_id')
-  local job = {
-    id = lease.id, place = values[1], status = values[2], is_ping = values[3] == 'ping', caller = values[4] or '',
-  }
-  if not job.status then discard_entry(lease.stream, lease.entry) end
-  if job.place ~= lease.place or (job.status ~= 'queued' and job.status ~= 'running') then return false end
-  if job.status == 'queued' then
-    redis.call('HSET', key, 'status', 'running', 'attempt', number, 'actor_id', lease.actor, 'started_at', started,
-      'updated_at', now)
-    announce_change(queue, job, { state = 'running', attempt = number, actor = lease.actor })
+  local status = values[2]
+  if not status then discard_entry(lane_stream(queue, start.letter, start.actor), start.entry) end
+  if values[1] ~= start.letter .. ':' .. start.entry then return false end
+  if status == 'queued' then
+    redis.call('HSET', key, 'status', 'running', 'attempt', start.number, 'actor_id', start.actor, 'started_at',
+      start.started, 'updated_at', now)
+    start.status, start.is_ping, start.caller = status, values[3] == 'ping', values[4] or ''
+    announce_change(queue, start, start, RUNNING)
+    return true
   end
-  return true
+  return status == 'running'
 end
 
 -- hero_start q | actor, per job: lane entry id attempt started_ms
 -- Answers with 1 or 0 a job; 0: the lease is void.
 freeing('hero_start', function(keys, args)
-  local queue, now, actor, answers = queue_of(keys[1]), now_ms(), args[1], {}
+  local queue, now, answers = queue_of(keys[1]), text_of(now_ms()), {}
+  local start = { actor = args[1] } -- one table for all: nothing keeps it
   for i = 2, #args, 5 do
-    local lease = parse_lease(queue, actor, args, i)
-    answers[#answers + 1] = start_attempt(queue, now, lease, args[i + 3], args[i + 4]) and 1 or 0
+    parse_start(start, args, i)
+    answers[#answers + 1] = start_attempt(queue, now, start) and 1 or 0
   end
   return answers
 end)
 
--- Reads the end of one attempt, with the output in front of it if there is any; answers with it and the index behind it.
-local function parse_end(queue, actor, args, i)
-  local output = nil
-  if args[i] == 'log' then output, i = parse_output(args, i + 1) end
-  local lease = parse_lease(queue, actor, args, i)
-  return {
-    lease = lease, output = output, attempt = { number = args[i + 3], started = args[i + 4], actor = actor },
-    verdict = args[i + 5], text = args[i + 6], detail = args[i + 7], delay = args[i + 8],
-  }, i + 9
+-- Reads the end of one attempt, with the output in front of it if there is any, into a table that serves as lease and attempt;
+-- answers with the index behind it.
+local function parse_end(queue, finish, args, i)
+  finish.output = nil
+  if args[i] == 'log' then finish.output, i = parse_output(args, i + 1) end
+  local letter, entry = args[i], args[i + 1]
+  finish.letter, finish.entry, finish.id = letter, entry, args[i + 2]
+  finish.place, finish.stream = letter .. ':' .. entry, lane_stream(queue, letter, finish.actor)
+  finish.number, finish.started, finish.verdict = args[i + 3], args[i + 4], args[i + 5]
+  finish.text, finish.detail, finish.delay = args[i + 6], args[i + 7], args[i + 8]
+  return i + 9
 end
 
 -- Queues a job again after a failed attempt, or makes it wait for its delay. A free attempt does not count.
 local function retry_attempt(batch, job, finish, is_free)
-  local queue, lease, attempt, now = batch.queue, finish.lease, finish.attempt, batch.now_text
-  local number, delay, state = tonumber(attempt.number), tonumber(finish.delay), 'queued'
+  local queue, actor, now = batch.queue, finish.actor, batch.now_text
+  local number, delay, state = tonumber(finish.number), tonumber(finish.delay), 'queued'
   local used = is_free and number - 1 or number
   if delay > 0 then
     local due = text_of(batch.now + delay)
     state = 'retry_wait'
-    redis.call('HSET', job.key, 'status', state, 'attempt', used, 'actor_id', attempt.actor, 'due_at', due, 'error',
+    redis.call('HSET', job.key, 'status', state, 'attempt', used, 'actor_id', actor, 'due_at', due, 'error',
       finish.text, 'error_detail', finish.detail, 'updated_at', now)
     redis.call('ZADD', queue.delayed, due, job.id)
   else
-    local place = requeue(queue, lease, read_entry(lease.stream, lease.entry), used + 1)
-    redis.call('HSET', job.key, 'status', state, 'at', place, 'attempt', used, 'actor_id', attempt.actor, 'updated_at', now)
+    local place = requeue(queue, finish, read_entry(finish.stream, finish.entry), used + 1)
+    redis.call('HSET', job.key, 'status', state, 'at', place, 'attempt', used, 'actor_id', actor, 'updated_at', now)
   end
-  if not is_free and not job.is_ping then remember_attempt(job, attempt, batch.now, state, finish.detail) end
-  announce_change(queue, job, { state = state, attempt = used, actor = attempt.actor, word = 'error', text = finish.detail })
+  if not is_free and not job.is_ping then remember_attempt(job, finish, batch.now, state, finish.detail) end
+  announce_change(queue, job, { number = used, actor = actor }, { state = state, word = 'error', body = finish.detail })
 end
 
 -- Ends a failed attempt: the job is tried again or fails.
 local function fail_attempt(batch, job, finish)
   load_attempts(job)
-  local verdict, attempt = finish.verdict, finish.attempt
+  local verdict = finish.verdict
   local is_free = verdict == 'free' and redis.call('HINCRBY', job.key, 'free', 1) <= FREE_ATTEMPTS
-  local may_retry = (verdict == 'retry' or verdict == 'free') and tonumber(attempt.number) < job.max_attempts
+  local may_retry = (verdict == 'retry' or verdict == 'free') and tonumber(finish.number) < job.max_attempts
   if is_free or may_retry then return retry_attempt(batch, job, finish, is_free) end
-  finish_job(batch, job, attempt, failed(finish.text, finish.detail))
-  if job.max_attempts > 1 then add_dead_letter(batch.queue, job, attempt, finish.text) end
+  finish_job(batch, job, finish, failed(finish.text, finish.detail))
+  if job.max_attempts > 1 then add_dead_letter(batch.queue, job, finish, finish.text) end
 end
 
 -- Ends one attempt; answers with 1, or with 0 when its lease is void.
 local function end_attempt(batch, finish)
-  local queue, lease, attempt = batch.queue, finish.lease, finish.attempt
-  local job = load_job(queue, lease.id)
-  if not job then discard_entry(lease.stream, lease.entry) end
-  if not job or not is_current(job, lease.place) then return 0 end
-  if redis.call('XACK', lease.stream, GROUP, lease.entry) ~= 1 then return 0 end
-  remove_later(batch, lease.stream, lease.entry)
-  if job.status ~= 'running' and not job.is_ping then
-    emit_job_event(queue, job, { state = 'running', attempt = attempt.number, actor = attempt.actor, old = job.status })
-  end
+  local queue, stream, entry = batch.queue, finish.stream, finish.entry
+  local job = load_job(queue, finish.id)
+  if not job then discard_entry(stream, entry) end
+  if not job or not is_current(job, finish.place) then return 0 end
+  if redis.call('XACK', stream, GROUP, entry) ~= 1 then return 0 end
+  remove_later(batch, stream, entry)
+  if job.status ~= 'running' and not job.is_ping then emit_job_event(queue, job, finish, RUNNING) end
   job.status = 'running'
-  if finish.output and not job.is_ping then keep_output(queue, job, batch.now_text, attempt.number, finish.output) end
+  if finish.output and not job.is_ping then keep_output(queue, job, batch.now_text, finish.number, finish.output) end
   if finish.verdict == 'ok' then
-    finish_job(batch, job, attempt, succeeded(finish.text, finish.detail))
+    finish_job(batch, job, finish, succeeded(finish.text, finish.detail))
   else
     fail_attempt(batch, job, finish)
   end
@@ -170,11 +176,10 @@ end
 -- Answers with 1, 0 or a text an end; 0: the lease was void and nothing was written; a text: why this end could not be
 -- written, while the others were.
 freeing('hero_finish', function(keys, args)
-  local batch, actor, answers = open_batch(keys[1]), args[1], {}
-  local i = 2
+  local batch, answers, i = open_batch(keys[1]), {}, 2
+  local finish = { actor = args[1] } -- one table for all: nothing keeps it
   while i <= #args do
-    local finish
-    finish, i = parse_end(batch.queue, actor, args, i)
+    i = parse_end(batch.queue, finish, args, i)
     local ok, answer = pcall(end_attempt, batch, finish)
     answers[#answers + 1] = ok and answer or error_text(answer)
   end
@@ -232,7 +237,7 @@ local function release_job(batch, lease)
   remove_later(batch, lease.stream, lease.entry)
   if job.status == 'running' then
     redis.call('HSET', job.key, 'status', 'queued', 'attempt', job.attempt - 1, 'updated_at', batch.now_text)
-    announce_change(queue, job, { state = 'queued', attempt = job.attempt - 1, actor = lease.actor })
+    announce_change(queue, job, { number = job.attempt - 1, actor = lease.actor }, QUEUED)
   end
   if job.deadline then redis.call('ZADD', queue.deadlines, job.deadline, job.id) end
   return { id = lease.entry, fields = fields }

@@ -37,7 +37,7 @@ local function promote_job(batch, id)
   if job.status == 'scheduled' and values[5] then
     redis.call('HSET', key, 'wait_until', set_deadline(queue, id, batch.now, tonumber(values[5])))
   end
-  announce_change(queue, job, { state = 'queued', attempt = job.attempt, actor = values[6] or '' })
+  announce_change(queue, job, { number = job.attempt, actor = values[6] or '' }, QUEUED)
 end
 
 -- Queues the delayed jobs whose time has come; answers with how many there were.

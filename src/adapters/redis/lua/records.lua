@@ -97,17 +97,22 @@ local function event_text(word, text)
   return short and cjson.encode(short) or truncate(text, EVENT_TEXT)
 end
 
--- Appends an event about a job. `event` has state, attempt and actor; old, the state before ('' for a new job); and
--- perhaps word ('error' or 'reason') and text, which say why. Events have the same fields wherever possible, because a
--- stream then stores the names once.
-local function emit_job_event(queue, job, event)
-  local word, text = event.word, event.text
-  if word and text ~= '' then
-    redis.call('XADD', queue.events, 'MAXLEN', '~', EVENTS_KEPT, '*', 'id', job.id, 'state', event.state, 'attempt',
-      event.attempt, 'actor', event.actor, 'old', event.old, 'caller', job.caller, word, event_text(word, text))
+-- A job without an attempt, and changes to states that need no reason.
+local NO_ATTEMPT = { number = '0', actor = '', started = '' }
+local QUEUED = { state = 'queued' }
+local RUNNING = { state = 'running' }
+
+-- Appends an event about a job that was in the state `job.status` (nil for a new job). `attempt` has number and actor; `change`
+-- has the state, and perhaps word and body: an error or a reason goes into the event. Events have the same fields wherever
+-- possible, because a stream then stores the names once.
+local function emit_job_event(queue, job, attempt, change)
+  local word, body = change.word, change.body
+  if (word == 'error' or word == 'reason') and body ~= '' then
+    redis.call('XADD', queue.events, 'MAXLEN', '~', EVENTS_KEPT, '*', 'id', job.id, 'state', change.state, 'attempt',
+      attempt.number, 'actor', attempt.actor, 'old', job.status or '', 'caller', job.caller, word, event_text(word, body))
   else
-    redis.call('XADD', queue.events, 'MAXLEN', '~', EVENTS_KEPT, '*', 'id', job.id, 'state', event.state, 'attempt',
-      event.attempt, 'actor', event.actor, 'old', event.old, 'caller', job.caller)
+    redis.call('XADD', queue.events, 'MAXLEN', '~', EVENTS_KEPT, '*', 'id', job.id, 'state', change.state, 'attempt',
+      attempt.number, 'actor', attempt.actor, 'old', job.status or '', 'caller', job.caller)
   end
 end
 
@@ -118,10 +123,9 @@ local function publish_change(queue, id)
 end
 
 -- Emits and publishes a change of a job that goes on. Nobody is told about pings.
-local function announce_change(queue, job, event)
+local function announce_change(queue, job, attempt, change)
   if job.is_ping then return end
-  event.old = job.status
-  emit_job_event(queue, job, event)
+  emit_job_event(queue, job, attempt, change)
   publish_change(queue, job.id)
 end
 
@@ -141,18 +145,18 @@ local function remember_attempt(job, attempt, ended, left, detail)
   redis.call('HSET', job.key, 'attempts', cjson.encode(list))
 end
 
--- The three kinds of outcomes. `word` says what `body` is: none, text or json (a result), error (JSON), reason (of a cancel);
--- `fields` go into the record.
+-- The three kinds of outcomes. `word` says what `body` is: none, text or json (a result), error (JSON), reason (of a cancel).
+-- The list part has the names and values that go into the record.
 local function succeeded(text, kind)
-  return { state = 'succeeded', word = kind, body = text, fields = { 'output', text, 'result_kind', kind } }
+  return { state = 'succeeded', word = kind, body = text, 'output', text, 'result_kind', kind }
 end
 
 local function failed(message, detail)
-  return { state = 'failed', word = 'error', body = detail, fields = { 'error', message, 'error_detail', detail } }
+  return { state = 'failed', word = 'error', body = detail, 'error', message, 'error_detail', detail }
 end
 
 local function cancelled(reason)
-  return { state = 'cancelled', word = 'reason', body = reason, fields = { 'cancel_reason', reason } }
+  return { state = 'cancelled', word = 'reason', body = reason, 'cancel_reason', reason }
 end
 
 -- A failed outcome with an error of this kind.
@@ -192,15 +196,13 @@ end
 local function finish_job(batch, job, attempt, outcome)
   local queue, at = batch.queue, batch.now_text
   redis.call('HSET', job.key, 'status', outcome.state, 'attempt', attempt.number, 'actor_id', attempt.actor, 'started_at',
-    attempt.started, 'finished_at', at, 'updated_at', at, unpack(outcome.fields))
+    attempt.started, 'finished_at', at, 'updated_at', at, unpack(outcome))
   redis.call('PEXPIRE', job.key, job.ttl)
   if not job.is_ping then
     local ended = batch.ended
     local n = #ended
     ended[n + 1], ended[n + 2] = expiry_of(batch, job.ttl), job.id
-    local event = { state = outcome.state, attempt = attempt.number, actor = attempt.actor, old = job.status }
-    if outcome.word == 'error' or outcome.word == 'reason' then event.word, event.text = outcome.word, outcome.body end
-    emit_job_event(queue, job, event)
+    emit_job_event(queue, job, attempt, outcome)
   end
   if job.deadline then redis.call('ZREM', queue.deadlines, job.id) end
   reply_to_waiters(batch, job, attempt, outcome)

@@ -1,22 +1,24 @@
 -- How jobs are accepted, and how supervisors wait for their ends.
 
--- True if the flags of a submission have this letter.
-local function has_flag(flags, letter)
-  return string.find(flags, letter, 1, true) ~= nil
+-- The flags of a submission. Most submissions of a call have the same ones, so each text is looked at once.
+local function parse_flags(call, text)
+  local flags = call.flags[text]
+  if flags then return flags end
+  local function has(letter) return string.find(text, letter, 1, true) ~= nil end
+  flags = { wanted = has('w'), ping = has('p'), foreign_id = has('x'), inline = has('i'), stray = has('u') }
+  call.flags[text] = flags
+  return flags
 end
 
--- Reads one submission; answers with it and the index behind it. `first` to `last` are the names and values of its record.
-local function parse_submission(args, i)
-  local flags, first = args[i + 1], i + 8
-  local last = i + 7 + tonumber(args[i + 7])
+-- Reads one submission into a table; answers with the index behind it. `first` to `last` are the names and values of its record.
+local function parse_submission(call, job, args, i)
+  local first = i + 8
+  job.id, job.flags, job.run_at, job.target = args[i], parse_flags(call, args[i + 1]), tonumber(args[i + 2]), args[i + 3]
+  job.request, job.fingerprint, job.queue_timeout = args[i + 4], args[i + 5], tonumber(args[i + 6])
+  job.first, job.last = first, i + 7 + tonumber(args[i + 7])
   -- The caller is the fourth field of a record.
-  local caller = args[first + 6] == 'caller_id' and args[first + 7] or ''
-  return {
-    id = args[i], run_at = tonumber(args[i + 2]), target = args[i + 3], request = args[i + 4], fingerprint = args[i + 5],
-    queue_timeout = tonumber(args[i + 6]), args = args, first = first, last = last, caller = caller,
-    is_wanted = has_flag(flags, 'w'), is_ping = has_flag(flags, 'p'), has_foreign_id = has_flag(flags, 'x'),
-    is_inline = has_flag(flags, 'i'), is_stray = has_flag(flags, 'u'),
-  }, last + 1
+  job.caller = args[first + 6] == 'caller_id' and args[first + 7] or ''
+  return job.last + 1
 end
 
 -- The script types besides this one, whose ids and requests are looked at as well.
@@ -69,14 +71,14 @@ local function find_request(call, job)
   end
   local id, fingerprint, first_use = string.match(found, '^(%S+) (%S*) (%d+)$')
   if fingerprint ~= job.fingerprint then return { 'reused', first_use or '0' } end
-  local fields = attach(queue, id, job.is_wanted and call.instance or '')
+  local fields = attach(queue, id, job.flags.wanted and call.instance or '')
   return fields and { 'dup', id, fields } or { 'gone', id }
 end
 
 -- True if the id has a record; ids that callers have chosen are looked for in all queues.
 local function is_id_taken(call, job)
   if redis.call('EXISTS', call.queue.record .. job.id) == 1 then return true end
-  if not job.has_foreign_id then return false end
+  if not job.flags.foreign_id then return false end
   for _, name in ipairs(call.others) do
     if redis.call('EXISTS', 'hero:job:{' .. name .. '}:' .. job.id) == 1 then return true end
   end
@@ -85,7 +87,7 @@ end
 
 -- The answer to a job for which there is no room; nil when there is room, which it takes.
 local function take_room(call, job)
-  if not call.room or job.is_ping then return nil end
+  if not call.room or job.flags.ping then return nil end
   if job.target ~= '' then
     local length = redis.call('XLEN', inbox_of(call.queue, job.target))
     return length >= call.limit and { 'full', length } or nil
@@ -97,7 +99,7 @@ end
 
 -- The answer to a job that cannot be accepted; nil when it can.
 local function refusal_of(call, job)
-  if job.is_stray then return { 'stray' } end
+  if job.flags.stray then return { 'stray' } end
   if is_id_taken(call, job) then return { 'exists' } end
   return take_room(call, job)
 end
@@ -109,7 +111,7 @@ local function enqueue(queue, job)
     redis.call('SADD', queue.inboxes, job.target)
     stream, letter = inbox_of(queue, job.target), 'i:'
   end
-  if job.is_inline then
+  if job.flags.inline then
     return letter .. redis.call('XADD', stream, '*', 'attempt', '1', unpack(job.args, job.first, job.last))
   end
   return letter .. redis.call('XADD', stream, '*', 'attempt', '1', 'id', job.id)
@@ -117,37 +119,39 @@ end
 
 -- Writes the record. `name` and `value` are 'at' with a place, or 'due_at' with a time.
 local function write_record(call, job, state, name, value)
-  redis.call('HSET', call.queue.record .. job.id, 'status', state, name, value, 'rep', job.is_wanted and call.instance or '',
+  redis.call('HSET', call.queue.record .. job.id, 'status', state, name, value, 'rep', job.flags.wanted and call.instance or '',
     'created_at', call.now_text, 'updated_at', call.now_text, unpack(job.args, job.first, job.last))
 end
 
--- Queues a job, or schedules it for its time, and writes its record. Answers with its state.
+local SCHEDULED = { state = 'scheduled' }
+
+-- Queues a job, or schedules it for its time, and writes its record. Answers with the change that this is.
 local function place_job(call, job)
   local queue = call.queue
   if job.run_at > call.now then
     redis.call('ZADD', queue.delayed, job.run_at, job.id)
     write_record(call, job, 'scheduled', 'due_at', job.run_at)
-    return 'scheduled'
+    return SCHEDULED
   end
   write_record(call, job, 'queued', 'at', enqueue(queue, job))
   if job.queue_timeout > 0 then
     local deadline = set_deadline(queue, job.id, call.now, job.queue_timeout)
     redis.call('HSET', queue.record .. job.id, 'wait_until', deadline)
   end
-  return 'queued'
+  return QUEUED
 end
 
 -- Accepts one job; answers as `hero_submit` does.
 local function submit_job(call, job)
   local answer = find_request(call, job) or refusal_of(call, job)
   if answer then return answer end
-  local state = place_job(call, job)
+  local change = place_job(call, job)
   if job.request ~= '' then
     redis.call('SET', call.queue.request .. job.request, job.id .. ' ' .. job.fingerprint .. ' ' .. call.now_text, 'PX',
       REQUEST_KEPT)
   end
-  if not job.is_ping then
-    emit_job_event(call.queue, job, { state = state, attempt = '0', actor = '', old = '' })
+  if not job.flags.ping then
+    emit_job_event(call.queue, job, NO_ATTEMPT, change)
     local accepted = call.accepted
     accepted[#accepted + 1] = call.now_text
     accepted[#accepted + 1] = job.id
@@ -168,12 +172,12 @@ writing('hero_submit', function(keys, args)
     queue = queue, now = now, now_text = text_of(now), limit = limit, instance = args[3],
     others = args[4] == '1' and other_types(args[1]) or {},
     room = room_for(queue, limit, (#args - 4) / 8),
-    accepted = {},
+    accepted = {}, flags = {},
   }
   local answers, i = { now }, 5
+  local job = { args = args } -- one table for all: nothing keeps it
   while i <= #args do
-    local job
-    job, i = parse_submission(args, i)
+    i = parse_submission(call, job, args, i)
     answers[#answers + 1] = submit_job(call, job)
   end
   if #call.accepted > 0 then

@@ -1,4 +1,4 @@
-//! How actors stand in Redis: JSON with a version.
+//! Records of actors and of their configs.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -7,19 +7,17 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::confinement::ConfinementRecord;
+use super::json::{VERSION, check_version, corrupt, decode, encode, span_millis};
 use super::shared::HealthSettingsRecord;
+use super::words::{DesiredWord, FaultWord, ManagedByWord, ReadinessWord, RestartModeWord};
 use super::{millis, time_of};
 use crate::domain::model::actor::{
-    ActorConfig, ActorRecord, Desired, ExitStatus, Fault, FaultKind, LastExit, ManagedBy, OperationLease,
-    Readiness, RestartMode, RestartPolicy, Verb,
+    ActorConfig, ActorRecord, ExitStatus, Fault, LastExit, OperationLease, RestartPolicy, Verb,
 };
 use crate::domain::model::backoff::Backoff;
 use crate::domain::model::id::{ActorId, NodeName};
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::QueueError;
-
-/// Grows when a field changes its meaning; a new field with a default does not need it.
-const VERSION: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
 struct ConfigRecord {
@@ -49,28 +47,13 @@ struct ConfigRecord {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum ReadinessWord {
-    Queue,
-    Process,
-}
-
-#[derive(Serialize, Deserialize)]
 struct RestartRecord {
-    mode: RestartWord,
+    mode: RestartModeWord,
     initial_backoff_ms: u64,
     max_backoff_ms: u64,
     reset_after_ms: u64,
     max_restarts: u32,
     window_ms: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum RestartWord {
-    Always,
-    OnFailure,
-    Never,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -80,7 +63,7 @@ struct StoredActor {
     node: String,
     config: ConfigRecord,
     desired: DesiredWord,
-    managed_by: ManagedWord,
+    managed_by: ManagedByWord,
     created_ms: i64,
     generation: u64,
     restart_count: u32,
@@ -94,20 +77,6 @@ struct StoredActor {
     wishes: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     operation: Option<OperationRecord>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum DesiredWord {
-    Up,
-    Down,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum ManagedWord {
-    User,
-    Scaler,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -145,25 +114,18 @@ struct FaultRecord {
     message: String,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum FaultWord {
-    StartFailed,
-    CrashLoop,
-}
-
-/// A config as JSON.
+/// Encodes a config.
 pub(in super::super) fn encode_config(config: &ActorConfig) -> Result<String, QueueError> {
-    serde_json::to_string(&config_record(config)).map_err(|error| corrupt(&config.name, error))
+    encode(&what_actor(&config.name), &config_record(config))
 }
 
-/// A config from JSON; `what` names it in errors.
+/// Decodes a config; `what` names it in errors.
 pub(in super::super) fn decode_config(what: &str, json: &str) -> Result<ActorConfig, QueueError> {
-    let record: ConfigRecord = serde_json::from_str(json).map_err(|error| corrupt(what, error))?;
-    config_of(what, record)
+    let what = what_actor(what);
+    config_of(&what, decode(&what, json)?)
 }
 
-/// A record as JSON, with this generation.
+/// Encodes a record with this generation.
 pub(in super::super) fn encode_actor(record: &ActorRecord, generation: u64) -> Result<String, QueueError> {
     let ActorRecord {
         id,
@@ -186,14 +148,8 @@ pub(in super::super) fn encode_actor(record: &ActorRecord, generation: u64) -> R
         id: id.as_str().to_owned(),
         node: node.as_str().to_owned(),
         config: config_record(config),
-        desired: match desired {
-            Desired::Up => DesiredWord::Up,
-            Desired::Down => DesiredWord::Down,
-        },
-        managed_by: match managed_by {
-            ManagedBy::User => ManagedWord::User,
-            ManagedBy::Scaler => ManagedWord::Scaler,
-        },
+        desired: (*desired).into(),
+        managed_by: (*managed_by).into(),
         created_ms: millis(*created_at),
         generation,
         restart_count: *restart_count,
@@ -206,58 +162,39 @@ pub(in super::super) fn encode_actor(record: &ActorRecord, generation: u64) -> R
             requested: exit.requested,
             log_tail: exit.log_tail.clone(),
         }),
-        fault: fault.as_ref().map(|fault| FaultRecord {
-            kind: match fault.kind {
-                FaultKind::StartFailed => FaultWord::StartFailed,
-                FaultKind::CrashLoop => FaultWord::CrashLoop,
-            },
-            message: fault.message.clone(),
-        }),
+        fault: fault
+            .as_ref()
+            .map(|fault| FaultRecord { kind: fault.kind.into(), message: fault.message.clone() }),
         outdated: *outdated,
         wishes: *wishes,
         operation: operation.as_ref().map(operation_record),
     };
-    serde_json::to_string(&stored).map_err(|error| corrupt(id.as_str(), error))
+    encode(&what_actor(id.as_str()), &stored)
 }
 
-/// A record from JSON; `what` names it in errors.
+/// Decodes a record; `what` names it in errors.
 pub(in super::super) fn decode_actor(what: &str, json: &str) -> Result<ActorRecord, QueueError> {
-    let stored: StoredActor = serde_json::from_str(json).map_err(|error| corrupt(what, error))?;
+    let what = &what_actor(what);
+    let stored: StoredActor = decode(what, json)?;
     check_version(what, stored.version)?;
     Ok(ActorRecord {
         id: ActorId::parse(&stored.id).map_err(|error| corrupt(what, error))?,
         node: NodeName::parse(&stored.node).map_err(|error| corrupt(what, error))?,
         config: config_of(what, stored.config)?,
-        desired: match stored.desired {
-            DesiredWord::Up => Desired::Up,
-            DesiredWord::Down => Desired::Down,
-        },
-        managed_by: match stored.managed_by {
-            ManagedWord::User => ManagedBy::User,
-            ManagedWord::Scaler => ManagedBy::Scaler,
-        },
+        desired: stored.desired.into(),
+        managed_by: stored.managed_by.into(),
         created_at: time_of(stored.created_ms),
         generation: stored.generation,
         restart_count: stored.restart_count,
         last_pid: stored.last_pid,
         last_exit: stored.last_exit.map(|exit| LastExit {
-            status: match (exit.code, exit.signal) {
-                (Some(code), _) => ExitStatus::Code(code),
-                (None, Some(signal)) => ExitStatus::Signal(signal),
-                (None, None) => ExitStatus::Unknown,
-            },
+            status: exit_status(exit.code, exit.signal),
             at: time_of(exit.at_ms),
             pid: exit.pid,
             requested: exit.requested,
             log_tail: exit.log_tail,
         }),
-        fault: stored.fault.map(|fault| Fault {
-            kind: match fault.kind {
-                FaultWord::StartFailed => FaultKind::StartFailed,
-                FaultWord::CrashLoop => FaultKind::CrashLoop,
-            },
-            message: fault.message,
-        }),
+        fault: stored.fault.map(|fault| Fault { kind: fault.kind.into(), message: fault.message }),
         outdated: stored.outdated,
         wishes: stored.wishes,
         operation: stored.operation.map(operation_of),
@@ -300,16 +237,9 @@ fn config_record(config: &ActorConfig) -> ConfigRecord {
         sha256: config.sha256,
         drain_timeout_ms: span_millis(config.drain_timeout),
         start_timeout_ms: span_millis(config.start_timeout),
-        readiness: match config.readiness {
-            Readiness::Queue => ReadinessWord::Queue,
-            Readiness::Process => ReadinessWord::Process,
-        },
+        readiness: config.readiness.into(),
         restart: RestartRecord {
-            mode: match mode {
-                RestartMode::Always => RestartWord::Always,
-                RestartMode::OnFailure => RestartWord::OnFailure,
-                RestartMode::Never => RestartWord::Never,
-            },
+            mode: mode.into(),
             initial_backoff_ms: span_millis(backoff.initial),
             max_backoff_ms: span_millis(backoff.max),
             reset_after_ms: span_millis(reset_after),
@@ -336,16 +266,9 @@ fn config_of(what: &str, record: ConfigRecord) -> Result<ActorConfig, QueueError
         sha256: record.sha256,
         drain_timeout: Duration::from_millis(record.drain_timeout_ms),
         start_timeout: Duration::from_millis(record.start_timeout_ms),
-        readiness: match record.readiness {
-            ReadinessWord::Queue => Readiness::Queue,
-            ReadinessWord::Process => Readiness::Process,
-        },
+        readiness: record.readiness.into(),
         restart: RestartPolicy {
-            mode: match mode {
-                RestartWord::Always => RestartMode::Always,
-                RestartWord::OnFailure => RestartMode::OnFailure,
-                RestartWord::Never => RestartMode::Never,
-            },
+            mode: mode.into(),
             backoff: Backoff {
                 initial: Duration::from_millis(initial_backoff_ms),
                 max: Duration::from_millis(max_backoff_ms),
@@ -361,17 +284,16 @@ fn config_of(what: &str, record: ConfigRecord) -> Result<ActorConfig, QueueError
     })
 }
 
-fn check_version(what: &str, version: u32) -> Result<(), QueueError> {
-    if version <= VERSION {
-        return Ok(());
+/// The exit status of a process from its two fields.
+pub(super) fn exit_status(code: Option<i32>, signal: Option<i32>) -> ExitStatus {
+    match (code, signal) {
+        (Some(code), _) => ExitStatus::Code(code),
+        (None, Some(signal)) => ExitStatus::Signal(signal),
+        (None, None) => ExitStatus::Unknown,
     }
-    Err(corrupt(what, format!("version {version} is newer than this program: upgrade it")))
 }
 
-fn span_millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn corrupt(what: &str, source: impl Into<crate::ports::Cause>) -> QueueError {
-    QueueError::Corrupt { what: format!("the record of actor {what}"), source: source.into() }
+/// Names the record of an actor in errors.
+fn what_actor(name: &str) -> String {
+    format!("the record of actor {name}")
 }

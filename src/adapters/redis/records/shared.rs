@@ -1,52 +1,22 @@
-//! How rules, verdicts and decisions stand in Redis: JSON with a version.
+//! Records of settings, health and scaling decisions.
 
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::json::{VERSION, check_version, corrupt, decode, encode, span_micros, span_millis};
+use super::words::{HealthActionWord, HealthWord, PingOutcomeWord, ScalingModeWord, UnhealthyActionWord};
 use super::{millis, time_of};
 use crate::domain::model::backoff::Backoff;
 use crate::domain::model::health::{
-    ActorHealth, Health, HealthAction, HealthPolicy, HealthRecord, HealthSettings, Ping, PingOutcome,
-    UnhealthyAction,
+    ActorHealth, HealthPolicy, HealthRecord, HealthSettings, Ping, UnhealthyAction,
 };
 use crate::domain::model::id::ActorId;
 use crate::domain::model::job::RetryPolicy;
-use crate::domain::model::scaling::{ScalingDecision, ScalingMode, ScalingPolicy};
+use crate::domain::model::scaling::{ScalingDecision, ScalingPolicy};
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::{JobSettings, ScriptTypeSettings};
 use crate::ports::job_queue::QueueError;
-
-/// Grows when a field changes its meaning; a new field with a default does not need it.
-const VERSION: u32 = 1;
-
-/// Words for one enum, in JSON.
-macro_rules! words {
-    ($word:ident for $value:ident { $($variant:ident),* $(,)? }) => {
-        #[derive(Clone, Copy, Serialize, Deserialize)]
-        #[serde(rename_all = "snake_case")]
-        enum $word { $($variant),* }
-
-        impl From<$value> for $word {
-            fn from(value: $value) -> Self {
-                match value { $($value::$variant => Self::$variant),* }
-            }
-        }
-
-        impl From<$word> for $value {
-            fn from(word: $word) -> Self {
-                match word { $($word::$variant => Self::$variant),* }
-            }
-        }
-    };
-}
-
-words!(ModeWord for ScalingMode { Fixed, Auto });
-words!(ActionWord for UnhealthyAction { Restart, ReportOnly });
-words!(HealthWord for Health { Healthy, Degraded, Unhealthy, Unknown });
-words!(DoneWord for HealthAction { None, Pinged, Restarted });
-words!(OutcomeWord for PingOutcome { Ok, TimedOut, Failed });
 
 #[derive(Serialize, Deserialize)]
 struct SettingsRecord {
@@ -61,7 +31,7 @@ struct SettingsRecord {
 
 #[derive(Serialize, Deserialize)]
 struct ScalingRecord {
-    mode: ModeWord,
+    mode: ScalingModeWord,
     replicas: Option<u32>,
     min_replicas: u32,
     max_replicas: u32,
@@ -75,7 +45,7 @@ struct ScalingRecord {
     drain_timeout_ms: Option<u64>,
 }
 
-/// What is said of a health policy.
+/// The parts of a health policy that are set.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub(super) struct HealthSettingsRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,7 +57,7 @@ pub(super) struct HealthSettingsRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
     failure_threshold: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    action: Option<ActionWord>,
+    action: Option<UnhealthyActionWord>,
 }
 
 impl From<HealthSettings> for HealthSettingsRecord {
@@ -97,7 +67,7 @@ impl From<HealthSettings> for HealthSettingsRecord {
             ping_timeout_ms: settings.ping_timeout.map(span_millis),
             retry_after_ms: settings.retry_after.map(span_millis),
             failure_threshold: settings.failure_threshold,
-            action: settings.action.map(ActionWord::from),
+            action: settings.action.map(UnhealthyActionWord::from),
         }
     }
 }
@@ -137,14 +107,14 @@ struct StoredHealth {
     health: HealthWord,
     last_ping: Option<PingRecord>,
     consecutive_failures: u32,
-    action: DoneWord,
+    action: HealthActionWord,
     reason: String,
 }
 
 #[derive(Serialize, Deserialize)]
 struct PingRecord {
     at_ms: i64,
-    outcome: OutcomeWord,
+    outcome: PingOutcomeWord,
     round_trip_us: Option<u64>,
     message: String,
 }
@@ -163,7 +133,7 @@ struct DecisionRecord {
     removed: Vec<String>,
 }
 
-/// Rules as JSON, with this generation.
+/// Encodes settings with this generation.
 pub(in super::super) fn encode_settings(
     settings: &ScriptTypeSettings,
     generation: u64,
@@ -211,7 +181,7 @@ pub(in super::super) fn encode_settings(
     encode(&what_settings(script_type.as_str()), &record)
 }
 
-/// Rules from JSON.
+/// Decodes settings.
 pub(in super::super) fn decode_settings(word: &str, json: &str) -> Result<ScriptTypeSettings, QueueError> {
     let what = what_settings(word);
     let script_type = ScriptType::parse(word).map_err(|error| corrupt(&what, error))?;
@@ -252,7 +222,7 @@ pub(in super::super) fn decode_settings(word: &str, json: &str) -> Result<Script
     })
 }
 
-/// A verdict as JSON.
+/// Encodes the health of an actor.
 pub(in super::super) fn encode_health(record: &HealthRecord) -> Result<String, QueueError> {
     let HealthRecord { actor_id, pid, updated_at, health } = record;
     let ActorHealth { health, last_ping, consecutive_failures, action, reason } = health.clone();
@@ -264,7 +234,7 @@ pub(in super::super) fn encode_health(record: &HealthRecord) -> Result<String, Q
         last_ping: last_ping.map(|ping| PingRecord {
             at_ms: millis(ping.at),
             outcome: ping.outcome.into(),
-            round_trip_us: ping.round_trip.map(|span| u64::try_from(span.as_micros()).unwrap_or(u64::MAX)),
+            round_trip_us: ping.round_trip.map(span_micros),
             message: ping.message,
         }),
         consecutive_failures,
@@ -274,7 +244,7 @@ pub(in super::super) fn encode_health(record: &HealthRecord) -> Result<String, Q
     encode(&what_health(actor_id.as_str()), &stored)
 }
 
-/// A verdict from JSON.
+/// Decodes the health of an actor.
 pub(in super::super) fn decode_health(id: &str, json: &str) -> Result<HealthRecord, QueueError> {
     let what = what_health(id);
     let actor_id = ActorId::parse(id).map_err(|error| corrupt(&what, error))?;
@@ -299,7 +269,7 @@ pub(in super::super) fn decode_health(id: &str, json: &str) -> Result<HealthReco
     })
 }
 
-/// A decision as JSON.
+/// Encodes a scaling decision.
 pub(in super::super) fn encode_decision(decision: &ScalingDecision) -> Result<String, QueueError> {
     let ids = |ids: &[ActorId]| ids.iter().map(ActorId::to_string).collect();
     let record = DecisionRecord {
@@ -317,7 +287,7 @@ pub(in super::super) fn encode_decision(decision: &ScalingDecision) -> Result<St
     encode(DECISION, &record)
 }
 
-/// A decision from JSON.
+/// Decodes a scaling decision.
 pub(in super::super) fn decode_decision(json: &str) -> Result<ScalingDecision, QueueError> {
     let record: DecisionRecord = decode(DECISION, json)?;
     check_version(DECISION, record.version)?;
@@ -338,35 +308,14 @@ pub(in super::super) fn decode_decision(json: &str) -> Result<ScalingDecision, Q
     })
 }
 
-const DECISION: &str = "the last decision of scaling";
+const DECISION: &str = "the last scaling decision";
 
+/// Names settings in errors.
 fn what_settings(word: &str) -> String {
     format!("the settings of script type {word}")
 }
 
+/// Names health in errors.
 fn what_health(id: &str) -> String {
     format!("the health of actor {id}")
-}
-
-fn encode(what: &str, record: &impl Serialize) -> Result<String, QueueError> {
-    serde_json::to_string(record).map_err(|error| corrupt(what, error))
-}
-
-fn decode<T: DeserializeOwned>(what: &str, json: &str) -> Result<T, QueueError> {
-    serde_json::from_str(json).map_err(|error| corrupt(what, error))
-}
-
-fn check_version(what: &str, version: u32) -> Result<(), QueueError> {
-    if version <= VERSION {
-        return Ok(());
-    }
-    Err(corrupt(what, format!("version {version} is newer than this program: upgrade it")))
-}
-
-fn span_millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn corrupt(what: &str, source: impl Into<crate::ports::Cause>) -> QueueError {
-    QueueError::Corrupt { what: what.to_owned(), source: source.into() }
 }

@@ -1,26 +1,42 @@
-//! A queue as a whole: how it is, pause, purge; and one more try for a job.
+//! A queue as a whole: its depth, its state, its pause.
 
-use super::{Lane, State, remember};
+use super::State;
 use crate::domain::model::id::{ActorId, JobId};
-use crate::domain::model::job::{JobKind, JobState};
+use crate::domain::model::job::{Job, JobKind, JobState};
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::clock::Clock;
-use crate::ports::job_queue::Retried;
 use crate::ports::queue_admin::{Paused, QueueDepth, QueueState};
 
 impl State {
+    pub(in crate::adapters::memory) fn queued(&self, script_type: ScriptType) -> u64 {
+        self.queues[script_type].waiting.values().filter(|waiting| waiting.counted).count() as u64
+    }
+
+    pub(in crate::adapters::memory) fn running(&self, script_type: ScriptType) -> u64 {
+        self.queues[script_type].held.values().filter(|held| held.counted).count() as u64
+    }
+
+    pub(in crate::adapters::memory) fn delayed(&self, script_type: ScriptType) -> u64 {
+        self.queues[script_type].delayed.len() as u64
+    }
+
+    /// Jobs that may wait, where that is set.
+    pub(in crate::adapters::memory) fn limit(&self, script_type: ScriptType) -> Option<u64> {
+        self.queues[script_type].limit
+    }
+
+    pub(in crate::adapters::memory) fn set_limit(&mut self, script_type: ScriptType, limit: Option<u64>) {
+        self.queue(script_type).limit = limit;
+    }
+
     pub(in crate::adapters::memory) fn state_of(&self, script_type: ScriptType) -> QueueState {
         let now = self.clock.now();
-        let age =
-            |job: &crate::domain::model::job::Job| now.duration_since(job.created_at).unwrap_or_default();
-        let of_type = |job: &&crate::domain::model::job::Job| {
-            job.spec.script_type == script_type && job.spec.kind == JobKind::Script
-        };
+        let age = |job: &Job| now.duration_since(job.created_at).unwrap_or_default();
+        let of_type = |job: &&Job| job.spec.script_type == script_type && job.spec.kind == JobKind::Script;
         let waits = self.jobs.values().filter(of_type).filter(|job| job.state == JobState::Queued);
         let queue = &self.queues[script_type];
         let is_absent = |actor: &ActorId| !queue.presences.contains_key(actor);
-        let is_for_absent =
-            |job: &&crate::domain::model::job::Job| job.spec.target_actor.as_ref().is_some_and(is_absent);
+        let is_for_absent = |job: &&Job| job.spec.target_actor.as_ref().is_some_and(is_absent);
         QueueState {
             depth: QueueDepth {
                 queued: self.queued(script_type),
@@ -38,7 +54,7 @@ impl State {
         }
     }
 
-    /// True when that changed anything.
+    /// Pauses the queue for a reason, or resumes it; false when it was so already.
     pub(in crate::adapters::memory) fn set_paused(
         &mut self,
         script_type: ScriptType,
@@ -53,53 +69,15 @@ impl State {
         changed
     }
 
-    /// Jobs in these states that nobody has in hand.
+    /// The jobs in these states that no actor has.
     pub(in crate::adapters::memory) fn jobs_waiting_in(
         &self,
         script_type: ScriptType,
         states: &[JobState],
     ) -> Vec<JobId> {
-        let wanted = |job: &&crate::domain::model::job::Job| {
-            job.spec.script_type == script_type && states.contains(&job.state)
-        };
+        let wanted = |job: &&Job| job.spec.script_type == script_type && states.contains(&job.state);
         let mut jobs: Vec<_> = self.jobs().filter(wanted).collect();
         jobs.sort_by_key(|job| (job.created_at, job.id.clone()));
         jobs.into_iter().map(|job| job.id.clone()).collect()
-    }
-
-    pub(in crate::adapters::memory) fn retry(&mut self, id: &JobId, reset_attempts: bool) -> Retried {
-        let now = self.clock.now();
-        let Some(job) = self.jobs.get_mut(id) else { return Retried::Unknown };
-        if job.spec.kind == JobKind::Ping || !matches!(job.state, JobState::Failed | JobState::Cancelled) {
-            return Retried::NotPossible(job.state);
-        }
-        if !reset_attempts && job.attempt > 0 {
-            let (left, error) = (job.state, job.error.take());
-            remember(job, left, error.as_ref(), job.finished_at.unwrap_or(now));
-        }
-        job.result = None;
-        job.error = None;
-        job.cancel_reason = None;
-        job.finished_at = None;
-        job.started_at = None;
-        if reset_attempts {
-            job.attempt = 0;
-            job.past_attempts.clear();
-            // Attempts count anew, and what is said in them, too.
-            job.progress = None;
-            self.outputs.remove(id);
-        } else {
-            job.spec.retry.max_attempts = job.spec.retry.max_attempts.max(job.attempt + 1);
-        }
-        let lane = match &job.spec.target_actor {
-            Some(actor) => Lane::Inbox(actor.clone()),
-            None => Lane::Queue,
-        };
-        self.ended.retain(|(ended, _expires)| ended != id);
-        self.enqueue(id, lane, None);
-        match self.jobs.get(id) {
-            Some(job) => Retried::Queued(Box::new(job.clone())),
-            None => Retried::Unknown,
-        }
     }
 }

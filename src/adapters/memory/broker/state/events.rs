@@ -1,4 +1,4 @@
-//! What happened, as the table remembers it.
+//! The streams of events.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::SystemTime;
@@ -19,7 +19,7 @@ const KEPT: usize = 20_000;
 #[derive(Debug, Default)]
 pub(super) struct EventStreams {
     streams: BTreeMap<EventStream, Kept>,
-    /// The state, and the pid of the process whose end, was last emitted of an actor.
+    /// State of each actor that was emitted last, and pid of its process whose end was emitted last.
     last_emitted: BTreeMap<ActorId, (String, Option<u32>)>,
 }
 
@@ -58,13 +58,12 @@ impl Kept {
 }
 
 impl State {
-    /// Adds events that are not about jobs.
+    /// Appends events that are not about jobs.
     pub(in crate::adapters::memory) fn append_events(&mut self, events: &[Event]) {
         for event in events {
             let mut event = event.clone();
             if let Some(actor) = event.actor_id.clone() {
-                let last_emitted = self.events.last_emitted.get(&actor).cloned();
-                let (state, pid) = last_emitted.unwrap_or_default();
+                let (state, pid) = self.events.last_emitted.get(&actor).cloned().unwrap_or_default();
                 match &event.kind {
                     EventKind::ActorStateChanged { new, .. } => {
                         if state == new.as_str() {
@@ -106,7 +105,7 @@ impl State {
         }
     }
 
-    /// Notes that a job has come from `old` to where it is.
+    /// Emits the change of a job from state `old` to its present one.
     pub(super) fn emit_state(&mut self, id: &JobId, old: Option<JobState>) {
         let Some(job) = self.jobs.get(id).filter(|job| job.spec.kind == JobKind::Script) else { return };
         let error = match job.state {
@@ -128,7 +127,7 @@ impl State {
         self.append(EventStream::Jobs(job.spec.script_type), event);
     }
 
-    /// Notes that the record of a job is about to go.
+    /// Emits the removal of a job, before its record goes.
     pub(super) fn emit_deleted(&mut self, id: &JobId) {
         let Some(job) = self.jobs.get(id).filter(|job| job.spec.kind == JobKind::Script) else { return };
         let message = message::of_deleted_job(id);
@@ -142,7 +141,7 @@ impl State {
         self.events.streams.entry(stream).or_default().push(stream, now, event);
     }
 
-    /// Forgets all but the last `kept` events of each stream.
+    /// Removes all but the last `kept` events of each stream.
     pub(in crate::adapters::memory) fn trim_events(&mut self, kept: usize) {
         for stream in self.events.streams.values_mut() {
             stream.trim(kept);

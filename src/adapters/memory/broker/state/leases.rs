@@ -1,4 +1,4 @@
-//! What actors do to the table.
+//! What actors do: announce, take, renew, finish, release.
 
 use std::time::SystemTime;
 
@@ -43,7 +43,7 @@ impl State {
         }
     }
 
-    /// Hints, what is pinned to the actor, and up to `max` of what is for all.
+    /// Takes messages, and up to `max` jobs: pinned ones first.
     pub(in crate::adapters::memory) fn take(
         &mut self,
         script_type: ScriptType,
@@ -85,7 +85,7 @@ impl State {
         work
     }
 
-    /// What this process holds and does not know of.
+    /// Finds the jobs that this process holds without knowing them.
     pub(in crate::adapters::memory) fn recover(
         &self,
         script_type: ScriptType,
@@ -102,7 +102,7 @@ impl State {
         .collect()
     }
 
-    /// Extends the leases that still stand; answers with the others.
+    /// Renews the leases that stand; returns the void ones.
     pub(in crate::adapters::memory) fn renew_leases(
         &mut self,
         script_type: ScriptType,

@@ -1,4 +1,4 @@
-//! What scripts say, kept with their jobs.
+//! Output of jobs.
 
 use std::collections::VecDeque;
 
@@ -9,10 +9,10 @@ use crate::domain::model::output::{Kept, OutputChunk, OutputItem, OutputMark, Pr
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::work_queue::{Lease, LeaseOutput};
 
-/// Utterances kept of one job.
+/// Chunks kept of one job.
 const KEPT: usize = 10_000;
 
-/// Those of one job, oldest first.
+/// The output of one job, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Outputs {
     kept: VecDeque<Kept>,
@@ -30,7 +30,7 @@ impl State {
         kept.filter(|kept| kept.mark > *after).take(limit).cloned().collect()
     }
 
-    /// Keeps what is said under leases that stand; answers with the others.
+    /// Keeps the output under leases that stand; returns the void leases.
     pub(in crate::adapters::memory) fn report_output(
         &mut self,
         script_type: ScriptType,
@@ -49,7 +49,7 @@ impl State {
         void
     }
 
-    /// Keeps what was not kept before.
+    /// Keeps the chunks that were not kept before.
     pub(super) fn keep_output(&mut self, id: &JobId, chunks: &[OutputChunk]) {
         let Some(job) = self.jobs.get_mut(id) else { return };
         if chunks.is_empty() || job.spec.kind == JobKind::Ping {

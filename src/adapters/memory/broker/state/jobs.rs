@@ -1,0 +1,124 @@
+//! What supervisors do to jobs: accept, await, cancel, delete, retry.
+
+use std::time::SystemTime;
+
+use tokio::time::Instant;
+
+use super::{Lane, REQUEST_WINDOW, State, finished, lease, remember};
+use crate::domain::model::id::{JobId, RequestId};
+use crate::domain::model::job::{Job, JobKind, JobState, Outcome};
+use crate::ports::clock::Clock;
+use crate::ports::job_queue::{Completion, Retried};
+use crate::ports::work_queue::Work;
+
+impl State {
+    pub(in crate::adapters::memory) fn job(&self, id: &JobId) -> Option<&Job> {
+        self.jobs.get(id)
+    }
+
+    pub(in crate::adapters::memory) fn jobs(&self) -> impl Iterator<Item = &Job> {
+        self.jobs.values().filter(|job| job.spec.kind == JobKind::Script)
+    }
+
+    /// The job that a request made before, with its fingerprint and time.
+    pub(in crate::adapters::memory) fn request(&self, id: &RequestId) -> Option<(&str, &JobId, SystemTime)> {
+        let (fingerprint, job_id, at, begun) = self.requests.get(id)?;
+        (begun.elapsed() < REQUEST_WINDOW).then_some((fingerprint, job_id, *at))
+    }
+
+    pub(in crate::adapters::memory) fn note_request(
+        &mut self,
+        id: RequestId,
+        fingerprint: String,
+        job: JobId,
+    ) {
+        self.requests.insert(id, (fingerprint, job, self.clock.now(), Instant::now()));
+    }
+
+    pub(in crate::adapters::memory) fn accept(&mut self, job: Job) {
+        let (id, script_type) = (job.id.clone(), job.spec.script_type);
+        self.queue(script_type).submitted += u64::from(job.spec.kind == JobKind::Script);
+        let lane = match &job.spec.target_actor {
+            Some(actor) => Lane::Inbox(actor.clone()),
+            None => Lane::Queue,
+        };
+        let due = job.due_at.map(|due| due.duration_since(self.clock.now()).unwrap_or_default());
+        self.jobs.insert(id.clone(), job);
+        match due {
+            Some(delay) => {
+                self.emit_state(&id, None);
+                self.queue(script_type).delayed.insert(id, (Instant::now() + delay, lane));
+            }
+            None => self.enqueue(&id, lane, None),
+        }
+    }
+
+    pub(in crate::adapters::memory) fn completion(&mut self, id: &JobId) -> Option<Completion> {
+        if self.jobs.get(id)?.state.is_terminal() {
+            return None;
+        }
+        let (sender, completion) = Completion::pair();
+        let waiters = self.waiters.entry(id.clone()).or_default();
+        waiters.retain(|waiter| !waiter.is_closed());
+        waiters.push(sender);
+        Some(completion)
+    }
+
+    pub(in crate::adapters::memory) fn cancel(&mut self, id: &JobId, reason: &str) {
+        let Some(job) = self.jobs.get(id) else { return };
+        let finished = finished(job, Outcome::Cancelled(reason.to_owned()), self.clock.now());
+        let queue = self.queue(job.spec.script_type);
+        queue.delayed.remove(id);
+        queue.waiting.retain(|_place, waiting| waiting.job_id != *id);
+        let held = queue.held.iter().find(|(_entry, held)| held.job_id == *id).map(|(entry, _held)| *entry);
+        if let Some(held) = held.and_then(|entry| queue.held.remove(&entry).map(|held| (entry, held))) {
+            let (entry, held) = held;
+            let message = Work::Cancelled { lease: lease(entry, id) };
+            queue.messages.entry(held.holder).or_default().push_back(message);
+        }
+        self.finish_job(id, finished);
+    }
+
+    pub(in crate::adapters::memory) fn delete(&mut self, id: &JobId) {
+        self.emit_deleted(id);
+        self.jobs.remove(id);
+        self.outputs.remove(id);
+        self.waiters.remove(id);
+    }
+
+    pub(in crate::adapters::memory) fn retry(&mut self, id: &JobId, reset_attempts: bool) -> Retried {
+        let now = self.clock.now();
+        let Some(job) = self.jobs.get_mut(id) else { return Retried::Unknown };
+        if job.spec.kind == JobKind::Ping || !matches!(job.state, JobState::Failed | JobState::Cancelled) {
+            return Retried::NotPossible(job.state);
+        }
+        if !reset_attempts && job.attempt > 0 {
+            let (left, error) = (job.state, job.error.take());
+            remember(job, left, error.as_ref(), job.finished_at.unwrap_or(now));
+        }
+        job.result = None;
+        job.error = None;
+        job.cancel_reason = None;
+        job.finished_at = None;
+        job.started_at = None;
+        if reset_attempts {
+            job.attempt = 0;
+            job.past_attempts.clear();
+            // Attempts count anew, and what is said in them, too.
+            job.progress = None;
+            self.outputs.remove(id);
+        } else {
+            job.spec.retry.max_attempts = job.spec.retry.max_attempts.max(job.attempt + 1);
+        }
+        let lane = match &job.spec.target_actor {
+            Some(actor) => Lane::Inbox(actor.clone()),
+            None => Lane::Queue,
+        };
+        self.ended.retain(|(ended, _expires)| ended != id);
+        self.enqueue(id, lane, None);
+        match self.jobs.get(id) {
+            Some(job) => Retried::Queued(Box::new(job.clone())),
+            None => Retried::Unknown,
+        }
+    }
+}

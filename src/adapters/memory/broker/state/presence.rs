@@ -1,0 +1,83 @@
+//! Actors as the broker knows them: announcements, messages, and what happens to their jobs when they go.
+
+use super::{Held, Holder, Lane, State};
+use crate::domain::model::id::{ActorId, JobId};
+use crate::domain::model::job::{JobError, JobErrorKind};
+use crate::domain::model::script_type::ScriptType;
+use crate::ports::actor_presence::{Presence, Reclaimed};
+use crate::ports::work_queue::Work;
+
+impl State {
+    pub(in crate::adapters::memory) fn reclaim(
+        &mut self,
+        script_type: ScriptType,
+        holder: &Holder,
+        error: &JobError,
+    ) -> Reclaimed {
+        let queue = self.queue(script_type);
+        let lost: Vec<u64> =
+            queue.held.iter().filter(|(_, held)| held.holder == *holder).map(|(entry, _)| *entry).collect();
+        let mut reclaimed = Reclaimed::default();
+        for entry in lost {
+            self.reclaim_entry(script_type, entry, error, &mut reclaimed);
+        }
+        let queue = self.queue(script_type);
+        queue.messages.remove(holder);
+        if queue.presences.get(&holder.actor_id).is_some_and(|presence| presence.pid == holder.pid) {
+            queue.presences.remove(&holder.actor_id);
+        }
+        reclaimed
+    }
+
+    pub(in crate::adapters::memory) fn presences(&self, script_type: ScriptType) -> Vec<Presence> {
+        let queue = &self.queues[script_type];
+        let counted = |presence: &Presence| {
+            let of_it = |held: &&Held| {
+                held.counted && held.holder.actor_id == presence.actor_id && held.holder.pid == presence.pid
+            };
+            let held = queue.held.values().filter(of_it);
+            Presence { in_flight: u32::try_from(held.count()).unwrap_or(u32::MAX), ..presence.clone() }
+        };
+        queue.presences.values().map(counted).collect()
+    }
+
+    pub(in crate::adapters::memory) fn forget_actor(&mut self, script_type: ScriptType, actor: &ActorId) {
+        let queue = self.queue(script_type);
+        queue.presences.remove(actor);
+        queue.messages.retain(|holder, _hints| holder.actor_id != *actor);
+        let pinned = |lane: &Lane| matches!(lane, Lane::Inbox(of) if of == actor);
+        let mut lost: Vec<JobId> = Vec::new();
+        queue.waiting.retain(|(lane, _order, _entry), waiting| {
+            if pinned(lane) {
+                lost.push(waiting.job_id.clone());
+            }
+            !pinned(lane)
+        });
+        queue.delayed.retain(|id, (_at, lane)| {
+            if pinned(lane) {
+                lost.push(id.clone());
+            }
+            !pinned(lane)
+        });
+        let error = JobError::new(
+            JobErrorKind::ActorLost,
+            format!("the job was meant for actor {actor} alone, which was deleted"),
+        );
+        for id in lost {
+            self.fail_job(&id, error.clone());
+        }
+    }
+
+    pub(in crate::adapters::memory) fn message(
+        &mut self,
+        script_type: ScriptType,
+        actor: &ActorId,
+        message: Work,
+    ) {
+        // A message is for the process that is there now; the next one of this name has nothing to do with it.
+        let queue = self.queue(script_type);
+        let Some(presence) = queue.presences.get(actor) else { return };
+        let holder = Holder { actor_id: actor.clone(), pid: presence.pid };
+        queue.messages.entry(holder).or_default().push_back(message);
+    }
+}

@@ -1,0 +1,45 @@
+//! JSON records with a version.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::ports::Cause;
+use crate::ports::job_queue::QueueError;
+
+/// Version of all JSON records. It grows when a field changes its meaning; a new field with a default does not need that.
+pub(super) const VERSION: u32 = 1;
+
+/// Writes a record; `what` names it in errors, as in the other functions.
+pub(super) fn encode(what: &str, record: &impl Serialize) -> Result<String, QueueError> {
+    serde_json::to_string(record).map_err(|error| corrupt(what, error))
+}
+
+/// Reads a record.
+pub(super) fn decode<T: DeserializeOwned>(what: &str, json: &str) -> Result<T, QueueError> {
+    serde_json::from_str(json).map_err(|error| corrupt(what, error))
+}
+
+/// Refuses a record of a newer version.
+pub(super) fn check_version(what: &str, version: u32) -> Result<(), QueueError> {
+    if version <= VERSION {
+        return Ok(());
+    }
+    Err(corrupt(what, format!("version {version} is newer than this program: upgrade it")))
+}
+
+/// The error of a record that cannot be read.
+pub(super) fn corrupt(what: &str, source: impl Into<Cause>) -> QueueError {
+    QueueError::Corrupt { what: what.to_owned(), source: source.into() }
+}
+
+/// Whole milliseconds of a time span.
+pub(super) fn span_millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Whole microseconds of a time span.
+pub(super) fn span_micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
