@@ -197,7 +197,7 @@ fn the_clients_of_all_languages_repeat_the_same_calls() {
     let clients = [
         include_str!("../../../clients/go/connect.go"),
         include_str!("../../../clients/java/src/main/java/hero/supervisor/SupervisorClient.java"),
-        include_str!("../../../clients/python/src/hero/supervisor/client/_policy.py"),
+        include_str!("../../../clients/python/src/hero/supervisor/client/_channel.py"),
         include_str!("../../../clients/typescript/src/client.ts"),
     ];
     let contract = prost_types::FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).unwrap();
