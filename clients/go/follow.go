@@ -45,6 +45,7 @@ func follow[M any](ctx context.Context, c *Client, subject string, begin func() 
 	return func(yield func(*M, error) bool) {
 		w, path := c.newWait(subject), begin()
 		for ctx.Err() == nil {
+			w.tried = true
 			left := false
 			err := one(ctx, path, func(message *M) bool {
 				w.succeeded()

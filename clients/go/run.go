@@ -59,7 +59,7 @@ func newRun(scriptType pb.ScriptType, script string, options []RunOption) run {
 //
 // When ctx ends first, the error is one for which errors.Is(err, context.DeadlineExceeded) or context.Canceled is true. Its
 // reason is WAIT_OVER when the server has accepted the job, which then goes on: its id is in the metadata ("job_id"), and
-// Await waits on. It is NO_SERVER when no server answered, and that of the server when it accepted nothing.
+// Await waits on. It is NO_SERVER when no server answered, and that of the server when it could not help.
 func (c *Client) Run(ctx context.Context, scriptType pb.ScriptType, script string, options ...RunOption) (*pb.Job, error) {
 	r := newRun(scriptType, script, options)
 	w := c.newWait("a job")

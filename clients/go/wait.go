@@ -32,6 +32,7 @@ type wait struct {
 	requestID string
 	known     bool   // whether a server has said that there is the job
 	answered  bool   // whether a server has answered since the wait began
+	tried     bool   // whether a call was made
 	last      *Error // what went wrong last
 	delays    delays
 	logged    time.Time
@@ -45,6 +46,7 @@ func (c *Client) newWait(subject string) *wait {
 // ctx ends.
 func (w *wait) outlive(ctx context.Context, call func(context.Context) error) error {
 	for ctx.Err() == nil {
+		w.tried = true
 		err := call(ctx)
 		if err == nil {
 			w.succeeded()
@@ -72,7 +74,7 @@ func (w *wait) succeeded() {
 // lost takes note of a failure after which the call is repeated. It gives an error when the caller does not want that.
 func (w *wait) lost(ctx context.Context, told *Error) error {
 	// The end of a call's own time says less than what went wrong before.
-	if w.last == nil || told.Reason != "" || (told.Code != codes.DeadlineExceeded && told.Code != codes.Canceled) {
+	if w.last == nil || !told.ownEnd() {
 		w.last = told
 	}
 	if told.Reason != "" {
@@ -103,30 +105,47 @@ func (w *wait) over(ctx context.Context) *Error {
 	if givenUp {
 		e.Code = codes.Canceled
 	}
-	where, within := w.client.address, w.time(ctx)
-	switch {
-	case w.known && givenUp:
-		e.Reason, e.Message = ReasonWaitOver, "the wait was given up; the job goes on, await it by its id"
-	case w.known:
-		e.Reason, e.Message = ReasonWaitOver, "the wait is over before the job; it goes on, await it by its id"
-	case w.last == nil && givenUp:
-		e.Reason, e.Message = ReasonWaitOver, fmt.Sprintf("the wait was given up before the server at %s answered; nothing is known of %s", where, w.subject)
-	case w.last == nil:
-		e.Reason, e.Message = ReasonNoServer, fmt.Sprintf("no server answered at %s within %s; nothing is known of %s", where, within, w.subject)
-	case w.last.Reason == "":
-		e.Reason, e.Message = ReasonNoServer, fmt.Sprintf("no server answered at %s within %s: %s; nothing is known of %s", where, within, plain(w.last), w.subject)
-	default:
-		e.Reason, e.RetryAfter = w.last.Reason, w.last.RetryAfter
-		e.Message = fmt.Sprintf("the server at %s accepted nothing within %s: %s; nothing is known of %s", where, within, plain(w.last), w.subject)
+	e.Reason, e.Message = w.outcome(ctx, givenUp)
+	if w.last == nil {
+		return e
+	}
+	e.cause = w.last
+	if e.Reason == w.last.Reason {
+		e.RetryAfter = w.last.RetryAfter
 		maps.Copy(e.Metadata, w.last.Metadata)
 	}
-	if w.last != nil {
-		e.cause = w.last
-		if w.known {
-			e.Message += " (the last call failed: " + plain(w.last) + ")"
-		}
-	}
 	return e
+}
+
+// outcome is the reason and the message of a wait that ended with its context.
+func (w *wait) outcome(ctx context.Context, givenUp bool) (reason, message string) {
+	nothing := "nothing is known of " + w.subject
+	where, within := w.client.address, w.time(ctx)
+	why := ""
+	if w.last != nil && !w.last.ownEnd() {
+		why = plain(w.last)
+	}
+	switch {
+	case w.known:
+		message = "the wait is over before the job; it goes on, await it by its id"
+		if givenUp {
+			message = "the wait was given up; the job goes on, await it by its id"
+		}
+		if why != "" {
+			message += " (the last call failed: " + why + ")"
+		}
+		return ReasonWaitOver, message
+	case !w.tried:
+		return ReasonWaitOver, "the wait was over before a call was made; " + nothing
+	case w.last != nil && w.last.Reason != "":
+		return w.last.Reason, fmt.Sprintf("the server at %s could not help within %s: %s; %s", where, within, why, nothing)
+	case givenUp && why == "":
+		return ReasonWaitOver, fmt.Sprintf("the wait was given up before the server at %s answered; %s", where, nothing)
+	case why == "":
+		return ReasonNoServer, fmt.Sprintf("no server answered at %s within %s; %s", where, within, nothing)
+	default:
+		return ReasonNoServer, fmt.Sprintf("no server answered at %s within %s: %s; %s", where, within, why, nothing)
+	}
 }
 
 func (w *wait) metadata() map[string]string {
@@ -151,6 +170,11 @@ func (w *wait) time(ctx context.Context) string {
 		return fmt.Sprintf("%d ms", waited.Round(time.Millisecond).Milliseconds())
 	}
 	return fmt.Sprintf("%g s", waited.Round(100*time.Millisecond).Seconds())
+}
+
+// ownEnd says whether a call failed because its own time was over, which says nothing of the server.
+func (e *Error) ownEnd() bool {
+	return e.Reason == "" && (e.Code == codes.DeadlineExceeded || e.Code == codes.Canceled)
 }
 
 // plain is the message of an error without what gRPC wraps around that of the system.

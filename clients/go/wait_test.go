@@ -145,7 +145,7 @@ func TestAServerThatAcceptsNothingIsNamedWithItsReason(t *testing.T) {
 		return fakeserver.Refused(codes.Unavailable, "REDIS_UNAVAILABLE", "Redis does not answer", nil)
 	}
 	_, err := connect(t, server.Address()).Run(soon(t), OSIS, "1")
-	expect(t, err, codes.DeadlineExceeded, "REDIS_UNAVAILABLE", "accepted nothing within", "Redis does not answer; nothing is known of a job")
+	expect(t, err, codes.DeadlineExceeded, "REDIS_UNAVAILABLE", "could not help within 300 ms: ", "Redis does not answer; nothing is known of a job")
 }
 
 func TestAJobThatIsKnownGoesOn(t *testing.T) {
@@ -202,6 +202,17 @@ func TestWhoFailsFastStillOutlivesAServerThatHasAnswered(t *testing.T) {
 	}
 	_, err := connect(t, server.Address(), FailFast()).Run(later(t), OSIS, "wait")
 	expect(t, err, codes.DeadlineExceeded, ReasonWaitOver, "gone away")
+}
+
+func TestAWaitThatWasOverBeforeItBeganKnowsNothing(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := connect(t, nobody).Run(ctx, OSIS, "1")
+	expect(t, err, codes.Canceled, ReasonWaitOver, "over before a call was made; nothing is known of a job")
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
 }
 
 func TestAServerThatDoesNotAnswerIsLoggedOnce(t *testing.T) {

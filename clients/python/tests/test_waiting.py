@@ -82,7 +82,7 @@ class Waits(unittest.IsolatedAsyncioTestCase):
             self.assertRaises(WaitOverError) as raised,
         ):
             client.run(OSIS, "1", timeout=0.3)
-        words = "accepted nothing within", "Redis does not answer; nothing is known of a job"
+        words = "could not help within 300 ms: ", "Redis does not answer; nothing is known of a job"
         self.expect(raised.exception, "DEADLINE_EXCEEDED", "REDIS_UNAVAILABLE", *words)
 
     def test_an_answer_that_the_server_lost_is_a_job_that_may_be_there(self) -> None:
@@ -117,6 +117,12 @@ class Waits(unittest.IsolatedAsyncioTestCase):
             client.run(OSIS, "1")
         words = "Connection refused", "nothing is known of a job"
         self.expect(raised.exception, "CANCELLED", "NO_SERVER", *words)
+
+    def test_a_wait_that_was_over_before_it_began_knows_nothing(self) -> None:
+        with connect(NOBODY) as client, self.assertRaises(WaitOverError) as raised:
+            client.run(OSIS, "1", timeout=0)
+        words = "over before a call was made; nothing is known of a job"
+        self.expect(raised.exception, "DEADLINE_EXCEEDED", "WAIT_OVER", words)
 
     async def test_who_wants_to_fail_fast_does(self) -> None:
         began = time.monotonic()

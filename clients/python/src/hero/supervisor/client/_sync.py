@@ -114,7 +114,7 @@ class Client:
 
         After `timeout` seconds WaitOverError is raised, a SupervisorError and a TimeoutError. Its reason is WAIT_OVER
         when the server has accepted the job, which then goes on: its id is in `metadata["job_id"]`, and `handle`
-        waits on. It is NO_SERVER when no server answered, and that of the server when it accepted nothing.
+        waits on. It is NO_SERVER when no server answered, and that of the server when it could not help.
         `__cause__` is the last failure.
         """
         request = run_request(script_type, script, spec, request_id, job_id)

@@ -75,8 +75,7 @@ class Losses:
         Raises an error when the caller does not want to wait for a server.
         """
         # The end of a call's own time says less than what went wrong before.
-        own = not told.reason and told.code in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
-        if self.last is None or not own:
+        if self.last is None or not _is_own_end(told):
             self.last = told
         self.answered = self.answered or bool(told.reason)
         delay = self.pause()
@@ -120,6 +119,7 @@ class Waiting:
         self.is_known = False
         """Whether a server has said that there is the job."""
         self._request_id = request_id
+        self._tried = False
         self._began = time.monotonic()
         self._deadline = None if timeout is None else self._began + timeout
 
@@ -135,6 +135,7 @@ class Waiting:
 
     def attempt(self) -> Attempt:
         """How the next call is made."""
+        self._tried = True
         poll, margin = _POLL, _CALL_MARGIN
         if self.losses.unreached and self.losses.wait_for_ready:
             poll, margin = _LOOK, 0.0
@@ -172,7 +173,8 @@ class Waiting:
 
     def _outcome(self, given_up: bool) -> tuple[str, str]:
         where, subject, last = self.losses.way.address, self.losses.subject, self.losses.last
-        why = "" if last is None else plain(last)
+        nothing = f"nothing is known of {subject}"
+        why = "" if last is None or _is_own_end(last) else plain(last)
         if self.is_known:
             message = (
                 "the wait was given up; the job goes on, await it by its id"
@@ -180,22 +182,25 @@ class Waiting:
                 else "the wait is over before the job; it goes on, await it by its id"
             )
             return "WAIT_OVER", message + (f" (the last call failed: {why})" if why else "")
-        if last is None and given_up:
-            message = f"the wait was given up before the server at {where} answered"
-            return "WAIT_OVER", f"{message}; nothing is known of {subject}"
+        if not self._tried:
+            return "WAIT_OVER", f"the wait was over before a call was made; {nothing}"
         within = self._waited()
-        if last is None:
-            return "NO_SERVER", f"no server answered at {where} within {within}; nothing is known of {subject}"
-        if not last.reason:
-            return "NO_SERVER", f"no server answered at {where} within {within}: {why}; nothing is known of {subject}"
-        message = f"the server at {where} accepted nothing within {within}: {why}; nothing is known of {subject}"
-        return last.reason, message
+        if last is not None and last.reason:
+            return last.reason, f"the server at {where} could not help within {within}: {why}; {nothing}"
+        if given_up and not why:
+            return "WAIT_OVER", f"the wait was given up before the server at {where} answered; {nothing}"
+        return "NO_SERVER", f"no server answered at {where} within {within}{why and f': {why}'}; {nothing}"
 
     def _waited(self) -> str:
         """How long the wait was, for people: to its deadline, or until it was given up."""
         now = time.monotonic()
         waited = (now if self._deadline is None else min(self._deadline, now)) - self._began
         return f"{round(waited * 1000)} ms" if waited < 0.9995 else f"{round(waited, 1):g} s"
+
+
+def _is_own_end(told: SupervisorError) -> bool:
+    """Whether a call failed because its own time was over, which says nothing of the server."""
+    return not told.reason and told.code in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
 
 
 def plain(told: SupervisorError) -> str:
