@@ -1,36 +1,45 @@
 package hero.supervisor;
 
+import hero.supervisor.v1.Actor;
 import hero.supervisor.v1.AwaitJobRequest;
+import hero.supervisor.v1.CancelJobRequest;
+import hero.supervisor.v1.Event;
+import hero.supervisor.v1.GetJobRequest;
 import hero.supervisor.v1.Job;
 import hero.supervisor.v1.JobSpec;
+import hero.supervisor.v1.JobView;
+import hero.supervisor.v1.ListActorsRequest;
+import hero.supervisor.v1.ListEventsRequest;
+import hero.supervisor.v1.ListJobsRequest;
 import hero.supervisor.v1.RunJobRequest;
+import hero.supervisor.v1.RunJobResponse;
+import hero.supervisor.v1.ScaleActorsRequest;
+import hero.supervisor.v1.ScaleActorsResponse;
 import hero.supervisor.v1.ScriptType;
+import hero.supervisor.v1.StreamActorLogsRequest;
+import hero.supervisor.v1.StreamActorLogsResponse;
+import hero.supervisor.v1.SubmitJobRequest;
+import hero.supervisor.v1.SubmitJobsRequest;
 import hero.supervisor.v1.SupervisorGrpc;
 import hero.supervisor.v1.WaitOutcome;
 import hero.supervisor.v1.WatchEventsRequest;
 import hero.supervisor.v1.WatchEventsResponse;
 import hero.supervisor.v1.WatchHealthRequest;
 import hero.supervisor.v1.WatchHealthResponse;
-import io.grpc.ConnectivityState;
+import hero.supervisor.v1.WatchJobResponse;
 import io.grpc.Context;
-import io.grpc.Deadline;
 import io.grpc.ManagedChannel;
-import io.grpc.Status;
-import io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder;
 import java.time.Duration;
-import java.util.LinkedHashMap;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
-import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
-import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 
@@ -42,102 +51,65 @@ public final class SupervisorClient implements AutoCloseable {
     /** Version of this client; that of the server it was made with. */
     public static final String VERSION = "0.1.0";
 
-    /** The server answers pings that are no faster than this. */
-    private static final Duration KEEPALIVE_TIME = Duration.ofSeconds(60);
-
-    private static final Duration KEEPALIVE_TIMEOUT = Duration.ofSeconds(20);
-    /** Before a broken connection is made again, at first and at most. */
-    private static final Duration RECONNECT = Duration.ofMillis(200);
-
-    private static final Duration LONGEST_RECONNECT = Duration.ofSeconds(5);
-    /** Longest wait of one call; then the next one is made. */
-    private static final Duration POLL = Duration.ofSeconds(60);
-    /** What a call may take beyond its wait before it counts as lost. */
-    private static final Duration CALL_MARGIN = Duration.ofSeconds(10);
+    /** Longest time of one call that waits for nothing. */
+    private static final Duration CALL_LIMIT = Duration.ofSeconds(30);
     /** Last answers when the client is closed. */
     private static final Duration CLOSING = Duration.ofSeconds(2);
 
-    private final ManagedChannel channel;
+    private final Channels.Made made;
+    private final String address;
+    private final ConnectOptions options;
     private final ScheduledExecutorService timer;
     private final ExecutorService workers;
-    /** How often the state of the channel has changed. */
-    private final AtomicInteger changes = new AtomicInteger();
 
-    private SupervisorClient(ManagedChannel channel) {
-        this.channel = channel;
-        ThreadFactory daemons =
-                task -> {
-                    Thread thread = new Thread(task, "hero-supervisor-client");
-                    thread.setDaemon(true);
-                    return thread;
-                };
-        ScheduledThreadPoolExecutor one = new ScheduledThreadPoolExecutor(1, daemons);
+    private SupervisorClient(Channels.Made made, String address, ConnectOptions options) {
+        this.made = made;
+        this.address = address;
+        this.options = options;
+        ScheduledThreadPoolExecutor one = new ScheduledThreadPoolExecutor(1, SupervisorClient::daemon);
         one.setRemoveOnCancelPolicy(true);
         this.timer = one;
-        this.workers = Executors.newCachedThreadPool(daemons);
+        this.workers = Executors.newCachedThreadPool(SupervisorClient::daemon);
+    }
+
+    private static Thread daemon(Runnable task) {
+        Thread thread = new Thread(task, "hero-supervisor-client");
+        thread.setDaemon(true);
+        return thread;
+    }
+
+    /** Prepares a client for the server in the environment variable {@code HERO_SUPERVISOR_SERVER}, or else 127.0.0.1:50051. */
+    public static SupervisorClient connect() {
+        return connect(Address.ofEnvironment(System.getenv(Address.SERVER_VARIABLE)));
     }
 
     /**
      * Prepares a client; the connection is made with the first call, and made again whenever it is lost.
      *
-     * @param target what gRPC takes: {@code 127.0.0.1:50051}, {@code dns:///supervisor:50051}. The connection is not
-     *     encrypted, since the server listens on this machine only unless told otherwise; see {@link #connect(ManagedChannel)}.
+     * @param address {@code host:port}, {@code http://host:port}, {@code https://host:port} or {@code unix:/path}. The connection is
+     *     encrypted with {@code https} only; see {@link #connect(ManagedChannel)} for certificates of your own.
+     * @throws IllegalArgumentException when the address is none of these
      */
-    public static SupervisorClient connect(String target) {
-        SupervisorClient client =
-                connect(
-                        NettyChannelBuilder.forTarget(target)
-                                .usePlaintext()
-                                .userAgent("hero-supervisor-java/" + VERSION)
-                                .keepAliveTime(KEEPALIVE_TIME.toMillis(), TimeUnit.MILLISECONDS)
-                                .keepAliveTimeout(KEEPALIVE_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS)
-                                .defaultServiceConfig(serviceConfig())
-                                .enableRetry()
-                                .build());
-        client.reconnectSoon();
+    public static SupervisorClient connect(String address) {
+        return connect(address, ConnectOptions.defaults());
+    }
+
+    /** The same with options of your own. */
+    public static SupervisorClient connect(String address, ConnectOptions options) {
+        Channels.Made made = Channels.to(Address.parse(address), serviceConfig(), SupervisorClient::daemon);
+        SupervisorClient client = new SupervisorClient(made, address, options);
+        Reconnect.soon(made.channel(), client.timer);
         return client;
-    }
-
-    /**
-     * gRPC for Java waits a second and more before it connects again, which is longer than all tries of a read take. So
-     * a broken connection is made anew as soon as the tries are repeated, later and later while it breaks again.
-     */
-    private void reconnectSoon() {
-        int change = changes.incrementAndGet();
-        ConnectivityState state = channel.getState(false);
-        if (state == ConnectivityState.TRANSIENT_FAILURE) {
-            resetAfter(RECONNECT, change);
-        }
-        if (state != ConnectivityState.SHUTDOWN) {
-            channel.notifyWhenStateChanged(state, this::reconnectSoon);
-        }
-    }
-
-    /**
-     * The channel says nothing of failures one after the other, since it stays in TRANSIENT_FAILURE until it is connected; so
-     * each reset arranges for the next one, until the state is no longer that of {@code change}.
-     */
-    private void resetAfter(Duration delay, int change) {
-        Runnable reset =
-                () -> {
-                    if (changes.get() == change && channel.getState(false) == ConnectivityState.TRANSIENT_FAILURE) {
-                        channel.resetConnectBackoff();
-                        // Like the pauses of a read: a server that is back before the last of them is to be connected by
-                        // then.
-                        Duration longer = delay.multipliedBy(3).dividedBy(2);
-                        resetAfter(longer.compareTo(LONGEST_RECONNECT) < 0 ? longer : LONGEST_RECONNECT, change);
-                    }
-                };
-        try {
-            timer.schedule(reset, delay.toMillis(), TimeUnit.MILLISECONDS);
-        } catch (RejectedExecutionException closed) {
-            // The client was closed meanwhile: there is nothing to connect any more.
-        }
     }
 
     /** A client on a channel of your own making, for instance one with TLS. It is closed with the client. */
     public static SupervisorClient connect(ManagedChannel channel) {
-        return new SupervisorClient(channel);
+        return connect(channel, ConnectOptions.defaults());
+    }
+
+    /** The same with options of your own. */
+    public static SupervisorClient connect(ManagedChannel channel, ConnectOptions options) {
+        return new SupervisorClient(new Channels.Made(channel, null), channel.authority(), options);
     }
 
     /**
@@ -173,22 +145,22 @@ public final class SupervisorClient implements AutoCloseable {
 
     /** Every call, answered where it is made. Set deadlines with {@code withDeadlineAfter}. */
     public SupervisorGrpc.SupervisorBlockingStub blocking() {
-        return SupervisorGrpc.newBlockingStub(channel);
+        return SupervisorGrpc.newBlockingStub(made.channel());
     }
 
     /** Every unary call, answered by a future. */
     public SupervisorGrpc.SupervisorFutureStub future() {
-        return SupervisorGrpc.newFutureStub(channel);
+        return SupervisorGrpc.newFutureStub(made.channel());
     }
 
     /** Every call, answered by an observer. */
     public SupervisorGrpc.SupervisorStub async() {
-        return SupervisorGrpc.newStub(channel);
+        return SupervisorGrpc.newStub(made.channel());
     }
 
     /** What the client talks over, for other services on it such as grpc.health.v1. */
     public ManagedChannel channel() {
-        return channel;
+        return made.channel();
     }
 
     /**
@@ -197,9 +169,10 @@ public final class SupervisorClient implements AutoCloseable {
      *
      * @param timeout how long to wait; the job goes on if it is over first
      * @return the job, which has ended; that is not to say that it succeeded, see {@link #result}
-     * @throws SupervisorException DEADLINE_EXCEEDED when the time is over first, with the job's id in {@code
-     *     metadata().get("job_id")} if it was made: {@link #await} it, or cancel it. CANCELLED likewise when the current gRPC
-     *     Context is cancelled or the thread interrupted. Otherwise what the server refused.
+     * @throws SupervisorException DEADLINE_EXCEEDED when the time is over first. With the reason {@code WAIT_OVER} the job goes on: its
+     *     id is in {@code metadata().get("job_id")}; {@link #await} it, or cancel it. With {@code NO_SERVER} nothing is known of a job,
+     *     and the cause is the last failure. CANCELLED likewise when the current gRPC Context is cancelled or the thread
+     *     interrupted. Otherwise what the server refused.
      */
     public Job run(ScriptType scriptType, String script, Duration timeout) {
         return run(scriptType, script, timeout, request -> {});
@@ -220,12 +193,119 @@ public final class SupervisorClient implements AutoCloseable {
                         .setRequestId(UUID.randomUUID().toString());
         more.accept(request);
         request.clearOnWaitEnd();
-        return within(timeout, () -> run(request));
+        return Wait.within(
+                timer,
+                timeout,
+                () -> {
+                    Wait wait = new Wait(outage(), request.getRequestId(), "");
+                    RunJobResponse answer = wait.until(poll -> begin(request, poll));
+                    if (answer.getWaitOutcome() == WaitOutcome.WAIT_OUTCOME_DONE) {
+                        return answer.getJob();
+                    }
+                    String jobId = answer.getJob().getJobId();
+                    wait.known(jobId);
+                    return wait.until(poll -> awaited(jobId, poll));
+                });
     }
 
     /** Waits for the end of a job as {@link #run} does. */
     public Job await(String jobId, Duration timeout) {
-        return within(timeout, () -> await(jobId, ""));
+        return Wait.within(timer, timeout, () -> new Wait(outage(), "", jobId).until(poll -> awaited(jobId, poll)));
+    }
+
+    /**
+     * Puts a job into its queue and gives a handle to it. Repeats the call while the server is away, as {@link #run} does; the job is
+     * made once.
+     *
+     * @param timeout how long to wait for a server
+     * @throws SupervisorException as {@link #run}
+     */
+    public JobHandle submit(ScriptType scriptType, String script, Duration timeout) {
+        return submit(scriptType, script, timeout, request -> {});
+    }
+
+    /** The same; {@code more} says what else the job has: {@code request -> request.getJobBuilder().setCallerId("alice")}. */
+    public JobHandle submit(
+            ScriptType scriptType, String script, Duration timeout, Consumer<SubmitJobRequest.Builder> more) {
+        SubmitJobRequest.Builder request =
+                SubmitJobRequest.newBuilder()
+                        .setJob(JobSpec.newBuilder().setScriptType(scriptType).setScript(script))
+                        .setRequestId(UUID.randomUUID().toString());
+        more.accept(request);
+        SubmitJobRequest built = request.build();
+        return Wait.within(
+                timer,
+                timeout,
+                () ->
+                        new Wait(outage(), built.getRequestId(), "")
+                                .until(poll -> job(stub(poll).submitJob(built).getJob().getJobId())));
+    }
+
+    /**
+     * Puts many jobs into their queues, in as many calls as they need, and gives what became of each, in their order. Good ones are
+     * accepted whatever the others are. Calls are repeated while the server is away; each job is made once, since a request
+     * without an id of its own gets a random one.
+     *
+     * @param timeout how long to wait for a server
+     */
+    public List<SubmitResult> submitMany(List<SubmitJobRequest> requests, Duration timeout) {
+        return Wait.within(
+                timer,
+                timeout,
+                () -> {
+                    List<SubmitResult> results = new ArrayList<>();
+                    for (SubmitJobsRequest batch : Batches.of(requests)) {
+                        var answer = new Wait(outage(), "", "").until(poll -> stub(poll).submitJobs(batch));
+                        answer.getResultsList().forEach(result -> results.add(Batches.result(this, result)));
+                    }
+                    return results;
+                });
+    }
+
+    /** A handle to a job that is there already. Asks the server nothing. */
+    public JobHandle job(String jobId) {
+        return new JobHandle(this, jobId);
+    }
+
+    /** Reads a job as it is now, with its script and environment. */
+    public Job getJob(String jobId) {
+        GetJobRequest request = GetJobRequest.newBuilder().setJobId(jobId).setView(JobView.JOB_VIEW_FULL).build();
+        return SupervisorException.told(() -> limited(CALL_LIMIT).getJob(request).getJob());
+    }
+
+    /** Cancels a job, waiting or running; one that has ended stays as it is. Returns the job. */
+    public Job cancel(String jobId, String reason) {
+        CancelJobRequest request = CancelJobRequest.newBuilder().setJobId(jobId).setReason(reason).build();
+        return SupervisorException.told(() -> limited(CALL_LIMIT).cancelJob(request).getJob());
+    }
+
+    /** Reads the jobs that match, newest first, page by page. */
+    public Iterable<Job> listJobs(ListJobsRequest filter) {
+        return Pages.jobs(() -> limited(CALL_LIMIT), filter);
+    }
+
+    /** Reads the actors that match, page by page. */
+    public Iterable<Actor> listActors(ListActorsRequest filter) {
+        return Pages.actors(() -> limited(CALL_LIMIT), filter);
+    }
+
+    /** Reads the events that match, page by page. */
+    public Iterable<Event> listEvents(ListEventsRequest filter) {
+        return Pages.events(() -> limited(CALL_LIMIT), filter);
+    }
+
+    /**
+     * Sets how many actors of a type there are, and waits until they run, or until the time is over: see {@code getWaitOutcome} of the
+     * answer.
+     */
+    public ScaleActorsResponse scale(ScriptType scriptType, int replicas, Duration timeout) {
+        ScaleActorsRequest request =
+                ScaleActorsRequest.newBuilder()
+                        .setScriptType(scriptType)
+                        .setReplicas(replicas)
+                        .setMaxWait(Protos.duration(timeout))
+                        .build();
+        return SupervisorException.told(() -> stub(timeout).scaleActors(request));
     }
 
     /** {@link #run} on a thread of the client's own; cancelling the future does not cancel the job. */
@@ -252,45 +332,32 @@ public final class SupervisorClient implements AutoCloseable {
 
     /** Follows what happens, to actors, jobs, queues and the server. Close the watch when you leave it. */
     public Watch<WatchEventsResponse> watchEvents(WatchEventsRequest request) {
-        Watch.Place begin =
-                new Watch.Place(
-                        request.getResumeAfter(), request.hasIncludeSnapshot() ? request.getIncludeSnapshot() : null);
-        return new Watch<>(
-                timer,
-                Protos.duration(request.getHeartbeatInterval()),
-                begin,
-                place -> {
-                    WatchEventsRequest.Builder asked = request.toBuilder().setResumeAfter(place.cursor()).clearIncludeSnapshot();
-                    if (place.snapshot() != null) {
-                        asked.setIncludeSnapshot(place.snapshot());
-                    }
-                    return blocking().watchEvents(asked.build());
-                },
-                message -> new Watch.Parts(message.getCursor(), message.getBookmark().getKind()));
+        return new Watch<>(timer, outage(), Courses.events(this::blocking, request));
     }
 
     /** Follows the health of actors. Close the watch when you leave it. */
     public Watch<WatchHealthResponse> watchHealth(WatchHealthRequest request) {
-        Watch.Place begin =
-                new Watch.Place(
-                        request.getResumeAfter(), request.hasIncludeSnapshot() ? request.getIncludeSnapshot() : null);
-        return new Watch<>(
-                timer,
-                Protos.duration(request.getHeartbeatInterval()),
-                begin,
-                place -> {
-                    WatchHealthRequest.Builder asked = request.toBuilder().setResumeAfter(place.cursor()).clearIncludeSnapshot();
-                    if (place.snapshot() != null) {
-                        asked.setIncludeSnapshot(place.snapshot());
-                    }
-                    return blocking().watchHealth(asked.build());
-                },
-                message -> new Watch.Parts(message.getCursor(), message.getBookmark().getKind()));
+        return new Watch<>(timer, outage(), Courses.health(this::blocking, request));
+    }
+
+    /**
+     * Reads the lines that an actor has written, 100 of them unless the request says otherwise. With {@code follow}, it goes on with
+     * new ones, through lost connections. Close the lines when you leave them.
+     */
+    public LogLines actorLogs(StreamActorLogsRequest request) {
+        return new LogLines(
+                new Watch<>(timer, outage(), Courses.logs(this::blocking, request)),
+                StreamActorLogsResponse::getEntriesList);
+    }
+
+    Watch<WatchJobResponse> watchJob(String jobId) {
+        return new Watch<>(timer, outage(), Courses.job(this::blocking, jobId));
     }
 
     /** Ends the connection. Jobs go on. */
     @Override
     public void close() {
+        ManagedChannel channel = made.channel();
         channel.shutdown();
         timer.shutdownNow();
         workers.shutdown();
@@ -302,110 +369,30 @@ public final class SupervisorClient implements AutoCloseable {
             channel.shutdownNow();
             Thread.currentThread().interrupt();
         }
+        made.release();
     }
 
-    private Job run(RunJobRequest.Builder request) {
-        String jobId = "";
-        Delays delays = new Delays();
-        Context context = Context.current();
-        while (!context.isCancelled()) {
-            SupervisorException told;
-            try {
-                Duration poll = nextPoll(context);
-                var answer = stub(poll).runJob(request.setMaxWait(Protos.duration(poll)).build());
-                if (answer.getWaitOutcome() == WaitOutcome.WAIT_OUTCOME_DONE) {
-                    return answer.getJob();
-                }
-                return await(answer.getJob().getJobId(), request.getRequestId());
-            } catch (io.grpc.StatusRuntimeException error) {
-                told = SupervisorException.of(error);
-            }
-            if (told.isLost() && told.metadata().containsKey("job_id")) {
-                jobId = told.metadata().get("job_id");
-            }
-            pauseAfter(told, context, delays, jobId, request.getRequestId());
-        }
-        throw over(context, jobId, request.getRequestId());
+    private RunJobResponse begin(RunJobRequest.Builder request, Duration poll) {
+        return stub(poll).runJob(request.setMaxWait(Protos.duration(poll)).build());
     }
 
-    private Job await(String jobId, String requestId) {
-        Delays delays = new Delays();
-        Context context = Context.current();
-        while (!context.isCancelled()) {
-            SupervisorException told;
-            try {
-                Duration poll = nextPoll(context);
-                AwaitJobRequest request =
-                        AwaitJobRequest.newBuilder().setJobId(jobId).setMaxWait(Protos.duration(poll)).build();
-                var answer = stub(poll).awaitJob(request);
-                if (answer.getWaitOutcome() == WaitOutcome.WAIT_OUTCOME_DONE) {
-                    return answer.getJob();
-                }
-                delays.reset();
-                continue;
-            } catch (io.grpc.StatusRuntimeException error) {
-                told = SupervisorException.of(error);
-            }
-            pauseAfter(told, context, delays, jobId, requestId);
-        }
-        throw over(context, jobId, requestId);
+    /** The job at its end, or null before. */
+    private Job awaited(String jobId, Duration poll) {
+        AwaitJobRequest request =
+                AwaitJobRequest.newBuilder().setJobId(jobId).setMaxWait(Protos.duration(poll)).build();
+        var answer = stub(poll).awaitJob(request);
+        return answer.getWaitOutcome() == WaitOutcome.WAIT_OUTCOME_DONE ? answer.getJob() : null;
+    }
+
+    private Outage outage() {
+        return new Outage(options, address);
     }
 
     private SupervisorGrpc.SupervisorBlockingStub stub(Duration poll) {
-        return blocking().withDeadlineAfter(poll.plus(CALL_MARGIN).toMillis(), TimeUnit.MILLISECONDS);
+        return limited(poll.plus(Wait.CALL_MARGIN));
     }
 
-    /** Throws what a repeat does not cure, unless the wait is over anyhow, and waits otherwise. */
-    private static void pauseAfter(
-            SupervisorException told, Context context, Delays delays, String jobId, String requestId) {
-        if (context.isCancelled()) {
-            return;
-        }
-        if (!told.isLost()) {
-            throw told;
-        }
-        try {
-            delays.pause(context, told.retryAfter());
-        } catch (InterruptedException interrupted) {
-            Thread.currentThread().interrupt();
-            throw over(context, jobId, requestId);
-        }
-    }
-
-    private <T> T within(Duration timeout, Supplier<T> work) {
-        Deadline deadline = Deadline.after(timeout.toNanos(), TimeUnit.NANOSECONDS);
-        try (Context.CancellableContext context = Context.current().withDeadline(deadline, timer)) {
-            return context.call(work::get);
-        } catch (RuntimeException error) {
-            throw error;
-        } catch (Exception impossible) {
-            throw new IllegalStateException(impossible);
-        }
-    }
-
-    private static Duration nextPoll(Context context) {
-        Deadline deadline = context.getDeadline();
-        if (deadline == null) {
-            return POLL;
-        }
-        Duration left = Duration.ofNanos(Math.max(deadline.timeRemaining(TimeUnit.NANOSECONDS), 0));
-        return left.compareTo(POLL) < 0 ? left : POLL;
-    }
-
-    private static SupervisorException over(Context context, String jobId, String requestId) {
-        Map<String, String> metadata = new LinkedHashMap<>();
-        if (!jobId.isEmpty()) {
-            metadata.put("job_id", jobId);
-        }
-        if (!requestId.isEmpty()) {
-            metadata.put("request_id", requestId);
-        }
-        boolean late = context.getDeadline() != null && context.getDeadline().isExpired();
-        Status.Code code = late ? Status.Code.DEADLINE_EXCEEDED : Status.Code.CANCELLED;
-        String message =
-                late
-                        ? "the wait is over before the job; it goes on, await it by its id"
-                        : "the wait was given up; the job goes on, await it by its id";
-        return new SupervisorException(code, "WAIT_OVER", message, metadata, context.cancellationCause());
+    private SupervisorGrpc.SupervisorBlockingStub limited(Duration limit) {
+        return blocking().withDeadlineAfter(limit.toMillis(), TimeUnit.MILLISECONDS);
     }
 }

@@ -6,10 +6,12 @@ import com.google.rpc.BadRequest;
 import com.google.rpc.ErrorInfo;
 import com.google.rpc.RetryInfo;
 import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.function.Supplier;
 
 /** What a call of a supervisor failed with, made readable for programs. */
 public final class SupervisorException extends RuntimeException {
@@ -29,7 +31,17 @@ public final class SupervisorException extends RuntimeException {
         this(code, reason, message, metadata, Duration.ZERO, Map.of(), cause);
     }
 
-    private SupervisorException(
+    /** One whose cause can be set later. */
+    SupervisorException(Status.Code code, String reason, String message, Map<String, String> metadata) {
+        super(message);
+        this.code = code;
+        this.reason = reason;
+        this.metadata = Map.copyOf(metadata);
+        this.retryAfter = Duration.ZERO;
+        this.fields = Map.of();
+    }
+
+    SupervisorException(
             Status.Code code,
             String reason,
             String message,
@@ -85,6 +97,15 @@ public final class SupervisorException extends RuntimeException {
         return new SupervisorException(status.getCode(), reason, message, metadata, retryAfter, fields, error);
     }
 
+    /** Makes a call, and reads its error as {@link #of} does. */
+    static <T> T told(Supplier<T> call) {
+        try {
+            return call.get();
+        } catch (StatusRuntimeException error) {
+            throw of(error);
+        }
+    }
+
     /** Code of gRPC; decide by it when you do not know the reason. */
     public Status.Code code() {
         return code;
@@ -92,7 +113,8 @@ public final class SupervisorException extends RuntimeException {
 
     /**
      * Name of an ErrorReason without its prefix, for instance {@code JOB_NOT_FOUND}. Empty if the error does not come from
-     * a supervisor, for instance because nobody listens.
+     * a supervisor. Of this client's own are {@code WAIT_OVER}, with a job that goes on, and {@code NO_SERVER}, when nobody
+     * answered and nothing is known of a job.
      */
     public String reason() {
         return reason;
@@ -116,6 +138,25 @@ public final class SupervisorException extends RuntimeException {
     @Override
     public String toString() {
         return reason.isEmpty() ? code + ": " + getMessage() : code + " (" + reason + "): " + getMessage();
+    }
+
+    /** Whether nobody said anything before the call ended: its deadline passed, or its caller left. */
+    boolean isEndOfCall() {
+        return reason.isEmpty() && (code == Status.Code.DEADLINE_EXCEEDED || code == Status.Code.CANCELLED);
+    }
+
+    /** What this adds to the text of another error, with the exception below it; the end of a call adds nothing. */
+    String why() {
+        if (isEndOfCall()) {
+            return "";
+        }
+        Throwable below = Status.fromThrowable(this).getCause();
+        if (below == null || below.getMessage() == null || getMessage().contains(below.getMessage())) {
+            return ": " + getMessage();
+        }
+        // The first is what gRPC says of every failure of the network, the second what Netty puts before those of Linux.
+        String above = getMessage().equals("io exception") ? "" : getMessage() + ": ";
+        return ": " + above + below.getMessage().replaceFirst("^\\w+\\(\\.\\.\\) failed with error\\(-?\\d+\\): ", "");
     }
 
     /**

@@ -11,9 +11,10 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
+import java.util.function.Predicate;
 
 /**
- * Follows what happens until it is closed. It goes on by itself behind the last message when the connection is lost, the
+ * Follows what happens until it is closed, or the job that it follows has ended. It goes on by itself behind the last message when the connection is lost, the
  * server restarted, or this reader was too slow: nothing is left out, nothing comes twice.
  *
  * <p>Only if the server no longer keeps what came after the last message, it begins anew with a snapshot, up to a bookmark
@@ -34,11 +35,27 @@ public final class Watch<M> implements Iterator<M>, Iterable<M>, AutoCloseable {
     /** What the two kinds of messages have in common. */
     record Parts(String cursor, Bookmark.Kind bookmark) {}
 
+    /**
+     * How the streams of a watch are read.
+     *
+     * @param heartbeat longest silence of the server; zero for its default
+     * @param begin where the first stream begins
+     * @param open opens a stream
+     * @param partsOf what the watch needs of a message
+     * @param isLast whether a stream that ends behind this message, or null for none at all, is not opened again
+     */
+    record Course<M>(
+            Duration heartbeat,
+            Place begin,
+            Function<Place, Iterator<M>> open,
+            Function<M, Parts> partsOf,
+            Predicate<M> isLast) {}
+
     private final Context.CancellableContext context;
     private final ScheduledExecutorService timer;
+    private final Outage outage;
+    private final Course<M> course;
     private final long silenceMillis;
-    private final Function<Place, Iterator<M>> open;
-    private final Function<M, Parts> partsOf;
     private final Delays delays = new Delays();
 
     private volatile boolean closed;
@@ -49,20 +66,18 @@ public final class Watch<M> implements Iterator<M>, Iterable<M>, AutoCloseable {
     private Context.CancellableContext stream;
     private Iterator<M> messages;
     private M next;
+    /** The message before the next one, or null. */
+    private M last;
 
-    Watch(
-            ScheduledExecutorService timer,
-            Duration heartbeat,
-            Place begin,
-            Function<Place, Iterator<M>> open,
-            Function<M, Parts> partsOf) {
+    Watch(ScheduledExecutorService timer, Outage outage, Course<M> course) {
         this.context = Context.current().withCancellation();
         this.timer = timer;
-        this.silenceMillis = (heartbeat.isZero() ? DEFAULT_HEARTBEAT : heartbeat).toMillis() * SILENT_HEARTBEATS;
-        this.open = open;
-        this.partsOf = partsOf;
-        this.place = begin;
-        this.inSnapshot = begin.cursor().isEmpty() && !Boolean.FALSE.equals(begin.snapshot());
+        this.outage = outage;
+        this.course = course;
+        Duration heartbeat = course.heartbeat().isZero() ? DEFAULT_HEARTBEAT : course.heartbeat();
+        this.silenceMillis = heartbeat.toMillis() * SILENT_HEARTBEATS;
+        this.place = course.begin();
+        this.inSnapshot = place.cursor().isEmpty() && !Boolean.FALSE.equals(place.snapshot());
     }
 
     @Override
@@ -114,7 +129,9 @@ public final class Watch<M> implements Iterator<M>, Iterable<M>, AutoCloseable {
             M message = receive();
             if (message != null) {
                 delays.reset();
-                note(partsOf.apply(message));
+                outage.reset();
+                last = message;
+                note(course.partsOf().apply(message));
                 return message;
             }
         } catch (RuntimeException error) {
@@ -124,6 +141,10 @@ public final class Watch<M> implements Iterator<M>, Iterable<M>, AutoCloseable {
         if (context.isCancelled()) {
             return null;
         }
+        if (told == null && course.isLast().test(last)) {
+            close();
+            return null;
+        }
         if (told != null && !told.isLost() && !told.reason().equals("CONSUMER_TOO_SLOW")) {
             if (told.code() != Status.Code.OUT_OF_RANGE) {
                 close();
@@ -131,6 +152,9 @@ public final class Watch<M> implements Iterator<M>, Iterable<M>, AutoCloseable {
             }
             place = new Place("", true);
             inSnapshot = true;
+        }
+        if (told != null) {
+            outage.note(told);
         }
         delays.pause(context, told == null ? Duration.ZERO : told.retryAfter());
         return null;
@@ -142,7 +166,7 @@ public final class Watch<M> implements Iterator<M>, Iterable<M>, AutoCloseable {
             stream = context.withCancellation();
             Context before = stream.attach();
             try {
-                messages = open.apply(place);
+                messages = course.open().apply(place);
             } finally {
                 stream.detach(before);
             }
