@@ -7,6 +7,7 @@ pub mod event;
 pub mod health;
 pub mod id;
 pub mod job;
+pub mod limits;
 pub mod output;
 pub mod scaling;
 pub mod script_type;

@@ -1,15 +1,13 @@
 //! Actors: what was asked for and what was seen.
 
 mod config;
+mod etag;
 mod operation;
 
-pub use config::{
-    ActorConfig, MAX_CONFIG_BYTES, MAX_ITEMS, MAX_TIMEOUT, Readiness, RestartMode, RestartPolicy,
-};
-pub use operation::{OperationLease, Verb};
+pub use config::{ActorConfig, MAX_CONFIG_BYTES, MAX_ITEMS, Readiness, RestartMode, RestartPolicy};
+pub use operation::{OperationLease, StopOptions, Verb};
 
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::SystemTime;
 
 use crate::domain::model::health::ActorHealth;
@@ -227,11 +225,10 @@ pub struct ActorRecord {
 }
 
 impl ActorRecord {
-    /// Another text whenever the definition or the wish is another one; what only happens to the actor does not count.
+    /// Returns a text that is another one whenever the definition or the desired state is. What happens to the process
+    /// does not count.
     pub fn etag(&self) -> String {
-        let mut hasher = DefaultHasher::new();
-        (&self.config, self.desired).hash(&mut hasher);
-        format!("{:016x}", hasher.finish())
+        etag::etag(&self.config, self.desired)
     }
 
     /// Whether this was written after `other`: a later change of it, or of an actor of the same name that was made later.

@@ -9,12 +9,11 @@ use crate::domain::model::confinement::Confinement;
 use crate::domain::model::health::HealthSettings;
 use crate::domain::model::id::ActorId;
 use crate::domain::model::job::check_labels;
+use crate::domain::model::limits::MAX_TIMEOUT;
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::text::{has_hidden, quoted};
 use crate::domain::model::violation::Violations;
 
-/// Longest drain, start and backoff time of an actor.
-pub const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 /// Most arguments, environment variables and dependencies of an actor.
 pub const MAX_ITEMS: usize = 256;
 /// All texts of one definition together. It is told in every answer about its actor and stands in Redis once for each

@@ -1,5 +1,7 @@
 //! What is done with an actor's process, as every supervisor of its node can read it.
 
+use std::time::Duration;
+
 use super::Desired;
 
 /// What somebody wants of one actor.
@@ -60,4 +62,13 @@ pub struct OperationLease {
     pub id: String,
     /// Grows every second while the supervisor lives that does it.
     pub heartbeat: u64,
+}
+
+/// How to end a process.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StopOptions {
+    /// Time for running jobs to end; the actor's own `drain_timeout` by default.
+    pub drain_timeout: Option<Duration>,
+    /// Kill at once, without drain.
+    pub force: bool,
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::model::actor::MAX_TIMEOUT;
+use crate::domain::model::limits::MAX_TIMEOUT;
 use crate::domain::model::scaling::MAX_REPLICAS;
 use crate::domain::model::violation::Violations;
 
