@@ -244,7 +244,9 @@ impl From<QueueError> for SupervisorError {
         match error {
             QueueError::Unavailable(_) | QueueError::TimedOut { .. } => Self::QueueUnavailable(error.into()),
             QueueError::Refused { refusal, reason } => Self::QueueRefused { refusal, reason },
-            QueueError::Rejected { .. } => Self::Internal { what: error.to_string(), source: error.into() },
+            QueueError::Rejected { .. } => {
+                Self::Internal { what: "use Redis".to_owned(), source: error.into() }
+            }
             QueueError::Corrupt { what, source } => Self::RecordDamaged { what, source },
         }
     }
@@ -257,7 +259,7 @@ impl From<ProcessError> for SupervisorError {
             | ProcessError::TimedOut { .. }
             | ProcessError::Unsupported { .. } => Self::ProcessManagerUnavailable(error.into()),
             ProcessError::NotFound { .. } | ProcessError::Rejected { .. } | ProcessError::Corrupt(_) => {
-                Self::Internal { what: error.to_string(), source: error.into() }
+                Self::Internal { what: "use the process manager".to_owned(), source: error.into() }
             }
         }
     }
@@ -294,13 +296,43 @@ impl SupervisorError {
     }
 }
 
-/// An error with all its causes in one line.
+/// Writes an error with all its causes in one line. A cause that stands at the end of the text already, because the error
+/// above quotes it, is not written again.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        text = format!("{text}: {cause}");
+        let words = cause.to_string();
+        if !text.ends_with(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_written_once() {
+        let rejected = QueueError::Rejected { reason: "no such command".to_owned() };
+        let told = chain(&SupervisorError::from(rejected));
+        assert_eq!(told, "internal error: use Redis: the job queue refused: no such command");
+        let rejected = ProcessError::Rejected { reason: "it is busy".to_owned() };
+        let told = chain(&SupervisorError::from(rejected));
+        assert_eq!(told.matches("it is busy").count(), 1, "{told}");
+    }
+
+    #[test]
+    fn a_cause_that_its_error_quotes_is_not_repeated() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot read: {0}")]
+        struct Quoting(#[source] std::num::ParseIntError);
+        let cause = "x".parse::<u8>().unwrap_err();
+        let told = chain(&Quoting(cause.clone()));
+        assert_eq!(told, format!("cannot read: {cause}"));
+    }
 }

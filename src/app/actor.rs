@@ -18,6 +18,7 @@ use crate::actor::worker::{Ended, Worker, WorkerConfig};
 use crate::adapters::redis::{RedisConfig, RedisForScripts, RedisObjectStore, RedisQueue, RedisWorkQueue};
 use crate::adapters::system_clock::SystemClock;
 use crate::domain::model::script_type::ScriptType;
+use crate::error::chain;
 use crate::ports::job_queue::{QueueError, Refusal};
 use crate::ports::queue_maintenance::QueueMaintenance;
 use crate::ports::script_redis::ScriptRedis;
@@ -164,19 +165,4 @@ fn redis_config<F: EngineFlags>(args: &ActorArgs<F>) -> RedisConfig {
 fn fail(program: &Program, reason: &str) -> ExitCode {
     drop(writeln!(io::stderr(), "{}: {reason}", program.name));
     ExitCode::FAILURE
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let cause = error.to_string();
-        if !text.ends_with(&cause) {
-            text.push_str(": ");
-            text.push_str(&cause);
-        }
-        source = error.source();
-    }
-    text
 }
