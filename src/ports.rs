@@ -10,6 +10,7 @@ pub mod actor_presence;
 pub mod actor_store;
 pub mod clock;
 pub mod event_log;
+pub mod event_meter;
 pub mod job_queue;
 pub mod object_store;
 pub mod process_manager;

@@ -7,56 +7,50 @@ pub mod list;
 pub mod watch;
 pub mod writer;
 
-use metrics::{counter, histogram};
+use std::sync::Arc;
+
 use tokio::sync::mpsc;
 
-use crate::domain::model::event::{Event, EventKind};
-use crate::domain::model::script_type::ScriptType;
-use crate::telemetry::metrics::{EVENTS_LOST, PING_DURATION, PINGS, seconds};
+use crate::domain::model::event::Event;
+use crate::ports::event_meter::{EventMeter, NoMeter};
 
 /// Events on their way to the log; more than this, made faster than they are written, are dropped and counted.
 pub const WAITING_EVENTS: usize = 10_000;
 
-/// The way to the event log. A cheap clone; emitting never waits.
+/// The sender of events. A cheap clone; emitting never waits.
 #[derive(Debug, Clone)]
 pub struct Events {
     sender: mpsc::Sender<Event>,
+    meter: Arc<dyn EventMeter>,
 }
 
 impl Events {
-    /// The way, and its end: what comes out there is to be written to the log by one task.
+    /// Returns a sender, and the receiver from which one task writes events to the log.
     pub fn channel() -> (Self, mpsc::Receiver<Event>) {
         let (sender, receiver) = mpsc::channel(WAITING_EVENTS);
-        (Self { sender }, receiver)
+        (Self { sender, meter: Arc::new(NoMeter) }, receiver)
     }
 
-    /// For users that keep no log.
+    /// Returns a sender for users that keep no log.
     pub fn discard() -> Self {
-        Self { sender: mpsc::channel(1).0 }
+        Self { sender: mpsc::channel(1).0, meter: Arc::new(NoMeter) }
     }
 
-    /// Hands an event over. With nobody at the other end it is gone; with too many waiting it is dropped, and said so.
+    /// Counts events from now on.
+    #[must_use]
+    pub fn with_meter(self, meter: Arc<dyn EventMeter>) -> Self {
+        Self { meter, ..self }
+    }
+
+    /// Hands an event over. Without a receiver the event is gone; with too many that wait it is dropped and logged.
     pub fn emit(&self, event: Event) {
-        count(&event);
+        self.meter.emitted(&event);
         match self.sender.try_send(event) {
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
             Err(mpsc::error::TrySendError::Full(event)) => {
-                counter!(EVENTS_LOST).increment(1);
-                tracing::warn!(message = event.message, "an event is lost: the log cannot keep up");
+                self.meter.lost(1);
+                tracing::warn!(message = event.message, "event log: an event is lost (too many wait)");
             }
         }
-    }
-}
-
-/// Counts what is counted of events; where it happened, so that several readers of the log do not count it again.
-fn count(event: &Event) {
-    let script_type = event.script_type.map_or("", ScriptType::as_str);
-    let pinged = |outcome| counter!(PINGS, "script_type" => script_type, "outcome" => outcome).increment(1);
-    if let EventKind::PingOk { round_trip } = &event.kind {
-        pinged("ok");
-        histogram!(PING_DURATION, "script_type" => script_type).record(seconds(*round_trip));
-    }
-    if let EventKind::PingFailed { timed_out, .. } = &event.kind {
-        pinged(if *timed_out { "timed_out" } else { "failed" });
     }
 }

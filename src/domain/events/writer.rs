@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrics::counter;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -12,7 +11,7 @@ use crate::domain::model::backoff::Backoff;
 use crate::domain::model::event::Event;
 use crate::error::chain;
 use crate::ports::event_log::{EventLog, LogError};
-use crate::telemetry::metrics::EVENTS_LOST;
+use crate::ports::event_meter::EventMeter;
 
 /// Events in one write.
 const BATCH: usize = 500;
@@ -25,6 +24,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 pub async fn write_events(
     log: Arc<dyn EventLog>,
     mut events: mpsc::Receiver<Event>,
+    meter: Arc<dyn EventMeter>,
     token: CancellationToken,
 ) {
     let mut batch = Vec::new();
@@ -33,7 +33,7 @@ pub async fn write_events(
             if batch.is_empty() && events.recv_many(&mut batch, BATCH).await == 0 {
                 return;
             }
-            write(log.as_ref(), &mut batch).await;
+            write(log.as_ref(), meter.as_ref(), &mut batch).await;
         }
     };
     let _ended: Option<()> = token.run_until_cancelled(writing).await;
@@ -50,24 +50,20 @@ pub async fn write_events(
         }
     };
     if timeout(LAST_WORDS, last).await.is_err() || !batch.is_empty() {
-        lost(batch.len() + events.len());
-        tracing::warn!("the last events could not be written: the log is away");
+        meter.lost(batch.len() + events.len());
+        tracing::warn!("event log: the last events are lost (it does not answer)");
     }
 }
 
-fn lost(events: usize) {
-    counter!(EVENTS_LOST).increment(u64::try_from(events).unwrap_or(u64::MAX));
-}
-
 /// Writes a batch, however long it takes; one that the log will never take is dropped.
-async fn write(log: &dyn EventLog, batch: &mut Vec<Event>) {
+async fn write(log: &dyn EventLog, meter: &dyn EventMeter, batch: &mut Vec<Event>) {
     let mut failures = 0_u32;
     loop {
         match log.append(batch).await {
             Ok(()) => break,
             Err(error @ (LogError::Rejected { .. } | LogError::Corrupt { .. })) => {
-                lost(batch.len());
-                tracing::warn!(error = %chain(&error), events = batch.len(), "events are lost: the log rejects them");
+                meter.lost(batch.len());
+                tracing::warn!(error = %chain(&error), events = batch.len(), "event log: events are lost (they are rejected)");
                 break;
             }
             Err(
@@ -75,7 +71,7 @@ async fn write(log: &dyn EventLog, batch: &mut Vec<Event>) {
             ) => {
                 failures = failures.saturating_add(1);
                 if failures == 1 {
-                    tracing::debug!(error = %chain(&error), "events wait for the log");
+                    tracing::debug!(error = %chain(&error), "event log: events wait (it does not answer)");
                 }
                 sleep(RETRY.delay(failures, fastrand::f64())).await;
             }
