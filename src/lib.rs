@@ -92,6 +92,8 @@ mod grpc_timeout;
 #[cfg(feature = "service")]
 mod hex;
 #[cfg(feature = "service")]
+mod lock;
+#[cfg(feature = "service")]
 pub mod ports;
 #[cfg(feature = "service")]
 mod printable;

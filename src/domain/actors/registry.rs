@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::domain::actors::StopOptions;
+use crate::domain::model::actor::StopOptions;
 use crate::domain::model::actor::{ActorConfig, ActorRecord, ActorState, ActorStatus, Verb};
 use crate::domain::model::event::Cause;
 use crate::domain::model::script_type::ScriptType;
 use crate::error::SupervisorError;
+use crate::lock::Lock;
 
 /// Wishes of one actor that may wait; more callers than that are told to come back.
 const WAITING_REQUESTS: usize = 64;
@@ -162,7 +163,7 @@ impl ActorHandle {
 /// All drivers by actor name.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Registry {
-    handles: Arc<Mutex<BTreeMap<String, ActorHandle>>>,
+    handles: Arc<Lock<BTreeMap<String, ActorHandle>>>,
 }
 
 impl Registry {
@@ -207,7 +208,6 @@ impl Registry {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, ActorHandle>> {
-        // The map is whole between any two statements, so a panic elsewhere cannot have broken it.
-        self.handles.lock().unwrap_or_else(PoisonError::into_inner)
+        self.handles.lock()
     }
 }

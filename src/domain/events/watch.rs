@@ -11,7 +11,7 @@ mod ring;
 mod watcher;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
@@ -21,6 +21,7 @@ use self::ring::Ring;
 use crate::domain::model::event::cursor::{Cursor, EventStream};
 use crate::domain::model::event::filter::EventFilter;
 use crate::error::SupervisorError;
+use crate::lock::Lock;
 use crate::ports::event_log::EventLog;
 
 pub use self::watcher::EventWatch;
@@ -47,7 +48,7 @@ struct Shared {
     /// Entries of each stream in one read.
     read: usize,
     turns: Semaphore,
-    state: Mutex<State>,
+    state: Lock<State>,
     /// Word for the reader that a stream is wanted that nobody wanted before.
     wanted: watch::Sender<u64>,
     /// Word for watchers that the ring has changed.
@@ -79,7 +80,7 @@ impl EventHub {
             log,
             read,
             turns: Semaphore::new(READS_AT_A_TIME),
-            state: Mutex::new(state),
+            state: Lock::new(state),
             wanted: watch::Sender::new(0),
             news: watch::Sender::new(0),
         };
@@ -116,8 +117,7 @@ impl EventHub {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // It is whole between any two statements.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -1,13 +1,14 @@
-//! How queues are and how fast jobs come and go, by looks about a second apart.
+//! Statistics of the queues: their rates, whether they are paused, and the last decision of scaling.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
 use crate::domain::model::scaling::ScalingDecision;
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::script_type::{PerScriptType, ScriptType};
+use crate::lock::Lock;
 use crate::ports::queue_admin::QueueState;
 
 /// Rates are taken over this long.
@@ -15,10 +16,10 @@ const SPAN: Duration = Duration::from_secs(30);
 /// More looks than this in the span are not needed.
 const MOST_LOOKS: usize = 64;
 
-/// What was seen of the queue of each script type.
+/// Statistics of the queue of each script type, from observations about a second apart.
 #[derive(Debug, Default)]
 pub(crate) struct QueueStats {
-    types: Mutex<[TypeStats; 4]>,
+    types: Lock<PerScriptType<TypeStats>>,
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +43,7 @@ impl QueueStats {
     /// Notes a look.
     pub(crate) fn note(&self, script_type: ScriptType, state: &QueueState, now: Instant) {
         let mut types = self.lock();
-        let stats = &mut types[script_type.index()];
+        let stats = &mut types[script_type];
         stats.paused = state.paused.is_some();
         let lost = stats.looks.back().is_some_and(|(_at, submitted, _finished)| *submitted > state.submitted);
         if lost {
@@ -58,17 +59,17 @@ impl QueueStats {
     }
 
     pub(crate) fn is_paused(&self, script_type: ScriptType) -> bool {
-        self.lock()[script_type.index()].paused
+        self.lock()[script_type].paused
     }
 
     pub(crate) fn set_paused(&self, script_type: ScriptType, paused: bool) {
-        self.lock()[script_type.index()].paused = paused;
+        self.lock()[script_type].paused = paused;
     }
 
     /// Rates over the last looks; 0 before there are two.
     pub(crate) fn rates(&self, script_type: ScriptType) -> QueueRates {
         let types = self.lock();
-        let looks = &types[script_type.index()].looks;
+        let looks = &types[script_type].looks;
         let (Some(first), Some(last)) = (looks.front(), looks.back()) else { return QueueRates::default() };
         let span = (last.0 - first.0).as_secs_f64();
         if span <= 0.0 {
@@ -80,13 +81,13 @@ impl QueueStats {
 
     /// The last decision, wherever it was made.
     pub(crate) fn decision(&self, script_type: ScriptType) -> Option<ScalingDecision> {
-        self.lock()[script_type.index()].decision.clone()
+        self.lock()[script_type].decision.clone()
     }
 
     /// Takes over a decision, unless a younger one is known.
     pub(crate) fn set_decision(&self, script_type: ScriptType, decision: ScalingDecision) {
         let mut types = self.lock();
-        let known = &mut types[script_type.index()].decision;
+        let known = &mut types[script_type].decision;
         if known.as_ref().is_none_or(|known| known.at <= decision.at) {
             *known = Some(decision);
         }
@@ -94,16 +95,15 @@ impl QueueStats {
 
     /// When scaling looks again.
     pub(crate) fn next_look(&self, script_type: ScriptType) -> Option<SystemTime> {
-        self.lock()[script_type.index()].next_look
+        self.lock()[script_type].next_look
     }
 
     pub(crate) fn set_next_look(&self, script_type: ScriptType, at: Option<SystemTime>) {
-        self.lock()[script_type.index()].next_look = at;
+        self.lock()[script_type].next_look = at;
     }
 
-    fn lock(&self) -> MutexGuard<'_, [TypeStats; 4]> {
-        // Each change is complete between two calls, so a panic elsewhere cannot have broken it.
-        self.types.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, PerScriptType<TypeStats>> {
+        self.types.lock()
     }
 }
 

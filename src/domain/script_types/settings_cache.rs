@@ -1,22 +1,21 @@
 //! The copy of the settings that a supervisor works with: read at the start, again every second, and at once by whoever
 //! changes them.
 
-use std::array;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::script_type::{PerScriptType, ScriptType};
 use crate::domain::model::settings::ScriptTypeSettings;
 
 /// The settings that a supervisor works with. A cheap clone; all clones are one.
 #[derive(Debug, Clone)]
 pub struct SettingsCache {
-    shared: Arc<[RwLock<Arc<ScriptTypeSettings>>; 4]>,
+    shared: Arc<PerScriptType<RwLock<Arc<ScriptTypeSettings>>>>,
 }
 
 impl Default for SettingsCache {
     fn default() -> Self {
-        let fresh = |index: usize| RwLock::new(Arc::new(ScriptTypeSettings::new(ScriptType::ALL[index])));
-        Self { shared: Arc::new(array::from_fn(fresh)) }
+        let fresh = |script_type| RwLock::new(Arc::new(ScriptTypeSettings::new(script_type)));
+        Self { shared: Arc::new(PerScriptType::from_fn(fresh)) }
     }
 }
 
@@ -24,13 +23,12 @@ impl SettingsCache {
     /// Returns the settings of one script type.
     pub fn of(&self, script_type: ScriptType) -> Arc<ScriptTypeSettings> {
         // Each change is one assignment, so a panic elsewhere cannot have broken it.
-        self.shared[script_type.index()].read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared[script_type].read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Stores newer settings; true if they differ from the old ones.
     pub fn store(&self, settings: ScriptTypeSettings) -> bool {
-        let mut place =
-            self.shared[settings.script_type.index()].write().unwrap_or_else(PoisonError::into_inner);
+        let mut place = self.shared[settings.script_type].write().unwrap_or_else(PoisonError::into_inner);
         let changed = **place != settings;
         if changed {
             *place = Arc::new(settings);
