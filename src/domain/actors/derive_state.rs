@@ -8,7 +8,7 @@ use crate::ports::process_manager::ProcessState;
 const OUTDATED: &str = "runs by an earlier definition; a restart takes the new one";
 
 /// All that bears on the state.
-pub(super) struct View<'a> {
+pub(super) struct StateInputs<'a> {
     /// What an operation under way says.
     pub(super) phase: Option<(ActorState, &'a str)>,
     pub(super) record: &'a ActorRecord,
@@ -30,23 +30,23 @@ pub(super) fn waits_for(dependency: &str) -> String {
 }
 
 /// The state, and a sentence on why.
-pub(super) fn derive(view: &View<'_>) -> (ActorState, String) {
-    if let Some((state, message)) = view.phase {
+pub(super) fn derive(inputs: &StateInputs<'_>) -> (ActorState, String) {
+    if let Some((state, message)) = inputs.phase {
         return (state, message.to_owned());
     }
-    if let Some(fault) = &view.record.fault {
+    if let Some(fault) = &inputs.record.fault {
         let state = match fault.kind {
             FaultKind::StartFailed => ActorState::Failed,
             FaultKind::CrashLoop => ActorState::CrashLoop,
         };
         return (state, fault.message.clone());
     }
-    if !view.reachable {
-        let why = if view.fault.is_empty() { "it has not been looked at yet" } else { view.fault };
+    if !inputs.reachable {
+        let why = if inputs.fault.is_empty() { "it has not been looked at yet" } else { inputs.fault };
         return (ActorState::Unknown, why.to_owned());
     }
-    match view.process {
-        Some(ProcessState::Running { pid }) => running(view, pid),
+    match inputs.process {
+        Some(ProcessState::Running { pid }) => running(inputs, pid),
         Some(ProcessState::Starting { .. }) => {
             (ActorState::Starting, "its health check has not passed yet".to_owned())
         }
@@ -59,16 +59,17 @@ pub(super) fn derive(view: &View<'_>) -> (ActorState, String) {
         }
         Some(ProcessState::SpawnFailed) => (
             ActorState::Failed,
-            format!("its program could not be run. {}", view.trouble).trim_end().to_owned(),
+            format!("its program could not be run. {}", inputs.trouble).trim_end().to_owned(),
         ),
-        Some(ProcessState::Down { exit }) => down(view, exit),
-        None => down(view, None),
+        Some(ProcessState::Down { exit }) => down(inputs, exit),
+        None => down(inputs, None),
     }
 }
 
-fn running(view: &View<'_>, pid: u32) -> (ActorState, String) {
-    let up = || (ActorState::Running, if view.record.outdated { OUTDATED.to_owned() } else { String::new() });
-    match (view.record.config.readiness, view.presence) {
+fn running(inputs: &StateInputs<'_>, pid: u32) -> (ActorState, String) {
+    let up =
+        || (ActorState::Running, if inputs.record.outdated { OUTDATED.to_owned() } else { String::new() });
+    match (inputs.record.config.readiness, inputs.presence) {
         (Readiness::Process, _) => up(),
         (Readiness::Queue, Some(presence)) if presence.draining && presence.pid == pid => {
             (ActorState::Draining, "finishes what it has and takes no new job".to_owned())
@@ -81,19 +82,143 @@ fn running(view: &View<'_>, pid: u32) -> (ActorState, String) {
     }
 }
 
-fn down(view: &View<'_>, exit: Option<ExitStatus>) -> (ActorState, String) {
-    if let (Desired::Up, Some(dependency)) = (view.record.desired, view.waits_for) {
+fn down(inputs: &StateInputs<'_>, exit: Option<ExitStatus>) -> (ActorState, String) {
+    if let (Desired::Up, Some(dependency)) = (inputs.record.desired, inputs.waits_for) {
         return (ActorState::Blocked, waits_for(dependency));
     }
-    match (view.record.desired, exit) {
+    match (inputs.record.desired, exit) {
         (Desired::Down, _) => (ActorState::Stopped, String::new()),
         (Desired::Up, Some(ExitStatus::Code(0))) => {
             (ActorState::Stopped, "its process ended with exit code 0".to_owned())
         }
         (Desired::Up, Some(exit)) => (ActorState::Failed, format!("its process ended with {exit}")),
-        (Desired::Up, None) if view.trouble.is_empty() => {
+        (Desired::Up, None) if inputs.trouble.is_empty() => {
             (ActorState::Backoff, "its process is gone; it will be started".to_owned())
         }
-        (Desired::Up, None) => (ActorState::Backoff, format!("it will be started again: {}", view.trouble)),
+        (Desired::Up, None) => (ActorState::Backoff, format!("it will be started again: {}", inputs.trouble)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::domain::model::actor::{ActorConfig, Fault, ManagedBy};
+    use crate::domain::model::id::{ActorId, NodeName};
+    use crate::domain::model::script_type::ScriptType;
+    use ActorState::{
+        Backoff, Blocked, CrashLoop, Draining, Failed, Running, Starting, Stopped, Stopping, Unknown,
+    };
+
+    const PID: u32 = 7;
+
+    fn record(desired: Desired, readiness: Readiness) -> ActorRecord {
+        let config = ActorConfig::new("a".to_owned(), "/bin/a".into(), ScriptType::SAL);
+        ActorRecord {
+            id: ActorId::parse("a").unwrap(),
+            node: NodeName::parse("n").unwrap(),
+            config: ActorConfig { readiness, ..config },
+            desired,
+            managed_by: ManagedBy::User,
+            created_at: SystemTime::UNIX_EPOCH,
+            generation: 1,
+            restart_count: 0,
+            last_pid: None,
+            last_exit: None,
+            fault: None,
+            outdated: false,
+            wishes: 0,
+            operation: None,
+        }
+    }
+
+    fn presence(pid: u32, draining: bool) -> Presence {
+        Presence {
+            actor_id: ActorId::parse("a").unwrap(),
+            pid,
+            draining,
+            in_flight: 0,
+            beat_at: SystemTime::UNIX_EPOCH,
+            last_job_at: None,
+            pending_ends: 0,
+            refused_ends: 0,
+        }
+    }
+
+    fn of<'a>(record: &'a ActorRecord, process: Option<ProcessState>) -> StateInputs<'a> {
+        let (phase, presence, waits_for) = (None, None, None);
+        StateInputs { phase, record, process, reachable: true, fault: "", presence, trouble: "", waits_for }
+    }
+
+    #[test]
+    fn a_process_is_shown_as_what_it_does() {
+        let (up, down) = (record(Desired::Up, Readiness::Queue), record(Desired::Down, Readiness::Queue));
+        let exit = |code| Some(ExitStatus::Code(code));
+        let running = Some(ProcessState::Running { pid: PID });
+        for (record, process, expected) in [
+            (&up, running, Starting),
+            (&up, Some(ProcessState::Starting { pid: Some(PID) }), Starting),
+            (&up, Some(ProcessState::Waiting), Blocked),
+            (&up, Some(ProcessState::Stopping { pid: Some(PID) }), Stopping),
+            (&up, Some(ProcessState::Backoff { exit: ExitStatus::Code(1) }), Backoff),
+            (&up, Some(ProcessState::SpawnFailed), Failed),
+            (&up, Some(ProcessState::Down { exit: exit(0) }), Stopped),
+            (&up, Some(ProcessState::Down { exit: exit(1) }), Failed),
+            (&up, Some(ProcessState::Down { exit: None }), Backoff),
+            (&up, None, Backoff),
+            (&down, Some(ProcessState::Down { exit: exit(1) }), Stopped),
+            (&down, None, Stopped),
+            (&down, running, Starting),
+        ] {
+            let (state, message) = derive(&of(record, process));
+            assert_eq!(state, expected, "{:?} {process:?}: {message}", record.desired);
+        }
+    }
+
+    #[test]
+    fn a_running_process_is_running_once_it_is_ready() {
+        let (queue, process) =
+            (record(Desired::Up, Readiness::Queue), record(Desired::Up, Readiness::Process));
+        for (record, presence, expected) in [
+            (&process, None, Running),
+            (&queue, None, Starting),
+            (&queue, Some(presence(PID, false)), Running),
+            (&queue, Some(presence(PID, true)), Draining),
+            // Another process of the name drains, or a wrapper hides the pid.
+            (&queue, Some(presence(PID + 1, true)), Running),
+        ] {
+            let running = Some(ProcessState::Running { pid: PID });
+            let inputs = StateInputs { presence: presence.as_ref(), ..of(record, running) };
+            assert_eq!(derive(&inputs).0, expected, "{presence:?}");
+        }
+    }
+
+    #[test]
+    fn an_operation_comes_before_a_fault_and_a_fault_before_the_process() {
+        let fault = |kind| Some(Fault { kind, message: "why".to_owned() });
+        let up = record(Desired::Up, Readiness::Process);
+        let failed = ActorRecord { fault: fault(FaultKind::StartFailed), ..up.clone() };
+        let looping = ActorRecord { fault: fault(FaultKind::CrashLoop), ..up.clone() };
+        let running = Some(ProcessState::Running { pid: PID });
+        for (inputs, expected) in [
+            (StateInputs { phase: Some((Stopping, "phase")), ..of(&failed, running) }, (Stopping, "phase")),
+            (of(&failed, running), (Failed, "why")),
+            (of(&looping, running), (CrashLoop, "why")),
+            (StateInputs { reachable: false, ..of(&looping, None) }, (CrashLoop, "why")),
+            (StateInputs { reachable: false, fault: "away", ..of(&up, running) }, (Unknown, "away")),
+            (StateInputs { waits_for: Some("b"), ..of(&up, None) }, (Blocked, "waits for b")),
+            (StateInputs { waits_for: Some("b"), ..of(&up, running) }, (Running, "")),
+        ] {
+            let (state, message) = derive(&inputs);
+            assert_eq!((state, message.as_str()), expected);
+        }
+    }
+
+    #[test]
+    fn a_definition_that_the_process_does_not_have_yet_is_named() {
+        let outdated = ActorRecord { outdated: true, ..record(Desired::Up, Readiness::Process) };
+        let running = Some(ProcessState::Running { pid: PID });
+        assert_eq!(derive(&of(&outdated, running)), (Running, OUTDATED.to_owned()));
     }
 }

@@ -1,5 +1,61 @@
-//! One task owns one actor: it alone writes the actor's record, carries out wishes one after another, and brings what it
-//! sees in line with what is wanted.
+//! The task of an actor: one task owns one actor, writes its record, carries out requests one after another, and
+//! reconciles the observed state with the desired one.
+//!
+//! # The loop
+//!
+//! One [`select!`](tokio::select) takes one input at a time, in this order, and each input is handled to its end before
+//! the next one is taken. After each the status is published, if it changed.
+//!
+//! ```text
+//!   token cancelled ──────────────► leave: answer all who wait, release the lease
+//!   Note of the operation ────────► on_note           requests.rs       what the operation does now; an end of the process
+//!   end of the operation ─────────► on_end_of_work    requests.rs       record it, answer who waits, decide on parked requests
+//!   answer to a heartbeat ────────► on_heartbeat      shared_record.rs
+//!   tick, while something goes on ► on_tick           shared_record.rs  send a heartbeat; give up what a dead supervisor did
+//!   Edit ─────────────────────────► on_edit           update_config.rs  another definition; the record was changed, or is gone
+//!   Request ──────────────────────► on_request        requests.rs       admit: answer, join, park, refuse or begin
+//!   Observation ──────────────────► on_observation    observe.rs        ends of processes, orphans, reclaim, reconcile
+//!                                        │
+//!                                        ▼
+//!                                   publish           status.rs         derive_state, event of a changed state, status
+//! ```
+//!
+//! # What runs beside what
+//!
+//! * At most one **operation** (a start, stop, restart or delete, [`Operation`]) runs. It is a future inside of the task,
+//!   polled by the loop, so it goes on while inputs are handled, except while a handler itself waits. It changes nothing of
+//!   the record: it tells its progress by [`Note`]s, and its outcome by its end. Dropping it is safe at any moment.
+//! * At most one **heartbeat** of that operation is on its way to the store, beside everything else.
+//! * Handlers wait for the store, the queue and the process manager, each call with its own deadline. While one waits, no
+//!   other input is taken; a forced stop is read after it.
+//! * Other supervisors of the node have a task for the same actor. They agree by compare-and-set on the record: whoever
+//!   writes the lease of an operation carries it out, and the others wait for it (`foreign`), overtake it, or give it up when
+//!   its heartbeat stops.
+//!
+//! # The life of each field
+//!
+//! | field | set | cleared, or read last |
+//! |---|---|---|
+//! | `record` | by every write and every read of the store; by observations, when the store does not answer | with the task |
+//! | `dirty` | when `record` has something that the store has not | by the next write, or when another record says the same |
+//! | `running` | when an operation begins | at its end, or when another supervisor overtakes it |
+//! | `heartbeat`, `last_beat` | every second while `running` has a lease | when it is answered; when `running` ends |
+//! | `foreign` | when a lease of another supervisor stands in the record | when it is gone, or ours overtakes it |
+//! | `interrupted` | when `foreign` ends: the ends of processes until then were requested | by the first observation that began after it |
+//! | `parked` | by requests that wait for `running` or `foreign` | when that has ended: answered, or decided on anew |
+//! | `ended_lease` | at the end of an operation: should it still stand in the record, then by mistake | by the next end |
+//! | `stale_up_to` | when something was changed: observations that began before show the world before it | grows only |
+//! | `recent_ends` | by unrequested ends of the process, and by starts that failed | by a request of a caller |
+//! | `next_start` | after a start of our own that failed | by a request of a caller |
+//! | `reclaims` | when a process is gone | when the queue has taken its jobs back |
+//! | `left_over` | when orphans of the actor are observed | when they have ended |
+//! | `started_at` | when a process is first observed, or was started | when it is gone |
+//! | `trouble` | when an operation fails, or the actor ends too often | by an operation that succeeds |
+//! | `waits_for` | when a start of our own waited for a dependency in vain | by the next end of an operation |
+//! | `ended_cause` | while the end of an operation is handled: events of that moment name its cause | at the end of the handler |
+//!
+//! The states that all this is shown as, and what leads from one to the other, are drawn at
+//! [`ActorState`](crate::domain::model::actor::ActorState).
 
 mod events;
 mod observe;

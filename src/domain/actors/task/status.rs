@@ -1,7 +1,7 @@
 //! What is shown of the actor, and who brought it about.
 
 use super::ActorTask;
-use crate::domain::actors::derive_state::{View, derive};
+use crate::domain::actors::derive_state::{StateInputs, derive};
 use crate::domain::model::actor::{ActorState, ActorStatus, Pid};
 use crate::domain::model::event::{Cause, Source};
 use crate::ports::process_manager::ProcessState;
@@ -53,7 +53,7 @@ impl ActorTask {
 
     pub(super) fn view(&self) -> (ActorState, String) {
         let observation = self.observer.latest();
-        derive(&View {
+        derive(&StateInputs {
             phase: self.running.as_ref().map(|running| (running.phase.0, running.phase.1.as_str())),
             record: &self.record,
             process: self.process(&observation),
