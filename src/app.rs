@@ -13,6 +13,7 @@ mod declared_actors;
 mod declared_script_types;
 pub mod dev;
 pub mod doctor;
+mod event_metrics;
 mod failure;
 pub mod init;
 mod listener;
@@ -46,6 +47,7 @@ use crate::error::SupervisorError;
 use crate::grpc::{GrpcServer, ServerInfo};
 use crate::ports::actor_store::ActorStore;
 use crate::ports::clock::Clock;
+use crate::ports::event_log::EventLog;
 use crate::ports::process_manager::ProcessManager;
 use crate::shutdown::Shutdown;
 use crate::telemetry;
@@ -54,6 +56,7 @@ pub use declared_actors::DeclaredActors;
 pub use listener::BindError;
 pub use serve::{exec_shim, serve};
 
+use event_metrics::EventMetrics;
 use listener::Listener;
 use metrics::Readings;
 use ready_file::ReadyFile;
@@ -125,7 +128,7 @@ pub struct App {
     metrics: Option<(Listener, &'static PrometheusHandle)>,
     addresses: Vec<ListenAddr>,
     supervisor: Supervisor,
-    store: Arc<dyn ActorStore>,
+    log: Arc<dyn EventLog>,
     processes: Arc<dyn ProcessManager>,
     lifecycle: ActorLifecycleManager,
     server: GrpcServer,
@@ -158,22 +161,29 @@ impl App {
         let addresses = listeners.iter().map(Listener::address).collect();
 
         let redis = adapters::redis_config(&config.redis_url, config.lease, config.queue_limit);
-        let (supervisor, store) =
+        let (supervisor, log) =
             adapters::supervisor(redis, JobDefaults::default()).map_err(AppError::Redis)?;
         let processes = adapters::process_manager(&config);
         let (events, to_write) = Events::channel();
+        let events = events.with_meter(Arc::new(EventMetrics));
         let lifecycle = ActorLifecycleManager::new(Deps {
             supervisor: supervisor.clone(),
             processes: Arc::clone(&processes),
-            store: Arc::clone(&store),
+            store: Arc::clone(supervisor.store()),
             programs: Arc::new(ProgramFiles),
             node: config.node.clone(),
             initial: setup.actors.clone(),
             events: events.clone(),
         });
         let info = ServerInfo { dev: setup.dev, ..ServerInfo::new(config.node.clone(), SystemClock.now()) };
-        let server = GrpcServer::new(supervisor.clone(), lifecycle.clone(), info, config.drain_delay)
-            .for_browsers(config.grpc_web_origins.clone());
+        let server = GrpcServer::new(
+            supervisor.clone(),
+            lifecycle.clone(),
+            Arc::clone(&log),
+            info,
+            config.drain_delay,
+        )
+        .for_browsers(config.grpc_web_origins.clone());
         Ok(Self {
             config,
             setup,
@@ -181,7 +191,7 @@ impl App {
             metrics,
             addresses,
             supervisor,
-            store,
+            log,
             processes,
             lifecycle,
             server,
@@ -202,7 +212,7 @@ impl App {
 
     /// Where its actors are kept.
     pub(crate) fn store(&self) -> &Arc<dyn ActorStore> {
-        &self.store
+        self.supervisor.store()
     }
 
     /// Lets callers in until `shutdown`, and ends in order: callers first, then the watch over actors, Redis last.
@@ -225,9 +235,7 @@ impl App {
         tasks.spawn(tell_of_server(self.events.clone(), node, shutdown.soft().clone()));
         // Its own token, because the last of what there is to tell comes from the end of all others.
         let (written, mut writer) = (CancellationToken::new(), JoinSet::new());
-        if let Some(log) = self.supervisor.event_log().cloned() {
-            writer.spawn(write_events(log, self.to_write, written.clone()));
-        }
+        writer.spawn(write_events(self.log, self.to_write, Arc::new(EventMetrics), written.clone()));
 
         let ready_file = self.config.ready_file.as_deref();
         let ready =

@@ -6,6 +6,7 @@ pub mod actors;
 pub mod events;
 pub mod health;
 pub mod jobs;
+pub(crate) mod leadership;
 pub mod model;
 pub mod scaling;
 pub mod script_types;

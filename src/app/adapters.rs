@@ -13,7 +13,7 @@ use crate::config::{Config, ProcessManagerKind, RedisUrl};
 use crate::domain::jobs::{JobDefaults, Supervisor};
 use crate::domain::model::violation::Violations;
 use crate::error::SupervisorError;
-use crate::ports::actor_store::ActorStore;
+use crate::ports::event_log::EventLog;
 use crate::ports::process_manager::ProcessManager;
 
 /// How to reach Redis.
@@ -21,16 +21,14 @@ pub(super) fn redis_config(url: &RedisUrl, lease: Duration, queue_limit: u64) ->
     RedisConfig { url: url.expose().to_owned(), lease, queue_limit, ..RedisConfig::default() }
 }
 
-/// A supervisor on Redis, and the store of actors beside it.
+/// A supervisor on Redis, and the log of events beside it.
 pub(super) fn supervisor(
     config: RedisConfig,
     defaults: JobDefaults,
-) -> Result<(Supervisor, Arc<dyn ActorStore>), SupervisorError> {
+) -> Result<(Supervisor, Arc<dyn EventLog>), SupervisorError> {
     let queue = RedisQueue::new(config).map_err(|error| Violations::one("redis_url", error.to_string()))?;
-    let store: Arc<dyn ActorStore> = Arc::new(RedisActorStore::new(&queue));
-    let log = Arc::new(RedisEventLog::new(&queue));
-    let supervisor = Supervisor::new(Arc::new(queue), Arc::new(SystemClock), defaults);
-    Ok((supervisor.with_store(Arc::clone(&store)).with_event_log(log), store))
+    let (store, log) = (Arc::new(RedisActorStore::new(&queue)), Arc::new(RedisEventLog::new(&queue)));
+    Ok((Supervisor::new(Arc::new(queue), store, Arc::new(SystemClock), defaults), log))
 }
 
 /// Who runs the actors.

@@ -17,7 +17,6 @@ use crate::domain::jobs::{JobDefaults, Supervisor};
 use crate::domain::model::actor::ActorConfig;
 use crate::domain::model::violation::Violations;
 use crate::error::SupervisorError;
-use crate::ports::actor_store::ActorStore;
 use crate::ports::process_manager::ProcessManager;
 
 /// Makes a [`Supervisor`] on a Redis.
@@ -67,7 +66,7 @@ impl SupervisorBuilder {
         let url = self.redis_url.or_else(from_env).unwrap_or_else(|| DEFAULT_REDIS_URL.to_owned());
         let url = RedisUrl::parse(&url).map_err(|what| Violations::one("redis_url", what))?;
         let config = RedisConfig { url: url.expose().to_owned(), ..RedisConfig::default() };
-        adapters::supervisor(config, self.defaults).map(|(supervisor, _store)| supervisor)
+        adapters::supervisor(config, self.defaults).map(|(supervisor, _log)| supervisor)
     }
 }
 
@@ -108,11 +107,7 @@ impl ActorLifecycleManagerBuilder {
             Ok(supervisor) => supervisor,
             Err(error) => without_redis(&format!("REDIS_URL cannot be used: {error}")),
         };
-        let store = supervisor.store().cloned().unwrap_or_else(|| {
-            let what = "the supervisor has no store of actors: make it with SupervisorBuilder, or give it one with \
-                        Supervisor::with_store";
-            Arc::new(Unconfigured(what.to_owned())) as Arc<dyn ActorStore>
-        });
+        let store = Arc::clone(supervisor.store());
         ActorLifecycleManager::new(Deps {
             supervisor,
             processes: self.processes,
@@ -128,7 +123,7 @@ impl ActorLifecycleManagerBuilder {
 /// A supervisor whose every call says what is wrong.
 fn without_redis(what: &str) -> Supervisor {
     let missing = Arc::new(Unconfigured(what.to_owned()));
-    Supervisor::new(missing.clone(), Arc::new(SystemClock), JobDefaults::default()).with_store(missing)
+    Supervisor::new(missing.clone(), missing, Arc::new(SystemClock), JobDefaults::default())
 }
 
 impl std::fmt::Debug for ActorLifecycleManagerBuilder {
@@ -149,13 +144,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_supervisor_without_a_store_says_so_at_the_first_call() {
-        let queue = Arc::new(Unconfigured("no queue".to_owned()));
-        let supervisor = Supervisor::new(queue, Arc::new(SystemClock), JobDefaults::default());
+    async fn a_supervisor_without_redis_says_so_at_the_first_call() {
+        let supervisor = without_redis("there is no Redis");
         let processes = Arc::new(MemoryProcessManager::new());
         let manager =
             ActorLifecycleManagerBuilder::with_process_manager(processes).with_supervisor(supervisor).build();
-        let told = manager.actors().await.unwrap_err().to_string();
-        assert!(told.contains("with_store"), "{told}");
+        let told = crate::error::chain(&manager.actors().await.unwrap_err());
+        assert!(told.contains("there is no Redis"), "{told}");
     }
 }

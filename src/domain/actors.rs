@@ -15,34 +15,35 @@ mod logs;
 mod maintenance;
 mod observer;
 mod operation;
-mod orphans;
+
 mod queries;
 mod reconcile;
 mod registry;
 mod reply;
 mod restarts;
 mod scale;
-mod scaler;
 mod script_types;
 mod task;
 mod update;
 
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use crate::domain::model::actor::StopOptions;
 use crate::domain::model::actor::{ActorConfig, ActorStatus};
 use crate::domain::model::event::{Cause, Source};
 
 use crate::domain::events::Events;
 use crate::domain::health::tracker::HealthTracker;
 use crate::domain::jobs::Supervisor;
+use crate::domain::leadership::Leadership;
 use crate::domain::model::id::{ActorId, NodeName};
-use crate::error::{SupervisorError, chain};
+use crate::domain::model::script_type::PerScriptType;
+use crate::error::SupervisorError;
+use crate::lock::Lock;
 use crate::ports::actor_store::ActorStore;
 use crate::ports::process_manager::ProcessManager;
 use crate::ports::programs::Programs;
@@ -90,24 +91,13 @@ struct Shared {
     observer: Observer,
     registry: Registry,
     tracker: HealthTracker,
-    /// Our name when it is asked whose turn it is.
-    instance: String,
-    leads: AtomicBool,
-    queue_stats: QueueStats,
+    leadership: Arc<Leadership>,
+    queue_stats: Arc<QueueStats>,
     /// Running actors of other nodes, by script type.
-    elsewhere: Mutex<[u32; 4]>,
+    elsewhere: Lock<PerScriptType<u32>>,
     opened: OnceCell<()>,
     token: CancellationToken,
     tasks: TaskTracker,
-}
-
-/// How to end a process.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct StopOptions {
-    /// Time for running jobs to end; the actor's own `drain_timeout` by default.
-    pub drain_timeout: Option<Duration>,
-    /// Kill at once, without drain.
-    pub force: bool,
 }
 
 /// The answer to a wish: the actor, and whether anything had to be done.
@@ -129,10 +119,12 @@ impl ActorLifecycleManager {
             observer: Observer::new(Arc::clone(&parts.processes), queue),
             registry: Registry::default(),
             tracker: HealthTracker::default(),
-            instance: uuid::Uuid::new_v4().simple().to_string(),
-            leads: AtomicBool::new(false),
-            queue_stats: QueueStats::default(),
-            elsewhere: Mutex::default(),
+            leadership: Arc::new(Leadership::new(
+                Arc::<dyn ActorStore>::clone(&parts.store),
+                parts.node.clone(),
+            )),
+            queue_stats: Arc::default(),
+            elsewhere: Lock::default(),
             opened: OnceCell::new(),
             token: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -175,11 +167,7 @@ impl ActorLifecycleManager {
         self.shared.token.cancel();
         self.shared.tasks.close();
         self.shared.tasks.wait().await;
-        if self.leads()
-            && let Err(error) = self.parts().store.step_down(self.node(), &self.shared.instance).await
-        {
-            tracing::debug!(error = %chain(&error), "the turn of this node ends by itself");
-        }
+        self.shared.leadership.step_down().await;
     }
 
     /// The way to the event log, for what happens to actors, queues and scaling on this node. Events of actors are made

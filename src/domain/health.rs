@@ -5,6 +5,7 @@
 mod decide;
 pub mod monitor;
 mod ping;
+pub mod report;
 pub mod tracker;
 
 #[cfg(test)]

@@ -23,7 +23,6 @@ use crate::domain::script_types::settings_cache::SettingsCache;
 use crate::error::SupervisorError;
 use crate::ports::actor_store::ActorStore;
 use crate::ports::clock::Clock;
-use crate::ports::event_log::EventLog;
 use crate::ports::job_queue::{
     Cancelled, Deleted, JobCursor, JobFilter, JobPage, RequestKey, Retried, Submission, SubmitRefused,
     Submitted,
@@ -41,8 +40,7 @@ pub struct Supervisor {
     queue: Arc<dyn Queue>,
     clock: Arc<dyn Clock>,
     defaults: Arc<JobDefaults>,
-    store: Option<Arc<dyn ActorStore>>,
-    event_log: Option<Arc<dyn EventLog>>,
+    store: Arc<dyn ActorStore>,
     turns: Arc<Semaphore>,
     follow_places: Arc<Semaphore>,
     settings: SettingsCache,
@@ -88,45 +86,23 @@ pub struct Accepted {
 }
 
 impl Supervisor {
-    /// A supervisor on this queue.
-    pub fn new(queue: Arc<dyn Queue>, clock: Arc<dyn Clock>, defaults: JobDefaults) -> Self {
+    /// Makes a supervisor on a queue and the store of actors beside it.
+    pub fn new(
+        queue: Arc<dyn Queue>,
+        store: Arc<dyn ActorStore>,
+        clock: Arc<dyn Clock>,
+        defaults: JobDefaults,
+    ) -> Self {
         let turns = Arc::new(Semaphore::new(SUBMITS_AT_A_TIME));
         let follow_places = Arc::new(Semaphore::new(MOST_FOLLOWED));
         let (defaults, settings) = (Arc::new(defaults), SettingsCache::default());
         let scale_trigger = ScaleTrigger::default();
-        Self {
-            queue,
-            clock,
-            defaults,
-            store: None,
-            event_log: None,
-            turns,
-            follow_places,
-            settings,
-            scale_trigger,
-        }
+        Self { queue, clock, defaults, store, turns, follow_places, settings, scale_trigger }
     }
 
-    /// Carries the store of actors that lies beside the queue, for a manager that is built on this supervisor.
-    pub fn with_store(mut self, store: Arc<dyn ActorStore>) -> Self {
-        self.store = Some(store);
-        self
-    }
-
-    /// Carries the log of events that lies beside the queue, for those who watch.
-    pub fn with_event_log(mut self, log: Arc<dyn EventLog>) -> Self {
-        self.event_log = Some(log);
-        self
-    }
-
-    /// The log of events that lies beside the queue, if it was given.
-    pub fn event_log(&self) -> Option<&Arc<dyn EventLog>> {
-        self.event_log.as_ref()
-    }
-
-    /// The store of actors that lies beside the queue, if it was given.
-    pub fn store(&self) -> Option<&Arc<dyn ActorStore>> {
-        self.store.as_ref()
+    /// Returns the store of actors, by which jobs for one named actor are checked.
+    pub fn store(&self) -> &Arc<dyn ActorStore> {
+        &self.store
     }
 
     /// The rules of script types, as far as they are known here: they are read by the manager of actors.

@@ -1,7 +1,8 @@
-//! How many actors, and which: pure decisions.
+//! Scaling: how many actors there are to be and which ([`plan`] and `decide`, both pure), and the loop that applies it.
 
 pub mod decide;
 pub mod queue_stats;
+pub(crate) mod run;
 pub mod trigger;
 
 use std::collections::BTreeSet;
@@ -9,6 +10,7 @@ use std::time::SystemTime;
 
 use crate::domain::model::actor::{ActorConfig, ActorState, ActorStatus, Desired};
 use crate::domain::model::id::ActorId;
+use crate::domain::model::text::replace_word;
 use crate::domain::model::violation::Violations;
 
 /// What to do to get from the actors that are there to the number that is wanted.
@@ -102,33 +104,6 @@ pub fn instance(template: &ActorConfig, id: &ActorId) -> ActorConfig {
         health_check: template.health_check.as_ref().map(rename),
         ..template.clone()
     }
-}
-
-/// Replaces `word` wherever it stands as a word of its own.
-fn replace_word(text: &str, word: &str, replacement: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut done = 0;
-    for at in places(text, word) {
-        out.push_str(&text[done..at]);
-        out.push_str(replacement);
-        done = at + word.len();
-    }
-    out.push_str(&text[done..]);
-    out
-}
-
-/// True when `word` stands somewhere as a word of its own, where [`instance`] would replace it.
-pub fn has_word(text: &str, word: &str) -> bool {
-    places(text, word).next().is_some()
-}
-
-/// Where `word` stands with no character of a name beside it: `a` is not found in `--actor-id`.
-fn places<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
-    let of_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    text.match_indices(word).map(|(at, _word)| at).filter(move |at| {
-        let (head, tail) = (&text[..*at], &text[*at + word.len()..]);
-        !head.ends_with(of_name) && !tail.starts_with(of_name)
-    })
 }
 
 #[cfg(test)]

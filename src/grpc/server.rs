@@ -6,6 +6,7 @@
 //! ```
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::{Stream, StreamExt};
@@ -32,6 +33,7 @@ use crate::grpc::service::SupervisorService;
 use crate::grpc::serving_status::ServingStatus;
 use crate::grpc::shutdown_gate::ShutdownGate;
 use crate::grpc::web;
+use crate::ports::event_log::EventLog;
 use crate::proto;
 use crate::proto::supervisor_server::SupervisorServer;
 use crate::shutdown::Shutdown;
@@ -52,20 +54,22 @@ const ABORT_LIMIT: Duration = Duration::from_millis(500);
 pub struct GrpcServer {
     supervisor: Supervisor,
     lifecycle: ActorLifecycleManager,
+    hub: EventHub,
     info: ServerInfo,
     drain_delay: Duration,
     web_origins: Vec<String>,
 }
 
 impl GrpcServer {
-    /// Makes a server. `drain_delay` is the time between NOT_SERVING and the end of connections.
+    /// Makes a server; `log` is what watches read. `drain_delay` is the time between NOT_SERVING and the end of connections.
     pub fn new(
         supervisor: Supervisor,
         lifecycle: ActorLifecycleManager,
+        log: Arc<dyn EventLog>,
         info: ServerInfo,
         drain_delay: Duration,
     ) -> Self {
-        Self { supervisor, lifecycle, info, drain_delay, web_origins: Vec::new() }
+        Self { supervisor, lifecycle, hub: EventHub::new(log), info, drain_delay, web_origins: Vec::new() }
     }
 
     /// Also serves gRPC-Web to pages of these origins; `*` means any origin.
@@ -143,17 +147,14 @@ impl GrpcServer {
             gate: gate.clone(),
         };
         tasks.spawn(monitor.run());
-        let hub = self.supervisor.event_log().cloned().map(EventHub::new);
-        if let Some(hub) = hub.clone() {
-            tasks.spawn(hub.run(abort.clone()));
-        }
+        tasks.spawn(self.hub.clone().run(abort.clone()));
         SupervisorService {
             supervisor: self.supervisor,
             lifecycle: self.lifecycle,
             info: self.info,
             dependencies,
             gate,
-            hub,
+            hub: Some(self.hub),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Who may name whom. The sources are parsed, so that grouped and renamed imports are seen as well.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -27,12 +27,15 @@ const RULES: &[Rule] = &[
             "crate::domain::health",
             "crate::domain::jobs",
             "crate::domain::scaling",
+            "crate::domain::leadership",
             "crate::domain::script_types",
         ],
     },
     Rule {
         layer: "domain",
         never: &[
+            "metrics",
+            "crate::telemetry",
             "tonic",
             "prost",
             "prost_types",
@@ -79,6 +82,7 @@ const RULES: &[Rule] = &[
             "crate::domain::health",
             "crate::domain::jobs",
             "crate::domain::scaling",
+            "crate::domain::leadership",
             "crate::domain::script_types",
         ],
     },
@@ -210,12 +214,175 @@ fn the_parser_sees_grouped_renamed_and_inline_paths() {
     assert!(paths("use redis::*;").contains("redis"));
 }
 
+/// Folders whose modules still name each other in a circle. A circle that leaves its folder is a fault all the same.
+const TANGLED: &[&str] =
+    &["actor::engines::sal", "adapters::memory", "adapters::zinit::gen3", "config", "telemetry", "grpc"];
+
+#[test]
+fn modules_do_not_name_each_other_in_a_circle() {
+    let imports = imports();
+    let is_tangled =
+        |circle: &&Vec<String>| circle.iter().all(|name| TANGLED.iter().any(|folder| is_kin(folder, name)));
+    let found = circles(&imports);
+    let named: Vec<String> =
+        found.iter().filter(|circle| !is_tangled(circle)).map(|circle| circle.join(" <-> ")).collect();
+    assert!(named.is_empty(), "circles: {named:#?}");
+    // The rooms of the domain as a whole, whatever their files are.
+    let mut rooms = Graph::new();
+    for (from, to) in imports.iter().flat_map(|(from, all)| all.iter().map(move |to| (from, to))) {
+        let (from, to) = (room_of(from), room_of(to));
+        if from != to && from.starts_with("domain::") && to.starts_with("domain::") {
+            rooms.entry(from).or_default().insert(to);
+        }
+    }
+    assert_eq!(circles(&rooms), Vec::<Vec<String>>::new(), "{rooms:#?}");
+}
+
+/// The first two names of a module.
+fn room_of(module: &str) -> String {
+    module.split("::").take(2).collect::<Vec<_>>().join("::")
+}
+
+#[test]
+fn a_circle_is_found_and_a_parent_with_its_child_is_none() {
+    let graph = |edges: &[(&str, &str)]| {
+        let mut graph = Graph::new();
+        for (from, to) in edges {
+            graph.entry((*from).to_owned()).or_default().insert((*to).to_owned());
+        }
+        graph
+    };
+    assert_eq!(circles(&graph(&[("a", "b"), ("b", "c"), ("c", "a"), ("c", "d")])), [["a", "b", "c"]]);
+    assert!(circles(&graph(&[("a", "b"), ("a", "c"), ("b", "c")])).is_empty());
+    assert!(is_kin("a", "a::b") && is_kin("a::b", "a") && !is_kin("a", "ab") && !is_kin("a::b", "a::c"));
+}
+
+/// Which module names which others.
+type Graph = BTreeMap<String, BTreeSet<String>>;
+
+/// The imports between the modules of `src`. A parent and what is inside of it are one to the reader, and tests may name
+/// anything.
+fn imports() -> Graph {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files: Vec<PathBuf> =
+        rust_files(&root).into_iter().filter(|file| !is_test_or_main(&root, file)).collect();
+    let modules: BTreeSet<String> = files.iter().map(|file| module_of(&root, file)).collect();
+    let mut graph = Graph::new();
+    for file in &files {
+        let own = module_of(&root, file);
+        for path in paths_without_tests(file) {
+            let Some(named) = resolve(&own, &path, &modules) else { continue };
+            if named != own && !is_kin(&named, &own) {
+                graph.entry(own.clone()).or_default().insert(named);
+            }
+        }
+    }
+    graph
+}
+
+/// The module in which a path lies, seen from another one.
+fn resolve(own: &str, path: &str, modules: &BTreeSet<String>) -> Option<String> {
+    let mut base: Vec<&str> = Vec::new();
+    let mut rest = path;
+    if let Some(below) = path.strip_prefix("crate::") {
+        rest = below;
+    } else if path.starts_with("super::") || path.starts_with("self::") {
+        base = own.split("::").collect();
+        loop {
+            if let Some(below) = rest.strip_prefix("super::") {
+                base.pop();
+                rest = below;
+            } else if let Some(below) = rest.strip_prefix("self::") {
+                rest = below;
+            } else {
+                break;
+            }
+        }
+    } else {
+        return None;
+    }
+    let mut names: Vec<&str> = base.into_iter().chain(rest.split("::")).collect();
+    while !names.is_empty() {
+        let name = names.join("::");
+        if modules.contains(&name) {
+            return Some(name);
+        }
+        names.pop();
+    }
+    None
+}
+
+/// Whether one module lies within the other.
+fn is_kin(one: &str, other: &str) -> bool {
+    let within =
+        |inner: &str, outer: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with("::"));
+    one == other || within(one, other) || within(other, one)
+}
+
+/// The groups of modules that reach each other, each in order, by Tarjan's rule that a group is what is reached both ways.
+fn circles(graph: &Graph) -> Vec<Vec<String>> {
+    let reached = |from: &String| {
+        let mut seen: BTreeSet<&String> = BTreeSet::new();
+        let mut todo: Vec<&String> = vec![from];
+        while let Some(next) = todo.pop() {
+            for to in graph.get(next).into_iter().flatten() {
+                if seen.insert(to) {
+                    todo.push(to);
+                }
+            }
+        }
+        seen
+    };
+    let all: BTreeMap<&String, BTreeSet<&String>> = graph.keys().map(|name| (name, reached(name))).collect();
+    let mut groups: BTreeSet<Vec<String>> = BTreeSet::new();
+    for (name, seen) in all.iter().filter(|(name, seen)| seen.contains(*name)) {
+        let back = |other: &&&String| all.get(**other).is_some_and(|theirs| theirs.contains(*name));
+        groups.insert(seen.iter().filter(back).map(|other| (*other).clone()).collect());
+    }
+    groups.into_iter().collect()
+}
+
+fn module_of(root: &Path, file: &Path) -> String {
+    let inside = file.strip_prefix(root).unwrap().with_extension("");
+    inside.iter().map(|name| name.to_str().unwrap()).collect::<Vec<_>>().join("::")
+}
+
+fn is_test_or_main(root: &Path, file: &Path) -> bool {
+    let module = module_of(root, file);
+    let mut names = module.split("::");
+    names.clone().any(|name| name == "tests") || matches!(names.next(), Some("lib" | "bin"))
+}
+
+/// Every path of a file but those of its tests.
+fn paths_without_tests(file: &Path) -> BTreeSet<String> {
+    let mut parsed = syn::parse_file(&fs::read_to_string(file).unwrap()).unwrap();
+    parsed
+        .items
+        .retain(|item| !matches!(item, syn::Item::Mod(module) if module.attrs.iter().any(is_cfg_test)));
+    let mut seen = Paths::default();
+    seen.visit_file(&parsed);
+    seen.0
+}
+
+fn is_cfg_test(attribute: &syn::Attribute) -> bool {
+    attribute.path().is_ident("cfg")
+        && attribute.parse_args::<syn::Ident>().is_ok_and(|condition| condition == "test")
+}
+
 /// Every Rust file of `src/<layer>.rs` and `src/<layer>/`.
 fn sources(layer: &str) -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files: Vec<PathBuf> =
         [root.join(format!("{layer}.rs"))].into_iter().filter(|file| file.exists()).collect();
-    let mut folders = vec![root.join(layer)];
+    files.append(&mut rust_files(&root.join(layer)));
+    assert!(!files.is_empty(), "there is no layer {layer}");
+    files
+}
+
+/// Every Rust file below a folder.
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).into_iter().flatten() {
             let path = entry.unwrap().path();
@@ -226,7 +393,6 @@ fn sources(layer: &str) -> Vec<PathBuf> {
             }
         }
     }
-    assert!(!files.is_empty(), "there is no layer {layer}");
     files
 }
 

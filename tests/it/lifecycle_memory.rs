@@ -122,8 +122,8 @@ fn telling_manager(
     initial: Vec<ActorConfig>,
     events: Events,
 ) -> ActorLifecycleManager {
-    let supervisor =
-        Supervisor::new(Arc::new(broker.job_queue()), Arc::new(broker.clock()), JobDefaults::default());
+    let (queue, store) = (Arc::new(broker.job_queue()), Arc::new(broker.actor_store()));
+    let supervisor = Supervisor::new(queue, store, Arc::new(broker.clock()), JobDefaults::default());
     ActorLifecycleManager::new(Deps {
         supervisor,
         processes: Arc::clone(processes) as Arc<_>,
@@ -141,8 +141,8 @@ fn manager_with(
     processes: &Arc<MemoryProcessManager>,
     events: Events,
 ) -> ActorLifecycleManager {
-    let supervisor =
-        Supervisor::new(Arc::new(broker.job_queue()), Arc::new(broker.clock()), JobDefaults::default());
+    let (queue, store) = (Arc::new(broker.job_queue()), Arc::new(broker.actor_store()));
+    let supervisor = Supervisor::new(queue, store, Arc::new(broker.clock()), JobDefaults::default());
     ActorLifecycleManager::new(Deps {
         supervisor,
         processes: Arc::clone(processes) as Arc<_>,

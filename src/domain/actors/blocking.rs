@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use crate::domain::health::report::HealthReport;
 use crate::domain::model::actor::{ActorConfig, ActorState, ActorStatus};
-use crate::domain::model::health::{HealthReport, Scope};
+use crate::domain::model::health::Scope;
 
-use crate::domain::actors::{ActorAnswer, ActorLifecycleManager, ActorSelector, ScaleRequest, StopOptions};
-use crate::domain::health::monitor;
+use crate::domain::actors::{ActorAnswer, ActorLifecycleManager, ActorSelector, ScaleRequest};
+use crate::domain::model::actor::StopOptions;
 use crate::domain::model::id::ActorId;
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::violation::Violations;
@@ -87,18 +88,18 @@ impl ActorLifecycleManager {
     pub async fn monitor_actor_health(&self) -> Result<Vec<HealthReport>, SupervisorError> {
         let actors = self.actors().await?;
         let ours = actors.into_iter().filter(|actor| actor.record.node == *self.node()).collect();
-        Ok(monitor::check(self, ours, Scope::Due).await)
+        Ok(self.health_monitor().check(ours, Scope::Due).await)
     }
 
     /// Notes that an actor had a job just now, so that it does not count as idle. Job times are also read from the
     /// queue; this is for work that does not go through it.
     pub fn update_actor_job_time(&self, name: &str) {
-        self.tracker().note_job(name, self.now());
+        self.shared.tracker.note_job(name, self.now());
     }
 
     /// Health checks, one round after the other, for ever.
     pub async fn start_health_monitoring(&self) {
-        monitor::run(self).await;
+        self.health_monitor().run().await;
     }
 }
 

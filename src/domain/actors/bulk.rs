@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::domain::actors::{ActorLifecycleManager, CommandOutcome, StopOptions};
+use crate::domain::actors::{ActorLifecycleManager, CommandOutcome};
 use crate::domain::model::actor::ActorStatus;
+use crate::domain::model::actor::StopOptions;
 use crate::domain::model::id::{ActorId, NodeName};
 use crate::domain::model::script_type::ScriptType;
 use crate::error::SupervisorError;

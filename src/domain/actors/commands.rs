@@ -7,7 +7,8 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use crate::domain::actors::registry::ActorHandle;
-use crate::domain::actors::{ActorLifecycleManager, CommandOutcome, StopOptions, dependencies};
+use crate::domain::actors::{ActorLifecycleManager, CommandOutcome, dependencies};
+use crate::domain::model::actor::StopOptions;
 use crate::domain::model::actor::{ActorConfig, ActorRecord, ActorStatus, Desired, ManagedBy, Verb};
 use crate::domain::model::event::{Cause, Event, EventKind};
 use crate::domain::model::id::ActorId;

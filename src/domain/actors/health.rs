@@ -1,23 +1,21 @@
-//! What the health monitor needs of the manager, and what callers are told of health.
+//! Health of actors: reports, checks on request, and the monitor that pings them.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::domain::health::tracker::HealthTracker;
-use crate::domain::model::actor::ActorStatus;
-use crate::domain::model::event::{Cause, Event, EventKind};
-use crate::domain::model::health::{HealthPolicy, HealthRecord, HealthReport, Scope};
+use async_trait::async_trait;
 
 use crate::domain::actors::{ActorLifecycleManager, ActorSelector};
-use crate::domain::health::monitor;
-use crate::domain::model::script_type::ScriptType;
-use crate::error::{SupervisorError, chain};
-
-/// A supervisor that is gone is replaced after this; it asks again three times within it.
-pub(super) const TERM: Duration = Duration::from_secs(3);
+use crate::domain::health::monitor::{Fleet, HealthMonitor};
+use crate::domain::health::report::HealthReport;
+use crate::domain::model::actor::{ActorStatus, StopOptions};
+use crate::domain::model::event::Cause;
+use crate::domain::model::health::Scope;
+use crate::domain::model::id::ActorId;
+use crate::error::SupervisorError;
 
 impl ActorLifecycleManager {
-    /// The health of actors of all nodes as it is known now, nobody being pinged.
+    /// Reports the health of actors of all nodes as it is known now. Nobody is pinged.
     ///
     /// # Errors
     /// `QueueUnavailable`.
@@ -29,8 +27,8 @@ impl ActorLifecycleManager {
         Ok(actors.iter().filter(|actor| selector.matches(actor)).map(HealthReport::known).collect())
     }
 
-    /// Pings those of this node's actors that `scope` means, and waits up to `wait` for the answers. One that has not
-    /// answered by then is reported as it was known before; its ping goes on to the end.
+    /// Pings those of this node's actors that `scope` means, and waits up to `wait` for the answers. An actor that has
+    /// not answered by then is reported as it was known before; its ping goes on to the end.
     ///
     /// # Errors
     /// `ActorNotFound` for a name that is not there, `ActorOnOtherNode`, `QueueUnavailable`.
@@ -46,12 +44,11 @@ impl ActorLifecycleManager {
         let actors = self.actors().await?;
         let ours = |actor: &ActorStatus| actor.record.node == *self.node() && selector.matches(actor);
         let ours: Vec<ActorStatus> = actors.into_iter().filter(ours).collect();
-        let manager = self.clone();
-        let asked = ours.clone();
-        let round = self.shared.tasks.spawn(async move {
-            let token = manager.shared.token.clone();
-            token.run_until_cancelled(monitor::check(&manager, asked, scope)).await
-        });
+        let (monitor, token, asked) = (self.health_monitor(), self.shared.token.clone(), ours.clone());
+        let round = self
+            .shared
+            .tasks
+            .spawn(async move { token.run_until_cancelled(monitor.check(asked, scope)).await });
         match tokio::time::timeout(wait, round).await {
             Ok(Ok(Some(reports))) => Ok(reports),
             Ok(Ok(None)) => Err(SupervisorError::ShuttingDown),
@@ -69,88 +66,49 @@ impl ActorLifecycleManager {
         }
     }
 
-    /// Those of this node as their drivers last saw them.
-    pub(crate) fn own_actors(&self) -> Vec<ActorStatus> {
-        self.shared.registry.statuses()
+    /// Makes the monitor of this node's actors.
+    pub(super) fn health_monitor(&self) -> HealthMonitor {
+        let parts = self.parts();
+        HealthMonitor {
+            fleet: Arc::new(self.clone()),
+            tracker: self.shared.tracker.clone(),
+            jobs: parts.supervisor.clone(),
+            presence: parts.supervisor.queue().clone(),
+            store: parts.store.clone(),
+            queue_stats: Arc::clone(&self.shared.queue_stats),
+            leadership: Arc::clone(&self.shared.leadership),
+            events: parts.events.clone(),
+        }
     }
 
-    /// The memory of the monitor.
-    pub(crate) fn tracker(&self) -> &HealthTracker {
-        &self.shared.tracker
-    }
-
-    /// The wall time now.
+    /// Returns the wall time now.
     pub(crate) fn now(&self) -> SystemTime {
         self.parts().supervisor.clock().now()
     }
 
-    /// Whether it is on us to look after this node's actors.
-    pub(crate) fn leads(&self) -> bool {
-        self.shared.leads.load(Ordering::SeqCst)
+    /// Returns the same actor with what is known of its health now.
+    pub(super) fn with_health(&self, actor: ActorStatus) -> ActorStatus {
+        self.shared.tracker.with_health(actor)
+    }
+}
+
+#[async_trait]
+impl Fleet for ActorLifecycleManager {
+    fn own(&self) -> Vec<ActorStatus> {
+        self.shared.registry.statuses()
     }
 
-    /// What holds for an actor: its own definition over that of its script type.
-    pub(crate) fn health_policy(&self, actor: &ActorStatus) -> HealthPolicy {
-        let config = &actor.record.config;
-        config.health.over(self.supervisor().settings().of(config.script_type).health)
+    async fn actor(&self, id: &ActorId) -> Result<ActorStatus, SupervisorError> {
+        Self::actor(self, id).await
     }
 
-    /// Whether the queue of a script type hands out nothing, as far as we know.
-    pub(crate) fn is_paused(&self, script_type: ScriptType) -> bool {
-        self.queue_stats().is_paused(script_type)
-    }
-
-    /// The same actor with what is known of its health now.
-    pub(crate) fn with_health(&self, actor: ActorStatus) -> ActorStatus {
-        let health = self.shared.tracker.health(&actor.record.id, actor.pid.0);
-        ActorStatus { health, ..actor }
-    }
-
-    /// Remembers a verdict, here and for other supervisors.
-    pub(crate) async fn keep_health(&self, record: HealthRecord) {
-        self.shared.tracker.record(record.clone());
-        if let Err(error) = self.parts().store.put_health(&record).await {
-            tracing::debug!(actor.id = %record.actor_id, error = %chain(&error), "the health of actor {} could not be stored", record.actor_id);
-        }
-    }
-
-    /// Tells of something that happened to an actor.
-    pub(crate) fn emit_of(&self, actor: &ActorStatus, message: String, cause: Cause, kind: EventKind) {
-        self.events().emit(Event::new(self.now(), cause, kind, message).of_actor(&actor.record));
-    }
-
-    /// Learns what other supervisors have written down, and asks for the turn to look after this node.
-    pub(super) async fn keep_in_step(&self, exists: impl Fn(&str) -> bool) {
-        let parts = self.parts();
-        match parts.store.healths().await {
-            Ok(healths) => self.shared.tracker.sync(healths, exists),
-            Err(error) => tracing::debug!(error = %chain(&error), "the health of actors could not be read"),
-        }
-        if let Err(error) = self.load_settings().await {
-            tracing::debug!(error = %chain(&error), "the rules of script types could not be read");
-        }
-        match parts.store.decisions().await {
-            Ok(decisions) => {
-                for (script_type, decision) in decisions {
-                    self.queue_stats().set_decision(script_type, decision);
-                }
-            }
-            Err(error) => tracing::debug!(error = %chain(&error), "decisions of scaling could not be read"),
-        }
-        self.ask_for_turn().await;
-    }
-
-    /// Reads the rules of all script types.
-    pub(super) async fn load_settings(&self) -> Result<(), SupervisorError> {
-        for settings in self.parts().store.settings().await? {
-            self.supervisor().apply_settings(settings);
-        }
-        Ok(())
-    }
-
-    pub(super) async fn ask_for_turn(&self) {
-        let leads = self.parts().store.lead(self.node(), &self.shared.instance, TERM).await;
-        // Without an answer nobody knows whose turn it is; then nothing can be done either.
-        self.shared.leads.store(leads.unwrap_or(false), Ordering::SeqCst);
+    async fn restart(
+        &self,
+        id: &ActorId,
+        options: StopOptions,
+        wait: Duration,
+        cause: Cause,
+    ) -> Result<(), SupervisorError> {
+        Self::restart(&self.on_behalf_of(cause), id, options, wait).await.map(|_changed| ())
     }
 }

@@ -1,49 +1,68 @@
-//! What goes on as long as a manager is open: actors get their drivers, queues are kept tidy, and what other supervisors
-//! have made or deleted is noticed.
+//! Maintenance: what a manager does once at its start, and about once a second as long as it is open.
+
+mod shared_sync;
+mod sweep_orphans;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::actors::orphans::Orphans;
+use futures::future::BoxFuture;
+
+use crate::domain::actors::ActorLifecycleManager;
+use shared_sync::SharedSync;
+use sweep_orphans::OrphanSweep;
+
 use crate::domain::actors::registry::ActorHandle;
 use crate::domain::actors::task::ActorTask;
-use crate::domain::actors::{ActorLifecycleManager, scaler};
-use crate::domain::model::actor::{ActorRecord, ManagedBy};
+use crate::domain::model::actor::{ActorRecord, ActorStatus, ManagedBy};
 use crate::error::{SupervisorError, chain};
 use crate::ports::actor_store::Stored;
 
-/// How often queues are kept tidy, and actors that other supervisors made or deleted are noticed.
-const UPKEEP_INTERVAL: Duration = Duration::from_secs(1);
+/// Time between two rounds, give or take a quarter.
+const INTERVAL: Duration = Duration::from_secs(1);
 
 impl ActorLifecycleManager {
     pub(super) async fn open_once(&self) -> Result<(), SupervisorError> {
         self.make_initial().await?;
         let records = self.parts().store.load().await?.records;
-        self.load_settings().await?;
-        self.keep_in_step(|_name| true).await;
-        self.tell_realm().await;
+        self.shared_sync().read_settings().await?;
+        self.shared_sync().read_all(|_name| true).await;
+        self.shared.leadership.renew().await;
+        self.announce_realm().await;
         let observer = self.shared.observer.clone();
         self.shared.tasks.spawn(observer.run(self.shared.token.clone()));
         for record in records {
             self.adopt(record);
         }
-        self.shared.tasks.spawn(self.clone().keep_up());
-        let (scaler, token) = (scaler::run(self.clone()), self.shared.token.clone());
+        self.shared.tasks.spawn(self.clone().run_maintenance());
+        // In a box, because opening a manager begins the loop and the loop opens the manager.
+        let scaler: BoxFuture<'static, ()> = Box::pin(self.scaler().run());
+        let token = self.shared.token.clone();
         self.shared.tasks.spawn(async move {
             let _ended: Option<()> = token.run_until_cancelled(scaler).await;
         });
         Ok(())
     }
 
-    /// Tells the process manager by whose records processes are made, which changes when Redis has lost its data.
-    async fn tell_realm(&self) {
+    fn shared_sync(&self) -> SharedSync {
+        let parts = self.parts();
+        SharedSync {
+            store: parts.store.clone(),
+            tracker: self.shared.tracker.clone(),
+            jobs: parts.supervisor.clone(),
+            queue_stats: Arc::clone(&self.shared.queue_stats),
+        }
+    }
+
+    /// Names the records by which processes are made to the process manager. They are others once Redis has lost its data.
+    async fn announce_realm(&self) {
         if let Ok(Some(realm)) = self.parts().store.epoch().await {
             self.parts().processes.set_realm(&realm);
         }
     }
 
-    /// Adds initial actors that are not there; those that are keep their wish and get a changed definition.
+    /// Adds initial actors. Those that exist keep their desired state and get a changed definition.
     async fn make_initial(&self) -> Result<(), SupervisorError> {
         for config in &self.parts().initial {
             config.validate()?;
@@ -63,7 +82,7 @@ impl ActorLifecycleManager {
         Ok(())
     }
 
-    /// Gives an actor of this node its driver; the one that it has, if so.
+    /// Gives an actor of this node its task; the one that it has, if so.
     pub(super) fn adopt(&self, record: ActorRecord) -> Option<ActorHandle> {
         if record.node != self.parts().node || self.shared.token.is_cancelled() {
             return None;
@@ -77,7 +96,7 @@ impl ActorLifecycleManager {
             return self.shared.registry.get(&name);
         }
         let (observer, registry) = (self.shared.observer.clone(), self.shared.registry.clone());
-        let driver = ActorTask::new(
+        let task = ActorTask::new(
             record,
             Arc::clone(&self.shared.parts),
             observer,
@@ -87,50 +106,61 @@ impl ActorLifecycleManager {
         );
         let token = self.shared.token.child_token();
         self.shared.tasks.spawn(async move {
-            let reason = driver.run(token).await;
-            tracing::debug!(actor.id = %name, ?reason, "actor {name} is let go of");
+            let reason = task.run(token).await;
+            tracing::debug!(actor.id = %name, ?reason, "actor {name}: its task ended ({reason:?})");
         });
         Some(handle)
     }
 
-    /// Keeps queues tidy and notices actors that another supervisor of this node has made or deleted.
-    async fn keep_up(self) {
-        let mut orphans = Orphans::default();
-        let round = async {
+    /// Runs maintenance about once a second until the manager closes. One round:
+    ///
+    /// 1. the queues: due jobs, expired leases, old records;
+    /// 2. the realm of the process manager, since Redis may have lost its data;
+    /// 3. what supervisors share: health, settings, decisions, leadership;
+    /// 4. actors whose record is gone, and processes without one;
+    /// 5. the number of actors on other nodes;
+    /// 6. actors that another supervisor of this node has made or changed.
+    async fn run_maintenance(self) {
+        let mut orphans = OrphanSweep::default();
+        let rounds = async {
             loop {
-                tokio::time::sleep(UPKEEP_INTERVAL.mul_f64(0.75 + 0.5 * fastrand::f64())).await;
-                if let Err(error) = self.parts().supervisor.queue().maintain().await {
-                    tracing::debug!(error = %chain(&error), "queues could not be kept tidy");
-                    continue;
-                }
-                // A driver comes after its record, so one that was there before this look has lost its own if it is not seen.
-                let drivers = self.shared.registry.handles();
-                self.tell_realm().await;
-                if let Ok(loaded) = self.parts().store.load().await {
-                    let there: BTreeSet<&str> = loaded.names().collect();
-                    for (_name, driver) in drivers.iter().filter(|(name, _)| !there.contains(name.as_str())) {
-                        driver.note_missing();
-                    }
-                    self.keep_in_step(|name| there.contains(name)).await;
-                    orphans.look(self.parts(), &self.shared.observer, &there).await;
-                    let records = &loaded.records;
-                    let others = records.iter().filter(|record| record.node != *self.node()).cloned();
-                    self.count_elsewhere(others.map(|record| self.seen_from_afar(record)).collect());
-                    let had_driver: BTreeSet<&str> = drivers.iter().map(|(name, _)| name.as_str()).collect();
-                    for record in records {
-                        // It was deleted since this look; a new driver would bring it back to life.
-                        let name = record.id.as_str();
-                        if had_driver.contains(name) && self.shared.registry.get(name).is_none() {
-                            continue;
-                        }
-                        if let Some(driver) = self.adopt(record.clone()) {
-                            driver.note_stored(record.clone());
-                        }
-                    }
-                }
+                tokio::time::sleep(INTERVAL.mul_f64(0.75 + 0.5 * fastrand::f64())).await;
+                self.maintain_once(&mut orphans).await;
             }
         };
         let token = self.shared.token.clone();
-        let _ended: Option<()> = token.run_until_cancelled(round).await;
+        let _ended: Option<()> = token.run_until_cancelled(rounds).await;
+    }
+
+    async fn maintain_once(&self, orphans: &mut OrphanSweep) {
+        if let Err(error) = self.parts().supervisor.queue().maintain().await {
+            tracing::debug!(error = %chain(&error), "queues: maintenance is put off (they do not answer)");
+            return;
+        }
+        // A task comes after its record: one that was there before the records are read and is not among them has lost its own.
+        let tasks = self.shared.registry.handles();
+        self.announce_realm().await;
+        let Ok(loaded) = self.parts().store.load().await else { return };
+        let existing: BTreeSet<&str> = loaded.names().collect();
+        for (_name, task) in tasks.iter().filter(|(name, _)| !existing.contains(name.as_str())) {
+            task.note_missing();
+        }
+        self.shared_sync().read_all(|name| existing.contains(name)).await;
+        self.shared.leadership.renew().await;
+        orphans.sweep(self.parts(), &self.shared.observer, &existing).await;
+        let others = loaded.records.iter().filter(|record| record.node != *self.node()).cloned();
+        let others: Vec<ActorStatus> = others.map(|record| self.seen_from_afar(record)).collect();
+        self.count_elsewhere(&others);
+        let had_task: BTreeSet<&str> = tasks.iter().map(|(name, _)| name.as_str()).collect();
+        for record in &loaded.records {
+            let name = record.id.as_str();
+            // It was deleted since the records were read; a new task would bring it back to life.
+            if had_task.contains(name) && self.shared.registry.get(name).is_none() {
+                continue;
+            }
+            if let Some(task) = self.adopt(record.clone()) {
+                task.note_stored(record.clone());
+            }
+        }
     }
 }

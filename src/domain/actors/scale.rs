@@ -1,22 +1,26 @@
 //! As many actors of a type as are wanted: carries out what [`scaling`] plans.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio::time::Instant;
 
+use crate::domain::actors::ActorLifecycleManager;
 use crate::domain::actors::commands::finish;
-use crate::domain::actors::{ActorLifecycleManager, StopOptions};
-use crate::domain::model::actor::{ActorStatus, Desired, ManagedBy, Verb};
-use crate::domain::model::event::{Cause, Source};
+use crate::domain::model::actor::{ActorState, ActorStatus, ManagedBy, StopOptions, Verb};
+use crate::domain::model::event::{Cause, Event, EventKind, Source};
 use crate::domain::model::id::ActorId;
-use crate::domain::model::scaling::{MAX_REPLICAS, ScalingMode};
-use crate::domain::scaling::decide::Load;
-
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::scaling::{MAX_REPLICAS, ScalingDecision, ScalingMode};
+use crate::domain::model::script_type::{PerScriptType, ScriptType};
 use crate::domain::model::violation::Violations;
 use crate::domain::scaling;
-use crate::error::SupervisorError;
+use crate::domain::scaling::run::{Decision, ScaledActors, Scaler, load_on_node};
+use crate::error::{SupervisorError, chain};
+
+/// How long the loop waits for a change; the change goes on after that, and the queues are read again.
+const CHANGE_WAIT: Duration = Duration::from_secs(2);
 
 /// A number of actors to have on this node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,24 +76,30 @@ impl ActorLifecycleManager {
         self.scale_to(script_type, replicas, drain_timeout, true, wait).await?;
         self.store_replicas(&request).await?;
         let state = self.supervisor().queue().state(script_type).await?;
-        let ours = self.own_actors().into_iter().filter(|actor| self.is_ours(actor, script_type));
-        let up = ours.filter(|actor| actor.record.desired == Desired::Up).count();
-        let load = Load {
-            current: u32::try_from(up).unwrap_or(u32::MAX),
-            // Nobody else can take what is for an actor that is not there.
-            queued: state.depth.queued.saturating_sub(state.queued_for_absent),
-            running: state.depth.running,
-            oldest_age: state.oldest_common_age,
-            ..Load::default()
-        };
+        let load = load_on_node(&self.shared.registry.statuses_of(script_type), &state);
         let reason = match self.cause.reason.as_str() {
             "" => format!("somebody asked for {replicas}"),
             given => format!("somebody asked for {replicas}: {given}"),
         };
         let scaler = self.as_scaler(&reason);
         let scaled = scaler.scale_to(script_type, replicas, drain_timeout, false, wait).await?;
-        self.record_decision(script_type, &load, replicas, reason, &scaled).await;
+        let decision = Decision { script_type, load, desired: replicas, reason, drain_timeout };
+        self.record_decision(decision, &scaled).await;
         Ok(scaled)
+    }
+
+    /// Makes the scaler of this node.
+    pub(super) fn scaler(&self) -> Scaler {
+        let parts = self.parts();
+        Scaler {
+            actors: Arc::new(self.clone()),
+            settings: parts.supervisor.settings().clone(),
+            trigger: parts.supervisor.scale_trigger().clone(),
+            clock: Arc::clone(parts.supervisor.clock()),
+            queues: parts.supervisor.queue().clone(),
+            queue_stats: Arc::clone(&self.shared.queue_stats),
+            leadership: Arc::clone(&self.shared.leadership),
+        }
     }
 
     /// The same manager, whose steps are those of scaling for this reason. The call that asked for it stays known.
@@ -174,5 +184,64 @@ impl ActorLifecycleManager {
 
     pub(super) fn is_ours(&self, actor: &ActorStatus, script_type: ScriptType) -> bool {
         actor.record.node == self.parts().node && actor.record.config.script_type == script_type
+    }
+
+    /// Counts the running actors of other nodes, as far as the queue knows.
+    pub(super) fn count_elsewhere(&self, others: &[ActorStatus]) {
+        let mut counts = PerScriptType::<u32>::default();
+        for actor in others.iter().filter(|actor| actor.state == ActorState::Running) {
+            counts[actor.record.config.script_type] += 1;
+        }
+        *self.shared.elsewhere.lock() = counts;
+    }
+
+    /// Stores a decision of scaling, and emits its event if it changed anything.
+    async fn record_decision(&self, decided: Decision, scaled: &Scaled) {
+        if scaled.added.is_empty() && scaled.removed.is_empty() {
+            return;
+        }
+        let Decision { script_type, load, desired, reason, drain_timeout: _ } = decided;
+        let decision = ScalingDecision {
+            at: self.now(),
+            current: load.current,
+            desired,
+            queued: load.queued,
+            running: load.running,
+            oldest_age: load.oldest_age,
+            reason,
+            added: scaled.added.clone(),
+            removed: scaled.removed.clone(),
+        };
+        let message =
+            format!("{script_type} actors from {} to {desired}: {}", decision.current, decision.reason);
+        tracing::info!(%script_type, "{message}");
+        self.shared.queue_stats.set_decision(script_type, decision.clone());
+        if let Err(error) = self.parts().store.put_decision(script_type, &decision).await {
+            tracing::debug!(error = %chain(&error), "decision of scaling: it is not stored (other supervisors do not know it)");
+        }
+        let event = Event::new(self.now(), self.cause.clone(), EventKind::ScalingDecided(decision), message);
+        self.events().emit(event.of_type(script_type).on_node(self.node()));
+    }
+}
+
+#[async_trait]
+impl ScaledActors for ActorLifecycleManager {
+    fn own(&self, script_type: ScriptType) -> Vec<ActorStatus> {
+        self.shared.registry.statuses_of(script_type)
+    }
+
+    fn running_elsewhere(&self, script_type: ScriptType) -> u32 {
+        self.shared.elsewhere.lock()[script_type]
+    }
+
+    async fn carry_out(&self, decision: Decision) {
+        let (script_type, desired) = (decision.script_type, decision.desired);
+        let scaler = self.as_scaler(&decision.reason);
+        match scaler.scale_to(script_type, desired, decision.drain_timeout, false, CHANGE_WAIT).await {
+            Ok(scaled) => scaler.record_decision(decision, &scaled).await,
+            Err(error) => {
+                tracing::warn!(%script_type, error = %chain(&error), "{script_type} actors: {desired} are needed and cannot be had ({})", decision.reason);
+            }
+        }
     }
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::domain::actors::ActorLifecycleManager;
 use crate::domain::actors::commands::finish;
-use crate::domain::actors::{ActorLifecycleManager, StopOptions};
+use crate::domain::model::actor::StopOptions;
 use crate::domain::model::actor::{ActorConfig, ActorStatus, Desired, Verb};
 use crate::domain::model::id::ActorId;
 use crate::domain::model::violation::Violations;

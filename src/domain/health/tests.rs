@@ -6,9 +6,10 @@ use super::decide::{Next, PingInput, is_same_process, next, settled};
 use std::time::{Duration, SystemTime};
 
 use crate::domain::model::actor::{
-    ActorConfig, ActorRecord, ActorState, ActorStatus, Desired, MAX_TIMEOUT, ManagedBy, Pid, Readiness,
+    ActorConfig, ActorRecord, ActorState, ActorStatus, Desired, ManagedBy, Pid, Readiness,
 };
 use crate::domain::model::health::*;
+use crate::domain::model::limits::MAX_TIMEOUT;
 
 use crate::domain::model::id::NodeName;
 use crate::domain::model::script_type::ScriptType;

@@ -1,14 +1,16 @@
-//! What is remembered of the health of actors: by every supervisor, and in the store that they share.
+//! The memory of health monitoring: verdicts, last activity, and which actors are being pinged.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::domain::model::actor::ActorStatus;
 use crate::domain::model::health::{ActorHealth, HealthRecord};
 use crate::domain::model::id::ActorId;
+use crate::lock::Lock;
 
 /// The memory of the health monitor. A cheap clone; all clones are one.
 #[derive(Debug, Clone, Default)]
@@ -18,14 +20,14 @@ pub struct HealthTracker {
 
 #[derive(Debug, Default)]
 struct Shared {
-    state: Mutex<TrackerState>,
+    state: Lock<TrackerState>,
     ended: Notify,
 }
 
 #[derive(Debug, Default)]
 struct TrackerState {
     records: BTreeMap<String, HealthRecord>,
-    /// When somebody said that an actor had a job.
+    /// When a caller said that an actor had a job.
     last_activity: BTreeMap<String, Instant>,
     /// Actors that are being pinged or restarted.
     under_way: BTreeSet<String>,
@@ -39,7 +41,7 @@ pub(super) struct PingSlot {
 }
 
 impl HealthTracker {
-    /// What is known of an actor whose process is this one.
+    /// Returns what is known of the health of an actor whose process is this one.
     pub fn health(&self, id: &ActorId, pid: Option<u32>) -> ActorHealth {
         let state = self.lock();
         let record = state.records.get(id.as_str());
@@ -52,6 +54,12 @@ impl HealthTracker {
         }
     }
 
+    /// Returns the same actor with what is known of its health now.
+    pub fn with_health(&self, actor: ActorStatus) -> ActorStatus {
+        let health = self.health(&actor.record.id, actor.pid.0);
+        ActorStatus { health, ..actor }
+    }
+
     /// Writes a record down, unless a younger one is there.
     pub fn record(&self, record: HealthRecord) {
         let mut state = self.lock();
@@ -62,7 +70,7 @@ impl HealthTracker {
         }
     }
 
-    /// Takes over what the store has, and forgets actors that are in it no longer.
+    /// Takes over records of the store, and forgets actors that do not exist.
     pub fn sync(&self, records: Vec<HealthRecord>, exists: impl Fn(&str) -> bool) {
         for record in records {
             self.record(record);
@@ -82,12 +90,12 @@ impl HealthTracker {
         }
     }
 
-    /// How long ago somebody said that it had a job.
+    /// Returns how long ago a caller said that the actor had a job.
     pub(super) fn last_activity(&self, id: &ActorId) -> Option<Duration> {
         self.lock().last_activity.get(id.as_str()).map(Instant::elapsed)
     }
 
-    /// The turn to check an actor; None while somebody else has it.
+    /// Begins to check an actor; None while somebody else does.
     pub(super) fn try_begin_ping(&self, id: &ActorId) -> Option<PingSlot> {
         let name = id.to_string();
         self.lock().under_way.insert(name.clone()).then(|| PingSlot { tracker: self.clone(), name })
@@ -107,8 +115,7 @@ impl HealthTracker {
     }
 
     fn lock(&self) -> MutexGuard<'_, TrackerState> {
-        // Each change is one statement, so a panic elsewhere cannot have broken the pages.
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.state.lock()
     }
 }
 

@@ -15,11 +15,8 @@ use crate::ports::job_queue::Submission;
 impl Supervisor {
     /// Why no actor will ever take this job, if it is for one that is not there.
     pub(super) async fn stray(&self, spec: &JobSpec) -> Result<Option<SupervisorError>, SupervisorError> {
-        let (Some(target), Some(store), JobKind::Script) = (&spec.target_actor, &self.store, spec.kind)
-        else {
-            return Ok(None);
-        };
-        let record = store.get(target).await?;
+        let (Some(target), JobKind::Script) = (&spec.target_actor, spec.kind) else { return Ok(None) };
+        let record = self.store.get(target).await?;
         let known = record.as_ref().map(|record| record.config.script_type);
         if known == Some(spec.script_type) {
             return Ok(None);

@@ -1,11 +1,9 @@
-//! Is an idle actor still able to work? A ping job through its inbox and its real engine tells.
-//!
-//! Here are the values. `decide` says what to do about one actor (pure), [`book`] remembers, [`monitor`] acts.
+//! Values of the health of actors: the policy by which idle actors are pinged, pings, and verdicts.
 
 use std::time::{Duration, SystemTime};
 
-use crate::domain::model::actor::{ActorState, ActorStatus, MAX_TIMEOUT};
 use crate::domain::model::id::ActorId;
+use crate::domain::model::limits::MAX_TIMEOUT;
 use crate::domain::model::violation::Violations;
 
 /// Most misses in a row that a policy may wait for.
@@ -197,44 +195,6 @@ pub struct HealthRecord {
     pub updated_at: SystemTime,
     /// What the pings say.
     pub health: ActorHealth,
-}
-
-/// One actor, as a round or a call finds it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct HealthReport {
-    /// Which.
-    pub actor_id: ActorId,
-    /// How it is.
-    pub health: Health,
-    /// What was done.
-    pub action: HealthAction,
-    /// The last ping.
-    pub last_ping: Option<Ping>,
-    /// Misses in a row, this round included.
-    pub consecutive_failures: u32,
-    /// One sentence on why.
-    pub reason: String,
-    /// Where the actor is.
-    pub state: ActorState,
-    /// When it last took or finished a job.
-    pub last_job_at: Option<SystemTime>,
-}
-
-impl HealthReport {
-    /// What is known of an actor, nothing being done about it.
-    pub fn known(actor: &ActorStatus) -> Self {
-        let ActorHealth { health, last_ping, consecutive_failures, action: _, reason } = actor.health.clone();
-        Self {
-            actor_id: actor.record.id.clone(),
-            health,
-            action: HealthAction::None,
-            last_ping,
-            consecutive_failures,
-            reason,
-            state: actor.state,
-            last_job_at: actor.last_job_at,
-        }
-    }
 }
 
 /// Whom of the actors that are asked about to ping.

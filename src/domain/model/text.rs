@@ -54,6 +54,33 @@ pub(crate) fn has_hidden(text: &str) -> bool {
     })
 }
 
+/// Replaces `word` wherever it stands as a word of its own.
+pub(crate) fn replace_word(text: &str, word: &str, replacement: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut done = 0;
+    for at in places(text, word) {
+        out.push_str(&text[done..at]);
+        out.push_str(replacement);
+        done = at + word.len();
+    }
+    out.push_str(&text[done..]);
+    out
+}
+
+/// Returns whether [`replace_word`] would find the word.
+pub(crate) fn has_word(text: &str, word: &str) -> bool {
+    places(text, word).next().is_some()
+}
+
+/// Where `word` stands with no character of a name beside it: `a` is not found in `--actor-id`.
+fn places<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
+    let of_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    text.match_indices(word).map(|(at, _word)| at).filter(move |at| {
+        let (head, tail) = (&text[..*at], &text[*at + word.len()..]);
+        !head.ends_with(of_name) && !tail.starts_with(of_name)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,8 +2,8 @@
 
 use crate::domain::model::actor::ActorConfig;
 use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::text::has_word;
 use crate::domain::model::violation::Violations;
-use crate::domain::scaling::has_word;
 
 /// Gives a requested template its name, which new actors replace in arguments, environment and health check by their own.
 ///

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use crate::domain::actors::{ActorSelector, StopOptions};
 use crate::domain::model::actor::{
-    ActorConfig, ActorState, ActorStatus, MAX_ITEMS, MAX_TIMEOUT, Readiness, RestartMode, RestartPolicy,
+    ActorConfig, ActorState, ActorStatus, MAX_ITEMS, Readiness, RestartMode, RestartPolicy,
 };
 use crate::domain::model::id::ActorId;
 use crate::domain::model::job::MAX_PAIRS;
+use crate::domain::model::limits::MAX_TIMEOUT;
 use crate::domain::model::scaling::MAX_REPLICAS;
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::text::quoted;

@@ -1,7 +1,8 @@
 //! Health: verdicts, pings, reports and policies.
 
+use crate::domain::health::report::HealthReport;
 use crate::domain::model::health::{
-    Health, HealthAction, HealthReport, HealthSettings, Ping, PingOutcome, UnhealthyAction,
+    Health, HealthAction, HealthSettings, Ping, PingOutcome, UnhealthyAction,
 };
 use crate::grpc::render::actor::state;
 use crate::grpc::render::{count, duration, timestamp};

@@ -97,9 +97,8 @@ impl World {
 
     fn server(&self) -> GrpcServer {
         let (queue, clock) = (Arc::new(self.broker.job_queue()), self.broker.clock());
-        let supervisor = Supervisor::new(queue, Arc::new(clock), JobDefaults::default())
-            .with_store(Arc::new(self.broker.actor_store()))
-            .with_event_log(Arc::new(self.broker.event_log()));
+        let (store, log) = (Arc::new(self.broker.actor_store()), Arc::new(self.broker.event_log()));
+        let supervisor = Supervisor::new(queue, store, Arc::new(clock), JobDefaults::default());
         let node = NodeName::parse("here").unwrap();
         let lifecycle = ActorLifecycleManager::new(Deps {
             supervisor: supervisor.clone(),
@@ -110,7 +109,7 @@ impl World {
             initial: Vec::new(),
             events: Events::discard(),
         });
-        GrpcServer::new(supervisor, lifecycle, ServerInfo::new(node, clock.now()), self.drain_delay)
+        GrpcServer::new(supervisor, lifecycle, log, ServerInfo::new(node, clock.now()), self.drain_delay)
     }
 
     /// A connection to the server.

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::{ActorTask, MOST_TRIES, StopReason};
-use crate::domain::actors::StopOptions;
 use crate::domain::actors::observer::Observation;
 use crate::domain::actors::operation::{Observations, actor_lost};
 use crate::domain::actors::reconcile::needed;
+use crate::domain::model::actor::StopOptions;
 use crate::domain::model::actor::{
     ActorRecord, ActorState, Desired, ExitStatus, Fault, FaultKind, LastExit, Verb,
 };

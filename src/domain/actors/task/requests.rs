@@ -6,12 +6,12 @@ use std::pin::Pin;
 use tokio::time::Instant;
 
 use super::{ActorTask, MOST_TRIES, StopReason};
-use crate::domain::actors::StopOptions;
 use crate::domain::actors::admission::{Admission, AtRest, admit};
 use crate::domain::actors::derive_state::waits_for;
 use crate::domain::actors::operation::{Note, Operation};
 use crate::domain::actors::registry::Request;
 use crate::domain::actors::reply::{Reply, answer};
+use crate::domain::model::actor::StopOptions;
 use crate::domain::model::actor::{ActorConfig, ActorRecord, ActorState, Desired, Fault, FaultKind, Verb};
 use crate::domain::model::event::Cause;
 use crate::error::{SupervisorError, chain};

@@ -106,8 +106,8 @@ pub(super) async fn a_stray_is_refused_unless_its_request_made_it_before(kind: K
 async fn a_submit_beside_the_deletion_of_its_actor_leaves_no_job_that_waits_for_nobody() {
     let bench = Kind::Redis.bench().await;
     let (queue, store) = (bench.supervisor(), bench.store());
-    let supervisor = Supervisor::new(queue.clone(), Arc::new(SystemClock), JobDefaults::default())
-        .with_store(bench.store());
+    let supervisor =
+        Supervisor::new(queue.clone(), bench.store(), Arc::new(SystemClock), JobDefaults::default());
     let actor = actor_id("osis_actor_0");
     let (mut refused, mut lost) = (0, 0);
     for round in 0..60 {

@@ -1,5 +1,5 @@
-//! Processes that were made for actors of ours and whose record is gone, after a start that crossed a delete for
-//! instance. They are removed; what somebody else has made is not.
+//! Removal of orphans: processes that were made for actors whose record is gone, for instance by a start that crossed a
+//! delete. Processes that somebody else has made are left alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,22 +11,22 @@ use crate::domain::actors::observer::Observer;
 use crate::error::{SupervisorError, chain};
 use crate::ports::process_manager::{ACTOR_MARK, Orphan, REALM_MARK};
 
-/// A process without a record is looked at for this long before it is removed.
+/// A process without a record is removed after this.
 const ORPHANED: Duration = Duration::from_secs(5);
 /// Between SIGTERM and SIGKILL; nobody waits for its jobs any more.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// What is known of processes without a record.
+/// Processes without a record, between two sweeps.
 #[derive(Debug, Default)]
-pub(super) struct Orphans {
+pub(super) struct OrphanSweep {
     foreign: BTreeSet<String>,
     since: BTreeMap<String, Instant>,
     left_over: BTreeMap<u32, Instant>,
 }
 
-impl Orphans {
-    /// Looks at all processes; `records` are the names of all actors of all nodes.
-    pub(super) async fn look(&mut self, parts: &Deps, observer: &Observer, records: &BTreeSet<&str>) {
+impl OrphanSweep {
+    /// Ends and removes orphans among all processes; `records` are the names of all actors of all nodes.
+    pub(super) async fn sweep(&mut self, parts: &Deps, observer: &Observer, records: &BTreeSet<&str>) {
         let observation = observer.latest();
         let Some(processes) = &observation.processes else { return };
         let unknown: BTreeSet<&String> =
@@ -42,7 +42,7 @@ impl Orphans {
                 None => self.judge(parts, &name).await,
             };
             if let Err(error) = looked {
-                tracing::warn!(process = %name, error = %chain(&error), "process {name} has no record and cannot be looked after");
+                tracing::warn!(process = %name, error = %chain(&error), "process {name}: it has no record and cannot be judged or removed");
             }
         }
         let left: Vec<&Orphan> = observation
@@ -58,7 +58,7 @@ impl Orphans {
             }
             if let Err(error) = end(parts, leftover).await {
                 let Orphan { name, pid, .. } = leftover;
-                tracing::warn!(process = %name, pid, error = %chain(&error), "process {pid} of {name}, which has no record, cannot be ended");
+                tracing::warn!(process = %name, pid, error = %chain(&error), "process {pid} of {name}: it has no record and cannot be ended");
             }
         }
     }
@@ -73,7 +73,7 @@ impl Orphans {
     }
 }
 
-/// Whether the process was made by a supervisor on these very records. After a loss of all records nothing is.
+/// Returns whether a supervisor on these very records has made the process. After a loss of all records none has.
 async fn is_ours(parts: &Deps, name: &str) -> Result<bool, SupervisorError> {
     let Some(epoch) = parts.store.epoch().await? else { return Ok(false) };
     let env = parts.processes.environment(name).await?;
@@ -86,7 +86,7 @@ async fn remove(parts: &Deps, name: &str) -> Result<(), SupervisorError> {
     if there || !is_ours(parts, name).await? {
         return Ok(());
     }
-    tracing::warn!(process = %name, "process {name} was made for an actor that is no longer there: it is removed");
+    tracing::warn!(process = %name, "process {name}: it is removed (its actor is gone)");
     parts.processes.stop(name, GRACE).await?;
     parts.processes.remove(name).await?;
     Ok(())

@@ -1,0 +1,54 @@
+//! What supervisors of one queue share, read anew by each: verdicts on health, settings, and decisions of scaling.
+
+use std::sync::Arc;
+
+use crate::domain::health::tracker::HealthTracker;
+use crate::domain::jobs::Supervisor;
+use crate::domain::scaling::queue_stats::QueueStats;
+use crate::error::{SupervisorError, chain};
+use crate::ports::shared_store::SharedStore;
+
+/// The local copies of what supervisors share.
+pub(crate) struct SharedSync {
+    pub(crate) store: Arc<dyn SharedStore>,
+    pub(crate) tracker: HealthTracker,
+    pub(crate) jobs: Supervisor,
+    pub(crate) queue_stats: Arc<QueueStats>,
+}
+
+impl SharedSync {
+    /// Reads all that other supervisors have written; `exists` says which actors there are. What cannot be read stays as
+    /// it was.
+    pub(crate) async fn read_all(&self, exists: impl Fn(&str) -> bool) {
+        match self.store.healths().await {
+            Ok(healths) => self.tracker.sync(healths, exists),
+            Err(error) => {
+                tracing::debug!(error = %chain(&error), "health of actors: the old one holds (it cannot be read)")
+            }
+        }
+        if let Err(error) = self.read_settings().await {
+            tracing::debug!(error = %chain(&error), "settings of script types: the old ones hold (they cannot be read)");
+        }
+        match self.store.decisions().await {
+            Ok(decisions) => {
+                for (script_type, decision) in decisions {
+                    self.queue_stats.set_decision(script_type, decision);
+                }
+            }
+            Err(error) => {
+                tracing::debug!(error = %chain(&error), "decisions of scaling: the old ones are shown (they cannot be read)")
+            }
+        }
+    }
+
+    /// Reads the settings of all script types.
+    ///
+    /// # Errors
+    /// `QueueUnavailable`.
+    pub(crate) async fn read_settings(&self) -> Result<(), SupervisorError> {
+        for settings in self.store.settings().await? {
+            self.jobs.apply_settings(settings);
+        }
+        Ok(())
+    }
+}

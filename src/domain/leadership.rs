@@ -1,0 +1,51 @@
+//! Which supervisor leads a node: of several on one node, one pings and scales its actors.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::domain::model::id::NodeName;
+use crate::error::chain;
+use crate::ports::shared_store::SharedStore;
+
+/// A leader that is gone is replaced after this; a leader renews three times within it.
+pub(crate) const TERM: Duration = Duration::from_secs(3);
+
+/// The candidacy of one supervisor for the leadership of its node.
+pub(crate) struct Leadership {
+    store: Arc<dyn SharedStore>,
+    node: NodeName,
+    /// Tells this supervisor from the others of the node.
+    instance: String,
+    leads: AtomicBool,
+}
+
+impl Leadership {
+    /// Makes a candidate that does not lead yet.
+    pub(crate) fn new(store: Arc<dyn SharedStore>, node: NodeName) -> Self {
+        let instance = uuid::Uuid::new_v4().simple().to_string();
+        Self { store, node, instance, leads: AtomicBool::new(false) }
+    }
+
+    /// Returns whether this supervisor leads, as of the last [`Leadership::renew`].
+    pub(crate) fn is_leader(&self) -> bool {
+        self.leads.load(Ordering::SeqCst)
+    }
+
+    /// Asks for the leadership, or keeps it. Without an answer of the store nobody knows who leads, so this supervisor
+    /// does not.
+    pub(crate) async fn renew(&self) {
+        let leads = self.store.lead(&self.node, &self.instance, TERM).await;
+        self.leads.store(leads.unwrap_or(false), Ordering::SeqCst);
+    }
+
+    /// Gives the leadership up, so that another supervisor need not wait for the end of the term.
+    pub(crate) async fn step_down(&self) {
+        if !self.is_leader() {
+            return;
+        }
+        if let Err(error) = self.store.step_down(&self.node, &self.instance).await {
+            tracing::debug!(error = %chain(&error), "leadership: it ends with its term (the store does not answer)");
+        }
+    }
+}

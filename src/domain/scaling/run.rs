@@ -1,0 +1,210 @@
+//! The scaling loop: reads the queues about once a second, and makes or removes actors where that is automatic.
+//!
+//! Of several supervisors on one node the leader does it, so that they do not undo each other's work. Only the step from
+//! no actor to some is made by whichever supervisor has accepted the job: it is urgent, and made twice it is the same step.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::domain::leadership::Leadership;
+use crate::domain::model::actor::{ActorStatus, Desired};
+use crate::domain::model::backoff::Backoff;
+use crate::domain::model::scaling::ScalingMode;
+use crate::domain::model::script_type::{PerScriptType, ScriptType};
+use crate::domain::scaling::decide::{History, Load, decide};
+use crate::domain::scaling::queue_stats::QueueStats;
+use crate::domain::scaling::trigger::ScaleTrigger;
+use crate::domain::script_types::settings_cache::SettingsCache;
+use crate::error::{SupervisorError, chain};
+use crate::ports::clock::Clock;
+use crate::ports::queue_admin::{QueueAdmin, QueueState};
+
+/// Time between two reads of the queues.
+const READ_INTERVAL: Duration = Duration::from_secs(1);
+/// Delay between tries while actors that were started fail.
+const FAILING: Backoff = Backoff { initial: Duration::from_secs(2), max: Duration::from_secs(60) };
+
+/// The actors that a scaler makes and removes.
+#[async_trait]
+pub(crate) trait ScaledActors: Send + Sync {
+    /// Returns the actors of a script type on this node as they were last observed.
+    fn own(&self, script_type: ScriptType) -> Vec<ActorStatus>;
+
+    /// Returns how many actors of a script type run on other nodes.
+    fn running_elsewhere(&self, script_type: ScriptType) -> u32;
+
+    /// Carries out a decision; what fails is logged, and decided anew after the next read.
+    async fn carry_out(&self, decision: Decision);
+}
+
+/// A decision that is to be carried out.
+#[derive(Debug, Clone)]
+pub(crate) struct Decision {
+    pub(crate) script_type: ScriptType,
+    /// What went into it.
+    pub(crate) load: Load,
+    /// Actors that there are to be.
+    pub(crate) desired: u32,
+    /// One sentence on why.
+    pub(crate) reason: String,
+    /// Time for the jobs of actors that go.
+    pub(crate) drain_timeout: Option<Duration>,
+}
+
+/// The scaler of one node.
+pub(crate) struct Scaler {
+    pub(crate) actors: Arc<dyn ScaledActors>,
+    pub(crate) settings: SettingsCache,
+    pub(crate) trigger: ScaleTrigger,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) queues: Arc<dyn QueueAdmin>,
+    pub(crate) queue_stats: Arc<QueueStats>,
+    pub(crate) leadership: Arc<Leadership>,
+}
+
+/// What the scaler remembers of one script type between two reads.
+#[derive(Debug, Default)]
+struct ScalerState {
+    generation: u64,
+    history: History,
+    /// A decision is being carried out.
+    acting: bool,
+    failures: u32,
+    not_out_before: Option<Instant>,
+}
+
+impl Scaler {
+    /// Reads and decides for ever.
+    pub(crate) async fn run(self) {
+        let mut states: PerScriptType<ScalerState> = PerScriptType::default();
+        let mut changes: JoinSet<ScriptType> = JoinSet::new();
+        let trigger = self.trigger.clone();
+        let mut due = Instant::now();
+        loop {
+            let triggered = tokio::select! {
+                Some(changed) = changes.join_next() => {
+                    if let Ok(script_type) = changed {
+                        states[script_type].acting = false;
+                        // What came meanwhile has not been decided on.
+                        due = Instant::now();
+                    }
+                    continue;
+                }
+                () = tokio::time::sleep_until(due) => false,
+                () = trigger.notified() => true,
+            };
+            due = Instant::now() + READ_INTERVAL;
+            for script_type in ScriptType::ALL {
+                let state = &mut states[script_type];
+                match self.decide_for(script_type, state, triggered).await {
+                    Ok(Some(decision)) => {
+                        state.acting = true;
+                        let actors = Arc::clone(&self.actors);
+                        changes.spawn(async move {
+                            actors.carry_out(decision).await;
+                            script_type
+                        });
+                    }
+                    Ok(None) => {}
+                    Err(error) => {
+                        tracing::debug!(%script_type, error = %chain(&error), "{script_type} queue: no decision on scaling (it cannot be read)");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads the queue of one script type and decides.
+    async fn decide_for(
+        &self,
+        script_type: ScriptType,
+        known: &mut ScalerState,
+        triggered: bool,
+    ) -> Result<Option<Decision>, SupervisorError> {
+        let settings = self.settings.of(script_type);
+        let is_automatic = settings.scaling.mode == ScalingMode::Auto;
+        let trigger = &self.trigger;
+        let own = self.actors.own(script_type);
+        let current = own.iter().filter(|actor| actor.record.desired == Desired::Up).count();
+        // First the flag, then the read: a job that comes in between either notifies or is read.
+        if is_automatic && current == 0 {
+            trigger.arm(script_type);
+        } else {
+            trigger.disarm(script_type);
+        }
+        let state = self.queues.state(script_type).await?;
+        let now = Instant::now();
+        self.queue_stats.note(script_type, &state, now);
+        if !is_automatic {
+            self.queue_stats.set_next_look(script_type, None);
+            *known = ScalerState { acting: known.acting, ..ScalerState::default() };
+            return Ok(None);
+        }
+        self.queue_stats.set_next_look(script_type, Some(self.clock.now() + READ_INTERVAL));
+        if known.generation != settings.generation {
+            let generation = settings.generation;
+            *known = ScalerState { acting: known.acting, generation, ..ScalerState::default() };
+        }
+        let load = self.load_of(script_type, &own, &state);
+        let trend = known.history.note(&settings.scaling, &load, now);
+        let is_urgent = triggered && current == 0;
+        // A queue that hands out nothing needs nobody more and nobody less.
+        if known.acting || state.paused.is_some() || !(self.leadership.is_leader() || is_urgent) {
+            return Ok(None);
+        }
+        let verdict = decide(&settings.scaling, &load, &trend);
+        if verdict.desired == load.current {
+            return Ok(None);
+        }
+        if verdict.desired > load.current && !known.may_scale_out(&own, now) {
+            return Ok(None);
+        }
+        if verdict.desired == 0 {
+            trigger.arm(script_type);
+        }
+        Ok(Some(Decision {
+            script_type,
+            load,
+            desired: verdict.desired,
+            reason: verdict.reason,
+            drain_timeout: settings.scaling.drain_timeout,
+        }))
+    }
+
+    fn load_of(&self, script_type: ScriptType, own: &[ActorStatus], state: &QueueState) -> Load {
+        let elsewhere = self.actors.running_elsewhere(script_type);
+        Load { elsewhere, ..load_on_node(own, state) }
+    }
+}
+
+impl ScalerState {
+    /// Returns whether more actors may be made now. While those that were started fail, tries become ever rarer.
+    fn may_scale_out(&mut self, own: &[ActorStatus], now: Instant) -> bool {
+        if self.not_out_before.is_some_and(|at| now < at) {
+            return false;
+        }
+        let failed = own.iter().any(|actor| actor.record.fault.is_some());
+        self.failures = if failed { self.failures.saturating_add(1) } else { 0 };
+        self.not_out_before = failed.then(|| now + FAILING.delay(self.failures, fastrand::f64()));
+        true
+    }
+}
+
+/// Returns the load of one node, without what other nodes do.
+pub(crate) fn load_on_node(own: &[ActorStatus], state: &QueueState) -> Load {
+    let up = || own.iter().filter(|actor| actor.record.desired == Desired::Up);
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    Load {
+        current: count(up().count()),
+        busy: count(up().filter(|actor| actor.in_flight > 0).count()),
+        elsewhere: 0,
+        // Nobody else can take what is for an actor that is not there.
+        queued: state.depth.queued.saturating_sub(state.queued_for_absent),
+        running: state.depth.running,
+        oldest_age: state.oldest_common_age,
+    }
+}
