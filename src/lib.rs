@@ -12,7 +12,7 @@
 //!
 //! Processes belong to the process manager and jobs belong to Redis. The supervisor holds neither, so it can be killed,
 //! upgraded or run several times over at any moment: actors go on, jobs go on, and the next supervisor reads the
-//! wishes, looks at the world and arrives at the same view.
+//! desired states, observes the processes and arrives at the same view.
 //!
 //! # Code map
 //!
@@ -32,6 +32,52 @@
 //!
 //! The feature `service`, which is on by default, is all but [`client`] and [`proto`]: programs that only talk to a supervisor
 //! do without it (`clients/rust/README.md`).
+//!
+//! ## The rooms of the domain
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`domain::model`] | values: ids, jobs, actors, settings, events, limits, violations |
+//! | [`domain::jobs`] | [`Supervisor`]: submit, run, await, follow, cancel |
+//! | [`domain::actors`] | [`ActorLifecycleManager`]: queries, commands, bulk, logs; `task` owns one actor, `operation` is one start or stop, `observer` polls the processes, `maintenance` is the loop of one second |
+//! | [`domain::health`] | when to ping (`decide`), the ping, the monitor, its memory (`tracker`) |
+//! | [`domain::scaling`] | how many actors (`decide`), which (`plan`), the loop (`run`), scale from zero (`trigger`), rates (`queue_stats`) |
+//! | [`domain::script_types`] | the cache of settings, and the rules for changes of templates |
+//! | `domain::leadership` | which supervisor pings and scales for a node |
+//! | [`domain::events`] | emit, write to the log, list, watch |
+//!
+//! # Behaviour → file
+//!
+//! | where is | file below `src` |
+//! |---|---|
+//! | the wait of a call, and its margin | `grpc/deadline.rs` |
+//! | the order of shutdown | `app.rs`, `shutdown.rs`; of connections: `grpc/server.rs` |
+//! | which error has which code and reason | `grpc/status.rs` |
+//! | a field mask | `grpc/mask.rs` |
+//! | a slow watcher is cut off | `grpc/watch/stall.rs` |
+//! | RunJob: submit, wait, attach | `domain/jobs/run.rs`, `domain/jobs.rs` |
+//! | a job for one named actor | `domain/jobs/pinned.rs` |
+//! | a followed job | `domain/jobs/follow.rs` |
+//! | which request may run beside which | `domain/actors/admission.rs` |
+//! | how states are derived | `domain/actors/derive_state.rs` |
+//! | what is needed to reach the desired state | `domain/actors/reconcile.rs` |
+//! | too many restarts, CRASH_LOOP | `domain/actors/restarts.rs` |
+//! | the start and the stop of a process | `domain/actors/operation/start.rs`, `stop.rs` |
+//! | the life of one actor, as a diagram | `domain/actors/task.rs` |
+//! | two supervisors of one node, one record | `domain/actors/task/shared_record.rs` |
+//! | a changed definition restarts its actor | `domain/actors/update.rs`, then `task/update_config.rs` |
+//! | the loop of one second | `domain/actors/maintenance.rs` |
+//! | orphans: processes without a record | `domain/actors/maintenance/sweep_orphans.rs` |
+//! | who leads a node | `domain/leadership.rs` |
+//! | when an actor is pinged, and what follows | `domain/health/decide.rs`, `monitor.rs` |
+//! | the scaling decision, and its loop | `domain/scaling/decide.rs`, `run.rs` |
+//! | scale from zero | `domain/scaling/trigger.rs` |
+//! | the etag of an actor | `domain/model/actor/etag.rs` |
+//! | which metric counts pings | `app/event_metrics.rs`; all names: `telemetry/metrics.rs` |
+//! | jobs of a dead process | `domain/actors/task/observe.rs` → `adapters/redis/lua/jobs.lua` |
+//! | dead letters | `adapters/redis/lua/records.lua` |
+//! | back-pressure of an actor | `actor/worker/backpressure.rs` |
+//! | a Redis key | `adapters/redis/keys.rs` |
 //!
 //! # Invariants
 //!
@@ -59,8 +105,8 @@
 //! 7. The supervisor's one reader of replies resolves the awaiter; `grpc` renders the job. Would the reply be lost, a sweep
 //!    finds the record: within a second while at most 1 000 calls wait, within some six with 10 000.
 //!
-//! If the actor dies in between, the process manager's word that the process is gone is enough to take its jobs back
-//! at once ([`domain::actors`]); the lease is the second line, for machines that vanish whole.
+//! If the actor dies in between, the process manager's report that the process is gone is enough to reclaim its jobs at
+//! once ([`domain::actors`]). The lease is the second line, for machines that vanish whole.
 // The lints see the whole; what is left over when the service is left out is found by the compiler.
 #![cfg_attr(not(feature = "service"), deny(warnings))]
 #![cfg_attr(
