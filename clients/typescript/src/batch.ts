@@ -64,3 +64,9 @@ export function itemError({ code, reason, message, metadata, fieldViolations }: 
   const fields = Object.fromEntries(fieldViolations.map(({ field, description }) => [field, description]));
   return new SupervisorError(codeName(code), reason, message, metadata, 0, fields);
 }
+
+/** The error of a whole call for one of its jobs, which may be there: a repeat with its request id makes it once. */
+export function unsubmitted(error: SupervisorError, requestId: string): SupervisorError {
+  const { code, reason, message, metadata, retryAfterMs } = error;
+  return new SupervisorError(code, reason, message, { ...metadata, request_id: requestId }, retryAfterMs, {}, { cause: error });
+}

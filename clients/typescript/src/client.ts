@@ -3,7 +3,7 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 import { createClient, type Client as Calls, type Interceptor, type Transport } from "@connectrpc/connect";
 
 import { Delays } from "./backoff.js";
-import { batches, itemError, requestOf, type Submission, type Submitted } from "./batch.js";
+import { batches, itemError, requestOf, unsubmitted, type Submission, type Submitted } from "./batch.js";
 import { parseError, told } from "./errors.js";
 import type { Actor, LogEntry } from "./gen/hero/supervisor/v1/actor_pb.js";
 import type { Event } from "./gen/hero/supervisor/v1/event_pb.js";
@@ -101,14 +101,21 @@ export class SupervisorClient {
 
   /**
    * Puts many jobs into their queues, in as many calls as they need, and gives what became of each, in their order. Good
-   * ones are accepted whatever the others are. Calls are repeated while the server is away; each job is made once.
+   * ones are accepted whatever the others are. Calls are repeated while the server is away; each job is made once. It throws
+   * when the first call fails; when a later one does, the jobs of that call have its error, with their `request_id`.
    */
   async submitMany(submissions: Iterable<Submission>, options: WaitOptions = {}): Promise<Submitted[]> {
     const submitted: Submitted[] = [];
+    const deadline = Date.now() + (options.timeoutMs ?? Infinity);
     for (const requests of batches(Array.from(submissions, requestOf))) {
-      const { results } = await persist(this.options, options, {}, (_, call) => this.calls.submitJobs({ requests }, call));
-      for (const { job, error } of results) {
-        submitted.push(job ? { handle: this.job(job.jobId) } : { error: itemError(error!) });
+      const left = Number.isFinite(deadline) ? { timeoutMs: Math.max(0, deadline - Date.now()) } : {};
+      try {
+        const { results } = await persist(this.options, { ...options, ...left }, {}, (_, call) => this.calls.submitJobs({ requests }, call));
+        for (const { job, error } of results) submitted.push(job ? { handle: this.job(job.jobId) } : { error: itemError(error!) });
+      } catch (error) {
+        // Jobs of calls before are there, and their handles are not to be lost.
+        if (submitted.length === 0) throw error;
+        for (const { requestId } of requests) submitted.push({ error: unsubmitted(parseError(error), requestId) });
       }
     }
     return submitted;

@@ -66,9 +66,81 @@ export class Outage {
   }
 }
 
+/** What is known of the job of a wait, and of its server. */
+class Course {
+  /** Whether the server has said that there is the job. */
+  begun = false;
+  /** Whether the server has answered at all, an error with a reason included. */
+  heard = false;
+  /** Whether a call was made. */
+  tried = false;
+  /** What went wrong last. */
+  last: SupervisorError | undefined;
+  readonly #since = Date.now();
+
+  constructor(
+    private readonly client: ClientOptions,
+    private readonly options: WaitOptions,
+    private readonly known: Record<string, string>,
+  ) {}
+
+  /** Notes a failure after which the call is repeated. */
+  lost(told: SupervisorError): void {
+    this.heard ||= told.reason !== "";
+    const jobId = told.metadata["job_id"];
+    if (jobId) this.known["job_id"] = jobId;
+    // The end of a call's own time says less than what went wrong before.
+    if (this.last === undefined || !isOwnEnd(told)) this.last = told;
+  }
+
+  /** The error of a wait that does not wait for a server. */
+  failFast(told: SupervisorError): SupervisorError {
+    const message = `no server answers${place(this.client)}${why(told)}; ${this.#nothing()}`;
+    return new SupervisorError("UNAVAILABLE", "NO_SERVER", message, this.known, 0, {}, { cause: told });
+  }
+
+  /** The error of a wait that has ended before there was an answer. */
+  over(): SupervisorError {
+    const { signal } = this.options;
+    const given = signal?.aborted ? signal : undefined;
+    const [reason, message] = this.#outcome(given !== undefined);
+    const cause = this.last ?? given?.reason;
+    const options = cause === undefined ? {} : { cause };
+    if (given) return new AbortError(reason, message, this.known, options);
+    return new SupervisorError("DEADLINE_EXCEEDED", reason, message, this.known, 0, {}, options);
+  }
+
+  #outcome(given: boolean): [reason: string, message: string] {
+    const because = this.last ? why(this.last) : "";
+    const where = place(this.client);
+    const nothing = this.#nothing();
+    if (this.begun) {
+      const over = given
+        ? "the wait was given up; the job goes on, await it by its id"
+        : "the wait is over before the job; it goes on, await it by its id";
+      return ["WAIT_OVER", because === "" ? over : `${over} (the last call failed${because})`];
+    }
+    if (!this.tried) return ["WAIT_OVER", `the wait was over before a call was made; ${nothing}`];
+    const within = this.#within(given);
+    if (this.last?.reason) return [this.last.reason, `the server${where} could not help within ${within}${because}; ${nothing}`];
+    if (given && because === "") return ["WAIT_OVER", `the wait was given up before the server${where} answered; ${nothing}`];
+    return ["NO_SERVER", `no server answered${where} within ${within}${because}; ${nothing}`];
+  }
+
+  #nothing(): string {
+    const jobId = this.known["job_id"];
+    return `nothing is known of ${jobId ? `job ${jobId}` : "a job"}`;
+  }
+
+  #within(given: boolean): string {
+    const waited = given ? Date.now() - this.#since : (this.options.timeoutMs ?? 0);
+    return waited < 1000 ? `${Math.round(waited)} ms` : `${Math.round(waited / 100) / 10} s`;
+  }
+}
+
 /**
- * Repeats `attempt` until it gives something: at once when it gives `undefined`, later and later while the server is
- * away. `known` is the metadata of errors; it holds `job_id` from when the job is known to be there.
+ * Repeats `attempt` until it gives something: at once when it gives `undefined`, which says that there is the job; later
+ * and later while the server is away. `known` is the metadata of errors.
  */
 export async function persist<T>(
   client: ClientOptions,
@@ -77,38 +149,32 @@ export async function persist<T>(
   attempt: (maxWait: Duration, call: Call) => Promise<T | undefined>,
 ): Promise<T> {
   const failFast = options.failFast ?? client.failFast ?? false;
-  const begun = Date.now();
-  const deadline = options.timeoutMs === undefined ? Infinity : begun + options.timeoutMs;
+  const deadline = options.timeoutMs === undefined ? Infinity : Date.now() + options.timeoutMs;
   const { controller, release } = follower(options.signal);
   const disarm = at(deadline, () => controller.abort());
   const { signal } = controller;
   const delays = new Delays();
   const outage = new Outage(client);
-  let answered = false;
-  let last: SupervisorError | undefined;
-  let unanswered: SupervisorError | undefined;
+  const course = new Course(client, options, known);
   try {
     while (!signal.aborted) {
+      course.tried = true;
       const pollMs = Math.max(0, Math.min(POLL_MS, deadline - Date.now()));
       // The server answers a little before the deadline of the call, so that the answer comes before we give up.
       const call = { signal, timeoutMs: Math.max(1, Math.min(pollMs + CALL_MARGIN_MS, deadline - Date.now())) };
       try {
         const found = await attempt(duration(pollMs), call);
         if (found !== undefined) return found;
-        answered = true;
-        last = undefined;
+        course.begun = course.heard = true;
+        course.last = undefined;
         outage.reset();
         delays.reset();
       } catch (error) {
         const told = parseError(error);
         if (!signal.aborted && !told.lost) throw told;
-        if (told.metadata["job_id"] && told.lost) known["job_id"] = told.metadata["job_id"];
-        // The end of the wait ends the call, too, which is not why the server did not answer before.
-        const ours = signal.aborted || call.timeoutMs < pollMs + CALL_MARGIN_MS;
-        if (ours && told.reason === "" && (told.code === "CANCELLED" || told.code === "DEADLINE_EXCEEDED")) unanswered = told;
-        else last = told;
+        course.lost(told);
         if (signal.aborted) break;
-        if (failFast && !answered) throw noServer("UNAVAILABLE", client, known, told);
+        if (failFast && !course.heard) throw course.failFast(told);
         outage.note(told);
         await delays.wait(signal, told.retryAfterMs);
       }
@@ -117,10 +183,7 @@ export async function persist<T>(
     disarm();
     release();
   }
-  const given = options.signal?.aborted ? options.signal : undefined;
-  // A job that is there goes on, whatever became of the last call.
-  const cause = last ?? (known["job_id"] ? undefined : unanswered);
-  throw over(client, known, cause, given, given ? Date.now() - begun : options.timeoutMs);
+  throw course.over();
 }
 
 /** A duration in the words of protobuf. */
@@ -129,46 +192,15 @@ export function duration(milliseconds: number): Duration {
   return create(DurationSchema, { seconds: BigInt(Math.floor(whole / 1000)), nanos: (whole % 1000) * 1_000_000 });
 }
 
-/** The error of a wait that is over: by `given`, the signal of the caller, or by time. */
-function over(
-  client: ClientOptions,
-  known: Record<string, string>,
-  cause: SupervisorError | undefined,
-  given: AbortSignal | undefined,
-  afterMs: number | undefined,
-): SupervisorError {
-  if (given === undefined) {
-    if (cause) return noServer("DEADLINE_EXCEEDED", client, known, cause, afterMs);
-    const message = "the wait is over before the job; it goes on, await it by its id";
-    return new SupervisorError("DEADLINE_EXCEEDED", "WAIT_OVER", message, known);
-  }
-  if (cause) {
-    const { reason, message } = noServer("CANCELLED", client, known, cause, afterMs);
-    return new AbortError(reason, `the wait was given up: ${message}`, known, { cause });
-  }
-  const message = "the wait was given up; the job goes on, await it by its id";
-  return new AbortError("WAIT_OVER", message, known, { cause: given.reason });
+/** Whether a call failed because its own time was over, which says nothing of the server. */
+function isOwnEnd({ code, reason }: SupervisorError): boolean {
+  return reason === "" && (code === "CANCELLED" || code === "DEADLINE_EXCEEDED");
 }
 
-/** The error of a wait in which no server was of use; a server that said why keeps its reason. */
-function noServer(
-  code: string,
-  client: ClientOptions,
-  known: Record<string, string>,
-  cause: SupervisorError,
-  afterMs?: number,
-): SupervisorError {
-  const within = afterMs === undefined ? "" : ` within ${afterMs / 1000} s`;
-  const what = cause.reason === "" ? `no server answered${place(client)}` : `the server${place(client)} could not help`;
-  const job = known["job_id"];
-  const rest = job ? `job ${job} may go on, await it by its id` : "nothing is known of a job";
-  const message = `${what}${within}${why(cause)}; ${rest}`;
-  return new SupervisorError(code, cause.reason || "NO_SERVER", message, known, 0, {}, { cause });
-}
-
-/** What a failure adds to the text of another error; the end of a wait adds nothing. */
-function why({ code, reason, message }: SupervisorError): string {
-  if (reason === "" && (code === "CANCELLED" || code === "DEADLINE_EXCEEDED")) return "";
+/** What a failure adds to the text of another error; the end of a call adds nothing. */
+function why(error: SupervisorError): string {
+  if (isOwnEnd(error)) return "";
+  const message = error.message.trim();
   return `: ${message}${message === "Protocol error" ? " (what listens there does not speak gRPC)" : ""}`;
 }
 

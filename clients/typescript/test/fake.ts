@@ -71,12 +71,14 @@ export class Fake {
     const outcome = (job: Job): WaitOutcome => (job.state === Job_State.RUNNING ? WaitOutcome.TIMED_OUT : WaitOutcome.DONE);
     const calls: Partial<ServiceImpl<typeof Supervisor>> = {
       submitJob: ({ job, jobId, requestId }) => ({ job: this.#accept(job, jobId, requestId) }),
-      submitJobs: ({ requests }) => ({
-        results: requests.map(({ job, jobId, requestId }) => {
+      submitJobs: ({ requests }) => {
+        if (requests.some(({ job }) => job?.script === "break")) throw new ConnectError("it is broken", Code.FailedPrecondition);
+        const results = requests.map(({ job, jobId, requestId }) => {
           if (job?.script === "") return { error: { code: 3, reason: "INVALID_FIELD", message: "no script" } };
           return { job: this.#accept(job, jobId, requestId) };
-        }),
-      }),
+        });
+        return { results };
+      },
       runJob: async ({ job, jobId, requestId }) => {
         const accepted = this.#accept(job, jobId, requestId);
         return { job: accepted, waitOutcome: outcome(accepted) };

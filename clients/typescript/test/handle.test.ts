@@ -66,6 +66,15 @@ test("good jobs of many are accepted whatever the others are, in as many calls a
   assert.equal(await submitted[1499]?.handle?.result(), "1499");
 });
 
+test("a call of many that fails does not take away the handles of those before", async () => {
+  const job = (n: number): object => ({ script: n === 1000 ? "break" : String(n), requestId: `id-${n}` });
+  const jobs = Array.from({ length: 1001 }, (_, n) => ({ scriptType: ScriptType.OSIS, script: "", ...job(n) }));
+  const submitted = await client.submitMany(jobs);
+  assert.equal(await submitted[999]?.handle?.result(), "999");
+  assert.deepEqual([submitted[1000]?.error?.message, submitted[1000]?.error?.metadata["request_id"]], ["it is broken", "id-1000"]);
+  await assert.rejects(client.submitMany(jobs.slice(1000)), /it is broken/);
+});
+
 test("a list is read over all its pages", async () => {
   const ids = new Set<string>();
   for await (const job of client.listJobs()) ids.add(job.jobId);

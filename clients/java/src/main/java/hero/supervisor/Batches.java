@@ -5,6 +5,7 @@ import hero.supervisor.v1.ItemError;
 import hero.supervisor.v1.SubmitJobRequest;
 import hero.supervisor.v1.SubmitJobResult;
 import hero.supervisor.v1.SubmitJobsRequest;
+import hero.supervisor.v1.SubmitJobsResponse;
 import io.grpc.Status;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -12,6 +13,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
+import java.util.function.Function;
 
 /** Many jobs in as few calls as the server takes. */
 final class Batches {
@@ -46,8 +48,35 @@ final class Batches {
         return batches;
     }
 
+    /** Makes the calls one after the other. Jobs of calls before one that fails are there, and their handles are not lost. */
+    static List<SubmitResult> submit(
+            SupervisorClient client,
+            List<SubmitJobRequest> requests,
+            Function<SubmitJobsRequest, SubmitJobsResponse> call) {
+        List<SubmitResult> results = new ArrayList<>();
+        for (SubmitJobsRequest batch : of(requests)) {
+            try {
+                call.apply(batch).getResultsList().forEach(result -> results.add(result(client, result)));
+            } catch (SupervisorException error) {
+                if (results.isEmpty()) {
+                    throw error;
+                }
+                batch.getRequestsList().forEach(request -> results.add(unsubmitted(error, request.getRequestId())));
+            }
+        }
+        return results;
+    }
+
+    /** The error of a whole call for one of its jobs, which may be there: a repeat with its request id makes it once. */
+    private static SubmitResult unsubmitted(SupervisorException error, String requestId) {
+        Map<String, String> metadata = new LinkedHashMap<>(error.metadata());
+        metadata.put("request_id", requestId);
+        return new SubmitResult(
+                null, new SupervisorException(error.code(), error.reason(), error.getMessage(), metadata, error));
+    }
+
     /** What became of one job. */
-    static SubmitResult result(SupervisorClient client, SubmitJobResult result) {
+    private static SubmitResult result(SupervisorClient client, SubmitJobResult result) {
         if (!result.hasError()) {
             return new SubmitResult(client.job(result.getJob().getJobId()), null);
         }

@@ -30,7 +30,6 @@ import hero.supervisor.v1.WatchJobResponse;
 import io.grpc.Context;
 import io.grpc.ManagedChannel;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
@@ -244,7 +243,8 @@ public final class SupervisorClient implements AutoCloseable {
     /**
      * Puts many jobs into their queues, in as many calls as they need, and gives what became of each, in their order. Good ones are
      * accepted whatever the others are. Calls are repeated while the server is away; each job is made once, since a request
-     * without an id of its own gets a random one.
+     * without an id of its own gets a random one. It throws when the first call fails; when a later one does, the jobs of that call
+     * have its error, with their {@code request_id}.
      *
      * @param timeout how long to wait for a server
      */
@@ -252,14 +252,7 @@ public final class SupervisorClient implements AutoCloseable {
         return Wait.within(
                 timer,
                 timeout,
-                () -> {
-                    List<SubmitResult> results = new ArrayList<>();
-                    for (SubmitJobsRequest batch : Batches.of(requests)) {
-                        var answer = new Wait(outage(), "", "").until(poll -> stub(poll).submitJobs(batch));
-                        answer.getResultsList().forEach(result -> results.add(Batches.result(this, result)));
-                    }
-                    return results;
-                });
+                () -> Batches.submit(this, requests, batch -> new Wait(outage(), "", "").until(poll -> stub(poll).submitJobs(batch))));
     }
 
     /** A handle to a job that is there already. Asks the server nothing. */

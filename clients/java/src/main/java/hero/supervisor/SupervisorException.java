@@ -31,16 +31,6 @@ public final class SupervisorException extends RuntimeException {
         this(code, reason, message, metadata, Duration.ZERO, Map.of(), cause);
     }
 
-    /** One whose cause can be set later. */
-    SupervisorException(Status.Code code, String reason, String message, Map<String, String> metadata) {
-        super(message);
-        this.code = code;
-        this.reason = reason;
-        this.metadata = Map.copyOf(metadata);
-        this.retryAfter = Duration.ZERO;
-        this.fields = Map.of();
-    }
-
     SupervisorException(
             Status.Code code,
             String reason,

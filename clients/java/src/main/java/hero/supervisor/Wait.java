@@ -30,9 +30,13 @@ final class Wait {
     private final Duration limit;
     private final String requestId;
     private String jobId;
-    /** Whether the server has answered since the wait began. */
-    private boolean answered;
-    /** The last failure of a server that was asked in time. */
+    /** Whether the server has said that there is the job. */
+    private boolean begun;
+    /** Whether the server has answered at all, an error with a reason included. */
+    private boolean heard;
+    /** Whether a call was made. */
+    private boolean tried;
+    /** What went wrong last. */
     private SupervisorException last;
 
     /** A wait for a job whose id is known, or is empty as long as nothing is known of a job. */
@@ -64,22 +68,25 @@ final class Wait {
     /** Notes that there is the job. */
     void known(String id) {
         jobId = id;
+        begun = true;
     }
 
     /**
      * Repeats a call until it answers something: at once when that is null, later and later while the server is away. The call
-     * gets how long it may wait.
+     * gets how long it may wait; its null says that there is the job.
      */
     <T> T until(Function<Duration, T> call) {
         while (!context.isCancelled()) {
+            tried = true;
             SupervisorException told;
             try {
                 T answer = call.apply(nextPoll());
+                heard = true;
+                last = null;
                 if (answer != null) {
                     return answer;
                 }
-                answered = true;
-                last = null;
+                begun = true;
                 delays.reset();
                 outage.reset();
                 continue;
@@ -90,8 +97,9 @@ final class Wait {
             if (context.isCancelled()) {
                 break;
             }
-            if (outage.options().failFast() && !answered && told.code() != Status.Code.CANCELLED) {
-                throw noServer(Status.Code.UNAVAILABLE, "", "");
+            if (outage.options().failFast() && !heard && told.code() != Status.Code.CANCELLED) {
+                String message = "no server answers at " + outage.address() + told.why() + "; " + nothing();
+                throw new SupervisorException(Status.Code.UNAVAILABLE, "NO_SERVER", message, metadata(), told);
             }
             outage.note(told);
             try {
@@ -112,7 +120,8 @@ final class Wait {
         if (told.isLost() && told.metadata().containsKey("job_id")) {
             jobId = told.metadata().get("job_id");
         }
-        // The end of the wait ends the call, too, which is not why the server did not answer before.
+        heard |= !told.reason().isEmpty();
+        // The end of a call's own time says less than what went wrong before.
         if (last == null || !told.isEndOfCall()) {
             last = told;
         }
@@ -128,52 +137,60 @@ final class Wait {
     }
 
     /** The error of a wait that is over, by time or because the caller gave it up. */
-    private SupervisorException over(Throwable cause) {
+    private SupervisorException over(Throwable end) {
         boolean late = context.getDeadline() != null && context.getDeadline().isExpired();
         Status.Code code = late ? Status.Code.DEADLINE_EXCEEDED : Status.Code.CANCELLED;
-        // A job that is there goes on, whatever became of the last call.
-        if (jobId.isEmpty() || (last != null && !last.isEndOfCall())) {
-            SupervisorException error = noServer(code, late ? "" : "the wait was given up: ", within(late));
-            if (last == null) {
-                error.initCause(cause);
-            } else if (cause != null && !late) {
-                error.addSuppressed(cause);
-            }
-            return error;
+        Throwable cause = last == null ? end : last;
+        SupervisorException error = new SupervisorException(code, reason(late), message(late), metadata(), cause);
+        if (end != null && end != cause && !late) {
+            error.addSuppressed(end);
         }
-        String message =
-                late
-                        ? "the wait is over before the job; it goes on, await it by its id"
-                        : "the wait was given up; the job goes on, await it by its id";
-        return new SupervisorException(code, "WAIT_OVER", message, metadata(), cause);
+        return error;
     }
 
-    /** The error of a wait in which no server was of use; a server that said why keeps its reason. */
-    private SupervisorException noServer(Status.Code code, String before, String within) {
-        boolean told = last != null && !last.reason().isEmpty();
-        String message =
-                before
-                        + (told
-                                ? "the server at " + outage.address() + " could not help"
-                                : "no server answered at " + outage.address())
-                        + within
-                        + (last == null ? "" : last.why())
-                        + (jobId.isEmpty()
-                                ? "; nothing is known of a job"
-                                : "; job " + jobId + " may go on, await it by its id");
-        return last == null
-                ? new SupervisorException(code, "NO_SERVER", message, metadata())
-                : new SupervisorException(code, told ? last.reason() : "NO_SERVER", message, metadata(), last);
+    private String reason(boolean late) {
+        if (begun || !tried) {
+            return "WAIT_OVER";
+        }
+        if (last != null && !last.reason().isEmpty()) {
+            return last.reason();
+        }
+        return !late && why().isEmpty() ? "WAIT_OVER" : "NO_SERVER";
+    }
+
+    private String message(boolean late) {
+        if (begun) {
+            String over = late ? "the wait is over before the job; it goes on" : "the wait was given up; the job goes on";
+            String failed = why().isEmpty() ? "" : " (the last call failed" + why() + ")";
+            return over + ", await it by its id" + failed;
+        }
+        if (!tried) {
+            return "the wait was over before a call was made; " + nothing();
+        }
+        if (last != null && !last.reason().isEmpty()) {
+            return "the server at " + outage.address() + " could not help within " + within(late) + why() + "; " + nothing();
+        }
+        if (!late && why().isEmpty()) {
+            return "the wait was given up before the server at " + outage.address() + " answered; " + nothing();
+        }
+        return "no server answered at " + outage.address() + " within " + within(late) + why() + "; " + nothing();
+    }
+
+    private String why() {
+        return last == null ? "" : last.why();
+    }
+
+    private String nothing() {
+        return "nothing is known of " + (jobId.isEmpty() ? "a job" : "job " + jobId);
     }
 
     private String within(boolean late) {
-        double seconds = late ? hundredths(limit) : hundredths(Duration.ofNanos(System.nanoTime() - began));
-        String text = seconds == Math.rint(seconds) ? Long.toString((long) seconds) : Double.toString(seconds);
-        return " within " + text + " s";
-    }
-
-    private static double hundredths(Duration duration) {
-        return Math.round(duration.toNanos() / 1e7) / 100.0;
+        long millis = late ? limit.toMillis() : (System.nanoTime() - began) / 1_000_000;
+        if (millis < 1000) {
+            return millis + " ms";
+        }
+        long tenths = Math.round(millis / 100.0);
+        return tenths / 10 + (tenths % 10 == 0 ? "" : "." + tenths % 10) + " s";
     }
 
     private Map<String, String> metadata() {

@@ -149,6 +149,10 @@ final class FakeServer extends SupervisorGrpc.SupervisorImplBase implements Auto
 
     @Override
     public void submitJobs(SubmitJobsRequest request, StreamObserver<SubmitJobsResponse> answers) {
+        if (request.getRequestsList().stream().anyMatch(one -> one.getJob().getScript().equals("break"))) {
+            answers.onError(Status.FAILED_PRECONDITION.withDescription("it is broken").asRuntimeException());
+            return;
+        }
         SubmitJobsResponse.Builder results = SubmitJobsResponse.newBuilder();
         for (SubmitJobRequest one : request.getRequestsList()) {
             SubmitJobResult.Builder result = results.addResultsBuilder();

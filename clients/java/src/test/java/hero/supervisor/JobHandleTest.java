@@ -39,6 +39,11 @@ class JobHandleTest {
         server.close();
     }
 
+    private static SubmitJobRequest request(String script) {
+        JobSpec.Builder job = JobSpec.newBuilder().setScriptType(ScriptType.SCRIPT_TYPE_OSIS).setScript(script);
+        return SubmitJobRequest.newBuilder().setJob(job).setRequestId("id-" + script).build();
+    }
+
     private JobHandle submit(String script, String jobId) {
         return client.submit(ScriptType.SCRIPT_TYPE_OSIS, script, LONG, request -> request.setJobId(jobId));
     }
@@ -101,9 +106,7 @@ class JobHandleTest {
     void goodJobsOfManyAreAcceptedWhateverTheOthersAreInAsManyCallsAsTheyNeed() {
         List<SubmitJobRequest> requests = new ArrayList<>();
         for (int number = 0; number < 1500; number++) {
-            String script = number == 1200 ? "" : Integer.toString(number);
-            JobSpec.Builder job = JobSpec.newBuilder().setScriptType(ScriptType.SCRIPT_TYPE_OSIS).setScript(script);
-            requests.add(SubmitJobRequest.newBuilder().setJob(job).build());
+            requests.add(request(number == 1200 ? "" : Integer.toString(number)));
         }
         List<SubmitResult> results = client.submitMany(requests, LONG);
         assertEquals(1500, results.size());
@@ -116,6 +119,21 @@ class JobHandleTest {
         Set<String> ids = new HashSet<>();
         client.listJobs(ListJobsRequest.getDefaultInstance()).forEach(job -> ids.add(job.getJobId()));
         assertEquals(1499, ids.size());
+    }
+
+    @Test
+    void aCallOfManyThatFailsDoesNotTakeAwayTheHandlesOfThoseBefore() {
+        List<SubmitJobRequest> requests = new ArrayList<>();
+        for (int number = 0; number < 1000; number++) {
+            requests.add(request(Integer.toString(number)).toBuilder().clearRequestId().build());
+        }
+        requests.add(request("break"));
+        List<SubmitResult> results = client.submitMany(requests, LONG);
+        assertEquals("999", results.get(999).orThrow().result(LONG));
+        SupervisorException error = results.get(1000).error();
+        assertEquals("it is broken", error.getMessage());
+        assertEquals("id-break", error.metadata().get("request_id"));
+        assertThrows(SupervisorException.class, () -> client.submitMany(List.of(request("break")), LONG));
     }
 
     @Test
