@@ -27,7 +27,7 @@ func TestTheProgramOfTheReadmeWorksInAModuleOfItsOwn(t *testing.T) {
 	line = strings.ReplaceAll(line, "/path/to/hero-supervisor", clone)
 	_, after, _ = strings.Cut(after, "```go\n")
 	program, _, _ := strings.Cut(after, "```")
-	program = strings.ReplaceAll(program, "127.0.0.1:50051", fakeserver.Start(t).Address())
+	program = strings.ReplaceAll(program, "127.0.0.1:50051", fakeserver.Given(t))
 	sums, err := os.ReadFile("go.sum")
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ mod actor_logs;
 mod architecture;
 mod cli;
 mod client_dependencies;
+mod client_examples;
 mod clients;
 mod conformance_kit;
 mod contract;

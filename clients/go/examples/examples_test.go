@@ -11,10 +11,7 @@ import (
 
 // The server is that of HERO_TEST_SERVER, or one of the tests' own.
 func TestTheProgramsWork(t *testing.T) {
-	address := os.Getenv("HERO_TEST_SERVER")
-	if address == "" {
-		address = fakeserver.Start(t).Address()
-	}
+	address := fakeserver.Given(t)
 	for name, want := range map[string]string{
 		"run":    "42\n",
 		"batch":  "0\n1\n4\n9\n16\n5 jobs\n",

@@ -3,6 +3,7 @@ package fakeserver
 
 import (
 	"net"
+	"os"
 	"sync"
 	"testing"
 
@@ -32,6 +33,15 @@ type Server struct {
 func Start(t *testing.T) *Server {
 	t.Helper()
 	return StartAt(t, "tcp", "127.0.0.1:0")
+}
+
+// Given is the address in HERO_TEST_SERVER, of a real server; without it, that of a server like that of Start.
+func Given(t *testing.T) string {
+	t.Helper()
+	if address := os.Getenv("HERO_TEST_SERVER"); address != "" {
+		return address
+	}
+	return Start(t).Address()
 }
 
 // StartAt starts a server at an address of a network, until the test ends.
