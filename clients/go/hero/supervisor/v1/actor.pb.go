@@ -23,7 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// How much of the definition of an actor is told.
+// The parts of the definition of an actor that a response has.
 type ActorView int32
 
 const (
@@ -76,15 +76,15 @@ func (ActorView) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{0}
 }
 
-// What makes a started actor STATE_RUNNING.
+// The condition under which a started actor is STATE_RUNNING.
 type ActorConfig_Readiness int32
 
 const (
 	// The same as READINESS_QUEUE.
 	ActorConfig_READINESS_UNSPECIFIED ActorConfig_Readiness = 0
-	// It announced itself at its queue, so it can take jobs.
+	// The actor has announced itself at its queue, so it can take jobs.
 	ActorConfig_READINESS_QUEUE ActorConfig_Readiness = 1
-	// Its process runs, and passed health_check if there is one. For programs that do not speak the actor protocol.
+	// The process runs and has passed health_check, if there is one. For programs without the actor protocol.
 	ActorConfig_READINESS_PROCESS ActorConfig_Readiness = 2
 )
 
@@ -129,17 +129,17 @@ func (ActorConfig_Readiness) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{0, 0}
 }
 
-// Which ends lead to a restart.
+// The ends that lead to a restart.
 type RestartPolicy_Mode int32
 
 const (
 	// The same as MODE_ALWAYS.
 	RestartPolicy_MODE_UNSPECIFIED RestartPolicy_Mode = 0
-	// Restart however it ended.
+	// Every end leads to a restart.
 	RestartPolicy_MODE_ALWAYS RestartPolicy_Mode = 1
-	// Restart unless it ended with exit code 0.
+	// Every end except exit code 0 leads to a restart.
 	RestartPolicy_MODE_ON_FAILURE RestartPolicy_Mode = 2
-	// Never restart.
+	// No end leads to a restart.
 	RestartPolicy_MODE_NEVER RestartPolicy_Mode = 3
 )
 
@@ -186,15 +186,15 @@ func (RestartPolicy_Mode) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{3, 0}
 }
 
-// What to do with an actor that missed too many pings.
+// The action for an unhealthy actor.
 type HealthPolicy_Action int32
 
 const (
 	// The same as ACTION_RESTART.
 	HealthPolicy_ACTION_UNSPECIFIED HealthPolicy_Action = 0
-	// Restart it.
+	// The actor is restarted.
 	HealthPolicy_ACTION_RESTART HealthPolicy_Action = 1
-	// Only report it.
+	// The actor is only reported.
 	HealthPolicy_ACTION_REPORT_ONLY HealthPolicy_Action = 2
 )
 
@@ -239,33 +239,33 @@ func (HealthPolicy_Action) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{4, 0}
 }
 
-// Where an actor is.
+// The state of an actor.
 //
-// More states may be added; treat one that you do not know as STATE_UNKNOWN.
+// More states may be added. Treat an unknown state as STATE_UNKNOWN.
 type Actor_State int32
 
 const (
 	// Never sent.
 	Actor_STATE_UNSPECIFIED Actor_State = 0
-	// Down, as wanted.
+	// The actor is down, as desired.
 	Actor_STATE_STOPPED Actor_State = 1
-	// Waits for a dependency.
+	// The actor waits for a dependency.
 	Actor_STATE_BLOCKED Actor_State = 2
-	// Its process was started and is not ready yet.
+	// The process was started and is not ready yet.
 	Actor_STATE_STARTING Actor_State = 3
-	// Up; takes jobs.
+	// The actor is up and takes jobs.
 	Actor_STATE_RUNNING Actor_State = 4
-	// Up; finishes the jobs it has and takes no new ones.
+	// The actor is up, finishes its jobs and takes no new ones.
 	Actor_STATE_DRAINING Actor_State = 5
-	// Told to end.
+	// The process was told to end.
 	Actor_STATE_STOPPING Actor_State = 6
-	// Its process ended; it will be started again.
+	// The process has ended and will be restarted.
 	Actor_STATE_BACKOFF Actor_State = 7
-	// Given up after too many restarts. StartActor tries again.
+	// The actor had too many restarts and stays down. StartActor tries again.
 	Actor_STATE_CRASH_LOOP Actor_State = 8
-	// Could not be started, or ended and is not to be restarted.
+	// The process did not start, or has ended and is not to be restarted.
 	Actor_STATE_FAILED Actor_State = 9
-	// The process manager does not answer, or does not know the actor.
+	// The process manager does not answer or does not know the actor.
 	Actor_STATE_UNKNOWN Actor_State = 10
 )
 
@@ -326,15 +326,15 @@ func (Actor_State) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{5, 0}
 }
 
-// Whether an actor is meant to run.
+// The desired state of an actor.
 type Actor_DesiredState int32
 
 const (
 	// Never sent.
 	Actor_DESIRED_STATE_UNSPECIFIED Actor_DesiredState = 0
-	// It is to run.
+	// The actor is to run.
 	Actor_DESIRED_STATE_UP Actor_DesiredState = 1
-	// It is to be down.
+	// The actor is to be down.
 	Actor_DESIRED_STATE_DOWN Actor_DesiredState = 2
 )
 
@@ -379,19 +379,19 @@ func (Actor_DesiredState) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{5, 1}
 }
 
-// The verdict of the pings.
+// The health of an actor.
 type Actor_Health int32
 
 const (
 	// Never sent.
 	Actor_HEALTH_UNSPECIFIED Actor_Health = 0
-	// It answered the last ping, or has just finished a job.
+	// The actor has answered the last ping or has finished a job since.
 	Actor_HEALTH_HEALTHY Actor_Health = 1
-	// It missed a ping, but not yet as many as make it unhealthy.
+	// The actor has missed pings, but fewer than failure_threshold.
 	Actor_HEALTH_DEGRADED Actor_Health = 2
-	// It missed as many pings in a row as its policy allows.
+	// The actor has missed failure_threshold pings in a row.
 	Actor_HEALTH_UNHEALTHY Actor_Health = 3
-	// It was not pinged yet.
+	// The actor was not pinged yet.
 	Actor_HEALTH_UNKNOWN Actor_Health = 4
 )
 
@@ -440,7 +440,7 @@ func (Actor_Health) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{5, 2}
 }
 
-// Who made an actor.
+// The creator of an actor.
 type Actor_ManagedBy int32
 
 const (
@@ -493,17 +493,17 @@ func (Actor_ManagedBy) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{5, 3}
 }
 
-// What became of it.
+// The outcome of a ping.
 type Ping_Outcome int32
 
 const (
 	// Never sent.
 	Ping_OUTCOME_UNSPECIFIED Ping_Outcome = 0
-	// It was answered in time.
+	// The ping was answered in time.
 	Ping_OUTCOME_OK Ping_Outcome = 1
-	// It was not answered in time.
+	// The ping was not answered in time.
 	Ping_OUTCOME_TIMED_OUT Ping_Outcome = 2
-	// It was answered with an error.
+	// The ping was answered with an error.
 	Ping_OUTCOME_FAILED Ping_Outcome = 3
 )
 
@@ -550,7 +550,7 @@ func (Ping_Outcome) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{7, 0}
 }
 
-// Which output.
+// The stream of a line.
 type LogEntry_Stream int32
 
 const (
@@ -603,55 +603,56 @@ func (LogEntry_Stream) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{9, 0}
 }
 
-// The definition of an actor: a program that takes jobs of one script type. All texts of a definition have at most 128 KiB
-// together.
+// The definition of an actor: a program that takes jobs of one script type. The texts of a definition have at most
+// 128 KiB in all.
 //
 // Numbers 20 to 29 are kept free for the stop signal of the process and the like.
 type ActorConfig struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. The queue that the actor serves.
+	// Required. The script type whose queue the actor serves.
 	ScriptType ScriptType `protobuf:"varint,1,opt,name=script_type,json=scriptType,proto3,enum=hero.supervisor.v1.ScriptType" json:"script_type,omitempty"`
 	// Required. Absolute path of the program on the machine of the supervisor.
 	BinaryPath string `protobuf:"bytes,2,opt,name=binary_path,json=binaryPath,proto3" json:"binary_path,omitempty"`
-	// Arguments, at most 256, each handed over exactly as it stands (no shell, no splitting at spaces).
+	// Arguments, at most 256. Each is passed unchanged: there is no shell and no splitting at spaces. Default: none.
 	Args []string `protobuf:"bytes,3,rep,name=args,proto3" json:"args,omitempty"`
-	// Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
-	// refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
-	// secrets; env_names has the names then.
+	// Environment variables, at most 256. Names have no control characters and no spaces. Names that start with HERO_
+	// are refused, because the supervisor sets those. Values may be secrets, so responses leave them out except with
+	// ACTOR_VIEW_FULL; env_names has the names then.
 	Env map[string]string `protobuf:"bytes,4,rep,name=env,proto3" json:"env,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Shell command that must succeed before the actor counts as started. Default: none.
 	HealthCheck string `protobuf:"bytes,5,opt,name=health_check,json=healthCheck,proto3" json:"health_check,omitempty"`
-	// Actors, or other services of the process manager, that must run before this one is started; at most 256.
+	// Names of actors or of other services of the process manager that must run before this actor is started; at most
+	// 256. Default: none.
 	Dependencies []string `protobuf:"bytes,6,rep,name=dependencies,proto3" json:"dependencies,omitempty"`
-	// Absolute path of the working folder. Default: the process manager's own.
+	// Absolute path of the working folder. Default: that of the process manager.
 	WorkingDir string `protobuf:"bytes,7,opt,name=working_dir,json=workingDir,proto3" json:"working_dir,omitempty"`
-	// SHA-256 that the program must have, 64 hexadecimal digits; checked before each start. Default: not checked.
+	// SHA-256 of the program, 64 hexadecimal digits. Checked before each start. Default: not checked.
 	BinarySha256 string `protobuf:"bytes,8,opt,name=binary_sha256,json=binarySha256,proto3" json:"binary_sha256,omitempty"`
-	// How long running jobs may go on when the actor is stopped, 0 to 24 hours; then the process is killed.
+	// Time for running jobs to finish when the actor is stopped, 0 to 24 hours. The process is killed after it.
 	// Default: 30 seconds.
 	DrainTimeout *durationpb.Duration `protobuf:"bytes,9,opt,name=drain_timeout,json=drainTimeout,proto3" json:"drain_timeout,omitempty"`
-	// How long the actor may take to become STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
+	// Longest time until a started actor is STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
 	StartTimeout *durationpb.Duration `protobuf:"bytes,10,opt,name=start_timeout,json=startTimeout,proto3" json:"start_timeout,omitempty"`
-	// What counts as started. Default: READINESS_QUEUE.
+	// The condition under which the actor is STATE_RUNNING. Default: READINESS_QUEUE.
 	Readiness ActorConfig_Readiness `protobuf:"varint,11,opt,name=readiness,proto3,enum=hero.supervisor.v1.ActorConfig_Readiness" json:"readiness,omitempty"`
-	// When to start the process again after it ended unasked.
+	// The restarts after unrequested ends of the process.
 	RestartPolicy *RestartPolicy `protobuf:"bytes,12,opt,name=restart_policy,json=restartPolicy,proto3" json:"restart_policy,omitempty"`
-	// Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
-	// No control characters.
+	// Labels for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+	// characters are refused.
 	Labels map[string]string `protobuf:"bytes,13,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
-	// value that they have: what was read can be changed and sent back as it is.
+	// In a response: the names of the environment variables whose values are left out. In a change: the names of the
+	// variables that keep their values, so that a definition can be read, edited and sent back.
 	EnvNames []string `protobuf:"bytes,15,rep,name=env_names,json=envNames,proto3" json:"env_names,omitempty"`
-	// When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+	// The pings of this actor. An unset field has the value of the script type's policy.
 	HealthPolicy *HealthPolicy `protobuf:"bytes,14,opt,name=health_policy,json=healthPolicy,proto3" json:"health_policy,omitempty"`
-	// Whom the process runs as. Default: like the process manager.
+	// The user of the process. Default: that of the process manager.
 	RunAs *RunAs `protobuf:"bytes,16,opt,name=run_as,json=runAs,proto3" json:"run_as,omitempty"`
-	// What the process may use. Default: as the process manager has it.
+	// Kernel limits of the process. Default: those of the process manager.
 	Limits *ResourceLimits `protobuf:"bytes,17,opt,name=limits,proto3" json:"limits,omitempty"`
-	// Neither the process nor its children ever gain rights, by setuid programs for instance. Default: they may.
+	// Prevents the process and its children from gaining privileges, for instance by setuid programs. Default: false.
 	NoNewPrivileges bool `protobuf:"varint,18,opt,name=no_new_privileges,json=noNewPrivileges,proto3" json:"no_new_privileges,omitempty"`
-	// Kill the process when its process manager dies, so that none lives on unseen. The built-in runner always does this.
-	// Default: it lives on.
+	// Kills the process when its process manager dies, so that no process survives unobserved. The built-in runner
+	// always does so. Default: false.
 	DieWithProcessManager bool `protobuf:"varint,19,opt,name=die_with_process_manager,json=dieWithProcessManager,proto3" json:"die_with_process_manager,omitempty"`
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
@@ -820,14 +821,14 @@ func (x *ActorConfig) GetDieWithProcessManager() bool {
 	return false
 }
 
-// Whom a process runs as; each by name or number. Only a process manager that runs as root can become somebody else.
+// The user and the groups of a process, each by name or number. Requires a process manager that runs as root.
 type RunAs struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. The user.
 	User string `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
-	// The group. Default: the user's own.
+	// The group. Default: the primary group of the user.
 	Group string `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
-	// Further groups, at most 64. Default: those that the system lists for the user.
+	// Supplementary groups, at most 64. Default: those of the user.
 	SupplementaryGroups []string `protobuf:"bytes,3,rep,name=supplementary_groups,json=supplementaryGroups,proto3" json:"supplementary_groups,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
@@ -884,18 +885,18 @@ func (x *RunAs) GetSupplementaryGroups() []string {
 	return nil
 }
 
-// Limits that the kernel holds a process to. Each default is what the process manager has.
+// Kernel limits of a process. Each default is the limit of the process manager.
 type ResourceLimits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Bytes of address space, at least 1 MiB. An allocation beyond it fails.
+	// Address space in bytes, at least 1 MiB. Allocations beyond it fail.
 	MemoryBytes *int64 `protobuf:"varint,1,opt,name=memory_bytes,json=memoryBytes,proto3,oneof" json:"memory_bytes,omitempty"`
-	// Open files, at least 8.
+	// Number of open files, at least 8.
 	OpenFiles *int32 `protobuf:"varint,2,opt,name=open_files,json=openFiles,proto3,oneof" json:"open_files,omitempty"`
-	// Processor time, in whole seconds. The process gets SIGXCPU then and SIGKILL one second later.
+	// Processor time in whole seconds. The process gets SIGXCPU at the limit and SIGKILL one second later.
 	CpuTime *durationpb.Duration `protobuf:"bytes,3,opt,name=cpu_time,json=cpuTime,proto3" json:"cpu_time,omitempty"`
-	// Processes and threads of its user, all counted together; at least 1.
+	// Number of processes and threads of the user, counted together, at least 1.
 	Processes *int32 `protobuf:"varint,4,opt,name=processes,proto3,oneof" json:"processes,omitempty"`
-	// Bytes of a core dump; 0 for none.
+	// Size of a core dump in bytes; 0 means no core dump.
 	CoreBytes     *int64 `protobuf:"varint,5,opt,name=core_bytes,json=coreBytes,proto3,oneof" json:"core_bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -966,21 +967,21 @@ func (x *ResourceLimits) GetCoreBytes() int64 {
 	return 0
 }
 
-// What to do when the process of an actor ends without having been asked to.
+// The restarts of an actor whose process ends unrequested.
 type RestartPolicy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which ends lead to a restart. Default: MODE_ALWAYS.
+	// The ends that lead to a restart. Default: MODE_ALWAYS.
 	Mode RestartPolicy_Mode `protobuf:"varint,1,opt,name=mode,proto3,enum=hero.supervisor.v1.RestartPolicy_Mode" json:"mode,omitempty"`
-	// Wait before the first restart, 0 to 24 hours; it doubles with each further one. Less than 0.4 seconds is taken as
-	// 0.4 seconds, so that the exit of every process is seen. Default: 1 second.
+	// Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
+	// 0.4 seconds, so that the end of every process is observed. Default: 1 second.
 	InitialBackoff *durationpb.Duration `protobuf:"bytes,2,opt,name=initial_backoff,json=initialBackoff,proto3" json:"initial_backoff,omitempty"`
-	// Longest wait before a restart, 0 to 24 hours. Default: 60 seconds.
+	// Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
 	MaxBackoff *durationpb.Duration `protobuf:"bytes,3,opt,name=max_backoff,json=maxBackoff,proto3" json:"max_backoff,omitempty"`
-	// After running this long (0 to 24 hours) the next end counts as the first one again. Default: 60 seconds.
+	// Running time after which the delay begins with initial_backoff again, 0 to 24 hours. Default: 60 seconds.
 	ResetAfter *durationpb.Duration `protobuf:"bytes,4,opt,name=reset_after,json=resetAfter,proto3" json:"reset_after,omitempty"`
-	// Restarts within window after which the actor is given up as STATE_CRASH_LOOP; 0 means never. Default: 10.
+	// Most restarts within window. One more makes the actor STATE_CRASH_LOOP. 0 means no limit. Default: 10.
 	MaxRestarts *int32 `protobuf:"varint,5,opt,name=max_restarts,json=maxRestarts,proto3,oneof" json:"max_restarts,omitempty"`
-	// Span of time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
+	// Time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
 	Window        *durationpb.Duration `protobuf:"bytes,6,opt,name=window,proto3" json:"window,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1058,24 +1059,23 @@ func (x *RestartPolicy) GetWindow() *durationpb.Duration {
 	return nil
 }
 
-// When an actor that gives no sign of life is pinged, and what follows.
+// The pings of idle actors, and the action after missed pings.
 //
-// A ping is a trivial job that travels through the actor's real queue and its real engine. A busy actor is never
-// pinged: it is judged by the time limit of its job.
+// A ping is a trivial job that passes through the real queue and the real engine of an actor. Busy actors are never
+// pinged: their jobs have time limits.
 type HealthPolicy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
+	// Time without a job after which an actor is pinged, 100 ms to 24 hours. Default: 10 minutes.
 	IdleAfter *durationpb.Duration `protobuf:"bytes,1,opt,name=idle_after,json=idleAfter,proto3" json:"idle_after,omitempty"`
-	// A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
+	// Time after which an unanswered ping is missed, 100 ms to 24 hours. Default: 30 seconds.
 	PingTimeout *durationpb.Duration `protobuf:"bytes,2,opt,name=ping_timeout,json=pingTimeout,proto3" json:"ping_timeout,omitempty"`
-	// Wait between a missed ping and the next one. Default: 30 seconds.
+	// Time between a missed ping and the next ping. Default: 30 seconds.
 	PingIntervalAfterFailure *durationpb.Duration `protobuf:"bytes,3,opt,name=ping_interval_after_failure,json=pingIntervalAfterFailure,proto3" json:"ping_interval_after_failure,omitempty"`
-	// Missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3.
+	// Number of missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3.
 	FailureThreshold *int32 `protobuf:"varint,4,opt,name=failure_threshold,json=failureThreshold,proto3,oneof" json:"failure_threshold,omitempty"`
-	// What follows then. Default: ACTION_RESTART.
+	// The action for an unhealthy actor. Default: ACTION_RESTART.
 	Action HealthPolicy_Action `protobuf:"varint,5,opt,name=action,proto3,enum=hero.supervisor.v1.HealthPolicy_Action" json:"action,omitempty"`
-	// The script of the ping. Not possible in this version, so it has to be left empty: a trivial one in the actor's
-	// language.
+	// The script of the ping. Must be empty in this version: the ping is a trivial script in the language of the actor.
 	PingScript    string `protobuf:"bytes,6,opt,name=ping_script,json=pingScript,proto3" json:"ping_script,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1153,50 +1153,50 @@ func (x *HealthPolicy) GetPingScript() string {
 	return ""
 }
 
-// An actor: its definition, what is wanted of it and what is seen of it.
+// An actor: its definition, its desired state and its observed state.
 //
 // Numbers 20 to 39 are kept free for resource usage and job counts.
 type Actor struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Output only. Its name: 1 to 63 of a-z, 0-9, _ and -, starting with a letter; unique among all supervisors that
-	// share one Redis.
+	// Output only. The name of the actor: 1 to 63 of a-z, 0-9, _ and -, starting with a letter. Unique among all
+	// supervisors that share one Redis.
 	ActorId string `protobuf:"bytes,1,opt,name=actor_id,json=actorId,proto3" json:"actor_id,omitempty"`
-	// Its definition, with defaults filled in.
+	// The definition, with defaults filled in.
 	Config *ActorConfig `protobuf:"bytes,2,opt,name=config,proto3" json:"config,omitempty"`
-	// Output only. Where it is.
+	// Output only. The observed state.
 	State Actor_State `protobuf:"varint,3,opt,name=state,proto3,enum=hero.supervisor.v1.Actor_State" json:"state,omitempty"`
-	// Output only. Whether it is meant to run.
+	// Output only. The desired state.
 	DesiredState Actor_DesiredState `protobuf:"varint,4,opt,name=desired_state,json=desiredState,proto3,enum=hero.supervisor.v1.Actor_DesiredState" json:"desired_state,omitempty"`
-	// Output only. One sentence on why it is in this state; empty when there is nothing to say.
+	// Output only. One sentence on the cause of the state; may be empty.
 	StatusMessage string `protobuf:"bytes,5,opt,name=status_message,json=statusMessage,proto3" json:"status_message,omitempty"`
-	// Output only. Process id, while it has a process.
+	// Output only. Process id; absent without a process.
 	Pid *int32 `protobuf:"varint,6,opt,name=pid,proto3,oneof" json:"pid,omitempty"`
-	// Output only. The machine whose process manager runs it.
+	// Output only. Name of the machine whose process manager runs the actor.
 	Node string `protobuf:"bytes,7,opt,name=node,proto3" json:"node,omitempty"`
-	// Output only. Who made it.
+	// Output only. The creator.
 	ManagedBy Actor_ManagedBy `protobuf:"varint,8,opt,name=managed_by,json=managedBy,proto3,enum=hero.supervisor.v1.Actor_ManagedBy" json:"managed_by,omitempty"`
-	// Output only. Jobs that it has in hand.
+	// Output only. Number of jobs in flight.
 	JobsInFlight int32 `protobuf:"varint,9,opt,name=jobs_in_flight,json=jobsInFlight,proto3" json:"jobs_in_flight,omitempty"`
-	// Output only. When it was made.
+	// Output only. Time of the creation.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	// Output only. When its process was started, if that is known.
+	// Output only. Start time of the process; absent if unknown.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// Output only. Since when it is in this state.
+	// Output only. Time since which the actor is in its state.
 	StateTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=state_time,json=stateTime,proto3" json:"state_time,omitempty"`
-	// Output only. When it last took or finished a job.
+	// Output only. Time at which the actor last took or finished a job.
 	LastJobTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=last_job_time,json=lastJobTime,proto3" json:"last_job_time,omitempty"`
-	// Output only. How often its process ended unasked since the actor was made.
+	// Output only. Number of unrequested ends of the process since the creation.
 	RestartCount int32 `protobuf:"varint,14,opt,name=restart_count,json=restartCount,proto3" json:"restart_count,omitempty"`
-	// Output only. The last end of its process.
+	// Output only. The last end of the process.
 	LastExit *ActorExit `protobuf:"bytes,15,opt,name=last_exit,json=lastExit,proto3" json:"last_exit,omitempty"`
-	// Output only. Changes whenever the definition or the wish changes; hand it to UpdateActor to notice that somebody
-	// else was faster. Opaque.
+	// Output only. Changes with the definition and with the desired state. In a request to UpdateActor it guards
+	// against concurrent changes. Opaque.
 	Etag string `protobuf:"bytes,16,opt,name=etag,proto3" json:"etag,omitempty"`
-	// Output only. The verdict of the pings.
+	// Output only. The health.
 	Health Actor_Health `protobuf:"varint,17,opt,name=health,proto3,enum=hero.supervisor.v1.Actor_Health" json:"health,omitempty"`
 	// Output only. The last ping.
 	LastPing *Ping `protobuf:"bytes,18,opt,name=last_ping,json=lastPing,proto3" json:"last_ping,omitempty"`
-	// Output only. Pings missed in a row.
+	// Output only. Number of missed pings in a row.
 	ConsecutivePingFailures int32 `protobuf:"varint,19,opt,name=consecutive_ping_failures,json=consecutivePingFailures,proto3" json:"consecutive_ping_failures,omitempty"`
 	unknownFields           protoimpl.UnknownFields
 	sizeCache               protoimpl.SizeCache
@@ -1365,20 +1365,20 @@ func (x *Actor) GetConsecutivePingFailures() int32 {
 	return 0
 }
 
-// How the process of an actor ended. At most one of exit_code and signal is present; none if nobody knows.
+// The end of the process of an actor. At most one of exit_code and signal is present; none if the end is unknown.
 type ActorExit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// It ended by itself with this code.
+	// Exit code, if the process has exited.
 	ExitCode *int32 `protobuf:"varint,1,opt,name=exit_code,json=exitCode,proto3,oneof" json:"exit_code,omitempty"`
-	// It was ended by this signal; 9 is SIGKILL, 15 is SIGTERM.
+	// Signal that ended the process; 9 is SIGKILL, 15 is SIGTERM.
 	Signal *int32 `protobuf:"varint,2,opt,name=signal,proto3,oneof" json:"signal,omitempty"`
-	// When this was noticed.
+	// Time at which the end was observed.
 	Time *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=time,proto3" json:"time,omitempty"`
-	// Its process id.
+	// Process id.
 	Pid int32 `protobuf:"varint,4,opt,name=pid,proto3" json:"pid,omitempty"`
-	// True when somebody had asked for the end.
+	// True if the end was requested.
 	Requested bool `protobuf:"varint,5,opt,name=requested,proto3" json:"requested,omitempty"`
-	// The last lines that it wrote, oldest first.
+	// The last log lines, the oldest first.
 	LogTail       []string `protobuf:"bytes,6,rep,name=log_tail,json=logTail,proto3" json:"log_tail,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1456,16 +1456,16 @@ func (x *ActorExit) GetLogTail() []string {
 	return nil
 }
 
-// One ping and what became of it.
+// A ping and its outcome.
 type Ping struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// When it was sent.
+	// Time at which the ping was sent.
 	Time *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
-	// What became of it.
+	// The outcome.
 	Outcome Ping_Outcome `protobuf:"varint,2,opt,name=outcome,proto3,enum=hero.supervisor.v1.Ping_Outcome" json:"outcome,omitempty"`
-	// Time from submit to answer, through queue and engine; present if it was answered.
+	// Time from submit to answer, through queue and engine. Absent without an answer.
 	RoundTrip *durationpb.Duration `protobuf:"bytes,3,opt,name=round_trip,json=roundTrip,proto3" json:"round_trip,omitempty"`
-	// What went wrong; empty if nothing did.
+	// The error; empty if there is none.
 	Message       string `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1529,17 +1529,17 @@ func (x *Ping) GetMessage() string {
 	return ""
 }
 
-// Which actors. An actor is meant when it matches every part that is set. At least one part has to be set: to mean
-// every actor, say `all`.
+// A selection of actors. An actor is selected if it matches every field that is set. At least one field must be set:
+// `all` selects every actor.
 type ActorSelector struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// These actors.
+	// Names of actors.
 	ActorIds []string `protobuf:"bytes,1,rep,name=actor_ids,json=actorIds,proto3" json:"actor_ids,omitempty"`
-	// Actors of these script types.
+	// Script types of actors.
 	ScriptTypes []ScriptType `protobuf:"varint,2,rep,packed,name=script_types,json=scriptTypes,proto3,enum=hero.supervisor.v1.ScriptType" json:"script_types,omitempty"`
-	// Actors that have every one of these labels.
+	// Labels that an actor must have, all of them.
 	Labels map[string]string `protobuf:"bytes,3,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Every actor of this supervisor's machine.
+	// Every actor on the machine of this supervisor.
 	All           bool `protobuf:"varint,4,opt,name=all,proto3" json:"all,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1603,14 +1603,14 @@ func (x *ActorSelector) GetAll() bool {
 	return false
 }
 
-// One line that an actor or a script wrote.
+// One line of the log of an actor or a script.
 type LogEntry struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// When, if the process manager notes that.
+	// Time of the line; absent if the process manager does not record it.
 	Time *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
-	// Which output.
+	// The stream.
 	Stream LogEntry_Stream `protobuf:"varint,2,opt,name=stream,proto3,enum=hero.supervisor.v1.LogEntry_Stream" json:"stream,omitempty"`
-	// The line without its end. Bytes that are not UTF-8 are shown as U+FFFD.
+	// The line without its line end. Bytes that are not UTF-8 are replaced by U+FFFD.
 	Text          string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -23,19 +23,19 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What an event is about.
+// The subject of an event.
 type Event_Topic int32
 
 const (
 	// Never sent.
 	Event_TOPIC_UNSPECIFIED Event_Topic = 0
-	// Actors: made, changed, started, ended, removed.
+	// Actors: created, changed, started, ended, removed.
 	Event_TOPIC_ACTOR Event_Topic = 1
-	// Pings and what follows from them.
+	// Pings and their consequences.
 	Event_TOPIC_HEALTH Event_Topic = 2
 	// Jobs: every change of state.
 	Event_TOPIC_JOB Event_Topic = 3
-	// Decisions of scaling.
+	// Scaling decisions.
 	Event_TOPIC_SCALING Event_Topic = 4
 	// Queues: paused, resumed, purged.
 	Event_TOPIC_QUEUE Event_Topic = 5
@@ -92,21 +92,21 @@ func (Event_Topic) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_event_proto_rawDescGZIP(), []int{0, 0}
 }
 
-// What happened. More types may be added; show the message of one that you do not know.
+// The kind of an event. More types may be added. Show the message of an unknown type.
 type Event_Type int32
 
 const (
 	// Never sent.
 	Event_TYPE_UNSPECIFIED Event_Type = 0
-	// An actor was made.
+	// An actor was created.
 	Event_TYPE_ACTOR_CREATED Event_Type = 1
 	// The definition of an actor was changed.
 	Event_TYPE_ACTOR_UPDATED Event_Type = 2
 	// An actor was removed.
 	Event_TYPE_ACTOR_DELETED Event_Type = 3
-	// An actor went from one state to another; see actor_state_change.
+	// The state of an actor has changed; see actor_state_change.
 	Event_TYPE_ACTOR_STATE_CHANGED Event_Type = 4
-	// The process of an actor ended; see actor_exit.
+	// The process of an actor has ended; see actor_exit.
 	Event_TYPE_ACTOR_EXITED Event_Type = 5
 	// An actor was restarted because of its health.
 	Event_TYPE_ACTOR_RESTARTED Event_Type = 6
@@ -116,27 +116,27 @@ const (
 	Event_TYPE_PING_OK Event_Type = 11
 	// A ping was missed; see ping.
 	Event_TYPE_PING_FAILED Event_Type = 12
-	// The verdict on an actor changed; see health.
+	// The health of an actor has changed; see health.
 	Event_TYPE_HEALTH_CHANGED Event_Type = 13
-	// A job went from one state to another; see job_state_change.
+	// The state of a job has changed; see job_state_change.
 	Event_TYPE_JOB_STATE_CHANGED Event_Type = 20
 	// The record of a job was removed.
 	Event_TYPE_JOB_DELETED Event_Type = 21
-	// Scaling decided; see scaling_decision.
+	// Scaling has decided; see scaling_decision.
 	Event_TYPE_SCALING_DECIDED Event_Type = 30
 	// A queue was paused.
 	Event_TYPE_QUEUE_PAUSED Event_Type = 40
-	// A queue goes on.
+	// A queue was resumed.
 	Event_TYPE_QUEUE_RESUMED Event_Type = 41
-	// Waiting jobs were removed from a queue.
+	// Waiting jobs of a queue were cancelled.
 	Event_TYPE_QUEUE_PURGED Event_Type = 42
-	// Redis or the process manager stopped to answer; see dependency.
+	// Redis or the process manager no longer answers; see dependency.
 	Event_TYPE_DEPENDENCY_DOWN Event_Type = 50
 	// Redis or the process manager answers again; see dependency.
 	Event_TYPE_DEPENDENCY_UP Event_Type = 51
-	// A supervisor is ready to work.
+	// A supervisor is ready.
 	Event_TYPE_SERVER_STARTED Event_Type = 52
-	// A supervisor is on its way down.
+	// A supervisor has begun its shutdown.
 	Event_TYPE_SERVER_DRAINING Event_Type = 53
 )
 
@@ -217,19 +217,19 @@ func (Event_Type) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_event_proto_rawDescGZIP(), []int{0, 1}
 }
 
-// How much it matters, in growing order.
+// The importance of an event, in ascending order.
 type Event_Severity int32
 
 const (
-	// Never sent; in a request: everything.
+	// Never sent. In a request: every severity.
 	Event_SEVERITY_UNSPECIFIED Event_Severity = 0
-	// Detail, for instance a ping that was answered.
+	// Details, for instance an answered ping.
 	Event_SEVERITY_DEBUG Event_Severity = 1
-	// Ordinary life.
+	// Normal operation.
 	Event_SEVERITY_INFO Event_Severity = 2
-	// Worth a look.
+	// A condition that deserves attention.
 	Event_SEVERITY_WARNING Event_Severity = 3
-	// Somebody should act.
+	// A condition that demands action.
 	Event_SEVERITY_ERROR Event_Severity = 4
 )
 
@@ -278,7 +278,7 @@ func (Event_Severity) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_event_proto_rawDescGZIP(), []int{0, 2}
 }
 
-// Who or what.
+// The source of an event.
 type EventCause_Source int32
 
 const (
@@ -292,9 +292,9 @@ const (
 	EventCause_SOURCE_SCALER EventCause_Source = 3
 	// The process manager, or the process itself.
 	EventCause_SOURCE_PROCESS_MANAGER EventCause_Source = 4
-	// The queue: an actor took or ended a job, or a time was reached.
+	// The queue: an actor has taken or ended a job, or a time was reached.
 	EventCause_SOURCE_QUEUE EventCause_Source = 5
-	// The supervisor: it started, ended, or brought something in line with what is wanted.
+	// The supervisor: its start, its end, or a step towards a desired state.
 	EventCause_SOURCE_SUPERVISOR EventCause_Source = 6
 )
 
@@ -347,13 +347,13 @@ func (EventCause_Source) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_event_proto_rawDescGZIP(), []int{1, 0}
 }
 
-// What was done about it.
+// The action of the supervisor.
 type HealthEvent_Action int32
 
 const (
 	// Never sent.
 	HealthEvent_ACTION_UNSPECIFIED HealthEvent_Action = 0
-	// Nothing.
+	// No action.
 	HealthEvent_ACTION_NONE HealthEvent_Action = 1
 	// The actor was pinged.
 	HealthEvent_ACTION_PINGED HealthEvent_Action = 2
@@ -404,17 +404,17 @@ func (HealthEvent_Action) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_event_proto_rawDescGZIP(), []int{4, 0}
 }
 
-// Why it was sent.
+// The occasion of a bookmark.
 type Bookmark_Kind int32
 
 const (
 	// Never sent.
 	Bookmark_KIND_UNSPECIFIED Bookmark_Kind = 0
-	// The snapshot is complete; what follows is news. Without a snapshot, the first message of the watch.
+	// The snapshot is complete, and events follow. The first message of a watch without a snapshot.
 	Bookmark_KIND_SNAPSHOT_END Bookmark_Kind = 1
-	// Nothing else was sent for a while.
+	// No other message was sent for heartbeat_interval.
 	Bookmark_KIND_HEARTBEAT Bookmark_Kind = 2
-	// The server is about to end the watch; call again with this cursor.
+	// The server is about to end the watch. Call again with this cursor.
 	Bookmark_KIND_CLOSING Bookmark_Kind = 3
 )
 
@@ -461,18 +461,18 @@ func (Bookmark_Kind) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_event_proto_rawDescGZIP(), []int{6, 0}
 }
 
-// Whether it answers.
+// The state of a dependency.
 type Dependency_State int32
 
 const (
 	// Never sent.
 	Dependency_STATE_UNSPECIFIED Dependency_State = 0
-	// It answered the last question.
+	// The last probe succeeded.
 	Dependency_STATE_UP Dependency_State = 1
-	// It did not answer the last question, or with an error. Redis is asked to do what a new job needs, so one that
-	// answers and refuses is down, too.
+	// The last probe failed or was not answered. The probe of Redis does what a new job needs, so a Redis that
+	// answers and refuses is down.
 	Dependency_STATE_DOWN Dependency_State = 2
-	// It was not asked yet.
+	// There was no probe yet.
 	Dependency_STATE_UNKNOWN Dependency_State = 3
 )
 
@@ -519,33 +519,32 @@ func (Dependency_State) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_event_proto_rawDescGZIP(), []int{7, 0}
 }
 
-// Something that happened. Events are kept for a while and can be read again; see WatchEvents and ListEvents.
+// A recorded change. The log keeps a limited number of events; see WatchEvents and ListEvents.
 type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The name of the event, the same for every reader. Opaque. To go on behind it, use the cursor of the message that
-	// brought it.
+	// The id of the event, the same for every reader. Opaque. To resume after the event, use the cursor of its message.
 	EventId string `protobuf:"bytes,1,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
-	// When it happened.
+	// Time of the event.
 	Time *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=time,proto3" json:"time,omitempty"`
-	// What it is about.
+	// The subject.
 	Topic Event_Topic `protobuf:"varint,3,opt,name=topic,proto3,enum=hero.supervisor.v1.Event_Topic" json:"topic,omitempty"`
-	// What happened.
+	// The kind.
 	Type Event_Type `protobuf:"varint,4,opt,name=type,proto3,enum=hero.supervisor.v1.Event_Type" json:"type,omitempty"`
-	// How much it matters.
+	// The importance.
 	Severity Event_Severity `protobuf:"varint,5,opt,name=severity,proto3,enum=hero.supervisor.v1.Event_Severity" json:"severity,omitempty"`
 	// One sentence for people.
 	Message string `protobuf:"bytes,6,opt,name=message,proto3" json:"message,omitempty"`
-	// The actor it is about; empty if there is none.
+	// Name of the actor; empty for an event without an actor.
 	ActorId string `protobuf:"bytes,7,opt,name=actor_id,json=actorId,proto3" json:"actor_id,omitempty"`
-	// The job it is about; empty if there is none.
+	// Id of the job; empty for an event without a job.
 	JobId string `protobuf:"bytes,8,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
-	// The script type it is about.
+	// The script type; unspecified for an event without one.
 	ScriptType ScriptType `protobuf:"varint,9,opt,name=script_type,json=scriptType,proto3,enum=hero.supervisor.v1.ScriptType" json:"script_type,omitempty"`
-	// The machine it happened on; empty for what has no place, like the end of a job.
+	// Name of the machine; empty for an event without a place, such as the end of a job.
 	Node string `protobuf:"bytes,10,opt,name=node,proto3" json:"node,omitempty"`
-	// Who or what brought it about.
+	// The cause.
 	Cause *EventCause `protobuf:"bytes,11,opt,name=cause,proto3" json:"cause,omitempty"`
-	// What is special about its type; absent if the message says it all.
+	// Details of the type; absent for types without details.
 	//
 	// Types that are valid to be assigned to Detail:
 	//
@@ -791,14 +790,14 @@ func (*Event_ScalingDecision) isEvent_Detail() {}
 
 func (*Event_Dependency) isEvent_Detail() {}
 
-// Who or what brought an event about.
+// The cause of an event.
 type EventCause struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Who or what.
+	// The source.
 	Source EventCause_Source `protobuf:"varint,1,opt,name=source,proto3,enum=hero.supervisor.v1.EventCause_Source" json:"source,omitempty"`
-	// The request id of the call, if it had one.
+	// The value of the call's metadata x-request-id; empty if there is none.
 	RequestId string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The reason that the caller gave, if any.
+	// The reason that the caller has given; empty if there is none.
 	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -855,16 +854,16 @@ func (x *EventCause) GetReason() string {
 	return ""
 }
 
-// An actor went from one state to another.
+// A change of the state of an actor.
 type ActorStateChange struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Where it was.
+	// The state before.
 	OldState Actor_State `protobuf:"varint,1,opt,name=old_state,json=oldState,proto3,enum=hero.supervisor.v1.Actor_State" json:"old_state,omitempty"`
-	// Where it is.
+	// The state after.
 	NewState Actor_State `protobuf:"varint,2,opt,name=new_state,json=newState,proto3,enum=hero.supervisor.v1.Actor_State" json:"new_state,omitempty"`
-	// Whether it is meant to run.
+	// The desired state.
 	DesiredState Actor_DesiredState `protobuf:"varint,3,opt,name=desired_state,json=desiredState,proto3,enum=hero.supervisor.v1.Actor_DesiredState" json:"desired_state,omitempty"`
-	// Its process id, while it has a process.
+	// Process id; absent without a process.
 	Pid           *int32 `protobuf:"varint,4,opt,name=pid,proto3,oneof" json:"pid,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -928,16 +927,16 @@ func (x *ActorStateChange) GetPid() int32 {
 	return 0
 }
 
-// A job went from one state to another.
+// A change of the state of a job.
 type JobStateChange struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Where it was; unspecified for a job that was just submitted.
+	// The state before; unspecified for a new job.
 	OldState Job_State `protobuf:"varint,1,opt,name=old_state,json=oldState,proto3,enum=hero.supervisor.v1.Job_State" json:"old_state,omitempty"`
-	// Where it is.
+	// The state after.
 	NewState Job_State `protobuf:"varint,2,opt,name=new_state,json=newState,proto3,enum=hero.supervisor.v1.Job_State" json:"new_state,omitempty"`
-	// Attempts started so far.
+	// Number of attempts started so far.
 	Attempt int32 `protobuf:"varint,3,opt,name=attempt,proto3" json:"attempt,omitempty"`
-	// Why, if it failed. Without log_tail; GetJob has it.
+	// The error of a failed job, without log_tail. GetJob has log_tail.
 	Error         *JobError `protobuf:"bytes,4,opt,name=error,proto3" json:"error,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1001,24 +1000,24 @@ func (x *JobStateChange) GetError() *JobError {
 	return nil
 }
 
-// Something that happened to the health of an actor.
+// An event about the health of an actor.
 type HealthEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The actor.
+	// Name of the actor.
 	ActorId string `protobuf:"bytes,1,opt,name=actor_id,json=actorId,proto3" json:"actor_id,omitempty"`
-	// The verdict before.
+	// The health before.
 	OldHealth Actor_Health `protobuf:"varint,2,opt,name=old_health,json=oldHealth,proto3,enum=hero.supervisor.v1.Actor_Health" json:"old_health,omitempty"`
-	// The verdict now.
+	// The health after.
 	NewHealth Actor_Health `protobuf:"varint,3,opt,name=new_health,json=newHealth,proto3,enum=hero.supervisor.v1.Actor_Health" json:"new_health,omitempty"`
-	// Pings missed in a row.
+	// Number of missed pings in a row.
 	ConsecutiveFailures int32 `protobuf:"varint,4,opt,name=consecutive_failures,json=consecutiveFailures,proto3" json:"consecutive_failures,omitempty"`
-	// Round trip of the last ping, if it was answered.
+	// Round-trip time of the last ping; absent without an answer.
 	PingRoundTrip *durationpb.Duration `protobuf:"bytes,5,opt,name=ping_round_trip,json=pingRoundTrip,proto3" json:"ping_round_trip,omitempty"`
-	// What was done about it.
+	// The action.
 	Action HealthEvent_Action `protobuf:"varint,6,opt,name=action,proto3,enum=hero.supervisor.v1.HealthEvent_Action" json:"action,omitempty"`
-	// One sentence on why.
+	// One sentence on the cause.
 	Reason string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
-	// When.
+	// Time of the event.
 	Time          *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=time,proto3" json:"time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1110,24 +1109,24 @@ func (x *HealthEvent) GetTime() *timestamppb.Timestamp {
 	return nil
 }
 
-// The health of one actor, as it is now.
+// The present health of an actor.
 type HealthReport struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The actor.
+	// Name of the actor.
 	ActorId string `protobuf:"bytes,1,opt,name=actor_id,json=actorId,proto3" json:"actor_id,omitempty"`
-	// The verdict.
+	// The health.
 	Health Actor_Health `protobuf:"varint,2,opt,name=health,proto3,enum=hero.supervisor.v1.Actor_Health" json:"health,omitempty"`
-	// The last ping, if there was one.
+	// The last ping; absent if there was none.
 	LastPing *Ping `protobuf:"bytes,3,opt,name=last_ping,json=lastPing,proto3" json:"last_ping,omitempty"`
-	// Pings missed in a row.
+	// Number of missed pings in a row.
 	ConsecutiveFailures int32 `protobuf:"varint,4,opt,name=consecutive_failures,json=consecutiveFailures,proto3" json:"consecutive_failures,omitempty"`
-	// One sentence on why; empty when there is nothing to say.
+	// One sentence on the cause; may be empty.
 	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
-	// What was done about it.
+	// The action of the supervisor.
 	ActionTaken HealthEvent_Action `protobuf:"varint,6,opt,name=action_taken,json=actionTaken,proto3,enum=hero.supervisor.v1.HealthEvent_Action" json:"action_taken,omitempty"`
-	// Where the actor is.
+	// The state of the actor.
 	State Actor_State `protobuf:"varint,7,opt,name=state,proto3,enum=hero.supervisor.v1.Actor_State" json:"state,omitempty"`
-	// When it last took or finished a job.
+	// Time at which the actor last took or finished a job.
 	LastJobTime   *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=last_job_time,json=lastJobTime,proto3" json:"last_job_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1219,12 +1218,12 @@ func (x *HealthReport) GetLastJobTime() *timestamppb.Timestamp {
 	return nil
 }
 
-// A mark in a watch. It says: you have everything up to the cursor of this message.
+// A message of a watch that only has a cursor: everything before the cursor was sent.
 type Bookmark struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Why it was sent.
+	// The occasion.
 	Kind Bookmark_Kind `protobuf:"varint,1,opt,name=kind,proto3,enum=hero.supervisor.v1.Bookmark_Kind" json:"kind,omitempty"`
-	// The time of the server.
+	// Time on the clock of the server.
 	Time          *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=time,proto3" json:"time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1274,18 +1273,18 @@ func (x *Bookmark) GetTime() *timestamppb.Timestamp {
 	return nil
 }
 
-// A service that the supervisor needs.
+// A service on which the supervisor depends.
 type Dependency struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "redis" or "process_manager".
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Whether it answers.
+	// The state.
 	State Dependency_State `protobuf:"varint,2,opt,name=state,proto3,enum=hero.supervisor.v1.Dependency_State" json:"state,omitempty"`
-	// Who answered, or what went wrong.
+	// The name of the answering service, or the error.
 	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
-	// Time that the last answer took.
+	// Round-trip time of the last probe; absent without an answer.
 	Latency *durationpb.Duration `protobuf:"bytes,4,opt,name=latency,proto3" json:"latency,omitempty"`
-	// When it was last asked.
+	// Time of the last probe.
 	CheckTime     *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=check_time,json=checkTime,proto3" json:"check_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -23,7 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// How much of a job to send.
+// The parts of a job that a response has.
 type JobView int32
 
 const (
@@ -76,29 +76,29 @@ func (JobView) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{0}
 }
 
-// Where a job is. The last three states are final: a job enters exactly one of them, once.
+// The state of a job. The last three states are terminal: a job enters exactly one of them, once.
 //
-// More states may be added; treat one that you do not know as "not finished yet".
+// More states may be added. Treat an unknown state as not terminal.
 type Job_State int32
 
 const (
 	// Never sent.
 	Job_STATE_UNSPECIFIED Job_State = 0
-	// Waits for its schedule_time.
+	// The job waits for its schedule_time.
 	Job_STATE_SCHEDULED Job_State = 1
-	// Waits for other jobs. Kept for later; not reached by this version.
+	// The job waits for other jobs. Not used by this version.
 	Job_STATE_BLOCKED Job_State = 2
-	// Waits for an actor.
+	// The job waits for an actor.
 	Job_STATE_QUEUED Job_State = 3
-	// An actor has it.
+	// An actor runs the job.
 	Job_STATE_RUNNING Job_State = 4
-	// The last attempt failed; the next one starts at next_attempt_time.
+	// The last attempt has failed. The next attempt starts at next_attempt_time.
 	Job_STATE_RETRY_WAIT Job_State = 5
-	// Final: it ended with a result.
+	// Terminal: the job has a result.
 	Job_STATE_SUCCEEDED Job_State = 6
-	// Final: it ended with an error. Time-outs end here, too; error.kind tells them apart.
+	// Terminal: the job has an error; error.kind distinguishes timeouts and others.
 	Job_STATE_FAILED Job_State = 7
-	// Final: somebody cancelled it.
+	// Terminal: the job was cancelled.
 	Job_STATE_CANCELLED Job_State = 8
 )
 
@@ -155,17 +155,17 @@ func (Job_State) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{2, 0}
 }
 
-// How to read the text of a result.
+// The form of a result.
 type Job_ResultKind int32
 
 const (
 	// There is no result yet.
 	Job_RESULT_KIND_UNSPECIFIED Job_ResultKind = 0
-	// The script had no value. The text is what it printed, perhaps nothing.
+	// The script had no value. The result is its output and may be empty.
 	Job_RESULT_KIND_NONE Job_ResultKind = 1
-	// The value was a string; the text is that string as it was.
+	// The value is a string. The result is that string.
 	Job_RESULT_KIND_TEXT Job_ResultKind = 2
-	// The value was something else; the text is compact JSON.
+	// The value is of another type. The result is compact JSON.
 	Job_RESULT_KIND_JSON Job_ResultKind = 3
 )
 
@@ -212,29 +212,29 @@ func (Job_ResultKind) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{2, 1}
 }
 
-// The class of the failure, for programs. More kinds may be added.
+// The class of an error, for programs. More kinds may be added.
 type JobError_Kind int32
 
 const (
 	// Never sent.
 	JobError_KIND_UNSPECIFIED JobError_Kind = 0
-	// The script threw an error, or exited with a code that is not zero.
+	// The script has thrown an error or exited with a code other than 0.
 	JobError_KIND_SCRIPT_ERROR JobError_Kind = 1
-	// The script cannot be parsed or compiled. It was not run and is not retried.
+	// The script cannot be parsed or compiled. The script was not run and is not retried.
 	JobError_KIND_SCRIPT_INVALID JobError_Kind = 2
-	// An attempt ran longer than run_timeout and was killed.
+	// An attempt has exceeded run_timeout and was killed.
 	JobError_KIND_RUN_TIMEOUT JobError_Kind = 3
-	// No actor took the job within queue_timeout.
+	// No actor has taken the job within queue_timeout.
 	JobError_KIND_QUEUE_TIMEOUT JobError_Kind = 4
-	// The script used too many operations, too much memory, or produced too much.
+	// The script has exceeded a limit of operations, memory or output.
 	JobError_KIND_LIMIT_EXCEEDED JobError_Kind = 5
-	// The actor has no engine for this script, for instance because a compiler is not installed.
+	// The actor has no engine for the script, for instance because a compiler is not installed.
 	JobError_KIND_ENGINE_UNAVAILABLE JobError_Kind = 6
-	// The process in which the engine runs died under the script.
+	// The engine process has died while it ran the script.
 	JobError_KIND_ENGINE_CRASH JobError_Kind = 7
-	// The actor died, or stopped to give signs of life, while it had the job.
+	// The actor has died or stopped sending heartbeats while it had the job.
 	JobError_KIND_ACTOR_LOST JobError_Kind = 8
-	// A fault of the supervisor or the actor itself.
+	// A fault of the supervisor or of the actor.
 	JobError_KIND_INTERNAL JobError_Kind = 9
 )
 
@@ -293,44 +293,45 @@ func (JobError_Kind) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{5, 0}
 }
 
-// What a caller wants to have run.
+// The definition of a job.
 //
 // Numbers 16 to 29 are kept free for priority, prerequisites and a total time limit.
 type JobSpec struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. The language of the script, and with it the queue and the kind of actor.
+	// Required. The language of the script. It selects the queue and the kind of actor.
 	ScriptType ScriptType `protobuf:"varint,1,opt,name=script_type,json=scriptType,proto3,enum=hero.supervisor.v1.ScriptType" json:"script_type,omitempty"`
-	// Required. The text to run, 1 byte to 1 MiB of UTF-8. Left out of answers unless JOB_VIEW_FULL is asked for.
+	// Required. The script, 1 byte to 1 MiB of UTF-8. Responses leave it out except with JOB_VIEW_FULL.
 	Script string `protobuf:"bytes,2,opt,name=script,proto3" json:"script,omitempty"`
-	// Who asks, at most 256 bytes without control characters and others that do not show. The script sees it as CALLER_ID.
-	// Default: the supervisor's own.
+	// The caller, at most 256 bytes without control characters or other invisible characters. The script has it as
+	// CALLER_ID. Default: that of the supervisor.
 	CallerId string `protobuf:"bytes,3,opt,name=caller_id,json=callerId,proto3" json:"caller_id,omitempty"`
-	// In which context, at most 256 bytes without control characters and others that do not show. The script sees it as CONTEXT_ID.
-	// Default: the supervisor's own.
+	// The context, at most 256 bytes without control characters or other invisible characters. The script has it as
+	// CONTEXT_ID. Default: that of the supervisor.
 	ContextId string `protobuf:"bytes,4,opt,name=context_id,json=contextId,proto3" json:"context_id,omitempty"`
-	// Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
-	// not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
-	// JOB_VIEW_FULL is asked for.
+	// Environment variables of the script, at most 64. Each value has at most 32 KiB, all together at most 1 MiB. Names
+	// consist of letters, digits and _ and do not start with a digit. Names that start with LD_, PYTHON or HERO_ are
+	// refused. Responses leave the variables out except with JOB_VIEW_FULL.
 	Env map[string]string `protobuf:"bytes,5,rep,name=env,proto3" json:"env,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
-	// no control characters.
+	// Labels for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+	// characters are refused.
 	Labels map[string]string `protobuf:"bytes,6,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// How long one attempt may run, 1 ms to 30 days; then it fails with KIND_RUN_TIMEOUT. Default: 5 minutes.
+	// Time limit of one attempt, 1 ms to 30 days. An attempt that exceeds it fails with KIND_RUN_TIMEOUT. Default: 5
+	// minutes.
 	RunTimeout *durationpb.Duration `protobuf:"bytes,7,opt,name=run_timeout,json=runTimeout,proto3" json:"run_timeout,omitempty"`
-	// How long the job may wait for an actor, 1 ms to 30 days; then it fails with KIND_QUEUE_TIMEOUT.
-	// Default: as long as it takes.
+	// Time limit of the wait for an actor, 1 ms to 30 days. A job that exceeds it fails with KIND_QUEUE_TIMEOUT.
+	// Default: no limit.
 	QueueTimeout *durationpb.Duration `protobuf:"bytes,8,opt,name=queue_timeout,json=queueTimeout,proto3" json:"queue_timeout,omitempty"`
-	// How often to try, and how long to wait in between. Default: once.
+	// The number of attempts and the delays between them. Default: one attempt.
 	RetryPolicy *RetryPolicy `protobuf:"bytes,9,opt,name=retry_policy,json=retryPolicy,proto3" json:"retry_policy,omitempty"`
-	// How long job and result are kept after the end, 1 second to 30 days. Default: 24 hours.
+	// Time for which the job and its result are kept after the end, 1 second to 30 days. Default: 24 hours.
 	ResultTtl *durationpb.Duration `protobuf:"bytes,10,opt,name=result_ttl,json=resultTtl,proto3" json:"result_ttl,omitempty"`
-	// Do not run before this time, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the past
-	// means at once. Default: at once.
+	// Earliest time of the first attempt, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the
+	// past means at once. Default: at once.
 	ScheduleTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=schedule_time,json=scheduleTime,proto3" json:"schedule_time,omitempty"`
-	// Only the actor with this id may take the job. Default: any actor of the script type.
-	// There must be such an actor, of this script type: else the job is refused with ACTOR_NOT_FOUND, or INVALID_FIELD. It
-	// may be stopped: the job waits for it then, as long as queue_timeout allows, and counts as queued. When the actor is
-	// deleted the job fails with KIND_ACTOR_LOST, also when it waits for its time.
+	// The only actor that may take the job. Default: any actor of the script type.
+	// The actor must exist and be of this script type: otherwise the job is refused with ACTOR_NOT_FOUND or
+	// INVALID_FIELD. While the actor is stopped, the job waits within queue_timeout and counts as queued. When the
+	// actor is deleted, the job fails with KIND_ACTOR_LOST, even before its schedule_time.
 	TargetActorId string `protobuf:"bytes,12,opt,name=target_actor_id,json=targetActorId,proto3" json:"target_actor_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -450,19 +451,19 @@ func (x *JobSpec) GetTargetActorId() string {
 	return ""
 }
 
-// How often a job may be started.
+// The attempts of a job.
 //
-// The one question to answer is whether your script may run twice. If it must not, leave max_attempts at 1: the script
-// is then started at most once, and a job whose actor dies under it fails with KIND_ACTOR_LOST. With more than 1 the
-// script is run at least once, and an attempt whose actor died counts as an attempt.
+// Leave max_attempts at 1 if the script must not run twice. The script is then started at most once, and a job whose
+// actor dies fails with KIND_ACTOR_LOST. With a higher max_attempts the script runs at least once, and an attempt
+// whose actor dies counts as an attempt.
 type RetryPolicy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Starts allowed in all, 1 to 100. Default: 1.
+	// Most attempts in all, 1 to 100. Default: 1.
 	MaxAttempts *int32 `protobuf:"varint,1,opt,name=max_attempts,json=maxAttempts,proto3,oneof" json:"max_attempts,omitempty"`
-	// Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
-	// max_backoff if that is shorter.
+	// Delay before the second attempt, at most max_backoff. The delay doubles with each further attempt. Default: 1
+	// second, or max_backoff if that is shorter.
 	InitialBackoff *durationpb.Duration `protobuf:"bytes,2,opt,name=initial_backoff,json=initialBackoff,proto3" json:"initial_backoff,omitempty"`
-	// Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
+	// Longest delay between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
 	MaxBackoff    *durationpb.Duration `protobuf:"bytes,3,opt,name=max_backoff,json=maxBackoff,proto3" json:"max_backoff,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -519,45 +520,46 @@ func (x *RetryPolicy) GetMaxBackoff() *durationpb.Duration {
 	return nil
 }
 
-// A job: what was asked for, where it is and how it ended.
+// A job: its definition, its state and its result.
 //
 // Numbers 19 to 39 are kept free for the position in the queue and others.
 type Job struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Output only. The id of the job: the caller's, or a UUIDv7 made by the server (later jobs sort after earlier ones).
+	// Output only. The id of the job: that of the request, or a UUIDv7 of the server. UUIDv7 of later jobs sort after
+	// earlier ones.
 	JobId string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
-	// What was asked for, with defaults filled in.
+	// The definition, with defaults filled in.
 	Spec *JobSpec `protobuf:"bytes,2,opt,name=spec,proto3" json:"spec,omitempty"`
-	// Output only. Where the job is.
+	// Output only. The state.
 	State Job_State `protobuf:"varint,3,opt,name=state,proto3,enum=hero.supervisor.v1.Job_State" json:"state,omitempty"`
-	// Output only. What the script produced, at most 1 MiB; a larger one makes the job fail with KIND_LIMIT_EXCEEDED.
-	// Present in STATE_SUCCEEDED, even if it is empty.
+	// Output only. The result, at most 1 MiB. A larger result makes the job fail with KIND_LIMIT_EXCEEDED. Present in
+	// STATE_SUCCEEDED, even if empty.
 	Result *string `protobuf:"bytes,4,opt,name=result,proto3,oneof" json:"result,omitempty"`
-	// Output only. How to read result.
+	// Output only. The form of result.
 	ResultKind Job_ResultKind `protobuf:"varint,5,opt,name=result_kind,json=resultKind,proto3,enum=hero.supervisor.v1.Job_ResultKind" json:"result_kind,omitempty"`
-	// Output only. Why it failed: in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
+	// Output only. The error of the job in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
 	Error *JobError `protobuf:"bytes,6,opt,name=error,proto3" json:"error,omitempty"`
-	// Output only. The actor that has the job or had it last; empty before the first attempt.
+	// Output only. Name of the actor that has the job or had it last; empty before the first attempt.
 	ActorId string `protobuf:"bytes,7,opt,name=actor_id,json=actorId,proto3" json:"actor_id,omitempty"`
-	// Output only. Attempts started so far; 0 before the first.
+	// Output only. Number of attempts started so far; 0 before the first.
 	Attempt int32 `protobuf:"varint,8,opt,name=attempt,proto3" json:"attempt,omitempty"`
-	// Output only. When the job was accepted.
+	// Output only. Time at which the job was accepted.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	// Output only. When the latest attempt started.
+	// Output only. Start time of the latest attempt.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// Output only. When the job reached its final state.
+	// Output only. Time at which the job reached its terminal state.
 	FinishTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=finish_time,json=finishTime,proto3" json:"finish_time,omitempty"`
-	// Output only. When the next attempt is due, in STATE_SCHEDULED and STATE_RETRY_WAIT.
+	// Output only. Time of the next attempt, in STATE_SCHEDULED and STATE_RETRY_WAIT.
 	NextAttemptTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=next_attempt_time,json=nextAttemptTime,proto3" json:"next_attempt_time,omitempty"`
-	// Output only. How long the latest attempt took: finish_time minus start_time. Present once the job has ended, if it
-	// was ever started.
+	// Output only. Duration of the latest attempt: finish_time minus start_time. Present after the end of a job that
+	// was started.
 	RunDuration *durationpb.Duration `protobuf:"bytes,13,opt,name=run_duration,json=runDuration,proto3" json:"run_duration,omitempty"`
-	// Output only. The reason that was given with the cancel, in STATE_CANCELLED.
+	// Output only. The reason of the cancel, in STATE_CANCELLED.
 	CancelReason string `protobuf:"bytes,15,opt,name=cancel_reason,json=cancelReason,proto3" json:"cancel_reason,omitempty"`
-	// Output only. How far it is, as its script said last. Absent while the script has not said.
+	// Output only. The latest progress that the script has reported; absent if there is none.
 	Progress *JobProgress `protobuf:"bytes,17,opt,name=progress,proto3" json:"progress,omitempty"`
-	// Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
-	// is told by the fields of the job itself.
+	// Output only. The last 10 attempts before the latest one, the oldest first. The fields of the job itself describe
+	// the latest attempt.
 	PastAttempts  []*JobAttempt `protobuf:"bytes,18,rep,name=past_attempts,json=pastAttempts,proto3" json:"past_attempts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -705,14 +707,14 @@ func (x *Job) GetPastAttempts() []*JobAttempt {
 	return nil
 }
 
-// How far a job is, as its script says.
+// The progress of a job, as its script reports it.
 type JobProgress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// 0 to 100, if the script knows.
+	// 0 to 100; absent if the script does not report it.
 	Percent *float64 `protobuf:"fixed64,1,opt,name=percent,proto3,oneof" json:"percent,omitempty"`
 	// One line for people.
 	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
-	// When the script said so.
+	// Time of the report.
 	Time          *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=time,proto3" json:"time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -769,18 +771,18 @@ func (x *JobProgress) GetTime() *timestamppb.Timestamp {
 	return nil
 }
 
-// An attempt that was not the last one.
+// An attempt before the latest one.
 type JobAttempt struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which one, counted from 1.
+	// Number of the attempt, counted from 1.
 	Attempt int32 `protobuf:"varint,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
-	// The actor that had it.
+	// Name of the actor.
 	ActorId string `protobuf:"bytes,2,opt,name=actor_id,json=actorId,proto3" json:"actor_id,omitempty"`
-	// When it started. Absent if the actor was lost before it said so.
+	// Start time; absent if the actor was lost before it reported the start.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// When it ended.
+	// End time.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
-	// Why it failed, without log_tail and cut to about 2 KiB. Absent if it was cancelled and then tried again.
+	// The error, without log_tail and cut to about 2 KiB. Absent if the attempt was cancelled and the job was retried.
 	Error         *JobError `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -851,22 +853,22 @@ func (x *JobAttempt) GetError() *JobError {
 	return nil
 }
 
-// Why and how a job failed. This is data about the script, never an error of the call that reads it.
+// The error of a job. It is data about the script and never an error of the call that returns it.
 type JobError struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The class, for programs.
+	// The class of the error, for programs.
 	Kind JobError_Kind `protobuf:"varint,1,opt,name=kind,proto3,enum=hero.supervisor.v1.JobError_Kind" json:"kind,omitempty"`
 	// One sentence for people.
 	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
-	// Line of the script, counted from 1, if the engine knows it.
+	// Line of the script, counted from 1; absent if unknown.
 	Line *int32 `protobuf:"varint,3,opt,name=line,proto3,oneof" json:"line,omitempty"`
-	// Column of the script, counted from 1, if the engine knows it.
+	// Column of the script, counted from 1; absent if unknown.
 	Column *int32 `protobuf:"varint,4,opt,name=column,proto3,oneof" json:"column,omitempty"`
-	// Exit code of the script, or of the actor that was lost.
+	// Exit code of the script or of the lost actor.
 	ExitCode *int32 `protobuf:"varint,5,opt,name=exit_code,json=exitCode,proto3,oneof" json:"exit_code,omitempty"`
-	// Signal that killed the script's process, or the actor that was lost; 9 is SIGKILL.
+	// Signal that killed the process of the script or the lost actor; 9 is SIGKILL.
 	Signal *int32 `protobuf:"varint,6,opt,name=signal,proto3,oneof" json:"signal,omitempty"`
-	// The last lines that the script, its process or the lost actor wrote, oldest first.
+	// The last log lines of the script, its process or the lost actor, the oldest first.
 	LogTail       []string `protobuf:"bytes,7,rep,name=log_tail,json=logTail,proto3" json:"log_tail,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -21,21 +21,21 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// The language family of a job. It decides in which queue a job waits and which actors can take it.
+// The language of a job. It selects the queue and the actors of the job.
 //
-// More types may be added; treat a number that you do not know as "some other type".
+// More types may be added. Treat an unknown number as some other type.
 type ScriptType int32
 
 const (
-	// Not said. Requests that need a script type are refused with this value; the server never sends it.
+	// Never sent. Requests that need a script type are refused with this value.
 	ScriptType_SCRIPT_TYPE_UNSPECIFIED ScriptType = 0
-	// OSIS: Rhai and HeroScript, run strictly one after another in the order of submission.
+	// OSIS: Rhai and HeroScript. Scripts run one at a time, in the order of submission.
 	ScriptType_SCRIPT_TYPE_OSIS ScriptType = 1
-	// SAL: Rhai with the functions of the System Abstraction Layer, several scripts at a time.
+	// SAL: Rhai with the functions of the System Abstraction Layer. Several scripts run at a time.
 	ScriptType_SCRIPT_TYPE_SAL ScriptType = 2
-	// V: the V language, compiled and then run.
+	// V: the V language. Scripts are compiled and run.
 	ScriptType_SCRIPT_TYPE_V ScriptType = 3
-	// Python: each job in an interpreter process of its own.
+	// Python: each job has an interpreter process of its own.
 	ScriptType_SCRIPT_TYPE_PYTHON ScriptType = 4
 )
 

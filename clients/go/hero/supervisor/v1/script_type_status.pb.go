@@ -23,16 +23,16 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Who decides.
+// The way in which the number is decided.
 type ScalingPolicy_Mode int32
 
 const (
 	// The same as MODE_FIXED.
 	ScalingPolicy_MODE_UNSPECIFIED ScalingPolicy_Mode = 0
-	// Somebody, with ScaleActors.
+	// By callers, with ScaleActors.
 	ScalingPolicy_MODE_FIXED ScalingPolicy_Mode = 1
-	// The supervisor, by the number of jobs: (queued + running) / target_jobs_per_actor, rounded up, between
-	// min_replicas and max_replicas, and never less than there are busy actors.
+	// By the supervisor: (queued + running jobs) / target_jobs_per_actor, rounded up, between min_replicas and
+	// max_replicas, and not less than the number of busy actors.
 	ScalingPolicy_MODE_AUTO ScalingPolicy_Mode = 2
 )
 
@@ -77,46 +77,46 @@ func (ScalingPolicy_Mode) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP(), []int{3, 0}
 }
 
-// One script type: its actors, its queue and the rules for both.
+// A script type: its settings, its queue and its actors.
 //
 // Numbers 19 to 29 are kept free for percentiles.
 type ScriptTypeStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Output only. Which.
+	// Output only. The script type.
 	ScriptType ScriptType `protobuf:"varint,1,opt,name=script_type,json=scriptType,proto3,enum=hero.supervisor.v1.ScriptType" json:"script_type,omitempty"`
-	// The rules; see UpdateScriptType.
+	// The settings; see UpdateScriptType.
 	Settings *ScriptTypeSettings `protobuf:"bytes,2,opt,name=settings,proto3" json:"settings,omitempty"`
-	// Output only. True while the queue is paused: jobs are accepted and wait, running ones finish.
+	// Output only. True while the queue is paused: jobs are accepted and wait, and running jobs finish.
 	Paused bool `protobuf:"varint,3,opt,name=paused,proto3" json:"paused,omitempty"`
-	// Output only. Actors that there should be, if somebody said a number.
+	// Output only. Desired number of actors; absent if there is none.
 	DesiredReplicas *int32 `protobuf:"varint,4,opt,name=desired_replicas,json=desiredReplicas,proto3,oneof" json:"desired_replicas,omitempty"`
-	// Output only. Actors of this type, on all machines, whatever their state.
+	// Output only. Number of actors of this type, on all machines and in any state.
 	ActorsTotal int32 `protobuf:"varint,5,opt,name=actors_total,json=actorsTotal,proto3" json:"actors_total,omitempty"`
-	// Output only. Actors in STATE_RUNNING.
+	// Output only. Number of actors in STATE_RUNNING.
 	ActorsRunning int32 `protobuf:"varint,6,opt,name=actors_running,json=actorsRunning,proto3" json:"actors_running,omitempty"`
-	// Output only. Actors in STATE_RUNNING that have at least one job in hand.
+	// Output only. Number of actors in STATE_RUNNING with at least one job in flight.
 	ActorsBusy int32 `protobuf:"varint,7,opt,name=actors_busy,json=actorsBusy,proto3" json:"actors_busy,omitempty"`
-	// Output only. Actors that are HEALTH_UNHEALTHY.
+	// Output only. Number of actors that are HEALTH_UNHEALTHY.
 	ActorsUnhealthy int32 `protobuf:"varint,8,opt,name=actors_unhealthy,json=actorsUnhealthy,proto3" json:"actors_unhealthy,omitempty"`
-	// Output only. Jobs that wait for an actor, also those that wait for one actor only, whether it runs or not.
+	// Output only. Number of jobs that wait for an actor. Pinned jobs count, whether their actor runs or not.
 	JobsQueued int32 `protobuf:"varint,9,opt,name=jobs_queued,json=jobsQueued,proto3" json:"jobs_queued,omitempty"`
-	// Output only. Jobs that actors have in hand.
+	// Output only. Number of jobs in flight.
 	JobsRunning int32 `protobuf:"varint,10,opt,name=jobs_running,json=jobsRunning,proto3" json:"jobs_running,omitempty"`
-	// Output only. Jobs that wait for a time: STATE_SCHEDULED and STATE_RETRY_WAIT.
+	// Output only. Number of jobs that wait for a time: STATE_SCHEDULED and STATE_RETRY_WAIT.
 	JobsDelayed int32 `protobuf:"varint,11,opt,name=jobs_delayed,json=jobsDelayed,proto3" json:"jobs_delayed,omitempty"`
-	// Output only. How long the oldest queued job has waited; absent when none waits or it is not known.
+	// Output only. Age of the oldest queued job; absent without queued jobs, or if unknown.
 	OldestQueuedAge *durationpb.Duration `protobuf:"bytes,12,opt,name=oldest_queued_age,json=oldestQueuedAge,proto3" json:"oldest_queued_age,omitempty"`
-	// Output only. The last decision of scaling, if there was one.
+	// Output only. The last scaling decision; absent if there was none.
 	LastScalingDecision *ScalingDecision `protobuf:"bytes,13,opt,name=last_scaling_decision,json=lastScalingDecision,proto3" json:"last_scaling_decision,omitempty"`
-	// Output only. When scaling looks again, while it is automatic.
+	// Output only. Time of the next scaling decision; absent while scaling is not automatic.
 	NextScalingTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=next_scaling_time,json=nextScalingTime,proto3" json:"next_scaling_time,omitempty"`
-	// Output only. Jobs that were accepted in the last 30 seconds, each second; pings are not counted.
+	// Output only. Accepted jobs per second, averaged over the last 30 seconds, without pings.
 	SubmittedPerSecond float64 `protobuf:"fixed64,15,opt,name=submitted_per_second,json=submittedPerSecond,proto3" json:"submitted_per_second,omitempty"`
-	// Output only. Jobs that ended in the last 30 seconds, however, each second.
+	// Output only. Ended jobs per second, averaged over the last 30 seconds, whatever their end.
 	FinishedPerSecond float64 `protobuf:"fixed64,16,opt,name=finished_per_second,json=finishedPerSecond,proto3" json:"finished_per_second,omitempty"`
-	// Output only. Why the queue is paused, in the words of who did it.
+	// Output only. Reason of the pause, as its caller has given it.
 	PauseReason string `protobuf:"bytes,17,opt,name=pause_reason,json=pauseReason,proto3" json:"pause_reason,omitempty"`
-	// Output only. Since when the queue is paused.
+	// Output only. Time since which the queue is paused.
 	PauseTime     *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=pause_time,json=pauseTime,proto3" json:"pause_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -278,21 +278,22 @@ func (x *ScriptTypeStatus) GetPauseTime() *timestamppb.Timestamp {
 	return nil
 }
 
-// The rules for one script type. They are kept in Redis and hold for every supervisor on it.
+// The settings of a script type. They are stored in Redis and apply to every supervisor on it.
 type ScriptTypeSettings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many actors there are to be.
+	// The number of actors.
 	ScalingPolicy *ScalingPolicy `protobuf:"bytes,1,opt,name=scaling_policy,json=scalingPolicy,proto3" json:"scaling_policy,omitempty"`
-	// When actors are pinged. Used for actors whose own config says nothing else.
+	// The pings of actors. Fields of the actor's own health_policy override it.
 	HealthPolicy *HealthPolicy `protobuf:"bytes,2,opt,name=health_policy,json=healthPolicy,proto3" json:"health_policy,omitempty"`
-	// From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-	// the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
-	// that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
+	// The definition from which scaling creates actors. The name of the actor from which the template was taken is
+	// replaced by the name of the new actor in arguments, environment and health check. A template that was set before
+	// there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
+	// of the first actor.
 	ActorTemplate *ActorConfig `protobuf:"bytes,3,opt,name=actor_template,json=actorTemplate,proto3" json:"actor_template,omitempty"`
-	// What a job gets when its caller does not say.
+	// Defaults of the jobs.
 	JobDefaults *JobDefaults `protobuf:"bytes,4,opt,name=job_defaults,json=jobDefaults,proto3" json:"job_defaults,omitempty"`
-	// Jobs that may wait; more are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit. Default: the limit
-	// that the server was started with.
+	// Most waiting jobs. Further jobs are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit.
+	// Default: the queue_limit of the server.
 	MaxQueueDepth *int32 `protobuf:"varint,5,opt,name=max_queue_depth,json=maxQueueDepth,proto3,oneof" json:"max_queue_depth,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -363,16 +364,16 @@ func (x *ScriptTypeSettings) GetMaxQueueDepth() int32 {
 	return 0
 }
 
-// What a job gets when its caller does not say.
+// Values for fields that a job leaves unset.
 type JobDefaults struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Instead of 5 minutes.
+	// Default run_timeout; 5 minutes if unset.
 	RunTimeout *durationpb.Duration `protobuf:"bytes,1,opt,name=run_timeout,json=runTimeout,proto3" json:"run_timeout,omitempty"`
-	// Instead of no limit.
+	// Default queue_timeout; no limit if unset.
 	QueueTimeout *durationpb.Duration `protobuf:"bytes,2,opt,name=queue_timeout,json=queueTimeout,proto3" json:"queue_timeout,omitempty"`
-	// Instead of 24 hours.
+	// Default result_ttl; 24 hours if unset.
 	ResultTtl *durationpb.Duration `protobuf:"bytes,3,opt,name=result_ttl,json=resultTtl,proto3" json:"result_ttl,omitempty"`
-	// Instead of one attempt.
+	// Default retry_policy; one attempt if unset.
 	RetryPolicy   *RetryPolicy `protobuf:"bytes,4,opt,name=retry_policy,json=retryPolicy,proto3" json:"retry_policy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -436,32 +437,32 @@ func (x *JobDefaults) GetRetryPolicy() *RetryPolicy {
 	return nil
 }
 
-// How many actors of a script type there are to be.
+// The number of actors of a script type.
 type ScalingPolicy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Who decides. Default: MODE_FIXED.
+	// The way in which the number is decided. Default: MODE_FIXED.
 	Mode ScalingPolicy_Mode `protobuf:"varint,1,opt,name=mode,proto3,enum=hero.supervisor.v1.ScalingPolicy_Mode" json:"mode,omitempty"`
-	// Actors in MODE_FIXED.
+	// Number of actors in MODE_FIXED.
 	Replicas *int32 `protobuf:"varint,2,opt,name=replicas,proto3,oneof" json:"replicas,omitempty"`
 	// Least number of actors in MODE_AUTO. Default: 0.
 	MinReplicas *int32 `protobuf:"varint,3,opt,name=min_replicas,json=minReplicas,proto3,oneof" json:"min_replicas,omitempty"`
-	// Largest number of actors in MODE_AUTO, 1 to 1000; has to be set then.
+	// Largest number of actors in MODE_AUTO, 1 to 1000. Required in MODE_AUTO.
 	MaxReplicas *int32 `protobuf:"varint,4,opt,name=max_replicas,json=maxReplicas,proto3,oneof" json:"max_replicas,omitempty"`
-	// Jobs (queued and running) for each actor in MODE_AUTO; at least 1. Default: 1.
+	// Queued and running jobs for each actor in MODE_AUTO, at least 1. Default: 1.
 	TargetJobsPerActor *int32 `protobuf:"varint,5,opt,name=target_jobs_per_actor,json=targetJobsPerActor,proto3,oneof" json:"target_jobs_per_actor,omitempty"`
-	// Add an actor whenever the oldest job has waited longer than this. Default: not looked at.
+	// Age of the oldest queued job above which an actor is added. Default: not considered.
 	MaxQueueAge *durationpb.Duration `protobuf:"bytes,6,opt,name=max_queue_age,json=maxQueueAge,proto3" json:"max_queue_age,omitempty"`
-	// The need must last this long before actors are added. Default: 5 seconds.
+	// Time for which a higher need must last before actors are added. Default: 5 seconds.
 	ScaleOutDelay *durationpb.Duration `protobuf:"bytes,7,opt,name=scale_out_delay,json=scaleOutDelay,proto3" json:"scale_out_delay,omitempty"`
-	// The highest need within this time counts when actors are removed. Default: 5 minutes.
+	// Time whose highest need counts when actors are removed. Default: 5 minutes.
 	ScaleInDelay *durationpb.Duration `protobuf:"bytes,8,opt,name=scale_in_delay,json=scaleInDelay,proto3" json:"scale_in_delay,omitempty"`
-	// The queue must be empty for this long before the last actor is removed. Default: 15 minutes.
+	// Time for which the queue must be empty before the last actor is removed. Default: 15 minutes.
 	ScaleToZeroDelay *durationpb.Duration `protobuf:"bytes,9,opt,name=scale_to_zero_delay,json=scaleToZeroDelay,proto3" json:"scale_to_zero_delay,omitempty"`
-	// Most actors added at once; 0 means any number. Default: 0.
+	// Most actors added at once. Default: 0, which means any number.
 	MaxStepOut *int32 `protobuf:"varint,10,opt,name=max_step_out,json=maxStepOut,proto3,oneof" json:"max_step_out,omitempty"`
-	// Most actors removed at once; 0 means any number. Default: 0.
+	// Most actors removed at once. Default: 0, which means any number.
 	MaxStepIn *int32 `protobuf:"varint,11,opt,name=max_step_in,json=maxStepIn,proto3,oneof" json:"max_step_in,omitempty"`
-	// How long an actor that is removed may finish its jobs. Default: the actor's own drain_timeout.
+	// Time for the jobs of a removed actor to finish. Default: drain_timeout of the actor.
 	DrainTimeout  *durationpb.Duration `protobuf:"bytes,12,opt,name=drain_timeout,json=drainTimeout,proto3" json:"drain_timeout,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -581,26 +582,26 @@ func (x *ScalingPolicy) GetDrainTimeout() *durationpb.Duration {
 	return nil
 }
 
-// One decision of scaling, with everything that went into it.
+// A scaling decision with its inputs.
 type ScalingDecision struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// When.
+	// Time of the decision.
 	Time *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
-	// Actors before.
+	// Number of actors before.
 	CurrentReplicas int32 `protobuf:"varint,2,opt,name=current_replicas,json=currentReplicas,proto3" json:"current_replicas,omitempty"`
-	// Actors wanted.
+	// Desired number of actors.
 	DesiredReplicas int32 `protobuf:"varint,3,opt,name=desired_replicas,json=desiredReplicas,proto3" json:"desired_replicas,omitempty"`
-	// Queued jobs that went into it.
+	// Number of queued jobs.
 	JobsQueued int32 `protobuf:"varint,4,opt,name=jobs_queued,json=jobsQueued,proto3" json:"jobs_queued,omitempty"`
-	// Running jobs that went into it.
+	// Number of running jobs.
 	JobsRunning int32 `protobuf:"varint,5,opt,name=jobs_running,json=jobsRunning,proto3" json:"jobs_running,omitempty"`
-	// Age of the oldest queued job that went into it.
+	// Age of the oldest queued job.
 	OldestQueuedAge *durationpb.Duration `protobuf:"bytes,6,opt,name=oldest_queued_age,json=oldestQueuedAge,proto3" json:"oldest_queued_age,omitempty"`
-	// One sentence on why this number and no other.
+	// One sentence on the cause of the number.
 	Reason string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Actors that were made.
+	// Names of the actors that were created.
 	AddedActorIds []string `protobuf:"bytes,8,rep,name=added_actor_ids,json=addedActorIds,proto3" json:"added_actor_ids,omitempty"`
-	// Actors that were drained and removed.
+	// Names of the actors that were drained and removed.
 	RemovedActorIds []string `protobuf:"bytes,9,rep,name=removed_actor_ids,json=removedActorIds,proto3" json:"removed_actor_ids,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache

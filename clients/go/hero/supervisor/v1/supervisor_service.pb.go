@@ -24,15 +24,15 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// How a wait ended.
+// The end of a wait.
 type WaitOutcome int32
 
 const (
 	// Never sent.
 	WaitOutcome_WAIT_OUTCOME_UNSPECIFIED WaitOutcome = 0
-	// What was waited for is true.
+	// The condition of the wait is met.
 	WaitOutcome_WAIT_OUTCOME_DONE WaitOutcome = 1
-	// The wait was over first. The work goes on; nothing is lost.
+	// The wait ended first. The work continues; nothing is lost.
 	WaitOutcome_WAIT_OUTCOME_TIMED_OUT WaitOutcome = 2
 )
 
@@ -77,17 +77,17 @@ func (WaitOutcome) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{0}
 }
 
-// What the server is doing.
+// The mode of a server.
 type GetServerInfoResponse_Mode int32
 
 const (
 	// Never sent.
 	GetServerInfoResponse_MODE_UNSPECIFIED GetServerInfoResponse_Mode = 0
-	// It works.
+	// Normal work.
 	GetServerInfoResponse_MODE_NORMAL GetServerInfoResponse_Mode = 1
-	// It works, with everything it needs started by itself. Not for production.
+	// Normal work with dependencies that the server has started itself. Not for production.
 	GetServerInfoResponse_MODE_DEV GetServerInfoResponse_Mode = 2
-	// It is on its way down: what changes something and what waits is refused.
+	// Shutdown: calls that change something or wait are refused.
 	GetServerInfoResponse_MODE_DRAINING GetServerInfoResponse_Mode = 3
 )
 
@@ -134,7 +134,7 @@ func (GetServerInfoResponse_Mode) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{3, 0}
 }
 
-// When the change takes hold.
+// The time at which a change takes effect.
 type UpdateActorRequest_Apply int32
 
 const (
@@ -187,17 +187,17 @@ func (UpdateActorRequest_Apply) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{11, 0}
 }
 
-// Whom to ping.
+// The actors to ping.
 type CheckHealthRequest_Scope int32
 
 const (
 	// The same as SCOPE_IDLE.
 	CheckHealthRequest_SCOPE_UNSPECIFIED CheckHealthRequest_Scope = 0
-	// Actors that have no job in hand.
+	// Actors without jobs in flight.
 	CheckHealthRequest_SCOPE_IDLE CheckHealthRequest_Scope = 1
-	// Every actor. A busy one answers when it gets to it.
+	// Every actor. A busy actor answers after its present job.
 	CheckHealthRequest_SCOPE_ALL CheckHealthRequest_Scope = 2
-	// None: report what is known.
+	// No actor: the last known health is reported.
 	CheckHealthRequest_SCOPE_NONE CheckHealthRequest_Scope = 3
 )
 
@@ -244,15 +244,15 @@ func (CheckHealthRequest_Scope) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{44, 0}
 }
 
-// What becomes of the job when the wait is over first.
+// The fate of a job that outlasts the wait.
 type RunJobRequest_OnWaitEnd int32
 
 const (
 	// The same as ON_WAIT_END_KEEP_RUNNING.
 	RunJobRequest_ON_WAIT_END_UNSPECIFIED RunJobRequest_OnWaitEnd = 0
-	// It goes on; await it with AwaitJob.
+	// The job continues; wait for it with AwaitJob.
 	RunJobRequest_ON_WAIT_END_KEEP_RUNNING RunJobRequest_OnWaitEnd = 1
-	// It is cancelled, and the answer shows it so.
+	// The job is cancelled, and the response shows the cancelled job.
 	RunJobRequest_ON_WAIT_END_CANCEL RunJobRequest_OnWaitEnd = 2
 )
 
@@ -297,18 +297,18 @@ func (RunJobRequest_OnWaitEnd) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{53, 0}
 }
 
-// Why one item of many was refused; the others are not touched by it.
+// The error of one item of many. Other items are not affected.
 type ItemError struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The gRPC code that a call for this item alone would have ended with, for instance 5 for NOT_FOUND.
+	// The gRPC code with which a call for this item alone would end, for instance 5 for NOT_FOUND.
 	Code int32 `protobuf:"varint,1,opt,name=code,proto3" json:"code,omitempty"`
-	// The reason, a name as in google.rpc.ErrorInfo, for instance "QUEUE_FULL". See ErrorReason.
+	// The reason as in google.rpc.ErrorInfo, for instance "QUEUE_FULL". See ErrorReason.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
-	// What happened and what to do, for people.
+	// Description for people: the fault, and what to do.
 	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
 	// The variable parts of the message.
 	Metadata map[string]string `protobuf:"bytes,4,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
+	// The refused fields, with reason INVALID_FIELD. If some are left out, the metadata has the number of all.
 	FieldViolations []*FieldViolation `protobuf:"bytes,5,rep,name=field_violations,json=fieldViolations,proto3" json:"field_violations,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
@@ -384,7 +384,7 @@ type FieldViolation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Path of the field within the item, for instance "job.script".
 	Field string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
-	// What was wrong and what would be accepted.
+	// Description for people: the fault, and what would be accepted.
 	Description   string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -471,7 +471,7 @@ func (*GetServerInfoRequest) Descriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{2}
 }
 
-// Answer of GetServerInfo.
+// Response of GetServerInfo.
 //
 // Numbers 12 to 15 are kept free for the build and others.
 type GetServerInfoResponse struct {
@@ -480,24 +480,24 @@ type GetServerInfoResponse struct {
 	Version string `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
 	// Version of this API, "v1".
 	ApiVersion string `protobuf:"bytes,2,opt,name=api_version,json=apiVersion,proto3" json:"api_version,omitempty"`
-	// Name of this run of the program; another one after each start.
+	// Name of this run of the program; changes with each start.
 	InstanceId string `protobuf:"bytes,3,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
 	// Name of the machine among the supervisors that share one Redis.
 	Node string `protobuf:"bytes,4,opt,name=node,proto3" json:"node,omitempty"`
-	// When the program was started.
+	// Time at which the program was started.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// What it is doing.
+	// The mode of the server.
 	Mode GetServerInfoResponse_Mode `protobuf:"varint,6,opt,name=mode,proto3,enum=hero.supervisor.v1.GetServerInfoResponse_Mode" json:"mode,omitempty"`
 	// Names of the calls that work on this server, for instance "RunJob".
 	Capabilities []string `protobuf:"bytes,7,rep,name=capabilities,proto3" json:"capabilities,omitempty"`
-	// What it accepts at most.
+	// The limits of the server.
 	Limits *Limits `protobuf:"bytes,8,opt,name=limits,proto3" json:"limits,omitempty"`
-	// Whether what it needs answers.
+	// The state of Redis and of the process manager.
 	Dependencies []*Dependency `protobuf:"bytes,9,rep,name=dependencies,proto3" json:"dependencies,omitempty"`
-	// Every event after it is still kept: the earliest place from which WatchEvents can go on. Empty while the log of events
-	// does not answer. Each watch covers what its filters need, so this one serves a watch without filters.
+	// The earliest cursor from which WatchEvents can resume: every later event is still kept. The cursor suits a watch
+	// without filters. Empty while the event log does not answer.
 	OldestEventCursor string `protobuf:"bytes,10,opt,name=oldest_event_cursor,json=oldestEventCursor,proto3" json:"oldest_event_cursor,omitempty"`
-	// Nothing has happened after it yet. Empty while the log of events does not answer.
+	// The cursor of the latest event. Empty while the event log does not answer.
 	NewestEventCursor string `protobuf:"bytes,11,opt,name=newest_event_cursor,json=newestEventCursor,proto3" json:"newest_event_cursor,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
@@ -610,28 +610,28 @@ func (x *GetServerInfoResponse) GetNewestEventCursor() string {
 	return ""
 }
 
-// What a server accepts at most.
+// The limits of a server.
 type Limits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Bytes of a script.
+	// Largest script, in bytes.
 	MaxScriptBytes int32 `protobuf:"varint,1,opt,name=max_script_bytes,json=maxScriptBytes,proto3" json:"max_script_bytes,omitempty"`
-	// Bytes of a result.
+	// Largest result, in bytes.
 	MaxResultBytes int32 `protobuf:"varint,2,opt,name=max_result_bytes,json=maxResultBytes,proto3" json:"max_result_bytes,omitempty"`
-	// Bytes of a message in either direction.
+	// Largest message in either direction, in bytes.
 	MaxMessageBytes int32 `protobuf:"varint,3,opt,name=max_message_bytes,json=maxMessageBytes,proto3" json:"max_message_bytes,omitempty"`
-	// Jobs in one SubmitJobs.
+	// Most jobs in one SubmitJobs.
 	MaxBatchJobs int32 `protobuf:"varint,4,opt,name=max_batch_jobs,json=maxBatchJobs,proto3" json:"max_batch_jobs,omitempty"`
-	// Items on a page of a list.
+	// Most items on a page of a list.
 	MaxPageSize int32 `protobuf:"varint,5,opt,name=max_page_size,json=maxPageSize,proto3" json:"max_page_size,omitempty"`
-	// Labels of a job or an actor.
+	// Most labels of a job or an actor.
 	MaxLabels int32 `protobuf:"varint,6,opt,name=max_labels,json=maxLabels,proto3" json:"max_labels,omitempty"`
-	// Attempts of a job.
+	// Most attempts of a job.
 	MaxAttempts int32 `protobuf:"varint,7,opt,name=max_attempts,json=maxAttempts,proto3" json:"max_attempts,omitempty"`
 	// Longest wait of one call.
 	MaxWait *durationpb.Duration `protobuf:"bytes,8,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
-	// Longest run_timeout, queue_timeout and result_ttl of a job, and how far ahead schedule_time may be.
+	// Longest run_timeout, queue_timeout and result_ttl of a job, and longest time until its schedule_time.
 	MaxJobSpan *durationpb.Duration `protobuf:"bytes,9,opt,name=max_job_span,json=maxJobSpan,proto3" json:"max_job_span,omitempty"`
-	// How long a request id is remembered.
+	// Time for which a request id is remembered.
 	RequestIdWindow *durationpb.Duration `protobuf:"bytes,10,opt,name=request_id_window,json=requestIdWindow,proto3" json:"request_id_window,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
@@ -740,16 +740,16 @@ func (x *Limits) GetRequestIdWindow() *durationpb.Duration {
 // Request of CreateActor.
 type CreateActorRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Its name: 1 to 63 of a-z, 0-9, _ and -, starting with a letter; unique among all supervisors that share
-	// one Redis.
+	// Required. The name of the actor: 1 to 63 of a-z, 0-9, _ and -, starting with a letter. Unique among all
+	// supervisors that share one Redis.
 	ActorId string `protobuf:"bytes,1,opt,name=actor_id,json=actorId,proto3" json:"actor_id,omitempty"`
-	// Required. Its definition.
+	// Required. The definition of the actor.
 	Config *ActorConfig `protobuf:"bytes,2,opt,name=config,proto3" json:"config,omitempty"`
-	// Whether to start it at once. Default: true.
+	// Starts the actor at once. Default: true.
 	Start *bool `protobuf:"varint,3,opt,name=start,proto3,oneof" json:"start,omitempty"`
-	// Only check whether it could be made; nothing is changed.
+	// Checks the request and changes nothing. Default: false.
 	ValidateOnly bool `protobuf:"varint,4,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
-	// How long to wait until it is STATE_RUNNING; see the service for the rules of waits.
+	// Longest wait for STATE_RUNNING; see the service for the rules of waits.
 	MaxWait       *durationpb.Duration `protobuf:"bytes,5,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -820,14 +820,14 @@ func (x *CreateActorRequest) GetMaxWait() *durationpb.Duration {
 	return nil
 }
 
-// Answer of CreateActor.
+// Response of CreateActor.
 type CreateActorResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The actor. Absent with validate_only.
 	Actor *Actor `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
-	// False if it was there already with this definition, and true with validate_only.
+	// False if the actor existed with this definition. True with validate_only.
 	Changed bool `protobuf:"varint,2,opt,name=changed,proto3" json:"changed,omitempty"`
-	// Whether it is STATE_RUNNING, or the wait was over first. Absent (unspecified) with validate_only.
+	// DONE if the actor is STATE_RUNNING. Unspecified with validate_only.
 	WaitOutcome   WaitOutcome `protobuf:"varint,3,opt,name=wait_outcome,json=waitOutcome,proto3,enum=hero.supervisor.v1.WaitOutcome" json:"wait_outcome,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -887,9 +887,9 @@ func (x *CreateActorResponse) GetWaitOutcome() WaitOutcome {
 // Request of GetActor.
 type GetActorRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Which actor.
+	// Required. The name of the actor.
 	ActorId string `protobuf:"bytes,1,opt,name=actor_id,json=actorId,proto3" json:"actor_id,omitempty"`
-	// How much of it. Default: ACTOR_VIEW_BASIC.
+	// The parts of the definition to return. Default: ACTOR_VIEW_BASIC.
 	View          ActorView `protobuf:"varint,2,opt,name=view,proto3,enum=hero.supervisor.v1.ActorView" json:"view,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -939,7 +939,7 @@ func (x *GetActorRequest) GetView() ActorView {
 	return ActorView_ACTOR_VIEW_UNSPECIFIED
 }
 
-// Answer of GetActor.
+// Response of GetActor.
 type GetActorResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The actor.
@@ -985,22 +985,22 @@ func (x *GetActorResponse) GetActor() *Actor {
 	return nil
 }
 
-// Request of ListActors. Filters that are left empty let everything through; an actor has to pass all of them.
+// Request of ListActors. An empty filter matches every actor; an actor must match all filters.
 type ListActorsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Of one of these script types.
+	// Matches these script types.
 	ScriptTypes []ScriptType `protobuf:"varint,1,rep,packed,name=script_types,json=scriptTypes,proto3,enum=hero.supervisor.v1.ScriptType" json:"script_types,omitempty"`
-	// In one of these states.
+	// Matches these states.
 	States []Actor_State `protobuf:"varint,2,rep,packed,name=states,proto3,enum=hero.supervisor.v1.Actor_State" json:"states,omitempty"`
-	// With every one of these labels.
+	// Matches actors that have all these labels.
 	Labels map[string]string `protobuf:"bytes,3,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Of this machine.
+	// Matches the actors of this machine.
 	Node string `protobuf:"bytes,4,opt,name=node,proto3" json:"node,omitempty"`
-	// Actors on a page, 0 to 1000; 0 means 100.
+	// Most actors on a page, 0 to 1000. Default: 0, which means 100.
 	PageSize int32 `protobuf:"varint,5,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// The next_page_token of the page before; empty for the first page. The filters must be the same.
+	// The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
 	PageToken string `protobuf:"bytes,6,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// How much of each. Default: ACTOR_VIEW_BASIC.
+	// The parts of each definition to return. Default: ACTOR_VIEW_BASIC.
 	View          ActorView `protobuf:"varint,7,opt,name=view,proto3,enum=hero.supervisor.v1.ActorView" json:"view,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1085,14 +1085,14 @@ func (x *ListActorsRequest) GetView() ActorView {
 	return ActorView_ACTOR_VIEW_UNSPECIFIED
 }
 
-// Answer of ListActors.
+// Response of ListActors.
 type ListActorsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
+	// The actors, ordered by name. A page with long definitions has fewer than page_size; the next page continues.
 	Actors []*Actor `protobuf:"bytes,1,rep,name=actors,proto3" json:"actors,omitempty"`
-	// For the next page; empty at the end.
+	// The page_token of the next page; empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	// Actors that pass the filters, on all pages.
+	// Number of actors that match the filters, on all pages.
 	TotalSize     int32 `protobuf:"varint,3,opt,name=total_size,json=totalSize,proto3" json:"total_size,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1152,22 +1152,22 @@ func (x *ListActorsResponse) GetTotalSize() int32 {
 // Request of UpdateActor.
 type UpdateActorRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Which actor.
+	// Required. The name of the actor.
 	ActorId string `protobuf:"bytes,1,opt,name=actor_id,json=actorId,proto3" json:"actor_id,omitempty"`
 	// Required. The new definition, or the fields of it that change.
 	Config *ActorConfig `protobuf:"bytes,2,opt,name=config,proto3" json:"config,omitempty"`
-	// The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
-	// and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
-	// config; of messages the fields that are set, of lists and maps the whole.
+	// The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named
+	// here and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set
+	// in config; of messages the fields that are set, of lists and maps the whole.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
-	// When the change takes hold. Default: APPLY_NEXT_START.
+	// The time at which the change takes effect. Default: APPLY_NEXT_START.
 	Apply UpdateActorRequest_Apply `protobuf:"varint,4,opt,name=apply,proto3,enum=hero.supervisor.v1.UpdateActorRequest_Apply" json:"apply,omitempty"`
-	// With APPLY_RESTART, how long running jobs may go on. Default: the actor's own drain_timeout.
+	// With APPLY_RESTART, the time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
 	DrainTimeout *durationpb.Duration `protobuf:"bytes,5,opt,name=drain_timeout,json=drainTimeout,proto3" json:"drain_timeout,omitempty"`
-	// The etag of the actor that the change was made for. Another one now means ABORTED, reason CONFLICT.
-	// Default: not checked.
+	// The etag of the actor on which the change is based. If the actor has another etag by now, the call ends in
+	// ABORTED with reason CONFLICT. Default: not checked.
 	Etag string `protobuf:"bytes,6,opt,name=etag,proto3" json:"etag,omitempty"`
-	// With APPLY_RESTART, how long to wait until it is STATE_RUNNING.
+	// With APPLY_RESTART, the longest wait for STATE_RUNNING; see the service for the rules of waits.
 	MaxWait       *durationpb.Duration `protobuf:"bytes,7,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1252,12 +1252,12 @@ func (x *UpdateActorRequest) GetMaxWait() *durationpb.Duration {
 	return nil
 }
 
-// Answer of UpdateActor.
+// Response of UpdateActor.
 type UpdateActorResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The actor after the change.
 	Actor *Actor `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
-	// True if it was restarted.
+	// True if the actor was restarted.
 	Restarted     bool `protobuf:"varint,2,opt,name=restarted,proto3" json:"restarted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1310,15 +1310,15 @@ func (x *UpdateActorResponse) GetRestarted() bool {
 // Request of DeleteActor.
 type DeleteActorRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Which actor.
+	// Required. The name of the actor.
 	ActorId string `protobuf:"bytes,1,opt,name=actor_id,json=actorId,proto3" json:"actor_id,omitempty"`
-	// How long running jobs may go on, 0 to 24 hours. Default: the actor's own drain_timeout.
+	// Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
 	DrainTimeout *durationpb.Duration `protobuf:"bytes,2,opt,name=drain_timeout,json=drainTimeout,proto3" json:"drain_timeout,omitempty"`
-	// Kill the process at once, without drain.
+	// Kills the process at once, without drain. Default: false.
 	Force bool `protobuf:"varint,3,opt,name=force,proto3" json:"force,omitempty"`
-	// Answer OK if there is no such actor.
+	// Ends in OK if the actor does not exist. Default: false.
 	AllowMissing bool `protobuf:"varint,4,opt,name=allow_missing,json=allowMissing,proto3" json:"allow_missing,omitempty"`
-	// Why, for events and for others who wonder.
+	// The caller's reason, at most 1024 bytes. Appears in events.
 	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1389,10 +1389,10 @@ func (x *DeleteActorRequest) GetReason() string {
 	return ""
 }
 
-// Answer of DeleteActor.
+// Response of DeleteActor.
 type DeleteActorResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The actor as it was last seen; absent if there was none.
+	// The last status of the actor; absent if the actor did not exist.
 	Actor         *Actor `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1438,9 +1438,9 @@ func (x *DeleteActorResponse) GetActor() *Actor {
 // Request of StartActor.
 type StartActorRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Which actor.
+	// Required. The name of the actor.
 	ActorId string `protobuf:"bytes,1,opt,name=actor_id,json=actorId,proto3" json:"actor_id,omitempty"`
-	// How long to wait until it is STATE_RUNNING; see the service for the rules of waits.
+	// Longest wait for STATE_RUNNING; see the service for the rules of waits.
 	MaxWait       *durationpb.Duration `protobuf:"bytes,2,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1490,14 +1490,14 @@ func (x *StartActorRequest) GetMaxWait() *durationpb.Duration {
 	return nil
 }
 
-// Answer of StartActor.
+// Response of StartActor.
 type StartActorResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The actor.
 	Actor *Actor `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
-	// False if it was running already.
+	// False if the actor was running already.
 	Changed bool `protobuf:"varint,2,opt,name=changed,proto3" json:"changed,omitempty"`
-	// Whether it is STATE_RUNNING, or the wait was over first.
+	// DONE if the actor is STATE_RUNNING.
 	WaitOutcome   WaitOutcome `protobuf:"varint,3,opt,name=wait_outcome,json=waitOutcome,proto3,enum=hero.supervisor.v1.WaitOutcome" json:"wait_outcome,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1557,15 +1557,15 @@ func (x *StartActorResponse) GetWaitOutcome() WaitOutcome {
 // Request of StopActor.
 type StopActorRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Which actor.
+	// Required. The name of the actor.
 	ActorId string `protobuf:"bytes,1,opt,name=actor_id,json=actorId,proto3" json:"actor_id,omitempty"`
-	// How long running jobs may go on, 0 to 24 hours. Default: the actor's own drain_timeout.
+	// Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
 	DrainTimeout *durationpb.Duration `protobuf:"bytes,2,opt,name=drain_timeout,json=drainTimeout,proto3" json:"drain_timeout,omitempty"`
-	// Kill the process at once, without drain.
+	// Kills the process at once, without drain. Default: false.
 	Force bool `protobuf:"varint,3,opt,name=force,proto3" json:"force,omitempty"`
-	// How long to wait until the process is gone; see the service for the rules of waits.
+	// Longest wait for the end of the process; see the service for the rules of waits.
 	MaxWait *durationpb.Duration `protobuf:"bytes,4,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
-	// Why, for events and for others who wonder.
+	// The caller's reason, at most 1024 bytes. Appears in events.
 	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1636,14 +1636,14 @@ func (x *StopActorRequest) GetReason() string {
 	return ""
 }
 
-// Answer of StopActor.
+// Response of StopActor.
 type StopActorResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The actor.
 	Actor *Actor `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
-	// False if it was stopped already.
+	// False if the actor was stopped already.
 	Changed bool `protobuf:"varint,2,opt,name=changed,proto3" json:"changed,omitempty"`
-	// Whether its process is gone, or the wait was over first.
+	// DONE if the process has ended.
 	WaitOutcome   WaitOutcome `protobuf:"varint,3,opt,name=wait_outcome,json=waitOutcome,proto3,enum=hero.supervisor.v1.WaitOutcome" json:"wait_outcome,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1703,15 +1703,15 @@ func (x *StopActorResponse) GetWaitOutcome() WaitOutcome {
 // Request of RestartActor.
 type RestartActorRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Which actor.
+	// Required. The name of the actor.
 	ActorId string `protobuf:"bytes,1,opt,name=actor_id,json=actorId,proto3" json:"actor_id,omitempty"`
-	// How long running jobs may go on, 0 to 24 hours. Default: the actor's own drain_timeout.
+	// Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
 	DrainTimeout *durationpb.Duration `protobuf:"bytes,2,opt,name=drain_timeout,json=drainTimeout,proto3" json:"drain_timeout,omitempty"`
-	// Kill the process at once, without drain.
+	// Kills the process at once, without drain. Default: false.
 	Force bool `protobuf:"varint,3,opt,name=force,proto3" json:"force,omitempty"`
-	// How long to wait until it is STATE_RUNNING again; see the service for the rules of waits.
+	// Longest wait for STATE_RUNNING; see the service for the rules of waits.
 	MaxWait *durationpb.Duration `protobuf:"bytes,4,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
-	// Why, for events and for others who wonder.
+	// The caller's reason, at most 1024 bytes. Appears in events.
 	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1782,14 +1782,14 @@ func (x *RestartActorRequest) GetReason() string {
 	return ""
 }
 
-// Answer of RestartActor.
+// Response of RestartActor.
 type RestartActorResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The actor.
 	Actor *Actor `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
-	// False if nothing had to be done.
+	// False if there was nothing to do.
 	Changed bool `protobuf:"varint,2,opt,name=changed,proto3" json:"changed,omitempty"`
-	// Whether it is STATE_RUNNING again, or the wait was over first.
+	// DONE if the actor is STATE_RUNNING again.
 	WaitOutcome   WaitOutcome `protobuf:"varint,3,opt,name=wait_outcome,json=waitOutcome,proto3,enum=hero.supervisor.v1.WaitOutcome" json:"wait_outcome,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1846,18 +1846,19 @@ func (x *RestartActorResponse) GetWaitOutcome() WaitOutcome {
 	return WaitOutcome_WAIT_OUTCOME_UNSPECIFIED
 }
 
-// What became of one actor of many.
+// The result for one actor of many.
 type ActorResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which actor.
+	// The name of the actor.
 	ActorId string `protobuf:"bytes,1,opt,name=actor_id,json=actorId,proto3" json:"actor_id,omitempty"`
-	// The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node.
+	// The actor; absent with an error. After the first 2 MiB of a response only actor_id, state, desired_state, pid and
+	// node.
 	Actor *Actor `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
-	// False if nothing had to be done.
+	// False if there was nothing to do.
 	Changed bool `protobuf:"varint,3,opt,name=changed,proto3" json:"changed,omitempty"`
-	// Whether it is where it was to go, or the wait was over first. Unspecified with an error.
+	// DONE if the actor has reached the requested state. Unspecified with an error.
 	WaitOutcome WaitOutcome `protobuf:"varint,4,opt,name=wait_outcome,json=waitOutcome,proto3,enum=hero.supervisor.v1.WaitOutcome" json:"wait_outcome,omitempty"`
-	// Why it did not work.
+	// The error; absent on success.
 	Error         *ItemError `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1931,9 +1932,9 @@ func (x *ActorResult) GetError() *ItemError {
 // Request of StartActors.
 type StartActorsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Which actors.
+	// Required. The actors.
 	Selector *ActorSelector `protobuf:"bytes,1,opt,name=selector,proto3" json:"selector,omitempty"`
-	// How long to wait until all are STATE_RUNNING; see the service for the rules of waits.
+	// Longest wait until all are STATE_RUNNING; see the service for the rules of waits.
 	MaxWait       *durationpb.Duration `protobuf:"bytes,2,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1983,7 +1984,7 @@ func (x *StartActorsRequest) GetMaxWait() *durationpb.Duration {
 	return nil
 }
 
-// Answer of StartActors.
+// Response of StartActors.
 type StartActorsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One result for each actor.
@@ -2032,15 +2033,15 @@ func (x *StartActorsResponse) GetResults() []*ActorResult {
 // Request of StopActors.
 type StopActorsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Which actors.
+	// Required. The actors.
 	Selector *ActorSelector `protobuf:"bytes,1,opt,name=selector,proto3" json:"selector,omitempty"`
-	// How long running jobs may go on, 0 to 24 hours. Default: each actor's own drain_timeout.
+	// Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of each actor.
 	DrainTimeout *durationpb.Duration `protobuf:"bytes,2,opt,name=drain_timeout,json=drainTimeout,proto3" json:"drain_timeout,omitempty"`
-	// Kill the processes at once, without drain.
+	// Kills the processes at once, without drain. Default: false.
 	Force bool `protobuf:"varint,3,opt,name=force,proto3" json:"force,omitempty"`
-	// How long to wait until all processes are gone; see the service for the rules of waits.
+	// Longest wait until all processes have ended; see the service for the rules of waits.
 	MaxWait *durationpb.Duration `protobuf:"bytes,4,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
-	// Why, for events and for others who wonder.
+	// The caller's reason, at most 1024 bytes. Appears in events.
 	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2111,7 +2112,7 @@ func (x *StopActorsRequest) GetReason() string {
 	return ""
 }
 
-// Answer of StopActors.
+// Response of StopActors.
 type StopActorsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One result for each actor.
@@ -2160,17 +2161,17 @@ func (x *StopActorsResponse) GetResults() []*ActorResult {
 // Request of RestartActors.
 type RestartActorsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Which actors.
+	// Required. The actors.
 	Selector *ActorSelector `protobuf:"bytes,1,opt,name=selector,proto3" json:"selector,omitempty"`
-	// How long running jobs may go on, 0 to 24 hours. Default: each actor's own drain_timeout.
+	// Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of each actor.
 	DrainTimeout *durationpb.Duration `protobuf:"bytes,2,opt,name=drain_timeout,json=drainTimeout,proto3" json:"drain_timeout,omitempty"`
-	// Kill the processes at once, without drain.
+	// Kills the processes at once, without drain. Default: false.
 	Force bool `protobuf:"varint,3,opt,name=force,proto3" json:"force,omitempty"`
-	// Most actors that may be down at a time; 0 means all. Default: 0.
+	// Most actors that are down at the same time. Default: 0, which means all.
 	MaxUnavailable int32 `protobuf:"varint,4,opt,name=max_unavailable,json=maxUnavailable,proto3" json:"max_unavailable,omitempty"`
-	// How long to wait until all are STATE_RUNNING again; see the service for the rules of waits.
+	// Longest wait until all are STATE_RUNNING again; see the service for the rules of waits.
 	MaxWait *durationpb.Duration `protobuf:"bytes,5,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
-	// Why, for events and for others who wonder.
+	// The caller's reason, at most 1024 bytes. Appears in events.
 	Reason        string `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2248,7 +2249,7 @@ func (x *RestartActorsRequest) GetReason() string {
 	return ""
 }
 
-// Answer of RestartActors.
+// Response of RestartActors.
 type RestartActorsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One result for each actor.
@@ -2297,19 +2298,19 @@ func (x *RestartActorsResponse) GetResults() []*ActorResult {
 // Request of StreamActorLogs.
 type StreamActorLogsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Which actor.
+	// Required. The name of the actor.
 	ActorId string `protobuf:"bytes,1,opt,name=actor_id,json=actorId,proto3" json:"actor_id,omitempty"`
-	// Lines to begin with, counted from the end, 0 to 10000. Default: 100.
+	// Number of lines before the end of the log to begin with, 0 to 10000. Default: 100.
 	TailLines *int32 `protobuf:"varint,2,opt,name=tail_lines,json=tailLines,proto3,oneof" json:"tail_lines,omitempty"`
-	// Only lines written at or after this time.
+	// Only lines written at or after this time. Default: every line.
 	SinceTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since_time,json=sinceTime,proto3" json:"since_time,omitempty"`
-	// Go on behind this cursor; tail_lines and since_time are not looked at then.
+	// Resumes after this cursor; tail_lines and since_time are ignored then.
 	ResumeAfter string `protobuf:"bytes,4,opt,name=resume_after,json=resumeAfter,proto3" json:"resume_after,omitempty"`
-	// Go on with new lines until the call is ended.
+	// Continues with new lines until the caller ends the call. Default: false.
 	Follow bool `protobuf:"varint,5,opt,name=follow,proto3" json:"follow,omitempty"`
-	// Only these outputs. Default: both.
+	// Only lines of these streams. Default: both.
 	Streams []LogEntry_Stream `protobuf:"varint,6,rep,packed,name=streams,proto3,enum=hero.supervisor.v1.LogEntry_Stream" json:"streams,omitempty"`
-	// Only lines that contain this text.
+	// Only lines that contain this text. Default: every line.
 	Contains      string `protobuf:"bytes,7,opt,name=contains,proto3" json:"contains,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2394,15 +2395,15 @@ func (x *StreamActorLogsRequest) GetContains() string {
 	return ""
 }
 
-// Part of the answer of StreamActorLogs.
+// One message of StreamActorLogs.
 type StreamActorLogsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Lines, oldest first.
 	Entries []*LogEntry `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
-	// Lines that were left out before these, because the reader was too slow or the process manager had lost them; at
-	// least so many where the process manager does not count.
+	// Number of lines that are missing before these, because the reader was too slow or the process manager has lost
+	// them. A lower bound where the process manager does not count.
 	DroppedCount int32 `protobuf:"varint,2,opt,name=dropped_count,json=droppedCount,proto3" json:"dropped_count,omitempty"`
-	// To go on behind the last of these lines. Opaque.
+	// The cursor after the last of these lines, for resume_after. Opaque.
 	Cursor        string `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2496,10 +2497,10 @@ func (*ListScriptTypesRequest) Descriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{30}
 }
 
-// Answer of ListScriptTypes.
+// Response of ListScriptTypes.
 type ListScriptTypesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Every script type that this server knows.
+	// All script types of this server.
 	ScriptTypes   []*ScriptTypeStatus `protobuf:"bytes,1,rep,name=script_types,json=scriptTypes,proto3" json:"script_types,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2545,9 +2546,9 @@ func (x *ListScriptTypesResponse) GetScriptTypes() []*ScriptTypeStatus {
 // Request of GetScriptType.
 type GetScriptTypeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Which.
+	// Required. The script type.
 	ScriptType ScriptType `protobuf:"varint,1,opt,name=script_type,json=scriptType,proto3,enum=hero.supervisor.v1.ScriptType" json:"script_type,omitempty"`
-	// How much of its actor_template. Default: ACTOR_VIEW_BASIC.
+	// The parts of actor_template to return. Default: ACTOR_VIEW_BASIC.
 	View          ActorView `protobuf:"varint,2,opt,name=view,proto3,enum=hero.supervisor.v1.ActorView" json:"view,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2597,7 +2598,7 @@ func (x *GetScriptTypeRequest) GetView() ActorView {
 	return ActorView_ACTOR_VIEW_UNSPECIFIED
 }
 
-// Answer of GetScriptType.
+// Response of GetScriptType.
 type GetScriptTypeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The script type.
@@ -2646,13 +2647,13 @@ func (x *GetScriptTypeResponse) GetStatus() *ScriptTypeStatus {
 // Request of UpdateScriptType.
 type UpdateScriptTypeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Which.
+	// Required. The script type.
 	ScriptType ScriptType `protobuf:"varint,1,opt,name=script_type,json=scriptType,proto3,enum=hero.supervisor.v1.ScriptType" json:"script_type,omitempty"`
 	// The new settings, or the fields of them that change.
 	Settings *ScriptTypeSettings `protobuf:"bytes,2,opt,name=settings,proto3" json:"settings,omitempty"`
-	// The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
-	// set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
-	// the fields that are set, of lists and maps the whole.
+	// The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and
+	// not set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of
+	// messages the fields that are set, of lists and maps the whole.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2709,7 +2710,7 @@ func (x *UpdateScriptTypeRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 	return nil
 }
 
-// Answer of UpdateScriptType.
+// Response of UpdateScriptType.
 type UpdateScriptTypeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The script type after the change.
@@ -2758,19 +2759,20 @@ func (x *UpdateScriptTypeResponse) GetStatus() *ScriptTypeStatus {
 // Request of ScaleActors.
 type ScaleActorsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Which actors.
+	// Required. The script type of the actors.
 	ScriptType ScriptType `protobuf:"varint,1,opt,name=script_type,json=scriptType,proto3,enum=hero.supervisor.v1.ScriptType" json:"script_type,omitempty"`
-	// Required. How many there are to be on this machine, 0 to 1000.
+	// Required. Number of actors on this machine, 0 to 1000.
 	Replicas *int32 `protobuf:"varint,2,opt,name=replicas,proto3,oneof" json:"replicas,omitempty"`
-	// How long the jobs of those that go may run on, 0 to 24 hours. Default: each actor's own drain_timeout.
+	// Time for the jobs of removed actors to finish, 0 to 24 hours. Default: drain_timeout of each actor.
 	DrainTimeout *durationpb.Duration `protobuf:"bytes,3,opt,name=drain_timeout,json=drainTimeout,proto3" json:"drain_timeout,omitempty"`
-	// How long to wait until all is done; see the service for the rules of waits.
+	// Longest wait for the end of the scaling; see the service for the rules of waits.
 	MaxWait *durationpb.Duration `protobuf:"bytes,4,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
-	// Only say what would happen; nothing is changed.
+	// Returns what would happen and changes nothing. Default: false.
 	ValidateOnly bool `protobuf:"varint,5,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
-	// Switch automatic scaling off, if it is on, instead of answering AUTOSCALING_ACTIVE.
+	// Switches automatic scaling off. Without it, the call ends in AUTOSCALING_ACTIVE while scaling is automatic.
+	// Default: false.
 	TakeOver bool `protobuf:"varint,6,opt,name=take_over,json=takeOver,proto3" json:"take_over,omitempty"`
-	// Why, for events and for others who wonder.
+	// The caller's reason, at most 1024 bytes. Appears in events.
 	Reason        string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2855,16 +2857,16 @@ func (x *ScaleActorsRequest) GetReason() string {
 	return ""
 }
 
-// Answer of ScaleActors.
+// Response of ScaleActors.
 type ScaleActorsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The script type after it; before it with validate_only.
+	// The script type after the scaling; with validate_only the present one.
 	Status *ScriptTypeStatus `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
-	// Actors that were made, or would be.
+	// Actors that were created; with validate_only those that would be.
 	AddedActorIds []string `protobuf:"bytes,2,rep,name=added_actor_ids,json=addedActorIds,proto3" json:"added_actor_ids,omitempty"`
-	// Actors that were drained and removed, or would be.
+	// Actors that were drained and removed; with validate_only those that would be.
 	RemovedActorIds []string `protobuf:"bytes,3,rep,name=removed_actor_ids,json=removedActorIds,proto3" json:"removed_actor_ids,omitempty"`
-	// Whether all is done, or the wait was over first.
+	// DONE if the scaling has ended.
 	WaitOutcome   WaitOutcome `protobuf:"varint,4,opt,name=wait_outcome,json=waitOutcome,proto3,enum=hero.supervisor.v1.WaitOutcome" json:"wait_outcome,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2931,9 +2933,9 @@ func (x *ScaleActorsResponse) GetWaitOutcome() WaitOutcome {
 // Request of PauseQueue.
 type PauseQueueRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Which queue.
+	// Required. The script type of the queue.
 	ScriptType ScriptType `protobuf:"varint,1,opt,name=script_type,json=scriptType,proto3,enum=hero.supervisor.v1.ScriptType" json:"script_type,omitempty"`
-	// Why, for events and for others who wonder.
+	// The caller's reason, at most 1024 bytes. Appears in events.
 	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2983,12 +2985,12 @@ func (x *PauseQueueRequest) GetReason() string {
 	return ""
 }
 
-// Answer of PauseQueue.
+// Response of PauseQueue.
 type PauseQueueResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The script type after it.
+	// The script type after the call.
 	Status *ScriptTypeStatus `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
-	// False if it was paused already.
+	// False if the queue was paused already.
 	Changed       bool `protobuf:"varint,2,opt,name=changed,proto3" json:"changed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3041,9 +3043,9 @@ func (x *PauseQueueResponse) GetChanged() bool {
 // Request of ResumeQueue.
 type ResumeQueueRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Which queue.
+	// Required. The script type of the queue.
 	ScriptType ScriptType `protobuf:"varint,1,opt,name=script_type,json=scriptType,proto3,enum=hero.supervisor.v1.ScriptType" json:"script_type,omitempty"`
-	// Why, for events and for others who wonder.
+	// The caller's reason, at most 1024 bytes. Appears in events.
 	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3093,12 +3095,12 @@ func (x *ResumeQueueRequest) GetReason() string {
 	return ""
 }
 
-// Answer of ResumeQueue.
+// Response of ResumeQueue.
 type ResumeQueueResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The script type after it.
+	// The script type after the call.
 	Status *ScriptTypeStatus `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
-	// False if it was not paused.
+	// False if the queue was not paused.
 	Changed       bool `protobuf:"varint,2,opt,name=changed,proto3" json:"changed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3151,15 +3153,15 @@ func (x *ResumeQueueResponse) GetChanged() bool {
 // Request of PurgeQueue.
 type PurgeQueueRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Which queue.
+	// Required. The script type of the queue.
 	ScriptType ScriptType `protobuf:"varint,1,opt,name=script_type,json=scriptType,proto3,enum=hero.supervisor.v1.ScriptType" json:"script_type,omitempty"`
-	// Jobs in these states, none of them final or running. Default: STATE_QUEUED.
+	// The states of the jobs to cancel: STATE_QUEUED, STATE_SCHEDULED or STATE_RETRY_WAIT. Default: STATE_QUEUED.
 	States []Job_State `protobuf:"varint,2,rep,packed,name=states,proto3,enum=hero.supervisor.v1.Job_State" json:"states,omitempty"`
-	// Do nothing if there are more jobs than this; a guard against mistakes. Default: not checked.
+	// Changes nothing if there are more jobs than this: a guard against mistakes. Default: not checked.
 	ExpectedCount *int32 `protobuf:"varint,3,opt,name=expected_count,json=expectedCount,proto3,oneof" json:"expected_count,omitempty"`
-	// Only count; nothing is changed.
+	// Counts the jobs and changes nothing. Default: false.
 	ValidateOnly bool `protobuf:"varint,4,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
-	// Why; becomes the cancel_reason of the jobs.
+	// The caller's reason, at most 1024 bytes. Becomes the cancel_reason of the jobs.
 	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3230,10 +3232,10 @@ func (x *PurgeQueueRequest) GetReason() string {
 	return ""
 }
 
-// Answer of PurgeQueue.
+// Response of PurgeQueue.
 type PurgeQueueResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Jobs that were cancelled, or would be.
+	// Number of cancelled jobs; with validate_only of those that would be.
 	PurgedCount   int32 `protobuf:"varint,1,opt,name=purged_count,json=purgedCount,proto3" json:"purged_count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3279,11 +3281,11 @@ func (x *PurgeQueueResponse) GetPurgedCount() int32 {
 // Request of CheckHealth.
 type CheckHealthRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Which actors.
+	// Required. The actors.
 	Selector *ActorSelector `protobuf:"bytes,1,opt,name=selector,proto3" json:"selector,omitempty"`
-	// Whom of them to ping. Default: SCOPE_IDLE.
+	// The actors among them to ping. Default: SCOPE_IDLE.
 	Scope CheckHealthRequest_Scope `protobuf:"varint,2,opt,name=scope,proto3,enum=hero.supervisor.v1.CheckHealthRequest_Scope" json:"scope,omitempty"`
-	// How long to wait for the answers; see the service for the rules of waits.
+	// Longest wait for the answers; see the service for the rules of waits.
 	MaxWait       *durationpb.Duration `protobuf:"bytes,3,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3340,7 +3342,7 @@ func (x *CheckHealthRequest) GetMaxWait() *durationpb.Duration {
 	return nil
 }
 
-// Answer of CheckHealth.
+// Response of CheckHealth.
 type CheckHealthResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One report for each actor.
@@ -3389,11 +3391,11 @@ func (x *CheckHealthResponse) GetReports() []*HealthReport {
 // Request of WatchHealth.
 type WatchHealthRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which actors. Default: all of every machine.
+	// The actors. Default: all actors of all machines.
 	Selector *ActorSelector `protobuf:"bytes,1,opt,name=selector,proto3" json:"selector,omitempty"`
-	// Whether to begin with one report for each actor. Default: true, false with resume_after.
+	// Begins with one report for each actor. Default: true; false with resume_after.
 	IncludeSnapshot *bool `protobuf:"varint,2,opt,name=include_snapshot,json=includeSnapshot,proto3,oneof" json:"include_snapshot,omitempty"`
-	// Begin with what came after this cursor.
+	// Resumes after this cursor. Default: begins now.
 	ResumeAfter string `protobuf:"bytes,3,opt,name=resume_after,json=resumeAfter,proto3" json:"resume_after,omitempty"`
 	// Longest silence between two messages, 1 to 300 seconds. Default: 15 seconds.
 	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,4,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
@@ -3462,9 +3464,9 @@ func (x *WatchHealthRequest) GetHeartbeatInterval() *durationpb.Duration {
 // One message of WatchHealth.
 type WatchHealthResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Where this message stands. Hand the last one to resume_after to go on behind it. Opaque.
+	// The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque.
 	Cursor string `protobuf:"bytes,1,opt,name=cursor,proto3" json:"cursor,omitempty"`
-	// What there is to say.
+	// The content of the message.
 	//
 	// Types that are valid to be assigned to Item:
 	//
@@ -3557,12 +3559,12 @@ type WatchHealthResponse_Report struct {
 }
 
 type WatchHealthResponse_Event struct {
-	// Something happened.
+	// An event.
 	Event *HealthEvent `protobuf:"bytes,3,opt,name=event,proto3,oneof"`
 }
 
 type WatchHealthResponse_Bookmark struct {
-	// A mark.
+	// A bookmark.
 	Bookmark *Bookmark `protobuf:"bytes,4,opt,name=bookmark,proto3,oneof"`
 }
 
@@ -3575,13 +3577,14 @@ func (*WatchHealthResponse_Bookmark) isWatchHealthResponse_Item() {}
 // Request of SubmitJob.
 type SubmitJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. What to run.
+	// Required. The job.
 	Job *JobSpec `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
-	// The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
-	// the server.
+	// The id of the job: 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 that
+	// the server makes.
 	JobId string `protobuf:"bytes,2,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
-	// Makes a repeat harmless: within 24 hours, the same id with the same content answers with the job that it made
-	// first. 1 to 64 printable ASCII characters without spaces; a UUID is advised.
+	// Makes a repeat harmless: within 24 hours a request with the same id and the same content returns the job of the
+	// first request. 1 to 64 printable ASCII characters without spaces; a UUID is advised. Default: repeats are not
+	// recognised.
 	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3638,12 +3641,12 @@ func (x *SubmitJobRequest) GetRequestId() string {
 	return ""
 }
 
-// Answer of SubmitJob.
+// Response of SubmitJob.
 type SubmitJobResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The job, without script and environment.
 	Job *Job `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
-	// True if an earlier call with this request_id had made it.
+	// True if an earlier request with this request_id has created the job.
 	Deduplicated  bool `protobuf:"varint,2,opt,name=deduplicated,proto3" json:"deduplicated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3696,7 +3699,7 @@ func (x *SubmitJobResponse) GetDeduplicated() bool {
 // Request of SubmitJobs.
 type SubmitJobsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. 1 to 1000 jobs. Mind that a message has at most 4 MiB.
+	// Required. 1 to 1000 jobs, at most 4 MiB in all.
 	Requests      []*SubmitJobRequest `protobuf:"bytes,1,rep,name=requests,proto3" json:"requests,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3739,10 +3742,10 @@ func (x *SubmitJobsRequest) GetRequests() []*SubmitJobRequest {
 	return nil
 }
 
-// Answer of SubmitJobs.
+// Response of SubmitJobs.
 type SubmitJobsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// One result for each request, in their order.
+	// One result for each request, in the order of the requests.
 	Results       []*SubmitJobResult `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3785,15 +3788,15 @@ func (x *SubmitJobsResponse) GetResults() []*SubmitJobResult {
 	return nil
 }
 
-// What became of one job of many.
+// The result for one job of many.
 type SubmitJobResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
-	// and create_time; GetJob has the rest.
+	// The job, without script and environment; absent with an error. After the first 2 MiB of a response only job_id,
+	// state, attempt and create_time; GetJob has the rest.
 	Job *Job `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
-	// True if an earlier call with this request_id had made it.
+	// True if an earlier request with this request_id has created the job.
 	Deduplicated bool `protobuf:"varint,2,opt,name=deduplicated,proto3" json:"deduplicated,omitempty"`
-	// Why it was refused.
+	// The error; absent if the job was accepted.
 	Error         *ItemError `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3853,18 +3856,19 @@ func (x *SubmitJobResult) GetError() *ItemError {
 // Request of RunJob.
 type RunJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. What to run.
+	// Required. The job.
 	Job *JobSpec `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
-	// The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
-	// the server.
+	// The id of the job: 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 that
+	// the server makes.
 	JobId string `protobuf:"bytes,2,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
-	// Makes a repeat harmless: within 24 hours, the same id with the same content waits for the job that it made first.
-	// If you lost the answer, just call again. 1 to 64 printable ASCII characters without spaces; a UUID is advised.
+	// Makes a repeat harmless: within 24 hours a request with the same id and the same content waits for the job of the
+	// first request. Call again if the response was lost. 1 to 64 printable ASCII characters without spaces; a UUID is
+	// advised. Default: repeats are not recognised.
 	RequestId string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// How long to wait for the end; see the service for the rules of waits.
+	// Longest wait for the end of the job; see the service for the rules of waits.
 	MaxWait *durationpb.Duration `protobuf:"bytes,4,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
-	// What becomes of the job when the wait is over first. Default: ON_WAIT_END_KEEP_RUNNING. If the caller goes away
-	// during the wait, the job goes on in any case.
+	// The fate of the job if it outlasts the wait. Default: ON_WAIT_END_KEEP_RUNNING. If the caller ends the call
+	// during the wait, the job continues in any case.
 	OnWaitEnd     RunJobRequest_OnWaitEnd `protobuf:"varint,5,opt,name=on_wait_end,json=onWaitEnd,proto3,enum=hero.supervisor.v1.RunJobRequest_OnWaitEnd" json:"on_wait_end,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3935,14 +3939,14 @@ func (x *RunJobRequest) GetOnWaitEnd() RunJobRequest_OnWaitEnd {
 	return RunJobRequest_ON_WAIT_END_UNSPECIFIED
 }
 
-// Answer of RunJob.
+// Response of RunJob.
 type RunJobResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The job, without script and environment.
 	Job *Job `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
-	// Whether the job has ended (however it ended), or the wait was over first.
+	// DONE if the job has ended, also if it failed or was cancelled.
 	WaitOutcome WaitOutcome `protobuf:"varint,2,opt,name=wait_outcome,json=waitOutcome,proto3,enum=hero.supervisor.v1.WaitOutcome" json:"wait_outcome,omitempty"`
-	// True if an earlier call with this request_id had made it.
+	// True if an earlier request with this request_id has created the job.
 	Deduplicated  bool `protobuf:"varint,3,opt,name=deduplicated,proto3" json:"deduplicated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4002,9 +4006,9 @@ func (x *RunJobResponse) GetDeduplicated() bool {
 // Request of AwaitJob.
 type AwaitJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Which job.
+	// Required. The id of the job.
 	JobId string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
-	// How long to wait for the end; see the service for the rules of waits.
+	// Longest wait for the end of the job; see the service for the rules of waits.
 	MaxWait       *durationpb.Duration `protobuf:"bytes,2,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4054,12 +4058,12 @@ func (x *AwaitJobRequest) GetMaxWait() *durationpb.Duration {
 	return nil
 }
 
-// Answer of AwaitJob.
+// Response of AwaitJob.
 type AwaitJobResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The job, without script and environment.
 	Job *Job `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
-	// Whether the job has ended (however it ended), or the wait was over first.
+	// DONE if the job has ended, also if it failed or was cancelled.
 	WaitOutcome   WaitOutcome `protobuf:"varint,2,opt,name=wait_outcome,json=waitOutcome,proto3,enum=hero.supervisor.v1.WaitOutcome" json:"wait_outcome,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4112,9 +4116,9 @@ func (x *AwaitJobResponse) GetWaitOutcome() WaitOutcome {
 // Request of GetJob.
 type GetJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Which job.
+	// Required. The id of the job.
 	JobId string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
-	// How much of it. Default: JOB_VIEW_BASIC.
+	// The parts of the job to return. Default: JOB_VIEW_BASIC.
 	View          JobView `protobuf:"varint,2,opt,name=view,proto3,enum=hero.supervisor.v1.JobView" json:"view,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4164,7 +4168,7 @@ func (x *GetJobRequest) GetView() JobView {
 	return JobView_JOB_VIEW_UNSPECIFIED
 }
 
-// Answer of GetJob.
+// Response of GetJob.
 type GetJobResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The job.
@@ -4210,26 +4214,27 @@ func (x *GetJobResponse) GetJob() *Job {
 	return nil
 }
 
-// Request of ListJobs. Filters that are left empty let everything through; a job has to pass all of them.
+// Request of ListJobs. An empty filter matches every job; a job must match all filters.
 type ListJobsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Of one of these script types.
+	// Matches these script types.
 	ScriptTypes []ScriptType `protobuf:"varint,1,rep,packed,name=script_types,json=scriptTypes,proto3,enum=hero.supervisor.v1.ScriptType" json:"script_types,omitempty"`
-	// In one of these states.
+	// Matches these states.
 	States []Job_State `protobuf:"varint,2,rep,packed,name=states,proto3,enum=hero.supervisor.v1.Job_State" json:"states,omitempty"`
-	// Of this caller.
+	// Matches the jobs of this caller.
 	CallerId string `protobuf:"bytes,3,opt,name=caller_id,json=callerId,proto3" json:"caller_id,omitempty"`
-	// Of this context.
+	// Matches the jobs of this context.
 	ContextId string `protobuf:"bytes,4,opt,name=context_id,json=contextId,proto3" json:"context_id,omitempty"`
-	// That this actor has, or had last.
+	// Matches the jobs that this actor has or had last.
 	ActorId string `protobuf:"bytes,5,opt,name=actor_id,json=actorId,proto3" json:"actor_id,omitempty"`
-	// Accepted at or after this time.
+	// Matches jobs that were accepted at or after this time.
 	CreateTimeAfter *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=create_time_after,json=createTimeAfter,proto3" json:"create_time_after,omitempty"`
-	// Accepted before this time.
+	// Matches jobs that were accepted before this time.
 	CreateTimeBefore *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=create_time_before,json=createTimeBefore,proto3" json:"create_time_before,omitempty"`
-	// Jobs on a page at most, 0 to 1000; 0 means 100. A page may be shorter, even empty, and not the last.
+	// Most jobs on a page, 0 to 1000. Default: 0, which means 100. A page may be shorter or empty without being the
+	// last.
 	PageSize int32 `protobuf:"varint,8,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// The next_page_token of the page before; empty for the first page. The filters must be the same.
+	// The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
 	PageToken     string `protobuf:"bytes,9,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4328,12 +4333,12 @@ func (x *ListJobsRequest) GetPageToken() string {
 	return ""
 }
 
-// Answer of ListJobs.
+// Response of ListJobs.
 type ListJobsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The jobs without script and environment, newest first.
+	// The jobs, without script and environment, the newest first.
 	Jobs []*Job `protobuf:"bytes,1,rep,name=jobs,proto3" json:"jobs,omitempty"`
-	// For the next page; empty at the end.
+	// The page_token of the next page; empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4386,9 +4391,9 @@ func (x *ListJobsResponse) GetNextPageToken() string {
 // Request of CancelJob.
 type CancelJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Which job.
+	// Required. The id of the job.
 	JobId string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
-	// Why, at most 1024 bytes; becomes cancel_reason.
+	// The caller's reason, at most 1024 bytes. Becomes the cancel_reason of the job.
 	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4438,12 +4443,12 @@ func (x *CancelJobRequest) GetReason() string {
 	return ""
 }
 
-// Answer of CancelJob.
+// Response of CancelJob.
 type CancelJobResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The job, without script and environment.
 	Job *Job `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
-	// False if it had ended already.
+	// False if the job had ended already.
 	Changed       bool `protobuf:"varint,2,opt,name=changed,proto3" json:"changed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4496,9 +4501,9 @@ func (x *CancelJobResponse) GetChanged() bool {
 // Request of RetryJob.
 type RetryJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Which job; it must be STATE_FAILED or STATE_CANCELLED.
+	// Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED.
 	JobId string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
-	// Count attempts from 0 again. Default: allow one more.
+	// Counts attempts from 0 again. Default: false, which allows one more attempt.
 	ResetAttempts bool `protobuf:"varint,2,opt,name=reset_attempts,json=resetAttempts,proto3" json:"reset_attempts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4548,7 +4553,7 @@ func (x *RetryJobRequest) GetResetAttempts() bool {
 	return false
 }
 
-// Answer of RetryJob.
+// Response of RetryJob.
 type RetryJobResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The job, without script and environment.
@@ -4597,9 +4602,9 @@ func (x *RetryJobResponse) GetJob() *Job {
 // Request of DeleteJob.
 type DeleteJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Which job. It must have ended; cancel it first if it has not.
+	// Required. The id of the job, which must have ended. Cancel an unfinished job first.
 	JobId string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
-	// Answer OK if there is no such job.
+	// Ends in OK if the job does not exist. Default: false.
 	AllowMissing  bool `protobuf:"varint,2,opt,name=allow_missing,json=allowMissing,proto3" json:"allow_missing,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4649,10 +4654,10 @@ func (x *DeleteJobRequest) GetAllowMissing() bool {
 	return false
 }
 
-// Answer of DeleteJob.
+// Response of DeleteJob.
 type DeleteJobResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// False if there was no such job.
+	// False if the job did not exist.
 	Changed       bool `protobuf:"varint,1,opt,name=changed,proto3" json:"changed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4698,11 +4703,11 @@ func (x *DeleteJobResponse) GetChanged() bool {
 // Request of WatchJob.
 type WatchJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Which job.
+	// Required. The id of the job.
 	JobId string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
-	// Whether to send the lines that the script writes.
+	// Sends the log lines of the script. Default: false.
 	IncludeLogs bool `protobuf:"varint,2,opt,name=include_logs,json=includeLogs,proto3" json:"include_logs,omitempty"`
-	// Go on behind this cursor.
+	// Resumes after this cursor.
 	ResumeAfter string `protobuf:"bytes,3,opt,name=resume_after,json=resumeAfter,proto3" json:"resume_after,omitempty"`
 	// Longest silence between two messages, 1 to 300 seconds. Default: 15 seconds.
 	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,4,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
@@ -4768,12 +4773,13 @@ func (x *WatchJobRequest) GetHeartbeatInterval() *durationpb.Duration {
 	return nil
 }
 
-// One message of WatchJob. The first and the last one carry the job; after the job's end the server ends the call.
+// One message of WatchJob. The first and the last message carry the job. The server ends the call after the end of
+// the job.
 type WatchJobResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Where this message stands. Hand the last one to resume_after to go on behind it. Opaque.
+	// The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque.
 	Cursor string `protobuf:"bytes,1,opt,name=cursor,proto3" json:"cursor,omitempty"`
-	// What there is to say.
+	// The content of the message.
 	//
 	// Types that are valid to be assigned to Item:
 	//
@@ -4881,27 +4887,27 @@ type isWatchJobResponse_Item interface {
 }
 
 type WatchJobResponse_Job struct {
-	// The job as it is now.
+	// The present job.
 	Job *Job `protobuf:"bytes,2,opt,name=job,proto3,oneof"`
 }
 
 type WatchJobResponse_StateChange struct {
-	// Its state changed.
+	// A change of its state.
 	StateChange *JobStateChange `protobuf:"bytes,3,opt,name=state_change,json=stateChange,proto3,oneof"`
 }
 
 type WatchJobResponse_Progress struct {
-	// The script says how far it is.
+	// The progress that the script reports.
 	Progress *JobProgress `protobuf:"bytes,4,opt,name=progress,proto3,oneof"`
 }
 
 type WatchJobResponse_LogEntries struct {
-	// The script wrote something.
+	// Log lines of the script.
 	LogEntries *LogEntries `protobuf:"bytes,5,opt,name=log_entries,json=logEntries,proto3,oneof"`
 }
 
 type WatchJobResponse_Bookmark struct {
-	// A mark.
+	// A bookmark.
 	Bookmark *Bookmark `protobuf:"bytes,6,opt,name=bookmark,proto3,oneof"`
 }
 
@@ -4915,12 +4921,12 @@ func (*WatchJobResponse_LogEntries) isWatchJobResponse_Item() {}
 
 func (*WatchJobResponse_Bookmark) isWatchJobResponse_Item() {}
 
-// Some log lines.
+// Log lines.
 type LogEntries struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Lines, oldest first.
 	Entries []*LogEntry `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
-	// Lines that were left out before these, because the reader was too slow.
+	// Number of lines that are missing before these, because the reader was too slow.
 	DroppedCount  int32 `protobuf:"varint,2,opt,name=dropped_count,json=droppedCount,proto3" json:"dropped_count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4970,25 +4976,25 @@ func (x *LogEntries) GetDroppedCount() int32 {
 	return 0
 }
 
-// Request of WatchEvents. Filters that are left empty let everything through; an event has to pass all of them.
+// Request of WatchEvents. An empty filter matches every event; an event must match all filters.
 type WatchEventsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// About one of these topics.
+	// Matches these topics.
 	Topics []Event_Topic `protobuf:"varint,1,rep,packed,name=topics,proto3,enum=hero.supervisor.v1.Event_Topic" json:"topics,omitempty"`
-	// About one of these script types.
+	// Matches events about these script types.
 	ScriptTypes []ScriptType `protobuf:"varint,2,rep,packed,name=script_types,json=scriptTypes,proto3,enum=hero.supervisor.v1.ScriptType" json:"script_types,omitempty"`
-	// About one of these actors.
+	// Matches events about these actors.
 	ActorIds []string `protobuf:"bytes,3,rep,name=actor_ids,json=actorIds,proto3" json:"actor_ids,omitempty"`
-	// About one of these jobs.
+	// Matches events about these jobs.
 	JobIds []string `protobuf:"bytes,4,rep,name=job_ids,json=jobIds,proto3" json:"job_ids,omitempty"`
-	// About jobs of this caller.
+	// Matches events about jobs of this caller.
 	CallerId string `protobuf:"bytes,5,opt,name=caller_id,json=callerId,proto3" json:"caller_id,omitempty"`
-	// At least this important. Default: everything.
+	// Matches events of at least this severity. Default: every event.
 	MinSeverity Event_Severity `protobuf:"varint,6,opt,name=min_severity,json=minSeverity,proto3,enum=hero.supervisor.v1.Event_Severity" json:"min_severity,omitempty"`
-	// Whether to begin with what there is: each actor, script type and job that has not ended.
-	// Default: true, false with resume_after.
+	// Begins with a snapshot: every actor, script type and unfinished job that matches the filters. Default: true;
+	// false with resume_after.
 	IncludeSnapshot *bool `protobuf:"varint,7,opt,name=include_snapshot,json=includeSnapshot,proto3,oneof" json:"include_snapshot,omitempty"`
-	// Begin with what came after this cursor. One that is too old is OUT_OF_RANGE, reason CURSOR_EXPIRED.
+	// Resumes after this cursor. A cursor that is too old ends the call in OUT_OF_RANGE with reason CURSOR_EXPIRED.
 	ResumeAfter string `protobuf:"bytes,8,opt,name=resume_after,json=resumeAfter,proto3" json:"resume_after,omitempty"`
 	// Longest silence between two messages, 1 to 300 seconds. Default: 15 seconds.
 	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,9,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
@@ -5091,14 +5097,14 @@ func (x *WatchEventsRequest) GetHeartbeatInterval() *durationpb.Duration {
 
 // One message of WatchEvents.
 //
-// First comes the snapshot, then a bookmark KIND_SNAPSHOT_END, then events. Each event comes once; order is kept for
-// each actor and each job. A reader that is too slow is cut off with ABORTED, reason CONSUMER_TOO_SLOW, and can go on
-// from its last cursor.
+// The order is: snapshot, bookmark KIND_SNAPSHOT_END, events. Each event comes once. The events of one actor and of
+// one job keep their order. The call of a reader that is too slow ends in ABORTED with reason CONSUMER_TOO_SLOW; the
+// reader can resume after its last cursor.
 type WatchEventsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Where this message stands. Hand the last one to resume_after to go on behind it. Opaque.
+	// The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque.
 	Cursor string `protobuf:"bytes,1,opt,name=cursor,proto3" json:"cursor,omitempty"`
-	// What there is to say.
+	// The content of the message.
 	//
 	// Types that are valid to be assigned to Item:
 	//
@@ -5191,12 +5197,12 @@ type WatchEventsResponse_SnapshotItem struct {
 }
 
 type WatchEventsResponse_Event struct {
-	// Something happened.
+	// An event.
 	Event *Event `protobuf:"bytes,3,opt,name=event,proto3,oneof"`
 }
 
 type WatchEventsResponse_Bookmark struct {
-	// A mark.
+	// A bookmark.
 	Bookmark *Bookmark `protobuf:"bytes,4,opt,name=bookmark,proto3,oneof"`
 }
 
@@ -5206,10 +5212,10 @@ func (*WatchEventsResponse_Event) isWatchEventsResponse_Item() {}
 
 func (*WatchEventsResponse_Bookmark) isWatchEventsResponse_Item() {}
 
-// One thing that was there when a watch began.
+// One item of the snapshot with which a watch begins.
 type SnapshotItem struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which thing.
+	// The item.
 	//
 	// Types that are valid to be assigned to Item:
 	//
@@ -5300,7 +5306,7 @@ type SnapshotItem_ScriptType struct {
 }
 
 type SnapshotItem_Job struct {
-	// A job that has not ended, without script and environment.
+	// An unfinished job, without script and environment.
 	Job *Job `protobuf:"bytes,3,opt,name=job,proto3,oneof"`
 }
 
@@ -5310,28 +5316,28 @@ func (*SnapshotItem_ScriptType) isSnapshotItem_Item() {}
 
 func (*SnapshotItem_Job) isSnapshotItem_Item() {}
 
-// Request of ListEvents. Filters as in WatchEvents.
+// Request of ListEvents. The filters are those of WatchEvents.
 type ListEventsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// About one of these topics.
+	// Matches these topics.
 	Topics []Event_Topic `protobuf:"varint,1,rep,packed,name=topics,proto3,enum=hero.supervisor.v1.Event_Topic" json:"topics,omitempty"`
-	// About one of these script types.
+	// Matches events about these script types.
 	ScriptTypes []ScriptType `protobuf:"varint,2,rep,packed,name=script_types,json=scriptTypes,proto3,enum=hero.supervisor.v1.ScriptType" json:"script_types,omitempty"`
-	// About one of these actors.
+	// Matches events about these actors.
 	ActorIds []string `protobuf:"bytes,3,rep,name=actor_ids,json=actorIds,proto3" json:"actor_ids,omitempty"`
-	// About one of these jobs.
+	// Matches events about these jobs.
 	JobIds []string `protobuf:"bytes,4,rep,name=job_ids,json=jobIds,proto3" json:"job_ids,omitempty"`
-	// About jobs of this caller.
+	// Matches events about jobs of this caller.
 	CallerId string `protobuf:"bytes,5,opt,name=caller_id,json=callerId,proto3" json:"caller_id,omitempty"`
-	// At least this important. Default: everything.
+	// Matches events of at least this severity. Default: every event.
 	MinSeverity Event_Severity `protobuf:"varint,6,opt,name=min_severity,json=minSeverity,proto3,enum=hero.supervisor.v1.Event_Severity" json:"min_severity,omitempty"`
-	// At or after this time.
+	// Matches events at or after this time.
 	TimeAfter *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=time_after,json=timeAfter,proto3" json:"time_after,omitempty"`
-	// Before this time.
+	// Matches events before this time.
 	TimeBefore *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=time_before,json=timeBefore,proto3" json:"time_before,omitempty"`
-	// Events on a page, 0 to 1000; 0 means 100.
+	// Most events on a page, 0 to 1000. Default: 0, which means 100.
 	PageSize int32 `protobuf:"varint,9,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// The next_page_token of the page before; empty for the first page. The filters must be the same.
+	// The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
 	PageToken     string `protobuf:"bytes,10,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -5437,12 +5443,12 @@ func (x *ListEventsRequest) GetPageToken() string {
 	return ""
 }
 
-// Answer of ListEvents.
+// Response of ListEvents.
 type ListEventsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The events, newest first.
+	// The events, the newest first.
 	Events []*Event `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
-	// For the next page; empty at the end.
+	// The page_token of the next page; empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

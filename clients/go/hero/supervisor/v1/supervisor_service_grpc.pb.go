@@ -61,92 +61,92 @@ const (
 //
 // Keeps script actors alive and gives them jobs.
 //
-// Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
+// Errors: every error carries a machine-readable reason; see ErrorReason. A failed job is not an error of a call.
 //
-// Sizes: requests and answers have at most 4 MiB, which is what clients take unless they are told otherwise. Pages end
-// where they would have more, and every job and every definition that is accepted can be read back in full.
+// Sizes: requests and responses have at most 4 MiB, the default limit of gRPC clients. A page that would be larger
+// ends early. Every accepted job and definition can be read back in full.
 //
-// Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
-// `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
+// Repeats: to start a running actor, to stop a stopped one and to cancel a finished job is OK; the response has
+// `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id`, which makes a repeat harmless.
 //
-// Causes: what a call brings about is told in events with the `reason` that it gave and the value of its metadata
-// `x-request-id`, if it has one (at most 128 visible ASCII characters; others are not kept).
+// Causes: the events of a call carry its `reason` and the value of its metadata `x-request-id`. The value has at most
+// 128 visible ASCII characters; any other value is ignored.
 //
-// Waits: calls with `max_wait` answer OK as soon as what they wait for is true (WAIT_OUTCOME_DONE), or when the wait is
-// over (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of max_wait, what is left of the deadline of the call minus a
-// margin (10 % of it, at least 50 ms and at most 1 s), and 10 minutes. Without max_wait and without a deadline it is 60
-// seconds. A max_wait of 0 looks without waiting. What was started goes on when the wait is over.
+// Waits: a call with `max_wait` ends in OK when its condition is met (WAIT_OUTCOME_DONE) or when the wait is over
+// (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of three times: max_wait; the time left of the call's deadline,
+// less a margin of 10 % (50 ms to 1 s); and 10 minutes. Without max_wait and without a deadline the wait is 60
+// seconds. A max_wait of 0 checks the condition once. Started work continues after the wait.
 //
-// Calls that a server does not know yet answer UNIMPLEMENTED; GetServerInfo lists those that work.
+// Capabilities: a call that the server does not have ends in UNIMPLEMENTED. GetServerInfo lists the calls that work.
 type SupervisorClient interface {
-	// Who this server is, what it can do, and whether Redis and the process manager answer.
+	// Returns the identity of the server, its calls and limits, and the state of Redis and the process manager.
 	GetServerInfo(ctx context.Context, in *GetServerInfoRequest, opts ...grpc.CallOption) (*GetServerInfoResponse, error)
-	// Makes an actor and, unless told otherwise, starts it. The same definition again changes nothing.
+	// Creates an actor and, by default, starts it. A repeat with the same definition changes nothing.
 	CreateActor(ctx context.Context, in *CreateActorRequest, opts ...grpc.CallOption) (*CreateActorResponse, error)
-	// Reads one actor.
+	// Returns one actor.
 	GetActor(ctx context.Context, in *GetActorRequest, opts ...grpc.CallOption) (*GetActorResponse, error)
-	// Lists actors of all machines by name.
+	// Lists the actors of all machines, ordered by name.
 	ListActors(ctx context.Context, in *ListActorsRequest, opts ...grpc.CallOption) (*ListActorsResponse, error)
 	// Changes the definition of an actor.
 	UpdateActor(ctx context.Context, in *UpdateActorRequest, opts ...grpc.CallOption) (*UpdateActorResponse, error)
-	// Drains, stops and forgets an actor.
+	// Drains, stops and removes an actor.
 	DeleteActor(ctx context.Context, in *DeleteActorRequest, opts ...grpc.CallOption) (*DeleteActorResponse, error)
 	// Starts an actor and waits until it is STATE_RUNNING.
 	StartActor(ctx context.Context, in *StartActorRequest, opts ...grpc.CallOption) (*StartActorResponse, error)
-	// Stops an actor: it takes no new job, finishes those it has within drain_timeout, and ends.
+	// Stops an actor. The actor takes no new jobs, finishes its jobs within drain_timeout, and ends.
 	StopActor(ctx context.Context, in *StopActorRequest, opts ...grpc.CallOption) (*StopActorResponse, error)
 	// Stops an actor as StopActor does, and starts it again.
 	RestartActor(ctx context.Context, in *RestartActorRequest, opts ...grpc.CallOption) (*RestartActorResponse, error)
-	// Starts many actors side by side, dependencies first. What became of each is in its result.
+	// Starts many actors concurrently, dependencies first. Each actor has a result of its own.
 	StartActors(ctx context.Context, in *StartActorsRequest, opts ...grpc.CallOption) (*StartActorsResponse, error)
-	// Stops many actors side by side. What became of each is in its result.
+	// Stops many actors concurrently. Each actor has a result of its own.
 	StopActors(ctx context.Context, in *StopActorsRequest, opts ...grpc.CallOption) (*StopActorsResponse, error)
-	// Restarts many actors, all at once or a few at a time. What became of each is in its result.
+	// Restarts many actors, all at once or a few at a time. Each actor has a result of its own.
 	RestartActors(ctx context.Context, in *RestartActorsRequest, opts ...grpc.CallOption) (*RestartActorsResponse, error)
-	// Reads what an actor wrote, and follows it if asked to.
+	// Returns the log of an actor, and follows it if `follow` is set.
 	StreamActorLogs(ctx context.Context, in *StreamActorLogsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamActorLogsResponse], error)
-	// Reads every script type: its actors, its queue and its rules.
+	// Returns every script type with its settings, its queue and its actors.
 	ListScriptTypes(ctx context.Context, in *ListScriptTypesRequest, opts ...grpc.CallOption) (*ListScriptTypesResponse, error)
-	// Reads one script type: its actors, its queue and its rules.
+	// Returns one script type with its settings, its queue and its actors.
 	GetScriptType(ctx context.Context, in *GetScriptTypeRequest, opts ...grpc.CallOption) (*GetScriptTypeResponse, error)
-	// Changes the rules of a script type.
+	// Changes the settings of a script type.
 	UpdateScriptType(ctx context.Context, in *UpdateScriptTypeRequest, opts ...grpc.CallOption) (*UpdateScriptTypeResponse, error)
-	// Makes or removes actors of a script type until there are `replicas` on this machine. New ones are made from the
-	// template of the type; those that go are drained first, the longest idle one first.
+	// Creates or removes actors of a script type until this machine has `replicas` of them. New actors are created from
+	// the template of the type. Removed actors are drained before; the longest idle actor is removed first.
 	ScaleActors(ctx context.Context, in *ScaleActorsRequest, opts ...grpc.CallOption) (*ScaleActorsResponse, error)
-	// Stops handing out jobs of a script type. Jobs are still accepted, running ones finish.
+	// Pauses a queue: actors get no new jobs of the script type. Jobs are still accepted, and running jobs finish.
 	PauseQueue(ctx context.Context, in *PauseQueueRequest, opts ...grpc.CallOption) (*PauseQueueResponse, error)
-	// Hands out jobs of a script type again.
+	// Resumes a queue: actors get jobs of the script type again.
 	ResumeQueue(ctx context.Context, in *ResumeQueueRequest, opts ...grpc.CallOption) (*ResumeQueueResponse, error)
 	// Cancels waiting jobs of a script type.
 	PurgeQueue(ctx context.Context, in *PurgeQueueRequest, opts ...grpc.CallOption) (*PurgeQueueResponse, error)
-	// Pings actors now and reports on their health.
+	// Pings actors at once and reports their health.
 	CheckHealth(ctx context.Context, in *CheckHealthRequest, opts ...grpc.CallOption) (*CheckHealthResponse, error)
-	// Reports on the health of actors, and on every change of it.
+	// Reports the health of actors, and every change of it.
 	WatchHealth(ctx context.Context, in *WatchHealthRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchHealthResponse], error)
-	// Puts a job into its queue. Once this is answered the job is safe in Redis.
+	// Submits a job. After the response the job is stored in Redis.
 	SubmitJob(ctx context.Context, in *SubmitJobRequest, opts ...grpc.CallOption) (*SubmitJobResponse, error)
-	// Puts many jobs into their queues. Good ones are accepted whatever the others are.
+	// Submits many jobs. Valid jobs are accepted even if others are refused.
 	SubmitJobs(ctx context.Context, in *SubmitJobsRequest, opts ...grpc.CallOption) (*SubmitJobsResponse, error)
-	// Submits a job and waits for its end. The job outlives the call: go on with AwaitJob when the wait was over first.
+	// Submits a job and waits for its end. The job outlives the call: continue with AwaitJob if the wait ends first.
 	RunJob(ctx context.Context, in *RunJobRequest, opts ...grpc.CallOption) (*RunJobResponse, error)
-	// Waits for the end of a job, whoever submitted it.
+	// Waits for the end of a job that anybody has submitted.
 	AwaitJob(ctx context.Context, in *AwaitJobRequest, opts ...grpc.CallOption) (*AwaitJobResponse, error)
-	// Reads one job.
+	// Returns one job.
 	GetJob(ctx context.Context, in *GetJobRequest, opts ...grpc.CallOption) (*GetJobResponse, error)
-	// Lists jobs, newest first.
+	// Lists jobs, the newest first.
 	ListJobs(ctx context.Context, in *ListJobsRequest, opts ...grpc.CallOption) (*ListJobsResponse, error)
-	// Cancels a job, waiting or running. The script of a running job is killed.
+	// Cancels a waiting or a running job. The script of a running job is killed.
 	CancelJob(ctx context.Context, in *CancelJobRequest, opts ...grpc.CallOption) (*CancelJobResponse, error)
-	// Puts a job that failed or was cancelled into its queue once more.
+	// Puts a failed or cancelled job into its queue once more.
 	RetryJob(ctx context.Context, in *RetryJobRequest, opts ...grpc.CallOption) (*RetryJobResponse, error)
-	// Removes the record of a job that has ended.
+	// Removes the record of a finished job.
 	DeleteJob(ctx context.Context, in *DeleteJobRequest, opts ...grpc.CallOption) (*DeleteJobResponse, error)
-	// Follows a job: the job as it is, its log lines, and the job again at its end.
+	// Follows a job: its present state, its changes and log lines, and the job at its end.
 	WatchJob(ctx context.Context, in *WatchJobRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchJobResponse], error)
-	// Follows what happens: first what there is, then every event, in order and without gaps.
+	// Follows events: first a snapshot of the present state, then every event, in order and without gaps.
 	WatchEvents(ctx context.Context, in *WatchEventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchEventsResponse], error)
-	// Reads past events.
+	// Lists past events, the newest first.
 	ListEvents(ctx context.Context, in *ListEventsRequest, opts ...grpc.CallOption) (*ListEventsResponse, error)
 }
 
@@ -540,92 +540,92 @@ func (c *supervisorClient) ListEvents(ctx context.Context, in *ListEventsRequest
 //
 // Keeps script actors alive and gives them jobs.
 //
-// Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
+// Errors: every error carries a machine-readable reason; see ErrorReason. A failed job is not an error of a call.
 //
-// Sizes: requests and answers have at most 4 MiB, which is what clients take unless they are told otherwise. Pages end
-// where they would have more, and every job and every definition that is accepted can be read back in full.
+// Sizes: requests and responses have at most 4 MiB, the default limit of gRPC clients. A page that would be larger
+// ends early. Every accepted job and definition can be read back in full.
 //
-// Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
-// `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
+// Repeats: to start a running actor, to stop a stopped one and to cancel a finished job is OK; the response has
+// `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id`, which makes a repeat harmless.
 //
-// Causes: what a call brings about is told in events with the `reason` that it gave and the value of its metadata
-// `x-request-id`, if it has one (at most 128 visible ASCII characters; others are not kept).
+// Causes: the events of a call carry its `reason` and the value of its metadata `x-request-id`. The value has at most
+// 128 visible ASCII characters; any other value is ignored.
 //
-// Waits: calls with `max_wait` answer OK as soon as what they wait for is true (WAIT_OUTCOME_DONE), or when the wait is
-// over (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of max_wait, what is left of the deadline of the call minus a
-// margin (10 % of it, at least 50 ms and at most 1 s), and 10 minutes. Without max_wait and without a deadline it is 60
-// seconds. A max_wait of 0 looks without waiting. What was started goes on when the wait is over.
+// Waits: a call with `max_wait` ends in OK when its condition is met (WAIT_OUTCOME_DONE) or when the wait is over
+// (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of three times: max_wait; the time left of the call's deadline,
+// less a margin of 10 % (50 ms to 1 s); and 10 minutes. Without max_wait and without a deadline the wait is 60
+// seconds. A max_wait of 0 checks the condition once. Started work continues after the wait.
 //
-// Calls that a server does not know yet answer UNIMPLEMENTED; GetServerInfo lists those that work.
+// Capabilities: a call that the server does not have ends in UNIMPLEMENTED. GetServerInfo lists the calls that work.
 type SupervisorServer interface {
-	// Who this server is, what it can do, and whether Redis and the process manager answer.
+	// Returns the identity of the server, its calls and limits, and the state of Redis and the process manager.
 	GetServerInfo(context.Context, *GetServerInfoRequest) (*GetServerInfoResponse, error)
-	// Makes an actor and, unless told otherwise, starts it. The same definition again changes nothing.
+	// Creates an actor and, by default, starts it. A repeat with the same definition changes nothing.
 	CreateActor(context.Context, *CreateActorRequest) (*CreateActorResponse, error)
-	// Reads one actor.
+	// Returns one actor.
 	GetActor(context.Context, *GetActorRequest) (*GetActorResponse, error)
-	// Lists actors of all machines by name.
+	// Lists the actors of all machines, ordered by name.
 	ListActors(context.Context, *ListActorsRequest) (*ListActorsResponse, error)
 	// Changes the definition of an actor.
 	UpdateActor(context.Context, *UpdateActorRequest) (*UpdateActorResponse, error)
-	// Drains, stops and forgets an actor.
+	// Drains, stops and removes an actor.
 	DeleteActor(context.Context, *DeleteActorRequest) (*DeleteActorResponse, error)
 	// Starts an actor and waits until it is STATE_RUNNING.
 	StartActor(context.Context, *StartActorRequest) (*StartActorResponse, error)
-	// Stops an actor: it takes no new job, finishes those it has within drain_timeout, and ends.
+	// Stops an actor. The actor takes no new jobs, finishes its jobs within drain_timeout, and ends.
 	StopActor(context.Context, *StopActorRequest) (*StopActorResponse, error)
 	// Stops an actor as StopActor does, and starts it again.
 	RestartActor(context.Context, *RestartActorRequest) (*RestartActorResponse, error)
-	// Starts many actors side by side, dependencies first. What became of each is in its result.
+	// Starts many actors concurrently, dependencies first. Each actor has a result of its own.
 	StartActors(context.Context, *StartActorsRequest) (*StartActorsResponse, error)
-	// Stops many actors side by side. What became of each is in its result.
+	// Stops many actors concurrently. Each actor has a result of its own.
 	StopActors(context.Context, *StopActorsRequest) (*StopActorsResponse, error)
-	// Restarts many actors, all at once or a few at a time. What became of each is in its result.
+	// Restarts many actors, all at once or a few at a time. Each actor has a result of its own.
 	RestartActors(context.Context, *RestartActorsRequest) (*RestartActorsResponse, error)
-	// Reads what an actor wrote, and follows it if asked to.
+	// Returns the log of an actor, and follows it if `follow` is set.
 	StreamActorLogs(*StreamActorLogsRequest, grpc.ServerStreamingServer[StreamActorLogsResponse]) error
-	// Reads every script type: its actors, its queue and its rules.
+	// Returns every script type with its settings, its queue and its actors.
 	ListScriptTypes(context.Context, *ListScriptTypesRequest) (*ListScriptTypesResponse, error)
-	// Reads one script type: its actors, its queue and its rules.
+	// Returns one script type with its settings, its queue and its actors.
 	GetScriptType(context.Context, *GetScriptTypeRequest) (*GetScriptTypeResponse, error)
-	// Changes the rules of a script type.
+	// Changes the settings of a script type.
 	UpdateScriptType(context.Context, *UpdateScriptTypeRequest) (*UpdateScriptTypeResponse, error)
-	// Makes or removes actors of a script type until there are `replicas` on this machine. New ones are made from the
-	// template of the type; those that go are drained first, the longest idle one first.
+	// Creates or removes actors of a script type until this machine has `replicas` of them. New actors are created from
+	// the template of the type. Removed actors are drained before; the longest idle actor is removed first.
 	ScaleActors(context.Context, *ScaleActorsRequest) (*ScaleActorsResponse, error)
-	// Stops handing out jobs of a script type. Jobs are still accepted, running ones finish.
+	// Pauses a queue: actors get no new jobs of the script type. Jobs are still accepted, and running jobs finish.
 	PauseQueue(context.Context, *PauseQueueRequest) (*PauseQueueResponse, error)
-	// Hands out jobs of a script type again.
+	// Resumes a queue: actors get jobs of the script type again.
 	ResumeQueue(context.Context, *ResumeQueueRequest) (*ResumeQueueResponse, error)
 	// Cancels waiting jobs of a script type.
 	PurgeQueue(context.Context, *PurgeQueueRequest) (*PurgeQueueResponse, error)
-	// Pings actors now and reports on their health.
+	// Pings actors at once and reports their health.
 	CheckHealth(context.Context, *CheckHealthRequest) (*CheckHealthResponse, error)
-	// Reports on the health of actors, and on every change of it.
+	// Reports the health of actors, and every change of it.
 	WatchHealth(*WatchHealthRequest, grpc.ServerStreamingServer[WatchHealthResponse]) error
-	// Puts a job into its queue. Once this is answered the job is safe in Redis.
+	// Submits a job. After the response the job is stored in Redis.
 	SubmitJob(context.Context, *SubmitJobRequest) (*SubmitJobResponse, error)
-	// Puts many jobs into their queues. Good ones are accepted whatever the others are.
+	// Submits many jobs. Valid jobs are accepted even if others are refused.
 	SubmitJobs(context.Context, *SubmitJobsRequest) (*SubmitJobsResponse, error)
-	// Submits a job and waits for its end. The job outlives the call: go on with AwaitJob when the wait was over first.
+	// Submits a job and waits for its end. The job outlives the call: continue with AwaitJob if the wait ends first.
 	RunJob(context.Context, *RunJobRequest) (*RunJobResponse, error)
-	// Waits for the end of a job, whoever submitted it.
+	// Waits for the end of a job that anybody has submitted.
 	AwaitJob(context.Context, *AwaitJobRequest) (*AwaitJobResponse, error)
-	// Reads one job.
+	// Returns one job.
 	GetJob(context.Context, *GetJobRequest) (*GetJobResponse, error)
-	// Lists jobs, newest first.
+	// Lists jobs, the newest first.
 	ListJobs(context.Context, *ListJobsRequest) (*ListJobsResponse, error)
-	// Cancels a job, waiting or running. The script of a running job is killed.
+	// Cancels a waiting or a running job. The script of a running job is killed.
 	CancelJob(context.Context, *CancelJobRequest) (*CancelJobResponse, error)
-	// Puts a job that failed or was cancelled into its queue once more.
+	// Puts a failed or cancelled job into its queue once more.
 	RetryJob(context.Context, *RetryJobRequest) (*RetryJobResponse, error)
-	// Removes the record of a job that has ended.
+	// Removes the record of a finished job.
 	DeleteJob(context.Context, *DeleteJobRequest) (*DeleteJobResponse, error)
-	// Follows a job: the job as it is, its log lines, and the job again at its end.
+	// Follows a job: its present state, its changes and log lines, and the job at its end.
 	WatchJob(*WatchJobRequest, grpc.ServerStreamingServer[WatchJobResponse]) error
-	// Follows what happens: first what there is, then every event, in order and without gaps.
+	// Follows events: first a snapshot of the present state, then every event, in order and without gaps.
 	WatchEvents(*WatchEventsRequest, grpc.ServerStreamingServer[WatchEventsResponse]) error
-	// Reads past events.
+	// Lists past events, the newest first.
 	ListEvents(context.Context, *ListEventsRequest) (*ListEventsResponse, error)
 	mustEmbedUnimplementedSupervisorServer()
 }

@@ -36,7 +36,7 @@ class _ActorViewEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enum
     """Everything."""
 
 class ActorView(_ActorView, metaclass=_ActorViewEnumTypeWrapper):
-    """How much of the definition of an actor is told."""
+    """The parts of the definition of an actor that a response has."""
 
 ACTOR_VIEW_UNSPECIFIED: ActorView.ValueType  # 0
 """The same as ACTOR_VIEW_BASIC."""
@@ -48,8 +48,8 @@ global___ActorView = ActorView
 
 @typing.final
 class ActorConfig(google.protobuf.message.Message):
-    """The definition of an actor: a program that takes jobs of one script type. All texts of a definition have at most 128 KiB
-    together.
+    """The definition of an actor: a program that takes jobs of one script type. The texts of a definition have at most
+    128 KiB in all.
 
     Numbers 20 to 29 are kept free for the stop signal of the process and the like.
     """
@@ -65,19 +65,19 @@ class ActorConfig(google.protobuf.message.Message):
         READINESS_UNSPECIFIED: ActorConfig._Readiness.ValueType  # 0
         """The same as READINESS_QUEUE."""
         READINESS_QUEUE: ActorConfig._Readiness.ValueType  # 1
-        """It announced itself at its queue, so it can take jobs."""
+        """The actor has announced itself at its queue, so it can take jobs."""
         READINESS_PROCESS: ActorConfig._Readiness.ValueType  # 2
-        """Its process runs, and passed health_check if there is one. For programs that do not speak the actor protocol."""
+        """The process runs and has passed health_check, if there is one. For programs without the actor protocol."""
 
     class Readiness(_Readiness, metaclass=_ReadinessEnumTypeWrapper):
-        """What makes a started actor STATE_RUNNING."""
+        """The condition under which a started actor is STATE_RUNNING."""
 
     READINESS_UNSPECIFIED: ActorConfig.Readiness.ValueType  # 0
     """The same as READINESS_QUEUE."""
     READINESS_QUEUE: ActorConfig.Readiness.ValueType  # 1
-    """It announced itself at its queue, so it can take jobs."""
+    """The actor has announced itself at its queue, so it can take jobs."""
     READINESS_PROCESS: ActorConfig.Readiness.ValueType  # 2
-    """Its process runs, and passed health_check if there is one. For programs that do not speak the actor protocol."""
+    """The process runs and has passed health_check, if there is one. For programs without the actor protocol."""
 
     @typing.final
     class EnvEntry(google.protobuf.message.Message):
@@ -131,75 +131,77 @@ class ActorConfig(google.protobuf.message.Message):
     NO_NEW_PRIVILEGES_FIELD_NUMBER: builtins.int
     DIE_WITH_PROCESS_MANAGER_FIELD_NUMBER: builtins.int
     script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
-    """Required. The queue that the actor serves."""
+    """Required. The script type whose queue the actor serves."""
     binary_path: builtins.str
     """Required. Absolute path of the program on the machine of the supervisor."""
     health_check: builtins.str
     """Shell command that must succeed before the actor counts as started. Default: none."""
     working_dir: builtins.str
-    """Absolute path of the working folder. Default: the process manager's own."""
+    """Absolute path of the working folder. Default: that of the process manager."""
     binary_sha256: builtins.str
-    """SHA-256 that the program must have, 64 hexadecimal digits; checked before each start. Default: not checked."""
+    """SHA-256 of the program, 64 hexadecimal digits. Checked before each start. Default: not checked."""
     readiness: global___ActorConfig.Readiness.ValueType
-    """What counts as started. Default: READINESS_QUEUE."""
+    """The condition under which the actor is STATE_RUNNING. Default: READINESS_QUEUE."""
     no_new_privileges: builtins.bool
-    """Neither the process nor its children ever gain rights, by setuid programs for instance. Default: they may."""
+    """Prevents the process and its children from gaining privileges, for instance by setuid programs. Default: false."""
     die_with_process_manager: builtins.bool
-    """Kill the process when its process manager dies, so that none lives on unseen. The built-in runner always does this.
-    Default: it lives on.
+    """Kills the process when its process manager dies, so that no process survives unobserved. The built-in runner
+    always does so. Default: false.
     """
     @property
     def args(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Arguments, at most 256, each handed over exactly as it stands (no shell, no splitting at spaces)."""
+        """Arguments, at most 256. Each is passed unchanged: there is no shell and no splitting at spaces. Default: none."""
 
     @property
     def env(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
-        """Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
-        refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
-        secrets; env_names has the names then.
+        """Environment variables, at most 256. Names have no control characters and no spaces. Names that start with HERO_
+        are refused, because the supervisor sets those. Values may be secrets, so responses leave them out except with
+        ACTOR_VIEW_FULL; env_names has the names then.
         """
 
     @property
     def dependencies(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Actors, or other services of the process manager, that must run before this one is started; at most 256."""
+        """Names of actors or of other services of the process manager that must run before this actor is started; at most
+        256. Default: none.
+        """
 
     @property
     def drain_timeout(self) -> google.protobuf.duration_pb2.Duration:
-        """How long running jobs may go on when the actor is stopped, 0 to 24 hours; then the process is killed.
+        """Time for running jobs to finish when the actor is stopped, 0 to 24 hours. The process is killed after it.
         Default: 30 seconds.
         """
 
     @property
     def start_timeout(self) -> google.protobuf.duration_pb2.Duration:
-        """How long the actor may take to become STATE_RUNNING, 0 to 24 hours. Default: 30 seconds."""
+        """Longest time until a started actor is STATE_RUNNING, 0 to 24 hours. Default: 30 seconds."""
 
     @property
     def restart_policy(self) -> global___RestartPolicy:
-        """When to start the process again after it ended unasked."""
+        """The restarts after unrequested ends of the process."""
 
     @property
     def labels(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
-        """Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
-        No control characters.
+        """Labels for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+        characters are refused.
         """
 
     @property
     def env_names(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
-        value that they have: what was read can be changed and sent back as it is.
+        """In a response: the names of the environment variables whose values are left out. In a change: the names of the
+        variables that keep their values, so that a definition can be read, edited and sent back.
         """
 
     @property
     def health_policy(self) -> global___HealthPolicy:
-        """When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there."""
+        """The pings of this actor. An unset field has the value of the script type's policy."""
 
     @property
     def run_as(self) -> global___RunAs:
-        """Whom the process runs as. Default: like the process manager."""
+        """The user of the process. Default: that of the process manager."""
 
     @property
     def limits(self) -> global___ResourceLimits:
-        """What the process may use. Default: as the process manager has it."""
+        """Kernel limits of the process. Default: those of the process manager."""
 
     def __init__(
         self,
@@ -231,7 +233,7 @@ global___ActorConfig = ActorConfig
 
 @typing.final
 class RunAs(google.protobuf.message.Message):
-    """Whom a process runs as; each by name or number. Only a process manager that runs as root can become somebody else."""
+    """The user and the groups of a process, each by name or number. Requires a process manager that runs as root."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -241,10 +243,10 @@ class RunAs(google.protobuf.message.Message):
     user: builtins.str
     """Required. The user."""
     group: builtins.str
-    """The group. Default: the user's own."""
+    """The group. Default: the primary group of the user."""
     @property
     def supplementary_groups(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Further groups, at most 64. Default: those that the system lists for the user."""
+        """Supplementary groups, at most 64. Default: those of the user."""
 
     def __init__(
         self,
@@ -259,7 +261,7 @@ global___RunAs = RunAs
 
 @typing.final
 class ResourceLimits(google.protobuf.message.Message):
-    """Limits that the kernel holds a process to. Each default is what the process manager has."""
+    """Kernel limits of a process. Each default is the limit of the process manager."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -269,16 +271,16 @@ class ResourceLimits(google.protobuf.message.Message):
     PROCESSES_FIELD_NUMBER: builtins.int
     CORE_BYTES_FIELD_NUMBER: builtins.int
     memory_bytes: builtins.int
-    """Bytes of address space, at least 1 MiB. An allocation beyond it fails."""
+    """Address space in bytes, at least 1 MiB. Allocations beyond it fail."""
     open_files: builtins.int
-    """Open files, at least 8."""
+    """Number of open files, at least 8."""
     processes: builtins.int
-    """Processes and threads of its user, all counted together; at least 1."""
+    """Number of processes and threads of the user, counted together, at least 1."""
     core_bytes: builtins.int
-    """Bytes of a core dump; 0 for none."""
+    """Size of a core dump in bytes; 0 means no core dump."""
     @property
     def cpu_time(self) -> google.protobuf.duration_pb2.Duration:
-        """Processor time, in whole seconds. The process gets SIGXCPU then and SIGKILL one second later."""
+        """Processor time in whole seconds. The process gets SIGXCPU at the limit and SIGKILL one second later."""
 
     def __init__(
         self,
@@ -304,7 +306,7 @@ global___ResourceLimits = ResourceLimits
 
 @typing.final
 class RestartPolicy(google.protobuf.message.Message):
-    """What to do when the process of an actor ends without having been asked to."""
+    """The restarts of an actor whose process ends unrequested."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -317,23 +319,23 @@ class RestartPolicy(google.protobuf.message.Message):
         MODE_UNSPECIFIED: RestartPolicy._Mode.ValueType  # 0
         """The same as MODE_ALWAYS."""
         MODE_ALWAYS: RestartPolicy._Mode.ValueType  # 1
-        """Restart however it ended."""
+        """Every end leads to a restart."""
         MODE_ON_FAILURE: RestartPolicy._Mode.ValueType  # 2
-        """Restart unless it ended with exit code 0."""
+        """Every end except exit code 0 leads to a restart."""
         MODE_NEVER: RestartPolicy._Mode.ValueType  # 3
-        """Never restart."""
+        """No end leads to a restart."""
 
     class Mode(_Mode, metaclass=_ModeEnumTypeWrapper):
-        """Which ends lead to a restart."""
+        """The ends that lead to a restart."""
 
     MODE_UNSPECIFIED: RestartPolicy.Mode.ValueType  # 0
     """The same as MODE_ALWAYS."""
     MODE_ALWAYS: RestartPolicy.Mode.ValueType  # 1
-    """Restart however it ended."""
+    """Every end leads to a restart."""
     MODE_ON_FAILURE: RestartPolicy.Mode.ValueType  # 2
-    """Restart unless it ended with exit code 0."""
+    """Every end except exit code 0 leads to a restart."""
     MODE_NEVER: RestartPolicy.Mode.ValueType  # 3
-    """Never restart."""
+    """No end leads to a restart."""
 
     MODE_FIELD_NUMBER: builtins.int
     INITIAL_BACKOFF_FIELD_NUMBER: builtins.int
@@ -342,26 +344,26 @@ class RestartPolicy(google.protobuf.message.Message):
     MAX_RESTARTS_FIELD_NUMBER: builtins.int
     WINDOW_FIELD_NUMBER: builtins.int
     mode: global___RestartPolicy.Mode.ValueType
-    """Which ends lead to a restart. Default: MODE_ALWAYS."""
+    """The ends that lead to a restart. Default: MODE_ALWAYS."""
     max_restarts: builtins.int
-    """Restarts within window after which the actor is given up as STATE_CRASH_LOOP; 0 means never. Default: 10."""
+    """Most restarts within window. One more makes the actor STATE_CRASH_LOOP. 0 means no limit. Default: 10."""
     @property
     def initial_backoff(self) -> google.protobuf.duration_pb2.Duration:
-        """Wait before the first restart, 0 to 24 hours; it doubles with each further one. Less than 0.4 seconds is taken as
-        0.4 seconds, so that the exit of every process is seen. Default: 1 second.
+        """Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
+        0.4 seconds, so that the end of every process is observed. Default: 1 second.
         """
 
     @property
     def max_backoff(self) -> google.protobuf.duration_pb2.Duration:
-        """Longest wait before a restart, 0 to 24 hours. Default: 60 seconds."""
+        """Longest delay before a restart, 0 to 24 hours. Default: 60 seconds."""
 
     @property
     def reset_after(self) -> google.protobuf.duration_pb2.Duration:
-        """After running this long (0 to 24 hours) the next end counts as the first one again. Default: 60 seconds."""
+        """Running time after which the delay begins with initial_backoff again, 0 to 24 hours. Default: 60 seconds."""
 
     @property
     def window(self) -> google.protobuf.duration_pb2.Duration:
-        """Span of time in which restarts are counted, 0 to 24 hours. Default: 10 minutes."""
+        """Time in which restarts are counted, 0 to 24 hours. Default: 10 minutes."""
 
     def __init__(
         self,
@@ -381,10 +383,10 @@ global___RestartPolicy = RestartPolicy
 
 @typing.final
 class HealthPolicy(google.protobuf.message.Message):
-    """When an actor that gives no sign of life is pinged, and what follows.
+    """The pings of idle actors, and the action after missed pings.
 
-    A ping is a trivial job that travels through the actor's real queue and its real engine. A busy actor is never
-    pinged: it is judged by the time limit of its job.
+    A ping is a trivial job that passes through the real queue and the real engine of an actor. Busy actors are never
+    pinged: their jobs have time limits.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -398,19 +400,19 @@ class HealthPolicy(google.protobuf.message.Message):
         ACTION_UNSPECIFIED: HealthPolicy._Action.ValueType  # 0
         """The same as ACTION_RESTART."""
         ACTION_RESTART: HealthPolicy._Action.ValueType  # 1
-        """Restart it."""
+        """The actor is restarted."""
         ACTION_REPORT_ONLY: HealthPolicy._Action.ValueType  # 2
-        """Only report it."""
+        """The actor is only reported."""
 
     class Action(_Action, metaclass=_ActionEnumTypeWrapper):
-        """What to do with an actor that missed too many pings."""
+        """The action for an unhealthy actor."""
 
     ACTION_UNSPECIFIED: HealthPolicy.Action.ValueType  # 0
     """The same as ACTION_RESTART."""
     ACTION_RESTART: HealthPolicy.Action.ValueType  # 1
-    """Restart it."""
+    """The actor is restarted."""
     ACTION_REPORT_ONLY: HealthPolicy.Action.ValueType  # 2
-    """Only report it."""
+    """The actor is only reported."""
 
     IDLE_AFTER_FIELD_NUMBER: builtins.int
     PING_TIMEOUT_FIELD_NUMBER: builtins.int
@@ -419,24 +421,22 @@ class HealthPolicy(google.protobuf.message.Message):
     ACTION_FIELD_NUMBER: builtins.int
     PING_SCRIPT_FIELD_NUMBER: builtins.int
     failure_threshold: builtins.int
-    """Missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3."""
+    """Number of missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3."""
     action: global___HealthPolicy.Action.ValueType
-    """What follows then. Default: ACTION_RESTART."""
+    """The action for an unhealthy actor. Default: ACTION_RESTART."""
     ping_script: builtins.str
-    """The script of the ping. Not possible in this version, so it has to be left empty: a trivial one in the actor's
-    language.
-    """
+    """The script of the ping. Must be empty in this version: the ping is a trivial script in the language of the actor."""
     @property
     def idle_after(self) -> google.protobuf.duration_pb2.Duration:
-        """Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes."""
+        """Time without a job after which an actor is pinged, 100 ms to 24 hours. Default: 10 minutes."""
 
     @property
     def ping_timeout(self) -> google.protobuf.duration_pb2.Duration:
-        """A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds."""
+        """Time after which an unanswered ping is missed, 100 ms to 24 hours. Default: 30 seconds."""
 
     @property
     def ping_interval_after_failure(self) -> google.protobuf.duration_pb2.Duration:
-        """Wait between a missed ping and the next one. Default: 30 seconds."""
+        """Time between a missed ping and the next ping. Default: 30 seconds."""
 
     def __init__(
         self,
@@ -456,7 +456,7 @@ global___HealthPolicy = HealthPolicy
 
 @typing.final
 class Actor(google.protobuf.message.Message):
-    """An actor: its definition, what is wanted of it and what is seen of it.
+    """An actor: its definition, its desired state and its observed state.
 
     Numbers 20 to 39 are kept free for resource usage and job counts.
     """
@@ -472,54 +472,54 @@ class Actor(google.protobuf.message.Message):
         STATE_UNSPECIFIED: Actor._State.ValueType  # 0
         """Never sent."""
         STATE_STOPPED: Actor._State.ValueType  # 1
-        """Down, as wanted."""
+        """The actor is down, as desired."""
         STATE_BLOCKED: Actor._State.ValueType  # 2
-        """Waits for a dependency."""
+        """The actor waits for a dependency."""
         STATE_STARTING: Actor._State.ValueType  # 3
-        """Its process was started and is not ready yet."""
+        """The process was started and is not ready yet."""
         STATE_RUNNING: Actor._State.ValueType  # 4
-        """Up; takes jobs."""
+        """The actor is up and takes jobs."""
         STATE_DRAINING: Actor._State.ValueType  # 5
-        """Up; finishes the jobs it has and takes no new ones."""
+        """The actor is up, finishes its jobs and takes no new ones."""
         STATE_STOPPING: Actor._State.ValueType  # 6
-        """Told to end."""
+        """The process was told to end."""
         STATE_BACKOFF: Actor._State.ValueType  # 7
-        """Its process ended; it will be started again."""
+        """The process has ended and will be restarted."""
         STATE_CRASH_LOOP: Actor._State.ValueType  # 8
-        """Given up after too many restarts. StartActor tries again."""
+        """The actor had too many restarts and stays down. StartActor tries again."""
         STATE_FAILED: Actor._State.ValueType  # 9
-        """Could not be started, or ended and is not to be restarted."""
+        """The process did not start, or has ended and is not to be restarted."""
         STATE_UNKNOWN: Actor._State.ValueType  # 10
-        """The process manager does not answer, or does not know the actor."""
+        """The process manager does not answer or does not know the actor."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
-        """Where an actor is.
+        """The state of an actor.
 
-        More states may be added; treat one that you do not know as STATE_UNKNOWN.
+        More states may be added. Treat an unknown state as STATE_UNKNOWN.
         """
 
     STATE_UNSPECIFIED: Actor.State.ValueType  # 0
     """Never sent."""
     STATE_STOPPED: Actor.State.ValueType  # 1
-    """Down, as wanted."""
+    """The actor is down, as desired."""
     STATE_BLOCKED: Actor.State.ValueType  # 2
-    """Waits for a dependency."""
+    """The actor waits for a dependency."""
     STATE_STARTING: Actor.State.ValueType  # 3
-    """Its process was started and is not ready yet."""
+    """The process was started and is not ready yet."""
     STATE_RUNNING: Actor.State.ValueType  # 4
-    """Up; takes jobs."""
+    """The actor is up and takes jobs."""
     STATE_DRAINING: Actor.State.ValueType  # 5
-    """Up; finishes the jobs it has and takes no new ones."""
+    """The actor is up, finishes its jobs and takes no new ones."""
     STATE_STOPPING: Actor.State.ValueType  # 6
-    """Told to end."""
+    """The process was told to end."""
     STATE_BACKOFF: Actor.State.ValueType  # 7
-    """Its process ended; it will be started again."""
+    """The process has ended and will be restarted."""
     STATE_CRASH_LOOP: Actor.State.ValueType  # 8
-    """Given up after too many restarts. StartActor tries again."""
+    """The actor had too many restarts and stays down. StartActor tries again."""
     STATE_FAILED: Actor.State.ValueType  # 9
-    """Could not be started, or ended and is not to be restarted."""
+    """The process did not start, or has ended and is not to be restarted."""
     STATE_UNKNOWN: Actor.State.ValueType  # 10
-    """The process manager does not answer, or does not know the actor."""
+    """The process manager does not answer or does not know the actor."""
 
     class _DesiredState:
         ValueType = typing.NewType("ValueType", builtins.int)
@@ -530,19 +530,19 @@ class Actor(google.protobuf.message.Message):
         DESIRED_STATE_UNSPECIFIED: Actor._DesiredState.ValueType  # 0
         """Never sent."""
         DESIRED_STATE_UP: Actor._DesiredState.ValueType  # 1
-        """It is to run."""
+        """The actor is to run."""
         DESIRED_STATE_DOWN: Actor._DesiredState.ValueType  # 2
-        """It is to be down."""
+        """The actor is to be down."""
 
     class DesiredState(_DesiredState, metaclass=_DesiredStateEnumTypeWrapper):
-        """Whether an actor is meant to run."""
+        """The desired state of an actor."""
 
     DESIRED_STATE_UNSPECIFIED: Actor.DesiredState.ValueType  # 0
     """Never sent."""
     DESIRED_STATE_UP: Actor.DesiredState.ValueType  # 1
-    """It is to run."""
+    """The actor is to run."""
     DESIRED_STATE_DOWN: Actor.DesiredState.ValueType  # 2
-    """It is to be down."""
+    """The actor is to be down."""
 
     class _Health:
         ValueType = typing.NewType("ValueType", builtins.int)
@@ -553,27 +553,27 @@ class Actor(google.protobuf.message.Message):
         HEALTH_UNSPECIFIED: Actor._Health.ValueType  # 0
         """Never sent."""
         HEALTH_HEALTHY: Actor._Health.ValueType  # 1
-        """It answered the last ping, or has just finished a job."""
+        """The actor has answered the last ping or has finished a job since."""
         HEALTH_DEGRADED: Actor._Health.ValueType  # 2
-        """It missed a ping, but not yet as many as make it unhealthy."""
+        """The actor has missed pings, but fewer than failure_threshold."""
         HEALTH_UNHEALTHY: Actor._Health.ValueType  # 3
-        """It missed as many pings in a row as its policy allows."""
+        """The actor has missed failure_threshold pings in a row."""
         HEALTH_UNKNOWN: Actor._Health.ValueType  # 4
-        """It was not pinged yet."""
+        """The actor was not pinged yet."""
 
     class Health(_Health, metaclass=_HealthEnumTypeWrapper):
-        """The verdict of the pings."""
+        """The health of an actor."""
 
     HEALTH_UNSPECIFIED: Actor.Health.ValueType  # 0
     """Never sent."""
     HEALTH_HEALTHY: Actor.Health.ValueType  # 1
-    """It answered the last ping, or has just finished a job."""
+    """The actor has answered the last ping or has finished a job since."""
     HEALTH_DEGRADED: Actor.Health.ValueType  # 2
-    """It missed a ping, but not yet as many as make it unhealthy."""
+    """The actor has missed pings, but fewer than failure_threshold."""
     HEALTH_UNHEALTHY: Actor.Health.ValueType  # 3
-    """It missed as many pings in a row as its policy allows."""
+    """The actor has missed failure_threshold pings in a row."""
     HEALTH_UNKNOWN: Actor.Health.ValueType  # 4
-    """It was not pinged yet."""
+    """The actor was not pinged yet."""
 
     class _ManagedBy:
         ValueType = typing.NewType("ValueType", builtins.int)
@@ -589,7 +589,7 @@ class Actor(google.protobuf.message.Message):
         """Scaling, from the template of its script type."""
 
     class ManagedBy(_ManagedBy, metaclass=_ManagedByEnumTypeWrapper):
-        """Who made an actor."""
+        """The creator of an actor."""
 
     MANAGED_BY_UNSPECIFIED: Actor.ManagedBy.ValueType  # 0
     """Never sent."""
@@ -618,56 +618,56 @@ class Actor(google.protobuf.message.Message):
     LAST_PING_FIELD_NUMBER: builtins.int
     CONSECUTIVE_PING_FAILURES_FIELD_NUMBER: builtins.int
     actor_id: builtins.str
-    """Output only. Its name: 1 to 63 of a-z, 0-9, _ and -, starting with a letter; unique among all supervisors that
-    share one Redis.
+    """Output only. The name of the actor: 1 to 63 of a-z, 0-9, _ and -, starting with a letter. Unique among all
+    supervisors that share one Redis.
     """
     state: global___Actor.State.ValueType
-    """Output only. Where it is."""
+    """Output only. The observed state."""
     desired_state: global___Actor.DesiredState.ValueType
-    """Output only. Whether it is meant to run."""
+    """Output only. The desired state."""
     status_message: builtins.str
-    """Output only. One sentence on why it is in this state; empty when there is nothing to say."""
+    """Output only. One sentence on the cause of the state; may be empty."""
     pid: builtins.int
-    """Output only. Process id, while it has a process."""
+    """Output only. Process id; absent without a process."""
     node: builtins.str
-    """Output only. The machine whose process manager runs it."""
+    """Output only. Name of the machine whose process manager runs the actor."""
     managed_by: global___Actor.ManagedBy.ValueType
-    """Output only. Who made it."""
+    """Output only. The creator."""
     jobs_in_flight: builtins.int
-    """Output only. Jobs that it has in hand."""
+    """Output only. Number of jobs in flight."""
     restart_count: builtins.int
-    """Output only. How often its process ended unasked since the actor was made."""
+    """Output only. Number of unrequested ends of the process since the creation."""
     etag: builtins.str
-    """Output only. Changes whenever the definition or the wish changes; hand it to UpdateActor to notice that somebody
-    else was faster. Opaque.
+    """Output only. Changes with the definition and with the desired state. In a request to UpdateActor it guards
+    against concurrent changes. Opaque.
     """
     health: global___Actor.Health.ValueType
-    """Output only. The verdict of the pings."""
+    """Output only. The health."""
     consecutive_ping_failures: builtins.int
-    """Output only. Pings missed in a row."""
+    """Output only. Number of missed pings in a row."""
     @property
     def config(self) -> global___ActorConfig:
-        """Its definition, with defaults filled in."""
+        """The definition, with defaults filled in."""
 
     @property
     def create_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """Output only. When it was made."""
+        """Output only. Time of the creation."""
 
     @property
     def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """Output only. When its process was started, if that is known."""
+        """Output only. Start time of the process; absent if unknown."""
 
     @property
     def state_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """Output only. Since when it is in this state."""
+        """Output only. Time since which the actor is in its state."""
 
     @property
     def last_job_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """Output only. When it last took or finished a job."""
+        """Output only. Time at which the actor last took or finished a job."""
 
     @property
     def last_exit(self) -> global___ActorExit:
-        """Output only. The last end of its process."""
+        """Output only. The last end of the process."""
 
     @property
     def last_ping(self) -> global___Ping:
@@ -704,7 +704,7 @@ global___Actor = Actor
 
 @typing.final
 class ActorExit(google.protobuf.message.Message):
-    """How the process of an actor ended. At most one of exit_code and signal is present; none if nobody knows."""
+    """The end of the process of an actor. At most one of exit_code and signal is present; none if the end is unknown."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -715,20 +715,20 @@ class ActorExit(google.protobuf.message.Message):
     REQUESTED_FIELD_NUMBER: builtins.int
     LOG_TAIL_FIELD_NUMBER: builtins.int
     exit_code: builtins.int
-    """It ended by itself with this code."""
+    """Exit code, if the process has exited."""
     signal: builtins.int
-    """It was ended by this signal; 9 is SIGKILL, 15 is SIGTERM."""
+    """Signal that ended the process; 9 is SIGKILL, 15 is SIGTERM."""
     pid: builtins.int
-    """Its process id."""
+    """Process id."""
     requested: builtins.bool
-    """True when somebody had asked for the end."""
+    """True if the end was requested."""
     @property
     def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """When this was noticed."""
+        """Time at which the end was observed."""
 
     @property
     def log_tail(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """The last lines that it wrote, oldest first."""
+        """The last log lines, the oldest first."""
 
     def __init__(
         self,
@@ -751,7 +751,7 @@ global___ActorExit = ActorExit
 
 @typing.final
 class Ping(google.protobuf.message.Message):
-    """One ping and what became of it."""
+    """A ping and its outcome."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -764,39 +764,39 @@ class Ping(google.protobuf.message.Message):
         OUTCOME_UNSPECIFIED: Ping._Outcome.ValueType  # 0
         """Never sent."""
         OUTCOME_OK: Ping._Outcome.ValueType  # 1
-        """It was answered in time."""
+        """The ping was answered in time."""
         OUTCOME_TIMED_OUT: Ping._Outcome.ValueType  # 2
-        """It was not answered in time."""
+        """The ping was not answered in time."""
         OUTCOME_FAILED: Ping._Outcome.ValueType  # 3
-        """It was answered with an error."""
+        """The ping was answered with an error."""
 
     class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
-        """What became of it."""
+        """The outcome of a ping."""
 
     OUTCOME_UNSPECIFIED: Ping.Outcome.ValueType  # 0
     """Never sent."""
     OUTCOME_OK: Ping.Outcome.ValueType  # 1
-    """It was answered in time."""
+    """The ping was answered in time."""
     OUTCOME_TIMED_OUT: Ping.Outcome.ValueType  # 2
-    """It was not answered in time."""
+    """The ping was not answered in time."""
     OUTCOME_FAILED: Ping.Outcome.ValueType  # 3
-    """It was answered with an error."""
+    """The ping was answered with an error."""
 
     TIME_FIELD_NUMBER: builtins.int
     OUTCOME_FIELD_NUMBER: builtins.int
     ROUND_TRIP_FIELD_NUMBER: builtins.int
     MESSAGE_FIELD_NUMBER: builtins.int
     outcome: global___Ping.Outcome.ValueType
-    """What became of it."""
+    """The outcome."""
     message: builtins.str
-    """What went wrong; empty if nothing did."""
+    """The error; empty if there is none."""
     @property
     def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """When it was sent."""
+        """Time at which the ping was sent."""
 
     @property
     def round_trip(self) -> google.protobuf.duration_pb2.Duration:
-        """Time from submit to answer, through queue and engine; present if it was answered."""
+        """Time from submit to answer, through queue and engine. Absent without an answer."""
 
     def __init__(
         self,
@@ -813,8 +813,8 @@ global___Ping = Ping
 
 @typing.final
 class ActorSelector(google.protobuf.message.Message):
-    """Which actors. An actor is meant when it matches every part that is set. At least one part has to be set: to mean
-    every actor, say `all`.
+    """A selection of actors. An actor is selected if it matches every field that is set. At least one field must be set:
+    `all` selects every actor.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -840,18 +840,18 @@ class ActorSelector(google.protobuf.message.Message):
     LABELS_FIELD_NUMBER: builtins.int
     ALL_FIELD_NUMBER: builtins.int
     all: builtins.bool
-    """Every actor of this supervisor's machine."""
+    """Every actor on the machine of this supervisor."""
     @property
     def actor_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """These actors."""
+        """Names of actors."""
 
     @property
     def script_types(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[hero.supervisor.v1.script_type_pb2.ScriptType.ValueType]:
-        """Actors of these script types."""
+        """Script types of actors."""
 
     @property
     def labels(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
-        """Actors that have every one of these labels."""
+        """Labels that an actor must have, all of them."""
 
     def __init__(
         self,
@@ -867,7 +867,7 @@ global___ActorSelector = ActorSelector
 
 @typing.final
 class LogEntry(google.protobuf.message.Message):
-    """One line that an actor or a script wrote."""
+    """One line of the log of an actor or a script."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -885,7 +885,7 @@ class LogEntry(google.protobuf.message.Message):
         """Standard error."""
 
     class Stream(_Stream, metaclass=_StreamEnumTypeWrapper):
-        """Which output."""
+        """The stream of a line."""
 
     STREAM_UNSPECIFIED: LogEntry.Stream.ValueType  # 0
     """Never sent."""
@@ -898,12 +898,12 @@ class LogEntry(google.protobuf.message.Message):
     STREAM_FIELD_NUMBER: builtins.int
     TEXT_FIELD_NUMBER: builtins.int
     stream: global___LogEntry.Stream.ValueType
-    """Which output."""
+    """The stream."""
     text: builtins.str
-    """The line without its end. Bytes that are not UTF-8 are shown as U+FFFD."""
+    """The line without its line end. Bytes that are not UTF-8 are replaced by U+FFFD."""
     @property
     def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """When, if the process manager notes that."""
+        """Time of the line; absent if the process manager does not record it."""
 
     def __init__(
         self,

@@ -25,41 +25,43 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     """Never sent."""
     ERROR_REASON_INVALID_FIELD: _ErrorReason.ValueType  # 1
-    """INVALID_ARGUMENT: fields are missing, malformed or beyond a limit. google.rpc.BadRequest names them, the first 20 at
-    most. Metadata, when not all are named: violations, their number.
+    """INVALID_ARGUMENT: fields are missing, malformed or beyond a limit. google.rpc.BadRequest names at most the first
+    20. Metadata, if some are left out: violations, the number of all.
     """
     ERROR_REASON_INVALID_PAGE_TOKEN: _ErrorReason.ValueType  # 2
-    """INVALID_ARGUMENT: the page token is not from this server, or the filters are not those of the page before. Start
-    again without a token.
+    """INVALID_ARGUMENT: the page token is not from this server, or the filters differ from those of the previous page.
+    Start again without a token.
     """
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 3
     """INVALID_ARGUMENT: the request id was used within 24 hours for a request with other content.
     Metadata: request_id, first_use_time.
     """
     ERROR_REASON_SELECTOR_REQUIRED: _ErrorReason.ValueType  # 4
-    """INVALID_ARGUMENT: the selector is empty. Say `all` if you mean every actor."""
+    """INVALID_ARGUMENT: the selector is empty. Set `all` to select every actor."""
     ERROR_REASON_REQUEST_MALFORMED: _ErrorReason.ValueType  # 5
-    """INVALID_ARGUMENT: what was sent is not a message of the type that the call takes."""
+    """INVALID_ARGUMENT: the request is not a message of the call's request type."""
     ERROR_REASON_ACTOR_NOT_FOUND: _ErrorReason.ValueType  # 10
-    """NOT_FOUND: there is no actor with this id. Also of a job that is for one actor only. Metadata: actor_id."""
+    """NOT_FOUND: there is no actor with this name. Also for a job with this target_actor_id. Metadata: actor_id."""
     ERROR_REASON_JOB_NOT_FOUND: _ErrorReason.ValueType  # 11
     """NOT_FOUND: there is no job with this id. Metadata: job_id."""
     ERROR_REASON_JOB_EXPIRED: _ErrorReason.ValueType  # 12
-    """NOT_FOUND: the job ended, and its record was removed: its result_ttl is over, newer ones took its place, or it was
-    deleted. A request id that made it stands for it for 24 hours and makes no other. Metadata: job_id.
+    """NOT_FOUND: the job has ended, and its record was removed: its result_ttl is over, newer jobs have displaced it,
+    or it was deleted. The request id of the job creates no other job for 24 hours. Metadata: job_id.
     """
     ERROR_REASON_SCRIPT_TYPE_NOT_FOUND: _ErrorReason.ValueType  # 13
     """NOT_FOUND: this server does not know the script type."""
     ERROR_REASON_ACTOR_EXISTS: _ErrorReason.ValueType  # 20
-    """ALREADY_EXISTS: an actor with this id and another definition exists. Metadata: actor_id, create_time."""
+    """ALREADY_EXISTS: an actor with this name and another definition exists. Metadata: actor_id, create_time."""
     ERROR_REASON_JOB_EXISTS: _ErrorReason.ValueType  # 21
     """ALREADY_EXISTS: a job with this id exists. Metadata: job_id."""
     ERROR_REASON_INVALID_STATE: _ErrorReason.ValueType  # 30
-    """FAILED_PRECONDITION: not possible in the state that the actor or job is in. Metadata: actor_id or job_id, state."""
+    """FAILED_PRECONDITION: the call is not possible in the present state of the actor or job. Metadata: actor_id or
+    job_id, state.
+    """
     ERROR_REASON_AUTOSCALING_ACTIVE: _ErrorReason.ValueType  # 31
-    """FAILED_PRECONDITION: scaling is automatic; say take_over to decide yourself."""
+    """FAILED_PRECONDITION: scaling is automatic. Set take_over to switch it off."""
     ERROR_REASON_NO_ACTORS_FOR_SCRIPT_TYPE: _ErrorReason.ValueType  # 32
-    """FAILED_PRECONDITION: there is no actor of this script type, and no template to make one from.
+    """FAILED_PRECONDITION: there is neither an actor of this script type nor a template for one.
     Metadata: script_type.
     """
     ERROR_REASON_BINARY_INVALID: _ErrorReason.ValueType  # 33
@@ -67,132 +69,141 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     ERROR_REASON_DEPENDENCY_UNMET: _ErrorReason.ValueType  # 34
     """FAILED_PRECONDITION: a dependency is unknown, or dependencies form a cycle. Metadata: actor_id, dependency."""
     ERROR_REASON_ACTOR_START_FAILED: _ErrorReason.ValueType  # 35
-    """FAILED_PRECONDITION: the process of the actor did not come up; the message has its exit and its last words.
-    StreamActorLogs has all that it wrote. Metadata: actor_id, cause.
+    """FAILED_PRECONDITION: the process of the actor has not become ready. The message has its exit and its last log
+    lines. StreamActorLogs has the whole log. Metadata: actor_id, cause.
     """
     ERROR_REASON_WRONG_NODE: _ErrorReason.ValueType  # 36
     """FAILED_PRECONDITION: the actor belongs to the machine of another supervisor. Metadata: actor_id, node."""
     ERROR_REASON_ACTOR_STOP_FAILED: _ErrorReason.ValueType  # 37
-    """INTERNAL: the process of the actor could not be ended. Metadata: actor_id, cause."""
+    """INTERNAL: the process of the actor has not ended. Metadata: actor_id, cause."""
     ERROR_REASON_CONFLICT: _ErrorReason.ValueType  # 40
-    """ABORTED: somebody else changed it at the same time. Read it again and repeat. Metadata: actor_id."""
+    """ABORTED: the actor or the settings have changed at the same time. Read them again and repeat. Metadata: actor_id."""
     ERROR_REASON_OPERATION_IN_PROGRESS: _ErrorReason.ValueType  # 41
-    """ABORTED: another call is at work on the actor. Wait and repeat. Metadata: actor_id, operation."""
+    """ABORTED: another operation on the actor is under way. Wait and repeat. Metadata: actor_id, operation."""
     ERROR_REASON_CONSUMER_TOO_SLOW: _ErrorReason.ValueType  # 42
-    """ABORTED: the reader of a watch was too slow. Watch again from the last cursor. Metadata: last_cursor."""
+    """ABORTED: the reader of a watch was too slow. Watch again after the last cursor. Metadata: last_cursor."""
     ERROR_REASON_QUEUE_FULL: _ErrorReason.ValueType  # 50
-    """RESOURCE_EXHAUSTED: as many jobs wait as may. Wait as google.rpc.RetryInfo says.
+    """RESOURCE_EXHAUSTED: the queue is full. Wait as google.rpc.RetryInfo says, and repeat.
     Metadata: script_type, queued, limit.
     """
     ERROR_REASON_TOO_MANY_WATCHES: _ErrorReason.ValueType  # 51
-    """RESOURCE_EXHAUSTED: there are as many watches as may be. Metadata: limit."""
+    """RESOURCE_EXHAUSTED: there are too many watches. Metadata: limit."""
     ERROR_REASON_REQUEST_TOO_LARGE: _ErrorReason.ValueType  # 53
     """RESOURCE_EXHAUSTED: the request is longer than GetServerInfo's max_message_bytes. Send less at once.
     Metadata: limit.
     """
     ERROR_REASON_CURSOR_EXPIRED: _ErrorReason.ValueType  # 52
-    """OUT_OF_RANGE: what came after the cursor is no longer kept. Start again with a snapshot. Metadata: oldest_cursor."""
+    """OUT_OF_RANGE: events after the cursor are no longer kept. Start again with a snapshot. Metadata: oldest_cursor."""
     ERROR_REASON_REDIS_UNAVAILABLE: _ErrorReason.ValueType  # 60
-    """UNAVAILABLE: Redis does not answer. No job was accepted; any other call may be repeated without harm. Repeat as google.rpc.RetryInfo says."""
+    """UNAVAILABLE: Redis does not answer. No job was accepted, and a repeat of any other call is harmless. Repeat as
+    google.rpc.RetryInfo says.
+    """
     ERROR_REASON_ZINIT_UNAVAILABLE: _ErrorReason.ValueType  # 61
     """UNAVAILABLE: the process manager (Zinit) does not answer. Repeat as google.rpc.RetryInfo says."""
     ERROR_REASON_SERVER_DRAINING: _ErrorReason.ValueType  # 62
-    """UNAVAILABLE: the supervisor is on its way down. Repeat; another one, or the next one, will answer. With a job_id in
-    the metadata the job of a RunJob was accepted and goes on: wait for it with AwaitJob, and do not repeat the call.
+    """UNAVAILABLE: the supervisor shuts down. Repeat: another supervisor or the next one will answer. A job_id in the
+    metadata means that the job of a RunJob was accepted and continues: wait for it with AwaitJob, and do not repeat
+    the call.
     """
     ERROR_REASON_SERVER_STARTING: _ErrorReason.ValueType  # 63
     """UNAVAILABLE: the supervisor is not ready yet. Repeat as google.rpc.RetryInfo says."""
     ERROR_REASON_TIMED_OUT: _ErrorReason.ValueType  # 64
-    """DEADLINE_EXCEEDED: something did not answer in time. It may or may not have had its effect; look before you repeat.
-    Metadata: what, after. Of SubmitJob, SubmitJobs and RunJob: what, cause, and job_id, the id that the job has if it was
-    accepted: GetJob finds it then. To repeat the call with the same request_id is always safe.
+    """DEADLINE_EXCEEDED: a dependency has not answered in time, and the effect of the call is unknown. Check before a
+    repeat.
+    Metadata: what, after. Of SubmitJob, SubmitJobs and RunJob: what, cause, and job_id, under which GetJob finds the
+    job if it was accepted. A repeat with the same request_id is always safe.
     """
     ERROR_REASON_REDIS_READ_ONLY: _ErrorReason.ValueType  # 65
-    """UNAVAILABLE: Redis is a replica, which cannot be written to (READONLY, MASTERDOWN). Its address is looked up anew
-    for each try, so this ends with a failover. Repeat as google.rpc.RetryInfo says. Metadata: error, the word of Redis.
+    """UNAVAILABLE: Redis is a replica, which refuses writes (READONLY, MASTERDOWN). The address is resolved anew for
+    each attempt, so the condition ends with a failover. Repeat as google.rpc.RetryInfo says. Metadata: error, the
+    error of Redis.
     """
     ERROR_REASON_REDIS_FULL: _ErrorReason.ValueType  # 66
-    """RESOURCE_EXHAUSTED: the memory of Redis is full (OOM), so it accepts no new jobs and definitions. Jobs end, and
-    CancelJob, DeleteJob, PurgeQueue, PauseQueue, ResumeQueue and all reads work. Repeat as google.rpc.RetryInfo says.
-    Metadata: error, the word of Redis.
+    """RESOURCE_EXHAUSTED: the memory of Redis is full (OOM), so new jobs and definitions are refused. Running jobs end,
+    and CancelJob, DeleteJob, PurgeQueue, PauseQueue, ResumeQueue and all reads work. Repeat as google.rpc.RetryInfo
+    says.
+    Metadata: error, the error of Redis.
     """
     ERROR_REASON_REDIS_NOT_DURABLE: _ErrorReason.ValueType  # 67
-    """UNAVAILABLE: Redis accepts nothing because it could not keep it: it cannot save (MISCONF), or too few replicas follow
-    it (NOREPLICAS). Repeat as google.rpc.RetryInfo says. Metadata: error, the word of Redis.
+    """UNAVAILABLE: Redis refuses writes because it cannot save them (MISCONF) or has too few replicas (NOREPLICAS).
+    Repeat as google.rpc.RetryInfo says. Metadata: error, the error of Redis.
     """
     ERROR_REASON_REDIS_ACCESS_DENIED: _ErrorReason.ValueType  # 68
-    """UNAVAILABLE: Redis does not let the supervisor in, or not do this (NOAUTH, WRONGPASS, NOPERM). It goes on until
-    somebody changes the rights of its user. Metadata: error, the word of Redis.
+    """UNAVAILABLE: the user of the supervisor lacks rights in Redis (NOAUTH, WRONGPASS, NOPERM). The condition lasts
+    until the rights are changed. Metadata: error, the error of Redis.
     """
     ERROR_REASON_REDIS_BUSY: _ErrorReason.ValueType  # 69
-    """UNAVAILABLE: Redis is there and not ready: it starts (LOADING), is in a slow script (BUSY), fails over (CLUSTERDOWN,
-    TRYAGAIN) or has as many clients as it may. Repeat as google.rpc.RetryInfo says. Metadata: error, the word of Redis.
+    """UNAVAILABLE: Redis is not ready: it starts (LOADING), runs a slow script (BUSY), fails over (CLUSTERDOWN,
+    TRYAGAIN) or has too many clients. Repeat as google.rpc.RetryInfo says. Metadata: error, the error of Redis.
     """
     ERROR_REASON_TOKEN_INVALID: _ErrorReason.ValueType  # 70
-    """UNAUTHENTICATED: there is no token, or it is not a valid one."""
+    """UNAUTHENTICATED: the token is missing or invalid."""
     ERROR_REASON_PERMISSION_DENIED: _ErrorReason.ValueType  # 71
-    """PERMISSION_DENIED: the token does not allow it."""
+    """PERMISSION_DENIED: the token does not allow the call."""
     ERROR_REASON_NOT_SUPPORTED: _ErrorReason.ValueType  # 80
-    """UNIMPLEMENTED: not in this version, or not possible with this process manager. GetServerInfo lists what is.
+    """UNIMPLEMENTED: this version or this process manager does not support the call. GetServerInfo lists the calls that
+    work.
     Metadata: capability.
     """
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 81
     """INTERNAL: a fault of the supervisor. Report it with the error id. Metadata: error_id."""
     ERROR_REASON_RECORD_DAMAGED: _ErrorReason.ValueType  # 82
-    """DATA_LOSS: what Redis keeps of it is damaged and cannot be read. Mend it or remove it there.
+    """DATA_LOSS: the record in Redis is damaged. Repair or remove it there.
     Metadata: what, cause.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
-    """Why a call failed, for programs.
+    """The reason of an error, for programs.
 
     Every error carries a google.rpc.ErrorInfo: its `domain` is "supervisor.hero", its `reason` is the name of one of
-    these values without the ERROR_REASON_ prefix ("JOB_NOT_FOUND"), and its `metadata` holds every variable part of the
-    message, cut where it is long. An error has at most 4 KiB, so that every client takes it: of long lists the first items
-    are told and the others counted. More reasons may be added; decide by the gRPC code when you meet one that you do not
-    know.
+    these values without the ERROR_REASON_ prefix ("JOB_NOT_FOUND"), and its `metadata` has every variable part of the
+    message, cut where it is long. An error has at most 4 KiB, so that every client accepts it. Of long lists it has
+    the first items and the number of the others. More reasons may be added. Decide by the gRPC code if a reason is
+    unknown.
 
-    A job that fails is no error of a call: it is a Job in STATE_FAILED with a JobError, and the call is OK.
+    A failed job is no error of a call: the call is OK and returns a Job in STATE_FAILED with a JobError.
     """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """Never sent."""
 ERROR_REASON_INVALID_FIELD: ErrorReason.ValueType  # 1
-"""INVALID_ARGUMENT: fields are missing, malformed or beyond a limit. google.rpc.BadRequest names them, the first 20 at
-most. Metadata, when not all are named: violations, their number.
+"""INVALID_ARGUMENT: fields are missing, malformed or beyond a limit. google.rpc.BadRequest names at most the first
+20. Metadata, if some are left out: violations, the number of all.
 """
 ERROR_REASON_INVALID_PAGE_TOKEN: ErrorReason.ValueType  # 2
-"""INVALID_ARGUMENT: the page token is not from this server, or the filters are not those of the page before. Start
-again without a token.
+"""INVALID_ARGUMENT: the page token is not from this server, or the filters differ from those of the previous page.
+Start again without a token.
 """
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 3
 """INVALID_ARGUMENT: the request id was used within 24 hours for a request with other content.
 Metadata: request_id, first_use_time.
 """
 ERROR_REASON_SELECTOR_REQUIRED: ErrorReason.ValueType  # 4
-"""INVALID_ARGUMENT: the selector is empty. Say `all` if you mean every actor."""
+"""INVALID_ARGUMENT: the selector is empty. Set `all` to select every actor."""
 ERROR_REASON_REQUEST_MALFORMED: ErrorReason.ValueType  # 5
-"""INVALID_ARGUMENT: what was sent is not a message of the type that the call takes."""
+"""INVALID_ARGUMENT: the request is not a message of the call's request type."""
 ERROR_REASON_ACTOR_NOT_FOUND: ErrorReason.ValueType  # 10
-"""NOT_FOUND: there is no actor with this id. Also of a job that is for one actor only. Metadata: actor_id."""
+"""NOT_FOUND: there is no actor with this name. Also for a job with this target_actor_id. Metadata: actor_id."""
 ERROR_REASON_JOB_NOT_FOUND: ErrorReason.ValueType  # 11
 """NOT_FOUND: there is no job with this id. Metadata: job_id."""
 ERROR_REASON_JOB_EXPIRED: ErrorReason.ValueType  # 12
-"""NOT_FOUND: the job ended, and its record was removed: its result_ttl is over, newer ones took its place, or it was
-deleted. A request id that made it stands for it for 24 hours and makes no other. Metadata: job_id.
+"""NOT_FOUND: the job has ended, and its record was removed: its result_ttl is over, newer jobs have displaced it,
+or it was deleted. The request id of the job creates no other job for 24 hours. Metadata: job_id.
 """
 ERROR_REASON_SCRIPT_TYPE_NOT_FOUND: ErrorReason.ValueType  # 13
 """NOT_FOUND: this server does not know the script type."""
 ERROR_REASON_ACTOR_EXISTS: ErrorReason.ValueType  # 20
-"""ALREADY_EXISTS: an actor with this id and another definition exists. Metadata: actor_id, create_time."""
+"""ALREADY_EXISTS: an actor with this name and another definition exists. Metadata: actor_id, create_time."""
 ERROR_REASON_JOB_EXISTS: ErrorReason.ValueType  # 21
 """ALREADY_EXISTS: a job with this id exists. Metadata: job_id."""
 ERROR_REASON_INVALID_STATE: ErrorReason.ValueType  # 30
-"""FAILED_PRECONDITION: not possible in the state that the actor or job is in. Metadata: actor_id or job_id, state."""
+"""FAILED_PRECONDITION: the call is not possible in the present state of the actor or job. Metadata: actor_id or
+job_id, state.
+"""
 ERROR_REASON_AUTOSCALING_ACTIVE: ErrorReason.ValueType  # 31
-"""FAILED_PRECONDITION: scaling is automatic; say take_over to decide yourself."""
+"""FAILED_PRECONDITION: scaling is automatic. Set take_over to switch it off."""
 ERROR_REASON_NO_ACTORS_FOR_SCRIPT_TYPE: ErrorReason.ValueType  # 32
-"""FAILED_PRECONDITION: there is no actor of this script type, and no template to make one from.
+"""FAILED_PRECONDITION: there is neither an actor of this script type nor a template for one.
 Metadata: script_type.
 """
 ERROR_REASON_BINARY_INVALID: ErrorReason.ValueType  # 33
@@ -200,79 +211,86 @@ ERROR_REASON_BINARY_INVALID: ErrorReason.ValueType  # 33
 ERROR_REASON_DEPENDENCY_UNMET: ErrorReason.ValueType  # 34
 """FAILED_PRECONDITION: a dependency is unknown, or dependencies form a cycle. Metadata: actor_id, dependency."""
 ERROR_REASON_ACTOR_START_FAILED: ErrorReason.ValueType  # 35
-"""FAILED_PRECONDITION: the process of the actor did not come up; the message has its exit and its last words.
-StreamActorLogs has all that it wrote. Metadata: actor_id, cause.
+"""FAILED_PRECONDITION: the process of the actor has not become ready. The message has its exit and its last log
+lines. StreamActorLogs has the whole log. Metadata: actor_id, cause.
 """
 ERROR_REASON_WRONG_NODE: ErrorReason.ValueType  # 36
 """FAILED_PRECONDITION: the actor belongs to the machine of another supervisor. Metadata: actor_id, node."""
 ERROR_REASON_ACTOR_STOP_FAILED: ErrorReason.ValueType  # 37
-"""INTERNAL: the process of the actor could not be ended. Metadata: actor_id, cause."""
+"""INTERNAL: the process of the actor has not ended. Metadata: actor_id, cause."""
 ERROR_REASON_CONFLICT: ErrorReason.ValueType  # 40
-"""ABORTED: somebody else changed it at the same time. Read it again and repeat. Metadata: actor_id."""
+"""ABORTED: the actor or the settings have changed at the same time. Read them again and repeat. Metadata: actor_id."""
 ERROR_REASON_OPERATION_IN_PROGRESS: ErrorReason.ValueType  # 41
-"""ABORTED: another call is at work on the actor. Wait and repeat. Metadata: actor_id, operation."""
+"""ABORTED: another operation on the actor is under way. Wait and repeat. Metadata: actor_id, operation."""
 ERROR_REASON_CONSUMER_TOO_SLOW: ErrorReason.ValueType  # 42
-"""ABORTED: the reader of a watch was too slow. Watch again from the last cursor. Metadata: last_cursor."""
+"""ABORTED: the reader of a watch was too slow. Watch again after the last cursor. Metadata: last_cursor."""
 ERROR_REASON_QUEUE_FULL: ErrorReason.ValueType  # 50
-"""RESOURCE_EXHAUSTED: as many jobs wait as may. Wait as google.rpc.RetryInfo says.
+"""RESOURCE_EXHAUSTED: the queue is full. Wait as google.rpc.RetryInfo says, and repeat.
 Metadata: script_type, queued, limit.
 """
 ERROR_REASON_TOO_MANY_WATCHES: ErrorReason.ValueType  # 51
-"""RESOURCE_EXHAUSTED: there are as many watches as may be. Metadata: limit."""
+"""RESOURCE_EXHAUSTED: there are too many watches. Metadata: limit."""
 ERROR_REASON_REQUEST_TOO_LARGE: ErrorReason.ValueType  # 53
 """RESOURCE_EXHAUSTED: the request is longer than GetServerInfo's max_message_bytes. Send less at once.
 Metadata: limit.
 """
 ERROR_REASON_CURSOR_EXPIRED: ErrorReason.ValueType  # 52
-"""OUT_OF_RANGE: what came after the cursor is no longer kept. Start again with a snapshot. Metadata: oldest_cursor."""
+"""OUT_OF_RANGE: events after the cursor are no longer kept. Start again with a snapshot. Metadata: oldest_cursor."""
 ERROR_REASON_REDIS_UNAVAILABLE: ErrorReason.ValueType  # 60
-"""UNAVAILABLE: Redis does not answer. No job was accepted; any other call may be repeated without harm. Repeat as google.rpc.RetryInfo says."""
+"""UNAVAILABLE: Redis does not answer. No job was accepted, and a repeat of any other call is harmless. Repeat as
+google.rpc.RetryInfo says.
+"""
 ERROR_REASON_ZINIT_UNAVAILABLE: ErrorReason.ValueType  # 61
 """UNAVAILABLE: the process manager (Zinit) does not answer. Repeat as google.rpc.RetryInfo says."""
 ERROR_REASON_SERVER_DRAINING: ErrorReason.ValueType  # 62
-"""UNAVAILABLE: the supervisor is on its way down. Repeat; another one, or the next one, will answer. With a job_id in
-the metadata the job of a RunJob was accepted and goes on: wait for it with AwaitJob, and do not repeat the call.
+"""UNAVAILABLE: the supervisor shuts down. Repeat: another supervisor or the next one will answer. A job_id in the
+metadata means that the job of a RunJob was accepted and continues: wait for it with AwaitJob, and do not repeat
+the call.
 """
 ERROR_REASON_SERVER_STARTING: ErrorReason.ValueType  # 63
 """UNAVAILABLE: the supervisor is not ready yet. Repeat as google.rpc.RetryInfo says."""
 ERROR_REASON_TIMED_OUT: ErrorReason.ValueType  # 64
-"""DEADLINE_EXCEEDED: something did not answer in time. It may or may not have had its effect; look before you repeat.
-Metadata: what, after. Of SubmitJob, SubmitJobs and RunJob: what, cause, and job_id, the id that the job has if it was
-accepted: GetJob finds it then. To repeat the call with the same request_id is always safe.
+"""DEADLINE_EXCEEDED: a dependency has not answered in time, and the effect of the call is unknown. Check before a
+repeat.
+Metadata: what, after. Of SubmitJob, SubmitJobs and RunJob: what, cause, and job_id, under which GetJob finds the
+job if it was accepted. A repeat with the same request_id is always safe.
 """
 ERROR_REASON_REDIS_READ_ONLY: ErrorReason.ValueType  # 65
-"""UNAVAILABLE: Redis is a replica, which cannot be written to (READONLY, MASTERDOWN). Its address is looked up anew
-for each try, so this ends with a failover. Repeat as google.rpc.RetryInfo says. Metadata: error, the word of Redis.
+"""UNAVAILABLE: Redis is a replica, which refuses writes (READONLY, MASTERDOWN). The address is resolved anew for
+each attempt, so the condition ends with a failover. Repeat as google.rpc.RetryInfo says. Metadata: error, the
+error of Redis.
 """
 ERROR_REASON_REDIS_FULL: ErrorReason.ValueType  # 66
-"""RESOURCE_EXHAUSTED: the memory of Redis is full (OOM), so it accepts no new jobs and definitions. Jobs end, and
-CancelJob, DeleteJob, PurgeQueue, PauseQueue, ResumeQueue and all reads work. Repeat as google.rpc.RetryInfo says.
-Metadata: error, the word of Redis.
+"""RESOURCE_EXHAUSTED: the memory of Redis is full (OOM), so new jobs and definitions are refused. Running jobs end,
+and CancelJob, DeleteJob, PurgeQueue, PauseQueue, ResumeQueue and all reads work. Repeat as google.rpc.RetryInfo
+says.
+Metadata: error, the error of Redis.
 """
 ERROR_REASON_REDIS_NOT_DURABLE: ErrorReason.ValueType  # 67
-"""UNAVAILABLE: Redis accepts nothing because it could not keep it: it cannot save (MISCONF), or too few replicas follow
-it (NOREPLICAS). Repeat as google.rpc.RetryInfo says. Metadata: error, the word of Redis.
+"""UNAVAILABLE: Redis refuses writes because it cannot save them (MISCONF) or has too few replicas (NOREPLICAS).
+Repeat as google.rpc.RetryInfo says. Metadata: error, the error of Redis.
 """
 ERROR_REASON_REDIS_ACCESS_DENIED: ErrorReason.ValueType  # 68
-"""UNAVAILABLE: Redis does not let the supervisor in, or not do this (NOAUTH, WRONGPASS, NOPERM). It goes on until
-somebody changes the rights of its user. Metadata: error, the word of Redis.
+"""UNAVAILABLE: the user of the supervisor lacks rights in Redis (NOAUTH, WRONGPASS, NOPERM). The condition lasts
+until the rights are changed. Metadata: error, the error of Redis.
 """
 ERROR_REASON_REDIS_BUSY: ErrorReason.ValueType  # 69
-"""UNAVAILABLE: Redis is there and not ready: it starts (LOADING), is in a slow script (BUSY), fails over (CLUSTERDOWN,
-TRYAGAIN) or has as many clients as it may. Repeat as google.rpc.RetryInfo says. Metadata: error, the word of Redis.
+"""UNAVAILABLE: Redis is not ready: it starts (LOADING), runs a slow script (BUSY), fails over (CLUSTERDOWN,
+TRYAGAIN) or has too many clients. Repeat as google.rpc.RetryInfo says. Metadata: error, the error of Redis.
 """
 ERROR_REASON_TOKEN_INVALID: ErrorReason.ValueType  # 70
-"""UNAUTHENTICATED: there is no token, or it is not a valid one."""
+"""UNAUTHENTICATED: the token is missing or invalid."""
 ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 71
-"""PERMISSION_DENIED: the token does not allow it."""
+"""PERMISSION_DENIED: the token does not allow the call."""
 ERROR_REASON_NOT_SUPPORTED: ErrorReason.ValueType  # 80
-"""UNIMPLEMENTED: not in this version, or not possible with this process manager. GetServerInfo lists what is.
+"""UNIMPLEMENTED: this version or this process manager does not support the call. GetServerInfo lists the calls that
+work.
 Metadata: capability.
 """
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 81
 """INTERNAL: a fault of the supervisor. Report it with the error id. Metadata: error_id."""
 ERROR_REASON_RECORD_DAMAGED: ErrorReason.ValueType  # 82
-"""DATA_LOSS: what Redis keeps of it is damaged and cannot be read. Mend it or remove it there.
+"""DATA_LOSS: the record in Redis is damaged. Repair or remove it there.
 Metadata: what, cause.
 """
 global___ErrorReason = ErrorReason

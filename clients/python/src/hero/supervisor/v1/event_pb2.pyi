@@ -25,7 +25,7 @@ DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
 class Event(google.protobuf.message.Message):
-    """Something that happened. Events are kept for a while and can be read again; see WatchEvents and ListEvents."""
+    """A recorded change. The log keeps a limited number of events; see WatchEvents and ListEvents."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -38,31 +38,31 @@ class Event(google.protobuf.message.Message):
         TOPIC_UNSPECIFIED: Event._Topic.ValueType  # 0
         """Never sent."""
         TOPIC_ACTOR: Event._Topic.ValueType  # 1
-        """Actors: made, changed, started, ended, removed."""
+        """Actors: created, changed, started, ended, removed."""
         TOPIC_HEALTH: Event._Topic.ValueType  # 2
-        """Pings and what follows from them."""
+        """Pings and their consequences."""
         TOPIC_JOB: Event._Topic.ValueType  # 3
         """Jobs: every change of state."""
         TOPIC_SCALING: Event._Topic.ValueType  # 4
-        """Decisions of scaling."""
+        """Scaling decisions."""
         TOPIC_QUEUE: Event._Topic.ValueType  # 5
         """Queues: paused, resumed, purged."""
         TOPIC_SERVER: Event._Topic.ValueType  # 6
         """The supervisor itself, Redis and the process manager."""
 
     class Topic(_Topic, metaclass=_TopicEnumTypeWrapper):
-        """What an event is about."""
+        """The subject of an event."""
 
     TOPIC_UNSPECIFIED: Event.Topic.ValueType  # 0
     """Never sent."""
     TOPIC_ACTOR: Event.Topic.ValueType  # 1
-    """Actors: made, changed, started, ended, removed."""
+    """Actors: created, changed, started, ended, removed."""
     TOPIC_HEALTH: Event.Topic.ValueType  # 2
-    """Pings and what follows from them."""
+    """Pings and their consequences."""
     TOPIC_JOB: Event.Topic.ValueType  # 3
     """Jobs: every change of state."""
     TOPIC_SCALING: Event.Topic.ValueType  # 4
-    """Decisions of scaling."""
+    """Scaling decisions."""
     TOPIC_QUEUE: Event.Topic.ValueType  # 5
     """Queues: paused, resumed, purged."""
     TOPIC_SERVER: Event.Topic.ValueType  # 6
@@ -77,15 +77,15 @@ class Event(google.protobuf.message.Message):
         TYPE_UNSPECIFIED: Event._Type.ValueType  # 0
         """Never sent."""
         TYPE_ACTOR_CREATED: Event._Type.ValueType  # 1
-        """An actor was made."""
+        """An actor was created."""
         TYPE_ACTOR_UPDATED: Event._Type.ValueType  # 2
         """The definition of an actor was changed."""
         TYPE_ACTOR_DELETED: Event._Type.ValueType  # 3
         """An actor was removed."""
         TYPE_ACTOR_STATE_CHANGED: Event._Type.ValueType  # 4
-        """An actor went from one state to another; see actor_state_change."""
+        """The state of an actor has changed; see actor_state_change."""
         TYPE_ACTOR_EXITED: Event._Type.ValueType  # 5
-        """The process of an actor ended; see actor_exit."""
+        """The process of an actor has ended; see actor_exit."""
         TYPE_ACTOR_RESTARTED: Event._Type.ValueType  # 6
         """An actor was restarted because of its health."""
         TYPE_PING_SENT: Event._Type.ValueType  # 10
@@ -95,43 +95,43 @@ class Event(google.protobuf.message.Message):
         TYPE_PING_FAILED: Event._Type.ValueType  # 12
         """A ping was missed; see ping."""
         TYPE_HEALTH_CHANGED: Event._Type.ValueType  # 13
-        """The verdict on an actor changed; see health."""
+        """The health of an actor has changed; see health."""
         TYPE_JOB_STATE_CHANGED: Event._Type.ValueType  # 20
-        """A job went from one state to another; see job_state_change."""
+        """The state of a job has changed; see job_state_change."""
         TYPE_JOB_DELETED: Event._Type.ValueType  # 21
         """The record of a job was removed."""
         TYPE_SCALING_DECIDED: Event._Type.ValueType  # 30
-        """Scaling decided; see scaling_decision."""
+        """Scaling has decided; see scaling_decision."""
         TYPE_QUEUE_PAUSED: Event._Type.ValueType  # 40
         """A queue was paused."""
         TYPE_QUEUE_RESUMED: Event._Type.ValueType  # 41
-        """A queue goes on."""
+        """A queue was resumed."""
         TYPE_QUEUE_PURGED: Event._Type.ValueType  # 42
-        """Waiting jobs were removed from a queue."""
+        """Waiting jobs of a queue were cancelled."""
         TYPE_DEPENDENCY_DOWN: Event._Type.ValueType  # 50
-        """Redis or the process manager stopped to answer; see dependency."""
+        """Redis or the process manager no longer answers; see dependency."""
         TYPE_DEPENDENCY_UP: Event._Type.ValueType  # 51
         """Redis or the process manager answers again; see dependency."""
         TYPE_SERVER_STARTED: Event._Type.ValueType  # 52
-        """A supervisor is ready to work."""
+        """A supervisor is ready."""
         TYPE_SERVER_DRAINING: Event._Type.ValueType  # 53
-        """A supervisor is on its way down."""
+        """A supervisor has begun its shutdown."""
 
     class Type(_Type, metaclass=_TypeEnumTypeWrapper):
-        """What happened. More types may be added; show the message of one that you do not know."""
+        """The kind of an event. More types may be added. Show the message of an unknown type."""
 
     TYPE_UNSPECIFIED: Event.Type.ValueType  # 0
     """Never sent."""
     TYPE_ACTOR_CREATED: Event.Type.ValueType  # 1
-    """An actor was made."""
+    """An actor was created."""
     TYPE_ACTOR_UPDATED: Event.Type.ValueType  # 2
     """The definition of an actor was changed."""
     TYPE_ACTOR_DELETED: Event.Type.ValueType  # 3
     """An actor was removed."""
     TYPE_ACTOR_STATE_CHANGED: Event.Type.ValueType  # 4
-    """An actor went from one state to another; see actor_state_change."""
+    """The state of an actor has changed; see actor_state_change."""
     TYPE_ACTOR_EXITED: Event.Type.ValueType  # 5
-    """The process of an actor ended; see actor_exit."""
+    """The process of an actor has ended; see actor_exit."""
     TYPE_ACTOR_RESTARTED: Event.Type.ValueType  # 6
     """An actor was restarted because of its health."""
     TYPE_PING_SENT: Event.Type.ValueType  # 10
@@ -141,27 +141,27 @@ class Event(google.protobuf.message.Message):
     TYPE_PING_FAILED: Event.Type.ValueType  # 12
     """A ping was missed; see ping."""
     TYPE_HEALTH_CHANGED: Event.Type.ValueType  # 13
-    """The verdict on an actor changed; see health."""
+    """The health of an actor has changed; see health."""
     TYPE_JOB_STATE_CHANGED: Event.Type.ValueType  # 20
-    """A job went from one state to another; see job_state_change."""
+    """The state of a job has changed; see job_state_change."""
     TYPE_JOB_DELETED: Event.Type.ValueType  # 21
     """The record of a job was removed."""
     TYPE_SCALING_DECIDED: Event.Type.ValueType  # 30
-    """Scaling decided; see scaling_decision."""
+    """Scaling has decided; see scaling_decision."""
     TYPE_QUEUE_PAUSED: Event.Type.ValueType  # 40
     """A queue was paused."""
     TYPE_QUEUE_RESUMED: Event.Type.ValueType  # 41
-    """A queue goes on."""
+    """A queue was resumed."""
     TYPE_QUEUE_PURGED: Event.Type.ValueType  # 42
-    """Waiting jobs were removed from a queue."""
+    """Waiting jobs of a queue were cancelled."""
     TYPE_DEPENDENCY_DOWN: Event.Type.ValueType  # 50
-    """Redis or the process manager stopped to answer; see dependency."""
+    """Redis or the process manager no longer answers; see dependency."""
     TYPE_DEPENDENCY_UP: Event.Type.ValueType  # 51
     """Redis or the process manager answers again; see dependency."""
     TYPE_SERVER_STARTED: Event.Type.ValueType  # 52
-    """A supervisor is ready to work."""
+    """A supervisor is ready."""
     TYPE_SERVER_DRAINING: Event.Type.ValueType  # 53
-    """A supervisor is on its way down."""
+    """A supervisor has begun its shutdown."""
 
     class _Severity:
         ValueType = typing.NewType("ValueType", builtins.int)
@@ -170,29 +170,29 @@ class Event(google.protobuf.message.Message):
     class _SeverityEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[Event._Severity.ValueType], builtins.type):
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
         SEVERITY_UNSPECIFIED: Event._Severity.ValueType  # 0
-        """Never sent; in a request: everything."""
+        """Never sent. In a request: every severity."""
         SEVERITY_DEBUG: Event._Severity.ValueType  # 1
-        """Detail, for instance a ping that was answered."""
+        """Details, for instance an answered ping."""
         SEVERITY_INFO: Event._Severity.ValueType  # 2
-        """Ordinary life."""
+        """Normal operation."""
         SEVERITY_WARNING: Event._Severity.ValueType  # 3
-        """Worth a look."""
+        """A condition that deserves attention."""
         SEVERITY_ERROR: Event._Severity.ValueType  # 4
-        """Somebody should act."""
+        """A condition that demands action."""
 
     class Severity(_Severity, metaclass=_SeverityEnumTypeWrapper):
-        """How much it matters, in growing order."""
+        """The importance of an event, in ascending order."""
 
     SEVERITY_UNSPECIFIED: Event.Severity.ValueType  # 0
-    """Never sent; in a request: everything."""
+    """Never sent. In a request: every severity."""
     SEVERITY_DEBUG: Event.Severity.ValueType  # 1
-    """Detail, for instance a ping that was answered."""
+    """Details, for instance an answered ping."""
     SEVERITY_INFO: Event.Severity.ValueType  # 2
-    """Ordinary life."""
+    """Normal operation."""
     SEVERITY_WARNING: Event.Severity.ValueType  # 3
-    """Worth a look."""
+    """A condition that deserves attention."""
     SEVERITY_ERROR: Event.Severity.ValueType  # 4
-    """Somebody should act."""
+    """A condition that demands action."""
 
     EVENT_ID_FIELD_NUMBER: builtins.int
     TIME_FIELD_NUMBER: builtins.int
@@ -213,32 +213,30 @@ class Event(google.protobuf.message.Message):
     SCALING_DECISION_FIELD_NUMBER: builtins.int
     DEPENDENCY_FIELD_NUMBER: builtins.int
     event_id: builtins.str
-    """The name of the event, the same for every reader. Opaque. To go on behind it, use the cursor of the message that
-    brought it.
-    """
+    """The id of the event, the same for every reader. Opaque. To resume after the event, use the cursor of its message."""
     topic: global___Event.Topic.ValueType
-    """What it is about."""
+    """The subject."""
     type: global___Event.Type.ValueType
-    """What happened."""
+    """The kind."""
     severity: global___Event.Severity.ValueType
-    """How much it matters."""
+    """The importance."""
     message: builtins.str
     """One sentence for people."""
     actor_id: builtins.str
-    """The actor it is about; empty if there is none."""
+    """Name of the actor; empty for an event without an actor."""
     job_id: builtins.str
-    """The job it is about; empty if there is none."""
+    """Id of the job; empty for an event without a job."""
     script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
-    """The script type it is about."""
+    """The script type; unspecified for an event without one."""
     node: builtins.str
-    """The machine it happened on; empty for what has no place, like the end of a job."""
+    """Name of the machine; empty for an event without a place, such as the end of a job."""
     @property
     def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """When it happened."""
+        """Time of the event."""
 
     @property
     def cause(self) -> global___EventCause:
-        """Who or what brought it about."""
+        """The cause."""
 
     @property
     def actor_state_change(self) -> global___ActorStateChange:
@@ -298,7 +296,7 @@ global___Event = Event
 
 @typing.final
 class EventCause(google.protobuf.message.Message):
-    """Who or what brought an event about."""
+    """The cause of an event."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -319,12 +317,12 @@ class EventCause(google.protobuf.message.Message):
         SOURCE_PROCESS_MANAGER: EventCause._Source.ValueType  # 4
         """The process manager, or the process itself."""
         SOURCE_QUEUE: EventCause._Source.ValueType  # 5
-        """The queue: an actor took or ended a job, or a time was reached."""
+        """The queue: an actor has taken or ended a job, or a time was reached."""
         SOURCE_SUPERVISOR: EventCause._Source.ValueType  # 6
-        """The supervisor: it started, ended, or brought something in line with what is wanted."""
+        """The supervisor: its start, its end, or a step towards a desired state."""
 
     class Source(_Source, metaclass=_SourceEnumTypeWrapper):
-        """Who or what."""
+        """The source of an event."""
 
     SOURCE_UNSPECIFIED: EventCause.Source.ValueType  # 0
     """Never sent."""
@@ -337,19 +335,19 @@ class EventCause(google.protobuf.message.Message):
     SOURCE_PROCESS_MANAGER: EventCause.Source.ValueType  # 4
     """The process manager, or the process itself."""
     SOURCE_QUEUE: EventCause.Source.ValueType  # 5
-    """The queue: an actor took or ended a job, or a time was reached."""
+    """The queue: an actor has taken or ended a job, or a time was reached."""
     SOURCE_SUPERVISOR: EventCause.Source.ValueType  # 6
-    """The supervisor: it started, ended, or brought something in line with what is wanted."""
+    """The supervisor: its start, its end, or a step towards a desired state."""
 
     SOURCE_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
     source: global___EventCause.Source.ValueType
-    """Who or what."""
+    """The source."""
     request_id: builtins.str
-    """The request id of the call, if it had one."""
+    """The value of the call's metadata x-request-id; empty if there is none."""
     reason: builtins.str
-    """The reason that the caller gave, if any."""
+    """The reason that the caller has given; empty if there is none."""
     def __init__(
         self,
         *,
@@ -363,7 +361,7 @@ global___EventCause = EventCause
 
 @typing.final
 class ActorStateChange(google.protobuf.message.Message):
-    """An actor went from one state to another."""
+    """A change of the state of an actor."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -372,13 +370,13 @@ class ActorStateChange(google.protobuf.message.Message):
     DESIRED_STATE_FIELD_NUMBER: builtins.int
     PID_FIELD_NUMBER: builtins.int
     old_state: hero.supervisor.v1.actor_pb2.Actor.State.ValueType
-    """Where it was."""
+    """The state before."""
     new_state: hero.supervisor.v1.actor_pb2.Actor.State.ValueType
-    """Where it is."""
+    """The state after."""
     desired_state: hero.supervisor.v1.actor_pb2.Actor.DesiredState.ValueType
-    """Whether it is meant to run."""
+    """The desired state."""
     pid: builtins.int
-    """Its process id, while it has a process."""
+    """Process id; absent without a process."""
     def __init__(
         self,
         *,
@@ -395,7 +393,7 @@ global___ActorStateChange = ActorStateChange
 
 @typing.final
 class JobStateChange(google.protobuf.message.Message):
-    """A job went from one state to another."""
+    """A change of the state of a job."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -404,14 +402,14 @@ class JobStateChange(google.protobuf.message.Message):
     ATTEMPT_FIELD_NUMBER: builtins.int
     ERROR_FIELD_NUMBER: builtins.int
     old_state: hero.supervisor.v1.job_pb2.Job.State.ValueType
-    """Where it was; unspecified for a job that was just submitted."""
+    """The state before; unspecified for a new job."""
     new_state: hero.supervisor.v1.job_pb2.Job.State.ValueType
-    """Where it is."""
+    """The state after."""
     attempt: builtins.int
-    """Attempts started so far."""
+    """Number of attempts started so far."""
     @property
     def error(self) -> hero.supervisor.v1.job_pb2.JobError:
-        """Why, if it failed. Without log_tail; GetJob has it."""
+        """The error of a failed job, without log_tail. GetJob has log_tail."""
 
     def __init__(
         self,
@@ -428,7 +426,7 @@ global___JobStateChange = JobStateChange
 
 @typing.final
 class HealthEvent(google.protobuf.message.Message):
-    """Something that happened to the health of an actor."""
+    """An event about the health of an actor."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -441,19 +439,19 @@ class HealthEvent(google.protobuf.message.Message):
         ACTION_UNSPECIFIED: HealthEvent._Action.ValueType  # 0
         """Never sent."""
         ACTION_NONE: HealthEvent._Action.ValueType  # 1
-        """Nothing."""
+        """No action."""
         ACTION_PINGED: HealthEvent._Action.ValueType  # 2
         """The actor was pinged."""
         ACTION_RESTARTED: HealthEvent._Action.ValueType  # 3
         """The actor was restarted."""
 
     class Action(_Action, metaclass=_ActionEnumTypeWrapper):
-        """What was done about it."""
+        """The action of the supervisor."""
 
     ACTION_UNSPECIFIED: HealthEvent.Action.ValueType  # 0
     """Never sent."""
     ACTION_NONE: HealthEvent.Action.ValueType  # 1
-    """Nothing."""
+    """No action."""
     ACTION_PINGED: HealthEvent.Action.ValueType  # 2
     """The actor was pinged."""
     ACTION_RESTARTED: HealthEvent.Action.ValueType  # 3
@@ -468,24 +466,24 @@ class HealthEvent(google.protobuf.message.Message):
     REASON_FIELD_NUMBER: builtins.int
     TIME_FIELD_NUMBER: builtins.int
     actor_id: builtins.str
-    """The actor."""
+    """Name of the actor."""
     old_health: hero.supervisor.v1.actor_pb2.Actor.Health.ValueType
-    """The verdict before."""
+    """The health before."""
     new_health: hero.supervisor.v1.actor_pb2.Actor.Health.ValueType
-    """The verdict now."""
+    """The health after."""
     consecutive_failures: builtins.int
-    """Pings missed in a row."""
+    """Number of missed pings in a row."""
     action: global___HealthEvent.Action.ValueType
-    """What was done about it."""
+    """The action."""
     reason: builtins.str
-    """One sentence on why."""
+    """One sentence on the cause."""
     @property
     def ping_round_trip(self) -> google.protobuf.duration_pb2.Duration:
-        """Round trip of the last ping, if it was answered."""
+        """Round-trip time of the last ping; absent without an answer."""
 
     @property
     def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """When."""
+        """Time of the event."""
 
     def __init__(
         self,
@@ -506,7 +504,7 @@ global___HealthEvent = HealthEvent
 
 @typing.final
 class HealthReport(google.protobuf.message.Message):
-    """The health of one actor, as it is now."""
+    """The present health of an actor."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -519,24 +517,24 @@ class HealthReport(google.protobuf.message.Message):
     STATE_FIELD_NUMBER: builtins.int
     LAST_JOB_TIME_FIELD_NUMBER: builtins.int
     actor_id: builtins.str
-    """The actor."""
+    """Name of the actor."""
     health: hero.supervisor.v1.actor_pb2.Actor.Health.ValueType
-    """The verdict."""
+    """The health."""
     consecutive_failures: builtins.int
-    """Pings missed in a row."""
+    """Number of missed pings in a row."""
     reason: builtins.str
-    """One sentence on why; empty when there is nothing to say."""
+    """One sentence on the cause; may be empty."""
     action_taken: global___HealthEvent.Action.ValueType
-    """What was done about it."""
+    """The action of the supervisor."""
     state: hero.supervisor.v1.actor_pb2.Actor.State.ValueType
-    """Where the actor is."""
+    """The state of the actor."""
     @property
     def last_ping(self) -> hero.supervisor.v1.actor_pb2.Ping:
-        """The last ping, if there was one."""
+        """The last ping; absent if there was none."""
 
     @property
     def last_job_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """When it last took or finished a job."""
+        """Time at which the actor last took or finished a job."""
 
     def __init__(
         self,
@@ -557,7 +555,7 @@ global___HealthReport = HealthReport
 
 @typing.final
 class Bookmark(google.protobuf.message.Message):
-    """A mark in a watch. It says: you have everything up to the cursor of this message."""
+    """A message of a watch that only has a cursor: everything before the cursor was sent."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -570,31 +568,31 @@ class Bookmark(google.protobuf.message.Message):
         KIND_UNSPECIFIED: Bookmark._Kind.ValueType  # 0
         """Never sent."""
         KIND_SNAPSHOT_END: Bookmark._Kind.ValueType  # 1
-        """The snapshot is complete; what follows is news. Without a snapshot, the first message of the watch."""
+        """The snapshot is complete, and events follow. The first message of a watch without a snapshot."""
         KIND_HEARTBEAT: Bookmark._Kind.ValueType  # 2
-        """Nothing else was sent for a while."""
+        """No other message was sent for heartbeat_interval."""
         KIND_CLOSING: Bookmark._Kind.ValueType  # 3
-        """The server is about to end the watch; call again with this cursor."""
+        """The server is about to end the watch. Call again with this cursor."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
-        """Why it was sent."""
+        """The occasion of a bookmark."""
 
     KIND_UNSPECIFIED: Bookmark.Kind.ValueType  # 0
     """Never sent."""
     KIND_SNAPSHOT_END: Bookmark.Kind.ValueType  # 1
-    """The snapshot is complete; what follows is news. Without a snapshot, the first message of the watch."""
+    """The snapshot is complete, and events follow. The first message of a watch without a snapshot."""
     KIND_HEARTBEAT: Bookmark.Kind.ValueType  # 2
-    """Nothing else was sent for a while."""
+    """No other message was sent for heartbeat_interval."""
     KIND_CLOSING: Bookmark.Kind.ValueType  # 3
-    """The server is about to end the watch; call again with this cursor."""
+    """The server is about to end the watch. Call again with this cursor."""
 
     KIND_FIELD_NUMBER: builtins.int
     TIME_FIELD_NUMBER: builtins.int
     kind: global___Bookmark.Kind.ValueType
-    """Why it was sent."""
+    """The occasion."""
     @property
     def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """The time of the server."""
+        """Time on the clock of the server."""
 
     def __init__(
         self,
@@ -609,7 +607,7 @@ global___Bookmark = Bookmark
 
 @typing.final
 class Dependency(google.protobuf.message.Message):
-    """A service that the supervisor needs."""
+    """A service on which the supervisor depends."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -622,27 +620,27 @@ class Dependency(google.protobuf.message.Message):
         STATE_UNSPECIFIED: Dependency._State.ValueType  # 0
         """Never sent."""
         STATE_UP: Dependency._State.ValueType  # 1
-        """It answered the last question."""
+        """The last probe succeeded."""
         STATE_DOWN: Dependency._State.ValueType  # 2
-        """It did not answer the last question, or with an error. Redis is asked to do what a new job needs, so one that
-        answers and refuses is down, too.
+        """The last probe failed or was not answered. The probe of Redis does what a new job needs, so a Redis that
+        answers and refuses is down.
         """
         STATE_UNKNOWN: Dependency._State.ValueType  # 3
-        """It was not asked yet."""
+        """There was no probe yet."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
-        """Whether it answers."""
+        """The state of a dependency."""
 
     STATE_UNSPECIFIED: Dependency.State.ValueType  # 0
     """Never sent."""
     STATE_UP: Dependency.State.ValueType  # 1
-    """It answered the last question."""
+    """The last probe succeeded."""
     STATE_DOWN: Dependency.State.ValueType  # 2
-    """It did not answer the last question, or with an error. Redis is asked to do what a new job needs, so one that
-    answers and refuses is down, too.
+    """The last probe failed or was not answered. The probe of Redis does what a new job needs, so a Redis that
+    answers and refuses is down.
     """
     STATE_UNKNOWN: Dependency.State.ValueType  # 3
-    """It was not asked yet."""
+    """There was no probe yet."""
 
     NAME_FIELD_NUMBER: builtins.int
     STATE_FIELD_NUMBER: builtins.int
@@ -652,16 +650,16 @@ class Dependency(google.protobuf.message.Message):
     name: builtins.str
     """"redis" or "process_manager"."""
     state: global___Dependency.State.ValueType
-    """Whether it answers."""
+    """The state."""
     message: builtins.str
-    """Who answered, or what went wrong."""
+    """The name of the answering service, or the error."""
     @property
     def latency(self) -> google.protobuf.duration_pb2.Duration:
-        """Time that the last answer took."""
+        """Round-trip time of the last probe; absent without an answer."""
 
     @property
     def check_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """When it was last asked."""
+        """Time of the last probe."""
 
     def __init__(
         self,

@@ -36,7 +36,7 @@ class _JobViewEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTy
     """Everything."""
 
 class JobView(_JobView, metaclass=_JobViewEnumTypeWrapper):
-    """How much of a job to send."""
+    """The parts of a job that a response has."""
 
 JOB_VIEW_UNSPECIFIED: JobView.ValueType  # 0
 """The same as JOB_VIEW_BASIC."""
@@ -48,7 +48,7 @@ global___JobView = JobView
 
 @typing.final
 class JobSpec(google.protobuf.message.Message):
-    """What a caller wants to have run.
+    """The definition of a job.
 
     Numbers 16 to 29 are kept free for priority, prerequisites and a total time limit.
     """
@@ -100,58 +100,60 @@ class JobSpec(google.protobuf.message.Message):
     SCHEDULE_TIME_FIELD_NUMBER: builtins.int
     TARGET_ACTOR_ID_FIELD_NUMBER: builtins.int
     script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
-    """Required. The language of the script, and with it the queue and the kind of actor."""
+    """Required. The language of the script. It selects the queue and the kind of actor."""
     script: builtins.str
-    """Required. The text to run, 1 byte to 1 MiB of UTF-8. Left out of answers unless JOB_VIEW_FULL is asked for."""
+    """Required. The script, 1 byte to 1 MiB of UTF-8. Responses leave it out except with JOB_VIEW_FULL."""
     caller_id: builtins.str
-    """Who asks, at most 256 bytes without control characters and others that do not show. The script sees it as CALLER_ID.
-    Default: the supervisor's own.
+    """The caller, at most 256 bytes without control characters or other invisible characters. The script has it as
+    CALLER_ID. Default: that of the supervisor.
     """
     context_id: builtins.str
-    """In which context, at most 256 bytes without control characters and others that do not show. The script sees it as CONTEXT_ID.
-    Default: the supervisor's own.
+    """The context, at most 256 bytes without control characters or other invisible characters. The script has it as
+    CONTEXT_ID. Default: that of the supervisor.
     """
     target_actor_id: builtins.str
-    """Only the actor with this id may take the job. Default: any actor of the script type.
-    There must be such an actor, of this script type: else the job is refused with ACTOR_NOT_FOUND, or INVALID_FIELD. It
-    may be stopped: the job waits for it then, as long as queue_timeout allows, and counts as queued. When the actor is
-    deleted the job fails with KIND_ACTOR_LOST, also when it waits for its time.
+    """The only actor that may take the job. Default: any actor of the script type.
+    The actor must exist and be of this script type: otherwise the job is refused with ACTOR_NOT_FOUND or
+    INVALID_FIELD. While the actor is stopped, the job waits within queue_timeout and counts as queued. When the
+    actor is deleted, the job fails with KIND_ACTOR_LOST, even before its schedule_time.
     """
     @property
     def env(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
-        """Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
-        not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
-        JOB_VIEW_FULL is asked for.
+        """Environment variables of the script, at most 64. Each value has at most 32 KiB, all together at most 1 MiB. Names
+        consist of letters, digits and _ and do not start with a digit. Names that start with LD_, PYTHON or HERO_ are
+        refused. Responses leave the variables out except with JOB_VIEW_FULL.
         """
 
     @property
     def labels(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
-        """Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
-        no control characters.
+        """Labels for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+        characters are refused.
         """
 
     @property
     def run_timeout(self) -> google.protobuf.duration_pb2.Duration:
-        """How long one attempt may run, 1 ms to 30 days; then it fails with KIND_RUN_TIMEOUT. Default: 5 minutes."""
+        """Time limit of one attempt, 1 ms to 30 days. An attempt that exceeds it fails with KIND_RUN_TIMEOUT. Default: 5
+        minutes.
+        """
 
     @property
     def queue_timeout(self) -> google.protobuf.duration_pb2.Duration:
-        """How long the job may wait for an actor, 1 ms to 30 days; then it fails with KIND_QUEUE_TIMEOUT.
-        Default: as long as it takes.
+        """Time limit of the wait for an actor, 1 ms to 30 days. A job that exceeds it fails with KIND_QUEUE_TIMEOUT.
+        Default: no limit.
         """
 
     @property
     def retry_policy(self) -> global___RetryPolicy:
-        """How often to try, and how long to wait in between. Default: once."""
+        """The number of attempts and the delays between them. Default: one attempt."""
 
     @property
     def result_ttl(self) -> google.protobuf.duration_pb2.Duration:
-        """How long job and result are kept after the end, 1 second to 30 days. Default: 24 hours."""
+        """Time for which the job and its result are kept after the end, 1 second to 30 days. Default: 24 hours."""
 
     @property
     def schedule_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """Do not run before this time, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the past
-        means at once. Default: at once.
+        """Earliest time of the first attempt, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the
+        past means at once. Default: at once.
         """
 
     def __init__(
@@ -177,11 +179,11 @@ global___JobSpec = JobSpec
 
 @typing.final
 class RetryPolicy(google.protobuf.message.Message):
-    """How often a job may be started.
+    """The attempts of a job.
 
-    The one question to answer is whether your script may run twice. If it must not, leave max_attempts at 1: the script
-    is then started at most once, and a job whose actor dies under it fails with KIND_ACTOR_LOST. With more than 1 the
-    script is run at least once, and an attempt whose actor died counts as an attempt.
+    Leave max_attempts at 1 if the script must not run twice. The script is then started at most once, and a job whose
+    actor dies fails with KIND_ACTOR_LOST. With a higher max_attempts the script runs at least once, and an attempt
+    whose actor dies counts as an attempt.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -190,16 +192,16 @@ class RetryPolicy(google.protobuf.message.Message):
     INITIAL_BACKOFF_FIELD_NUMBER: builtins.int
     MAX_BACKOFF_FIELD_NUMBER: builtins.int
     max_attempts: builtins.int
-    """Starts allowed in all, 1 to 100. Default: 1."""
+    """Most attempts in all, 1 to 100. Default: 1."""
     @property
     def initial_backoff(self) -> google.protobuf.duration_pb2.Duration:
-        """Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
-        max_backoff if that is shorter.
+        """Delay before the second attempt, at most max_backoff. The delay doubles with each further attempt. Default: 1
+        second, or max_backoff if that is shorter.
         """
 
     @property
     def max_backoff(self) -> google.protobuf.duration_pb2.Duration:
-        """Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer."""
+        """Longest delay between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer."""
 
     def __init__(
         self,
@@ -216,7 +218,7 @@ global___RetryPolicy = RetryPolicy
 
 @typing.final
 class Job(google.protobuf.message.Message):
-    """A job: what was asked for, where it is and how it ended.
+    """A job: its definition, its state and its result.
 
     Numbers 19 to 39 are kept free for the position in the queue and others.
     """
@@ -232,46 +234,46 @@ class Job(google.protobuf.message.Message):
         STATE_UNSPECIFIED: Job._State.ValueType  # 0
         """Never sent."""
         STATE_SCHEDULED: Job._State.ValueType  # 1
-        """Waits for its schedule_time."""
+        """The job waits for its schedule_time."""
         STATE_BLOCKED: Job._State.ValueType  # 2
-        """Waits for other jobs. Kept for later; not reached by this version."""
+        """The job waits for other jobs. Not used by this version."""
         STATE_QUEUED: Job._State.ValueType  # 3
-        """Waits for an actor."""
+        """The job waits for an actor."""
         STATE_RUNNING: Job._State.ValueType  # 4
-        """An actor has it."""
+        """An actor runs the job."""
         STATE_RETRY_WAIT: Job._State.ValueType  # 5
-        """The last attempt failed; the next one starts at next_attempt_time."""
+        """The last attempt has failed. The next attempt starts at next_attempt_time."""
         STATE_SUCCEEDED: Job._State.ValueType  # 6
-        """Final: it ended with a result."""
+        """Terminal: the job has a result."""
         STATE_FAILED: Job._State.ValueType  # 7
-        """Final: it ended with an error. Time-outs end here, too; error.kind tells them apart."""
+        """Terminal: the job has an error; error.kind distinguishes timeouts and others."""
         STATE_CANCELLED: Job._State.ValueType  # 8
-        """Final: somebody cancelled it."""
+        """Terminal: the job was cancelled."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
-        """Where a job is. The last three states are final: a job enters exactly one of them, once.
+        """The state of a job. The last three states are terminal: a job enters exactly one of them, once.
 
-        More states may be added; treat one that you do not know as "not finished yet".
+        More states may be added. Treat an unknown state as not terminal.
         """
 
     STATE_UNSPECIFIED: Job.State.ValueType  # 0
     """Never sent."""
     STATE_SCHEDULED: Job.State.ValueType  # 1
-    """Waits for its schedule_time."""
+    """The job waits for its schedule_time."""
     STATE_BLOCKED: Job.State.ValueType  # 2
-    """Waits for other jobs. Kept for later; not reached by this version."""
+    """The job waits for other jobs. Not used by this version."""
     STATE_QUEUED: Job.State.ValueType  # 3
-    """Waits for an actor."""
+    """The job waits for an actor."""
     STATE_RUNNING: Job.State.ValueType  # 4
-    """An actor has it."""
+    """An actor runs the job."""
     STATE_RETRY_WAIT: Job.State.ValueType  # 5
-    """The last attempt failed; the next one starts at next_attempt_time."""
+    """The last attempt has failed. The next attempt starts at next_attempt_time."""
     STATE_SUCCEEDED: Job.State.ValueType  # 6
-    """Final: it ended with a result."""
+    """Terminal: the job has a result."""
     STATE_FAILED: Job.State.ValueType  # 7
-    """Final: it ended with an error. Time-outs end here, too; error.kind tells them apart."""
+    """Terminal: the job has an error; error.kind distinguishes timeouts and others."""
     STATE_CANCELLED: Job.State.ValueType  # 8
-    """Final: somebody cancelled it."""
+    """Terminal: the job was cancelled."""
 
     class _ResultKind:
         ValueType = typing.NewType("ValueType", builtins.int)
@@ -282,23 +284,23 @@ class Job(google.protobuf.message.Message):
         RESULT_KIND_UNSPECIFIED: Job._ResultKind.ValueType  # 0
         """There is no result yet."""
         RESULT_KIND_NONE: Job._ResultKind.ValueType  # 1
-        """The script had no value. The text is what it printed, perhaps nothing."""
+        """The script had no value. The result is its output and may be empty."""
         RESULT_KIND_TEXT: Job._ResultKind.ValueType  # 2
-        """The value was a string; the text is that string as it was."""
+        """The value is a string. The result is that string."""
         RESULT_KIND_JSON: Job._ResultKind.ValueType  # 3
-        """The value was something else; the text is compact JSON."""
+        """The value is of another type. The result is compact JSON."""
 
     class ResultKind(_ResultKind, metaclass=_ResultKindEnumTypeWrapper):
-        """How to read the text of a result."""
+        """The form of a result."""
 
     RESULT_KIND_UNSPECIFIED: Job.ResultKind.ValueType  # 0
     """There is no result yet."""
     RESULT_KIND_NONE: Job.ResultKind.ValueType  # 1
-    """The script had no value. The text is what it printed, perhaps nothing."""
+    """The script had no value. The result is its output and may be empty."""
     RESULT_KIND_TEXT: Job.ResultKind.ValueType  # 2
-    """The value was a string; the text is that string as it was."""
+    """The value is a string. The result is that string."""
     RESULT_KIND_JSON: Job.ResultKind.ValueType  # 3
-    """The value was something else; the text is compact JSON."""
+    """The value is of another type. The result is compact JSON."""
 
     JOB_ID_FIELD_NUMBER: builtins.int
     SPEC_FIELD_NUMBER: builtins.int
@@ -317,59 +319,61 @@ class Job(google.protobuf.message.Message):
     PROGRESS_FIELD_NUMBER: builtins.int
     PAST_ATTEMPTS_FIELD_NUMBER: builtins.int
     job_id: builtins.str
-    """Output only. The id of the job: the caller's, or a UUIDv7 made by the server (later jobs sort after earlier ones)."""
+    """Output only. The id of the job: that of the request, or a UUIDv7 of the server. UUIDv7 of later jobs sort after
+    earlier ones.
+    """
     state: global___Job.State.ValueType
-    """Output only. Where the job is."""
+    """Output only. The state."""
     result: builtins.str
-    """Output only. What the script produced, at most 1 MiB; a larger one makes the job fail with KIND_LIMIT_EXCEEDED.
-    Present in STATE_SUCCEEDED, even if it is empty.
+    """Output only. The result, at most 1 MiB. A larger result makes the job fail with KIND_LIMIT_EXCEEDED. Present in
+    STATE_SUCCEEDED, even if empty.
     """
     result_kind: global___Job.ResultKind.ValueType
-    """Output only. How to read result."""
+    """Output only. The form of result."""
     actor_id: builtins.str
-    """Output only. The actor that has the job or had it last; empty before the first attempt."""
+    """Output only. Name of the actor that has the job or had it last; empty before the first attempt."""
     attempt: builtins.int
-    """Output only. Attempts started so far; 0 before the first."""
+    """Output only. Number of attempts started so far; 0 before the first."""
     cancel_reason: builtins.str
-    """Output only. The reason that was given with the cancel, in STATE_CANCELLED."""
+    """Output only. The reason of the cancel, in STATE_CANCELLED."""
     @property
     def spec(self) -> global___JobSpec:
-        """What was asked for, with defaults filled in."""
+        """The definition, with defaults filled in."""
 
     @property
     def error(self) -> global___JobError:
-        """Output only. Why it failed: in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT."""
+        """Output only. The error of the job in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT."""
 
     @property
     def create_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """Output only. When the job was accepted."""
+        """Output only. Time at which the job was accepted."""
 
     @property
     def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """Output only. When the latest attempt started."""
+        """Output only. Start time of the latest attempt."""
 
     @property
     def finish_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """Output only. When the job reached its final state."""
+        """Output only. Time at which the job reached its terminal state."""
 
     @property
     def next_attempt_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """Output only. When the next attempt is due, in STATE_SCHEDULED and STATE_RETRY_WAIT."""
+        """Output only. Time of the next attempt, in STATE_SCHEDULED and STATE_RETRY_WAIT."""
 
     @property
     def run_duration(self) -> google.protobuf.duration_pb2.Duration:
-        """Output only. How long the latest attempt took: finish_time minus start_time. Present once the job has ended, if it
-        was ever started.
+        """Output only. Duration of the latest attempt: finish_time minus start_time. Present after the end of a job that
+        was started.
         """
 
     @property
     def progress(self) -> global___JobProgress:
-        """Output only. How far it is, as its script said last. Absent while the script has not said."""
+        """Output only. The latest progress that the script has reported; absent if there is none."""
 
     @property
     def past_attempts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___JobAttempt]:
-        """Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
-        is told by the fields of the job itself.
+        """Output only. The last 10 attempts before the latest one, the oldest first. The fields of the job itself describe
+        the latest attempt.
         """
 
     def __init__(
@@ -400,7 +404,7 @@ global___Job = Job
 
 @typing.final
 class JobProgress(google.protobuf.message.Message):
-    """How far a job is, as its script says."""
+    """The progress of a job, as its script reports it."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -408,12 +412,12 @@ class JobProgress(google.protobuf.message.Message):
     MESSAGE_FIELD_NUMBER: builtins.int
     TIME_FIELD_NUMBER: builtins.int
     percent: builtins.float
-    """0 to 100, if the script knows."""
+    """0 to 100; absent if the script does not report it."""
     message: builtins.str
     """One line for people."""
     @property
     def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """When the script said so."""
+        """Time of the report."""
 
     def __init__(
         self,
@@ -430,7 +434,7 @@ global___JobProgress = JobProgress
 
 @typing.final
 class JobAttempt(google.protobuf.message.Message):
-    """An attempt that was not the last one."""
+    """An attempt before the latest one."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -440,20 +444,20 @@ class JobAttempt(google.protobuf.message.Message):
     END_TIME_FIELD_NUMBER: builtins.int
     ERROR_FIELD_NUMBER: builtins.int
     attempt: builtins.int
-    """Which one, counted from 1."""
+    """Number of the attempt, counted from 1."""
     actor_id: builtins.str
-    """The actor that had it."""
+    """Name of the actor."""
     @property
     def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """When it started. Absent if the actor was lost before it said so."""
+        """Start time; absent if the actor was lost before it reported the start."""
 
     @property
     def end_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """When it ended."""
+        """End time."""
 
     @property
     def error(self) -> global___JobError:
-        """Why it failed, without log_tail and cut to about 2 KiB. Absent if it was cancelled and then tried again."""
+        """The error, without log_tail and cut to about 2 KiB. Absent if the attempt was cancelled and the job was retried."""
 
     def __init__(
         self,
@@ -471,7 +475,7 @@ global___JobAttempt = JobAttempt
 
 @typing.final
 class JobError(google.protobuf.message.Message):
-    """Why and how a job failed. This is data about the script, never an error of the call that reads it."""
+    """The error of a job. It is data about the script and never an error of the call that returns it."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -484,47 +488,47 @@ class JobError(google.protobuf.message.Message):
         KIND_UNSPECIFIED: JobError._Kind.ValueType  # 0
         """Never sent."""
         KIND_SCRIPT_ERROR: JobError._Kind.ValueType  # 1
-        """The script threw an error, or exited with a code that is not zero."""
+        """The script has thrown an error or exited with a code other than 0."""
         KIND_SCRIPT_INVALID: JobError._Kind.ValueType  # 2
-        """The script cannot be parsed or compiled. It was not run and is not retried."""
+        """The script cannot be parsed or compiled. The script was not run and is not retried."""
         KIND_RUN_TIMEOUT: JobError._Kind.ValueType  # 3
-        """An attempt ran longer than run_timeout and was killed."""
+        """An attempt has exceeded run_timeout and was killed."""
         KIND_QUEUE_TIMEOUT: JobError._Kind.ValueType  # 4
-        """No actor took the job within queue_timeout."""
+        """No actor has taken the job within queue_timeout."""
         KIND_LIMIT_EXCEEDED: JobError._Kind.ValueType  # 5
-        """The script used too many operations, too much memory, or produced too much."""
+        """The script has exceeded a limit of operations, memory or output."""
         KIND_ENGINE_UNAVAILABLE: JobError._Kind.ValueType  # 6
-        """The actor has no engine for this script, for instance because a compiler is not installed."""
+        """The actor has no engine for the script, for instance because a compiler is not installed."""
         KIND_ENGINE_CRASH: JobError._Kind.ValueType  # 7
-        """The process in which the engine runs died under the script."""
+        """The engine process has died while it ran the script."""
         KIND_ACTOR_LOST: JobError._Kind.ValueType  # 8
-        """The actor died, or stopped to give signs of life, while it had the job."""
+        """The actor has died or stopped sending heartbeats while it had the job."""
         KIND_INTERNAL: JobError._Kind.ValueType  # 9
-        """A fault of the supervisor or the actor itself."""
+        """A fault of the supervisor or of the actor."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
-        """The class of the failure, for programs. More kinds may be added."""
+        """The class of an error, for programs. More kinds may be added."""
 
     KIND_UNSPECIFIED: JobError.Kind.ValueType  # 0
     """Never sent."""
     KIND_SCRIPT_ERROR: JobError.Kind.ValueType  # 1
-    """The script threw an error, or exited with a code that is not zero."""
+    """The script has thrown an error or exited with a code other than 0."""
     KIND_SCRIPT_INVALID: JobError.Kind.ValueType  # 2
-    """The script cannot be parsed or compiled. It was not run and is not retried."""
+    """The script cannot be parsed or compiled. The script was not run and is not retried."""
     KIND_RUN_TIMEOUT: JobError.Kind.ValueType  # 3
-    """An attempt ran longer than run_timeout and was killed."""
+    """An attempt has exceeded run_timeout and was killed."""
     KIND_QUEUE_TIMEOUT: JobError.Kind.ValueType  # 4
-    """No actor took the job within queue_timeout."""
+    """No actor has taken the job within queue_timeout."""
     KIND_LIMIT_EXCEEDED: JobError.Kind.ValueType  # 5
-    """The script used too many operations, too much memory, or produced too much."""
+    """The script has exceeded a limit of operations, memory or output."""
     KIND_ENGINE_UNAVAILABLE: JobError.Kind.ValueType  # 6
-    """The actor has no engine for this script, for instance because a compiler is not installed."""
+    """The actor has no engine for the script, for instance because a compiler is not installed."""
     KIND_ENGINE_CRASH: JobError.Kind.ValueType  # 7
-    """The process in which the engine runs died under the script."""
+    """The engine process has died while it ran the script."""
     KIND_ACTOR_LOST: JobError.Kind.ValueType  # 8
-    """The actor died, or stopped to give signs of life, while it had the job."""
+    """The actor has died or stopped sending heartbeats while it had the job."""
     KIND_INTERNAL: JobError.Kind.ValueType  # 9
-    """A fault of the supervisor or the actor itself."""
+    """A fault of the supervisor or of the actor."""
 
     KIND_FIELD_NUMBER: builtins.int
     MESSAGE_FIELD_NUMBER: builtins.int
@@ -534,20 +538,20 @@ class JobError(google.protobuf.message.Message):
     SIGNAL_FIELD_NUMBER: builtins.int
     LOG_TAIL_FIELD_NUMBER: builtins.int
     kind: global___JobError.Kind.ValueType
-    """The class, for programs."""
+    """The class of the error, for programs."""
     message: builtins.str
     """One sentence for people."""
     line: builtins.int
-    """Line of the script, counted from 1, if the engine knows it."""
+    """Line of the script, counted from 1; absent if unknown."""
     column: builtins.int
-    """Column of the script, counted from 1, if the engine knows it."""
+    """Column of the script, counted from 1; absent if unknown."""
     exit_code: builtins.int
-    """Exit code of the script, or of the actor that was lost."""
+    """Exit code of the script or of the lost actor."""
     signal: builtins.int
-    """Signal that killed the script's process, or the actor that was lost; 9 is SIGKILL."""
+    """Signal that killed the process of the script or the lost actor; 9 is SIGKILL."""
     @property
     def log_tail(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """The last lines that the script, its process or the lost actor wrote, oldest first."""
+        """The last log lines of the script, its process or the lost actor, the oldest first."""
 
     def __init__(
         self,

@@ -23,30 +23,30 @@ class _ScriptType:
 class _ScriptTypeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_ScriptType.ValueType], builtins.type):
     DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
     SCRIPT_TYPE_UNSPECIFIED: _ScriptType.ValueType  # 0
-    """Not said. Requests that need a script type are refused with this value; the server never sends it."""
+    """Never sent. Requests that need a script type are refused with this value."""
     SCRIPT_TYPE_OSIS: _ScriptType.ValueType  # 1
-    """OSIS: Rhai and HeroScript, run strictly one after another in the order of submission."""
+    """OSIS: Rhai and HeroScript. Scripts run one at a time, in the order of submission."""
     SCRIPT_TYPE_SAL: _ScriptType.ValueType  # 2
-    """SAL: Rhai with the functions of the System Abstraction Layer, several scripts at a time."""
+    """SAL: Rhai with the functions of the System Abstraction Layer. Several scripts run at a time."""
     SCRIPT_TYPE_V: _ScriptType.ValueType  # 3
-    """V: the V language, compiled and then run."""
+    """V: the V language. Scripts are compiled and run."""
     SCRIPT_TYPE_PYTHON: _ScriptType.ValueType  # 4
-    """Python: each job in an interpreter process of its own."""
+    """Python: each job has an interpreter process of its own."""
 
 class ScriptType(_ScriptType, metaclass=_ScriptTypeEnumTypeWrapper):
-    """The language family of a job. It decides in which queue a job waits and which actors can take it.
+    """The language of a job. It selects the queue and the actors of the job.
 
-    More types may be added; treat a number that you do not know as "some other type".
+    More types may be added. Treat an unknown number as some other type.
     """
 
 SCRIPT_TYPE_UNSPECIFIED: ScriptType.ValueType  # 0
-"""Not said. Requests that need a script type are refused with this value; the server never sends it."""
+"""Never sent. Requests that need a script type are refused with this value."""
 SCRIPT_TYPE_OSIS: ScriptType.ValueType  # 1
-"""OSIS: Rhai and HeroScript, run strictly one after another in the order of submission."""
+"""OSIS: Rhai and HeroScript. Scripts run one at a time, in the order of submission."""
 SCRIPT_TYPE_SAL: ScriptType.ValueType  # 2
-"""SAL: Rhai with the functions of the System Abstraction Layer, several scripts at a time."""
+"""SAL: Rhai with the functions of the System Abstraction Layer. Several scripts run at a time."""
 SCRIPT_TYPE_V: ScriptType.ValueType  # 3
-"""V: the V language, compiled and then run."""
+"""V: the V language. Scripts are compiled and run."""
 SCRIPT_TYPE_PYTHON: ScriptType.ValueType  # 4
-"""Python: each job in an interpreter process of its own."""
+"""Python: each job has an interpreter process of its own."""
 global___ScriptType = ScriptType

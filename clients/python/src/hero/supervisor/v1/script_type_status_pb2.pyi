@@ -26,7 +26,7 @@ DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
 class ScriptTypeStatus(google.protobuf.message.Message):
-    """One script type: its actors, its queue and the rules for both.
+    """A script type: its settings, its queue and its actors.
 
     Numbers 19 to 29 are kept free for percentiles.
     """
@@ -52,50 +52,50 @@ class ScriptTypeStatus(google.protobuf.message.Message):
     PAUSE_REASON_FIELD_NUMBER: builtins.int
     PAUSE_TIME_FIELD_NUMBER: builtins.int
     script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
-    """Output only. Which."""
+    """Output only. The script type."""
     paused: builtins.bool
-    """Output only. True while the queue is paused: jobs are accepted and wait, running ones finish."""
+    """Output only. True while the queue is paused: jobs are accepted and wait, and running jobs finish."""
     desired_replicas: builtins.int
-    """Output only. Actors that there should be, if somebody said a number."""
+    """Output only. Desired number of actors; absent if there is none."""
     actors_total: builtins.int
-    """Output only. Actors of this type, on all machines, whatever their state."""
+    """Output only. Number of actors of this type, on all machines and in any state."""
     actors_running: builtins.int
-    """Output only. Actors in STATE_RUNNING."""
+    """Output only. Number of actors in STATE_RUNNING."""
     actors_busy: builtins.int
-    """Output only. Actors in STATE_RUNNING that have at least one job in hand."""
+    """Output only. Number of actors in STATE_RUNNING with at least one job in flight."""
     actors_unhealthy: builtins.int
-    """Output only. Actors that are HEALTH_UNHEALTHY."""
+    """Output only. Number of actors that are HEALTH_UNHEALTHY."""
     jobs_queued: builtins.int
-    """Output only. Jobs that wait for an actor, also those that wait for one actor only, whether it runs or not."""
+    """Output only. Number of jobs that wait for an actor. Pinned jobs count, whether their actor runs or not."""
     jobs_running: builtins.int
-    """Output only. Jobs that actors have in hand."""
+    """Output only. Number of jobs in flight."""
     jobs_delayed: builtins.int
-    """Output only. Jobs that wait for a time: STATE_SCHEDULED and STATE_RETRY_WAIT."""
+    """Output only. Number of jobs that wait for a time: STATE_SCHEDULED and STATE_RETRY_WAIT."""
     submitted_per_second: builtins.float
-    """Output only. Jobs that were accepted in the last 30 seconds, each second; pings are not counted."""
+    """Output only. Accepted jobs per second, averaged over the last 30 seconds, without pings."""
     finished_per_second: builtins.float
-    """Output only. Jobs that ended in the last 30 seconds, however, each second."""
+    """Output only. Ended jobs per second, averaged over the last 30 seconds, whatever their end."""
     pause_reason: builtins.str
-    """Output only. Why the queue is paused, in the words of who did it."""
+    """Output only. Reason of the pause, as its caller has given it."""
     @property
     def settings(self) -> global___ScriptTypeSettings:
-        """The rules; see UpdateScriptType."""
+        """The settings; see UpdateScriptType."""
 
     @property
     def oldest_queued_age(self) -> google.protobuf.duration_pb2.Duration:
-        """Output only. How long the oldest queued job has waited; absent when none waits or it is not known."""
+        """Output only. Age of the oldest queued job; absent without queued jobs, or if unknown."""
 
     @property
     def last_scaling_decision(self) -> global___ScalingDecision:
-        """Output only. The last decision of scaling, if there was one."""
+        """Output only. The last scaling decision; absent if there was none."""
 
     @property
     def next_scaling_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """Output only. When scaling looks again, while it is automatic."""
+        """Output only. Time of the next scaling decision; absent while scaling is not automatic."""
 
     @property
     def pause_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """Output only. Since when the queue is paused."""
+        """Output only. Time since which the queue is paused."""
 
     def __init__(
         self,
@@ -127,7 +127,7 @@ global___ScriptTypeStatus = ScriptTypeStatus
 
 @typing.final
 class ScriptTypeSettings(google.protobuf.message.Message):
-    """The rules for one script type. They are kept in Redis and hold for every supervisor on it."""
+    """The settings of a script type. They are stored in Redis and apply to every supervisor on it."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -137,27 +137,28 @@ class ScriptTypeSettings(google.protobuf.message.Message):
     JOB_DEFAULTS_FIELD_NUMBER: builtins.int
     MAX_QUEUE_DEPTH_FIELD_NUMBER: builtins.int
     max_queue_depth: builtins.int
-    """Jobs that may wait; more are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit. Default: the limit
-    that the server was started with.
+    """Most waiting jobs. Further jobs are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit.
+    Default: the queue_limit of the server.
     """
     @property
     def scaling_policy(self) -> global___ScalingPolicy:
-        """How many actors there are to be."""
+        """The number of actors."""
 
     @property
     def health_policy(self) -> hero.supervisor.v1.actor_pb2.HealthPolicy:
-        """When actors are pinged. Used for actors whose own config says nothing else."""
+        """The pings of actors. Fields of the actor's own health_policy override it."""
 
     @property
     def actor_template(self) -> hero.supervisor.v1.actor_pb2.ActorConfig:
-        """From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-        the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
-        that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
+        """The definition from which scaling creates actors. The name of the actor from which the template was taken is
+        replaced by the name of the new actor in arguments, environment and health check. A template that was set before
+        there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
+        of the first actor.
         """
 
     @property
     def job_defaults(self) -> global___JobDefaults:
-        """What a job gets when its caller does not say."""
+        """Defaults of the jobs."""
 
     def __init__(
         self,
@@ -176,7 +177,7 @@ global___ScriptTypeSettings = ScriptTypeSettings
 
 @typing.final
 class JobDefaults(google.protobuf.message.Message):
-    """What a job gets when its caller does not say."""
+    """Values for fields that a job leaves unset."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -186,19 +187,19 @@ class JobDefaults(google.protobuf.message.Message):
     RETRY_POLICY_FIELD_NUMBER: builtins.int
     @property
     def run_timeout(self) -> google.protobuf.duration_pb2.Duration:
-        """Instead of 5 minutes."""
+        """Default run_timeout; 5 minutes if unset."""
 
     @property
     def queue_timeout(self) -> google.protobuf.duration_pb2.Duration:
-        """Instead of no limit."""
+        """Default queue_timeout; no limit if unset."""
 
     @property
     def result_ttl(self) -> google.protobuf.duration_pb2.Duration:
-        """Instead of 24 hours."""
+        """Default result_ttl; 24 hours if unset."""
 
     @property
     def retry_policy(self) -> hero.supervisor.v1.job_pb2.RetryPolicy:
-        """Instead of one attempt."""
+        """Default retry_policy; one attempt if unset."""
 
     def __init__(
         self,
@@ -215,7 +216,7 @@ global___JobDefaults = JobDefaults
 
 @typing.final
 class ScalingPolicy(google.protobuf.message.Message):
-    """How many actors of a script type there are to be."""
+    """The number of actors of a script type."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -228,22 +229,22 @@ class ScalingPolicy(google.protobuf.message.Message):
         MODE_UNSPECIFIED: ScalingPolicy._Mode.ValueType  # 0
         """The same as MODE_FIXED."""
         MODE_FIXED: ScalingPolicy._Mode.ValueType  # 1
-        """Somebody, with ScaleActors."""
+        """By callers, with ScaleActors."""
         MODE_AUTO: ScalingPolicy._Mode.ValueType  # 2
-        """The supervisor, by the number of jobs: (queued + running) / target_jobs_per_actor, rounded up, between
-        min_replicas and max_replicas, and never less than there are busy actors.
+        """By the supervisor: (queued + running jobs) / target_jobs_per_actor, rounded up, between min_replicas and
+        max_replicas, and not less than the number of busy actors.
         """
 
     class Mode(_Mode, metaclass=_ModeEnumTypeWrapper):
-        """Who decides."""
+        """The way in which the number is decided."""
 
     MODE_UNSPECIFIED: ScalingPolicy.Mode.ValueType  # 0
     """The same as MODE_FIXED."""
     MODE_FIXED: ScalingPolicy.Mode.ValueType  # 1
-    """Somebody, with ScaleActors."""
+    """By callers, with ScaleActors."""
     MODE_AUTO: ScalingPolicy.Mode.ValueType  # 2
-    """The supervisor, by the number of jobs: (queued + running) / target_jobs_per_actor, rounded up, between
-    min_replicas and max_replicas, and never less than there are busy actors.
+    """By the supervisor: (queued + running jobs) / target_jobs_per_actor, rounded up, between min_replicas and
+    max_replicas, and not less than the number of busy actors.
     """
 
     MODE_FIELD_NUMBER: builtins.int
@@ -259,38 +260,38 @@ class ScalingPolicy(google.protobuf.message.Message):
     MAX_STEP_IN_FIELD_NUMBER: builtins.int
     DRAIN_TIMEOUT_FIELD_NUMBER: builtins.int
     mode: global___ScalingPolicy.Mode.ValueType
-    """Who decides. Default: MODE_FIXED."""
+    """The way in which the number is decided. Default: MODE_FIXED."""
     replicas: builtins.int
-    """Actors in MODE_FIXED."""
+    """Number of actors in MODE_FIXED."""
     min_replicas: builtins.int
     """Least number of actors in MODE_AUTO. Default: 0."""
     max_replicas: builtins.int
-    """Largest number of actors in MODE_AUTO, 1 to 1000; has to be set then."""
+    """Largest number of actors in MODE_AUTO, 1 to 1000. Required in MODE_AUTO."""
     target_jobs_per_actor: builtins.int
-    """Jobs (queued and running) for each actor in MODE_AUTO; at least 1. Default: 1."""
+    """Queued and running jobs for each actor in MODE_AUTO, at least 1. Default: 1."""
     max_step_out: builtins.int
-    """Most actors added at once; 0 means any number. Default: 0."""
+    """Most actors added at once. Default: 0, which means any number."""
     max_step_in: builtins.int
-    """Most actors removed at once; 0 means any number. Default: 0."""
+    """Most actors removed at once. Default: 0, which means any number."""
     @property
     def max_queue_age(self) -> google.protobuf.duration_pb2.Duration:
-        """Add an actor whenever the oldest job has waited longer than this. Default: not looked at."""
+        """Age of the oldest queued job above which an actor is added. Default: not considered."""
 
     @property
     def scale_out_delay(self) -> google.protobuf.duration_pb2.Duration:
-        """The need must last this long before actors are added. Default: 5 seconds."""
+        """Time for which a higher need must last before actors are added. Default: 5 seconds."""
 
     @property
     def scale_in_delay(self) -> google.protobuf.duration_pb2.Duration:
-        """The highest need within this time counts when actors are removed. Default: 5 minutes."""
+        """Time whose highest need counts when actors are removed. Default: 5 minutes."""
 
     @property
     def scale_to_zero_delay(self) -> google.protobuf.duration_pb2.Duration:
-        """The queue must be empty for this long before the last actor is removed. Default: 15 minutes."""
+        """Time for which the queue must be empty before the last actor is removed. Default: 15 minutes."""
 
     @property
     def drain_timeout(self) -> google.protobuf.duration_pb2.Duration:
-        """How long an actor that is removed may finish its jobs. Default: the actor's own drain_timeout."""
+        """Time for the jobs of a removed actor to finish. Default: drain_timeout of the actor."""
 
     def __init__(
         self,
@@ -327,7 +328,7 @@ global___ScalingPolicy = ScalingPolicy
 
 @typing.final
 class ScalingDecision(google.protobuf.message.Message):
-    """One decision of scaling, with everything that went into it."""
+    """A scaling decision with its inputs."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -341,30 +342,30 @@ class ScalingDecision(google.protobuf.message.Message):
     ADDED_ACTOR_IDS_FIELD_NUMBER: builtins.int
     REMOVED_ACTOR_IDS_FIELD_NUMBER: builtins.int
     current_replicas: builtins.int
-    """Actors before."""
+    """Number of actors before."""
     desired_replicas: builtins.int
-    """Actors wanted."""
+    """Desired number of actors."""
     jobs_queued: builtins.int
-    """Queued jobs that went into it."""
+    """Number of queued jobs."""
     jobs_running: builtins.int
-    """Running jobs that went into it."""
+    """Number of running jobs."""
     reason: builtins.str
-    """One sentence on why this number and no other."""
+    """One sentence on the cause of the number."""
     @property
     def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """When."""
+        """Time of the decision."""
 
     @property
     def oldest_queued_age(self) -> google.protobuf.duration_pb2.Duration:
-        """Age of the oldest queued job that went into it."""
+        """Age of the oldest queued job."""
 
     @property
     def added_actor_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Actors that were made."""
+        """Names of the actors that were created."""
 
     @property
     def removed_actor_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Actors that were drained and removed."""
+        """Names of the actors that were drained and removed."""
 
     def __init__(
         self,

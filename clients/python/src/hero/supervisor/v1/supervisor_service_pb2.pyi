@@ -36,24 +36,24 @@ class _WaitOutcomeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     WAIT_OUTCOME_UNSPECIFIED: _WaitOutcome.ValueType  # 0
     """Never sent."""
     WAIT_OUTCOME_DONE: _WaitOutcome.ValueType  # 1
-    """What was waited for is true."""
+    """The condition of the wait is met."""
     WAIT_OUTCOME_TIMED_OUT: _WaitOutcome.ValueType  # 2
-    """The wait was over first. The work goes on; nothing is lost."""
+    """The wait ended first. The work continues; nothing is lost."""
 
 class WaitOutcome(_WaitOutcome, metaclass=_WaitOutcomeEnumTypeWrapper):
-    """How a wait ended."""
+    """The end of a wait."""
 
 WAIT_OUTCOME_UNSPECIFIED: WaitOutcome.ValueType  # 0
 """Never sent."""
 WAIT_OUTCOME_DONE: WaitOutcome.ValueType  # 1
-"""What was waited for is true."""
+"""The condition of the wait is met."""
 WAIT_OUTCOME_TIMED_OUT: WaitOutcome.ValueType  # 2
-"""The wait was over first. The work goes on; nothing is lost."""
+"""The wait ended first. The work continues; nothing is lost."""
 global___WaitOutcome = WaitOutcome
 
 @typing.final
 class ItemError(google.protobuf.message.Message):
-    """Why one item of many was refused; the others are not touched by it."""
+    """The error of one item of many. Other items are not affected."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -79,18 +79,18 @@ class ItemError(google.protobuf.message.Message):
     METADATA_FIELD_NUMBER: builtins.int
     FIELD_VIOLATIONS_FIELD_NUMBER: builtins.int
     code: builtins.int
-    """The gRPC code that a call for this item alone would have ended with, for instance 5 for NOT_FOUND."""
+    """The gRPC code with which a call for this item alone would end, for instance 5 for NOT_FOUND."""
     reason: builtins.str
-    """The reason, a name as in google.rpc.ErrorInfo, for instance "QUEUE_FULL". See ErrorReason."""
+    """The reason as in google.rpc.ErrorInfo, for instance "QUEUE_FULL". See ErrorReason."""
     message: builtins.str
-    """What happened and what to do, for people."""
+    """Description for people: the fault, and what to do."""
     @property
     def metadata(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """The variable parts of the message."""
 
     @property
     def field_violations(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___FieldViolation]:
-        """The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named."""
+        """The refused fields, with reason INVALID_FIELD. If some are left out, the metadata has the number of all."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class FieldViolation(google.protobuf.message.Message):
     field: builtins.str
     """Path of the field within the item, for instance "job.script"."""
     description: builtins.str
-    """What was wrong and what would be accepted."""
+    """Description for people: the fault, and what would be accepted."""
     def __init__(
         self,
         *,
@@ -141,7 +141,7 @@ global___GetServerInfoRequest = GetServerInfoRequest
 
 @typing.final
 class GetServerInfoResponse(google.protobuf.message.Message):
-    """Answer of GetServerInfo.
+    """Response of GetServerInfo.
 
     Numbers 12 to 15 are kept free for the build and others.
     """
@@ -157,23 +157,23 @@ class GetServerInfoResponse(google.protobuf.message.Message):
         MODE_UNSPECIFIED: GetServerInfoResponse._Mode.ValueType  # 0
         """Never sent."""
         MODE_NORMAL: GetServerInfoResponse._Mode.ValueType  # 1
-        """It works."""
+        """Normal work."""
         MODE_DEV: GetServerInfoResponse._Mode.ValueType  # 2
-        """It works, with everything it needs started by itself. Not for production."""
+        """Normal work with dependencies that the server has started itself. Not for production."""
         MODE_DRAINING: GetServerInfoResponse._Mode.ValueType  # 3
-        """It is on its way down: what changes something and what waits is refused."""
+        """Shutdown: calls that change something or wait are refused."""
 
     class Mode(_Mode, metaclass=_ModeEnumTypeWrapper):
-        """What the server is doing."""
+        """The mode of a server."""
 
     MODE_UNSPECIFIED: GetServerInfoResponse.Mode.ValueType  # 0
     """Never sent."""
     MODE_NORMAL: GetServerInfoResponse.Mode.ValueType  # 1
-    """It works."""
+    """Normal work."""
     MODE_DEV: GetServerInfoResponse.Mode.ValueType  # 2
-    """It works, with everything it needs started by itself. Not for production."""
+    """Normal work with dependencies that the server has started itself. Not for production."""
     MODE_DRAINING: GetServerInfoResponse.Mode.ValueType  # 3
-    """It is on its way down: what changes something and what waits is refused."""
+    """Shutdown: calls that change something or wait are refused."""
 
     VERSION_FIELD_NUMBER: builtins.int
     API_VERSION_FIELD_NUMBER: builtins.int
@@ -191,20 +191,20 @@ class GetServerInfoResponse(google.protobuf.message.Message):
     api_version: builtins.str
     """Version of this API, "v1"."""
     instance_id: builtins.str
-    """Name of this run of the program; another one after each start."""
+    """Name of this run of the program; changes with each start."""
     node: builtins.str
     """Name of the machine among the supervisors that share one Redis."""
     mode: global___GetServerInfoResponse.Mode.ValueType
-    """What it is doing."""
+    """The mode of the server."""
     oldest_event_cursor: builtins.str
-    """Every event after it is still kept: the earliest place from which WatchEvents can go on. Empty while the log of events
-    does not answer. Each watch covers what its filters need, so this one serves a watch without filters.
+    """The earliest cursor from which WatchEvents can resume: every later event is still kept. The cursor suits a watch
+    without filters. Empty while the event log does not answer.
     """
     newest_event_cursor: builtins.str
-    """Nothing has happened after it yet. Empty while the log of events does not answer."""
+    """The cursor of the latest event. Empty while the event log does not answer."""
     @property
     def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """When the program was started."""
+        """Time at which the program was started."""
 
     @property
     def capabilities(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
@@ -212,11 +212,11 @@ class GetServerInfoResponse(google.protobuf.message.Message):
 
     @property
     def limits(self) -> global___Limits:
-        """What it accepts at most."""
+        """The limits of the server."""
 
     @property
     def dependencies(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[hero.supervisor.v1.event_pb2.Dependency]:
-        """Whether what it needs answers."""
+        """The state of Redis and of the process manager."""
 
     def __init__(
         self,
@@ -240,7 +240,7 @@ global___GetServerInfoResponse = GetServerInfoResponse
 
 @typing.final
 class Limits(google.protobuf.message.Message):
-    """What a server accepts at most."""
+    """The limits of a server."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -255,30 +255,30 @@ class Limits(google.protobuf.message.Message):
     MAX_JOB_SPAN_FIELD_NUMBER: builtins.int
     REQUEST_ID_WINDOW_FIELD_NUMBER: builtins.int
     max_script_bytes: builtins.int
-    """Bytes of a script."""
+    """Largest script, in bytes."""
     max_result_bytes: builtins.int
-    """Bytes of a result."""
+    """Largest result, in bytes."""
     max_message_bytes: builtins.int
-    """Bytes of a message in either direction."""
+    """Largest message in either direction, in bytes."""
     max_batch_jobs: builtins.int
-    """Jobs in one SubmitJobs."""
+    """Most jobs in one SubmitJobs."""
     max_page_size: builtins.int
-    """Items on a page of a list."""
+    """Most items on a page of a list."""
     max_labels: builtins.int
-    """Labels of a job or an actor."""
+    """Most labels of a job or an actor."""
     max_attempts: builtins.int
-    """Attempts of a job."""
+    """Most attempts of a job."""
     @property
     def max_wait(self) -> google.protobuf.duration_pb2.Duration:
         """Longest wait of one call."""
 
     @property
     def max_job_span(self) -> google.protobuf.duration_pb2.Duration:
-        """Longest run_timeout, queue_timeout and result_ttl of a job, and how far ahead schedule_time may be."""
+        """Longest run_timeout, queue_timeout and result_ttl of a job, and longest time until its schedule_time."""
 
     @property
     def request_id_window(self) -> google.protobuf.duration_pb2.Duration:
-        """How long a request id is remembered."""
+        """Time for which a request id is remembered."""
 
     def __init__(
         self,
@@ -311,20 +311,20 @@ class CreateActorRequest(google.protobuf.message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: builtins.int
     MAX_WAIT_FIELD_NUMBER: builtins.int
     actor_id: builtins.str
-    """Required. Its name: 1 to 63 of a-z, 0-9, _ and -, starting with a letter; unique among all supervisors that share
-    one Redis.
+    """Required. The name of the actor: 1 to 63 of a-z, 0-9, _ and -, starting with a letter. Unique among all
+    supervisors that share one Redis.
     """
     start: builtins.bool
-    """Whether to start it at once. Default: true."""
+    """Starts the actor at once. Default: true."""
     validate_only: builtins.bool
-    """Only check whether it could be made; nothing is changed."""
+    """Checks the request and changes nothing. Default: false."""
     @property
     def config(self) -> hero.supervisor.v1.actor_pb2.ActorConfig:
-        """Required. Its definition."""
+        """Required. The definition of the actor."""
 
     @property
     def max_wait(self) -> google.protobuf.duration_pb2.Duration:
-        """How long to wait until it is STATE_RUNNING; see the service for the rules of waits."""
+        """Longest wait for STATE_RUNNING; see the service for the rules of waits."""
 
     def __init__(
         self,
@@ -343,7 +343,7 @@ global___CreateActorRequest = CreateActorRequest
 
 @typing.final
 class CreateActorResponse(google.protobuf.message.Message):
-    """Answer of CreateActor."""
+    """Response of CreateActor."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -351,9 +351,9 @@ class CreateActorResponse(google.protobuf.message.Message):
     CHANGED_FIELD_NUMBER: builtins.int
     WAIT_OUTCOME_FIELD_NUMBER: builtins.int
     changed: builtins.bool
-    """False if it was there already with this definition, and true with validate_only."""
+    """False if the actor existed with this definition. True with validate_only."""
     wait_outcome: global___WaitOutcome.ValueType
-    """Whether it is STATE_RUNNING, or the wait was over first. Absent (unspecified) with validate_only."""
+    """DONE if the actor is STATE_RUNNING. Unspecified with validate_only."""
     @property
     def actor(self) -> hero.supervisor.v1.actor_pb2.Actor:
         """The actor. Absent with validate_only."""
@@ -379,9 +379,9 @@ class GetActorRequest(google.protobuf.message.Message):
     ACTOR_ID_FIELD_NUMBER: builtins.int
     VIEW_FIELD_NUMBER: builtins.int
     actor_id: builtins.str
-    """Required. Which actor."""
+    """Required. The name of the actor."""
     view: hero.supervisor.v1.actor_pb2.ActorView.ValueType
-    """How much of it. Default: ACTOR_VIEW_BASIC."""
+    """The parts of the definition to return. Default: ACTOR_VIEW_BASIC."""
     def __init__(
         self,
         *,
@@ -394,7 +394,7 @@ global___GetActorRequest = GetActorRequest
 
 @typing.final
 class GetActorResponse(google.protobuf.message.Message):
-    """Answer of GetActor."""
+    """Response of GetActor."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -415,7 +415,7 @@ global___GetActorResponse = GetActorResponse
 
 @typing.final
 class ListActorsRequest(google.protobuf.message.Message):
-    """Request of ListActors. Filters that are left empty let everything through; an actor has to pass all of them."""
+    """Request of ListActors. An empty filter matches every actor; an actor must match all filters."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -443,24 +443,24 @@ class ListActorsRequest(google.protobuf.message.Message):
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
     VIEW_FIELD_NUMBER: builtins.int
     node: builtins.str
-    """Of this machine."""
+    """Matches the actors of this machine."""
     page_size: builtins.int
-    """Actors on a page, 0 to 1000; 0 means 100."""
+    """Most actors on a page, 0 to 1000. Default: 0, which means 100."""
     page_token: builtins.str
-    """The next_page_token of the page before; empty for the first page. The filters must be the same."""
+    """The next_page_token of the previous page; empty for the first page. The filters must be the same on every page."""
     view: hero.supervisor.v1.actor_pb2.ActorView.ValueType
-    """How much of each. Default: ACTOR_VIEW_BASIC."""
+    """The parts of each definition to return. Default: ACTOR_VIEW_BASIC."""
     @property
     def script_types(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[hero.supervisor.v1.script_type_pb2.ScriptType.ValueType]:
-        """Of one of these script types."""
+        """Matches these script types."""
 
     @property
     def states(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[hero.supervisor.v1.actor_pb2.Actor.State.ValueType]:
-        """In one of these states."""
+        """Matches these states."""
 
     @property
     def labels(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
-        """With every one of these labels."""
+        """Matches actors that have all these labels."""
 
     def __init__(
         self,
@@ -479,7 +479,7 @@ global___ListActorsRequest = ListActorsRequest
 
 @typing.final
 class ListActorsResponse(google.protobuf.message.Message):
-    """Answer of ListActors."""
+    """Response of ListActors."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -487,12 +487,12 @@ class ListActorsResponse(google.protobuf.message.Message):
     NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
     TOTAL_SIZE_FIELD_NUMBER: builtins.int
     next_page_token: builtins.str
-    """For the next page; empty at the end."""
+    """The page_token of the next page; empty on the last page."""
     total_size: builtins.int
-    """Actors that pass the filters, on all pages."""
+    """Number of actors that match the filters, on all pages."""
     @property
     def actors(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[hero.supervisor.v1.actor_pb2.Actor]:
-        """The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on."""
+        """The actors, ordered by name. A page with long definitions has fewer than page_size; the next page continues."""
 
     def __init__(
         self,
@@ -525,7 +525,7 @@ class UpdateActorRequest(google.protobuf.message.Message):
         """At once: a running actor is drained and restarted."""
 
     class Apply(_Apply, metaclass=_ApplyEnumTypeWrapper):
-        """When the change takes hold."""
+        """The time at which a change takes effect."""
 
     APPLY_UNSPECIFIED: UpdateActorRequest.Apply.ValueType  # 0
     """The same as APPLY_NEXT_START."""
@@ -542,12 +542,12 @@ class UpdateActorRequest(google.protobuf.message.Message):
     ETAG_FIELD_NUMBER: builtins.int
     MAX_WAIT_FIELD_NUMBER: builtins.int
     actor_id: builtins.str
-    """Required. Which actor."""
+    """Required. The name of the actor."""
     apply: global___UpdateActorRequest.Apply.ValueType
-    """When the change takes hold. Default: APPLY_NEXT_START."""
+    """The time at which the change takes effect. Default: APPLY_NEXT_START."""
     etag: builtins.str
-    """The etag of the actor that the change was made for. Another one now means ABORTED, reason CONFLICT.
-    Default: not checked.
+    """The etag of the actor on which the change is based. If the actor has another etag by now, the call ends in
+    ABORTED with reason CONFLICT. Default: not checked.
     """
     @property
     def config(self) -> hero.supervisor.v1.actor_pb2.ActorConfig:
@@ -555,18 +555,18 @@ class UpdateActorRequest(google.protobuf.message.Message):
 
     @property
     def update_mask(self) -> google.protobuf.field_mask_pb2.FieldMask:
-        """The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
-        and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
-        config; of messages the fields that are set, of lists and maps the whole.
+        """The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named
+        here and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set
+        in config; of messages the fields that are set, of lists and maps the whole.
         """
 
     @property
     def drain_timeout(self) -> google.protobuf.duration_pb2.Duration:
-        """With APPLY_RESTART, how long running jobs may go on. Default: the actor's own drain_timeout."""
+        """With APPLY_RESTART, the time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor."""
 
     @property
     def max_wait(self) -> google.protobuf.duration_pb2.Duration:
-        """With APPLY_RESTART, how long to wait until it is STATE_RUNNING."""
+        """With APPLY_RESTART, the longest wait for STATE_RUNNING; see the service for the rules of waits."""
 
     def __init__(
         self,
@@ -586,14 +586,14 @@ global___UpdateActorRequest = UpdateActorRequest
 
 @typing.final
 class UpdateActorResponse(google.protobuf.message.Message):
-    """Answer of UpdateActor."""
+    """Response of UpdateActor."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     ACTOR_FIELD_NUMBER: builtins.int
     RESTARTED_FIELD_NUMBER: builtins.int
     restarted: builtins.bool
-    """True if it was restarted."""
+    """True if the actor was restarted."""
     @property
     def actor(self) -> hero.supervisor.v1.actor_pb2.Actor:
         """The actor after the change."""
@@ -621,16 +621,16 @@ class DeleteActorRequest(google.protobuf.message.Message):
     ALLOW_MISSING_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
     actor_id: builtins.str
-    """Required. Which actor."""
+    """Required. The name of the actor."""
     force: builtins.bool
-    """Kill the process at once, without drain."""
+    """Kills the process at once, without drain. Default: false."""
     allow_missing: builtins.bool
-    """Answer OK if there is no such actor."""
+    """Ends in OK if the actor does not exist. Default: false."""
     reason: builtins.str
-    """Why, for events and for others who wonder."""
+    """The caller's reason, at most 1024 bytes. Appears in events."""
     @property
     def drain_timeout(self) -> google.protobuf.duration_pb2.Duration:
-        """How long running jobs may go on, 0 to 24 hours. Default: the actor's own drain_timeout."""
+        """Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor."""
 
     def __init__(
         self,
@@ -648,14 +648,14 @@ global___DeleteActorRequest = DeleteActorRequest
 
 @typing.final
 class DeleteActorResponse(google.protobuf.message.Message):
-    """Answer of DeleteActor."""
+    """Response of DeleteActor."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     ACTOR_FIELD_NUMBER: builtins.int
     @property
     def actor(self) -> hero.supervisor.v1.actor_pb2.Actor:
-        """The actor as it was last seen; absent if there was none."""
+        """The last status of the actor; absent if the actor did not exist."""
 
     def __init__(
         self,
@@ -676,10 +676,10 @@ class StartActorRequest(google.protobuf.message.Message):
     ACTOR_ID_FIELD_NUMBER: builtins.int
     MAX_WAIT_FIELD_NUMBER: builtins.int
     actor_id: builtins.str
-    """Required. Which actor."""
+    """Required. The name of the actor."""
     @property
     def max_wait(self) -> google.protobuf.duration_pb2.Duration:
-        """How long to wait until it is STATE_RUNNING; see the service for the rules of waits."""
+        """Longest wait for STATE_RUNNING; see the service for the rules of waits."""
 
     def __init__(
         self,
@@ -694,7 +694,7 @@ global___StartActorRequest = StartActorRequest
 
 @typing.final
 class StartActorResponse(google.protobuf.message.Message):
-    """Answer of StartActor."""
+    """Response of StartActor."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -702,9 +702,9 @@ class StartActorResponse(google.protobuf.message.Message):
     CHANGED_FIELD_NUMBER: builtins.int
     WAIT_OUTCOME_FIELD_NUMBER: builtins.int
     changed: builtins.bool
-    """False if it was running already."""
+    """False if the actor was running already."""
     wait_outcome: global___WaitOutcome.ValueType
-    """Whether it is STATE_RUNNING, or the wait was over first."""
+    """DONE if the actor is STATE_RUNNING."""
     @property
     def actor(self) -> hero.supervisor.v1.actor_pb2.Actor:
         """The actor."""
@@ -733,18 +733,18 @@ class StopActorRequest(google.protobuf.message.Message):
     MAX_WAIT_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
     actor_id: builtins.str
-    """Required. Which actor."""
+    """Required. The name of the actor."""
     force: builtins.bool
-    """Kill the process at once, without drain."""
+    """Kills the process at once, without drain. Default: false."""
     reason: builtins.str
-    """Why, for events and for others who wonder."""
+    """The caller's reason, at most 1024 bytes. Appears in events."""
     @property
     def drain_timeout(self) -> google.protobuf.duration_pb2.Duration:
-        """How long running jobs may go on, 0 to 24 hours. Default: the actor's own drain_timeout."""
+        """Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor."""
 
     @property
     def max_wait(self) -> google.protobuf.duration_pb2.Duration:
-        """How long to wait until the process is gone; see the service for the rules of waits."""
+        """Longest wait for the end of the process; see the service for the rules of waits."""
 
     def __init__(
         self,
@@ -762,7 +762,7 @@ global___StopActorRequest = StopActorRequest
 
 @typing.final
 class StopActorResponse(google.protobuf.message.Message):
-    """Answer of StopActor."""
+    """Response of StopActor."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -770,9 +770,9 @@ class StopActorResponse(google.protobuf.message.Message):
     CHANGED_FIELD_NUMBER: builtins.int
     WAIT_OUTCOME_FIELD_NUMBER: builtins.int
     changed: builtins.bool
-    """False if it was stopped already."""
+    """False if the actor was stopped already."""
     wait_outcome: global___WaitOutcome.ValueType
-    """Whether its process is gone, or the wait was over first."""
+    """DONE if the process has ended."""
     @property
     def actor(self) -> hero.supervisor.v1.actor_pb2.Actor:
         """The actor."""
@@ -801,18 +801,18 @@ class RestartActorRequest(google.protobuf.message.Message):
     MAX_WAIT_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
     actor_id: builtins.str
-    """Required. Which actor."""
+    """Required. The name of the actor."""
     force: builtins.bool
-    """Kill the process at once, without drain."""
+    """Kills the process at once, without drain. Default: false."""
     reason: builtins.str
-    """Why, for events and for others who wonder."""
+    """The caller's reason, at most 1024 bytes. Appears in events."""
     @property
     def drain_timeout(self) -> google.protobuf.duration_pb2.Duration:
-        """How long running jobs may go on, 0 to 24 hours. Default: the actor's own drain_timeout."""
+        """Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor."""
 
     @property
     def max_wait(self) -> google.protobuf.duration_pb2.Duration:
-        """How long to wait until it is STATE_RUNNING again; see the service for the rules of waits."""
+        """Longest wait for STATE_RUNNING; see the service for the rules of waits."""
 
     def __init__(
         self,
@@ -830,7 +830,7 @@ global___RestartActorRequest = RestartActorRequest
 
 @typing.final
 class RestartActorResponse(google.protobuf.message.Message):
-    """Answer of RestartActor."""
+    """Response of RestartActor."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -838,9 +838,9 @@ class RestartActorResponse(google.protobuf.message.Message):
     CHANGED_FIELD_NUMBER: builtins.int
     WAIT_OUTCOME_FIELD_NUMBER: builtins.int
     changed: builtins.bool
-    """False if nothing had to be done."""
+    """False if there was nothing to do."""
     wait_outcome: global___WaitOutcome.ValueType
-    """Whether it is STATE_RUNNING again, or the wait was over first."""
+    """DONE if the actor is STATE_RUNNING again."""
     @property
     def actor(self) -> hero.supervisor.v1.actor_pb2.Actor:
         """The actor."""
@@ -859,7 +859,7 @@ global___RestartActorResponse = RestartActorResponse
 
 @typing.final
 class ActorResult(google.protobuf.message.Message):
-    """What became of one actor of many."""
+    """The result for one actor of many."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -869,18 +869,20 @@ class ActorResult(google.protobuf.message.Message):
     WAIT_OUTCOME_FIELD_NUMBER: builtins.int
     ERROR_FIELD_NUMBER: builtins.int
     actor_id: builtins.str
-    """Which actor."""
+    """The name of the actor."""
     changed: builtins.bool
-    """False if nothing had to be done."""
+    """False if there was nothing to do."""
     wait_outcome: global___WaitOutcome.ValueType
-    """Whether it is where it was to go, or the wait was over first. Unspecified with an error."""
+    """DONE if the actor has reached the requested state. Unspecified with an error."""
     @property
     def actor(self) -> hero.supervisor.v1.actor_pb2.Actor:
-        """The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node."""
+        """The actor; absent with an error. After the first 2 MiB of a response only actor_id, state, desired_state, pid and
+        node.
+        """
 
     @property
     def error(self) -> global___ItemError:
-        """Why it did not work."""
+        """The error; absent on success."""
 
     def __init__(
         self,
@@ -906,11 +908,11 @@ class StartActorsRequest(google.protobuf.message.Message):
     MAX_WAIT_FIELD_NUMBER: builtins.int
     @property
     def selector(self) -> hero.supervisor.v1.actor_pb2.ActorSelector:
-        """Required. Which actors."""
+        """Required. The actors."""
 
     @property
     def max_wait(self) -> google.protobuf.duration_pb2.Duration:
-        """How long to wait until all are STATE_RUNNING; see the service for the rules of waits."""
+        """Longest wait until all are STATE_RUNNING; see the service for the rules of waits."""
 
     def __init__(
         self,
@@ -925,7 +927,7 @@ global___StartActorsRequest = StartActorsRequest
 
 @typing.final
 class StartActorsResponse(google.protobuf.message.Message):
-    """Answer of StartActors."""
+    """Response of StartActors."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -955,20 +957,20 @@ class StopActorsRequest(google.protobuf.message.Message):
     MAX_WAIT_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
     force: builtins.bool
-    """Kill the processes at once, without drain."""
+    """Kills the processes at once, without drain. Default: false."""
     reason: builtins.str
-    """Why, for events and for others who wonder."""
+    """The caller's reason, at most 1024 bytes. Appears in events."""
     @property
     def selector(self) -> hero.supervisor.v1.actor_pb2.ActorSelector:
-        """Required. Which actors."""
+        """Required. The actors."""
 
     @property
     def drain_timeout(self) -> google.protobuf.duration_pb2.Duration:
-        """How long running jobs may go on, 0 to 24 hours. Default: each actor's own drain_timeout."""
+        """Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of each actor."""
 
     @property
     def max_wait(self) -> google.protobuf.duration_pb2.Duration:
-        """How long to wait until all processes are gone; see the service for the rules of waits."""
+        """Longest wait until all processes have ended; see the service for the rules of waits."""
 
     def __init__(
         self,
@@ -986,7 +988,7 @@ global___StopActorsRequest = StopActorsRequest
 
 @typing.final
 class StopActorsResponse(google.protobuf.message.Message):
-    """Answer of StopActors."""
+    """Response of StopActors."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -1017,22 +1019,22 @@ class RestartActorsRequest(google.protobuf.message.Message):
     MAX_WAIT_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
     force: builtins.bool
-    """Kill the processes at once, without drain."""
+    """Kills the processes at once, without drain. Default: false."""
     max_unavailable: builtins.int
-    """Most actors that may be down at a time; 0 means all. Default: 0."""
+    """Most actors that are down at the same time. Default: 0, which means all."""
     reason: builtins.str
-    """Why, for events and for others who wonder."""
+    """The caller's reason, at most 1024 bytes. Appears in events."""
     @property
     def selector(self) -> hero.supervisor.v1.actor_pb2.ActorSelector:
-        """Required. Which actors."""
+        """Required. The actors."""
 
     @property
     def drain_timeout(self) -> google.protobuf.duration_pb2.Duration:
-        """How long running jobs may go on, 0 to 24 hours. Default: each actor's own drain_timeout."""
+        """Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of each actor."""
 
     @property
     def max_wait(self) -> google.protobuf.duration_pb2.Duration:
-        """How long to wait until all are STATE_RUNNING again; see the service for the rules of waits."""
+        """Longest wait until all are STATE_RUNNING again; see the service for the rules of waits."""
 
     def __init__(
         self,
@@ -1051,7 +1053,7 @@ global___RestartActorsRequest = RestartActorsRequest
 
 @typing.final
 class RestartActorsResponse(google.protobuf.message.Message):
-    """Answer of RestartActors."""
+    """Response of RestartActors."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -1083,22 +1085,22 @@ class StreamActorLogsRequest(google.protobuf.message.Message):
     STREAMS_FIELD_NUMBER: builtins.int
     CONTAINS_FIELD_NUMBER: builtins.int
     actor_id: builtins.str
-    """Required. Which actor."""
+    """Required. The name of the actor."""
     tail_lines: builtins.int
-    """Lines to begin with, counted from the end, 0 to 10000. Default: 100."""
+    """Number of lines before the end of the log to begin with, 0 to 10000. Default: 100."""
     resume_after: builtins.str
-    """Go on behind this cursor; tail_lines and since_time are not looked at then."""
+    """Resumes after this cursor; tail_lines and since_time are ignored then."""
     follow: builtins.bool
-    """Go on with new lines until the call is ended."""
+    """Continues with new lines until the caller ends the call. Default: false."""
     contains: builtins.str
-    """Only lines that contain this text."""
+    """Only lines that contain this text. Default: every line."""
     @property
     def since_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """Only lines written at or after this time."""
+        """Only lines written at or after this time. Default: every line."""
 
     @property
     def streams(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[hero.supervisor.v1.actor_pb2.LogEntry.Stream.ValueType]:
-        """Only these outputs. Default: both."""
+        """Only lines of these streams. Default: both."""
 
     def __init__(
         self,
@@ -1119,7 +1121,7 @@ global___StreamActorLogsRequest = StreamActorLogsRequest
 
 @typing.final
 class StreamActorLogsResponse(google.protobuf.message.Message):
-    """Part of the answer of StreamActorLogs."""
+    """One message of StreamActorLogs."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -1127,11 +1129,11 @@ class StreamActorLogsResponse(google.protobuf.message.Message):
     DROPPED_COUNT_FIELD_NUMBER: builtins.int
     CURSOR_FIELD_NUMBER: builtins.int
     dropped_count: builtins.int
-    """Lines that were left out before these, because the reader was too slow or the process manager had lost them; at
-    least so many where the process manager does not count.
+    """Number of lines that are missing before these, because the reader was too slow or the process manager has lost
+    them. A lower bound where the process manager does not count.
     """
     cursor: builtins.str
-    """To go on behind the last of these lines. Opaque."""
+    """The cursor after the last of these lines, for resume_after. Opaque."""
     @property
     def entries(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[hero.supervisor.v1.actor_pb2.LogEntry]:
         """Lines, oldest first."""
@@ -1161,14 +1163,14 @@ global___ListScriptTypesRequest = ListScriptTypesRequest
 
 @typing.final
 class ListScriptTypesResponse(google.protobuf.message.Message):
-    """Answer of ListScriptTypes."""
+    """Response of ListScriptTypes."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     SCRIPT_TYPES_FIELD_NUMBER: builtins.int
     @property
     def script_types(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[hero.supervisor.v1.script_type_status_pb2.ScriptTypeStatus]:
-        """Every script type that this server knows."""
+        """All script types of this server."""
 
     def __init__(
         self,
@@ -1188,9 +1190,9 @@ class GetScriptTypeRequest(google.protobuf.message.Message):
     SCRIPT_TYPE_FIELD_NUMBER: builtins.int
     VIEW_FIELD_NUMBER: builtins.int
     script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
-    """Required. Which."""
+    """Required. The script type."""
     view: hero.supervisor.v1.actor_pb2.ActorView.ValueType
-    """How much of its actor_template. Default: ACTOR_VIEW_BASIC."""
+    """The parts of actor_template to return. Default: ACTOR_VIEW_BASIC."""
     def __init__(
         self,
         *,
@@ -1203,7 +1205,7 @@ global___GetScriptTypeRequest = GetScriptTypeRequest
 
 @typing.final
 class GetScriptTypeResponse(google.protobuf.message.Message):
-    """Answer of GetScriptType."""
+    """Response of GetScriptType."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -1232,16 +1234,16 @@ class UpdateScriptTypeRequest(google.protobuf.message.Message):
     SETTINGS_FIELD_NUMBER: builtins.int
     UPDATE_MASK_FIELD_NUMBER: builtins.int
     script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
-    """Required. Which."""
+    """Required. The script type."""
     @property
     def settings(self) -> hero.supervisor.v1.script_type_status_pb2.ScriptTypeSettings:
         """The new settings, or the fields of them that change."""
 
     @property
     def update_mask(self) -> google.protobuf.field_mask_pb2.FieldMask:
-        """The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
-        set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
-        the fields that are set, of lists and maps the whole.
+        """The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and
+        not set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of
+        messages the fields that are set, of lists and maps the whole.
         """
 
     def __init__(
@@ -1258,7 +1260,7 @@ global___UpdateScriptTypeRequest = UpdateScriptTypeRequest
 
 @typing.final
 class UpdateScriptTypeResponse(google.protobuf.message.Message):
-    """Answer of UpdateScriptType."""
+    """Response of UpdateScriptType."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -1291,22 +1293,24 @@ class ScaleActorsRequest(google.protobuf.message.Message):
     TAKE_OVER_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
     script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
-    """Required. Which actors."""
+    """Required. The script type of the actors."""
     replicas: builtins.int
-    """Required. How many there are to be on this machine, 0 to 1000."""
+    """Required. Number of actors on this machine, 0 to 1000."""
     validate_only: builtins.bool
-    """Only say what would happen; nothing is changed."""
+    """Returns what would happen and changes nothing. Default: false."""
     take_over: builtins.bool
-    """Switch automatic scaling off, if it is on, instead of answering AUTOSCALING_ACTIVE."""
+    """Switches automatic scaling off. Without it, the call ends in AUTOSCALING_ACTIVE while scaling is automatic.
+    Default: false.
+    """
     reason: builtins.str
-    """Why, for events and for others who wonder."""
+    """The caller's reason, at most 1024 bytes. Appears in events."""
     @property
     def drain_timeout(self) -> google.protobuf.duration_pb2.Duration:
-        """How long the jobs of those that go may run on, 0 to 24 hours. Default: each actor's own drain_timeout."""
+        """Time for the jobs of removed actors to finish, 0 to 24 hours. Default: drain_timeout of each actor."""
 
     @property
     def max_wait(self) -> google.protobuf.duration_pb2.Duration:
-        """How long to wait until all is done; see the service for the rules of waits."""
+        """Longest wait for the end of the scaling; see the service for the rules of waits."""
 
     def __init__(
         self,
@@ -1327,7 +1331,7 @@ global___ScaleActorsRequest = ScaleActorsRequest
 
 @typing.final
 class ScaleActorsResponse(google.protobuf.message.Message):
-    """Answer of ScaleActors."""
+    """Response of ScaleActors."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -1336,18 +1340,18 @@ class ScaleActorsResponse(google.protobuf.message.Message):
     REMOVED_ACTOR_IDS_FIELD_NUMBER: builtins.int
     WAIT_OUTCOME_FIELD_NUMBER: builtins.int
     wait_outcome: global___WaitOutcome.ValueType
-    """Whether all is done, or the wait was over first."""
+    """DONE if the scaling has ended."""
     @property
     def status(self) -> hero.supervisor.v1.script_type_status_pb2.ScriptTypeStatus:
-        """The script type after it; before it with validate_only."""
+        """The script type after the scaling; with validate_only the present one."""
 
     @property
     def added_actor_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Actors that were made, or would be."""
+        """Actors that were created; with validate_only those that would be."""
 
     @property
     def removed_actor_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Actors that were drained and removed, or would be."""
+        """Actors that were drained and removed; with validate_only those that would be."""
 
     def __init__(
         self,
@@ -1371,9 +1375,9 @@ class PauseQueueRequest(google.protobuf.message.Message):
     SCRIPT_TYPE_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
     script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
-    """Required. Which queue."""
+    """Required. The script type of the queue."""
     reason: builtins.str
-    """Why, for events and for others who wonder."""
+    """The caller's reason, at most 1024 bytes. Appears in events."""
     def __init__(
         self,
         *,
@@ -1386,17 +1390,17 @@ global___PauseQueueRequest = PauseQueueRequest
 
 @typing.final
 class PauseQueueResponse(google.protobuf.message.Message):
-    """Answer of PauseQueue."""
+    """Response of PauseQueue."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     STATUS_FIELD_NUMBER: builtins.int
     CHANGED_FIELD_NUMBER: builtins.int
     changed: builtins.bool
-    """False if it was paused already."""
+    """False if the queue was paused already."""
     @property
     def status(self) -> hero.supervisor.v1.script_type_status_pb2.ScriptTypeStatus:
-        """The script type after it."""
+        """The script type after the call."""
 
     def __init__(
         self,
@@ -1418,9 +1422,9 @@ class ResumeQueueRequest(google.protobuf.message.Message):
     SCRIPT_TYPE_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
     script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
-    """Required. Which queue."""
+    """Required. The script type of the queue."""
     reason: builtins.str
-    """Why, for events and for others who wonder."""
+    """The caller's reason, at most 1024 bytes. Appears in events."""
     def __init__(
         self,
         *,
@@ -1433,17 +1437,17 @@ global___ResumeQueueRequest = ResumeQueueRequest
 
 @typing.final
 class ResumeQueueResponse(google.protobuf.message.Message):
-    """Answer of ResumeQueue."""
+    """Response of ResumeQueue."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     STATUS_FIELD_NUMBER: builtins.int
     CHANGED_FIELD_NUMBER: builtins.int
     changed: builtins.bool
-    """False if it was not paused."""
+    """False if the queue was not paused."""
     @property
     def status(self) -> hero.supervisor.v1.script_type_status_pb2.ScriptTypeStatus:
-        """The script type after it."""
+        """The script type after the call."""
 
     def __init__(
         self,
@@ -1468,16 +1472,16 @@ class PurgeQueueRequest(google.protobuf.message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
     script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
-    """Required. Which queue."""
+    """Required. The script type of the queue."""
     expected_count: builtins.int
-    """Do nothing if there are more jobs than this; a guard against mistakes. Default: not checked."""
+    """Changes nothing if there are more jobs than this: a guard against mistakes. Default: not checked."""
     validate_only: builtins.bool
-    """Only count; nothing is changed."""
+    """Counts the jobs and changes nothing. Default: false."""
     reason: builtins.str
-    """Why; becomes the cancel_reason of the jobs."""
+    """The caller's reason, at most 1024 bytes. Becomes the cancel_reason of the jobs."""
     @property
     def states(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[hero.supervisor.v1.job_pb2.Job.State.ValueType]:
-        """Jobs in these states, none of them final or running. Default: STATE_QUEUED."""
+        """The states of the jobs to cancel: STATE_QUEUED, STATE_SCHEDULED or STATE_RETRY_WAIT. Default: STATE_QUEUED."""
 
     def __init__(
         self,
@@ -1496,13 +1500,13 @@ global___PurgeQueueRequest = PurgeQueueRequest
 
 @typing.final
 class PurgeQueueResponse(google.protobuf.message.Message):
-    """Answer of PurgeQueue."""
+    """Response of PurgeQueue."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     PURGED_COUNT_FIELD_NUMBER: builtins.int
     purged_count: builtins.int
-    """Jobs that were cancelled, or would be."""
+    """Number of cancelled jobs; with validate_only of those that would be."""
     def __init__(
         self,
         *,
@@ -1527,36 +1531,36 @@ class CheckHealthRequest(google.protobuf.message.Message):
         SCOPE_UNSPECIFIED: CheckHealthRequest._Scope.ValueType  # 0
         """The same as SCOPE_IDLE."""
         SCOPE_IDLE: CheckHealthRequest._Scope.ValueType  # 1
-        """Actors that have no job in hand."""
+        """Actors without jobs in flight."""
         SCOPE_ALL: CheckHealthRequest._Scope.ValueType  # 2
-        """Every actor. A busy one answers when it gets to it."""
+        """Every actor. A busy actor answers after its present job."""
         SCOPE_NONE: CheckHealthRequest._Scope.ValueType  # 3
-        """None: report what is known."""
+        """No actor: the last known health is reported."""
 
     class Scope(_Scope, metaclass=_ScopeEnumTypeWrapper):
-        """Whom to ping."""
+        """The actors to ping."""
 
     SCOPE_UNSPECIFIED: CheckHealthRequest.Scope.ValueType  # 0
     """The same as SCOPE_IDLE."""
     SCOPE_IDLE: CheckHealthRequest.Scope.ValueType  # 1
-    """Actors that have no job in hand."""
+    """Actors without jobs in flight."""
     SCOPE_ALL: CheckHealthRequest.Scope.ValueType  # 2
-    """Every actor. A busy one answers when it gets to it."""
+    """Every actor. A busy actor answers after its present job."""
     SCOPE_NONE: CheckHealthRequest.Scope.ValueType  # 3
-    """None: report what is known."""
+    """No actor: the last known health is reported."""
 
     SELECTOR_FIELD_NUMBER: builtins.int
     SCOPE_FIELD_NUMBER: builtins.int
     MAX_WAIT_FIELD_NUMBER: builtins.int
     scope: global___CheckHealthRequest.Scope.ValueType
-    """Whom of them to ping. Default: SCOPE_IDLE."""
+    """The actors among them to ping. Default: SCOPE_IDLE."""
     @property
     def selector(self) -> hero.supervisor.v1.actor_pb2.ActorSelector:
-        """Required. Which actors."""
+        """Required. The actors."""
 
     @property
     def max_wait(self) -> google.protobuf.duration_pb2.Duration:
-        """How long to wait for the answers; see the service for the rules of waits."""
+        """Longest wait for the answers; see the service for the rules of waits."""
 
     def __init__(
         self,
@@ -1572,7 +1576,7 @@ global___CheckHealthRequest = CheckHealthRequest
 
 @typing.final
 class CheckHealthResponse(google.protobuf.message.Message):
-    """Answer of CheckHealth."""
+    """Response of CheckHealth."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -1601,12 +1605,12 @@ class WatchHealthRequest(google.protobuf.message.Message):
     RESUME_AFTER_FIELD_NUMBER: builtins.int
     HEARTBEAT_INTERVAL_FIELD_NUMBER: builtins.int
     include_snapshot: builtins.bool
-    """Whether to begin with one report for each actor. Default: true, false with resume_after."""
+    """Begins with one report for each actor. Default: true; false with resume_after."""
     resume_after: builtins.str
-    """Begin with what came after this cursor."""
+    """Resumes after this cursor. Default: begins now."""
     @property
     def selector(self) -> hero.supervisor.v1.actor_pb2.ActorSelector:
-        """Which actors. Default: all of every machine."""
+        """The actors. Default: all actors of all machines."""
 
     @property
     def heartbeat_interval(self) -> google.protobuf.duration_pb2.Duration:
@@ -1637,18 +1641,18 @@ class WatchHealthResponse(google.protobuf.message.Message):
     EVENT_FIELD_NUMBER: builtins.int
     BOOKMARK_FIELD_NUMBER: builtins.int
     cursor: builtins.str
-    """Where this message stands. Hand the last one to resume_after to go on behind it. Opaque."""
+    """The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque."""
     @property
     def report(self) -> hero.supervisor.v1.event_pb2.HealthReport:
         """Part of the snapshot."""
 
     @property
     def event(self) -> hero.supervisor.v1.event_pb2.HealthEvent:
-        """Something happened."""
+        """An event."""
 
     @property
     def bookmark(self) -> hero.supervisor.v1.event_pb2.Bookmark:
-        """A mark."""
+        """A bookmark."""
 
     def __init__(
         self,
@@ -1674,16 +1678,17 @@ class SubmitJobRequest(google.protobuf.message.Message):
     JOB_ID_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     job_id: builtins.str
-    """The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
-    the server.
+    """The id of the job: 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 that
+    the server makes.
     """
     request_id: builtins.str
-    """Makes a repeat harmless: within 24 hours, the same id with the same content answers with the job that it made
-    first. 1 to 64 printable ASCII characters without spaces; a UUID is advised.
+    """Makes a repeat harmless: within 24 hours a request with the same id and the same content returns the job of the
+    first request. 1 to 64 printable ASCII characters without spaces; a UUID is advised. Default: repeats are not
+    recognised.
     """
     @property
     def job(self) -> hero.supervisor.v1.job_pb2.JobSpec:
-        """Required. What to run."""
+        """Required. The job."""
 
     def __init__(
         self,
@@ -1699,14 +1704,14 @@ global___SubmitJobRequest = SubmitJobRequest
 
 @typing.final
 class SubmitJobResponse(google.protobuf.message.Message):
-    """Answer of SubmitJob."""
+    """Response of SubmitJob."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     JOB_FIELD_NUMBER: builtins.int
     DEDUPLICATED_FIELD_NUMBER: builtins.int
     deduplicated: builtins.bool
-    """True if an earlier call with this request_id had made it."""
+    """True if an earlier request with this request_id has created the job."""
     @property
     def job(self) -> hero.supervisor.v1.job_pb2.Job:
         """The job, without script and environment."""
@@ -1731,7 +1736,7 @@ class SubmitJobsRequest(google.protobuf.message.Message):
     REQUESTS_FIELD_NUMBER: builtins.int
     @property
     def requests(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SubmitJobRequest]:
-        """Required. 1 to 1000 jobs. Mind that a message has at most 4 MiB."""
+        """Required. 1 to 1000 jobs, at most 4 MiB in all."""
 
     def __init__(
         self,
@@ -1744,14 +1749,14 @@ global___SubmitJobsRequest = SubmitJobsRequest
 
 @typing.final
 class SubmitJobsResponse(google.protobuf.message.Message):
-    """Answer of SubmitJobs."""
+    """Response of SubmitJobs."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     RESULTS_FIELD_NUMBER: builtins.int
     @property
     def results(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SubmitJobResult]:
-        """One result for each request, in their order."""
+        """One result for each request, in the order of the requests."""
 
     def __init__(
         self,
@@ -1764,7 +1769,7 @@ global___SubmitJobsResponse = SubmitJobsResponse
 
 @typing.final
 class SubmitJobResult(google.protobuf.message.Message):
-    """What became of one job of many."""
+    """The result for one job of many."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -1772,16 +1777,16 @@ class SubmitJobResult(google.protobuf.message.Message):
     DEDUPLICATED_FIELD_NUMBER: builtins.int
     ERROR_FIELD_NUMBER: builtins.int
     deduplicated: builtins.bool
-    """True if an earlier call with this request_id had made it."""
+    """True if an earlier request with this request_id has created the job."""
     @property
     def job(self) -> hero.supervisor.v1.job_pb2.Job:
-        """The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
-        and create_time; GetJob has the rest.
+        """The job, without script and environment; absent with an error. After the first 2 MiB of a response only job_id,
+        state, attempt and create_time; GetJob has the rest.
         """
 
     @property
     def error(self) -> global___ItemError:
-        """Why it was refused."""
+        """The error; absent if the job was accepted."""
 
     def __init__(
         self,
@@ -1810,19 +1815,19 @@ class RunJobRequest(google.protobuf.message.Message):
         ON_WAIT_END_UNSPECIFIED: RunJobRequest._OnWaitEnd.ValueType  # 0
         """The same as ON_WAIT_END_KEEP_RUNNING."""
         ON_WAIT_END_KEEP_RUNNING: RunJobRequest._OnWaitEnd.ValueType  # 1
-        """It goes on; await it with AwaitJob."""
+        """The job continues; wait for it with AwaitJob."""
         ON_WAIT_END_CANCEL: RunJobRequest._OnWaitEnd.ValueType  # 2
-        """It is cancelled, and the answer shows it so."""
+        """The job is cancelled, and the response shows the cancelled job."""
 
     class OnWaitEnd(_OnWaitEnd, metaclass=_OnWaitEndEnumTypeWrapper):
-        """What becomes of the job when the wait is over first."""
+        """The fate of a job that outlasts the wait."""
 
     ON_WAIT_END_UNSPECIFIED: RunJobRequest.OnWaitEnd.ValueType  # 0
     """The same as ON_WAIT_END_KEEP_RUNNING."""
     ON_WAIT_END_KEEP_RUNNING: RunJobRequest.OnWaitEnd.ValueType  # 1
-    """It goes on; await it with AwaitJob."""
+    """The job continues; wait for it with AwaitJob."""
     ON_WAIT_END_CANCEL: RunJobRequest.OnWaitEnd.ValueType  # 2
-    """It is cancelled, and the answer shows it so."""
+    """The job is cancelled, and the response shows the cancelled job."""
 
     JOB_FIELD_NUMBER: builtins.int
     JOB_ID_FIELD_NUMBER: builtins.int
@@ -1830,24 +1835,25 @@ class RunJobRequest(google.protobuf.message.Message):
     MAX_WAIT_FIELD_NUMBER: builtins.int
     ON_WAIT_END_FIELD_NUMBER: builtins.int
     job_id: builtins.str
-    """The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
-    the server.
+    """The id of the job: 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 that
+    the server makes.
     """
     request_id: builtins.str
-    """Makes a repeat harmless: within 24 hours, the same id with the same content waits for the job that it made first.
-    If you lost the answer, just call again. 1 to 64 printable ASCII characters without spaces; a UUID is advised.
+    """Makes a repeat harmless: within 24 hours a request with the same id and the same content waits for the job of the
+    first request. Call again if the response was lost. 1 to 64 printable ASCII characters without spaces; a UUID is
+    advised. Default: repeats are not recognised.
     """
     on_wait_end: global___RunJobRequest.OnWaitEnd.ValueType
-    """What becomes of the job when the wait is over first. Default: ON_WAIT_END_KEEP_RUNNING. If the caller goes away
-    during the wait, the job goes on in any case.
+    """The fate of the job if it outlasts the wait. Default: ON_WAIT_END_KEEP_RUNNING. If the caller ends the call
+    during the wait, the job continues in any case.
     """
     @property
     def job(self) -> hero.supervisor.v1.job_pb2.JobSpec:
-        """Required. What to run."""
+        """Required. The job."""
 
     @property
     def max_wait(self) -> google.protobuf.duration_pb2.Duration:
-        """How long to wait for the end; see the service for the rules of waits."""
+        """Longest wait for the end of the job; see the service for the rules of waits."""
 
     def __init__(
         self,
@@ -1865,7 +1871,7 @@ global___RunJobRequest = RunJobRequest
 
 @typing.final
 class RunJobResponse(google.protobuf.message.Message):
-    """Answer of RunJob."""
+    """Response of RunJob."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -1873,9 +1879,9 @@ class RunJobResponse(google.protobuf.message.Message):
     WAIT_OUTCOME_FIELD_NUMBER: builtins.int
     DEDUPLICATED_FIELD_NUMBER: builtins.int
     wait_outcome: global___WaitOutcome.ValueType
-    """Whether the job has ended (however it ended), or the wait was over first."""
+    """DONE if the job has ended, also if it failed or was cancelled."""
     deduplicated: builtins.bool
-    """True if an earlier call with this request_id had made it."""
+    """True if an earlier request with this request_id has created the job."""
     @property
     def job(self) -> hero.supervisor.v1.job_pb2.Job:
         """The job, without script and environment."""
@@ -1901,10 +1907,10 @@ class AwaitJobRequest(google.protobuf.message.Message):
     JOB_ID_FIELD_NUMBER: builtins.int
     MAX_WAIT_FIELD_NUMBER: builtins.int
     job_id: builtins.str
-    """Required. Which job."""
+    """Required. The id of the job."""
     @property
     def max_wait(self) -> google.protobuf.duration_pb2.Duration:
-        """How long to wait for the end; see the service for the rules of waits."""
+        """Longest wait for the end of the job; see the service for the rules of waits."""
 
     def __init__(
         self,
@@ -1919,14 +1925,14 @@ global___AwaitJobRequest = AwaitJobRequest
 
 @typing.final
 class AwaitJobResponse(google.protobuf.message.Message):
-    """Answer of AwaitJob."""
+    """Response of AwaitJob."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     JOB_FIELD_NUMBER: builtins.int
     WAIT_OUTCOME_FIELD_NUMBER: builtins.int
     wait_outcome: global___WaitOutcome.ValueType
-    """Whether the job has ended (however it ended), or the wait was over first."""
+    """DONE if the job has ended, also if it failed or was cancelled."""
     @property
     def job(self) -> hero.supervisor.v1.job_pb2.Job:
         """The job, without script and environment."""
@@ -1951,9 +1957,9 @@ class GetJobRequest(google.protobuf.message.Message):
     JOB_ID_FIELD_NUMBER: builtins.int
     VIEW_FIELD_NUMBER: builtins.int
     job_id: builtins.str
-    """Required. Which job."""
+    """Required. The id of the job."""
     view: hero.supervisor.v1.job_pb2.JobView.ValueType
-    """How much of it. Default: JOB_VIEW_BASIC."""
+    """The parts of the job to return. Default: JOB_VIEW_BASIC."""
     def __init__(
         self,
         *,
@@ -1966,7 +1972,7 @@ global___GetJobRequest = GetJobRequest
 
 @typing.final
 class GetJobResponse(google.protobuf.message.Message):
-    """Answer of GetJob."""
+    """Response of GetJob."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -1987,7 +1993,7 @@ global___GetJobResponse = GetJobResponse
 
 @typing.final
 class ListJobsRequest(google.protobuf.message.Message):
-    """Request of ListJobs. Filters that are left empty let everything through; a job has to pass all of them."""
+    """Request of ListJobs. An empty filter matches every job; a job must match all filters."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -2001,30 +2007,32 @@ class ListJobsRequest(google.protobuf.message.Message):
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
     caller_id: builtins.str
-    """Of this caller."""
+    """Matches the jobs of this caller."""
     context_id: builtins.str
-    """Of this context."""
+    """Matches the jobs of this context."""
     actor_id: builtins.str
-    """That this actor has, or had last."""
+    """Matches the jobs that this actor has or had last."""
     page_size: builtins.int
-    """Jobs on a page at most, 0 to 1000; 0 means 100. A page may be shorter, even empty, and not the last."""
+    """Most jobs on a page, 0 to 1000. Default: 0, which means 100. A page may be shorter or empty without being the
+    last.
+    """
     page_token: builtins.str
-    """The next_page_token of the page before; empty for the first page. The filters must be the same."""
+    """The next_page_token of the previous page; empty for the first page. The filters must be the same on every page."""
     @property
     def script_types(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[hero.supervisor.v1.script_type_pb2.ScriptType.ValueType]:
-        """Of one of these script types."""
+        """Matches these script types."""
 
     @property
     def states(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[hero.supervisor.v1.job_pb2.Job.State.ValueType]:
-        """In one of these states."""
+        """Matches these states."""
 
     @property
     def create_time_after(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """Accepted at or after this time."""
+        """Matches jobs that were accepted at or after this time."""
 
     @property
     def create_time_before(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """Accepted before this time."""
+        """Matches jobs that were accepted before this time."""
 
     def __init__(
         self,
@@ -2046,17 +2054,17 @@ global___ListJobsRequest = ListJobsRequest
 
 @typing.final
 class ListJobsResponse(google.protobuf.message.Message):
-    """Answer of ListJobs."""
+    """Response of ListJobs."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     JOBS_FIELD_NUMBER: builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
     next_page_token: builtins.str
-    """For the next page; empty at the end."""
+    """The page_token of the next page; empty on the last page."""
     @property
     def jobs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[hero.supervisor.v1.job_pb2.Job]:
-        """The jobs without script and environment, newest first."""
+        """The jobs, without script and environment, the newest first."""
 
     def __init__(
         self,
@@ -2077,9 +2085,9 @@ class CancelJobRequest(google.protobuf.message.Message):
     JOB_ID_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
     job_id: builtins.str
-    """Required. Which job."""
+    """Required. The id of the job."""
     reason: builtins.str
-    """Why, at most 1024 bytes; becomes cancel_reason."""
+    """The caller's reason, at most 1024 bytes. Becomes the cancel_reason of the job."""
     def __init__(
         self,
         *,
@@ -2092,14 +2100,14 @@ global___CancelJobRequest = CancelJobRequest
 
 @typing.final
 class CancelJobResponse(google.protobuf.message.Message):
-    """Answer of CancelJob."""
+    """Response of CancelJob."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     JOB_FIELD_NUMBER: builtins.int
     CHANGED_FIELD_NUMBER: builtins.int
     changed: builtins.bool
-    """False if it had ended already."""
+    """False if the job had ended already."""
     @property
     def job(self) -> hero.supervisor.v1.job_pb2.Job:
         """The job, without script and environment."""
@@ -2124,9 +2132,9 @@ class RetryJobRequest(google.protobuf.message.Message):
     JOB_ID_FIELD_NUMBER: builtins.int
     RESET_ATTEMPTS_FIELD_NUMBER: builtins.int
     job_id: builtins.str
-    """Required. Which job; it must be STATE_FAILED or STATE_CANCELLED."""
+    """Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED."""
     reset_attempts: builtins.bool
-    """Count attempts from 0 again. Default: allow one more."""
+    """Counts attempts from 0 again. Default: false, which allows one more attempt."""
     def __init__(
         self,
         *,
@@ -2139,7 +2147,7 @@ global___RetryJobRequest = RetryJobRequest
 
 @typing.final
 class RetryJobResponse(google.protobuf.message.Message):
-    """Answer of RetryJob."""
+    """Response of RetryJob."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -2167,9 +2175,9 @@ class DeleteJobRequest(google.protobuf.message.Message):
     JOB_ID_FIELD_NUMBER: builtins.int
     ALLOW_MISSING_FIELD_NUMBER: builtins.int
     job_id: builtins.str
-    """Required. Which job. It must have ended; cancel it first if it has not."""
+    """Required. The id of the job, which must have ended. Cancel an unfinished job first."""
     allow_missing: builtins.bool
-    """Answer OK if there is no such job."""
+    """Ends in OK if the job does not exist. Default: false."""
     def __init__(
         self,
         *,
@@ -2182,13 +2190,13 @@ global___DeleteJobRequest = DeleteJobRequest
 
 @typing.final
 class DeleteJobResponse(google.protobuf.message.Message):
-    """Answer of DeleteJob."""
+    """Response of DeleteJob."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     CHANGED_FIELD_NUMBER: builtins.int
     changed: builtins.bool
-    """False if there was no such job."""
+    """False if the job did not exist."""
     def __init__(
         self,
         *,
@@ -2209,11 +2217,11 @@ class WatchJobRequest(google.protobuf.message.Message):
     RESUME_AFTER_FIELD_NUMBER: builtins.int
     HEARTBEAT_INTERVAL_FIELD_NUMBER: builtins.int
     job_id: builtins.str
-    """Required. Which job."""
+    """Required. The id of the job."""
     include_logs: builtins.bool
-    """Whether to send the lines that the script writes."""
+    """Sends the log lines of the script. Default: false."""
     resume_after: builtins.str
-    """Go on behind this cursor."""
+    """Resumes after this cursor."""
     @property
     def heartbeat_interval(self) -> google.protobuf.duration_pb2.Duration:
         """Longest silence between two messages, 1 to 300 seconds. Default: 15 seconds."""
@@ -2233,7 +2241,9 @@ global___WatchJobRequest = WatchJobRequest
 
 @typing.final
 class WatchJobResponse(google.protobuf.message.Message):
-    """One message of WatchJob. The first and the last one carry the job; after the job's end the server ends the call."""
+    """One message of WatchJob. The first and the last message carry the job. The server ends the call after the end of
+    the job.
+    """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -2244,26 +2254,26 @@ class WatchJobResponse(google.protobuf.message.Message):
     LOG_ENTRIES_FIELD_NUMBER: builtins.int
     BOOKMARK_FIELD_NUMBER: builtins.int
     cursor: builtins.str
-    """Where this message stands. Hand the last one to resume_after to go on behind it. Opaque."""
+    """The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque."""
     @property
     def job(self) -> hero.supervisor.v1.job_pb2.Job:
-        """The job as it is now."""
+        """The present job."""
 
     @property
     def state_change(self) -> hero.supervisor.v1.event_pb2.JobStateChange:
-        """Its state changed."""
+        """A change of its state."""
 
     @property
     def progress(self) -> hero.supervisor.v1.job_pb2.JobProgress:
-        """The script says how far it is."""
+        """The progress that the script reports."""
 
     @property
     def log_entries(self) -> global___LogEntries:
-        """The script wrote something."""
+        """Log lines of the script."""
 
     @property
     def bookmark(self) -> hero.supervisor.v1.event_pb2.Bookmark:
-        """A mark."""
+        """A bookmark."""
 
     def __init__(
         self,
@@ -2283,14 +2293,14 @@ global___WatchJobResponse = WatchJobResponse
 
 @typing.final
 class LogEntries(google.protobuf.message.Message):
-    """Some log lines."""
+    """Log lines."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     ENTRIES_FIELD_NUMBER: builtins.int
     DROPPED_COUNT_FIELD_NUMBER: builtins.int
     dropped_count: builtins.int
-    """Lines that were left out before these, because the reader was too slow."""
+    """Number of lines that are missing before these, because the reader was too slow."""
     @property
     def entries(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[hero.supervisor.v1.actor_pb2.LogEntry]:
         """Lines, oldest first."""
@@ -2307,7 +2317,7 @@ global___LogEntries = LogEntries
 
 @typing.final
 class WatchEventsRequest(google.protobuf.message.Message):
-    """Request of WatchEvents. Filters that are left empty let everything through; an event has to pass all of them."""
+    """Request of WatchEvents. An empty filter matches every event; an event must match all filters."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -2321,30 +2331,30 @@ class WatchEventsRequest(google.protobuf.message.Message):
     RESUME_AFTER_FIELD_NUMBER: builtins.int
     HEARTBEAT_INTERVAL_FIELD_NUMBER: builtins.int
     caller_id: builtins.str
-    """About jobs of this caller."""
+    """Matches events about jobs of this caller."""
     min_severity: hero.supervisor.v1.event_pb2.Event.Severity.ValueType
-    """At least this important. Default: everything."""
+    """Matches events of at least this severity. Default: every event."""
     include_snapshot: builtins.bool
-    """Whether to begin with what there is: each actor, script type and job that has not ended.
-    Default: true, false with resume_after.
+    """Begins with a snapshot: every actor, script type and unfinished job that matches the filters. Default: true;
+    false with resume_after.
     """
     resume_after: builtins.str
-    """Begin with what came after this cursor. One that is too old is OUT_OF_RANGE, reason CURSOR_EXPIRED."""
+    """Resumes after this cursor. A cursor that is too old ends the call in OUT_OF_RANGE with reason CURSOR_EXPIRED."""
     @property
     def topics(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[hero.supervisor.v1.event_pb2.Event.Topic.ValueType]:
-        """About one of these topics."""
+        """Matches these topics."""
 
     @property
     def script_types(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[hero.supervisor.v1.script_type_pb2.ScriptType.ValueType]:
-        """About one of these script types."""
+        """Matches events about these script types."""
 
     @property
     def actor_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """About one of these actors."""
+        """Matches events about these actors."""
 
     @property
     def job_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """About one of these jobs."""
+        """Matches events about these jobs."""
 
     @property
     def heartbeat_interval(self) -> google.protobuf.duration_pb2.Duration:
@@ -2373,9 +2383,9 @@ global___WatchEventsRequest = WatchEventsRequest
 class WatchEventsResponse(google.protobuf.message.Message):
     """One message of WatchEvents.
 
-    First comes the snapshot, then a bookmark KIND_SNAPSHOT_END, then events. Each event comes once; order is kept for
-    each actor and each job. A reader that is too slow is cut off with ABORTED, reason CONSUMER_TOO_SLOW, and can go on
-    from its last cursor.
+    The order is: snapshot, bookmark KIND_SNAPSHOT_END, events. Each event comes once. The events of one actor and of
+    one job keep their order. The call of a reader that is too slow ends in ABORTED with reason CONSUMER_TOO_SLOW; the
+    reader can resume after its last cursor.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -2385,18 +2395,18 @@ class WatchEventsResponse(google.protobuf.message.Message):
     EVENT_FIELD_NUMBER: builtins.int
     BOOKMARK_FIELD_NUMBER: builtins.int
     cursor: builtins.str
-    """Where this message stands. Hand the last one to resume_after to go on behind it. Opaque."""
+    """The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque."""
     @property
     def snapshot_item(self) -> global___SnapshotItem:
         """Part of the snapshot."""
 
     @property
     def event(self) -> hero.supervisor.v1.event_pb2.Event:
-        """Something happened."""
+        """An event."""
 
     @property
     def bookmark(self) -> hero.supervisor.v1.event_pb2.Bookmark:
-        """A mark."""
+        """A bookmark."""
 
     def __init__(
         self,
@@ -2414,7 +2424,7 @@ global___WatchEventsResponse = WatchEventsResponse
 
 @typing.final
 class SnapshotItem(google.protobuf.message.Message):
-    """One thing that was there when a watch began."""
+    """One item of the snapshot with which a watch begins."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -2431,7 +2441,7 @@ class SnapshotItem(google.protobuf.message.Message):
 
     @property
     def job(self) -> hero.supervisor.v1.job_pb2.Job:
-        """A job that has not ended, without script and environment."""
+        """An unfinished job, without script and environment."""
 
     def __init__(
         self,
@@ -2448,7 +2458,7 @@ global___SnapshotItem = SnapshotItem
 
 @typing.final
 class ListEventsRequest(google.protobuf.message.Message):
-    """Request of ListEvents. Filters as in WatchEvents."""
+    """Request of ListEvents. The filters are those of WatchEvents."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -2463,36 +2473,36 @@ class ListEventsRequest(google.protobuf.message.Message):
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
     caller_id: builtins.str
-    """About jobs of this caller."""
+    """Matches events about jobs of this caller."""
     min_severity: hero.supervisor.v1.event_pb2.Event.Severity.ValueType
-    """At least this important. Default: everything."""
+    """Matches events of at least this severity. Default: every event."""
     page_size: builtins.int
-    """Events on a page, 0 to 1000; 0 means 100."""
+    """Most events on a page, 0 to 1000. Default: 0, which means 100."""
     page_token: builtins.str
-    """The next_page_token of the page before; empty for the first page. The filters must be the same."""
+    """The next_page_token of the previous page; empty for the first page. The filters must be the same on every page."""
     @property
     def topics(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[hero.supervisor.v1.event_pb2.Event.Topic.ValueType]:
-        """About one of these topics."""
+        """Matches these topics."""
 
     @property
     def script_types(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[hero.supervisor.v1.script_type_pb2.ScriptType.ValueType]:
-        """About one of these script types."""
+        """Matches events about these script types."""
 
     @property
     def actor_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """About one of these actors."""
+        """Matches events about these actors."""
 
     @property
     def job_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """About one of these jobs."""
+        """Matches events about these jobs."""
 
     @property
     def time_after(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """At or after this time."""
+        """Matches events at or after this time."""
 
     @property
     def time_before(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """Before this time."""
+        """Matches events before this time."""
 
     def __init__(
         self,
@@ -2515,17 +2525,17 @@ global___ListEventsRequest = ListEventsRequest
 
 @typing.final
 class ListEventsResponse(google.protobuf.message.Message):
-    """Answer of ListEvents."""
+    """Response of ListEvents."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     EVENTS_FIELD_NUMBER: builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
     next_page_token: builtins.str
-    """For the next page; empty at the end."""
+    """The page_token of the next page; empty on the last page."""
     @property
     def events(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[hero.supervisor.v1.event_pb2.Event]:
-        """The events, newest first."""
+        """The events, the newest first."""
 
     def __init__(
         self,

@@ -28,23 +28,23 @@ if _version_not_supported:
 class SupervisorStub(object):
     """Keeps script actors alive and gives them jobs.
 
-    Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
+    Errors: every error carries a machine-readable reason; see ErrorReason. A failed job is not an error of a call.
 
-    Sizes: requests and answers have at most 4 MiB, which is what clients take unless they are told otherwise. Pages end
-    where they would have more, and every job and every definition that is accepted can be read back in full.
+    Sizes: requests and responses have at most 4 MiB, the default limit of gRPC clients. A page that would be larger
+    ends early. Every accepted job and definition can be read back in full.
 
-    Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
-    `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
+    Repeats: to start a running actor, to stop a stopped one and to cancel a finished job is OK; the response has
+    `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id`, which makes a repeat harmless.
 
-    Causes: what a call brings about is told in events with the `reason` that it gave and the value of its metadata
-    `x-request-id`, if it has one (at most 128 visible ASCII characters; others are not kept).
+    Causes: the events of a call carry its `reason` and the value of its metadata `x-request-id`. The value has at most
+    128 visible ASCII characters; any other value is ignored.
 
-    Waits: calls with `max_wait` answer OK as soon as what they wait for is true (WAIT_OUTCOME_DONE), or when the wait is
-    over (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of max_wait, what is left of the deadline of the call minus a
-    margin (10 % of it, at least 50 ms and at most 1 s), and 10 minutes. Without max_wait and without a deadline it is 60
-    seconds. A max_wait of 0 looks without waiting. What was started goes on when the wait is over.
+    Waits: a call with `max_wait` ends in OK when its condition is met (WAIT_OUTCOME_DONE) or when the wait is over
+    (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of three times: max_wait; the time left of the call's deadline,
+    less a margin of 10 % (50 ms to 1 s); and 10 minutes. Without max_wait and without a deadline the wait is 60
+    seconds. A max_wait of 0 checks the condition once. Started work continues after the wait.
 
-    Calls that a server does not know yet answer UNIMPLEMENTED; GetServerInfo lists those that work.
+    Capabilities: a call that the server does not have ends in UNIMPLEMENTED. GetServerInfo lists the calls that work.
     """
 
     def __init__(self, channel):
@@ -228,48 +228,48 @@ class SupervisorStub(object):
 class SupervisorServicer(object):
     """Keeps script actors alive and gives them jobs.
 
-    Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
+    Errors: every error carries a machine-readable reason; see ErrorReason. A failed job is not an error of a call.
 
-    Sizes: requests and answers have at most 4 MiB, which is what clients take unless they are told otherwise. Pages end
-    where they would have more, and every job and every definition that is accepted can be read back in full.
+    Sizes: requests and responses have at most 4 MiB, the default limit of gRPC clients. A page that would be larger
+    ends early. Every accepted job and definition can be read back in full.
 
-    Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
-    `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
+    Repeats: to start a running actor, to stop a stopped one and to cancel a finished job is OK; the response has
+    `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id`, which makes a repeat harmless.
 
-    Causes: what a call brings about is told in events with the `reason` that it gave and the value of its metadata
-    `x-request-id`, if it has one (at most 128 visible ASCII characters; others are not kept).
+    Causes: the events of a call carry its `reason` and the value of its metadata `x-request-id`. The value has at most
+    128 visible ASCII characters; any other value is ignored.
 
-    Waits: calls with `max_wait` answer OK as soon as what they wait for is true (WAIT_OUTCOME_DONE), or when the wait is
-    over (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of max_wait, what is left of the deadline of the call minus a
-    margin (10 % of it, at least 50 ms and at most 1 s), and 10 minutes. Without max_wait and without a deadline it is 60
-    seconds. A max_wait of 0 looks without waiting. What was started goes on when the wait is over.
+    Waits: a call with `max_wait` ends in OK when its condition is met (WAIT_OUTCOME_DONE) or when the wait is over
+    (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of three times: max_wait; the time left of the call's deadline,
+    less a margin of 10 % (50 ms to 1 s); and 10 minutes. Without max_wait and without a deadline the wait is 60
+    seconds. A max_wait of 0 checks the condition once. Started work continues after the wait.
 
-    Calls that a server does not know yet answer UNIMPLEMENTED; GetServerInfo lists those that work.
+    Capabilities: a call that the server does not have ends in UNIMPLEMENTED. GetServerInfo lists the calls that work.
     """
 
     def GetServerInfo(self, request, context):
-        """Who this server is, what it can do, and whether Redis and the process manager answer.
+        """Returns the identity of the server, its calls and limits, and the state of Redis and the process manager.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateActor(self, request, context):
-        """Makes an actor and, unless told otherwise, starts it. The same definition again changes nothing.
+        """Creates an actor and, by default, starts it. A repeat with the same definition changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetActor(self, request, context):
-        """Reads one actor.
+        """Returns one actor.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListActors(self, request, context):
-        """Lists actors of all machines by name.
+        """Lists the actors of all machines, ordered by name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -283,7 +283,7 @@ class SupervisorServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteActor(self, request, context):
-        """Drains, stops and forgets an actor.
+        """Drains, stops and removes an actor.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -297,7 +297,7 @@ class SupervisorServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def StopActor(self, request, context):
-        """Stops an actor: it takes no new job, finishes those it has within drain_timeout, and ends.
+        """Stops an actor. The actor takes no new jobs, finishes its jobs within drain_timeout, and ends.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -311,71 +311,71 @@ class SupervisorServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def StartActors(self, request, context):
-        """Starts many actors side by side, dependencies first. What became of each is in its result.
+        """Starts many actors concurrently, dependencies first. Each actor has a result of its own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StopActors(self, request, context):
-        """Stops many actors side by side. What became of each is in its result.
+        """Stops many actors concurrently. Each actor has a result of its own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RestartActors(self, request, context):
-        """Restarts many actors, all at once or a few at a time. What became of each is in its result.
+        """Restarts many actors, all at once or a few at a time. Each actor has a result of its own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamActorLogs(self, request, context):
-        """Reads what an actor wrote, and follows it if asked to.
+        """Returns the log of an actor, and follows it if `follow` is set.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListScriptTypes(self, request, context):
-        """Reads every script type: its actors, its queue and its rules.
+        """Returns every script type with its settings, its queue and its actors.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetScriptType(self, request, context):
-        """Reads one script type: its actors, its queue and its rules.
+        """Returns one script type with its settings, its queue and its actors.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateScriptType(self, request, context):
-        """Changes the rules of a script type.
+        """Changes the settings of a script type.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ScaleActors(self, request, context):
-        """Makes or removes actors of a script type until there are `replicas` on this machine. New ones are made from the
-        template of the type; those that go are drained first, the longest idle one first.
+        """Creates or removes actors of a script type until this machine has `replicas` of them. New actors are created from
+        the template of the type. Removed actors are drained before; the longest idle actor is removed first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PauseQueue(self, request, context):
-        """Stops handing out jobs of a script type. Jobs are still accepted, running ones finish.
+        """Pauses a queue: actors get no new jobs of the script type. Jobs are still accepted, and running jobs finish.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResumeQueue(self, request, context):
-        """Hands out jobs of a script type again.
+        """Resumes a queue: actors get jobs of the script type again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -389,98 +389,98 @@ class SupervisorServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CheckHealth(self, request, context):
-        """Pings actors now and reports on their health.
+        """Pings actors at once and reports their health.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchHealth(self, request, context):
-        """Reports on the health of actors, and on every change of it.
+        """Reports the health of actors, and every change of it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SubmitJob(self, request, context):
-        """Puts a job into its queue. Once this is answered the job is safe in Redis.
+        """Submits a job. After the response the job is stored in Redis.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SubmitJobs(self, request, context):
-        """Puts many jobs into their queues. Good ones are accepted whatever the others are.
+        """Submits many jobs. Valid jobs are accepted even if others are refused.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RunJob(self, request, context):
-        """Submits a job and waits for its end. The job outlives the call: go on with AwaitJob when the wait was over first.
+        """Submits a job and waits for its end. The job outlives the call: continue with AwaitJob if the wait ends first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AwaitJob(self, request, context):
-        """Waits for the end of a job, whoever submitted it.
+        """Waits for the end of a job that anybody has submitted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetJob(self, request, context):
-        """Reads one job.
+        """Returns one job.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListJobs(self, request, context):
-        """Lists jobs, newest first.
+        """Lists jobs, the newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelJob(self, request, context):
-        """Cancels a job, waiting or running. The script of a running job is killed.
+        """Cancels a waiting or a running job. The script of a running job is killed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RetryJob(self, request, context):
-        """Puts a job that failed or was cancelled into its queue once more.
+        """Puts a failed or cancelled job into its queue once more.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteJob(self, request, context):
-        """Removes the record of a job that has ended.
+        """Removes the record of a finished job.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchJob(self, request, context):
-        """Follows a job: the job as it is, its log lines, and the job again at its end.
+        """Follows a job: its present state, its changes and log lines, and the job at its end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchEvents(self, request, context):
-        """Follows what happens: first what there is, then every event, in order and without gaps.
+        """Follows events: first a snapshot of the present state, then every event, in order and without gaps.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListEvents(self, request, context):
-        """Reads past events.
+        """Lists past events, the newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -670,23 +670,23 @@ def add_SupervisorServicer_to_server(servicer, server):
 class Supervisor(object):
     """Keeps script actors alive and gives them jobs.
 
-    Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
+    Errors: every error carries a machine-readable reason; see ErrorReason. A failed job is not an error of a call.
 
-    Sizes: requests and answers have at most 4 MiB, which is what clients take unless they are told otherwise. Pages end
-    where they would have more, and every job and every definition that is accepted can be read back in full.
+    Sizes: requests and responses have at most 4 MiB, the default limit of gRPC clients. A page that would be larger
+    ends early. Every accepted job and definition can be read back in full.
 
-    Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
-    `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
+    Repeats: to start a running actor, to stop a stopped one and to cancel a finished job is OK; the response has
+    `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id`, which makes a repeat harmless.
 
-    Causes: what a call brings about is told in events with the `reason` that it gave and the value of its metadata
-    `x-request-id`, if it has one (at most 128 visible ASCII characters; others are not kept).
+    Causes: the events of a call carry its `reason` and the value of its metadata `x-request-id`. The value has at most
+    128 visible ASCII characters; any other value is ignored.
 
-    Waits: calls with `max_wait` answer OK as soon as what they wait for is true (WAIT_OUTCOME_DONE), or when the wait is
-    over (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of max_wait, what is left of the deadline of the call minus a
-    margin (10 % of it, at least 50 ms and at most 1 s), and 10 minutes. Without max_wait and without a deadline it is 60
-    seconds. A max_wait of 0 looks without waiting. What was started goes on when the wait is over.
+    Waits: a call with `max_wait` ends in OK when its condition is met (WAIT_OUTCOME_DONE) or when the wait is over
+    (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of three times: max_wait; the time left of the call's deadline,
+    less a margin of 10 % (50 ms to 1 s); and 10 minutes. Without max_wait and without a deadline the wait is 60
+    seconds. A max_wait of 0 checks the condition once. Started work continues after the wait.
 
-    Calls that a server does not know yet answer UNIMPLEMENTED; GetServerInfo lists those that work.
+    Capabilities: a call that the server does not have ends in UNIMPLEMENTED. GetServerInfo lists the calls that work.
     """
 
     @staticmethod

@@ -20,23 +20,23 @@ class _ServicerContext(grpc.ServicerContext, grpc.aio.ServicerContext):  # type:
 class SupervisorStub:
     """Keeps script actors alive and gives them jobs.
 
-    Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
+    Errors: every error carries a machine-readable reason; see ErrorReason. A failed job is not an error of a call.
 
-    Sizes: requests and answers have at most 4 MiB, which is what clients take unless they are told otherwise. Pages end
-    where they would have more, and every job and every definition that is accepted can be read back in full.
+    Sizes: requests and responses have at most 4 MiB, the default limit of gRPC clients. A page that would be larger
+    ends early. Every accepted job and definition can be read back in full.
 
-    Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
-    `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
+    Repeats: to start a running actor, to stop a stopped one and to cancel a finished job is OK; the response has
+    `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id`, which makes a repeat harmless.
 
-    Causes: what a call brings about is told in events with the `reason` that it gave and the value of its metadata
-    `x-request-id`, if it has one (at most 128 visible ASCII characters; others are not kept).
+    Causes: the events of a call carry its `reason` and the value of its metadata `x-request-id`. The value has at most
+    128 visible ASCII characters; any other value is ignored.
 
-    Waits: calls with `max_wait` answer OK as soon as what they wait for is true (WAIT_OUTCOME_DONE), or when the wait is
-    over (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of max_wait, what is left of the deadline of the call minus a
-    margin (10 % of it, at least 50 ms and at most 1 s), and 10 minutes. Without max_wait and without a deadline it is 60
-    seconds. A max_wait of 0 looks without waiting. What was started goes on when the wait is over.
+    Waits: a call with `max_wait` ends in OK when its condition is met (WAIT_OUTCOME_DONE) or when the wait is over
+    (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of three times: max_wait; the time left of the call's deadline,
+    less a margin of 10 % (50 ms to 1 s); and 10 minutes. Without max_wait and without a deadline the wait is 60
+    seconds. A max_wait of 0 checks the condition once. Started work continues after the wait.
 
-    Calls that a server does not know yet answer UNIMPLEMENTED; GetServerInfo lists those that work.
+    Capabilities: a call that the server does not have ends in UNIMPLEMENTED. GetServerInfo lists the calls that work.
     """
 
     def __init__(self, channel: typing.Union[grpc.Channel, grpc.aio.Channel]) -> None: ...
@@ -44,25 +44,25 @@ class SupervisorStub:
         hero.supervisor.v1.supervisor_service_pb2.GetServerInfoRequest,
         hero.supervisor.v1.supervisor_service_pb2.GetServerInfoResponse,
     ]
-    """Who this server is, what it can do, and whether Redis and the process manager answer."""
+    """Returns the identity of the server, its calls and limits, and the state of Redis and the process manager."""
 
     CreateActor: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.CreateActorRequest,
         hero.supervisor.v1.supervisor_service_pb2.CreateActorResponse,
     ]
-    """Makes an actor and, unless told otherwise, starts it. The same definition again changes nothing."""
+    """Creates an actor and, by default, starts it. A repeat with the same definition changes nothing."""
 
     GetActor: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.GetActorRequest,
         hero.supervisor.v1.supervisor_service_pb2.GetActorResponse,
     ]
-    """Reads one actor."""
+    """Returns one actor."""
 
     ListActors: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.ListActorsRequest,
         hero.supervisor.v1.supervisor_service_pb2.ListActorsResponse,
     ]
-    """Lists actors of all machines by name."""
+    """Lists the actors of all machines, ordered by name."""
 
     UpdateActor: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.UpdateActorRequest,
@@ -74,7 +74,7 @@ class SupervisorStub:
         hero.supervisor.v1.supervisor_service_pb2.DeleteActorRequest,
         hero.supervisor.v1.supervisor_service_pb2.DeleteActorResponse,
     ]
-    """Drains, stops and forgets an actor."""
+    """Drains, stops and removes an actor."""
 
     StartActor: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.StartActorRequest,
@@ -86,7 +86,7 @@ class SupervisorStub:
         hero.supervisor.v1.supervisor_service_pb2.StopActorRequest,
         hero.supervisor.v1.supervisor_service_pb2.StopActorResponse,
     ]
-    """Stops an actor: it takes no new job, finishes those it has within drain_timeout, and ends."""
+    """Stops an actor. The actor takes no new jobs, finishes its jobs within drain_timeout, and ends."""
 
     RestartActor: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.RestartActorRequest,
@@ -98,63 +98,63 @@ class SupervisorStub:
         hero.supervisor.v1.supervisor_service_pb2.StartActorsRequest,
         hero.supervisor.v1.supervisor_service_pb2.StartActorsResponse,
     ]
-    """Starts many actors side by side, dependencies first. What became of each is in its result."""
+    """Starts many actors concurrently, dependencies first. Each actor has a result of its own."""
 
     StopActors: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.StopActorsRequest,
         hero.supervisor.v1.supervisor_service_pb2.StopActorsResponse,
     ]
-    """Stops many actors side by side. What became of each is in its result."""
+    """Stops many actors concurrently. Each actor has a result of its own."""
 
     RestartActors: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.RestartActorsRequest,
         hero.supervisor.v1.supervisor_service_pb2.RestartActorsResponse,
     ]
-    """Restarts many actors, all at once or a few at a time. What became of each is in its result."""
+    """Restarts many actors, all at once or a few at a time. Each actor has a result of its own."""
 
     StreamActorLogs: grpc.UnaryStreamMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.StreamActorLogsRequest,
         hero.supervisor.v1.supervisor_service_pb2.StreamActorLogsResponse,
     ]
-    """Reads what an actor wrote, and follows it if asked to."""
+    """Returns the log of an actor, and follows it if `follow` is set."""
 
     ListScriptTypes: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.ListScriptTypesRequest,
         hero.supervisor.v1.supervisor_service_pb2.ListScriptTypesResponse,
     ]
-    """Reads every script type: its actors, its queue and its rules."""
+    """Returns every script type with its settings, its queue and its actors."""
 
     GetScriptType: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.GetScriptTypeRequest,
         hero.supervisor.v1.supervisor_service_pb2.GetScriptTypeResponse,
     ]
-    """Reads one script type: its actors, its queue and its rules."""
+    """Returns one script type with its settings, its queue and its actors."""
 
     UpdateScriptType: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.UpdateScriptTypeRequest,
         hero.supervisor.v1.supervisor_service_pb2.UpdateScriptTypeResponse,
     ]
-    """Changes the rules of a script type."""
+    """Changes the settings of a script type."""
 
     ScaleActors: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.ScaleActorsRequest,
         hero.supervisor.v1.supervisor_service_pb2.ScaleActorsResponse,
     ]
-    """Makes or removes actors of a script type until there are `replicas` on this machine. New ones are made from the
-    template of the type; those that go are drained first, the longest idle one first.
+    """Creates or removes actors of a script type until this machine has `replicas` of them. New actors are created from
+    the template of the type. Removed actors are drained before; the longest idle actor is removed first.
     """
 
     PauseQueue: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.PauseQueueRequest,
         hero.supervisor.v1.supervisor_service_pb2.PauseQueueResponse,
     ]
-    """Stops handing out jobs of a script type. Jobs are still accepted, running ones finish."""
+    """Pauses a queue: actors get no new jobs of the script type. Jobs are still accepted, and running jobs finish."""
 
     ResumeQueue: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.ResumeQueueRequest,
         hero.supervisor.v1.supervisor_service_pb2.ResumeQueueResponse,
     ]
-    """Hands out jobs of a script type again."""
+    """Resumes a queue: actors get jobs of the script type again."""
 
     PurgeQueue: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.PurgeQueueRequest,
@@ -166,131 +166,131 @@ class SupervisorStub:
         hero.supervisor.v1.supervisor_service_pb2.CheckHealthRequest,
         hero.supervisor.v1.supervisor_service_pb2.CheckHealthResponse,
     ]
-    """Pings actors now and reports on their health."""
+    """Pings actors at once and reports their health."""
 
     WatchHealth: grpc.UnaryStreamMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.WatchHealthRequest,
         hero.supervisor.v1.supervisor_service_pb2.WatchHealthResponse,
     ]
-    """Reports on the health of actors, and on every change of it."""
+    """Reports the health of actors, and every change of it."""
 
     SubmitJob: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.SubmitJobRequest,
         hero.supervisor.v1.supervisor_service_pb2.SubmitJobResponse,
     ]
-    """Puts a job into its queue. Once this is answered the job is safe in Redis."""
+    """Submits a job. After the response the job is stored in Redis."""
 
     SubmitJobs: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.SubmitJobsRequest,
         hero.supervisor.v1.supervisor_service_pb2.SubmitJobsResponse,
     ]
-    """Puts many jobs into their queues. Good ones are accepted whatever the others are."""
+    """Submits many jobs. Valid jobs are accepted even if others are refused."""
 
     RunJob: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.RunJobRequest,
         hero.supervisor.v1.supervisor_service_pb2.RunJobResponse,
     ]
-    """Submits a job and waits for its end. The job outlives the call: go on with AwaitJob when the wait was over first."""
+    """Submits a job and waits for its end. The job outlives the call: continue with AwaitJob if the wait ends first."""
 
     AwaitJob: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.AwaitJobRequest,
         hero.supervisor.v1.supervisor_service_pb2.AwaitJobResponse,
     ]
-    """Waits for the end of a job, whoever submitted it."""
+    """Waits for the end of a job that anybody has submitted."""
 
     GetJob: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.GetJobRequest,
         hero.supervisor.v1.supervisor_service_pb2.GetJobResponse,
     ]
-    """Reads one job."""
+    """Returns one job."""
 
     ListJobs: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.ListJobsRequest,
         hero.supervisor.v1.supervisor_service_pb2.ListJobsResponse,
     ]
-    """Lists jobs, newest first."""
+    """Lists jobs, the newest first."""
 
     CancelJob: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.CancelJobRequest,
         hero.supervisor.v1.supervisor_service_pb2.CancelJobResponse,
     ]
-    """Cancels a job, waiting or running. The script of a running job is killed."""
+    """Cancels a waiting or a running job. The script of a running job is killed."""
 
     RetryJob: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.RetryJobRequest,
         hero.supervisor.v1.supervisor_service_pb2.RetryJobResponse,
     ]
-    """Puts a job that failed or was cancelled into its queue once more."""
+    """Puts a failed or cancelled job into its queue once more."""
 
     DeleteJob: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.DeleteJobRequest,
         hero.supervisor.v1.supervisor_service_pb2.DeleteJobResponse,
     ]
-    """Removes the record of a job that has ended."""
+    """Removes the record of a finished job."""
 
     WatchJob: grpc.UnaryStreamMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.WatchJobRequest,
         hero.supervisor.v1.supervisor_service_pb2.WatchJobResponse,
     ]
-    """Follows a job: the job as it is, its log lines, and the job again at its end."""
+    """Follows a job: its present state, its changes and log lines, and the job at its end."""
 
     WatchEvents: grpc.UnaryStreamMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.WatchEventsRequest,
         hero.supervisor.v1.supervisor_service_pb2.WatchEventsResponse,
     ]
-    """Follows what happens: first what there is, then every event, in order and without gaps."""
+    """Follows events: first a snapshot of the present state, then every event, in order and without gaps."""
 
     ListEvents: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.ListEventsRequest,
         hero.supervisor.v1.supervisor_service_pb2.ListEventsResponse,
     ]
-    """Reads past events."""
+    """Lists past events, the newest first."""
 
 class SupervisorAsyncStub:
     """Keeps script actors alive and gives them jobs.
 
-    Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
+    Errors: every error carries a machine-readable reason; see ErrorReason. A failed job is not an error of a call.
 
-    Sizes: requests and answers have at most 4 MiB, which is what clients take unless they are told otherwise. Pages end
-    where they would have more, and every job and every definition that is accepted can be read back in full.
+    Sizes: requests and responses have at most 4 MiB, the default limit of gRPC clients. A page that would be larger
+    ends early. Every accepted job and definition can be read back in full.
 
-    Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
-    `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
+    Repeats: to start a running actor, to stop a stopped one and to cancel a finished job is OK; the response has
+    `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id`, which makes a repeat harmless.
 
-    Causes: what a call brings about is told in events with the `reason` that it gave and the value of its metadata
-    `x-request-id`, if it has one (at most 128 visible ASCII characters; others are not kept).
+    Causes: the events of a call carry its `reason` and the value of its metadata `x-request-id`. The value has at most
+    128 visible ASCII characters; any other value is ignored.
 
-    Waits: calls with `max_wait` answer OK as soon as what they wait for is true (WAIT_OUTCOME_DONE), or when the wait is
-    over (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of max_wait, what is left of the deadline of the call minus a
-    margin (10 % of it, at least 50 ms and at most 1 s), and 10 minutes. Without max_wait and without a deadline it is 60
-    seconds. A max_wait of 0 looks without waiting. What was started goes on when the wait is over.
+    Waits: a call with `max_wait` ends in OK when its condition is met (WAIT_OUTCOME_DONE) or when the wait is over
+    (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of three times: max_wait; the time left of the call's deadline,
+    less a margin of 10 % (50 ms to 1 s); and 10 minutes. Without max_wait and without a deadline the wait is 60
+    seconds. A max_wait of 0 checks the condition once. Started work continues after the wait.
 
-    Calls that a server does not know yet answer UNIMPLEMENTED; GetServerInfo lists those that work.
+    Capabilities: a call that the server does not have ends in UNIMPLEMENTED. GetServerInfo lists the calls that work.
     """
 
     GetServerInfo: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.GetServerInfoRequest,
         hero.supervisor.v1.supervisor_service_pb2.GetServerInfoResponse,
     ]
-    """Who this server is, what it can do, and whether Redis and the process manager answer."""
+    """Returns the identity of the server, its calls and limits, and the state of Redis and the process manager."""
 
     CreateActor: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.CreateActorRequest,
         hero.supervisor.v1.supervisor_service_pb2.CreateActorResponse,
     ]
-    """Makes an actor and, unless told otherwise, starts it. The same definition again changes nothing."""
+    """Creates an actor and, by default, starts it. A repeat with the same definition changes nothing."""
 
     GetActor: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.GetActorRequest,
         hero.supervisor.v1.supervisor_service_pb2.GetActorResponse,
     ]
-    """Reads one actor."""
+    """Returns one actor."""
 
     ListActors: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.ListActorsRequest,
         hero.supervisor.v1.supervisor_service_pb2.ListActorsResponse,
     ]
-    """Lists actors of all machines by name."""
+    """Lists the actors of all machines, ordered by name."""
 
     UpdateActor: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.UpdateActorRequest,
@@ -302,7 +302,7 @@ class SupervisorAsyncStub:
         hero.supervisor.v1.supervisor_service_pb2.DeleteActorRequest,
         hero.supervisor.v1.supervisor_service_pb2.DeleteActorResponse,
     ]
-    """Drains, stops and forgets an actor."""
+    """Drains, stops and removes an actor."""
 
     StartActor: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.StartActorRequest,
@@ -314,7 +314,7 @@ class SupervisorAsyncStub:
         hero.supervisor.v1.supervisor_service_pb2.StopActorRequest,
         hero.supervisor.v1.supervisor_service_pb2.StopActorResponse,
     ]
-    """Stops an actor: it takes no new job, finishes those it has within drain_timeout, and ends."""
+    """Stops an actor. The actor takes no new jobs, finishes its jobs within drain_timeout, and ends."""
 
     RestartActor: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.RestartActorRequest,
@@ -326,63 +326,63 @@ class SupervisorAsyncStub:
         hero.supervisor.v1.supervisor_service_pb2.StartActorsRequest,
         hero.supervisor.v1.supervisor_service_pb2.StartActorsResponse,
     ]
-    """Starts many actors side by side, dependencies first. What became of each is in its result."""
+    """Starts many actors concurrently, dependencies first. Each actor has a result of its own."""
 
     StopActors: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.StopActorsRequest,
         hero.supervisor.v1.supervisor_service_pb2.StopActorsResponse,
     ]
-    """Stops many actors side by side. What became of each is in its result."""
+    """Stops many actors concurrently. Each actor has a result of its own."""
 
     RestartActors: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.RestartActorsRequest,
         hero.supervisor.v1.supervisor_service_pb2.RestartActorsResponse,
     ]
-    """Restarts many actors, all at once or a few at a time. What became of each is in its result."""
+    """Restarts many actors, all at once or a few at a time. Each actor has a result of its own."""
 
     StreamActorLogs: grpc.aio.UnaryStreamMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.StreamActorLogsRequest,
         hero.supervisor.v1.supervisor_service_pb2.StreamActorLogsResponse,
     ]
-    """Reads what an actor wrote, and follows it if asked to."""
+    """Returns the log of an actor, and follows it if `follow` is set."""
 
     ListScriptTypes: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.ListScriptTypesRequest,
         hero.supervisor.v1.supervisor_service_pb2.ListScriptTypesResponse,
     ]
-    """Reads every script type: its actors, its queue and its rules."""
+    """Returns every script type with its settings, its queue and its actors."""
 
     GetScriptType: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.GetScriptTypeRequest,
         hero.supervisor.v1.supervisor_service_pb2.GetScriptTypeResponse,
     ]
-    """Reads one script type: its actors, its queue and its rules."""
+    """Returns one script type with its settings, its queue and its actors."""
 
     UpdateScriptType: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.UpdateScriptTypeRequest,
         hero.supervisor.v1.supervisor_service_pb2.UpdateScriptTypeResponse,
     ]
-    """Changes the rules of a script type."""
+    """Changes the settings of a script type."""
 
     ScaleActors: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.ScaleActorsRequest,
         hero.supervisor.v1.supervisor_service_pb2.ScaleActorsResponse,
     ]
-    """Makes or removes actors of a script type until there are `replicas` on this machine. New ones are made from the
-    template of the type; those that go are drained first, the longest idle one first.
+    """Creates or removes actors of a script type until this machine has `replicas` of them. New actors are created from
+    the template of the type. Removed actors are drained before; the longest idle actor is removed first.
     """
 
     PauseQueue: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.PauseQueueRequest,
         hero.supervisor.v1.supervisor_service_pb2.PauseQueueResponse,
     ]
-    """Stops handing out jobs of a script type. Jobs are still accepted, running ones finish."""
+    """Pauses a queue: actors get no new jobs of the script type. Jobs are still accepted, and running jobs finish."""
 
     ResumeQueue: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.ResumeQueueRequest,
         hero.supervisor.v1.supervisor_service_pb2.ResumeQueueResponse,
     ]
-    """Hands out jobs of a script type again."""
+    """Resumes a queue: actors get jobs of the script type again."""
 
     PurgeQueue: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.PurgeQueueRequest,
@@ -394,106 +394,106 @@ class SupervisorAsyncStub:
         hero.supervisor.v1.supervisor_service_pb2.CheckHealthRequest,
         hero.supervisor.v1.supervisor_service_pb2.CheckHealthResponse,
     ]
-    """Pings actors now and reports on their health."""
+    """Pings actors at once and reports their health."""
 
     WatchHealth: grpc.aio.UnaryStreamMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.WatchHealthRequest,
         hero.supervisor.v1.supervisor_service_pb2.WatchHealthResponse,
     ]
-    """Reports on the health of actors, and on every change of it."""
+    """Reports the health of actors, and every change of it."""
 
     SubmitJob: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.SubmitJobRequest,
         hero.supervisor.v1.supervisor_service_pb2.SubmitJobResponse,
     ]
-    """Puts a job into its queue. Once this is answered the job is safe in Redis."""
+    """Submits a job. After the response the job is stored in Redis."""
 
     SubmitJobs: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.SubmitJobsRequest,
         hero.supervisor.v1.supervisor_service_pb2.SubmitJobsResponse,
     ]
-    """Puts many jobs into their queues. Good ones are accepted whatever the others are."""
+    """Submits many jobs. Valid jobs are accepted even if others are refused."""
 
     RunJob: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.RunJobRequest,
         hero.supervisor.v1.supervisor_service_pb2.RunJobResponse,
     ]
-    """Submits a job and waits for its end. The job outlives the call: go on with AwaitJob when the wait was over first."""
+    """Submits a job and waits for its end. The job outlives the call: continue with AwaitJob if the wait ends first."""
 
     AwaitJob: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.AwaitJobRequest,
         hero.supervisor.v1.supervisor_service_pb2.AwaitJobResponse,
     ]
-    """Waits for the end of a job, whoever submitted it."""
+    """Waits for the end of a job that anybody has submitted."""
 
     GetJob: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.GetJobRequest,
         hero.supervisor.v1.supervisor_service_pb2.GetJobResponse,
     ]
-    """Reads one job."""
+    """Returns one job."""
 
     ListJobs: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.ListJobsRequest,
         hero.supervisor.v1.supervisor_service_pb2.ListJobsResponse,
     ]
-    """Lists jobs, newest first."""
+    """Lists jobs, the newest first."""
 
     CancelJob: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.CancelJobRequest,
         hero.supervisor.v1.supervisor_service_pb2.CancelJobResponse,
     ]
-    """Cancels a job, waiting or running. The script of a running job is killed."""
+    """Cancels a waiting or a running job. The script of a running job is killed."""
 
     RetryJob: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.RetryJobRequest,
         hero.supervisor.v1.supervisor_service_pb2.RetryJobResponse,
     ]
-    """Puts a job that failed or was cancelled into its queue once more."""
+    """Puts a failed or cancelled job into its queue once more."""
 
     DeleteJob: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.DeleteJobRequest,
         hero.supervisor.v1.supervisor_service_pb2.DeleteJobResponse,
     ]
-    """Removes the record of a job that has ended."""
+    """Removes the record of a finished job."""
 
     WatchJob: grpc.aio.UnaryStreamMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.WatchJobRequest,
         hero.supervisor.v1.supervisor_service_pb2.WatchJobResponse,
     ]
-    """Follows a job: the job as it is, its log lines, and the job again at its end."""
+    """Follows a job: its present state, its changes and log lines, and the job at its end."""
 
     WatchEvents: grpc.aio.UnaryStreamMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.WatchEventsRequest,
         hero.supervisor.v1.supervisor_service_pb2.WatchEventsResponse,
     ]
-    """Follows what happens: first what there is, then every event, in order and without gaps."""
+    """Follows events: first a snapshot of the present state, then every event, in order and without gaps."""
 
     ListEvents: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.ListEventsRequest,
         hero.supervisor.v1.supervisor_service_pb2.ListEventsResponse,
     ]
-    """Reads past events."""
+    """Lists past events, the newest first."""
 
 class SupervisorServicer(metaclass=abc.ABCMeta):
     """Keeps script actors alive and gives them jobs.
 
-    Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
+    Errors: every error carries a machine-readable reason; see ErrorReason. A failed job is not an error of a call.
 
-    Sizes: requests and answers have at most 4 MiB, which is what clients take unless they are told otherwise. Pages end
-    where they would have more, and every job and every definition that is accepted can be read back in full.
+    Sizes: requests and responses have at most 4 MiB, the default limit of gRPC clients. A page that would be larger
+    ends early. Every accepted job and definition can be read back in full.
 
-    Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
-    `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
+    Repeats: to start a running actor, to stop a stopped one and to cancel a finished job is OK; the response has
+    `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id`, which makes a repeat harmless.
 
-    Causes: what a call brings about is told in events with the `reason` that it gave and the value of its metadata
-    `x-request-id`, if it has one (at most 128 visible ASCII characters; others are not kept).
+    Causes: the events of a call carry its `reason` and the value of its metadata `x-request-id`. The value has at most
+    128 visible ASCII characters; any other value is ignored.
 
-    Waits: calls with `max_wait` answer OK as soon as what they wait for is true (WAIT_OUTCOME_DONE), or when the wait is
-    over (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of max_wait, what is left of the deadline of the call minus a
-    margin (10 % of it, at least 50 ms and at most 1 s), and 10 minutes. Without max_wait and without a deadline it is 60
-    seconds. A max_wait of 0 looks without waiting. What was started goes on when the wait is over.
+    Waits: a call with `max_wait` ends in OK when its condition is met (WAIT_OUTCOME_DONE) or when the wait is over
+    (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of three times: max_wait; the time left of the call's deadline,
+    less a margin of 10 % (50 ms to 1 s); and 10 minutes. Without max_wait and without a deadline the wait is 60
+    seconds. A max_wait of 0 checks the condition once. Started work continues after the wait.
 
-    Calls that a server does not know yet answer UNIMPLEMENTED; GetServerInfo lists those that work.
+    Capabilities: a call that the server does not have ends in UNIMPLEMENTED. GetServerInfo lists the calls that work.
     """
 
     @abc.abstractmethod
@@ -502,7 +502,7 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.GetServerInfoRequest,
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.GetServerInfoResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.GetServerInfoResponse]]:
-        """Who this server is, what it can do, and whether Redis and the process manager answer."""
+        """Returns the identity of the server, its calls and limits, and the state of Redis and the process manager."""
 
     @abc.abstractmethod
     def CreateActor(
@@ -510,7 +510,7 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.CreateActorRequest,
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.CreateActorResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.CreateActorResponse]]:
-        """Makes an actor and, unless told otherwise, starts it. The same definition again changes nothing."""
+        """Creates an actor and, by default, starts it. A repeat with the same definition changes nothing."""
 
     @abc.abstractmethod
     def GetActor(
@@ -518,7 +518,7 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.GetActorRequest,
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.GetActorResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.GetActorResponse]]:
-        """Reads one actor."""
+        """Returns one actor."""
 
     @abc.abstractmethod
     def ListActors(
@@ -526,7 +526,7 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.ListActorsRequest,
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.ListActorsResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.ListActorsResponse]]:
-        """Lists actors of all machines by name."""
+        """Lists the actors of all machines, ordered by name."""
 
     @abc.abstractmethod
     def UpdateActor(
@@ -542,7 +542,7 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.DeleteActorRequest,
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.DeleteActorResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.DeleteActorResponse]]:
-        """Drains, stops and forgets an actor."""
+        """Drains, stops and removes an actor."""
 
     @abc.abstractmethod
     def StartActor(
@@ -558,7 +558,7 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.StopActorRequest,
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.StopActorResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.StopActorResponse]]:
-        """Stops an actor: it takes no new job, finishes those it has within drain_timeout, and ends."""
+        """Stops an actor. The actor takes no new jobs, finishes its jobs within drain_timeout, and ends."""
 
     @abc.abstractmethod
     def RestartActor(
@@ -574,7 +574,7 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.StartActorsRequest,
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.StartActorsResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.StartActorsResponse]]:
-        """Starts many actors side by side, dependencies first. What became of each is in its result."""
+        """Starts many actors concurrently, dependencies first. Each actor has a result of its own."""
 
     @abc.abstractmethod
     def StopActors(
@@ -582,7 +582,7 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.StopActorsRequest,
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.StopActorsResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.StopActorsResponse]]:
-        """Stops many actors side by side. What became of each is in its result."""
+        """Stops many actors concurrently. Each actor has a result of its own."""
 
     @abc.abstractmethod
     def RestartActors(
@@ -590,7 +590,7 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.RestartActorsRequest,
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.RestartActorsResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.RestartActorsResponse]]:
-        """Restarts many actors, all at once or a few at a time. What became of each is in its result."""
+        """Restarts many actors, all at once or a few at a time. Each actor has a result of its own."""
 
     @abc.abstractmethod
     def StreamActorLogs(
@@ -598,7 +598,7 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.StreamActorLogsRequest,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[hero.supervisor.v1.supervisor_service_pb2.StreamActorLogsResponse], collections.abc.AsyncIterator[hero.supervisor.v1.supervisor_service_pb2.StreamActorLogsResponse]]:
-        """Reads what an actor wrote, and follows it if asked to."""
+        """Returns the log of an actor, and follows it if `follow` is set."""
 
     @abc.abstractmethod
     def ListScriptTypes(
@@ -606,7 +606,7 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.ListScriptTypesRequest,
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.ListScriptTypesResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.ListScriptTypesResponse]]:
-        """Reads every script type: its actors, its queue and its rules."""
+        """Returns every script type with its settings, its queue and its actors."""
 
     @abc.abstractmethod
     def GetScriptType(
@@ -614,7 +614,7 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.GetScriptTypeRequest,
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.GetScriptTypeResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.GetScriptTypeResponse]]:
-        """Reads one script type: its actors, its queue and its rules."""
+        """Returns one script type with its settings, its queue and its actors."""
 
     @abc.abstractmethod
     def UpdateScriptType(
@@ -622,7 +622,7 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.UpdateScriptTypeRequest,
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.UpdateScriptTypeResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.UpdateScriptTypeResponse]]:
-        """Changes the rules of a script type."""
+        """Changes the settings of a script type."""
 
     @abc.abstractmethod
     def ScaleActors(
@@ -630,8 +630,8 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.ScaleActorsRequest,
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.ScaleActorsResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.ScaleActorsResponse]]:
-        """Makes or removes actors of a script type until there are `replicas` on this machine. New ones are made from the
-        template of the type; those that go are drained first, the longest idle one first.
+        """Creates or removes actors of a script type until this machine has `replicas` of them. New actors are created from
+        the template of the type. Removed actors are drained before; the longest idle actor is removed first.
         """
 
     @abc.abstractmethod
@@ -640,7 +640,7 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.PauseQueueRequest,
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.PauseQueueResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.PauseQueueResponse]]:
-        """Stops handing out jobs of a script type. Jobs are still accepted, running ones finish."""
+        """Pauses a queue: actors get no new jobs of the script type. Jobs are still accepted, and running jobs finish."""
 
     @abc.abstractmethod
     def ResumeQueue(
@@ -648,7 +648,7 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.ResumeQueueRequest,
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.ResumeQueueResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.ResumeQueueResponse]]:
-        """Hands out jobs of a script type again."""
+        """Resumes a queue: actors get jobs of the script type again."""
 
     @abc.abstractmethod
     def PurgeQueue(
@@ -664,7 +664,7 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.CheckHealthRequest,
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.CheckHealthResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.CheckHealthResponse]]:
-        """Pings actors now and reports on their health."""
+        """Pings actors at once and reports their health."""
 
     @abc.abstractmethod
     def WatchHealth(
@@ -672,7 +672,7 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.WatchHealthRequest,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[hero.supervisor.v1.supervisor_service_pb2.WatchHealthResponse], collections.abc.AsyncIterator[hero.supervisor.v1.supervisor_service_pb2.WatchHealthResponse]]:
-        """Reports on the health of actors, and on every change of it."""
+        """Reports the health of actors, and every change of it."""
 
     @abc.abstractmethod
     def SubmitJob(
@@ -680,7 +680,7 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.SubmitJobRequest,
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.SubmitJobResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.SubmitJobResponse]]:
-        """Puts a job into its queue. Once this is answered the job is safe in Redis."""
+        """Submits a job. After the response the job is stored in Redis."""
 
     @abc.abstractmethod
     def SubmitJobs(
@@ -688,7 +688,7 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.SubmitJobsRequest,
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.SubmitJobsResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.SubmitJobsResponse]]:
-        """Puts many jobs into their queues. Good ones are accepted whatever the others are."""
+        """Submits many jobs. Valid jobs are accepted even if others are refused."""
 
     @abc.abstractmethod
     def RunJob(
@@ -696,7 +696,7 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.RunJobRequest,
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.RunJobResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.RunJobResponse]]:
-        """Submits a job and waits for its end. The job outlives the call: go on with AwaitJob when the wait was over first."""
+        """Submits a job and waits for its end. The job outlives the call: continue with AwaitJob if the wait ends first."""
 
     @abc.abstractmethod
     def AwaitJob(
@@ -704,7 +704,7 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.AwaitJobRequest,
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.AwaitJobResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.AwaitJobResponse]]:
-        """Waits for the end of a job, whoever submitted it."""
+        """Waits for the end of a job that anybody has submitted."""
 
     @abc.abstractmethod
     def GetJob(
@@ -712,7 +712,7 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.GetJobRequest,
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.GetJobResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.GetJobResponse]]:
-        """Reads one job."""
+        """Returns one job."""
 
     @abc.abstractmethod
     def ListJobs(
@@ -720,7 +720,7 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.ListJobsRequest,
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.ListJobsResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.ListJobsResponse]]:
-        """Lists jobs, newest first."""
+        """Lists jobs, the newest first."""
 
     @abc.abstractmethod
     def CancelJob(
@@ -728,7 +728,7 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.CancelJobRequest,
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.CancelJobResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.CancelJobResponse]]:
-        """Cancels a job, waiting or running. The script of a running job is killed."""
+        """Cancels a waiting or a running job. The script of a running job is killed."""
 
     @abc.abstractmethod
     def RetryJob(
@@ -736,7 +736,7 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.RetryJobRequest,
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.RetryJobResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.RetryJobResponse]]:
-        """Puts a job that failed or was cancelled into its queue once more."""
+        """Puts a failed or cancelled job into its queue once more."""
 
     @abc.abstractmethod
     def DeleteJob(
@@ -744,7 +744,7 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.DeleteJobRequest,
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.DeleteJobResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.DeleteJobResponse]]:
-        """Removes the record of a job that has ended."""
+        """Removes the record of a finished job."""
 
     @abc.abstractmethod
     def WatchJob(
@@ -752,7 +752,7 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.WatchJobRequest,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[hero.supervisor.v1.supervisor_service_pb2.WatchJobResponse], collections.abc.AsyncIterator[hero.supervisor.v1.supervisor_service_pb2.WatchJobResponse]]:
-        """Follows a job: the job as it is, its log lines, and the job again at its end."""
+        """Follows a job: its present state, its changes and log lines, and the job at its end."""
 
     @abc.abstractmethod
     def WatchEvents(
@@ -760,7 +760,7 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.WatchEventsRequest,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[hero.supervisor.v1.supervisor_service_pb2.WatchEventsResponse], collections.abc.AsyncIterator[hero.supervisor.v1.supervisor_service_pb2.WatchEventsResponse]]:
-        """Follows what happens: first what there is, then every event, in order and without gaps."""
+        """Follows events: first a snapshot of the present state, then every event, in order and without gaps."""
 
     @abc.abstractmethod
     def ListEvents(
@@ -768,6 +768,6 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.ListEventsRequest,
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.ListEventsResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.ListEventsResponse]]:
-        """Reads past events."""
+        """Lists past events, the newest first."""
 
 def add_SupervisorServicer_to_server(servicer: SupervisorServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

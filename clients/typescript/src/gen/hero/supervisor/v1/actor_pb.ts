@@ -17,8 +17,8 @@ export const file_hero_supervisor_v1_actor: GenFile = /*@__PURE__*/
   fileDesc("Ch5oZXJvL3N1cGVydmlzb3IvdjEvYWN0b3IucHJvdG8SEmhlcm8uc3VwZXJ2aXNvci52MSKlBwoLQWN0b3JDb25maWcSMwoLc2NyaXB0X3R5cGUYASABKA4yHi5oZXJvLnN1cGVydmlzb3IudjEuU2NyaXB0VHlwZRITCgtiaW5hcnlfcGF0aBgCIAEoCRIMCgRhcmdzGAMgAygJEjUKA2VudhgEIAMoCzIoLmhlcm8uc3VwZXJ2aXNvci52MS5BY3RvckNvbmZpZy5FbnZFbnRyeRIUCgxoZWFsdGhfY2hlY2sYBSABKAkSFAoMZGVwZW5kZW5jaWVzGAYgAygJEhMKC3dvcmtpbmdfZGlyGAcgASgJEhUKDWJpbmFyeV9zaGEyNTYYCCABKAkSMAoNZHJhaW5fdGltZW91dBgJIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIwCg1zdGFydF90aW1lb3V0GAogASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjwKCXJlYWRpbmVzcxgLIAEoDjIpLmhlcm8uc3VwZXJ2aXNvci52MS5BY3RvckNvbmZpZy5SZWFkaW5lc3MSOQoOcmVzdGFydF9wb2xpY3kYDCABKAsyIS5oZXJvLnN1cGVydmlzb3IudjEuUmVzdGFydFBvbGljeRI7CgZsYWJlbHMYDSADKAsyKy5oZXJvLnN1cGVydmlzb3IudjEuQWN0b3JDb25maWcuTGFiZWxzRW50cnkSEQoJZW52X25hbWVzGA8gAygJEjcKDWhlYWx0aF9wb2xpY3kYDiABKAsyIC5oZXJvLnN1cGVydmlzb3IudjEuSGVhbHRoUG9saWN5EikKBnJ1bl9hcxgQIAEoCzIZLmhlcm8uc3VwZXJ2aXNvci52MS5SdW5BcxIyCgZsaW1pdHMYESABKAsyIi5oZXJvLnN1cGVydmlzb3IudjEuUmVzb3VyY2VMaW1pdHMSGQoRbm9fbmV3X3ByaXZpbGVnZXMYEiABKAgSIAoYZGllX3dpdGhfcHJvY2Vzc19tYW5hZ2VyGBMgASgIGioKCEVudkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJSCglSZWFkaW5lc3MSGQoVUkVBRElORVNTX1VOU1BFQ0lGSUVEEAASEwoPUkVBRElORVNTX1FVRVVFEAESFQoRUkVBRElORVNTX1BST0NFU1MQAiJCCgVSdW5BcxIMCgR1c2VyGAEgASgJEg0KBWdyb3VwGAIgASgJEhwKFHN1cHBsZW1lbnRhcnlfZ3JvdXBzGAMgAygJIt8BCg5SZXNvdXJjZUxpbWl0cxIZCgxtZW1vcnlfYnl0ZXMYASABKANIAIgBARIXCgpvcGVuX2ZpbGVzGAIgASgFSAGIAQESKwoIY3B1X3RpbWUYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SFgoJcHJvY2Vzc2VzGAQgASgFSAKIAQESFwoKY29yZV9ieXRlcxgFIAEoA0gDiAEBQg8KDV9tZW1vcnlfYnl0ZXNCDQoLX29wZW5fZmlsZXNCDAoKX3Byb2Nlc3Nlc0INCgtfY29yZV9ieXRlcyKEAwoNUmVzdGFydFBvbGljeRI0CgRtb2RlGAEgASgOMiYuaGVyby5zdXBlcnZpc29yLnYxLlJlc3RhcnRQb2xpY3kuTW9kZRIyCg9pbml0aWFsX2JhY2tvZmYYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLgoLbWF4X2JhY2tvZmYYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLgoLcmVzZXRfYWZ0ZXIYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SGQoMbWF4X3Jlc3RhcnRzGAUgASgFSACIAQESKQoGd2luZG93GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIlIKBE1vZGUSFAoQTU9ERV9VTlNQRUNJRklFRBAAEg8KC01PREVfQUxXQVlTEAESEwoPTU9ERV9PTl9GQUlMVVJFEAISDgoKTU9ERV9ORVZFUhADQg8KDV9tYXhfcmVzdGFydHMigAMKDEhlYWx0aFBvbGljeRItCgppZGxlX2FmdGVyGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi8KDHBpbmdfdGltZW91dBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI+ChtwaW5nX2ludGVydmFsX2FmdGVyX2ZhaWx1cmUYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SHgoRZmFpbHVyZV90aHJlc2hvbGQYBCABKAVIAIgBARI3CgZhY3Rpb24YBSABKA4yJy5oZXJvLnN1cGVydmlzb3IudjEuSGVhbHRoUG9saWN5LkFjdGlvbhITCgtwaW5nX3NjcmlwdBgGIAEoCSJMCgZBY3Rpb24SFgoSQUNUSU9OX1VOU1BFQ0lGSUVEEAASEgoOQUNUSU9OX1JFU1RBUlQQARIWChJBQ1RJT05fUkVQT1JUX09OTFkQAkIUChJfZmFpbHVyZV90aHJlc2hvbGQi8gkKBUFjdG9yEhAKCGFjdG9yX2lkGAEgASgJEi8KBmNvbmZpZxgCIAEoCzIfLmhlcm8uc3VwZXJ2aXNvci52MS5BY3RvckNvbmZpZxIuCgVzdGF0ZRgDIAEoDjIfLmhlcm8uc3VwZXJ2aXNvci52MS5BY3Rvci5TdGF0ZRI9Cg1kZXNpcmVkX3N0YXRlGAQgASgOMiYuaGVyby5zdXBlcnZpc29yLnYxLkFjdG9yLkRlc2lyZWRTdGF0ZRIWCg5zdGF0dXNfbWVzc2FnZRgFIAEoCRIQCgNwaWQYBiABKAVIAIgBARIMCgRub2RlGAcgASgJEjcKCm1hbmFnZWRfYnkYCCABKA4yIy5oZXJvLnN1cGVydmlzb3IudjEuQWN0b3IuTWFuYWdlZEJ5EhYKDmpvYnNfaW5fZmxpZ2h0GAkgASgFEi8KC2NyZWF0ZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydF90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGF0ZV90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCg1sYXN0X2pvYl90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1yZXN0YXJ0X2NvdW50GA4gASgFEjAKCWxhc3RfZXhpdBgPIAEoCzIdLmhlcm8uc3VwZXJ2aXNvci52MS5BY3RvckV4aXQSDAoEZXRhZxgQIAEoCRIwCgZoZWFsdGgYESABKA4yIC5oZXJvLnN1cGVydmlzb3IudjEuQWN0b3IuSGVhbHRoEisKCWxhc3RfcGluZxgSIAEoCzIYLmhlcm8uc3VwZXJ2aXNvci52MS5QaW5nEiEKGWNvbnNlY3V0aXZlX3BpbmdfZmFpbHVyZXMYEyABKAUi4QEKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASEQoNU1RBVEVfU1RPUFBFRBABEhEKDVNUQVRFX0JMT0NLRUQQAhISCg5TVEFURV9TVEFSVElORxADEhEKDVNUQVRFX1JVTk5JTkcQBBISCg5TVEFURV9EUkFJTklORxAFEhIKDlNUQVRFX1NUT1BQSU5HEAYSEQoNU1RBVEVfQkFDS09GRhAHEhQKEFNUQVRFX0NSQVNIX0xPT1AQCBIQCgxTVEFURV9GQUlMRUQQCRIRCg1TVEFURV9VTktOT1dOEAoiWwoMRGVzaXJlZFN0YXRlEh0KGURFU0lSRURfU1RBVEVfVU5TUEVDSUZJRUQQABIUChBERVNJUkVEX1NUQVRFX1VQEAESFgoSREVTSVJFRF9TVEFURV9ET1dOEAIicwoGSGVhbHRoEhYKEkhFQUxUSF9VTlNQRUNJRklFRBAAEhIKDkhFQUxUSF9IRUFMVEhZEAESEwoPSEVBTFRIX0RFR1JBREVEEAISFAoQSEVBTFRIX1VOSEVBTFRIWRADEhIKDkhFQUxUSF9VTktOT1dOEAQiUwoJTWFuYWdlZEJ5EhoKFk1BTkFHRURfQllfVU5TUEVDSUZJRUQQABITCg9NQU5BR0VEX0JZX1VTRVIQARIVChFNQU5BR0VEX0JZX1NDQUxFUhACQgYKBF9waWQirQEKCUFjdG9yRXhpdBIWCglleGl0X2NvZGUYASABKAVIAIgBARITCgZzaWduYWwYAiABKAVIAYgBARIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBILCgNwaWQYBCABKAUSEQoJcmVxdWVzdGVkGAUgASgIEhAKCGxvZ190YWlsGAYgAygJQgwKCl9leGl0X2NvZGVCCQoHX3NpZ25hbCKCAgoEUGluZxIoCgR0aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCgdvdXRjb21lGAIgASgOMiAuaGVyby5zdXBlcnZpc29yLnYxLlBpbmcuT3V0Y29tZRItCgpyb3VuZF90cmlwGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg8KB21lc3NhZ2UYBCABKAkiXQoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASDgoKT1VUQ09NRV9PSxABEhUKEU9VVENPTUVfVElNRURfT1VUEAISEgoOT1VUQ09NRV9GQUlMRUQQAyLTAQoNQWN0b3JTZWxlY3RvchIRCglhY3Rvcl9pZHMYASADKAkSNAoMc2NyaXB0X3R5cGVzGAIgAygOMh4uaGVyby5zdXBlcnZpc29yLnYxLlNjcmlwdFR5cGUSPQoGbGFiZWxzGAMgAygLMi0uaGVyby5zdXBlcnZpc29yLnYxLkFjdG9yU2VsZWN0b3IuTGFiZWxzRW50cnkSCwoDYWxsGAQgASgIGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEivwEKCExvZ0VudHJ5EigKBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjMKBnN0cmVhbRgCIAEoDjIjLmhlcm8uc3VwZXJ2aXNvci52MS5Mb2dFbnRyeS5TdHJlYW0SDAoEdGV4dBgDIAEoCSJGCgZTdHJlYW0SFgoSU1RSRUFNX1VOU1BFQ0lGSUVEEAASEQoNU1RSRUFNX1NURE9VVBABEhEKDVNUUkVBTV9TVERFUlIQAipSCglBY3RvclZpZXcSGgoWQUNUT1JfVklFV19VTlNQRUNJRklFRBAAEhQKEEFDVE9SX1ZJRVdfQkFTSUMQARITCg9BQ1RPUl9WSUVXX0ZVTEwQAkJ5ChJoZXJvLnN1cGVydmlzb3IudjFCCkFjdG9yUHJvdG9QAVpVZ2l0aHViLmNvbS9oZXJvLXN1cGVydmlzb3IvaGVyby1zdXBlcnZpc29yL2NsaWVudHMvZ28vaGVyby9zdXBlcnZpc29yL3YxO3N1cGVydmlzb3J2MWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_hero_supervisor_v1_script_type]);
 
 /**
- * The definition of an actor: a program that takes jobs of one script type. All texts of a definition have at most 128 KiB
- * together.
+ * The definition of an actor: a program that takes jobs of one script type. The texts of a definition have at most
+ * 128 KiB in all.
  *
  * Numbers 20 to 29 are kept free for the stop signal of the process and the like.
  *
@@ -26,7 +26,7 @@ export const file_hero_supervisor_v1_actor: GenFile = /*@__PURE__*/
  */
 export type ActorConfig = Message<"hero.supervisor.v1.ActorConfig"> & {
   /**
-   * Required. The queue that the actor serves.
+   * Required. The script type whose queue the actor serves.
    *
    * @generated from field: hero.supervisor.v1.ScriptType script_type = 1;
    */
@@ -40,16 +40,16 @@ export type ActorConfig = Message<"hero.supervisor.v1.ActorConfig"> & {
   binaryPath: string;
 
   /**
-   * Arguments, at most 256, each handed over exactly as it stands (no shell, no splitting at spaces).
+   * Arguments, at most 256. Each is passed unchanged: there is no shell and no splitting at spaces. Default: none.
    *
    * @generated from field: repeated string args = 3;
    */
   args: string[];
 
   /**
-   * Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
-   * refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
-   * secrets; env_names has the names then.
+   * Environment variables, at most 256. Names have no control characters and no spaces. Names that start with HERO_
+   * are refused, because the supervisor sets those. Values may be secrets, so responses leave them out except with
+   * ACTOR_VIEW_FULL; env_names has the names then.
    *
    * @generated from field: map<string, string> env = 4;
    */
@@ -63,28 +63,29 @@ export type ActorConfig = Message<"hero.supervisor.v1.ActorConfig"> & {
   healthCheck: string;
 
   /**
-   * Actors, or other services of the process manager, that must run before this one is started; at most 256.
+   * Names of actors or of other services of the process manager that must run before this actor is started; at most
+   * 256. Default: none.
    *
    * @generated from field: repeated string dependencies = 6;
    */
   dependencies: string[];
 
   /**
-   * Absolute path of the working folder. Default: the process manager's own.
+   * Absolute path of the working folder. Default: that of the process manager.
    *
    * @generated from field: string working_dir = 7;
    */
   workingDir: string;
 
   /**
-   * SHA-256 that the program must have, 64 hexadecimal digits; checked before each start. Default: not checked.
+   * SHA-256 of the program, 64 hexadecimal digits. Checked before each start. Default: not checked.
    *
    * @generated from field: string binary_sha256 = 8;
    */
   binarySha256: string;
 
   /**
-   * How long running jobs may go on when the actor is stopped, 0 to 24 hours; then the process is killed.
+   * Time for running jobs to finish when the actor is stopped, 0 to 24 hours. The process is killed after it.
    * Default: 30 seconds.
    *
    * @generated from field: google.protobuf.Duration drain_timeout = 9;
@@ -92,73 +93,73 @@ export type ActorConfig = Message<"hero.supervisor.v1.ActorConfig"> & {
   drainTimeout?: Duration;
 
   /**
-   * How long the actor may take to become STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
+   * Longest time until a started actor is STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
    *
    * @generated from field: google.protobuf.Duration start_timeout = 10;
    */
   startTimeout?: Duration;
 
   /**
-   * What counts as started. Default: READINESS_QUEUE.
+   * The condition under which the actor is STATE_RUNNING. Default: READINESS_QUEUE.
    *
    * @generated from field: hero.supervisor.v1.ActorConfig.Readiness readiness = 11;
    */
   readiness: ActorConfig_Readiness;
 
   /**
-   * When to start the process again after it ended unasked.
+   * The restarts after unrequested ends of the process.
    *
    * @generated from field: hero.supervisor.v1.RestartPolicy restart_policy = 12;
    */
   restartPolicy?: RestartPolicy;
 
   /**
-   * Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
-   * No control characters.
+   * Labels for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+   * characters are refused.
    *
    * @generated from field: map<string, string> labels = 13;
    */
   labels: { [key: string]: string };
 
   /**
-   * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
-   * value that they have: what was read can be changed and sent back as it is.
+   * In a response: the names of the environment variables whose values are left out. In a change: the names of the
+   * variables that keep their values, so that a definition can be read, edited and sent back.
    *
    * @generated from field: repeated string env_names = 15;
    */
   envNames: string[];
 
   /**
-   * When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+   * The pings of this actor. An unset field has the value of the script type's policy.
    *
    * @generated from field: hero.supervisor.v1.HealthPolicy health_policy = 14;
    */
   healthPolicy?: HealthPolicy;
 
   /**
-   * Whom the process runs as. Default: like the process manager.
+   * The user of the process. Default: that of the process manager.
    *
    * @generated from field: hero.supervisor.v1.RunAs run_as = 16;
    */
   runAs?: RunAs;
 
   /**
-   * What the process may use. Default: as the process manager has it.
+   * Kernel limits of the process. Default: those of the process manager.
    *
    * @generated from field: hero.supervisor.v1.ResourceLimits limits = 17;
    */
   limits?: ResourceLimits;
 
   /**
-   * Neither the process nor its children ever gain rights, by setuid programs for instance. Default: they may.
+   * Prevents the process and its children from gaining privileges, for instance by setuid programs. Default: false.
    *
    * @generated from field: bool no_new_privileges = 18;
    */
   noNewPrivileges: boolean;
 
   /**
-   * Kill the process when its process manager dies, so that none lives on unseen. The built-in runner always does this.
-   * Default: it lives on.
+   * Kills the process when its process manager dies, so that no process survives unobserved. The built-in runner
+   * always does so. Default: false.
    *
    * @generated from field: bool die_with_process_manager = 19;
    */
@@ -173,7 +174,7 @@ export const ActorConfigSchema: GenMessage<ActorConfig> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_actor, 0);
 
 /**
- * What makes a started actor STATE_RUNNING.
+ * The condition under which a started actor is STATE_RUNNING.
  *
  * @generated from enum hero.supervisor.v1.ActorConfig.Readiness
  */
@@ -186,14 +187,14 @@ export enum ActorConfig_Readiness {
   UNSPECIFIED = 0,
 
   /**
-   * It announced itself at its queue, so it can take jobs.
+   * The actor has announced itself at its queue, so it can take jobs.
    *
    * @generated from enum value: READINESS_QUEUE = 1;
    */
   QUEUE = 1,
 
   /**
-   * Its process runs, and passed health_check if there is one. For programs that do not speak the actor protocol.
+   * The process runs and has passed health_check, if there is one. For programs without the actor protocol.
    *
    * @generated from enum value: READINESS_PROCESS = 2;
    */
@@ -207,7 +208,7 @@ export const ActorConfig_ReadinessSchema: GenEnum<ActorConfig_Readiness> = /*@__
   enumDesc(file_hero_supervisor_v1_actor, 0, 0);
 
 /**
- * Whom a process runs as; each by name or number. Only a process manager that runs as root can become somebody else.
+ * The user and the groups of a process, each by name or number. Requires a process manager that runs as root.
  *
  * @generated from message hero.supervisor.v1.RunAs
  */
@@ -220,14 +221,14 @@ export type RunAs = Message<"hero.supervisor.v1.RunAs"> & {
   user: string;
 
   /**
-   * The group. Default: the user's own.
+   * The group. Default: the primary group of the user.
    *
    * @generated from field: string group = 2;
    */
   group: string;
 
   /**
-   * Further groups, at most 64. Default: those that the system lists for the user.
+   * Supplementary groups, at most 64. Default: those of the user.
    *
    * @generated from field: repeated string supplementary_groups = 3;
    */
@@ -242,41 +243,41 @@ export const RunAsSchema: GenMessage<RunAs> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_actor, 1);
 
 /**
- * Limits that the kernel holds a process to. Each default is what the process manager has.
+ * Kernel limits of a process. Each default is the limit of the process manager.
  *
  * @generated from message hero.supervisor.v1.ResourceLimits
  */
 export type ResourceLimits = Message<"hero.supervisor.v1.ResourceLimits"> & {
   /**
-   * Bytes of address space, at least 1 MiB. An allocation beyond it fails.
+   * Address space in bytes, at least 1 MiB. Allocations beyond it fail.
    *
    * @generated from field: optional int64 memory_bytes = 1;
    */
   memoryBytes?: bigint;
 
   /**
-   * Open files, at least 8.
+   * Number of open files, at least 8.
    *
    * @generated from field: optional int32 open_files = 2;
    */
   openFiles?: number;
 
   /**
-   * Processor time, in whole seconds. The process gets SIGXCPU then and SIGKILL one second later.
+   * Processor time in whole seconds. The process gets SIGXCPU at the limit and SIGKILL one second later.
    *
    * @generated from field: google.protobuf.Duration cpu_time = 3;
    */
   cpuTime?: Duration;
 
   /**
-   * Processes and threads of its user, all counted together; at least 1.
+   * Number of processes and threads of the user, counted together, at least 1.
    *
    * @generated from field: optional int32 processes = 4;
    */
   processes?: number;
 
   /**
-   * Bytes of a core dump; 0 for none.
+   * Size of a core dump in bytes; 0 means no core dump.
    *
    * @generated from field: optional int64 core_bytes = 5;
    */
@@ -291,49 +292,49 @@ export const ResourceLimitsSchema: GenMessage<ResourceLimits> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_actor, 2);
 
 /**
- * What to do when the process of an actor ends without having been asked to.
+ * The restarts of an actor whose process ends unrequested.
  *
  * @generated from message hero.supervisor.v1.RestartPolicy
  */
 export type RestartPolicy = Message<"hero.supervisor.v1.RestartPolicy"> & {
   /**
-   * Which ends lead to a restart. Default: MODE_ALWAYS.
+   * The ends that lead to a restart. Default: MODE_ALWAYS.
    *
    * @generated from field: hero.supervisor.v1.RestartPolicy.Mode mode = 1;
    */
   mode: RestartPolicy_Mode;
 
   /**
-   * Wait before the first restart, 0 to 24 hours; it doubles with each further one. Less than 0.4 seconds is taken as
-   * 0.4 seconds, so that the exit of every process is seen. Default: 1 second.
+   * Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
+   * 0.4 seconds, so that the end of every process is observed. Default: 1 second.
    *
    * @generated from field: google.protobuf.Duration initial_backoff = 2;
    */
   initialBackoff?: Duration;
 
   /**
-   * Longest wait before a restart, 0 to 24 hours. Default: 60 seconds.
+   * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
    *
    * @generated from field: google.protobuf.Duration max_backoff = 3;
    */
   maxBackoff?: Duration;
 
   /**
-   * After running this long (0 to 24 hours) the next end counts as the first one again. Default: 60 seconds.
+   * Running time after which the delay begins with initial_backoff again, 0 to 24 hours. Default: 60 seconds.
    *
    * @generated from field: google.protobuf.Duration reset_after = 4;
    */
   resetAfter?: Duration;
 
   /**
-   * Restarts within window after which the actor is given up as STATE_CRASH_LOOP; 0 means never. Default: 10.
+   * Most restarts within window. One more makes the actor STATE_CRASH_LOOP. 0 means no limit. Default: 10.
    *
    * @generated from field: optional int32 max_restarts = 5;
    */
   maxRestarts?: number;
 
   /**
-   * Span of time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
+   * Time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
    *
    * @generated from field: google.protobuf.Duration window = 6;
    */
@@ -348,7 +349,7 @@ export const RestartPolicySchema: GenMessage<RestartPolicy> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_actor, 3);
 
 /**
- * Which ends lead to a restart.
+ * The ends that lead to a restart.
  *
  * @generated from enum hero.supervisor.v1.RestartPolicy.Mode
  */
@@ -361,21 +362,21 @@ export enum RestartPolicy_Mode {
   UNSPECIFIED = 0,
 
   /**
-   * Restart however it ended.
+   * Every end leads to a restart.
    *
    * @generated from enum value: MODE_ALWAYS = 1;
    */
   ALWAYS = 1,
 
   /**
-   * Restart unless it ended with exit code 0.
+   * Every end except exit code 0 leads to a restart.
    *
    * @generated from enum value: MODE_ON_FAILURE = 2;
    */
   ON_FAILURE = 2,
 
   /**
-   * Never restart.
+   * No end leads to a restart.
    *
    * @generated from enum value: MODE_NEVER = 3;
    */
@@ -389,52 +390,51 @@ export const RestartPolicy_ModeSchema: GenEnum<RestartPolicy_Mode> = /*@__PURE__
   enumDesc(file_hero_supervisor_v1_actor, 3, 0);
 
 /**
- * When an actor that gives no sign of life is pinged, and what follows.
+ * The pings of idle actors, and the action after missed pings.
  *
- * A ping is a trivial job that travels through the actor's real queue and its real engine. A busy actor is never
- * pinged: it is judged by the time limit of its job.
+ * A ping is a trivial job that passes through the real queue and the real engine of an actor. Busy actors are never
+ * pinged: their jobs have time limits.
  *
  * @generated from message hero.supervisor.v1.HealthPolicy
  */
 export type HealthPolicy = Message<"hero.supervisor.v1.HealthPolicy"> & {
   /**
-   * Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
+   * Time without a job after which an actor is pinged, 100 ms to 24 hours. Default: 10 minutes.
    *
    * @generated from field: google.protobuf.Duration idle_after = 1;
    */
   idleAfter?: Duration;
 
   /**
-   * A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
+   * Time after which an unanswered ping is missed, 100 ms to 24 hours. Default: 30 seconds.
    *
    * @generated from field: google.protobuf.Duration ping_timeout = 2;
    */
   pingTimeout?: Duration;
 
   /**
-   * Wait between a missed ping and the next one. Default: 30 seconds.
+   * Time between a missed ping and the next ping. Default: 30 seconds.
    *
    * @generated from field: google.protobuf.Duration ping_interval_after_failure = 3;
    */
   pingIntervalAfterFailure?: Duration;
 
   /**
-   * Missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3.
+   * Number of missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3.
    *
    * @generated from field: optional int32 failure_threshold = 4;
    */
   failureThreshold?: number;
 
   /**
-   * What follows then. Default: ACTION_RESTART.
+   * The action for an unhealthy actor. Default: ACTION_RESTART.
    *
    * @generated from field: hero.supervisor.v1.HealthPolicy.Action action = 5;
    */
   action: HealthPolicy_Action;
 
   /**
-   * The script of the ping. Not possible in this version, so it has to be left empty: a trivial one in the actor's
-   * language.
+   * The script of the ping. Must be empty in this version: the ping is a trivial script in the language of the actor.
    *
    * @generated from field: string ping_script = 6;
    */
@@ -449,7 +449,7 @@ export const HealthPolicySchema: GenMessage<HealthPolicy> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_actor, 4);
 
 /**
- * What to do with an actor that missed too many pings.
+ * The action for an unhealthy actor.
  *
  * @generated from enum hero.supervisor.v1.HealthPolicy.Action
  */
@@ -462,14 +462,14 @@ export enum HealthPolicy_Action {
   UNSPECIFIED = 0,
 
   /**
-   * Restart it.
+   * The actor is restarted.
    *
    * @generated from enum value: ACTION_RESTART = 1;
    */
   RESTART = 1,
 
   /**
-   * Only report it.
+   * The actor is only reported.
    *
    * @generated from enum value: ACTION_REPORT_ONLY = 2;
    */
@@ -483,7 +483,7 @@ export const HealthPolicy_ActionSchema: GenEnum<HealthPolicy_Action> = /*@__PURE
   enumDesc(file_hero_supervisor_v1_actor, 4, 0);
 
 /**
- * An actor: its definition, what is wanted of it and what is seen of it.
+ * An actor: its definition, its desired state and its observed state.
  *
  * Numbers 20 to 39 are kept free for resource usage and job counts.
  *
@@ -491,121 +491,121 @@ export const HealthPolicy_ActionSchema: GenEnum<HealthPolicy_Action> = /*@__PURE
  */
 export type Actor = Message<"hero.supervisor.v1.Actor"> & {
   /**
-   * Output only. Its name: 1 to 63 of a-z, 0-9, _ and -, starting with a letter; unique among all supervisors that
-   * share one Redis.
+   * Output only. The name of the actor: 1 to 63 of a-z, 0-9, _ and -, starting with a letter. Unique among all
+   * supervisors that share one Redis.
    *
    * @generated from field: string actor_id = 1;
    */
   actorId: string;
 
   /**
-   * Its definition, with defaults filled in.
+   * The definition, with defaults filled in.
    *
    * @generated from field: hero.supervisor.v1.ActorConfig config = 2;
    */
   config?: ActorConfig;
 
   /**
-   * Output only. Where it is.
+   * Output only. The observed state.
    *
    * @generated from field: hero.supervisor.v1.Actor.State state = 3;
    */
   state: Actor_State;
 
   /**
-   * Output only. Whether it is meant to run.
+   * Output only. The desired state.
    *
    * @generated from field: hero.supervisor.v1.Actor.DesiredState desired_state = 4;
    */
   desiredState: Actor_DesiredState;
 
   /**
-   * Output only. One sentence on why it is in this state; empty when there is nothing to say.
+   * Output only. One sentence on the cause of the state; may be empty.
    *
    * @generated from field: string status_message = 5;
    */
   statusMessage: string;
 
   /**
-   * Output only. Process id, while it has a process.
+   * Output only. Process id; absent without a process.
    *
    * @generated from field: optional int32 pid = 6;
    */
   pid?: number;
 
   /**
-   * Output only. The machine whose process manager runs it.
+   * Output only. Name of the machine whose process manager runs the actor.
    *
    * @generated from field: string node = 7;
    */
   node: string;
 
   /**
-   * Output only. Who made it.
+   * Output only. The creator.
    *
    * @generated from field: hero.supervisor.v1.Actor.ManagedBy managed_by = 8;
    */
   managedBy: Actor_ManagedBy;
 
   /**
-   * Output only. Jobs that it has in hand.
+   * Output only. Number of jobs in flight.
    *
    * @generated from field: int32 jobs_in_flight = 9;
    */
   jobsInFlight: number;
 
   /**
-   * Output only. When it was made.
+   * Output only. Time of the creation.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 10;
    */
   createTime?: Timestamp;
 
   /**
-   * Output only. When its process was started, if that is known.
+   * Output only. Start time of the process; absent if unknown.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 11;
    */
   startTime?: Timestamp;
 
   /**
-   * Output only. Since when it is in this state.
+   * Output only. Time since which the actor is in its state.
    *
    * @generated from field: google.protobuf.Timestamp state_time = 12;
    */
   stateTime?: Timestamp;
 
   /**
-   * Output only. When it last took or finished a job.
+   * Output only. Time at which the actor last took or finished a job.
    *
    * @generated from field: google.protobuf.Timestamp last_job_time = 13;
    */
   lastJobTime?: Timestamp;
 
   /**
-   * Output only. How often its process ended unasked since the actor was made.
+   * Output only. Number of unrequested ends of the process since the creation.
    *
    * @generated from field: int32 restart_count = 14;
    */
   restartCount: number;
 
   /**
-   * Output only. The last end of its process.
+   * Output only. The last end of the process.
    *
    * @generated from field: hero.supervisor.v1.ActorExit last_exit = 15;
    */
   lastExit?: ActorExit;
 
   /**
-   * Output only. Changes whenever the definition or the wish changes; hand it to UpdateActor to notice that somebody
-   * else was faster. Opaque.
+   * Output only. Changes with the definition and with the desired state. In a request to UpdateActor it guards
+   * against concurrent changes. Opaque.
    *
    * @generated from field: string etag = 16;
    */
   etag: string;
 
   /**
-   * Output only. The verdict of the pings.
+   * Output only. The health.
    *
    * @generated from field: hero.supervisor.v1.Actor.Health health = 17;
    */
@@ -619,7 +619,7 @@ export type Actor = Message<"hero.supervisor.v1.Actor"> & {
   lastPing?: Ping;
 
   /**
-   * Output only. Pings missed in a row.
+   * Output only. Number of missed pings in a row.
    *
    * @generated from field: int32 consecutive_ping_failures = 19;
    */
@@ -634,9 +634,9 @@ export const ActorSchema: GenMessage<Actor> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_actor, 5);
 
 /**
- * Where an actor is.
+ * The state of an actor.
  *
- * More states may be added; treat one that you do not know as STATE_UNKNOWN.
+ * More states may be added. Treat an unknown state as STATE_UNKNOWN.
  *
  * @generated from enum hero.supervisor.v1.Actor.State
  */
@@ -649,70 +649,70 @@ export enum Actor_State {
   UNSPECIFIED = 0,
 
   /**
-   * Down, as wanted.
+   * The actor is down, as desired.
    *
    * @generated from enum value: STATE_STOPPED = 1;
    */
   STOPPED = 1,
 
   /**
-   * Waits for a dependency.
+   * The actor waits for a dependency.
    *
    * @generated from enum value: STATE_BLOCKED = 2;
    */
   BLOCKED = 2,
 
   /**
-   * Its process was started and is not ready yet.
+   * The process was started and is not ready yet.
    *
    * @generated from enum value: STATE_STARTING = 3;
    */
   STARTING = 3,
 
   /**
-   * Up; takes jobs.
+   * The actor is up and takes jobs.
    *
    * @generated from enum value: STATE_RUNNING = 4;
    */
   RUNNING = 4,
 
   /**
-   * Up; finishes the jobs it has and takes no new ones.
+   * The actor is up, finishes its jobs and takes no new ones.
    *
    * @generated from enum value: STATE_DRAINING = 5;
    */
   DRAINING = 5,
 
   /**
-   * Told to end.
+   * The process was told to end.
    *
    * @generated from enum value: STATE_STOPPING = 6;
    */
   STOPPING = 6,
 
   /**
-   * Its process ended; it will be started again.
+   * The process has ended and will be restarted.
    *
    * @generated from enum value: STATE_BACKOFF = 7;
    */
   BACKOFF = 7,
 
   /**
-   * Given up after too many restarts. StartActor tries again.
+   * The actor had too many restarts and stays down. StartActor tries again.
    *
    * @generated from enum value: STATE_CRASH_LOOP = 8;
    */
   CRASH_LOOP = 8,
 
   /**
-   * Could not be started, or ended and is not to be restarted.
+   * The process did not start, or has ended and is not to be restarted.
    *
    * @generated from enum value: STATE_FAILED = 9;
    */
   FAILED = 9,
 
   /**
-   * The process manager does not answer, or does not know the actor.
+   * The process manager does not answer or does not know the actor.
    *
    * @generated from enum value: STATE_UNKNOWN = 10;
    */
@@ -726,7 +726,7 @@ export const Actor_StateSchema: GenEnum<Actor_State> = /*@__PURE__*/
   enumDesc(file_hero_supervisor_v1_actor, 5, 0);
 
 /**
- * Whether an actor is meant to run.
+ * The desired state of an actor.
  *
  * @generated from enum hero.supervisor.v1.Actor.DesiredState
  */
@@ -739,14 +739,14 @@ export enum Actor_DesiredState {
   UNSPECIFIED = 0,
 
   /**
-   * It is to run.
+   * The actor is to run.
    *
    * @generated from enum value: DESIRED_STATE_UP = 1;
    */
   UP = 1,
 
   /**
-   * It is to be down.
+   * The actor is to be down.
    *
    * @generated from enum value: DESIRED_STATE_DOWN = 2;
    */
@@ -760,7 +760,7 @@ export const Actor_DesiredStateSchema: GenEnum<Actor_DesiredState> = /*@__PURE__
   enumDesc(file_hero_supervisor_v1_actor, 5, 1);
 
 /**
- * The verdict of the pings.
+ * The health of an actor.
  *
  * @generated from enum hero.supervisor.v1.Actor.Health
  */
@@ -773,28 +773,28 @@ export enum Actor_Health {
   UNSPECIFIED = 0,
 
   /**
-   * It answered the last ping, or has just finished a job.
+   * The actor has answered the last ping or has finished a job since.
    *
    * @generated from enum value: HEALTH_HEALTHY = 1;
    */
   HEALTHY = 1,
 
   /**
-   * It missed a ping, but not yet as many as make it unhealthy.
+   * The actor has missed pings, but fewer than failure_threshold.
    *
    * @generated from enum value: HEALTH_DEGRADED = 2;
    */
   DEGRADED = 2,
 
   /**
-   * It missed as many pings in a row as its policy allows.
+   * The actor has missed failure_threshold pings in a row.
    *
    * @generated from enum value: HEALTH_UNHEALTHY = 3;
    */
   UNHEALTHY = 3,
 
   /**
-   * It was not pinged yet.
+   * The actor was not pinged yet.
    *
    * @generated from enum value: HEALTH_UNKNOWN = 4;
    */
@@ -808,7 +808,7 @@ export const Actor_HealthSchema: GenEnum<Actor_Health> = /*@__PURE__*/
   enumDesc(file_hero_supervisor_v1_actor, 5, 2);
 
 /**
- * Who made an actor.
+ * The creator of an actor.
  *
  * @generated from enum hero.supervisor.v1.Actor.ManagedBy
  */
@@ -842,48 +842,48 @@ export const Actor_ManagedBySchema: GenEnum<Actor_ManagedBy> = /*@__PURE__*/
   enumDesc(file_hero_supervisor_v1_actor, 5, 3);
 
 /**
- * How the process of an actor ended. At most one of exit_code and signal is present; none if nobody knows.
+ * The end of the process of an actor. At most one of exit_code and signal is present; none if the end is unknown.
  *
  * @generated from message hero.supervisor.v1.ActorExit
  */
 export type ActorExit = Message<"hero.supervisor.v1.ActorExit"> & {
   /**
-   * It ended by itself with this code.
+   * Exit code, if the process has exited.
    *
    * @generated from field: optional int32 exit_code = 1;
    */
   exitCode?: number;
 
   /**
-   * It was ended by this signal; 9 is SIGKILL, 15 is SIGTERM.
+   * Signal that ended the process; 9 is SIGKILL, 15 is SIGTERM.
    *
    * @generated from field: optional int32 signal = 2;
    */
   signal?: number;
 
   /**
-   * When this was noticed.
+   * Time at which the end was observed.
    *
    * @generated from field: google.protobuf.Timestamp time = 3;
    */
   time?: Timestamp;
 
   /**
-   * Its process id.
+   * Process id.
    *
    * @generated from field: int32 pid = 4;
    */
   pid: number;
 
   /**
-   * True when somebody had asked for the end.
+   * True if the end was requested.
    *
    * @generated from field: bool requested = 5;
    */
   requested: boolean;
 
   /**
-   * The last lines that it wrote, oldest first.
+   * The last log lines, the oldest first.
    *
    * @generated from field: repeated string log_tail = 6;
    */
@@ -898,34 +898,34 @@ export const ActorExitSchema: GenMessage<ActorExit> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_actor, 6);
 
 /**
- * One ping and what became of it.
+ * A ping and its outcome.
  *
  * @generated from message hero.supervisor.v1.Ping
  */
 export type Ping = Message<"hero.supervisor.v1.Ping"> & {
   /**
-   * When it was sent.
+   * Time at which the ping was sent.
    *
    * @generated from field: google.protobuf.Timestamp time = 1;
    */
   time?: Timestamp;
 
   /**
-   * What became of it.
+   * The outcome.
    *
    * @generated from field: hero.supervisor.v1.Ping.Outcome outcome = 2;
    */
   outcome: Ping_Outcome;
 
   /**
-   * Time from submit to answer, through queue and engine; present if it was answered.
+   * Time from submit to answer, through queue and engine. Absent without an answer.
    *
    * @generated from field: google.protobuf.Duration round_trip = 3;
    */
   roundTrip?: Duration;
 
   /**
-   * What went wrong; empty if nothing did.
+   * The error; empty if there is none.
    *
    * @generated from field: string message = 4;
    */
@@ -940,7 +940,7 @@ export const PingSchema: GenMessage<Ping> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_actor, 7);
 
 /**
- * What became of it.
+ * The outcome of a ping.
  *
  * @generated from enum hero.supervisor.v1.Ping.Outcome
  */
@@ -953,21 +953,21 @@ export enum Ping_Outcome {
   UNSPECIFIED = 0,
 
   /**
-   * It was answered in time.
+   * The ping was answered in time.
    *
    * @generated from enum value: OUTCOME_OK = 1;
    */
   OK = 1,
 
   /**
-   * It was not answered in time.
+   * The ping was not answered in time.
    *
    * @generated from enum value: OUTCOME_TIMED_OUT = 2;
    */
   TIMED_OUT = 2,
 
   /**
-   * It was answered with an error.
+   * The ping was answered with an error.
    *
    * @generated from enum value: OUTCOME_FAILED = 3;
    */
@@ -981,35 +981,35 @@ export const Ping_OutcomeSchema: GenEnum<Ping_Outcome> = /*@__PURE__*/
   enumDesc(file_hero_supervisor_v1_actor, 7, 0);
 
 /**
- * Which actors. An actor is meant when it matches every part that is set. At least one part has to be set: to mean
- * every actor, say `all`.
+ * A selection of actors. An actor is selected if it matches every field that is set. At least one field must be set:
+ * `all` selects every actor.
  *
  * @generated from message hero.supervisor.v1.ActorSelector
  */
 export type ActorSelector = Message<"hero.supervisor.v1.ActorSelector"> & {
   /**
-   * These actors.
+   * Names of actors.
    *
    * @generated from field: repeated string actor_ids = 1;
    */
   actorIds: string[];
 
   /**
-   * Actors of these script types.
+   * Script types of actors.
    *
    * @generated from field: repeated hero.supervisor.v1.ScriptType script_types = 2;
    */
   scriptTypes: ScriptType[];
 
   /**
-   * Actors that have every one of these labels.
+   * Labels that an actor must have, all of them.
    *
    * @generated from field: map<string, string> labels = 3;
    */
   labels: { [key: string]: string };
 
   /**
-   * Every actor of this supervisor's machine.
+   * Every actor on the machine of this supervisor.
    *
    * @generated from field: bool all = 4;
    */
@@ -1024,27 +1024,27 @@ export const ActorSelectorSchema: GenMessage<ActorSelector> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_actor, 8);
 
 /**
- * One line that an actor or a script wrote.
+ * One line of the log of an actor or a script.
  *
  * @generated from message hero.supervisor.v1.LogEntry
  */
 export type LogEntry = Message<"hero.supervisor.v1.LogEntry"> & {
   /**
-   * When, if the process manager notes that.
+   * Time of the line; absent if the process manager does not record it.
    *
    * @generated from field: google.protobuf.Timestamp time = 1;
    */
   time?: Timestamp;
 
   /**
-   * Which output.
+   * The stream.
    *
    * @generated from field: hero.supervisor.v1.LogEntry.Stream stream = 2;
    */
   stream: LogEntry_Stream;
 
   /**
-   * The line without its end. Bytes that are not UTF-8 are shown as U+FFFD.
+   * The line without its line end. Bytes that are not UTF-8 are replaced by U+FFFD.
    *
    * @generated from field: string text = 3;
    */
@@ -1059,7 +1059,7 @@ export const LogEntrySchema: GenMessage<LogEntry> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_actor, 9);
 
 /**
- * Which output.
+ * The stream of a line.
  *
  * @generated from enum hero.supervisor.v1.LogEntry.Stream
  */
@@ -1093,7 +1093,7 @@ export const LogEntry_StreamSchema: GenEnum<LogEntry_Stream> = /*@__PURE__*/
   enumDesc(file_hero_supervisor_v1_actor, 9, 0);
 
 /**
- * How much of the definition of an actor is told.
+ * The parts of the definition of an actor that a response has.
  *
  * @generated from enum hero.supervisor.v1.ActorView
  */

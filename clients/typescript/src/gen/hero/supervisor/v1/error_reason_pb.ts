@@ -12,15 +12,15 @@ export const file_hero_supervisor_v1_error_reason: GenFile = /*@__PURE__*/
   fileDesc("CiVoZXJvL3N1cGVydmlzb3IvdjEvZXJyb3JfcmVhc29uLnByb3RvEhJoZXJvLnN1cGVydmlzb3IudjEqlQsKC0Vycm9yUmVhc29uEhwKGEVSUk9SX1JFQVNPTl9VTlNQRUNJRklFRBAAEh4KGkVSUk9SX1JFQVNPTl9JTlZBTElEX0ZJRUxEEAESIwofRVJST1JfUkVBU09OX0lOVkFMSURfUEFHRV9UT0tFThACEiIKHkVSUk9SX1JFQVNPTl9SRVFVRVNUX0lEX1JFVVNFRBADEiIKHkVSUk9SX1JFQVNPTl9TRUxFQ1RPUl9SRVFVSVJFRBAEEiIKHkVSUk9SX1JFQVNPTl9SRVFVRVNUX01BTEZPUk1FRBAFEiAKHEVSUk9SX1JFQVNPTl9BQ1RPUl9OT1RfRk9VTkQQChIeChpFUlJPUl9SRUFTT05fSk9CX05PVF9GT1VORBALEhwKGEVSUk9SX1JFQVNPTl9KT0JfRVhQSVJFRBAMEiYKIkVSUk9SX1JFQVNPTl9TQ1JJUFRfVFlQRV9OT1RfRk9VTkQQDRIdChlFUlJPUl9SRUFTT05fQUNUT1JfRVhJU1RTEBQSGwoXRVJST1JfUkVBU09OX0pPQl9FWElTVFMQFRIeChpFUlJPUl9SRUFTT05fSU5WQUxJRF9TVEFURRAeEiMKH0VSUk9SX1JFQVNPTl9BVVRPU0NBTElOR19BQ1RJVkUQHxIqCiZFUlJPUl9SRUFTT05fTk9fQUNUT1JTX0ZPUl9TQ1JJUFRfVFlQRRAgEh8KG0VSUk9SX1JFQVNPTl9CSU5BUllfSU5WQUxJRBAhEiEKHUVSUk9SX1JFQVNPTl9ERVBFTkRFTkNZX1VOTUVUECISIwofRVJST1JfUkVBU09OX0FDVE9SX1NUQVJUX0ZBSUxFRBAjEhsKF0VSUk9SX1JFQVNPTl9XUk9OR19OT0RFECQSIgoeRVJST1JfUkVBU09OX0FDVE9SX1NUT1BfRkFJTEVEECUSGQoVRVJST1JfUkVBU09OX0NPTkZMSUNUECgSJgoiRVJST1JfUkVBU09OX09QRVJBVElPTl9JTl9QUk9HUkVTUxApEiIKHkVSUk9SX1JFQVNPTl9DT05TVU1FUl9UT09fU0xPVxAqEhsKF0VSUk9SX1JFQVNPTl9RVUVVRV9GVUxMEDISIQodRVJST1JfUkVBU09OX1RPT19NQU5ZX1dBVENIRVMQMxIiCh5FUlJPUl9SRUFTT05fUkVRVUVTVF9UT09fTEFSR0UQNRIfChtFUlJPUl9SRUFTT05fQ1VSU09SX0VYUElSRUQQNBIiCh5FUlJPUl9SRUFTT05fUkVESVNfVU5BVkFJTEFCTEUQPBIiCh5FUlJPUl9SRUFTT05fWklOSVRfVU5BVkFJTEFCTEUQPRIgChxFUlJPUl9SRUFTT05fU0VSVkVSX0RSQUlOSU5HED4SIAocRVJST1JfUkVBU09OX1NFUlZFUl9TVEFSVElORxA/EhoKFkVSUk9SX1JFQVNPTl9USU1FRF9PVVQQQBIgChxFUlJPUl9SRUFTT05fUkVESVNfUkVBRF9PTkxZEEESGwoXRVJST1JfUkVBU09OX1JFRElTX0ZVTEwQQhIiCh5FUlJPUl9SRUFTT05fUkVESVNfTk9UX0RVUkFCTEUQQxIkCiBFUlJPUl9SRUFTT05fUkVESVNfQUNDRVNTX0RFTklFRBBEEhsKF0VSUk9SX1JFQVNPTl9SRURJU19CVVNZEEUSHgoaRVJST1JfUkVBU09OX1RPS0VOX0lOVkFMSUQQRhIiCh5FUlJPUl9SRUFTT05fUEVSTUlTU0lPTl9ERU5JRUQQRxIeChpFUlJPUl9SRUFTT05fTk9UX1NVUFBPUlRFRBBQEhkKFUVSUk9SX1JFQVNPTl9JTlRFUk5BTBBREh8KG0VSUk9SX1JFQVNPTl9SRUNPUkRfREFNQUdFRBBSQn8KEmhlcm8uc3VwZXJ2aXNvci52MUIQRXJyb3JSZWFzb25Qcm90b1ABWlVnaXRodWIuY29tL2hlcm8tc3VwZXJ2aXNvci9oZXJvLXN1cGVydmlzb3IvY2xpZW50cy9nby9oZXJvL3N1cGVydmlzb3IvdjE7c3VwZXJ2aXNvcnYxYgZwcm90bzM");
 
 /**
- * Why a call failed, for programs.
+ * The reason of an error, for programs.
  *
  * Every error carries a google.rpc.ErrorInfo: its `domain` is "supervisor.hero", its `reason` is the name of one of
- * these values without the ERROR_REASON_ prefix ("JOB_NOT_FOUND"), and its `metadata` holds every variable part of the
- * message, cut where it is long. An error has at most 4 KiB, so that every client takes it: of long lists the first items
- * are told and the others counted. More reasons may be added; decide by the gRPC code when you meet one that you do not
- * know.
+ * these values without the ERROR_REASON_ prefix ("JOB_NOT_FOUND"), and its `metadata` has every variable part of the
+ * message, cut where it is long. An error has at most 4 KiB, so that every client accepts it. Of long lists it has
+ * the first items and the number of the others. More reasons may be added. Decide by the gRPC code if a reason is
+ * unknown.
  *
- * A job that fails is no error of a call: it is a Job in STATE_FAILED with a JobError, and the call is OK.
+ * A failed job is no error of a call: the call is OK and returns a Job in STATE_FAILED with a JobError.
  *
  * @generated from enum hero.supervisor.v1.ErrorReason
  */
@@ -33,16 +33,16 @@ export enum ErrorReason {
   UNSPECIFIED = 0,
 
   /**
-   * INVALID_ARGUMENT: fields are missing, malformed or beyond a limit. google.rpc.BadRequest names them, the first 20 at
-   * most. Metadata, when not all are named: violations, their number.
+   * INVALID_ARGUMENT: fields are missing, malformed or beyond a limit. google.rpc.BadRequest names at most the first
+   * 20. Metadata, if some are left out: violations, the number of all.
    *
    * @generated from enum value: ERROR_REASON_INVALID_FIELD = 1;
    */
   INVALID_FIELD = 1,
 
   /**
-   * INVALID_ARGUMENT: the page token is not from this server, or the filters are not those of the page before. Start
-   * again without a token.
+   * INVALID_ARGUMENT: the page token is not from this server, or the filters differ from those of the previous page.
+   * Start again without a token.
    *
    * @generated from enum value: ERROR_REASON_INVALID_PAGE_TOKEN = 2;
    */
@@ -57,21 +57,21 @@ export enum ErrorReason {
   REQUEST_ID_REUSED = 3,
 
   /**
-   * INVALID_ARGUMENT: the selector is empty. Say `all` if you mean every actor.
+   * INVALID_ARGUMENT: the selector is empty. Set `all` to select every actor.
    *
    * @generated from enum value: ERROR_REASON_SELECTOR_REQUIRED = 4;
    */
   SELECTOR_REQUIRED = 4,
 
   /**
-   * INVALID_ARGUMENT: what was sent is not a message of the type that the call takes.
+   * INVALID_ARGUMENT: the request is not a message of the call's request type.
    *
    * @generated from enum value: ERROR_REASON_REQUEST_MALFORMED = 5;
    */
   REQUEST_MALFORMED = 5,
 
   /**
-   * NOT_FOUND: there is no actor with this id. Also of a job that is for one actor only. Metadata: actor_id.
+   * NOT_FOUND: there is no actor with this name. Also for a job with this target_actor_id. Metadata: actor_id.
    *
    * @generated from enum value: ERROR_REASON_ACTOR_NOT_FOUND = 10;
    */
@@ -85,8 +85,8 @@ export enum ErrorReason {
   JOB_NOT_FOUND = 11,
 
   /**
-   * NOT_FOUND: the job ended, and its record was removed: its result_ttl is over, newer ones took its place, or it was
-   * deleted. A request id that made it stands for it for 24 hours and makes no other. Metadata: job_id.
+   * NOT_FOUND: the job has ended, and its record was removed: its result_ttl is over, newer jobs have displaced it,
+   * or it was deleted. The request id of the job creates no other job for 24 hours. Metadata: job_id.
    *
    * @generated from enum value: ERROR_REASON_JOB_EXPIRED = 12;
    */
@@ -100,7 +100,7 @@ export enum ErrorReason {
   SCRIPT_TYPE_NOT_FOUND = 13,
 
   /**
-   * ALREADY_EXISTS: an actor with this id and another definition exists. Metadata: actor_id, create_time.
+   * ALREADY_EXISTS: an actor with this name and another definition exists. Metadata: actor_id, create_time.
    *
    * @generated from enum value: ERROR_REASON_ACTOR_EXISTS = 20;
    */
@@ -114,21 +114,22 @@ export enum ErrorReason {
   JOB_EXISTS = 21,
 
   /**
-   * FAILED_PRECONDITION: not possible in the state that the actor or job is in. Metadata: actor_id or job_id, state.
+   * FAILED_PRECONDITION: the call is not possible in the present state of the actor or job. Metadata: actor_id or
+   * job_id, state.
    *
    * @generated from enum value: ERROR_REASON_INVALID_STATE = 30;
    */
   INVALID_STATE = 30,
 
   /**
-   * FAILED_PRECONDITION: scaling is automatic; say take_over to decide yourself.
+   * FAILED_PRECONDITION: scaling is automatic. Set take_over to switch it off.
    *
    * @generated from enum value: ERROR_REASON_AUTOSCALING_ACTIVE = 31;
    */
   AUTOSCALING_ACTIVE = 31,
 
   /**
-   * FAILED_PRECONDITION: there is no actor of this script type, and no template to make one from.
+   * FAILED_PRECONDITION: there is neither an actor of this script type nor a template for one.
    * Metadata: script_type.
    *
    * @generated from enum value: ERROR_REASON_NO_ACTORS_FOR_SCRIPT_TYPE = 32;
@@ -150,8 +151,8 @@ export enum ErrorReason {
   DEPENDENCY_UNMET = 34,
 
   /**
-   * FAILED_PRECONDITION: the process of the actor did not come up; the message has its exit and its last words.
-   * StreamActorLogs has all that it wrote. Metadata: actor_id, cause.
+   * FAILED_PRECONDITION: the process of the actor has not become ready. The message has its exit and its last log
+   * lines. StreamActorLogs has the whole log. Metadata: actor_id, cause.
    *
    * @generated from enum value: ERROR_REASON_ACTOR_START_FAILED = 35;
    */
@@ -165,35 +166,35 @@ export enum ErrorReason {
   WRONG_NODE = 36,
 
   /**
-   * INTERNAL: the process of the actor could not be ended. Metadata: actor_id, cause.
+   * INTERNAL: the process of the actor has not ended. Metadata: actor_id, cause.
    *
    * @generated from enum value: ERROR_REASON_ACTOR_STOP_FAILED = 37;
    */
   ACTOR_STOP_FAILED = 37,
 
   /**
-   * ABORTED: somebody else changed it at the same time. Read it again and repeat. Metadata: actor_id.
+   * ABORTED: the actor or the settings have changed at the same time. Read them again and repeat. Metadata: actor_id.
    *
    * @generated from enum value: ERROR_REASON_CONFLICT = 40;
    */
   CONFLICT = 40,
 
   /**
-   * ABORTED: another call is at work on the actor. Wait and repeat. Metadata: actor_id, operation.
+   * ABORTED: another operation on the actor is under way. Wait and repeat. Metadata: actor_id, operation.
    *
    * @generated from enum value: ERROR_REASON_OPERATION_IN_PROGRESS = 41;
    */
   OPERATION_IN_PROGRESS = 41,
 
   /**
-   * ABORTED: the reader of a watch was too slow. Watch again from the last cursor. Metadata: last_cursor.
+   * ABORTED: the reader of a watch was too slow. Watch again after the last cursor. Metadata: last_cursor.
    *
    * @generated from enum value: ERROR_REASON_CONSUMER_TOO_SLOW = 42;
    */
   CONSUMER_TOO_SLOW = 42,
 
   /**
-   * RESOURCE_EXHAUSTED: as many jobs wait as may. Wait as google.rpc.RetryInfo says.
+   * RESOURCE_EXHAUSTED: the queue is full. Wait as google.rpc.RetryInfo says, and repeat.
    * Metadata: script_type, queued, limit.
    *
    * @generated from enum value: ERROR_REASON_QUEUE_FULL = 50;
@@ -201,7 +202,7 @@ export enum ErrorReason {
   QUEUE_FULL = 50,
 
   /**
-   * RESOURCE_EXHAUSTED: there are as many watches as may be. Metadata: limit.
+   * RESOURCE_EXHAUSTED: there are too many watches. Metadata: limit.
    *
    * @generated from enum value: ERROR_REASON_TOO_MANY_WATCHES = 51;
    */
@@ -216,14 +217,15 @@ export enum ErrorReason {
   REQUEST_TOO_LARGE = 53,
 
   /**
-   * OUT_OF_RANGE: what came after the cursor is no longer kept. Start again with a snapshot. Metadata: oldest_cursor.
+   * OUT_OF_RANGE: events after the cursor are no longer kept. Start again with a snapshot. Metadata: oldest_cursor.
    *
    * @generated from enum value: ERROR_REASON_CURSOR_EXPIRED = 52;
    */
   CURSOR_EXPIRED = 52,
 
   /**
-   * UNAVAILABLE: Redis does not answer. No job was accepted; any other call may be repeated without harm. Repeat as google.rpc.RetryInfo says.
+   * UNAVAILABLE: Redis does not answer. No job was accepted, and a repeat of any other call is harmless. Repeat as
+   * google.rpc.RetryInfo says.
    *
    * @generated from enum value: ERROR_REASON_REDIS_UNAVAILABLE = 60;
    */
@@ -237,8 +239,9 @@ export enum ErrorReason {
   ZINIT_UNAVAILABLE = 61,
 
   /**
-   * UNAVAILABLE: the supervisor is on its way down. Repeat; another one, or the next one, will answer. With a job_id in
-   * the metadata the job of a RunJob was accepted and goes on: wait for it with AwaitJob, and do not repeat the call.
+   * UNAVAILABLE: the supervisor shuts down. Repeat: another supervisor or the next one will answer. A job_id in the
+   * metadata means that the job of a RunJob was accepted and continues: wait for it with AwaitJob, and do not repeat
+   * the call.
    *
    * @generated from enum value: ERROR_REASON_SERVER_DRAINING = 62;
    */
@@ -252,71 +255,75 @@ export enum ErrorReason {
   SERVER_STARTING = 63,
 
   /**
-   * DEADLINE_EXCEEDED: something did not answer in time. It may or may not have had its effect; look before you repeat.
-   * Metadata: what, after. Of SubmitJob, SubmitJobs and RunJob: what, cause, and job_id, the id that the job has if it was
-   * accepted: GetJob finds it then. To repeat the call with the same request_id is always safe.
+   * DEADLINE_EXCEEDED: a dependency has not answered in time, and the effect of the call is unknown. Check before a
+   * repeat.
+   * Metadata: what, after. Of SubmitJob, SubmitJobs and RunJob: what, cause, and job_id, under which GetJob finds the
+   * job if it was accepted. A repeat with the same request_id is always safe.
    *
    * @generated from enum value: ERROR_REASON_TIMED_OUT = 64;
    */
   TIMED_OUT = 64,
 
   /**
-   * UNAVAILABLE: Redis is a replica, which cannot be written to (READONLY, MASTERDOWN). Its address is looked up anew
-   * for each try, so this ends with a failover. Repeat as google.rpc.RetryInfo says. Metadata: error, the word of Redis.
+   * UNAVAILABLE: Redis is a replica, which refuses writes (READONLY, MASTERDOWN). The address is resolved anew for
+   * each attempt, so the condition ends with a failover. Repeat as google.rpc.RetryInfo says. Metadata: error, the
+   * error of Redis.
    *
    * @generated from enum value: ERROR_REASON_REDIS_READ_ONLY = 65;
    */
   REDIS_READ_ONLY = 65,
 
   /**
-   * RESOURCE_EXHAUSTED: the memory of Redis is full (OOM), so it accepts no new jobs and definitions. Jobs end, and
-   * CancelJob, DeleteJob, PurgeQueue, PauseQueue, ResumeQueue and all reads work. Repeat as google.rpc.RetryInfo says.
-   * Metadata: error, the word of Redis.
+   * RESOURCE_EXHAUSTED: the memory of Redis is full (OOM), so new jobs and definitions are refused. Running jobs end,
+   * and CancelJob, DeleteJob, PurgeQueue, PauseQueue, ResumeQueue and all reads work. Repeat as google.rpc.RetryInfo
+   * says.
+   * Metadata: error, the error of Redis.
    *
    * @generated from enum value: ERROR_REASON_REDIS_FULL = 66;
    */
   REDIS_FULL = 66,
 
   /**
-   * UNAVAILABLE: Redis accepts nothing because it could not keep it: it cannot save (MISCONF), or too few replicas follow
-   * it (NOREPLICAS). Repeat as google.rpc.RetryInfo says. Metadata: error, the word of Redis.
+   * UNAVAILABLE: Redis refuses writes because it cannot save them (MISCONF) or has too few replicas (NOREPLICAS).
+   * Repeat as google.rpc.RetryInfo says. Metadata: error, the error of Redis.
    *
    * @generated from enum value: ERROR_REASON_REDIS_NOT_DURABLE = 67;
    */
   REDIS_NOT_DURABLE = 67,
 
   /**
-   * UNAVAILABLE: Redis does not let the supervisor in, or not do this (NOAUTH, WRONGPASS, NOPERM). It goes on until
-   * somebody changes the rights of its user. Metadata: error, the word of Redis.
+   * UNAVAILABLE: the user of the supervisor lacks rights in Redis (NOAUTH, WRONGPASS, NOPERM). The condition lasts
+   * until the rights are changed. Metadata: error, the error of Redis.
    *
    * @generated from enum value: ERROR_REASON_REDIS_ACCESS_DENIED = 68;
    */
   REDIS_ACCESS_DENIED = 68,
 
   /**
-   * UNAVAILABLE: Redis is there and not ready: it starts (LOADING), is in a slow script (BUSY), fails over (CLUSTERDOWN,
-   * TRYAGAIN) or has as many clients as it may. Repeat as google.rpc.RetryInfo says. Metadata: error, the word of Redis.
+   * UNAVAILABLE: Redis is not ready: it starts (LOADING), runs a slow script (BUSY), fails over (CLUSTERDOWN,
+   * TRYAGAIN) or has too many clients. Repeat as google.rpc.RetryInfo says. Metadata: error, the error of Redis.
    *
    * @generated from enum value: ERROR_REASON_REDIS_BUSY = 69;
    */
   REDIS_BUSY = 69,
 
   /**
-   * UNAUTHENTICATED: there is no token, or it is not a valid one.
+   * UNAUTHENTICATED: the token is missing or invalid.
    *
    * @generated from enum value: ERROR_REASON_TOKEN_INVALID = 70;
    */
   TOKEN_INVALID = 70,
 
   /**
-   * PERMISSION_DENIED: the token does not allow it.
+   * PERMISSION_DENIED: the token does not allow the call.
    *
    * @generated from enum value: ERROR_REASON_PERMISSION_DENIED = 71;
    */
   PERMISSION_DENIED = 71,
 
   /**
-   * UNIMPLEMENTED: not in this version, or not possible with this process manager. GetServerInfo lists what is.
+   * UNIMPLEMENTED: this version or this process manager does not support the call. GetServerInfo lists the calls that
+   * work.
    * Metadata: capability.
    *
    * @generated from enum value: ERROR_REASON_NOT_SUPPORTED = 80;
@@ -331,7 +338,7 @@ export enum ErrorReason {
   INTERNAL = 81,
 
   /**
-   * DATA_LOSS: what Redis keeps of it is damaged and cannot be read. Mend it or remove it there.
+   * DATA_LOSS: the record in Redis is damaged. Repair or remove it there.
    * Metadata: what, cause.
    *
    * @generated from enum value: ERROR_REASON_RECORD_DAMAGED = 82;

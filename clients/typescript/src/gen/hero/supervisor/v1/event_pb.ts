@@ -23,42 +23,41 @@ export const file_hero_supervisor_v1_event: GenFile = /*@__PURE__*/
   fileDesc("Ch5oZXJvL3N1cGVydmlzb3IvdjEvZXZlbnQucHJvdG8SEmhlcm8uc3VwZXJ2aXNvci52MSKVDAoFRXZlbnQSEAoIZXZlbnRfaWQYASABKAkSKAoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoFdG9waWMYAyABKA4yHy5oZXJvLnN1cGVydmlzb3IudjEuRXZlbnQuVG9waWMSLAoEdHlwZRgEIAEoDjIeLmhlcm8uc3VwZXJ2aXNvci52MS5FdmVudC5UeXBlEjQKCHNldmVyaXR5GAUgASgOMiIuaGVyby5zdXBlcnZpc29yLnYxLkV2ZW50LlNldmVyaXR5Eg8KB21lc3NhZ2UYBiABKAkSEAoIYWN0b3JfaWQYByABKAkSDgoGam9iX2lkGAggASgJEjMKC3NjcmlwdF90eXBlGAkgASgOMh4uaGVyby5zdXBlcnZpc29yLnYxLlNjcmlwdFR5cGUSDAoEbm9kZRgKIAEoCRItCgVjYXVzZRgLIAEoCzIeLmhlcm8uc3VwZXJ2aXNvci52MS5FdmVudENhdXNlEkIKEmFjdG9yX3N0YXRlX2NoYW5nZRgUIAEoCzIkLmhlcm8uc3VwZXJ2aXNvci52MS5BY3RvclN0YXRlQ2hhbmdlSAASMwoKYWN0b3JfZXhpdBgVIAEoCzIdLmhlcm8uc3VwZXJ2aXNvci52MS5BY3RvckV4aXRIABIoCgRwaW5nGBYgASgLMhguaGVyby5zdXBlcnZpc29yLnYxLlBpbmdIABIxCgZoZWFsdGgYFyABKAsyHy5oZXJvLnN1cGVydmlzb3IudjEuSGVhbHRoRXZlbnRIABI+ChBqb2Jfc3RhdGVfY2hhbmdlGBggASgLMiIuaGVyby5zdXBlcnZpc29yLnYxLkpvYlN0YXRlQ2hhbmdlSAASPwoQc2NhbGluZ19kZWNpc2lvbhgZIAEoCzIjLmhlcm8uc3VwZXJ2aXNvci52MS5TY2FsaW5nRGVjaXNpb25IABI0CgpkZXBlbmRlbmN5GBogASgLMh4uaGVyby5zdXBlcnZpc29yLnYxLkRlcGVuZGVuY3lIACKGAQoFVG9waWMSFQoRVE9QSUNfVU5TUEVDSUZJRUQQABIPCgtUT1BJQ19BQ1RPUhABEhAKDFRPUElDX0hFQUxUSBACEg0KCVRPUElDX0pPQhADEhEKDVRPUElDX1NDQUxJTkcQBBIPCgtUT1BJQ19RVUVVRRAFEhAKDFRPUElDX1NFUlZFUhAGIv8DCgRUeXBlEhQKEFRZUEVfVU5TUEVDSUZJRUQQABIWChJUWVBFX0FDVE9SX0NSRUFURUQQARIWChJUWVBFX0FDVE9SX1VQREFURUQQAhIWChJUWVBFX0FDVE9SX0RFTEVURUQQAxIcChhUWVBFX0FDVE9SX1NUQVRFX0NIQU5HRUQQBBIVChFUWVBFX0FDVE9SX0VYSVRFRBAFEhgKFFRZUEVfQUNUT1JfUkVTVEFSVEVEEAYSEgoOVFlQRV9QSU5HX1NFTlQQChIQCgxUWVBFX1BJTkdfT0sQCxIUChBUWVBFX1BJTkdfRkFJTEVEEAwSFwoTVFlQRV9IRUFMVEhfQ0hBTkdFRBANEhoKFlRZUEVfSk9CX1NUQVRFX0NIQU5HRUQQFBIUChBUWVBFX0pPQl9ERUxFVEVEEBUSGAoUVFlQRV9TQ0FMSU5HX0RFQ0lERUQQHhIVChFUWVBFX1FVRVVFX1BBVVNFRBAoEhYKElRZUEVfUVVFVUVfUkVTVU1FRBApEhUKEVRZUEVfUVVFVUVfUFVSR0VEECoSGAoUVFlQRV9ERVBFTkRFTkNZX0RPV04QMhIWChJUWVBFX0RFUEVOREVOQ1lfVVAQMxIXChNUWVBFX1NFUlZFUl9TVEFSVEVEEDQSGAoUVFlQRV9TRVJWRVJfRFJBSU5JTkcQNSJ1CghTZXZlcml0eRIYChRTRVZFUklUWV9VTlNQRUNJRklFRBAAEhIKDlNFVkVSSVRZX0RFQlVHEAESEQoNU0VWRVJJVFlfSU5GTxACEhQKEFNFVkVSSVRZX1dBUk5JTkcQAxISCg5TRVZFUklUWV9FUlJPUhAEQggKBmRldGFpbCKIAgoKRXZlbnRDYXVzZRI1CgZzb3VyY2UYASABKA4yJS5oZXJvLnN1cGVydmlzb3IudjEuRXZlbnRDYXVzZS5Tb3VyY2USEgoKcmVxdWVzdF9pZBgCIAEoCRIOCgZyZWFzb24YAyABKAkingEKBlNvdXJjZRIWChJTT1VSQ0VfVU5TUEVDSUZJRUQQABIRCg1TT1VSQ0VfQ0FMTEVSEAESEQoNU09VUkNFX0hFQUxUSBACEhEKDVNPVVJDRV9TQ0FMRVIQAxIaChZTT1VSQ0VfUFJPQ0VTU19NQU5BR0VSEAQSEAoMU09VUkNFX1FVRVVFEAUSFQoRU09VUkNFX1NVUEVSVklTT1IQBiLTAQoQQWN0b3JTdGF0ZUNoYW5nZRIyCglvbGRfc3RhdGUYASABKA4yHy5oZXJvLnN1cGVydmlzb3IudjEuQWN0b3IuU3RhdGUSMgoJbmV3X3N0YXRlGAIgASgOMh8uaGVyby5zdXBlcnZpc29yLnYxLkFjdG9yLlN0YXRlEj0KDWRlc2lyZWRfc3RhdGUYAyABKA4yJi5oZXJvLnN1cGVydmlzb3IudjEuQWN0b3IuRGVzaXJlZFN0YXRlEhAKA3BpZBgEIAEoBUgAiAEBQgYKBF9waWQisgEKDkpvYlN0YXRlQ2hhbmdlEjAKCW9sZF9zdGF0ZRgBIAEoDjIdLmhlcm8uc3VwZXJ2aXNvci52MS5Kb2IuU3RhdGUSMAoJbmV3X3N0YXRlGAIgASgOMh0uaGVyby5zdXBlcnZpc29yLnYxLkpvYi5TdGF0ZRIPCgdhdHRlbXB0GAMgASgFEisKBWVycm9yGAQgASgLMhwuaGVyby5zdXBlcnZpc29yLnYxLkpvYkVycm9yIqsDCgtIZWFsdGhFdmVudBIQCghhY3Rvcl9pZBgBIAEoCRI0CgpvbGRfaGVhbHRoGAIgASgOMiAuaGVyby5zdXBlcnZpc29yLnYxLkFjdG9yLkhlYWx0aBI0CgpuZXdfaGVhbHRoGAMgASgOMiAuaGVyby5zdXBlcnZpc29yLnYxLkFjdG9yLkhlYWx0aBIcChRjb25zZWN1dGl2ZV9mYWlsdXJlcxgEIAEoBRIyCg9waW5nX3JvdW5kX3RyaXAYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SNgoGYWN0aW9uGAYgASgOMiYuaGVyby5zdXBlcnZpc29yLnYxLkhlYWx0aEV2ZW50LkFjdGlvbhIOCgZyZWFzb24YByABKAkSKAoEdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiWgoGQWN0aW9uEhYKEkFDVElPTl9VTlNQRUNJRklFRBAAEg8KC0FDVElPTl9OT05FEAESEQoNQUNUSU9OX1BJTkdFRBACEhQKEEFDVElPTl9SRVNUQVJURUQQAyLOAgoMSGVhbHRoUmVwb3J0EhAKCGFjdG9yX2lkGAEgASgJEjAKBmhlYWx0aBgCIAEoDjIgLmhlcm8uc3VwZXJ2aXNvci52MS5BY3Rvci5IZWFsdGgSKwoJbGFzdF9waW5nGAMgASgLMhguaGVyby5zdXBlcnZpc29yLnYxLlBpbmcSHAoUY29uc2VjdXRpdmVfZmFpbHVyZXMYBCABKAUSDgoGcmVhc29uGAUgASgJEjwKDGFjdGlvbl90YWtlbhgGIAEoDjImLmhlcm8uc3VwZXJ2aXNvci52MS5IZWFsdGhFdmVudC5BY3Rpb24SLgoFc3RhdGUYByABKA4yHy5oZXJvLnN1cGVydmlzb3IudjEuQWN0b3IuU3RhdGUSMQoNbGFzdF9qb2JfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiwAEKCEJvb2ttYXJrEi8KBGtpbmQYASABKA4yIS5oZXJvLnN1cGVydmlzb3IudjEuQm9va21hcmsuS2luZBIoCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJZCgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABIVChFLSU5EX1NOQVBTSE9UX0VORBABEhIKDktJTkRfSEVBUlRCRUFUEAISEAoMS0lORF9DTE9TSU5HEAMijQIKCkRlcGVuZGVuY3kSDAoEbmFtZRgBIAEoCRIzCgVzdGF0ZRgCIAEoDjIkLmhlcm8uc3VwZXJ2aXNvci52MS5EZXBlbmRlbmN5LlN0YXRlEg8KB21lc3NhZ2UYAyABKAkSKgoHbGF0ZW5jeRgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIuCgpjaGVja190aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJPCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEgwKCFNUQVRFX1VQEAESDgoKU1RBVEVfRE9XThACEhEKDVNUQVRFX1VOS05PV04QA0J5ChJoZXJvLnN1cGVydmlzb3IudjFCCkV2ZW50UHJvdG9QAVpVZ2l0aHViLmNvbS9oZXJvLXN1cGVydmlzb3IvaGVyby1zdXBlcnZpc29yL2NsaWVudHMvZ28vaGVyby9zdXBlcnZpc29yL3YxO3N1cGVydmlzb3J2MWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_hero_supervisor_v1_actor, file_hero_supervisor_v1_job, file_hero_supervisor_v1_script_type, file_hero_supervisor_v1_script_type_status]);
 
 /**
- * Something that happened. Events are kept for a while and can be read again; see WatchEvents and ListEvents.
+ * A recorded change. The log keeps a limited number of events; see WatchEvents and ListEvents.
  *
  * @generated from message hero.supervisor.v1.Event
  */
 export type Event = Message<"hero.supervisor.v1.Event"> & {
   /**
-   * The name of the event, the same for every reader. Opaque. To go on behind it, use the cursor of the message that
-   * brought it.
+   * The id of the event, the same for every reader. Opaque. To resume after the event, use the cursor of its message.
    *
    * @generated from field: string event_id = 1;
    */
   eventId: string;
 
   /**
-   * When it happened.
+   * Time of the event.
    *
    * @generated from field: google.protobuf.Timestamp time = 2;
    */
   time?: Timestamp;
 
   /**
-   * What it is about.
+   * The subject.
    *
    * @generated from field: hero.supervisor.v1.Event.Topic topic = 3;
    */
   topic: Event_Topic;
 
   /**
-   * What happened.
+   * The kind.
    *
    * @generated from field: hero.supervisor.v1.Event.Type type = 4;
    */
   type: Event_Type;
 
   /**
-   * How much it matters.
+   * The importance.
    *
    * @generated from field: hero.supervisor.v1.Event.Severity severity = 5;
    */
@@ -72,42 +71,42 @@ export type Event = Message<"hero.supervisor.v1.Event"> & {
   message: string;
 
   /**
-   * The actor it is about; empty if there is none.
+   * Name of the actor; empty for an event without an actor.
    *
    * @generated from field: string actor_id = 7;
    */
   actorId: string;
 
   /**
-   * The job it is about; empty if there is none.
+   * Id of the job; empty for an event without a job.
    *
    * @generated from field: string job_id = 8;
    */
   jobId: string;
 
   /**
-   * The script type it is about.
+   * The script type; unspecified for an event without one.
    *
    * @generated from field: hero.supervisor.v1.ScriptType script_type = 9;
    */
   scriptType: ScriptType;
 
   /**
-   * The machine it happened on; empty for what has no place, like the end of a job.
+   * Name of the machine; empty for an event without a place, such as the end of a job.
    *
    * @generated from field: string node = 10;
    */
   node: string;
 
   /**
-   * Who or what brought it about.
+   * The cause.
    *
    * @generated from field: hero.supervisor.v1.EventCause cause = 11;
    */
   cause?: EventCause;
 
   /**
-   * What is special about its type; absent if the message says it all.
+   * Details of the type; absent for types without details.
    *
    * @generated from oneof hero.supervisor.v1.Event.detail
    */
@@ -178,7 +177,7 @@ export const EventSchema: GenMessage<Event> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_event, 0);
 
 /**
- * What an event is about.
+ * The subject of an event.
  *
  * @generated from enum hero.supervisor.v1.Event.Topic
  */
@@ -191,14 +190,14 @@ export enum Event_Topic {
   UNSPECIFIED = 0,
 
   /**
-   * Actors: made, changed, started, ended, removed.
+   * Actors: created, changed, started, ended, removed.
    *
    * @generated from enum value: TOPIC_ACTOR = 1;
    */
   ACTOR = 1,
 
   /**
-   * Pings and what follows from them.
+   * Pings and their consequences.
    *
    * @generated from enum value: TOPIC_HEALTH = 2;
    */
@@ -212,7 +211,7 @@ export enum Event_Topic {
   JOB = 3,
 
   /**
-   * Decisions of scaling.
+   * Scaling decisions.
    *
    * @generated from enum value: TOPIC_SCALING = 4;
    */
@@ -240,7 +239,7 @@ export const Event_TopicSchema: GenEnum<Event_Topic> = /*@__PURE__*/
   enumDesc(file_hero_supervisor_v1_event, 0, 0);
 
 /**
- * What happened. More types may be added; show the message of one that you do not know.
+ * The kind of an event. More types may be added. Show the message of an unknown type.
  *
  * @generated from enum hero.supervisor.v1.Event.Type
  */
@@ -253,7 +252,7 @@ export enum Event_Type {
   UNSPECIFIED = 0,
 
   /**
-   * An actor was made.
+   * An actor was created.
    *
    * @generated from enum value: TYPE_ACTOR_CREATED = 1;
    */
@@ -274,14 +273,14 @@ export enum Event_Type {
   ACTOR_DELETED = 3,
 
   /**
-   * An actor went from one state to another; see actor_state_change.
+   * The state of an actor has changed; see actor_state_change.
    *
    * @generated from enum value: TYPE_ACTOR_STATE_CHANGED = 4;
    */
   ACTOR_STATE_CHANGED = 4,
 
   /**
-   * The process of an actor ended; see actor_exit.
+   * The process of an actor has ended; see actor_exit.
    *
    * @generated from enum value: TYPE_ACTOR_EXITED = 5;
    */
@@ -316,14 +315,14 @@ export enum Event_Type {
   PING_FAILED = 12,
 
   /**
-   * The verdict on an actor changed; see health.
+   * The health of an actor has changed; see health.
    *
    * @generated from enum value: TYPE_HEALTH_CHANGED = 13;
    */
   HEALTH_CHANGED = 13,
 
   /**
-   * A job went from one state to another; see job_state_change.
+   * The state of a job has changed; see job_state_change.
    *
    * @generated from enum value: TYPE_JOB_STATE_CHANGED = 20;
    */
@@ -337,7 +336,7 @@ export enum Event_Type {
   JOB_DELETED = 21,
 
   /**
-   * Scaling decided; see scaling_decision.
+   * Scaling has decided; see scaling_decision.
    *
    * @generated from enum value: TYPE_SCALING_DECIDED = 30;
    */
@@ -351,21 +350,21 @@ export enum Event_Type {
   QUEUE_PAUSED = 40,
 
   /**
-   * A queue goes on.
+   * A queue was resumed.
    *
    * @generated from enum value: TYPE_QUEUE_RESUMED = 41;
    */
   QUEUE_RESUMED = 41,
 
   /**
-   * Waiting jobs were removed from a queue.
+   * Waiting jobs of a queue were cancelled.
    *
    * @generated from enum value: TYPE_QUEUE_PURGED = 42;
    */
   QUEUE_PURGED = 42,
 
   /**
-   * Redis or the process manager stopped to answer; see dependency.
+   * Redis or the process manager no longer answers; see dependency.
    *
    * @generated from enum value: TYPE_DEPENDENCY_DOWN = 50;
    */
@@ -379,14 +378,14 @@ export enum Event_Type {
   DEPENDENCY_UP = 51,
 
   /**
-   * A supervisor is ready to work.
+   * A supervisor is ready.
    *
    * @generated from enum value: TYPE_SERVER_STARTED = 52;
    */
   SERVER_STARTED = 52,
 
   /**
-   * A supervisor is on its way down.
+   * A supervisor has begun its shutdown.
    *
    * @generated from enum value: TYPE_SERVER_DRAINING = 53;
    */
@@ -400,41 +399,41 @@ export const Event_TypeSchema: GenEnum<Event_Type> = /*@__PURE__*/
   enumDesc(file_hero_supervisor_v1_event, 0, 1);
 
 /**
- * How much it matters, in growing order.
+ * The importance of an event, in ascending order.
  *
  * @generated from enum hero.supervisor.v1.Event.Severity
  */
 export enum Event_Severity {
   /**
-   * Never sent; in a request: everything.
+   * Never sent. In a request: every severity.
    *
    * @generated from enum value: SEVERITY_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * Detail, for instance a ping that was answered.
+   * Details, for instance an answered ping.
    *
    * @generated from enum value: SEVERITY_DEBUG = 1;
    */
   DEBUG = 1,
 
   /**
-   * Ordinary life.
+   * Normal operation.
    *
    * @generated from enum value: SEVERITY_INFO = 2;
    */
   INFO = 2,
 
   /**
-   * Worth a look.
+   * A condition that deserves attention.
    *
    * @generated from enum value: SEVERITY_WARNING = 3;
    */
   WARNING = 3,
 
   /**
-   * Somebody should act.
+   * A condition that demands action.
    *
    * @generated from enum value: SEVERITY_ERROR = 4;
    */
@@ -448,27 +447,27 @@ export const Event_SeveritySchema: GenEnum<Event_Severity> = /*@__PURE__*/
   enumDesc(file_hero_supervisor_v1_event, 0, 2);
 
 /**
- * Who or what brought an event about.
+ * The cause of an event.
  *
  * @generated from message hero.supervisor.v1.EventCause
  */
 export type EventCause = Message<"hero.supervisor.v1.EventCause"> & {
   /**
-   * Who or what.
+   * The source.
    *
    * @generated from field: hero.supervisor.v1.EventCause.Source source = 1;
    */
   source: EventCause_Source;
 
   /**
-   * The request id of the call, if it had one.
+   * The value of the call's metadata x-request-id; empty if there is none.
    *
    * @generated from field: string request_id = 2;
    */
   requestId: string;
 
   /**
-   * The reason that the caller gave, if any.
+   * The reason that the caller has given; empty if there is none.
    *
    * @generated from field: string reason = 3;
    */
@@ -483,7 +482,7 @@ export const EventCauseSchema: GenMessage<EventCause> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_event, 1);
 
 /**
- * Who or what.
+ * The source of an event.
  *
  * @generated from enum hero.supervisor.v1.EventCause.Source
  */
@@ -524,14 +523,14 @@ export enum EventCause_Source {
   PROCESS_MANAGER = 4,
 
   /**
-   * The queue: an actor took or ended a job, or a time was reached.
+   * The queue: an actor has taken or ended a job, or a time was reached.
    *
    * @generated from enum value: SOURCE_QUEUE = 5;
    */
   QUEUE = 5,
 
   /**
-   * The supervisor: it started, ended, or brought something in line with what is wanted.
+   * The supervisor: its start, its end, or a step towards a desired state.
    *
    * @generated from enum value: SOURCE_SUPERVISOR = 6;
    */
@@ -545,34 +544,34 @@ export const EventCause_SourceSchema: GenEnum<EventCause_Source> = /*@__PURE__*/
   enumDesc(file_hero_supervisor_v1_event, 1, 0);
 
 /**
- * An actor went from one state to another.
+ * A change of the state of an actor.
  *
  * @generated from message hero.supervisor.v1.ActorStateChange
  */
 export type ActorStateChange = Message<"hero.supervisor.v1.ActorStateChange"> & {
   /**
-   * Where it was.
+   * The state before.
    *
    * @generated from field: hero.supervisor.v1.Actor.State old_state = 1;
    */
   oldState: Actor_State;
 
   /**
-   * Where it is.
+   * The state after.
    *
    * @generated from field: hero.supervisor.v1.Actor.State new_state = 2;
    */
   newState: Actor_State;
 
   /**
-   * Whether it is meant to run.
+   * The desired state.
    *
    * @generated from field: hero.supervisor.v1.Actor.DesiredState desired_state = 3;
    */
   desiredState: Actor_DesiredState;
 
   /**
-   * Its process id, while it has a process.
+   * Process id; absent without a process.
    *
    * @generated from field: optional int32 pid = 4;
    */
@@ -587,34 +586,34 @@ export const ActorStateChangeSchema: GenMessage<ActorStateChange> = /*@__PURE__*
   messageDesc(file_hero_supervisor_v1_event, 2);
 
 /**
- * A job went from one state to another.
+ * A change of the state of a job.
  *
  * @generated from message hero.supervisor.v1.JobStateChange
  */
 export type JobStateChange = Message<"hero.supervisor.v1.JobStateChange"> & {
   /**
-   * Where it was; unspecified for a job that was just submitted.
+   * The state before; unspecified for a new job.
    *
    * @generated from field: hero.supervisor.v1.Job.State old_state = 1;
    */
   oldState: Job_State;
 
   /**
-   * Where it is.
+   * The state after.
    *
    * @generated from field: hero.supervisor.v1.Job.State new_state = 2;
    */
   newState: Job_State;
 
   /**
-   * Attempts started so far.
+   * Number of attempts started so far.
    *
    * @generated from field: int32 attempt = 3;
    */
   attempt: number;
 
   /**
-   * Why, if it failed. Without log_tail; GetJob has it.
+   * The error of a failed job, without log_tail. GetJob has log_tail.
    *
    * @generated from field: hero.supervisor.v1.JobError error = 4;
    */
@@ -629,62 +628,62 @@ export const JobStateChangeSchema: GenMessage<JobStateChange> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_event, 3);
 
 /**
- * Something that happened to the health of an actor.
+ * An event about the health of an actor.
  *
  * @generated from message hero.supervisor.v1.HealthEvent
  */
 export type HealthEvent = Message<"hero.supervisor.v1.HealthEvent"> & {
   /**
-   * The actor.
+   * Name of the actor.
    *
    * @generated from field: string actor_id = 1;
    */
   actorId: string;
 
   /**
-   * The verdict before.
+   * The health before.
    *
    * @generated from field: hero.supervisor.v1.Actor.Health old_health = 2;
    */
   oldHealth: Actor_Health;
 
   /**
-   * The verdict now.
+   * The health after.
    *
    * @generated from field: hero.supervisor.v1.Actor.Health new_health = 3;
    */
   newHealth: Actor_Health;
 
   /**
-   * Pings missed in a row.
+   * Number of missed pings in a row.
    *
    * @generated from field: int32 consecutive_failures = 4;
    */
   consecutiveFailures: number;
 
   /**
-   * Round trip of the last ping, if it was answered.
+   * Round-trip time of the last ping; absent without an answer.
    *
    * @generated from field: google.protobuf.Duration ping_round_trip = 5;
    */
   pingRoundTrip?: Duration;
 
   /**
-   * What was done about it.
+   * The action.
    *
    * @generated from field: hero.supervisor.v1.HealthEvent.Action action = 6;
    */
   action: HealthEvent_Action;
 
   /**
-   * One sentence on why.
+   * One sentence on the cause.
    *
    * @generated from field: string reason = 7;
    */
   reason: string;
 
   /**
-   * When.
+   * Time of the event.
    *
    * @generated from field: google.protobuf.Timestamp time = 8;
    */
@@ -699,7 +698,7 @@ export const HealthEventSchema: GenMessage<HealthEvent> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_event, 4);
 
 /**
- * What was done about it.
+ * The action of the supervisor.
  *
  * @generated from enum hero.supervisor.v1.HealthEvent.Action
  */
@@ -712,7 +711,7 @@ export enum HealthEvent_Action {
   UNSPECIFIED = 0,
 
   /**
-   * Nothing.
+   * No action.
    *
    * @generated from enum value: ACTION_NONE = 1;
    */
@@ -740,62 +739,62 @@ export const HealthEvent_ActionSchema: GenEnum<HealthEvent_Action> = /*@__PURE__
   enumDesc(file_hero_supervisor_v1_event, 4, 0);
 
 /**
- * The health of one actor, as it is now.
+ * The present health of an actor.
  *
  * @generated from message hero.supervisor.v1.HealthReport
  */
 export type HealthReport = Message<"hero.supervisor.v1.HealthReport"> & {
   /**
-   * The actor.
+   * Name of the actor.
    *
    * @generated from field: string actor_id = 1;
    */
   actorId: string;
 
   /**
-   * The verdict.
+   * The health.
    *
    * @generated from field: hero.supervisor.v1.Actor.Health health = 2;
    */
   health: Actor_Health;
 
   /**
-   * The last ping, if there was one.
+   * The last ping; absent if there was none.
    *
    * @generated from field: hero.supervisor.v1.Ping last_ping = 3;
    */
   lastPing?: Ping;
 
   /**
-   * Pings missed in a row.
+   * Number of missed pings in a row.
    *
    * @generated from field: int32 consecutive_failures = 4;
    */
   consecutiveFailures: number;
 
   /**
-   * One sentence on why; empty when there is nothing to say.
+   * One sentence on the cause; may be empty.
    *
    * @generated from field: string reason = 5;
    */
   reason: string;
 
   /**
-   * What was done about it.
+   * The action of the supervisor.
    *
    * @generated from field: hero.supervisor.v1.HealthEvent.Action action_taken = 6;
    */
   actionTaken: HealthEvent_Action;
 
   /**
-   * Where the actor is.
+   * The state of the actor.
    *
    * @generated from field: hero.supervisor.v1.Actor.State state = 7;
    */
   state: Actor_State;
 
   /**
-   * When it last took or finished a job.
+   * Time at which the actor last took or finished a job.
    *
    * @generated from field: google.protobuf.Timestamp last_job_time = 8;
    */
@@ -810,20 +809,20 @@ export const HealthReportSchema: GenMessage<HealthReport> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_event, 5);
 
 /**
- * A mark in a watch. It says: you have everything up to the cursor of this message.
+ * A message of a watch that only has a cursor: everything before the cursor was sent.
  *
  * @generated from message hero.supervisor.v1.Bookmark
  */
 export type Bookmark = Message<"hero.supervisor.v1.Bookmark"> & {
   /**
-   * Why it was sent.
+   * The occasion.
    *
    * @generated from field: hero.supervisor.v1.Bookmark.Kind kind = 1;
    */
   kind: Bookmark_Kind;
 
   /**
-   * The time of the server.
+   * Time on the clock of the server.
    *
    * @generated from field: google.protobuf.Timestamp time = 2;
    */
@@ -838,7 +837,7 @@ export const BookmarkSchema: GenMessage<Bookmark> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_event, 6);
 
 /**
- * Why it was sent.
+ * The occasion of a bookmark.
  *
  * @generated from enum hero.supervisor.v1.Bookmark.Kind
  */
@@ -851,21 +850,21 @@ export enum Bookmark_Kind {
   UNSPECIFIED = 0,
 
   /**
-   * The snapshot is complete; what follows is news. Without a snapshot, the first message of the watch.
+   * The snapshot is complete, and events follow. The first message of a watch without a snapshot.
    *
    * @generated from enum value: KIND_SNAPSHOT_END = 1;
    */
   SNAPSHOT_END = 1,
 
   /**
-   * Nothing else was sent for a while.
+   * No other message was sent for heartbeat_interval.
    *
    * @generated from enum value: KIND_HEARTBEAT = 2;
    */
   HEARTBEAT = 2,
 
   /**
-   * The server is about to end the watch; call again with this cursor.
+   * The server is about to end the watch. Call again with this cursor.
    *
    * @generated from enum value: KIND_CLOSING = 3;
    */
@@ -879,7 +878,7 @@ export const Bookmark_KindSchema: GenEnum<Bookmark_Kind> = /*@__PURE__*/
   enumDesc(file_hero_supervisor_v1_event, 6, 0);
 
 /**
- * A service that the supervisor needs.
+ * A service on which the supervisor depends.
  *
  * @generated from message hero.supervisor.v1.Dependency
  */
@@ -892,28 +891,28 @@ export type Dependency = Message<"hero.supervisor.v1.Dependency"> & {
   name: string;
 
   /**
-   * Whether it answers.
+   * The state.
    *
    * @generated from field: hero.supervisor.v1.Dependency.State state = 2;
    */
   state: Dependency_State;
 
   /**
-   * Who answered, or what went wrong.
+   * The name of the answering service, or the error.
    *
    * @generated from field: string message = 3;
    */
   message: string;
 
   /**
-   * Time that the last answer took.
+   * Round-trip time of the last probe; absent without an answer.
    *
    * @generated from field: google.protobuf.Duration latency = 4;
    */
   latency?: Duration;
 
   /**
-   * When it was last asked.
+   * Time of the last probe.
    *
    * @generated from field: google.protobuf.Timestamp check_time = 5;
    */
@@ -928,7 +927,7 @@ export const DependencySchema: GenMessage<Dependency> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_event, 7);
 
 /**
- * Whether it answers.
+ * The state of a dependency.
  *
  * @generated from enum hero.supervisor.v1.Dependency.State
  */
@@ -941,22 +940,22 @@ export enum Dependency_State {
   UNSPECIFIED = 0,
 
   /**
-   * It answered the last question.
+   * The last probe succeeded.
    *
    * @generated from enum value: STATE_UP = 1;
    */
   UP = 1,
 
   /**
-   * It did not answer the last question, or with an error. Redis is asked to do what a new job needs, so one that
-   * answers and refuses is down, too.
+   * The last probe failed or was not answered. The probe of Redis does what a new job needs, so a Redis that
+   * answers and refuses is down.
    *
    * @generated from enum value: STATE_DOWN = 2;
    */
   DOWN = 2,
 
   /**
-   * It was not asked yet.
+   * There was no probe yet.
    *
    * @generated from enum value: STATE_UNKNOWN = 3;
    */

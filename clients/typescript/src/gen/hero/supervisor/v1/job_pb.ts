@@ -17,7 +17,7 @@ export const file_hero_supervisor_v1_job: GenFile = /*@__PURE__*/
   fileDesc("ChxoZXJvL3N1cGVydmlzb3IvdjEvam9iLnByb3RvEhJoZXJvLnN1cGVydmlzb3IudjEi0AQKB0pvYlNwZWMSMwoLc2NyaXB0X3R5cGUYASABKA4yHi5oZXJvLnN1cGVydmlzb3IudjEuU2NyaXB0VHlwZRIOCgZzY3JpcHQYAiABKAkSEQoJY2FsbGVyX2lkGAMgASgJEhIKCmNvbnRleHRfaWQYBCABKAkSMQoDZW52GAUgAygLMiQuaGVyby5zdXBlcnZpc29yLnYxLkpvYlNwZWMuRW52RW50cnkSNwoGbGFiZWxzGAYgAygLMicuaGVyby5zdXBlcnZpc29yLnYxLkpvYlNwZWMuTGFiZWxzRW50cnkSLgoLcnVuX3RpbWVvdXQYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMAoNcXVldWVfdGltZW91dBgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI1CgxyZXRyeV9wb2xpY3kYCSABKAsyHy5oZXJvLnN1cGVydmlzb3IudjEuUmV0cnlQb2xpY3kSLQoKcmVzdWx0X3R0bBgKIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIxCg1zY2hlZHVsZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg90YXJnZXRfYWN0b3JfaWQYDCABKAkaKgoIRW52RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIp0BCgtSZXRyeVBvbGljeRIZCgxtYXhfYXR0ZW1wdHMYASABKAVIAIgBARIyCg9pbml0aWFsX2JhY2tvZmYYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLgoLbWF4X2JhY2tvZmYYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDwoNX21heF9hdHRlbXB0cyK/BwoDSm9iEg4KBmpvYl9pZBgBIAEoCRIpCgRzcGVjGAIgASgLMhsuaGVyby5zdXBlcnZpc29yLnYxLkpvYlNwZWMSLAoFc3RhdGUYAyABKA4yHS5oZXJvLnN1cGVydmlzb3IudjEuSm9iLlN0YXRlEhMKBnJlc3VsdBgEIAEoCUgAiAEBEjcKC3Jlc3VsdF9raW5kGAUgASgOMiIuaGVyby5zdXBlcnZpc29yLnYxLkpvYi5SZXN1bHRLaW5kEisKBWVycm9yGAYgASgLMhwuaGVyby5zdXBlcnZpc29yLnYxLkpvYkVycm9yEhAKCGFjdG9yX2lkGAcgASgJEg8KB2F0dGVtcHQYCCABKAUSLwoLY3JlYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0X3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaF90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI1ChFuZXh0X2F0dGVtcHRfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoMcnVuX2R1cmF0aW9uGA0gASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhUKDWNhbmNlbF9yZWFzb24YDyABKAkSMQoIcHJvZ3Jlc3MYESABKAsyHy5oZXJvLnN1cGVydmlzb3IudjEuSm9iUHJvZ3Jlc3MSNQoNcGFzdF9hdHRlbXB0cxgSIAMoCzIeLmhlcm8uc3VwZXJ2aXNvci52MS5Kb2JBdHRlbXB0Ir0BCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhMKD1NUQVRFX1NDSEVEVUxFRBABEhEKDVNUQVRFX0JMT0NLRUQQAhIQCgxTVEFURV9RVUVVRUQQAxIRCg1TVEFURV9SVU5OSU5HEAQSFAoQU1RBVEVfUkVUUllfV0FJVBAFEhMKD1NUQVRFX1NVQ0NFRURFRBAGEhAKDFNUQVRFX0ZBSUxFRBAHEhMKD1NUQVRFX0NBTkNFTExFRBAIImsKClJlc3VsdEtpbmQSGwoXUkVTVUxUX0tJTkRfVU5TUEVDSUZJRUQQABIUChBSRVNVTFRfS0lORF9OT05FEAESFAoQUkVTVUxUX0tJTkRfVEVYVBACEhQKEFJFU1VMVF9LSU5EX0pTT04QA0IJCgdfcmVzdWx0ImoKC0pvYlByb2dyZXNzEhQKB3BlcmNlbnQYASABKAFIAIgBARIPCgdtZXNzYWdlGAIgASgJEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgoKCF9wZXJjZW50IroBCgpKb2JBdHRlbXB0Eg8KB2F0dGVtcHQYASABKAUSEAoIYWN0b3JfaWQYAiABKAkSLgoKc3RhcnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKBWVycm9yGAUgASgLMhwuaGVyby5zdXBlcnZpc29yLnYxLkpvYkVycm9yItIDCghKb2JFcnJvchIvCgRraW5kGAEgASgOMiEuaGVyby5zdXBlcnZpc29yLnYxLkpvYkVycm9yLktpbmQSDwoHbWVzc2FnZRgCIAEoCRIRCgRsaW5lGAMgASgFSACIAQESEwoGY29sdW1uGAQgASgFSAGIAQESFgoJZXhpdF9jb2RlGAUgASgFSAKIAQESEwoGc2lnbmFsGAYgASgFSAOIAQESEAoIbG9nX3RhaWwYByADKAki7wEKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEhUKEUtJTkRfU0NSSVBUX0VSUk9SEAESFwoTS0lORF9TQ1JJUFRfSU5WQUxJRBACEhQKEEtJTkRfUlVOX1RJTUVPVVQQAxIWChJLSU5EX1FVRVVFX1RJTUVPVVQQBBIXChNLSU5EX0xJTUlUX0VYQ0VFREVEEAUSGwoXS0lORF9FTkdJTkVfVU5BVkFJTEFCTEUQBhIVChFLSU5EX0VOR0lORV9DUkFTSBAHEhMKD0tJTkRfQUNUT1JfTE9TVBAIEhEKDUtJTkRfSU5URVJOQUwQCUIHCgVfbGluZUIJCgdfY29sdW1uQgwKCl9leGl0X2NvZGVCCQoHX3NpZ25hbCpKCgdKb2JWaWV3EhgKFEpPQl9WSUVXX1VOU1BFQ0lGSUVEEAASEgoOSk9CX1ZJRVdfQkFTSUMQARIRCg1KT0JfVklFV19GVUxMEAJCdwoSaGVyby5zdXBlcnZpc29yLnYxQghKb2JQcm90b1ABWlVnaXRodWIuY29tL2hlcm8tc3VwZXJ2aXNvci9oZXJvLXN1cGVydmlzb3IvY2xpZW50cy9nby9oZXJvL3N1cGVydmlzb3IvdjE7c3VwZXJ2aXNvcnYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_hero_supervisor_v1_script_type]);
 
 /**
- * What a caller wants to have run.
+ * The definition of a job.
  *
  * Numbers 16 to 29 are kept free for priority, prerequisites and a total time limit.
  *
@@ -25,94 +25,95 @@ export const file_hero_supervisor_v1_job: GenFile = /*@__PURE__*/
  */
 export type JobSpec = Message<"hero.supervisor.v1.JobSpec"> & {
   /**
-   * Required. The language of the script, and with it the queue and the kind of actor.
+   * Required. The language of the script. It selects the queue and the kind of actor.
    *
    * @generated from field: hero.supervisor.v1.ScriptType script_type = 1;
    */
   scriptType: ScriptType;
 
   /**
-   * Required. The text to run, 1 byte to 1 MiB of UTF-8. Left out of answers unless JOB_VIEW_FULL is asked for.
+   * Required. The script, 1 byte to 1 MiB of UTF-8. Responses leave it out except with JOB_VIEW_FULL.
    *
    * @generated from field: string script = 2;
    */
   script: string;
 
   /**
-   * Who asks, at most 256 bytes without control characters and others that do not show. The script sees it as CALLER_ID.
-   * Default: the supervisor's own.
+   * The caller, at most 256 bytes without control characters or other invisible characters. The script has it as
+   * CALLER_ID. Default: that of the supervisor.
    *
    * @generated from field: string caller_id = 3;
    */
   callerId: string;
 
   /**
-   * In which context, at most 256 bytes without control characters and others that do not show. The script sees it as CONTEXT_ID.
-   * Default: the supervisor's own.
+   * The context, at most 256 bytes without control characters or other invisible characters. The script has it as
+   * CONTEXT_ID. Default: that of the supervisor.
    *
    * @generated from field: string context_id = 4;
    */
   contextId: string;
 
   /**
-   * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
-   * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
-   * JOB_VIEW_FULL is asked for.
+   * Environment variables of the script, at most 64. Each value has at most 32 KiB, all together at most 1 MiB. Names
+   * consist of letters, digits and _ and do not start with a digit. Names that start with LD_, PYTHON or HERO_ are
+   * refused. Responses leave the variables out except with JOB_VIEW_FULL.
    *
    * @generated from field: map<string, string> env = 5;
    */
   env: { [key: string]: string };
 
   /**
-   * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
-   * no control characters.
+   * Labels for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+   * characters are refused.
    *
    * @generated from field: map<string, string> labels = 6;
    */
   labels: { [key: string]: string };
 
   /**
-   * How long one attempt may run, 1 ms to 30 days; then it fails with KIND_RUN_TIMEOUT. Default: 5 minutes.
+   * Time limit of one attempt, 1 ms to 30 days. An attempt that exceeds it fails with KIND_RUN_TIMEOUT. Default: 5
+   * minutes.
    *
    * @generated from field: google.protobuf.Duration run_timeout = 7;
    */
   runTimeout?: Duration;
 
   /**
-   * How long the job may wait for an actor, 1 ms to 30 days; then it fails with KIND_QUEUE_TIMEOUT.
-   * Default: as long as it takes.
+   * Time limit of the wait for an actor, 1 ms to 30 days. A job that exceeds it fails with KIND_QUEUE_TIMEOUT.
+   * Default: no limit.
    *
    * @generated from field: google.protobuf.Duration queue_timeout = 8;
    */
   queueTimeout?: Duration;
 
   /**
-   * How often to try, and how long to wait in between. Default: once.
+   * The number of attempts and the delays between them. Default: one attempt.
    *
    * @generated from field: hero.supervisor.v1.RetryPolicy retry_policy = 9;
    */
   retryPolicy?: RetryPolicy;
 
   /**
-   * How long job and result are kept after the end, 1 second to 30 days. Default: 24 hours.
+   * Time for which the job and its result are kept after the end, 1 second to 30 days. Default: 24 hours.
    *
    * @generated from field: google.protobuf.Duration result_ttl = 10;
    */
   resultTtl?: Duration;
 
   /**
-   * Do not run before this time, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the past
-   * means at once. Default: at once.
+   * Earliest time of the first attempt, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the
+   * past means at once. Default: at once.
    *
    * @generated from field: google.protobuf.Timestamp schedule_time = 11;
    */
   scheduleTime?: Timestamp;
 
   /**
-   * Only the actor with this id may take the job. Default: any actor of the script type.
-   * There must be such an actor, of this script type: else the job is refused with ACTOR_NOT_FOUND, or INVALID_FIELD. It
-   * may be stopped: the job waits for it then, as long as queue_timeout allows, and counts as queued. When the actor is
-   * deleted the job fails with KIND_ACTOR_LOST, also when it waits for its time.
+   * The only actor that may take the job. Default: any actor of the script type.
+   * The actor must exist and be of this script type: otherwise the job is refused with ACTOR_NOT_FOUND or
+   * INVALID_FIELD. While the actor is stopped, the job waits within queue_timeout and counts as queued. When the
+   * actor is deleted, the job fails with KIND_ACTOR_LOST, even before its schedule_time.
    *
    * @generated from field: string target_actor_id = 12;
    */
@@ -127,32 +128,32 @@ export const JobSpecSchema: GenMessage<JobSpec> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_job, 0);
 
 /**
- * How often a job may be started.
+ * The attempts of a job.
  *
- * The one question to answer is whether your script may run twice. If it must not, leave max_attempts at 1: the script
- * is then started at most once, and a job whose actor dies under it fails with KIND_ACTOR_LOST. With more than 1 the
- * script is run at least once, and an attempt whose actor died counts as an attempt.
+ * Leave max_attempts at 1 if the script must not run twice. The script is then started at most once, and a job whose
+ * actor dies fails with KIND_ACTOR_LOST. With a higher max_attempts the script runs at least once, and an attempt
+ * whose actor dies counts as an attempt.
  *
  * @generated from message hero.supervisor.v1.RetryPolicy
  */
 export type RetryPolicy = Message<"hero.supervisor.v1.RetryPolicy"> & {
   /**
-   * Starts allowed in all, 1 to 100. Default: 1.
+   * Most attempts in all, 1 to 100. Default: 1.
    *
    * @generated from field: optional int32 max_attempts = 1;
    */
   maxAttempts?: number;
 
   /**
-   * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
-   * max_backoff if that is shorter.
+   * Delay before the second attempt, at most max_backoff. The delay doubles with each further attempt. Default: 1
+   * second, or max_backoff if that is shorter.
    *
    * @generated from field: google.protobuf.Duration initial_backoff = 2;
    */
   initialBackoff?: Duration;
 
   /**
-   * Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
+   * Longest delay between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
    *
    * @generated from field: google.protobuf.Duration max_backoff = 3;
    */
@@ -167,7 +168,7 @@ export const RetryPolicySchema: GenMessage<RetryPolicy> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_job, 1);
 
 /**
- * A job: what was asked for, where it is and how it ended.
+ * A job: its definition, its state and its result.
  *
  * Numbers 19 to 39 are kept free for the position in the queue and others.
  *
@@ -175,115 +176,116 @@ export const RetryPolicySchema: GenMessage<RetryPolicy> = /*@__PURE__*/
  */
 export type Job = Message<"hero.supervisor.v1.Job"> & {
   /**
-   * Output only. The id of the job: the caller's, or a UUIDv7 made by the server (later jobs sort after earlier ones).
+   * Output only. The id of the job: that of the request, or a UUIDv7 of the server. UUIDv7 of later jobs sort after
+   * earlier ones.
    *
    * @generated from field: string job_id = 1;
    */
   jobId: string;
 
   /**
-   * What was asked for, with defaults filled in.
+   * The definition, with defaults filled in.
    *
    * @generated from field: hero.supervisor.v1.JobSpec spec = 2;
    */
   spec?: JobSpec;
 
   /**
-   * Output only. Where the job is.
+   * Output only. The state.
    *
    * @generated from field: hero.supervisor.v1.Job.State state = 3;
    */
   state: Job_State;
 
   /**
-   * Output only. What the script produced, at most 1 MiB; a larger one makes the job fail with KIND_LIMIT_EXCEEDED.
-   * Present in STATE_SUCCEEDED, even if it is empty.
+   * Output only. The result, at most 1 MiB. A larger result makes the job fail with KIND_LIMIT_EXCEEDED. Present in
+   * STATE_SUCCEEDED, even if empty.
    *
    * @generated from field: optional string result = 4;
    */
   result?: string;
 
   /**
-   * Output only. How to read result.
+   * Output only. The form of result.
    *
    * @generated from field: hero.supervisor.v1.Job.ResultKind result_kind = 5;
    */
   resultKind: Job_ResultKind;
 
   /**
-   * Output only. Why it failed: in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
+   * Output only. The error of the job in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
    *
    * @generated from field: hero.supervisor.v1.JobError error = 6;
    */
   error?: JobError;
 
   /**
-   * Output only. The actor that has the job or had it last; empty before the first attempt.
+   * Output only. Name of the actor that has the job or had it last; empty before the first attempt.
    *
    * @generated from field: string actor_id = 7;
    */
   actorId: string;
 
   /**
-   * Output only. Attempts started so far; 0 before the first.
+   * Output only. Number of attempts started so far; 0 before the first.
    *
    * @generated from field: int32 attempt = 8;
    */
   attempt: number;
 
   /**
-   * Output only. When the job was accepted.
+   * Output only. Time at which the job was accepted.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 9;
    */
   createTime?: Timestamp;
 
   /**
-   * Output only. When the latest attempt started.
+   * Output only. Start time of the latest attempt.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 10;
    */
   startTime?: Timestamp;
 
   /**
-   * Output only. When the job reached its final state.
+   * Output only. Time at which the job reached its terminal state.
    *
    * @generated from field: google.protobuf.Timestamp finish_time = 11;
    */
   finishTime?: Timestamp;
 
   /**
-   * Output only. When the next attempt is due, in STATE_SCHEDULED and STATE_RETRY_WAIT.
+   * Output only. Time of the next attempt, in STATE_SCHEDULED and STATE_RETRY_WAIT.
    *
    * @generated from field: google.protobuf.Timestamp next_attempt_time = 12;
    */
   nextAttemptTime?: Timestamp;
 
   /**
-   * Output only. How long the latest attempt took: finish_time minus start_time. Present once the job has ended, if it
-   * was ever started.
+   * Output only. Duration of the latest attempt: finish_time minus start_time. Present after the end of a job that
+   * was started.
    *
    * @generated from field: google.protobuf.Duration run_duration = 13;
    */
   runDuration?: Duration;
 
   /**
-   * Output only. The reason that was given with the cancel, in STATE_CANCELLED.
+   * Output only. The reason of the cancel, in STATE_CANCELLED.
    *
    * @generated from field: string cancel_reason = 15;
    */
   cancelReason: string;
 
   /**
-   * Output only. How far it is, as its script said last. Absent while the script has not said.
+   * Output only. The latest progress that the script has reported; absent if there is none.
    *
    * @generated from field: hero.supervisor.v1.JobProgress progress = 17;
    */
   progress?: JobProgress;
 
   /**
-   * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
-   * is told by the fields of the job itself.
+   * Output only. The last 10 attempts before the latest one, the oldest first. The fields of the job itself describe
+   * the latest attempt.
    *
    * @generated from field: repeated hero.supervisor.v1.JobAttempt past_attempts = 18;
    */
@@ -298,9 +300,9 @@ export const JobSchema: GenMessage<Job> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_job, 2);
 
 /**
- * Where a job is. The last three states are final: a job enters exactly one of them, once.
+ * The state of a job. The last three states are terminal: a job enters exactly one of them, once.
  *
- * More states may be added; treat one that you do not know as "not finished yet".
+ * More states may be added. Treat an unknown state as not terminal.
  *
  * @generated from enum hero.supervisor.v1.Job.State
  */
@@ -313,56 +315,56 @@ export enum Job_State {
   UNSPECIFIED = 0,
 
   /**
-   * Waits for its schedule_time.
+   * The job waits for its schedule_time.
    *
    * @generated from enum value: STATE_SCHEDULED = 1;
    */
   SCHEDULED = 1,
 
   /**
-   * Waits for other jobs. Kept for later; not reached by this version.
+   * The job waits for other jobs. Not used by this version.
    *
    * @generated from enum value: STATE_BLOCKED = 2;
    */
   BLOCKED = 2,
 
   /**
-   * Waits for an actor.
+   * The job waits for an actor.
    *
    * @generated from enum value: STATE_QUEUED = 3;
    */
   QUEUED = 3,
 
   /**
-   * An actor has it.
+   * An actor runs the job.
    *
    * @generated from enum value: STATE_RUNNING = 4;
    */
   RUNNING = 4,
 
   /**
-   * The last attempt failed; the next one starts at next_attempt_time.
+   * The last attempt has failed. The next attempt starts at next_attempt_time.
    *
    * @generated from enum value: STATE_RETRY_WAIT = 5;
    */
   RETRY_WAIT = 5,
 
   /**
-   * Final: it ended with a result.
+   * Terminal: the job has a result.
    *
    * @generated from enum value: STATE_SUCCEEDED = 6;
    */
   SUCCEEDED = 6,
 
   /**
-   * Final: it ended with an error. Time-outs end here, too; error.kind tells them apart.
+   * Terminal: the job has an error; error.kind distinguishes timeouts and others.
    *
    * @generated from enum value: STATE_FAILED = 7;
    */
   FAILED = 7,
 
   /**
-   * Final: somebody cancelled it.
+   * Terminal: the job was cancelled.
    *
    * @generated from enum value: STATE_CANCELLED = 8;
    */
@@ -376,7 +378,7 @@ export const Job_StateSchema: GenEnum<Job_State> = /*@__PURE__*/
   enumDesc(file_hero_supervisor_v1_job, 2, 0);
 
 /**
- * How to read the text of a result.
+ * The form of a result.
  *
  * @generated from enum hero.supervisor.v1.Job.ResultKind
  */
@@ -389,21 +391,21 @@ export enum Job_ResultKind {
   UNSPECIFIED = 0,
 
   /**
-   * The script had no value. The text is what it printed, perhaps nothing.
+   * The script had no value. The result is its output and may be empty.
    *
    * @generated from enum value: RESULT_KIND_NONE = 1;
    */
   NONE = 1,
 
   /**
-   * The value was a string; the text is that string as it was.
+   * The value is a string. The result is that string.
    *
    * @generated from enum value: RESULT_KIND_TEXT = 2;
    */
   TEXT = 2,
 
   /**
-   * The value was something else; the text is compact JSON.
+   * The value is of another type. The result is compact JSON.
    *
    * @generated from enum value: RESULT_KIND_JSON = 3;
    */
@@ -417,13 +419,13 @@ export const Job_ResultKindSchema: GenEnum<Job_ResultKind> = /*@__PURE__*/
   enumDesc(file_hero_supervisor_v1_job, 2, 1);
 
 /**
- * How far a job is, as its script says.
+ * The progress of a job, as its script reports it.
  *
  * @generated from message hero.supervisor.v1.JobProgress
  */
 export type JobProgress = Message<"hero.supervisor.v1.JobProgress"> & {
   /**
-   * 0 to 100, if the script knows.
+   * 0 to 100; absent if the script does not report it.
    *
    * @generated from field: optional double percent = 1;
    */
@@ -437,7 +439,7 @@ export type JobProgress = Message<"hero.supervisor.v1.JobProgress"> & {
   message: string;
 
   /**
-   * When the script said so.
+   * Time of the report.
    *
    * @generated from field: google.protobuf.Timestamp time = 3;
    */
@@ -452,41 +454,41 @@ export const JobProgressSchema: GenMessage<JobProgress> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_job, 3);
 
 /**
- * An attempt that was not the last one.
+ * An attempt before the latest one.
  *
  * @generated from message hero.supervisor.v1.JobAttempt
  */
 export type JobAttempt = Message<"hero.supervisor.v1.JobAttempt"> & {
   /**
-   * Which one, counted from 1.
+   * Number of the attempt, counted from 1.
    *
    * @generated from field: int32 attempt = 1;
    */
   attempt: number;
 
   /**
-   * The actor that had it.
+   * Name of the actor.
    *
    * @generated from field: string actor_id = 2;
    */
   actorId: string;
 
   /**
-   * When it started. Absent if the actor was lost before it said so.
+   * Start time; absent if the actor was lost before it reported the start.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 3;
    */
   startTime?: Timestamp;
 
   /**
-   * When it ended.
+   * End time.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 4;
    */
   endTime?: Timestamp;
 
   /**
-   * Why it failed, without log_tail and cut to about 2 KiB. Absent if it was cancelled and then tried again.
+   * The error, without log_tail and cut to about 2 KiB. Absent if the attempt was cancelled and the job was retried.
    *
    * @generated from field: hero.supervisor.v1.JobError error = 5;
    */
@@ -501,13 +503,13 @@ export const JobAttemptSchema: GenMessage<JobAttempt> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_job, 4);
 
 /**
- * Why and how a job failed. This is data about the script, never an error of the call that reads it.
+ * The error of a job. It is data about the script and never an error of the call that returns it.
  *
  * @generated from message hero.supervisor.v1.JobError
  */
 export type JobError = Message<"hero.supervisor.v1.JobError"> & {
   /**
-   * The class, for programs.
+   * The class of the error, for programs.
    *
    * @generated from field: hero.supervisor.v1.JobError.Kind kind = 1;
    */
@@ -521,35 +523,35 @@ export type JobError = Message<"hero.supervisor.v1.JobError"> & {
   message: string;
 
   /**
-   * Line of the script, counted from 1, if the engine knows it.
+   * Line of the script, counted from 1; absent if unknown.
    *
    * @generated from field: optional int32 line = 3;
    */
   line?: number;
 
   /**
-   * Column of the script, counted from 1, if the engine knows it.
+   * Column of the script, counted from 1; absent if unknown.
    *
    * @generated from field: optional int32 column = 4;
    */
   column?: number;
 
   /**
-   * Exit code of the script, or of the actor that was lost.
+   * Exit code of the script or of the lost actor.
    *
    * @generated from field: optional int32 exit_code = 5;
    */
   exitCode?: number;
 
   /**
-   * Signal that killed the script's process, or the actor that was lost; 9 is SIGKILL.
+   * Signal that killed the process of the script or the lost actor; 9 is SIGKILL.
    *
    * @generated from field: optional int32 signal = 6;
    */
   signal?: number;
 
   /**
-   * The last lines that the script, its process or the lost actor wrote, oldest first.
+   * The last log lines of the script, its process or the lost actor, the oldest first.
    *
    * @generated from field: repeated string log_tail = 7;
    */
@@ -564,7 +566,7 @@ export const JobErrorSchema: GenMessage<JobError> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_job, 5);
 
 /**
- * The class of the failure, for programs. More kinds may be added.
+ * The class of an error, for programs. More kinds may be added.
  *
  * @generated from enum hero.supervisor.v1.JobError.Kind
  */
@@ -577,63 +579,63 @@ export enum JobError_Kind {
   UNSPECIFIED = 0,
 
   /**
-   * The script threw an error, or exited with a code that is not zero.
+   * The script has thrown an error or exited with a code other than 0.
    *
    * @generated from enum value: KIND_SCRIPT_ERROR = 1;
    */
   SCRIPT_ERROR = 1,
 
   /**
-   * The script cannot be parsed or compiled. It was not run and is not retried.
+   * The script cannot be parsed or compiled. The script was not run and is not retried.
    *
    * @generated from enum value: KIND_SCRIPT_INVALID = 2;
    */
   SCRIPT_INVALID = 2,
 
   /**
-   * An attempt ran longer than run_timeout and was killed.
+   * An attempt has exceeded run_timeout and was killed.
    *
    * @generated from enum value: KIND_RUN_TIMEOUT = 3;
    */
   RUN_TIMEOUT = 3,
 
   /**
-   * No actor took the job within queue_timeout.
+   * No actor has taken the job within queue_timeout.
    *
    * @generated from enum value: KIND_QUEUE_TIMEOUT = 4;
    */
   QUEUE_TIMEOUT = 4,
 
   /**
-   * The script used too many operations, too much memory, or produced too much.
+   * The script has exceeded a limit of operations, memory or output.
    *
    * @generated from enum value: KIND_LIMIT_EXCEEDED = 5;
    */
   LIMIT_EXCEEDED = 5,
 
   /**
-   * The actor has no engine for this script, for instance because a compiler is not installed.
+   * The actor has no engine for the script, for instance because a compiler is not installed.
    *
    * @generated from enum value: KIND_ENGINE_UNAVAILABLE = 6;
    */
   ENGINE_UNAVAILABLE = 6,
 
   /**
-   * The process in which the engine runs died under the script.
+   * The engine process has died while it ran the script.
    *
    * @generated from enum value: KIND_ENGINE_CRASH = 7;
    */
   ENGINE_CRASH = 7,
 
   /**
-   * The actor died, or stopped to give signs of life, while it had the job.
+   * The actor has died or stopped sending heartbeats while it had the job.
    *
    * @generated from enum value: KIND_ACTOR_LOST = 8;
    */
   ACTOR_LOST = 8,
 
   /**
-   * A fault of the supervisor or the actor itself.
+   * A fault of the supervisor or of the actor.
    *
    * @generated from enum value: KIND_INTERNAL = 9;
    */
@@ -647,7 +649,7 @@ export const JobError_KindSchema: GenEnum<JobError_Kind> = /*@__PURE__*/
   enumDesc(file_hero_supervisor_v1_job, 5, 0);
 
 /**
- * How much of a job to send.
+ * The parts of a job that a response has.
  *
  * @generated from enum hero.supervisor.v1.JobView
  */

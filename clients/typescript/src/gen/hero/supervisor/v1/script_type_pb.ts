@@ -12,43 +12,43 @@ export const file_hero_supervisor_v1_script_type: GenFile = /*@__PURE__*/
   fileDesc("CiRoZXJvL3N1cGVydmlzb3IvdjEvc2NyaXB0X3R5cGUucHJvdG8SEmhlcm8uc3VwZXJ2aXNvci52MSp/CgpTY3JpcHRUeXBlEhsKF1NDUklQVF9UWVBFX1VOU1BFQ0lGSUVEEAASFAoQU0NSSVBUX1RZUEVfT1NJUxABEhMKD1NDUklQVF9UWVBFX1NBTBACEhEKDVNDUklQVF9UWVBFX1YQAxIWChJTQ1JJUFRfVFlQRV9QWVRIT04QBEJ+ChJoZXJvLnN1cGVydmlzb3IudjFCD1NjcmlwdFR5cGVQcm90b1ABWlVnaXRodWIuY29tL2hlcm8tc3VwZXJ2aXNvci9oZXJvLXN1cGVydmlzb3IvY2xpZW50cy9nby9oZXJvL3N1cGVydmlzb3IvdjE7c3VwZXJ2aXNvcnYxYgZwcm90bzM");
 
 /**
- * The language family of a job. It decides in which queue a job waits and which actors can take it.
+ * The language of a job. It selects the queue and the actors of the job.
  *
- * More types may be added; treat a number that you do not know as "some other type".
+ * More types may be added. Treat an unknown number as some other type.
  *
  * @generated from enum hero.supervisor.v1.ScriptType
  */
 export enum ScriptType {
   /**
-   * Not said. Requests that need a script type are refused with this value; the server never sends it.
+   * Never sent. Requests that need a script type are refused with this value.
    *
    * @generated from enum value: SCRIPT_TYPE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * OSIS: Rhai and HeroScript, run strictly one after another in the order of submission.
+   * OSIS: Rhai and HeroScript. Scripts run one at a time, in the order of submission.
    *
    * @generated from enum value: SCRIPT_TYPE_OSIS = 1;
    */
   OSIS = 1,
 
   /**
-   * SAL: Rhai with the functions of the System Abstraction Layer, several scripts at a time.
+   * SAL: Rhai with the functions of the System Abstraction Layer. Several scripts run at a time.
    *
    * @generated from enum value: SCRIPT_TYPE_SAL = 2;
    */
   SAL = 2,
 
   /**
-   * V: the V language, compiled and then run.
+   * V: the V language. Scripts are compiled and run.
    *
    * @generated from enum value: SCRIPT_TYPE_V = 3;
    */
   V = 3,
 
   /**
-   * Python: each job in an interpreter process of its own.
+   * Python: each job has an interpreter process of its own.
    *
    * @generated from enum value: SCRIPT_TYPE_PYTHON = 4;
    */

@@ -21,7 +21,7 @@ export const file_hero_supervisor_v1_script_type_status: GenFile = /*@__PURE__*/
   fileDesc("CitoZXJvL3N1cGVydmlzb3IvdjEvc2NyaXB0X3R5cGVfc3RhdHVzLnByb3RvEhJoZXJvLnN1cGVydmlzb3IudjEilQUKEFNjcmlwdFR5cGVTdGF0dXMSMwoLc2NyaXB0X3R5cGUYASABKA4yHi5oZXJvLnN1cGVydmlzb3IudjEuU2NyaXB0VHlwZRI4CghzZXR0aW5ncxgCIAEoCzImLmhlcm8uc3VwZXJ2aXNvci52MS5TY3JpcHRUeXBlU2V0dGluZ3MSDgoGcGF1c2VkGAMgASgIEh0KEGRlc2lyZWRfcmVwbGljYXMYBCABKAVIAIgBARIUCgxhY3RvcnNfdG90YWwYBSABKAUSFgoOYWN0b3JzX3J1bm5pbmcYBiABKAUSEwoLYWN0b3JzX2J1c3kYByABKAUSGAoQYWN0b3JzX3VuaGVhbHRoeRgIIAEoBRITCgtqb2JzX3F1ZXVlZBgJIAEoBRIUCgxqb2JzX3J1bm5pbmcYCiABKAUSFAoMam9ic19kZWxheWVkGAsgASgFEjQKEW9sZGVzdF9xdWV1ZWRfYWdlGAwgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEkIKFWxhc3Rfc2NhbGluZ19kZWNpc2lvbhgNIAEoCzIjLmhlcm8uc3VwZXJ2aXNvci52MS5TY2FsaW5nRGVjaXNpb24SNQoRbmV4dF9zY2FsaW5nX3RpbWUYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhwKFHN1Ym1pdHRlZF9wZXJfc2Vjb25kGA8gASgBEhsKE2ZpbmlzaGVkX3Blcl9zZWNvbmQYECABKAESFAoMcGF1c2VfcmVhc29uGBEgASgJEi4KCnBhdXNlX3RpbWUYEiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhMKEV9kZXNpcmVkX3JlcGxpY2FzIqoCChJTY3JpcHRUeXBlU2V0dGluZ3MSOQoOc2NhbGluZ19wb2xpY3kYASABKAsyIS5oZXJvLnN1cGVydmlzb3IudjEuU2NhbGluZ1BvbGljeRI3Cg1oZWFsdGhfcG9saWN5GAIgASgLMiAuaGVyby5zdXBlcnZpc29yLnYxLkhlYWx0aFBvbGljeRI3Cg5hY3Rvcl90ZW1wbGF0ZRgDIAEoCzIfLmhlcm8uc3VwZXJ2aXNvci52MS5BY3RvckNvbmZpZxI1Cgxqb2JfZGVmYXVsdHMYBCABKAsyHy5oZXJvLnN1cGVydmlzb3IudjEuSm9iRGVmYXVsdHMSHAoPbWF4X3F1ZXVlX2RlcHRoGAUgASgFSACIAQFCEgoQX21heF9xdWV1ZV9kZXB0aCLVAQoLSm9iRGVmYXVsdHMSLgoLcnVuX3RpbWVvdXQYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMAoNcXVldWVfdGltZW91dBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhItCgpyZXN1bHRfdHRsGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjUKDHJldHJ5X3BvbGljeRgEIAEoCzIfLmhlcm8uc3VwZXJ2aXNvci52MS5SZXRyeVBvbGljeSKVBQoNU2NhbGluZ1BvbGljeRI0CgRtb2RlGAEgASgOMiYuaGVyby5zdXBlcnZpc29yLnYxLlNjYWxpbmdQb2xpY3kuTW9kZRIVCghyZXBsaWNhcxgCIAEoBUgAiAEBEhkKDG1pbl9yZXBsaWNhcxgDIAEoBUgBiAEBEhkKDG1heF9yZXBsaWNhcxgEIAEoBUgCiAEBEiIKFXRhcmdldF9qb2JzX3Blcl9hY3RvchgFIAEoBUgDiAEBEjAKDW1heF9xdWV1ZV9hZ2UYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMgoPc2NhbGVfb3V0X2RlbGF5GAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjEKDnNjYWxlX2luX2RlbGF5GAggASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjYKE3NjYWxlX3RvX3plcm9fZGVsYXkYCSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SGQoMbWF4X3N0ZXBfb3V0GAogASgFSASIAQESGAoLbWF4X3N0ZXBfaW4YCyABKAVIBYgBARIwCg1kcmFpbl90aW1lb3V0GAwgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIjsKBE1vZGUSFAoQTU9ERV9VTlNQRUNJRklFRBAAEg4KCk1PREVfRklYRUQQARINCglNT0RFX0FVVE8QAkILCglfcmVwbGljYXNCDwoNX21pbl9yZXBsaWNhc0IPCg1fbWF4X3JlcGxpY2FzQhgKFl90YXJnZXRfam9ic19wZXJfYWN0b3JCDwoNX21heF9zdGVwX291dEIOCgxfbWF4X3N0ZXBfaW4ilAIKD1NjYWxpbmdEZWNpc2lvbhIoCgR0aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIYChBjdXJyZW50X3JlcGxpY2FzGAIgASgFEhgKEGRlc2lyZWRfcmVwbGljYXMYAyABKAUSEwoLam9ic19xdWV1ZWQYBCABKAUSFAoMam9ic19ydW5uaW5nGAUgASgFEjQKEW9sZGVzdF9xdWV1ZWRfYWdlGAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg4KBnJlYXNvbhgHIAEoCRIXCg9hZGRlZF9hY3Rvcl9pZHMYCCADKAkSGQoRcmVtb3ZlZF9hY3Rvcl9pZHMYCSADKAlChAEKEmhlcm8uc3VwZXJ2aXNvci52MUIVU2NyaXB0VHlwZVN0YXR1c1Byb3RvUAFaVWdpdGh1Yi5jb20vaGVyby1zdXBlcnZpc29yL2hlcm8tc3VwZXJ2aXNvci9jbGllbnRzL2dvL2hlcm8vc3VwZXJ2aXNvci92MTtzdXBlcnZpc29ydjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_hero_supervisor_v1_actor, file_hero_supervisor_v1_job, file_hero_supervisor_v1_script_type]);
 
 /**
- * One script type: its actors, its queue and the rules for both.
+ * A script type: its settings, its queue and its actors.
  *
  * Numbers 19 to 29 are kept free for percentiles.
  *
@@ -29,126 +29,126 @@ export const file_hero_supervisor_v1_script_type_status: GenFile = /*@__PURE__*/
  */
 export type ScriptTypeStatus = Message<"hero.supervisor.v1.ScriptTypeStatus"> & {
   /**
-   * Output only. Which.
+   * Output only. The script type.
    *
    * @generated from field: hero.supervisor.v1.ScriptType script_type = 1;
    */
   scriptType: ScriptType;
 
   /**
-   * The rules; see UpdateScriptType.
+   * The settings; see UpdateScriptType.
    *
    * @generated from field: hero.supervisor.v1.ScriptTypeSettings settings = 2;
    */
   settings?: ScriptTypeSettings;
 
   /**
-   * Output only. True while the queue is paused: jobs are accepted and wait, running ones finish.
+   * Output only. True while the queue is paused: jobs are accepted and wait, and running jobs finish.
    *
    * @generated from field: bool paused = 3;
    */
   paused: boolean;
 
   /**
-   * Output only. Actors that there should be, if somebody said a number.
+   * Output only. Desired number of actors; absent if there is none.
    *
    * @generated from field: optional int32 desired_replicas = 4;
    */
   desiredReplicas?: number;
 
   /**
-   * Output only. Actors of this type, on all machines, whatever their state.
+   * Output only. Number of actors of this type, on all machines and in any state.
    *
    * @generated from field: int32 actors_total = 5;
    */
   actorsTotal: number;
 
   /**
-   * Output only. Actors in STATE_RUNNING.
+   * Output only. Number of actors in STATE_RUNNING.
    *
    * @generated from field: int32 actors_running = 6;
    */
   actorsRunning: number;
 
   /**
-   * Output only. Actors in STATE_RUNNING that have at least one job in hand.
+   * Output only. Number of actors in STATE_RUNNING with at least one job in flight.
    *
    * @generated from field: int32 actors_busy = 7;
    */
   actorsBusy: number;
 
   /**
-   * Output only. Actors that are HEALTH_UNHEALTHY.
+   * Output only. Number of actors that are HEALTH_UNHEALTHY.
    *
    * @generated from field: int32 actors_unhealthy = 8;
    */
   actorsUnhealthy: number;
 
   /**
-   * Output only. Jobs that wait for an actor, also those that wait for one actor only, whether it runs or not.
+   * Output only. Number of jobs that wait for an actor. Pinned jobs count, whether their actor runs or not.
    *
    * @generated from field: int32 jobs_queued = 9;
    */
   jobsQueued: number;
 
   /**
-   * Output only. Jobs that actors have in hand.
+   * Output only. Number of jobs in flight.
    *
    * @generated from field: int32 jobs_running = 10;
    */
   jobsRunning: number;
 
   /**
-   * Output only. Jobs that wait for a time: STATE_SCHEDULED and STATE_RETRY_WAIT.
+   * Output only. Number of jobs that wait for a time: STATE_SCHEDULED and STATE_RETRY_WAIT.
    *
    * @generated from field: int32 jobs_delayed = 11;
    */
   jobsDelayed: number;
 
   /**
-   * Output only. How long the oldest queued job has waited; absent when none waits or it is not known.
+   * Output only. Age of the oldest queued job; absent without queued jobs, or if unknown.
    *
    * @generated from field: google.protobuf.Duration oldest_queued_age = 12;
    */
   oldestQueuedAge?: Duration;
 
   /**
-   * Output only. The last decision of scaling, if there was one.
+   * Output only. The last scaling decision; absent if there was none.
    *
    * @generated from field: hero.supervisor.v1.ScalingDecision last_scaling_decision = 13;
    */
   lastScalingDecision?: ScalingDecision;
 
   /**
-   * Output only. When scaling looks again, while it is automatic.
+   * Output only. Time of the next scaling decision; absent while scaling is not automatic.
    *
    * @generated from field: google.protobuf.Timestamp next_scaling_time = 14;
    */
   nextScalingTime?: Timestamp;
 
   /**
-   * Output only. Jobs that were accepted in the last 30 seconds, each second; pings are not counted.
+   * Output only. Accepted jobs per second, averaged over the last 30 seconds, without pings.
    *
    * @generated from field: double submitted_per_second = 15;
    */
   submittedPerSecond: number;
 
   /**
-   * Output only. Jobs that ended in the last 30 seconds, however, each second.
+   * Output only. Ended jobs per second, averaged over the last 30 seconds, whatever their end.
    *
    * @generated from field: double finished_per_second = 16;
    */
   finishedPerSecond: number;
 
   /**
-   * Output only. Why the queue is paused, in the words of who did it.
+   * Output only. Reason of the pause, as its caller has given it.
    *
    * @generated from field: string pause_reason = 17;
    */
   pauseReason: string;
 
   /**
-   * Output only. Since when the queue is paused.
+   * Output only. Time since which the queue is paused.
    *
    * @generated from field: google.protobuf.Timestamp pause_time = 18;
    */
@@ -163,44 +163,45 @@ export const ScriptTypeStatusSchema: GenMessage<ScriptTypeStatus> = /*@__PURE__*
   messageDesc(file_hero_supervisor_v1_script_type_status, 0);
 
 /**
- * The rules for one script type. They are kept in Redis and hold for every supervisor on it.
+ * The settings of a script type. They are stored in Redis and apply to every supervisor on it.
  *
  * @generated from message hero.supervisor.v1.ScriptTypeSettings
  */
 export type ScriptTypeSettings = Message<"hero.supervisor.v1.ScriptTypeSettings"> & {
   /**
-   * How many actors there are to be.
+   * The number of actors.
    *
    * @generated from field: hero.supervisor.v1.ScalingPolicy scaling_policy = 1;
    */
   scalingPolicy?: ScalingPolicy;
 
   /**
-   * When actors are pinged. Used for actors whose own config says nothing else.
+   * The pings of actors. Fields of the actor's own health_policy override it.
    *
    * @generated from field: hero.supervisor.v1.HealthPolicy health_policy = 2;
    */
   healthPolicy?: HealthPolicy;
 
   /**
-   * From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-   * the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
-   * that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
+   * The definition from which scaling creates actors. The name of the actor from which the template was taken is
+   * replaced by the name of the new actor in arguments, environment and health check. A template that was set before
+   * there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
+   * of the first actor.
    *
    * @generated from field: hero.supervisor.v1.ActorConfig actor_template = 3;
    */
   actorTemplate?: ActorConfig;
 
   /**
-   * What a job gets when its caller does not say.
+   * Defaults of the jobs.
    *
    * @generated from field: hero.supervisor.v1.JobDefaults job_defaults = 4;
    */
   jobDefaults?: JobDefaults;
 
   /**
-   * Jobs that may wait; more are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit. Default: the limit
-   * that the server was started with.
+   * Most waiting jobs. Further jobs are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit.
+   * Default: the queue_limit of the server.
    *
    * @generated from field: optional int32 max_queue_depth = 5;
    */
@@ -215,34 +216,34 @@ export const ScriptTypeSettingsSchema: GenMessage<ScriptTypeSettings> = /*@__PUR
   messageDesc(file_hero_supervisor_v1_script_type_status, 1);
 
 /**
- * What a job gets when its caller does not say.
+ * Values for fields that a job leaves unset.
  *
  * @generated from message hero.supervisor.v1.JobDefaults
  */
 export type JobDefaults = Message<"hero.supervisor.v1.JobDefaults"> & {
   /**
-   * Instead of 5 minutes.
+   * Default run_timeout; 5 minutes if unset.
    *
    * @generated from field: google.protobuf.Duration run_timeout = 1;
    */
   runTimeout?: Duration;
 
   /**
-   * Instead of no limit.
+   * Default queue_timeout; no limit if unset.
    *
    * @generated from field: google.protobuf.Duration queue_timeout = 2;
    */
   queueTimeout?: Duration;
 
   /**
-   * Instead of 24 hours.
+   * Default result_ttl; 24 hours if unset.
    *
    * @generated from field: google.protobuf.Duration result_ttl = 3;
    */
   resultTtl?: Duration;
 
   /**
-   * Instead of one attempt.
+   * Default retry_policy; one attempt if unset.
    *
    * @generated from field: hero.supervisor.v1.RetryPolicy retry_policy = 4;
    */
@@ -257,20 +258,20 @@ export const JobDefaultsSchema: GenMessage<JobDefaults> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_script_type_status, 2);
 
 /**
- * How many actors of a script type there are to be.
+ * The number of actors of a script type.
  *
  * @generated from message hero.supervisor.v1.ScalingPolicy
  */
 export type ScalingPolicy = Message<"hero.supervisor.v1.ScalingPolicy"> & {
   /**
-   * Who decides. Default: MODE_FIXED.
+   * The way in which the number is decided. Default: MODE_FIXED.
    *
    * @generated from field: hero.supervisor.v1.ScalingPolicy.Mode mode = 1;
    */
   mode: ScalingPolicy_Mode;
 
   /**
-   * Actors in MODE_FIXED.
+   * Number of actors in MODE_FIXED.
    *
    * @generated from field: optional int32 replicas = 2;
    */
@@ -284,63 +285,63 @@ export type ScalingPolicy = Message<"hero.supervisor.v1.ScalingPolicy"> & {
   minReplicas?: number;
 
   /**
-   * Largest number of actors in MODE_AUTO, 1 to 1000; has to be set then.
+   * Largest number of actors in MODE_AUTO, 1 to 1000. Required in MODE_AUTO.
    *
    * @generated from field: optional int32 max_replicas = 4;
    */
   maxReplicas?: number;
 
   /**
-   * Jobs (queued and running) for each actor in MODE_AUTO; at least 1. Default: 1.
+   * Queued and running jobs for each actor in MODE_AUTO, at least 1. Default: 1.
    *
    * @generated from field: optional int32 target_jobs_per_actor = 5;
    */
   targetJobsPerActor?: number;
 
   /**
-   * Add an actor whenever the oldest job has waited longer than this. Default: not looked at.
+   * Age of the oldest queued job above which an actor is added. Default: not considered.
    *
    * @generated from field: google.protobuf.Duration max_queue_age = 6;
    */
   maxQueueAge?: Duration;
 
   /**
-   * The need must last this long before actors are added. Default: 5 seconds.
+   * Time for which a higher need must last before actors are added. Default: 5 seconds.
    *
    * @generated from field: google.protobuf.Duration scale_out_delay = 7;
    */
   scaleOutDelay?: Duration;
 
   /**
-   * The highest need within this time counts when actors are removed. Default: 5 minutes.
+   * Time whose highest need counts when actors are removed. Default: 5 minutes.
    *
    * @generated from field: google.protobuf.Duration scale_in_delay = 8;
    */
   scaleInDelay?: Duration;
 
   /**
-   * The queue must be empty for this long before the last actor is removed. Default: 15 minutes.
+   * Time for which the queue must be empty before the last actor is removed. Default: 15 minutes.
    *
    * @generated from field: google.protobuf.Duration scale_to_zero_delay = 9;
    */
   scaleToZeroDelay?: Duration;
 
   /**
-   * Most actors added at once; 0 means any number. Default: 0.
+   * Most actors added at once. Default: 0, which means any number.
    *
    * @generated from field: optional int32 max_step_out = 10;
    */
   maxStepOut?: number;
 
   /**
-   * Most actors removed at once; 0 means any number. Default: 0.
+   * Most actors removed at once. Default: 0, which means any number.
    *
    * @generated from field: optional int32 max_step_in = 11;
    */
   maxStepIn?: number;
 
   /**
-   * How long an actor that is removed may finish its jobs. Default: the actor's own drain_timeout.
+   * Time for the jobs of a removed actor to finish. Default: drain_timeout of the actor.
    *
    * @generated from field: google.protobuf.Duration drain_timeout = 12;
    */
@@ -355,7 +356,7 @@ export const ScalingPolicySchema: GenMessage<ScalingPolicy> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_script_type_status, 3);
 
 /**
- * Who decides.
+ * The way in which the number is decided.
  *
  * @generated from enum hero.supervisor.v1.ScalingPolicy.Mode
  */
@@ -368,15 +369,15 @@ export enum ScalingPolicy_Mode {
   UNSPECIFIED = 0,
 
   /**
-   * Somebody, with ScaleActors.
+   * By callers, with ScaleActors.
    *
    * @generated from enum value: MODE_FIXED = 1;
    */
   FIXED = 1,
 
   /**
-   * The supervisor, by the number of jobs: (queued + running) / target_jobs_per_actor, rounded up, between
-   * min_replicas and max_replicas, and never less than there are busy actors.
+   * By the supervisor: (queued + running jobs) / target_jobs_per_actor, rounded up, between min_replicas and
+   * max_replicas, and not less than the number of busy actors.
    *
    * @generated from enum value: MODE_AUTO = 2;
    */
@@ -390,69 +391,69 @@ export const ScalingPolicy_ModeSchema: GenEnum<ScalingPolicy_Mode> = /*@__PURE__
   enumDesc(file_hero_supervisor_v1_script_type_status, 3, 0);
 
 /**
- * One decision of scaling, with everything that went into it.
+ * A scaling decision with its inputs.
  *
  * @generated from message hero.supervisor.v1.ScalingDecision
  */
 export type ScalingDecision = Message<"hero.supervisor.v1.ScalingDecision"> & {
   /**
-   * When.
+   * Time of the decision.
    *
    * @generated from field: google.protobuf.Timestamp time = 1;
    */
   time?: Timestamp;
 
   /**
-   * Actors before.
+   * Number of actors before.
    *
    * @generated from field: int32 current_replicas = 2;
    */
   currentReplicas: number;
 
   /**
-   * Actors wanted.
+   * Desired number of actors.
    *
    * @generated from field: int32 desired_replicas = 3;
    */
   desiredReplicas: number;
 
   /**
-   * Queued jobs that went into it.
+   * Number of queued jobs.
    *
    * @generated from field: int32 jobs_queued = 4;
    */
   jobsQueued: number;
 
   /**
-   * Running jobs that went into it.
+   * Number of running jobs.
    *
    * @generated from field: int32 jobs_running = 5;
    */
   jobsRunning: number;
 
   /**
-   * Age of the oldest queued job that went into it.
+   * Age of the oldest queued job.
    *
    * @generated from field: google.protobuf.Duration oldest_queued_age = 6;
    */
   oldestQueuedAge?: Duration;
 
   /**
-   * One sentence on why this number and no other.
+   * One sentence on the cause of the number.
    *
    * @generated from field: string reason = 7;
    */
   reason: string;
 
   /**
-   * Actors that were made.
+   * Names of the actors that were created.
    *
    * @generated from field: repeated string added_actor_ids = 8;
    */
   addedActorIds: string[];
 
   /**
-   * Actors that were drained and removed.
+   * Names of the actors that were drained and removed.
    *
    * @generated from field: repeated string removed_actor_ids = 9;
    */

@@ -25,27 +25,27 @@ export const file_hero_supervisor_v1_supervisor_service: GenFile = /*@__PURE__*/
   fileDesc("CitoZXJvL3N1cGVydmlzb3IvdjEvc3VwZXJ2aXNvcl9zZXJ2aWNlLnByb3RvEhJoZXJvLnN1cGVydmlzb3IudjEi6AEKCUl0ZW1FcnJvchIMCgRjb2RlGAEgASgFEg4KBnJlYXNvbhgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEj0KCG1ldGFkYXRhGAQgAygLMisuaGVyby5zdXBlcnZpc29yLnYxLkl0ZW1FcnJvci5NZXRhZGF0YUVudHJ5EjwKEGZpZWxkX3Zpb2xhdGlvbnMYBSADKAsyIi5oZXJvLnN1cGVydmlzb3IudjEuRmllbGRWaW9sYXRpb24aLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjQKDkZpZWxkVmlvbGF0aW9uEg0KBWZpZWxkGAEgASgJEhMKC2Rlc2NyaXB0aW9uGAIgASgJIhYKFEdldFNlcnZlckluZm9SZXF1ZXN0ItADChVHZXRTZXJ2ZXJJbmZvUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRITCgthcGlfdmVyc2lvbhgCIAEoCRITCgtpbnN0YW5jZV9pZBgDIAEoCRIMCgRub2RlGAQgASgJEi4KCnN0YXJ0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjwKBG1vZGUYBiABKA4yLi5oZXJvLnN1cGVydmlzb3IudjEuR2V0U2VydmVySW5mb1Jlc3BvbnNlLk1vZGUSFAoMY2FwYWJpbGl0aWVzGAcgAygJEioKBmxpbWl0cxgIIAEoCzIaLmhlcm8uc3VwZXJ2aXNvci52MS5MaW1pdHMSNAoMZGVwZW5kZW5jaWVzGAkgAygLMh4uaGVyby5zdXBlcnZpc29yLnYxLkRlcGVuZGVuY3kSGwoTb2xkZXN0X2V2ZW50X2N1cnNvchgKIAEoCRIbChNuZXdlc3RfZXZlbnRfY3Vyc29yGAsgASgJIk4KBE1vZGUSFAoQTU9ERV9VTlNQRUNJRklFRBAAEg8KC01PREVfTk9STUFMEAESDAoITU9ERV9ERVYQAhIRCg1NT0RFX0RSQUlOSU5HEAMixAIKBkxpbWl0cxIYChBtYXhfc2NyaXB0X2J5dGVzGAEgASgFEhgKEG1heF9yZXN1bHRfYnl0ZXMYAiABKAUSGQoRbWF4X21lc3NhZ2VfYnl0ZXMYAyABKAUSFgoObWF4X2JhdGNoX2pvYnMYBCABKAUSFQoNbWF4X3BhZ2Vfc2l6ZRgFIAEoBRISCgptYXhfbGFiZWxzGAYgASgFEhQKDG1heF9hdHRlbXB0cxgHIAEoBRIrCghtYXhfd2FpdBgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIvCgxtYXhfam9iX3NwYW4YCSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SNAoRcmVxdWVzdF9pZF93aW5kb3cYCiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iuQEKEkNyZWF0ZUFjdG9yUmVxdWVzdBIQCghhY3Rvcl9pZBgBIAEoCRIvCgZjb25maWcYAiABKAsyHy5oZXJvLnN1cGVydmlzb3IudjEuQWN0b3JDb25maWcSEgoFc3RhcnQYAyABKAhIAIgBARIVCg12YWxpZGF0ZV9vbmx5GAQgASgIEisKCG1heF93YWl0GAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQggKBl9zdGFydCKHAQoTQ3JlYXRlQWN0b3JSZXNwb25zZRIoCgVhY3RvchgBIAEoCzIZLmhlcm8uc3VwZXJ2aXNvci52MS5BY3RvchIPCgdjaGFuZ2VkGAIgASgIEjUKDHdhaXRfb3V0Y29tZRgDIAEoDjIfLmhlcm8uc3VwZXJ2aXNvci52MS5XYWl0T3V0Y29tZSJQCg9HZXRBY3RvclJlcXVlc3QSEAoIYWN0b3JfaWQYASABKAkSKwoEdmlldxgCIAEoDjIdLmhlcm8uc3VwZXJ2aXNvci52MS5BY3RvclZpZXciPAoQR2V0QWN0b3JSZXNwb25zZRIoCgVhY3RvchgBIAEoCzIZLmhlcm8uc3VwZXJ2aXNvci52MS5BY3RvciLOAgoRTGlzdEFjdG9yc1JlcXVlc3QSNAoMc2NyaXB0X3R5cGVzGAEgAygOMh4uaGVyby5zdXBlcnZpc29yLnYxLlNjcmlwdFR5cGUSLwoGc3RhdGVzGAIgAygOMh8uaGVyby5zdXBlcnZpc29yLnYxLkFjdG9yLlN0YXRlEkEKBmxhYmVscxgDIAMoCzIxLmhlcm8uc3VwZXJ2aXNvci52MS5MaXN0QWN0b3JzUmVxdWVzdC5MYWJlbHNFbnRyeRIMCgRub2RlGAQgASgJEhEKCXBhZ2Vfc2l6ZRgFIAEoBRISCgpwYWdlX3Rva2VuGAYgASgJEisKBHZpZXcYByABKA4yHS5oZXJvLnN1cGVydmlzb3IudjEuQWN0b3JWaWV3Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEibAoSTGlzdEFjdG9yc1Jlc3BvbnNlEikKBmFjdG9ycxgBIAMoCzIZLmhlcm8uc3VwZXJ2aXNvci52MS5BY3RvchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSEgoKdG90YWxfc2l6ZRgDIAEoBSL7AgoSVXBkYXRlQWN0b3JSZXF1ZXN0EhAKCGFjdG9yX2lkGAEgASgJEi8KBmNvbmZpZxgCIAEoCzIfLmhlcm8uc3VwZXJ2aXNvci52MS5BY3RvckNvbmZpZxIvCgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSOwoFYXBwbHkYBCABKA4yLC5oZXJvLnN1cGVydmlzb3IudjEuVXBkYXRlQWN0b3JSZXF1ZXN0LkFwcGx5EjAKDWRyYWluX3RpbWVvdXQYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDAoEZXRhZxgGIAEoCRIrCghtYXhfd2FpdBgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJHCgVBcHBseRIVChFBUFBMWV9VTlNQRUNJRklFRBAAEhQKEEFQUExZX05FWFRfU1RBUlQQARIRCg1BUFBMWV9SRVNUQVJUEAIiUgoTVXBkYXRlQWN0b3JSZXNwb25zZRIoCgVhY3RvchgBIAEoCzIZLmhlcm8uc3VwZXJ2aXNvci52MS5BY3RvchIRCglyZXN0YXJ0ZWQYAiABKAgijgEKEkRlbGV0ZUFjdG9yUmVxdWVzdBIQCghhY3Rvcl9pZBgBIAEoCRIwCg1kcmFpbl90aW1lb3V0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg0KBWZvcmNlGAMgASgIEhUKDWFsbG93X21pc3NpbmcYBCABKAgSDgoGcmVhc29uGAUgASgJIj8KE0RlbGV0ZUFjdG9yUmVzcG9uc2USKAoFYWN0b3IYASABKAsyGS5oZXJvLnN1cGVydmlzb3IudjEuQWN0b3IiUgoRU3RhcnRBY3RvclJlcXVlc3QSEAoIYWN0b3JfaWQYASABKAkSKwoIbWF4X3dhaXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ihgEKElN0YXJ0QWN0b3JSZXNwb25zZRIoCgVhY3RvchgBIAEoCzIZLmhlcm8uc3VwZXJ2aXNvci52MS5BY3RvchIPCgdjaGFuZ2VkGAIgASgIEjUKDHdhaXRfb3V0Y29tZRgDIAEoDjIfLmhlcm8uc3VwZXJ2aXNvci52MS5XYWl0T3V0Y29tZSKiAQoQU3RvcEFjdG9yUmVxdWVzdBIQCghhY3Rvcl9pZBgBIAEoCRIwCg1kcmFpbl90aW1lb3V0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg0KBWZvcmNlGAMgASgIEisKCG1heF93YWl0GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg4KBnJlYXNvbhgFIAEoCSKFAQoRU3RvcEFjdG9yUmVzcG9uc2USKAoFYWN0b3IYASABKAsyGS5oZXJvLnN1cGVydmlzb3IudjEuQWN0b3ISDwoHY2hhbmdlZBgCIAEoCBI1Cgx3YWl0X291dGNvbWUYAyABKA4yHy5oZXJvLnN1cGVydmlzb3IudjEuV2FpdE91dGNvbWUipQEKE1Jlc3RhcnRBY3RvclJlcXVlc3QSEAoIYWN0b3JfaWQYASABKAkSMAoNZHJhaW5fdGltZW91dBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhINCgVmb3JjZRgDIAEoCBIrCghtYXhfd2FpdBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIOCgZyZWFzb24YBSABKAkiiAEKFFJlc3RhcnRBY3RvclJlc3BvbnNlEigKBWFjdG9yGAEgASgLMhkuaGVyby5zdXBlcnZpc29yLnYxLkFjdG9yEg8KB2NoYW5nZWQYAiABKAgSNQoMd2FpdF9vdXRjb21lGAMgASgOMh8uaGVyby5zdXBlcnZpc29yLnYxLldhaXRPdXRjb21lIr8BCgtBY3RvclJlc3VsdBIQCghhY3Rvcl9pZBgBIAEoCRIoCgVhY3RvchgCIAEoCzIZLmhlcm8uc3VwZXJ2aXNvci52MS5BY3RvchIPCgdjaGFuZ2VkGAMgASgIEjUKDHdhaXRfb3V0Y29tZRgEIAEoDjIfLmhlcm8uc3VwZXJ2aXNvci52MS5XYWl0T3V0Y29tZRIsCgVlcnJvchgFIAEoCzIdLmhlcm8uc3VwZXJ2aXNvci52MS5JdGVtRXJyb3IidgoSU3RhcnRBY3RvcnNSZXF1ZXN0EjMKCHNlbGVjdG9yGAEgASgLMiEuaGVyby5zdXBlcnZpc29yLnYxLkFjdG9yU2VsZWN0b3ISKwoIbWF4X3dhaXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iRwoTU3RhcnRBY3RvcnNSZXNwb25zZRIwCgdyZXN1bHRzGAEgAygLMh8uaGVyby5zdXBlcnZpc29yLnYxLkFjdG9yUmVzdWx0IsYBChFTdG9wQWN0b3JzUmVxdWVzdBIzCghzZWxlY3RvchgBIAEoCzIhLmhlcm8uc3VwZXJ2aXNvci52MS5BY3RvclNlbGVjdG9yEjAKDWRyYWluX3RpbWVvdXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDQoFZm9yY2UYAyABKAgSKwoIbWF4X3dhaXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDgoGcmVhc29uGAUgASgJIkYKElN0b3BBY3RvcnNSZXNwb25zZRIwCgdyZXN1bHRzGAEgAygLMh8uaGVyby5zdXBlcnZpc29yLnYxLkFjdG9yUmVzdWx0IuIBChRSZXN0YXJ0QWN0b3JzUmVxdWVzdBIzCghzZWxlY3RvchgBIAEoCzIhLmhlcm8uc3VwZXJ2aXNvci52MS5BY3RvclNlbGVjdG9yEjAKDWRyYWluX3RpbWVvdXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDQoFZm9yY2UYAyABKAgSFwoPbWF4X3VuYXZhaWxhYmxlGAQgASgFEisKCG1heF93YWl0GAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg4KBnJlYXNvbhgGIAEoCSJJChVSZXN0YXJ0QWN0b3JzUmVzcG9uc2USMAoHcmVzdWx0cxgBIAMoCzIfLmhlcm8uc3VwZXJ2aXNvci52MS5BY3RvclJlc3VsdCLwAQoWU3RyZWFtQWN0b3JMb2dzUmVxdWVzdBIQCghhY3Rvcl9pZBgBIAEoCRIXCgp0YWlsX2xpbmVzGAIgASgFSACIAQESLgoKc2luY2VfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMcmVzdW1lX2FmdGVyGAQgASgJEg4KBmZvbGxvdxgFIAEoCBI0CgdzdHJlYW1zGAYgAygOMiMuaGVyby5zdXBlcnZpc29yLnYxLkxvZ0VudHJ5LlN0cmVhbRIQCghjb250YWlucxgHIAEoCUINCgtfdGFpbF9saW5lcyJvChdTdHJlYW1BY3RvckxvZ3NSZXNwb25zZRItCgdlbnRyaWVzGAEgAygLMhwuaGVyby5zdXBlcnZpc29yLnYxLkxvZ0VudHJ5EhUKDWRyb3BwZWRfY291bnQYAiABKAUSDgoGY3Vyc29yGAMgASgJIhgKFkxpc3RTY3JpcHRUeXBlc1JlcXVlc3QiVQoXTGlzdFNjcmlwdFR5cGVzUmVzcG9uc2USOgoMc2NyaXB0X3R5cGVzGAEgAygLMiQuaGVyby5zdXBlcnZpc29yLnYxLlNjcmlwdFR5cGVTdGF0dXMieAoUR2V0U2NyaXB0VHlwZVJlcXVlc3QSMwoLc2NyaXB0X3R5cGUYASABKA4yHi5oZXJvLnN1cGVydmlzb3IudjEuU2NyaXB0VHlwZRIrCgR2aWV3GAIgASgOMh0uaGVyby5zdXBlcnZpc29yLnYxLkFjdG9yVmlldyJNChVHZXRTY3JpcHRUeXBlUmVzcG9uc2USNAoGc3RhdHVzGAEgASgLMiQuaGVyby5zdXBlcnZpc29yLnYxLlNjcmlwdFR5cGVTdGF0dXMiuQEKF1VwZGF0ZVNjcmlwdFR5cGVSZXF1ZXN0EjMKC3NjcmlwdF90eXBlGAEgASgOMh4uaGVyby5zdXBlcnZpc29yLnYxLlNjcmlwdFR5cGUSOAoIc2V0dGluZ3MYAiABKAsyJi5oZXJvLnN1cGVydmlzb3IudjEuU2NyaXB0VHlwZVNldHRpbmdzEi8KC3VwZGF0ZV9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayJQChhVcGRhdGVTY3JpcHRUeXBlUmVzcG9uc2USNAoGc3RhdHVzGAEgASgLMiQuaGVyby5zdXBlcnZpc29yLnYxLlNjcmlwdFR5cGVTdGF0dXMihgIKElNjYWxlQWN0b3JzUmVxdWVzdBIzCgtzY3JpcHRfdHlwZRgBIAEoDjIeLmhlcm8uc3VwZXJ2aXNvci52MS5TY3JpcHRUeXBlEhUKCHJlcGxpY2FzGAIgASgFSACIAQESMAoNZHJhaW5fdGltZW91dBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIrCghtYXhfd2FpdBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIVCg12YWxpZGF0ZV9vbmx5GAUgASgIEhEKCXRha2Vfb3ZlchgGIAEoCBIOCgZyZWFzb24YByABKAlCCwoJX3JlcGxpY2FzIrYBChNTY2FsZUFjdG9yc1Jlc3BvbnNlEjQKBnN0YXR1cxgBIAEoCzIkLmhlcm8uc3VwZXJ2aXNvci52MS5TY3JpcHRUeXBlU3RhdHVzEhcKD2FkZGVkX2FjdG9yX2lkcxgCIAMoCRIZChFyZW1vdmVkX2FjdG9yX2lkcxgDIAMoCRI1Cgx3YWl0X291dGNvbWUYBCABKA4yHy5oZXJvLnN1cGVydmlzb3IudjEuV2FpdE91dGNvbWUiWAoRUGF1c2VRdWV1ZVJlcXVlc3QSMwoLc2NyaXB0X3R5cGUYASABKA4yHi5oZXJvLnN1cGVydmlzb3IudjEuU2NyaXB0VHlwZRIOCgZyZWFzb24YAiABKAkiWwoSUGF1c2VRdWV1ZVJlc3BvbnNlEjQKBnN0YXR1cxgBIAEoCzIkLmhlcm8uc3VwZXJ2aXNvci52MS5TY3JpcHRUeXBlU3RhdHVzEg8KB2NoYW5nZWQYAiABKAgiWQoSUmVzdW1lUXVldWVSZXF1ZXN0EjMKC3NjcmlwdF90eXBlGAEgASgOMh4uaGVyby5zdXBlcnZpc29yLnYxLlNjcmlwdFR5cGUSDgoGcmVhc29uGAIgASgJIlwKE1Jlc3VtZVF1ZXVlUmVzcG9uc2USNAoGc3RhdHVzGAEgASgLMiQuaGVyby5zdXBlcnZpc29yLnYxLlNjcmlwdFR5cGVTdGF0dXMSDwoHY2hhbmdlZBgCIAEoCCLOAQoRUHVyZ2VRdWV1ZVJlcXVlc3QSMwoLc2NyaXB0X3R5cGUYASABKA4yHi5oZXJvLnN1cGVydmlzb3IudjEuU2NyaXB0VHlwZRItCgZzdGF0ZXMYAiADKA4yHS5oZXJvLnN1cGVydmlzb3IudjEuSm9iLlN0YXRlEhsKDmV4cGVjdGVkX2NvdW50GAMgASgFSACIAQESFQoNdmFsaWRhdGVfb25seRgEIAEoCBIOCgZyZWFzb24YBSABKAlCEQoPX2V4cGVjdGVkX2NvdW50IioKElB1cmdlUXVldWVSZXNwb25zZRIUCgxwdXJnZWRfY291bnQYASABKAUiggIKEkNoZWNrSGVhbHRoUmVxdWVzdBIzCghzZWxlY3RvchgBIAEoCzIhLmhlcm8uc3VwZXJ2aXNvci52MS5BY3RvclNlbGVjdG9yEjsKBXNjb3BlGAIgASgOMiwuaGVyby5zdXBlcnZpc29yLnYxLkNoZWNrSGVhbHRoUmVxdWVzdC5TY29wZRIrCghtYXhfd2FpdBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJNCgVTY29wZRIVChFTQ09QRV9VTlNQRUNJRklFRBAAEg4KClNDT1BFX0lETEUQARINCglTQ09QRV9BTEwQAhIOCgpTQ09QRV9OT05FEAMiSAoTQ2hlY2tIZWFsdGhSZXNwb25zZRIxCgdyZXBvcnRzGAEgAygLMiAuaGVyby5zdXBlcnZpc29yLnYxLkhlYWx0aFJlcG9ydCLKAQoSV2F0Y2hIZWFsdGhSZXF1ZXN0EjMKCHNlbGVjdG9yGAEgASgLMiEuaGVyby5zdXBlcnZpc29yLnYxLkFjdG9yU2VsZWN0b3ISHQoQaW5jbHVkZV9zbmFwc2hvdBgCIAEoCEgAiAEBEhQKDHJlc3VtZV9hZnRlchgDIAEoCRI1ChJoZWFydGJlYXRfaW50ZXJ2YWwYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEwoRX2luY2x1ZGVfc25hcHNob3QixQEKE1dhdGNoSGVhbHRoUmVzcG9uc2USDgoGY3Vyc29yGAEgASgJEjIKBnJlcG9ydBgCIAEoCzIgLmhlcm8uc3VwZXJ2aXNvci52MS5IZWFsdGhSZXBvcnRIABIwCgVldmVudBgDIAEoCzIfLmhlcm8uc3VwZXJ2aXNvci52MS5IZWFsdGhFdmVudEgAEjAKCGJvb2ttYXJrGAQgASgLMhwuaGVyby5zdXBlcnZpc29yLnYxLkJvb2ttYXJrSABCBgoEaXRlbSJgChBTdWJtaXRKb2JSZXF1ZXN0EigKA2pvYhgBIAEoCzIbLmhlcm8uc3VwZXJ2aXNvci52MS5Kb2JTcGVjEg4KBmpvYl9pZBgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJIk8KEVN1Ym1pdEpvYlJlc3BvbnNlEiQKA2pvYhgBIAEoCzIXLmhlcm8uc3VwZXJ2aXNvci52MS5Kb2ISFAoMZGVkdXBsaWNhdGVkGAIgASgIIksKEVN1Ym1pdEpvYnNSZXF1ZXN0EjYKCHJlcXVlc3RzGAEgAygLMiQuaGVyby5zdXBlcnZpc29yLnYxLlN1Ym1pdEpvYlJlcXVlc3QiSgoSU3VibWl0Sm9ic1Jlc3BvbnNlEjQKB3Jlc3VsdHMYASADKAsyIy5oZXJvLnN1cGVydmlzb3IudjEuU3VibWl0Sm9iUmVzdWx0InsKD1N1Ym1pdEpvYlJlc3VsdBIkCgNqb2IYASABKAsyFy5oZXJvLnN1cGVydmlzb3IudjEuSm9iEhQKDGRlZHVwbGljYXRlZBgCIAEoCBIsCgVlcnJvchgDIAEoCzIdLmhlcm8uc3VwZXJ2aXNvci52MS5JdGVtRXJyb3IirAIKDVJ1bkpvYlJlcXVlc3QSKAoDam9iGAEgASgLMhsuaGVyby5zdXBlcnZpc29yLnYxLkpvYlNwZWMSDgoGam9iX2lkGAIgASgJEhIKCnJlcXVlc3RfaWQYAyABKAkSKwoIbWF4X3dhaXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SQAoLb25fd2FpdF9lbmQYBSABKA4yKy5oZXJvLnN1cGVydmlzb3IudjEuUnVuSm9iUmVxdWVzdC5PbldhaXRFbmQiXgoJT25XYWl0RW5kEhsKF09OX1dBSVRfRU5EX1VOU1BFQ0lGSUVEEAASHAoYT05fV0FJVF9FTkRfS0VFUF9SVU5OSU5HEAESFgoST05fV0FJVF9FTkRfQ0FOQ0VMEAIigwEKDlJ1bkpvYlJlc3BvbnNlEiQKA2pvYhgBIAEoCzIXLmhlcm8uc3VwZXJ2aXNvci52MS5Kb2ISNQoMd2FpdF9vdXRjb21lGAIgASgOMh8uaGVyby5zdXBlcnZpc29yLnYxLldhaXRPdXRjb21lEhQKDGRlZHVwbGljYXRlZBgDIAEoCCJOCg9Bd2FpdEpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJEisKCG1heF93YWl0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIm8KEEF3YWl0Sm9iUmVzcG9uc2USJAoDam9iGAEgASgLMhcuaGVyby5zdXBlcnZpc29yLnYxLkpvYhI1Cgx3YWl0X291dGNvbWUYAiABKA4yHy5oZXJvLnN1cGVydmlzb3IudjEuV2FpdE91dGNvbWUiSgoNR2V0Sm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSKQoEdmlldxgCIAEoDjIbLmhlcm8uc3VwZXJ2aXNvci52MS5Kb2JWaWV3IjYKDkdldEpvYlJlc3BvbnNlEiQKA2pvYhgBIAEoCzIXLmhlcm8uc3VwZXJ2aXNvci52MS5Kb2IixQIKD0xpc3RKb2JzUmVxdWVzdBI0CgxzY3JpcHRfdHlwZXMYASADKA4yHi5oZXJvLnN1cGVydmlzb3IudjEuU2NyaXB0VHlwZRItCgZzdGF0ZXMYAiADKA4yHS5oZXJvLnN1cGVydmlzb3IudjEuSm9iLlN0YXRlEhEKCWNhbGxlcl9pZBgDIAEoCRISCgpjb250ZXh0X2lkGAQgASgJEhAKCGFjdG9yX2lkGAUgASgJEjUKEWNyZWF0ZV90aW1lX2FmdGVyGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI2ChJjcmVhdGVfdGltZV9iZWZvcmUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXBhZ2Vfc2l6ZRgIIAEoBRISCgpwYWdlX3Rva2VuGAkgASgJIlIKEExpc3RKb2JzUmVzcG9uc2USJQoEam9icxgBIAMoCzIXLmhlcm8uc3VwZXJ2aXNvci52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjIKEENhbmNlbEpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSJKChFDYW5jZWxKb2JSZXNwb25zZRIkCgNqb2IYASABKAsyFy5oZXJvLnN1cGVydmlzb3IudjEuSm9iEg8KB2NoYW5nZWQYAiABKAgiOQoPUmV0cnlKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRIWCg5yZXNldF9hdHRlbXB0cxgCIAEoCCI4ChBSZXRyeUpvYlJlc3BvbnNlEiQKA2pvYhgBIAEoCzIXLmhlcm8uc3VwZXJ2aXNvci52MS5Kb2IiOQoQRGVsZXRlSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSFQoNYWxsb3dfbWlzc2luZxgCIAEoCCIkChFEZWxldGVKb2JSZXNwb25zZRIPCgdjaGFuZ2VkGAEgASgIIoQBCg9XYXRjaEpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJEhQKDGluY2x1ZGVfbG9ncxgCIAEoCBIUCgxyZXN1bWVfYWZ0ZXIYAyABKAkSNQoSaGVhcnRiZWF0X2ludGVydmFsGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIqwCChBXYXRjaEpvYlJlc3BvbnNlEg4KBmN1cnNvchgBIAEoCRImCgNqb2IYAiABKAsyFy5oZXJvLnN1cGVydmlzb3IudjEuSm9iSAASOgoMc3RhdGVfY2hhbmdlGAMgASgLMiIuaGVyby5zdXBlcnZpc29yLnYxLkpvYlN0YXRlQ2hhbmdlSAASMwoIcHJvZ3Jlc3MYBCABKAsyHy5oZXJvLnN1cGVydmlzb3IudjEuSm9iUHJvZ3Jlc3NIABI1Cgtsb2dfZW50cmllcxgFIAEoCzIeLmhlcm8uc3VwZXJ2aXNvci52MS5Mb2dFbnRyaWVzSAASMAoIYm9va21hcmsYBiABKAsyHC5oZXJvLnN1cGVydmlzb3IudjEuQm9va21hcmtIAEIGCgRpdGVtIlIKCkxvZ0VudHJpZXMSLQoHZW50cmllcxgBIAMoCzIcLmhlcm8uc3VwZXJ2aXNvci52MS5Mb2dFbnRyeRIVCg1kcm9wcGVkX2NvdW50GAIgASgFIu0CChJXYXRjaEV2ZW50c1JlcXVlc3QSLwoGdG9waWNzGAEgAygOMh8uaGVyby5zdXBlcnZpc29yLnYxLkV2ZW50LlRvcGljEjQKDHNjcmlwdF90eXBlcxgCIAMoDjIeLmhlcm8uc3VwZXJ2aXNvci52MS5TY3JpcHRUeXBlEhEKCWFjdG9yX2lkcxgDIAMoCRIPCgdqb2JfaWRzGAQgAygJEhEKCWNhbGxlcl9pZBgFIAEoCRI4CgxtaW5fc2V2ZXJpdHkYBiABKA4yIi5oZXJvLnN1cGVydmlzb3IudjEuRXZlbnQuU2V2ZXJpdHkSHQoQaW5jbHVkZV9zbmFwc2hvdBgHIAEoCEgAiAEBEhQKDHJlc3VtZV9hZnRlchgIIAEoCRI1ChJoZWFydGJlYXRfaW50ZXJ2YWwYCSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEwoRX2luY2x1ZGVfc25hcHNob3QixgEKE1dhdGNoRXZlbnRzUmVzcG9uc2USDgoGY3Vyc29yGAEgASgJEjkKDXNuYXBzaG90X2l0ZW0YAiABKAsyIC5oZXJvLnN1cGVydmlzb3IudjEuU25hcHNob3RJdGVtSAASKgoFZXZlbnQYAyABKAsyGS5oZXJvLnN1cGVydmlzb3IudjEuRXZlbnRIABIwCghib29rbWFyaxgEIAEoCzIcLmhlcm8uc3VwZXJ2aXNvci52MS5Cb29rbWFya0gAQgYKBGl0ZW0ipwEKDFNuYXBzaG90SXRlbRIqCgVhY3RvchgBIAEoCzIZLmhlcm8uc3VwZXJ2aXNvci52MS5BY3RvckgAEjsKC3NjcmlwdF90eXBlGAIgASgLMiQuaGVyby5zdXBlcnZpc29yLnYxLlNjcmlwdFR5cGVTdGF0dXNIABImCgNqb2IYAyABKAsyFy5oZXJvLnN1cGVydmlzb3IudjEuSm9iSABCBgoEaXRlbSLzAgoRTGlzdEV2ZW50c1JlcXVlc3QSLwoGdG9waWNzGAEgAygOMh8uaGVyby5zdXBlcnZpc29yLnYxLkV2ZW50LlRvcGljEjQKDHNjcmlwdF90eXBlcxgCIAMoDjIeLmhlcm8uc3VwZXJ2aXNvci52MS5TY3JpcHRUeXBlEhEKCWFjdG9yX2lkcxgDIAMoCRIPCgdqb2JfaWRzGAQgAygJEhEKCWNhbGxlcl9pZBgFIAEoCRI4CgxtaW5fc2V2ZXJpdHkYBiABKA4yIi5oZXJvLnN1cGVydmlzb3IudjEuRXZlbnQuU2V2ZXJpdHkSLgoKdGltZV9hZnRlchgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdGltZV9iZWZvcmUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXBhZ2Vfc2l6ZRgJIAEoBRISCgpwYWdlX3Rva2VuGAogASgJIlgKEkxpc3RFdmVudHNSZXNwb25zZRIpCgZldmVudHMYASADKAsyGS5oZXJvLnN1cGVydmlzb3IudjEuRXZlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJKl4KC1dhaXRPdXRjb21lEhwKGFdBSVRfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhUKEVdBSVRfT1VUQ09NRV9ET05FEAESGgoWV0FJVF9PVVRDT01FX1RJTUVEX09VVBACMpgZCgpTdXBlcnZpc29yEmQKDUdldFNlcnZlckluZm8SKC5oZXJvLnN1cGVydmlzb3IudjEuR2V0U2VydmVySW5mb1JlcXVlc3QaKS5oZXJvLnN1cGVydmlzb3IudjEuR2V0U2VydmVySW5mb1Jlc3BvbnNlEl4KC0NyZWF0ZUFjdG9yEiYuaGVyby5zdXBlcnZpc29yLnYxLkNyZWF0ZUFjdG9yUmVxdWVzdBonLmhlcm8uc3VwZXJ2aXNvci52MS5DcmVhdGVBY3RvclJlc3BvbnNlElUKCEdldEFjdG9yEiMuaGVyby5zdXBlcnZpc29yLnYxLkdldEFjdG9yUmVxdWVzdBokLmhlcm8uc3VwZXJ2aXNvci52MS5HZXRBY3RvclJlc3BvbnNlElsKCkxpc3RBY3RvcnMSJS5oZXJvLnN1cGVydmlzb3IudjEuTGlzdEFjdG9yc1JlcXVlc3QaJi5oZXJvLnN1cGVydmlzb3IudjEuTGlzdEFjdG9yc1Jlc3BvbnNlEl4KC1VwZGF0ZUFjdG9yEiYuaGVyby5zdXBlcnZpc29yLnYxLlVwZGF0ZUFjdG9yUmVxdWVzdBonLmhlcm8uc3VwZXJ2aXNvci52MS5VcGRhdGVBY3RvclJlc3BvbnNlEl4KC0RlbGV0ZUFjdG9yEiYuaGVyby5zdXBlcnZpc29yLnYxLkRlbGV0ZUFjdG9yUmVxdWVzdBonLmhlcm8uc3VwZXJ2aXNvci52MS5EZWxldGVBY3RvclJlc3BvbnNlElsKClN0YXJ0QWN0b3ISJS5oZXJvLnN1cGVydmlzb3IudjEuU3RhcnRBY3RvclJlcXVlc3QaJi5oZXJvLnN1cGVydmlzb3IudjEuU3RhcnRBY3RvclJlc3BvbnNlElgKCVN0b3BBY3RvchIkLmhlcm8uc3VwZXJ2aXNvci52MS5TdG9wQWN0b3JSZXF1ZXN0GiUuaGVyby5zdXBlcnZpc29yLnYxLlN0b3BBY3RvclJlc3BvbnNlEmEKDFJlc3RhcnRBY3RvchInLmhlcm8uc3VwZXJ2aXNvci52MS5SZXN0YXJ0QWN0b3JSZXF1ZXN0GiguaGVyby5zdXBlcnZpc29yLnYxLlJlc3RhcnRBY3RvclJlc3BvbnNlEl4KC1N0YXJ0QWN0b3JzEiYuaGVyby5zdXBlcnZpc29yLnYxLlN0YXJ0QWN0b3JzUmVxdWVzdBonLmhlcm8uc3VwZXJ2aXNvci52MS5TdGFydEFjdG9yc1Jlc3BvbnNlElsKClN0b3BBY3RvcnMSJS5oZXJvLnN1cGVydmlzb3IudjEuU3RvcEFjdG9yc1JlcXVlc3QaJi5oZXJvLnN1cGVydmlzb3IudjEuU3RvcEFjdG9yc1Jlc3BvbnNlEmQKDVJlc3RhcnRBY3RvcnMSKC5oZXJvLnN1cGVydmlzb3IudjEuUmVzdGFydEFjdG9yc1JlcXVlc3QaKS5oZXJvLnN1cGVydmlzb3IudjEuUmVzdGFydEFjdG9yc1Jlc3BvbnNlEmwKD1N0cmVhbUFjdG9yTG9ncxIqLmhlcm8uc3VwZXJ2aXNvci52MS5TdHJlYW1BY3RvckxvZ3NSZXF1ZXN0GisuaGVyby5zdXBlcnZpc29yLnYxLlN0cmVhbUFjdG9yTG9nc1Jlc3BvbnNlMAESagoPTGlzdFNjcmlwdFR5cGVzEiouaGVyby5zdXBlcnZpc29yLnYxLkxpc3RTY3JpcHRUeXBlc1JlcXVlc3QaKy5oZXJvLnN1cGVydmlzb3IudjEuTGlzdFNjcmlwdFR5cGVzUmVzcG9uc2USZAoNR2V0U2NyaXB0VHlwZRIoLmhlcm8uc3VwZXJ2aXNvci52MS5HZXRTY3JpcHRUeXBlUmVxdWVzdBopLmhlcm8uc3VwZXJ2aXNvci52MS5HZXRTY3JpcHRUeXBlUmVzcG9uc2USbQoQVXBkYXRlU2NyaXB0VHlwZRIrLmhlcm8uc3VwZXJ2aXNvci52MS5VcGRhdGVTY3JpcHRUeXBlUmVxdWVzdBosLmhlcm8uc3VwZXJ2aXNvci52MS5VcGRhdGVTY3JpcHRUeXBlUmVzcG9uc2USXgoLU2NhbGVBY3RvcnMSJi5oZXJvLnN1cGVydmlzb3IudjEuU2NhbGVBY3RvcnNSZXF1ZXN0GicuaGVyby5zdXBlcnZpc29yLnYxLlNjYWxlQWN0b3JzUmVzcG9uc2USWwoKUGF1c2VRdWV1ZRIlLmhlcm8uc3VwZXJ2aXNvci52MS5QYXVzZVF1ZXVlUmVxdWVzdBomLmhlcm8uc3VwZXJ2aXNvci52MS5QYXVzZVF1ZXVlUmVzcG9uc2USXgoLUmVzdW1lUXVldWUSJi5oZXJvLnN1cGVydmlzb3IudjEuUmVzdW1lUXVldWVSZXF1ZXN0GicuaGVyby5zdXBlcnZpc29yLnYxLlJlc3VtZVF1ZXVlUmVzcG9uc2USWwoKUHVyZ2VRdWV1ZRIlLmhlcm8uc3VwZXJ2aXNvci52MS5QdXJnZVF1ZXVlUmVxdWVzdBomLmhlcm8uc3VwZXJ2aXNvci52MS5QdXJnZVF1ZXVlUmVzcG9uc2USXgoLQ2hlY2tIZWFsdGgSJi5oZXJvLnN1cGVydmlzb3IudjEuQ2hlY2tIZWFsdGhSZXF1ZXN0GicuaGVyby5zdXBlcnZpc29yLnYxLkNoZWNrSGVhbHRoUmVzcG9uc2USYAoLV2F0Y2hIZWFsdGgSJi5oZXJvLnN1cGVydmlzb3IudjEuV2F0Y2hIZWFsdGhSZXF1ZXN0GicuaGVyby5zdXBlcnZpc29yLnYxLldhdGNoSGVhbHRoUmVzcG9uc2UwARJYCglTdWJtaXRKb2ISJC5oZXJvLnN1cGVydmlzb3IudjEuU3VibWl0Sm9iUmVxdWVzdBolLmhlcm8uc3VwZXJ2aXNvci52MS5TdWJtaXRKb2JSZXNwb25zZRJbCgpTdWJtaXRKb2JzEiUuaGVyby5zdXBlcnZpc29yLnYxLlN1Ym1pdEpvYnNSZXF1ZXN0GiYuaGVyby5zdXBlcnZpc29yLnYxLlN1Ym1pdEpvYnNSZXNwb25zZRJPCgZSdW5Kb2ISIS5oZXJvLnN1cGVydmlzb3IudjEuUnVuSm9iUmVxdWVzdBoiLmhlcm8uc3VwZXJ2aXNvci52MS5SdW5Kb2JSZXNwb25zZRJVCghBd2FpdEpvYhIjLmhlcm8uc3VwZXJ2aXNvci52MS5Bd2FpdEpvYlJlcXVlc3QaJC5oZXJvLnN1cGVydmlzb3IudjEuQXdhaXRKb2JSZXNwb25zZRJPCgZHZXRKb2ISIS5oZXJvLnN1cGVydmlzb3IudjEuR2V0Sm9iUmVxdWVzdBoiLmhlcm8uc3VwZXJ2aXNvci52MS5HZXRKb2JSZXNwb25zZRJVCghMaXN0Sm9icxIjLmhlcm8uc3VwZXJ2aXNvci52MS5MaXN0Sm9ic1JlcXVlc3QaJC5oZXJvLnN1cGVydmlzb3IudjEuTGlzdEpvYnNSZXNwb25zZRJYCglDYW5jZWxKb2ISJC5oZXJvLnN1cGVydmlzb3IudjEuQ2FuY2VsSm9iUmVxdWVzdBolLmhlcm8uc3VwZXJ2aXNvci52MS5DYW5jZWxKb2JSZXNwb25zZRJVCghSZXRyeUpvYhIjLmhlcm8uc3VwZXJ2aXNvci52MS5SZXRyeUpvYlJlcXVlc3QaJC5oZXJvLnN1cGVydmlzb3IudjEuUmV0cnlKb2JSZXNwb25zZRJYCglEZWxldGVKb2ISJC5oZXJvLnN1cGVydmlzb3IudjEuRGVsZXRlSm9iUmVxdWVzdBolLmhlcm8uc3VwZXJ2aXNvci52MS5EZWxldGVKb2JSZXNwb25zZRJXCghXYXRjaEpvYhIjLmhlcm8uc3VwZXJ2aXNvci52MS5XYXRjaEpvYlJlcXVlc3QaJC5oZXJvLnN1cGVydmlzb3IudjEuV2F0Y2hKb2JSZXNwb25zZTABEmAKC1dhdGNoRXZlbnRzEiYuaGVyby5zdXBlcnZpc29yLnYxLldhdGNoRXZlbnRzUmVxdWVzdBonLmhlcm8uc3VwZXJ2aXNvci52MS5XYXRjaEV2ZW50c1Jlc3BvbnNlMAESWwoKTGlzdEV2ZW50cxIlLmhlcm8uc3VwZXJ2aXNvci52MS5MaXN0RXZlbnRzUmVxdWVzdBomLmhlcm8uc3VwZXJ2aXNvci52MS5MaXN0RXZlbnRzUmVzcG9uc2VChQEKEmhlcm8uc3VwZXJ2aXNvci52MUIWU3VwZXJ2aXNvclNlcnZpY2VQcm90b1ABWlVnaXRodWIuY29tL2hlcm8tc3VwZXJ2aXNvci9oZXJvLXN1cGVydmlzb3IvY2xpZW50cy9nby9oZXJvL3N1cGVydmlzb3IvdjE7c3VwZXJ2aXNvcnYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_hero_supervisor_v1_actor, file_hero_supervisor_v1_event, file_hero_supervisor_v1_job, file_hero_supervisor_v1_script_type, file_hero_supervisor_v1_script_type_status]);
 
 /**
- * Why one item of many was refused; the others are not touched by it.
+ * The error of one item of many. Other items are not affected.
  *
  * @generated from message hero.supervisor.v1.ItemError
  */
 export type ItemError = Message<"hero.supervisor.v1.ItemError"> & {
   /**
-   * The gRPC code that a call for this item alone would have ended with, for instance 5 for NOT_FOUND.
+   * The gRPC code with which a call for this item alone would end, for instance 5 for NOT_FOUND.
    *
    * @generated from field: int32 code = 1;
    */
   code: number;
 
   /**
-   * The reason, a name as in google.rpc.ErrorInfo, for instance "QUEUE_FULL". See ErrorReason.
+   * The reason as in google.rpc.ErrorInfo, for instance "QUEUE_FULL". See ErrorReason.
    *
    * @generated from field: string reason = 2;
    */
   reason: string;
 
   /**
-   * What happened and what to do, for people.
+   * Description for people: the fault, and what to do.
    *
    * @generated from field: string message = 3;
    */
@@ -59,7 +59,7 @@ export type ItemError = Message<"hero.supervisor.v1.ItemError"> & {
   metadata: { [key: string]: string };
 
   /**
-   * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
+   * The refused fields, with reason INVALID_FIELD. If some are left out, the metadata has the number of all.
    *
    * @generated from field: repeated hero.supervisor.v1.FieldViolation field_violations = 5;
    */
@@ -87,7 +87,7 @@ export type FieldViolation = Message<"hero.supervisor.v1.FieldViolation"> & {
   field: string;
 
   /**
-   * What was wrong and what would be accepted.
+   * Description for people: the fault, and what would be accepted.
    *
    * @generated from field: string description = 2;
    */
@@ -117,7 +117,7 @@ export const GetServerInfoRequestSchema: GenMessage<GetServerInfoRequest> = /*@_
   messageDesc(file_hero_supervisor_v1_supervisor_service, 2);
 
 /**
- * Answer of GetServerInfo.
+ * Response of GetServerInfo.
  *
  * Numbers 12 to 15 are kept free for the build and others.
  *
@@ -139,7 +139,7 @@ export type GetServerInfoResponse = Message<"hero.supervisor.v1.GetServerInfoRes
   apiVersion: string;
 
   /**
-   * Name of this run of the program; another one after each start.
+   * Name of this run of the program; changes with each start.
    *
    * @generated from field: string instance_id = 3;
    */
@@ -153,14 +153,14 @@ export type GetServerInfoResponse = Message<"hero.supervisor.v1.GetServerInfoRes
   node: string;
 
   /**
-   * When the program was started.
+   * Time at which the program was started.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 5;
    */
   startTime?: Timestamp;
 
   /**
-   * What it is doing.
+   * The mode of the server.
    *
    * @generated from field: hero.supervisor.v1.GetServerInfoResponse.Mode mode = 6;
    */
@@ -174,29 +174,29 @@ export type GetServerInfoResponse = Message<"hero.supervisor.v1.GetServerInfoRes
   capabilities: string[];
 
   /**
-   * What it accepts at most.
+   * The limits of the server.
    *
    * @generated from field: hero.supervisor.v1.Limits limits = 8;
    */
   limits?: Limits;
 
   /**
-   * Whether what it needs answers.
+   * The state of Redis and of the process manager.
    *
    * @generated from field: repeated hero.supervisor.v1.Dependency dependencies = 9;
    */
   dependencies: Dependency[];
 
   /**
-   * Every event after it is still kept: the earliest place from which WatchEvents can go on. Empty while the log of events
-   * does not answer. Each watch covers what its filters need, so this one serves a watch without filters.
+   * The earliest cursor from which WatchEvents can resume: every later event is still kept. The cursor suits a watch
+   * without filters. Empty while the event log does not answer.
    *
    * @generated from field: string oldest_event_cursor = 10;
    */
   oldestEventCursor: string;
 
   /**
-   * Nothing has happened after it yet. Empty while the log of events does not answer.
+   * The cursor of the latest event. Empty while the event log does not answer.
    *
    * @generated from field: string newest_event_cursor = 11;
    */
@@ -211,7 +211,7 @@ export const GetServerInfoResponseSchema: GenMessage<GetServerInfoResponse> = /*
   messageDesc(file_hero_supervisor_v1_supervisor_service, 3);
 
 /**
- * What the server is doing.
+ * The mode of a server.
  *
  * @generated from enum hero.supervisor.v1.GetServerInfoResponse.Mode
  */
@@ -224,21 +224,21 @@ export enum GetServerInfoResponse_Mode {
   UNSPECIFIED = 0,
 
   /**
-   * It works.
+   * Normal work.
    *
    * @generated from enum value: MODE_NORMAL = 1;
    */
   NORMAL = 1,
 
   /**
-   * It works, with everything it needs started by itself. Not for production.
+   * Normal work with dependencies that the server has started itself. Not for production.
    *
    * @generated from enum value: MODE_DEV = 2;
    */
   DEV = 2,
 
   /**
-   * It is on its way down: what changes something and what waits is refused.
+   * Shutdown: calls that change something or wait are refused.
    *
    * @generated from enum value: MODE_DRAINING = 3;
    */
@@ -252,55 +252,55 @@ export const GetServerInfoResponse_ModeSchema: GenEnum<GetServerInfoResponse_Mod
   enumDesc(file_hero_supervisor_v1_supervisor_service, 3, 0);
 
 /**
- * What a server accepts at most.
+ * The limits of a server.
  *
  * @generated from message hero.supervisor.v1.Limits
  */
 export type Limits = Message<"hero.supervisor.v1.Limits"> & {
   /**
-   * Bytes of a script.
+   * Largest script, in bytes.
    *
    * @generated from field: int32 max_script_bytes = 1;
    */
   maxScriptBytes: number;
 
   /**
-   * Bytes of a result.
+   * Largest result, in bytes.
    *
    * @generated from field: int32 max_result_bytes = 2;
    */
   maxResultBytes: number;
 
   /**
-   * Bytes of a message in either direction.
+   * Largest message in either direction, in bytes.
    *
    * @generated from field: int32 max_message_bytes = 3;
    */
   maxMessageBytes: number;
 
   /**
-   * Jobs in one SubmitJobs.
+   * Most jobs in one SubmitJobs.
    *
    * @generated from field: int32 max_batch_jobs = 4;
    */
   maxBatchJobs: number;
 
   /**
-   * Items on a page of a list.
+   * Most items on a page of a list.
    *
    * @generated from field: int32 max_page_size = 5;
    */
   maxPageSize: number;
 
   /**
-   * Labels of a job or an actor.
+   * Most labels of a job or an actor.
    *
    * @generated from field: int32 max_labels = 6;
    */
   maxLabels: number;
 
   /**
-   * Attempts of a job.
+   * Most attempts of a job.
    *
    * @generated from field: int32 max_attempts = 7;
    */
@@ -314,14 +314,14 @@ export type Limits = Message<"hero.supervisor.v1.Limits"> & {
   maxWait?: Duration;
 
   /**
-   * Longest run_timeout, queue_timeout and result_ttl of a job, and how far ahead schedule_time may be.
+   * Longest run_timeout, queue_timeout and result_ttl of a job, and longest time until its schedule_time.
    *
    * @generated from field: google.protobuf.Duration max_job_span = 9;
    */
   maxJobSpan?: Duration;
 
   /**
-   * How long a request id is remembered.
+   * Time for which a request id is remembered.
    *
    * @generated from field: google.protobuf.Duration request_id_window = 10;
    */
@@ -342,36 +342,36 @@ export const LimitsSchema: GenMessage<Limits> = /*@__PURE__*/
  */
 export type CreateActorRequest = Message<"hero.supervisor.v1.CreateActorRequest"> & {
   /**
-   * Required. Its name: 1 to 63 of a-z, 0-9, _ and -, starting with a letter; unique among all supervisors that share
-   * one Redis.
+   * Required. The name of the actor: 1 to 63 of a-z, 0-9, _ and -, starting with a letter. Unique among all
+   * supervisors that share one Redis.
    *
    * @generated from field: string actor_id = 1;
    */
   actorId: string;
 
   /**
-   * Required. Its definition.
+   * Required. The definition of the actor.
    *
    * @generated from field: hero.supervisor.v1.ActorConfig config = 2;
    */
   config?: ActorConfig;
 
   /**
-   * Whether to start it at once. Default: true.
+   * Starts the actor at once. Default: true.
    *
    * @generated from field: optional bool start = 3;
    */
   start?: boolean;
 
   /**
-   * Only check whether it could be made; nothing is changed.
+   * Checks the request and changes nothing. Default: false.
    *
    * @generated from field: bool validate_only = 4;
    */
   validateOnly: boolean;
 
   /**
-   * How long to wait until it is STATE_RUNNING; see the service for the rules of waits.
+   * Longest wait for STATE_RUNNING; see the service for the rules of waits.
    *
    * @generated from field: google.protobuf.Duration max_wait = 5;
    */
@@ -386,7 +386,7 @@ export const CreateActorRequestSchema: GenMessage<CreateActorRequest> = /*@__PUR
   messageDesc(file_hero_supervisor_v1_supervisor_service, 5);
 
 /**
- * Answer of CreateActor.
+ * Response of CreateActor.
  *
  * @generated from message hero.supervisor.v1.CreateActorResponse
  */
@@ -399,14 +399,14 @@ export type CreateActorResponse = Message<"hero.supervisor.v1.CreateActorRespons
   actor?: Actor;
 
   /**
-   * False if it was there already with this definition, and true with validate_only.
+   * False if the actor existed with this definition. True with validate_only.
    *
    * @generated from field: bool changed = 2;
    */
   changed: boolean;
 
   /**
-   * Whether it is STATE_RUNNING, or the wait was over first. Absent (unspecified) with validate_only.
+   * DONE if the actor is STATE_RUNNING. Unspecified with validate_only.
    *
    * @generated from field: hero.supervisor.v1.WaitOutcome wait_outcome = 3;
    */
@@ -427,14 +427,14 @@ export const CreateActorResponseSchema: GenMessage<CreateActorResponse> = /*@__P
  */
 export type GetActorRequest = Message<"hero.supervisor.v1.GetActorRequest"> & {
   /**
-   * Required. Which actor.
+   * Required. The name of the actor.
    *
    * @generated from field: string actor_id = 1;
    */
   actorId: string;
 
   /**
-   * How much of it. Default: ACTOR_VIEW_BASIC.
+   * The parts of the definition to return. Default: ACTOR_VIEW_BASIC.
    *
    * @generated from field: hero.supervisor.v1.ActorView view = 2;
    */
@@ -449,7 +449,7 @@ export const GetActorRequestSchema: GenMessage<GetActorRequest> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_supervisor_service, 7);
 
 /**
- * Answer of GetActor.
+ * Response of GetActor.
  *
  * @generated from message hero.supervisor.v1.GetActorResponse
  */
@@ -470,55 +470,55 @@ export const GetActorResponseSchema: GenMessage<GetActorResponse> = /*@__PURE__*
   messageDesc(file_hero_supervisor_v1_supervisor_service, 8);
 
 /**
- * Request of ListActors. Filters that are left empty let everything through; an actor has to pass all of them.
+ * Request of ListActors. An empty filter matches every actor; an actor must match all filters.
  *
  * @generated from message hero.supervisor.v1.ListActorsRequest
  */
 export type ListActorsRequest = Message<"hero.supervisor.v1.ListActorsRequest"> & {
   /**
-   * Of one of these script types.
+   * Matches these script types.
    *
    * @generated from field: repeated hero.supervisor.v1.ScriptType script_types = 1;
    */
   scriptTypes: ScriptType[];
 
   /**
-   * In one of these states.
+   * Matches these states.
    *
    * @generated from field: repeated hero.supervisor.v1.Actor.State states = 2;
    */
   states: Actor_State[];
 
   /**
-   * With every one of these labels.
+   * Matches actors that have all these labels.
    *
    * @generated from field: map<string, string> labels = 3;
    */
   labels: { [key: string]: string };
 
   /**
-   * Of this machine.
+   * Matches the actors of this machine.
    *
    * @generated from field: string node = 4;
    */
   node: string;
 
   /**
-   * Actors on a page, 0 to 1000; 0 means 100.
+   * Most actors on a page, 0 to 1000. Default: 0, which means 100.
    *
    * @generated from field: int32 page_size = 5;
    */
   pageSize: number;
 
   /**
-   * The next_page_token of the page before; empty for the first page. The filters must be the same.
+   * The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
    *
    * @generated from field: string page_token = 6;
    */
   pageToken: string;
 
   /**
-   * How much of each. Default: ACTOR_VIEW_BASIC.
+   * The parts of each definition to return. Default: ACTOR_VIEW_BASIC.
    *
    * @generated from field: hero.supervisor.v1.ActorView view = 7;
    */
@@ -533,27 +533,27 @@ export const ListActorsRequestSchema: GenMessage<ListActorsRequest> = /*@__PURE_
   messageDesc(file_hero_supervisor_v1_supervisor_service, 9);
 
 /**
- * Answer of ListActors.
+ * Response of ListActors.
  *
  * @generated from message hero.supervisor.v1.ListActorsResponse
  */
 export type ListActorsResponse = Message<"hero.supervisor.v1.ListActorsResponse"> & {
   /**
-   * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
+   * The actors, ordered by name. A page with long definitions has fewer than page_size; the next page continues.
    *
    * @generated from field: repeated hero.supervisor.v1.Actor actors = 1;
    */
   actors: Actor[];
 
   /**
-   * For the next page; empty at the end.
+   * The page_token of the next page; empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
 
   /**
-   * Actors that pass the filters, on all pages.
+   * Number of actors that match the filters, on all pages.
    *
    * @generated from field: int32 total_size = 3;
    */
@@ -574,7 +574,7 @@ export const ListActorsResponseSchema: GenMessage<ListActorsResponse> = /*@__PUR
  */
 export type UpdateActorRequest = Message<"hero.supervisor.v1.UpdateActorRequest"> & {
   /**
-   * Required. Which actor.
+   * Required. The name of the actor.
    *
    * @generated from field: string actor_id = 1;
    */
@@ -588,38 +588,38 @@ export type UpdateActorRequest = Message<"hero.supervisor.v1.UpdateActorRequest"
   config?: ActorConfig;
 
   /**
-   * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
-   * and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
-   * config; of messages the fields that are set, of lists and maps the whole.
+   * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named
+   * here and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set
+   * in config; of messages the fields that are set, of lists and maps the whole.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */
   updateMask?: FieldMask;
 
   /**
-   * When the change takes hold. Default: APPLY_NEXT_START.
+   * The time at which the change takes effect. Default: APPLY_NEXT_START.
    *
    * @generated from field: hero.supervisor.v1.UpdateActorRequest.Apply apply = 4;
    */
   apply: UpdateActorRequest_Apply;
 
   /**
-   * With APPLY_RESTART, how long running jobs may go on. Default: the actor's own drain_timeout.
+   * With APPLY_RESTART, the time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
    *
    * @generated from field: google.protobuf.Duration drain_timeout = 5;
    */
   drainTimeout?: Duration;
 
   /**
-   * The etag of the actor that the change was made for. Another one now means ABORTED, reason CONFLICT.
-   * Default: not checked.
+   * The etag of the actor on which the change is based. If the actor has another etag by now, the call ends in
+   * ABORTED with reason CONFLICT. Default: not checked.
    *
    * @generated from field: string etag = 6;
    */
   etag: string;
 
   /**
-   * With APPLY_RESTART, how long to wait until it is STATE_RUNNING.
+   * With APPLY_RESTART, the longest wait for STATE_RUNNING; see the service for the rules of waits.
    *
    * @generated from field: google.protobuf.Duration max_wait = 7;
    */
@@ -634,7 +634,7 @@ export const UpdateActorRequestSchema: GenMessage<UpdateActorRequest> = /*@__PUR
   messageDesc(file_hero_supervisor_v1_supervisor_service, 11);
 
 /**
- * When the change takes hold.
+ * The time at which a change takes effect.
  *
  * @generated from enum hero.supervisor.v1.UpdateActorRequest.Apply
  */
@@ -668,7 +668,7 @@ export const UpdateActorRequest_ApplySchema: GenEnum<UpdateActorRequest_Apply> =
   enumDesc(file_hero_supervisor_v1_supervisor_service, 11, 0);
 
 /**
- * Answer of UpdateActor.
+ * Response of UpdateActor.
  *
  * @generated from message hero.supervisor.v1.UpdateActorResponse
  */
@@ -681,7 +681,7 @@ export type UpdateActorResponse = Message<"hero.supervisor.v1.UpdateActorRespons
   actor?: Actor;
 
   /**
-   * True if it was restarted.
+   * True if the actor was restarted.
    *
    * @generated from field: bool restarted = 2;
    */
@@ -702,35 +702,35 @@ export const UpdateActorResponseSchema: GenMessage<UpdateActorResponse> = /*@__P
  */
 export type DeleteActorRequest = Message<"hero.supervisor.v1.DeleteActorRequest"> & {
   /**
-   * Required. Which actor.
+   * Required. The name of the actor.
    *
    * @generated from field: string actor_id = 1;
    */
   actorId: string;
 
   /**
-   * How long running jobs may go on, 0 to 24 hours. Default: the actor's own drain_timeout.
+   * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
    *
    * @generated from field: google.protobuf.Duration drain_timeout = 2;
    */
   drainTimeout?: Duration;
 
   /**
-   * Kill the process at once, without drain.
+   * Kills the process at once, without drain. Default: false.
    *
    * @generated from field: bool force = 3;
    */
   force: boolean;
 
   /**
-   * Answer OK if there is no such actor.
+   * Ends in OK if the actor does not exist. Default: false.
    *
    * @generated from field: bool allow_missing = 4;
    */
   allowMissing: boolean;
 
   /**
-   * Why, for events and for others who wonder.
+   * The caller's reason, at most 1024 bytes. Appears in events.
    *
    * @generated from field: string reason = 5;
    */
@@ -745,13 +745,13 @@ export const DeleteActorRequestSchema: GenMessage<DeleteActorRequest> = /*@__PUR
   messageDesc(file_hero_supervisor_v1_supervisor_service, 13);
 
 /**
- * Answer of DeleteActor.
+ * Response of DeleteActor.
  *
  * @generated from message hero.supervisor.v1.DeleteActorResponse
  */
 export type DeleteActorResponse = Message<"hero.supervisor.v1.DeleteActorResponse"> & {
   /**
-   * The actor as it was last seen; absent if there was none.
+   * The last status of the actor; absent if the actor did not exist.
    *
    * @generated from field: hero.supervisor.v1.Actor actor = 1;
    */
@@ -772,14 +772,14 @@ export const DeleteActorResponseSchema: GenMessage<DeleteActorResponse> = /*@__P
  */
 export type StartActorRequest = Message<"hero.supervisor.v1.StartActorRequest"> & {
   /**
-   * Required. Which actor.
+   * Required. The name of the actor.
    *
    * @generated from field: string actor_id = 1;
    */
   actorId: string;
 
   /**
-   * How long to wait until it is STATE_RUNNING; see the service for the rules of waits.
+   * Longest wait for STATE_RUNNING; see the service for the rules of waits.
    *
    * @generated from field: google.protobuf.Duration max_wait = 2;
    */
@@ -794,7 +794,7 @@ export const StartActorRequestSchema: GenMessage<StartActorRequest> = /*@__PURE_
   messageDesc(file_hero_supervisor_v1_supervisor_service, 15);
 
 /**
- * Answer of StartActor.
+ * Response of StartActor.
  *
  * @generated from message hero.supervisor.v1.StartActorResponse
  */
@@ -807,14 +807,14 @@ export type StartActorResponse = Message<"hero.supervisor.v1.StartActorResponse"
   actor?: Actor;
 
   /**
-   * False if it was running already.
+   * False if the actor was running already.
    *
    * @generated from field: bool changed = 2;
    */
   changed: boolean;
 
   /**
-   * Whether it is STATE_RUNNING, or the wait was over first.
+   * DONE if the actor is STATE_RUNNING.
    *
    * @generated from field: hero.supervisor.v1.WaitOutcome wait_outcome = 3;
    */
@@ -835,35 +835,35 @@ export const StartActorResponseSchema: GenMessage<StartActorResponse> = /*@__PUR
  */
 export type StopActorRequest = Message<"hero.supervisor.v1.StopActorRequest"> & {
   /**
-   * Required. Which actor.
+   * Required. The name of the actor.
    *
    * @generated from field: string actor_id = 1;
    */
   actorId: string;
 
   /**
-   * How long running jobs may go on, 0 to 24 hours. Default: the actor's own drain_timeout.
+   * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
    *
    * @generated from field: google.protobuf.Duration drain_timeout = 2;
    */
   drainTimeout?: Duration;
 
   /**
-   * Kill the process at once, without drain.
+   * Kills the process at once, without drain. Default: false.
    *
    * @generated from field: bool force = 3;
    */
   force: boolean;
 
   /**
-   * How long to wait until the process is gone; see the service for the rules of waits.
+   * Longest wait for the end of the process; see the service for the rules of waits.
    *
    * @generated from field: google.protobuf.Duration max_wait = 4;
    */
   maxWait?: Duration;
 
   /**
-   * Why, for events and for others who wonder.
+   * The caller's reason, at most 1024 bytes. Appears in events.
    *
    * @generated from field: string reason = 5;
    */
@@ -878,7 +878,7 @@ export const StopActorRequestSchema: GenMessage<StopActorRequest> = /*@__PURE__*
   messageDesc(file_hero_supervisor_v1_supervisor_service, 17);
 
 /**
- * Answer of StopActor.
+ * Response of StopActor.
  *
  * @generated from message hero.supervisor.v1.StopActorResponse
  */
@@ -891,14 +891,14 @@ export type StopActorResponse = Message<"hero.supervisor.v1.StopActorResponse"> 
   actor?: Actor;
 
   /**
-   * False if it was stopped already.
+   * False if the actor was stopped already.
    *
    * @generated from field: bool changed = 2;
    */
   changed: boolean;
 
   /**
-   * Whether its process is gone, or the wait was over first.
+   * DONE if the process has ended.
    *
    * @generated from field: hero.supervisor.v1.WaitOutcome wait_outcome = 3;
    */
@@ -919,35 +919,35 @@ export const StopActorResponseSchema: GenMessage<StopActorResponse> = /*@__PURE_
  */
 export type RestartActorRequest = Message<"hero.supervisor.v1.RestartActorRequest"> & {
   /**
-   * Required. Which actor.
+   * Required. The name of the actor.
    *
    * @generated from field: string actor_id = 1;
    */
   actorId: string;
 
   /**
-   * How long running jobs may go on, 0 to 24 hours. Default: the actor's own drain_timeout.
+   * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
    *
    * @generated from field: google.protobuf.Duration drain_timeout = 2;
    */
   drainTimeout?: Duration;
 
   /**
-   * Kill the process at once, without drain.
+   * Kills the process at once, without drain. Default: false.
    *
    * @generated from field: bool force = 3;
    */
   force: boolean;
 
   /**
-   * How long to wait until it is STATE_RUNNING again; see the service for the rules of waits.
+   * Longest wait for STATE_RUNNING; see the service for the rules of waits.
    *
    * @generated from field: google.protobuf.Duration max_wait = 4;
    */
   maxWait?: Duration;
 
   /**
-   * Why, for events and for others who wonder.
+   * The caller's reason, at most 1024 bytes. Appears in events.
    *
    * @generated from field: string reason = 5;
    */
@@ -962,7 +962,7 @@ export const RestartActorRequestSchema: GenMessage<RestartActorRequest> = /*@__P
   messageDesc(file_hero_supervisor_v1_supervisor_service, 19);
 
 /**
- * Answer of RestartActor.
+ * Response of RestartActor.
  *
  * @generated from message hero.supervisor.v1.RestartActorResponse
  */
@@ -975,14 +975,14 @@ export type RestartActorResponse = Message<"hero.supervisor.v1.RestartActorRespo
   actor?: Actor;
 
   /**
-   * False if nothing had to be done.
+   * False if there was nothing to do.
    *
    * @generated from field: bool changed = 2;
    */
   changed: boolean;
 
   /**
-   * Whether it is STATE_RUNNING again, or the wait was over first.
+   * DONE if the actor is STATE_RUNNING again.
    *
    * @generated from field: hero.supervisor.v1.WaitOutcome wait_outcome = 3;
    */
@@ -997,41 +997,42 @@ export const RestartActorResponseSchema: GenMessage<RestartActorResponse> = /*@_
   messageDesc(file_hero_supervisor_v1_supervisor_service, 20);
 
 /**
- * What became of one actor of many.
+ * The result for one actor of many.
  *
  * @generated from message hero.supervisor.v1.ActorResult
  */
 export type ActorResult = Message<"hero.supervisor.v1.ActorResult"> & {
   /**
-   * Which actor.
+   * The name of the actor.
    *
    * @generated from field: string actor_id = 1;
    */
   actorId: string;
 
   /**
-   * The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node.
+   * The actor; absent with an error. After the first 2 MiB of a response only actor_id, state, desired_state, pid and
+   * node.
    *
    * @generated from field: hero.supervisor.v1.Actor actor = 2;
    */
   actor?: Actor;
 
   /**
-   * False if nothing had to be done.
+   * False if there was nothing to do.
    *
    * @generated from field: bool changed = 3;
    */
   changed: boolean;
 
   /**
-   * Whether it is where it was to go, or the wait was over first. Unspecified with an error.
+   * DONE if the actor has reached the requested state. Unspecified with an error.
    *
    * @generated from field: hero.supervisor.v1.WaitOutcome wait_outcome = 4;
    */
   waitOutcome: WaitOutcome;
 
   /**
-   * Why it did not work.
+   * The error; absent on success.
    *
    * @generated from field: hero.supervisor.v1.ItemError error = 5;
    */
@@ -1052,14 +1053,14 @@ export const ActorResultSchema: GenMessage<ActorResult> = /*@__PURE__*/
  */
 export type StartActorsRequest = Message<"hero.supervisor.v1.StartActorsRequest"> & {
   /**
-   * Required. Which actors.
+   * Required. The actors.
    *
    * @generated from field: hero.supervisor.v1.ActorSelector selector = 1;
    */
   selector?: ActorSelector;
 
   /**
-   * How long to wait until all are STATE_RUNNING; see the service for the rules of waits.
+   * Longest wait until all are STATE_RUNNING; see the service for the rules of waits.
    *
    * @generated from field: google.protobuf.Duration max_wait = 2;
    */
@@ -1074,7 +1075,7 @@ export const StartActorsRequestSchema: GenMessage<StartActorsRequest> = /*@__PUR
   messageDesc(file_hero_supervisor_v1_supervisor_service, 22);
 
 /**
- * Answer of StartActors.
+ * Response of StartActors.
  *
  * @generated from message hero.supervisor.v1.StartActorsResponse
  */
@@ -1101,35 +1102,35 @@ export const StartActorsResponseSchema: GenMessage<StartActorsResponse> = /*@__P
  */
 export type StopActorsRequest = Message<"hero.supervisor.v1.StopActorsRequest"> & {
   /**
-   * Required. Which actors.
+   * Required. The actors.
    *
    * @generated from field: hero.supervisor.v1.ActorSelector selector = 1;
    */
   selector?: ActorSelector;
 
   /**
-   * How long running jobs may go on, 0 to 24 hours. Default: each actor's own drain_timeout.
+   * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of each actor.
    *
    * @generated from field: google.protobuf.Duration drain_timeout = 2;
    */
   drainTimeout?: Duration;
 
   /**
-   * Kill the processes at once, without drain.
+   * Kills the processes at once, without drain. Default: false.
    *
    * @generated from field: bool force = 3;
    */
   force: boolean;
 
   /**
-   * How long to wait until all processes are gone; see the service for the rules of waits.
+   * Longest wait until all processes have ended; see the service for the rules of waits.
    *
    * @generated from field: google.protobuf.Duration max_wait = 4;
    */
   maxWait?: Duration;
 
   /**
-   * Why, for events and for others who wonder.
+   * The caller's reason, at most 1024 bytes. Appears in events.
    *
    * @generated from field: string reason = 5;
    */
@@ -1144,7 +1145,7 @@ export const StopActorsRequestSchema: GenMessage<StopActorsRequest> = /*@__PURE_
   messageDesc(file_hero_supervisor_v1_supervisor_service, 24);
 
 /**
- * Answer of StopActors.
+ * Response of StopActors.
  *
  * @generated from message hero.supervisor.v1.StopActorsResponse
  */
@@ -1171,42 +1172,42 @@ export const StopActorsResponseSchema: GenMessage<StopActorsResponse> = /*@__PUR
  */
 export type RestartActorsRequest = Message<"hero.supervisor.v1.RestartActorsRequest"> & {
   /**
-   * Required. Which actors.
+   * Required. The actors.
    *
    * @generated from field: hero.supervisor.v1.ActorSelector selector = 1;
    */
   selector?: ActorSelector;
 
   /**
-   * How long running jobs may go on, 0 to 24 hours. Default: each actor's own drain_timeout.
+   * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of each actor.
    *
    * @generated from field: google.protobuf.Duration drain_timeout = 2;
    */
   drainTimeout?: Duration;
 
   /**
-   * Kill the processes at once, without drain.
+   * Kills the processes at once, without drain. Default: false.
    *
    * @generated from field: bool force = 3;
    */
   force: boolean;
 
   /**
-   * Most actors that may be down at a time; 0 means all. Default: 0.
+   * Most actors that are down at the same time. Default: 0, which means all.
    *
    * @generated from field: int32 max_unavailable = 4;
    */
   maxUnavailable: number;
 
   /**
-   * How long to wait until all are STATE_RUNNING again; see the service for the rules of waits.
+   * Longest wait until all are STATE_RUNNING again; see the service for the rules of waits.
    *
    * @generated from field: google.protobuf.Duration max_wait = 5;
    */
   maxWait?: Duration;
 
   /**
-   * Why, for events and for others who wonder.
+   * The caller's reason, at most 1024 bytes. Appears in events.
    *
    * @generated from field: string reason = 6;
    */
@@ -1221,7 +1222,7 @@ export const RestartActorsRequestSchema: GenMessage<RestartActorsRequest> = /*@_
   messageDesc(file_hero_supervisor_v1_supervisor_service, 26);
 
 /**
- * Answer of RestartActors.
+ * Response of RestartActors.
  *
  * @generated from message hero.supervisor.v1.RestartActorsResponse
  */
@@ -1248,49 +1249,49 @@ export const RestartActorsResponseSchema: GenMessage<RestartActorsResponse> = /*
  */
 export type StreamActorLogsRequest = Message<"hero.supervisor.v1.StreamActorLogsRequest"> & {
   /**
-   * Required. Which actor.
+   * Required. The name of the actor.
    *
    * @generated from field: string actor_id = 1;
    */
   actorId: string;
 
   /**
-   * Lines to begin with, counted from the end, 0 to 10000. Default: 100.
+   * Number of lines before the end of the log to begin with, 0 to 10000. Default: 100.
    *
    * @generated from field: optional int32 tail_lines = 2;
    */
   tailLines?: number;
 
   /**
-   * Only lines written at or after this time.
+   * Only lines written at or after this time. Default: every line.
    *
    * @generated from field: google.protobuf.Timestamp since_time = 3;
    */
   sinceTime?: Timestamp;
 
   /**
-   * Go on behind this cursor; tail_lines and since_time are not looked at then.
+   * Resumes after this cursor; tail_lines and since_time are ignored then.
    *
    * @generated from field: string resume_after = 4;
    */
   resumeAfter: string;
 
   /**
-   * Go on with new lines until the call is ended.
+   * Continues with new lines until the caller ends the call. Default: false.
    *
    * @generated from field: bool follow = 5;
    */
   follow: boolean;
 
   /**
-   * Only these outputs. Default: both.
+   * Only lines of these streams. Default: both.
    *
    * @generated from field: repeated hero.supervisor.v1.LogEntry.Stream streams = 6;
    */
   streams: LogEntry_Stream[];
 
   /**
-   * Only lines that contain this text.
+   * Only lines that contain this text. Default: every line.
    *
    * @generated from field: string contains = 7;
    */
@@ -1305,7 +1306,7 @@ export const StreamActorLogsRequestSchema: GenMessage<StreamActorLogsRequest> = 
   messageDesc(file_hero_supervisor_v1_supervisor_service, 28);
 
 /**
- * Part of the answer of StreamActorLogs.
+ * One message of StreamActorLogs.
  *
  * @generated from message hero.supervisor.v1.StreamActorLogsResponse
  */
@@ -1318,15 +1319,15 @@ export type StreamActorLogsResponse = Message<"hero.supervisor.v1.StreamActorLog
   entries: LogEntry[];
 
   /**
-   * Lines that were left out before these, because the reader was too slow or the process manager had lost them; at
-   * least so many where the process manager does not count.
+   * Number of lines that are missing before these, because the reader was too slow or the process manager has lost
+   * them. A lower bound where the process manager does not count.
    *
    * @generated from field: int32 dropped_count = 2;
    */
   droppedCount: number;
 
   /**
-   * To go on behind the last of these lines. Opaque.
+   * The cursor after the last of these lines, for resume_after. Opaque.
    *
    * @generated from field: string cursor = 3;
    */
@@ -1356,13 +1357,13 @@ export const ListScriptTypesRequestSchema: GenMessage<ListScriptTypesRequest> = 
   messageDesc(file_hero_supervisor_v1_supervisor_service, 30);
 
 /**
- * Answer of ListScriptTypes.
+ * Response of ListScriptTypes.
  *
  * @generated from message hero.supervisor.v1.ListScriptTypesResponse
  */
 export type ListScriptTypesResponse = Message<"hero.supervisor.v1.ListScriptTypesResponse"> & {
   /**
-   * Every script type that this server knows.
+   * All script types of this server.
    *
    * @generated from field: repeated hero.supervisor.v1.ScriptTypeStatus script_types = 1;
    */
@@ -1383,14 +1384,14 @@ export const ListScriptTypesResponseSchema: GenMessage<ListScriptTypesResponse> 
  */
 export type GetScriptTypeRequest = Message<"hero.supervisor.v1.GetScriptTypeRequest"> & {
   /**
-   * Required. Which.
+   * Required. The script type.
    *
    * @generated from field: hero.supervisor.v1.ScriptType script_type = 1;
    */
   scriptType: ScriptType;
 
   /**
-   * How much of its actor_template. Default: ACTOR_VIEW_BASIC.
+   * The parts of actor_template to return. Default: ACTOR_VIEW_BASIC.
    *
    * @generated from field: hero.supervisor.v1.ActorView view = 2;
    */
@@ -1405,7 +1406,7 @@ export const GetScriptTypeRequestSchema: GenMessage<GetScriptTypeRequest> = /*@_
   messageDesc(file_hero_supervisor_v1_supervisor_service, 32);
 
 /**
- * Answer of GetScriptType.
+ * Response of GetScriptType.
  *
  * @generated from message hero.supervisor.v1.GetScriptTypeResponse
  */
@@ -1432,7 +1433,7 @@ export const GetScriptTypeResponseSchema: GenMessage<GetScriptTypeResponse> = /*
  */
 export type UpdateScriptTypeRequest = Message<"hero.supervisor.v1.UpdateScriptTypeRequest"> & {
   /**
-   * Required. Which.
+   * Required. The script type.
    *
    * @generated from field: hero.supervisor.v1.ScriptType script_type = 1;
    */
@@ -1446,9 +1447,9 @@ export type UpdateScriptTypeRequest = Message<"hero.supervisor.v1.UpdateScriptTy
   settings?: ScriptTypeSettings;
 
   /**
-   * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
-   * set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
-   * the fields that are set, of lists and maps the whole.
+   * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and
+   * not set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of
+   * messages the fields that are set, of lists and maps the whole.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */
@@ -1463,7 +1464,7 @@ export const UpdateScriptTypeRequestSchema: GenMessage<UpdateScriptTypeRequest> 
   messageDesc(file_hero_supervisor_v1_supervisor_service, 34);
 
 /**
- * Answer of UpdateScriptType.
+ * Response of UpdateScriptType.
  *
  * @generated from message hero.supervisor.v1.UpdateScriptTypeResponse
  */
@@ -1490,49 +1491,50 @@ export const UpdateScriptTypeResponseSchema: GenMessage<UpdateScriptTypeResponse
  */
 export type ScaleActorsRequest = Message<"hero.supervisor.v1.ScaleActorsRequest"> & {
   /**
-   * Required. Which actors.
+   * Required. The script type of the actors.
    *
    * @generated from field: hero.supervisor.v1.ScriptType script_type = 1;
    */
   scriptType: ScriptType;
 
   /**
-   * Required. How many there are to be on this machine, 0 to 1000.
+   * Required. Number of actors on this machine, 0 to 1000.
    *
    * @generated from field: optional int32 replicas = 2;
    */
   replicas?: number;
 
   /**
-   * How long the jobs of those that go may run on, 0 to 24 hours. Default: each actor's own drain_timeout.
+   * Time for the jobs of removed actors to finish, 0 to 24 hours. Default: drain_timeout of each actor.
    *
    * @generated from field: google.protobuf.Duration drain_timeout = 3;
    */
   drainTimeout?: Duration;
 
   /**
-   * How long to wait until all is done; see the service for the rules of waits.
+   * Longest wait for the end of the scaling; see the service for the rules of waits.
    *
    * @generated from field: google.protobuf.Duration max_wait = 4;
    */
   maxWait?: Duration;
 
   /**
-   * Only say what would happen; nothing is changed.
+   * Returns what would happen and changes nothing. Default: false.
    *
    * @generated from field: bool validate_only = 5;
    */
   validateOnly: boolean;
 
   /**
-   * Switch automatic scaling off, if it is on, instead of answering AUTOSCALING_ACTIVE.
+   * Switches automatic scaling off. Without it, the call ends in AUTOSCALING_ACTIVE while scaling is automatic.
+   * Default: false.
    *
    * @generated from field: bool take_over = 6;
    */
   takeOver: boolean;
 
   /**
-   * Why, for events and for others who wonder.
+   * The caller's reason, at most 1024 bytes. Appears in events.
    *
    * @generated from field: string reason = 7;
    */
@@ -1547,34 +1549,34 @@ export const ScaleActorsRequestSchema: GenMessage<ScaleActorsRequest> = /*@__PUR
   messageDesc(file_hero_supervisor_v1_supervisor_service, 36);
 
 /**
- * Answer of ScaleActors.
+ * Response of ScaleActors.
  *
  * @generated from message hero.supervisor.v1.ScaleActorsResponse
  */
 export type ScaleActorsResponse = Message<"hero.supervisor.v1.ScaleActorsResponse"> & {
   /**
-   * The script type after it; before it with validate_only.
+   * The script type after the scaling; with validate_only the present one.
    *
    * @generated from field: hero.supervisor.v1.ScriptTypeStatus status = 1;
    */
   status?: ScriptTypeStatus;
 
   /**
-   * Actors that were made, or would be.
+   * Actors that were created; with validate_only those that would be.
    *
    * @generated from field: repeated string added_actor_ids = 2;
    */
   addedActorIds: string[];
 
   /**
-   * Actors that were drained and removed, or would be.
+   * Actors that were drained and removed; with validate_only those that would be.
    *
    * @generated from field: repeated string removed_actor_ids = 3;
    */
   removedActorIds: string[];
 
   /**
-   * Whether all is done, or the wait was over first.
+   * DONE if the scaling has ended.
    *
    * @generated from field: hero.supervisor.v1.WaitOutcome wait_outcome = 4;
    */
@@ -1595,14 +1597,14 @@ export const ScaleActorsResponseSchema: GenMessage<ScaleActorsResponse> = /*@__P
  */
 export type PauseQueueRequest = Message<"hero.supervisor.v1.PauseQueueRequest"> & {
   /**
-   * Required. Which queue.
+   * Required. The script type of the queue.
    *
    * @generated from field: hero.supervisor.v1.ScriptType script_type = 1;
    */
   scriptType: ScriptType;
 
   /**
-   * Why, for events and for others who wonder.
+   * The caller's reason, at most 1024 bytes. Appears in events.
    *
    * @generated from field: string reason = 2;
    */
@@ -1617,20 +1619,20 @@ export const PauseQueueRequestSchema: GenMessage<PauseQueueRequest> = /*@__PURE_
   messageDesc(file_hero_supervisor_v1_supervisor_service, 38);
 
 /**
- * Answer of PauseQueue.
+ * Response of PauseQueue.
  *
  * @generated from message hero.supervisor.v1.PauseQueueResponse
  */
 export type PauseQueueResponse = Message<"hero.supervisor.v1.PauseQueueResponse"> & {
   /**
-   * The script type after it.
+   * The script type after the call.
    *
    * @generated from field: hero.supervisor.v1.ScriptTypeStatus status = 1;
    */
   status?: ScriptTypeStatus;
 
   /**
-   * False if it was paused already.
+   * False if the queue was paused already.
    *
    * @generated from field: bool changed = 2;
    */
@@ -1651,14 +1653,14 @@ export const PauseQueueResponseSchema: GenMessage<PauseQueueResponse> = /*@__PUR
  */
 export type ResumeQueueRequest = Message<"hero.supervisor.v1.ResumeQueueRequest"> & {
   /**
-   * Required. Which queue.
+   * Required. The script type of the queue.
    *
    * @generated from field: hero.supervisor.v1.ScriptType script_type = 1;
    */
   scriptType: ScriptType;
 
   /**
-   * Why, for events and for others who wonder.
+   * The caller's reason, at most 1024 bytes. Appears in events.
    *
    * @generated from field: string reason = 2;
    */
@@ -1673,20 +1675,20 @@ export const ResumeQueueRequestSchema: GenMessage<ResumeQueueRequest> = /*@__PUR
   messageDesc(file_hero_supervisor_v1_supervisor_service, 40);
 
 /**
- * Answer of ResumeQueue.
+ * Response of ResumeQueue.
  *
  * @generated from message hero.supervisor.v1.ResumeQueueResponse
  */
 export type ResumeQueueResponse = Message<"hero.supervisor.v1.ResumeQueueResponse"> & {
   /**
-   * The script type after it.
+   * The script type after the call.
    *
    * @generated from field: hero.supervisor.v1.ScriptTypeStatus status = 1;
    */
   status?: ScriptTypeStatus;
 
   /**
-   * False if it was not paused.
+   * False if the queue was not paused.
    *
    * @generated from field: bool changed = 2;
    */
@@ -1707,35 +1709,35 @@ export const ResumeQueueResponseSchema: GenMessage<ResumeQueueResponse> = /*@__P
  */
 export type PurgeQueueRequest = Message<"hero.supervisor.v1.PurgeQueueRequest"> & {
   /**
-   * Required. Which queue.
+   * Required. The script type of the queue.
    *
    * @generated from field: hero.supervisor.v1.ScriptType script_type = 1;
    */
   scriptType: ScriptType;
 
   /**
-   * Jobs in these states, none of them final or running. Default: STATE_QUEUED.
+   * The states of the jobs to cancel: STATE_QUEUED, STATE_SCHEDULED or STATE_RETRY_WAIT. Default: STATE_QUEUED.
    *
    * @generated from field: repeated hero.supervisor.v1.Job.State states = 2;
    */
   states: Job_State[];
 
   /**
-   * Do nothing if there are more jobs than this; a guard against mistakes. Default: not checked.
+   * Changes nothing if there are more jobs than this: a guard against mistakes. Default: not checked.
    *
    * @generated from field: optional int32 expected_count = 3;
    */
   expectedCount?: number;
 
   /**
-   * Only count; nothing is changed.
+   * Counts the jobs and changes nothing. Default: false.
    *
    * @generated from field: bool validate_only = 4;
    */
   validateOnly: boolean;
 
   /**
-   * Why; becomes the cancel_reason of the jobs.
+   * The caller's reason, at most 1024 bytes. Becomes the cancel_reason of the jobs.
    *
    * @generated from field: string reason = 5;
    */
@@ -1750,13 +1752,13 @@ export const PurgeQueueRequestSchema: GenMessage<PurgeQueueRequest> = /*@__PURE_
   messageDesc(file_hero_supervisor_v1_supervisor_service, 42);
 
 /**
- * Answer of PurgeQueue.
+ * Response of PurgeQueue.
  *
  * @generated from message hero.supervisor.v1.PurgeQueueResponse
  */
 export type PurgeQueueResponse = Message<"hero.supervisor.v1.PurgeQueueResponse"> & {
   /**
-   * Jobs that were cancelled, or would be.
+   * Number of cancelled jobs; with validate_only of those that would be.
    *
    * @generated from field: int32 purged_count = 1;
    */
@@ -1777,21 +1779,21 @@ export const PurgeQueueResponseSchema: GenMessage<PurgeQueueResponse> = /*@__PUR
  */
 export type CheckHealthRequest = Message<"hero.supervisor.v1.CheckHealthRequest"> & {
   /**
-   * Required. Which actors.
+   * Required. The actors.
    *
    * @generated from field: hero.supervisor.v1.ActorSelector selector = 1;
    */
   selector?: ActorSelector;
 
   /**
-   * Whom of them to ping. Default: SCOPE_IDLE.
+   * The actors among them to ping. Default: SCOPE_IDLE.
    *
    * @generated from field: hero.supervisor.v1.CheckHealthRequest.Scope scope = 2;
    */
   scope: CheckHealthRequest_Scope;
 
   /**
-   * How long to wait for the answers; see the service for the rules of waits.
+   * Longest wait for the answers; see the service for the rules of waits.
    *
    * @generated from field: google.protobuf.Duration max_wait = 3;
    */
@@ -1806,7 +1808,7 @@ export const CheckHealthRequestSchema: GenMessage<CheckHealthRequest> = /*@__PUR
   messageDesc(file_hero_supervisor_v1_supervisor_service, 44);
 
 /**
- * Whom to ping.
+ * The actors to ping.
  *
  * @generated from enum hero.supervisor.v1.CheckHealthRequest.Scope
  */
@@ -1819,21 +1821,21 @@ export enum CheckHealthRequest_Scope {
   UNSPECIFIED = 0,
 
   /**
-   * Actors that have no job in hand.
+   * Actors without jobs in flight.
    *
    * @generated from enum value: SCOPE_IDLE = 1;
    */
   IDLE = 1,
 
   /**
-   * Every actor. A busy one answers when it gets to it.
+   * Every actor. A busy actor answers after its present job.
    *
    * @generated from enum value: SCOPE_ALL = 2;
    */
   ALL = 2,
 
   /**
-   * None: report what is known.
+   * No actor: the last known health is reported.
    *
    * @generated from enum value: SCOPE_NONE = 3;
    */
@@ -1847,7 +1849,7 @@ export const CheckHealthRequest_ScopeSchema: GenEnum<CheckHealthRequest_Scope> =
   enumDesc(file_hero_supervisor_v1_supervisor_service, 44, 0);
 
 /**
- * Answer of CheckHealth.
+ * Response of CheckHealth.
  *
  * @generated from message hero.supervisor.v1.CheckHealthResponse
  */
@@ -1874,21 +1876,21 @@ export const CheckHealthResponseSchema: GenMessage<CheckHealthResponse> = /*@__P
  */
 export type WatchHealthRequest = Message<"hero.supervisor.v1.WatchHealthRequest"> & {
   /**
-   * Which actors. Default: all of every machine.
+   * The actors. Default: all actors of all machines.
    *
    * @generated from field: hero.supervisor.v1.ActorSelector selector = 1;
    */
   selector?: ActorSelector;
 
   /**
-   * Whether to begin with one report for each actor. Default: true, false with resume_after.
+   * Begins with one report for each actor. Default: true; false with resume_after.
    *
    * @generated from field: optional bool include_snapshot = 2;
    */
   includeSnapshot?: boolean;
 
   /**
-   * Begin with what came after this cursor.
+   * Resumes after this cursor. Default: begins now.
    *
    * @generated from field: string resume_after = 3;
    */
@@ -1916,14 +1918,14 @@ export const WatchHealthRequestSchema: GenMessage<WatchHealthRequest> = /*@__PUR
  */
 export type WatchHealthResponse = Message<"hero.supervisor.v1.WatchHealthResponse"> & {
   /**
-   * Where this message stands. Hand the last one to resume_after to go on behind it. Opaque.
+   * The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque.
    *
    * @generated from field: string cursor = 1;
    */
   cursor: string;
 
   /**
-   * What there is to say.
+   * The content of the message.
    *
    * @generated from oneof hero.supervisor.v1.WatchHealthResponse.item
    */
@@ -1937,7 +1939,7 @@ export type WatchHealthResponse = Message<"hero.supervisor.v1.WatchHealthRespons
     case: "report";
   } | {
     /**
-     * Something happened.
+     * An event.
      *
      * @generated from field: hero.supervisor.v1.HealthEvent event = 3;
      */
@@ -1945,7 +1947,7 @@ export type WatchHealthResponse = Message<"hero.supervisor.v1.WatchHealthRespons
     case: "event";
   } | {
     /**
-     * A mark.
+     * A bookmark.
      *
      * @generated from field: hero.supervisor.v1.Bookmark bookmark = 4;
      */
@@ -1968,23 +1970,24 @@ export const WatchHealthResponseSchema: GenMessage<WatchHealthResponse> = /*@__P
  */
 export type SubmitJobRequest = Message<"hero.supervisor.v1.SubmitJobRequest"> & {
   /**
-   * Required. What to run.
+   * Required. The job.
    *
    * @generated from field: hero.supervisor.v1.JobSpec job = 1;
    */
   job?: JobSpec;
 
   /**
-   * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
-   * the server.
+   * The id of the job: 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 that
+   * the server makes.
    *
    * @generated from field: string job_id = 2;
    */
   jobId: string;
 
   /**
-   * Makes a repeat harmless: within 24 hours, the same id with the same content answers with the job that it made
-   * first. 1 to 64 printable ASCII characters without spaces; a UUID is advised.
+   * Makes a repeat harmless: within 24 hours a request with the same id and the same content returns the job of the
+   * first request. 1 to 64 printable ASCII characters without spaces; a UUID is advised. Default: repeats are not
+   * recognised.
    *
    * @generated from field: string request_id = 3;
    */
@@ -1999,7 +2002,7 @@ export const SubmitJobRequestSchema: GenMessage<SubmitJobRequest> = /*@__PURE__*
   messageDesc(file_hero_supervisor_v1_supervisor_service, 48);
 
 /**
- * Answer of SubmitJob.
+ * Response of SubmitJob.
  *
  * @generated from message hero.supervisor.v1.SubmitJobResponse
  */
@@ -2012,7 +2015,7 @@ export type SubmitJobResponse = Message<"hero.supervisor.v1.SubmitJobResponse"> 
   job?: Job;
 
   /**
-   * True if an earlier call with this request_id had made it.
+   * True if an earlier request with this request_id has created the job.
    *
    * @generated from field: bool deduplicated = 2;
    */
@@ -2033,7 +2036,7 @@ export const SubmitJobResponseSchema: GenMessage<SubmitJobResponse> = /*@__PURE_
  */
 export type SubmitJobsRequest = Message<"hero.supervisor.v1.SubmitJobsRequest"> & {
   /**
-   * Required. 1 to 1000 jobs. Mind that a message has at most 4 MiB.
+   * Required. 1 to 1000 jobs, at most 4 MiB in all.
    *
    * @generated from field: repeated hero.supervisor.v1.SubmitJobRequest requests = 1;
    */
@@ -2048,13 +2051,13 @@ export const SubmitJobsRequestSchema: GenMessage<SubmitJobsRequest> = /*@__PURE_
   messageDesc(file_hero_supervisor_v1_supervisor_service, 50);
 
 /**
- * Answer of SubmitJobs.
+ * Response of SubmitJobs.
  *
  * @generated from message hero.supervisor.v1.SubmitJobsResponse
  */
 export type SubmitJobsResponse = Message<"hero.supervisor.v1.SubmitJobsResponse"> & {
   /**
-   * One result for each request, in their order.
+   * One result for each request, in the order of the requests.
    *
    * @generated from field: repeated hero.supervisor.v1.SubmitJobResult results = 1;
    */
@@ -2069,28 +2072,28 @@ export const SubmitJobsResponseSchema: GenMessage<SubmitJobsResponse> = /*@__PUR
   messageDesc(file_hero_supervisor_v1_supervisor_service, 51);
 
 /**
- * What became of one job of many.
+ * The result for one job of many.
  *
  * @generated from message hero.supervisor.v1.SubmitJobResult
  */
 export type SubmitJobResult = Message<"hero.supervisor.v1.SubmitJobResult"> & {
   /**
-   * The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
-   * and create_time; GetJob has the rest.
+   * The job, without script and environment; absent with an error. After the first 2 MiB of a response only job_id,
+   * state, attempt and create_time; GetJob has the rest.
    *
    * @generated from field: hero.supervisor.v1.Job job = 1;
    */
   job?: Job;
 
   /**
-   * True if an earlier call with this request_id had made it.
+   * True if an earlier request with this request_id has created the job.
    *
    * @generated from field: bool deduplicated = 2;
    */
   deduplicated: boolean;
 
   /**
-   * Why it was refused.
+   * The error; absent if the job was accepted.
    *
    * @generated from field: hero.supervisor.v1.ItemError error = 3;
    */
@@ -2111,38 +2114,39 @@ export const SubmitJobResultSchema: GenMessage<SubmitJobResult> = /*@__PURE__*/
  */
 export type RunJobRequest = Message<"hero.supervisor.v1.RunJobRequest"> & {
   /**
-   * Required. What to run.
+   * Required. The job.
    *
    * @generated from field: hero.supervisor.v1.JobSpec job = 1;
    */
   job?: JobSpec;
 
   /**
-   * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
-   * the server.
+   * The id of the job: 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 that
+   * the server makes.
    *
    * @generated from field: string job_id = 2;
    */
   jobId: string;
 
   /**
-   * Makes a repeat harmless: within 24 hours, the same id with the same content waits for the job that it made first.
-   * If you lost the answer, just call again. 1 to 64 printable ASCII characters without spaces; a UUID is advised.
+   * Makes a repeat harmless: within 24 hours a request with the same id and the same content waits for the job of the
+   * first request. Call again if the response was lost. 1 to 64 printable ASCII characters without spaces; a UUID is
+   * advised. Default: repeats are not recognised.
    *
    * @generated from field: string request_id = 3;
    */
   requestId: string;
 
   /**
-   * How long to wait for the end; see the service for the rules of waits.
+   * Longest wait for the end of the job; see the service for the rules of waits.
    *
    * @generated from field: google.protobuf.Duration max_wait = 4;
    */
   maxWait?: Duration;
 
   /**
-   * What becomes of the job when the wait is over first. Default: ON_WAIT_END_KEEP_RUNNING. If the caller goes away
-   * during the wait, the job goes on in any case.
+   * The fate of the job if it outlasts the wait. Default: ON_WAIT_END_KEEP_RUNNING. If the caller ends the call
+   * during the wait, the job continues in any case.
    *
    * @generated from field: hero.supervisor.v1.RunJobRequest.OnWaitEnd on_wait_end = 5;
    */
@@ -2157,7 +2161,7 @@ export const RunJobRequestSchema: GenMessage<RunJobRequest> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_supervisor_service, 53);
 
 /**
- * What becomes of the job when the wait is over first.
+ * The fate of a job that outlasts the wait.
  *
  * @generated from enum hero.supervisor.v1.RunJobRequest.OnWaitEnd
  */
@@ -2170,14 +2174,14 @@ export enum RunJobRequest_OnWaitEnd {
   UNSPECIFIED = 0,
 
   /**
-   * It goes on; await it with AwaitJob.
+   * The job continues; wait for it with AwaitJob.
    *
    * @generated from enum value: ON_WAIT_END_KEEP_RUNNING = 1;
    */
   KEEP_RUNNING = 1,
 
   /**
-   * It is cancelled, and the answer shows it so.
+   * The job is cancelled, and the response shows the cancelled job.
    *
    * @generated from enum value: ON_WAIT_END_CANCEL = 2;
    */
@@ -2191,7 +2195,7 @@ export const RunJobRequest_OnWaitEndSchema: GenEnum<RunJobRequest_OnWaitEnd> = /
   enumDesc(file_hero_supervisor_v1_supervisor_service, 53, 0);
 
 /**
- * Answer of RunJob.
+ * Response of RunJob.
  *
  * @generated from message hero.supervisor.v1.RunJobResponse
  */
@@ -2204,14 +2208,14 @@ export type RunJobResponse = Message<"hero.supervisor.v1.RunJobResponse"> & {
   job?: Job;
 
   /**
-   * Whether the job has ended (however it ended), or the wait was over first.
+   * DONE if the job has ended, also if it failed or was cancelled.
    *
    * @generated from field: hero.supervisor.v1.WaitOutcome wait_outcome = 2;
    */
   waitOutcome: WaitOutcome;
 
   /**
-   * True if an earlier call with this request_id had made it.
+   * True if an earlier request with this request_id has created the job.
    *
    * @generated from field: bool deduplicated = 3;
    */
@@ -2232,14 +2236,14 @@ export const RunJobResponseSchema: GenMessage<RunJobResponse> = /*@__PURE__*/
  */
 export type AwaitJobRequest = Message<"hero.supervisor.v1.AwaitJobRequest"> & {
   /**
-   * Required. Which job.
+   * Required. The id of the job.
    *
    * @generated from field: string job_id = 1;
    */
   jobId: string;
 
   /**
-   * How long to wait for the end; see the service for the rules of waits.
+   * Longest wait for the end of the job; see the service for the rules of waits.
    *
    * @generated from field: google.protobuf.Duration max_wait = 2;
    */
@@ -2254,7 +2258,7 @@ export const AwaitJobRequestSchema: GenMessage<AwaitJobRequest> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_supervisor_service, 55);
 
 /**
- * Answer of AwaitJob.
+ * Response of AwaitJob.
  *
  * @generated from message hero.supervisor.v1.AwaitJobResponse
  */
@@ -2267,7 +2271,7 @@ export type AwaitJobResponse = Message<"hero.supervisor.v1.AwaitJobResponse"> & 
   job?: Job;
 
   /**
-   * Whether the job has ended (however it ended), or the wait was over first.
+   * DONE if the job has ended, also if it failed or was cancelled.
    *
    * @generated from field: hero.supervisor.v1.WaitOutcome wait_outcome = 2;
    */
@@ -2288,14 +2292,14 @@ export const AwaitJobResponseSchema: GenMessage<AwaitJobResponse> = /*@__PURE__*
  */
 export type GetJobRequest = Message<"hero.supervisor.v1.GetJobRequest"> & {
   /**
-   * Required. Which job.
+   * Required. The id of the job.
    *
    * @generated from field: string job_id = 1;
    */
   jobId: string;
 
   /**
-   * How much of it. Default: JOB_VIEW_BASIC.
+   * The parts of the job to return. Default: JOB_VIEW_BASIC.
    *
    * @generated from field: hero.supervisor.v1.JobView view = 2;
    */
@@ -2310,7 +2314,7 @@ export const GetJobRequestSchema: GenMessage<GetJobRequest> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_supervisor_service, 57);
 
 /**
- * Answer of GetJob.
+ * Response of GetJob.
  *
  * @generated from message hero.supervisor.v1.GetJobResponse
  */
@@ -2331,69 +2335,70 @@ export const GetJobResponseSchema: GenMessage<GetJobResponse> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_supervisor_service, 58);
 
 /**
- * Request of ListJobs. Filters that are left empty let everything through; a job has to pass all of them.
+ * Request of ListJobs. An empty filter matches every job; a job must match all filters.
  *
  * @generated from message hero.supervisor.v1.ListJobsRequest
  */
 export type ListJobsRequest = Message<"hero.supervisor.v1.ListJobsRequest"> & {
   /**
-   * Of one of these script types.
+   * Matches these script types.
    *
    * @generated from field: repeated hero.supervisor.v1.ScriptType script_types = 1;
    */
   scriptTypes: ScriptType[];
 
   /**
-   * In one of these states.
+   * Matches these states.
    *
    * @generated from field: repeated hero.supervisor.v1.Job.State states = 2;
    */
   states: Job_State[];
 
   /**
-   * Of this caller.
+   * Matches the jobs of this caller.
    *
    * @generated from field: string caller_id = 3;
    */
   callerId: string;
 
   /**
-   * Of this context.
+   * Matches the jobs of this context.
    *
    * @generated from field: string context_id = 4;
    */
   contextId: string;
 
   /**
-   * That this actor has, or had last.
+   * Matches the jobs that this actor has or had last.
    *
    * @generated from field: string actor_id = 5;
    */
   actorId: string;
 
   /**
-   * Accepted at or after this time.
+   * Matches jobs that were accepted at or after this time.
    *
    * @generated from field: google.protobuf.Timestamp create_time_after = 6;
    */
   createTimeAfter?: Timestamp;
 
   /**
-   * Accepted before this time.
+   * Matches jobs that were accepted before this time.
    *
    * @generated from field: google.protobuf.Timestamp create_time_before = 7;
    */
   createTimeBefore?: Timestamp;
 
   /**
-   * Jobs on a page at most, 0 to 1000; 0 means 100. A page may be shorter, even empty, and not the last.
+   * Most jobs on a page, 0 to 1000. Default: 0, which means 100. A page may be shorter or empty without being the
+   * last.
    *
    * @generated from field: int32 page_size = 8;
    */
   pageSize: number;
 
   /**
-   * The next_page_token of the page before; empty for the first page. The filters must be the same.
+   * The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
    *
    * @generated from field: string page_token = 9;
    */
@@ -2408,20 +2413,20 @@ export const ListJobsRequestSchema: GenMessage<ListJobsRequest> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_supervisor_service, 59);
 
 /**
- * Answer of ListJobs.
+ * Response of ListJobs.
  *
  * @generated from message hero.supervisor.v1.ListJobsResponse
  */
 export type ListJobsResponse = Message<"hero.supervisor.v1.ListJobsResponse"> & {
   /**
-   * The jobs without script and environment, newest first.
+   * The jobs, without script and environment, the newest first.
    *
    * @generated from field: repeated hero.supervisor.v1.Job jobs = 1;
    */
   jobs: Job[];
 
   /**
-   * For the next page; empty at the end.
+   * The page_token of the next page; empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -2442,14 +2447,14 @@ export const ListJobsResponseSchema: GenMessage<ListJobsResponse> = /*@__PURE__*
  */
 export type CancelJobRequest = Message<"hero.supervisor.v1.CancelJobRequest"> & {
   /**
-   * Required. Which job.
+   * Required. The id of the job.
    *
    * @generated from field: string job_id = 1;
    */
   jobId: string;
 
   /**
-   * Why, at most 1024 bytes; becomes cancel_reason.
+   * The caller's reason, at most 1024 bytes. Becomes the cancel_reason of the job.
    *
    * @generated from field: string reason = 2;
    */
@@ -2464,7 +2469,7 @@ export const CancelJobRequestSchema: GenMessage<CancelJobRequest> = /*@__PURE__*
   messageDesc(file_hero_supervisor_v1_supervisor_service, 61);
 
 /**
- * Answer of CancelJob.
+ * Response of CancelJob.
  *
  * @generated from message hero.supervisor.v1.CancelJobResponse
  */
@@ -2477,7 +2482,7 @@ export type CancelJobResponse = Message<"hero.supervisor.v1.CancelJobResponse"> 
   job?: Job;
 
   /**
-   * False if it had ended already.
+   * False if the job had ended already.
    *
    * @generated from field: bool changed = 2;
    */
@@ -2498,14 +2503,14 @@ export const CancelJobResponseSchema: GenMessage<CancelJobResponse> = /*@__PURE_
  */
 export type RetryJobRequest = Message<"hero.supervisor.v1.RetryJobRequest"> & {
   /**
-   * Required. Which job; it must be STATE_FAILED or STATE_CANCELLED.
+   * Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED.
    *
    * @generated from field: string job_id = 1;
    */
   jobId: string;
 
   /**
-   * Count attempts from 0 again. Default: allow one more.
+   * Counts attempts from 0 again. Default: false, which allows one more attempt.
    *
    * @generated from field: bool reset_attempts = 2;
    */
@@ -2520,7 +2525,7 @@ export const RetryJobRequestSchema: GenMessage<RetryJobRequest> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_supervisor_service, 63);
 
 /**
- * Answer of RetryJob.
+ * Response of RetryJob.
  *
  * @generated from message hero.supervisor.v1.RetryJobResponse
  */
@@ -2547,14 +2552,14 @@ export const RetryJobResponseSchema: GenMessage<RetryJobResponse> = /*@__PURE__*
  */
 export type DeleteJobRequest = Message<"hero.supervisor.v1.DeleteJobRequest"> & {
   /**
-   * Required. Which job. It must have ended; cancel it first if it has not.
+   * Required. The id of the job, which must have ended. Cancel an unfinished job first.
    *
    * @generated from field: string job_id = 1;
    */
   jobId: string;
 
   /**
-   * Answer OK if there is no such job.
+   * Ends in OK if the job does not exist. Default: false.
    *
    * @generated from field: bool allow_missing = 2;
    */
@@ -2569,13 +2574,13 @@ export const DeleteJobRequestSchema: GenMessage<DeleteJobRequest> = /*@__PURE__*
   messageDesc(file_hero_supervisor_v1_supervisor_service, 65);
 
 /**
- * Answer of DeleteJob.
+ * Response of DeleteJob.
  *
  * @generated from message hero.supervisor.v1.DeleteJobResponse
  */
 export type DeleteJobResponse = Message<"hero.supervisor.v1.DeleteJobResponse"> & {
   /**
-   * False if there was no such job.
+   * False if the job did not exist.
    *
    * @generated from field: bool changed = 1;
    */
@@ -2596,21 +2601,21 @@ export const DeleteJobResponseSchema: GenMessage<DeleteJobResponse> = /*@__PURE_
  */
 export type WatchJobRequest = Message<"hero.supervisor.v1.WatchJobRequest"> & {
   /**
-   * Required. Which job.
+   * Required. The id of the job.
    *
    * @generated from field: string job_id = 1;
    */
   jobId: string;
 
   /**
-   * Whether to send the lines that the script writes.
+   * Sends the log lines of the script. Default: false.
    *
    * @generated from field: bool include_logs = 2;
    */
   includeLogs: boolean;
 
   /**
-   * Go on behind this cursor.
+   * Resumes after this cursor.
    *
    * @generated from field: string resume_after = 3;
    */
@@ -2632,26 +2637,27 @@ export const WatchJobRequestSchema: GenMessage<WatchJobRequest> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_supervisor_service, 67);
 
 /**
- * One message of WatchJob. The first and the last one carry the job; after the job's end the server ends the call.
+ * One message of WatchJob. The first and the last message carry the job. The server ends the call after the end of
+ * the job.
  *
  * @generated from message hero.supervisor.v1.WatchJobResponse
  */
 export type WatchJobResponse = Message<"hero.supervisor.v1.WatchJobResponse"> & {
   /**
-   * Where this message stands. Hand the last one to resume_after to go on behind it. Opaque.
+   * The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque.
    *
    * @generated from field: string cursor = 1;
    */
   cursor: string;
 
   /**
-   * What there is to say.
+   * The content of the message.
    *
    * @generated from oneof hero.supervisor.v1.WatchJobResponse.item
    */
   item: {
     /**
-     * The job as it is now.
+     * The present job.
      *
      * @generated from field: hero.supervisor.v1.Job job = 2;
      */
@@ -2659,7 +2665,7 @@ export type WatchJobResponse = Message<"hero.supervisor.v1.WatchJobResponse"> & 
     case: "job";
   } | {
     /**
-     * Its state changed.
+     * A change of its state.
      *
      * @generated from field: hero.supervisor.v1.JobStateChange state_change = 3;
      */
@@ -2667,7 +2673,7 @@ export type WatchJobResponse = Message<"hero.supervisor.v1.WatchJobResponse"> & 
     case: "stateChange";
   } | {
     /**
-     * The script says how far it is.
+     * The progress that the script reports.
      *
      * @generated from field: hero.supervisor.v1.JobProgress progress = 4;
      */
@@ -2675,7 +2681,7 @@ export type WatchJobResponse = Message<"hero.supervisor.v1.WatchJobResponse"> & 
     case: "progress";
   } | {
     /**
-     * The script wrote something.
+     * Log lines of the script.
      *
      * @generated from field: hero.supervisor.v1.LogEntries log_entries = 5;
      */
@@ -2683,7 +2689,7 @@ export type WatchJobResponse = Message<"hero.supervisor.v1.WatchJobResponse"> & 
     case: "logEntries";
   } | {
     /**
-     * A mark.
+     * A bookmark.
      *
      * @generated from field: hero.supervisor.v1.Bookmark bookmark = 6;
      */
@@ -2700,7 +2706,7 @@ export const WatchJobResponseSchema: GenMessage<WatchJobResponse> = /*@__PURE__*
   messageDesc(file_hero_supervisor_v1_supervisor_service, 68);
 
 /**
- * Some log lines.
+ * Log lines.
  *
  * @generated from message hero.supervisor.v1.LogEntries
  */
@@ -2713,7 +2719,7 @@ export type LogEntries = Message<"hero.supervisor.v1.LogEntries"> & {
   entries: LogEntry[];
 
   /**
-   * Lines that were left out before these, because the reader was too slow.
+   * Number of lines that are missing before these, because the reader was too slow.
    *
    * @generated from field: int32 dropped_count = 2;
    */
@@ -2728,63 +2734,63 @@ export const LogEntriesSchema: GenMessage<LogEntries> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_supervisor_service, 69);
 
 /**
- * Request of WatchEvents. Filters that are left empty let everything through; an event has to pass all of them.
+ * Request of WatchEvents. An empty filter matches every event; an event must match all filters.
  *
  * @generated from message hero.supervisor.v1.WatchEventsRequest
  */
 export type WatchEventsRequest = Message<"hero.supervisor.v1.WatchEventsRequest"> & {
   /**
-   * About one of these topics.
+   * Matches these topics.
    *
    * @generated from field: repeated hero.supervisor.v1.Event.Topic topics = 1;
    */
   topics: Event_Topic[];
 
   /**
-   * About one of these script types.
+   * Matches events about these script types.
    *
    * @generated from field: repeated hero.supervisor.v1.ScriptType script_types = 2;
    */
   scriptTypes: ScriptType[];
 
   /**
-   * About one of these actors.
+   * Matches events about these actors.
    *
    * @generated from field: repeated string actor_ids = 3;
    */
   actorIds: string[];
 
   /**
-   * About one of these jobs.
+   * Matches events about these jobs.
    *
    * @generated from field: repeated string job_ids = 4;
    */
   jobIds: string[];
 
   /**
-   * About jobs of this caller.
+   * Matches events about jobs of this caller.
    *
    * @generated from field: string caller_id = 5;
    */
   callerId: string;
 
   /**
-   * At least this important. Default: everything.
+   * Matches events of at least this severity. Default: every event.
    *
    * @generated from field: hero.supervisor.v1.Event.Severity min_severity = 6;
    */
   minSeverity: Event_Severity;
 
   /**
-   * Whether to begin with what there is: each actor, script type and job that has not ended.
-   * Default: true, false with resume_after.
+   * Begins with a snapshot: every actor, script type and unfinished job that matches the filters. Default: true;
+   * false with resume_after.
    *
    * @generated from field: optional bool include_snapshot = 7;
    */
   includeSnapshot?: boolean;
 
   /**
-   * Begin with what came after this cursor. One that is too old is OUT_OF_RANGE, reason CURSOR_EXPIRED.
+   * Resumes after this cursor. A cursor that is too old ends the call in OUT_OF_RANGE with reason CURSOR_EXPIRED.
    *
    * @generated from field: string resume_after = 8;
    */
@@ -2808,22 +2814,22 @@ export const WatchEventsRequestSchema: GenMessage<WatchEventsRequest> = /*@__PUR
 /**
  * One message of WatchEvents.
  *
- * First comes the snapshot, then a bookmark KIND_SNAPSHOT_END, then events. Each event comes once; order is kept for
- * each actor and each job. A reader that is too slow is cut off with ABORTED, reason CONSUMER_TOO_SLOW, and can go on
- * from its last cursor.
+ * The order is: snapshot, bookmark KIND_SNAPSHOT_END, events. Each event comes once. The events of one actor and of
+ * one job keep their order. The call of a reader that is too slow ends in ABORTED with reason CONSUMER_TOO_SLOW; the
+ * reader can resume after its last cursor.
  *
  * @generated from message hero.supervisor.v1.WatchEventsResponse
  */
 export type WatchEventsResponse = Message<"hero.supervisor.v1.WatchEventsResponse"> & {
   /**
-   * Where this message stands. Hand the last one to resume_after to go on behind it. Opaque.
+   * The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque.
    *
    * @generated from field: string cursor = 1;
    */
   cursor: string;
 
   /**
-   * What there is to say.
+   * The content of the message.
    *
    * @generated from oneof hero.supervisor.v1.WatchEventsResponse.item
    */
@@ -2837,7 +2843,7 @@ export type WatchEventsResponse = Message<"hero.supervisor.v1.WatchEventsRespons
     case: "snapshotItem";
   } | {
     /**
-     * Something happened.
+     * An event.
      *
      * @generated from field: hero.supervisor.v1.Event event = 3;
      */
@@ -2845,7 +2851,7 @@ export type WatchEventsResponse = Message<"hero.supervisor.v1.WatchEventsRespons
     case: "event";
   } | {
     /**
-     * A mark.
+     * A bookmark.
      *
      * @generated from field: hero.supervisor.v1.Bookmark bookmark = 4;
      */
@@ -2862,13 +2868,13 @@ export const WatchEventsResponseSchema: GenMessage<WatchEventsResponse> = /*@__P
   messageDesc(file_hero_supervisor_v1_supervisor_service, 71);
 
 /**
- * One thing that was there when a watch began.
+ * One item of the snapshot with which a watch begins.
  *
  * @generated from message hero.supervisor.v1.SnapshotItem
  */
 export type SnapshotItem = Message<"hero.supervisor.v1.SnapshotItem"> & {
   /**
-   * Which thing.
+   * The item.
    *
    * @generated from oneof hero.supervisor.v1.SnapshotItem.item
    */
@@ -2890,7 +2896,7 @@ export type SnapshotItem = Message<"hero.supervisor.v1.SnapshotItem"> & {
     case: "scriptType";
   } | {
     /**
-     * A job that has not ended, without script and environment.
+     * An unfinished job, without script and environment.
      *
      * @generated from field: hero.supervisor.v1.Job job = 3;
      */
@@ -2907,76 +2913,76 @@ export const SnapshotItemSchema: GenMessage<SnapshotItem> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_supervisor_service, 72);
 
 /**
- * Request of ListEvents. Filters as in WatchEvents.
+ * Request of ListEvents. The filters are those of WatchEvents.
  *
  * @generated from message hero.supervisor.v1.ListEventsRequest
  */
 export type ListEventsRequest = Message<"hero.supervisor.v1.ListEventsRequest"> & {
   /**
-   * About one of these topics.
+   * Matches these topics.
    *
    * @generated from field: repeated hero.supervisor.v1.Event.Topic topics = 1;
    */
   topics: Event_Topic[];
 
   /**
-   * About one of these script types.
+   * Matches events about these script types.
    *
    * @generated from field: repeated hero.supervisor.v1.ScriptType script_types = 2;
    */
   scriptTypes: ScriptType[];
 
   /**
-   * About one of these actors.
+   * Matches events about these actors.
    *
    * @generated from field: repeated string actor_ids = 3;
    */
   actorIds: string[];
 
   /**
-   * About one of these jobs.
+   * Matches events about these jobs.
    *
    * @generated from field: repeated string job_ids = 4;
    */
   jobIds: string[];
 
   /**
-   * About jobs of this caller.
+   * Matches events about jobs of this caller.
    *
    * @generated from field: string caller_id = 5;
    */
   callerId: string;
 
   /**
-   * At least this important. Default: everything.
+   * Matches events of at least this severity. Default: every event.
    *
    * @generated from field: hero.supervisor.v1.Event.Severity min_severity = 6;
    */
   minSeverity: Event_Severity;
 
   /**
-   * At or after this time.
+   * Matches events at or after this time.
    *
    * @generated from field: google.protobuf.Timestamp time_after = 7;
    */
   timeAfter?: Timestamp;
 
   /**
-   * Before this time.
+   * Matches events before this time.
    *
    * @generated from field: google.protobuf.Timestamp time_before = 8;
    */
   timeBefore?: Timestamp;
 
   /**
-   * Events on a page, 0 to 1000; 0 means 100.
+   * Most events on a page, 0 to 1000. Default: 0, which means 100.
    *
    * @generated from field: int32 page_size = 9;
    */
   pageSize: number;
 
   /**
-   * The next_page_token of the page before; empty for the first page. The filters must be the same.
+   * The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
    *
    * @generated from field: string page_token = 10;
    */
@@ -2991,20 +2997,20 @@ export const ListEventsRequestSchema: GenMessage<ListEventsRequest> = /*@__PURE_
   messageDesc(file_hero_supervisor_v1_supervisor_service, 73);
 
 /**
- * Answer of ListEvents.
+ * Response of ListEvents.
  *
  * @generated from message hero.supervisor.v1.ListEventsResponse
  */
 export type ListEventsResponse = Message<"hero.supervisor.v1.ListEventsResponse"> & {
   /**
-   * The events, newest first.
+   * The events, the newest first.
    *
    * @generated from field: repeated hero.supervisor.v1.Event events = 1;
    */
   events: Event[];
 
   /**
-   * For the next page; empty at the end.
+   * The page_token of the next page; empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -3019,7 +3025,7 @@ export const ListEventsResponseSchema: GenMessage<ListEventsResponse> = /*@__PUR
   messageDesc(file_hero_supervisor_v1_supervisor_service, 74);
 
 /**
- * How a wait ended.
+ * The end of a wait.
  *
  * @generated from enum hero.supervisor.v1.WaitOutcome
  */
@@ -3032,14 +3038,14 @@ export enum WaitOutcome {
   UNSPECIFIED = 0,
 
   /**
-   * What was waited for is true.
+   * The condition of the wait is met.
    *
    * @generated from enum value: WAIT_OUTCOME_DONE = 1;
    */
   DONE = 1,
 
   /**
-   * The wait was over first. The work goes on; nothing is lost.
+   * The wait ended first. The work continues; nothing is lost.
    *
    * @generated from enum value: WAIT_OUTCOME_TIMED_OUT = 2;
    */
@@ -3055,29 +3061,29 @@ export const WaitOutcomeSchema: GenEnum<WaitOutcome> = /*@__PURE__*/
 /**
  * Keeps script actors alive and gives them jobs.
  *
- * Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
+ * Errors: every error carries a machine-readable reason; see ErrorReason. A failed job is not an error of a call.
  *
- * Sizes: requests and answers have at most 4 MiB, which is what clients take unless they are told otherwise. Pages end
- * where they would have more, and every job and every definition that is accepted can be read back in full.
+ * Sizes: requests and responses have at most 4 MiB, the default limit of gRPC clients. A page that would be larger
+ * ends early. Every accepted job and definition can be read back in full.
  *
- * Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
- * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
+ * Repeats: to start a running actor, to stop a stopped one and to cancel a finished job is OK; the response has
+ * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id`, which makes a repeat harmless.
  *
- * Causes: what a call brings about is told in events with the `reason` that it gave and the value of its metadata
- * `x-request-id`, if it has one (at most 128 visible ASCII characters; others are not kept).
+ * Causes: the events of a call carry its `reason` and the value of its metadata `x-request-id`. The value has at most
+ * 128 visible ASCII characters; any other value is ignored.
  *
- * Waits: calls with `max_wait` answer OK as soon as what they wait for is true (WAIT_OUTCOME_DONE), or when the wait is
- * over (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of max_wait, what is left of the deadline of the call minus a
- * margin (10 % of it, at least 50 ms and at most 1 s), and 10 minutes. Without max_wait and without a deadline it is 60
- * seconds. A max_wait of 0 looks without waiting. What was started goes on when the wait is over.
+ * Waits: a call with `max_wait` ends in OK when its condition is met (WAIT_OUTCOME_DONE) or when the wait is over
+ * (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of three times: max_wait; the time left of the call's deadline,
+ * less a margin of 10 % (50 ms to 1 s); and 10 minutes. Without max_wait and without a deadline the wait is 60
+ * seconds. A max_wait of 0 checks the condition once. Started work continues after the wait.
  *
- * Calls that a server does not know yet answer UNIMPLEMENTED; GetServerInfo lists those that work.
+ * Capabilities: a call that the server does not have ends in UNIMPLEMENTED. GetServerInfo lists the calls that work.
  *
  * @generated from service hero.supervisor.v1.Supervisor
  */
 export const Supervisor: GenService<{
   /**
-   * Who this server is, what it can do, and whether Redis and the process manager answer.
+   * Returns the identity of the server, its calls and limits, and the state of Redis and the process manager.
    *
    * @generated from rpc hero.supervisor.v1.Supervisor.GetServerInfo
    */
@@ -3087,7 +3093,7 @@ export const Supervisor: GenService<{
     output: typeof GetServerInfoResponseSchema;
   },
   /**
-   * Makes an actor and, unless told otherwise, starts it. The same definition again changes nothing.
+   * Creates an actor and, by default, starts it. A repeat with the same definition changes nothing.
    *
    * @generated from rpc hero.supervisor.v1.Supervisor.CreateActor
    */
@@ -3097,7 +3103,7 @@ export const Supervisor: GenService<{
     output: typeof CreateActorResponseSchema;
   },
   /**
-   * Reads one actor.
+   * Returns one actor.
    *
    * @generated from rpc hero.supervisor.v1.Supervisor.GetActor
    */
@@ -3107,7 +3113,7 @@ export const Supervisor: GenService<{
     output: typeof GetActorResponseSchema;
   },
   /**
-   * Lists actors of all machines by name.
+   * Lists the actors of all machines, ordered by name.
    *
    * @generated from rpc hero.supervisor.v1.Supervisor.ListActors
    */
@@ -3127,7 +3133,7 @@ export const Supervisor: GenService<{
     output: typeof UpdateActorResponseSchema;
   },
   /**
-   * Drains, stops and forgets an actor.
+   * Drains, stops and removes an actor.
    *
    * @generated from rpc hero.supervisor.v1.Supervisor.DeleteActor
    */
@@ -3147,7 +3153,7 @@ export const Supervisor: GenService<{
     output: typeof StartActorResponseSchema;
   },
   /**
-   * Stops an actor: it takes no new job, finishes those it has within drain_timeout, and ends.
+   * Stops an actor. The actor takes no new jobs, finishes its jobs within drain_timeout, and ends.
    *
    * @generated from rpc hero.supervisor.v1.Supervisor.StopActor
    */
@@ -3167,7 +3173,7 @@ export const Supervisor: GenService<{
     output: typeof RestartActorResponseSchema;
   },
   /**
-   * Starts many actors side by side, dependencies first. What became of each is in its result.
+   * Starts many actors concurrently, dependencies first. Each actor has a result of its own.
    *
    * @generated from rpc hero.supervisor.v1.Supervisor.StartActors
    */
@@ -3177,7 +3183,7 @@ export const Supervisor: GenService<{
     output: typeof StartActorsResponseSchema;
   },
   /**
-   * Stops many actors side by side. What became of each is in its result.
+   * Stops many actors concurrently. Each actor has a result of its own.
    *
    * @generated from rpc hero.supervisor.v1.Supervisor.StopActors
    */
@@ -3187,7 +3193,7 @@ export const Supervisor: GenService<{
     output: typeof StopActorsResponseSchema;
   },
   /**
-   * Restarts many actors, all at once or a few at a time. What became of each is in its result.
+   * Restarts many actors, all at once or a few at a time. Each actor has a result of its own.
    *
    * @generated from rpc hero.supervisor.v1.Supervisor.RestartActors
    */
@@ -3197,7 +3203,7 @@ export const Supervisor: GenService<{
     output: typeof RestartActorsResponseSchema;
   },
   /**
-   * Reads what an actor wrote, and follows it if asked to.
+   * Returns the log of an actor, and follows it if `follow` is set.
    *
    * @generated from rpc hero.supervisor.v1.Supervisor.StreamActorLogs
    */
@@ -3207,7 +3213,7 @@ export const Supervisor: GenService<{
     output: typeof StreamActorLogsResponseSchema;
   },
   /**
-   * Reads every script type: its actors, its queue and its rules.
+   * Returns every script type with its settings, its queue and its actors.
    *
    * @generated from rpc hero.supervisor.v1.Supervisor.ListScriptTypes
    */
@@ -3217,7 +3223,7 @@ export const Supervisor: GenService<{
     output: typeof ListScriptTypesResponseSchema;
   },
   /**
-   * Reads one script type: its actors, its queue and its rules.
+   * Returns one script type with its settings, its queue and its actors.
    *
    * @generated from rpc hero.supervisor.v1.Supervisor.GetScriptType
    */
@@ -3227,7 +3233,7 @@ export const Supervisor: GenService<{
     output: typeof GetScriptTypeResponseSchema;
   },
   /**
-   * Changes the rules of a script type.
+   * Changes the settings of a script type.
    *
    * @generated from rpc hero.supervisor.v1.Supervisor.UpdateScriptType
    */
@@ -3237,8 +3243,8 @@ export const Supervisor: GenService<{
     output: typeof UpdateScriptTypeResponseSchema;
   },
   /**
-   * Makes or removes actors of a script type until there are `replicas` on this machine. New ones are made from the
-   * template of the type; those that go are drained first, the longest idle one first.
+   * Creates or removes actors of a script type until this machine has `replicas` of them. New actors are created from
+   * the template of the type. Removed actors are drained before; the longest idle actor is removed first.
    *
    * @generated from rpc hero.supervisor.v1.Supervisor.ScaleActors
    */
@@ -3248,7 +3254,7 @@ export const Supervisor: GenService<{
     output: typeof ScaleActorsResponseSchema;
   },
   /**
-   * Stops handing out jobs of a script type. Jobs are still accepted, running ones finish.
+   * Pauses a queue: actors get no new jobs of the script type. Jobs are still accepted, and running jobs finish.
    *
    * @generated from rpc hero.supervisor.v1.Supervisor.PauseQueue
    */
@@ -3258,7 +3264,7 @@ export const Supervisor: GenService<{
     output: typeof PauseQueueResponseSchema;
   },
   /**
-   * Hands out jobs of a script type again.
+   * Resumes a queue: actors get jobs of the script type again.
    *
    * @generated from rpc hero.supervisor.v1.Supervisor.ResumeQueue
    */
@@ -3278,7 +3284,7 @@ export const Supervisor: GenService<{
     output: typeof PurgeQueueResponseSchema;
   },
   /**
-   * Pings actors now and reports on their health.
+   * Pings actors at once and reports their health.
    *
    * @generated from rpc hero.supervisor.v1.Supervisor.CheckHealth
    */
@@ -3288,7 +3294,7 @@ export const Supervisor: GenService<{
     output: typeof CheckHealthResponseSchema;
   },
   /**
-   * Reports on the health of actors, and on every change of it.
+   * Reports the health of actors, and every change of it.
    *
    * @generated from rpc hero.supervisor.v1.Supervisor.WatchHealth
    */
@@ -3298,7 +3304,7 @@ export const Supervisor: GenService<{
     output: typeof WatchHealthResponseSchema;
   },
   /**
-   * Puts a job into its queue. Once this is answered the job is safe in Redis.
+   * Submits a job. After the response the job is stored in Redis.
    *
    * @generated from rpc hero.supervisor.v1.Supervisor.SubmitJob
    */
@@ -3308,7 +3314,7 @@ export const Supervisor: GenService<{
     output: typeof SubmitJobResponseSchema;
   },
   /**
-   * Puts many jobs into their queues. Good ones are accepted whatever the others are.
+   * Submits many jobs. Valid jobs are accepted even if others are refused.
    *
    * @generated from rpc hero.supervisor.v1.Supervisor.SubmitJobs
    */
@@ -3318,7 +3324,7 @@ export const Supervisor: GenService<{
     output: typeof SubmitJobsResponseSchema;
   },
   /**
-   * Submits a job and waits for its end. The job outlives the call: go on with AwaitJob when the wait was over first.
+   * Submits a job and waits for its end. The job outlives the call: continue with AwaitJob if the wait ends first.
    *
    * @generated from rpc hero.supervisor.v1.Supervisor.RunJob
    */
@@ -3328,7 +3334,7 @@ export const Supervisor: GenService<{
     output: typeof RunJobResponseSchema;
   },
   /**
-   * Waits for the end of a job, whoever submitted it.
+   * Waits for the end of a job that anybody has submitted.
    *
    * @generated from rpc hero.supervisor.v1.Supervisor.AwaitJob
    */
@@ -3338,7 +3344,7 @@ export const Supervisor: GenService<{
     output: typeof AwaitJobResponseSchema;
   },
   /**
-   * Reads one job.
+   * Returns one job.
    *
    * @generated from rpc hero.supervisor.v1.Supervisor.GetJob
    */
@@ -3348,7 +3354,7 @@ export const Supervisor: GenService<{
     output: typeof GetJobResponseSchema;
   },
   /**
-   * Lists jobs, newest first.
+   * Lists jobs, the newest first.
    *
    * @generated from rpc hero.supervisor.v1.Supervisor.ListJobs
    */
@@ -3358,7 +3364,7 @@ export const Supervisor: GenService<{
     output: typeof ListJobsResponseSchema;
   },
   /**
-   * Cancels a job, waiting or running. The script of a running job is killed.
+   * Cancels a waiting or a running job. The script of a running job is killed.
    *
    * @generated from rpc hero.supervisor.v1.Supervisor.CancelJob
    */
@@ -3368,7 +3374,7 @@ export const Supervisor: GenService<{
     output: typeof CancelJobResponseSchema;
   },
   /**
-   * Puts a job that failed or was cancelled into its queue once more.
+   * Puts a failed or cancelled job into its queue once more.
    *
    * @generated from rpc hero.supervisor.v1.Supervisor.RetryJob
    */
@@ -3378,7 +3384,7 @@ export const Supervisor: GenService<{
     output: typeof RetryJobResponseSchema;
   },
   /**
-   * Removes the record of a job that has ended.
+   * Removes the record of a finished job.
    *
    * @generated from rpc hero.supervisor.v1.Supervisor.DeleteJob
    */
@@ -3388,7 +3394,7 @@ export const Supervisor: GenService<{
     output: typeof DeleteJobResponseSchema;
   },
   /**
-   * Follows a job: the job as it is, its log lines, and the job again at its end.
+   * Follows a job: its present state, its changes and log lines, and the job at its end.
    *
    * @generated from rpc hero.supervisor.v1.Supervisor.WatchJob
    */
@@ -3398,7 +3404,7 @@ export const Supervisor: GenService<{
     output: typeof WatchJobResponseSchema;
   },
   /**
-   * Follows what happens: first what there is, then every event, in order and without gaps.
+   * Follows events: first a snapshot of the present state, then every event, in order and without gaps.
    *
    * @generated from rpc hero.supervisor.v1.Supervisor.WatchEvents
    */
@@ -3408,7 +3414,7 @@ export const Supervisor: GenService<{
     output: typeof WatchEventsResponseSchema;
   },
   /**
-   * Reads past events.
+   * Lists past events, the newest first.
    *
    * @generated from rpc hero.supervisor.v1.Supervisor.ListEvents
    */

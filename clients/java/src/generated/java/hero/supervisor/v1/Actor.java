@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * An actor: its definition, what is wanted of it and what is seen of it.
+ * An actor: its definition, its desired state and its observed state.
  *
  * Numbers 20 to 39 are kept free for resource usage and job counts.
  * </pre>
@@ -59,9 +59,9 @@ private static final long serialVersionUID = 0L;
 
   /**
    * <pre>
-   * Where an actor is.
+   * The state of an actor.
    *
-   * More states may be added; treat one that you do not know as STATE_UNKNOWN.
+   * More states may be added. Treat an unknown state as STATE_UNKNOWN.
    * </pre>
    *
    * Protobuf enum {@code hero.supervisor.v1.Actor.State}
@@ -78,7 +78,7 @@ private static final long serialVersionUID = 0L;
     STATE_UNSPECIFIED(0),
     /**
      * <pre>
-     * Down, as wanted.
+     * The actor is down, as desired.
      * </pre>
      *
      * <code>STATE_STOPPED = 1;</code>
@@ -86,7 +86,7 @@ private static final long serialVersionUID = 0L;
     STATE_STOPPED(1),
     /**
      * <pre>
-     * Waits for a dependency.
+     * The actor waits for a dependency.
      * </pre>
      *
      * <code>STATE_BLOCKED = 2;</code>
@@ -94,7 +94,7 @@ private static final long serialVersionUID = 0L;
     STATE_BLOCKED(2),
     /**
      * <pre>
-     * Its process was started and is not ready yet.
+     * The process was started and is not ready yet.
      * </pre>
      *
      * <code>STATE_STARTING = 3;</code>
@@ -102,7 +102,7 @@ private static final long serialVersionUID = 0L;
     STATE_STARTING(3),
     /**
      * <pre>
-     * Up; takes jobs.
+     * The actor is up and takes jobs.
      * </pre>
      *
      * <code>STATE_RUNNING = 4;</code>
@@ -110,7 +110,7 @@ private static final long serialVersionUID = 0L;
     STATE_RUNNING(4),
     /**
      * <pre>
-     * Up; finishes the jobs it has and takes no new ones.
+     * The actor is up, finishes its jobs and takes no new ones.
      * </pre>
      *
      * <code>STATE_DRAINING = 5;</code>
@@ -118,7 +118,7 @@ private static final long serialVersionUID = 0L;
     STATE_DRAINING(5),
     /**
      * <pre>
-     * Told to end.
+     * The process was told to end.
      * </pre>
      *
      * <code>STATE_STOPPING = 6;</code>
@@ -126,7 +126,7 @@ private static final long serialVersionUID = 0L;
     STATE_STOPPING(6),
     /**
      * <pre>
-     * Its process ended; it will be started again.
+     * The process has ended and will be restarted.
      * </pre>
      *
      * <code>STATE_BACKOFF = 7;</code>
@@ -134,7 +134,7 @@ private static final long serialVersionUID = 0L;
     STATE_BACKOFF(7),
     /**
      * <pre>
-     * Given up after too many restarts. StartActor tries again.
+     * The actor had too many restarts and stays down. StartActor tries again.
      * </pre>
      *
      * <code>STATE_CRASH_LOOP = 8;</code>
@@ -142,7 +142,7 @@ private static final long serialVersionUID = 0L;
     STATE_CRASH_LOOP(8),
     /**
      * <pre>
-     * Could not be started, or ended and is not to be restarted.
+     * The process did not start, or has ended and is not to be restarted.
      * </pre>
      *
      * <code>STATE_FAILED = 9;</code>
@@ -150,7 +150,7 @@ private static final long serialVersionUID = 0L;
     STATE_FAILED(9),
     /**
      * <pre>
-     * The process manager does not answer, or does not know the actor.
+     * The process manager does not answer or does not know the actor.
      * </pre>
      *
      * <code>STATE_UNKNOWN = 10;</code>
@@ -178,7 +178,7 @@ private static final long serialVersionUID = 0L;
     public static final int STATE_UNSPECIFIED_VALUE = 0;
     /**
      * <pre>
-     * Down, as wanted.
+     * The actor is down, as desired.
      * </pre>
      *
      * <code>STATE_STOPPED = 1;</code>
@@ -186,7 +186,7 @@ private static final long serialVersionUID = 0L;
     public static final int STATE_STOPPED_VALUE = 1;
     /**
      * <pre>
-     * Waits for a dependency.
+     * The actor waits for a dependency.
      * </pre>
      *
      * <code>STATE_BLOCKED = 2;</code>
@@ -194,7 +194,7 @@ private static final long serialVersionUID = 0L;
     public static final int STATE_BLOCKED_VALUE = 2;
     /**
      * <pre>
-     * Its process was started and is not ready yet.
+     * The process was started and is not ready yet.
      * </pre>
      *
      * <code>STATE_STARTING = 3;</code>
@@ -202,7 +202,7 @@ private static final long serialVersionUID = 0L;
     public static final int STATE_STARTING_VALUE = 3;
     /**
      * <pre>
-     * Up; takes jobs.
+     * The actor is up and takes jobs.
      * </pre>
      *
      * <code>STATE_RUNNING = 4;</code>
@@ -210,7 +210,7 @@ private static final long serialVersionUID = 0L;
     public static final int STATE_RUNNING_VALUE = 4;
     /**
      * <pre>
-     * Up; finishes the jobs it has and takes no new ones.
+     * The actor is up, finishes its jobs and takes no new ones.
      * </pre>
      *
      * <code>STATE_DRAINING = 5;</code>
@@ -218,7 +218,7 @@ private static final long serialVersionUID = 0L;
     public static final int STATE_DRAINING_VALUE = 5;
     /**
      * <pre>
-     * Told to end.
+     * The process was told to end.
      * </pre>
      *
      * <code>STATE_STOPPING = 6;</code>
@@ -226,7 +226,7 @@ private static final long serialVersionUID = 0L;
     public static final int STATE_STOPPING_VALUE = 6;
     /**
      * <pre>
-     * Its process ended; it will be started again.
+     * The process has ended and will be restarted.
      * </pre>
      *
      * <code>STATE_BACKOFF = 7;</code>
@@ -234,7 +234,7 @@ private static final long serialVersionUID = 0L;
     public static final int STATE_BACKOFF_VALUE = 7;
     /**
      * <pre>
-     * Given up after too many restarts. StartActor tries again.
+     * The actor had too many restarts and stays down. StartActor tries again.
      * </pre>
      *
      * <code>STATE_CRASH_LOOP = 8;</code>
@@ -242,7 +242,7 @@ private static final long serialVersionUID = 0L;
     public static final int STATE_CRASH_LOOP_VALUE = 8;
     /**
      * <pre>
-     * Could not be started, or ended and is not to be restarted.
+     * The process did not start, or has ended and is not to be restarted.
      * </pre>
      *
      * <code>STATE_FAILED = 9;</code>
@@ -250,7 +250,7 @@ private static final long serialVersionUID = 0L;
     public static final int STATE_FAILED_VALUE = 9;
     /**
      * <pre>
-     * The process manager does not answer, or does not know the actor.
+     * The process manager does not answer or does not know the actor.
      * </pre>
      *
      * <code>STATE_UNKNOWN = 10;</code>
@@ -351,7 +351,7 @@ private static final long serialVersionUID = 0L;
 
   /**
    * <pre>
-   * Whether an actor is meant to run.
+   * The desired state of an actor.
    * </pre>
    *
    * Protobuf enum {@code hero.supervisor.v1.Actor.DesiredState}
@@ -368,7 +368,7 @@ private static final long serialVersionUID = 0L;
     DESIRED_STATE_UNSPECIFIED(0),
     /**
      * <pre>
-     * It is to run.
+     * The actor is to run.
      * </pre>
      *
      * <code>DESIRED_STATE_UP = 1;</code>
@@ -376,7 +376,7 @@ private static final long serialVersionUID = 0L;
     DESIRED_STATE_UP(1),
     /**
      * <pre>
-     * It is to be down.
+     * The actor is to be down.
      * </pre>
      *
      * <code>DESIRED_STATE_DOWN = 2;</code>
@@ -404,7 +404,7 @@ private static final long serialVersionUID = 0L;
     public static final int DESIRED_STATE_UNSPECIFIED_VALUE = 0;
     /**
      * <pre>
-     * It is to run.
+     * The actor is to run.
      * </pre>
      *
      * <code>DESIRED_STATE_UP = 1;</code>
@@ -412,7 +412,7 @@ private static final long serialVersionUID = 0L;
     public static final int DESIRED_STATE_UP_VALUE = 1;
     /**
      * <pre>
-     * It is to be down.
+     * The actor is to be down.
      * </pre>
      *
      * <code>DESIRED_STATE_DOWN = 2;</code>
@@ -505,7 +505,7 @@ private static final long serialVersionUID = 0L;
 
   /**
    * <pre>
-   * The verdict of the pings.
+   * The health of an actor.
    * </pre>
    *
    * Protobuf enum {@code hero.supervisor.v1.Actor.Health}
@@ -522,7 +522,7 @@ private static final long serialVersionUID = 0L;
     HEALTH_UNSPECIFIED(0),
     /**
      * <pre>
-     * It answered the last ping, or has just finished a job.
+     * The actor has answered the last ping or has finished a job since.
      * </pre>
      *
      * <code>HEALTH_HEALTHY = 1;</code>
@@ -530,7 +530,7 @@ private static final long serialVersionUID = 0L;
     HEALTH_HEALTHY(1),
     /**
      * <pre>
-     * It missed a ping, but not yet as many as make it unhealthy.
+     * The actor has missed pings, but fewer than failure_threshold.
      * </pre>
      *
      * <code>HEALTH_DEGRADED = 2;</code>
@@ -538,7 +538,7 @@ private static final long serialVersionUID = 0L;
     HEALTH_DEGRADED(2),
     /**
      * <pre>
-     * It missed as many pings in a row as its policy allows.
+     * The actor has missed failure_threshold pings in a row.
      * </pre>
      *
      * <code>HEALTH_UNHEALTHY = 3;</code>
@@ -546,7 +546,7 @@ private static final long serialVersionUID = 0L;
     HEALTH_UNHEALTHY(3),
     /**
      * <pre>
-     * It was not pinged yet.
+     * The actor was not pinged yet.
      * </pre>
      *
      * <code>HEALTH_UNKNOWN = 4;</code>
@@ -574,7 +574,7 @@ private static final long serialVersionUID = 0L;
     public static final int HEALTH_UNSPECIFIED_VALUE = 0;
     /**
      * <pre>
-     * It answered the last ping, or has just finished a job.
+     * The actor has answered the last ping or has finished a job since.
      * </pre>
      *
      * <code>HEALTH_HEALTHY = 1;</code>
@@ -582,7 +582,7 @@ private static final long serialVersionUID = 0L;
     public static final int HEALTH_HEALTHY_VALUE = 1;
     /**
      * <pre>
-     * It missed a ping, but not yet as many as make it unhealthy.
+     * The actor has missed pings, but fewer than failure_threshold.
      * </pre>
      *
      * <code>HEALTH_DEGRADED = 2;</code>
@@ -590,7 +590,7 @@ private static final long serialVersionUID = 0L;
     public static final int HEALTH_DEGRADED_VALUE = 2;
     /**
      * <pre>
-     * It missed as many pings in a row as its policy allows.
+     * The actor has missed failure_threshold pings in a row.
      * </pre>
      *
      * <code>HEALTH_UNHEALTHY = 3;</code>
@@ -598,7 +598,7 @@ private static final long serialVersionUID = 0L;
     public static final int HEALTH_UNHEALTHY_VALUE = 3;
     /**
      * <pre>
-     * It was not pinged yet.
+     * The actor was not pinged yet.
      * </pre>
      *
      * <code>HEALTH_UNKNOWN = 4;</code>
@@ -693,7 +693,7 @@ private static final long serialVersionUID = 0L;
 
   /**
    * <pre>
-   * Who made an actor.
+   * The creator of an actor.
    * </pre>
    *
    * Protobuf enum {@code hero.supervisor.v1.Actor.ManagedBy}
@@ -851,8 +851,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object actorId_ = "";
   /**
    * <pre>
-   * Output only. Its name: 1 to 63 of a-z, 0-9, _ and -, starting with a letter; unique among all supervisors that
-   * share one Redis.
+   * Output only. The name of the actor: 1 to 63 of a-z, 0-9, _ and -, starting with a letter. Unique among all
+   * supervisors that share one Redis.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -873,8 +873,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. Its name: 1 to 63 of a-z, 0-9, _ and -, starting with a letter; unique among all supervisors that
-   * share one Redis.
+   * Output only. The name of the actor: 1 to 63 of a-z, 0-9, _ and -, starting with a letter. Unique among all
+   * supervisors that share one Redis.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -899,7 +899,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.ActorConfig config_;
   /**
    * <pre>
-   * Its definition, with defaults filled in.
+   * The definition, with defaults filled in.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -911,7 +911,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Its definition, with defaults filled in.
+   * The definition, with defaults filled in.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -923,7 +923,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Its definition, with defaults filled in.
+   * The definition, with defaults filled in.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -937,7 +937,7 @@ private static final long serialVersionUID = 0L;
   private int state_ = 0;
   /**
    * <pre>
-   * Output only. Where it is.
+   * Output only. The observed state.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.State state = 3 [json_name = "state"];</code>
@@ -948,7 +948,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. Where it is.
+   * Output only. The observed state.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.State state = 3 [json_name = "state"];</code>
@@ -963,7 +963,7 @@ private static final long serialVersionUID = 0L;
   private int desiredState_ = 0;
   /**
    * <pre>
-   * Output only. Whether it is meant to run.
+   * Output only. The desired state.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.DesiredState desired_state = 4 [json_name = "desiredState"];</code>
@@ -974,7 +974,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. Whether it is meant to run.
+   * Output only. The desired state.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.DesiredState desired_state = 4 [json_name = "desiredState"];</code>
@@ -990,7 +990,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object statusMessage_ = "";
   /**
    * <pre>
-   * Output only. One sentence on why it is in this state; empty when there is nothing to say.
+   * Output only. One sentence on the cause of the state; may be empty.
    * </pre>
    *
    * <code>string status_message = 5 [json_name = "statusMessage"];</code>
@@ -1011,7 +1011,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. One sentence on why it is in this state; empty when there is nothing to say.
+   * Output only. One sentence on the cause of the state; may be empty.
    * </pre>
    *
    * <code>string status_message = 5 [json_name = "statusMessage"];</code>
@@ -1036,7 +1036,7 @@ private static final long serialVersionUID = 0L;
   private int pid_ = 0;
   /**
    * <pre>
-   * Output only. Process id, while it has a process.
+   * Output only. Process id; absent without a process.
    * </pre>
    *
    * <code>optional int32 pid = 6 [json_name = "pid"];</code>
@@ -1048,7 +1048,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. Process id, while it has a process.
+   * Output only. Process id; absent without a process.
    * </pre>
    *
    * <code>optional int32 pid = 6 [json_name = "pid"];</code>
@@ -1064,7 +1064,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object node_ = "";
   /**
    * <pre>
-   * Output only. The machine whose process manager runs it.
+   * Output only. Name of the machine whose process manager runs the actor.
    * </pre>
    *
    * <code>string node = 7 [json_name = "node"];</code>
@@ -1085,7 +1085,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. The machine whose process manager runs it.
+   * Output only. Name of the machine whose process manager runs the actor.
    * </pre>
    *
    * <code>string node = 7 [json_name = "node"];</code>
@@ -1110,7 +1110,7 @@ private static final long serialVersionUID = 0L;
   private int managedBy_ = 0;
   /**
    * <pre>
-   * Output only. Who made it.
+   * Output only. The creator.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.ManagedBy managed_by = 8 [json_name = "managedBy"];</code>
@@ -1121,7 +1121,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. Who made it.
+   * Output only. The creator.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.ManagedBy managed_by = 8 [json_name = "managedBy"];</code>
@@ -1136,7 +1136,7 @@ private static final long serialVersionUID = 0L;
   private int jobsInFlight_ = 0;
   /**
    * <pre>
-   * Output only. Jobs that it has in hand.
+   * Output only. Number of jobs in flight.
    * </pre>
    *
    * <code>int32 jobs_in_flight = 9 [json_name = "jobsInFlight"];</code>
@@ -1151,7 +1151,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp createTime_;
   /**
    * <pre>
-   * Output only. When it was made.
+   * Output only. Time of the creation.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time = 10 [json_name = "createTime"];</code>
@@ -1163,7 +1163,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. When it was made.
+   * Output only. Time of the creation.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time = 10 [json_name = "createTime"];</code>
@@ -1175,7 +1175,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. When it was made.
+   * Output only. Time of the creation.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time = 10 [json_name = "createTime"];</code>
@@ -1189,7 +1189,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp startTime_;
   /**
    * <pre>
-   * Output only. When its process was started, if that is known.
+   * Output only. Start time of the process; absent if unknown.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp start_time = 11 [json_name = "startTime"];</code>
@@ -1201,7 +1201,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. When its process was started, if that is known.
+   * Output only. Start time of the process; absent if unknown.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp start_time = 11 [json_name = "startTime"];</code>
@@ -1213,7 +1213,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. When its process was started, if that is known.
+   * Output only. Start time of the process; absent if unknown.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp start_time = 11 [json_name = "startTime"];</code>
@@ -1227,7 +1227,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp stateTime_;
   /**
    * <pre>
-   * Output only. Since when it is in this state.
+   * Output only. Time since which the actor is in its state.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp state_time = 12 [json_name = "stateTime"];</code>
@@ -1239,7 +1239,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. Since when it is in this state.
+   * Output only. Time since which the actor is in its state.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp state_time = 12 [json_name = "stateTime"];</code>
@@ -1251,7 +1251,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. Since when it is in this state.
+   * Output only. Time since which the actor is in its state.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp state_time = 12 [json_name = "stateTime"];</code>
@@ -1265,7 +1265,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp lastJobTime_;
   /**
    * <pre>
-   * Output only. When it last took or finished a job.
+   * Output only. Time at which the actor last took or finished a job.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp last_job_time = 13 [json_name = "lastJobTime"];</code>
@@ -1277,7 +1277,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. When it last took or finished a job.
+   * Output only. Time at which the actor last took or finished a job.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp last_job_time = 13 [json_name = "lastJobTime"];</code>
@@ -1289,7 +1289,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. When it last took or finished a job.
+   * Output only. Time at which the actor last took or finished a job.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp last_job_time = 13 [json_name = "lastJobTime"];</code>
@@ -1303,7 +1303,7 @@ private static final long serialVersionUID = 0L;
   private int restartCount_ = 0;
   /**
    * <pre>
-   * Output only. How often its process ended unasked since the actor was made.
+   * Output only. Number of unrequested ends of the process since the creation.
    * </pre>
    *
    * <code>int32 restart_count = 14 [json_name = "restartCount"];</code>
@@ -1318,7 +1318,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.ActorExit lastExit_;
   /**
    * <pre>
-   * Output only. The last end of its process.
+   * Output only. The last end of the process.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorExit last_exit = 15 [json_name = "lastExit"];</code>
@@ -1330,7 +1330,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. The last end of its process.
+   * Output only. The last end of the process.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorExit last_exit = 15 [json_name = "lastExit"];</code>
@@ -1342,7 +1342,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. The last end of its process.
+   * Output only. The last end of the process.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorExit last_exit = 15 [json_name = "lastExit"];</code>
@@ -1357,8 +1357,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object etag_ = "";
   /**
    * <pre>
-   * Output only. Changes whenever the definition or the wish changes; hand it to UpdateActor to notice that somebody
-   * else was faster. Opaque.
+   * Output only. Changes with the definition and with the desired state. In a request to UpdateActor it guards
+   * against concurrent changes. Opaque.
    * </pre>
    *
    * <code>string etag = 16 [json_name = "etag"];</code>
@@ -1379,8 +1379,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. Changes whenever the definition or the wish changes; hand it to UpdateActor to notice that somebody
-   * else was faster. Opaque.
+   * Output only. Changes with the definition and with the desired state. In a request to UpdateActor it guards
+   * against concurrent changes. Opaque.
    * </pre>
    *
    * <code>string etag = 16 [json_name = "etag"];</code>
@@ -1405,7 +1405,7 @@ private static final long serialVersionUID = 0L;
   private int health_ = 0;
   /**
    * <pre>
-   * Output only. The verdict of the pings.
+   * Output only. The health.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.Health health = 17 [json_name = "health"];</code>
@@ -1416,7 +1416,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. The verdict of the pings.
+   * Output only. The health.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.Health health = 17 [json_name = "health"];</code>
@@ -1469,7 +1469,7 @@ private static final long serialVersionUID = 0L;
   private int consecutivePingFailures_ = 0;
   /**
    * <pre>
-   * Output only. Pings missed in a row.
+   * Output only. Number of missed pings in a row.
    * </pre>
    *
    * <code>int32 consecutive_ping_failures = 19 [json_name = "consecutivePingFailures"];</code>
@@ -1869,7 +1869,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * An actor: its definition, what is wanted of it and what is seen of it.
+   * An actor: its definition, its desired state and its observed state.
    *
    * Numbers 20 to 39 are kept free for resource usage and job counts.
    * </pre>
@@ -2314,8 +2314,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object actorId_ = "";
     /**
      * <pre>
-     * Output only. Its name: 1 to 63 of a-z, 0-9, _ and -, starting with a letter; unique among all supervisors that
-     * share one Redis.
+     * Output only. The name of the actor: 1 to 63 of a-z, 0-9, _ and -, starting with a letter. Unique among all
+     * supervisors that share one Redis.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -2335,8 +2335,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Its name: 1 to 63 of a-z, 0-9, _ and -, starting with a letter; unique among all supervisors that
-     * share one Redis.
+     * Output only. The name of the actor: 1 to 63 of a-z, 0-9, _ and -, starting with a letter. Unique among all
+     * supervisors that share one Redis.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -2357,8 +2357,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Its name: 1 to 63 of a-z, 0-9, _ and -, starting with a letter; unique among all supervisors that
-     * share one Redis.
+     * Output only. The name of the actor: 1 to 63 of a-z, 0-9, _ and -, starting with a letter. Unique among all
+     * supervisors that share one Redis.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -2375,8 +2375,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Its name: 1 to 63 of a-z, 0-9, _ and -, starting with a letter; unique among all supervisors that
-     * share one Redis.
+     * Output only. The name of the actor: 1 to 63 of a-z, 0-9, _ and -, starting with a letter. Unique among all
+     * supervisors that share one Redis.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -2390,8 +2390,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Its name: 1 to 63 of a-z, 0-9, _ and -, starting with a letter; unique among all supervisors that
-     * share one Redis.
+     * Output only. The name of the actor: 1 to 63 of a-z, 0-9, _ and -, starting with a letter. Unique among all
+     * supervisors that share one Redis.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -2413,7 +2413,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.ActorConfig, hero.supervisor.v1.ActorConfig.Builder, hero.supervisor.v1.ActorConfigOrBuilder> configBuilder_;
     /**
      * <pre>
-     * Its definition, with defaults filled in.
+     * The definition, with defaults filled in.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -2424,7 +2424,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its definition, with defaults filled in.
+     * The definition, with defaults filled in.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -2439,7 +2439,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its definition, with defaults filled in.
+     * The definition, with defaults filled in.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -2459,7 +2459,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its definition, with defaults filled in.
+     * The definition, with defaults filled in.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -2477,7 +2477,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its definition, with defaults filled in.
+     * The definition, with defaults filled in.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -2502,7 +2502,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its definition, with defaults filled in.
+     * The definition, with defaults filled in.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -2519,7 +2519,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its definition, with defaults filled in.
+     * The definition, with defaults filled in.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -2531,7 +2531,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its definition, with defaults filled in.
+     * The definition, with defaults filled in.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -2546,7 +2546,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its definition, with defaults filled in.
+     * The definition, with defaults filled in.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -2568,7 +2568,7 @@ private static final long serialVersionUID = 0L;
     private int state_ = 0;
     /**
      * <pre>
-     * Output only. Where it is.
+     * Output only. The observed state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.State state = 3 [json_name = "state"];</code>
@@ -2579,7 +2579,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Where it is.
+     * Output only. The observed state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.State state = 3 [json_name = "state"];</code>
@@ -2594,7 +2594,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Where it is.
+     * Output only. The observed state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.State state = 3 [json_name = "state"];</code>
@@ -2607,7 +2607,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Where it is.
+     * Output only. The observed state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.State state = 3 [json_name = "state"];</code>
@@ -2623,7 +2623,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Where it is.
+     * Output only. The observed state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.State state = 3 [json_name = "state"];</code>
@@ -2639,7 +2639,7 @@ private static final long serialVersionUID = 0L;
     private int desiredState_ = 0;
     /**
      * <pre>
-     * Output only. Whether it is meant to run.
+     * Output only. The desired state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.DesiredState desired_state = 4 [json_name = "desiredState"];</code>
@@ -2650,7 +2650,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Whether it is meant to run.
+     * Output only. The desired state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.DesiredState desired_state = 4 [json_name = "desiredState"];</code>
@@ -2665,7 +2665,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Whether it is meant to run.
+     * Output only. The desired state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.DesiredState desired_state = 4 [json_name = "desiredState"];</code>
@@ -2678,7 +2678,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Whether it is meant to run.
+     * Output only. The desired state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.DesiredState desired_state = 4 [json_name = "desiredState"];</code>
@@ -2694,7 +2694,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Whether it is meant to run.
+     * Output only. The desired state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.DesiredState desired_state = 4 [json_name = "desiredState"];</code>
@@ -2710,7 +2710,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object statusMessage_ = "";
     /**
      * <pre>
-     * Output only. One sentence on why it is in this state; empty when there is nothing to say.
+     * Output only. One sentence on the cause of the state; may be empty.
      * </pre>
      *
      * <code>string status_message = 5 [json_name = "statusMessage"];</code>
@@ -2730,7 +2730,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. One sentence on why it is in this state; empty when there is nothing to say.
+     * Output only. One sentence on the cause of the state; may be empty.
      * </pre>
      *
      * <code>string status_message = 5 [json_name = "statusMessage"];</code>
@@ -2751,7 +2751,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. One sentence on why it is in this state; empty when there is nothing to say.
+     * Output only. One sentence on the cause of the state; may be empty.
      * </pre>
      *
      * <code>string status_message = 5 [json_name = "statusMessage"];</code>
@@ -2768,7 +2768,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. One sentence on why it is in this state; empty when there is nothing to say.
+     * Output only. One sentence on the cause of the state; may be empty.
      * </pre>
      *
      * <code>string status_message = 5 [json_name = "statusMessage"];</code>
@@ -2782,7 +2782,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. One sentence on why it is in this state; empty when there is nothing to say.
+     * Output only. One sentence on the cause of the state; may be empty.
      * </pre>
      *
      * <code>string status_message = 5 [json_name = "statusMessage"];</code>
@@ -2802,7 +2802,7 @@ private static final long serialVersionUID = 0L;
     private int pid_ ;
     /**
      * <pre>
-     * Output only. Process id, while it has a process.
+     * Output only. Process id; absent without a process.
      * </pre>
      *
      * <code>optional int32 pid = 6 [json_name = "pid"];</code>
@@ -2814,7 +2814,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Process id, while it has a process.
+     * Output only. Process id; absent without a process.
      * </pre>
      *
      * <code>optional int32 pid = 6 [json_name = "pid"];</code>
@@ -2826,7 +2826,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Process id, while it has a process.
+     * Output only. Process id; absent without a process.
      * </pre>
      *
      * <code>optional int32 pid = 6 [json_name = "pid"];</code>
@@ -2842,7 +2842,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Process id, while it has a process.
+     * Output only. Process id; absent without a process.
      * </pre>
      *
      * <code>optional int32 pid = 6 [json_name = "pid"];</code>
@@ -2858,7 +2858,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object node_ = "";
     /**
      * <pre>
-     * Output only. The machine whose process manager runs it.
+     * Output only. Name of the machine whose process manager runs the actor.
      * </pre>
      *
      * <code>string node = 7 [json_name = "node"];</code>
@@ -2878,7 +2878,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The machine whose process manager runs it.
+     * Output only. Name of the machine whose process manager runs the actor.
      * </pre>
      *
      * <code>string node = 7 [json_name = "node"];</code>
@@ -2899,7 +2899,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The machine whose process manager runs it.
+     * Output only. Name of the machine whose process manager runs the actor.
      * </pre>
      *
      * <code>string node = 7 [json_name = "node"];</code>
@@ -2916,7 +2916,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The machine whose process manager runs it.
+     * Output only. Name of the machine whose process manager runs the actor.
      * </pre>
      *
      * <code>string node = 7 [json_name = "node"];</code>
@@ -2930,7 +2930,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The machine whose process manager runs it.
+     * Output only. Name of the machine whose process manager runs the actor.
      * </pre>
      *
      * <code>string node = 7 [json_name = "node"];</code>
@@ -2950,7 +2950,7 @@ private static final long serialVersionUID = 0L;
     private int managedBy_ = 0;
     /**
      * <pre>
-     * Output only. Who made it.
+     * Output only. The creator.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.ManagedBy managed_by = 8 [json_name = "managedBy"];</code>
@@ -2961,7 +2961,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Who made it.
+     * Output only. The creator.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.ManagedBy managed_by = 8 [json_name = "managedBy"];</code>
@@ -2976,7 +2976,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Who made it.
+     * Output only. The creator.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.ManagedBy managed_by = 8 [json_name = "managedBy"];</code>
@@ -2989,7 +2989,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Who made it.
+     * Output only. The creator.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.ManagedBy managed_by = 8 [json_name = "managedBy"];</code>
@@ -3005,7 +3005,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Who made it.
+     * Output only. The creator.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.ManagedBy managed_by = 8 [json_name = "managedBy"];</code>
@@ -3021,7 +3021,7 @@ private static final long serialVersionUID = 0L;
     private int jobsInFlight_ ;
     /**
      * <pre>
-     * Output only. Jobs that it has in hand.
+     * Output only. Number of jobs in flight.
      * </pre>
      *
      * <code>int32 jobs_in_flight = 9 [json_name = "jobsInFlight"];</code>
@@ -3033,7 +3033,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Jobs that it has in hand.
+     * Output only. Number of jobs in flight.
      * </pre>
      *
      * <code>int32 jobs_in_flight = 9 [json_name = "jobsInFlight"];</code>
@@ -3049,7 +3049,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Jobs that it has in hand.
+     * Output only. Number of jobs in flight.
      * </pre>
      *
      * <code>int32 jobs_in_flight = 9 [json_name = "jobsInFlight"];</code>
@@ -3067,7 +3067,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> createTimeBuilder_;
     /**
      * <pre>
-     * Output only. When it was made.
+     * Output only. Time of the creation.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 10 [json_name = "createTime"];</code>
@@ -3078,7 +3078,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When it was made.
+     * Output only. Time of the creation.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 10 [json_name = "createTime"];</code>
@@ -3093,7 +3093,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When it was made.
+     * Output only. Time of the creation.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 10 [json_name = "createTime"];</code>
@@ -3113,7 +3113,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When it was made.
+     * Output only. Time of the creation.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 10 [json_name = "createTime"];</code>
@@ -3131,7 +3131,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When it was made.
+     * Output only. Time of the creation.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 10 [json_name = "createTime"];</code>
@@ -3156,7 +3156,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When it was made.
+     * Output only. Time of the creation.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 10 [json_name = "createTime"];</code>
@@ -3173,7 +3173,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When it was made.
+     * Output only. Time of the creation.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 10 [json_name = "createTime"];</code>
@@ -3185,7 +3185,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When it was made.
+     * Output only. Time of the creation.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 10 [json_name = "createTime"];</code>
@@ -3200,7 +3200,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When it was made.
+     * Output only. Time of the creation.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 10 [json_name = "createTime"];</code>
@@ -3224,7 +3224,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> startTimeBuilder_;
     /**
      * <pre>
-     * Output only. When its process was started, if that is known.
+     * Output only. Start time of the process; absent if unknown.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 11 [json_name = "startTime"];</code>
@@ -3235,7 +3235,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When its process was started, if that is known.
+     * Output only. Start time of the process; absent if unknown.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 11 [json_name = "startTime"];</code>
@@ -3250,7 +3250,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When its process was started, if that is known.
+     * Output only. Start time of the process; absent if unknown.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 11 [json_name = "startTime"];</code>
@@ -3270,7 +3270,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When its process was started, if that is known.
+     * Output only. Start time of the process; absent if unknown.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 11 [json_name = "startTime"];</code>
@@ -3288,7 +3288,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When its process was started, if that is known.
+     * Output only. Start time of the process; absent if unknown.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 11 [json_name = "startTime"];</code>
@@ -3313,7 +3313,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When its process was started, if that is known.
+     * Output only. Start time of the process; absent if unknown.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 11 [json_name = "startTime"];</code>
@@ -3330,7 +3330,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When its process was started, if that is known.
+     * Output only. Start time of the process; absent if unknown.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 11 [json_name = "startTime"];</code>
@@ -3342,7 +3342,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When its process was started, if that is known.
+     * Output only. Start time of the process; absent if unknown.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 11 [json_name = "startTime"];</code>
@@ -3357,7 +3357,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When its process was started, if that is known.
+     * Output only. Start time of the process; absent if unknown.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 11 [json_name = "startTime"];</code>
@@ -3381,7 +3381,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> stateTimeBuilder_;
     /**
      * <pre>
-     * Output only. Since when it is in this state.
+     * Output only. Time since which the actor is in its state.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp state_time = 12 [json_name = "stateTime"];</code>
@@ -3392,7 +3392,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Since when it is in this state.
+     * Output only. Time since which the actor is in its state.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp state_time = 12 [json_name = "stateTime"];</code>
@@ -3407,7 +3407,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Since when it is in this state.
+     * Output only. Time since which the actor is in its state.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp state_time = 12 [json_name = "stateTime"];</code>
@@ -3427,7 +3427,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Since when it is in this state.
+     * Output only. Time since which the actor is in its state.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp state_time = 12 [json_name = "stateTime"];</code>
@@ -3445,7 +3445,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Since when it is in this state.
+     * Output only. Time since which the actor is in its state.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp state_time = 12 [json_name = "stateTime"];</code>
@@ -3470,7 +3470,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Since when it is in this state.
+     * Output only. Time since which the actor is in its state.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp state_time = 12 [json_name = "stateTime"];</code>
@@ -3487,7 +3487,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Since when it is in this state.
+     * Output only. Time since which the actor is in its state.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp state_time = 12 [json_name = "stateTime"];</code>
@@ -3499,7 +3499,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Since when it is in this state.
+     * Output only. Time since which the actor is in its state.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp state_time = 12 [json_name = "stateTime"];</code>
@@ -3514,7 +3514,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Since when it is in this state.
+     * Output only. Time since which the actor is in its state.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp state_time = 12 [json_name = "stateTime"];</code>
@@ -3538,7 +3538,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> lastJobTimeBuilder_;
     /**
      * <pre>
-     * Output only. When it last took or finished a job.
+     * Output only. Time at which the actor last took or finished a job.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp last_job_time = 13 [json_name = "lastJobTime"];</code>
@@ -3549,7 +3549,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When it last took or finished a job.
+     * Output only. Time at which the actor last took or finished a job.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp last_job_time = 13 [json_name = "lastJobTime"];</code>
@@ -3564,7 +3564,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When it last took or finished a job.
+     * Output only. Time at which the actor last took or finished a job.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp last_job_time = 13 [json_name = "lastJobTime"];</code>
@@ -3584,7 +3584,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When it last took or finished a job.
+     * Output only. Time at which the actor last took or finished a job.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp last_job_time = 13 [json_name = "lastJobTime"];</code>
@@ -3602,7 +3602,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When it last took or finished a job.
+     * Output only. Time at which the actor last took or finished a job.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp last_job_time = 13 [json_name = "lastJobTime"];</code>
@@ -3627,7 +3627,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When it last took or finished a job.
+     * Output only. Time at which the actor last took or finished a job.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp last_job_time = 13 [json_name = "lastJobTime"];</code>
@@ -3644,7 +3644,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When it last took or finished a job.
+     * Output only. Time at which the actor last took or finished a job.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp last_job_time = 13 [json_name = "lastJobTime"];</code>
@@ -3656,7 +3656,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When it last took or finished a job.
+     * Output only. Time at which the actor last took or finished a job.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp last_job_time = 13 [json_name = "lastJobTime"];</code>
@@ -3671,7 +3671,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When it last took or finished a job.
+     * Output only. Time at which the actor last took or finished a job.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp last_job_time = 13 [json_name = "lastJobTime"];</code>
@@ -3693,7 +3693,7 @@ private static final long serialVersionUID = 0L;
     private int restartCount_ ;
     /**
      * <pre>
-     * Output only. How often its process ended unasked since the actor was made.
+     * Output only. Number of unrequested ends of the process since the creation.
      * </pre>
      *
      * <code>int32 restart_count = 14 [json_name = "restartCount"];</code>
@@ -3705,7 +3705,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. How often its process ended unasked since the actor was made.
+     * Output only. Number of unrequested ends of the process since the creation.
      * </pre>
      *
      * <code>int32 restart_count = 14 [json_name = "restartCount"];</code>
@@ -3721,7 +3721,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. How often its process ended unasked since the actor was made.
+     * Output only. Number of unrequested ends of the process since the creation.
      * </pre>
      *
      * <code>int32 restart_count = 14 [json_name = "restartCount"];</code>
@@ -3739,7 +3739,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.ActorExit, hero.supervisor.v1.ActorExit.Builder, hero.supervisor.v1.ActorExitOrBuilder> lastExitBuilder_;
     /**
      * <pre>
-     * Output only. The last end of its process.
+     * Output only. The last end of the process.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorExit last_exit = 15 [json_name = "lastExit"];</code>
@@ -3750,7 +3750,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The last end of its process.
+     * Output only. The last end of the process.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorExit last_exit = 15 [json_name = "lastExit"];</code>
@@ -3765,7 +3765,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The last end of its process.
+     * Output only. The last end of the process.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorExit last_exit = 15 [json_name = "lastExit"];</code>
@@ -3785,7 +3785,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The last end of its process.
+     * Output only. The last end of the process.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorExit last_exit = 15 [json_name = "lastExit"];</code>
@@ -3803,7 +3803,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The last end of its process.
+     * Output only. The last end of the process.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorExit last_exit = 15 [json_name = "lastExit"];</code>
@@ -3828,7 +3828,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The last end of its process.
+     * Output only. The last end of the process.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorExit last_exit = 15 [json_name = "lastExit"];</code>
@@ -3845,7 +3845,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The last end of its process.
+     * Output only. The last end of the process.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorExit last_exit = 15 [json_name = "lastExit"];</code>
@@ -3857,7 +3857,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The last end of its process.
+     * Output only. The last end of the process.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorExit last_exit = 15 [json_name = "lastExit"];</code>
@@ -3872,7 +3872,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The last end of its process.
+     * Output only. The last end of the process.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorExit last_exit = 15 [json_name = "lastExit"];</code>
@@ -3894,8 +3894,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object etag_ = "";
     /**
      * <pre>
-     * Output only. Changes whenever the definition or the wish changes; hand it to UpdateActor to notice that somebody
-     * else was faster. Opaque.
+     * Output only. Changes with the definition and with the desired state. In a request to UpdateActor it guards
+     * against concurrent changes. Opaque.
      * </pre>
      *
      * <code>string etag = 16 [json_name = "etag"];</code>
@@ -3915,8 +3915,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Changes whenever the definition or the wish changes; hand it to UpdateActor to notice that somebody
-     * else was faster. Opaque.
+     * Output only. Changes with the definition and with the desired state. In a request to UpdateActor it guards
+     * against concurrent changes. Opaque.
      * </pre>
      *
      * <code>string etag = 16 [json_name = "etag"];</code>
@@ -3937,8 +3937,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Changes whenever the definition or the wish changes; hand it to UpdateActor to notice that somebody
-     * else was faster. Opaque.
+     * Output only. Changes with the definition and with the desired state. In a request to UpdateActor it guards
+     * against concurrent changes. Opaque.
      * </pre>
      *
      * <code>string etag = 16 [json_name = "etag"];</code>
@@ -3955,8 +3955,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Changes whenever the definition or the wish changes; hand it to UpdateActor to notice that somebody
-     * else was faster. Opaque.
+     * Output only. Changes with the definition and with the desired state. In a request to UpdateActor it guards
+     * against concurrent changes. Opaque.
      * </pre>
      *
      * <code>string etag = 16 [json_name = "etag"];</code>
@@ -3970,8 +3970,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Changes whenever the definition or the wish changes; hand it to UpdateActor to notice that somebody
-     * else was faster. Opaque.
+     * Output only. Changes with the definition and with the desired state. In a request to UpdateActor it guards
+     * against concurrent changes. Opaque.
      * </pre>
      *
      * <code>string etag = 16 [json_name = "etag"];</code>
@@ -3991,7 +3991,7 @@ private static final long serialVersionUID = 0L;
     private int health_ = 0;
     /**
      * <pre>
-     * Output only. The verdict of the pings.
+     * Output only. The health.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.Health health = 17 [json_name = "health"];</code>
@@ -4002,7 +4002,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The verdict of the pings.
+     * Output only. The health.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.Health health = 17 [json_name = "health"];</code>
@@ -4017,7 +4017,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The verdict of the pings.
+     * Output only. The health.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.Health health = 17 [json_name = "health"];</code>
@@ -4030,7 +4030,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The verdict of the pings.
+     * Output only. The health.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.Health health = 17 [json_name = "health"];</code>
@@ -4046,7 +4046,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The verdict of the pings.
+     * Output only. The health.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.Health health = 17 [json_name = "health"];</code>
@@ -4219,7 +4219,7 @@ private static final long serialVersionUID = 0L;
     private int consecutivePingFailures_ ;
     /**
      * <pre>
-     * Output only. Pings missed in a row.
+     * Output only. Number of missed pings in a row.
      * </pre>
      *
      * <code>int32 consecutive_ping_failures = 19 [json_name = "consecutivePingFailures"];</code>
@@ -4231,7 +4231,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Pings missed in a row.
+     * Output only. Number of missed pings in a row.
      * </pre>
      *
      * <code>int32 consecutive_ping_failures = 19 [json_name = "consecutivePingFailures"];</code>
@@ -4247,7 +4247,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Pings missed in a row.
+     * Output only. Number of missed pings in a row.
      * </pre>
      *
      * <code>int32 consecutive_ping_failures = 19 [json_name = "consecutivePingFailures"];</code>

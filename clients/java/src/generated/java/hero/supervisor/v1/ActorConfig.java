@@ -7,8 +7,8 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * The definition of an actor: a program that takes jobs of one script type. All texts of a definition have at most 128 KiB
- * together.
+ * The definition of an actor: a program that takes jobs of one script type. The texts of a definition have at most
+ * 128 KiB in all.
  *
  * Numbers 20 to 29 are kept free for the stop signal of the process and the like.
  * </pre>
@@ -78,7 +78,7 @@ private static final long serialVersionUID = 0L;
 
   /**
    * <pre>
-   * What makes a started actor STATE_RUNNING.
+   * The condition under which a started actor is STATE_RUNNING.
    * </pre>
    *
    * Protobuf enum {@code hero.supervisor.v1.ActorConfig.Readiness}
@@ -95,7 +95,7 @@ private static final long serialVersionUID = 0L;
     READINESS_UNSPECIFIED(0),
     /**
      * <pre>
-     * It announced itself at its queue, so it can take jobs.
+     * The actor has announced itself at its queue, so it can take jobs.
      * </pre>
      *
      * <code>READINESS_QUEUE = 1;</code>
@@ -103,7 +103,7 @@ private static final long serialVersionUID = 0L;
     READINESS_QUEUE(1),
     /**
      * <pre>
-     * Its process runs, and passed health_check if there is one. For programs that do not speak the actor protocol.
+     * The process runs and has passed health_check, if there is one. For programs without the actor protocol.
      * </pre>
      *
      * <code>READINESS_PROCESS = 2;</code>
@@ -131,7 +131,7 @@ private static final long serialVersionUID = 0L;
     public static final int READINESS_UNSPECIFIED_VALUE = 0;
     /**
      * <pre>
-     * It announced itself at its queue, so it can take jobs.
+     * The actor has announced itself at its queue, so it can take jobs.
      * </pre>
      *
      * <code>READINESS_QUEUE = 1;</code>
@@ -139,7 +139,7 @@ private static final long serialVersionUID = 0L;
     public static final int READINESS_QUEUE_VALUE = 1;
     /**
      * <pre>
-     * Its process runs, and passed health_check if there is one. For programs that do not speak the actor protocol.
+     * The process runs and has passed health_check, if there is one. For programs without the actor protocol.
      * </pre>
      *
      * <code>READINESS_PROCESS = 2;</code>
@@ -235,7 +235,7 @@ private static final long serialVersionUID = 0L;
   private int scriptType_ = 0;
   /**
    * <pre>
-   * Required. The queue that the actor serves.
+   * Required. The script type whose queue the actor serves.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -246,7 +246,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. The queue that the actor serves.
+   * Required. The script type whose queue the actor serves.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -310,7 +310,7 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * Arguments, at most 256, each handed over exactly as it stands (no shell, no splitting at spaces).
+   * Arguments, at most 256. Each is passed unchanged: there is no shell and no splitting at spaces. Default: none.
    * </pre>
    *
    * <code>repeated string args = 3 [json_name = "args"];</code>
@@ -322,7 +322,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Arguments, at most 256, each handed over exactly as it stands (no shell, no splitting at spaces).
+   * Arguments, at most 256. Each is passed unchanged: there is no shell and no splitting at spaces. Default: none.
    * </pre>
    *
    * <code>repeated string args = 3 [json_name = "args"];</code>
@@ -333,7 +333,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Arguments, at most 256, each handed over exactly as it stands (no shell, no splitting at spaces).
+   * Arguments, at most 256. Each is passed unchanged: there is no shell and no splitting at spaces. Default: none.
    * </pre>
    *
    * <code>repeated string args = 3 [json_name = "args"];</code>
@@ -345,7 +345,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Arguments, at most 256, each handed over exactly as it stands (no shell, no splitting at spaces).
+   * Arguments, at most 256. Each is passed unchanged: there is no shell and no splitting at spaces. Default: none.
    * </pre>
    *
    * <code>repeated string args = 3 [json_name = "args"];</code>
@@ -385,9 +385,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
-   * refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
-   * secrets; env_names has the names then.
+   * Environment variables, at most 256. Names have no control characters and no spaces. Names that start with HERO_
+   * are refused, because the supervisor sets those. Values may be secrets, so responses leave them out except with
+   * ACTOR_VIEW_FULL; env_names has the names then.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env = 4 [json_name = "env"];</code>
@@ -408,9 +408,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
-   * refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
-   * secrets; env_names has the names then.
+   * Environment variables, at most 256. Names have no control characters and no spaces. Names that start with HERO_
+   * are refused, because the supervisor sets those. Values may be secrets, so responses leave them out except with
+   * ACTOR_VIEW_FULL; env_names has the names then.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env = 4 [json_name = "env"];</code>
@@ -421,9 +421,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
-   * refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
-   * secrets; env_names has the names then.
+   * Environment variables, at most 256. Names have no control characters and no spaces. Names that start with HERO_
+   * are refused, because the supervisor sets those. Values may be secrets, so responses leave them out except with
+   * ACTOR_VIEW_FULL; env_names has the names then.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env = 4 [json_name = "env"];</code>
@@ -441,9 +441,9 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
-   * refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
-   * secrets; env_names has the names then.
+   * Environment variables, at most 256. Names have no control characters and no spaces. Names that start with HERO_
+   * are refused, because the supervisor sets those. Values may be secrets, so responses leave them out except with
+   * ACTOR_VIEW_FULL; env_names has the names then.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env = 4 [json_name = "env"];</code>
@@ -513,7 +513,8 @@ java.lang.String defaultValue) {
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * Actors, or other services of the process manager, that must run before this one is started; at most 256.
+   * Names of actors or of other services of the process manager that must run before this actor is started; at most
+   * 256. Default: none.
    * </pre>
    *
    * <code>repeated string dependencies = 6 [json_name = "dependencies"];</code>
@@ -525,7 +526,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Actors, or other services of the process manager, that must run before this one is started; at most 256.
+   * Names of actors or of other services of the process manager that must run before this actor is started; at most
+   * 256. Default: none.
    * </pre>
    *
    * <code>repeated string dependencies = 6 [json_name = "dependencies"];</code>
@@ -536,7 +538,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Actors, or other services of the process manager, that must run before this one is started; at most 256.
+   * Names of actors or of other services of the process manager that must run before this actor is started; at most
+   * 256. Default: none.
    * </pre>
    *
    * <code>repeated string dependencies = 6 [json_name = "dependencies"];</code>
@@ -548,7 +551,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Actors, or other services of the process manager, that must run before this one is started; at most 256.
+   * Names of actors or of other services of the process manager that must run before this actor is started; at most
+   * 256. Default: none.
    * </pre>
    *
    * <code>repeated string dependencies = 6 [json_name = "dependencies"];</code>
@@ -565,7 +569,7 @@ java.lang.String defaultValue) {
   private volatile java.lang.Object workingDir_ = "";
   /**
    * <pre>
-   * Absolute path of the working folder. Default: the process manager's own.
+   * Absolute path of the working folder. Default: that of the process manager.
    * </pre>
    *
    * <code>string working_dir = 7 [json_name = "workingDir"];</code>
@@ -586,7 +590,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Absolute path of the working folder. Default: the process manager's own.
+   * Absolute path of the working folder. Default: that of the process manager.
    * </pre>
    *
    * <code>string working_dir = 7 [json_name = "workingDir"];</code>
@@ -612,7 +616,7 @@ java.lang.String defaultValue) {
   private volatile java.lang.Object binarySha256_ = "";
   /**
    * <pre>
-   * SHA-256 that the program must have, 64 hexadecimal digits; checked before each start. Default: not checked.
+   * SHA-256 of the program, 64 hexadecimal digits. Checked before each start. Default: not checked.
    * </pre>
    *
    * <code>string binary_sha256 = 8 [json_name = "binarySha256"];</code>
@@ -633,7 +637,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * SHA-256 that the program must have, 64 hexadecimal digits; checked before each start. Default: not checked.
+   * SHA-256 of the program, 64 hexadecimal digits. Checked before each start. Default: not checked.
    * </pre>
    *
    * <code>string binary_sha256 = 8 [json_name = "binarySha256"];</code>
@@ -658,7 +662,7 @@ java.lang.String defaultValue) {
   private com.google.protobuf.Duration drainTimeout_;
   /**
    * <pre>
-   * How long running jobs may go on when the actor is stopped, 0 to 24 hours; then the process is killed.
+   * Time for running jobs to finish when the actor is stopped, 0 to 24 hours. The process is killed after it.
    * Default: 30 seconds.
    * </pre>
    *
@@ -671,7 +675,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * How long running jobs may go on when the actor is stopped, 0 to 24 hours; then the process is killed.
+   * Time for running jobs to finish when the actor is stopped, 0 to 24 hours. The process is killed after it.
    * Default: 30 seconds.
    * </pre>
    *
@@ -684,7 +688,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * How long running jobs may go on when the actor is stopped, 0 to 24 hours; then the process is killed.
+   * Time for running jobs to finish when the actor is stopped, 0 to 24 hours. The process is killed after it.
    * Default: 30 seconds.
    * </pre>
    *
@@ -699,7 +703,7 @@ java.lang.String defaultValue) {
   private com.google.protobuf.Duration startTimeout_;
   /**
    * <pre>
-   * How long the actor may take to become STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
+   * Longest time until a started actor is STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration start_timeout = 10 [json_name = "startTimeout"];</code>
@@ -711,7 +715,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * How long the actor may take to become STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
+   * Longest time until a started actor is STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration start_timeout = 10 [json_name = "startTimeout"];</code>
@@ -723,7 +727,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * How long the actor may take to become STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
+   * Longest time until a started actor is STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration start_timeout = 10 [json_name = "startTimeout"];</code>
@@ -737,7 +741,7 @@ java.lang.String defaultValue) {
   private int readiness_ = 0;
   /**
    * <pre>
-   * What counts as started. Default: READINESS_QUEUE.
+   * The condition under which the actor is STATE_RUNNING. Default: READINESS_QUEUE.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig.Readiness readiness = 11 [json_name = "readiness"];</code>
@@ -748,7 +752,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * What counts as started. Default: READINESS_QUEUE.
+   * The condition under which the actor is STATE_RUNNING. Default: READINESS_QUEUE.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig.Readiness readiness = 11 [json_name = "readiness"];</code>
@@ -763,7 +767,7 @@ java.lang.String defaultValue) {
   private hero.supervisor.v1.RestartPolicy restartPolicy_;
   /**
    * <pre>
-   * When to start the process again after it ended unasked.
+   * The restarts after unrequested ends of the process.
    * </pre>
    *
    * <code>.hero.supervisor.v1.RestartPolicy restart_policy = 12 [json_name = "restartPolicy"];</code>
@@ -775,7 +779,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * When to start the process again after it ended unasked.
+   * The restarts after unrequested ends of the process.
    * </pre>
    *
    * <code>.hero.supervisor.v1.RestartPolicy restart_policy = 12 [json_name = "restartPolicy"];</code>
@@ -787,7 +791,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * When to start the process again after it ended unasked.
+   * The restarts after unrequested ends of the process.
    * </pre>
    *
    * <code>.hero.supervisor.v1.RestartPolicy restart_policy = 12 [json_name = "restartPolicy"];</code>
@@ -825,8 +829,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
-   * No control characters.
+   * Labels for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+   * characters are refused.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 13 [json_name = "labels"];</code>
@@ -847,8 +851,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
-   * No control characters.
+   * Labels for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+   * characters are refused.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 13 [json_name = "labels"];</code>
@@ -859,8 +863,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
-   * No control characters.
+   * Labels for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+   * characters are refused.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 13 [json_name = "labels"];</code>
@@ -878,8 +882,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
-   * No control characters.
+   * Labels for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+   * characters are refused.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 13 [json_name = "labels"];</code>
@@ -902,8 +906,8 @@ java.lang.String defaultValue) {
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
-   * value that they have: what was read can be changed and sent back as it is.
+   * In a response: the names of the environment variables whose values are left out. In a change: the names of the
+   * variables that keep their values, so that a definition can be read, edited and sent back.
    * </pre>
    *
    * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
@@ -915,8 +919,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
-   * value that they have: what was read can be changed and sent back as it is.
+   * In a response: the names of the environment variables whose values are left out. In a change: the names of the
+   * variables that keep their values, so that a definition can be read, edited and sent back.
    * </pre>
    *
    * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
@@ -927,8 +931,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
-   * value that they have: what was read can be changed and sent back as it is.
+   * In a response: the names of the environment variables whose values are left out. In a change: the names of the
+   * variables that keep their values, so that a definition can be read, edited and sent back.
    * </pre>
    *
    * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
@@ -940,8 +944,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
-   * value that they have: what was read can be changed and sent back as it is.
+   * In a response: the names of the environment variables whose values are left out. In a change: the names of the
+   * variables that keep their values, so that a definition can be read, edited and sent back.
    * </pre>
    *
    * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
@@ -957,7 +961,7 @@ java.lang.String defaultValue) {
   private hero.supervisor.v1.HealthPolicy healthPolicy_;
   /**
    * <pre>
-   * When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+   * The pings of this actor. An unset field has the value of the script type's policy.
    * </pre>
    *
    * <code>.hero.supervisor.v1.HealthPolicy health_policy = 14 [json_name = "healthPolicy"];</code>
@@ -969,7 +973,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+   * The pings of this actor. An unset field has the value of the script type's policy.
    * </pre>
    *
    * <code>.hero.supervisor.v1.HealthPolicy health_policy = 14 [json_name = "healthPolicy"];</code>
@@ -981,7 +985,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+   * The pings of this actor. An unset field has the value of the script type's policy.
    * </pre>
    *
    * <code>.hero.supervisor.v1.HealthPolicy health_policy = 14 [json_name = "healthPolicy"];</code>
@@ -995,7 +999,7 @@ java.lang.String defaultValue) {
   private hero.supervisor.v1.RunAs runAs_;
   /**
    * <pre>
-   * Whom the process runs as. Default: like the process manager.
+   * The user of the process. Default: that of the process manager.
    * </pre>
    *
    * <code>.hero.supervisor.v1.RunAs run_as = 16 [json_name = "runAs"];</code>
@@ -1007,7 +1011,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Whom the process runs as. Default: like the process manager.
+   * The user of the process. Default: that of the process manager.
    * </pre>
    *
    * <code>.hero.supervisor.v1.RunAs run_as = 16 [json_name = "runAs"];</code>
@@ -1019,7 +1023,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Whom the process runs as. Default: like the process manager.
+   * The user of the process. Default: that of the process manager.
    * </pre>
    *
    * <code>.hero.supervisor.v1.RunAs run_as = 16 [json_name = "runAs"];</code>
@@ -1033,7 +1037,7 @@ java.lang.String defaultValue) {
   private hero.supervisor.v1.ResourceLimits limits_;
   /**
    * <pre>
-   * What the process may use. Default: as the process manager has it.
+   * Kernel limits of the process. Default: those of the process manager.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ResourceLimits limits = 17 [json_name = "limits"];</code>
@@ -1045,7 +1049,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * What the process may use. Default: as the process manager has it.
+   * Kernel limits of the process. Default: those of the process manager.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ResourceLimits limits = 17 [json_name = "limits"];</code>
@@ -1057,7 +1061,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * What the process may use. Default: as the process manager has it.
+   * Kernel limits of the process. Default: those of the process manager.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ResourceLimits limits = 17 [json_name = "limits"];</code>
@@ -1071,7 +1075,7 @@ java.lang.String defaultValue) {
   private boolean noNewPrivileges_ = false;
   /**
    * <pre>
-   * Neither the process nor its children ever gain rights, by setuid programs for instance. Default: they may.
+   * Prevents the process and its children from gaining privileges, for instance by setuid programs. Default: false.
    * </pre>
    *
    * <code>bool no_new_privileges = 18 [json_name = "noNewPrivileges"];</code>
@@ -1086,8 +1090,8 @@ java.lang.String defaultValue) {
   private boolean dieWithProcessManager_ = false;
   /**
    * <pre>
-   * Kill the process when its process manager dies, so that none lives on unseen. The built-in runner always does this.
-   * Default: it lives on.
+   * Kills the process when its process manager dies, so that no process survives unobserved. The built-in runner
+   * always does so. Default: false.
    * </pre>
    *
    * <code>bool die_with_process_manager = 19 [json_name = "dieWithProcessManager"];</code>
@@ -1521,8 +1525,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * The definition of an actor: a program that takes jobs of one script type. All texts of a definition have at most 128 KiB
-   * together.
+   * The definition of an actor: a program that takes jobs of one script type. The texts of a definition have at most
+   * 128 KiB in all.
    *
    * Numbers 20 to 29 are kept free for the stop signal of the process and the like.
    * </pre>
@@ -2022,7 +2026,7 @@ java.lang.String defaultValue) {
     private int scriptType_ = 0;
     /**
      * <pre>
-     * Required. The queue that the actor serves.
+     * Required. The script type whose queue the actor serves.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -2033,7 +2037,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Required. The queue that the actor serves.
+     * Required. The script type whose queue the actor serves.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -2048,7 +2052,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Required. The queue that the actor serves.
+     * Required. The script type whose queue the actor serves.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -2061,7 +2065,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Required. The queue that the actor serves.
+     * Required. The script type whose queue the actor serves.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -2077,7 +2081,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Required. The queue that the actor serves.
+     * Required. The script type whose queue the actor serves.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -2192,7 +2196,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Arguments, at most 256, each handed over exactly as it stands (no shell, no splitting at spaces).
+     * Arguments, at most 256. Each is passed unchanged: there is no shell and no splitting at spaces. Default: none.
      * </pre>
      *
      * <code>repeated string args = 3 [json_name = "args"];</code>
@@ -2205,7 +2209,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Arguments, at most 256, each handed over exactly as it stands (no shell, no splitting at spaces).
+     * Arguments, at most 256. Each is passed unchanged: there is no shell and no splitting at spaces. Default: none.
      * </pre>
      *
      * <code>repeated string args = 3 [json_name = "args"];</code>
@@ -2216,7 +2220,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Arguments, at most 256, each handed over exactly as it stands (no shell, no splitting at spaces).
+     * Arguments, at most 256. Each is passed unchanged: there is no shell and no splitting at spaces. Default: none.
      * </pre>
      *
      * <code>repeated string args = 3 [json_name = "args"];</code>
@@ -2228,7 +2232,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Arguments, at most 256, each handed over exactly as it stands (no shell, no splitting at spaces).
+     * Arguments, at most 256. Each is passed unchanged: there is no shell and no splitting at spaces. Default: none.
      * </pre>
      *
      * <code>repeated string args = 3 [json_name = "args"];</code>
@@ -2241,7 +2245,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Arguments, at most 256, each handed over exactly as it stands (no shell, no splitting at spaces).
+     * Arguments, at most 256. Each is passed unchanged: there is no shell and no splitting at spaces. Default: none.
      * </pre>
      *
      * <code>repeated string args = 3 [json_name = "args"];</code>
@@ -2260,7 +2264,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Arguments, at most 256, each handed over exactly as it stands (no shell, no splitting at spaces).
+     * Arguments, at most 256. Each is passed unchanged: there is no shell and no splitting at spaces. Default: none.
      * </pre>
      *
      * <code>repeated string args = 3 [json_name = "args"];</code>
@@ -2278,7 +2282,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Arguments, at most 256, each handed over exactly as it stands (no shell, no splitting at spaces).
+     * Arguments, at most 256. Each is passed unchanged: there is no shell and no splitting at spaces. Default: none.
      * </pre>
      *
      * <code>repeated string args = 3 [json_name = "args"];</code>
@@ -2296,7 +2300,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Arguments, at most 256, each handed over exactly as it stands (no shell, no splitting at spaces).
+     * Arguments, at most 256. Each is passed unchanged: there is no shell and no splitting at spaces. Default: none.
      * </pre>
      *
      * <code>repeated string args = 3 [json_name = "args"];</code>
@@ -2311,7 +2315,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Arguments, at most 256, each handed over exactly as it stands (no shell, no splitting at spaces).
+     * Arguments, at most 256. Each is passed unchanged: there is no shell and no splitting at spaces. Default: none.
      * </pre>
      *
      * <code>repeated string args = 3 [json_name = "args"];</code>
@@ -2357,9 +2361,9 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
-     * refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
-     * secrets; env_names has the names then.
+     * Environment variables, at most 256. Names have no control characters and no spaces. Names that start with HERO_
+     * are refused, because the supervisor sets those. Values may be secrets, so responses leave them out except with
+     * ACTOR_VIEW_FULL; env_names has the names then.
      * </pre>
      *
      * <code>map&lt;string, string&gt; env = 4 [json_name = "env"];</code>
@@ -2380,9 +2384,9 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
-     * refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
-     * secrets; env_names has the names then.
+     * Environment variables, at most 256. Names have no control characters and no spaces. Names that start with HERO_
+     * are refused, because the supervisor sets those. Values may be secrets, so responses leave them out except with
+     * ACTOR_VIEW_FULL; env_names has the names then.
      * </pre>
      *
      * <code>map&lt;string, string&gt; env = 4 [json_name = "env"];</code>
@@ -2393,9 +2397,9 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
-     * refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
-     * secrets; env_names has the names then.
+     * Environment variables, at most 256. Names have no control characters and no spaces. Names that start with HERO_
+     * are refused, because the supervisor sets those. Values may be secrets, so responses leave them out except with
+     * ACTOR_VIEW_FULL; env_names has the names then.
      * </pre>
      *
      * <code>map&lt;string, string&gt; env = 4 [json_name = "env"];</code>
@@ -2413,9 +2417,9 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
-     * refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
-     * secrets; env_names has the names then.
+     * Environment variables, at most 256. Names have no control characters and no spaces. Names that start with HERO_
+     * are refused, because the supervisor sets those. Values may be secrets, so responses leave them out except with
+     * ACTOR_VIEW_FULL; env_names has the names then.
      * </pre>
      *
      * <code>map&lt;string, string&gt; env = 4 [json_name = "env"];</code>
@@ -2439,9 +2443,9 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
-     * refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
-     * secrets; env_names has the names then.
+     * Environment variables, at most 256. Names have no control characters and no spaces. Names that start with HERO_
+     * are refused, because the supervisor sets those. Values may be secrets, so responses leave them out except with
+     * ACTOR_VIEW_FULL; env_names has the names then.
      * </pre>
      *
      * <code>map&lt;string, string&gt; env = 4 [json_name = "env"];</code>
@@ -2464,9 +2468,9 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
-     * refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
-     * secrets; env_names has the names then.
+     * Environment variables, at most 256. Names have no control characters and no spaces. Names that start with HERO_
+     * are refused, because the supervisor sets those. Values may be secrets, so responses leave them out except with
+     * ACTOR_VIEW_FULL; env_names has the names then.
      * </pre>
      *
      * <code>map&lt;string, string&gt; env = 4 [json_name = "env"];</code>
@@ -2483,9 +2487,9 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
-     * refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
-     * secrets; env_names has the names then.
+     * Environment variables, at most 256. Names have no control characters and no spaces. Names that start with HERO_
+     * are refused, because the supervisor sets those. Values may be secrets, so responses leave them out except with
+     * ACTOR_VIEW_FULL; env_names has the names then.
      * </pre>
      *
      * <code>map&lt;string, string&gt; env = 4 [json_name = "env"];</code>
@@ -2600,7 +2604,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Actors, or other services of the process manager, that must run before this one is started; at most 256.
+     * Names of actors or of other services of the process manager that must run before this actor is started; at most
+     * 256. Default: none.
      * </pre>
      *
      * <code>repeated string dependencies = 6 [json_name = "dependencies"];</code>
@@ -2613,7 +2618,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Actors, or other services of the process manager, that must run before this one is started; at most 256.
+     * Names of actors or of other services of the process manager that must run before this actor is started; at most
+     * 256. Default: none.
      * </pre>
      *
      * <code>repeated string dependencies = 6 [json_name = "dependencies"];</code>
@@ -2624,7 +2630,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Actors, or other services of the process manager, that must run before this one is started; at most 256.
+     * Names of actors or of other services of the process manager that must run before this actor is started; at most
+     * 256. Default: none.
      * </pre>
      *
      * <code>repeated string dependencies = 6 [json_name = "dependencies"];</code>
@@ -2636,7 +2643,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Actors, or other services of the process manager, that must run before this one is started; at most 256.
+     * Names of actors or of other services of the process manager that must run before this actor is started; at most
+     * 256. Default: none.
      * </pre>
      *
      * <code>repeated string dependencies = 6 [json_name = "dependencies"];</code>
@@ -2649,7 +2657,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Actors, or other services of the process manager, that must run before this one is started; at most 256.
+     * Names of actors or of other services of the process manager that must run before this actor is started; at most
+     * 256. Default: none.
      * </pre>
      *
      * <code>repeated string dependencies = 6 [json_name = "dependencies"];</code>
@@ -2668,7 +2677,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Actors, or other services of the process manager, that must run before this one is started; at most 256.
+     * Names of actors or of other services of the process manager that must run before this actor is started; at most
+     * 256. Default: none.
      * </pre>
      *
      * <code>repeated string dependencies = 6 [json_name = "dependencies"];</code>
@@ -2686,7 +2696,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Actors, or other services of the process manager, that must run before this one is started; at most 256.
+     * Names of actors or of other services of the process manager that must run before this actor is started; at most
+     * 256. Default: none.
      * </pre>
      *
      * <code>repeated string dependencies = 6 [json_name = "dependencies"];</code>
@@ -2704,7 +2715,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Actors, or other services of the process manager, that must run before this one is started; at most 256.
+     * Names of actors or of other services of the process manager that must run before this actor is started; at most
+     * 256. Default: none.
      * </pre>
      *
      * <code>repeated string dependencies = 6 [json_name = "dependencies"];</code>
@@ -2719,7 +2731,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Actors, or other services of the process manager, that must run before this one is started; at most 256.
+     * Names of actors or of other services of the process manager that must run before this actor is started; at most
+     * 256. Default: none.
      * </pre>
      *
      * <code>repeated string dependencies = 6 [json_name = "dependencies"];</code>
@@ -2740,7 +2753,7 @@ java.lang.String defaultValue) {
     private java.lang.Object workingDir_ = "";
     /**
      * <pre>
-     * Absolute path of the working folder. Default: the process manager's own.
+     * Absolute path of the working folder. Default: that of the process manager.
      * </pre>
      *
      * <code>string working_dir = 7 [json_name = "workingDir"];</code>
@@ -2760,7 +2773,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Absolute path of the working folder. Default: the process manager's own.
+     * Absolute path of the working folder. Default: that of the process manager.
      * </pre>
      *
      * <code>string working_dir = 7 [json_name = "workingDir"];</code>
@@ -2781,7 +2794,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Absolute path of the working folder. Default: the process manager's own.
+     * Absolute path of the working folder. Default: that of the process manager.
      * </pre>
      *
      * <code>string working_dir = 7 [json_name = "workingDir"];</code>
@@ -2798,7 +2811,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Absolute path of the working folder. Default: the process manager's own.
+     * Absolute path of the working folder. Default: that of the process manager.
      * </pre>
      *
      * <code>string working_dir = 7 [json_name = "workingDir"];</code>
@@ -2812,7 +2825,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Absolute path of the working folder. Default: the process manager's own.
+     * Absolute path of the working folder. Default: that of the process manager.
      * </pre>
      *
      * <code>string working_dir = 7 [json_name = "workingDir"];</code>
@@ -2832,7 +2845,7 @@ java.lang.String defaultValue) {
     private java.lang.Object binarySha256_ = "";
     /**
      * <pre>
-     * SHA-256 that the program must have, 64 hexadecimal digits; checked before each start. Default: not checked.
+     * SHA-256 of the program, 64 hexadecimal digits. Checked before each start. Default: not checked.
      * </pre>
      *
      * <code>string binary_sha256 = 8 [json_name = "binarySha256"];</code>
@@ -2852,7 +2865,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * SHA-256 that the program must have, 64 hexadecimal digits; checked before each start. Default: not checked.
+     * SHA-256 of the program, 64 hexadecimal digits. Checked before each start. Default: not checked.
      * </pre>
      *
      * <code>string binary_sha256 = 8 [json_name = "binarySha256"];</code>
@@ -2873,7 +2886,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * SHA-256 that the program must have, 64 hexadecimal digits; checked before each start. Default: not checked.
+     * SHA-256 of the program, 64 hexadecimal digits. Checked before each start. Default: not checked.
      * </pre>
      *
      * <code>string binary_sha256 = 8 [json_name = "binarySha256"];</code>
@@ -2890,7 +2903,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * SHA-256 that the program must have, 64 hexadecimal digits; checked before each start. Default: not checked.
+     * SHA-256 of the program, 64 hexadecimal digits. Checked before each start. Default: not checked.
      * </pre>
      *
      * <code>string binary_sha256 = 8 [json_name = "binarySha256"];</code>
@@ -2904,7 +2917,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * SHA-256 that the program must have, 64 hexadecimal digits; checked before each start. Default: not checked.
+     * SHA-256 of the program, 64 hexadecimal digits. Checked before each start. Default: not checked.
      * </pre>
      *
      * <code>string binary_sha256 = 8 [json_name = "binarySha256"];</code>
@@ -2926,7 +2939,7 @@ java.lang.String defaultValue) {
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> drainTimeoutBuilder_;
     /**
      * <pre>
-     * How long running jobs may go on when the actor is stopped, 0 to 24 hours; then the process is killed.
+     * Time for running jobs to finish when the actor is stopped, 0 to 24 hours. The process is killed after it.
      * Default: 30 seconds.
      * </pre>
      *
@@ -2938,7 +2951,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long running jobs may go on when the actor is stopped, 0 to 24 hours; then the process is killed.
+     * Time for running jobs to finish when the actor is stopped, 0 to 24 hours. The process is killed after it.
      * Default: 30 seconds.
      * </pre>
      *
@@ -2954,7 +2967,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long running jobs may go on when the actor is stopped, 0 to 24 hours; then the process is killed.
+     * Time for running jobs to finish when the actor is stopped, 0 to 24 hours. The process is killed after it.
      * Default: 30 seconds.
      * </pre>
      *
@@ -2975,7 +2988,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long running jobs may go on when the actor is stopped, 0 to 24 hours; then the process is killed.
+     * Time for running jobs to finish when the actor is stopped, 0 to 24 hours. The process is killed after it.
      * Default: 30 seconds.
      * </pre>
      *
@@ -2994,7 +3007,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long running jobs may go on when the actor is stopped, 0 to 24 hours; then the process is killed.
+     * Time for running jobs to finish when the actor is stopped, 0 to 24 hours. The process is killed after it.
      * Default: 30 seconds.
      * </pre>
      *
@@ -3020,7 +3033,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long running jobs may go on when the actor is stopped, 0 to 24 hours; then the process is killed.
+     * Time for running jobs to finish when the actor is stopped, 0 to 24 hours. The process is killed after it.
      * Default: 30 seconds.
      * </pre>
      *
@@ -3038,7 +3051,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long running jobs may go on when the actor is stopped, 0 to 24 hours; then the process is killed.
+     * Time for running jobs to finish when the actor is stopped, 0 to 24 hours. The process is killed after it.
      * Default: 30 seconds.
      * </pre>
      *
@@ -3051,7 +3064,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long running jobs may go on when the actor is stopped, 0 to 24 hours; then the process is killed.
+     * Time for running jobs to finish when the actor is stopped, 0 to 24 hours. The process is killed after it.
      * Default: 30 seconds.
      * </pre>
      *
@@ -3067,7 +3080,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long running jobs may go on when the actor is stopped, 0 to 24 hours; then the process is killed.
+     * Time for running jobs to finish when the actor is stopped, 0 to 24 hours. The process is killed after it.
      * Default: 30 seconds.
      * </pre>
      *
@@ -3092,7 +3105,7 @@ java.lang.String defaultValue) {
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> startTimeoutBuilder_;
     /**
      * <pre>
-     * How long the actor may take to become STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
+     * Longest time until a started actor is STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration start_timeout = 10 [json_name = "startTimeout"];</code>
@@ -3103,7 +3116,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long the actor may take to become STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
+     * Longest time until a started actor is STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration start_timeout = 10 [json_name = "startTimeout"];</code>
@@ -3118,7 +3131,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long the actor may take to become STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
+     * Longest time until a started actor is STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration start_timeout = 10 [json_name = "startTimeout"];</code>
@@ -3138,7 +3151,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long the actor may take to become STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
+     * Longest time until a started actor is STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration start_timeout = 10 [json_name = "startTimeout"];</code>
@@ -3156,7 +3169,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long the actor may take to become STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
+     * Longest time until a started actor is STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration start_timeout = 10 [json_name = "startTimeout"];</code>
@@ -3181,7 +3194,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long the actor may take to become STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
+     * Longest time until a started actor is STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration start_timeout = 10 [json_name = "startTimeout"];</code>
@@ -3198,7 +3211,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long the actor may take to become STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
+     * Longest time until a started actor is STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration start_timeout = 10 [json_name = "startTimeout"];</code>
@@ -3210,7 +3223,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long the actor may take to become STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
+     * Longest time until a started actor is STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration start_timeout = 10 [json_name = "startTimeout"];</code>
@@ -3225,7 +3238,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long the actor may take to become STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
+     * Longest time until a started actor is STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration start_timeout = 10 [json_name = "startTimeout"];</code>
@@ -3247,7 +3260,7 @@ java.lang.String defaultValue) {
     private int readiness_ = 0;
     /**
      * <pre>
-     * What counts as started. Default: READINESS_QUEUE.
+     * The condition under which the actor is STATE_RUNNING. Default: READINESS_QUEUE.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig.Readiness readiness = 11 [json_name = "readiness"];</code>
@@ -3258,7 +3271,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What counts as started. Default: READINESS_QUEUE.
+     * The condition under which the actor is STATE_RUNNING. Default: READINESS_QUEUE.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig.Readiness readiness = 11 [json_name = "readiness"];</code>
@@ -3273,7 +3286,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What counts as started. Default: READINESS_QUEUE.
+     * The condition under which the actor is STATE_RUNNING. Default: READINESS_QUEUE.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig.Readiness readiness = 11 [json_name = "readiness"];</code>
@@ -3286,7 +3299,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What counts as started. Default: READINESS_QUEUE.
+     * The condition under which the actor is STATE_RUNNING. Default: READINESS_QUEUE.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig.Readiness readiness = 11 [json_name = "readiness"];</code>
@@ -3302,7 +3315,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What counts as started. Default: READINESS_QUEUE.
+     * The condition under which the actor is STATE_RUNNING. Default: READINESS_QUEUE.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig.Readiness readiness = 11 [json_name = "readiness"];</code>
@@ -3320,7 +3333,7 @@ java.lang.String defaultValue) {
         hero.supervisor.v1.RestartPolicy, hero.supervisor.v1.RestartPolicy.Builder, hero.supervisor.v1.RestartPolicyOrBuilder> restartPolicyBuilder_;
     /**
      * <pre>
-     * When to start the process again after it ended unasked.
+     * The restarts after unrequested ends of the process.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RestartPolicy restart_policy = 12 [json_name = "restartPolicy"];</code>
@@ -3331,7 +3344,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When to start the process again after it ended unasked.
+     * The restarts after unrequested ends of the process.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RestartPolicy restart_policy = 12 [json_name = "restartPolicy"];</code>
@@ -3346,7 +3359,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When to start the process again after it ended unasked.
+     * The restarts after unrequested ends of the process.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RestartPolicy restart_policy = 12 [json_name = "restartPolicy"];</code>
@@ -3366,7 +3379,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When to start the process again after it ended unasked.
+     * The restarts after unrequested ends of the process.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RestartPolicy restart_policy = 12 [json_name = "restartPolicy"];</code>
@@ -3384,7 +3397,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When to start the process again after it ended unasked.
+     * The restarts after unrequested ends of the process.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RestartPolicy restart_policy = 12 [json_name = "restartPolicy"];</code>
@@ -3409,7 +3422,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When to start the process again after it ended unasked.
+     * The restarts after unrequested ends of the process.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RestartPolicy restart_policy = 12 [json_name = "restartPolicy"];</code>
@@ -3426,7 +3439,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When to start the process again after it ended unasked.
+     * The restarts after unrequested ends of the process.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RestartPolicy restart_policy = 12 [json_name = "restartPolicy"];</code>
@@ -3438,7 +3451,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When to start the process again after it ended unasked.
+     * The restarts after unrequested ends of the process.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RestartPolicy restart_policy = 12 [json_name = "restartPolicy"];</code>
@@ -3453,7 +3466,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When to start the process again after it ended unasked.
+     * The restarts after unrequested ends of the process.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RestartPolicy restart_policy = 12 [json_name = "restartPolicy"];</code>
@@ -3500,8 +3513,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
-     * No control characters.
+     * Labels for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+     * characters are refused.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 13 [json_name = "labels"];</code>
@@ -3522,8 +3535,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
-     * No control characters.
+     * Labels for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+     * characters are refused.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 13 [json_name = "labels"];</code>
@@ -3534,8 +3547,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
-     * No control characters.
+     * Labels for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+     * characters are refused.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 13 [json_name = "labels"];</code>
@@ -3553,8 +3566,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
-     * No control characters.
+     * Labels for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+     * characters are refused.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 13 [json_name = "labels"];</code>
@@ -3578,8 +3591,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
-     * No control characters.
+     * Labels for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+     * characters are refused.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 13 [json_name = "labels"];</code>
@@ -3602,8 +3615,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
-     * No control characters.
+     * Labels for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+     * characters are refused.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 13 [json_name = "labels"];</code>
@@ -3620,8 +3633,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
-     * No control characters.
+     * Labels for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+     * characters are refused.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 13 [json_name = "labels"];</code>
@@ -3644,8 +3657,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
-     * value that they have: what was read can be changed and sent back as it is.
+     * In a response: the names of the environment variables whose values are left out. In a change: the names of the
+     * variables that keep their values, so that a definition can be read, edited and sent back.
      * </pre>
      *
      * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
@@ -3658,8 +3671,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
-     * value that they have: what was read can be changed and sent back as it is.
+     * In a response: the names of the environment variables whose values are left out. In a change: the names of the
+     * variables that keep their values, so that a definition can be read, edited and sent back.
      * </pre>
      *
      * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
@@ -3670,8 +3683,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
-     * value that they have: what was read can be changed and sent back as it is.
+     * In a response: the names of the environment variables whose values are left out. In a change: the names of the
+     * variables that keep their values, so that a definition can be read, edited and sent back.
      * </pre>
      *
      * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
@@ -3683,8 +3696,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
-     * value that they have: what was read can be changed and sent back as it is.
+     * In a response: the names of the environment variables whose values are left out. In a change: the names of the
+     * variables that keep their values, so that a definition can be read, edited and sent back.
      * </pre>
      *
      * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
@@ -3697,8 +3710,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
-     * value that they have: what was read can be changed and sent back as it is.
+     * In a response: the names of the environment variables whose values are left out. In a change: the names of the
+     * variables that keep their values, so that a definition can be read, edited and sent back.
      * </pre>
      *
      * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
@@ -3717,8 +3730,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
-     * value that they have: what was read can be changed and sent back as it is.
+     * In a response: the names of the environment variables whose values are left out. In a change: the names of the
+     * variables that keep their values, so that a definition can be read, edited and sent back.
      * </pre>
      *
      * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
@@ -3736,8 +3749,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
-     * value that they have: what was read can be changed and sent back as it is.
+     * In a response: the names of the environment variables whose values are left out. In a change: the names of the
+     * variables that keep their values, so that a definition can be read, edited and sent back.
      * </pre>
      *
      * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
@@ -3755,8 +3768,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
-     * value that they have: what was read can be changed and sent back as it is.
+     * In a response: the names of the environment variables whose values are left out. In a change: the names of the
+     * variables that keep their values, so that a definition can be read, edited and sent back.
      * </pre>
      *
      * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
@@ -3771,8 +3784,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
-     * value that they have: what was read can be changed and sent back as it is.
+     * In a response: the names of the environment variables whose values are left out. In a change: the names of the
+     * variables that keep their values, so that a definition can be read, edited and sent back.
      * </pre>
      *
      * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
@@ -3795,7 +3808,7 @@ java.lang.String defaultValue) {
         hero.supervisor.v1.HealthPolicy, hero.supervisor.v1.HealthPolicy.Builder, hero.supervisor.v1.HealthPolicyOrBuilder> healthPolicyBuilder_;
     /**
      * <pre>
-     * When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+     * The pings of this actor. An unset field has the value of the script type's policy.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthPolicy health_policy = 14 [json_name = "healthPolicy"];</code>
@@ -3806,7 +3819,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+     * The pings of this actor. An unset field has the value of the script type's policy.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthPolicy health_policy = 14 [json_name = "healthPolicy"];</code>
@@ -3821,7 +3834,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+     * The pings of this actor. An unset field has the value of the script type's policy.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthPolicy health_policy = 14 [json_name = "healthPolicy"];</code>
@@ -3841,7 +3854,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+     * The pings of this actor. An unset field has the value of the script type's policy.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthPolicy health_policy = 14 [json_name = "healthPolicy"];</code>
@@ -3859,7 +3872,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+     * The pings of this actor. An unset field has the value of the script type's policy.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthPolicy health_policy = 14 [json_name = "healthPolicy"];</code>
@@ -3884,7 +3897,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+     * The pings of this actor. An unset field has the value of the script type's policy.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthPolicy health_policy = 14 [json_name = "healthPolicy"];</code>
@@ -3901,7 +3914,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+     * The pings of this actor. An unset field has the value of the script type's policy.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthPolicy health_policy = 14 [json_name = "healthPolicy"];</code>
@@ -3913,7 +3926,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+     * The pings of this actor. An unset field has the value of the script type's policy.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthPolicy health_policy = 14 [json_name = "healthPolicy"];</code>
@@ -3928,7 +3941,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+     * The pings of this actor. An unset field has the value of the script type's policy.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthPolicy health_policy = 14 [json_name = "healthPolicy"];</code>
@@ -3952,7 +3965,7 @@ java.lang.String defaultValue) {
         hero.supervisor.v1.RunAs, hero.supervisor.v1.RunAs.Builder, hero.supervisor.v1.RunAsOrBuilder> runAsBuilder_;
     /**
      * <pre>
-     * Whom the process runs as. Default: like the process manager.
+     * The user of the process. Default: that of the process manager.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RunAs run_as = 16 [json_name = "runAs"];</code>
@@ -3963,7 +3976,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Whom the process runs as. Default: like the process manager.
+     * The user of the process. Default: that of the process manager.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RunAs run_as = 16 [json_name = "runAs"];</code>
@@ -3978,7 +3991,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Whom the process runs as. Default: like the process manager.
+     * The user of the process. Default: that of the process manager.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RunAs run_as = 16 [json_name = "runAs"];</code>
@@ -3998,7 +4011,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Whom the process runs as. Default: like the process manager.
+     * The user of the process. Default: that of the process manager.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RunAs run_as = 16 [json_name = "runAs"];</code>
@@ -4016,7 +4029,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Whom the process runs as. Default: like the process manager.
+     * The user of the process. Default: that of the process manager.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RunAs run_as = 16 [json_name = "runAs"];</code>
@@ -4041,7 +4054,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Whom the process runs as. Default: like the process manager.
+     * The user of the process. Default: that of the process manager.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RunAs run_as = 16 [json_name = "runAs"];</code>
@@ -4058,7 +4071,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Whom the process runs as. Default: like the process manager.
+     * The user of the process. Default: that of the process manager.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RunAs run_as = 16 [json_name = "runAs"];</code>
@@ -4070,7 +4083,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Whom the process runs as. Default: like the process manager.
+     * The user of the process. Default: that of the process manager.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RunAs run_as = 16 [json_name = "runAs"];</code>
@@ -4085,7 +4098,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Whom the process runs as. Default: like the process manager.
+     * The user of the process. Default: that of the process manager.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RunAs run_as = 16 [json_name = "runAs"];</code>
@@ -4109,7 +4122,7 @@ java.lang.String defaultValue) {
         hero.supervisor.v1.ResourceLimits, hero.supervisor.v1.ResourceLimits.Builder, hero.supervisor.v1.ResourceLimitsOrBuilder> limitsBuilder_;
     /**
      * <pre>
-     * What the process may use. Default: as the process manager has it.
+     * Kernel limits of the process. Default: those of the process manager.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ResourceLimits limits = 17 [json_name = "limits"];</code>
@@ -4120,7 +4133,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What the process may use. Default: as the process manager has it.
+     * Kernel limits of the process. Default: those of the process manager.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ResourceLimits limits = 17 [json_name = "limits"];</code>
@@ -4135,7 +4148,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What the process may use. Default: as the process manager has it.
+     * Kernel limits of the process. Default: those of the process manager.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ResourceLimits limits = 17 [json_name = "limits"];</code>
@@ -4155,7 +4168,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What the process may use. Default: as the process manager has it.
+     * Kernel limits of the process. Default: those of the process manager.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ResourceLimits limits = 17 [json_name = "limits"];</code>
@@ -4173,7 +4186,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What the process may use. Default: as the process manager has it.
+     * Kernel limits of the process. Default: those of the process manager.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ResourceLimits limits = 17 [json_name = "limits"];</code>
@@ -4198,7 +4211,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What the process may use. Default: as the process manager has it.
+     * Kernel limits of the process. Default: those of the process manager.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ResourceLimits limits = 17 [json_name = "limits"];</code>
@@ -4215,7 +4228,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What the process may use. Default: as the process manager has it.
+     * Kernel limits of the process. Default: those of the process manager.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ResourceLimits limits = 17 [json_name = "limits"];</code>
@@ -4227,7 +4240,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What the process may use. Default: as the process manager has it.
+     * Kernel limits of the process. Default: those of the process manager.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ResourceLimits limits = 17 [json_name = "limits"];</code>
@@ -4242,7 +4255,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What the process may use. Default: as the process manager has it.
+     * Kernel limits of the process. Default: those of the process manager.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ResourceLimits limits = 17 [json_name = "limits"];</code>
@@ -4264,7 +4277,7 @@ java.lang.String defaultValue) {
     private boolean noNewPrivileges_ ;
     /**
      * <pre>
-     * Neither the process nor its children ever gain rights, by setuid programs for instance. Default: they may.
+     * Prevents the process and its children from gaining privileges, for instance by setuid programs. Default: false.
      * </pre>
      *
      * <code>bool no_new_privileges = 18 [json_name = "noNewPrivileges"];</code>
@@ -4276,7 +4289,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Neither the process nor its children ever gain rights, by setuid programs for instance. Default: they may.
+     * Prevents the process and its children from gaining privileges, for instance by setuid programs. Default: false.
      * </pre>
      *
      * <code>bool no_new_privileges = 18 [json_name = "noNewPrivileges"];</code>
@@ -4292,7 +4305,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Neither the process nor its children ever gain rights, by setuid programs for instance. Default: they may.
+     * Prevents the process and its children from gaining privileges, for instance by setuid programs. Default: false.
      * </pre>
      *
      * <code>bool no_new_privileges = 18 [json_name = "noNewPrivileges"];</code>
@@ -4308,8 +4321,8 @@ java.lang.String defaultValue) {
     private boolean dieWithProcessManager_ ;
     /**
      * <pre>
-     * Kill the process when its process manager dies, so that none lives on unseen. The built-in runner always does this.
-     * Default: it lives on.
+     * Kills the process when its process manager dies, so that no process survives unobserved. The built-in runner
+     * always does so. Default: false.
      * </pre>
      *
      * <code>bool die_with_process_manager = 19 [json_name = "dieWithProcessManager"];</code>
@@ -4321,8 +4334,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Kill the process when its process manager dies, so that none lives on unseen. The built-in runner always does this.
-     * Default: it lives on.
+     * Kills the process when its process manager dies, so that no process survives unobserved. The built-in runner
+     * always does so. Default: false.
      * </pre>
      *
      * <code>bool die_with_process_manager = 19 [json_name = "dieWithProcessManager"];</code>
@@ -4338,8 +4351,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Kill the process when its process manager dies, so that none lives on unseen. The built-in runner always does this.
-     * Default: it lives on.
+     * Kills the process when its process manager dies, so that no process survives unobserved. The built-in runner
+     * always does so. Default: false.
      * </pre>
      *
      * <code>bool die_with_process_manager = 19 [json_name = "dieWithProcessManager"];</code>

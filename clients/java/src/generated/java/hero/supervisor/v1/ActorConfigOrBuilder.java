@@ -12,7 +12,7 @@ public interface ActorConfigOrBuilder extends
 
   /**
    * <pre>
-   * Required. The queue that the actor serves.
+   * Required. The script type whose queue the actor serves.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -21,7 +21,7 @@ public interface ActorConfigOrBuilder extends
   int getScriptTypeValue();
   /**
    * <pre>
-   * Required. The queue that the actor serves.
+   * Required. The script type whose queue the actor serves.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -51,7 +51,7 @@ public interface ActorConfigOrBuilder extends
 
   /**
    * <pre>
-   * Arguments, at most 256, each handed over exactly as it stands (no shell, no splitting at spaces).
+   * Arguments, at most 256. Each is passed unchanged: there is no shell and no splitting at spaces. Default: none.
    * </pre>
    *
    * <code>repeated string args = 3 [json_name = "args"];</code>
@@ -61,7 +61,7 @@ public interface ActorConfigOrBuilder extends
       getArgsList();
   /**
    * <pre>
-   * Arguments, at most 256, each handed over exactly as it stands (no shell, no splitting at spaces).
+   * Arguments, at most 256. Each is passed unchanged: there is no shell and no splitting at spaces. Default: none.
    * </pre>
    *
    * <code>repeated string args = 3 [json_name = "args"];</code>
@@ -70,7 +70,7 @@ public interface ActorConfigOrBuilder extends
   int getArgsCount();
   /**
    * <pre>
-   * Arguments, at most 256, each handed over exactly as it stands (no shell, no splitting at spaces).
+   * Arguments, at most 256. Each is passed unchanged: there is no shell and no splitting at spaces. Default: none.
    * </pre>
    *
    * <code>repeated string args = 3 [json_name = "args"];</code>
@@ -80,7 +80,7 @@ public interface ActorConfigOrBuilder extends
   java.lang.String getArgs(int index);
   /**
    * <pre>
-   * Arguments, at most 256, each handed over exactly as it stands (no shell, no splitting at spaces).
+   * Arguments, at most 256. Each is passed unchanged: there is no shell and no splitting at spaces. Default: none.
    * </pre>
    *
    * <code>repeated string args = 3 [json_name = "args"];</code>
@@ -92,9 +92,9 @@ public interface ActorConfigOrBuilder extends
 
   /**
    * <pre>
-   * Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
-   * refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
-   * secrets; env_names has the names then.
+   * Environment variables, at most 256. Names have no control characters and no spaces. Names that start with HERO_
+   * are refused, because the supervisor sets those. Values may be secrets, so responses leave them out except with
+   * ACTOR_VIEW_FULL; env_names has the names then.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env = 4 [json_name = "env"];</code>
@@ -102,9 +102,9 @@ public interface ActorConfigOrBuilder extends
   int getEnvCount();
   /**
    * <pre>
-   * Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
-   * refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
-   * secrets; env_names has the names then.
+   * Environment variables, at most 256. Names have no control characters and no spaces. Names that start with HERO_
+   * are refused, because the supervisor sets those. Values may be secrets, so responses leave them out except with
+   * ACTOR_VIEW_FULL; env_names has the names then.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env = 4 [json_name = "env"];</code>
@@ -119,9 +119,9 @@ public interface ActorConfigOrBuilder extends
   getEnv();
   /**
    * <pre>
-   * Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
-   * refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
-   * secrets; env_names has the names then.
+   * Environment variables, at most 256. Names have no control characters and no spaces. Names that start with HERO_
+   * are refused, because the supervisor sets those. Values may be secrets, so responses leave them out except with
+   * ACTOR_VIEW_FULL; env_names has the names then.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env = 4 [json_name = "env"];</code>
@@ -130,9 +130,9 @@ public interface ActorConfigOrBuilder extends
   getEnvMap();
   /**
    * <pre>
-   * Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
-   * refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
-   * secrets; env_names has the names then.
+   * Environment variables, at most 256. Names have no control characters and no spaces. Names that start with HERO_
+   * are refused, because the supervisor sets those. Values may be secrets, so responses leave them out except with
+   * ACTOR_VIEW_FULL; env_names has the names then.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env = 4 [json_name = "env"];</code>
@@ -144,9 +144,9 @@ java.lang.String getEnvOrDefault(
 java.lang.String defaultValue);
   /**
    * <pre>
-   * Environment variables, at most 256. Names have no control characters and no spaces; those that start with HERO_ are
-   * refused: the supervisor sets them. Left out of answers unless ACTOR_VIEW_FULL is asked for, since values may be
-   * secrets; env_names has the names then.
+   * Environment variables, at most 256. Names have no control characters and no spaces. Names that start with HERO_
+   * are refused, because the supervisor sets those. Values may be secrets, so responses leave them out except with
+   * ACTOR_VIEW_FULL; env_names has the names then.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env = 4 [json_name = "env"];</code>
@@ -176,7 +176,8 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * Actors, or other services of the process manager, that must run before this one is started; at most 256.
+   * Names of actors or of other services of the process manager that must run before this actor is started; at most
+   * 256. Default: none.
    * </pre>
    *
    * <code>repeated string dependencies = 6 [json_name = "dependencies"];</code>
@@ -186,7 +187,8 @@ java.lang.String defaultValue);
       getDependenciesList();
   /**
    * <pre>
-   * Actors, or other services of the process manager, that must run before this one is started; at most 256.
+   * Names of actors or of other services of the process manager that must run before this actor is started; at most
+   * 256. Default: none.
    * </pre>
    *
    * <code>repeated string dependencies = 6 [json_name = "dependencies"];</code>
@@ -195,7 +197,8 @@ java.lang.String defaultValue);
   int getDependenciesCount();
   /**
    * <pre>
-   * Actors, or other services of the process manager, that must run before this one is started; at most 256.
+   * Names of actors or of other services of the process manager that must run before this actor is started; at most
+   * 256. Default: none.
    * </pre>
    *
    * <code>repeated string dependencies = 6 [json_name = "dependencies"];</code>
@@ -205,7 +208,8 @@ java.lang.String defaultValue);
   java.lang.String getDependencies(int index);
   /**
    * <pre>
-   * Actors, or other services of the process manager, that must run before this one is started; at most 256.
+   * Names of actors or of other services of the process manager that must run before this actor is started; at most
+   * 256. Default: none.
    * </pre>
    *
    * <code>repeated string dependencies = 6 [json_name = "dependencies"];</code>
@@ -217,7 +221,7 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * Absolute path of the working folder. Default: the process manager's own.
+   * Absolute path of the working folder. Default: that of the process manager.
    * </pre>
    *
    * <code>string working_dir = 7 [json_name = "workingDir"];</code>
@@ -226,7 +230,7 @@ java.lang.String defaultValue);
   java.lang.String getWorkingDir();
   /**
    * <pre>
-   * Absolute path of the working folder. Default: the process manager's own.
+   * Absolute path of the working folder. Default: that of the process manager.
    * </pre>
    *
    * <code>string working_dir = 7 [json_name = "workingDir"];</code>
@@ -237,7 +241,7 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * SHA-256 that the program must have, 64 hexadecimal digits; checked before each start. Default: not checked.
+   * SHA-256 of the program, 64 hexadecimal digits. Checked before each start. Default: not checked.
    * </pre>
    *
    * <code>string binary_sha256 = 8 [json_name = "binarySha256"];</code>
@@ -246,7 +250,7 @@ java.lang.String defaultValue);
   java.lang.String getBinarySha256();
   /**
    * <pre>
-   * SHA-256 that the program must have, 64 hexadecimal digits; checked before each start. Default: not checked.
+   * SHA-256 of the program, 64 hexadecimal digits. Checked before each start. Default: not checked.
    * </pre>
    *
    * <code>string binary_sha256 = 8 [json_name = "binarySha256"];</code>
@@ -257,7 +261,7 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * How long running jobs may go on when the actor is stopped, 0 to 24 hours; then the process is killed.
+   * Time for running jobs to finish when the actor is stopped, 0 to 24 hours. The process is killed after it.
    * Default: 30 seconds.
    * </pre>
    *
@@ -267,7 +271,7 @@ java.lang.String defaultValue);
   boolean hasDrainTimeout();
   /**
    * <pre>
-   * How long running jobs may go on when the actor is stopped, 0 to 24 hours; then the process is killed.
+   * Time for running jobs to finish when the actor is stopped, 0 to 24 hours. The process is killed after it.
    * Default: 30 seconds.
    * </pre>
    *
@@ -277,7 +281,7 @@ java.lang.String defaultValue);
   com.google.protobuf.Duration getDrainTimeout();
   /**
    * <pre>
-   * How long running jobs may go on when the actor is stopped, 0 to 24 hours; then the process is killed.
+   * Time for running jobs to finish when the actor is stopped, 0 to 24 hours. The process is killed after it.
    * Default: 30 seconds.
    * </pre>
    *
@@ -287,7 +291,7 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * How long the actor may take to become STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
+   * Longest time until a started actor is STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration start_timeout = 10 [json_name = "startTimeout"];</code>
@@ -296,7 +300,7 @@ java.lang.String defaultValue);
   boolean hasStartTimeout();
   /**
    * <pre>
-   * How long the actor may take to become STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
+   * Longest time until a started actor is STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration start_timeout = 10 [json_name = "startTimeout"];</code>
@@ -305,7 +309,7 @@ java.lang.String defaultValue);
   com.google.protobuf.Duration getStartTimeout();
   /**
    * <pre>
-   * How long the actor may take to become STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
+   * Longest time until a started actor is STATE_RUNNING, 0 to 24 hours. Default: 30 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration start_timeout = 10 [json_name = "startTimeout"];</code>
@@ -314,7 +318,7 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * What counts as started. Default: READINESS_QUEUE.
+   * The condition under which the actor is STATE_RUNNING. Default: READINESS_QUEUE.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig.Readiness readiness = 11 [json_name = "readiness"];</code>
@@ -323,7 +327,7 @@ java.lang.String defaultValue);
   int getReadinessValue();
   /**
    * <pre>
-   * What counts as started. Default: READINESS_QUEUE.
+   * The condition under which the actor is STATE_RUNNING. Default: READINESS_QUEUE.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig.Readiness readiness = 11 [json_name = "readiness"];</code>
@@ -333,7 +337,7 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * When to start the process again after it ended unasked.
+   * The restarts after unrequested ends of the process.
    * </pre>
    *
    * <code>.hero.supervisor.v1.RestartPolicy restart_policy = 12 [json_name = "restartPolicy"];</code>
@@ -342,7 +346,7 @@ java.lang.String defaultValue);
   boolean hasRestartPolicy();
   /**
    * <pre>
-   * When to start the process again after it ended unasked.
+   * The restarts after unrequested ends of the process.
    * </pre>
    *
    * <code>.hero.supervisor.v1.RestartPolicy restart_policy = 12 [json_name = "restartPolicy"];</code>
@@ -351,7 +355,7 @@ java.lang.String defaultValue);
   hero.supervisor.v1.RestartPolicy getRestartPolicy();
   /**
    * <pre>
-   * When to start the process again after it ended unasked.
+   * The restarts after unrequested ends of the process.
    * </pre>
    *
    * <code>.hero.supervisor.v1.RestartPolicy restart_policy = 12 [json_name = "restartPolicy"];</code>
@@ -360,8 +364,8 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
-   * No control characters.
+   * Labels for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+   * characters are refused.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 13 [json_name = "labels"];</code>
@@ -369,8 +373,8 @@ java.lang.String defaultValue);
   int getLabelsCount();
   /**
    * <pre>
-   * Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
-   * No control characters.
+   * Labels for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+   * characters are refused.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 13 [json_name = "labels"];</code>
@@ -385,8 +389,8 @@ java.lang.String defaultValue);
   getLabels();
   /**
    * <pre>
-   * Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
-   * No control characters.
+   * Labels for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+   * characters are refused.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 13 [json_name = "labels"];</code>
@@ -395,8 +399,8 @@ java.lang.String defaultValue);
   getLabelsMap();
   /**
    * <pre>
-   * Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
-   * No control characters.
+   * Labels for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+   * characters are refused.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 13 [json_name = "labels"];</code>
@@ -408,8 +412,8 @@ java.lang.String getLabelsOrDefault(
 java.lang.String defaultValue);
   /**
    * <pre>
-   * Free marks for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256.
-   * No control characters.
+   * Labels for selectors and lists, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+   * characters are refused.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 13 [json_name = "labels"];</code>
@@ -419,8 +423,8 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
-   * value that they have: what was read can be changed and sent back as it is.
+   * In a response: the names of the environment variables whose values are left out. In a change: the names of the
+   * variables that keep their values, so that a definition can be read, edited and sent back.
    * </pre>
    *
    * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
@@ -430,8 +434,8 @@ java.lang.String defaultValue);
       getEnvNamesList();
   /**
    * <pre>
-   * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
-   * value that they have: what was read can be changed and sent back as it is.
+   * In a response: the names of the environment variables whose values are left out. In a change: the names of the
+   * variables that keep their values, so that a definition can be read, edited and sent back.
    * </pre>
    *
    * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
@@ -440,8 +444,8 @@ java.lang.String defaultValue);
   int getEnvNamesCount();
   /**
    * <pre>
-   * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
-   * value that they have: what was read can be changed and sent back as it is.
+   * In a response: the names of the environment variables whose values are left out. In a change: the names of the
+   * variables that keep their values, so that a definition can be read, edited and sent back.
    * </pre>
    *
    * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
@@ -451,8 +455,8 @@ java.lang.String defaultValue);
   java.lang.String getEnvNames(int index);
   /**
    * <pre>
-   * Names of the environment variables, in answers that leave out their values. In a change, variables that keep the
-   * value that they have: what was read can be changed and sent back as it is.
+   * In a response: the names of the environment variables whose values are left out. In a change: the names of the
+   * variables that keep their values, so that a definition can be read, edited and sent back.
    * </pre>
    *
    * <code>repeated string env_names = 15 [json_name = "envNames"];</code>
@@ -464,7 +468,7 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+   * The pings of this actor. An unset field has the value of the script type's policy.
    * </pre>
    *
    * <code>.hero.supervisor.v1.HealthPolicy health_policy = 14 [json_name = "healthPolicy"];</code>
@@ -473,7 +477,7 @@ java.lang.String defaultValue);
   boolean hasHealthPolicy();
   /**
    * <pre>
-   * When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+   * The pings of this actor. An unset field has the value of the script type's policy.
    * </pre>
    *
    * <code>.hero.supervisor.v1.HealthPolicy health_policy = 14 [json_name = "healthPolicy"];</code>
@@ -482,7 +486,7 @@ java.lang.String defaultValue);
   hero.supervisor.v1.HealthPolicy getHealthPolicy();
   /**
    * <pre>
-   * When it is pinged, where that differs from the policy of its script type. What is left out here is as it is there.
+   * The pings of this actor. An unset field has the value of the script type's policy.
    * </pre>
    *
    * <code>.hero.supervisor.v1.HealthPolicy health_policy = 14 [json_name = "healthPolicy"];</code>
@@ -491,7 +495,7 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * Whom the process runs as. Default: like the process manager.
+   * The user of the process. Default: that of the process manager.
    * </pre>
    *
    * <code>.hero.supervisor.v1.RunAs run_as = 16 [json_name = "runAs"];</code>
@@ -500,7 +504,7 @@ java.lang.String defaultValue);
   boolean hasRunAs();
   /**
    * <pre>
-   * Whom the process runs as. Default: like the process manager.
+   * The user of the process. Default: that of the process manager.
    * </pre>
    *
    * <code>.hero.supervisor.v1.RunAs run_as = 16 [json_name = "runAs"];</code>
@@ -509,7 +513,7 @@ java.lang.String defaultValue);
   hero.supervisor.v1.RunAs getRunAs();
   /**
    * <pre>
-   * Whom the process runs as. Default: like the process manager.
+   * The user of the process. Default: that of the process manager.
    * </pre>
    *
    * <code>.hero.supervisor.v1.RunAs run_as = 16 [json_name = "runAs"];</code>
@@ -518,7 +522,7 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * What the process may use. Default: as the process manager has it.
+   * Kernel limits of the process. Default: those of the process manager.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ResourceLimits limits = 17 [json_name = "limits"];</code>
@@ -527,7 +531,7 @@ java.lang.String defaultValue);
   boolean hasLimits();
   /**
    * <pre>
-   * What the process may use. Default: as the process manager has it.
+   * Kernel limits of the process. Default: those of the process manager.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ResourceLimits limits = 17 [json_name = "limits"];</code>
@@ -536,7 +540,7 @@ java.lang.String defaultValue);
   hero.supervisor.v1.ResourceLimits getLimits();
   /**
    * <pre>
-   * What the process may use. Default: as the process manager has it.
+   * Kernel limits of the process. Default: those of the process manager.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ResourceLimits limits = 17 [json_name = "limits"];</code>
@@ -545,7 +549,7 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * Neither the process nor its children ever gain rights, by setuid programs for instance. Default: they may.
+   * Prevents the process and its children from gaining privileges, for instance by setuid programs. Default: false.
    * </pre>
    *
    * <code>bool no_new_privileges = 18 [json_name = "noNewPrivileges"];</code>
@@ -555,8 +559,8 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * Kill the process when its process manager dies, so that none lives on unseen. The built-in runner always does this.
-   * Default: it lives on.
+   * Kills the process when its process manager dies, so that no process survives unobserved. The built-in runner
+   * always does so. Default: false.
    * </pre>
    *
    * <code>bool die_with_process_manager = 19 [json_name = "dieWithProcessManager"];</code>

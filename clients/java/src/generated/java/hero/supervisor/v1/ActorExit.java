@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * How the process of an actor ended. At most one of exit_code and signal is present; none if nobody knows.
+ * The end of the process of an actor. At most one of exit_code and signal is present; none if the end is unknown.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.ActorExit}
@@ -54,7 +54,7 @@ private static final long serialVersionUID = 0L;
   private int exitCode_ = 0;
   /**
    * <pre>
-   * It ended by itself with this code.
+   * Exit code, if the process has exited.
    * </pre>
    *
    * <code>optional int32 exit_code = 1 [json_name = "exitCode"];</code>
@@ -66,7 +66,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * It ended by itself with this code.
+   * Exit code, if the process has exited.
    * </pre>
    *
    * <code>optional int32 exit_code = 1 [json_name = "exitCode"];</code>
@@ -81,7 +81,7 @@ private static final long serialVersionUID = 0L;
   private int signal_ = 0;
   /**
    * <pre>
-   * It was ended by this signal; 9 is SIGKILL, 15 is SIGTERM.
+   * Signal that ended the process; 9 is SIGKILL, 15 is SIGTERM.
    * </pre>
    *
    * <code>optional int32 signal = 2 [json_name = "signal"];</code>
@@ -93,7 +93,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * It was ended by this signal; 9 is SIGKILL, 15 is SIGTERM.
+   * Signal that ended the process; 9 is SIGKILL, 15 is SIGTERM.
    * </pre>
    *
    * <code>optional int32 signal = 2 [json_name = "signal"];</code>
@@ -108,7 +108,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp time_;
   /**
    * <pre>
-   * When this was noticed.
+   * Time at which the end was observed.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 3 [json_name = "time"];</code>
@@ -120,7 +120,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When this was noticed.
+   * Time at which the end was observed.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 3 [json_name = "time"];</code>
@@ -132,7 +132,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When this was noticed.
+   * Time at which the end was observed.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 3 [json_name = "time"];</code>
@@ -146,7 +146,7 @@ private static final long serialVersionUID = 0L;
   private int pid_ = 0;
   /**
    * <pre>
-   * Its process id.
+   * Process id.
    * </pre>
    *
    * <code>int32 pid = 4 [json_name = "pid"];</code>
@@ -161,7 +161,7 @@ private static final long serialVersionUID = 0L;
   private boolean requested_ = false;
   /**
    * <pre>
-   * True when somebody had asked for the end.
+   * True if the end was requested.
    * </pre>
    *
    * <code>bool requested = 5 [json_name = "requested"];</code>
@@ -178,7 +178,7 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * The last lines that it wrote, oldest first.
+   * The last log lines, the oldest first.
    * </pre>
    *
    * <code>repeated string log_tail = 6 [json_name = "logTail"];</code>
@@ -190,7 +190,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The last lines that it wrote, oldest first.
+   * The last log lines, the oldest first.
    * </pre>
    *
    * <code>repeated string log_tail = 6 [json_name = "logTail"];</code>
@@ -201,7 +201,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The last lines that it wrote, oldest first.
+   * The last log lines, the oldest first.
    * </pre>
    *
    * <code>repeated string log_tail = 6 [json_name = "logTail"];</code>
@@ -213,7 +213,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The last lines that it wrote, oldest first.
+   * The last log lines, the oldest first.
    * </pre>
    *
    * <code>repeated string log_tail = 6 [json_name = "logTail"];</code>
@@ -461,7 +461,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How the process of an actor ended. At most one of exit_code and signal is present; none if nobody knows.
+   * The end of the process of an actor. At most one of exit_code and signal is present; none if the end is unknown.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.ActorExit}
@@ -691,7 +691,7 @@ private static final long serialVersionUID = 0L;
     private int exitCode_ ;
     /**
      * <pre>
-     * It ended by itself with this code.
+     * Exit code, if the process has exited.
      * </pre>
      *
      * <code>optional int32 exit_code = 1 [json_name = "exitCode"];</code>
@@ -703,7 +703,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * It ended by itself with this code.
+     * Exit code, if the process has exited.
      * </pre>
      *
      * <code>optional int32 exit_code = 1 [json_name = "exitCode"];</code>
@@ -715,7 +715,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * It ended by itself with this code.
+     * Exit code, if the process has exited.
      * </pre>
      *
      * <code>optional int32 exit_code = 1 [json_name = "exitCode"];</code>
@@ -731,7 +731,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * It ended by itself with this code.
+     * Exit code, if the process has exited.
      * </pre>
      *
      * <code>optional int32 exit_code = 1 [json_name = "exitCode"];</code>
@@ -747,7 +747,7 @@ private static final long serialVersionUID = 0L;
     private int signal_ ;
     /**
      * <pre>
-     * It was ended by this signal; 9 is SIGKILL, 15 is SIGTERM.
+     * Signal that ended the process; 9 is SIGKILL, 15 is SIGTERM.
      * </pre>
      *
      * <code>optional int32 signal = 2 [json_name = "signal"];</code>
@@ -759,7 +759,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * It was ended by this signal; 9 is SIGKILL, 15 is SIGTERM.
+     * Signal that ended the process; 9 is SIGKILL, 15 is SIGTERM.
      * </pre>
      *
      * <code>optional int32 signal = 2 [json_name = "signal"];</code>
@@ -771,7 +771,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * It was ended by this signal; 9 is SIGKILL, 15 is SIGTERM.
+     * Signal that ended the process; 9 is SIGKILL, 15 is SIGTERM.
      * </pre>
      *
      * <code>optional int32 signal = 2 [json_name = "signal"];</code>
@@ -787,7 +787,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * It was ended by this signal; 9 is SIGKILL, 15 is SIGTERM.
+     * Signal that ended the process; 9 is SIGKILL, 15 is SIGTERM.
      * </pre>
      *
      * <code>optional int32 signal = 2 [json_name = "signal"];</code>
@@ -805,7 +805,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> timeBuilder_;
     /**
      * <pre>
-     * When this was noticed.
+     * Time at which the end was observed.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 3 [json_name = "time"];</code>
@@ -816,7 +816,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When this was noticed.
+     * Time at which the end was observed.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 3 [json_name = "time"];</code>
@@ -831,7 +831,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When this was noticed.
+     * Time at which the end was observed.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 3 [json_name = "time"];</code>
@@ -851,7 +851,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When this was noticed.
+     * Time at which the end was observed.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 3 [json_name = "time"];</code>
@@ -869,7 +869,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When this was noticed.
+     * Time at which the end was observed.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 3 [json_name = "time"];</code>
@@ -894,7 +894,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When this was noticed.
+     * Time at which the end was observed.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 3 [json_name = "time"];</code>
@@ -911,7 +911,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When this was noticed.
+     * Time at which the end was observed.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 3 [json_name = "time"];</code>
@@ -923,7 +923,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When this was noticed.
+     * Time at which the end was observed.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 3 [json_name = "time"];</code>
@@ -938,7 +938,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When this was noticed.
+     * Time at which the end was observed.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 3 [json_name = "time"];</code>
@@ -960,7 +960,7 @@ private static final long serialVersionUID = 0L;
     private int pid_ ;
     /**
      * <pre>
-     * Its process id.
+     * Process id.
      * </pre>
      *
      * <code>int32 pid = 4 [json_name = "pid"];</code>
@@ -972,7 +972,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its process id.
+     * Process id.
      * </pre>
      *
      * <code>int32 pid = 4 [json_name = "pid"];</code>
@@ -988,7 +988,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its process id.
+     * Process id.
      * </pre>
      *
      * <code>int32 pid = 4 [json_name = "pid"];</code>
@@ -1004,7 +1004,7 @@ private static final long serialVersionUID = 0L;
     private boolean requested_ ;
     /**
      * <pre>
-     * True when somebody had asked for the end.
+     * True if the end was requested.
      * </pre>
      *
      * <code>bool requested = 5 [json_name = "requested"];</code>
@@ -1016,7 +1016,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * True when somebody had asked for the end.
+     * True if the end was requested.
      * </pre>
      *
      * <code>bool requested = 5 [json_name = "requested"];</code>
@@ -1032,7 +1032,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * True when somebody had asked for the end.
+     * True if the end was requested.
      * </pre>
      *
      * <code>bool requested = 5 [json_name = "requested"];</code>
@@ -1055,7 +1055,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The last lines that it wrote, oldest first.
+     * The last log lines, the oldest first.
      * </pre>
      *
      * <code>repeated string log_tail = 6 [json_name = "logTail"];</code>
@@ -1068,7 +1068,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The last lines that it wrote, oldest first.
+     * The last log lines, the oldest first.
      * </pre>
      *
      * <code>repeated string log_tail = 6 [json_name = "logTail"];</code>
@@ -1079,7 +1079,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The last lines that it wrote, oldest first.
+     * The last log lines, the oldest first.
      * </pre>
      *
      * <code>repeated string log_tail = 6 [json_name = "logTail"];</code>
@@ -1091,7 +1091,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The last lines that it wrote, oldest first.
+     * The last log lines, the oldest first.
      * </pre>
      *
      * <code>repeated string log_tail = 6 [json_name = "logTail"];</code>
@@ -1104,7 +1104,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The last lines that it wrote, oldest first.
+     * The last log lines, the oldest first.
      * </pre>
      *
      * <code>repeated string log_tail = 6 [json_name = "logTail"];</code>
@@ -1123,7 +1123,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The last lines that it wrote, oldest first.
+     * The last log lines, the oldest first.
      * </pre>
      *
      * <code>repeated string log_tail = 6 [json_name = "logTail"];</code>
@@ -1141,7 +1141,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The last lines that it wrote, oldest first.
+     * The last log lines, the oldest first.
      * </pre>
      *
      * <code>repeated string log_tail = 6 [json_name = "logTail"];</code>
@@ -1159,7 +1159,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The last lines that it wrote, oldest first.
+     * The last log lines, the oldest first.
      * </pre>
      *
      * <code>repeated string log_tail = 6 [json_name = "logTail"];</code>
@@ -1174,7 +1174,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The last lines that it wrote, oldest first.
+     * The last log lines, the oldest first.
      * </pre>
      *
      * <code>repeated string log_tail = 6 [json_name = "logTail"];</code>

@@ -12,7 +12,7 @@ public interface ActorExitOrBuilder extends
 
   /**
    * <pre>
-   * It ended by itself with this code.
+   * Exit code, if the process has exited.
    * </pre>
    *
    * <code>optional int32 exit_code = 1 [json_name = "exitCode"];</code>
@@ -21,7 +21,7 @@ public interface ActorExitOrBuilder extends
   boolean hasExitCode();
   /**
    * <pre>
-   * It ended by itself with this code.
+   * Exit code, if the process has exited.
    * </pre>
    *
    * <code>optional int32 exit_code = 1 [json_name = "exitCode"];</code>
@@ -31,7 +31,7 @@ public interface ActorExitOrBuilder extends
 
   /**
    * <pre>
-   * It was ended by this signal; 9 is SIGKILL, 15 is SIGTERM.
+   * Signal that ended the process; 9 is SIGKILL, 15 is SIGTERM.
    * </pre>
    *
    * <code>optional int32 signal = 2 [json_name = "signal"];</code>
@@ -40,7 +40,7 @@ public interface ActorExitOrBuilder extends
   boolean hasSignal();
   /**
    * <pre>
-   * It was ended by this signal; 9 is SIGKILL, 15 is SIGTERM.
+   * Signal that ended the process; 9 is SIGKILL, 15 is SIGTERM.
    * </pre>
    *
    * <code>optional int32 signal = 2 [json_name = "signal"];</code>
@@ -50,7 +50,7 @@ public interface ActorExitOrBuilder extends
 
   /**
    * <pre>
-   * When this was noticed.
+   * Time at which the end was observed.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 3 [json_name = "time"];</code>
@@ -59,7 +59,7 @@ public interface ActorExitOrBuilder extends
   boolean hasTime();
   /**
    * <pre>
-   * When this was noticed.
+   * Time at which the end was observed.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 3 [json_name = "time"];</code>
@@ -68,7 +68,7 @@ public interface ActorExitOrBuilder extends
   com.google.protobuf.Timestamp getTime();
   /**
    * <pre>
-   * When this was noticed.
+   * Time at which the end was observed.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 3 [json_name = "time"];</code>
@@ -77,7 +77,7 @@ public interface ActorExitOrBuilder extends
 
   /**
    * <pre>
-   * Its process id.
+   * Process id.
    * </pre>
    *
    * <code>int32 pid = 4 [json_name = "pid"];</code>
@@ -87,7 +87,7 @@ public interface ActorExitOrBuilder extends
 
   /**
    * <pre>
-   * True when somebody had asked for the end.
+   * True if the end was requested.
    * </pre>
    *
    * <code>bool requested = 5 [json_name = "requested"];</code>
@@ -97,7 +97,7 @@ public interface ActorExitOrBuilder extends
 
   /**
    * <pre>
-   * The last lines that it wrote, oldest first.
+   * The last log lines, the oldest first.
    * </pre>
    *
    * <code>repeated string log_tail = 6 [json_name = "logTail"];</code>
@@ -107,7 +107,7 @@ public interface ActorExitOrBuilder extends
       getLogTailList();
   /**
    * <pre>
-   * The last lines that it wrote, oldest first.
+   * The last log lines, the oldest first.
    * </pre>
    *
    * <code>repeated string log_tail = 6 [json_name = "logTail"];</code>
@@ -116,7 +116,7 @@ public interface ActorExitOrBuilder extends
   int getLogTailCount();
   /**
    * <pre>
-   * The last lines that it wrote, oldest first.
+   * The last log lines, the oldest first.
    * </pre>
    *
    * <code>repeated string log_tail = 6 [json_name = "logTail"];</code>
@@ -126,7 +126,7 @@ public interface ActorExitOrBuilder extends
   java.lang.String getLogTail(int index);
   /**
    * <pre>
-   * The last lines that it wrote, oldest first.
+   * The last log lines, the oldest first.
    * </pre>
    *
    * <code>repeated string log_tail = 6 [json_name = "logTail"];</code>

@@ -12,8 +12,8 @@ public interface ActorOrBuilder extends
 
   /**
    * <pre>
-   * Output only. Its name: 1 to 63 of a-z, 0-9, _ and -, starting with a letter; unique among all supervisors that
-   * share one Redis.
+   * Output only. The name of the actor: 1 to 63 of a-z, 0-9, _ and -, starting with a letter. Unique among all
+   * supervisors that share one Redis.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -22,8 +22,8 @@ public interface ActorOrBuilder extends
   java.lang.String getActorId();
   /**
    * <pre>
-   * Output only. Its name: 1 to 63 of a-z, 0-9, _ and -, starting with a letter; unique among all supervisors that
-   * share one Redis.
+   * Output only. The name of the actor: 1 to 63 of a-z, 0-9, _ and -, starting with a letter. Unique among all
+   * supervisors that share one Redis.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -34,7 +34,7 @@ public interface ActorOrBuilder extends
 
   /**
    * <pre>
-   * Its definition, with defaults filled in.
+   * The definition, with defaults filled in.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -43,7 +43,7 @@ public interface ActorOrBuilder extends
   boolean hasConfig();
   /**
    * <pre>
-   * Its definition, with defaults filled in.
+   * The definition, with defaults filled in.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -52,7 +52,7 @@ public interface ActorOrBuilder extends
   hero.supervisor.v1.ActorConfig getConfig();
   /**
    * <pre>
-   * Its definition, with defaults filled in.
+   * The definition, with defaults filled in.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -61,7 +61,7 @@ public interface ActorOrBuilder extends
 
   /**
    * <pre>
-   * Output only. Where it is.
+   * Output only. The observed state.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.State state = 3 [json_name = "state"];</code>
@@ -70,7 +70,7 @@ public interface ActorOrBuilder extends
   int getStateValue();
   /**
    * <pre>
-   * Output only. Where it is.
+   * Output only. The observed state.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.State state = 3 [json_name = "state"];</code>
@@ -80,7 +80,7 @@ public interface ActorOrBuilder extends
 
   /**
    * <pre>
-   * Output only. Whether it is meant to run.
+   * Output only. The desired state.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.DesiredState desired_state = 4 [json_name = "desiredState"];</code>
@@ -89,7 +89,7 @@ public interface ActorOrBuilder extends
   int getDesiredStateValue();
   /**
    * <pre>
-   * Output only. Whether it is meant to run.
+   * Output only. The desired state.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.DesiredState desired_state = 4 [json_name = "desiredState"];</code>
@@ -99,7 +99,7 @@ public interface ActorOrBuilder extends
 
   /**
    * <pre>
-   * Output only. One sentence on why it is in this state; empty when there is nothing to say.
+   * Output only. One sentence on the cause of the state; may be empty.
    * </pre>
    *
    * <code>string status_message = 5 [json_name = "statusMessage"];</code>
@@ -108,7 +108,7 @@ public interface ActorOrBuilder extends
   java.lang.String getStatusMessage();
   /**
    * <pre>
-   * Output only. One sentence on why it is in this state; empty when there is nothing to say.
+   * Output only. One sentence on the cause of the state; may be empty.
    * </pre>
    *
    * <code>string status_message = 5 [json_name = "statusMessage"];</code>
@@ -119,7 +119,7 @@ public interface ActorOrBuilder extends
 
   /**
    * <pre>
-   * Output only. Process id, while it has a process.
+   * Output only. Process id; absent without a process.
    * </pre>
    *
    * <code>optional int32 pid = 6 [json_name = "pid"];</code>
@@ -128,7 +128,7 @@ public interface ActorOrBuilder extends
   boolean hasPid();
   /**
    * <pre>
-   * Output only. Process id, while it has a process.
+   * Output only. Process id; absent without a process.
    * </pre>
    *
    * <code>optional int32 pid = 6 [json_name = "pid"];</code>
@@ -138,7 +138,7 @@ public interface ActorOrBuilder extends
 
   /**
    * <pre>
-   * Output only. The machine whose process manager runs it.
+   * Output only. Name of the machine whose process manager runs the actor.
    * </pre>
    *
    * <code>string node = 7 [json_name = "node"];</code>
@@ -147,7 +147,7 @@ public interface ActorOrBuilder extends
   java.lang.String getNode();
   /**
    * <pre>
-   * Output only. The machine whose process manager runs it.
+   * Output only. Name of the machine whose process manager runs the actor.
    * </pre>
    *
    * <code>string node = 7 [json_name = "node"];</code>
@@ -158,7 +158,7 @@ public interface ActorOrBuilder extends
 
   /**
    * <pre>
-   * Output only. Who made it.
+   * Output only. The creator.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.ManagedBy managed_by = 8 [json_name = "managedBy"];</code>
@@ -167,7 +167,7 @@ public interface ActorOrBuilder extends
   int getManagedByValue();
   /**
    * <pre>
-   * Output only. Who made it.
+   * Output only. The creator.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.ManagedBy managed_by = 8 [json_name = "managedBy"];</code>
@@ -177,7 +177,7 @@ public interface ActorOrBuilder extends
 
   /**
    * <pre>
-   * Output only. Jobs that it has in hand.
+   * Output only. Number of jobs in flight.
    * </pre>
    *
    * <code>int32 jobs_in_flight = 9 [json_name = "jobsInFlight"];</code>
@@ -187,7 +187,7 @@ public interface ActorOrBuilder extends
 
   /**
    * <pre>
-   * Output only. When it was made.
+   * Output only. Time of the creation.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time = 10 [json_name = "createTime"];</code>
@@ -196,7 +196,7 @@ public interface ActorOrBuilder extends
   boolean hasCreateTime();
   /**
    * <pre>
-   * Output only. When it was made.
+   * Output only. Time of the creation.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time = 10 [json_name = "createTime"];</code>
@@ -205,7 +205,7 @@ public interface ActorOrBuilder extends
   com.google.protobuf.Timestamp getCreateTime();
   /**
    * <pre>
-   * Output only. When it was made.
+   * Output only. Time of the creation.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time = 10 [json_name = "createTime"];</code>
@@ -214,7 +214,7 @@ public interface ActorOrBuilder extends
 
   /**
    * <pre>
-   * Output only. When its process was started, if that is known.
+   * Output only. Start time of the process; absent if unknown.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp start_time = 11 [json_name = "startTime"];</code>
@@ -223,7 +223,7 @@ public interface ActorOrBuilder extends
   boolean hasStartTime();
   /**
    * <pre>
-   * Output only. When its process was started, if that is known.
+   * Output only. Start time of the process; absent if unknown.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp start_time = 11 [json_name = "startTime"];</code>
@@ -232,7 +232,7 @@ public interface ActorOrBuilder extends
   com.google.protobuf.Timestamp getStartTime();
   /**
    * <pre>
-   * Output only. When its process was started, if that is known.
+   * Output only. Start time of the process; absent if unknown.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp start_time = 11 [json_name = "startTime"];</code>
@@ -241,7 +241,7 @@ public interface ActorOrBuilder extends
 
   /**
    * <pre>
-   * Output only. Since when it is in this state.
+   * Output only. Time since which the actor is in its state.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp state_time = 12 [json_name = "stateTime"];</code>
@@ -250,7 +250,7 @@ public interface ActorOrBuilder extends
   boolean hasStateTime();
   /**
    * <pre>
-   * Output only. Since when it is in this state.
+   * Output only. Time since which the actor is in its state.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp state_time = 12 [json_name = "stateTime"];</code>
@@ -259,7 +259,7 @@ public interface ActorOrBuilder extends
   com.google.protobuf.Timestamp getStateTime();
   /**
    * <pre>
-   * Output only. Since when it is in this state.
+   * Output only. Time since which the actor is in its state.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp state_time = 12 [json_name = "stateTime"];</code>
@@ -268,7 +268,7 @@ public interface ActorOrBuilder extends
 
   /**
    * <pre>
-   * Output only. When it last took or finished a job.
+   * Output only. Time at which the actor last took or finished a job.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp last_job_time = 13 [json_name = "lastJobTime"];</code>
@@ -277,7 +277,7 @@ public interface ActorOrBuilder extends
   boolean hasLastJobTime();
   /**
    * <pre>
-   * Output only. When it last took or finished a job.
+   * Output only. Time at which the actor last took or finished a job.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp last_job_time = 13 [json_name = "lastJobTime"];</code>
@@ -286,7 +286,7 @@ public interface ActorOrBuilder extends
   com.google.protobuf.Timestamp getLastJobTime();
   /**
    * <pre>
-   * Output only. When it last took or finished a job.
+   * Output only. Time at which the actor last took or finished a job.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp last_job_time = 13 [json_name = "lastJobTime"];</code>
@@ -295,7 +295,7 @@ public interface ActorOrBuilder extends
 
   /**
    * <pre>
-   * Output only. How often its process ended unasked since the actor was made.
+   * Output only. Number of unrequested ends of the process since the creation.
    * </pre>
    *
    * <code>int32 restart_count = 14 [json_name = "restartCount"];</code>
@@ -305,7 +305,7 @@ public interface ActorOrBuilder extends
 
   /**
    * <pre>
-   * Output only. The last end of its process.
+   * Output only. The last end of the process.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorExit last_exit = 15 [json_name = "lastExit"];</code>
@@ -314,7 +314,7 @@ public interface ActorOrBuilder extends
   boolean hasLastExit();
   /**
    * <pre>
-   * Output only. The last end of its process.
+   * Output only. The last end of the process.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorExit last_exit = 15 [json_name = "lastExit"];</code>
@@ -323,7 +323,7 @@ public interface ActorOrBuilder extends
   hero.supervisor.v1.ActorExit getLastExit();
   /**
    * <pre>
-   * Output only. The last end of its process.
+   * Output only. The last end of the process.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorExit last_exit = 15 [json_name = "lastExit"];</code>
@@ -332,8 +332,8 @@ public interface ActorOrBuilder extends
 
   /**
    * <pre>
-   * Output only. Changes whenever the definition or the wish changes; hand it to UpdateActor to notice that somebody
-   * else was faster. Opaque.
+   * Output only. Changes with the definition and with the desired state. In a request to UpdateActor it guards
+   * against concurrent changes. Opaque.
    * </pre>
    *
    * <code>string etag = 16 [json_name = "etag"];</code>
@@ -342,8 +342,8 @@ public interface ActorOrBuilder extends
   java.lang.String getEtag();
   /**
    * <pre>
-   * Output only. Changes whenever the definition or the wish changes; hand it to UpdateActor to notice that somebody
-   * else was faster. Opaque.
+   * Output only. Changes with the definition and with the desired state. In a request to UpdateActor it guards
+   * against concurrent changes. Opaque.
    * </pre>
    *
    * <code>string etag = 16 [json_name = "etag"];</code>
@@ -354,7 +354,7 @@ public interface ActorOrBuilder extends
 
   /**
    * <pre>
-   * Output only. The verdict of the pings.
+   * Output only. The health.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.Health health = 17 [json_name = "health"];</code>
@@ -363,7 +363,7 @@ public interface ActorOrBuilder extends
   int getHealthValue();
   /**
    * <pre>
-   * Output only. The verdict of the pings.
+   * Output only. The health.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.Health health = 17 [json_name = "health"];</code>
@@ -400,7 +400,7 @@ public interface ActorOrBuilder extends
 
   /**
    * <pre>
-   * Output only. Pings missed in a row.
+   * Output only. Number of missed pings in a row.
    * </pre>
    *
    * <code>int32 consecutive_ping_failures = 19 [json_name = "consecutivePingFailures"];</code>

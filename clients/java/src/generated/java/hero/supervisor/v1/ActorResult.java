@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * What became of one actor of many.
+ * The result for one actor of many.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.ActorResult}
@@ -55,7 +55,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object actorId_ = "";
   /**
    * <pre>
-   * Which actor.
+   * The name of the actor.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -76,7 +76,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Which actor.
+   * The name of the actor.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -101,7 +101,8 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.Actor actor_;
   /**
    * <pre>
-   * The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node.
+   * The actor; absent with an error. After the first 2 MiB of a response only actor_id, state, desired_state, pid and
+   * node.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor actor = 2 [json_name = "actor"];</code>
@@ -113,7 +114,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node.
+   * The actor; absent with an error. After the first 2 MiB of a response only actor_id, state, desired_state, pid and
+   * node.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor actor = 2 [json_name = "actor"];</code>
@@ -125,7 +127,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node.
+   * The actor; absent with an error. After the first 2 MiB of a response only actor_id, state, desired_state, pid and
+   * node.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor actor = 2 [json_name = "actor"];</code>
@@ -139,7 +142,7 @@ private static final long serialVersionUID = 0L;
   private boolean changed_ = false;
   /**
    * <pre>
-   * False if nothing had to be done.
+   * False if there was nothing to do.
    * </pre>
    *
    * <code>bool changed = 3 [json_name = "changed"];</code>
@@ -154,7 +157,7 @@ private static final long serialVersionUID = 0L;
   private int waitOutcome_ = 0;
   /**
    * <pre>
-   * Whether it is where it was to go, or the wait was over first. Unspecified with an error.
+   * DONE if the actor has reached the requested state. Unspecified with an error.
    * </pre>
    *
    * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 4 [json_name = "waitOutcome"];</code>
@@ -165,7 +168,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Whether it is where it was to go, or the wait was over first. Unspecified with an error.
+   * DONE if the actor has reached the requested state. Unspecified with an error.
    * </pre>
    *
    * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 4 [json_name = "waitOutcome"];</code>
@@ -180,7 +183,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.ItemError error_;
   /**
    * <pre>
-   * Why it did not work.
+   * The error; absent on success.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ItemError error = 5 [json_name = "error"];</code>
@@ -192,7 +195,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Why it did not work.
+   * The error; absent on success.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ItemError error = 5 [json_name = "error"];</code>
@@ -204,7 +207,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Why it did not work.
+   * The error; absent on success.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ItemError error = 5 [json_name = "error"];</code>
@@ -426,7 +429,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What became of one actor of many.
+   * The result for one actor of many.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.ActorResult}
@@ -644,7 +647,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object actorId_ = "";
     /**
      * <pre>
-     * Which actor.
+     * The name of the actor.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -664,7 +667,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which actor.
+     * The name of the actor.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -685,7 +688,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which actor.
+     * The name of the actor.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -702,7 +705,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which actor.
+     * The name of the actor.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -716,7 +719,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which actor.
+     * The name of the actor.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -738,7 +741,8 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.Actor, hero.supervisor.v1.Actor.Builder, hero.supervisor.v1.ActorOrBuilder> actorBuilder_;
     /**
      * <pre>
-     * The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node.
+     * The actor; absent with an error. After the first 2 MiB of a response only actor_id, state, desired_state, pid and
+     * node.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor actor = 2 [json_name = "actor"];</code>
@@ -749,7 +753,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node.
+     * The actor; absent with an error. After the first 2 MiB of a response only actor_id, state, desired_state, pid and
+     * node.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor actor = 2 [json_name = "actor"];</code>
@@ -764,7 +769,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node.
+     * The actor; absent with an error. After the first 2 MiB of a response only actor_id, state, desired_state, pid and
+     * node.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor actor = 2 [json_name = "actor"];</code>
@@ -784,7 +790,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node.
+     * The actor; absent with an error. After the first 2 MiB of a response only actor_id, state, desired_state, pid and
+     * node.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor actor = 2 [json_name = "actor"];</code>
@@ -802,7 +809,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node.
+     * The actor; absent with an error. After the first 2 MiB of a response only actor_id, state, desired_state, pid and
+     * node.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor actor = 2 [json_name = "actor"];</code>
@@ -827,7 +835,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node.
+     * The actor; absent with an error. After the first 2 MiB of a response only actor_id, state, desired_state, pid and
+     * node.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor actor = 2 [json_name = "actor"];</code>
@@ -844,7 +853,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node.
+     * The actor; absent with an error. After the first 2 MiB of a response only actor_id, state, desired_state, pid and
+     * node.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor actor = 2 [json_name = "actor"];</code>
@@ -856,7 +866,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node.
+     * The actor; absent with an error. After the first 2 MiB of a response only actor_id, state, desired_state, pid and
+     * node.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor actor = 2 [json_name = "actor"];</code>
@@ -871,7 +882,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node.
+     * The actor; absent with an error. After the first 2 MiB of a response only actor_id, state, desired_state, pid and
+     * node.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor actor = 2 [json_name = "actor"];</code>
@@ -893,7 +905,7 @@ private static final long serialVersionUID = 0L;
     private boolean changed_ ;
     /**
      * <pre>
-     * False if nothing had to be done.
+     * False if there was nothing to do.
      * </pre>
      *
      * <code>bool changed = 3 [json_name = "changed"];</code>
@@ -905,7 +917,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * False if nothing had to be done.
+     * False if there was nothing to do.
      * </pre>
      *
      * <code>bool changed = 3 [json_name = "changed"];</code>
@@ -921,7 +933,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * False if nothing had to be done.
+     * False if there was nothing to do.
      * </pre>
      *
      * <code>bool changed = 3 [json_name = "changed"];</code>
@@ -937,7 +949,7 @@ private static final long serialVersionUID = 0L;
     private int waitOutcome_ = 0;
     /**
      * <pre>
-     * Whether it is where it was to go, or the wait was over first. Unspecified with an error.
+     * DONE if the actor has reached the requested state. Unspecified with an error.
      * </pre>
      *
      * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 4 [json_name = "waitOutcome"];</code>
@@ -948,7 +960,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether it is where it was to go, or the wait was over first. Unspecified with an error.
+     * DONE if the actor has reached the requested state. Unspecified with an error.
      * </pre>
      *
      * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 4 [json_name = "waitOutcome"];</code>
@@ -963,7 +975,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether it is where it was to go, or the wait was over first. Unspecified with an error.
+     * DONE if the actor has reached the requested state. Unspecified with an error.
      * </pre>
      *
      * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 4 [json_name = "waitOutcome"];</code>
@@ -976,7 +988,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether it is where it was to go, or the wait was over first. Unspecified with an error.
+     * DONE if the actor has reached the requested state. Unspecified with an error.
      * </pre>
      *
      * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 4 [json_name = "waitOutcome"];</code>
@@ -992,7 +1004,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether it is where it was to go, or the wait was over first. Unspecified with an error.
+     * DONE if the actor has reached the requested state. Unspecified with an error.
      * </pre>
      *
      * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 4 [json_name = "waitOutcome"];</code>
@@ -1010,7 +1022,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.ItemError, hero.supervisor.v1.ItemError.Builder, hero.supervisor.v1.ItemErrorOrBuilder> errorBuilder_;
     /**
      * <pre>
-     * Why it did not work.
+     * The error; absent on success.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ItemError error = 5 [json_name = "error"];</code>
@@ -1021,7 +1033,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why it did not work.
+     * The error; absent on success.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ItemError error = 5 [json_name = "error"];</code>
@@ -1036,7 +1048,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why it did not work.
+     * The error; absent on success.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ItemError error = 5 [json_name = "error"];</code>
@@ -1056,7 +1068,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why it did not work.
+     * The error; absent on success.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ItemError error = 5 [json_name = "error"];</code>
@@ -1074,7 +1086,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why it did not work.
+     * The error; absent on success.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ItemError error = 5 [json_name = "error"];</code>
@@ -1099,7 +1111,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why it did not work.
+     * The error; absent on success.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ItemError error = 5 [json_name = "error"];</code>
@@ -1116,7 +1128,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why it did not work.
+     * The error; absent on success.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ItemError error = 5 [json_name = "error"];</code>
@@ -1128,7 +1140,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why it did not work.
+     * The error; absent on success.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ItemError error = 5 [json_name = "error"];</code>
@@ -1143,7 +1155,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why it did not work.
+     * The error; absent on success.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ItemError error = 5 [json_name = "error"];</code>

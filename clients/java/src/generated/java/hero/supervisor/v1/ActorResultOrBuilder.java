@@ -12,7 +12,7 @@ public interface ActorResultOrBuilder extends
 
   /**
    * <pre>
-   * Which actor.
+   * The name of the actor.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -21,7 +21,7 @@ public interface ActorResultOrBuilder extends
   java.lang.String getActorId();
   /**
    * <pre>
-   * Which actor.
+   * The name of the actor.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -32,7 +32,8 @@ public interface ActorResultOrBuilder extends
 
   /**
    * <pre>
-   * The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node.
+   * The actor; absent with an error. After the first 2 MiB of a response only actor_id, state, desired_state, pid and
+   * node.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor actor = 2 [json_name = "actor"];</code>
@@ -41,7 +42,8 @@ public interface ActorResultOrBuilder extends
   boolean hasActor();
   /**
    * <pre>
-   * The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node.
+   * The actor; absent with an error. After the first 2 MiB of a response only actor_id, state, desired_state, pid and
+   * node.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor actor = 2 [json_name = "actor"];</code>
@@ -50,7 +52,8 @@ public interface ActorResultOrBuilder extends
   hero.supervisor.v1.Actor getActor();
   /**
    * <pre>
-   * The actor; absent with an error. Once an answer has 2 MiB, only its id, state, desired_state, pid and node.
+   * The actor; absent with an error. After the first 2 MiB of a response only actor_id, state, desired_state, pid and
+   * node.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor actor = 2 [json_name = "actor"];</code>
@@ -59,7 +62,7 @@ public interface ActorResultOrBuilder extends
 
   /**
    * <pre>
-   * False if nothing had to be done.
+   * False if there was nothing to do.
    * </pre>
    *
    * <code>bool changed = 3 [json_name = "changed"];</code>
@@ -69,7 +72,7 @@ public interface ActorResultOrBuilder extends
 
   /**
    * <pre>
-   * Whether it is where it was to go, or the wait was over first. Unspecified with an error.
+   * DONE if the actor has reached the requested state. Unspecified with an error.
    * </pre>
    *
    * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 4 [json_name = "waitOutcome"];</code>
@@ -78,7 +81,7 @@ public interface ActorResultOrBuilder extends
   int getWaitOutcomeValue();
   /**
    * <pre>
-   * Whether it is where it was to go, or the wait was over first. Unspecified with an error.
+   * DONE if the actor has reached the requested state. Unspecified with an error.
    * </pre>
    *
    * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 4 [json_name = "waitOutcome"];</code>
@@ -88,7 +91,7 @@ public interface ActorResultOrBuilder extends
 
   /**
    * <pre>
-   * Why it did not work.
+   * The error; absent on success.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ItemError error = 5 [json_name = "error"];</code>
@@ -97,7 +100,7 @@ public interface ActorResultOrBuilder extends
   boolean hasError();
   /**
    * <pre>
-   * Why it did not work.
+   * The error; absent on success.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ItemError error = 5 [json_name = "error"];</code>
@@ -106,7 +109,7 @@ public interface ActorResultOrBuilder extends
   hero.supervisor.v1.ItemError getError();
   /**
    * <pre>
-   * Why it did not work.
+   * The error; absent on success.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ItemError error = 5 [json_name = "error"];</code>

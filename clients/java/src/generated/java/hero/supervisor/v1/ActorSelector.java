@@ -7,8 +7,8 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Which actors. An actor is meant when it matches every part that is set. At least one part has to be set: to mean
- * every actor, say `all`.
+ * A selection of actors. An actor is selected if it matches every field that is set. At least one field must be set:
+ * `all` selects every actor.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.ActorSelector}
@@ -69,7 +69,7 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * These actors.
+   * Names of actors.
    * </pre>
    *
    * <code>repeated string actor_ids = 1 [json_name = "actorIds"];</code>
@@ -81,7 +81,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * These actors.
+   * Names of actors.
    * </pre>
    *
    * <code>repeated string actor_ids = 1 [json_name = "actorIds"];</code>
@@ -92,7 +92,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * These actors.
+   * Names of actors.
    * </pre>
    *
    * <code>repeated string actor_ids = 1 [json_name = "actorIds"];</code>
@@ -104,7 +104,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * These actors.
+   * Names of actors.
    * </pre>
    *
    * <code>repeated string actor_ids = 1 [json_name = "actorIds"];</code>
@@ -131,7 +131,7 @@ private static final long serialVersionUID = 0L;
           };
   /**
    * <pre>
-   * Actors of these script types.
+   * Script types of actors.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -144,7 +144,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Actors of these script types.
+   * Script types of actors.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -156,7 +156,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Actors of these script types.
+   * Script types of actors.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -169,7 +169,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Actors of these script types.
+   * Script types of actors.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -182,7 +182,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Actors of these script types.
+   * Script types of actors.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -223,7 +223,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Actors that have every one of these labels.
+   * Labels that an actor must have, all of them.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 3 [json_name = "labels"];</code>
@@ -244,7 +244,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Actors that have every one of these labels.
+   * Labels that an actor must have, all of them.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 3 [json_name = "labels"];</code>
@@ -255,7 +255,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Actors that have every one of these labels.
+   * Labels that an actor must have, all of them.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 3 [json_name = "labels"];</code>
@@ -273,7 +273,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Actors that have every one of these labels.
+   * Labels that an actor must have, all of them.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 3 [json_name = "labels"];</code>
@@ -294,7 +294,7 @@ java.lang.String defaultValue) {
   private boolean all_ = false;
   /**
    * <pre>
-   * Every actor of this supervisor's machine.
+   * Every actor on the machine of this supervisor.
    * </pre>
    *
    * <code>bool all = 4 [json_name = "all"];</code>
@@ -529,8 +529,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Which actors. An actor is meant when it matches every part that is set. At least one part has to be set: to mean
-   * every actor, say `all`.
+   * A selection of actors. An actor is selected if it matches every field that is set. At least one field must be set:
+   * `all` selects every actor.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.ActorSelector}
@@ -771,7 +771,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * These actors.
+     * Names of actors.
      * </pre>
      *
      * <code>repeated string actor_ids = 1 [json_name = "actorIds"];</code>
@@ -784,7 +784,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * These actors.
+     * Names of actors.
      * </pre>
      *
      * <code>repeated string actor_ids = 1 [json_name = "actorIds"];</code>
@@ -795,7 +795,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * These actors.
+     * Names of actors.
      * </pre>
      *
      * <code>repeated string actor_ids = 1 [json_name = "actorIds"];</code>
@@ -807,7 +807,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * These actors.
+     * Names of actors.
      * </pre>
      *
      * <code>repeated string actor_ids = 1 [json_name = "actorIds"];</code>
@@ -820,7 +820,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * These actors.
+     * Names of actors.
      * </pre>
      *
      * <code>repeated string actor_ids = 1 [json_name = "actorIds"];</code>
@@ -839,7 +839,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * These actors.
+     * Names of actors.
      * </pre>
      *
      * <code>repeated string actor_ids = 1 [json_name = "actorIds"];</code>
@@ -857,7 +857,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * These actors.
+     * Names of actors.
      * </pre>
      *
      * <code>repeated string actor_ids = 1 [json_name = "actorIds"];</code>
@@ -875,7 +875,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * These actors.
+     * Names of actors.
      * </pre>
      *
      * <code>repeated string actor_ids = 1 [json_name = "actorIds"];</code>
@@ -890,7 +890,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * These actors.
+     * Names of actors.
      * </pre>
      *
      * <code>repeated string actor_ids = 1 [json_name = "actorIds"];</code>
@@ -917,7 +917,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Actors of these script types.
+     * Script types of actors.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -929,7 +929,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Actors of these script types.
+     * Script types of actors.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -940,7 +940,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Actors of these script types.
+     * Script types of actors.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -952,7 +952,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Actors of these script types.
+     * Script types of actors.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -970,7 +970,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Actors of these script types.
+     * Script types of actors.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -986,7 +986,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Actors of these script types.
+     * Script types of actors.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -1004,7 +1004,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Actors of these script types.
+     * Script types of actors.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -1018,7 +1018,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Actors of these script types.
+     * Script types of actors.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -1031,7 +1031,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Actors of these script types.
+     * Script types of actors.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -1043,7 +1043,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Actors of these script types.
+     * Script types of actors.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -1060,7 +1060,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Actors of these script types.
+     * Script types of actors.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -1075,7 +1075,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Actors of these script types.
+     * Script types of actors.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -1120,7 +1120,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Actors that have every one of these labels.
+     * Labels that an actor must have, all of them.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 3 [json_name = "labels"];</code>
@@ -1141,7 +1141,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Actors that have every one of these labels.
+     * Labels that an actor must have, all of them.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 3 [json_name = "labels"];</code>
@@ -1152,7 +1152,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Actors that have every one of these labels.
+     * Labels that an actor must have, all of them.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 3 [json_name = "labels"];</code>
@@ -1170,7 +1170,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Actors that have every one of these labels.
+     * Labels that an actor must have, all of them.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 3 [json_name = "labels"];</code>
@@ -1194,7 +1194,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Actors that have every one of these labels.
+     * Labels that an actor must have, all of them.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 3 [json_name = "labels"];</code>
@@ -1217,7 +1217,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Actors that have every one of these labels.
+     * Labels that an actor must have, all of them.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 3 [json_name = "labels"];</code>
@@ -1234,7 +1234,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Actors that have every one of these labels.
+     * Labels that an actor must have, all of them.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 3 [json_name = "labels"];</code>
@@ -1250,7 +1250,7 @@ java.lang.String defaultValue) {
     private boolean all_ ;
     /**
      * <pre>
-     * Every actor of this supervisor's machine.
+     * Every actor on the machine of this supervisor.
      * </pre>
      *
      * <code>bool all = 4 [json_name = "all"];</code>
@@ -1262,7 +1262,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Every actor of this supervisor's machine.
+     * Every actor on the machine of this supervisor.
      * </pre>
      *
      * <code>bool all = 4 [json_name = "all"];</code>
@@ -1278,7 +1278,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Every actor of this supervisor's machine.
+     * Every actor on the machine of this supervisor.
      * </pre>
      *
      * <code>bool all = 4 [json_name = "all"];</code>

@@ -12,7 +12,7 @@ public interface ActorSelectorOrBuilder extends
 
   /**
    * <pre>
-   * These actors.
+   * Names of actors.
    * </pre>
    *
    * <code>repeated string actor_ids = 1 [json_name = "actorIds"];</code>
@@ -22,7 +22,7 @@ public interface ActorSelectorOrBuilder extends
       getActorIdsList();
   /**
    * <pre>
-   * These actors.
+   * Names of actors.
    * </pre>
    *
    * <code>repeated string actor_ids = 1 [json_name = "actorIds"];</code>
@@ -31,7 +31,7 @@ public interface ActorSelectorOrBuilder extends
   int getActorIdsCount();
   /**
    * <pre>
-   * These actors.
+   * Names of actors.
    * </pre>
    *
    * <code>repeated string actor_ids = 1 [json_name = "actorIds"];</code>
@@ -41,7 +41,7 @@ public interface ActorSelectorOrBuilder extends
   java.lang.String getActorIds(int index);
   /**
    * <pre>
-   * These actors.
+   * Names of actors.
    * </pre>
    *
    * <code>repeated string actor_ids = 1 [json_name = "actorIds"];</code>
@@ -53,7 +53,7 @@ public interface ActorSelectorOrBuilder extends
 
   /**
    * <pre>
-   * Actors of these script types.
+   * Script types of actors.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -62,7 +62,7 @@ public interface ActorSelectorOrBuilder extends
   java.util.List<hero.supervisor.v1.ScriptType> getScriptTypesList();
   /**
    * <pre>
-   * Actors of these script types.
+   * Script types of actors.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -71,7 +71,7 @@ public interface ActorSelectorOrBuilder extends
   int getScriptTypesCount();
   /**
    * <pre>
-   * Actors of these script types.
+   * Script types of actors.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -81,7 +81,7 @@ public interface ActorSelectorOrBuilder extends
   hero.supervisor.v1.ScriptType getScriptTypes(int index);
   /**
    * <pre>
-   * Actors of these script types.
+   * Script types of actors.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -91,7 +91,7 @@ public interface ActorSelectorOrBuilder extends
   getScriptTypesValueList();
   /**
    * <pre>
-   * Actors of these script types.
+   * Script types of actors.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -102,7 +102,7 @@ public interface ActorSelectorOrBuilder extends
 
   /**
    * <pre>
-   * Actors that have every one of these labels.
+   * Labels that an actor must have, all of them.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 3 [json_name = "labels"];</code>
@@ -110,7 +110,7 @@ public interface ActorSelectorOrBuilder extends
   int getLabelsCount();
   /**
    * <pre>
-   * Actors that have every one of these labels.
+   * Labels that an actor must have, all of them.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 3 [json_name = "labels"];</code>
@@ -125,7 +125,7 @@ public interface ActorSelectorOrBuilder extends
   getLabels();
   /**
    * <pre>
-   * Actors that have every one of these labels.
+   * Labels that an actor must have, all of them.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 3 [json_name = "labels"];</code>
@@ -134,7 +134,7 @@ public interface ActorSelectorOrBuilder extends
   getLabelsMap();
   /**
    * <pre>
-   * Actors that have every one of these labels.
+   * Labels that an actor must have, all of them.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 3 [json_name = "labels"];</code>
@@ -146,7 +146,7 @@ java.lang.String getLabelsOrDefault(
 java.lang.String defaultValue);
   /**
    * <pre>
-   * Actors that have every one of these labels.
+   * Labels that an actor must have, all of them.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 3 [json_name = "labels"];</code>
@@ -156,7 +156,7 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * Every actor of this supervisor's machine.
+   * Every actor on the machine of this supervisor.
    * </pre>
    *
    * <code>bool all = 4 [json_name = "all"];</code>

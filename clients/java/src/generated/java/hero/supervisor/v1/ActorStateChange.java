@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * An actor went from one state to another.
+ * A change of the state of an actor.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.ActorStateChange}
@@ -55,7 +55,7 @@ private static final long serialVersionUID = 0L;
   private int oldState_ = 0;
   /**
    * <pre>
-   * Where it was.
+   * The state before.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.State old_state = 1 [json_name = "oldState"];</code>
@@ -66,7 +66,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Where it was.
+   * The state before.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.State old_state = 1 [json_name = "oldState"];</code>
@@ -81,7 +81,7 @@ private static final long serialVersionUID = 0L;
   private int newState_ = 0;
   /**
    * <pre>
-   * Where it is.
+   * The state after.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.State new_state = 2 [json_name = "newState"];</code>
@@ -92,7 +92,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Where it is.
+   * The state after.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.State new_state = 2 [json_name = "newState"];</code>
@@ -107,7 +107,7 @@ private static final long serialVersionUID = 0L;
   private int desiredState_ = 0;
   /**
    * <pre>
-   * Whether it is meant to run.
+   * The desired state.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.DesiredState desired_state = 3 [json_name = "desiredState"];</code>
@@ -118,7 +118,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Whether it is meant to run.
+   * The desired state.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.DesiredState desired_state = 3 [json_name = "desiredState"];</code>
@@ -133,7 +133,7 @@ private static final long serialVersionUID = 0L;
   private int pid_ = 0;
   /**
    * <pre>
-   * Its process id, while it has a process.
+   * Process id; absent without a process.
    * </pre>
    *
    * <code>optional int32 pid = 4 [json_name = "pid"];</code>
@@ -145,7 +145,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Its process id, while it has a process.
+   * Process id; absent without a process.
    * </pre>
    *
    * <code>optional int32 pid = 4 [json_name = "pid"];</code>
@@ -350,7 +350,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * An actor went from one state to another.
+   * A change of the state of an actor.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.ActorStateChange}
@@ -530,7 +530,7 @@ private static final long serialVersionUID = 0L;
     private int oldState_ = 0;
     /**
      * <pre>
-     * Where it was.
+     * The state before.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.State old_state = 1 [json_name = "oldState"];</code>
@@ -541,7 +541,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where it was.
+     * The state before.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.State old_state = 1 [json_name = "oldState"];</code>
@@ -556,7 +556,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where it was.
+     * The state before.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.State old_state = 1 [json_name = "oldState"];</code>
@@ -569,7 +569,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where it was.
+     * The state before.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.State old_state = 1 [json_name = "oldState"];</code>
@@ -585,7 +585,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where it was.
+     * The state before.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.State old_state = 1 [json_name = "oldState"];</code>
@@ -601,7 +601,7 @@ private static final long serialVersionUID = 0L;
     private int newState_ = 0;
     /**
      * <pre>
-     * Where it is.
+     * The state after.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.State new_state = 2 [json_name = "newState"];</code>
@@ -612,7 +612,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where it is.
+     * The state after.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.State new_state = 2 [json_name = "newState"];</code>
@@ -627,7 +627,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where it is.
+     * The state after.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.State new_state = 2 [json_name = "newState"];</code>
@@ -640,7 +640,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where it is.
+     * The state after.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.State new_state = 2 [json_name = "newState"];</code>
@@ -656,7 +656,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where it is.
+     * The state after.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.State new_state = 2 [json_name = "newState"];</code>
@@ -672,7 +672,7 @@ private static final long serialVersionUID = 0L;
     private int desiredState_ = 0;
     /**
      * <pre>
-     * Whether it is meant to run.
+     * The desired state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.DesiredState desired_state = 3 [json_name = "desiredState"];</code>
@@ -683,7 +683,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether it is meant to run.
+     * The desired state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.DesiredState desired_state = 3 [json_name = "desiredState"];</code>
@@ -698,7 +698,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether it is meant to run.
+     * The desired state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.DesiredState desired_state = 3 [json_name = "desiredState"];</code>
@@ -711,7 +711,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether it is meant to run.
+     * The desired state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.DesiredState desired_state = 3 [json_name = "desiredState"];</code>
@@ -727,7 +727,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether it is meant to run.
+     * The desired state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.DesiredState desired_state = 3 [json_name = "desiredState"];</code>
@@ -743,7 +743,7 @@ private static final long serialVersionUID = 0L;
     private int pid_ ;
     /**
      * <pre>
-     * Its process id, while it has a process.
+     * Process id; absent without a process.
      * </pre>
      *
      * <code>optional int32 pid = 4 [json_name = "pid"];</code>
@@ -755,7 +755,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its process id, while it has a process.
+     * Process id; absent without a process.
      * </pre>
      *
      * <code>optional int32 pid = 4 [json_name = "pid"];</code>
@@ -767,7 +767,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its process id, while it has a process.
+     * Process id; absent without a process.
      * </pre>
      *
      * <code>optional int32 pid = 4 [json_name = "pid"];</code>
@@ -783,7 +783,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its process id, while it has a process.
+     * Process id; absent without a process.
      * </pre>
      *
      * <code>optional int32 pid = 4 [json_name = "pid"];</code>

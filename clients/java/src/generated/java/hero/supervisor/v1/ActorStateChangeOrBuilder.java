@@ -12,7 +12,7 @@ public interface ActorStateChangeOrBuilder extends
 
   /**
    * <pre>
-   * Where it was.
+   * The state before.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.State old_state = 1 [json_name = "oldState"];</code>
@@ -21,7 +21,7 @@ public interface ActorStateChangeOrBuilder extends
   int getOldStateValue();
   /**
    * <pre>
-   * Where it was.
+   * The state before.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.State old_state = 1 [json_name = "oldState"];</code>
@@ -31,7 +31,7 @@ public interface ActorStateChangeOrBuilder extends
 
   /**
    * <pre>
-   * Where it is.
+   * The state after.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.State new_state = 2 [json_name = "newState"];</code>
@@ -40,7 +40,7 @@ public interface ActorStateChangeOrBuilder extends
   int getNewStateValue();
   /**
    * <pre>
-   * Where it is.
+   * The state after.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.State new_state = 2 [json_name = "newState"];</code>
@@ -50,7 +50,7 @@ public interface ActorStateChangeOrBuilder extends
 
   /**
    * <pre>
-   * Whether it is meant to run.
+   * The desired state.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.DesiredState desired_state = 3 [json_name = "desiredState"];</code>
@@ -59,7 +59,7 @@ public interface ActorStateChangeOrBuilder extends
   int getDesiredStateValue();
   /**
    * <pre>
-   * Whether it is meant to run.
+   * The desired state.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.DesiredState desired_state = 3 [json_name = "desiredState"];</code>
@@ -69,7 +69,7 @@ public interface ActorStateChangeOrBuilder extends
 
   /**
    * <pre>
-   * Its process id, while it has a process.
+   * Process id; absent without a process.
    * </pre>
    *
    * <code>optional int32 pid = 4 [json_name = "pid"];</code>
@@ -78,7 +78,7 @@ public interface ActorStateChangeOrBuilder extends
   boolean hasPid();
   /**
    * <pre>
-   * Its process id, while it has a process.
+   * Process id; absent without a process.
    * </pre>
    *
    * <code>optional int32 pid = 4 [json_name = "pid"];</code>

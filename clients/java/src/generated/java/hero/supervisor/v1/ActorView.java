@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * How much of the definition of an actor is told.
+ * The parts of the definition of an actor that a response has.
  * </pre>
  *
  * Protobuf enum {@code hero.supervisor.v1.ActorView}

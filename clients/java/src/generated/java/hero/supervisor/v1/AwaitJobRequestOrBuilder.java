@@ -12,7 +12,7 @@ public interface AwaitJobRequestOrBuilder extends
 
   /**
    * <pre>
-   * Required. Which job.
+   * Required. The id of the job.
    * </pre>
    *
    * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -21,7 +21,7 @@ public interface AwaitJobRequestOrBuilder extends
   java.lang.String getJobId();
   /**
    * <pre>
-   * Required. Which job.
+   * Required. The id of the job.
    * </pre>
    *
    * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -32,7 +32,7 @@ public interface AwaitJobRequestOrBuilder extends
 
   /**
    * <pre>
-   * How long to wait for the end; see the service for the rules of waits.
+   * Longest wait for the end of the job; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 2 [json_name = "maxWait"];</code>
@@ -41,7 +41,7 @@ public interface AwaitJobRequestOrBuilder extends
   boolean hasMaxWait();
   /**
    * <pre>
-   * How long to wait for the end; see the service for the rules of waits.
+   * Longest wait for the end of the job; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 2 [json_name = "maxWait"];</code>
@@ -50,7 +50,7 @@ public interface AwaitJobRequestOrBuilder extends
   com.google.protobuf.Duration getMaxWait();
   /**
    * <pre>
-   * How long to wait for the end; see the service for the rules of waits.
+   * Longest wait for the end of the job; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 2 [json_name = "maxWait"];</code>

@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Answer of AwaitJob.
+ * Response of AwaitJob.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.AwaitJobResponse}
@@ -91,7 +91,7 @@ private static final long serialVersionUID = 0L;
   private int waitOutcome_ = 0;
   /**
    * <pre>
-   * Whether the job has ended (however it ended), or the wait was over first.
+   * DONE if the job has ended, also if it failed or was cancelled.
    * </pre>
    *
    * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 2 [json_name = "waitOutcome"];</code>
@@ -102,7 +102,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Whether the job has ended (however it ended), or the wait was over first.
+   * DONE if the job has ended, also if it failed or was cancelled.
    * </pre>
    *
    * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 2 [json_name = "waitOutcome"];</code>
@@ -287,7 +287,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Answer of AwaitJob.
+   * Response of AwaitJob.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.AwaitJobResponse}
@@ -614,7 +614,7 @@ private static final long serialVersionUID = 0L;
     private int waitOutcome_ = 0;
     /**
      * <pre>
-     * Whether the job has ended (however it ended), or the wait was over first.
+     * DONE if the job has ended, also if it failed or was cancelled.
      * </pre>
      *
      * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 2 [json_name = "waitOutcome"];</code>
@@ -625,7 +625,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether the job has ended (however it ended), or the wait was over first.
+     * DONE if the job has ended, also if it failed or was cancelled.
      * </pre>
      *
      * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 2 [json_name = "waitOutcome"];</code>
@@ -640,7 +640,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether the job has ended (however it ended), or the wait was over first.
+     * DONE if the job has ended, also if it failed or was cancelled.
      * </pre>
      *
      * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 2 [json_name = "waitOutcome"];</code>
@@ -653,7 +653,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether the job has ended (however it ended), or the wait was over first.
+     * DONE if the job has ended, also if it failed or was cancelled.
      * </pre>
      *
      * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 2 [json_name = "waitOutcome"];</code>
@@ -669,7 +669,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether the job has ended (however it ended), or the wait was over first.
+     * DONE if the job has ended, also if it failed or was cancelled.
      * </pre>
      *
      * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 2 [json_name = "waitOutcome"];</code>

@@ -39,7 +39,7 @@ public interface AwaitJobResponseOrBuilder extends
 
   /**
    * <pre>
-   * Whether the job has ended (however it ended), or the wait was over first.
+   * DONE if the job has ended, also if it failed or was cancelled.
    * </pre>
    *
    * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 2 [json_name = "waitOutcome"];</code>
@@ -48,7 +48,7 @@ public interface AwaitJobResponseOrBuilder extends
   int getWaitOutcomeValue();
   /**
    * <pre>
-   * Whether the job has ended (however it ended), or the wait was over first.
+   * DONE if the job has ended, also if it failed or was cancelled.
    * </pre>
    *
    * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 2 [json_name = "waitOutcome"];</code>

@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * A mark in a watch. It says: you have everything up to the cursor of this message.
+ * A message of a watch that only has a cursor: everything before the cursor was sent.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.Bookmark}
@@ -50,7 +50,7 @@ private static final long serialVersionUID = 0L;
 
   /**
    * <pre>
-   * Why it was sent.
+   * The occasion of a bookmark.
    * </pre>
    *
    * Protobuf enum {@code hero.supervisor.v1.Bookmark.Kind}
@@ -67,7 +67,7 @@ private static final long serialVersionUID = 0L;
     KIND_UNSPECIFIED(0),
     /**
      * <pre>
-     * The snapshot is complete; what follows is news. Without a snapshot, the first message of the watch.
+     * The snapshot is complete, and events follow. The first message of a watch without a snapshot.
      * </pre>
      *
      * <code>KIND_SNAPSHOT_END = 1;</code>
@@ -75,7 +75,7 @@ private static final long serialVersionUID = 0L;
     KIND_SNAPSHOT_END(1),
     /**
      * <pre>
-     * Nothing else was sent for a while.
+     * No other message was sent for heartbeat_interval.
      * </pre>
      *
      * <code>KIND_HEARTBEAT = 2;</code>
@@ -83,7 +83,7 @@ private static final long serialVersionUID = 0L;
     KIND_HEARTBEAT(2),
     /**
      * <pre>
-     * The server is about to end the watch; call again with this cursor.
+     * The server is about to end the watch. Call again with this cursor.
      * </pre>
      *
      * <code>KIND_CLOSING = 3;</code>
@@ -111,7 +111,7 @@ private static final long serialVersionUID = 0L;
     public static final int KIND_UNSPECIFIED_VALUE = 0;
     /**
      * <pre>
-     * The snapshot is complete; what follows is news. Without a snapshot, the first message of the watch.
+     * The snapshot is complete, and events follow. The first message of a watch without a snapshot.
      * </pre>
      *
      * <code>KIND_SNAPSHOT_END = 1;</code>
@@ -119,7 +119,7 @@ private static final long serialVersionUID = 0L;
     public static final int KIND_SNAPSHOT_END_VALUE = 1;
     /**
      * <pre>
-     * Nothing else was sent for a while.
+     * No other message was sent for heartbeat_interval.
      * </pre>
      *
      * <code>KIND_HEARTBEAT = 2;</code>
@@ -127,7 +127,7 @@ private static final long serialVersionUID = 0L;
     public static final int KIND_HEARTBEAT_VALUE = 2;
     /**
      * <pre>
-     * The server is about to end the watch; call again with this cursor.
+     * The server is about to end the watch. Call again with this cursor.
      * </pre>
      *
      * <code>KIND_CLOSING = 3;</code>
@@ -224,7 +224,7 @@ private static final long serialVersionUID = 0L;
   private int kind_ = 0;
   /**
    * <pre>
-   * Why it was sent.
+   * The occasion.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Bookmark.Kind kind = 1 [json_name = "kind"];</code>
@@ -235,7 +235,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Why it was sent.
+   * The occasion.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Bookmark.Kind kind = 1 [json_name = "kind"];</code>
@@ -250,7 +250,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp time_;
   /**
    * <pre>
-   * The time of the server.
+   * Time on the clock of the server.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 2 [json_name = "time"];</code>
@@ -262,7 +262,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The time of the server.
+   * Time on the clock of the server.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 2 [json_name = "time"];</code>
@@ -274,7 +274,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The time of the server.
+   * Time on the clock of the server.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 2 [json_name = "time"];</code>
@@ -458,7 +458,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * A mark in a watch. It says: you have everything up to the cursor of this message.
+   * A message of a watch that only has a cursor: everything before the cursor was sent.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.Bookmark}
@@ -628,7 +628,7 @@ private static final long serialVersionUID = 0L;
     private int kind_ = 0;
     /**
      * <pre>
-     * Why it was sent.
+     * The occasion.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Bookmark.Kind kind = 1 [json_name = "kind"];</code>
@@ -639,7 +639,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why it was sent.
+     * The occasion.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Bookmark.Kind kind = 1 [json_name = "kind"];</code>
@@ -654,7 +654,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why it was sent.
+     * The occasion.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Bookmark.Kind kind = 1 [json_name = "kind"];</code>
@@ -667,7 +667,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why it was sent.
+     * The occasion.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Bookmark.Kind kind = 1 [json_name = "kind"];</code>
@@ -683,7 +683,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why it was sent.
+     * The occasion.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Bookmark.Kind kind = 1 [json_name = "kind"];</code>
@@ -701,7 +701,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> timeBuilder_;
     /**
      * <pre>
-     * The time of the server.
+     * Time on the clock of the server.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 2 [json_name = "time"];</code>
@@ -712,7 +712,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The time of the server.
+     * Time on the clock of the server.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 2 [json_name = "time"];</code>
@@ -727,7 +727,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The time of the server.
+     * Time on the clock of the server.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 2 [json_name = "time"];</code>
@@ -747,7 +747,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The time of the server.
+     * Time on the clock of the server.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 2 [json_name = "time"];</code>
@@ -765,7 +765,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The time of the server.
+     * Time on the clock of the server.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 2 [json_name = "time"];</code>
@@ -790,7 +790,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The time of the server.
+     * Time on the clock of the server.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 2 [json_name = "time"];</code>
@@ -807,7 +807,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The time of the server.
+     * Time on the clock of the server.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 2 [json_name = "time"];</code>
@@ -819,7 +819,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The time of the server.
+     * Time on the clock of the server.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 2 [json_name = "time"];</code>
@@ -834,7 +834,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The time of the server.
+     * Time on the clock of the server.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 2 [json_name = "time"];</code>

@@ -12,7 +12,7 @@ public interface BookmarkOrBuilder extends
 
   /**
    * <pre>
-   * Why it was sent.
+   * The occasion.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Bookmark.Kind kind = 1 [json_name = "kind"];</code>
@@ -21,7 +21,7 @@ public interface BookmarkOrBuilder extends
   int getKindValue();
   /**
    * <pre>
-   * Why it was sent.
+   * The occasion.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Bookmark.Kind kind = 1 [json_name = "kind"];</code>
@@ -31,7 +31,7 @@ public interface BookmarkOrBuilder extends
 
   /**
    * <pre>
-   * The time of the server.
+   * Time on the clock of the server.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 2 [json_name = "time"];</code>
@@ -40,7 +40,7 @@ public interface BookmarkOrBuilder extends
   boolean hasTime();
   /**
    * <pre>
-   * The time of the server.
+   * Time on the clock of the server.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 2 [json_name = "time"];</code>
@@ -49,7 +49,7 @@ public interface BookmarkOrBuilder extends
   com.google.protobuf.Timestamp getTime();
   /**
    * <pre>
-   * The time of the server.
+   * Time on the clock of the server.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 2 [json_name = "time"];</code>

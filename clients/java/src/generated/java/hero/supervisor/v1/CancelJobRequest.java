@@ -54,7 +54,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object jobId_ = "";
   /**
    * <pre>
-   * Required. Which job.
+   * Required. The id of the job.
    * </pre>
    *
    * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -75,7 +75,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. Which job.
+   * Required. The id of the job.
    * </pre>
    *
    * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -101,7 +101,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object reason_ = "";
   /**
    * <pre>
-   * Why, at most 1024 bytes; becomes cancel_reason.
+   * The caller's reason, at most 1024 bytes. Becomes the cancel_reason of the job.
    * </pre>
    *
    * <code>string reason = 2 [json_name = "reason"];</code>
@@ -122,7 +122,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Why, at most 1024 bytes; becomes cancel_reason.
+   * The caller's reason, at most 1024 bytes. Becomes the cancel_reason of the job.
    * </pre>
    *
    * <code>string reason = 2 [json_name = "reason"];</code>
@@ -468,7 +468,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object jobId_ = "";
     /**
      * <pre>
-     * Required. Which job.
+     * Required. The id of the job.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -488,7 +488,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which job.
+     * Required. The id of the job.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -509,7 +509,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which job.
+     * Required. The id of the job.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -526,7 +526,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which job.
+     * Required. The id of the job.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -540,7 +540,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which job.
+     * Required. The id of the job.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -560,7 +560,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object reason_ = "";
     /**
      * <pre>
-     * Why, at most 1024 bytes; becomes cancel_reason.
+     * The caller's reason, at most 1024 bytes. Becomes the cancel_reason of the job.
      * </pre>
      *
      * <code>string reason = 2 [json_name = "reason"];</code>
@@ -580,7 +580,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, at most 1024 bytes; becomes cancel_reason.
+     * The caller's reason, at most 1024 bytes. Becomes the cancel_reason of the job.
      * </pre>
      *
      * <code>string reason = 2 [json_name = "reason"];</code>
@@ -601,7 +601,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, at most 1024 bytes; becomes cancel_reason.
+     * The caller's reason, at most 1024 bytes. Becomes the cancel_reason of the job.
      * </pre>
      *
      * <code>string reason = 2 [json_name = "reason"];</code>
@@ -618,7 +618,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, at most 1024 bytes; becomes cancel_reason.
+     * The caller's reason, at most 1024 bytes. Becomes the cancel_reason of the job.
      * </pre>
      *
      * <code>string reason = 2 [json_name = "reason"];</code>
@@ -632,7 +632,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, at most 1024 bytes; becomes cancel_reason.
+     * The caller's reason, at most 1024 bytes. Becomes the cancel_reason of the job.
      * </pre>
      *
      * <code>string reason = 2 [json_name = "reason"];</code>

@@ -12,7 +12,7 @@ public interface CancelJobRequestOrBuilder extends
 
   /**
    * <pre>
-   * Required. Which job.
+   * Required. The id of the job.
    * </pre>
    *
    * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -21,7 +21,7 @@ public interface CancelJobRequestOrBuilder extends
   java.lang.String getJobId();
   /**
    * <pre>
-   * Required. Which job.
+   * Required. The id of the job.
    * </pre>
    *
    * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -32,7 +32,7 @@ public interface CancelJobRequestOrBuilder extends
 
   /**
    * <pre>
-   * Why, at most 1024 bytes; becomes cancel_reason.
+   * The caller's reason, at most 1024 bytes. Becomes the cancel_reason of the job.
    * </pre>
    *
    * <code>string reason = 2 [json_name = "reason"];</code>
@@ -41,7 +41,7 @@ public interface CancelJobRequestOrBuilder extends
   java.lang.String getReason();
   /**
    * <pre>
-   * Why, at most 1024 bytes; becomes cancel_reason.
+   * The caller's reason, at most 1024 bytes. Becomes the cancel_reason of the job.
    * </pre>
    *
    * <code>string reason = 2 [json_name = "reason"];</code>

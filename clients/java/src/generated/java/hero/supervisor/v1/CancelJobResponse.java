@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Answer of CancelJob.
+ * Response of CancelJob.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.CancelJobResponse}
@@ -90,7 +90,7 @@ private static final long serialVersionUID = 0L;
   private boolean changed_ = false;
   /**
    * <pre>
-   * False if it had ended already.
+   * False if the job had ended already.
    * </pre>
    *
    * <code>bool changed = 2 [json_name = "changed"];</code>
@@ -277,7 +277,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Answer of CancelJob.
+   * Response of CancelJob.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.CancelJobResponse}
@@ -604,7 +604,7 @@ private static final long serialVersionUID = 0L;
     private boolean changed_ ;
     /**
      * <pre>
-     * False if it had ended already.
+     * False if the job had ended already.
      * </pre>
      *
      * <code>bool changed = 2 [json_name = "changed"];</code>
@@ -616,7 +616,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * False if it had ended already.
+     * False if the job had ended already.
      * </pre>
      *
      * <code>bool changed = 2 [json_name = "changed"];</code>
@@ -632,7 +632,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * False if it had ended already.
+     * False if the job had ended already.
      * </pre>
      *
      * <code>bool changed = 2 [json_name = "changed"];</code>

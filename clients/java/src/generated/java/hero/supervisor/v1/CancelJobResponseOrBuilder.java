@@ -39,7 +39,7 @@ public interface CancelJobResponseOrBuilder extends
 
   /**
    * <pre>
-   * False if it had ended already.
+   * False if the job had ended already.
    * </pre>
    *
    * <code>bool changed = 2 [json_name = "changed"];</code>

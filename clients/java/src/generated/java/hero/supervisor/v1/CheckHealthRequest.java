@@ -50,7 +50,7 @@ private static final long serialVersionUID = 0L;
 
   /**
    * <pre>
-   * Whom to ping.
+   * The actors to ping.
    * </pre>
    *
    * Protobuf enum {@code hero.supervisor.v1.CheckHealthRequest.Scope}
@@ -67,7 +67,7 @@ private static final long serialVersionUID = 0L;
     SCOPE_UNSPECIFIED(0),
     /**
      * <pre>
-     * Actors that have no job in hand.
+     * Actors without jobs in flight.
      * </pre>
      *
      * <code>SCOPE_IDLE = 1;</code>
@@ -75,7 +75,7 @@ private static final long serialVersionUID = 0L;
     SCOPE_IDLE(1),
     /**
      * <pre>
-     * Every actor. A busy one answers when it gets to it.
+     * Every actor. A busy actor answers after its present job.
      * </pre>
      *
      * <code>SCOPE_ALL = 2;</code>
@@ -83,7 +83,7 @@ private static final long serialVersionUID = 0L;
     SCOPE_ALL(2),
     /**
      * <pre>
-     * None: report what is known.
+     * No actor: the last known health is reported.
      * </pre>
      *
      * <code>SCOPE_NONE = 3;</code>
@@ -111,7 +111,7 @@ private static final long serialVersionUID = 0L;
     public static final int SCOPE_UNSPECIFIED_VALUE = 0;
     /**
      * <pre>
-     * Actors that have no job in hand.
+     * Actors without jobs in flight.
      * </pre>
      *
      * <code>SCOPE_IDLE = 1;</code>
@@ -119,7 +119,7 @@ private static final long serialVersionUID = 0L;
     public static final int SCOPE_IDLE_VALUE = 1;
     /**
      * <pre>
-     * Every actor. A busy one answers when it gets to it.
+     * Every actor. A busy actor answers after its present job.
      * </pre>
      *
      * <code>SCOPE_ALL = 2;</code>
@@ -127,7 +127,7 @@ private static final long serialVersionUID = 0L;
     public static final int SCOPE_ALL_VALUE = 2;
     /**
      * <pre>
-     * None: report what is known.
+     * No actor: the last known health is reported.
      * </pre>
      *
      * <code>SCOPE_NONE = 3;</code>
@@ -224,7 +224,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.ActorSelector selector_;
   /**
    * <pre>
-   * Required. Which actors.
+   * Required. The actors.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -236,7 +236,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. Which actors.
+   * Required. The actors.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -248,7 +248,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. Which actors.
+   * Required. The actors.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -262,7 +262,7 @@ private static final long serialVersionUID = 0L;
   private int scope_ = 0;
   /**
    * <pre>
-   * Whom of them to ping. Default: SCOPE_IDLE.
+   * The actors among them to ping. Default: SCOPE_IDLE.
    * </pre>
    *
    * <code>.hero.supervisor.v1.CheckHealthRequest.Scope scope = 2 [json_name = "scope"];</code>
@@ -273,7 +273,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Whom of them to ping. Default: SCOPE_IDLE.
+   * The actors among them to ping. Default: SCOPE_IDLE.
    * </pre>
    *
    * <code>.hero.supervisor.v1.CheckHealthRequest.Scope scope = 2 [json_name = "scope"];</code>
@@ -288,7 +288,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration maxWait_;
   /**
    * <pre>
-   * How long to wait for the answers; see the service for the rules of waits.
+   * Longest wait for the answers; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 3 [json_name = "maxWait"];</code>
@@ -300,7 +300,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long to wait for the answers; see the service for the rules of waits.
+   * Longest wait for the answers; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 3 [json_name = "maxWait"];</code>
@@ -312,7 +312,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long to wait for the answers; see the service for the rules of waits.
+   * Longest wait for the answers; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 3 [json_name = "maxWait"];</code>
@@ -706,7 +706,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.ActorSelector, hero.supervisor.v1.ActorSelector.Builder, hero.supervisor.v1.ActorSelectorOrBuilder> selectorBuilder_;
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -717,7 +717,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -732,7 +732,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -752,7 +752,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -770,7 +770,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -795,7 +795,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -812,7 +812,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -824,7 +824,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -839,7 +839,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -861,7 +861,7 @@ private static final long serialVersionUID = 0L;
     private int scope_ = 0;
     /**
      * <pre>
-     * Whom of them to ping. Default: SCOPE_IDLE.
+     * The actors among them to ping. Default: SCOPE_IDLE.
      * </pre>
      *
      * <code>.hero.supervisor.v1.CheckHealthRequest.Scope scope = 2 [json_name = "scope"];</code>
@@ -872,7 +872,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whom of them to ping. Default: SCOPE_IDLE.
+     * The actors among them to ping. Default: SCOPE_IDLE.
      * </pre>
      *
      * <code>.hero.supervisor.v1.CheckHealthRequest.Scope scope = 2 [json_name = "scope"];</code>
@@ -887,7 +887,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whom of them to ping. Default: SCOPE_IDLE.
+     * The actors among them to ping. Default: SCOPE_IDLE.
      * </pre>
      *
      * <code>.hero.supervisor.v1.CheckHealthRequest.Scope scope = 2 [json_name = "scope"];</code>
@@ -900,7 +900,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whom of them to ping. Default: SCOPE_IDLE.
+     * The actors among them to ping. Default: SCOPE_IDLE.
      * </pre>
      *
      * <code>.hero.supervisor.v1.CheckHealthRequest.Scope scope = 2 [json_name = "scope"];</code>
@@ -916,7 +916,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whom of them to ping. Default: SCOPE_IDLE.
+     * The actors among them to ping. Default: SCOPE_IDLE.
      * </pre>
      *
      * <code>.hero.supervisor.v1.CheckHealthRequest.Scope scope = 2 [json_name = "scope"];</code>
@@ -934,7 +934,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> maxWaitBuilder_;
     /**
      * <pre>
-     * How long to wait for the answers; see the service for the rules of waits.
+     * Longest wait for the answers; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 3 [json_name = "maxWait"];</code>
@@ -945,7 +945,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait for the answers; see the service for the rules of waits.
+     * Longest wait for the answers; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 3 [json_name = "maxWait"];</code>
@@ -960,7 +960,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait for the answers; see the service for the rules of waits.
+     * Longest wait for the answers; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 3 [json_name = "maxWait"];</code>
@@ -980,7 +980,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait for the answers; see the service for the rules of waits.
+     * Longest wait for the answers; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 3 [json_name = "maxWait"];</code>
@@ -998,7 +998,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait for the answers; see the service for the rules of waits.
+     * Longest wait for the answers; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 3 [json_name = "maxWait"];</code>
@@ -1023,7 +1023,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait for the answers; see the service for the rules of waits.
+     * Longest wait for the answers; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 3 [json_name = "maxWait"];</code>
@@ -1040,7 +1040,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait for the answers; see the service for the rules of waits.
+     * Longest wait for the answers; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 3 [json_name = "maxWait"];</code>
@@ -1052,7 +1052,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait for the answers; see the service for the rules of waits.
+     * Longest wait for the answers; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 3 [json_name = "maxWait"];</code>
@@ -1067,7 +1067,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait for the answers; see the service for the rules of waits.
+     * Longest wait for the answers; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 3 [json_name = "maxWait"];</code>

@@ -12,7 +12,7 @@ public interface CheckHealthRequestOrBuilder extends
 
   /**
    * <pre>
-   * Required. Which actors.
+   * Required. The actors.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -21,7 +21,7 @@ public interface CheckHealthRequestOrBuilder extends
   boolean hasSelector();
   /**
    * <pre>
-   * Required. Which actors.
+   * Required. The actors.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -30,7 +30,7 @@ public interface CheckHealthRequestOrBuilder extends
   hero.supervisor.v1.ActorSelector getSelector();
   /**
    * <pre>
-   * Required. Which actors.
+   * Required. The actors.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -39,7 +39,7 @@ public interface CheckHealthRequestOrBuilder extends
 
   /**
    * <pre>
-   * Whom of them to ping. Default: SCOPE_IDLE.
+   * The actors among them to ping. Default: SCOPE_IDLE.
    * </pre>
    *
    * <code>.hero.supervisor.v1.CheckHealthRequest.Scope scope = 2 [json_name = "scope"];</code>
@@ -48,7 +48,7 @@ public interface CheckHealthRequestOrBuilder extends
   int getScopeValue();
   /**
    * <pre>
-   * Whom of them to ping. Default: SCOPE_IDLE.
+   * The actors among them to ping. Default: SCOPE_IDLE.
    * </pre>
    *
    * <code>.hero.supervisor.v1.CheckHealthRequest.Scope scope = 2 [json_name = "scope"];</code>
@@ -58,7 +58,7 @@ public interface CheckHealthRequestOrBuilder extends
 
   /**
    * <pre>
-   * How long to wait for the answers; see the service for the rules of waits.
+   * Longest wait for the answers; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 3 [json_name = "maxWait"];</code>
@@ -67,7 +67,7 @@ public interface CheckHealthRequestOrBuilder extends
   boolean hasMaxWait();
   /**
    * <pre>
-   * How long to wait for the answers; see the service for the rules of waits.
+   * Longest wait for the answers; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 3 [json_name = "maxWait"];</code>
@@ -76,7 +76,7 @@ public interface CheckHealthRequestOrBuilder extends
   com.google.protobuf.Duration getMaxWait();
   /**
    * <pre>
-   * How long to wait for the answers; see the service for the rules of waits.
+   * Longest wait for the answers; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 3 [json_name = "maxWait"];</code>

@@ -54,8 +54,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object actorId_ = "";
   /**
    * <pre>
-   * Required. Its name: 1 to 63 of a-z, 0-9, _ and -, starting with a letter; unique among all supervisors that share
-   * one Redis.
+   * Required. The name of the actor: 1 to 63 of a-z, 0-9, _ and -, starting with a letter. Unique among all
+   * supervisors that share one Redis.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -76,8 +76,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. Its name: 1 to 63 of a-z, 0-9, _ and -, starting with a letter; unique among all supervisors that share
-   * one Redis.
+   * Required. The name of the actor: 1 to 63 of a-z, 0-9, _ and -, starting with a letter. Unique among all
+   * supervisors that share one Redis.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -102,7 +102,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.ActorConfig config_;
   /**
    * <pre>
-   * Required. Its definition.
+   * Required. The definition of the actor.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -114,7 +114,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. Its definition.
+   * Required. The definition of the actor.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -126,7 +126,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. Its definition.
+   * Required. The definition of the actor.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -140,7 +140,7 @@ private static final long serialVersionUID = 0L;
   private boolean start_ = false;
   /**
    * <pre>
-   * Whether to start it at once. Default: true.
+   * Starts the actor at once. Default: true.
    * </pre>
    *
    * <code>optional bool start = 3 [json_name = "start"];</code>
@@ -152,7 +152,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Whether to start it at once. Default: true.
+   * Starts the actor at once. Default: true.
    * </pre>
    *
    * <code>optional bool start = 3 [json_name = "start"];</code>
@@ -167,7 +167,7 @@ private static final long serialVersionUID = 0L;
   private boolean validateOnly_ = false;
   /**
    * <pre>
-   * Only check whether it could be made; nothing is changed.
+   * Checks the request and changes nothing. Default: false.
    * </pre>
    *
    * <code>bool validate_only = 4 [json_name = "validateOnly"];</code>
@@ -182,7 +182,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration maxWait_;
   /**
    * <pre>
-   * How long to wait until it is STATE_RUNNING; see the service for the rules of waits.
+   * Longest wait for STATE_RUNNING; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 5 [json_name = "maxWait"];</code>
@@ -194,7 +194,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long to wait until it is STATE_RUNNING; see the service for the rules of waits.
+   * Longest wait for STATE_RUNNING; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 5 [json_name = "maxWait"];</code>
@@ -206,7 +206,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long to wait until it is STATE_RUNNING; see the service for the rules of waits.
+   * Longest wait for STATE_RUNNING; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 5 [json_name = "maxWait"];</code>
@@ -654,8 +654,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object actorId_ = "";
     /**
      * <pre>
-     * Required. Its name: 1 to 63 of a-z, 0-9, _ and -, starting with a letter; unique among all supervisors that share
-     * one Redis.
+     * Required. The name of the actor: 1 to 63 of a-z, 0-9, _ and -, starting with a letter. Unique among all
+     * supervisors that share one Redis.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -675,8 +675,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Its name: 1 to 63 of a-z, 0-9, _ and -, starting with a letter; unique among all supervisors that share
-     * one Redis.
+     * Required. The name of the actor: 1 to 63 of a-z, 0-9, _ and -, starting with a letter. Unique among all
+     * supervisors that share one Redis.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -697,8 +697,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Its name: 1 to 63 of a-z, 0-9, _ and -, starting with a letter; unique among all supervisors that share
-     * one Redis.
+     * Required. The name of the actor: 1 to 63 of a-z, 0-9, _ and -, starting with a letter. Unique among all
+     * supervisors that share one Redis.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -715,8 +715,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Its name: 1 to 63 of a-z, 0-9, _ and -, starting with a letter; unique among all supervisors that share
-     * one Redis.
+     * Required. The name of the actor: 1 to 63 of a-z, 0-9, _ and -, starting with a letter. Unique among all
+     * supervisors that share one Redis.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -730,8 +730,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Its name: 1 to 63 of a-z, 0-9, _ and -, starting with a letter; unique among all supervisors that share
-     * one Redis.
+     * Required. The name of the actor: 1 to 63 of a-z, 0-9, _ and -, starting with a letter. Unique among all
+     * supervisors that share one Redis.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -753,7 +753,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.ActorConfig, hero.supervisor.v1.ActorConfig.Builder, hero.supervisor.v1.ActorConfigOrBuilder> configBuilder_;
     /**
      * <pre>
-     * Required. Its definition.
+     * Required. The definition of the actor.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -764,7 +764,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Its definition.
+     * Required. The definition of the actor.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -779,7 +779,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Its definition.
+     * Required. The definition of the actor.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -799,7 +799,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Its definition.
+     * Required. The definition of the actor.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -817,7 +817,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Its definition.
+     * Required. The definition of the actor.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -842,7 +842,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Its definition.
+     * Required. The definition of the actor.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -859,7 +859,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Its definition.
+     * Required. The definition of the actor.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -871,7 +871,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Its definition.
+     * Required. The definition of the actor.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -886,7 +886,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Its definition.
+     * Required. The definition of the actor.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -908,7 +908,7 @@ private static final long serialVersionUID = 0L;
     private boolean start_ ;
     /**
      * <pre>
-     * Whether to start it at once. Default: true.
+     * Starts the actor at once. Default: true.
      * </pre>
      *
      * <code>optional bool start = 3 [json_name = "start"];</code>
@@ -920,7 +920,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether to start it at once. Default: true.
+     * Starts the actor at once. Default: true.
      * </pre>
      *
      * <code>optional bool start = 3 [json_name = "start"];</code>
@@ -932,7 +932,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether to start it at once. Default: true.
+     * Starts the actor at once. Default: true.
      * </pre>
      *
      * <code>optional bool start = 3 [json_name = "start"];</code>
@@ -948,7 +948,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether to start it at once. Default: true.
+     * Starts the actor at once. Default: true.
      * </pre>
      *
      * <code>optional bool start = 3 [json_name = "start"];</code>
@@ -964,7 +964,7 @@ private static final long serialVersionUID = 0L;
     private boolean validateOnly_ ;
     /**
      * <pre>
-     * Only check whether it could be made; nothing is changed.
+     * Checks the request and changes nothing. Default: false.
      * </pre>
      *
      * <code>bool validate_only = 4 [json_name = "validateOnly"];</code>
@@ -976,7 +976,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only check whether it could be made; nothing is changed.
+     * Checks the request and changes nothing. Default: false.
      * </pre>
      *
      * <code>bool validate_only = 4 [json_name = "validateOnly"];</code>
@@ -992,7 +992,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only check whether it could be made; nothing is changed.
+     * Checks the request and changes nothing. Default: false.
      * </pre>
      *
      * <code>bool validate_only = 4 [json_name = "validateOnly"];</code>
@@ -1010,7 +1010,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> maxWaitBuilder_;
     /**
      * <pre>
-     * How long to wait until it is STATE_RUNNING; see the service for the rules of waits.
+     * Longest wait for STATE_RUNNING; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 5 [json_name = "maxWait"];</code>
@@ -1021,7 +1021,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until it is STATE_RUNNING; see the service for the rules of waits.
+     * Longest wait for STATE_RUNNING; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 5 [json_name = "maxWait"];</code>
@@ -1036,7 +1036,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until it is STATE_RUNNING; see the service for the rules of waits.
+     * Longest wait for STATE_RUNNING; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 5 [json_name = "maxWait"];</code>
@@ -1056,7 +1056,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until it is STATE_RUNNING; see the service for the rules of waits.
+     * Longest wait for STATE_RUNNING; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 5 [json_name = "maxWait"];</code>
@@ -1074,7 +1074,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until it is STATE_RUNNING; see the service for the rules of waits.
+     * Longest wait for STATE_RUNNING; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 5 [json_name = "maxWait"];</code>
@@ -1099,7 +1099,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until it is STATE_RUNNING; see the service for the rules of waits.
+     * Longest wait for STATE_RUNNING; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 5 [json_name = "maxWait"];</code>
@@ -1116,7 +1116,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until it is STATE_RUNNING; see the service for the rules of waits.
+     * Longest wait for STATE_RUNNING; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 5 [json_name = "maxWait"];</code>
@@ -1128,7 +1128,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until it is STATE_RUNNING; see the service for the rules of waits.
+     * Longest wait for STATE_RUNNING; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 5 [json_name = "maxWait"];</code>
@@ -1143,7 +1143,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until it is STATE_RUNNING; see the service for the rules of waits.
+     * Longest wait for STATE_RUNNING; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 5 [json_name = "maxWait"];</code>

@@ -12,8 +12,8 @@ public interface CreateActorRequestOrBuilder extends
 
   /**
    * <pre>
-   * Required. Its name: 1 to 63 of a-z, 0-9, _ and -, starting with a letter; unique among all supervisors that share
-   * one Redis.
+   * Required. The name of the actor: 1 to 63 of a-z, 0-9, _ and -, starting with a letter. Unique among all
+   * supervisors that share one Redis.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -22,8 +22,8 @@ public interface CreateActorRequestOrBuilder extends
   java.lang.String getActorId();
   /**
    * <pre>
-   * Required. Its name: 1 to 63 of a-z, 0-9, _ and -, starting with a letter; unique among all supervisors that share
-   * one Redis.
+   * Required. The name of the actor: 1 to 63 of a-z, 0-9, _ and -, starting with a letter. Unique among all
+   * supervisors that share one Redis.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -34,7 +34,7 @@ public interface CreateActorRequestOrBuilder extends
 
   /**
    * <pre>
-   * Required. Its definition.
+   * Required. The definition of the actor.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -43,7 +43,7 @@ public interface CreateActorRequestOrBuilder extends
   boolean hasConfig();
   /**
    * <pre>
-   * Required. Its definition.
+   * Required. The definition of the actor.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -52,7 +52,7 @@ public interface CreateActorRequestOrBuilder extends
   hero.supervisor.v1.ActorConfig getConfig();
   /**
    * <pre>
-   * Required. Its definition.
+   * Required. The definition of the actor.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig config = 2 [json_name = "config"];</code>
@@ -61,7 +61,7 @@ public interface CreateActorRequestOrBuilder extends
 
   /**
    * <pre>
-   * Whether to start it at once. Default: true.
+   * Starts the actor at once. Default: true.
    * </pre>
    *
    * <code>optional bool start = 3 [json_name = "start"];</code>
@@ -70,7 +70,7 @@ public interface CreateActorRequestOrBuilder extends
   boolean hasStart();
   /**
    * <pre>
-   * Whether to start it at once. Default: true.
+   * Starts the actor at once. Default: true.
    * </pre>
    *
    * <code>optional bool start = 3 [json_name = "start"];</code>
@@ -80,7 +80,7 @@ public interface CreateActorRequestOrBuilder extends
 
   /**
    * <pre>
-   * Only check whether it could be made; nothing is changed.
+   * Checks the request and changes nothing. Default: false.
    * </pre>
    *
    * <code>bool validate_only = 4 [json_name = "validateOnly"];</code>
@@ -90,7 +90,7 @@ public interface CreateActorRequestOrBuilder extends
 
   /**
    * <pre>
-   * How long to wait until it is STATE_RUNNING; see the service for the rules of waits.
+   * Longest wait for STATE_RUNNING; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 5 [json_name = "maxWait"];</code>
@@ -99,7 +99,7 @@ public interface CreateActorRequestOrBuilder extends
   boolean hasMaxWait();
   /**
    * <pre>
-   * How long to wait until it is STATE_RUNNING; see the service for the rules of waits.
+   * Longest wait for STATE_RUNNING; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 5 [json_name = "maxWait"];</code>
@@ -108,7 +108,7 @@ public interface CreateActorRequestOrBuilder extends
   com.google.protobuf.Duration getMaxWait();
   /**
    * <pre>
-   * How long to wait until it is STATE_RUNNING; see the service for the rules of waits.
+   * Longest wait for STATE_RUNNING; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 5 [json_name = "maxWait"];</code>

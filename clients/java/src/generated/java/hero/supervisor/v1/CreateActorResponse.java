@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Answer of CreateActor.
+ * Response of CreateActor.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.CreateActorResponse}
@@ -91,7 +91,7 @@ private static final long serialVersionUID = 0L;
   private boolean changed_ = false;
   /**
    * <pre>
-   * False if it was there already with this definition, and true with validate_only.
+   * False if the actor existed with this definition. True with validate_only.
    * </pre>
    *
    * <code>bool changed = 2 [json_name = "changed"];</code>
@@ -106,7 +106,7 @@ private static final long serialVersionUID = 0L;
   private int waitOutcome_ = 0;
   /**
    * <pre>
-   * Whether it is STATE_RUNNING, or the wait was over first. Absent (unspecified) with validate_only.
+   * DONE if the actor is STATE_RUNNING. Unspecified with validate_only.
    * </pre>
    *
    * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 3 [json_name = "waitOutcome"];</code>
@@ -117,7 +117,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Whether it is STATE_RUNNING, or the wait was over first. Absent (unspecified) with validate_only.
+   * DONE if the actor is STATE_RUNNING. Unspecified with validate_only.
    * </pre>
    *
    * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 3 [json_name = "waitOutcome"];</code>
@@ -314,7 +314,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Answer of CreateActor.
+   * Response of CreateActor.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.CreateActorResponse}
@@ -653,7 +653,7 @@ private static final long serialVersionUID = 0L;
     private boolean changed_ ;
     /**
      * <pre>
-     * False if it was there already with this definition, and true with validate_only.
+     * False if the actor existed with this definition. True with validate_only.
      * </pre>
      *
      * <code>bool changed = 2 [json_name = "changed"];</code>
@@ -665,7 +665,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * False if it was there already with this definition, and true with validate_only.
+     * False if the actor existed with this definition. True with validate_only.
      * </pre>
      *
      * <code>bool changed = 2 [json_name = "changed"];</code>
@@ -681,7 +681,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * False if it was there already with this definition, and true with validate_only.
+     * False if the actor existed with this definition. True with validate_only.
      * </pre>
      *
      * <code>bool changed = 2 [json_name = "changed"];</code>
@@ -697,7 +697,7 @@ private static final long serialVersionUID = 0L;
     private int waitOutcome_ = 0;
     /**
      * <pre>
-     * Whether it is STATE_RUNNING, or the wait was over first. Absent (unspecified) with validate_only.
+     * DONE if the actor is STATE_RUNNING. Unspecified with validate_only.
      * </pre>
      *
      * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 3 [json_name = "waitOutcome"];</code>
@@ -708,7 +708,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether it is STATE_RUNNING, or the wait was over first. Absent (unspecified) with validate_only.
+     * DONE if the actor is STATE_RUNNING. Unspecified with validate_only.
      * </pre>
      *
      * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 3 [json_name = "waitOutcome"];</code>
@@ -723,7 +723,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether it is STATE_RUNNING, or the wait was over first. Absent (unspecified) with validate_only.
+     * DONE if the actor is STATE_RUNNING. Unspecified with validate_only.
      * </pre>
      *
      * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 3 [json_name = "waitOutcome"];</code>
@@ -736,7 +736,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether it is STATE_RUNNING, or the wait was over first. Absent (unspecified) with validate_only.
+     * DONE if the actor is STATE_RUNNING. Unspecified with validate_only.
      * </pre>
      *
      * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 3 [json_name = "waitOutcome"];</code>
@@ -752,7 +752,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether it is STATE_RUNNING, or the wait was over first. Absent (unspecified) with validate_only.
+     * DONE if the actor is STATE_RUNNING. Unspecified with validate_only.
      * </pre>
      *
      * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 3 [json_name = "waitOutcome"];</code>

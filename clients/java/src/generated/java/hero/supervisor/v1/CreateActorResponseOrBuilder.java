@@ -39,7 +39,7 @@ public interface CreateActorResponseOrBuilder extends
 
   /**
    * <pre>
-   * False if it was there already with this definition, and true with validate_only.
+   * False if the actor existed with this definition. True with validate_only.
    * </pre>
    *
    * <code>bool changed = 2 [json_name = "changed"];</code>
@@ -49,7 +49,7 @@ public interface CreateActorResponseOrBuilder extends
 
   /**
    * <pre>
-   * Whether it is STATE_RUNNING, or the wait was over first. Absent (unspecified) with validate_only.
+   * DONE if the actor is STATE_RUNNING. Unspecified with validate_only.
    * </pre>
    *
    * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 3 [json_name = "waitOutcome"];</code>
@@ -58,7 +58,7 @@ public interface CreateActorResponseOrBuilder extends
   int getWaitOutcomeValue();
   /**
    * <pre>
-   * Whether it is STATE_RUNNING, or the wait was over first. Absent (unspecified) with validate_only.
+   * DONE if the actor is STATE_RUNNING. Unspecified with validate_only.
    * </pre>
    *
    * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 3 [json_name = "waitOutcome"];</code>

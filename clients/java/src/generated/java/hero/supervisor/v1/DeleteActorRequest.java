@@ -55,7 +55,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object actorId_ = "";
   /**
    * <pre>
-   * Required. Which actor.
+   * Required. The name of the actor.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -76,7 +76,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. Which actor.
+   * Required. The name of the actor.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -101,7 +101,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration drainTimeout_;
   /**
    * <pre>
-   * How long running jobs may go on, 0 to 24 hours. Default: the actor's own drain_timeout.
+   * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
    * </pre>
    *
    * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -113,7 +113,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long running jobs may go on, 0 to 24 hours. Default: the actor's own drain_timeout.
+   * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
    * </pre>
    *
    * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -125,7 +125,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long running jobs may go on, 0 to 24 hours. Default: the actor's own drain_timeout.
+   * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
    * </pre>
    *
    * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -139,7 +139,7 @@ private static final long serialVersionUID = 0L;
   private boolean force_ = false;
   /**
    * <pre>
-   * Kill the process at once, without drain.
+   * Kills the process at once, without drain. Default: false.
    * </pre>
    *
    * <code>bool force = 3 [json_name = "force"];</code>
@@ -154,7 +154,7 @@ private static final long serialVersionUID = 0L;
   private boolean allowMissing_ = false;
   /**
    * <pre>
-   * Answer OK if there is no such actor.
+   * Ends in OK if the actor does not exist. Default: false.
    * </pre>
    *
    * <code>bool allow_missing = 4 [json_name = "allowMissing"];</code>
@@ -170,7 +170,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object reason_ = "";
   /**
    * <pre>
-   * Why, for events and for others who wonder.
+   * The caller's reason, at most 1024 bytes. Appears in events.
    * </pre>
    *
    * <code>string reason = 5 [json_name = "reason"];</code>
@@ -191,7 +191,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Why, for events and for others who wonder.
+   * The caller's reason, at most 1024 bytes. Appears in events.
    * </pre>
    *
    * <code>string reason = 5 [json_name = "reason"];</code>
@@ -630,7 +630,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object actorId_ = "";
     /**
      * <pre>
-     * Required. Which actor.
+     * Required. The name of the actor.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -650,7 +650,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actor.
+     * Required. The name of the actor.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -671,7 +671,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actor.
+     * Required. The name of the actor.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -688,7 +688,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actor.
+     * Required. The name of the actor.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -702,7 +702,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actor.
+     * Required. The name of the actor.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -724,7 +724,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> drainTimeoutBuilder_;
     /**
      * <pre>
-     * How long running jobs may go on, 0 to 24 hours. Default: the actor's own drain_timeout.
+     * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -735,7 +735,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long running jobs may go on, 0 to 24 hours. Default: the actor's own drain_timeout.
+     * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -750,7 +750,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long running jobs may go on, 0 to 24 hours. Default: the actor's own drain_timeout.
+     * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -770,7 +770,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long running jobs may go on, 0 to 24 hours. Default: the actor's own drain_timeout.
+     * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -788,7 +788,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long running jobs may go on, 0 to 24 hours. Default: the actor's own drain_timeout.
+     * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -813,7 +813,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long running jobs may go on, 0 to 24 hours. Default: the actor's own drain_timeout.
+     * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -830,7 +830,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long running jobs may go on, 0 to 24 hours. Default: the actor's own drain_timeout.
+     * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -842,7 +842,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long running jobs may go on, 0 to 24 hours. Default: the actor's own drain_timeout.
+     * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -857,7 +857,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long running jobs may go on, 0 to 24 hours. Default: the actor's own drain_timeout.
+     * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -879,7 +879,7 @@ private static final long serialVersionUID = 0L;
     private boolean force_ ;
     /**
      * <pre>
-     * Kill the process at once, without drain.
+     * Kills the process at once, without drain. Default: false.
      * </pre>
      *
      * <code>bool force = 3 [json_name = "force"];</code>
@@ -891,7 +891,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Kill the process at once, without drain.
+     * Kills the process at once, without drain. Default: false.
      * </pre>
      *
      * <code>bool force = 3 [json_name = "force"];</code>
@@ -907,7 +907,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Kill the process at once, without drain.
+     * Kills the process at once, without drain. Default: false.
      * </pre>
      *
      * <code>bool force = 3 [json_name = "force"];</code>
@@ -923,7 +923,7 @@ private static final long serialVersionUID = 0L;
     private boolean allowMissing_ ;
     /**
      * <pre>
-     * Answer OK if there is no such actor.
+     * Ends in OK if the actor does not exist. Default: false.
      * </pre>
      *
      * <code>bool allow_missing = 4 [json_name = "allowMissing"];</code>
@@ -935,7 +935,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Answer OK if there is no such actor.
+     * Ends in OK if the actor does not exist. Default: false.
      * </pre>
      *
      * <code>bool allow_missing = 4 [json_name = "allowMissing"];</code>
@@ -951,7 +951,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Answer OK if there is no such actor.
+     * Ends in OK if the actor does not exist. Default: false.
      * </pre>
      *
      * <code>bool allow_missing = 4 [json_name = "allowMissing"];</code>
@@ -967,7 +967,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object reason_ = "";
     /**
      * <pre>
-     * Why, for events and for others who wonder.
+     * The caller's reason, at most 1024 bytes. Appears in events.
      * </pre>
      *
      * <code>string reason = 5 [json_name = "reason"];</code>
@@ -987,7 +987,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, for events and for others who wonder.
+     * The caller's reason, at most 1024 bytes. Appears in events.
      * </pre>
      *
      * <code>string reason = 5 [json_name = "reason"];</code>
@@ -1008,7 +1008,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, for events and for others who wonder.
+     * The caller's reason, at most 1024 bytes. Appears in events.
      * </pre>
      *
      * <code>string reason = 5 [json_name = "reason"];</code>
@@ -1025,7 +1025,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, for events and for others who wonder.
+     * The caller's reason, at most 1024 bytes. Appears in events.
      * </pre>
      *
      * <code>string reason = 5 [json_name = "reason"];</code>
@@ -1039,7 +1039,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, for events and for others who wonder.
+     * The caller's reason, at most 1024 bytes. Appears in events.
      * </pre>
      *
      * <code>string reason = 5 [json_name = "reason"];</code>

@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Answer of DeleteActor.
+ * Response of DeleteActor.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.DeleteActorResponse}
@@ -52,7 +52,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.Actor actor_;
   /**
    * <pre>
-   * The actor as it was last seen; absent if there was none.
+   * The last status of the actor; absent if the actor did not exist.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor actor = 1 [json_name = "actor"];</code>
@@ -64,7 +64,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The actor as it was last seen; absent if there was none.
+   * The last status of the actor; absent if the actor did not exist.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor actor = 1 [json_name = "actor"];</code>
@@ -76,7 +76,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The actor as it was last seen; absent if there was none.
+   * The last status of the actor; absent if the actor did not exist.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor actor = 1 [json_name = "actor"];</code>
@@ -250,7 +250,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Answer of DeleteActor.
+   * Response of DeleteActor.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.DeleteActorResponse}
@@ -410,7 +410,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.Actor, hero.supervisor.v1.Actor.Builder, hero.supervisor.v1.ActorOrBuilder> actorBuilder_;
     /**
      * <pre>
-     * The actor as it was last seen; absent if there was none.
+     * The last status of the actor; absent if the actor did not exist.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor actor = 1 [json_name = "actor"];</code>
@@ -421,7 +421,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor as it was last seen; absent if there was none.
+     * The last status of the actor; absent if the actor did not exist.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor actor = 1 [json_name = "actor"];</code>
@@ -436,7 +436,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor as it was last seen; absent if there was none.
+     * The last status of the actor; absent if the actor did not exist.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor actor = 1 [json_name = "actor"];</code>
@@ -456,7 +456,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor as it was last seen; absent if there was none.
+     * The last status of the actor; absent if the actor did not exist.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor actor = 1 [json_name = "actor"];</code>
@@ -474,7 +474,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor as it was last seen; absent if there was none.
+     * The last status of the actor; absent if the actor did not exist.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor actor = 1 [json_name = "actor"];</code>
@@ -499,7 +499,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor as it was last seen; absent if there was none.
+     * The last status of the actor; absent if the actor did not exist.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor actor = 1 [json_name = "actor"];</code>
@@ -516,7 +516,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor as it was last seen; absent if there was none.
+     * The last status of the actor; absent if the actor did not exist.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor actor = 1 [json_name = "actor"];</code>
@@ -528,7 +528,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor as it was last seen; absent if there was none.
+     * The last status of the actor; absent if the actor did not exist.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor actor = 1 [json_name = "actor"];</code>
@@ -543,7 +543,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor as it was last seen; absent if there was none.
+     * The last status of the actor; absent if the actor did not exist.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor actor = 1 [json_name = "actor"];</code>

@@ -12,7 +12,7 @@ public interface DeleteActorResponseOrBuilder extends
 
   /**
    * <pre>
-   * The actor as it was last seen; absent if there was none.
+   * The last status of the actor; absent if the actor did not exist.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor actor = 1 [json_name = "actor"];</code>
@@ -21,7 +21,7 @@ public interface DeleteActorResponseOrBuilder extends
   boolean hasActor();
   /**
    * <pre>
-   * The actor as it was last seen; absent if there was none.
+   * The last status of the actor; absent if the actor did not exist.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor actor = 1 [json_name = "actor"];</code>
@@ -30,7 +30,7 @@ public interface DeleteActorResponseOrBuilder extends
   hero.supervisor.v1.Actor getActor();
   /**
    * <pre>
-   * The actor as it was last seen; absent if there was none.
+   * The last status of the actor; absent if the actor did not exist.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor actor = 1 [json_name = "actor"];</code>

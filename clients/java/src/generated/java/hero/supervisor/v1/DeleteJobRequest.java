@@ -53,7 +53,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object jobId_ = "";
   /**
    * <pre>
-   * Required. Which job. It must have ended; cancel it first if it has not.
+   * Required. The id of the job, which must have ended. Cancel an unfinished job first.
    * </pre>
    *
    * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -74,7 +74,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. Which job. It must have ended; cancel it first if it has not.
+   * Required. The id of the job, which must have ended. Cancel an unfinished job first.
    * </pre>
    *
    * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -99,7 +99,7 @@ private static final long serialVersionUID = 0L;
   private boolean allowMissing_ = false;
   /**
    * <pre>
-   * Answer OK if there is no such job.
+   * Ends in OK if the job does not exist. Default: false.
    * </pre>
    *
    * <code>bool allow_missing = 2 [json_name = "allowMissing"];</code>
@@ -435,7 +435,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object jobId_ = "";
     /**
      * <pre>
-     * Required. Which job. It must have ended; cancel it first if it has not.
+     * Required. The id of the job, which must have ended. Cancel an unfinished job first.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -455,7 +455,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which job. It must have ended; cancel it first if it has not.
+     * Required. The id of the job, which must have ended. Cancel an unfinished job first.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -476,7 +476,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which job. It must have ended; cancel it first if it has not.
+     * Required. The id of the job, which must have ended. Cancel an unfinished job first.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -493,7 +493,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which job. It must have ended; cancel it first if it has not.
+     * Required. The id of the job, which must have ended. Cancel an unfinished job first.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -507,7 +507,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which job. It must have ended; cancel it first if it has not.
+     * Required. The id of the job, which must have ended. Cancel an unfinished job first.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -527,7 +527,7 @@ private static final long serialVersionUID = 0L;
     private boolean allowMissing_ ;
     /**
      * <pre>
-     * Answer OK if there is no such job.
+     * Ends in OK if the job does not exist. Default: false.
      * </pre>
      *
      * <code>bool allow_missing = 2 [json_name = "allowMissing"];</code>
@@ -539,7 +539,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Answer OK if there is no such job.
+     * Ends in OK if the job does not exist. Default: false.
      * </pre>
      *
      * <code>bool allow_missing = 2 [json_name = "allowMissing"];</code>
@@ -555,7 +555,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Answer OK if there is no such job.
+     * Ends in OK if the job does not exist. Default: false.
      * </pre>
      *
      * <code>bool allow_missing = 2 [json_name = "allowMissing"];</code>

@@ -12,7 +12,7 @@ public interface DeleteJobRequestOrBuilder extends
 
   /**
    * <pre>
-   * Required. Which job. It must have ended; cancel it first if it has not.
+   * Required. The id of the job, which must have ended. Cancel an unfinished job first.
    * </pre>
    *
    * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -21,7 +21,7 @@ public interface DeleteJobRequestOrBuilder extends
   java.lang.String getJobId();
   /**
    * <pre>
-   * Required. Which job. It must have ended; cancel it first if it has not.
+   * Required. The id of the job, which must have ended. Cancel an unfinished job first.
    * </pre>
    *
    * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -32,7 +32,7 @@ public interface DeleteJobRequestOrBuilder extends
 
   /**
    * <pre>
-   * Answer OK if there is no such job.
+   * Ends in OK if the job does not exist. Default: false.
    * </pre>
    *
    * <code>bool allow_missing = 2 [json_name = "allowMissing"];</code>

@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Answer of DeleteJob.
+ * Response of DeleteJob.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.DeleteJobResponse}
@@ -51,7 +51,7 @@ private static final long serialVersionUID = 0L;
   private boolean changed_ = false;
   /**
    * <pre>
-   * False if there was no such job.
+   * False if the job did not exist.
    * </pre>
    *
    * <code>bool changed = 1 [json_name = "changed"];</code>
@@ -222,7 +222,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Answer of DeleteJob.
+   * Response of DeleteJob.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.DeleteJobResponse}
@@ -363,7 +363,7 @@ private static final long serialVersionUID = 0L;
     private boolean changed_ ;
     /**
      * <pre>
-     * False if there was no such job.
+     * False if the job did not exist.
      * </pre>
      *
      * <code>bool changed = 1 [json_name = "changed"];</code>
@@ -375,7 +375,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * False if there was no such job.
+     * False if the job did not exist.
      * </pre>
      *
      * <code>bool changed = 1 [json_name = "changed"];</code>
@@ -391,7 +391,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * False if there was no such job.
+     * False if the job did not exist.
      * </pre>
      *
      * <code>bool changed = 1 [json_name = "changed"];</code>

@@ -12,7 +12,7 @@ public interface DeleteJobResponseOrBuilder extends
 
   /**
    * <pre>
-   * False if there was no such job.
+   * False if the job did not exist.
    * </pre>
    *
    * <code>bool changed = 1 [json_name = "changed"];</code>

@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * A service that the supervisor needs.
+ * A service on which the supervisor depends.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.Dependency}
@@ -52,7 +52,7 @@ private static final long serialVersionUID = 0L;
 
   /**
    * <pre>
-   * Whether it answers.
+   * The state of a dependency.
    * </pre>
    *
    * Protobuf enum {@code hero.supervisor.v1.Dependency.State}
@@ -69,7 +69,7 @@ private static final long serialVersionUID = 0L;
     STATE_UNSPECIFIED(0),
     /**
      * <pre>
-     * It answered the last question.
+     * The last probe succeeded.
      * </pre>
      *
      * <code>STATE_UP = 1;</code>
@@ -77,8 +77,8 @@ private static final long serialVersionUID = 0L;
     STATE_UP(1),
     /**
      * <pre>
-     * It did not answer the last question, or with an error. Redis is asked to do what a new job needs, so one that
-     * answers and refuses is down, too.
+     * The last probe failed or was not answered. The probe of Redis does what a new job needs, so a Redis that
+     * answers and refuses is down.
      * </pre>
      *
      * <code>STATE_DOWN = 2;</code>
@@ -86,7 +86,7 @@ private static final long serialVersionUID = 0L;
     STATE_DOWN(2),
     /**
      * <pre>
-     * It was not asked yet.
+     * There was no probe yet.
      * </pre>
      *
      * <code>STATE_UNKNOWN = 3;</code>
@@ -114,7 +114,7 @@ private static final long serialVersionUID = 0L;
     public static final int STATE_UNSPECIFIED_VALUE = 0;
     /**
      * <pre>
-     * It answered the last question.
+     * The last probe succeeded.
      * </pre>
      *
      * <code>STATE_UP = 1;</code>
@@ -122,8 +122,8 @@ private static final long serialVersionUID = 0L;
     public static final int STATE_UP_VALUE = 1;
     /**
      * <pre>
-     * It did not answer the last question, or with an error. Redis is asked to do what a new job needs, so one that
-     * answers and refuses is down, too.
+     * The last probe failed or was not answered. The probe of Redis does what a new job needs, so a Redis that
+     * answers and refuses is down.
      * </pre>
      *
      * <code>STATE_DOWN = 2;</code>
@@ -131,7 +131,7 @@ private static final long serialVersionUID = 0L;
     public static final int STATE_DOWN_VALUE = 2;
     /**
      * <pre>
-     * It was not asked yet.
+     * There was no probe yet.
      * </pre>
      *
      * <code>STATE_UNKNOWN = 3;</code>
@@ -275,7 +275,7 @@ private static final long serialVersionUID = 0L;
   private int state_ = 0;
   /**
    * <pre>
-   * Whether it answers.
+   * The state.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Dependency.State state = 2 [json_name = "state"];</code>
@@ -286,7 +286,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Whether it answers.
+   * The state.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Dependency.State state = 2 [json_name = "state"];</code>
@@ -302,7 +302,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object message_ = "";
   /**
    * <pre>
-   * Who answered, or what went wrong.
+   * The name of the answering service, or the error.
    * </pre>
    *
    * <code>string message = 3 [json_name = "message"];</code>
@@ -323,7 +323,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Who answered, or what went wrong.
+   * The name of the answering service, or the error.
    * </pre>
    *
    * <code>string message = 3 [json_name = "message"];</code>
@@ -348,7 +348,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration latency_;
   /**
    * <pre>
-   * Time that the last answer took.
+   * Round-trip time of the last probe; absent without an answer.
    * </pre>
    *
    * <code>.google.protobuf.Duration latency = 4 [json_name = "latency"];</code>
@@ -360,7 +360,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Time that the last answer took.
+   * Round-trip time of the last probe; absent without an answer.
    * </pre>
    *
    * <code>.google.protobuf.Duration latency = 4 [json_name = "latency"];</code>
@@ -372,7 +372,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Time that the last answer took.
+   * Round-trip time of the last probe; absent without an answer.
    * </pre>
    *
    * <code>.google.protobuf.Duration latency = 4 [json_name = "latency"];</code>
@@ -386,7 +386,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp checkTime_;
   /**
    * <pre>
-   * When it was last asked.
+   * Time of the last probe.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp check_time = 5 [json_name = "checkTime"];</code>
@@ -398,7 +398,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When it was last asked.
+   * Time of the last probe.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp check_time = 5 [json_name = "checkTime"];</code>
@@ -410,7 +410,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When it was last asked.
+   * Time of the last probe.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp check_time = 5 [json_name = "checkTime"];</code>
@@ -630,7 +630,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * A service that the supervisor needs.
+   * A service on which the supervisor depends.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.Dependency}
@@ -942,7 +942,7 @@ private static final long serialVersionUID = 0L;
     private int state_ = 0;
     /**
      * <pre>
-     * Whether it answers.
+     * The state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Dependency.State state = 2 [json_name = "state"];</code>
@@ -953,7 +953,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether it answers.
+     * The state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Dependency.State state = 2 [json_name = "state"];</code>
@@ -968,7 +968,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether it answers.
+     * The state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Dependency.State state = 2 [json_name = "state"];</code>
@@ -981,7 +981,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether it answers.
+     * The state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Dependency.State state = 2 [json_name = "state"];</code>
@@ -997,7 +997,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether it answers.
+     * The state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Dependency.State state = 2 [json_name = "state"];</code>
@@ -1013,7 +1013,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object message_ = "";
     /**
      * <pre>
-     * Who answered, or what went wrong.
+     * The name of the answering service, or the error.
      * </pre>
      *
      * <code>string message = 3 [json_name = "message"];</code>
@@ -1033,7 +1033,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Who answered, or what went wrong.
+     * The name of the answering service, or the error.
      * </pre>
      *
      * <code>string message = 3 [json_name = "message"];</code>
@@ -1054,7 +1054,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Who answered, or what went wrong.
+     * The name of the answering service, or the error.
      * </pre>
      *
      * <code>string message = 3 [json_name = "message"];</code>
@@ -1071,7 +1071,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Who answered, or what went wrong.
+     * The name of the answering service, or the error.
      * </pre>
      *
      * <code>string message = 3 [json_name = "message"];</code>
@@ -1085,7 +1085,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Who answered, or what went wrong.
+     * The name of the answering service, or the error.
      * </pre>
      *
      * <code>string message = 3 [json_name = "message"];</code>
@@ -1107,7 +1107,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> latencyBuilder_;
     /**
      * <pre>
-     * Time that the last answer took.
+     * Round-trip time of the last probe; absent without an answer.
      * </pre>
      *
      * <code>.google.protobuf.Duration latency = 4 [json_name = "latency"];</code>
@@ -1118,7 +1118,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time that the last answer took.
+     * Round-trip time of the last probe; absent without an answer.
      * </pre>
      *
      * <code>.google.protobuf.Duration latency = 4 [json_name = "latency"];</code>
@@ -1133,7 +1133,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time that the last answer took.
+     * Round-trip time of the last probe; absent without an answer.
      * </pre>
      *
      * <code>.google.protobuf.Duration latency = 4 [json_name = "latency"];</code>
@@ -1153,7 +1153,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time that the last answer took.
+     * Round-trip time of the last probe; absent without an answer.
      * </pre>
      *
      * <code>.google.protobuf.Duration latency = 4 [json_name = "latency"];</code>
@@ -1171,7 +1171,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time that the last answer took.
+     * Round-trip time of the last probe; absent without an answer.
      * </pre>
      *
      * <code>.google.protobuf.Duration latency = 4 [json_name = "latency"];</code>
@@ -1196,7 +1196,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time that the last answer took.
+     * Round-trip time of the last probe; absent without an answer.
      * </pre>
      *
      * <code>.google.protobuf.Duration latency = 4 [json_name = "latency"];</code>
@@ -1213,7 +1213,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time that the last answer took.
+     * Round-trip time of the last probe; absent without an answer.
      * </pre>
      *
      * <code>.google.protobuf.Duration latency = 4 [json_name = "latency"];</code>
@@ -1225,7 +1225,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time that the last answer took.
+     * Round-trip time of the last probe; absent without an answer.
      * </pre>
      *
      * <code>.google.protobuf.Duration latency = 4 [json_name = "latency"];</code>
@@ -1240,7 +1240,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time that the last answer took.
+     * Round-trip time of the last probe; absent without an answer.
      * </pre>
      *
      * <code>.google.protobuf.Duration latency = 4 [json_name = "latency"];</code>
@@ -1264,7 +1264,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> checkTimeBuilder_;
     /**
      * <pre>
-     * When it was last asked.
+     * Time of the last probe.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp check_time = 5 [json_name = "checkTime"];</code>
@@ -1275,7 +1275,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it was last asked.
+     * Time of the last probe.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp check_time = 5 [json_name = "checkTime"];</code>
@@ -1290,7 +1290,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it was last asked.
+     * Time of the last probe.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp check_time = 5 [json_name = "checkTime"];</code>
@@ -1310,7 +1310,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it was last asked.
+     * Time of the last probe.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp check_time = 5 [json_name = "checkTime"];</code>
@@ -1328,7 +1328,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it was last asked.
+     * Time of the last probe.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp check_time = 5 [json_name = "checkTime"];</code>
@@ -1353,7 +1353,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it was last asked.
+     * Time of the last probe.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp check_time = 5 [json_name = "checkTime"];</code>
@@ -1370,7 +1370,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it was last asked.
+     * Time of the last probe.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp check_time = 5 [json_name = "checkTime"];</code>
@@ -1382,7 +1382,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it was last asked.
+     * Time of the last probe.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp check_time = 5 [json_name = "checkTime"];</code>
@@ -1397,7 +1397,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it was last asked.
+     * Time of the last probe.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp check_time = 5 [json_name = "checkTime"];</code>

@@ -32,7 +32,7 @@ public interface DependencyOrBuilder extends
 
   /**
    * <pre>
-   * Whether it answers.
+   * The state.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Dependency.State state = 2 [json_name = "state"];</code>
@@ -41,7 +41,7 @@ public interface DependencyOrBuilder extends
   int getStateValue();
   /**
    * <pre>
-   * Whether it answers.
+   * The state.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Dependency.State state = 2 [json_name = "state"];</code>
@@ -51,7 +51,7 @@ public interface DependencyOrBuilder extends
 
   /**
    * <pre>
-   * Who answered, or what went wrong.
+   * The name of the answering service, or the error.
    * </pre>
    *
    * <code>string message = 3 [json_name = "message"];</code>
@@ -60,7 +60,7 @@ public interface DependencyOrBuilder extends
   java.lang.String getMessage();
   /**
    * <pre>
-   * Who answered, or what went wrong.
+   * The name of the answering service, or the error.
    * </pre>
    *
    * <code>string message = 3 [json_name = "message"];</code>
@@ -71,7 +71,7 @@ public interface DependencyOrBuilder extends
 
   /**
    * <pre>
-   * Time that the last answer took.
+   * Round-trip time of the last probe; absent without an answer.
    * </pre>
    *
    * <code>.google.protobuf.Duration latency = 4 [json_name = "latency"];</code>
@@ -80,7 +80,7 @@ public interface DependencyOrBuilder extends
   boolean hasLatency();
   /**
    * <pre>
-   * Time that the last answer took.
+   * Round-trip time of the last probe; absent without an answer.
    * </pre>
    *
    * <code>.google.protobuf.Duration latency = 4 [json_name = "latency"];</code>
@@ -89,7 +89,7 @@ public interface DependencyOrBuilder extends
   com.google.protobuf.Duration getLatency();
   /**
    * <pre>
-   * Time that the last answer took.
+   * Round-trip time of the last probe; absent without an answer.
    * </pre>
    *
    * <code>.google.protobuf.Duration latency = 4 [json_name = "latency"];</code>
@@ -98,7 +98,7 @@ public interface DependencyOrBuilder extends
 
   /**
    * <pre>
-   * When it was last asked.
+   * Time of the last probe.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp check_time = 5 [json_name = "checkTime"];</code>
@@ -107,7 +107,7 @@ public interface DependencyOrBuilder extends
   boolean hasCheckTime();
   /**
    * <pre>
-   * When it was last asked.
+   * Time of the last probe.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp check_time = 5 [json_name = "checkTime"];</code>
@@ -116,7 +116,7 @@ public interface DependencyOrBuilder extends
   com.google.protobuf.Timestamp getCheckTime();
   /**
    * <pre>
-   * When it was last asked.
+   * Time of the last probe.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp check_time = 5 [json_name = "checkTime"];</code>

@@ -7,15 +7,15 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Why a call failed, for programs.
+ * The reason of an error, for programs.
  *
  * Every error carries a google.rpc.ErrorInfo: its `domain` is "supervisor.hero", its `reason` is the name of one of
- * these values without the ERROR_REASON_ prefix ("JOB_NOT_FOUND"), and its `metadata` holds every variable part of the
- * message, cut where it is long. An error has at most 4 KiB, so that every client takes it: of long lists the first items
- * are told and the others counted. More reasons may be added; decide by the gRPC code when you meet one that you do not
- * know.
+ * these values without the ERROR_REASON_ prefix ("JOB_NOT_FOUND"), and its `metadata` has every variable part of the
+ * message, cut where it is long. An error has at most 4 KiB, so that every client accepts it. Of long lists it has
+ * the first items and the number of the others. More reasons may be added. Decide by the gRPC code if a reason is
+ * unknown.
  *
- * A job that fails is no error of a call: it is a Job in STATE_FAILED with a JobError, and the call is OK.
+ * A failed job is no error of a call: the call is OK and returns a Job in STATE_FAILED with a JobError.
  * </pre>
  *
  * Protobuf enum {@code hero.supervisor.v1.ErrorReason}
@@ -33,8 +33,8 @@ public enum ErrorReason
   ERROR_REASON_UNSPECIFIED(0),
   /**
    * <pre>
-   * INVALID_ARGUMENT: fields are missing, malformed or beyond a limit. google.rpc.BadRequest names them, the first 20 at
-   * most. Metadata, when not all are named: violations, their number.
+   * INVALID_ARGUMENT: fields are missing, malformed or beyond a limit. google.rpc.BadRequest names at most the first
+   * 20. Metadata, if some are left out: violations, the number of all.
    * </pre>
    *
    * <code>ERROR_REASON_INVALID_FIELD = 1;</code>
@@ -42,8 +42,8 @@ public enum ErrorReason
   ERROR_REASON_INVALID_FIELD(1),
   /**
    * <pre>
-   * INVALID_ARGUMENT: the page token is not from this server, or the filters are not those of the page before. Start
-   * again without a token.
+   * INVALID_ARGUMENT: the page token is not from this server, or the filters differ from those of the previous page.
+   * Start again without a token.
    * </pre>
    *
    * <code>ERROR_REASON_INVALID_PAGE_TOKEN = 2;</code>
@@ -60,7 +60,7 @@ public enum ErrorReason
   ERROR_REASON_REQUEST_ID_REUSED(3),
   /**
    * <pre>
-   * INVALID_ARGUMENT: the selector is empty. Say `all` if you mean every actor.
+   * INVALID_ARGUMENT: the selector is empty. Set `all` to select every actor.
    * </pre>
    *
    * <code>ERROR_REASON_SELECTOR_REQUIRED = 4;</code>
@@ -68,7 +68,7 @@ public enum ErrorReason
   ERROR_REASON_SELECTOR_REQUIRED(4),
   /**
    * <pre>
-   * INVALID_ARGUMENT: what was sent is not a message of the type that the call takes.
+   * INVALID_ARGUMENT: the request is not a message of the call's request type.
    * </pre>
    *
    * <code>ERROR_REASON_REQUEST_MALFORMED = 5;</code>
@@ -76,7 +76,7 @@ public enum ErrorReason
   ERROR_REASON_REQUEST_MALFORMED(5),
   /**
    * <pre>
-   * NOT_FOUND: there is no actor with this id. Also of a job that is for one actor only. Metadata: actor_id.
+   * NOT_FOUND: there is no actor with this name. Also for a job with this target_actor_id. Metadata: actor_id.
    * </pre>
    *
    * <code>ERROR_REASON_ACTOR_NOT_FOUND = 10;</code>
@@ -92,8 +92,8 @@ public enum ErrorReason
   ERROR_REASON_JOB_NOT_FOUND(11),
   /**
    * <pre>
-   * NOT_FOUND: the job ended, and its record was removed: its result_ttl is over, newer ones took its place, or it was
-   * deleted. A request id that made it stands for it for 24 hours and makes no other. Metadata: job_id.
+   * NOT_FOUND: the job has ended, and its record was removed: its result_ttl is over, newer jobs have displaced it,
+   * or it was deleted. The request id of the job creates no other job for 24 hours. Metadata: job_id.
    * </pre>
    *
    * <code>ERROR_REASON_JOB_EXPIRED = 12;</code>
@@ -109,7 +109,7 @@ public enum ErrorReason
   ERROR_REASON_SCRIPT_TYPE_NOT_FOUND(13),
   /**
    * <pre>
-   * ALREADY_EXISTS: an actor with this id and another definition exists. Metadata: actor_id, create_time.
+   * ALREADY_EXISTS: an actor with this name and another definition exists. Metadata: actor_id, create_time.
    * </pre>
    *
    * <code>ERROR_REASON_ACTOR_EXISTS = 20;</code>
@@ -125,7 +125,8 @@ public enum ErrorReason
   ERROR_REASON_JOB_EXISTS(21),
   /**
    * <pre>
-   * FAILED_PRECONDITION: not possible in the state that the actor or job is in. Metadata: actor_id or job_id, state.
+   * FAILED_PRECONDITION: the call is not possible in the present state of the actor or job. Metadata: actor_id or
+   * job_id, state.
    * </pre>
    *
    * <code>ERROR_REASON_INVALID_STATE = 30;</code>
@@ -133,7 +134,7 @@ public enum ErrorReason
   ERROR_REASON_INVALID_STATE(30),
   /**
    * <pre>
-   * FAILED_PRECONDITION: scaling is automatic; say take_over to decide yourself.
+   * FAILED_PRECONDITION: scaling is automatic. Set take_over to switch it off.
    * </pre>
    *
    * <code>ERROR_REASON_AUTOSCALING_ACTIVE = 31;</code>
@@ -141,7 +142,7 @@ public enum ErrorReason
   ERROR_REASON_AUTOSCALING_ACTIVE(31),
   /**
    * <pre>
-   * FAILED_PRECONDITION: there is no actor of this script type, and no template to make one from.
+   * FAILED_PRECONDITION: there is neither an actor of this script type nor a template for one.
    * Metadata: script_type.
    * </pre>
    *
@@ -166,8 +167,8 @@ public enum ErrorReason
   ERROR_REASON_DEPENDENCY_UNMET(34),
   /**
    * <pre>
-   * FAILED_PRECONDITION: the process of the actor did not come up; the message has its exit and its last words.
-   * StreamActorLogs has all that it wrote. Metadata: actor_id, cause.
+   * FAILED_PRECONDITION: the process of the actor has not become ready. The message has its exit and its last log
+   * lines. StreamActorLogs has the whole log. Metadata: actor_id, cause.
    * </pre>
    *
    * <code>ERROR_REASON_ACTOR_START_FAILED = 35;</code>
@@ -183,7 +184,7 @@ public enum ErrorReason
   ERROR_REASON_WRONG_NODE(36),
   /**
    * <pre>
-   * INTERNAL: the process of the actor could not be ended. Metadata: actor_id, cause.
+   * INTERNAL: the process of the actor has not ended. Metadata: actor_id, cause.
    * </pre>
    *
    * <code>ERROR_REASON_ACTOR_STOP_FAILED = 37;</code>
@@ -191,7 +192,7 @@ public enum ErrorReason
   ERROR_REASON_ACTOR_STOP_FAILED(37),
   /**
    * <pre>
-   * ABORTED: somebody else changed it at the same time. Read it again and repeat. Metadata: actor_id.
+   * ABORTED: the actor or the settings have changed at the same time. Read them again and repeat. Metadata: actor_id.
    * </pre>
    *
    * <code>ERROR_REASON_CONFLICT = 40;</code>
@@ -199,7 +200,7 @@ public enum ErrorReason
   ERROR_REASON_CONFLICT(40),
   /**
    * <pre>
-   * ABORTED: another call is at work on the actor. Wait and repeat. Metadata: actor_id, operation.
+   * ABORTED: another operation on the actor is under way. Wait and repeat. Metadata: actor_id, operation.
    * </pre>
    *
    * <code>ERROR_REASON_OPERATION_IN_PROGRESS = 41;</code>
@@ -207,7 +208,7 @@ public enum ErrorReason
   ERROR_REASON_OPERATION_IN_PROGRESS(41),
   /**
    * <pre>
-   * ABORTED: the reader of a watch was too slow. Watch again from the last cursor. Metadata: last_cursor.
+   * ABORTED: the reader of a watch was too slow. Watch again after the last cursor. Metadata: last_cursor.
    * </pre>
    *
    * <code>ERROR_REASON_CONSUMER_TOO_SLOW = 42;</code>
@@ -215,7 +216,7 @@ public enum ErrorReason
   ERROR_REASON_CONSUMER_TOO_SLOW(42),
   /**
    * <pre>
-   * RESOURCE_EXHAUSTED: as many jobs wait as may. Wait as google.rpc.RetryInfo says.
+   * RESOURCE_EXHAUSTED: the queue is full. Wait as google.rpc.RetryInfo says, and repeat.
    * Metadata: script_type, queued, limit.
    * </pre>
    *
@@ -224,7 +225,7 @@ public enum ErrorReason
   ERROR_REASON_QUEUE_FULL(50),
   /**
    * <pre>
-   * RESOURCE_EXHAUSTED: there are as many watches as may be. Metadata: limit.
+   * RESOURCE_EXHAUSTED: there are too many watches. Metadata: limit.
    * </pre>
    *
    * <code>ERROR_REASON_TOO_MANY_WATCHES = 51;</code>
@@ -241,7 +242,7 @@ public enum ErrorReason
   ERROR_REASON_REQUEST_TOO_LARGE(53),
   /**
    * <pre>
-   * OUT_OF_RANGE: what came after the cursor is no longer kept. Start again with a snapshot. Metadata: oldest_cursor.
+   * OUT_OF_RANGE: events after the cursor are no longer kept. Start again with a snapshot. Metadata: oldest_cursor.
    * </pre>
    *
    * <code>ERROR_REASON_CURSOR_EXPIRED = 52;</code>
@@ -249,7 +250,8 @@ public enum ErrorReason
   ERROR_REASON_CURSOR_EXPIRED(52),
   /**
    * <pre>
-   * UNAVAILABLE: Redis does not answer. No job was accepted; any other call may be repeated without harm. Repeat as google.rpc.RetryInfo says.
+   * UNAVAILABLE: Redis does not answer. No job was accepted, and a repeat of any other call is harmless. Repeat as
+   * google.rpc.RetryInfo says.
    * </pre>
    *
    * <code>ERROR_REASON_REDIS_UNAVAILABLE = 60;</code>
@@ -265,8 +267,9 @@ public enum ErrorReason
   ERROR_REASON_ZINIT_UNAVAILABLE(61),
   /**
    * <pre>
-   * UNAVAILABLE: the supervisor is on its way down. Repeat; another one, or the next one, will answer. With a job_id in
-   * the metadata the job of a RunJob was accepted and goes on: wait for it with AwaitJob, and do not repeat the call.
+   * UNAVAILABLE: the supervisor shuts down. Repeat: another supervisor or the next one will answer. A job_id in the
+   * metadata means that the job of a RunJob was accepted and continues: wait for it with AwaitJob, and do not repeat
+   * the call.
    * </pre>
    *
    * <code>ERROR_REASON_SERVER_DRAINING = 62;</code>
@@ -282,9 +285,10 @@ public enum ErrorReason
   ERROR_REASON_SERVER_STARTING(63),
   /**
    * <pre>
-   * DEADLINE_EXCEEDED: something did not answer in time. It may or may not have had its effect; look before you repeat.
-   * Metadata: what, after. Of SubmitJob, SubmitJobs and RunJob: what, cause, and job_id, the id that the job has if it was
-   * accepted: GetJob finds it then. To repeat the call with the same request_id is always safe.
+   * DEADLINE_EXCEEDED: a dependency has not answered in time, and the effect of the call is unknown. Check before a
+   * repeat.
+   * Metadata: what, after. Of SubmitJob, SubmitJobs and RunJob: what, cause, and job_id, under which GetJob finds the
+   * job if it was accepted. A repeat with the same request_id is always safe.
    * </pre>
    *
    * <code>ERROR_REASON_TIMED_OUT = 64;</code>
@@ -292,8 +296,9 @@ public enum ErrorReason
   ERROR_REASON_TIMED_OUT(64),
   /**
    * <pre>
-   * UNAVAILABLE: Redis is a replica, which cannot be written to (READONLY, MASTERDOWN). Its address is looked up anew
-   * for each try, so this ends with a failover. Repeat as google.rpc.RetryInfo says. Metadata: error, the word of Redis.
+   * UNAVAILABLE: Redis is a replica, which refuses writes (READONLY, MASTERDOWN). The address is resolved anew for
+   * each attempt, so the condition ends with a failover. Repeat as google.rpc.RetryInfo says. Metadata: error, the
+   * error of Redis.
    * </pre>
    *
    * <code>ERROR_REASON_REDIS_READ_ONLY = 65;</code>
@@ -301,9 +306,10 @@ public enum ErrorReason
   ERROR_REASON_REDIS_READ_ONLY(65),
   /**
    * <pre>
-   * RESOURCE_EXHAUSTED: the memory of Redis is full (OOM), so it accepts no new jobs and definitions. Jobs end, and
-   * CancelJob, DeleteJob, PurgeQueue, PauseQueue, ResumeQueue and all reads work. Repeat as google.rpc.RetryInfo says.
-   * Metadata: error, the word of Redis.
+   * RESOURCE_EXHAUSTED: the memory of Redis is full (OOM), so new jobs and definitions are refused. Running jobs end,
+   * and CancelJob, DeleteJob, PurgeQueue, PauseQueue, ResumeQueue and all reads work. Repeat as google.rpc.RetryInfo
+   * says.
+   * Metadata: error, the error of Redis.
    * </pre>
    *
    * <code>ERROR_REASON_REDIS_FULL = 66;</code>
@@ -311,8 +317,8 @@ public enum ErrorReason
   ERROR_REASON_REDIS_FULL(66),
   /**
    * <pre>
-   * UNAVAILABLE: Redis accepts nothing because it could not keep it: it cannot save (MISCONF), or too few replicas follow
-   * it (NOREPLICAS). Repeat as google.rpc.RetryInfo says. Metadata: error, the word of Redis.
+   * UNAVAILABLE: Redis refuses writes because it cannot save them (MISCONF) or has too few replicas (NOREPLICAS).
+   * Repeat as google.rpc.RetryInfo says. Metadata: error, the error of Redis.
    * </pre>
    *
    * <code>ERROR_REASON_REDIS_NOT_DURABLE = 67;</code>
@@ -320,8 +326,8 @@ public enum ErrorReason
   ERROR_REASON_REDIS_NOT_DURABLE(67),
   /**
    * <pre>
-   * UNAVAILABLE: Redis does not let the supervisor in, or not do this (NOAUTH, WRONGPASS, NOPERM). It goes on until
-   * somebody changes the rights of its user. Metadata: error, the word of Redis.
+   * UNAVAILABLE: the user of the supervisor lacks rights in Redis (NOAUTH, WRONGPASS, NOPERM). The condition lasts
+   * until the rights are changed. Metadata: error, the error of Redis.
    * </pre>
    *
    * <code>ERROR_REASON_REDIS_ACCESS_DENIED = 68;</code>
@@ -329,8 +335,8 @@ public enum ErrorReason
   ERROR_REASON_REDIS_ACCESS_DENIED(68),
   /**
    * <pre>
-   * UNAVAILABLE: Redis is there and not ready: it starts (LOADING), is in a slow script (BUSY), fails over (CLUSTERDOWN,
-   * TRYAGAIN) or has as many clients as it may. Repeat as google.rpc.RetryInfo says. Metadata: error, the word of Redis.
+   * UNAVAILABLE: Redis is not ready: it starts (LOADING), runs a slow script (BUSY), fails over (CLUSTERDOWN,
+   * TRYAGAIN) or has too many clients. Repeat as google.rpc.RetryInfo says. Metadata: error, the error of Redis.
    * </pre>
    *
    * <code>ERROR_REASON_REDIS_BUSY = 69;</code>
@@ -338,7 +344,7 @@ public enum ErrorReason
   ERROR_REASON_REDIS_BUSY(69),
   /**
    * <pre>
-   * UNAUTHENTICATED: there is no token, or it is not a valid one.
+   * UNAUTHENTICATED: the token is missing or invalid.
    * </pre>
    *
    * <code>ERROR_REASON_TOKEN_INVALID = 70;</code>
@@ -346,7 +352,7 @@ public enum ErrorReason
   ERROR_REASON_TOKEN_INVALID(70),
   /**
    * <pre>
-   * PERMISSION_DENIED: the token does not allow it.
+   * PERMISSION_DENIED: the token does not allow the call.
    * </pre>
    *
    * <code>ERROR_REASON_PERMISSION_DENIED = 71;</code>
@@ -354,7 +360,8 @@ public enum ErrorReason
   ERROR_REASON_PERMISSION_DENIED(71),
   /**
    * <pre>
-   * UNIMPLEMENTED: not in this version, or not possible with this process manager. GetServerInfo lists what is.
+   * UNIMPLEMENTED: this version or this process manager does not support the call. GetServerInfo lists the calls that
+   * work.
    * Metadata: capability.
    * </pre>
    *
@@ -371,7 +378,7 @@ public enum ErrorReason
   ERROR_REASON_INTERNAL(81),
   /**
    * <pre>
-   * DATA_LOSS: what Redis keeps of it is damaged and cannot be read. Mend it or remove it there.
+   * DATA_LOSS: the record in Redis is damaged. Repair or remove it there.
    * Metadata: what, cause.
    * </pre>
    *
@@ -400,8 +407,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_UNSPECIFIED_VALUE = 0;
   /**
    * <pre>
-   * INVALID_ARGUMENT: fields are missing, malformed or beyond a limit. google.rpc.BadRequest names them, the first 20 at
-   * most. Metadata, when not all are named: violations, their number.
+   * INVALID_ARGUMENT: fields are missing, malformed or beyond a limit. google.rpc.BadRequest names at most the first
+   * 20. Metadata, if some are left out: violations, the number of all.
    * </pre>
    *
    * <code>ERROR_REASON_INVALID_FIELD = 1;</code>
@@ -409,8 +416,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_INVALID_FIELD_VALUE = 1;
   /**
    * <pre>
-   * INVALID_ARGUMENT: the page token is not from this server, or the filters are not those of the page before. Start
-   * again without a token.
+   * INVALID_ARGUMENT: the page token is not from this server, or the filters differ from those of the previous page.
+   * Start again without a token.
    * </pre>
    *
    * <code>ERROR_REASON_INVALID_PAGE_TOKEN = 2;</code>
@@ -427,7 +434,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_REQUEST_ID_REUSED_VALUE = 3;
   /**
    * <pre>
-   * INVALID_ARGUMENT: the selector is empty. Say `all` if you mean every actor.
+   * INVALID_ARGUMENT: the selector is empty. Set `all` to select every actor.
    * </pre>
    *
    * <code>ERROR_REASON_SELECTOR_REQUIRED = 4;</code>
@@ -435,7 +442,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_SELECTOR_REQUIRED_VALUE = 4;
   /**
    * <pre>
-   * INVALID_ARGUMENT: what was sent is not a message of the type that the call takes.
+   * INVALID_ARGUMENT: the request is not a message of the call's request type.
    * </pre>
    *
    * <code>ERROR_REASON_REQUEST_MALFORMED = 5;</code>
@@ -443,7 +450,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_REQUEST_MALFORMED_VALUE = 5;
   /**
    * <pre>
-   * NOT_FOUND: there is no actor with this id. Also of a job that is for one actor only. Metadata: actor_id.
+   * NOT_FOUND: there is no actor with this name. Also for a job with this target_actor_id. Metadata: actor_id.
    * </pre>
    *
    * <code>ERROR_REASON_ACTOR_NOT_FOUND = 10;</code>
@@ -459,8 +466,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_JOB_NOT_FOUND_VALUE = 11;
   /**
    * <pre>
-   * NOT_FOUND: the job ended, and its record was removed: its result_ttl is over, newer ones took its place, or it was
-   * deleted. A request id that made it stands for it for 24 hours and makes no other. Metadata: job_id.
+   * NOT_FOUND: the job has ended, and its record was removed: its result_ttl is over, newer jobs have displaced it,
+   * or it was deleted. The request id of the job creates no other job for 24 hours. Metadata: job_id.
    * </pre>
    *
    * <code>ERROR_REASON_JOB_EXPIRED = 12;</code>
@@ -476,7 +483,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_SCRIPT_TYPE_NOT_FOUND_VALUE = 13;
   /**
    * <pre>
-   * ALREADY_EXISTS: an actor with this id and another definition exists. Metadata: actor_id, create_time.
+   * ALREADY_EXISTS: an actor with this name and another definition exists. Metadata: actor_id, create_time.
    * </pre>
    *
    * <code>ERROR_REASON_ACTOR_EXISTS = 20;</code>
@@ -492,7 +499,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_JOB_EXISTS_VALUE = 21;
   /**
    * <pre>
-   * FAILED_PRECONDITION: not possible in the state that the actor or job is in. Metadata: actor_id or job_id, state.
+   * FAILED_PRECONDITION: the call is not possible in the present state of the actor or job. Metadata: actor_id or
+   * job_id, state.
    * </pre>
    *
    * <code>ERROR_REASON_INVALID_STATE = 30;</code>
@@ -500,7 +508,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_INVALID_STATE_VALUE = 30;
   /**
    * <pre>
-   * FAILED_PRECONDITION: scaling is automatic; say take_over to decide yourself.
+   * FAILED_PRECONDITION: scaling is automatic. Set take_over to switch it off.
    * </pre>
    *
    * <code>ERROR_REASON_AUTOSCALING_ACTIVE = 31;</code>
@@ -508,7 +516,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_AUTOSCALING_ACTIVE_VALUE = 31;
   /**
    * <pre>
-   * FAILED_PRECONDITION: there is no actor of this script type, and no template to make one from.
+   * FAILED_PRECONDITION: there is neither an actor of this script type nor a template for one.
    * Metadata: script_type.
    * </pre>
    *
@@ -533,8 +541,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_DEPENDENCY_UNMET_VALUE = 34;
   /**
    * <pre>
-   * FAILED_PRECONDITION: the process of the actor did not come up; the message has its exit and its last words.
-   * StreamActorLogs has all that it wrote. Metadata: actor_id, cause.
+   * FAILED_PRECONDITION: the process of the actor has not become ready. The message has its exit and its last log
+   * lines. StreamActorLogs has the whole log. Metadata: actor_id, cause.
    * </pre>
    *
    * <code>ERROR_REASON_ACTOR_START_FAILED = 35;</code>
@@ -550,7 +558,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_WRONG_NODE_VALUE = 36;
   /**
    * <pre>
-   * INTERNAL: the process of the actor could not be ended. Metadata: actor_id, cause.
+   * INTERNAL: the process of the actor has not ended. Metadata: actor_id, cause.
    * </pre>
    *
    * <code>ERROR_REASON_ACTOR_STOP_FAILED = 37;</code>
@@ -558,7 +566,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_ACTOR_STOP_FAILED_VALUE = 37;
   /**
    * <pre>
-   * ABORTED: somebody else changed it at the same time. Read it again and repeat. Metadata: actor_id.
+   * ABORTED: the actor or the settings have changed at the same time. Read them again and repeat. Metadata: actor_id.
    * </pre>
    *
    * <code>ERROR_REASON_CONFLICT = 40;</code>
@@ -566,7 +574,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_CONFLICT_VALUE = 40;
   /**
    * <pre>
-   * ABORTED: another call is at work on the actor. Wait and repeat. Metadata: actor_id, operation.
+   * ABORTED: another operation on the actor is under way. Wait and repeat. Metadata: actor_id, operation.
    * </pre>
    *
    * <code>ERROR_REASON_OPERATION_IN_PROGRESS = 41;</code>
@@ -574,7 +582,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_OPERATION_IN_PROGRESS_VALUE = 41;
   /**
    * <pre>
-   * ABORTED: the reader of a watch was too slow. Watch again from the last cursor. Metadata: last_cursor.
+   * ABORTED: the reader of a watch was too slow. Watch again after the last cursor. Metadata: last_cursor.
    * </pre>
    *
    * <code>ERROR_REASON_CONSUMER_TOO_SLOW = 42;</code>
@@ -582,7 +590,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_CONSUMER_TOO_SLOW_VALUE = 42;
   /**
    * <pre>
-   * RESOURCE_EXHAUSTED: as many jobs wait as may. Wait as google.rpc.RetryInfo says.
+   * RESOURCE_EXHAUSTED: the queue is full. Wait as google.rpc.RetryInfo says, and repeat.
    * Metadata: script_type, queued, limit.
    * </pre>
    *
@@ -591,7 +599,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_QUEUE_FULL_VALUE = 50;
   /**
    * <pre>
-   * RESOURCE_EXHAUSTED: there are as many watches as may be. Metadata: limit.
+   * RESOURCE_EXHAUSTED: there are too many watches. Metadata: limit.
    * </pre>
    *
    * <code>ERROR_REASON_TOO_MANY_WATCHES = 51;</code>
@@ -608,7 +616,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_REQUEST_TOO_LARGE_VALUE = 53;
   /**
    * <pre>
-   * OUT_OF_RANGE: what came after the cursor is no longer kept. Start again with a snapshot. Metadata: oldest_cursor.
+   * OUT_OF_RANGE: events after the cursor are no longer kept. Start again with a snapshot. Metadata: oldest_cursor.
    * </pre>
    *
    * <code>ERROR_REASON_CURSOR_EXPIRED = 52;</code>
@@ -616,7 +624,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_CURSOR_EXPIRED_VALUE = 52;
   /**
    * <pre>
-   * UNAVAILABLE: Redis does not answer. No job was accepted; any other call may be repeated without harm. Repeat as google.rpc.RetryInfo says.
+   * UNAVAILABLE: Redis does not answer. No job was accepted, and a repeat of any other call is harmless. Repeat as
+   * google.rpc.RetryInfo says.
    * </pre>
    *
    * <code>ERROR_REASON_REDIS_UNAVAILABLE = 60;</code>
@@ -632,8 +641,9 @@ public enum ErrorReason
   public static final int ERROR_REASON_ZINIT_UNAVAILABLE_VALUE = 61;
   /**
    * <pre>
-   * UNAVAILABLE: the supervisor is on its way down. Repeat; another one, or the next one, will answer. With a job_id in
-   * the metadata the job of a RunJob was accepted and goes on: wait for it with AwaitJob, and do not repeat the call.
+   * UNAVAILABLE: the supervisor shuts down. Repeat: another supervisor or the next one will answer. A job_id in the
+   * metadata means that the job of a RunJob was accepted and continues: wait for it with AwaitJob, and do not repeat
+   * the call.
    * </pre>
    *
    * <code>ERROR_REASON_SERVER_DRAINING = 62;</code>
@@ -649,9 +659,10 @@ public enum ErrorReason
   public static final int ERROR_REASON_SERVER_STARTING_VALUE = 63;
   /**
    * <pre>
-   * DEADLINE_EXCEEDED: something did not answer in time. It may or may not have had its effect; look before you repeat.
-   * Metadata: what, after. Of SubmitJob, SubmitJobs and RunJob: what, cause, and job_id, the id that the job has if it was
-   * accepted: GetJob finds it then. To repeat the call with the same request_id is always safe.
+   * DEADLINE_EXCEEDED: a dependency has not answered in time, and the effect of the call is unknown. Check before a
+   * repeat.
+   * Metadata: what, after. Of SubmitJob, SubmitJobs and RunJob: what, cause, and job_id, under which GetJob finds the
+   * job if it was accepted. A repeat with the same request_id is always safe.
    * </pre>
    *
    * <code>ERROR_REASON_TIMED_OUT = 64;</code>
@@ -659,8 +670,9 @@ public enum ErrorReason
   public static final int ERROR_REASON_TIMED_OUT_VALUE = 64;
   /**
    * <pre>
-   * UNAVAILABLE: Redis is a replica, which cannot be written to (READONLY, MASTERDOWN). Its address is looked up anew
-   * for each try, so this ends with a failover. Repeat as google.rpc.RetryInfo says. Metadata: error, the word of Redis.
+   * UNAVAILABLE: Redis is a replica, which refuses writes (READONLY, MASTERDOWN). The address is resolved anew for
+   * each attempt, so the condition ends with a failover. Repeat as google.rpc.RetryInfo says. Metadata: error, the
+   * error of Redis.
    * </pre>
    *
    * <code>ERROR_REASON_REDIS_READ_ONLY = 65;</code>
@@ -668,9 +680,10 @@ public enum ErrorReason
   public static final int ERROR_REASON_REDIS_READ_ONLY_VALUE = 65;
   /**
    * <pre>
-   * RESOURCE_EXHAUSTED: the memory of Redis is full (OOM), so it accepts no new jobs and definitions. Jobs end, and
-   * CancelJob, DeleteJob, PurgeQueue, PauseQueue, ResumeQueue and all reads work. Repeat as google.rpc.RetryInfo says.
-   * Metadata: error, the word of Redis.
+   * RESOURCE_EXHAUSTED: the memory of Redis is full (OOM), so new jobs and definitions are refused. Running jobs end,
+   * and CancelJob, DeleteJob, PurgeQueue, PauseQueue, ResumeQueue and all reads work. Repeat as google.rpc.RetryInfo
+   * says.
+   * Metadata: error, the error of Redis.
    * </pre>
    *
    * <code>ERROR_REASON_REDIS_FULL = 66;</code>
@@ -678,8 +691,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_REDIS_FULL_VALUE = 66;
   /**
    * <pre>
-   * UNAVAILABLE: Redis accepts nothing because it could not keep it: it cannot save (MISCONF), or too few replicas follow
-   * it (NOREPLICAS). Repeat as google.rpc.RetryInfo says. Metadata: error, the word of Redis.
+   * UNAVAILABLE: Redis refuses writes because it cannot save them (MISCONF) or has too few replicas (NOREPLICAS).
+   * Repeat as google.rpc.RetryInfo says. Metadata: error, the error of Redis.
    * </pre>
    *
    * <code>ERROR_REASON_REDIS_NOT_DURABLE = 67;</code>
@@ -687,8 +700,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_REDIS_NOT_DURABLE_VALUE = 67;
   /**
    * <pre>
-   * UNAVAILABLE: Redis does not let the supervisor in, or not do this (NOAUTH, WRONGPASS, NOPERM). It goes on until
-   * somebody changes the rights of its user. Metadata: error, the word of Redis.
+   * UNAVAILABLE: the user of the supervisor lacks rights in Redis (NOAUTH, WRONGPASS, NOPERM). The condition lasts
+   * until the rights are changed. Metadata: error, the error of Redis.
    * </pre>
    *
    * <code>ERROR_REASON_REDIS_ACCESS_DENIED = 68;</code>
@@ -696,8 +709,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_REDIS_ACCESS_DENIED_VALUE = 68;
   /**
    * <pre>
-   * UNAVAILABLE: Redis is there and not ready: it starts (LOADING), is in a slow script (BUSY), fails over (CLUSTERDOWN,
-   * TRYAGAIN) or has as many clients as it may. Repeat as google.rpc.RetryInfo says. Metadata: error, the word of Redis.
+   * UNAVAILABLE: Redis is not ready: it starts (LOADING), runs a slow script (BUSY), fails over (CLUSTERDOWN,
+   * TRYAGAIN) or has too many clients. Repeat as google.rpc.RetryInfo says. Metadata: error, the error of Redis.
    * </pre>
    *
    * <code>ERROR_REASON_REDIS_BUSY = 69;</code>
@@ -705,7 +718,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_REDIS_BUSY_VALUE = 69;
   /**
    * <pre>
-   * UNAUTHENTICATED: there is no token, or it is not a valid one.
+   * UNAUTHENTICATED: the token is missing or invalid.
    * </pre>
    *
    * <code>ERROR_REASON_TOKEN_INVALID = 70;</code>
@@ -713,7 +726,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_TOKEN_INVALID_VALUE = 70;
   /**
    * <pre>
-   * PERMISSION_DENIED: the token does not allow it.
+   * PERMISSION_DENIED: the token does not allow the call.
    * </pre>
    *
    * <code>ERROR_REASON_PERMISSION_DENIED = 71;</code>
@@ -721,7 +734,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_PERMISSION_DENIED_VALUE = 71;
   /**
    * <pre>
-   * UNIMPLEMENTED: not in this version, or not possible with this process manager. GetServerInfo lists what is.
+   * UNIMPLEMENTED: this version or this process manager does not support the call. GetServerInfo lists the calls that
+   * work.
    * Metadata: capability.
    * </pre>
    *
@@ -738,7 +752,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_INTERNAL_VALUE = 81;
   /**
    * <pre>
-   * DATA_LOSS: what Redis keeps of it is damaged and cannot be read. Mend it or remove it there.
+   * DATA_LOSS: the record in Redis is damaged. Repair or remove it there.
    * Metadata: what, cause.
    * </pre>
    *

@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Something that happened. Events are kept for a while and can be read again; see WatchEvents and ListEvents.
+ * A recorded change. The log keeps a limited number of events; see WatchEvents and ListEvents.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.Event}
@@ -58,7 +58,7 @@ private static final long serialVersionUID = 0L;
 
   /**
    * <pre>
-   * What an event is about.
+   * The subject of an event.
    * </pre>
    *
    * Protobuf enum {@code hero.supervisor.v1.Event.Topic}
@@ -75,7 +75,7 @@ private static final long serialVersionUID = 0L;
     TOPIC_UNSPECIFIED(0),
     /**
      * <pre>
-     * Actors: made, changed, started, ended, removed.
+     * Actors: created, changed, started, ended, removed.
      * </pre>
      *
      * <code>TOPIC_ACTOR = 1;</code>
@@ -83,7 +83,7 @@ private static final long serialVersionUID = 0L;
     TOPIC_ACTOR(1),
     /**
      * <pre>
-     * Pings and what follows from them.
+     * Pings and their consequences.
      * </pre>
      *
      * <code>TOPIC_HEALTH = 2;</code>
@@ -99,7 +99,7 @@ private static final long serialVersionUID = 0L;
     TOPIC_JOB(3),
     /**
      * <pre>
-     * Decisions of scaling.
+     * Scaling decisions.
      * </pre>
      *
      * <code>TOPIC_SCALING = 4;</code>
@@ -143,7 +143,7 @@ private static final long serialVersionUID = 0L;
     public static final int TOPIC_UNSPECIFIED_VALUE = 0;
     /**
      * <pre>
-     * Actors: made, changed, started, ended, removed.
+     * Actors: created, changed, started, ended, removed.
      * </pre>
      *
      * <code>TOPIC_ACTOR = 1;</code>
@@ -151,7 +151,7 @@ private static final long serialVersionUID = 0L;
     public static final int TOPIC_ACTOR_VALUE = 1;
     /**
      * <pre>
-     * Pings and what follows from them.
+     * Pings and their consequences.
      * </pre>
      *
      * <code>TOPIC_HEALTH = 2;</code>
@@ -167,7 +167,7 @@ private static final long serialVersionUID = 0L;
     public static final int TOPIC_JOB_VALUE = 3;
     /**
      * <pre>
-     * Decisions of scaling.
+     * Scaling decisions.
      * </pre>
      *
      * <code>TOPIC_SCALING = 4;</code>
@@ -280,7 +280,7 @@ private static final long serialVersionUID = 0L;
 
   /**
    * <pre>
-   * What happened. More types may be added; show the message of one that you do not know.
+   * The kind of an event. More types may be added. Show the message of an unknown type.
    * </pre>
    *
    * Protobuf enum {@code hero.supervisor.v1.Event.Type}
@@ -297,7 +297,7 @@ private static final long serialVersionUID = 0L;
     TYPE_UNSPECIFIED(0),
     /**
      * <pre>
-     * An actor was made.
+     * An actor was created.
      * </pre>
      *
      * <code>TYPE_ACTOR_CREATED = 1;</code>
@@ -321,7 +321,7 @@ private static final long serialVersionUID = 0L;
     TYPE_ACTOR_DELETED(3),
     /**
      * <pre>
-     * An actor went from one state to another; see actor_state_change.
+     * The state of an actor has changed; see actor_state_change.
      * </pre>
      *
      * <code>TYPE_ACTOR_STATE_CHANGED = 4;</code>
@@ -329,7 +329,7 @@ private static final long serialVersionUID = 0L;
     TYPE_ACTOR_STATE_CHANGED(4),
     /**
      * <pre>
-     * The process of an actor ended; see actor_exit.
+     * The process of an actor has ended; see actor_exit.
      * </pre>
      *
      * <code>TYPE_ACTOR_EXITED = 5;</code>
@@ -369,7 +369,7 @@ private static final long serialVersionUID = 0L;
     TYPE_PING_FAILED(12),
     /**
      * <pre>
-     * The verdict on an actor changed; see health.
+     * The health of an actor has changed; see health.
      * </pre>
      *
      * <code>TYPE_HEALTH_CHANGED = 13;</code>
@@ -377,7 +377,7 @@ private static final long serialVersionUID = 0L;
     TYPE_HEALTH_CHANGED(13),
     /**
      * <pre>
-     * A job went from one state to another; see job_state_change.
+     * The state of a job has changed; see job_state_change.
      * </pre>
      *
      * <code>TYPE_JOB_STATE_CHANGED = 20;</code>
@@ -393,7 +393,7 @@ private static final long serialVersionUID = 0L;
     TYPE_JOB_DELETED(21),
     /**
      * <pre>
-     * Scaling decided; see scaling_decision.
+     * Scaling has decided; see scaling_decision.
      * </pre>
      *
      * <code>TYPE_SCALING_DECIDED = 30;</code>
@@ -409,7 +409,7 @@ private static final long serialVersionUID = 0L;
     TYPE_QUEUE_PAUSED(40),
     /**
      * <pre>
-     * A queue goes on.
+     * A queue was resumed.
      * </pre>
      *
      * <code>TYPE_QUEUE_RESUMED = 41;</code>
@@ -417,7 +417,7 @@ private static final long serialVersionUID = 0L;
     TYPE_QUEUE_RESUMED(41),
     /**
      * <pre>
-     * Waiting jobs were removed from a queue.
+     * Waiting jobs of a queue were cancelled.
      * </pre>
      *
      * <code>TYPE_QUEUE_PURGED = 42;</code>
@@ -425,7 +425,7 @@ private static final long serialVersionUID = 0L;
     TYPE_QUEUE_PURGED(42),
     /**
      * <pre>
-     * Redis or the process manager stopped to answer; see dependency.
+     * Redis or the process manager no longer answers; see dependency.
      * </pre>
      *
      * <code>TYPE_DEPENDENCY_DOWN = 50;</code>
@@ -441,7 +441,7 @@ private static final long serialVersionUID = 0L;
     TYPE_DEPENDENCY_UP(51),
     /**
      * <pre>
-     * A supervisor is ready to work.
+     * A supervisor is ready.
      * </pre>
      *
      * <code>TYPE_SERVER_STARTED = 52;</code>
@@ -449,7 +449,7 @@ private static final long serialVersionUID = 0L;
     TYPE_SERVER_STARTED(52),
     /**
      * <pre>
-     * A supervisor is on its way down.
+     * A supervisor has begun its shutdown.
      * </pre>
      *
      * <code>TYPE_SERVER_DRAINING = 53;</code>
@@ -477,7 +477,7 @@ private static final long serialVersionUID = 0L;
     public static final int TYPE_UNSPECIFIED_VALUE = 0;
     /**
      * <pre>
-     * An actor was made.
+     * An actor was created.
      * </pre>
      *
      * <code>TYPE_ACTOR_CREATED = 1;</code>
@@ -501,7 +501,7 @@ private static final long serialVersionUID = 0L;
     public static final int TYPE_ACTOR_DELETED_VALUE = 3;
     /**
      * <pre>
-     * An actor went from one state to another; see actor_state_change.
+     * The state of an actor has changed; see actor_state_change.
      * </pre>
      *
      * <code>TYPE_ACTOR_STATE_CHANGED = 4;</code>
@@ -509,7 +509,7 @@ private static final long serialVersionUID = 0L;
     public static final int TYPE_ACTOR_STATE_CHANGED_VALUE = 4;
     /**
      * <pre>
-     * The process of an actor ended; see actor_exit.
+     * The process of an actor has ended; see actor_exit.
      * </pre>
      *
      * <code>TYPE_ACTOR_EXITED = 5;</code>
@@ -549,7 +549,7 @@ private static final long serialVersionUID = 0L;
     public static final int TYPE_PING_FAILED_VALUE = 12;
     /**
      * <pre>
-     * The verdict on an actor changed; see health.
+     * The health of an actor has changed; see health.
      * </pre>
      *
      * <code>TYPE_HEALTH_CHANGED = 13;</code>
@@ -557,7 +557,7 @@ private static final long serialVersionUID = 0L;
     public static final int TYPE_HEALTH_CHANGED_VALUE = 13;
     /**
      * <pre>
-     * A job went from one state to another; see job_state_change.
+     * The state of a job has changed; see job_state_change.
      * </pre>
      *
      * <code>TYPE_JOB_STATE_CHANGED = 20;</code>
@@ -573,7 +573,7 @@ private static final long serialVersionUID = 0L;
     public static final int TYPE_JOB_DELETED_VALUE = 21;
     /**
      * <pre>
-     * Scaling decided; see scaling_decision.
+     * Scaling has decided; see scaling_decision.
      * </pre>
      *
      * <code>TYPE_SCALING_DECIDED = 30;</code>
@@ -589,7 +589,7 @@ private static final long serialVersionUID = 0L;
     public static final int TYPE_QUEUE_PAUSED_VALUE = 40;
     /**
      * <pre>
-     * A queue goes on.
+     * A queue was resumed.
      * </pre>
      *
      * <code>TYPE_QUEUE_RESUMED = 41;</code>
@@ -597,7 +597,7 @@ private static final long serialVersionUID = 0L;
     public static final int TYPE_QUEUE_RESUMED_VALUE = 41;
     /**
      * <pre>
-     * Waiting jobs were removed from a queue.
+     * Waiting jobs of a queue were cancelled.
      * </pre>
      *
      * <code>TYPE_QUEUE_PURGED = 42;</code>
@@ -605,7 +605,7 @@ private static final long serialVersionUID = 0L;
     public static final int TYPE_QUEUE_PURGED_VALUE = 42;
     /**
      * <pre>
-     * Redis or the process manager stopped to answer; see dependency.
+     * Redis or the process manager no longer answers; see dependency.
      * </pre>
      *
      * <code>TYPE_DEPENDENCY_DOWN = 50;</code>
@@ -621,7 +621,7 @@ private static final long serialVersionUID = 0L;
     public static final int TYPE_DEPENDENCY_UP_VALUE = 51;
     /**
      * <pre>
-     * A supervisor is ready to work.
+     * A supervisor is ready.
      * </pre>
      *
      * <code>TYPE_SERVER_STARTED = 52;</code>
@@ -629,7 +629,7 @@ private static final long serialVersionUID = 0L;
     public static final int TYPE_SERVER_STARTED_VALUE = 52;
     /**
      * <pre>
-     * A supervisor is on its way down.
+     * A supervisor has begun its shutdown.
      * </pre>
      *
      * <code>TYPE_SERVER_DRAINING = 53;</code>
@@ -740,7 +740,7 @@ private static final long serialVersionUID = 0L;
 
   /**
    * <pre>
-   * How much it matters, in growing order.
+   * The importance of an event, in ascending order.
    * </pre>
    *
    * Protobuf enum {@code hero.supervisor.v1.Event.Severity}
@@ -749,7 +749,7 @@ private static final long serialVersionUID = 0L;
       implements com.google.protobuf.ProtocolMessageEnum {
     /**
      * <pre>
-     * Never sent; in a request: everything.
+     * Never sent. In a request: every severity.
      * </pre>
      *
      * <code>SEVERITY_UNSPECIFIED = 0;</code>
@@ -757,7 +757,7 @@ private static final long serialVersionUID = 0L;
     SEVERITY_UNSPECIFIED(0),
     /**
      * <pre>
-     * Detail, for instance a ping that was answered.
+     * Details, for instance an answered ping.
      * </pre>
      *
      * <code>SEVERITY_DEBUG = 1;</code>
@@ -765,7 +765,7 @@ private static final long serialVersionUID = 0L;
     SEVERITY_DEBUG(1),
     /**
      * <pre>
-     * Ordinary life.
+     * Normal operation.
      * </pre>
      *
      * <code>SEVERITY_INFO = 2;</code>
@@ -773,7 +773,7 @@ private static final long serialVersionUID = 0L;
     SEVERITY_INFO(2),
     /**
      * <pre>
-     * Worth a look.
+     * A condition that deserves attention.
      * </pre>
      *
      * <code>SEVERITY_WARNING = 3;</code>
@@ -781,7 +781,7 @@ private static final long serialVersionUID = 0L;
     SEVERITY_WARNING(3),
     /**
      * <pre>
-     * Somebody should act.
+     * A condition that demands action.
      * </pre>
      *
      * <code>SEVERITY_ERROR = 4;</code>
@@ -801,7 +801,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Never sent; in a request: everything.
+     * Never sent. In a request: every severity.
      * </pre>
      *
      * <code>SEVERITY_UNSPECIFIED = 0;</code>
@@ -809,7 +809,7 @@ private static final long serialVersionUID = 0L;
     public static final int SEVERITY_UNSPECIFIED_VALUE = 0;
     /**
      * <pre>
-     * Detail, for instance a ping that was answered.
+     * Details, for instance an answered ping.
      * </pre>
      *
      * <code>SEVERITY_DEBUG = 1;</code>
@@ -817,7 +817,7 @@ private static final long serialVersionUID = 0L;
     public static final int SEVERITY_DEBUG_VALUE = 1;
     /**
      * <pre>
-     * Ordinary life.
+     * Normal operation.
      * </pre>
      *
      * <code>SEVERITY_INFO = 2;</code>
@@ -825,7 +825,7 @@ private static final long serialVersionUID = 0L;
     public static final int SEVERITY_INFO_VALUE = 2;
     /**
      * <pre>
-     * Worth a look.
+     * A condition that deserves attention.
      * </pre>
      *
      * <code>SEVERITY_WARNING = 3;</code>
@@ -833,7 +833,7 @@ private static final long serialVersionUID = 0L;
     public static final int SEVERITY_WARNING_VALUE = 3;
     /**
      * <pre>
-     * Somebody should act.
+     * A condition that demands action.
      * </pre>
      *
      * <code>SEVERITY_ERROR = 4;</code>
@@ -984,8 +984,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object eventId_ = "";
   /**
    * <pre>
-   * The name of the event, the same for every reader. Opaque. To go on behind it, use the cursor of the message that
-   * brought it.
+   * The id of the event, the same for every reader. Opaque. To resume after the event, use the cursor of its message.
    * </pre>
    *
    * <code>string event_id = 1 [json_name = "eventId"];</code>
@@ -1006,8 +1005,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The name of the event, the same for every reader. Opaque. To go on behind it, use the cursor of the message that
-   * brought it.
+   * The id of the event, the same for every reader. Opaque. To resume after the event, use the cursor of its message.
    * </pre>
    *
    * <code>string event_id = 1 [json_name = "eventId"];</code>
@@ -1032,7 +1030,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp time_;
   /**
    * <pre>
-   * When it happened.
+   * Time of the event.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 2 [json_name = "time"];</code>
@@ -1044,7 +1042,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When it happened.
+   * Time of the event.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 2 [json_name = "time"];</code>
@@ -1056,7 +1054,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When it happened.
+   * Time of the event.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 2 [json_name = "time"];</code>
@@ -1070,7 +1068,7 @@ private static final long serialVersionUID = 0L;
   private int topic_ = 0;
   /**
    * <pre>
-   * What it is about.
+   * The subject.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Event.Topic topic = 3 [json_name = "topic"];</code>
@@ -1081,7 +1079,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What it is about.
+   * The subject.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Event.Topic topic = 3 [json_name = "topic"];</code>
@@ -1096,7 +1094,7 @@ private static final long serialVersionUID = 0L;
   private int type_ = 0;
   /**
    * <pre>
-   * What happened.
+   * The kind.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Event.Type type = 4 [json_name = "type"];</code>
@@ -1107,7 +1105,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What happened.
+   * The kind.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Event.Type type = 4 [json_name = "type"];</code>
@@ -1122,7 +1120,7 @@ private static final long serialVersionUID = 0L;
   private int severity_ = 0;
   /**
    * <pre>
-   * How much it matters.
+   * The importance.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Event.Severity severity = 5 [json_name = "severity"];</code>
@@ -1133,7 +1131,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How much it matters.
+   * The importance.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Event.Severity severity = 5 [json_name = "severity"];</code>
@@ -1196,7 +1194,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object actorId_ = "";
   /**
    * <pre>
-   * The actor it is about; empty if there is none.
+   * Name of the actor; empty for an event without an actor.
    * </pre>
    *
    * <code>string actor_id = 7 [json_name = "actorId"];</code>
@@ -1217,7 +1215,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The actor it is about; empty if there is none.
+   * Name of the actor; empty for an event without an actor.
    * </pre>
    *
    * <code>string actor_id = 7 [json_name = "actorId"];</code>
@@ -1243,7 +1241,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object jobId_ = "";
   /**
    * <pre>
-   * The job it is about; empty if there is none.
+   * Id of the job; empty for an event without a job.
    * </pre>
    *
    * <code>string job_id = 8 [json_name = "jobId"];</code>
@@ -1264,7 +1262,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The job it is about; empty if there is none.
+   * Id of the job; empty for an event without a job.
    * </pre>
    *
    * <code>string job_id = 8 [json_name = "jobId"];</code>
@@ -1289,7 +1287,7 @@ private static final long serialVersionUID = 0L;
   private int scriptType_ = 0;
   /**
    * <pre>
-   * The script type it is about.
+   * The script type; unspecified for an event without one.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 9 [json_name = "scriptType"];</code>
@@ -1300,7 +1298,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The script type it is about.
+   * The script type; unspecified for an event without one.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 9 [json_name = "scriptType"];</code>
@@ -1316,7 +1314,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object node_ = "";
   /**
    * <pre>
-   * The machine it happened on; empty for what has no place, like the end of a job.
+   * Name of the machine; empty for an event without a place, such as the end of a job.
    * </pre>
    *
    * <code>string node = 10 [json_name = "node"];</code>
@@ -1337,7 +1335,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The machine it happened on; empty for what has no place, like the end of a job.
+   * Name of the machine; empty for an event without a place, such as the end of a job.
    * </pre>
    *
    * <code>string node = 10 [json_name = "node"];</code>
@@ -1362,7 +1360,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.EventCause cause_;
   /**
    * <pre>
-   * Who or what brought it about.
+   * The cause.
    * </pre>
    *
    * <code>.hero.supervisor.v1.EventCause cause = 11 [json_name = "cause"];</code>
@@ -1374,7 +1372,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Who or what brought it about.
+   * The cause.
    * </pre>
    *
    * <code>.hero.supervisor.v1.EventCause cause = 11 [json_name = "cause"];</code>
@@ -1386,7 +1384,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Who or what brought it about.
+   * The cause.
    * </pre>
    *
    * <code>.hero.supervisor.v1.EventCause cause = 11 [json_name = "cause"];</code>
@@ -2081,7 +2079,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Something that happened. Events are kept for a while and can be read again; see WatchEvents and ListEvents.
+   * A recorded change. The log keeps a limited number of events; see WatchEvents and ListEvents.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.Event}
@@ -2533,8 +2531,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object eventId_ = "";
     /**
      * <pre>
-     * The name of the event, the same for every reader. Opaque. To go on behind it, use the cursor of the message that
-     * brought it.
+     * The id of the event, the same for every reader. Opaque. To resume after the event, use the cursor of its message.
      * </pre>
      *
      * <code>string event_id = 1 [json_name = "eventId"];</code>
@@ -2554,8 +2551,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The name of the event, the same for every reader. Opaque. To go on behind it, use the cursor of the message that
-     * brought it.
+     * The id of the event, the same for every reader. Opaque. To resume after the event, use the cursor of its message.
      * </pre>
      *
      * <code>string event_id = 1 [json_name = "eventId"];</code>
@@ -2576,8 +2572,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The name of the event, the same for every reader. Opaque. To go on behind it, use the cursor of the message that
-     * brought it.
+     * The id of the event, the same for every reader. Opaque. To resume after the event, use the cursor of its message.
      * </pre>
      *
      * <code>string event_id = 1 [json_name = "eventId"];</code>
@@ -2594,8 +2589,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The name of the event, the same for every reader. Opaque. To go on behind it, use the cursor of the message that
-     * brought it.
+     * The id of the event, the same for every reader. Opaque. To resume after the event, use the cursor of its message.
      * </pre>
      *
      * <code>string event_id = 1 [json_name = "eventId"];</code>
@@ -2609,8 +2603,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The name of the event, the same for every reader. Opaque. To go on behind it, use the cursor of the message that
-     * brought it.
+     * The id of the event, the same for every reader. Opaque. To resume after the event, use the cursor of its message.
      * </pre>
      *
      * <code>string event_id = 1 [json_name = "eventId"];</code>
@@ -2632,7 +2625,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> timeBuilder_;
     /**
      * <pre>
-     * When it happened.
+     * Time of the event.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 2 [json_name = "time"];</code>
@@ -2643,7 +2636,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it happened.
+     * Time of the event.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 2 [json_name = "time"];</code>
@@ -2658,7 +2651,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it happened.
+     * Time of the event.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 2 [json_name = "time"];</code>
@@ -2678,7 +2671,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it happened.
+     * Time of the event.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 2 [json_name = "time"];</code>
@@ -2696,7 +2689,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it happened.
+     * Time of the event.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 2 [json_name = "time"];</code>
@@ -2721,7 +2714,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it happened.
+     * Time of the event.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 2 [json_name = "time"];</code>
@@ -2738,7 +2731,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it happened.
+     * Time of the event.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 2 [json_name = "time"];</code>
@@ -2750,7 +2743,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it happened.
+     * Time of the event.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 2 [json_name = "time"];</code>
@@ -2765,7 +2758,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it happened.
+     * Time of the event.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 2 [json_name = "time"];</code>
@@ -2787,7 +2780,7 @@ private static final long serialVersionUID = 0L;
     private int topic_ = 0;
     /**
      * <pre>
-     * What it is about.
+     * The subject.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event.Topic topic = 3 [json_name = "topic"];</code>
@@ -2798,7 +2791,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What it is about.
+     * The subject.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event.Topic topic = 3 [json_name = "topic"];</code>
@@ -2813,7 +2806,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What it is about.
+     * The subject.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event.Topic topic = 3 [json_name = "topic"];</code>
@@ -2826,7 +2819,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What it is about.
+     * The subject.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event.Topic topic = 3 [json_name = "topic"];</code>
@@ -2842,7 +2835,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What it is about.
+     * The subject.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event.Topic topic = 3 [json_name = "topic"];</code>
@@ -2858,7 +2851,7 @@ private static final long serialVersionUID = 0L;
     private int type_ = 0;
     /**
      * <pre>
-     * What happened.
+     * The kind.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event.Type type = 4 [json_name = "type"];</code>
@@ -2869,7 +2862,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What happened.
+     * The kind.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event.Type type = 4 [json_name = "type"];</code>
@@ -2884,7 +2877,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What happened.
+     * The kind.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event.Type type = 4 [json_name = "type"];</code>
@@ -2897,7 +2890,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What happened.
+     * The kind.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event.Type type = 4 [json_name = "type"];</code>
@@ -2913,7 +2906,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What happened.
+     * The kind.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event.Type type = 4 [json_name = "type"];</code>
@@ -2929,7 +2922,7 @@ private static final long serialVersionUID = 0L;
     private int severity_ = 0;
     /**
      * <pre>
-     * How much it matters.
+     * The importance.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event.Severity severity = 5 [json_name = "severity"];</code>
@@ -2940,7 +2933,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much it matters.
+     * The importance.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event.Severity severity = 5 [json_name = "severity"];</code>
@@ -2955,7 +2948,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much it matters.
+     * The importance.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event.Severity severity = 5 [json_name = "severity"];</code>
@@ -2968,7 +2961,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much it matters.
+     * The importance.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event.Severity severity = 5 [json_name = "severity"];</code>
@@ -2984,7 +2977,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much it matters.
+     * The importance.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event.Severity severity = 5 [json_name = "severity"];</code>
@@ -3092,7 +3085,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object actorId_ = "";
     /**
      * <pre>
-     * The actor it is about; empty if there is none.
+     * Name of the actor; empty for an event without an actor.
      * </pre>
      *
      * <code>string actor_id = 7 [json_name = "actorId"];</code>
@@ -3112,7 +3105,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor it is about; empty if there is none.
+     * Name of the actor; empty for an event without an actor.
      * </pre>
      *
      * <code>string actor_id = 7 [json_name = "actorId"];</code>
@@ -3133,7 +3126,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor it is about; empty if there is none.
+     * Name of the actor; empty for an event without an actor.
      * </pre>
      *
      * <code>string actor_id = 7 [json_name = "actorId"];</code>
@@ -3150,7 +3143,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor it is about; empty if there is none.
+     * Name of the actor; empty for an event without an actor.
      * </pre>
      *
      * <code>string actor_id = 7 [json_name = "actorId"];</code>
@@ -3164,7 +3157,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor it is about; empty if there is none.
+     * Name of the actor; empty for an event without an actor.
      * </pre>
      *
      * <code>string actor_id = 7 [json_name = "actorId"];</code>
@@ -3184,7 +3177,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object jobId_ = "";
     /**
      * <pre>
-     * The job it is about; empty if there is none.
+     * Id of the job; empty for an event without a job.
      * </pre>
      *
      * <code>string job_id = 8 [json_name = "jobId"];</code>
@@ -3204,7 +3197,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job it is about; empty if there is none.
+     * Id of the job; empty for an event without a job.
      * </pre>
      *
      * <code>string job_id = 8 [json_name = "jobId"];</code>
@@ -3225,7 +3218,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job it is about; empty if there is none.
+     * Id of the job; empty for an event without a job.
      * </pre>
      *
      * <code>string job_id = 8 [json_name = "jobId"];</code>
@@ -3242,7 +3235,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job it is about; empty if there is none.
+     * Id of the job; empty for an event without a job.
      * </pre>
      *
      * <code>string job_id = 8 [json_name = "jobId"];</code>
@@ -3256,7 +3249,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job it is about; empty if there is none.
+     * Id of the job; empty for an event without a job.
      * </pre>
      *
      * <code>string job_id = 8 [json_name = "jobId"];</code>
@@ -3276,7 +3269,7 @@ private static final long serialVersionUID = 0L;
     private int scriptType_ = 0;
     /**
      * <pre>
-     * The script type it is about.
+     * The script type; unspecified for an event without one.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 9 [json_name = "scriptType"];</code>
@@ -3287,7 +3280,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type it is about.
+     * The script type; unspecified for an event without one.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 9 [json_name = "scriptType"];</code>
@@ -3302,7 +3295,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type it is about.
+     * The script type; unspecified for an event without one.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 9 [json_name = "scriptType"];</code>
@@ -3315,7 +3308,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type it is about.
+     * The script type; unspecified for an event without one.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 9 [json_name = "scriptType"];</code>
@@ -3331,7 +3324,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type it is about.
+     * The script type; unspecified for an event without one.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 9 [json_name = "scriptType"];</code>
@@ -3347,7 +3340,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object node_ = "";
     /**
      * <pre>
-     * The machine it happened on; empty for what has no place, like the end of a job.
+     * Name of the machine; empty for an event without a place, such as the end of a job.
      * </pre>
      *
      * <code>string node = 10 [json_name = "node"];</code>
@@ -3367,7 +3360,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The machine it happened on; empty for what has no place, like the end of a job.
+     * Name of the machine; empty for an event without a place, such as the end of a job.
      * </pre>
      *
      * <code>string node = 10 [json_name = "node"];</code>
@@ -3388,7 +3381,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The machine it happened on; empty for what has no place, like the end of a job.
+     * Name of the machine; empty for an event without a place, such as the end of a job.
      * </pre>
      *
      * <code>string node = 10 [json_name = "node"];</code>
@@ -3405,7 +3398,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The machine it happened on; empty for what has no place, like the end of a job.
+     * Name of the machine; empty for an event without a place, such as the end of a job.
      * </pre>
      *
      * <code>string node = 10 [json_name = "node"];</code>
@@ -3419,7 +3412,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The machine it happened on; empty for what has no place, like the end of a job.
+     * Name of the machine; empty for an event without a place, such as the end of a job.
      * </pre>
      *
      * <code>string node = 10 [json_name = "node"];</code>
@@ -3441,7 +3434,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.EventCause, hero.supervisor.v1.EventCause.Builder, hero.supervisor.v1.EventCauseOrBuilder> causeBuilder_;
     /**
      * <pre>
-     * Who or what brought it about.
+     * The cause.
      * </pre>
      *
      * <code>.hero.supervisor.v1.EventCause cause = 11 [json_name = "cause"];</code>
@@ -3452,7 +3445,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Who or what brought it about.
+     * The cause.
      * </pre>
      *
      * <code>.hero.supervisor.v1.EventCause cause = 11 [json_name = "cause"];</code>
@@ -3467,7 +3460,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Who or what brought it about.
+     * The cause.
      * </pre>
      *
      * <code>.hero.supervisor.v1.EventCause cause = 11 [json_name = "cause"];</code>
@@ -3487,7 +3480,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Who or what brought it about.
+     * The cause.
      * </pre>
      *
      * <code>.hero.supervisor.v1.EventCause cause = 11 [json_name = "cause"];</code>
@@ -3505,7 +3498,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Who or what brought it about.
+     * The cause.
      * </pre>
      *
      * <code>.hero.supervisor.v1.EventCause cause = 11 [json_name = "cause"];</code>
@@ -3530,7 +3523,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Who or what brought it about.
+     * The cause.
      * </pre>
      *
      * <code>.hero.supervisor.v1.EventCause cause = 11 [json_name = "cause"];</code>
@@ -3547,7 +3540,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Who or what brought it about.
+     * The cause.
      * </pre>
      *
      * <code>.hero.supervisor.v1.EventCause cause = 11 [json_name = "cause"];</code>
@@ -3559,7 +3552,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Who or what brought it about.
+     * The cause.
      * </pre>
      *
      * <code>.hero.supervisor.v1.EventCause cause = 11 [json_name = "cause"];</code>
@@ -3574,7 +3567,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Who or what brought it about.
+     * The cause.
      * </pre>
      *
      * <code>.hero.supervisor.v1.EventCause cause = 11 [json_name = "cause"];</code>

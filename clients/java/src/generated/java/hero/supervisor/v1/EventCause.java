@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Who or what brought an event about.
+ * The cause of an event.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.EventCause}
@@ -52,7 +52,7 @@ private static final long serialVersionUID = 0L;
 
   /**
    * <pre>
-   * Who or what.
+   * The source of an event.
    * </pre>
    *
    * Protobuf enum {@code hero.supervisor.v1.EventCause.Source}
@@ -101,7 +101,7 @@ private static final long serialVersionUID = 0L;
     SOURCE_PROCESS_MANAGER(4),
     /**
      * <pre>
-     * The queue: an actor took or ended a job, or a time was reached.
+     * The queue: an actor has taken or ended a job, or a time was reached.
      * </pre>
      *
      * <code>SOURCE_QUEUE = 5;</code>
@@ -109,7 +109,7 @@ private static final long serialVersionUID = 0L;
     SOURCE_QUEUE(5),
     /**
      * <pre>
-     * The supervisor: it started, ended, or brought something in line with what is wanted.
+     * The supervisor: its start, its end, or a step towards a desired state.
      * </pre>
      *
      * <code>SOURCE_SUPERVISOR = 6;</code>
@@ -169,7 +169,7 @@ private static final long serialVersionUID = 0L;
     public static final int SOURCE_PROCESS_MANAGER_VALUE = 4;
     /**
      * <pre>
-     * The queue: an actor took or ended a job, or a time was reached.
+     * The queue: an actor has taken or ended a job, or a time was reached.
      * </pre>
      *
      * <code>SOURCE_QUEUE = 5;</code>
@@ -177,7 +177,7 @@ private static final long serialVersionUID = 0L;
     public static final int SOURCE_QUEUE_VALUE = 5;
     /**
      * <pre>
-     * The supervisor: it started, ended, or brought something in line with what is wanted.
+     * The supervisor: its start, its end, or a step towards a desired state.
      * </pre>
      *
      * <code>SOURCE_SUPERVISOR = 6;</code>
@@ -276,7 +276,7 @@ private static final long serialVersionUID = 0L;
   private int source_ = 0;
   /**
    * <pre>
-   * Who or what.
+   * The source.
    * </pre>
    *
    * <code>.hero.supervisor.v1.EventCause.Source source = 1 [json_name = "source"];</code>
@@ -287,7 +287,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Who or what.
+   * The source.
    * </pre>
    *
    * <code>.hero.supervisor.v1.EventCause.Source source = 1 [json_name = "source"];</code>
@@ -303,7 +303,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object requestId_ = "";
   /**
    * <pre>
-   * The request id of the call, if it had one.
+   * The value of the call's metadata x-request-id; empty if there is none.
    * </pre>
    *
    * <code>string request_id = 2 [json_name = "requestId"];</code>
@@ -324,7 +324,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The request id of the call, if it had one.
+   * The value of the call's metadata x-request-id; empty if there is none.
    * </pre>
    *
    * <code>string request_id = 2 [json_name = "requestId"];</code>
@@ -350,7 +350,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object reason_ = "";
   /**
    * <pre>
-   * The reason that the caller gave, if any.
+   * The reason that the caller has given; empty if there is none.
    * </pre>
    *
    * <code>string reason = 3 [json_name = "reason"];</code>
@@ -371,7 +371,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The reason that the caller gave, if any.
+   * The reason that the caller has given; empty if there is none.
    * </pre>
    *
    * <code>string reason = 3 [json_name = "reason"];</code>
@@ -570,7 +570,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Who or what brought an event about.
+   * The cause of an event.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.EventCause}
@@ -739,7 +739,7 @@ private static final long serialVersionUID = 0L;
     private int source_ = 0;
     /**
      * <pre>
-     * Who or what.
+     * The source.
      * </pre>
      *
      * <code>.hero.supervisor.v1.EventCause.Source source = 1 [json_name = "source"];</code>
@@ -750,7 +750,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Who or what.
+     * The source.
      * </pre>
      *
      * <code>.hero.supervisor.v1.EventCause.Source source = 1 [json_name = "source"];</code>
@@ -765,7 +765,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Who or what.
+     * The source.
      * </pre>
      *
      * <code>.hero.supervisor.v1.EventCause.Source source = 1 [json_name = "source"];</code>
@@ -778,7 +778,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Who or what.
+     * The source.
      * </pre>
      *
      * <code>.hero.supervisor.v1.EventCause.Source source = 1 [json_name = "source"];</code>
@@ -794,7 +794,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Who or what.
+     * The source.
      * </pre>
      *
      * <code>.hero.supervisor.v1.EventCause.Source source = 1 [json_name = "source"];</code>
@@ -810,7 +810,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object requestId_ = "";
     /**
      * <pre>
-     * The request id of the call, if it had one.
+     * The value of the call's metadata x-request-id; empty if there is none.
      * </pre>
      *
      * <code>string request_id = 2 [json_name = "requestId"];</code>
@@ -830,7 +830,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The request id of the call, if it had one.
+     * The value of the call's metadata x-request-id; empty if there is none.
      * </pre>
      *
      * <code>string request_id = 2 [json_name = "requestId"];</code>
@@ -851,7 +851,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The request id of the call, if it had one.
+     * The value of the call's metadata x-request-id; empty if there is none.
      * </pre>
      *
      * <code>string request_id = 2 [json_name = "requestId"];</code>
@@ -868,7 +868,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The request id of the call, if it had one.
+     * The value of the call's metadata x-request-id; empty if there is none.
      * </pre>
      *
      * <code>string request_id = 2 [json_name = "requestId"];</code>
@@ -882,7 +882,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The request id of the call, if it had one.
+     * The value of the call's metadata x-request-id; empty if there is none.
      * </pre>
      *
      * <code>string request_id = 2 [json_name = "requestId"];</code>
@@ -902,7 +902,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object reason_ = "";
     /**
      * <pre>
-     * The reason that the caller gave, if any.
+     * The reason that the caller has given; empty if there is none.
      * </pre>
      *
      * <code>string reason = 3 [json_name = "reason"];</code>
@@ -922,7 +922,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The reason that the caller gave, if any.
+     * The reason that the caller has given; empty if there is none.
      * </pre>
      *
      * <code>string reason = 3 [json_name = "reason"];</code>
@@ -943,7 +943,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The reason that the caller gave, if any.
+     * The reason that the caller has given; empty if there is none.
      * </pre>
      *
      * <code>string reason = 3 [json_name = "reason"];</code>
@@ -960,7 +960,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The reason that the caller gave, if any.
+     * The reason that the caller has given; empty if there is none.
      * </pre>
      *
      * <code>string reason = 3 [json_name = "reason"];</code>
@@ -974,7 +974,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The reason that the caller gave, if any.
+     * The reason that the caller has given; empty if there is none.
      * </pre>
      *
      * <code>string reason = 3 [json_name = "reason"];</code>

@@ -12,7 +12,7 @@ public interface EventCauseOrBuilder extends
 
   /**
    * <pre>
-   * Who or what.
+   * The source.
    * </pre>
    *
    * <code>.hero.supervisor.v1.EventCause.Source source = 1 [json_name = "source"];</code>
@@ -21,7 +21,7 @@ public interface EventCauseOrBuilder extends
   int getSourceValue();
   /**
    * <pre>
-   * Who or what.
+   * The source.
    * </pre>
    *
    * <code>.hero.supervisor.v1.EventCause.Source source = 1 [json_name = "source"];</code>
@@ -31,7 +31,7 @@ public interface EventCauseOrBuilder extends
 
   /**
    * <pre>
-   * The request id of the call, if it had one.
+   * The value of the call's metadata x-request-id; empty if there is none.
    * </pre>
    *
    * <code>string request_id = 2 [json_name = "requestId"];</code>
@@ -40,7 +40,7 @@ public interface EventCauseOrBuilder extends
   java.lang.String getRequestId();
   /**
    * <pre>
-   * The request id of the call, if it had one.
+   * The value of the call's metadata x-request-id; empty if there is none.
    * </pre>
    *
    * <code>string request_id = 2 [json_name = "requestId"];</code>
@@ -51,7 +51,7 @@ public interface EventCauseOrBuilder extends
 
   /**
    * <pre>
-   * The reason that the caller gave, if any.
+   * The reason that the caller has given; empty if there is none.
    * </pre>
    *
    * <code>string reason = 3 [json_name = "reason"];</code>
@@ -60,7 +60,7 @@ public interface EventCauseOrBuilder extends
   java.lang.String getReason();
   /**
    * <pre>
-   * The reason that the caller gave, if any.
+   * The reason that the caller has given; empty if there is none.
    * </pre>
    *
    * <code>string reason = 3 [json_name = "reason"];</code>

@@ -12,8 +12,7 @@ public interface EventOrBuilder extends
 
   /**
    * <pre>
-   * The name of the event, the same for every reader. Opaque. To go on behind it, use the cursor of the message that
-   * brought it.
+   * The id of the event, the same for every reader. Opaque. To resume after the event, use the cursor of its message.
    * </pre>
    *
    * <code>string event_id = 1 [json_name = "eventId"];</code>
@@ -22,8 +21,7 @@ public interface EventOrBuilder extends
   java.lang.String getEventId();
   /**
    * <pre>
-   * The name of the event, the same for every reader. Opaque. To go on behind it, use the cursor of the message that
-   * brought it.
+   * The id of the event, the same for every reader. Opaque. To resume after the event, use the cursor of its message.
    * </pre>
    *
    * <code>string event_id = 1 [json_name = "eventId"];</code>
@@ -34,7 +32,7 @@ public interface EventOrBuilder extends
 
   /**
    * <pre>
-   * When it happened.
+   * Time of the event.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 2 [json_name = "time"];</code>
@@ -43,7 +41,7 @@ public interface EventOrBuilder extends
   boolean hasTime();
   /**
    * <pre>
-   * When it happened.
+   * Time of the event.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 2 [json_name = "time"];</code>
@@ -52,7 +50,7 @@ public interface EventOrBuilder extends
   com.google.protobuf.Timestamp getTime();
   /**
    * <pre>
-   * When it happened.
+   * Time of the event.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 2 [json_name = "time"];</code>
@@ -61,7 +59,7 @@ public interface EventOrBuilder extends
 
   /**
    * <pre>
-   * What it is about.
+   * The subject.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Event.Topic topic = 3 [json_name = "topic"];</code>
@@ -70,7 +68,7 @@ public interface EventOrBuilder extends
   int getTopicValue();
   /**
    * <pre>
-   * What it is about.
+   * The subject.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Event.Topic topic = 3 [json_name = "topic"];</code>
@@ -80,7 +78,7 @@ public interface EventOrBuilder extends
 
   /**
    * <pre>
-   * What happened.
+   * The kind.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Event.Type type = 4 [json_name = "type"];</code>
@@ -89,7 +87,7 @@ public interface EventOrBuilder extends
   int getTypeValue();
   /**
    * <pre>
-   * What happened.
+   * The kind.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Event.Type type = 4 [json_name = "type"];</code>
@@ -99,7 +97,7 @@ public interface EventOrBuilder extends
 
   /**
    * <pre>
-   * How much it matters.
+   * The importance.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Event.Severity severity = 5 [json_name = "severity"];</code>
@@ -108,7 +106,7 @@ public interface EventOrBuilder extends
   int getSeverityValue();
   /**
    * <pre>
-   * How much it matters.
+   * The importance.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Event.Severity severity = 5 [json_name = "severity"];</code>
@@ -138,7 +136,7 @@ public interface EventOrBuilder extends
 
   /**
    * <pre>
-   * The actor it is about; empty if there is none.
+   * Name of the actor; empty for an event without an actor.
    * </pre>
    *
    * <code>string actor_id = 7 [json_name = "actorId"];</code>
@@ -147,7 +145,7 @@ public interface EventOrBuilder extends
   java.lang.String getActorId();
   /**
    * <pre>
-   * The actor it is about; empty if there is none.
+   * Name of the actor; empty for an event without an actor.
    * </pre>
    *
    * <code>string actor_id = 7 [json_name = "actorId"];</code>
@@ -158,7 +156,7 @@ public interface EventOrBuilder extends
 
   /**
    * <pre>
-   * The job it is about; empty if there is none.
+   * Id of the job; empty for an event without a job.
    * </pre>
    *
    * <code>string job_id = 8 [json_name = "jobId"];</code>
@@ -167,7 +165,7 @@ public interface EventOrBuilder extends
   java.lang.String getJobId();
   /**
    * <pre>
-   * The job it is about; empty if there is none.
+   * Id of the job; empty for an event without a job.
    * </pre>
    *
    * <code>string job_id = 8 [json_name = "jobId"];</code>
@@ -178,7 +176,7 @@ public interface EventOrBuilder extends
 
   /**
    * <pre>
-   * The script type it is about.
+   * The script type; unspecified for an event without one.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 9 [json_name = "scriptType"];</code>
@@ -187,7 +185,7 @@ public interface EventOrBuilder extends
   int getScriptTypeValue();
   /**
    * <pre>
-   * The script type it is about.
+   * The script type; unspecified for an event without one.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 9 [json_name = "scriptType"];</code>
@@ -197,7 +195,7 @@ public interface EventOrBuilder extends
 
   /**
    * <pre>
-   * The machine it happened on; empty for what has no place, like the end of a job.
+   * Name of the machine; empty for an event without a place, such as the end of a job.
    * </pre>
    *
    * <code>string node = 10 [json_name = "node"];</code>
@@ -206,7 +204,7 @@ public interface EventOrBuilder extends
   java.lang.String getNode();
   /**
    * <pre>
-   * The machine it happened on; empty for what has no place, like the end of a job.
+   * Name of the machine; empty for an event without a place, such as the end of a job.
    * </pre>
    *
    * <code>string node = 10 [json_name = "node"];</code>
@@ -217,7 +215,7 @@ public interface EventOrBuilder extends
 
   /**
    * <pre>
-   * Who or what brought it about.
+   * The cause.
    * </pre>
    *
    * <code>.hero.supervisor.v1.EventCause cause = 11 [json_name = "cause"];</code>
@@ -226,7 +224,7 @@ public interface EventOrBuilder extends
   boolean hasCause();
   /**
    * <pre>
-   * Who or what brought it about.
+   * The cause.
    * </pre>
    *
    * <code>.hero.supervisor.v1.EventCause cause = 11 [json_name = "cause"];</code>
@@ -235,7 +233,7 @@ public interface EventOrBuilder extends
   hero.supervisor.v1.EventCause getCause();
   /**
    * <pre>
-   * Who or what brought it about.
+   * The cause.
    * </pre>
    *
    * <code>.hero.supervisor.v1.EventCause cause = 11 [json_name = "cause"];</code>

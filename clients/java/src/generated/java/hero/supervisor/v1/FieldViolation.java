@@ -101,7 +101,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object description_ = "";
   /**
    * <pre>
-   * What was wrong and what would be accepted.
+   * Description for people: the fault, and what would be accepted.
    * </pre>
    *
    * <code>string description = 2 [json_name = "description"];</code>
@@ -122,7 +122,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What was wrong and what would be accepted.
+   * Description for people: the fault, and what would be accepted.
    * </pre>
    *
    * <code>string description = 2 [json_name = "description"];</code>
@@ -560,7 +560,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object description_ = "";
     /**
      * <pre>
-     * What was wrong and what would be accepted.
+     * Description for people: the fault, and what would be accepted.
      * </pre>
      *
      * <code>string description = 2 [json_name = "description"];</code>
@@ -580,7 +580,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was wrong and what would be accepted.
+     * Description for people: the fault, and what would be accepted.
      * </pre>
      *
      * <code>string description = 2 [json_name = "description"];</code>
@@ -601,7 +601,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was wrong and what would be accepted.
+     * Description for people: the fault, and what would be accepted.
      * </pre>
      *
      * <code>string description = 2 [json_name = "description"];</code>
@@ -618,7 +618,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was wrong and what would be accepted.
+     * Description for people: the fault, and what would be accepted.
      * </pre>
      *
      * <code>string description = 2 [json_name = "description"];</code>
@@ -632,7 +632,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was wrong and what would be accepted.
+     * Description for people: the fault, and what would be accepted.
      * </pre>
      *
      * <code>string description = 2 [json_name = "description"];</code>

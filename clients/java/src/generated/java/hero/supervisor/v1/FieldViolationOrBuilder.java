@@ -32,7 +32,7 @@ public interface FieldViolationOrBuilder extends
 
   /**
    * <pre>
-   * What was wrong and what would be accepted.
+   * Description for people: the fault, and what would be accepted.
    * </pre>
    *
    * <code>string description = 2 [json_name = "description"];</code>
@@ -41,7 +41,7 @@ public interface FieldViolationOrBuilder extends
   java.lang.String getDescription();
   /**
    * <pre>
-   * What was wrong and what would be accepted.
+   * Description for people: the fault, and what would be accepted.
    * </pre>
    *
    * <code>string description = 2 [json_name = "description"];</code>

@@ -12,7 +12,7 @@ public interface GetActorRequestOrBuilder extends
 
   /**
    * <pre>
-   * Required. Which actor.
+   * Required. The name of the actor.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -21,7 +21,7 @@ public interface GetActorRequestOrBuilder extends
   java.lang.String getActorId();
   /**
    * <pre>
-   * Required. Which actor.
+   * Required. The name of the actor.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -32,7 +32,7 @@ public interface GetActorRequestOrBuilder extends
 
   /**
    * <pre>
-   * How much of it. Default: ACTOR_VIEW_BASIC.
+   * The parts of the definition to return. Default: ACTOR_VIEW_BASIC.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorView view = 2 [json_name = "view"];</code>
@@ -41,7 +41,7 @@ public interface GetActorRequestOrBuilder extends
   int getViewValue();
   /**
    * <pre>
-   * How much of it. Default: ACTOR_VIEW_BASIC.
+   * The parts of the definition to return. Default: ACTOR_VIEW_BASIC.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorView view = 2 [json_name = "view"];</code>

@@ -54,7 +54,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object jobId_ = "";
   /**
    * <pre>
-   * Required. Which job.
+   * Required. The id of the job.
    * </pre>
    *
    * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -75,7 +75,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. Which job.
+   * Required. The id of the job.
    * </pre>
    *
    * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -100,7 +100,7 @@ private static final long serialVersionUID = 0L;
   private int view_ = 0;
   /**
    * <pre>
-   * How much of it. Default: JOB_VIEW_BASIC.
+   * The parts of the job to return. Default: JOB_VIEW_BASIC.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobView view = 2 [json_name = "view"];</code>
@@ -111,7 +111,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How much of it. Default: JOB_VIEW_BASIC.
+   * The parts of the job to return. Default: JOB_VIEW_BASIC.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobView view = 2 [json_name = "view"];</code>
@@ -445,7 +445,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object jobId_ = "";
     /**
      * <pre>
-     * Required. Which job.
+     * Required. The id of the job.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -465,7 +465,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which job.
+     * Required. The id of the job.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -486,7 +486,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which job.
+     * Required. The id of the job.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -503,7 +503,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which job.
+     * Required. The id of the job.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -517,7 +517,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which job.
+     * Required. The id of the job.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -537,7 +537,7 @@ private static final long serialVersionUID = 0L;
     private int view_ = 0;
     /**
      * <pre>
-     * How much of it. Default: JOB_VIEW_BASIC.
+     * The parts of the job to return. Default: JOB_VIEW_BASIC.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobView view = 2 [json_name = "view"];</code>
@@ -548,7 +548,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much of it. Default: JOB_VIEW_BASIC.
+     * The parts of the job to return. Default: JOB_VIEW_BASIC.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobView view = 2 [json_name = "view"];</code>
@@ -563,7 +563,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much of it. Default: JOB_VIEW_BASIC.
+     * The parts of the job to return. Default: JOB_VIEW_BASIC.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobView view = 2 [json_name = "view"];</code>
@@ -576,7 +576,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much of it. Default: JOB_VIEW_BASIC.
+     * The parts of the job to return. Default: JOB_VIEW_BASIC.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobView view = 2 [json_name = "view"];</code>
@@ -592,7 +592,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much of it. Default: JOB_VIEW_BASIC.
+     * The parts of the job to return. Default: JOB_VIEW_BASIC.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobView view = 2 [json_name = "view"];</code>

@@ -12,7 +12,7 @@ public interface GetJobRequestOrBuilder extends
 
   /**
    * <pre>
-   * Required. Which job.
+   * Required. The id of the job.
    * </pre>
    *
    * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -21,7 +21,7 @@ public interface GetJobRequestOrBuilder extends
   java.lang.String getJobId();
   /**
    * <pre>
-   * Required. Which job.
+   * Required. The id of the job.
    * </pre>
    *
    * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -32,7 +32,7 @@ public interface GetJobRequestOrBuilder extends
 
   /**
    * <pre>
-   * How much of it. Default: JOB_VIEW_BASIC.
+   * The parts of the job to return. Default: JOB_VIEW_BASIC.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobView view = 2 [json_name = "view"];</code>
@@ -41,7 +41,7 @@ public interface GetJobRequestOrBuilder extends
   int getViewValue();
   /**
    * <pre>
-   * How much of it. Default: JOB_VIEW_BASIC.
+   * The parts of the job to return. Default: JOB_VIEW_BASIC.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobView view = 2 [json_name = "view"];</code>

@@ -53,7 +53,7 @@ private static final long serialVersionUID = 0L;
   private int scriptType_ = 0;
   /**
    * <pre>
-   * Required. Which.
+   * Required. The script type.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -64,7 +64,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. Which.
+   * Required. The script type.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -79,7 +79,7 @@ private static final long serialVersionUID = 0L;
   private int view_ = 0;
   /**
    * <pre>
-   * How much of its actor_template. Default: ACTOR_VIEW_BASIC.
+   * The parts of actor_template to return. Default: ACTOR_VIEW_BASIC.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorView view = 2 [json_name = "view"];</code>
@@ -90,7 +90,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How much of its actor_template. Default: ACTOR_VIEW_BASIC.
+   * The parts of actor_template to return. Default: ACTOR_VIEW_BASIC.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorView view = 2 [json_name = "view"];</code>
@@ -422,7 +422,7 @@ private static final long serialVersionUID = 0L;
     private int scriptType_ = 0;
     /**
      * <pre>
-     * Required. Which.
+     * Required. The script type.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -433,7 +433,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which.
+     * Required. The script type.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -448,7 +448,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which.
+     * Required. The script type.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -461,7 +461,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which.
+     * Required. The script type.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -477,7 +477,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which.
+     * Required. The script type.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -493,7 +493,7 @@ private static final long serialVersionUID = 0L;
     private int view_ = 0;
     /**
      * <pre>
-     * How much of its actor_template. Default: ACTOR_VIEW_BASIC.
+     * The parts of actor_template to return. Default: ACTOR_VIEW_BASIC.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorView view = 2 [json_name = "view"];</code>
@@ -504,7 +504,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much of its actor_template. Default: ACTOR_VIEW_BASIC.
+     * The parts of actor_template to return. Default: ACTOR_VIEW_BASIC.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorView view = 2 [json_name = "view"];</code>
@@ -519,7 +519,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much of its actor_template. Default: ACTOR_VIEW_BASIC.
+     * The parts of actor_template to return. Default: ACTOR_VIEW_BASIC.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorView view = 2 [json_name = "view"];</code>
@@ -532,7 +532,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much of its actor_template. Default: ACTOR_VIEW_BASIC.
+     * The parts of actor_template to return. Default: ACTOR_VIEW_BASIC.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorView view = 2 [json_name = "view"];</code>
@@ -548,7 +548,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much of its actor_template. Default: ACTOR_VIEW_BASIC.
+     * The parts of actor_template to return. Default: ACTOR_VIEW_BASIC.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorView view = 2 [json_name = "view"];</code>

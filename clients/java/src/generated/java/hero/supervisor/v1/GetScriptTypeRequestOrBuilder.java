@@ -12,7 +12,7 @@ public interface GetScriptTypeRequestOrBuilder extends
 
   /**
    * <pre>
-   * Required. Which.
+   * Required. The script type.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -21,7 +21,7 @@ public interface GetScriptTypeRequestOrBuilder extends
   int getScriptTypeValue();
   /**
    * <pre>
-   * Required. Which.
+   * Required. The script type.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -31,7 +31,7 @@ public interface GetScriptTypeRequestOrBuilder extends
 
   /**
    * <pre>
-   * How much of its actor_template. Default: ACTOR_VIEW_BASIC.
+   * The parts of actor_template to return. Default: ACTOR_VIEW_BASIC.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorView view = 2 [json_name = "view"];</code>
@@ -40,7 +40,7 @@ public interface GetScriptTypeRequestOrBuilder extends
   int getViewValue();
   /**
    * <pre>
-   * How much of its actor_template. Default: ACTOR_VIEW_BASIC.
+   * The parts of actor_template to return. Default: ACTOR_VIEW_BASIC.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorView view = 2 [json_name = "view"];</code>

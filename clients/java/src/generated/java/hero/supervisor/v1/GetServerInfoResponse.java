@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Answer of GetServerInfo.
+ * Response of GetServerInfo.
  *
  * Numbers 12 to 15 are kept free for the build and others.
  * </pre>
@@ -61,7 +61,7 @@ private static final long serialVersionUID = 0L;
 
   /**
    * <pre>
-   * What the server is doing.
+   * The mode of a server.
    * </pre>
    *
    * Protobuf enum {@code hero.supervisor.v1.GetServerInfoResponse.Mode}
@@ -78,7 +78,7 @@ private static final long serialVersionUID = 0L;
     MODE_UNSPECIFIED(0),
     /**
      * <pre>
-     * It works.
+     * Normal work.
      * </pre>
      *
      * <code>MODE_NORMAL = 1;</code>
@@ -86,7 +86,7 @@ private static final long serialVersionUID = 0L;
     MODE_NORMAL(1),
     /**
      * <pre>
-     * It works, with everything it needs started by itself. Not for production.
+     * Normal work with dependencies that the server has started itself. Not for production.
      * </pre>
      *
      * <code>MODE_DEV = 2;</code>
@@ -94,7 +94,7 @@ private static final long serialVersionUID = 0L;
     MODE_DEV(2),
     /**
      * <pre>
-     * It is on its way down: what changes something and what waits is refused.
+     * Shutdown: calls that change something or wait are refused.
      * </pre>
      *
      * <code>MODE_DRAINING = 3;</code>
@@ -122,7 +122,7 @@ private static final long serialVersionUID = 0L;
     public static final int MODE_UNSPECIFIED_VALUE = 0;
     /**
      * <pre>
-     * It works.
+     * Normal work.
      * </pre>
      *
      * <code>MODE_NORMAL = 1;</code>
@@ -130,7 +130,7 @@ private static final long serialVersionUID = 0L;
     public static final int MODE_NORMAL_VALUE = 1;
     /**
      * <pre>
-     * It works, with everything it needs started by itself. Not for production.
+     * Normal work with dependencies that the server has started itself. Not for production.
      * </pre>
      *
      * <code>MODE_DEV = 2;</code>
@@ -138,7 +138,7 @@ private static final long serialVersionUID = 0L;
     public static final int MODE_DEV_VALUE = 2;
     /**
      * <pre>
-     * It is on its way down: what changes something and what waits is refused.
+     * Shutdown: calls that change something or wait are refused.
      * </pre>
      *
      * <code>MODE_DRAINING = 3;</code>
@@ -330,7 +330,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object instanceId_ = "";
   /**
    * <pre>
-   * Name of this run of the program; another one after each start.
+   * Name of this run of the program; changes with each start.
    * </pre>
    *
    * <code>string instance_id = 3 [json_name = "instanceId"];</code>
@@ -351,7 +351,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Name of this run of the program; another one after each start.
+   * Name of this run of the program; changes with each start.
    * </pre>
    *
    * <code>string instance_id = 3 [json_name = "instanceId"];</code>
@@ -423,7 +423,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp startTime_;
   /**
    * <pre>
-   * When the program was started.
+   * Time at which the program was started.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp start_time = 5 [json_name = "startTime"];</code>
@@ -435,7 +435,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When the program was started.
+   * Time at which the program was started.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp start_time = 5 [json_name = "startTime"];</code>
@@ -447,7 +447,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When the program was started.
+   * Time at which the program was started.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp start_time = 5 [json_name = "startTime"];</code>
@@ -461,7 +461,7 @@ private static final long serialVersionUID = 0L;
   private int mode_ = 0;
   /**
    * <pre>
-   * What it is doing.
+   * The mode of the server.
    * </pre>
    *
    * <code>.hero.supervisor.v1.GetServerInfoResponse.Mode mode = 6 [json_name = "mode"];</code>
@@ -472,7 +472,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What it is doing.
+   * The mode of the server.
    * </pre>
    *
    * <code>.hero.supervisor.v1.GetServerInfoResponse.Mode mode = 6 [json_name = "mode"];</code>
@@ -540,7 +540,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.Limits limits_;
   /**
    * <pre>
-   * What it accepts at most.
+   * The limits of the server.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Limits limits = 8 [json_name = "limits"];</code>
@@ -552,7 +552,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What it accepts at most.
+   * The limits of the server.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Limits limits = 8 [json_name = "limits"];</code>
@@ -564,7 +564,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What it accepts at most.
+   * The limits of the server.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Limits limits = 8 [json_name = "limits"];</code>
@@ -579,7 +579,7 @@ private static final long serialVersionUID = 0L;
   private java.util.List<hero.supervisor.v1.Dependency> dependencies_;
   /**
    * <pre>
-   * Whether what it needs answers.
+   * The state of Redis and of the process manager.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Dependency dependencies = 9 [json_name = "dependencies"];</code>
@@ -590,7 +590,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Whether what it needs answers.
+   * The state of Redis and of the process manager.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Dependency dependencies = 9 [json_name = "dependencies"];</code>
@@ -602,7 +602,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Whether what it needs answers.
+   * The state of Redis and of the process manager.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Dependency dependencies = 9 [json_name = "dependencies"];</code>
@@ -613,7 +613,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Whether what it needs answers.
+   * The state of Redis and of the process manager.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Dependency dependencies = 9 [json_name = "dependencies"];</code>
@@ -624,7 +624,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Whether what it needs answers.
+   * The state of Redis and of the process manager.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Dependency dependencies = 9 [json_name = "dependencies"];</code>
@@ -640,8 +640,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object oldestEventCursor_ = "";
   /**
    * <pre>
-   * Every event after it is still kept: the earliest place from which WatchEvents can go on. Empty while the log of events
-   * does not answer. Each watch covers what its filters need, so this one serves a watch without filters.
+   * The earliest cursor from which WatchEvents can resume: every later event is still kept. The cursor suits a watch
+   * without filters. Empty while the event log does not answer.
    * </pre>
    *
    * <code>string oldest_event_cursor = 10 [json_name = "oldestEventCursor"];</code>
@@ -662,8 +662,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Every event after it is still kept: the earliest place from which WatchEvents can go on. Empty while the log of events
-   * does not answer. Each watch covers what its filters need, so this one serves a watch without filters.
+   * The earliest cursor from which WatchEvents can resume: every later event is still kept. The cursor suits a watch
+   * without filters. Empty while the event log does not answer.
    * </pre>
    *
    * <code>string oldest_event_cursor = 10 [json_name = "oldestEventCursor"];</code>
@@ -689,7 +689,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object newestEventCursor_ = "";
   /**
    * <pre>
-   * Nothing has happened after it yet. Empty while the log of events does not answer.
+   * The cursor of the latest event. Empty while the event log does not answer.
    * </pre>
    *
    * <code>string newest_event_cursor = 11 [json_name = "newestEventCursor"];</code>
@@ -710,7 +710,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Nothing has happened after it yet. Empty while the log of events does not answer.
+   * The cursor of the latest event. Empty while the event log does not answer.
    * </pre>
    *
    * <code>string newest_event_cursor = 11 [json_name = "newestEventCursor"];</code>
@@ -1011,7 +1011,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Answer of GetServerInfo.
+   * Response of GetServerInfo.
    *
    * Numbers 12 to 15 are kept free for the build and others.
    * </pre>
@@ -1555,7 +1555,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object instanceId_ = "";
     /**
      * <pre>
-     * Name of this run of the program; another one after each start.
+     * Name of this run of the program; changes with each start.
      * </pre>
      *
      * <code>string instance_id = 3 [json_name = "instanceId"];</code>
@@ -1575,7 +1575,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Name of this run of the program; another one after each start.
+     * Name of this run of the program; changes with each start.
      * </pre>
      *
      * <code>string instance_id = 3 [json_name = "instanceId"];</code>
@@ -1596,7 +1596,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Name of this run of the program; another one after each start.
+     * Name of this run of the program; changes with each start.
      * </pre>
      *
      * <code>string instance_id = 3 [json_name = "instanceId"];</code>
@@ -1613,7 +1613,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Name of this run of the program; another one after each start.
+     * Name of this run of the program; changes with each start.
      * </pre>
      *
      * <code>string instance_id = 3 [json_name = "instanceId"];</code>
@@ -1627,7 +1627,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Name of this run of the program; another one after each start.
+     * Name of this run of the program; changes with each start.
      * </pre>
      *
      * <code>string instance_id = 3 [json_name = "instanceId"];</code>
@@ -1741,7 +1741,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> startTimeBuilder_;
     /**
      * <pre>
-     * When the program was started.
+     * Time at which the program was started.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 5 [json_name = "startTime"];</code>
@@ -1752,7 +1752,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When the program was started.
+     * Time at which the program was started.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 5 [json_name = "startTime"];</code>
@@ -1767,7 +1767,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When the program was started.
+     * Time at which the program was started.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 5 [json_name = "startTime"];</code>
@@ -1787,7 +1787,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When the program was started.
+     * Time at which the program was started.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 5 [json_name = "startTime"];</code>
@@ -1805,7 +1805,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When the program was started.
+     * Time at which the program was started.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 5 [json_name = "startTime"];</code>
@@ -1830,7 +1830,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When the program was started.
+     * Time at which the program was started.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 5 [json_name = "startTime"];</code>
@@ -1847,7 +1847,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When the program was started.
+     * Time at which the program was started.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 5 [json_name = "startTime"];</code>
@@ -1859,7 +1859,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When the program was started.
+     * Time at which the program was started.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 5 [json_name = "startTime"];</code>
@@ -1874,7 +1874,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When the program was started.
+     * Time at which the program was started.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 5 [json_name = "startTime"];</code>
@@ -1896,7 +1896,7 @@ private static final long serialVersionUID = 0L;
     private int mode_ = 0;
     /**
      * <pre>
-     * What it is doing.
+     * The mode of the server.
      * </pre>
      *
      * <code>.hero.supervisor.v1.GetServerInfoResponse.Mode mode = 6 [json_name = "mode"];</code>
@@ -1907,7 +1907,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What it is doing.
+     * The mode of the server.
      * </pre>
      *
      * <code>.hero.supervisor.v1.GetServerInfoResponse.Mode mode = 6 [json_name = "mode"];</code>
@@ -1922,7 +1922,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What it is doing.
+     * The mode of the server.
      * </pre>
      *
      * <code>.hero.supervisor.v1.GetServerInfoResponse.Mode mode = 6 [json_name = "mode"];</code>
@@ -1935,7 +1935,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What it is doing.
+     * The mode of the server.
      * </pre>
      *
      * <code>.hero.supervisor.v1.GetServerInfoResponse.Mode mode = 6 [json_name = "mode"];</code>
@@ -1951,7 +1951,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What it is doing.
+     * The mode of the server.
      * </pre>
      *
      * <code>.hero.supervisor.v1.GetServerInfoResponse.Mode mode = 6 [json_name = "mode"];</code>
@@ -2116,7 +2116,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.Limits, hero.supervisor.v1.Limits.Builder, hero.supervisor.v1.LimitsOrBuilder> limitsBuilder_;
     /**
      * <pre>
-     * What it accepts at most.
+     * The limits of the server.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Limits limits = 8 [json_name = "limits"];</code>
@@ -2127,7 +2127,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What it accepts at most.
+     * The limits of the server.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Limits limits = 8 [json_name = "limits"];</code>
@@ -2142,7 +2142,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What it accepts at most.
+     * The limits of the server.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Limits limits = 8 [json_name = "limits"];</code>
@@ -2162,7 +2162,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What it accepts at most.
+     * The limits of the server.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Limits limits = 8 [json_name = "limits"];</code>
@@ -2180,7 +2180,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What it accepts at most.
+     * The limits of the server.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Limits limits = 8 [json_name = "limits"];</code>
@@ -2205,7 +2205,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What it accepts at most.
+     * The limits of the server.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Limits limits = 8 [json_name = "limits"];</code>
@@ -2222,7 +2222,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What it accepts at most.
+     * The limits of the server.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Limits limits = 8 [json_name = "limits"];</code>
@@ -2234,7 +2234,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What it accepts at most.
+     * The limits of the server.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Limits limits = 8 [json_name = "limits"];</code>
@@ -2249,7 +2249,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What it accepts at most.
+     * The limits of the server.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Limits limits = 8 [json_name = "limits"];</code>
@@ -2282,7 +2282,7 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * Whether what it needs answers.
+     * The state of Redis and of the process manager.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Dependency dependencies = 9 [json_name = "dependencies"];</code>
@@ -2296,7 +2296,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether what it needs answers.
+     * The state of Redis and of the process manager.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Dependency dependencies = 9 [json_name = "dependencies"];</code>
@@ -2310,7 +2310,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether what it needs answers.
+     * The state of Redis and of the process manager.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Dependency dependencies = 9 [json_name = "dependencies"];</code>
@@ -2324,7 +2324,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether what it needs answers.
+     * The state of Redis and of the process manager.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Dependency dependencies = 9 [json_name = "dependencies"];</code>
@@ -2345,7 +2345,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether what it needs answers.
+     * The state of Redis and of the process manager.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Dependency dependencies = 9 [json_name = "dependencies"];</code>
@@ -2363,7 +2363,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether what it needs answers.
+     * The state of Redis and of the process manager.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Dependency dependencies = 9 [json_name = "dependencies"];</code>
@@ -2383,7 +2383,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether what it needs answers.
+     * The state of Redis and of the process manager.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Dependency dependencies = 9 [json_name = "dependencies"];</code>
@@ -2404,7 +2404,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether what it needs answers.
+     * The state of Redis and of the process manager.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Dependency dependencies = 9 [json_name = "dependencies"];</code>
@@ -2422,7 +2422,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether what it needs answers.
+     * The state of Redis and of the process manager.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Dependency dependencies = 9 [json_name = "dependencies"];</code>
@@ -2440,7 +2440,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether what it needs answers.
+     * The state of Redis and of the process manager.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Dependency dependencies = 9 [json_name = "dependencies"];</code>
@@ -2459,7 +2459,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether what it needs answers.
+     * The state of Redis and of the process manager.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Dependency dependencies = 9 [json_name = "dependencies"];</code>
@@ -2476,7 +2476,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether what it needs answers.
+     * The state of Redis and of the process manager.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Dependency dependencies = 9 [json_name = "dependencies"];</code>
@@ -2493,7 +2493,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether what it needs answers.
+     * The state of Redis and of the process manager.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Dependency dependencies = 9 [json_name = "dependencies"];</code>
@@ -2504,7 +2504,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether what it needs answers.
+     * The state of Redis and of the process manager.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Dependency dependencies = 9 [json_name = "dependencies"];</code>
@@ -2518,7 +2518,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether what it needs answers.
+     * The state of Redis and of the process manager.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Dependency dependencies = 9 [json_name = "dependencies"];</code>
@@ -2533,7 +2533,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether what it needs answers.
+     * The state of Redis and of the process manager.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Dependency dependencies = 9 [json_name = "dependencies"];</code>
@@ -2544,7 +2544,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether what it needs answers.
+     * The state of Redis and of the process manager.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Dependency dependencies = 9 [json_name = "dependencies"];</code>
@@ -2556,7 +2556,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether what it needs answers.
+     * The state of Redis and of the process manager.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Dependency dependencies = 9 [json_name = "dependencies"];</code>
@@ -2583,8 +2583,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object oldestEventCursor_ = "";
     /**
      * <pre>
-     * Every event after it is still kept: the earliest place from which WatchEvents can go on. Empty while the log of events
-     * does not answer. Each watch covers what its filters need, so this one serves a watch without filters.
+     * The earliest cursor from which WatchEvents can resume: every later event is still kept. The cursor suits a watch
+     * without filters. Empty while the event log does not answer.
      * </pre>
      *
      * <code>string oldest_event_cursor = 10 [json_name = "oldestEventCursor"];</code>
@@ -2604,8 +2604,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every event after it is still kept: the earliest place from which WatchEvents can go on. Empty while the log of events
-     * does not answer. Each watch covers what its filters need, so this one serves a watch without filters.
+     * The earliest cursor from which WatchEvents can resume: every later event is still kept. The cursor suits a watch
+     * without filters. Empty while the event log does not answer.
      * </pre>
      *
      * <code>string oldest_event_cursor = 10 [json_name = "oldestEventCursor"];</code>
@@ -2626,8 +2626,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every event after it is still kept: the earliest place from which WatchEvents can go on. Empty while the log of events
-     * does not answer. Each watch covers what its filters need, so this one serves a watch without filters.
+     * The earliest cursor from which WatchEvents can resume: every later event is still kept. The cursor suits a watch
+     * without filters. Empty while the event log does not answer.
      * </pre>
      *
      * <code>string oldest_event_cursor = 10 [json_name = "oldestEventCursor"];</code>
@@ -2644,8 +2644,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every event after it is still kept: the earliest place from which WatchEvents can go on. Empty while the log of events
-     * does not answer. Each watch covers what its filters need, so this one serves a watch without filters.
+     * The earliest cursor from which WatchEvents can resume: every later event is still kept. The cursor suits a watch
+     * without filters. Empty while the event log does not answer.
      * </pre>
      *
      * <code>string oldest_event_cursor = 10 [json_name = "oldestEventCursor"];</code>
@@ -2659,8 +2659,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every event after it is still kept: the earliest place from which WatchEvents can go on. Empty while the log of events
-     * does not answer. Each watch covers what its filters need, so this one serves a watch without filters.
+     * The earliest cursor from which WatchEvents can resume: every later event is still kept. The cursor suits a watch
+     * without filters. Empty while the event log does not answer.
      * </pre>
      *
      * <code>string oldest_event_cursor = 10 [json_name = "oldestEventCursor"];</code>
@@ -2680,7 +2680,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object newestEventCursor_ = "";
     /**
      * <pre>
-     * Nothing has happened after it yet. Empty while the log of events does not answer.
+     * The cursor of the latest event. Empty while the event log does not answer.
      * </pre>
      *
      * <code>string newest_event_cursor = 11 [json_name = "newestEventCursor"];</code>
@@ -2700,7 +2700,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Nothing has happened after it yet. Empty while the log of events does not answer.
+     * The cursor of the latest event. Empty while the event log does not answer.
      * </pre>
      *
      * <code>string newest_event_cursor = 11 [json_name = "newestEventCursor"];</code>
@@ -2721,7 +2721,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Nothing has happened after it yet. Empty while the log of events does not answer.
+     * The cursor of the latest event. Empty while the event log does not answer.
      * </pre>
      *
      * <code>string newest_event_cursor = 11 [json_name = "newestEventCursor"];</code>
@@ -2738,7 +2738,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Nothing has happened after it yet. Empty while the log of events does not answer.
+     * The cursor of the latest event. Empty while the event log does not answer.
      * </pre>
      *
      * <code>string newest_event_cursor = 11 [json_name = "newestEventCursor"];</code>
@@ -2752,7 +2752,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Nothing has happened after it yet. Empty while the log of events does not answer.
+     * The cursor of the latest event. Empty while the event log does not answer.
      * </pre>
      *
      * <code>string newest_event_cursor = 11 [json_name = "newestEventCursor"];</code>

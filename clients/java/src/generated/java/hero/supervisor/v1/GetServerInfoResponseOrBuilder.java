@@ -52,7 +52,7 @@ public interface GetServerInfoResponseOrBuilder extends
 
   /**
    * <pre>
-   * Name of this run of the program; another one after each start.
+   * Name of this run of the program; changes with each start.
    * </pre>
    *
    * <code>string instance_id = 3 [json_name = "instanceId"];</code>
@@ -61,7 +61,7 @@ public interface GetServerInfoResponseOrBuilder extends
   java.lang.String getInstanceId();
   /**
    * <pre>
-   * Name of this run of the program; another one after each start.
+   * Name of this run of the program; changes with each start.
    * </pre>
    *
    * <code>string instance_id = 3 [json_name = "instanceId"];</code>
@@ -92,7 +92,7 @@ public interface GetServerInfoResponseOrBuilder extends
 
   /**
    * <pre>
-   * When the program was started.
+   * Time at which the program was started.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp start_time = 5 [json_name = "startTime"];</code>
@@ -101,7 +101,7 @@ public interface GetServerInfoResponseOrBuilder extends
   boolean hasStartTime();
   /**
    * <pre>
-   * When the program was started.
+   * Time at which the program was started.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp start_time = 5 [json_name = "startTime"];</code>
@@ -110,7 +110,7 @@ public interface GetServerInfoResponseOrBuilder extends
   com.google.protobuf.Timestamp getStartTime();
   /**
    * <pre>
-   * When the program was started.
+   * Time at which the program was started.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp start_time = 5 [json_name = "startTime"];</code>
@@ -119,7 +119,7 @@ public interface GetServerInfoResponseOrBuilder extends
 
   /**
    * <pre>
-   * What it is doing.
+   * The mode of the server.
    * </pre>
    *
    * <code>.hero.supervisor.v1.GetServerInfoResponse.Mode mode = 6 [json_name = "mode"];</code>
@@ -128,7 +128,7 @@ public interface GetServerInfoResponseOrBuilder extends
   int getModeValue();
   /**
    * <pre>
-   * What it is doing.
+   * The mode of the server.
    * </pre>
    *
    * <code>.hero.supervisor.v1.GetServerInfoResponse.Mode mode = 6 [json_name = "mode"];</code>
@@ -179,7 +179,7 @@ public interface GetServerInfoResponseOrBuilder extends
 
   /**
    * <pre>
-   * What it accepts at most.
+   * The limits of the server.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Limits limits = 8 [json_name = "limits"];</code>
@@ -188,7 +188,7 @@ public interface GetServerInfoResponseOrBuilder extends
   boolean hasLimits();
   /**
    * <pre>
-   * What it accepts at most.
+   * The limits of the server.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Limits limits = 8 [json_name = "limits"];</code>
@@ -197,7 +197,7 @@ public interface GetServerInfoResponseOrBuilder extends
   hero.supervisor.v1.Limits getLimits();
   /**
    * <pre>
-   * What it accepts at most.
+   * The limits of the server.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Limits limits = 8 [json_name = "limits"];</code>
@@ -206,7 +206,7 @@ public interface GetServerInfoResponseOrBuilder extends
 
   /**
    * <pre>
-   * Whether what it needs answers.
+   * The state of Redis and of the process manager.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Dependency dependencies = 9 [json_name = "dependencies"];</code>
@@ -215,7 +215,7 @@ public interface GetServerInfoResponseOrBuilder extends
       getDependenciesList();
   /**
    * <pre>
-   * Whether what it needs answers.
+   * The state of Redis and of the process manager.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Dependency dependencies = 9 [json_name = "dependencies"];</code>
@@ -223,7 +223,7 @@ public interface GetServerInfoResponseOrBuilder extends
   hero.supervisor.v1.Dependency getDependencies(int index);
   /**
    * <pre>
-   * Whether what it needs answers.
+   * The state of Redis and of the process manager.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Dependency dependencies = 9 [json_name = "dependencies"];</code>
@@ -231,7 +231,7 @@ public interface GetServerInfoResponseOrBuilder extends
   int getDependenciesCount();
   /**
    * <pre>
-   * Whether what it needs answers.
+   * The state of Redis and of the process manager.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Dependency dependencies = 9 [json_name = "dependencies"];</code>
@@ -240,7 +240,7 @@ public interface GetServerInfoResponseOrBuilder extends
       getDependenciesOrBuilderList();
   /**
    * <pre>
-   * Whether what it needs answers.
+   * The state of Redis and of the process manager.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Dependency dependencies = 9 [json_name = "dependencies"];</code>
@@ -250,8 +250,8 @@ public interface GetServerInfoResponseOrBuilder extends
 
   /**
    * <pre>
-   * Every event after it is still kept: the earliest place from which WatchEvents can go on. Empty while the log of events
-   * does not answer. Each watch covers what its filters need, so this one serves a watch without filters.
+   * The earliest cursor from which WatchEvents can resume: every later event is still kept. The cursor suits a watch
+   * without filters. Empty while the event log does not answer.
    * </pre>
    *
    * <code>string oldest_event_cursor = 10 [json_name = "oldestEventCursor"];</code>
@@ -260,8 +260,8 @@ public interface GetServerInfoResponseOrBuilder extends
   java.lang.String getOldestEventCursor();
   /**
    * <pre>
-   * Every event after it is still kept: the earliest place from which WatchEvents can go on. Empty while the log of events
-   * does not answer. Each watch covers what its filters need, so this one serves a watch without filters.
+   * The earliest cursor from which WatchEvents can resume: every later event is still kept. The cursor suits a watch
+   * without filters. Empty while the event log does not answer.
    * </pre>
    *
    * <code>string oldest_event_cursor = 10 [json_name = "oldestEventCursor"];</code>
@@ -272,7 +272,7 @@ public interface GetServerInfoResponseOrBuilder extends
 
   /**
    * <pre>
-   * Nothing has happened after it yet. Empty while the log of events does not answer.
+   * The cursor of the latest event. Empty while the event log does not answer.
    * </pre>
    *
    * <code>string newest_event_cursor = 11 [json_name = "newestEventCursor"];</code>
@@ -281,7 +281,7 @@ public interface GetServerInfoResponseOrBuilder extends
   java.lang.String getNewestEventCursor();
   /**
    * <pre>
-   * Nothing has happened after it yet. Empty while the log of events does not answer.
+   * The cursor of the latest event. Empty while the event log does not answer.
    * </pre>
    *
    * <code>string newest_event_cursor = 11 [json_name = "newestEventCursor"];</code>

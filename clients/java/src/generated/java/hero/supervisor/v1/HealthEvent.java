@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Something that happened to the health of an actor.
+ * An event about the health of an actor.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.HealthEvent}
@@ -54,7 +54,7 @@ private static final long serialVersionUID = 0L;
 
   /**
    * <pre>
-   * What was done about it.
+   * The action of the supervisor.
    * </pre>
    *
    * Protobuf enum {@code hero.supervisor.v1.HealthEvent.Action}
@@ -71,7 +71,7 @@ private static final long serialVersionUID = 0L;
     ACTION_UNSPECIFIED(0),
     /**
      * <pre>
-     * Nothing.
+     * No action.
      * </pre>
      *
      * <code>ACTION_NONE = 1;</code>
@@ -115,7 +115,7 @@ private static final long serialVersionUID = 0L;
     public static final int ACTION_UNSPECIFIED_VALUE = 0;
     /**
      * <pre>
-     * Nothing.
+     * No action.
      * </pre>
      *
      * <code>ACTION_NONE = 1;</code>
@@ -229,7 +229,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object actorId_ = "";
   /**
    * <pre>
-   * The actor.
+   * Name of the actor.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -250,7 +250,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The actor.
+   * Name of the actor.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -275,7 +275,7 @@ private static final long serialVersionUID = 0L;
   private int oldHealth_ = 0;
   /**
    * <pre>
-   * The verdict before.
+   * The health before.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.Health old_health = 2 [json_name = "oldHealth"];</code>
@@ -286,7 +286,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The verdict before.
+   * The health before.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.Health old_health = 2 [json_name = "oldHealth"];</code>
@@ -301,7 +301,7 @@ private static final long serialVersionUID = 0L;
   private int newHealth_ = 0;
   /**
    * <pre>
-   * The verdict now.
+   * The health after.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.Health new_health = 3 [json_name = "newHealth"];</code>
@@ -312,7 +312,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The verdict now.
+   * The health after.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.Health new_health = 3 [json_name = "newHealth"];</code>
@@ -327,7 +327,7 @@ private static final long serialVersionUID = 0L;
   private int consecutiveFailures_ = 0;
   /**
    * <pre>
-   * Pings missed in a row.
+   * Number of missed pings in a row.
    * </pre>
    *
    * <code>int32 consecutive_failures = 4 [json_name = "consecutiveFailures"];</code>
@@ -342,7 +342,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration pingRoundTrip_;
   /**
    * <pre>
-   * Round trip of the last ping, if it was answered.
+   * Round-trip time of the last ping; absent without an answer.
    * </pre>
    *
    * <code>.google.protobuf.Duration ping_round_trip = 5 [json_name = "pingRoundTrip"];</code>
@@ -354,7 +354,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Round trip of the last ping, if it was answered.
+   * Round-trip time of the last ping; absent without an answer.
    * </pre>
    *
    * <code>.google.protobuf.Duration ping_round_trip = 5 [json_name = "pingRoundTrip"];</code>
@@ -366,7 +366,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Round trip of the last ping, if it was answered.
+   * Round-trip time of the last ping; absent without an answer.
    * </pre>
    *
    * <code>.google.protobuf.Duration ping_round_trip = 5 [json_name = "pingRoundTrip"];</code>
@@ -380,7 +380,7 @@ private static final long serialVersionUID = 0L;
   private int action_ = 0;
   /**
    * <pre>
-   * What was done about it.
+   * The action.
    * </pre>
    *
    * <code>.hero.supervisor.v1.HealthEvent.Action action = 6 [json_name = "action"];</code>
@@ -391,7 +391,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What was done about it.
+   * The action.
    * </pre>
    *
    * <code>.hero.supervisor.v1.HealthEvent.Action action = 6 [json_name = "action"];</code>
@@ -407,7 +407,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object reason_ = "";
   /**
    * <pre>
-   * One sentence on why.
+   * One sentence on the cause.
    * </pre>
    *
    * <code>string reason = 7 [json_name = "reason"];</code>
@@ -428,7 +428,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * One sentence on why.
+   * One sentence on the cause.
    * </pre>
    *
    * <code>string reason = 7 [json_name = "reason"];</code>
@@ -453,7 +453,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp time_;
   /**
    * <pre>
-   * When.
+   * Time of the event.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 8 [json_name = "time"];</code>
@@ -465,7 +465,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When.
+   * Time of the event.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 8 [json_name = "time"];</code>
@@ -477,7 +477,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When.
+   * Time of the event.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 8 [json_name = "time"];</code>
@@ -728,7 +728,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Something that happened to the health of an actor.
+   * An event about the health of an actor.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.HealthEvent}
@@ -984,7 +984,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object actorId_ = "";
     /**
      * <pre>
-     * The actor.
+     * Name of the actor.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -1004,7 +1004,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor.
+     * Name of the actor.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -1025,7 +1025,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor.
+     * Name of the actor.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -1042,7 +1042,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor.
+     * Name of the actor.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -1056,7 +1056,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor.
+     * Name of the actor.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -1076,7 +1076,7 @@ private static final long serialVersionUID = 0L;
     private int oldHealth_ = 0;
     /**
      * <pre>
-     * The verdict before.
+     * The health before.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.Health old_health = 2 [json_name = "oldHealth"];</code>
@@ -1087,7 +1087,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The verdict before.
+     * The health before.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.Health old_health = 2 [json_name = "oldHealth"];</code>
@@ -1102,7 +1102,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The verdict before.
+     * The health before.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.Health old_health = 2 [json_name = "oldHealth"];</code>
@@ -1115,7 +1115,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The verdict before.
+     * The health before.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.Health old_health = 2 [json_name = "oldHealth"];</code>
@@ -1131,7 +1131,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The verdict before.
+     * The health before.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.Health old_health = 2 [json_name = "oldHealth"];</code>
@@ -1147,7 +1147,7 @@ private static final long serialVersionUID = 0L;
     private int newHealth_ = 0;
     /**
      * <pre>
-     * The verdict now.
+     * The health after.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.Health new_health = 3 [json_name = "newHealth"];</code>
@@ -1158,7 +1158,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The verdict now.
+     * The health after.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.Health new_health = 3 [json_name = "newHealth"];</code>
@@ -1173,7 +1173,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The verdict now.
+     * The health after.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.Health new_health = 3 [json_name = "newHealth"];</code>
@@ -1186,7 +1186,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The verdict now.
+     * The health after.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.Health new_health = 3 [json_name = "newHealth"];</code>
@@ -1202,7 +1202,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The verdict now.
+     * The health after.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.Health new_health = 3 [json_name = "newHealth"];</code>
@@ -1218,7 +1218,7 @@ private static final long serialVersionUID = 0L;
     private int consecutiveFailures_ ;
     /**
      * <pre>
-     * Pings missed in a row.
+     * Number of missed pings in a row.
      * </pre>
      *
      * <code>int32 consecutive_failures = 4 [json_name = "consecutiveFailures"];</code>
@@ -1230,7 +1230,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pings missed in a row.
+     * Number of missed pings in a row.
      * </pre>
      *
      * <code>int32 consecutive_failures = 4 [json_name = "consecutiveFailures"];</code>
@@ -1246,7 +1246,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pings missed in a row.
+     * Number of missed pings in a row.
      * </pre>
      *
      * <code>int32 consecutive_failures = 4 [json_name = "consecutiveFailures"];</code>
@@ -1264,7 +1264,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> pingRoundTripBuilder_;
     /**
      * <pre>
-     * Round trip of the last ping, if it was answered.
+     * Round-trip time of the last ping; absent without an answer.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_round_trip = 5 [json_name = "pingRoundTrip"];</code>
@@ -1275,7 +1275,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Round trip of the last ping, if it was answered.
+     * Round-trip time of the last ping; absent without an answer.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_round_trip = 5 [json_name = "pingRoundTrip"];</code>
@@ -1290,7 +1290,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Round trip of the last ping, if it was answered.
+     * Round-trip time of the last ping; absent without an answer.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_round_trip = 5 [json_name = "pingRoundTrip"];</code>
@@ -1310,7 +1310,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Round trip of the last ping, if it was answered.
+     * Round-trip time of the last ping; absent without an answer.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_round_trip = 5 [json_name = "pingRoundTrip"];</code>
@@ -1328,7 +1328,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Round trip of the last ping, if it was answered.
+     * Round-trip time of the last ping; absent without an answer.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_round_trip = 5 [json_name = "pingRoundTrip"];</code>
@@ -1353,7 +1353,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Round trip of the last ping, if it was answered.
+     * Round-trip time of the last ping; absent without an answer.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_round_trip = 5 [json_name = "pingRoundTrip"];</code>
@@ -1370,7 +1370,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Round trip of the last ping, if it was answered.
+     * Round-trip time of the last ping; absent without an answer.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_round_trip = 5 [json_name = "pingRoundTrip"];</code>
@@ -1382,7 +1382,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Round trip of the last ping, if it was answered.
+     * Round-trip time of the last ping; absent without an answer.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_round_trip = 5 [json_name = "pingRoundTrip"];</code>
@@ -1397,7 +1397,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Round trip of the last ping, if it was answered.
+     * Round-trip time of the last ping; absent without an answer.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_round_trip = 5 [json_name = "pingRoundTrip"];</code>
@@ -1419,7 +1419,7 @@ private static final long serialVersionUID = 0L;
     private int action_ = 0;
     /**
      * <pre>
-     * What was done about it.
+     * The action.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthEvent.Action action = 6 [json_name = "action"];</code>
@@ -1430,7 +1430,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was done about it.
+     * The action.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthEvent.Action action = 6 [json_name = "action"];</code>
@@ -1445,7 +1445,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was done about it.
+     * The action.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthEvent.Action action = 6 [json_name = "action"];</code>
@@ -1458,7 +1458,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was done about it.
+     * The action.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthEvent.Action action = 6 [json_name = "action"];</code>
@@ -1474,7 +1474,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was done about it.
+     * The action.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthEvent.Action action = 6 [json_name = "action"];</code>
@@ -1490,7 +1490,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object reason_ = "";
     /**
      * <pre>
-     * One sentence on why.
+     * One sentence on the cause.
      * </pre>
      *
      * <code>string reason = 7 [json_name = "reason"];</code>
@@ -1510,7 +1510,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * One sentence on why.
+     * One sentence on the cause.
      * </pre>
      *
      * <code>string reason = 7 [json_name = "reason"];</code>
@@ -1531,7 +1531,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * One sentence on why.
+     * One sentence on the cause.
      * </pre>
      *
      * <code>string reason = 7 [json_name = "reason"];</code>
@@ -1548,7 +1548,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * One sentence on why.
+     * One sentence on the cause.
      * </pre>
      *
      * <code>string reason = 7 [json_name = "reason"];</code>
@@ -1562,7 +1562,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * One sentence on why.
+     * One sentence on the cause.
      * </pre>
      *
      * <code>string reason = 7 [json_name = "reason"];</code>
@@ -1584,7 +1584,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> timeBuilder_;
     /**
      * <pre>
-     * When.
+     * Time of the event.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 8 [json_name = "time"];</code>
@@ -1595,7 +1595,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When.
+     * Time of the event.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 8 [json_name = "time"];</code>
@@ -1610,7 +1610,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When.
+     * Time of the event.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 8 [json_name = "time"];</code>
@@ -1630,7 +1630,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When.
+     * Time of the event.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 8 [json_name = "time"];</code>
@@ -1648,7 +1648,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When.
+     * Time of the event.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 8 [json_name = "time"];</code>
@@ -1673,7 +1673,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When.
+     * Time of the event.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 8 [json_name = "time"];</code>
@@ -1690,7 +1690,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When.
+     * Time of the event.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 8 [json_name = "time"];</code>
@@ -1702,7 +1702,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When.
+     * Time of the event.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 8 [json_name = "time"];</code>
@@ -1717,7 +1717,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When.
+     * Time of the event.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 8 [json_name = "time"];</code>

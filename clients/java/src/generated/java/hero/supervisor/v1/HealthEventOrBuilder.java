@@ -12,7 +12,7 @@ public interface HealthEventOrBuilder extends
 
   /**
    * <pre>
-   * The actor.
+   * Name of the actor.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -21,7 +21,7 @@ public interface HealthEventOrBuilder extends
   java.lang.String getActorId();
   /**
    * <pre>
-   * The actor.
+   * Name of the actor.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -32,7 +32,7 @@ public interface HealthEventOrBuilder extends
 
   /**
    * <pre>
-   * The verdict before.
+   * The health before.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.Health old_health = 2 [json_name = "oldHealth"];</code>
@@ -41,7 +41,7 @@ public interface HealthEventOrBuilder extends
   int getOldHealthValue();
   /**
    * <pre>
-   * The verdict before.
+   * The health before.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.Health old_health = 2 [json_name = "oldHealth"];</code>
@@ -51,7 +51,7 @@ public interface HealthEventOrBuilder extends
 
   /**
    * <pre>
-   * The verdict now.
+   * The health after.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.Health new_health = 3 [json_name = "newHealth"];</code>
@@ -60,7 +60,7 @@ public interface HealthEventOrBuilder extends
   int getNewHealthValue();
   /**
    * <pre>
-   * The verdict now.
+   * The health after.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.Health new_health = 3 [json_name = "newHealth"];</code>
@@ -70,7 +70,7 @@ public interface HealthEventOrBuilder extends
 
   /**
    * <pre>
-   * Pings missed in a row.
+   * Number of missed pings in a row.
    * </pre>
    *
    * <code>int32 consecutive_failures = 4 [json_name = "consecutiveFailures"];</code>
@@ -80,7 +80,7 @@ public interface HealthEventOrBuilder extends
 
   /**
    * <pre>
-   * Round trip of the last ping, if it was answered.
+   * Round-trip time of the last ping; absent without an answer.
    * </pre>
    *
    * <code>.google.protobuf.Duration ping_round_trip = 5 [json_name = "pingRoundTrip"];</code>
@@ -89,7 +89,7 @@ public interface HealthEventOrBuilder extends
   boolean hasPingRoundTrip();
   /**
    * <pre>
-   * Round trip of the last ping, if it was answered.
+   * Round-trip time of the last ping; absent without an answer.
    * </pre>
    *
    * <code>.google.protobuf.Duration ping_round_trip = 5 [json_name = "pingRoundTrip"];</code>
@@ -98,7 +98,7 @@ public interface HealthEventOrBuilder extends
   com.google.protobuf.Duration getPingRoundTrip();
   /**
    * <pre>
-   * Round trip of the last ping, if it was answered.
+   * Round-trip time of the last ping; absent without an answer.
    * </pre>
    *
    * <code>.google.protobuf.Duration ping_round_trip = 5 [json_name = "pingRoundTrip"];</code>
@@ -107,7 +107,7 @@ public interface HealthEventOrBuilder extends
 
   /**
    * <pre>
-   * What was done about it.
+   * The action.
    * </pre>
    *
    * <code>.hero.supervisor.v1.HealthEvent.Action action = 6 [json_name = "action"];</code>
@@ -116,7 +116,7 @@ public interface HealthEventOrBuilder extends
   int getActionValue();
   /**
    * <pre>
-   * What was done about it.
+   * The action.
    * </pre>
    *
    * <code>.hero.supervisor.v1.HealthEvent.Action action = 6 [json_name = "action"];</code>
@@ -126,7 +126,7 @@ public interface HealthEventOrBuilder extends
 
   /**
    * <pre>
-   * One sentence on why.
+   * One sentence on the cause.
    * </pre>
    *
    * <code>string reason = 7 [json_name = "reason"];</code>
@@ -135,7 +135,7 @@ public interface HealthEventOrBuilder extends
   java.lang.String getReason();
   /**
    * <pre>
-   * One sentence on why.
+   * One sentence on the cause.
    * </pre>
    *
    * <code>string reason = 7 [json_name = "reason"];</code>
@@ -146,7 +146,7 @@ public interface HealthEventOrBuilder extends
 
   /**
    * <pre>
-   * When.
+   * Time of the event.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 8 [json_name = "time"];</code>
@@ -155,7 +155,7 @@ public interface HealthEventOrBuilder extends
   boolean hasTime();
   /**
    * <pre>
-   * When.
+   * Time of the event.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 8 [json_name = "time"];</code>
@@ -164,7 +164,7 @@ public interface HealthEventOrBuilder extends
   com.google.protobuf.Timestamp getTime();
   /**
    * <pre>
-   * When.
+   * Time of the event.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 8 [json_name = "time"];</code>

@@ -7,10 +7,10 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * When an actor that gives no sign of life is pinged, and what follows.
+ * The pings of idle actors, and the action after missed pings.
  *
- * A ping is a trivial job that travels through the actor's real queue and its real engine. A busy actor is never
- * pinged: it is judged by the time limit of its job.
+ * A ping is a trivial job that passes through the real queue and the real engine of an actor. Busy actors are never
+ * pinged: their jobs have time limits.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.HealthPolicy}
@@ -54,7 +54,7 @@ private static final long serialVersionUID = 0L;
 
   /**
    * <pre>
-   * What to do with an actor that missed too many pings.
+   * The action for an unhealthy actor.
    * </pre>
    *
    * Protobuf enum {@code hero.supervisor.v1.HealthPolicy.Action}
@@ -71,7 +71,7 @@ private static final long serialVersionUID = 0L;
     ACTION_UNSPECIFIED(0),
     /**
      * <pre>
-     * Restart it.
+     * The actor is restarted.
      * </pre>
      *
      * <code>ACTION_RESTART = 1;</code>
@@ -79,7 +79,7 @@ private static final long serialVersionUID = 0L;
     ACTION_RESTART(1),
     /**
      * <pre>
-     * Only report it.
+     * The actor is only reported.
      * </pre>
      *
      * <code>ACTION_REPORT_ONLY = 2;</code>
@@ -107,7 +107,7 @@ private static final long serialVersionUID = 0L;
     public static final int ACTION_UNSPECIFIED_VALUE = 0;
     /**
      * <pre>
-     * Restart it.
+     * The actor is restarted.
      * </pre>
      *
      * <code>ACTION_RESTART = 1;</code>
@@ -115,7 +115,7 @@ private static final long serialVersionUID = 0L;
     public static final int ACTION_RESTART_VALUE = 1;
     /**
      * <pre>
-     * Only report it.
+     * The actor is only reported.
      * </pre>
      *
      * <code>ACTION_REPORT_ONLY = 2;</code>
@@ -211,7 +211,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration idleAfter_;
   /**
    * <pre>
-   * Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
+   * Time without a job after which an actor is pinged, 100 ms to 24 hours. Default: 10 minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration idle_after = 1 [json_name = "idleAfter"];</code>
@@ -223,7 +223,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
+   * Time without a job after which an actor is pinged, 100 ms to 24 hours. Default: 10 minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration idle_after = 1 [json_name = "idleAfter"];</code>
@@ -235,7 +235,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
+   * Time without a job after which an actor is pinged, 100 ms to 24 hours. Default: 10 minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration idle_after = 1 [json_name = "idleAfter"];</code>
@@ -249,7 +249,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration pingTimeout_;
   /**
    * <pre>
-   * A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
+   * Time after which an unanswered ping is missed, 100 ms to 24 hours. Default: 30 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration ping_timeout = 2 [json_name = "pingTimeout"];</code>
@@ -261,7 +261,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
+   * Time after which an unanswered ping is missed, 100 ms to 24 hours. Default: 30 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration ping_timeout = 2 [json_name = "pingTimeout"];</code>
@@ -273,7 +273,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
+   * Time after which an unanswered ping is missed, 100 ms to 24 hours. Default: 30 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration ping_timeout = 2 [json_name = "pingTimeout"];</code>
@@ -287,7 +287,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration pingIntervalAfterFailure_;
   /**
    * <pre>
-   * Wait between a missed ping and the next one. Default: 30 seconds.
+   * Time between a missed ping and the next ping. Default: 30 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration ping_interval_after_failure = 3 [json_name = "pingIntervalAfterFailure"];</code>
@@ -299,7 +299,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Wait between a missed ping and the next one. Default: 30 seconds.
+   * Time between a missed ping and the next ping. Default: 30 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration ping_interval_after_failure = 3 [json_name = "pingIntervalAfterFailure"];</code>
@@ -311,7 +311,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Wait between a missed ping and the next one. Default: 30 seconds.
+   * Time between a missed ping and the next ping. Default: 30 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration ping_interval_after_failure = 3 [json_name = "pingIntervalAfterFailure"];</code>
@@ -325,7 +325,7 @@ private static final long serialVersionUID = 0L;
   private int failureThreshold_ = 0;
   /**
    * <pre>
-   * Missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3.
+   * Number of missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3.
    * </pre>
    *
    * <code>optional int32 failure_threshold = 4 [json_name = "failureThreshold"];</code>
@@ -337,7 +337,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3.
+   * Number of missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3.
    * </pre>
    *
    * <code>optional int32 failure_threshold = 4 [json_name = "failureThreshold"];</code>
@@ -352,7 +352,7 @@ private static final long serialVersionUID = 0L;
   private int action_ = 0;
   /**
    * <pre>
-   * What follows then. Default: ACTION_RESTART.
+   * The action for an unhealthy actor. Default: ACTION_RESTART.
    * </pre>
    *
    * <code>.hero.supervisor.v1.HealthPolicy.Action action = 5 [json_name = "action"];</code>
@@ -363,7 +363,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What follows then. Default: ACTION_RESTART.
+   * The action for an unhealthy actor. Default: ACTION_RESTART.
    * </pre>
    *
    * <code>.hero.supervisor.v1.HealthPolicy.Action action = 5 [json_name = "action"];</code>
@@ -379,8 +379,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object pingScript_ = "";
   /**
    * <pre>
-   * The script of the ping. Not possible in this version, so it has to be left empty: a trivial one in the actor's
-   * language.
+   * The script of the ping. Must be empty in this version: the ping is a trivial script in the language of the actor.
    * </pre>
    *
    * <code>string ping_script = 6 [json_name = "pingScript"];</code>
@@ -401,8 +400,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The script of the ping. Not possible in this version, so it has to be left empty: a trivial one in the actor's
-   * language.
+   * The script of the ping. Must be empty in this version: the ping is a trivial script in the language of the actor.
    * </pre>
    *
    * <code>string ping_script = 6 [json_name = "pingScript"];</code>
@@ -655,10 +653,10 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When an actor that gives no sign of life is pinged, and what follows.
+   * The pings of idle actors, and the action after missed pings.
    *
-   * A ping is a trivial job that travels through the actor's real queue and its real engine. A busy actor is never
-   * pinged: it is judged by the time limit of its job.
+   * A ping is a trivial job that passes through the real queue and the real engine of an actor. Busy actors are never
+   * pinged: their jobs have time limits.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.HealthPolicy}
@@ -901,7 +899,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> idleAfterBuilder_;
     /**
      * <pre>
-     * Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
+     * Time without a job after which an actor is pinged, 100 ms to 24 hours. Default: 10 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration idle_after = 1 [json_name = "idleAfter"];</code>
@@ -912,7 +910,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
+     * Time without a job after which an actor is pinged, 100 ms to 24 hours. Default: 10 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration idle_after = 1 [json_name = "idleAfter"];</code>
@@ -927,7 +925,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
+     * Time without a job after which an actor is pinged, 100 ms to 24 hours. Default: 10 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration idle_after = 1 [json_name = "idleAfter"];</code>
@@ -947,7 +945,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
+     * Time without a job after which an actor is pinged, 100 ms to 24 hours. Default: 10 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration idle_after = 1 [json_name = "idleAfter"];</code>
@@ -965,7 +963,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
+     * Time without a job after which an actor is pinged, 100 ms to 24 hours. Default: 10 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration idle_after = 1 [json_name = "idleAfter"];</code>
@@ -990,7 +988,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
+     * Time without a job after which an actor is pinged, 100 ms to 24 hours. Default: 10 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration idle_after = 1 [json_name = "idleAfter"];</code>
@@ -1007,7 +1005,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
+     * Time without a job after which an actor is pinged, 100 ms to 24 hours. Default: 10 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration idle_after = 1 [json_name = "idleAfter"];</code>
@@ -1019,7 +1017,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
+     * Time without a job after which an actor is pinged, 100 ms to 24 hours. Default: 10 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration idle_after = 1 [json_name = "idleAfter"];</code>
@@ -1034,7 +1032,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
+     * Time without a job after which an actor is pinged, 100 ms to 24 hours. Default: 10 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration idle_after = 1 [json_name = "idleAfter"];</code>
@@ -1058,7 +1056,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> pingTimeoutBuilder_;
     /**
      * <pre>
-     * A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
+     * Time after which an unanswered ping is missed, 100 ms to 24 hours. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_timeout = 2 [json_name = "pingTimeout"];</code>
@@ -1069,7 +1067,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
+     * Time after which an unanswered ping is missed, 100 ms to 24 hours. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_timeout = 2 [json_name = "pingTimeout"];</code>
@@ -1084,7 +1082,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
+     * Time after which an unanswered ping is missed, 100 ms to 24 hours. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_timeout = 2 [json_name = "pingTimeout"];</code>
@@ -1104,7 +1102,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
+     * Time after which an unanswered ping is missed, 100 ms to 24 hours. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_timeout = 2 [json_name = "pingTimeout"];</code>
@@ -1122,7 +1120,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
+     * Time after which an unanswered ping is missed, 100 ms to 24 hours. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_timeout = 2 [json_name = "pingTimeout"];</code>
@@ -1147,7 +1145,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
+     * Time after which an unanswered ping is missed, 100 ms to 24 hours. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_timeout = 2 [json_name = "pingTimeout"];</code>
@@ -1164,7 +1162,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
+     * Time after which an unanswered ping is missed, 100 ms to 24 hours. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_timeout = 2 [json_name = "pingTimeout"];</code>
@@ -1176,7 +1174,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
+     * Time after which an unanswered ping is missed, 100 ms to 24 hours. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_timeout = 2 [json_name = "pingTimeout"];</code>
@@ -1191,7 +1189,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
+     * Time after which an unanswered ping is missed, 100 ms to 24 hours. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_timeout = 2 [json_name = "pingTimeout"];</code>
@@ -1215,7 +1213,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> pingIntervalAfterFailureBuilder_;
     /**
      * <pre>
-     * Wait between a missed ping and the next one. Default: 30 seconds.
+     * Time between a missed ping and the next ping. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_interval_after_failure = 3 [json_name = "pingIntervalAfterFailure"];</code>
@@ -1226,7 +1224,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Wait between a missed ping and the next one. Default: 30 seconds.
+     * Time between a missed ping and the next ping. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_interval_after_failure = 3 [json_name = "pingIntervalAfterFailure"];</code>
@@ -1241,7 +1239,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Wait between a missed ping and the next one. Default: 30 seconds.
+     * Time between a missed ping and the next ping. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_interval_after_failure = 3 [json_name = "pingIntervalAfterFailure"];</code>
@@ -1261,7 +1259,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Wait between a missed ping and the next one. Default: 30 seconds.
+     * Time between a missed ping and the next ping. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_interval_after_failure = 3 [json_name = "pingIntervalAfterFailure"];</code>
@@ -1279,7 +1277,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Wait between a missed ping and the next one. Default: 30 seconds.
+     * Time between a missed ping and the next ping. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_interval_after_failure = 3 [json_name = "pingIntervalAfterFailure"];</code>
@@ -1304,7 +1302,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Wait between a missed ping and the next one. Default: 30 seconds.
+     * Time between a missed ping and the next ping. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_interval_after_failure = 3 [json_name = "pingIntervalAfterFailure"];</code>
@@ -1321,7 +1319,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Wait between a missed ping and the next one. Default: 30 seconds.
+     * Time between a missed ping and the next ping. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_interval_after_failure = 3 [json_name = "pingIntervalAfterFailure"];</code>
@@ -1333,7 +1331,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Wait between a missed ping and the next one. Default: 30 seconds.
+     * Time between a missed ping and the next ping. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_interval_after_failure = 3 [json_name = "pingIntervalAfterFailure"];</code>
@@ -1348,7 +1346,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Wait between a missed ping and the next one. Default: 30 seconds.
+     * Time between a missed ping and the next ping. Default: 30 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration ping_interval_after_failure = 3 [json_name = "pingIntervalAfterFailure"];</code>
@@ -1370,7 +1368,7 @@ private static final long serialVersionUID = 0L;
     private int failureThreshold_ ;
     /**
      * <pre>
-     * Missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3.
+     * Number of missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3.
      * </pre>
      *
      * <code>optional int32 failure_threshold = 4 [json_name = "failureThreshold"];</code>
@@ -1382,7 +1380,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3.
+     * Number of missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3.
      * </pre>
      *
      * <code>optional int32 failure_threshold = 4 [json_name = "failureThreshold"];</code>
@@ -1394,7 +1392,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3.
+     * Number of missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3.
      * </pre>
      *
      * <code>optional int32 failure_threshold = 4 [json_name = "failureThreshold"];</code>
@@ -1410,7 +1408,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3.
+     * Number of missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3.
      * </pre>
      *
      * <code>optional int32 failure_threshold = 4 [json_name = "failureThreshold"];</code>
@@ -1426,7 +1424,7 @@ private static final long serialVersionUID = 0L;
     private int action_ = 0;
     /**
      * <pre>
-     * What follows then. Default: ACTION_RESTART.
+     * The action for an unhealthy actor. Default: ACTION_RESTART.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthPolicy.Action action = 5 [json_name = "action"];</code>
@@ -1437,7 +1435,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What follows then. Default: ACTION_RESTART.
+     * The action for an unhealthy actor. Default: ACTION_RESTART.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthPolicy.Action action = 5 [json_name = "action"];</code>
@@ -1452,7 +1450,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What follows then. Default: ACTION_RESTART.
+     * The action for an unhealthy actor. Default: ACTION_RESTART.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthPolicy.Action action = 5 [json_name = "action"];</code>
@@ -1465,7 +1463,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What follows then. Default: ACTION_RESTART.
+     * The action for an unhealthy actor. Default: ACTION_RESTART.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthPolicy.Action action = 5 [json_name = "action"];</code>
@@ -1481,7 +1479,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What follows then. Default: ACTION_RESTART.
+     * The action for an unhealthy actor. Default: ACTION_RESTART.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthPolicy.Action action = 5 [json_name = "action"];</code>
@@ -1497,8 +1495,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object pingScript_ = "";
     /**
      * <pre>
-     * The script of the ping. Not possible in this version, so it has to be left empty: a trivial one in the actor's
-     * language.
+     * The script of the ping. Must be empty in this version: the ping is a trivial script in the language of the actor.
      * </pre>
      *
      * <code>string ping_script = 6 [json_name = "pingScript"];</code>
@@ -1518,8 +1515,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script of the ping. Not possible in this version, so it has to be left empty: a trivial one in the actor's
-     * language.
+     * The script of the ping. Must be empty in this version: the ping is a trivial script in the language of the actor.
      * </pre>
      *
      * <code>string ping_script = 6 [json_name = "pingScript"];</code>
@@ -1540,8 +1536,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script of the ping. Not possible in this version, so it has to be left empty: a trivial one in the actor's
-     * language.
+     * The script of the ping. Must be empty in this version: the ping is a trivial script in the language of the actor.
      * </pre>
      *
      * <code>string ping_script = 6 [json_name = "pingScript"];</code>
@@ -1558,8 +1553,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script of the ping. Not possible in this version, so it has to be left empty: a trivial one in the actor's
-     * language.
+     * The script of the ping. Must be empty in this version: the ping is a trivial script in the language of the actor.
      * </pre>
      *
      * <code>string ping_script = 6 [json_name = "pingScript"];</code>
@@ -1573,8 +1567,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script of the ping. Not possible in this version, so it has to be left empty: a trivial one in the actor's
-     * language.
+     * The script of the ping. Must be empty in this version: the ping is a trivial script in the language of the actor.
      * </pre>
      *
      * <code>string ping_script = 6 [json_name = "pingScript"];</code>

@@ -12,7 +12,7 @@ public interface HealthPolicyOrBuilder extends
 
   /**
    * <pre>
-   * Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
+   * Time without a job after which an actor is pinged, 100 ms to 24 hours. Default: 10 minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration idle_after = 1 [json_name = "idleAfter"];</code>
@@ -21,7 +21,7 @@ public interface HealthPolicyOrBuilder extends
   boolean hasIdleAfter();
   /**
    * <pre>
-   * Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
+   * Time without a job after which an actor is pinged, 100 ms to 24 hours. Default: 10 minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration idle_after = 1 [json_name = "idleAfter"];</code>
@@ -30,7 +30,7 @@ public interface HealthPolicyOrBuilder extends
   com.google.protobuf.Duration getIdleAfter();
   /**
    * <pre>
-   * Ping an actor that has had no job for this long, 100 ms to 24 hours. Default: 10 minutes.
+   * Time without a job after which an actor is pinged, 100 ms to 24 hours. Default: 10 minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration idle_after = 1 [json_name = "idleAfter"];</code>
@@ -39,7 +39,7 @@ public interface HealthPolicyOrBuilder extends
 
   /**
    * <pre>
-   * A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
+   * Time after which an unanswered ping is missed, 100 ms to 24 hours. Default: 30 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration ping_timeout = 2 [json_name = "pingTimeout"];</code>
@@ -48,7 +48,7 @@ public interface HealthPolicyOrBuilder extends
   boolean hasPingTimeout();
   /**
    * <pre>
-   * A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
+   * Time after which an unanswered ping is missed, 100 ms to 24 hours. Default: 30 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration ping_timeout = 2 [json_name = "pingTimeout"];</code>
@@ -57,7 +57,7 @@ public interface HealthPolicyOrBuilder extends
   com.google.protobuf.Duration getPingTimeout();
   /**
    * <pre>
-   * A ping that takes longer is missed, 100 ms to 24 hours. Default: 30 seconds.
+   * Time after which an unanswered ping is missed, 100 ms to 24 hours. Default: 30 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration ping_timeout = 2 [json_name = "pingTimeout"];</code>
@@ -66,7 +66,7 @@ public interface HealthPolicyOrBuilder extends
 
   /**
    * <pre>
-   * Wait between a missed ping and the next one. Default: 30 seconds.
+   * Time between a missed ping and the next ping. Default: 30 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration ping_interval_after_failure = 3 [json_name = "pingIntervalAfterFailure"];</code>
@@ -75,7 +75,7 @@ public interface HealthPolicyOrBuilder extends
   boolean hasPingIntervalAfterFailure();
   /**
    * <pre>
-   * Wait between a missed ping and the next one. Default: 30 seconds.
+   * Time between a missed ping and the next ping. Default: 30 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration ping_interval_after_failure = 3 [json_name = "pingIntervalAfterFailure"];</code>
@@ -84,7 +84,7 @@ public interface HealthPolicyOrBuilder extends
   com.google.protobuf.Duration getPingIntervalAfterFailure();
   /**
    * <pre>
-   * Wait between a missed ping and the next one. Default: 30 seconds.
+   * Time between a missed ping and the next ping. Default: 30 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration ping_interval_after_failure = 3 [json_name = "pingIntervalAfterFailure"];</code>
@@ -93,7 +93,7 @@ public interface HealthPolicyOrBuilder extends
 
   /**
    * <pre>
-   * Missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3.
+   * Number of missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3.
    * </pre>
    *
    * <code>optional int32 failure_threshold = 4 [json_name = "failureThreshold"];</code>
@@ -102,7 +102,7 @@ public interface HealthPolicyOrBuilder extends
   boolean hasFailureThreshold();
   /**
    * <pre>
-   * Missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3.
+   * Number of missed pings in a row that make an actor HEALTH_UNHEALTHY, 1 to 1000. Default: 3.
    * </pre>
    *
    * <code>optional int32 failure_threshold = 4 [json_name = "failureThreshold"];</code>
@@ -112,7 +112,7 @@ public interface HealthPolicyOrBuilder extends
 
   /**
    * <pre>
-   * What follows then. Default: ACTION_RESTART.
+   * The action for an unhealthy actor. Default: ACTION_RESTART.
    * </pre>
    *
    * <code>.hero.supervisor.v1.HealthPolicy.Action action = 5 [json_name = "action"];</code>
@@ -121,7 +121,7 @@ public interface HealthPolicyOrBuilder extends
   int getActionValue();
   /**
    * <pre>
-   * What follows then. Default: ACTION_RESTART.
+   * The action for an unhealthy actor. Default: ACTION_RESTART.
    * </pre>
    *
    * <code>.hero.supervisor.v1.HealthPolicy.Action action = 5 [json_name = "action"];</code>
@@ -131,8 +131,7 @@ public interface HealthPolicyOrBuilder extends
 
   /**
    * <pre>
-   * The script of the ping. Not possible in this version, so it has to be left empty: a trivial one in the actor's
-   * language.
+   * The script of the ping. Must be empty in this version: the ping is a trivial script in the language of the actor.
    * </pre>
    *
    * <code>string ping_script = 6 [json_name = "pingScript"];</code>
@@ -141,8 +140,7 @@ public interface HealthPolicyOrBuilder extends
   java.lang.String getPingScript();
   /**
    * <pre>
-   * The script of the ping. Not possible in this version, so it has to be left empty: a trivial one in the actor's
-   * language.
+   * The script of the ping. Must be empty in this version: the ping is a trivial script in the language of the actor.
    * </pre>
    *
    * <code>string ping_script = 6 [json_name = "pingScript"];</code>

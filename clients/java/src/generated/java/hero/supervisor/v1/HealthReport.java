@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * The health of one actor, as it is now.
+ * The present health of an actor.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.HealthReport}
@@ -58,7 +58,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object actorId_ = "";
   /**
    * <pre>
-   * The actor.
+   * Name of the actor.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -79,7 +79,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The actor.
+   * Name of the actor.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -104,7 +104,7 @@ private static final long serialVersionUID = 0L;
   private int health_ = 0;
   /**
    * <pre>
-   * The verdict.
+   * The health.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.Health health = 2 [json_name = "health"];</code>
@@ -115,7 +115,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The verdict.
+   * The health.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.Health health = 2 [json_name = "health"];</code>
@@ -130,7 +130,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.Ping lastPing_;
   /**
    * <pre>
-   * The last ping, if there was one.
+   * The last ping; absent if there was none.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Ping last_ping = 3 [json_name = "lastPing"];</code>
@@ -142,7 +142,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The last ping, if there was one.
+   * The last ping; absent if there was none.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Ping last_ping = 3 [json_name = "lastPing"];</code>
@@ -154,7 +154,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The last ping, if there was one.
+   * The last ping; absent if there was none.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Ping last_ping = 3 [json_name = "lastPing"];</code>
@@ -168,7 +168,7 @@ private static final long serialVersionUID = 0L;
   private int consecutiveFailures_ = 0;
   /**
    * <pre>
-   * Pings missed in a row.
+   * Number of missed pings in a row.
    * </pre>
    *
    * <code>int32 consecutive_failures = 4 [json_name = "consecutiveFailures"];</code>
@@ -184,7 +184,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object reason_ = "";
   /**
    * <pre>
-   * One sentence on why; empty when there is nothing to say.
+   * One sentence on the cause; may be empty.
    * </pre>
    *
    * <code>string reason = 5 [json_name = "reason"];</code>
@@ -205,7 +205,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * One sentence on why; empty when there is nothing to say.
+   * One sentence on the cause; may be empty.
    * </pre>
    *
    * <code>string reason = 5 [json_name = "reason"];</code>
@@ -230,7 +230,7 @@ private static final long serialVersionUID = 0L;
   private int actionTaken_ = 0;
   /**
    * <pre>
-   * What was done about it.
+   * The action of the supervisor.
    * </pre>
    *
    * <code>.hero.supervisor.v1.HealthEvent.Action action_taken = 6 [json_name = "actionTaken"];</code>
@@ -241,7 +241,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What was done about it.
+   * The action of the supervisor.
    * </pre>
    *
    * <code>.hero.supervisor.v1.HealthEvent.Action action_taken = 6 [json_name = "actionTaken"];</code>
@@ -256,7 +256,7 @@ private static final long serialVersionUID = 0L;
   private int state_ = 0;
   /**
    * <pre>
-   * Where the actor is.
+   * The state of the actor.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.State state = 7 [json_name = "state"];</code>
@@ -267,7 +267,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Where the actor is.
+   * The state of the actor.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.State state = 7 [json_name = "state"];</code>
@@ -282,7 +282,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp lastJobTime_;
   /**
    * <pre>
-   * When it last took or finished a job.
+   * Time at which the actor last took or finished a job.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp last_job_time = 8 [json_name = "lastJobTime"];</code>
@@ -294,7 +294,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When it last took or finished a job.
+   * Time at which the actor last took or finished a job.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp last_job_time = 8 [json_name = "lastJobTime"];</code>
@@ -306,7 +306,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When it last took or finished a job.
+   * Time at which the actor last took or finished a job.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp last_job_time = 8 [json_name = "lastJobTime"];</code>
@@ -557,7 +557,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The health of one actor, as it is now.
+   * The present health of an actor.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.HealthReport}
@@ -813,7 +813,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object actorId_ = "";
     /**
      * <pre>
-     * The actor.
+     * Name of the actor.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -833,7 +833,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor.
+     * Name of the actor.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -854,7 +854,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor.
+     * Name of the actor.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -871,7 +871,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor.
+     * Name of the actor.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -885,7 +885,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor.
+     * Name of the actor.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -905,7 +905,7 @@ private static final long serialVersionUID = 0L;
     private int health_ = 0;
     /**
      * <pre>
-     * The verdict.
+     * The health.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.Health health = 2 [json_name = "health"];</code>
@@ -916,7 +916,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The verdict.
+     * The health.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.Health health = 2 [json_name = "health"];</code>
@@ -931,7 +931,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The verdict.
+     * The health.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.Health health = 2 [json_name = "health"];</code>
@@ -944,7 +944,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The verdict.
+     * The health.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.Health health = 2 [json_name = "health"];</code>
@@ -960,7 +960,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The verdict.
+     * The health.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.Health health = 2 [json_name = "health"];</code>
@@ -978,7 +978,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.Ping, hero.supervisor.v1.Ping.Builder, hero.supervisor.v1.PingOrBuilder> lastPingBuilder_;
     /**
      * <pre>
-     * The last ping, if there was one.
+     * The last ping; absent if there was none.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Ping last_ping = 3 [json_name = "lastPing"];</code>
@@ -989,7 +989,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The last ping, if there was one.
+     * The last ping; absent if there was none.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Ping last_ping = 3 [json_name = "lastPing"];</code>
@@ -1004,7 +1004,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The last ping, if there was one.
+     * The last ping; absent if there was none.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Ping last_ping = 3 [json_name = "lastPing"];</code>
@@ -1024,7 +1024,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The last ping, if there was one.
+     * The last ping; absent if there was none.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Ping last_ping = 3 [json_name = "lastPing"];</code>
@@ -1042,7 +1042,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The last ping, if there was one.
+     * The last ping; absent if there was none.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Ping last_ping = 3 [json_name = "lastPing"];</code>
@@ -1067,7 +1067,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The last ping, if there was one.
+     * The last ping; absent if there was none.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Ping last_ping = 3 [json_name = "lastPing"];</code>
@@ -1084,7 +1084,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The last ping, if there was one.
+     * The last ping; absent if there was none.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Ping last_ping = 3 [json_name = "lastPing"];</code>
@@ -1096,7 +1096,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The last ping, if there was one.
+     * The last ping; absent if there was none.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Ping last_ping = 3 [json_name = "lastPing"];</code>
@@ -1111,7 +1111,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The last ping, if there was one.
+     * The last ping; absent if there was none.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Ping last_ping = 3 [json_name = "lastPing"];</code>
@@ -1133,7 +1133,7 @@ private static final long serialVersionUID = 0L;
     private int consecutiveFailures_ ;
     /**
      * <pre>
-     * Pings missed in a row.
+     * Number of missed pings in a row.
      * </pre>
      *
      * <code>int32 consecutive_failures = 4 [json_name = "consecutiveFailures"];</code>
@@ -1145,7 +1145,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pings missed in a row.
+     * Number of missed pings in a row.
      * </pre>
      *
      * <code>int32 consecutive_failures = 4 [json_name = "consecutiveFailures"];</code>
@@ -1161,7 +1161,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pings missed in a row.
+     * Number of missed pings in a row.
      * </pre>
      *
      * <code>int32 consecutive_failures = 4 [json_name = "consecutiveFailures"];</code>
@@ -1177,7 +1177,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object reason_ = "";
     /**
      * <pre>
-     * One sentence on why; empty when there is nothing to say.
+     * One sentence on the cause; may be empty.
      * </pre>
      *
      * <code>string reason = 5 [json_name = "reason"];</code>
@@ -1197,7 +1197,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * One sentence on why; empty when there is nothing to say.
+     * One sentence on the cause; may be empty.
      * </pre>
      *
      * <code>string reason = 5 [json_name = "reason"];</code>
@@ -1218,7 +1218,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * One sentence on why; empty when there is nothing to say.
+     * One sentence on the cause; may be empty.
      * </pre>
      *
      * <code>string reason = 5 [json_name = "reason"];</code>
@@ -1235,7 +1235,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * One sentence on why; empty when there is nothing to say.
+     * One sentence on the cause; may be empty.
      * </pre>
      *
      * <code>string reason = 5 [json_name = "reason"];</code>
@@ -1249,7 +1249,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * One sentence on why; empty when there is nothing to say.
+     * One sentence on the cause; may be empty.
      * </pre>
      *
      * <code>string reason = 5 [json_name = "reason"];</code>
@@ -1269,7 +1269,7 @@ private static final long serialVersionUID = 0L;
     private int actionTaken_ = 0;
     /**
      * <pre>
-     * What was done about it.
+     * The action of the supervisor.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthEvent.Action action_taken = 6 [json_name = "actionTaken"];</code>
@@ -1280,7 +1280,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was done about it.
+     * The action of the supervisor.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthEvent.Action action_taken = 6 [json_name = "actionTaken"];</code>
@@ -1295,7 +1295,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was done about it.
+     * The action of the supervisor.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthEvent.Action action_taken = 6 [json_name = "actionTaken"];</code>
@@ -1308,7 +1308,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was done about it.
+     * The action of the supervisor.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthEvent.Action action_taken = 6 [json_name = "actionTaken"];</code>
@@ -1324,7 +1324,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was done about it.
+     * The action of the supervisor.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthEvent.Action action_taken = 6 [json_name = "actionTaken"];</code>
@@ -1340,7 +1340,7 @@ private static final long serialVersionUID = 0L;
     private int state_ = 0;
     /**
      * <pre>
-     * Where the actor is.
+     * The state of the actor.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.State state = 7 [json_name = "state"];</code>
@@ -1351,7 +1351,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where the actor is.
+     * The state of the actor.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.State state = 7 [json_name = "state"];</code>
@@ -1366,7 +1366,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where the actor is.
+     * The state of the actor.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.State state = 7 [json_name = "state"];</code>
@@ -1379,7 +1379,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where the actor is.
+     * The state of the actor.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.State state = 7 [json_name = "state"];</code>
@@ -1395,7 +1395,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where the actor is.
+     * The state of the actor.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Actor.State state = 7 [json_name = "state"];</code>
@@ -1413,7 +1413,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> lastJobTimeBuilder_;
     /**
      * <pre>
-     * When it last took or finished a job.
+     * Time at which the actor last took or finished a job.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp last_job_time = 8 [json_name = "lastJobTime"];</code>
@@ -1424,7 +1424,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it last took or finished a job.
+     * Time at which the actor last took or finished a job.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp last_job_time = 8 [json_name = "lastJobTime"];</code>
@@ -1439,7 +1439,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it last took or finished a job.
+     * Time at which the actor last took or finished a job.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp last_job_time = 8 [json_name = "lastJobTime"];</code>
@@ -1459,7 +1459,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it last took or finished a job.
+     * Time at which the actor last took or finished a job.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp last_job_time = 8 [json_name = "lastJobTime"];</code>
@@ -1477,7 +1477,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it last took or finished a job.
+     * Time at which the actor last took or finished a job.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp last_job_time = 8 [json_name = "lastJobTime"];</code>
@@ -1502,7 +1502,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it last took or finished a job.
+     * Time at which the actor last took or finished a job.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp last_job_time = 8 [json_name = "lastJobTime"];</code>
@@ -1519,7 +1519,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it last took or finished a job.
+     * Time at which the actor last took or finished a job.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp last_job_time = 8 [json_name = "lastJobTime"];</code>
@@ -1531,7 +1531,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it last took or finished a job.
+     * Time at which the actor last took or finished a job.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp last_job_time = 8 [json_name = "lastJobTime"];</code>
@@ -1546,7 +1546,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it last took or finished a job.
+     * Time at which the actor last took or finished a job.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp last_job_time = 8 [json_name = "lastJobTime"];</code>

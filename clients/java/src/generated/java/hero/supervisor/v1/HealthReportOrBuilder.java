@@ -12,7 +12,7 @@ public interface HealthReportOrBuilder extends
 
   /**
    * <pre>
-   * The actor.
+   * Name of the actor.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -21,7 +21,7 @@ public interface HealthReportOrBuilder extends
   java.lang.String getActorId();
   /**
    * <pre>
-   * The actor.
+   * Name of the actor.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -32,7 +32,7 @@ public interface HealthReportOrBuilder extends
 
   /**
    * <pre>
-   * The verdict.
+   * The health.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.Health health = 2 [json_name = "health"];</code>
@@ -41,7 +41,7 @@ public interface HealthReportOrBuilder extends
   int getHealthValue();
   /**
    * <pre>
-   * The verdict.
+   * The health.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.Health health = 2 [json_name = "health"];</code>
@@ -51,7 +51,7 @@ public interface HealthReportOrBuilder extends
 
   /**
    * <pre>
-   * The last ping, if there was one.
+   * The last ping; absent if there was none.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Ping last_ping = 3 [json_name = "lastPing"];</code>
@@ -60,7 +60,7 @@ public interface HealthReportOrBuilder extends
   boolean hasLastPing();
   /**
    * <pre>
-   * The last ping, if there was one.
+   * The last ping; absent if there was none.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Ping last_ping = 3 [json_name = "lastPing"];</code>
@@ -69,7 +69,7 @@ public interface HealthReportOrBuilder extends
   hero.supervisor.v1.Ping getLastPing();
   /**
    * <pre>
-   * The last ping, if there was one.
+   * The last ping; absent if there was none.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Ping last_ping = 3 [json_name = "lastPing"];</code>
@@ -78,7 +78,7 @@ public interface HealthReportOrBuilder extends
 
   /**
    * <pre>
-   * Pings missed in a row.
+   * Number of missed pings in a row.
    * </pre>
    *
    * <code>int32 consecutive_failures = 4 [json_name = "consecutiveFailures"];</code>
@@ -88,7 +88,7 @@ public interface HealthReportOrBuilder extends
 
   /**
    * <pre>
-   * One sentence on why; empty when there is nothing to say.
+   * One sentence on the cause; may be empty.
    * </pre>
    *
    * <code>string reason = 5 [json_name = "reason"];</code>
@@ -97,7 +97,7 @@ public interface HealthReportOrBuilder extends
   java.lang.String getReason();
   /**
    * <pre>
-   * One sentence on why; empty when there is nothing to say.
+   * One sentence on the cause; may be empty.
    * </pre>
    *
    * <code>string reason = 5 [json_name = "reason"];</code>
@@ -108,7 +108,7 @@ public interface HealthReportOrBuilder extends
 
   /**
    * <pre>
-   * What was done about it.
+   * The action of the supervisor.
    * </pre>
    *
    * <code>.hero.supervisor.v1.HealthEvent.Action action_taken = 6 [json_name = "actionTaken"];</code>
@@ -117,7 +117,7 @@ public interface HealthReportOrBuilder extends
   int getActionTakenValue();
   /**
    * <pre>
-   * What was done about it.
+   * The action of the supervisor.
    * </pre>
    *
    * <code>.hero.supervisor.v1.HealthEvent.Action action_taken = 6 [json_name = "actionTaken"];</code>
@@ -127,7 +127,7 @@ public interface HealthReportOrBuilder extends
 
   /**
    * <pre>
-   * Where the actor is.
+   * The state of the actor.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.State state = 7 [json_name = "state"];</code>
@@ -136,7 +136,7 @@ public interface HealthReportOrBuilder extends
   int getStateValue();
   /**
    * <pre>
-   * Where the actor is.
+   * The state of the actor.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Actor.State state = 7 [json_name = "state"];</code>
@@ -146,7 +146,7 @@ public interface HealthReportOrBuilder extends
 
   /**
    * <pre>
-   * When it last took or finished a job.
+   * Time at which the actor last took or finished a job.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp last_job_time = 8 [json_name = "lastJobTime"];</code>
@@ -155,7 +155,7 @@ public interface HealthReportOrBuilder extends
   boolean hasLastJobTime();
   /**
    * <pre>
-   * When it last took or finished a job.
+   * Time at which the actor last took or finished a job.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp last_job_time = 8 [json_name = "lastJobTime"];</code>
@@ -164,7 +164,7 @@ public interface HealthReportOrBuilder extends
   com.google.protobuf.Timestamp getLastJobTime();
   /**
    * <pre>
-   * When it last took or finished a job.
+   * Time at which the actor last took or finished a job.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp last_job_time = 8 [json_name = "lastJobTime"];</code>

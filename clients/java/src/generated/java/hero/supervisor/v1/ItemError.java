@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Why one item of many was refused; the others are not touched by it.
+ * The error of one item of many. Other items are not affected.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.ItemError}
@@ -66,7 +66,7 @@ private static final long serialVersionUID = 0L;
   private int code_ = 0;
   /**
    * <pre>
-   * The gRPC code that a call for this item alone would have ended with, for instance 5 for NOT_FOUND.
+   * The gRPC code with which a call for this item alone would end, for instance 5 for NOT_FOUND.
    * </pre>
    *
    * <code>int32 code = 1 [json_name = "code"];</code>
@@ -82,7 +82,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object reason_ = "";
   /**
    * <pre>
-   * The reason, a name as in google.rpc.ErrorInfo, for instance "QUEUE_FULL". See ErrorReason.
+   * The reason as in google.rpc.ErrorInfo, for instance "QUEUE_FULL". See ErrorReason.
    * </pre>
    *
    * <code>string reason = 2 [json_name = "reason"];</code>
@@ -103,7 +103,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The reason, a name as in google.rpc.ErrorInfo, for instance "QUEUE_FULL". See ErrorReason.
+   * The reason as in google.rpc.ErrorInfo, for instance "QUEUE_FULL". See ErrorReason.
    * </pre>
    *
    * <code>string reason = 2 [json_name = "reason"];</code>
@@ -129,7 +129,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object message_ = "";
   /**
    * <pre>
-   * What happened and what to do, for people.
+   * Description for people: the fault, and what to do.
    * </pre>
    *
    * <code>string message = 3 [json_name = "message"];</code>
@@ -150,7 +150,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What happened and what to do, for people.
+   * Description for people: the fault, and what to do.
    * </pre>
    *
    * <code>string message = 3 [json_name = "message"];</code>
@@ -271,7 +271,7 @@ java.lang.String defaultValue) {
   private java.util.List<hero.supervisor.v1.FieldViolation> fieldViolations_;
   /**
    * <pre>
-   * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
+   * The refused fields, with reason INVALID_FIELD. If some are left out, the metadata has the number of all.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -282,7 +282,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
+   * The refused fields, with reason INVALID_FIELD. If some are left out, the metadata has the number of all.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -294,7 +294,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
+   * The refused fields, with reason INVALID_FIELD. If some are left out, the metadata has the number of all.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -305,7 +305,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
+   * The refused fields, with reason INVALID_FIELD. If some are left out, the metadata has the number of all.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -316,7 +316,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
+   * The refused fields, with reason INVALID_FIELD. If some are left out, the metadata has the number of all.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -541,7 +541,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Why one item of many was refused; the others are not touched by it.
+   * The error of one item of many. Other items are not affected.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.ItemError}
@@ -808,7 +808,7 @@ java.lang.String defaultValue) {
     private int code_ ;
     /**
      * <pre>
-     * The gRPC code that a call for this item alone would have ended with, for instance 5 for NOT_FOUND.
+     * The gRPC code with which a call for this item alone would end, for instance 5 for NOT_FOUND.
      * </pre>
      *
      * <code>int32 code = 1 [json_name = "code"];</code>
@@ -820,7 +820,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The gRPC code that a call for this item alone would have ended with, for instance 5 for NOT_FOUND.
+     * The gRPC code with which a call for this item alone would end, for instance 5 for NOT_FOUND.
      * </pre>
      *
      * <code>int32 code = 1 [json_name = "code"];</code>
@@ -836,7 +836,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The gRPC code that a call for this item alone would have ended with, for instance 5 for NOT_FOUND.
+     * The gRPC code with which a call for this item alone would end, for instance 5 for NOT_FOUND.
      * </pre>
      *
      * <code>int32 code = 1 [json_name = "code"];</code>
@@ -852,7 +852,7 @@ java.lang.String defaultValue) {
     private java.lang.Object reason_ = "";
     /**
      * <pre>
-     * The reason, a name as in google.rpc.ErrorInfo, for instance "QUEUE_FULL". See ErrorReason.
+     * The reason as in google.rpc.ErrorInfo, for instance "QUEUE_FULL". See ErrorReason.
      * </pre>
      *
      * <code>string reason = 2 [json_name = "reason"];</code>
@@ -872,7 +872,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The reason, a name as in google.rpc.ErrorInfo, for instance "QUEUE_FULL". See ErrorReason.
+     * The reason as in google.rpc.ErrorInfo, for instance "QUEUE_FULL". See ErrorReason.
      * </pre>
      *
      * <code>string reason = 2 [json_name = "reason"];</code>
@@ -893,7 +893,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The reason, a name as in google.rpc.ErrorInfo, for instance "QUEUE_FULL". See ErrorReason.
+     * The reason as in google.rpc.ErrorInfo, for instance "QUEUE_FULL". See ErrorReason.
      * </pre>
      *
      * <code>string reason = 2 [json_name = "reason"];</code>
@@ -910,7 +910,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The reason, a name as in google.rpc.ErrorInfo, for instance "QUEUE_FULL". See ErrorReason.
+     * The reason as in google.rpc.ErrorInfo, for instance "QUEUE_FULL". See ErrorReason.
      * </pre>
      *
      * <code>string reason = 2 [json_name = "reason"];</code>
@@ -924,7 +924,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The reason, a name as in google.rpc.ErrorInfo, for instance "QUEUE_FULL". See ErrorReason.
+     * The reason as in google.rpc.ErrorInfo, for instance "QUEUE_FULL". See ErrorReason.
      * </pre>
      *
      * <code>string reason = 2 [json_name = "reason"];</code>
@@ -944,7 +944,7 @@ java.lang.String defaultValue) {
     private java.lang.Object message_ = "";
     /**
      * <pre>
-     * What happened and what to do, for people.
+     * Description for people: the fault, and what to do.
      * </pre>
      *
      * <code>string message = 3 [json_name = "message"];</code>
@@ -964,7 +964,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What happened and what to do, for people.
+     * Description for people: the fault, and what to do.
      * </pre>
      *
      * <code>string message = 3 [json_name = "message"];</code>
@@ -985,7 +985,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What happened and what to do, for people.
+     * Description for people: the fault, and what to do.
      * </pre>
      *
      * <code>string message = 3 [json_name = "message"];</code>
@@ -1002,7 +1002,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What happened and what to do, for people.
+     * Description for people: the fault, and what to do.
      * </pre>
      *
      * <code>string message = 3 [json_name = "message"];</code>
@@ -1016,7 +1016,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What happened and what to do, for people.
+     * Description for people: the fault, and what to do.
      * </pre>
      *
      * <code>string message = 3 [json_name = "message"];</code>
@@ -1202,7 +1202,7 @@ java.lang.String defaultValue) {
 
     /**
      * <pre>
-     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
+     * The refused fields, with reason INVALID_FIELD. If some are left out, the metadata has the number of all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1216,7 +1216,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
+     * The refused fields, with reason INVALID_FIELD. If some are left out, the metadata has the number of all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1230,7 +1230,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
+     * The refused fields, with reason INVALID_FIELD. If some are left out, the metadata has the number of all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1244,7 +1244,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
+     * The refused fields, with reason INVALID_FIELD. If some are left out, the metadata has the number of all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1265,7 +1265,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
+     * The refused fields, with reason INVALID_FIELD. If some are left out, the metadata has the number of all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1283,7 +1283,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
+     * The refused fields, with reason INVALID_FIELD. If some are left out, the metadata has the number of all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1303,7 +1303,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
+     * The refused fields, with reason INVALID_FIELD. If some are left out, the metadata has the number of all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1324,7 +1324,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
+     * The refused fields, with reason INVALID_FIELD. If some are left out, the metadata has the number of all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1342,7 +1342,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
+     * The refused fields, with reason INVALID_FIELD. If some are left out, the metadata has the number of all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1360,7 +1360,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
+     * The refused fields, with reason INVALID_FIELD. If some are left out, the metadata has the number of all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1379,7 +1379,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
+     * The refused fields, with reason INVALID_FIELD. If some are left out, the metadata has the number of all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1396,7 +1396,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
+     * The refused fields, with reason INVALID_FIELD. If some are left out, the metadata has the number of all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1413,7 +1413,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
+     * The refused fields, with reason INVALID_FIELD. If some are left out, the metadata has the number of all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1424,7 +1424,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
+     * The refused fields, with reason INVALID_FIELD. If some are left out, the metadata has the number of all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1438,7 +1438,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
+     * The refused fields, with reason INVALID_FIELD. If some are left out, the metadata has the number of all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1453,7 +1453,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
+     * The refused fields, with reason INVALID_FIELD. If some are left out, the metadata has the number of all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1464,7 +1464,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
+     * The refused fields, with reason INVALID_FIELD. If some are left out, the metadata has the number of all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -1476,7 +1476,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
+     * The refused fields, with reason INVALID_FIELD. If some are left out, the metadata has the number of all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>

@@ -12,7 +12,7 @@ public interface ItemErrorOrBuilder extends
 
   /**
    * <pre>
-   * The gRPC code that a call for this item alone would have ended with, for instance 5 for NOT_FOUND.
+   * The gRPC code with which a call for this item alone would end, for instance 5 for NOT_FOUND.
    * </pre>
    *
    * <code>int32 code = 1 [json_name = "code"];</code>
@@ -22,7 +22,7 @@ public interface ItemErrorOrBuilder extends
 
   /**
    * <pre>
-   * The reason, a name as in google.rpc.ErrorInfo, for instance "QUEUE_FULL". See ErrorReason.
+   * The reason as in google.rpc.ErrorInfo, for instance "QUEUE_FULL". See ErrorReason.
    * </pre>
    *
    * <code>string reason = 2 [json_name = "reason"];</code>
@@ -31,7 +31,7 @@ public interface ItemErrorOrBuilder extends
   java.lang.String getReason();
   /**
    * <pre>
-   * The reason, a name as in google.rpc.ErrorInfo, for instance "QUEUE_FULL". See ErrorReason.
+   * The reason as in google.rpc.ErrorInfo, for instance "QUEUE_FULL". See ErrorReason.
    * </pre>
    *
    * <code>string reason = 2 [json_name = "reason"];</code>
@@ -42,7 +42,7 @@ public interface ItemErrorOrBuilder extends
 
   /**
    * <pre>
-   * What happened and what to do, for people.
+   * Description for people: the fault, and what to do.
    * </pre>
    *
    * <code>string message = 3 [json_name = "message"];</code>
@@ -51,7 +51,7 @@ public interface ItemErrorOrBuilder extends
   java.lang.String getMessage();
   /**
    * <pre>
-   * What happened and what to do, for people.
+   * Description for people: the fault, and what to do.
    * </pre>
    *
    * <code>string message = 3 [json_name = "message"];</code>
@@ -116,7 +116,7 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
+   * The refused fields, with reason INVALID_FIELD. If some are left out, the metadata has the number of all.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -125,7 +125,7 @@ java.lang.String defaultValue);
       getFieldViolationsList();
   /**
    * <pre>
-   * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
+   * The refused fields, with reason INVALID_FIELD. If some are left out, the metadata has the number of all.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -133,7 +133,7 @@ java.lang.String defaultValue);
   hero.supervisor.v1.FieldViolation getFieldViolations(int index);
   /**
    * <pre>
-   * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
+   * The refused fields, with reason INVALID_FIELD. If some are left out, the metadata has the number of all.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -141,7 +141,7 @@ java.lang.String defaultValue);
   int getFieldViolationsCount();
   /**
    * <pre>
-   * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
+   * The refused fields, with reason INVALID_FIELD. If some are left out, the metadata has the number of all.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>
@@ -150,7 +150,7 @@ java.lang.String defaultValue);
       getFieldViolationsOrBuilderList();
   /**
    * <pre>
-   * The fields that were refused, with reason INVALID_FIELD; the metadata has their number when not all are named.
+   * The refused fields, with reason INVALID_FIELD. If some are left out, the metadata has the number of all.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.FieldViolation field_violations = 5 [json_name = "fieldViolations"];</code>

@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * A job: what was asked for, where it is and how it ended.
+ * A job: its definition, its state and its result.
  *
  * Numbers 19 to 39 are kept free for the position in the queue and others.
  * </pre>
@@ -58,9 +58,9 @@ private static final long serialVersionUID = 0L;
 
   /**
    * <pre>
-   * Where a job is. The last three states are final: a job enters exactly one of them, once.
+   * The state of a job. The last three states are terminal: a job enters exactly one of them, once.
    *
-   * More states may be added; treat one that you do not know as "not finished yet".
+   * More states may be added. Treat an unknown state as not terminal.
    * </pre>
    *
    * Protobuf enum {@code hero.supervisor.v1.Job.State}
@@ -77,7 +77,7 @@ private static final long serialVersionUID = 0L;
     STATE_UNSPECIFIED(0),
     /**
      * <pre>
-     * Waits for its schedule_time.
+     * The job waits for its schedule_time.
      * </pre>
      *
      * <code>STATE_SCHEDULED = 1;</code>
@@ -85,7 +85,7 @@ private static final long serialVersionUID = 0L;
     STATE_SCHEDULED(1),
     /**
      * <pre>
-     * Waits for other jobs. Kept for later; not reached by this version.
+     * The job waits for other jobs. Not used by this version.
      * </pre>
      *
      * <code>STATE_BLOCKED = 2;</code>
@@ -93,7 +93,7 @@ private static final long serialVersionUID = 0L;
     STATE_BLOCKED(2),
     /**
      * <pre>
-     * Waits for an actor.
+     * The job waits for an actor.
      * </pre>
      *
      * <code>STATE_QUEUED = 3;</code>
@@ -101,7 +101,7 @@ private static final long serialVersionUID = 0L;
     STATE_QUEUED(3),
     /**
      * <pre>
-     * An actor has it.
+     * An actor runs the job.
      * </pre>
      *
      * <code>STATE_RUNNING = 4;</code>
@@ -109,7 +109,7 @@ private static final long serialVersionUID = 0L;
     STATE_RUNNING(4),
     /**
      * <pre>
-     * The last attempt failed; the next one starts at next_attempt_time.
+     * The last attempt has failed. The next attempt starts at next_attempt_time.
      * </pre>
      *
      * <code>STATE_RETRY_WAIT = 5;</code>
@@ -117,7 +117,7 @@ private static final long serialVersionUID = 0L;
     STATE_RETRY_WAIT(5),
     /**
      * <pre>
-     * Final: it ended with a result.
+     * Terminal: the job has a result.
      * </pre>
      *
      * <code>STATE_SUCCEEDED = 6;</code>
@@ -125,7 +125,7 @@ private static final long serialVersionUID = 0L;
     STATE_SUCCEEDED(6),
     /**
      * <pre>
-     * Final: it ended with an error. Time-outs end here, too; error.kind tells them apart.
+     * Terminal: the job has an error; error.kind distinguishes timeouts and others.
      * </pre>
      *
      * <code>STATE_FAILED = 7;</code>
@@ -133,7 +133,7 @@ private static final long serialVersionUID = 0L;
     STATE_FAILED(7),
     /**
      * <pre>
-     * Final: somebody cancelled it.
+     * Terminal: the job was cancelled.
      * </pre>
      *
      * <code>STATE_CANCELLED = 8;</code>
@@ -161,7 +161,7 @@ private static final long serialVersionUID = 0L;
     public static final int STATE_UNSPECIFIED_VALUE = 0;
     /**
      * <pre>
-     * Waits for its schedule_time.
+     * The job waits for its schedule_time.
      * </pre>
      *
      * <code>STATE_SCHEDULED = 1;</code>
@@ -169,7 +169,7 @@ private static final long serialVersionUID = 0L;
     public static final int STATE_SCHEDULED_VALUE = 1;
     /**
      * <pre>
-     * Waits for other jobs. Kept for later; not reached by this version.
+     * The job waits for other jobs. Not used by this version.
      * </pre>
      *
      * <code>STATE_BLOCKED = 2;</code>
@@ -177,7 +177,7 @@ private static final long serialVersionUID = 0L;
     public static final int STATE_BLOCKED_VALUE = 2;
     /**
      * <pre>
-     * Waits for an actor.
+     * The job waits for an actor.
      * </pre>
      *
      * <code>STATE_QUEUED = 3;</code>
@@ -185,7 +185,7 @@ private static final long serialVersionUID = 0L;
     public static final int STATE_QUEUED_VALUE = 3;
     /**
      * <pre>
-     * An actor has it.
+     * An actor runs the job.
      * </pre>
      *
      * <code>STATE_RUNNING = 4;</code>
@@ -193,7 +193,7 @@ private static final long serialVersionUID = 0L;
     public static final int STATE_RUNNING_VALUE = 4;
     /**
      * <pre>
-     * The last attempt failed; the next one starts at next_attempt_time.
+     * The last attempt has failed. The next attempt starts at next_attempt_time.
      * </pre>
      *
      * <code>STATE_RETRY_WAIT = 5;</code>
@@ -201,7 +201,7 @@ private static final long serialVersionUID = 0L;
     public static final int STATE_RETRY_WAIT_VALUE = 5;
     /**
      * <pre>
-     * Final: it ended with a result.
+     * Terminal: the job has a result.
      * </pre>
      *
      * <code>STATE_SUCCEEDED = 6;</code>
@@ -209,7 +209,7 @@ private static final long serialVersionUID = 0L;
     public static final int STATE_SUCCEEDED_VALUE = 6;
     /**
      * <pre>
-     * Final: it ended with an error. Time-outs end here, too; error.kind tells them apart.
+     * Terminal: the job has an error; error.kind distinguishes timeouts and others.
      * </pre>
      *
      * <code>STATE_FAILED = 7;</code>
@@ -217,7 +217,7 @@ private static final long serialVersionUID = 0L;
     public static final int STATE_FAILED_VALUE = 7;
     /**
      * <pre>
-     * Final: somebody cancelled it.
+     * Terminal: the job was cancelled.
      * </pre>
      *
      * <code>STATE_CANCELLED = 8;</code>
@@ -316,7 +316,7 @@ private static final long serialVersionUID = 0L;
 
   /**
    * <pre>
-   * How to read the text of a result.
+   * The form of a result.
    * </pre>
    *
    * Protobuf enum {@code hero.supervisor.v1.Job.ResultKind}
@@ -333,7 +333,7 @@ private static final long serialVersionUID = 0L;
     RESULT_KIND_UNSPECIFIED(0),
     /**
      * <pre>
-     * The script had no value. The text is what it printed, perhaps nothing.
+     * The script had no value. The result is its output and may be empty.
      * </pre>
      *
      * <code>RESULT_KIND_NONE = 1;</code>
@@ -341,7 +341,7 @@ private static final long serialVersionUID = 0L;
     RESULT_KIND_NONE(1),
     /**
      * <pre>
-     * The value was a string; the text is that string as it was.
+     * The value is a string. The result is that string.
      * </pre>
      *
      * <code>RESULT_KIND_TEXT = 2;</code>
@@ -349,7 +349,7 @@ private static final long serialVersionUID = 0L;
     RESULT_KIND_TEXT(2),
     /**
      * <pre>
-     * The value was something else; the text is compact JSON.
+     * The value is of another type. The result is compact JSON.
      * </pre>
      *
      * <code>RESULT_KIND_JSON = 3;</code>
@@ -377,7 +377,7 @@ private static final long serialVersionUID = 0L;
     public static final int RESULT_KIND_UNSPECIFIED_VALUE = 0;
     /**
      * <pre>
-     * The script had no value. The text is what it printed, perhaps nothing.
+     * The script had no value. The result is its output and may be empty.
      * </pre>
      *
      * <code>RESULT_KIND_NONE = 1;</code>
@@ -385,7 +385,7 @@ private static final long serialVersionUID = 0L;
     public static final int RESULT_KIND_NONE_VALUE = 1;
     /**
      * <pre>
-     * The value was a string; the text is that string as it was.
+     * The value is a string. The result is that string.
      * </pre>
      *
      * <code>RESULT_KIND_TEXT = 2;</code>
@@ -393,7 +393,7 @@ private static final long serialVersionUID = 0L;
     public static final int RESULT_KIND_TEXT_VALUE = 2;
     /**
      * <pre>
-     * The value was something else; the text is compact JSON.
+     * The value is of another type. The result is compact JSON.
      * </pre>
      *
      * <code>RESULT_KIND_JSON = 3;</code>
@@ -491,7 +491,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object jobId_ = "";
   /**
    * <pre>
-   * Output only. The id of the job: the caller's, or a UUIDv7 made by the server (later jobs sort after earlier ones).
+   * Output only. The id of the job: that of the request, or a UUIDv7 of the server. UUIDv7 of later jobs sort after
+   * earlier ones.
    * </pre>
    *
    * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -512,7 +513,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. The id of the job: the caller's, or a UUIDv7 made by the server (later jobs sort after earlier ones).
+   * Output only. The id of the job: that of the request, or a UUIDv7 of the server. UUIDv7 of later jobs sort after
+   * earlier ones.
    * </pre>
    *
    * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -537,7 +539,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.JobSpec spec_;
   /**
    * <pre>
-   * What was asked for, with defaults filled in.
+   * The definition, with defaults filled in.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobSpec spec = 2 [json_name = "spec"];</code>
@@ -549,7 +551,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What was asked for, with defaults filled in.
+   * The definition, with defaults filled in.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobSpec spec = 2 [json_name = "spec"];</code>
@@ -561,7 +563,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What was asked for, with defaults filled in.
+   * The definition, with defaults filled in.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobSpec spec = 2 [json_name = "spec"];</code>
@@ -575,7 +577,7 @@ private static final long serialVersionUID = 0L;
   private int state_ = 0;
   /**
    * <pre>
-   * Output only. Where the job is.
+   * Output only. The state.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job.State state = 3 [json_name = "state"];</code>
@@ -586,7 +588,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. Where the job is.
+   * Output only. The state.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job.State state = 3 [json_name = "state"];</code>
@@ -602,8 +604,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object result_ = "";
   /**
    * <pre>
-   * Output only. What the script produced, at most 1 MiB; a larger one makes the job fail with KIND_LIMIT_EXCEEDED.
-   * Present in STATE_SUCCEEDED, even if it is empty.
+   * Output only. The result, at most 1 MiB. A larger result makes the job fail with KIND_LIMIT_EXCEEDED. Present in
+   * STATE_SUCCEEDED, even if empty.
    * </pre>
    *
    * <code>optional string result = 4 [json_name = "result"];</code>
@@ -615,8 +617,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. What the script produced, at most 1 MiB; a larger one makes the job fail with KIND_LIMIT_EXCEEDED.
-   * Present in STATE_SUCCEEDED, even if it is empty.
+   * Output only. The result, at most 1 MiB. A larger result makes the job fail with KIND_LIMIT_EXCEEDED. Present in
+   * STATE_SUCCEEDED, even if empty.
    * </pre>
    *
    * <code>optional string result = 4 [json_name = "result"];</code>
@@ -637,8 +639,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. What the script produced, at most 1 MiB; a larger one makes the job fail with KIND_LIMIT_EXCEEDED.
-   * Present in STATE_SUCCEEDED, even if it is empty.
+   * Output only. The result, at most 1 MiB. A larger result makes the job fail with KIND_LIMIT_EXCEEDED. Present in
+   * STATE_SUCCEEDED, even if empty.
    * </pre>
    *
    * <code>optional string result = 4 [json_name = "result"];</code>
@@ -663,7 +665,7 @@ private static final long serialVersionUID = 0L;
   private int resultKind_ = 0;
   /**
    * <pre>
-   * Output only. How to read result.
+   * Output only. The form of result.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job.ResultKind result_kind = 5 [json_name = "resultKind"];</code>
@@ -674,7 +676,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. How to read result.
+   * Output only. The form of result.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job.ResultKind result_kind = 5 [json_name = "resultKind"];</code>
@@ -689,7 +691,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.JobError error_;
   /**
    * <pre>
-   * Output only. Why it failed: in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
+   * Output only. The error of the job in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobError error = 6 [json_name = "error"];</code>
@@ -701,7 +703,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. Why it failed: in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
+   * Output only. The error of the job in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobError error = 6 [json_name = "error"];</code>
@@ -713,7 +715,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. Why it failed: in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
+   * Output only. The error of the job in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobError error = 6 [json_name = "error"];</code>
@@ -728,7 +730,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object actorId_ = "";
   /**
    * <pre>
-   * Output only. The actor that has the job or had it last; empty before the first attempt.
+   * Output only. Name of the actor that has the job or had it last; empty before the first attempt.
    * </pre>
    *
    * <code>string actor_id = 7 [json_name = "actorId"];</code>
@@ -749,7 +751,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. The actor that has the job or had it last; empty before the first attempt.
+   * Output only. Name of the actor that has the job or had it last; empty before the first attempt.
    * </pre>
    *
    * <code>string actor_id = 7 [json_name = "actorId"];</code>
@@ -774,7 +776,7 @@ private static final long serialVersionUID = 0L;
   private int attempt_ = 0;
   /**
    * <pre>
-   * Output only. Attempts started so far; 0 before the first.
+   * Output only. Number of attempts started so far; 0 before the first.
    * </pre>
    *
    * <code>int32 attempt = 8 [json_name = "attempt"];</code>
@@ -789,7 +791,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp createTime_;
   /**
    * <pre>
-   * Output only. When the job was accepted.
+   * Output only. Time at which the job was accepted.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time = 9 [json_name = "createTime"];</code>
@@ -801,7 +803,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. When the job was accepted.
+   * Output only. Time at which the job was accepted.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time = 9 [json_name = "createTime"];</code>
@@ -813,7 +815,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. When the job was accepted.
+   * Output only. Time at which the job was accepted.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time = 9 [json_name = "createTime"];</code>
@@ -827,7 +829,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp startTime_;
   /**
    * <pre>
-   * Output only. When the latest attempt started.
+   * Output only. Start time of the latest attempt.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp start_time = 10 [json_name = "startTime"];</code>
@@ -839,7 +841,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. When the latest attempt started.
+   * Output only. Start time of the latest attempt.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp start_time = 10 [json_name = "startTime"];</code>
@@ -851,7 +853,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. When the latest attempt started.
+   * Output only. Start time of the latest attempt.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp start_time = 10 [json_name = "startTime"];</code>
@@ -865,7 +867,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp finishTime_;
   /**
    * <pre>
-   * Output only. When the job reached its final state.
+   * Output only. Time at which the job reached its terminal state.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp finish_time = 11 [json_name = "finishTime"];</code>
@@ -877,7 +879,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. When the job reached its final state.
+   * Output only. Time at which the job reached its terminal state.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp finish_time = 11 [json_name = "finishTime"];</code>
@@ -889,7 +891,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. When the job reached its final state.
+   * Output only. Time at which the job reached its terminal state.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp finish_time = 11 [json_name = "finishTime"];</code>
@@ -903,7 +905,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp nextAttemptTime_;
   /**
    * <pre>
-   * Output only. When the next attempt is due, in STATE_SCHEDULED and STATE_RETRY_WAIT.
+   * Output only. Time of the next attempt, in STATE_SCHEDULED and STATE_RETRY_WAIT.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp next_attempt_time = 12 [json_name = "nextAttemptTime"];</code>
@@ -915,7 +917,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. When the next attempt is due, in STATE_SCHEDULED and STATE_RETRY_WAIT.
+   * Output only. Time of the next attempt, in STATE_SCHEDULED and STATE_RETRY_WAIT.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp next_attempt_time = 12 [json_name = "nextAttemptTime"];</code>
@@ -927,7 +929,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. When the next attempt is due, in STATE_SCHEDULED and STATE_RETRY_WAIT.
+   * Output only. Time of the next attempt, in STATE_SCHEDULED and STATE_RETRY_WAIT.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp next_attempt_time = 12 [json_name = "nextAttemptTime"];</code>
@@ -941,8 +943,8 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration runDuration_;
   /**
    * <pre>
-   * Output only. How long the latest attempt took: finish_time minus start_time. Present once the job has ended, if it
-   * was ever started.
+   * Output only. Duration of the latest attempt: finish_time minus start_time. Present after the end of a job that
+   * was started.
    * </pre>
    *
    * <code>.google.protobuf.Duration run_duration = 13 [json_name = "runDuration"];</code>
@@ -954,8 +956,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. How long the latest attempt took: finish_time minus start_time. Present once the job has ended, if it
-   * was ever started.
+   * Output only. Duration of the latest attempt: finish_time minus start_time. Present after the end of a job that
+   * was started.
    * </pre>
    *
    * <code>.google.protobuf.Duration run_duration = 13 [json_name = "runDuration"];</code>
@@ -967,8 +969,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. How long the latest attempt took: finish_time minus start_time. Present once the job has ended, if it
-   * was ever started.
+   * Output only. Duration of the latest attempt: finish_time minus start_time. Present after the end of a job that
+   * was started.
    * </pre>
    *
    * <code>.google.protobuf.Duration run_duration = 13 [json_name = "runDuration"];</code>
@@ -983,7 +985,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object cancelReason_ = "";
   /**
    * <pre>
-   * Output only. The reason that was given with the cancel, in STATE_CANCELLED.
+   * Output only. The reason of the cancel, in STATE_CANCELLED.
    * </pre>
    *
    * <code>string cancel_reason = 15 [json_name = "cancelReason"];</code>
@@ -1004,7 +1006,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. The reason that was given with the cancel, in STATE_CANCELLED.
+   * Output only. The reason of the cancel, in STATE_CANCELLED.
    * </pre>
    *
    * <code>string cancel_reason = 15 [json_name = "cancelReason"];</code>
@@ -1029,7 +1031,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.JobProgress progress_;
   /**
    * <pre>
-   * Output only. How far it is, as its script said last. Absent while the script has not said.
+   * Output only. The latest progress that the script has reported; absent if there is none.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobProgress progress = 17 [json_name = "progress"];</code>
@@ -1041,7 +1043,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. How far it is, as its script said last. Absent while the script has not said.
+   * Output only. The latest progress that the script has reported; absent if there is none.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobProgress progress = 17 [json_name = "progress"];</code>
@@ -1053,7 +1055,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. How far it is, as its script said last. Absent while the script has not said.
+   * Output only. The latest progress that the script has reported; absent if there is none.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobProgress progress = 17 [json_name = "progress"];</code>
@@ -1068,8 +1070,8 @@ private static final long serialVersionUID = 0L;
   private java.util.List<hero.supervisor.v1.JobAttempt> pastAttempts_;
   /**
    * <pre>
-   * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
-   * is told by the fields of the job itself.
+   * Output only. The last 10 attempts before the latest one, the oldest first. The fields of the job itself describe
+   * the latest attempt.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
@@ -1080,8 +1082,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
-   * is told by the fields of the job itself.
+   * Output only. The last 10 attempts before the latest one, the oldest first. The fields of the job itself describe
+   * the latest attempt.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
@@ -1093,8 +1095,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
-   * is told by the fields of the job itself.
+   * Output only. The last 10 attempts before the latest one, the oldest first. The fields of the job itself describe
+   * the latest attempt.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
@@ -1105,8 +1107,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
-   * is told by the fields of the job itself.
+   * Output only. The last 10 attempts before the latest one, the oldest first. The fields of the job itself describe
+   * the latest attempt.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
@@ -1117,8 +1119,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
-   * is told by the fields of the job itself.
+   * Output only. The last 10 attempts before the latest one, the oldest first. The fields of the job itself describe
+   * the latest attempt.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
@@ -1494,7 +1496,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * A job: what was asked for, where it is and how it ended.
+   * A job: its definition, its state and its result.
    *
    * Numbers 19 to 39 are kept free for the position in the queue and others.
    * </pre>
@@ -1961,7 +1963,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object jobId_ = "";
     /**
      * <pre>
-     * Output only. The id of the job: the caller's, or a UUIDv7 made by the server (later jobs sort after earlier ones).
+     * Output only. The id of the job: that of the request, or a UUIDv7 of the server. UUIDv7 of later jobs sort after
+     * earlier ones.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -1981,7 +1984,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The id of the job: the caller's, or a UUIDv7 made by the server (later jobs sort after earlier ones).
+     * Output only. The id of the job: that of the request, or a UUIDv7 of the server. UUIDv7 of later jobs sort after
+     * earlier ones.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -2002,7 +2006,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The id of the job: the caller's, or a UUIDv7 made by the server (later jobs sort after earlier ones).
+     * Output only. The id of the job: that of the request, or a UUIDv7 of the server. UUIDv7 of later jobs sort after
+     * earlier ones.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -2019,7 +2024,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The id of the job: the caller's, or a UUIDv7 made by the server (later jobs sort after earlier ones).
+     * Output only. The id of the job: that of the request, or a UUIDv7 of the server. UUIDv7 of later jobs sort after
+     * earlier ones.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -2033,7 +2039,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The id of the job: the caller's, or a UUIDv7 made by the server (later jobs sort after earlier ones).
+     * Output only. The id of the job: that of the request, or a UUIDv7 of the server. UUIDv7 of later jobs sort after
+     * earlier ones.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -2055,7 +2062,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.JobSpec, hero.supervisor.v1.JobSpec.Builder, hero.supervisor.v1.JobSpecOrBuilder> specBuilder_;
     /**
      * <pre>
-     * What was asked for, with defaults filled in.
+     * The definition, with defaults filled in.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobSpec spec = 2 [json_name = "spec"];</code>
@@ -2066,7 +2073,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was asked for, with defaults filled in.
+     * The definition, with defaults filled in.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobSpec spec = 2 [json_name = "spec"];</code>
@@ -2081,7 +2088,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was asked for, with defaults filled in.
+     * The definition, with defaults filled in.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobSpec spec = 2 [json_name = "spec"];</code>
@@ -2101,7 +2108,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was asked for, with defaults filled in.
+     * The definition, with defaults filled in.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobSpec spec = 2 [json_name = "spec"];</code>
@@ -2119,7 +2126,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was asked for, with defaults filled in.
+     * The definition, with defaults filled in.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobSpec spec = 2 [json_name = "spec"];</code>
@@ -2144,7 +2151,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was asked for, with defaults filled in.
+     * The definition, with defaults filled in.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobSpec spec = 2 [json_name = "spec"];</code>
@@ -2161,7 +2168,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was asked for, with defaults filled in.
+     * The definition, with defaults filled in.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobSpec spec = 2 [json_name = "spec"];</code>
@@ -2173,7 +2180,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was asked for, with defaults filled in.
+     * The definition, with defaults filled in.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobSpec spec = 2 [json_name = "spec"];</code>
@@ -2188,7 +2195,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was asked for, with defaults filled in.
+     * The definition, with defaults filled in.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobSpec spec = 2 [json_name = "spec"];</code>
@@ -2210,7 +2217,7 @@ private static final long serialVersionUID = 0L;
     private int state_ = 0;
     /**
      * <pre>
-     * Output only. Where the job is.
+     * Output only. The state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job.State state = 3 [json_name = "state"];</code>
@@ -2221,7 +2228,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Where the job is.
+     * Output only. The state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job.State state = 3 [json_name = "state"];</code>
@@ -2236,7 +2243,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Where the job is.
+     * Output only. The state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job.State state = 3 [json_name = "state"];</code>
@@ -2249,7 +2256,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Where the job is.
+     * Output only. The state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job.State state = 3 [json_name = "state"];</code>
@@ -2265,7 +2272,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Where the job is.
+     * Output only. The state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job.State state = 3 [json_name = "state"];</code>
@@ -2281,8 +2288,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object result_ = "";
     /**
      * <pre>
-     * Output only. What the script produced, at most 1 MiB; a larger one makes the job fail with KIND_LIMIT_EXCEEDED.
-     * Present in STATE_SUCCEEDED, even if it is empty.
+     * Output only. The result, at most 1 MiB. A larger result makes the job fail with KIND_LIMIT_EXCEEDED. Present in
+     * STATE_SUCCEEDED, even if empty.
      * </pre>
      *
      * <code>optional string result = 4 [json_name = "result"];</code>
@@ -2293,8 +2300,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. What the script produced, at most 1 MiB; a larger one makes the job fail with KIND_LIMIT_EXCEEDED.
-     * Present in STATE_SUCCEEDED, even if it is empty.
+     * Output only. The result, at most 1 MiB. A larger result makes the job fail with KIND_LIMIT_EXCEEDED. Present in
+     * STATE_SUCCEEDED, even if empty.
      * </pre>
      *
      * <code>optional string result = 4 [json_name = "result"];</code>
@@ -2314,8 +2321,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. What the script produced, at most 1 MiB; a larger one makes the job fail with KIND_LIMIT_EXCEEDED.
-     * Present in STATE_SUCCEEDED, even if it is empty.
+     * Output only. The result, at most 1 MiB. A larger result makes the job fail with KIND_LIMIT_EXCEEDED. Present in
+     * STATE_SUCCEEDED, even if empty.
      * </pre>
      *
      * <code>optional string result = 4 [json_name = "result"];</code>
@@ -2336,8 +2343,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. What the script produced, at most 1 MiB; a larger one makes the job fail with KIND_LIMIT_EXCEEDED.
-     * Present in STATE_SUCCEEDED, even if it is empty.
+     * Output only. The result, at most 1 MiB. A larger result makes the job fail with KIND_LIMIT_EXCEEDED. Present in
+     * STATE_SUCCEEDED, even if empty.
      * </pre>
      *
      * <code>optional string result = 4 [json_name = "result"];</code>
@@ -2354,8 +2361,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. What the script produced, at most 1 MiB; a larger one makes the job fail with KIND_LIMIT_EXCEEDED.
-     * Present in STATE_SUCCEEDED, even if it is empty.
+     * Output only. The result, at most 1 MiB. A larger result makes the job fail with KIND_LIMIT_EXCEEDED. Present in
+     * STATE_SUCCEEDED, even if empty.
      * </pre>
      *
      * <code>optional string result = 4 [json_name = "result"];</code>
@@ -2369,8 +2376,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. What the script produced, at most 1 MiB; a larger one makes the job fail with KIND_LIMIT_EXCEEDED.
-     * Present in STATE_SUCCEEDED, even if it is empty.
+     * Output only. The result, at most 1 MiB. A larger result makes the job fail with KIND_LIMIT_EXCEEDED. Present in
+     * STATE_SUCCEEDED, even if empty.
      * </pre>
      *
      * <code>optional string result = 4 [json_name = "result"];</code>
@@ -2390,7 +2397,7 @@ private static final long serialVersionUID = 0L;
     private int resultKind_ = 0;
     /**
      * <pre>
-     * Output only. How to read result.
+     * Output only. The form of result.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job.ResultKind result_kind = 5 [json_name = "resultKind"];</code>
@@ -2401,7 +2408,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. How to read result.
+     * Output only. The form of result.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job.ResultKind result_kind = 5 [json_name = "resultKind"];</code>
@@ -2416,7 +2423,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. How to read result.
+     * Output only. The form of result.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job.ResultKind result_kind = 5 [json_name = "resultKind"];</code>
@@ -2429,7 +2436,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. How to read result.
+     * Output only. The form of result.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job.ResultKind result_kind = 5 [json_name = "resultKind"];</code>
@@ -2445,7 +2452,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. How to read result.
+     * Output only. The form of result.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job.ResultKind result_kind = 5 [json_name = "resultKind"];</code>
@@ -2463,7 +2470,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.JobError, hero.supervisor.v1.JobError.Builder, hero.supervisor.v1.JobErrorOrBuilder> errorBuilder_;
     /**
      * <pre>
-     * Output only. Why it failed: in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
+     * Output only. The error of the job in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobError error = 6 [json_name = "error"];</code>
@@ -2474,7 +2481,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Why it failed: in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
+     * Output only. The error of the job in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobError error = 6 [json_name = "error"];</code>
@@ -2489,7 +2496,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Why it failed: in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
+     * Output only. The error of the job in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobError error = 6 [json_name = "error"];</code>
@@ -2509,7 +2516,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Why it failed: in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
+     * Output only. The error of the job in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobError error = 6 [json_name = "error"];</code>
@@ -2527,7 +2534,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Why it failed: in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
+     * Output only. The error of the job in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobError error = 6 [json_name = "error"];</code>
@@ -2552,7 +2559,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Why it failed: in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
+     * Output only. The error of the job in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobError error = 6 [json_name = "error"];</code>
@@ -2569,7 +2576,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Why it failed: in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
+     * Output only. The error of the job in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobError error = 6 [json_name = "error"];</code>
@@ -2581,7 +2588,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Why it failed: in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
+     * Output only. The error of the job in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobError error = 6 [json_name = "error"];</code>
@@ -2596,7 +2603,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Why it failed: in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
+     * Output only. The error of the job in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobError error = 6 [json_name = "error"];</code>
@@ -2618,7 +2625,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object actorId_ = "";
     /**
      * <pre>
-     * Output only. The actor that has the job or had it last; empty before the first attempt.
+     * Output only. Name of the actor that has the job or had it last; empty before the first attempt.
      * </pre>
      *
      * <code>string actor_id = 7 [json_name = "actorId"];</code>
@@ -2638,7 +2645,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The actor that has the job or had it last; empty before the first attempt.
+     * Output only. Name of the actor that has the job or had it last; empty before the first attempt.
      * </pre>
      *
      * <code>string actor_id = 7 [json_name = "actorId"];</code>
@@ -2659,7 +2666,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The actor that has the job or had it last; empty before the first attempt.
+     * Output only. Name of the actor that has the job or had it last; empty before the first attempt.
      * </pre>
      *
      * <code>string actor_id = 7 [json_name = "actorId"];</code>
@@ -2676,7 +2683,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The actor that has the job or had it last; empty before the first attempt.
+     * Output only. Name of the actor that has the job or had it last; empty before the first attempt.
      * </pre>
      *
      * <code>string actor_id = 7 [json_name = "actorId"];</code>
@@ -2690,7 +2697,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The actor that has the job or had it last; empty before the first attempt.
+     * Output only. Name of the actor that has the job or had it last; empty before the first attempt.
      * </pre>
      *
      * <code>string actor_id = 7 [json_name = "actorId"];</code>
@@ -2710,7 +2717,7 @@ private static final long serialVersionUID = 0L;
     private int attempt_ ;
     /**
      * <pre>
-     * Output only. Attempts started so far; 0 before the first.
+     * Output only. Number of attempts started so far; 0 before the first.
      * </pre>
      *
      * <code>int32 attempt = 8 [json_name = "attempt"];</code>
@@ -2722,7 +2729,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Attempts started so far; 0 before the first.
+     * Output only. Number of attempts started so far; 0 before the first.
      * </pre>
      *
      * <code>int32 attempt = 8 [json_name = "attempt"];</code>
@@ -2738,7 +2745,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Attempts started so far; 0 before the first.
+     * Output only. Number of attempts started so far; 0 before the first.
      * </pre>
      *
      * <code>int32 attempt = 8 [json_name = "attempt"];</code>
@@ -2756,7 +2763,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> createTimeBuilder_;
     /**
      * <pre>
-     * Output only. When the job was accepted.
+     * Output only. Time at which the job was accepted.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 9 [json_name = "createTime"];</code>
@@ -2767,7 +2774,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When the job was accepted.
+     * Output only. Time at which the job was accepted.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 9 [json_name = "createTime"];</code>
@@ -2782,7 +2789,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When the job was accepted.
+     * Output only. Time at which the job was accepted.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 9 [json_name = "createTime"];</code>
@@ -2802,7 +2809,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When the job was accepted.
+     * Output only. Time at which the job was accepted.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 9 [json_name = "createTime"];</code>
@@ -2820,7 +2827,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When the job was accepted.
+     * Output only. Time at which the job was accepted.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 9 [json_name = "createTime"];</code>
@@ -2845,7 +2852,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When the job was accepted.
+     * Output only. Time at which the job was accepted.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 9 [json_name = "createTime"];</code>
@@ -2862,7 +2869,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When the job was accepted.
+     * Output only. Time at which the job was accepted.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 9 [json_name = "createTime"];</code>
@@ -2874,7 +2881,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When the job was accepted.
+     * Output only. Time at which the job was accepted.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 9 [json_name = "createTime"];</code>
@@ -2889,7 +2896,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When the job was accepted.
+     * Output only. Time at which the job was accepted.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 9 [json_name = "createTime"];</code>
@@ -2913,7 +2920,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> startTimeBuilder_;
     /**
      * <pre>
-     * Output only. When the latest attempt started.
+     * Output only. Start time of the latest attempt.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 10 [json_name = "startTime"];</code>
@@ -2924,7 +2931,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When the latest attempt started.
+     * Output only. Start time of the latest attempt.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 10 [json_name = "startTime"];</code>
@@ -2939,7 +2946,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When the latest attempt started.
+     * Output only. Start time of the latest attempt.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 10 [json_name = "startTime"];</code>
@@ -2959,7 +2966,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When the latest attempt started.
+     * Output only. Start time of the latest attempt.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 10 [json_name = "startTime"];</code>
@@ -2977,7 +2984,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When the latest attempt started.
+     * Output only. Start time of the latest attempt.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 10 [json_name = "startTime"];</code>
@@ -3002,7 +3009,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When the latest attempt started.
+     * Output only. Start time of the latest attempt.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 10 [json_name = "startTime"];</code>
@@ -3019,7 +3026,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When the latest attempt started.
+     * Output only. Start time of the latest attempt.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 10 [json_name = "startTime"];</code>
@@ -3031,7 +3038,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When the latest attempt started.
+     * Output only. Start time of the latest attempt.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 10 [json_name = "startTime"];</code>
@@ -3046,7 +3053,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When the latest attempt started.
+     * Output only. Start time of the latest attempt.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 10 [json_name = "startTime"];</code>
@@ -3070,7 +3077,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> finishTimeBuilder_;
     /**
      * <pre>
-     * Output only. When the job reached its final state.
+     * Output only. Time at which the job reached its terminal state.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp finish_time = 11 [json_name = "finishTime"];</code>
@@ -3081,7 +3088,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When the job reached its final state.
+     * Output only. Time at which the job reached its terminal state.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp finish_time = 11 [json_name = "finishTime"];</code>
@@ -3096,7 +3103,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When the job reached its final state.
+     * Output only. Time at which the job reached its terminal state.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp finish_time = 11 [json_name = "finishTime"];</code>
@@ -3116,7 +3123,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When the job reached its final state.
+     * Output only. Time at which the job reached its terminal state.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp finish_time = 11 [json_name = "finishTime"];</code>
@@ -3134,7 +3141,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When the job reached its final state.
+     * Output only. Time at which the job reached its terminal state.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp finish_time = 11 [json_name = "finishTime"];</code>
@@ -3159,7 +3166,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When the job reached its final state.
+     * Output only. Time at which the job reached its terminal state.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp finish_time = 11 [json_name = "finishTime"];</code>
@@ -3176,7 +3183,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When the job reached its final state.
+     * Output only. Time at which the job reached its terminal state.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp finish_time = 11 [json_name = "finishTime"];</code>
@@ -3188,7 +3195,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When the job reached its final state.
+     * Output only. Time at which the job reached its terminal state.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp finish_time = 11 [json_name = "finishTime"];</code>
@@ -3203,7 +3210,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When the job reached its final state.
+     * Output only. Time at which the job reached its terminal state.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp finish_time = 11 [json_name = "finishTime"];</code>
@@ -3227,7 +3234,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> nextAttemptTimeBuilder_;
     /**
      * <pre>
-     * Output only. When the next attempt is due, in STATE_SCHEDULED and STATE_RETRY_WAIT.
+     * Output only. Time of the next attempt, in STATE_SCHEDULED and STATE_RETRY_WAIT.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp next_attempt_time = 12 [json_name = "nextAttemptTime"];</code>
@@ -3238,7 +3245,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When the next attempt is due, in STATE_SCHEDULED and STATE_RETRY_WAIT.
+     * Output only. Time of the next attempt, in STATE_SCHEDULED and STATE_RETRY_WAIT.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp next_attempt_time = 12 [json_name = "nextAttemptTime"];</code>
@@ -3253,7 +3260,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When the next attempt is due, in STATE_SCHEDULED and STATE_RETRY_WAIT.
+     * Output only. Time of the next attempt, in STATE_SCHEDULED and STATE_RETRY_WAIT.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp next_attempt_time = 12 [json_name = "nextAttemptTime"];</code>
@@ -3273,7 +3280,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When the next attempt is due, in STATE_SCHEDULED and STATE_RETRY_WAIT.
+     * Output only. Time of the next attempt, in STATE_SCHEDULED and STATE_RETRY_WAIT.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp next_attempt_time = 12 [json_name = "nextAttemptTime"];</code>
@@ -3291,7 +3298,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When the next attempt is due, in STATE_SCHEDULED and STATE_RETRY_WAIT.
+     * Output only. Time of the next attempt, in STATE_SCHEDULED and STATE_RETRY_WAIT.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp next_attempt_time = 12 [json_name = "nextAttemptTime"];</code>
@@ -3316,7 +3323,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When the next attempt is due, in STATE_SCHEDULED and STATE_RETRY_WAIT.
+     * Output only. Time of the next attempt, in STATE_SCHEDULED and STATE_RETRY_WAIT.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp next_attempt_time = 12 [json_name = "nextAttemptTime"];</code>
@@ -3333,7 +3340,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When the next attempt is due, in STATE_SCHEDULED and STATE_RETRY_WAIT.
+     * Output only. Time of the next attempt, in STATE_SCHEDULED and STATE_RETRY_WAIT.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp next_attempt_time = 12 [json_name = "nextAttemptTime"];</code>
@@ -3345,7 +3352,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When the next attempt is due, in STATE_SCHEDULED and STATE_RETRY_WAIT.
+     * Output only. Time of the next attempt, in STATE_SCHEDULED and STATE_RETRY_WAIT.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp next_attempt_time = 12 [json_name = "nextAttemptTime"];</code>
@@ -3360,7 +3367,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When the next attempt is due, in STATE_SCHEDULED and STATE_RETRY_WAIT.
+     * Output only. Time of the next attempt, in STATE_SCHEDULED and STATE_RETRY_WAIT.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp next_attempt_time = 12 [json_name = "nextAttemptTime"];</code>
@@ -3384,8 +3391,8 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> runDurationBuilder_;
     /**
      * <pre>
-     * Output only. How long the latest attempt took: finish_time minus start_time. Present once the job has ended, if it
-     * was ever started.
+     * Output only. Duration of the latest attempt: finish_time minus start_time. Present after the end of a job that
+     * was started.
      * </pre>
      *
      * <code>.google.protobuf.Duration run_duration = 13 [json_name = "runDuration"];</code>
@@ -3396,8 +3403,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. How long the latest attempt took: finish_time minus start_time. Present once the job has ended, if it
-     * was ever started.
+     * Output only. Duration of the latest attempt: finish_time minus start_time. Present after the end of a job that
+     * was started.
      * </pre>
      *
      * <code>.google.protobuf.Duration run_duration = 13 [json_name = "runDuration"];</code>
@@ -3412,8 +3419,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. How long the latest attempt took: finish_time minus start_time. Present once the job has ended, if it
-     * was ever started.
+     * Output only. Duration of the latest attempt: finish_time minus start_time. Present after the end of a job that
+     * was started.
      * </pre>
      *
      * <code>.google.protobuf.Duration run_duration = 13 [json_name = "runDuration"];</code>
@@ -3433,8 +3440,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. How long the latest attempt took: finish_time minus start_time. Present once the job has ended, if it
-     * was ever started.
+     * Output only. Duration of the latest attempt: finish_time minus start_time. Present after the end of a job that
+     * was started.
      * </pre>
      *
      * <code>.google.protobuf.Duration run_duration = 13 [json_name = "runDuration"];</code>
@@ -3452,8 +3459,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. How long the latest attempt took: finish_time minus start_time. Present once the job has ended, if it
-     * was ever started.
+     * Output only. Duration of the latest attempt: finish_time minus start_time. Present after the end of a job that
+     * was started.
      * </pre>
      *
      * <code>.google.protobuf.Duration run_duration = 13 [json_name = "runDuration"];</code>
@@ -3478,8 +3485,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. How long the latest attempt took: finish_time minus start_time. Present once the job has ended, if it
-     * was ever started.
+     * Output only. Duration of the latest attempt: finish_time minus start_time. Present after the end of a job that
+     * was started.
      * </pre>
      *
      * <code>.google.protobuf.Duration run_duration = 13 [json_name = "runDuration"];</code>
@@ -3496,8 +3503,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. How long the latest attempt took: finish_time minus start_time. Present once the job has ended, if it
-     * was ever started.
+     * Output only. Duration of the latest attempt: finish_time minus start_time. Present after the end of a job that
+     * was started.
      * </pre>
      *
      * <code>.google.protobuf.Duration run_duration = 13 [json_name = "runDuration"];</code>
@@ -3509,8 +3516,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. How long the latest attempt took: finish_time minus start_time. Present once the job has ended, if it
-     * was ever started.
+     * Output only. Duration of the latest attempt: finish_time minus start_time. Present after the end of a job that
+     * was started.
      * </pre>
      *
      * <code>.google.protobuf.Duration run_duration = 13 [json_name = "runDuration"];</code>
@@ -3525,8 +3532,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. How long the latest attempt took: finish_time minus start_time. Present once the job has ended, if it
-     * was ever started.
+     * Output only. Duration of the latest attempt: finish_time minus start_time. Present after the end of a job that
+     * was started.
      * </pre>
      *
      * <code>.google.protobuf.Duration run_duration = 13 [json_name = "runDuration"];</code>
@@ -3548,7 +3555,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object cancelReason_ = "";
     /**
      * <pre>
-     * Output only. The reason that was given with the cancel, in STATE_CANCELLED.
+     * Output only. The reason of the cancel, in STATE_CANCELLED.
      * </pre>
      *
      * <code>string cancel_reason = 15 [json_name = "cancelReason"];</code>
@@ -3568,7 +3575,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The reason that was given with the cancel, in STATE_CANCELLED.
+     * Output only. The reason of the cancel, in STATE_CANCELLED.
      * </pre>
      *
      * <code>string cancel_reason = 15 [json_name = "cancelReason"];</code>
@@ -3589,7 +3596,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The reason that was given with the cancel, in STATE_CANCELLED.
+     * Output only. The reason of the cancel, in STATE_CANCELLED.
      * </pre>
      *
      * <code>string cancel_reason = 15 [json_name = "cancelReason"];</code>
@@ -3606,7 +3613,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The reason that was given with the cancel, in STATE_CANCELLED.
+     * Output only. The reason of the cancel, in STATE_CANCELLED.
      * </pre>
      *
      * <code>string cancel_reason = 15 [json_name = "cancelReason"];</code>
@@ -3620,7 +3627,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The reason that was given with the cancel, in STATE_CANCELLED.
+     * Output only. The reason of the cancel, in STATE_CANCELLED.
      * </pre>
      *
      * <code>string cancel_reason = 15 [json_name = "cancelReason"];</code>
@@ -3642,7 +3649,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.JobProgress, hero.supervisor.v1.JobProgress.Builder, hero.supervisor.v1.JobProgressOrBuilder> progressBuilder_;
     /**
      * <pre>
-     * Output only. How far it is, as its script said last. Absent while the script has not said.
+     * Output only. The latest progress that the script has reported; absent if there is none.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobProgress progress = 17 [json_name = "progress"];</code>
@@ -3653,7 +3660,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. How far it is, as its script said last. Absent while the script has not said.
+     * Output only. The latest progress that the script has reported; absent if there is none.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobProgress progress = 17 [json_name = "progress"];</code>
@@ -3668,7 +3675,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. How far it is, as its script said last. Absent while the script has not said.
+     * Output only. The latest progress that the script has reported; absent if there is none.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobProgress progress = 17 [json_name = "progress"];</code>
@@ -3688,7 +3695,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. How far it is, as its script said last. Absent while the script has not said.
+     * Output only. The latest progress that the script has reported; absent if there is none.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobProgress progress = 17 [json_name = "progress"];</code>
@@ -3706,7 +3713,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. How far it is, as its script said last. Absent while the script has not said.
+     * Output only. The latest progress that the script has reported; absent if there is none.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobProgress progress = 17 [json_name = "progress"];</code>
@@ -3731,7 +3738,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. How far it is, as its script said last. Absent while the script has not said.
+     * Output only. The latest progress that the script has reported; absent if there is none.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobProgress progress = 17 [json_name = "progress"];</code>
@@ -3748,7 +3755,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. How far it is, as its script said last. Absent while the script has not said.
+     * Output only. The latest progress that the script has reported; absent if there is none.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobProgress progress = 17 [json_name = "progress"];</code>
@@ -3760,7 +3767,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. How far it is, as its script said last. Absent while the script has not said.
+     * Output only. The latest progress that the script has reported; absent if there is none.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobProgress progress = 17 [json_name = "progress"];</code>
@@ -3775,7 +3782,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. How far it is, as its script said last. Absent while the script has not said.
+     * Output only. The latest progress that the script has reported; absent if there is none.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobProgress progress = 17 [json_name = "progress"];</code>
@@ -3808,8 +3815,8 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
-     * is told by the fields of the job itself.
+     * Output only. The last 10 attempts before the latest one, the oldest first. The fields of the job itself describe
+     * the latest attempt.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
@@ -3823,8 +3830,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
-     * is told by the fields of the job itself.
+     * Output only. The last 10 attempts before the latest one, the oldest first. The fields of the job itself describe
+     * the latest attempt.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
@@ -3838,8 +3845,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
-     * is told by the fields of the job itself.
+     * Output only. The last 10 attempts before the latest one, the oldest first. The fields of the job itself describe
+     * the latest attempt.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
@@ -3853,8 +3860,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
-     * is told by the fields of the job itself.
+     * Output only. The last 10 attempts before the latest one, the oldest first. The fields of the job itself describe
+     * the latest attempt.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
@@ -3875,8 +3882,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
-     * is told by the fields of the job itself.
+     * Output only. The last 10 attempts before the latest one, the oldest first. The fields of the job itself describe
+     * the latest attempt.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
@@ -3894,8 +3901,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
-     * is told by the fields of the job itself.
+     * Output only. The last 10 attempts before the latest one, the oldest first. The fields of the job itself describe
+     * the latest attempt.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
@@ -3915,8 +3922,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
-     * is told by the fields of the job itself.
+     * Output only. The last 10 attempts before the latest one, the oldest first. The fields of the job itself describe
+     * the latest attempt.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
@@ -3937,8 +3944,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
-     * is told by the fields of the job itself.
+     * Output only. The last 10 attempts before the latest one, the oldest first. The fields of the job itself describe
+     * the latest attempt.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
@@ -3956,8 +3963,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
-     * is told by the fields of the job itself.
+     * Output only. The last 10 attempts before the latest one, the oldest first. The fields of the job itself describe
+     * the latest attempt.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
@@ -3975,8 +3982,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
-     * is told by the fields of the job itself.
+     * Output only. The last 10 attempts before the latest one, the oldest first. The fields of the job itself describe
+     * the latest attempt.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
@@ -3995,8 +4002,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
-     * is told by the fields of the job itself.
+     * Output only. The last 10 attempts before the latest one, the oldest first. The fields of the job itself describe
+     * the latest attempt.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
@@ -4013,8 +4020,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
-     * is told by the fields of the job itself.
+     * Output only. The last 10 attempts before the latest one, the oldest first. The fields of the job itself describe
+     * the latest attempt.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
@@ -4031,8 +4038,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
-     * is told by the fields of the job itself.
+     * Output only. The last 10 attempts before the latest one, the oldest first. The fields of the job itself describe
+     * the latest attempt.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
@@ -4043,8 +4050,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
-     * is told by the fields of the job itself.
+     * Output only. The last 10 attempts before the latest one, the oldest first. The fields of the job itself describe
+     * the latest attempt.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
@@ -4058,8 +4065,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
-     * is told by the fields of the job itself.
+     * Output only. The last 10 attempts before the latest one, the oldest first. The fields of the job itself describe
+     * the latest attempt.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
@@ -4074,8 +4081,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
-     * is told by the fields of the job itself.
+     * Output only. The last 10 attempts before the latest one, the oldest first. The fields of the job itself describe
+     * the latest attempt.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
@@ -4086,8 +4093,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
-     * is told by the fields of the job itself.
+     * Output only. The last 10 attempts before the latest one, the oldest first. The fields of the job itself describe
+     * the latest attempt.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
@@ -4099,8 +4106,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
-     * is told by the fields of the job itself.
+     * Output only. The last 10 attempts before the latest one, the oldest first. The fields of the job itself describe
+     * the latest attempt.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>

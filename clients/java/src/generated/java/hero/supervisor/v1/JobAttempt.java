@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * An attempt that was not the last one.
+ * An attempt before the latest one.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.JobAttempt}
@@ -53,7 +53,7 @@ private static final long serialVersionUID = 0L;
   private int attempt_ = 0;
   /**
    * <pre>
-   * Which one, counted from 1.
+   * Number of the attempt, counted from 1.
    * </pre>
    *
    * <code>int32 attempt = 1 [json_name = "attempt"];</code>
@@ -69,7 +69,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object actorId_ = "";
   /**
    * <pre>
-   * The actor that had it.
+   * Name of the actor.
    * </pre>
    *
    * <code>string actor_id = 2 [json_name = "actorId"];</code>
@@ -90,7 +90,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The actor that had it.
+   * Name of the actor.
    * </pre>
    *
    * <code>string actor_id = 2 [json_name = "actorId"];</code>
@@ -115,7 +115,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp startTime_;
   /**
    * <pre>
-   * When it started. Absent if the actor was lost before it said so.
+   * Start time; absent if the actor was lost before it reported the start.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp start_time = 3 [json_name = "startTime"];</code>
@@ -127,7 +127,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When it started. Absent if the actor was lost before it said so.
+   * Start time; absent if the actor was lost before it reported the start.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp start_time = 3 [json_name = "startTime"];</code>
@@ -139,7 +139,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When it started. Absent if the actor was lost before it said so.
+   * Start time; absent if the actor was lost before it reported the start.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp start_time = 3 [json_name = "startTime"];</code>
@@ -153,7 +153,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp endTime_;
   /**
    * <pre>
-   * When it ended.
+   * End time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp end_time = 4 [json_name = "endTime"];</code>
@@ -165,7 +165,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When it ended.
+   * End time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp end_time = 4 [json_name = "endTime"];</code>
@@ -177,7 +177,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When it ended.
+   * End time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp end_time = 4 [json_name = "endTime"];</code>
@@ -191,7 +191,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.JobError error_;
   /**
    * <pre>
-   * Why it failed, without log_tail and cut to about 2 KiB. Absent if it was cancelled and then tried again.
+   * The error, without log_tail and cut to about 2 KiB. Absent if the attempt was cancelled and the job was retried.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobError error = 5 [json_name = "error"];</code>
@@ -203,7 +203,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Why it failed, without log_tail and cut to about 2 KiB. Absent if it was cancelled and then tried again.
+   * The error, without log_tail and cut to about 2 KiB. Absent if the attempt was cancelled and the job was retried.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobError error = 5 [json_name = "error"];</code>
@@ -215,7 +215,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Why it failed, without log_tail and cut to about 2 KiB. Absent if it was cancelled and then tried again.
+   * The error, without log_tail and cut to about 2 KiB. Absent if the attempt was cancelled and the job was retried.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobError error = 5 [json_name = "error"];</code>
@@ -442,7 +442,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * An attempt that was not the last one.
+   * An attempt before the latest one.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.JobAttempt}
@@ -670,7 +670,7 @@ private static final long serialVersionUID = 0L;
     private int attempt_ ;
     /**
      * <pre>
-     * Which one, counted from 1.
+     * Number of the attempt, counted from 1.
      * </pre>
      *
      * <code>int32 attempt = 1 [json_name = "attempt"];</code>
@@ -682,7 +682,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which one, counted from 1.
+     * Number of the attempt, counted from 1.
      * </pre>
      *
      * <code>int32 attempt = 1 [json_name = "attempt"];</code>
@@ -698,7 +698,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which one, counted from 1.
+     * Number of the attempt, counted from 1.
      * </pre>
      *
      * <code>int32 attempt = 1 [json_name = "attempt"];</code>
@@ -714,7 +714,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object actorId_ = "";
     /**
      * <pre>
-     * The actor that had it.
+     * Name of the actor.
      * </pre>
      *
      * <code>string actor_id = 2 [json_name = "actorId"];</code>
@@ -734,7 +734,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor that had it.
+     * Name of the actor.
      * </pre>
      *
      * <code>string actor_id = 2 [json_name = "actorId"];</code>
@@ -755,7 +755,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor that had it.
+     * Name of the actor.
      * </pre>
      *
      * <code>string actor_id = 2 [json_name = "actorId"];</code>
@@ -772,7 +772,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor that had it.
+     * Name of the actor.
      * </pre>
      *
      * <code>string actor_id = 2 [json_name = "actorId"];</code>
@@ -786,7 +786,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actor that had it.
+     * Name of the actor.
      * </pre>
      *
      * <code>string actor_id = 2 [json_name = "actorId"];</code>
@@ -808,7 +808,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> startTimeBuilder_;
     /**
      * <pre>
-     * When it started. Absent if the actor was lost before it said so.
+     * Start time; absent if the actor was lost before it reported the start.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 3 [json_name = "startTime"];</code>
@@ -819,7 +819,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it started. Absent if the actor was lost before it said so.
+     * Start time; absent if the actor was lost before it reported the start.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 3 [json_name = "startTime"];</code>
@@ -834,7 +834,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it started. Absent if the actor was lost before it said so.
+     * Start time; absent if the actor was lost before it reported the start.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 3 [json_name = "startTime"];</code>
@@ -854,7 +854,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it started. Absent if the actor was lost before it said so.
+     * Start time; absent if the actor was lost before it reported the start.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 3 [json_name = "startTime"];</code>
@@ -872,7 +872,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it started. Absent if the actor was lost before it said so.
+     * Start time; absent if the actor was lost before it reported the start.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 3 [json_name = "startTime"];</code>
@@ -897,7 +897,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it started. Absent if the actor was lost before it said so.
+     * Start time; absent if the actor was lost before it reported the start.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 3 [json_name = "startTime"];</code>
@@ -914,7 +914,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it started. Absent if the actor was lost before it said so.
+     * Start time; absent if the actor was lost before it reported the start.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 3 [json_name = "startTime"];</code>
@@ -926,7 +926,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it started. Absent if the actor was lost before it said so.
+     * Start time; absent if the actor was lost before it reported the start.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 3 [json_name = "startTime"];</code>
@@ -941,7 +941,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it started. Absent if the actor was lost before it said so.
+     * Start time; absent if the actor was lost before it reported the start.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 3 [json_name = "startTime"];</code>
@@ -965,7 +965,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> endTimeBuilder_;
     /**
      * <pre>
-     * When it ended.
+     * End time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp end_time = 4 [json_name = "endTime"];</code>
@@ -976,7 +976,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it ended.
+     * End time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp end_time = 4 [json_name = "endTime"];</code>
@@ -991,7 +991,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it ended.
+     * End time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp end_time = 4 [json_name = "endTime"];</code>
@@ -1011,7 +1011,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it ended.
+     * End time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp end_time = 4 [json_name = "endTime"];</code>
@@ -1029,7 +1029,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it ended.
+     * End time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp end_time = 4 [json_name = "endTime"];</code>
@@ -1054,7 +1054,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it ended.
+     * End time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp end_time = 4 [json_name = "endTime"];</code>
@@ -1071,7 +1071,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it ended.
+     * End time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp end_time = 4 [json_name = "endTime"];</code>
@@ -1083,7 +1083,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it ended.
+     * End time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp end_time = 4 [json_name = "endTime"];</code>
@@ -1098,7 +1098,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it ended.
+     * End time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp end_time = 4 [json_name = "endTime"];</code>
@@ -1122,7 +1122,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.JobError, hero.supervisor.v1.JobError.Builder, hero.supervisor.v1.JobErrorOrBuilder> errorBuilder_;
     /**
      * <pre>
-     * Why it failed, without log_tail and cut to about 2 KiB. Absent if it was cancelled and then tried again.
+     * The error, without log_tail and cut to about 2 KiB. Absent if the attempt was cancelled and the job was retried.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobError error = 5 [json_name = "error"];</code>
@@ -1133,7 +1133,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why it failed, without log_tail and cut to about 2 KiB. Absent if it was cancelled and then tried again.
+     * The error, without log_tail and cut to about 2 KiB. Absent if the attempt was cancelled and the job was retried.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobError error = 5 [json_name = "error"];</code>
@@ -1148,7 +1148,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why it failed, without log_tail and cut to about 2 KiB. Absent if it was cancelled and then tried again.
+     * The error, without log_tail and cut to about 2 KiB. Absent if the attempt was cancelled and the job was retried.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobError error = 5 [json_name = "error"];</code>
@@ -1168,7 +1168,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why it failed, without log_tail and cut to about 2 KiB. Absent if it was cancelled and then tried again.
+     * The error, without log_tail and cut to about 2 KiB. Absent if the attempt was cancelled and the job was retried.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobError error = 5 [json_name = "error"];</code>
@@ -1186,7 +1186,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why it failed, without log_tail and cut to about 2 KiB. Absent if it was cancelled and then tried again.
+     * The error, without log_tail and cut to about 2 KiB. Absent if the attempt was cancelled and the job was retried.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobError error = 5 [json_name = "error"];</code>
@@ -1211,7 +1211,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why it failed, without log_tail and cut to about 2 KiB. Absent if it was cancelled and then tried again.
+     * The error, without log_tail and cut to about 2 KiB. Absent if the attempt was cancelled and the job was retried.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobError error = 5 [json_name = "error"];</code>
@@ -1228,7 +1228,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why it failed, without log_tail and cut to about 2 KiB. Absent if it was cancelled and then tried again.
+     * The error, without log_tail and cut to about 2 KiB. Absent if the attempt was cancelled and the job was retried.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobError error = 5 [json_name = "error"];</code>
@@ -1240,7 +1240,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why it failed, without log_tail and cut to about 2 KiB. Absent if it was cancelled and then tried again.
+     * The error, without log_tail and cut to about 2 KiB. Absent if the attempt was cancelled and the job was retried.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobError error = 5 [json_name = "error"];</code>
@@ -1255,7 +1255,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why it failed, without log_tail and cut to about 2 KiB. Absent if it was cancelled and then tried again.
+     * The error, without log_tail and cut to about 2 KiB. Absent if the attempt was cancelled and the job was retried.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobError error = 5 [json_name = "error"];</code>

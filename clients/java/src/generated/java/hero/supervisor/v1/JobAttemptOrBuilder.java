@@ -12,7 +12,7 @@ public interface JobAttemptOrBuilder extends
 
   /**
    * <pre>
-   * Which one, counted from 1.
+   * Number of the attempt, counted from 1.
    * </pre>
    *
    * <code>int32 attempt = 1 [json_name = "attempt"];</code>
@@ -22,7 +22,7 @@ public interface JobAttemptOrBuilder extends
 
   /**
    * <pre>
-   * The actor that had it.
+   * Name of the actor.
    * </pre>
    *
    * <code>string actor_id = 2 [json_name = "actorId"];</code>
@@ -31,7 +31,7 @@ public interface JobAttemptOrBuilder extends
   java.lang.String getActorId();
   /**
    * <pre>
-   * The actor that had it.
+   * Name of the actor.
    * </pre>
    *
    * <code>string actor_id = 2 [json_name = "actorId"];</code>
@@ -42,7 +42,7 @@ public interface JobAttemptOrBuilder extends
 
   /**
    * <pre>
-   * When it started. Absent if the actor was lost before it said so.
+   * Start time; absent if the actor was lost before it reported the start.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp start_time = 3 [json_name = "startTime"];</code>
@@ -51,7 +51,7 @@ public interface JobAttemptOrBuilder extends
   boolean hasStartTime();
   /**
    * <pre>
-   * When it started. Absent if the actor was lost before it said so.
+   * Start time; absent if the actor was lost before it reported the start.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp start_time = 3 [json_name = "startTime"];</code>
@@ -60,7 +60,7 @@ public interface JobAttemptOrBuilder extends
   com.google.protobuf.Timestamp getStartTime();
   /**
    * <pre>
-   * When it started. Absent if the actor was lost before it said so.
+   * Start time; absent if the actor was lost before it reported the start.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp start_time = 3 [json_name = "startTime"];</code>
@@ -69,7 +69,7 @@ public interface JobAttemptOrBuilder extends
 
   /**
    * <pre>
-   * When it ended.
+   * End time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp end_time = 4 [json_name = "endTime"];</code>
@@ -78,7 +78,7 @@ public interface JobAttemptOrBuilder extends
   boolean hasEndTime();
   /**
    * <pre>
-   * When it ended.
+   * End time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp end_time = 4 [json_name = "endTime"];</code>
@@ -87,7 +87,7 @@ public interface JobAttemptOrBuilder extends
   com.google.protobuf.Timestamp getEndTime();
   /**
    * <pre>
-   * When it ended.
+   * End time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp end_time = 4 [json_name = "endTime"];</code>
@@ -96,7 +96,7 @@ public interface JobAttemptOrBuilder extends
 
   /**
    * <pre>
-   * Why it failed, without log_tail and cut to about 2 KiB. Absent if it was cancelled and then tried again.
+   * The error, without log_tail and cut to about 2 KiB. Absent if the attempt was cancelled and the job was retried.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobError error = 5 [json_name = "error"];</code>
@@ -105,7 +105,7 @@ public interface JobAttemptOrBuilder extends
   boolean hasError();
   /**
    * <pre>
-   * Why it failed, without log_tail and cut to about 2 KiB. Absent if it was cancelled and then tried again.
+   * The error, without log_tail and cut to about 2 KiB. Absent if the attempt was cancelled and the job was retried.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobError error = 5 [json_name = "error"];</code>
@@ -114,7 +114,7 @@ public interface JobAttemptOrBuilder extends
   hero.supervisor.v1.JobError getError();
   /**
    * <pre>
-   * Why it failed, without log_tail and cut to about 2 KiB. Absent if it was cancelled and then tried again.
+   * The error, without log_tail and cut to about 2 KiB. Absent if the attempt was cancelled and the job was retried.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobError error = 5 [json_name = "error"];</code>

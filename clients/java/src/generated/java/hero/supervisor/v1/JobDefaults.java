@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * What a job gets when its caller does not say.
+ * Values for fields that a job leaves unset.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.JobDefaults}
@@ -52,7 +52,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration runTimeout_;
   /**
    * <pre>
-   * Instead of 5 minutes.
+   * Default run_timeout; 5 minutes if unset.
    * </pre>
    *
    * <code>.google.protobuf.Duration run_timeout = 1 [json_name = "runTimeout"];</code>
@@ -64,7 +64,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Instead of 5 minutes.
+   * Default run_timeout; 5 minutes if unset.
    * </pre>
    *
    * <code>.google.protobuf.Duration run_timeout = 1 [json_name = "runTimeout"];</code>
@@ -76,7 +76,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Instead of 5 minutes.
+   * Default run_timeout; 5 minutes if unset.
    * </pre>
    *
    * <code>.google.protobuf.Duration run_timeout = 1 [json_name = "runTimeout"];</code>
@@ -90,7 +90,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration queueTimeout_;
   /**
    * <pre>
-   * Instead of no limit.
+   * Default queue_timeout; no limit if unset.
    * </pre>
    *
    * <code>.google.protobuf.Duration queue_timeout = 2 [json_name = "queueTimeout"];</code>
@@ -102,7 +102,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Instead of no limit.
+   * Default queue_timeout; no limit if unset.
    * </pre>
    *
    * <code>.google.protobuf.Duration queue_timeout = 2 [json_name = "queueTimeout"];</code>
@@ -114,7 +114,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Instead of no limit.
+   * Default queue_timeout; no limit if unset.
    * </pre>
    *
    * <code>.google.protobuf.Duration queue_timeout = 2 [json_name = "queueTimeout"];</code>
@@ -128,7 +128,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration resultTtl_;
   /**
    * <pre>
-   * Instead of 24 hours.
+   * Default result_ttl; 24 hours if unset.
    * </pre>
    *
    * <code>.google.protobuf.Duration result_ttl = 3 [json_name = "resultTtl"];</code>
@@ -140,7 +140,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Instead of 24 hours.
+   * Default result_ttl; 24 hours if unset.
    * </pre>
    *
    * <code>.google.protobuf.Duration result_ttl = 3 [json_name = "resultTtl"];</code>
@@ -152,7 +152,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Instead of 24 hours.
+   * Default result_ttl; 24 hours if unset.
    * </pre>
    *
    * <code>.google.protobuf.Duration result_ttl = 3 [json_name = "resultTtl"];</code>
@@ -166,7 +166,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.RetryPolicy retryPolicy_;
   /**
    * <pre>
-   * Instead of one attempt.
+   * Default retry_policy; one attempt if unset.
    * </pre>
    *
    * <code>.hero.supervisor.v1.RetryPolicy retry_policy = 4 [json_name = "retryPolicy"];</code>
@@ -178,7 +178,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Instead of one attempt.
+   * Default retry_policy; one attempt if unset.
    * </pre>
    *
    * <code>.hero.supervisor.v1.RetryPolicy retry_policy = 4 [json_name = "retryPolicy"];</code>
@@ -190,7 +190,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Instead of one attempt.
+   * Default retry_policy; one attempt if unset.
    * </pre>
    *
    * <code>.hero.supervisor.v1.RetryPolicy retry_policy = 4 [json_name = "retryPolicy"];</code>
@@ -412,7 +412,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What a job gets when its caller does not say.
+   * Values for fields that a job leaves unset.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.JobDefaults}
@@ -638,7 +638,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> runTimeoutBuilder_;
     /**
      * <pre>
-     * Instead of 5 minutes.
+     * Default run_timeout; 5 minutes if unset.
      * </pre>
      *
      * <code>.google.protobuf.Duration run_timeout = 1 [json_name = "runTimeout"];</code>
@@ -649,7 +649,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Instead of 5 minutes.
+     * Default run_timeout; 5 minutes if unset.
      * </pre>
      *
      * <code>.google.protobuf.Duration run_timeout = 1 [json_name = "runTimeout"];</code>
@@ -664,7 +664,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Instead of 5 minutes.
+     * Default run_timeout; 5 minutes if unset.
      * </pre>
      *
      * <code>.google.protobuf.Duration run_timeout = 1 [json_name = "runTimeout"];</code>
@@ -684,7 +684,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Instead of 5 minutes.
+     * Default run_timeout; 5 minutes if unset.
      * </pre>
      *
      * <code>.google.protobuf.Duration run_timeout = 1 [json_name = "runTimeout"];</code>
@@ -702,7 +702,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Instead of 5 minutes.
+     * Default run_timeout; 5 minutes if unset.
      * </pre>
      *
      * <code>.google.protobuf.Duration run_timeout = 1 [json_name = "runTimeout"];</code>
@@ -727,7 +727,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Instead of 5 minutes.
+     * Default run_timeout; 5 minutes if unset.
      * </pre>
      *
      * <code>.google.protobuf.Duration run_timeout = 1 [json_name = "runTimeout"];</code>
@@ -744,7 +744,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Instead of 5 minutes.
+     * Default run_timeout; 5 minutes if unset.
      * </pre>
      *
      * <code>.google.protobuf.Duration run_timeout = 1 [json_name = "runTimeout"];</code>
@@ -756,7 +756,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Instead of 5 minutes.
+     * Default run_timeout; 5 minutes if unset.
      * </pre>
      *
      * <code>.google.protobuf.Duration run_timeout = 1 [json_name = "runTimeout"];</code>
@@ -771,7 +771,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Instead of 5 minutes.
+     * Default run_timeout; 5 minutes if unset.
      * </pre>
      *
      * <code>.google.protobuf.Duration run_timeout = 1 [json_name = "runTimeout"];</code>
@@ -795,7 +795,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> queueTimeoutBuilder_;
     /**
      * <pre>
-     * Instead of no limit.
+     * Default queue_timeout; no limit if unset.
      * </pre>
      *
      * <code>.google.protobuf.Duration queue_timeout = 2 [json_name = "queueTimeout"];</code>
@@ -806,7 +806,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Instead of no limit.
+     * Default queue_timeout; no limit if unset.
      * </pre>
      *
      * <code>.google.protobuf.Duration queue_timeout = 2 [json_name = "queueTimeout"];</code>
@@ -821,7 +821,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Instead of no limit.
+     * Default queue_timeout; no limit if unset.
      * </pre>
      *
      * <code>.google.protobuf.Duration queue_timeout = 2 [json_name = "queueTimeout"];</code>
@@ -841,7 +841,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Instead of no limit.
+     * Default queue_timeout; no limit if unset.
      * </pre>
      *
      * <code>.google.protobuf.Duration queue_timeout = 2 [json_name = "queueTimeout"];</code>
@@ -859,7 +859,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Instead of no limit.
+     * Default queue_timeout; no limit if unset.
      * </pre>
      *
      * <code>.google.protobuf.Duration queue_timeout = 2 [json_name = "queueTimeout"];</code>
@@ -884,7 +884,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Instead of no limit.
+     * Default queue_timeout; no limit if unset.
      * </pre>
      *
      * <code>.google.protobuf.Duration queue_timeout = 2 [json_name = "queueTimeout"];</code>
@@ -901,7 +901,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Instead of no limit.
+     * Default queue_timeout; no limit if unset.
      * </pre>
      *
      * <code>.google.protobuf.Duration queue_timeout = 2 [json_name = "queueTimeout"];</code>
@@ -913,7 +913,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Instead of no limit.
+     * Default queue_timeout; no limit if unset.
      * </pre>
      *
      * <code>.google.protobuf.Duration queue_timeout = 2 [json_name = "queueTimeout"];</code>
@@ -928,7 +928,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Instead of no limit.
+     * Default queue_timeout; no limit if unset.
      * </pre>
      *
      * <code>.google.protobuf.Duration queue_timeout = 2 [json_name = "queueTimeout"];</code>
@@ -952,7 +952,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> resultTtlBuilder_;
     /**
      * <pre>
-     * Instead of 24 hours.
+     * Default result_ttl; 24 hours if unset.
      * </pre>
      *
      * <code>.google.protobuf.Duration result_ttl = 3 [json_name = "resultTtl"];</code>
@@ -963,7 +963,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Instead of 24 hours.
+     * Default result_ttl; 24 hours if unset.
      * </pre>
      *
      * <code>.google.protobuf.Duration result_ttl = 3 [json_name = "resultTtl"];</code>
@@ -978,7 +978,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Instead of 24 hours.
+     * Default result_ttl; 24 hours if unset.
      * </pre>
      *
      * <code>.google.protobuf.Duration result_ttl = 3 [json_name = "resultTtl"];</code>
@@ -998,7 +998,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Instead of 24 hours.
+     * Default result_ttl; 24 hours if unset.
      * </pre>
      *
      * <code>.google.protobuf.Duration result_ttl = 3 [json_name = "resultTtl"];</code>
@@ -1016,7 +1016,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Instead of 24 hours.
+     * Default result_ttl; 24 hours if unset.
      * </pre>
      *
      * <code>.google.protobuf.Duration result_ttl = 3 [json_name = "resultTtl"];</code>
@@ -1041,7 +1041,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Instead of 24 hours.
+     * Default result_ttl; 24 hours if unset.
      * </pre>
      *
      * <code>.google.protobuf.Duration result_ttl = 3 [json_name = "resultTtl"];</code>
@@ -1058,7 +1058,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Instead of 24 hours.
+     * Default result_ttl; 24 hours if unset.
      * </pre>
      *
      * <code>.google.protobuf.Duration result_ttl = 3 [json_name = "resultTtl"];</code>
@@ -1070,7 +1070,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Instead of 24 hours.
+     * Default result_ttl; 24 hours if unset.
      * </pre>
      *
      * <code>.google.protobuf.Duration result_ttl = 3 [json_name = "resultTtl"];</code>
@@ -1085,7 +1085,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Instead of 24 hours.
+     * Default result_ttl; 24 hours if unset.
      * </pre>
      *
      * <code>.google.protobuf.Duration result_ttl = 3 [json_name = "resultTtl"];</code>
@@ -1109,7 +1109,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.RetryPolicy, hero.supervisor.v1.RetryPolicy.Builder, hero.supervisor.v1.RetryPolicyOrBuilder> retryPolicyBuilder_;
     /**
      * <pre>
-     * Instead of one attempt.
+     * Default retry_policy; one attempt if unset.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RetryPolicy retry_policy = 4 [json_name = "retryPolicy"];</code>
@@ -1120,7 +1120,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Instead of one attempt.
+     * Default retry_policy; one attempt if unset.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RetryPolicy retry_policy = 4 [json_name = "retryPolicy"];</code>
@@ -1135,7 +1135,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Instead of one attempt.
+     * Default retry_policy; one attempt if unset.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RetryPolicy retry_policy = 4 [json_name = "retryPolicy"];</code>
@@ -1155,7 +1155,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Instead of one attempt.
+     * Default retry_policy; one attempt if unset.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RetryPolicy retry_policy = 4 [json_name = "retryPolicy"];</code>
@@ -1173,7 +1173,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Instead of one attempt.
+     * Default retry_policy; one attempt if unset.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RetryPolicy retry_policy = 4 [json_name = "retryPolicy"];</code>
@@ -1198,7 +1198,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Instead of one attempt.
+     * Default retry_policy; one attempt if unset.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RetryPolicy retry_policy = 4 [json_name = "retryPolicy"];</code>
@@ -1215,7 +1215,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Instead of one attempt.
+     * Default retry_policy; one attempt if unset.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RetryPolicy retry_policy = 4 [json_name = "retryPolicy"];</code>
@@ -1227,7 +1227,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Instead of one attempt.
+     * Default retry_policy; one attempt if unset.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RetryPolicy retry_policy = 4 [json_name = "retryPolicy"];</code>
@@ -1242,7 +1242,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Instead of one attempt.
+     * Default retry_policy; one attempt if unset.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RetryPolicy retry_policy = 4 [json_name = "retryPolicy"];</code>

@@ -12,7 +12,7 @@ public interface JobDefaultsOrBuilder extends
 
   /**
    * <pre>
-   * Instead of 5 minutes.
+   * Default run_timeout; 5 minutes if unset.
    * </pre>
    *
    * <code>.google.protobuf.Duration run_timeout = 1 [json_name = "runTimeout"];</code>
@@ -21,7 +21,7 @@ public interface JobDefaultsOrBuilder extends
   boolean hasRunTimeout();
   /**
    * <pre>
-   * Instead of 5 minutes.
+   * Default run_timeout; 5 minutes if unset.
    * </pre>
    *
    * <code>.google.protobuf.Duration run_timeout = 1 [json_name = "runTimeout"];</code>
@@ -30,7 +30,7 @@ public interface JobDefaultsOrBuilder extends
   com.google.protobuf.Duration getRunTimeout();
   /**
    * <pre>
-   * Instead of 5 minutes.
+   * Default run_timeout; 5 minutes if unset.
    * </pre>
    *
    * <code>.google.protobuf.Duration run_timeout = 1 [json_name = "runTimeout"];</code>
@@ -39,7 +39,7 @@ public interface JobDefaultsOrBuilder extends
 
   /**
    * <pre>
-   * Instead of no limit.
+   * Default queue_timeout; no limit if unset.
    * </pre>
    *
    * <code>.google.protobuf.Duration queue_timeout = 2 [json_name = "queueTimeout"];</code>
@@ -48,7 +48,7 @@ public interface JobDefaultsOrBuilder extends
   boolean hasQueueTimeout();
   /**
    * <pre>
-   * Instead of no limit.
+   * Default queue_timeout; no limit if unset.
    * </pre>
    *
    * <code>.google.protobuf.Duration queue_timeout = 2 [json_name = "queueTimeout"];</code>
@@ -57,7 +57,7 @@ public interface JobDefaultsOrBuilder extends
   com.google.protobuf.Duration getQueueTimeout();
   /**
    * <pre>
-   * Instead of no limit.
+   * Default queue_timeout; no limit if unset.
    * </pre>
    *
    * <code>.google.protobuf.Duration queue_timeout = 2 [json_name = "queueTimeout"];</code>
@@ -66,7 +66,7 @@ public interface JobDefaultsOrBuilder extends
 
   /**
    * <pre>
-   * Instead of 24 hours.
+   * Default result_ttl; 24 hours if unset.
    * </pre>
    *
    * <code>.google.protobuf.Duration result_ttl = 3 [json_name = "resultTtl"];</code>
@@ -75,7 +75,7 @@ public interface JobDefaultsOrBuilder extends
   boolean hasResultTtl();
   /**
    * <pre>
-   * Instead of 24 hours.
+   * Default result_ttl; 24 hours if unset.
    * </pre>
    *
    * <code>.google.protobuf.Duration result_ttl = 3 [json_name = "resultTtl"];</code>
@@ -84,7 +84,7 @@ public interface JobDefaultsOrBuilder extends
   com.google.protobuf.Duration getResultTtl();
   /**
    * <pre>
-   * Instead of 24 hours.
+   * Default result_ttl; 24 hours if unset.
    * </pre>
    *
    * <code>.google.protobuf.Duration result_ttl = 3 [json_name = "resultTtl"];</code>
@@ -93,7 +93,7 @@ public interface JobDefaultsOrBuilder extends
 
   /**
    * <pre>
-   * Instead of one attempt.
+   * Default retry_policy; one attempt if unset.
    * </pre>
    *
    * <code>.hero.supervisor.v1.RetryPolicy retry_policy = 4 [json_name = "retryPolicy"];</code>
@@ -102,7 +102,7 @@ public interface JobDefaultsOrBuilder extends
   boolean hasRetryPolicy();
   /**
    * <pre>
-   * Instead of one attempt.
+   * Default retry_policy; one attempt if unset.
    * </pre>
    *
    * <code>.hero.supervisor.v1.RetryPolicy retry_policy = 4 [json_name = "retryPolicy"];</code>
@@ -111,7 +111,7 @@ public interface JobDefaultsOrBuilder extends
   hero.supervisor.v1.RetryPolicy getRetryPolicy();
   /**
    * <pre>
-   * Instead of one attempt.
+   * Default retry_policy; one attempt if unset.
    * </pre>
    *
    * <code>.hero.supervisor.v1.RetryPolicy retry_policy = 4 [json_name = "retryPolicy"];</code>

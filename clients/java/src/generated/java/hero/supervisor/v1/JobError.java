@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Why and how a job failed. This is data about the script, never an error of the call that reads it.
+ * The error of a job. It is data about the script and never an error of the call that returns it.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.JobError}
@@ -53,7 +53,7 @@ private static final long serialVersionUID = 0L;
 
   /**
    * <pre>
-   * The class of the failure, for programs. More kinds may be added.
+   * The class of an error, for programs. More kinds may be added.
    * </pre>
    *
    * Protobuf enum {@code hero.supervisor.v1.JobError.Kind}
@@ -70,7 +70,7 @@ private static final long serialVersionUID = 0L;
     KIND_UNSPECIFIED(0),
     /**
      * <pre>
-     * The script threw an error, or exited with a code that is not zero.
+     * The script has thrown an error or exited with a code other than 0.
      * </pre>
      *
      * <code>KIND_SCRIPT_ERROR = 1;</code>
@@ -78,7 +78,7 @@ private static final long serialVersionUID = 0L;
     KIND_SCRIPT_ERROR(1),
     /**
      * <pre>
-     * The script cannot be parsed or compiled. It was not run and is not retried.
+     * The script cannot be parsed or compiled. The script was not run and is not retried.
      * </pre>
      *
      * <code>KIND_SCRIPT_INVALID = 2;</code>
@@ -86,7 +86,7 @@ private static final long serialVersionUID = 0L;
     KIND_SCRIPT_INVALID(2),
     /**
      * <pre>
-     * An attempt ran longer than run_timeout and was killed.
+     * An attempt has exceeded run_timeout and was killed.
      * </pre>
      *
      * <code>KIND_RUN_TIMEOUT = 3;</code>
@@ -94,7 +94,7 @@ private static final long serialVersionUID = 0L;
     KIND_RUN_TIMEOUT(3),
     /**
      * <pre>
-     * No actor took the job within queue_timeout.
+     * No actor has taken the job within queue_timeout.
      * </pre>
      *
      * <code>KIND_QUEUE_TIMEOUT = 4;</code>
@@ -102,7 +102,7 @@ private static final long serialVersionUID = 0L;
     KIND_QUEUE_TIMEOUT(4),
     /**
      * <pre>
-     * The script used too many operations, too much memory, or produced too much.
+     * The script has exceeded a limit of operations, memory or output.
      * </pre>
      *
      * <code>KIND_LIMIT_EXCEEDED = 5;</code>
@@ -110,7 +110,7 @@ private static final long serialVersionUID = 0L;
     KIND_LIMIT_EXCEEDED(5),
     /**
      * <pre>
-     * The actor has no engine for this script, for instance because a compiler is not installed.
+     * The actor has no engine for the script, for instance because a compiler is not installed.
      * </pre>
      *
      * <code>KIND_ENGINE_UNAVAILABLE = 6;</code>
@@ -118,7 +118,7 @@ private static final long serialVersionUID = 0L;
     KIND_ENGINE_UNAVAILABLE(6),
     /**
      * <pre>
-     * The process in which the engine runs died under the script.
+     * The engine process has died while it ran the script.
      * </pre>
      *
      * <code>KIND_ENGINE_CRASH = 7;</code>
@@ -126,7 +126,7 @@ private static final long serialVersionUID = 0L;
     KIND_ENGINE_CRASH(7),
     /**
      * <pre>
-     * The actor died, or stopped to give signs of life, while it had the job.
+     * The actor has died or stopped sending heartbeats while it had the job.
      * </pre>
      *
      * <code>KIND_ACTOR_LOST = 8;</code>
@@ -134,7 +134,7 @@ private static final long serialVersionUID = 0L;
     KIND_ACTOR_LOST(8),
     /**
      * <pre>
-     * A fault of the supervisor or the actor itself.
+     * A fault of the supervisor or of the actor.
      * </pre>
      *
      * <code>KIND_INTERNAL = 9;</code>
@@ -162,7 +162,7 @@ private static final long serialVersionUID = 0L;
     public static final int KIND_UNSPECIFIED_VALUE = 0;
     /**
      * <pre>
-     * The script threw an error, or exited with a code that is not zero.
+     * The script has thrown an error or exited with a code other than 0.
      * </pre>
      *
      * <code>KIND_SCRIPT_ERROR = 1;</code>
@@ -170,7 +170,7 @@ private static final long serialVersionUID = 0L;
     public static final int KIND_SCRIPT_ERROR_VALUE = 1;
     /**
      * <pre>
-     * The script cannot be parsed or compiled. It was not run and is not retried.
+     * The script cannot be parsed or compiled. The script was not run and is not retried.
      * </pre>
      *
      * <code>KIND_SCRIPT_INVALID = 2;</code>
@@ -178,7 +178,7 @@ private static final long serialVersionUID = 0L;
     public static final int KIND_SCRIPT_INVALID_VALUE = 2;
     /**
      * <pre>
-     * An attempt ran longer than run_timeout and was killed.
+     * An attempt has exceeded run_timeout and was killed.
      * </pre>
      *
      * <code>KIND_RUN_TIMEOUT = 3;</code>
@@ -186,7 +186,7 @@ private static final long serialVersionUID = 0L;
     public static final int KIND_RUN_TIMEOUT_VALUE = 3;
     /**
      * <pre>
-     * No actor took the job within queue_timeout.
+     * No actor has taken the job within queue_timeout.
      * </pre>
      *
      * <code>KIND_QUEUE_TIMEOUT = 4;</code>
@@ -194,7 +194,7 @@ private static final long serialVersionUID = 0L;
     public static final int KIND_QUEUE_TIMEOUT_VALUE = 4;
     /**
      * <pre>
-     * The script used too many operations, too much memory, or produced too much.
+     * The script has exceeded a limit of operations, memory or output.
      * </pre>
      *
      * <code>KIND_LIMIT_EXCEEDED = 5;</code>
@@ -202,7 +202,7 @@ private static final long serialVersionUID = 0L;
     public static final int KIND_LIMIT_EXCEEDED_VALUE = 5;
     /**
      * <pre>
-     * The actor has no engine for this script, for instance because a compiler is not installed.
+     * The actor has no engine for the script, for instance because a compiler is not installed.
      * </pre>
      *
      * <code>KIND_ENGINE_UNAVAILABLE = 6;</code>
@@ -210,7 +210,7 @@ private static final long serialVersionUID = 0L;
     public static final int KIND_ENGINE_UNAVAILABLE_VALUE = 6;
     /**
      * <pre>
-     * The process in which the engine runs died under the script.
+     * The engine process has died while it ran the script.
      * </pre>
      *
      * <code>KIND_ENGINE_CRASH = 7;</code>
@@ -218,7 +218,7 @@ private static final long serialVersionUID = 0L;
     public static final int KIND_ENGINE_CRASH_VALUE = 7;
     /**
      * <pre>
-     * The actor died, or stopped to give signs of life, while it had the job.
+     * The actor has died or stopped sending heartbeats while it had the job.
      * </pre>
      *
      * <code>KIND_ACTOR_LOST = 8;</code>
@@ -226,7 +226,7 @@ private static final long serialVersionUID = 0L;
     public static final int KIND_ACTOR_LOST_VALUE = 8;
     /**
      * <pre>
-     * A fault of the supervisor or the actor itself.
+     * A fault of the supervisor or of the actor.
      * </pre>
      *
      * <code>KIND_INTERNAL = 9;</code>
@@ -329,7 +329,7 @@ private static final long serialVersionUID = 0L;
   private int kind_ = 0;
   /**
    * <pre>
-   * The class, for programs.
+   * The class of the error, for programs.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobError.Kind kind = 1 [json_name = "kind"];</code>
@@ -340,7 +340,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The class, for programs.
+   * The class of the error, for programs.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobError.Kind kind = 1 [json_name = "kind"];</code>
@@ -402,7 +402,7 @@ private static final long serialVersionUID = 0L;
   private int line_ = 0;
   /**
    * <pre>
-   * Line of the script, counted from 1, if the engine knows it.
+   * Line of the script, counted from 1; absent if unknown.
    * </pre>
    *
    * <code>optional int32 line = 3 [json_name = "line"];</code>
@@ -414,7 +414,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Line of the script, counted from 1, if the engine knows it.
+   * Line of the script, counted from 1; absent if unknown.
    * </pre>
    *
    * <code>optional int32 line = 3 [json_name = "line"];</code>
@@ -429,7 +429,7 @@ private static final long serialVersionUID = 0L;
   private int column_ = 0;
   /**
    * <pre>
-   * Column of the script, counted from 1, if the engine knows it.
+   * Column of the script, counted from 1; absent if unknown.
    * </pre>
    *
    * <code>optional int32 column = 4 [json_name = "column"];</code>
@@ -441,7 +441,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Column of the script, counted from 1, if the engine knows it.
+   * Column of the script, counted from 1; absent if unknown.
    * </pre>
    *
    * <code>optional int32 column = 4 [json_name = "column"];</code>
@@ -456,7 +456,7 @@ private static final long serialVersionUID = 0L;
   private int exitCode_ = 0;
   /**
    * <pre>
-   * Exit code of the script, or of the actor that was lost.
+   * Exit code of the script or of the lost actor.
    * </pre>
    *
    * <code>optional int32 exit_code = 5 [json_name = "exitCode"];</code>
@@ -468,7 +468,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Exit code of the script, or of the actor that was lost.
+   * Exit code of the script or of the lost actor.
    * </pre>
    *
    * <code>optional int32 exit_code = 5 [json_name = "exitCode"];</code>
@@ -483,7 +483,7 @@ private static final long serialVersionUID = 0L;
   private int signal_ = 0;
   /**
    * <pre>
-   * Signal that killed the script's process, or the actor that was lost; 9 is SIGKILL.
+   * Signal that killed the process of the script or the lost actor; 9 is SIGKILL.
    * </pre>
    *
    * <code>optional int32 signal = 6 [json_name = "signal"];</code>
@@ -495,7 +495,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Signal that killed the script's process, or the actor that was lost; 9 is SIGKILL.
+   * Signal that killed the process of the script or the lost actor; 9 is SIGKILL.
    * </pre>
    *
    * <code>optional int32 signal = 6 [json_name = "signal"];</code>
@@ -512,7 +512,7 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * The last lines that the script, its process or the lost actor wrote, oldest first.
+   * The last log lines of the script, its process or the lost actor, the oldest first.
    * </pre>
    *
    * <code>repeated string log_tail = 7 [json_name = "logTail"];</code>
@@ -524,7 +524,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The last lines that the script, its process or the lost actor wrote, oldest first.
+   * The last log lines of the script, its process or the lost actor, the oldest first.
    * </pre>
    *
    * <code>repeated string log_tail = 7 [json_name = "logTail"];</code>
@@ -535,7 +535,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The last lines that the script, its process or the lost actor wrote, oldest first.
+   * The last log lines of the script, its process or the lost actor, the oldest first.
    * </pre>
    *
    * <code>repeated string log_tail = 7 [json_name = "logTail"];</code>
@@ -547,7 +547,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The last lines that the script, its process or the lost actor wrote, oldest first.
+   * The last log lines of the script, its process or the lost actor, the oldest first.
    * </pre>
    *
    * <code>repeated string log_tail = 7 [json_name = "logTail"];</code>
@@ -808,7 +808,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Why and how a job failed. This is data about the script, never an error of the call that reads it.
+   * The error of a job. It is data about the script and never an error of the call that returns it.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.JobError}
@@ -1039,7 +1039,7 @@ private static final long serialVersionUID = 0L;
     private int kind_ = 0;
     /**
      * <pre>
-     * The class, for programs.
+     * The class of the error, for programs.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobError.Kind kind = 1 [json_name = "kind"];</code>
@@ -1050,7 +1050,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The class, for programs.
+     * The class of the error, for programs.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobError.Kind kind = 1 [json_name = "kind"];</code>
@@ -1065,7 +1065,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The class, for programs.
+     * The class of the error, for programs.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobError.Kind kind = 1 [json_name = "kind"];</code>
@@ -1078,7 +1078,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The class, for programs.
+     * The class of the error, for programs.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobError.Kind kind = 1 [json_name = "kind"];</code>
@@ -1094,7 +1094,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The class, for programs.
+     * The class of the error, for programs.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobError.Kind kind = 1 [json_name = "kind"];</code>
@@ -1202,7 +1202,7 @@ private static final long serialVersionUID = 0L;
     private int line_ ;
     /**
      * <pre>
-     * Line of the script, counted from 1, if the engine knows it.
+     * Line of the script, counted from 1; absent if unknown.
      * </pre>
      *
      * <code>optional int32 line = 3 [json_name = "line"];</code>
@@ -1214,7 +1214,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Line of the script, counted from 1, if the engine knows it.
+     * Line of the script, counted from 1; absent if unknown.
      * </pre>
      *
      * <code>optional int32 line = 3 [json_name = "line"];</code>
@@ -1226,7 +1226,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Line of the script, counted from 1, if the engine knows it.
+     * Line of the script, counted from 1; absent if unknown.
      * </pre>
      *
      * <code>optional int32 line = 3 [json_name = "line"];</code>
@@ -1242,7 +1242,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Line of the script, counted from 1, if the engine knows it.
+     * Line of the script, counted from 1; absent if unknown.
      * </pre>
      *
      * <code>optional int32 line = 3 [json_name = "line"];</code>
@@ -1258,7 +1258,7 @@ private static final long serialVersionUID = 0L;
     private int column_ ;
     /**
      * <pre>
-     * Column of the script, counted from 1, if the engine knows it.
+     * Column of the script, counted from 1; absent if unknown.
      * </pre>
      *
      * <code>optional int32 column = 4 [json_name = "column"];</code>
@@ -1270,7 +1270,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Column of the script, counted from 1, if the engine knows it.
+     * Column of the script, counted from 1; absent if unknown.
      * </pre>
      *
      * <code>optional int32 column = 4 [json_name = "column"];</code>
@@ -1282,7 +1282,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Column of the script, counted from 1, if the engine knows it.
+     * Column of the script, counted from 1; absent if unknown.
      * </pre>
      *
      * <code>optional int32 column = 4 [json_name = "column"];</code>
@@ -1298,7 +1298,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Column of the script, counted from 1, if the engine knows it.
+     * Column of the script, counted from 1; absent if unknown.
      * </pre>
      *
      * <code>optional int32 column = 4 [json_name = "column"];</code>
@@ -1314,7 +1314,7 @@ private static final long serialVersionUID = 0L;
     private int exitCode_ ;
     /**
      * <pre>
-     * Exit code of the script, or of the actor that was lost.
+     * Exit code of the script or of the lost actor.
      * </pre>
      *
      * <code>optional int32 exit_code = 5 [json_name = "exitCode"];</code>
@@ -1326,7 +1326,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Exit code of the script, or of the actor that was lost.
+     * Exit code of the script or of the lost actor.
      * </pre>
      *
      * <code>optional int32 exit_code = 5 [json_name = "exitCode"];</code>
@@ -1338,7 +1338,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Exit code of the script, or of the actor that was lost.
+     * Exit code of the script or of the lost actor.
      * </pre>
      *
      * <code>optional int32 exit_code = 5 [json_name = "exitCode"];</code>
@@ -1354,7 +1354,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Exit code of the script, or of the actor that was lost.
+     * Exit code of the script or of the lost actor.
      * </pre>
      *
      * <code>optional int32 exit_code = 5 [json_name = "exitCode"];</code>
@@ -1370,7 +1370,7 @@ private static final long serialVersionUID = 0L;
     private int signal_ ;
     /**
      * <pre>
-     * Signal that killed the script's process, or the actor that was lost; 9 is SIGKILL.
+     * Signal that killed the process of the script or the lost actor; 9 is SIGKILL.
      * </pre>
      *
      * <code>optional int32 signal = 6 [json_name = "signal"];</code>
@@ -1382,7 +1382,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Signal that killed the script's process, or the actor that was lost; 9 is SIGKILL.
+     * Signal that killed the process of the script or the lost actor; 9 is SIGKILL.
      * </pre>
      *
      * <code>optional int32 signal = 6 [json_name = "signal"];</code>
@@ -1394,7 +1394,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Signal that killed the script's process, or the actor that was lost; 9 is SIGKILL.
+     * Signal that killed the process of the script or the lost actor; 9 is SIGKILL.
      * </pre>
      *
      * <code>optional int32 signal = 6 [json_name = "signal"];</code>
@@ -1410,7 +1410,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Signal that killed the script's process, or the actor that was lost; 9 is SIGKILL.
+     * Signal that killed the process of the script or the lost actor; 9 is SIGKILL.
      * </pre>
      *
      * <code>optional int32 signal = 6 [json_name = "signal"];</code>
@@ -1433,7 +1433,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The last lines that the script, its process or the lost actor wrote, oldest first.
+     * The last log lines of the script, its process or the lost actor, the oldest first.
      * </pre>
      *
      * <code>repeated string log_tail = 7 [json_name = "logTail"];</code>
@@ -1446,7 +1446,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The last lines that the script, its process or the lost actor wrote, oldest first.
+     * The last log lines of the script, its process or the lost actor, the oldest first.
      * </pre>
      *
      * <code>repeated string log_tail = 7 [json_name = "logTail"];</code>
@@ -1457,7 +1457,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The last lines that the script, its process or the lost actor wrote, oldest first.
+     * The last log lines of the script, its process or the lost actor, the oldest first.
      * </pre>
      *
      * <code>repeated string log_tail = 7 [json_name = "logTail"];</code>
@@ -1469,7 +1469,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The last lines that the script, its process or the lost actor wrote, oldest first.
+     * The last log lines of the script, its process or the lost actor, the oldest first.
      * </pre>
      *
      * <code>repeated string log_tail = 7 [json_name = "logTail"];</code>
@@ -1482,7 +1482,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The last lines that the script, its process or the lost actor wrote, oldest first.
+     * The last log lines of the script, its process or the lost actor, the oldest first.
      * </pre>
      *
      * <code>repeated string log_tail = 7 [json_name = "logTail"];</code>
@@ -1501,7 +1501,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The last lines that the script, its process or the lost actor wrote, oldest first.
+     * The last log lines of the script, its process or the lost actor, the oldest first.
      * </pre>
      *
      * <code>repeated string log_tail = 7 [json_name = "logTail"];</code>
@@ -1519,7 +1519,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The last lines that the script, its process or the lost actor wrote, oldest first.
+     * The last log lines of the script, its process or the lost actor, the oldest first.
      * </pre>
      *
      * <code>repeated string log_tail = 7 [json_name = "logTail"];</code>
@@ -1537,7 +1537,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The last lines that the script, its process or the lost actor wrote, oldest first.
+     * The last log lines of the script, its process or the lost actor, the oldest first.
      * </pre>
      *
      * <code>repeated string log_tail = 7 [json_name = "logTail"];</code>
@@ -1552,7 +1552,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The last lines that the script, its process or the lost actor wrote, oldest first.
+     * The last log lines of the script, its process or the lost actor, the oldest first.
      * </pre>
      *
      * <code>repeated string log_tail = 7 [json_name = "logTail"];</code>

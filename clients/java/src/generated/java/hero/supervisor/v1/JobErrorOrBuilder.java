@@ -12,7 +12,7 @@ public interface JobErrorOrBuilder extends
 
   /**
    * <pre>
-   * The class, for programs.
+   * The class of the error, for programs.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobError.Kind kind = 1 [json_name = "kind"];</code>
@@ -21,7 +21,7 @@ public interface JobErrorOrBuilder extends
   int getKindValue();
   /**
    * <pre>
-   * The class, for programs.
+   * The class of the error, for programs.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobError.Kind kind = 1 [json_name = "kind"];</code>
@@ -51,7 +51,7 @@ public interface JobErrorOrBuilder extends
 
   /**
    * <pre>
-   * Line of the script, counted from 1, if the engine knows it.
+   * Line of the script, counted from 1; absent if unknown.
    * </pre>
    *
    * <code>optional int32 line = 3 [json_name = "line"];</code>
@@ -60,7 +60,7 @@ public interface JobErrorOrBuilder extends
   boolean hasLine();
   /**
    * <pre>
-   * Line of the script, counted from 1, if the engine knows it.
+   * Line of the script, counted from 1; absent if unknown.
    * </pre>
    *
    * <code>optional int32 line = 3 [json_name = "line"];</code>
@@ -70,7 +70,7 @@ public interface JobErrorOrBuilder extends
 
   /**
    * <pre>
-   * Column of the script, counted from 1, if the engine knows it.
+   * Column of the script, counted from 1; absent if unknown.
    * </pre>
    *
    * <code>optional int32 column = 4 [json_name = "column"];</code>
@@ -79,7 +79,7 @@ public interface JobErrorOrBuilder extends
   boolean hasColumn();
   /**
    * <pre>
-   * Column of the script, counted from 1, if the engine knows it.
+   * Column of the script, counted from 1; absent if unknown.
    * </pre>
    *
    * <code>optional int32 column = 4 [json_name = "column"];</code>
@@ -89,7 +89,7 @@ public interface JobErrorOrBuilder extends
 
   /**
    * <pre>
-   * Exit code of the script, or of the actor that was lost.
+   * Exit code of the script or of the lost actor.
    * </pre>
    *
    * <code>optional int32 exit_code = 5 [json_name = "exitCode"];</code>
@@ -98,7 +98,7 @@ public interface JobErrorOrBuilder extends
   boolean hasExitCode();
   /**
    * <pre>
-   * Exit code of the script, or of the actor that was lost.
+   * Exit code of the script or of the lost actor.
    * </pre>
    *
    * <code>optional int32 exit_code = 5 [json_name = "exitCode"];</code>
@@ -108,7 +108,7 @@ public interface JobErrorOrBuilder extends
 
   /**
    * <pre>
-   * Signal that killed the script's process, or the actor that was lost; 9 is SIGKILL.
+   * Signal that killed the process of the script or the lost actor; 9 is SIGKILL.
    * </pre>
    *
    * <code>optional int32 signal = 6 [json_name = "signal"];</code>
@@ -117,7 +117,7 @@ public interface JobErrorOrBuilder extends
   boolean hasSignal();
   /**
    * <pre>
-   * Signal that killed the script's process, or the actor that was lost; 9 is SIGKILL.
+   * Signal that killed the process of the script or the lost actor; 9 is SIGKILL.
    * </pre>
    *
    * <code>optional int32 signal = 6 [json_name = "signal"];</code>
@@ -127,7 +127,7 @@ public interface JobErrorOrBuilder extends
 
   /**
    * <pre>
-   * The last lines that the script, its process or the lost actor wrote, oldest first.
+   * The last log lines of the script, its process or the lost actor, the oldest first.
    * </pre>
    *
    * <code>repeated string log_tail = 7 [json_name = "logTail"];</code>
@@ -137,7 +137,7 @@ public interface JobErrorOrBuilder extends
       getLogTailList();
   /**
    * <pre>
-   * The last lines that the script, its process or the lost actor wrote, oldest first.
+   * The last log lines of the script, its process or the lost actor, the oldest first.
    * </pre>
    *
    * <code>repeated string log_tail = 7 [json_name = "logTail"];</code>
@@ -146,7 +146,7 @@ public interface JobErrorOrBuilder extends
   int getLogTailCount();
   /**
    * <pre>
-   * The last lines that the script, its process or the lost actor wrote, oldest first.
+   * The last log lines of the script, its process or the lost actor, the oldest first.
    * </pre>
    *
    * <code>repeated string log_tail = 7 [json_name = "logTail"];</code>
@@ -156,7 +156,7 @@ public interface JobErrorOrBuilder extends
   java.lang.String getLogTail(int index);
   /**
    * <pre>
-   * The last lines that the script, its process or the lost actor wrote, oldest first.
+   * The last log lines of the script, its process or the lost actor, the oldest first.
    * </pre>
    *
    * <code>repeated string log_tail = 7 [json_name = "logTail"];</code>

@@ -12,7 +12,8 @@ public interface JobOrBuilder extends
 
   /**
    * <pre>
-   * Output only. The id of the job: the caller's, or a UUIDv7 made by the server (later jobs sort after earlier ones).
+   * Output only. The id of the job: that of the request, or a UUIDv7 of the server. UUIDv7 of later jobs sort after
+   * earlier ones.
    * </pre>
    *
    * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -21,7 +22,8 @@ public interface JobOrBuilder extends
   java.lang.String getJobId();
   /**
    * <pre>
-   * Output only. The id of the job: the caller's, or a UUIDv7 made by the server (later jobs sort after earlier ones).
+   * Output only. The id of the job: that of the request, or a UUIDv7 of the server. UUIDv7 of later jobs sort after
+   * earlier ones.
    * </pre>
    *
    * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -32,7 +34,7 @@ public interface JobOrBuilder extends
 
   /**
    * <pre>
-   * What was asked for, with defaults filled in.
+   * The definition, with defaults filled in.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobSpec spec = 2 [json_name = "spec"];</code>
@@ -41,7 +43,7 @@ public interface JobOrBuilder extends
   boolean hasSpec();
   /**
    * <pre>
-   * What was asked for, with defaults filled in.
+   * The definition, with defaults filled in.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobSpec spec = 2 [json_name = "spec"];</code>
@@ -50,7 +52,7 @@ public interface JobOrBuilder extends
   hero.supervisor.v1.JobSpec getSpec();
   /**
    * <pre>
-   * What was asked for, with defaults filled in.
+   * The definition, with defaults filled in.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobSpec spec = 2 [json_name = "spec"];</code>
@@ -59,7 +61,7 @@ public interface JobOrBuilder extends
 
   /**
    * <pre>
-   * Output only. Where the job is.
+   * Output only. The state.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job.State state = 3 [json_name = "state"];</code>
@@ -68,7 +70,7 @@ public interface JobOrBuilder extends
   int getStateValue();
   /**
    * <pre>
-   * Output only. Where the job is.
+   * Output only. The state.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job.State state = 3 [json_name = "state"];</code>
@@ -78,8 +80,8 @@ public interface JobOrBuilder extends
 
   /**
    * <pre>
-   * Output only. What the script produced, at most 1 MiB; a larger one makes the job fail with KIND_LIMIT_EXCEEDED.
-   * Present in STATE_SUCCEEDED, even if it is empty.
+   * Output only. The result, at most 1 MiB. A larger result makes the job fail with KIND_LIMIT_EXCEEDED. Present in
+   * STATE_SUCCEEDED, even if empty.
    * </pre>
    *
    * <code>optional string result = 4 [json_name = "result"];</code>
@@ -88,8 +90,8 @@ public interface JobOrBuilder extends
   boolean hasResult();
   /**
    * <pre>
-   * Output only. What the script produced, at most 1 MiB; a larger one makes the job fail with KIND_LIMIT_EXCEEDED.
-   * Present in STATE_SUCCEEDED, even if it is empty.
+   * Output only. The result, at most 1 MiB. A larger result makes the job fail with KIND_LIMIT_EXCEEDED. Present in
+   * STATE_SUCCEEDED, even if empty.
    * </pre>
    *
    * <code>optional string result = 4 [json_name = "result"];</code>
@@ -98,8 +100,8 @@ public interface JobOrBuilder extends
   java.lang.String getResult();
   /**
    * <pre>
-   * Output only. What the script produced, at most 1 MiB; a larger one makes the job fail with KIND_LIMIT_EXCEEDED.
-   * Present in STATE_SUCCEEDED, even if it is empty.
+   * Output only. The result, at most 1 MiB. A larger result makes the job fail with KIND_LIMIT_EXCEEDED. Present in
+   * STATE_SUCCEEDED, even if empty.
    * </pre>
    *
    * <code>optional string result = 4 [json_name = "result"];</code>
@@ -110,7 +112,7 @@ public interface JobOrBuilder extends
 
   /**
    * <pre>
-   * Output only. How to read result.
+   * Output only. The form of result.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job.ResultKind result_kind = 5 [json_name = "resultKind"];</code>
@@ -119,7 +121,7 @@ public interface JobOrBuilder extends
   int getResultKindValue();
   /**
    * <pre>
-   * Output only. How to read result.
+   * Output only. The form of result.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job.ResultKind result_kind = 5 [json_name = "resultKind"];</code>
@@ -129,7 +131,7 @@ public interface JobOrBuilder extends
 
   /**
    * <pre>
-   * Output only. Why it failed: in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
+   * Output only. The error of the job in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobError error = 6 [json_name = "error"];</code>
@@ -138,7 +140,7 @@ public interface JobOrBuilder extends
   boolean hasError();
   /**
    * <pre>
-   * Output only. Why it failed: in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
+   * Output only. The error of the job in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobError error = 6 [json_name = "error"];</code>
@@ -147,7 +149,7 @@ public interface JobOrBuilder extends
   hero.supervisor.v1.JobError getError();
   /**
    * <pre>
-   * Output only. Why it failed: in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
+   * Output only. The error of the job in STATE_FAILED, and of the last attempt in STATE_RETRY_WAIT.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobError error = 6 [json_name = "error"];</code>
@@ -156,7 +158,7 @@ public interface JobOrBuilder extends
 
   /**
    * <pre>
-   * Output only. The actor that has the job or had it last; empty before the first attempt.
+   * Output only. Name of the actor that has the job or had it last; empty before the first attempt.
    * </pre>
    *
    * <code>string actor_id = 7 [json_name = "actorId"];</code>
@@ -165,7 +167,7 @@ public interface JobOrBuilder extends
   java.lang.String getActorId();
   /**
    * <pre>
-   * Output only. The actor that has the job or had it last; empty before the first attempt.
+   * Output only. Name of the actor that has the job or had it last; empty before the first attempt.
    * </pre>
    *
    * <code>string actor_id = 7 [json_name = "actorId"];</code>
@@ -176,7 +178,7 @@ public interface JobOrBuilder extends
 
   /**
    * <pre>
-   * Output only. Attempts started so far; 0 before the first.
+   * Output only. Number of attempts started so far; 0 before the first.
    * </pre>
    *
    * <code>int32 attempt = 8 [json_name = "attempt"];</code>
@@ -186,7 +188,7 @@ public interface JobOrBuilder extends
 
   /**
    * <pre>
-   * Output only. When the job was accepted.
+   * Output only. Time at which the job was accepted.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time = 9 [json_name = "createTime"];</code>
@@ -195,7 +197,7 @@ public interface JobOrBuilder extends
   boolean hasCreateTime();
   /**
    * <pre>
-   * Output only. When the job was accepted.
+   * Output only. Time at which the job was accepted.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time = 9 [json_name = "createTime"];</code>
@@ -204,7 +206,7 @@ public interface JobOrBuilder extends
   com.google.protobuf.Timestamp getCreateTime();
   /**
    * <pre>
-   * Output only. When the job was accepted.
+   * Output only. Time at which the job was accepted.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time = 9 [json_name = "createTime"];</code>
@@ -213,7 +215,7 @@ public interface JobOrBuilder extends
 
   /**
    * <pre>
-   * Output only. When the latest attempt started.
+   * Output only. Start time of the latest attempt.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp start_time = 10 [json_name = "startTime"];</code>
@@ -222,7 +224,7 @@ public interface JobOrBuilder extends
   boolean hasStartTime();
   /**
    * <pre>
-   * Output only. When the latest attempt started.
+   * Output only. Start time of the latest attempt.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp start_time = 10 [json_name = "startTime"];</code>
@@ -231,7 +233,7 @@ public interface JobOrBuilder extends
   com.google.protobuf.Timestamp getStartTime();
   /**
    * <pre>
-   * Output only. When the latest attempt started.
+   * Output only. Start time of the latest attempt.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp start_time = 10 [json_name = "startTime"];</code>
@@ -240,7 +242,7 @@ public interface JobOrBuilder extends
 
   /**
    * <pre>
-   * Output only. When the job reached its final state.
+   * Output only. Time at which the job reached its terminal state.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp finish_time = 11 [json_name = "finishTime"];</code>
@@ -249,7 +251,7 @@ public interface JobOrBuilder extends
   boolean hasFinishTime();
   /**
    * <pre>
-   * Output only. When the job reached its final state.
+   * Output only. Time at which the job reached its terminal state.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp finish_time = 11 [json_name = "finishTime"];</code>
@@ -258,7 +260,7 @@ public interface JobOrBuilder extends
   com.google.protobuf.Timestamp getFinishTime();
   /**
    * <pre>
-   * Output only. When the job reached its final state.
+   * Output only. Time at which the job reached its terminal state.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp finish_time = 11 [json_name = "finishTime"];</code>
@@ -267,7 +269,7 @@ public interface JobOrBuilder extends
 
   /**
    * <pre>
-   * Output only. When the next attempt is due, in STATE_SCHEDULED and STATE_RETRY_WAIT.
+   * Output only. Time of the next attempt, in STATE_SCHEDULED and STATE_RETRY_WAIT.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp next_attempt_time = 12 [json_name = "nextAttemptTime"];</code>
@@ -276,7 +278,7 @@ public interface JobOrBuilder extends
   boolean hasNextAttemptTime();
   /**
    * <pre>
-   * Output only. When the next attempt is due, in STATE_SCHEDULED and STATE_RETRY_WAIT.
+   * Output only. Time of the next attempt, in STATE_SCHEDULED and STATE_RETRY_WAIT.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp next_attempt_time = 12 [json_name = "nextAttemptTime"];</code>
@@ -285,7 +287,7 @@ public interface JobOrBuilder extends
   com.google.protobuf.Timestamp getNextAttemptTime();
   /**
    * <pre>
-   * Output only. When the next attempt is due, in STATE_SCHEDULED and STATE_RETRY_WAIT.
+   * Output only. Time of the next attempt, in STATE_SCHEDULED and STATE_RETRY_WAIT.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp next_attempt_time = 12 [json_name = "nextAttemptTime"];</code>
@@ -294,8 +296,8 @@ public interface JobOrBuilder extends
 
   /**
    * <pre>
-   * Output only. How long the latest attempt took: finish_time minus start_time. Present once the job has ended, if it
-   * was ever started.
+   * Output only. Duration of the latest attempt: finish_time minus start_time. Present after the end of a job that
+   * was started.
    * </pre>
    *
    * <code>.google.protobuf.Duration run_duration = 13 [json_name = "runDuration"];</code>
@@ -304,8 +306,8 @@ public interface JobOrBuilder extends
   boolean hasRunDuration();
   /**
    * <pre>
-   * Output only. How long the latest attempt took: finish_time minus start_time. Present once the job has ended, if it
-   * was ever started.
+   * Output only. Duration of the latest attempt: finish_time minus start_time. Present after the end of a job that
+   * was started.
    * </pre>
    *
    * <code>.google.protobuf.Duration run_duration = 13 [json_name = "runDuration"];</code>
@@ -314,8 +316,8 @@ public interface JobOrBuilder extends
   com.google.protobuf.Duration getRunDuration();
   /**
    * <pre>
-   * Output only. How long the latest attempt took: finish_time minus start_time. Present once the job has ended, if it
-   * was ever started.
+   * Output only. Duration of the latest attempt: finish_time minus start_time. Present after the end of a job that
+   * was started.
    * </pre>
    *
    * <code>.google.protobuf.Duration run_duration = 13 [json_name = "runDuration"];</code>
@@ -324,7 +326,7 @@ public interface JobOrBuilder extends
 
   /**
    * <pre>
-   * Output only. The reason that was given with the cancel, in STATE_CANCELLED.
+   * Output only. The reason of the cancel, in STATE_CANCELLED.
    * </pre>
    *
    * <code>string cancel_reason = 15 [json_name = "cancelReason"];</code>
@@ -333,7 +335,7 @@ public interface JobOrBuilder extends
   java.lang.String getCancelReason();
   /**
    * <pre>
-   * Output only. The reason that was given with the cancel, in STATE_CANCELLED.
+   * Output only. The reason of the cancel, in STATE_CANCELLED.
    * </pre>
    *
    * <code>string cancel_reason = 15 [json_name = "cancelReason"];</code>
@@ -344,7 +346,7 @@ public interface JobOrBuilder extends
 
   /**
    * <pre>
-   * Output only. How far it is, as its script said last. Absent while the script has not said.
+   * Output only. The latest progress that the script has reported; absent if there is none.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobProgress progress = 17 [json_name = "progress"];</code>
@@ -353,7 +355,7 @@ public interface JobOrBuilder extends
   boolean hasProgress();
   /**
    * <pre>
-   * Output only. How far it is, as its script said last. Absent while the script has not said.
+   * Output only. The latest progress that the script has reported; absent if there is none.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobProgress progress = 17 [json_name = "progress"];</code>
@@ -362,7 +364,7 @@ public interface JobOrBuilder extends
   hero.supervisor.v1.JobProgress getProgress();
   /**
    * <pre>
-   * Output only. How far it is, as its script said last. Absent while the script has not said.
+   * Output only. The latest progress that the script has reported; absent if there is none.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobProgress progress = 17 [json_name = "progress"];</code>
@@ -371,8 +373,8 @@ public interface JobOrBuilder extends
 
   /**
    * <pre>
-   * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
-   * is told by the fields of the job itself.
+   * Output only. The last 10 attempts before the latest one, the oldest first. The fields of the job itself describe
+   * the latest attempt.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
@@ -381,8 +383,8 @@ public interface JobOrBuilder extends
       getPastAttemptsList();
   /**
    * <pre>
-   * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
-   * is told by the fields of the job itself.
+   * Output only. The last 10 attempts before the latest one, the oldest first. The fields of the job itself describe
+   * the latest attempt.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
@@ -390,8 +392,8 @@ public interface JobOrBuilder extends
   hero.supervisor.v1.JobAttempt getPastAttempts(int index);
   /**
    * <pre>
-   * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
-   * is told by the fields of the job itself.
+   * Output only. The last 10 attempts before the latest one, the oldest first. The fields of the job itself describe
+   * the latest attempt.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
@@ -399,8 +401,8 @@ public interface JobOrBuilder extends
   int getPastAttemptsCount();
   /**
    * <pre>
-   * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
-   * is told by the fields of the job itself.
+   * Output only. The last 10 attempts before the latest one, the oldest first. The fields of the job itself describe
+   * the latest attempt.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>
@@ -409,8 +411,8 @@ public interface JobOrBuilder extends
       getPastAttemptsOrBuilderList();
   /**
    * <pre>
-   * Output only. The attempts before the latest one, oldest first, the last 10 of them. What became of the latest one
-   * is told by the fields of the job itself.
+   * Output only. The last 10 attempts before the latest one, the oldest first. The fields of the job itself describe
+   * the latest attempt.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.JobAttempt past_attempts = 18 [json_name = "pastAttempts"];</code>

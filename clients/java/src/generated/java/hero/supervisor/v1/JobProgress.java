@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * How far a job is, as its script says.
+ * The progress of a job, as its script reports it.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.JobProgress}
@@ -53,7 +53,7 @@ private static final long serialVersionUID = 0L;
   private double percent_ = 0D;
   /**
    * <pre>
-   * 0 to 100, if the script knows.
+   * 0 to 100; absent if the script does not report it.
    * </pre>
    *
    * <code>optional double percent = 1 [json_name = "percent"];</code>
@@ -65,7 +65,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * 0 to 100, if the script knows.
+   * 0 to 100; absent if the script does not report it.
    * </pre>
    *
    * <code>optional double percent = 1 [json_name = "percent"];</code>
@@ -127,7 +127,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp time_;
   /**
    * <pre>
-   * When the script said so.
+   * Time of the report.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 3 [json_name = "time"];</code>
@@ -139,7 +139,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When the script said so.
+   * Time of the report.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 3 [json_name = "time"];</code>
@@ -151,7 +151,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When the script said so.
+   * Time of the report.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 3 [json_name = "time"];</code>
@@ -353,7 +353,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How far a job is, as its script says.
+   * The progress of a job, as its script reports it.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.JobProgress}
@@ -538,7 +538,7 @@ private static final long serialVersionUID = 0L;
     private double percent_ ;
     /**
      * <pre>
-     * 0 to 100, if the script knows.
+     * 0 to 100; absent if the script does not report it.
      * </pre>
      *
      * <code>optional double percent = 1 [json_name = "percent"];</code>
@@ -550,7 +550,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * 0 to 100, if the script knows.
+     * 0 to 100; absent if the script does not report it.
      * </pre>
      *
      * <code>optional double percent = 1 [json_name = "percent"];</code>
@@ -562,7 +562,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * 0 to 100, if the script knows.
+     * 0 to 100; absent if the script does not report it.
      * </pre>
      *
      * <code>optional double percent = 1 [json_name = "percent"];</code>
@@ -578,7 +578,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * 0 to 100, if the script knows.
+     * 0 to 100; absent if the script does not report it.
      * </pre>
      *
      * <code>optional double percent = 1 [json_name = "percent"];</code>
@@ -688,7 +688,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> timeBuilder_;
     /**
      * <pre>
-     * When the script said so.
+     * Time of the report.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 3 [json_name = "time"];</code>
@@ -699,7 +699,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When the script said so.
+     * Time of the report.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 3 [json_name = "time"];</code>
@@ -714,7 +714,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When the script said so.
+     * Time of the report.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 3 [json_name = "time"];</code>
@@ -734,7 +734,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When the script said so.
+     * Time of the report.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 3 [json_name = "time"];</code>
@@ -752,7 +752,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When the script said so.
+     * Time of the report.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 3 [json_name = "time"];</code>
@@ -777,7 +777,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When the script said so.
+     * Time of the report.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 3 [json_name = "time"];</code>
@@ -794,7 +794,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When the script said so.
+     * Time of the report.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 3 [json_name = "time"];</code>
@@ -806,7 +806,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When the script said so.
+     * Time of the report.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 3 [json_name = "time"];</code>
@@ -821,7 +821,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When the script said so.
+     * Time of the report.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 3 [json_name = "time"];</code>

@@ -12,7 +12,7 @@ public interface JobProgressOrBuilder extends
 
   /**
    * <pre>
-   * 0 to 100, if the script knows.
+   * 0 to 100; absent if the script does not report it.
    * </pre>
    *
    * <code>optional double percent = 1 [json_name = "percent"];</code>
@@ -21,7 +21,7 @@ public interface JobProgressOrBuilder extends
   boolean hasPercent();
   /**
    * <pre>
-   * 0 to 100, if the script knows.
+   * 0 to 100; absent if the script does not report it.
    * </pre>
    *
    * <code>optional double percent = 1 [json_name = "percent"];</code>
@@ -51,7 +51,7 @@ public interface JobProgressOrBuilder extends
 
   /**
    * <pre>
-   * When the script said so.
+   * Time of the report.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 3 [json_name = "time"];</code>
@@ -60,7 +60,7 @@ public interface JobProgressOrBuilder extends
   boolean hasTime();
   /**
    * <pre>
-   * When the script said so.
+   * Time of the report.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 3 [json_name = "time"];</code>
@@ -69,7 +69,7 @@ public interface JobProgressOrBuilder extends
   com.google.protobuf.Timestamp getTime();
   /**
    * <pre>
-   * When the script said so.
+   * Time of the report.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 3 [json_name = "time"];</code>

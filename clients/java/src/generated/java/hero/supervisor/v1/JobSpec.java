@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * What a caller wants to have run.
+ * The definition of a job.
  *
  * Numbers 16 to 29 are kept free for priority, prerequisites and a total time limit.
  * </pre>
@@ -73,7 +73,7 @@ private static final long serialVersionUID = 0L;
   private int scriptType_ = 0;
   /**
    * <pre>
-   * Required. The language of the script, and with it the queue and the kind of actor.
+   * Required. The language of the script. It selects the queue and the kind of actor.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -84,7 +84,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. The language of the script, and with it the queue and the kind of actor.
+   * Required. The language of the script. It selects the queue and the kind of actor.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -100,7 +100,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object script_ = "";
   /**
    * <pre>
-   * Required. The text to run, 1 byte to 1 MiB of UTF-8. Left out of answers unless JOB_VIEW_FULL is asked for.
+   * Required. The script, 1 byte to 1 MiB of UTF-8. Responses leave it out except with JOB_VIEW_FULL.
    * </pre>
    *
    * <code>string script = 2 [json_name = "script"];</code>
@@ -121,7 +121,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. The text to run, 1 byte to 1 MiB of UTF-8. Left out of answers unless JOB_VIEW_FULL is asked for.
+   * Required. The script, 1 byte to 1 MiB of UTF-8. Responses leave it out except with JOB_VIEW_FULL.
    * </pre>
    *
    * <code>string script = 2 [json_name = "script"];</code>
@@ -147,8 +147,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object callerId_ = "";
   /**
    * <pre>
-   * Who asks, at most 256 bytes without control characters and others that do not show. The script sees it as CALLER_ID.
-   * Default: the supervisor's own.
+   * The caller, at most 256 bytes without control characters or other invisible characters. The script has it as
+   * CALLER_ID. Default: that of the supervisor.
    * </pre>
    *
    * <code>string caller_id = 3 [json_name = "callerId"];</code>
@@ -169,8 +169,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Who asks, at most 256 bytes without control characters and others that do not show. The script sees it as CALLER_ID.
-   * Default: the supervisor's own.
+   * The caller, at most 256 bytes without control characters or other invisible characters. The script has it as
+   * CALLER_ID. Default: that of the supervisor.
    * </pre>
    *
    * <code>string caller_id = 3 [json_name = "callerId"];</code>
@@ -196,8 +196,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object contextId_ = "";
   /**
    * <pre>
-   * In which context, at most 256 bytes without control characters and others that do not show. The script sees it as CONTEXT_ID.
-   * Default: the supervisor's own.
+   * The context, at most 256 bytes without control characters or other invisible characters. The script has it as
+   * CONTEXT_ID. Default: that of the supervisor.
    * </pre>
    *
    * <code>string context_id = 4 [json_name = "contextId"];</code>
@@ -218,8 +218,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * In which context, at most 256 bytes without control characters and others that do not show. The script sees it as CONTEXT_ID.
-   * Default: the supervisor's own.
+   * The context, at most 256 bytes without control characters or other invisible characters. The script has it as
+   * CONTEXT_ID. Default: that of the supervisor.
    * </pre>
    *
    * <code>string context_id = 4 [json_name = "contextId"];</code>
@@ -268,9 +268,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
-   * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
-   * JOB_VIEW_FULL is asked for.
+   * Environment variables of the script, at most 64. Each value has at most 32 KiB, all together at most 1 MiB. Names
+   * consist of letters, digits and _ and do not start with a digit. Names that start with LD_, PYTHON or HERO_ are
+   * refused. Responses leave the variables out except with JOB_VIEW_FULL.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env = 5 [json_name = "env"];</code>
@@ -291,9 +291,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
-   * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
-   * JOB_VIEW_FULL is asked for.
+   * Environment variables of the script, at most 64. Each value has at most 32 KiB, all together at most 1 MiB. Names
+   * consist of letters, digits and _ and do not start with a digit. Names that start with LD_, PYTHON or HERO_ are
+   * refused. Responses leave the variables out except with JOB_VIEW_FULL.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env = 5 [json_name = "env"];</code>
@@ -304,9 +304,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
-   * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
-   * JOB_VIEW_FULL is asked for.
+   * Environment variables of the script, at most 64. Each value has at most 32 KiB, all together at most 1 MiB. Names
+   * consist of letters, digits and _ and do not start with a digit. Names that start with LD_, PYTHON or HERO_ are
+   * refused. Responses leave the variables out except with JOB_VIEW_FULL.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env = 5 [json_name = "env"];</code>
@@ -324,9 +324,9 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
-   * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
-   * JOB_VIEW_FULL is asked for.
+   * Environment variables of the script, at most 64. Each value has at most 32 KiB, all together at most 1 MiB. Names
+   * consist of letters, digits and _ and do not start with a digit. Names that start with LD_, PYTHON or HERO_ are
+   * refused. Responses leave the variables out except with JOB_VIEW_FULL.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env = 5 [json_name = "env"];</code>
@@ -371,8 +371,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
-   * no control characters.
+   * Labels for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+   * characters are refused.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 6 [json_name = "labels"];</code>
@@ -393,8 +393,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
-   * no control characters.
+   * Labels for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+   * characters are refused.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 6 [json_name = "labels"];</code>
@@ -405,8 +405,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
-   * no control characters.
+   * Labels for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+   * characters are refused.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 6 [json_name = "labels"];</code>
@@ -424,8 +424,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
-   * no control characters.
+   * Labels for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+   * characters are refused.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 6 [json_name = "labels"];</code>
@@ -446,7 +446,8 @@ java.lang.String defaultValue) {
   private com.google.protobuf.Duration runTimeout_;
   /**
    * <pre>
-   * How long one attempt may run, 1 ms to 30 days; then it fails with KIND_RUN_TIMEOUT. Default: 5 minutes.
+   * Time limit of one attempt, 1 ms to 30 days. An attempt that exceeds it fails with KIND_RUN_TIMEOUT. Default: 5
+   * minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration run_timeout = 7 [json_name = "runTimeout"];</code>
@@ -458,7 +459,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * How long one attempt may run, 1 ms to 30 days; then it fails with KIND_RUN_TIMEOUT. Default: 5 minutes.
+   * Time limit of one attempt, 1 ms to 30 days. An attempt that exceeds it fails with KIND_RUN_TIMEOUT. Default: 5
+   * minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration run_timeout = 7 [json_name = "runTimeout"];</code>
@@ -470,7 +472,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * How long one attempt may run, 1 ms to 30 days; then it fails with KIND_RUN_TIMEOUT. Default: 5 minutes.
+   * Time limit of one attempt, 1 ms to 30 days. An attempt that exceeds it fails with KIND_RUN_TIMEOUT. Default: 5
+   * minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration run_timeout = 7 [json_name = "runTimeout"];</code>
@@ -484,8 +487,8 @@ java.lang.String defaultValue) {
   private com.google.protobuf.Duration queueTimeout_;
   /**
    * <pre>
-   * How long the job may wait for an actor, 1 ms to 30 days; then it fails with KIND_QUEUE_TIMEOUT.
-   * Default: as long as it takes.
+   * Time limit of the wait for an actor, 1 ms to 30 days. A job that exceeds it fails with KIND_QUEUE_TIMEOUT.
+   * Default: no limit.
    * </pre>
    *
    * <code>.google.protobuf.Duration queue_timeout = 8 [json_name = "queueTimeout"];</code>
@@ -497,8 +500,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * How long the job may wait for an actor, 1 ms to 30 days; then it fails with KIND_QUEUE_TIMEOUT.
-   * Default: as long as it takes.
+   * Time limit of the wait for an actor, 1 ms to 30 days. A job that exceeds it fails with KIND_QUEUE_TIMEOUT.
+   * Default: no limit.
    * </pre>
    *
    * <code>.google.protobuf.Duration queue_timeout = 8 [json_name = "queueTimeout"];</code>
@@ -510,8 +513,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * How long the job may wait for an actor, 1 ms to 30 days; then it fails with KIND_QUEUE_TIMEOUT.
-   * Default: as long as it takes.
+   * Time limit of the wait for an actor, 1 ms to 30 days. A job that exceeds it fails with KIND_QUEUE_TIMEOUT.
+   * Default: no limit.
    * </pre>
    *
    * <code>.google.protobuf.Duration queue_timeout = 8 [json_name = "queueTimeout"];</code>
@@ -525,7 +528,7 @@ java.lang.String defaultValue) {
   private hero.supervisor.v1.RetryPolicy retryPolicy_;
   /**
    * <pre>
-   * How often to try, and how long to wait in between. Default: once.
+   * The number of attempts and the delays between them. Default: one attempt.
    * </pre>
    *
    * <code>.hero.supervisor.v1.RetryPolicy retry_policy = 9 [json_name = "retryPolicy"];</code>
@@ -537,7 +540,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * How often to try, and how long to wait in between. Default: once.
+   * The number of attempts and the delays between them. Default: one attempt.
    * </pre>
    *
    * <code>.hero.supervisor.v1.RetryPolicy retry_policy = 9 [json_name = "retryPolicy"];</code>
@@ -549,7 +552,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * How often to try, and how long to wait in between. Default: once.
+   * The number of attempts and the delays between them. Default: one attempt.
    * </pre>
    *
    * <code>.hero.supervisor.v1.RetryPolicy retry_policy = 9 [json_name = "retryPolicy"];</code>
@@ -563,7 +566,7 @@ java.lang.String defaultValue) {
   private com.google.protobuf.Duration resultTtl_;
   /**
    * <pre>
-   * How long job and result are kept after the end, 1 second to 30 days. Default: 24 hours.
+   * Time for which the job and its result are kept after the end, 1 second to 30 days. Default: 24 hours.
    * </pre>
    *
    * <code>.google.protobuf.Duration result_ttl = 10 [json_name = "resultTtl"];</code>
@@ -575,7 +578,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * How long job and result are kept after the end, 1 second to 30 days. Default: 24 hours.
+   * Time for which the job and its result are kept after the end, 1 second to 30 days. Default: 24 hours.
    * </pre>
    *
    * <code>.google.protobuf.Duration result_ttl = 10 [json_name = "resultTtl"];</code>
@@ -587,7 +590,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * How long job and result are kept after the end, 1 second to 30 days. Default: 24 hours.
+   * Time for which the job and its result are kept after the end, 1 second to 30 days. Default: 24 hours.
    * </pre>
    *
    * <code>.google.protobuf.Duration result_ttl = 10 [json_name = "resultTtl"];</code>
@@ -601,8 +604,8 @@ java.lang.String defaultValue) {
   private com.google.protobuf.Timestamp scheduleTime_;
   /**
    * <pre>
-   * Do not run before this time, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the past
-   * means at once. Default: at once.
+   * Earliest time of the first attempt, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the
+   * past means at once. Default: at once.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp schedule_time = 11 [json_name = "scheduleTime"];</code>
@@ -614,8 +617,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Do not run before this time, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the past
-   * means at once. Default: at once.
+   * Earliest time of the first attempt, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the
+   * past means at once. Default: at once.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp schedule_time = 11 [json_name = "scheduleTime"];</code>
@@ -627,8 +630,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Do not run before this time, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the past
-   * means at once. Default: at once.
+   * Earliest time of the first attempt, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the
+   * past means at once. Default: at once.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp schedule_time = 11 [json_name = "scheduleTime"];</code>
@@ -643,10 +646,10 @@ java.lang.String defaultValue) {
   private volatile java.lang.Object targetActorId_ = "";
   /**
    * <pre>
-   * Only the actor with this id may take the job. Default: any actor of the script type.
-   * There must be such an actor, of this script type: else the job is refused with ACTOR_NOT_FOUND, or INVALID_FIELD. It
-   * may be stopped: the job waits for it then, as long as queue_timeout allows, and counts as queued. When the actor is
-   * deleted the job fails with KIND_ACTOR_LOST, also when it waits for its time.
+   * The only actor that may take the job. Default: any actor of the script type.
+   * The actor must exist and be of this script type: otherwise the job is refused with ACTOR_NOT_FOUND or
+   * INVALID_FIELD. While the actor is stopped, the job waits within queue_timeout and counts as queued. When the
+   * actor is deleted, the job fails with KIND_ACTOR_LOST, even before its schedule_time.
    * </pre>
    *
    * <code>string target_actor_id = 12 [json_name = "targetActorId"];</code>
@@ -667,10 +670,10 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Only the actor with this id may take the job. Default: any actor of the script type.
-   * There must be such an actor, of this script type: else the job is refused with ACTOR_NOT_FOUND, or INVALID_FIELD. It
-   * may be stopped: the job waits for it then, as long as queue_timeout allows, and counts as queued. When the actor is
-   * deleted the job fails with KIND_ACTOR_LOST, also when it waits for its time.
+   * The only actor that may take the job. Default: any actor of the script type.
+   * The actor must exist and be of this script type: otherwise the job is refused with ACTOR_NOT_FOUND or
+   * INVALID_FIELD. While the actor is stopped, the job waits within queue_timeout and counts as queued. When the
+   * actor is deleted, the job fails with KIND_ACTOR_LOST, even before its schedule_time.
    * </pre>
    *
    * <code>string target_actor_id = 12 [json_name = "targetActorId"];</code>
@@ -1013,7 +1016,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * What a caller wants to have run.
+   * The definition of a job.
    *
    * Numbers 16 to 29 are kept free for priority, prerequisites and a total time limit.
    * </pre>
@@ -1389,7 +1392,7 @@ java.lang.String defaultValue) {
     private int scriptType_ = 0;
     /**
      * <pre>
-     * Required. The language of the script, and with it the queue and the kind of actor.
+     * Required. The language of the script. It selects the queue and the kind of actor.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -1400,7 +1403,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Required. The language of the script, and with it the queue and the kind of actor.
+     * Required. The language of the script. It selects the queue and the kind of actor.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -1415,7 +1418,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Required. The language of the script, and with it the queue and the kind of actor.
+     * Required. The language of the script. It selects the queue and the kind of actor.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -1428,7 +1431,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Required. The language of the script, and with it the queue and the kind of actor.
+     * Required. The language of the script. It selects the queue and the kind of actor.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -1444,7 +1447,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Required. The language of the script, and with it the queue and the kind of actor.
+     * Required. The language of the script. It selects the queue and the kind of actor.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -1460,7 +1463,7 @@ java.lang.String defaultValue) {
     private java.lang.Object script_ = "";
     /**
      * <pre>
-     * Required. The text to run, 1 byte to 1 MiB of UTF-8. Left out of answers unless JOB_VIEW_FULL is asked for.
+     * Required. The script, 1 byte to 1 MiB of UTF-8. Responses leave it out except with JOB_VIEW_FULL.
      * </pre>
      *
      * <code>string script = 2 [json_name = "script"];</code>
@@ -1480,7 +1483,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Required. The text to run, 1 byte to 1 MiB of UTF-8. Left out of answers unless JOB_VIEW_FULL is asked for.
+     * Required. The script, 1 byte to 1 MiB of UTF-8. Responses leave it out except with JOB_VIEW_FULL.
      * </pre>
      *
      * <code>string script = 2 [json_name = "script"];</code>
@@ -1501,7 +1504,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Required. The text to run, 1 byte to 1 MiB of UTF-8. Left out of answers unless JOB_VIEW_FULL is asked for.
+     * Required. The script, 1 byte to 1 MiB of UTF-8. Responses leave it out except with JOB_VIEW_FULL.
      * </pre>
      *
      * <code>string script = 2 [json_name = "script"];</code>
@@ -1518,7 +1521,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Required. The text to run, 1 byte to 1 MiB of UTF-8. Left out of answers unless JOB_VIEW_FULL is asked for.
+     * Required. The script, 1 byte to 1 MiB of UTF-8. Responses leave it out except with JOB_VIEW_FULL.
      * </pre>
      *
      * <code>string script = 2 [json_name = "script"];</code>
@@ -1532,7 +1535,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Required. The text to run, 1 byte to 1 MiB of UTF-8. Left out of answers unless JOB_VIEW_FULL is asked for.
+     * Required. The script, 1 byte to 1 MiB of UTF-8. Responses leave it out except with JOB_VIEW_FULL.
      * </pre>
      *
      * <code>string script = 2 [json_name = "script"];</code>
@@ -1552,8 +1555,8 @@ java.lang.String defaultValue) {
     private java.lang.Object callerId_ = "";
     /**
      * <pre>
-     * Who asks, at most 256 bytes without control characters and others that do not show. The script sees it as CALLER_ID.
-     * Default: the supervisor's own.
+     * The caller, at most 256 bytes without control characters or other invisible characters. The script has it as
+     * CALLER_ID. Default: that of the supervisor.
      * </pre>
      *
      * <code>string caller_id = 3 [json_name = "callerId"];</code>
@@ -1573,8 +1576,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Who asks, at most 256 bytes without control characters and others that do not show. The script sees it as CALLER_ID.
-     * Default: the supervisor's own.
+     * The caller, at most 256 bytes without control characters or other invisible characters. The script has it as
+     * CALLER_ID. Default: that of the supervisor.
      * </pre>
      *
      * <code>string caller_id = 3 [json_name = "callerId"];</code>
@@ -1595,8 +1598,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Who asks, at most 256 bytes without control characters and others that do not show. The script sees it as CALLER_ID.
-     * Default: the supervisor's own.
+     * The caller, at most 256 bytes without control characters or other invisible characters. The script has it as
+     * CALLER_ID. Default: that of the supervisor.
      * </pre>
      *
      * <code>string caller_id = 3 [json_name = "callerId"];</code>
@@ -1613,8 +1616,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Who asks, at most 256 bytes without control characters and others that do not show. The script sees it as CALLER_ID.
-     * Default: the supervisor's own.
+     * The caller, at most 256 bytes without control characters or other invisible characters. The script has it as
+     * CALLER_ID. Default: that of the supervisor.
      * </pre>
      *
      * <code>string caller_id = 3 [json_name = "callerId"];</code>
@@ -1628,8 +1631,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Who asks, at most 256 bytes without control characters and others that do not show. The script sees it as CALLER_ID.
-     * Default: the supervisor's own.
+     * The caller, at most 256 bytes without control characters or other invisible characters. The script has it as
+     * CALLER_ID. Default: that of the supervisor.
      * </pre>
      *
      * <code>string caller_id = 3 [json_name = "callerId"];</code>
@@ -1649,8 +1652,8 @@ java.lang.String defaultValue) {
     private java.lang.Object contextId_ = "";
     /**
      * <pre>
-     * In which context, at most 256 bytes without control characters and others that do not show. The script sees it as CONTEXT_ID.
-     * Default: the supervisor's own.
+     * The context, at most 256 bytes without control characters or other invisible characters. The script has it as
+     * CONTEXT_ID. Default: that of the supervisor.
      * </pre>
      *
      * <code>string context_id = 4 [json_name = "contextId"];</code>
@@ -1670,8 +1673,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * In which context, at most 256 bytes without control characters and others that do not show. The script sees it as CONTEXT_ID.
-     * Default: the supervisor's own.
+     * The context, at most 256 bytes without control characters or other invisible characters. The script has it as
+     * CONTEXT_ID. Default: that of the supervisor.
      * </pre>
      *
      * <code>string context_id = 4 [json_name = "contextId"];</code>
@@ -1692,8 +1695,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * In which context, at most 256 bytes without control characters and others that do not show. The script sees it as CONTEXT_ID.
-     * Default: the supervisor's own.
+     * The context, at most 256 bytes without control characters or other invisible characters. The script has it as
+     * CONTEXT_ID. Default: that of the supervisor.
      * </pre>
      *
      * <code>string context_id = 4 [json_name = "contextId"];</code>
@@ -1710,8 +1713,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * In which context, at most 256 bytes without control characters and others that do not show. The script sees it as CONTEXT_ID.
-     * Default: the supervisor's own.
+     * The context, at most 256 bytes without control characters or other invisible characters. The script has it as
+     * CONTEXT_ID. Default: that of the supervisor.
      * </pre>
      *
      * <code>string context_id = 4 [json_name = "contextId"];</code>
@@ -1725,8 +1728,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * In which context, at most 256 bytes without control characters and others that do not show. The script sees it as CONTEXT_ID.
-     * Default: the supervisor's own.
+     * The context, at most 256 bytes without control characters or other invisible characters. The script has it as
+     * CONTEXT_ID. Default: that of the supervisor.
      * </pre>
      *
      * <code>string context_id = 4 [json_name = "contextId"];</code>
@@ -1771,9 +1774,9 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
-     * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
-     * JOB_VIEW_FULL is asked for.
+     * Environment variables of the script, at most 64. Each value has at most 32 KiB, all together at most 1 MiB. Names
+     * consist of letters, digits and _ and do not start with a digit. Names that start with LD_, PYTHON or HERO_ are
+     * refused. Responses leave the variables out except with JOB_VIEW_FULL.
      * </pre>
      *
      * <code>map&lt;string, string&gt; env = 5 [json_name = "env"];</code>
@@ -1794,9 +1797,9 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
-     * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
-     * JOB_VIEW_FULL is asked for.
+     * Environment variables of the script, at most 64. Each value has at most 32 KiB, all together at most 1 MiB. Names
+     * consist of letters, digits and _ and do not start with a digit. Names that start with LD_, PYTHON or HERO_ are
+     * refused. Responses leave the variables out except with JOB_VIEW_FULL.
      * </pre>
      *
      * <code>map&lt;string, string&gt; env = 5 [json_name = "env"];</code>
@@ -1807,9 +1810,9 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
-     * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
-     * JOB_VIEW_FULL is asked for.
+     * Environment variables of the script, at most 64. Each value has at most 32 KiB, all together at most 1 MiB. Names
+     * consist of letters, digits and _ and do not start with a digit. Names that start with LD_, PYTHON or HERO_ are
+     * refused. Responses leave the variables out except with JOB_VIEW_FULL.
      * </pre>
      *
      * <code>map&lt;string, string&gt; env = 5 [json_name = "env"];</code>
@@ -1827,9 +1830,9 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
-     * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
-     * JOB_VIEW_FULL is asked for.
+     * Environment variables of the script, at most 64. Each value has at most 32 KiB, all together at most 1 MiB. Names
+     * consist of letters, digits and _ and do not start with a digit. Names that start with LD_, PYTHON or HERO_ are
+     * refused. Responses leave the variables out except with JOB_VIEW_FULL.
      * </pre>
      *
      * <code>map&lt;string, string&gt; env = 5 [json_name = "env"];</code>
@@ -1853,9 +1856,9 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
-     * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
-     * JOB_VIEW_FULL is asked for.
+     * Environment variables of the script, at most 64. Each value has at most 32 KiB, all together at most 1 MiB. Names
+     * consist of letters, digits and _ and do not start with a digit. Names that start with LD_, PYTHON or HERO_ are
+     * refused. Responses leave the variables out except with JOB_VIEW_FULL.
      * </pre>
      *
      * <code>map&lt;string, string&gt; env = 5 [json_name = "env"];</code>
@@ -1878,9 +1881,9 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
-     * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
-     * JOB_VIEW_FULL is asked for.
+     * Environment variables of the script, at most 64. Each value has at most 32 KiB, all together at most 1 MiB. Names
+     * consist of letters, digits and _ and do not start with a digit. Names that start with LD_, PYTHON or HERO_ are
+     * refused. Responses leave the variables out except with JOB_VIEW_FULL.
      * </pre>
      *
      * <code>map&lt;string, string&gt; env = 5 [json_name = "env"];</code>
@@ -1897,9 +1900,9 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
-     * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
-     * JOB_VIEW_FULL is asked for.
+     * Environment variables of the script, at most 64. Each value has at most 32 KiB, all together at most 1 MiB. Names
+     * consist of letters, digits and _ and do not start with a digit. Names that start with LD_, PYTHON or HERO_ are
+     * refused. Responses leave the variables out except with JOB_VIEW_FULL.
      * </pre>
      *
      * <code>map&lt;string, string&gt; env = 5 [json_name = "env"];</code>
@@ -1940,8 +1943,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
-     * no control characters.
+     * Labels for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+     * characters are refused.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 6 [json_name = "labels"];</code>
@@ -1962,8 +1965,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
-     * no control characters.
+     * Labels for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+     * characters are refused.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 6 [json_name = "labels"];</code>
@@ -1974,8 +1977,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
-     * no control characters.
+     * Labels for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+     * characters are refused.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 6 [json_name = "labels"];</code>
@@ -1993,8 +1996,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
-     * no control characters.
+     * Labels for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+     * characters are refused.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 6 [json_name = "labels"];</code>
@@ -2018,8 +2021,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
-     * no control characters.
+     * Labels for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+     * characters are refused.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 6 [json_name = "labels"];</code>
@@ -2042,8 +2045,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
-     * no control characters.
+     * Labels for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+     * characters are refused.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 6 [json_name = "labels"];</code>
@@ -2060,8 +2063,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
-     * no control characters.
+     * Labels for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+     * characters are refused.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 6 [json_name = "labels"];</code>
@@ -2079,7 +2082,8 @@ java.lang.String defaultValue) {
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> runTimeoutBuilder_;
     /**
      * <pre>
-     * How long one attempt may run, 1 ms to 30 days; then it fails with KIND_RUN_TIMEOUT. Default: 5 minutes.
+     * Time limit of one attempt, 1 ms to 30 days. An attempt that exceeds it fails with KIND_RUN_TIMEOUT. Default: 5
+     * minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration run_timeout = 7 [json_name = "runTimeout"];</code>
@@ -2090,7 +2094,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long one attempt may run, 1 ms to 30 days; then it fails with KIND_RUN_TIMEOUT. Default: 5 minutes.
+     * Time limit of one attempt, 1 ms to 30 days. An attempt that exceeds it fails with KIND_RUN_TIMEOUT. Default: 5
+     * minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration run_timeout = 7 [json_name = "runTimeout"];</code>
@@ -2105,7 +2110,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long one attempt may run, 1 ms to 30 days; then it fails with KIND_RUN_TIMEOUT. Default: 5 minutes.
+     * Time limit of one attempt, 1 ms to 30 days. An attempt that exceeds it fails with KIND_RUN_TIMEOUT. Default: 5
+     * minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration run_timeout = 7 [json_name = "runTimeout"];</code>
@@ -2125,7 +2131,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long one attempt may run, 1 ms to 30 days; then it fails with KIND_RUN_TIMEOUT. Default: 5 minutes.
+     * Time limit of one attempt, 1 ms to 30 days. An attempt that exceeds it fails with KIND_RUN_TIMEOUT. Default: 5
+     * minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration run_timeout = 7 [json_name = "runTimeout"];</code>
@@ -2143,7 +2150,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long one attempt may run, 1 ms to 30 days; then it fails with KIND_RUN_TIMEOUT. Default: 5 minutes.
+     * Time limit of one attempt, 1 ms to 30 days. An attempt that exceeds it fails with KIND_RUN_TIMEOUT. Default: 5
+     * minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration run_timeout = 7 [json_name = "runTimeout"];</code>
@@ -2168,7 +2176,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long one attempt may run, 1 ms to 30 days; then it fails with KIND_RUN_TIMEOUT. Default: 5 minutes.
+     * Time limit of one attempt, 1 ms to 30 days. An attempt that exceeds it fails with KIND_RUN_TIMEOUT. Default: 5
+     * minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration run_timeout = 7 [json_name = "runTimeout"];</code>
@@ -2185,7 +2194,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long one attempt may run, 1 ms to 30 days; then it fails with KIND_RUN_TIMEOUT. Default: 5 minutes.
+     * Time limit of one attempt, 1 ms to 30 days. An attempt that exceeds it fails with KIND_RUN_TIMEOUT. Default: 5
+     * minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration run_timeout = 7 [json_name = "runTimeout"];</code>
@@ -2197,7 +2207,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long one attempt may run, 1 ms to 30 days; then it fails with KIND_RUN_TIMEOUT. Default: 5 minutes.
+     * Time limit of one attempt, 1 ms to 30 days. An attempt that exceeds it fails with KIND_RUN_TIMEOUT. Default: 5
+     * minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration run_timeout = 7 [json_name = "runTimeout"];</code>
@@ -2212,7 +2223,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long one attempt may run, 1 ms to 30 days; then it fails with KIND_RUN_TIMEOUT. Default: 5 minutes.
+     * Time limit of one attempt, 1 ms to 30 days. An attempt that exceeds it fails with KIND_RUN_TIMEOUT. Default: 5
+     * minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration run_timeout = 7 [json_name = "runTimeout"];</code>
@@ -2236,8 +2248,8 @@ java.lang.String defaultValue) {
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> queueTimeoutBuilder_;
     /**
      * <pre>
-     * How long the job may wait for an actor, 1 ms to 30 days; then it fails with KIND_QUEUE_TIMEOUT.
-     * Default: as long as it takes.
+     * Time limit of the wait for an actor, 1 ms to 30 days. A job that exceeds it fails with KIND_QUEUE_TIMEOUT.
+     * Default: no limit.
      * </pre>
      *
      * <code>.google.protobuf.Duration queue_timeout = 8 [json_name = "queueTimeout"];</code>
@@ -2248,8 +2260,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long the job may wait for an actor, 1 ms to 30 days; then it fails with KIND_QUEUE_TIMEOUT.
-     * Default: as long as it takes.
+     * Time limit of the wait for an actor, 1 ms to 30 days. A job that exceeds it fails with KIND_QUEUE_TIMEOUT.
+     * Default: no limit.
      * </pre>
      *
      * <code>.google.protobuf.Duration queue_timeout = 8 [json_name = "queueTimeout"];</code>
@@ -2264,8 +2276,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long the job may wait for an actor, 1 ms to 30 days; then it fails with KIND_QUEUE_TIMEOUT.
-     * Default: as long as it takes.
+     * Time limit of the wait for an actor, 1 ms to 30 days. A job that exceeds it fails with KIND_QUEUE_TIMEOUT.
+     * Default: no limit.
      * </pre>
      *
      * <code>.google.protobuf.Duration queue_timeout = 8 [json_name = "queueTimeout"];</code>
@@ -2285,8 +2297,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long the job may wait for an actor, 1 ms to 30 days; then it fails with KIND_QUEUE_TIMEOUT.
-     * Default: as long as it takes.
+     * Time limit of the wait for an actor, 1 ms to 30 days. A job that exceeds it fails with KIND_QUEUE_TIMEOUT.
+     * Default: no limit.
      * </pre>
      *
      * <code>.google.protobuf.Duration queue_timeout = 8 [json_name = "queueTimeout"];</code>
@@ -2304,8 +2316,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long the job may wait for an actor, 1 ms to 30 days; then it fails with KIND_QUEUE_TIMEOUT.
-     * Default: as long as it takes.
+     * Time limit of the wait for an actor, 1 ms to 30 days. A job that exceeds it fails with KIND_QUEUE_TIMEOUT.
+     * Default: no limit.
      * </pre>
      *
      * <code>.google.protobuf.Duration queue_timeout = 8 [json_name = "queueTimeout"];</code>
@@ -2330,8 +2342,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long the job may wait for an actor, 1 ms to 30 days; then it fails with KIND_QUEUE_TIMEOUT.
-     * Default: as long as it takes.
+     * Time limit of the wait for an actor, 1 ms to 30 days. A job that exceeds it fails with KIND_QUEUE_TIMEOUT.
+     * Default: no limit.
      * </pre>
      *
      * <code>.google.protobuf.Duration queue_timeout = 8 [json_name = "queueTimeout"];</code>
@@ -2348,8 +2360,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long the job may wait for an actor, 1 ms to 30 days; then it fails with KIND_QUEUE_TIMEOUT.
-     * Default: as long as it takes.
+     * Time limit of the wait for an actor, 1 ms to 30 days. A job that exceeds it fails with KIND_QUEUE_TIMEOUT.
+     * Default: no limit.
      * </pre>
      *
      * <code>.google.protobuf.Duration queue_timeout = 8 [json_name = "queueTimeout"];</code>
@@ -2361,8 +2373,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long the job may wait for an actor, 1 ms to 30 days; then it fails with KIND_QUEUE_TIMEOUT.
-     * Default: as long as it takes.
+     * Time limit of the wait for an actor, 1 ms to 30 days. A job that exceeds it fails with KIND_QUEUE_TIMEOUT.
+     * Default: no limit.
      * </pre>
      *
      * <code>.google.protobuf.Duration queue_timeout = 8 [json_name = "queueTimeout"];</code>
@@ -2377,8 +2389,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long the job may wait for an actor, 1 ms to 30 days; then it fails with KIND_QUEUE_TIMEOUT.
-     * Default: as long as it takes.
+     * Time limit of the wait for an actor, 1 ms to 30 days. A job that exceeds it fails with KIND_QUEUE_TIMEOUT.
+     * Default: no limit.
      * </pre>
      *
      * <code>.google.protobuf.Duration queue_timeout = 8 [json_name = "queueTimeout"];</code>
@@ -2402,7 +2414,7 @@ java.lang.String defaultValue) {
         hero.supervisor.v1.RetryPolicy, hero.supervisor.v1.RetryPolicy.Builder, hero.supervisor.v1.RetryPolicyOrBuilder> retryPolicyBuilder_;
     /**
      * <pre>
-     * How often to try, and how long to wait in between. Default: once.
+     * The number of attempts and the delays between them. Default: one attempt.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RetryPolicy retry_policy = 9 [json_name = "retryPolicy"];</code>
@@ -2413,7 +2425,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How often to try, and how long to wait in between. Default: once.
+     * The number of attempts and the delays between them. Default: one attempt.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RetryPolicy retry_policy = 9 [json_name = "retryPolicy"];</code>
@@ -2428,7 +2440,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How often to try, and how long to wait in between. Default: once.
+     * The number of attempts and the delays between them. Default: one attempt.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RetryPolicy retry_policy = 9 [json_name = "retryPolicy"];</code>
@@ -2448,7 +2460,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How often to try, and how long to wait in between. Default: once.
+     * The number of attempts and the delays between them. Default: one attempt.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RetryPolicy retry_policy = 9 [json_name = "retryPolicy"];</code>
@@ -2466,7 +2478,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How often to try, and how long to wait in between. Default: once.
+     * The number of attempts and the delays between them. Default: one attempt.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RetryPolicy retry_policy = 9 [json_name = "retryPolicy"];</code>
@@ -2491,7 +2503,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How often to try, and how long to wait in between. Default: once.
+     * The number of attempts and the delays between them. Default: one attempt.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RetryPolicy retry_policy = 9 [json_name = "retryPolicy"];</code>
@@ -2508,7 +2520,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How often to try, and how long to wait in between. Default: once.
+     * The number of attempts and the delays between them. Default: one attempt.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RetryPolicy retry_policy = 9 [json_name = "retryPolicy"];</code>
@@ -2520,7 +2532,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How often to try, and how long to wait in between. Default: once.
+     * The number of attempts and the delays between them. Default: one attempt.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RetryPolicy retry_policy = 9 [json_name = "retryPolicy"];</code>
@@ -2535,7 +2547,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How often to try, and how long to wait in between. Default: once.
+     * The number of attempts and the delays between them. Default: one attempt.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RetryPolicy retry_policy = 9 [json_name = "retryPolicy"];</code>
@@ -2559,7 +2571,7 @@ java.lang.String defaultValue) {
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> resultTtlBuilder_;
     /**
      * <pre>
-     * How long job and result are kept after the end, 1 second to 30 days. Default: 24 hours.
+     * Time for which the job and its result are kept after the end, 1 second to 30 days. Default: 24 hours.
      * </pre>
      *
      * <code>.google.protobuf.Duration result_ttl = 10 [json_name = "resultTtl"];</code>
@@ -2570,7 +2582,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long job and result are kept after the end, 1 second to 30 days. Default: 24 hours.
+     * Time for which the job and its result are kept after the end, 1 second to 30 days. Default: 24 hours.
      * </pre>
      *
      * <code>.google.protobuf.Duration result_ttl = 10 [json_name = "resultTtl"];</code>
@@ -2585,7 +2597,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long job and result are kept after the end, 1 second to 30 days. Default: 24 hours.
+     * Time for which the job and its result are kept after the end, 1 second to 30 days. Default: 24 hours.
      * </pre>
      *
      * <code>.google.protobuf.Duration result_ttl = 10 [json_name = "resultTtl"];</code>
@@ -2605,7 +2617,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long job and result are kept after the end, 1 second to 30 days. Default: 24 hours.
+     * Time for which the job and its result are kept after the end, 1 second to 30 days. Default: 24 hours.
      * </pre>
      *
      * <code>.google.protobuf.Duration result_ttl = 10 [json_name = "resultTtl"];</code>
@@ -2623,7 +2635,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long job and result are kept after the end, 1 second to 30 days. Default: 24 hours.
+     * Time for which the job and its result are kept after the end, 1 second to 30 days. Default: 24 hours.
      * </pre>
      *
      * <code>.google.protobuf.Duration result_ttl = 10 [json_name = "resultTtl"];</code>
@@ -2648,7 +2660,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long job and result are kept after the end, 1 second to 30 days. Default: 24 hours.
+     * Time for which the job and its result are kept after the end, 1 second to 30 days. Default: 24 hours.
      * </pre>
      *
      * <code>.google.protobuf.Duration result_ttl = 10 [json_name = "resultTtl"];</code>
@@ -2665,7 +2677,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long job and result are kept after the end, 1 second to 30 days. Default: 24 hours.
+     * Time for which the job and its result are kept after the end, 1 second to 30 days. Default: 24 hours.
      * </pre>
      *
      * <code>.google.protobuf.Duration result_ttl = 10 [json_name = "resultTtl"];</code>
@@ -2677,7 +2689,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long job and result are kept after the end, 1 second to 30 days. Default: 24 hours.
+     * Time for which the job and its result are kept after the end, 1 second to 30 days. Default: 24 hours.
      * </pre>
      *
      * <code>.google.protobuf.Duration result_ttl = 10 [json_name = "resultTtl"];</code>
@@ -2692,7 +2704,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How long job and result are kept after the end, 1 second to 30 days. Default: 24 hours.
+     * Time for which the job and its result are kept after the end, 1 second to 30 days. Default: 24 hours.
      * </pre>
      *
      * <code>.google.protobuf.Duration result_ttl = 10 [json_name = "resultTtl"];</code>
@@ -2716,8 +2728,8 @@ java.lang.String defaultValue) {
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> scheduleTimeBuilder_;
     /**
      * <pre>
-     * Do not run before this time, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the past
-     * means at once. Default: at once.
+     * Earliest time of the first attempt, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the
+     * past means at once. Default: at once.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp schedule_time = 11 [json_name = "scheduleTime"];</code>
@@ -2728,8 +2740,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Do not run before this time, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the past
-     * means at once. Default: at once.
+     * Earliest time of the first attempt, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the
+     * past means at once. Default: at once.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp schedule_time = 11 [json_name = "scheduleTime"];</code>
@@ -2744,8 +2756,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Do not run before this time, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the past
-     * means at once. Default: at once.
+     * Earliest time of the first attempt, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the
+     * past means at once. Default: at once.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp schedule_time = 11 [json_name = "scheduleTime"];</code>
@@ -2765,8 +2777,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Do not run before this time, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the past
-     * means at once. Default: at once.
+     * Earliest time of the first attempt, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the
+     * past means at once. Default: at once.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp schedule_time = 11 [json_name = "scheduleTime"];</code>
@@ -2784,8 +2796,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Do not run before this time, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the past
-     * means at once. Default: at once.
+     * Earliest time of the first attempt, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the
+     * past means at once. Default: at once.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp schedule_time = 11 [json_name = "scheduleTime"];</code>
@@ -2810,8 +2822,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Do not run before this time, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the past
-     * means at once. Default: at once.
+     * Earliest time of the first attempt, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the
+     * past means at once. Default: at once.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp schedule_time = 11 [json_name = "scheduleTime"];</code>
@@ -2828,8 +2840,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Do not run before this time, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the past
-     * means at once. Default: at once.
+     * Earliest time of the first attempt, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the
+     * past means at once. Default: at once.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp schedule_time = 11 [json_name = "scheduleTime"];</code>
@@ -2841,8 +2853,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Do not run before this time, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the past
-     * means at once. Default: at once.
+     * Earliest time of the first attempt, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the
+     * past means at once. Default: at once.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp schedule_time = 11 [json_name = "scheduleTime"];</code>
@@ -2857,8 +2869,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Do not run before this time, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the past
-     * means at once. Default: at once.
+     * Earliest time of the first attempt, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the
+     * past means at once. Default: at once.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp schedule_time = 11 [json_name = "scheduleTime"];</code>
@@ -2880,10 +2892,10 @@ java.lang.String defaultValue) {
     private java.lang.Object targetActorId_ = "";
     /**
      * <pre>
-     * Only the actor with this id may take the job. Default: any actor of the script type.
-     * There must be such an actor, of this script type: else the job is refused with ACTOR_NOT_FOUND, or INVALID_FIELD. It
-     * may be stopped: the job waits for it then, as long as queue_timeout allows, and counts as queued. When the actor is
-     * deleted the job fails with KIND_ACTOR_LOST, also when it waits for its time.
+     * The only actor that may take the job. Default: any actor of the script type.
+     * The actor must exist and be of this script type: otherwise the job is refused with ACTOR_NOT_FOUND or
+     * INVALID_FIELD. While the actor is stopped, the job waits within queue_timeout and counts as queued. When the
+     * actor is deleted, the job fails with KIND_ACTOR_LOST, even before its schedule_time.
      * </pre>
      *
      * <code>string target_actor_id = 12 [json_name = "targetActorId"];</code>
@@ -2903,10 +2915,10 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Only the actor with this id may take the job. Default: any actor of the script type.
-     * There must be such an actor, of this script type: else the job is refused with ACTOR_NOT_FOUND, or INVALID_FIELD. It
-     * may be stopped: the job waits for it then, as long as queue_timeout allows, and counts as queued. When the actor is
-     * deleted the job fails with KIND_ACTOR_LOST, also when it waits for its time.
+     * The only actor that may take the job. Default: any actor of the script type.
+     * The actor must exist and be of this script type: otherwise the job is refused with ACTOR_NOT_FOUND or
+     * INVALID_FIELD. While the actor is stopped, the job waits within queue_timeout and counts as queued. When the
+     * actor is deleted, the job fails with KIND_ACTOR_LOST, even before its schedule_time.
      * </pre>
      *
      * <code>string target_actor_id = 12 [json_name = "targetActorId"];</code>
@@ -2927,10 +2939,10 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Only the actor with this id may take the job. Default: any actor of the script type.
-     * There must be such an actor, of this script type: else the job is refused with ACTOR_NOT_FOUND, or INVALID_FIELD. It
-     * may be stopped: the job waits for it then, as long as queue_timeout allows, and counts as queued. When the actor is
-     * deleted the job fails with KIND_ACTOR_LOST, also when it waits for its time.
+     * The only actor that may take the job. Default: any actor of the script type.
+     * The actor must exist and be of this script type: otherwise the job is refused with ACTOR_NOT_FOUND or
+     * INVALID_FIELD. While the actor is stopped, the job waits within queue_timeout and counts as queued. When the
+     * actor is deleted, the job fails with KIND_ACTOR_LOST, even before its schedule_time.
      * </pre>
      *
      * <code>string target_actor_id = 12 [json_name = "targetActorId"];</code>
@@ -2947,10 +2959,10 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Only the actor with this id may take the job. Default: any actor of the script type.
-     * There must be such an actor, of this script type: else the job is refused with ACTOR_NOT_FOUND, or INVALID_FIELD. It
-     * may be stopped: the job waits for it then, as long as queue_timeout allows, and counts as queued. When the actor is
-     * deleted the job fails with KIND_ACTOR_LOST, also when it waits for its time.
+     * The only actor that may take the job. Default: any actor of the script type.
+     * The actor must exist and be of this script type: otherwise the job is refused with ACTOR_NOT_FOUND or
+     * INVALID_FIELD. While the actor is stopped, the job waits within queue_timeout and counts as queued. When the
+     * actor is deleted, the job fails with KIND_ACTOR_LOST, even before its schedule_time.
      * </pre>
      *
      * <code>string target_actor_id = 12 [json_name = "targetActorId"];</code>
@@ -2964,10 +2976,10 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Only the actor with this id may take the job. Default: any actor of the script type.
-     * There must be such an actor, of this script type: else the job is refused with ACTOR_NOT_FOUND, or INVALID_FIELD. It
-     * may be stopped: the job waits for it then, as long as queue_timeout allows, and counts as queued. When the actor is
-     * deleted the job fails with KIND_ACTOR_LOST, also when it waits for its time.
+     * The only actor that may take the job. Default: any actor of the script type.
+     * The actor must exist and be of this script type: otherwise the job is refused with ACTOR_NOT_FOUND or
+     * INVALID_FIELD. While the actor is stopped, the job waits within queue_timeout and counts as queued. When the
+     * actor is deleted, the job fails with KIND_ACTOR_LOST, even before its schedule_time.
      * </pre>
      *
      * <code>string target_actor_id = 12 [json_name = "targetActorId"];</code>

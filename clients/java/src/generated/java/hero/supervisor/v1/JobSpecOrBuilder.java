@@ -12,7 +12,7 @@ public interface JobSpecOrBuilder extends
 
   /**
    * <pre>
-   * Required. The language of the script, and with it the queue and the kind of actor.
+   * Required. The language of the script. It selects the queue and the kind of actor.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -21,7 +21,7 @@ public interface JobSpecOrBuilder extends
   int getScriptTypeValue();
   /**
    * <pre>
-   * Required. The language of the script, and with it the queue and the kind of actor.
+   * Required. The language of the script. It selects the queue and the kind of actor.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -31,7 +31,7 @@ public interface JobSpecOrBuilder extends
 
   /**
    * <pre>
-   * Required. The text to run, 1 byte to 1 MiB of UTF-8. Left out of answers unless JOB_VIEW_FULL is asked for.
+   * Required. The script, 1 byte to 1 MiB of UTF-8. Responses leave it out except with JOB_VIEW_FULL.
    * </pre>
    *
    * <code>string script = 2 [json_name = "script"];</code>
@@ -40,7 +40,7 @@ public interface JobSpecOrBuilder extends
   java.lang.String getScript();
   /**
    * <pre>
-   * Required. The text to run, 1 byte to 1 MiB of UTF-8. Left out of answers unless JOB_VIEW_FULL is asked for.
+   * Required. The script, 1 byte to 1 MiB of UTF-8. Responses leave it out except with JOB_VIEW_FULL.
    * </pre>
    *
    * <code>string script = 2 [json_name = "script"];</code>
@@ -51,8 +51,8 @@ public interface JobSpecOrBuilder extends
 
   /**
    * <pre>
-   * Who asks, at most 256 bytes without control characters and others that do not show. The script sees it as CALLER_ID.
-   * Default: the supervisor's own.
+   * The caller, at most 256 bytes without control characters or other invisible characters. The script has it as
+   * CALLER_ID. Default: that of the supervisor.
    * </pre>
    *
    * <code>string caller_id = 3 [json_name = "callerId"];</code>
@@ -61,8 +61,8 @@ public interface JobSpecOrBuilder extends
   java.lang.String getCallerId();
   /**
    * <pre>
-   * Who asks, at most 256 bytes without control characters and others that do not show. The script sees it as CALLER_ID.
-   * Default: the supervisor's own.
+   * The caller, at most 256 bytes without control characters or other invisible characters. The script has it as
+   * CALLER_ID. Default: that of the supervisor.
    * </pre>
    *
    * <code>string caller_id = 3 [json_name = "callerId"];</code>
@@ -73,8 +73,8 @@ public interface JobSpecOrBuilder extends
 
   /**
    * <pre>
-   * In which context, at most 256 bytes without control characters and others that do not show. The script sees it as CONTEXT_ID.
-   * Default: the supervisor's own.
+   * The context, at most 256 bytes without control characters or other invisible characters. The script has it as
+   * CONTEXT_ID. Default: that of the supervisor.
    * </pre>
    *
    * <code>string context_id = 4 [json_name = "contextId"];</code>
@@ -83,8 +83,8 @@ public interface JobSpecOrBuilder extends
   java.lang.String getContextId();
   /**
    * <pre>
-   * In which context, at most 256 bytes without control characters and others that do not show. The script sees it as CONTEXT_ID.
-   * Default: the supervisor's own.
+   * The context, at most 256 bytes without control characters or other invisible characters. The script has it as
+   * CONTEXT_ID. Default: that of the supervisor.
    * </pre>
    *
    * <code>string context_id = 4 [json_name = "contextId"];</code>
@@ -95,9 +95,9 @@ public interface JobSpecOrBuilder extends
 
   /**
    * <pre>
-   * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
-   * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
-   * JOB_VIEW_FULL is asked for.
+   * Environment variables of the script, at most 64. Each value has at most 32 KiB, all together at most 1 MiB. Names
+   * consist of letters, digits and _ and do not start with a digit. Names that start with LD_, PYTHON or HERO_ are
+   * refused. Responses leave the variables out except with JOB_VIEW_FULL.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env = 5 [json_name = "env"];</code>
@@ -105,9 +105,9 @@ public interface JobSpecOrBuilder extends
   int getEnvCount();
   /**
    * <pre>
-   * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
-   * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
-   * JOB_VIEW_FULL is asked for.
+   * Environment variables of the script, at most 64. Each value has at most 32 KiB, all together at most 1 MiB. Names
+   * consist of letters, digits and _ and do not start with a digit. Names that start with LD_, PYTHON or HERO_ are
+   * refused. Responses leave the variables out except with JOB_VIEW_FULL.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env = 5 [json_name = "env"];</code>
@@ -122,9 +122,9 @@ public interface JobSpecOrBuilder extends
   getEnv();
   /**
    * <pre>
-   * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
-   * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
-   * JOB_VIEW_FULL is asked for.
+   * Environment variables of the script, at most 64. Each value has at most 32 KiB, all together at most 1 MiB. Names
+   * consist of letters, digits and _ and do not start with a digit. Names that start with LD_, PYTHON or HERO_ are
+   * refused. Responses leave the variables out except with JOB_VIEW_FULL.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env = 5 [json_name = "env"];</code>
@@ -133,9 +133,9 @@ public interface JobSpecOrBuilder extends
   getEnvMap();
   /**
    * <pre>
-   * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
-   * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
-   * JOB_VIEW_FULL is asked for.
+   * Environment variables of the script, at most 64. Each value has at most 32 KiB, all together at most 1 MiB. Names
+   * consist of letters, digits and _ and do not start with a digit. Names that start with LD_, PYTHON or HERO_ are
+   * refused. Responses leave the variables out except with JOB_VIEW_FULL.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env = 5 [json_name = "env"];</code>
@@ -147,9 +147,9 @@ java.lang.String getEnvOrDefault(
 java.lang.String defaultValue);
   /**
    * <pre>
-   * Environment variables of the script, at most 64, each value at most 32 KiB, all at most 1 MiB. Names are letters, digits and _,
-   * not starting with a digit; names that start with LD_, PYTHON or HERO_ are refused. Left out of answers unless
-   * JOB_VIEW_FULL is asked for.
+   * Environment variables of the script, at most 64. Each value has at most 32 KiB, all together at most 1 MiB. Names
+   * consist of letters, digits and _ and do not start with a digit. Names that start with LD_, PYTHON or HERO_ are
+   * refused. Responses leave the variables out except with JOB_VIEW_FULL.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env = 5 [json_name = "env"];</code>
@@ -159,8 +159,8 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
-   * no control characters.
+   * Labels for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+   * characters are refused.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 6 [json_name = "labels"];</code>
@@ -168,8 +168,8 @@ java.lang.String defaultValue);
   int getLabelsCount();
   /**
    * <pre>
-   * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
-   * no control characters.
+   * Labels for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+   * characters are refused.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 6 [json_name = "labels"];</code>
@@ -184,8 +184,8 @@ java.lang.String defaultValue);
   getLabels();
   /**
    * <pre>
-   * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
-   * no control characters.
+   * Labels for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+   * characters are refused.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 6 [json_name = "labels"];</code>
@@ -194,8 +194,8 @@ java.lang.String defaultValue);
   getLabelsMap();
   /**
    * <pre>
-   * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
-   * no control characters.
+   * Labels for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+   * characters are refused.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 6 [json_name = "labels"];</code>
@@ -207,8 +207,8 @@ java.lang.String getLabelsOrDefault(
 java.lang.String defaultValue);
   /**
    * <pre>
-   * Free marks for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256;
-   * no control characters.
+   * Labels for lists and dashboards, at most 64. Names have 1 to 63 bytes, values at most 256 bytes. Control
+   * characters are refused.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 6 [json_name = "labels"];</code>
@@ -218,7 +218,8 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * How long one attempt may run, 1 ms to 30 days; then it fails with KIND_RUN_TIMEOUT. Default: 5 minutes.
+   * Time limit of one attempt, 1 ms to 30 days. An attempt that exceeds it fails with KIND_RUN_TIMEOUT. Default: 5
+   * minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration run_timeout = 7 [json_name = "runTimeout"];</code>
@@ -227,7 +228,8 @@ java.lang.String defaultValue);
   boolean hasRunTimeout();
   /**
    * <pre>
-   * How long one attempt may run, 1 ms to 30 days; then it fails with KIND_RUN_TIMEOUT. Default: 5 minutes.
+   * Time limit of one attempt, 1 ms to 30 days. An attempt that exceeds it fails with KIND_RUN_TIMEOUT. Default: 5
+   * minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration run_timeout = 7 [json_name = "runTimeout"];</code>
@@ -236,7 +238,8 @@ java.lang.String defaultValue);
   com.google.protobuf.Duration getRunTimeout();
   /**
    * <pre>
-   * How long one attempt may run, 1 ms to 30 days; then it fails with KIND_RUN_TIMEOUT. Default: 5 minutes.
+   * Time limit of one attempt, 1 ms to 30 days. An attempt that exceeds it fails with KIND_RUN_TIMEOUT. Default: 5
+   * minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration run_timeout = 7 [json_name = "runTimeout"];</code>
@@ -245,8 +248,8 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * How long the job may wait for an actor, 1 ms to 30 days; then it fails with KIND_QUEUE_TIMEOUT.
-   * Default: as long as it takes.
+   * Time limit of the wait for an actor, 1 ms to 30 days. A job that exceeds it fails with KIND_QUEUE_TIMEOUT.
+   * Default: no limit.
    * </pre>
    *
    * <code>.google.protobuf.Duration queue_timeout = 8 [json_name = "queueTimeout"];</code>
@@ -255,8 +258,8 @@ java.lang.String defaultValue);
   boolean hasQueueTimeout();
   /**
    * <pre>
-   * How long the job may wait for an actor, 1 ms to 30 days; then it fails with KIND_QUEUE_TIMEOUT.
-   * Default: as long as it takes.
+   * Time limit of the wait for an actor, 1 ms to 30 days. A job that exceeds it fails with KIND_QUEUE_TIMEOUT.
+   * Default: no limit.
    * </pre>
    *
    * <code>.google.protobuf.Duration queue_timeout = 8 [json_name = "queueTimeout"];</code>
@@ -265,8 +268,8 @@ java.lang.String defaultValue);
   com.google.protobuf.Duration getQueueTimeout();
   /**
    * <pre>
-   * How long the job may wait for an actor, 1 ms to 30 days; then it fails with KIND_QUEUE_TIMEOUT.
-   * Default: as long as it takes.
+   * Time limit of the wait for an actor, 1 ms to 30 days. A job that exceeds it fails with KIND_QUEUE_TIMEOUT.
+   * Default: no limit.
    * </pre>
    *
    * <code>.google.protobuf.Duration queue_timeout = 8 [json_name = "queueTimeout"];</code>
@@ -275,7 +278,7 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * How often to try, and how long to wait in between. Default: once.
+   * The number of attempts and the delays between them. Default: one attempt.
    * </pre>
    *
    * <code>.hero.supervisor.v1.RetryPolicy retry_policy = 9 [json_name = "retryPolicy"];</code>
@@ -284,7 +287,7 @@ java.lang.String defaultValue);
   boolean hasRetryPolicy();
   /**
    * <pre>
-   * How often to try, and how long to wait in between. Default: once.
+   * The number of attempts and the delays between them. Default: one attempt.
    * </pre>
    *
    * <code>.hero.supervisor.v1.RetryPolicy retry_policy = 9 [json_name = "retryPolicy"];</code>
@@ -293,7 +296,7 @@ java.lang.String defaultValue);
   hero.supervisor.v1.RetryPolicy getRetryPolicy();
   /**
    * <pre>
-   * How often to try, and how long to wait in between. Default: once.
+   * The number of attempts and the delays between them. Default: one attempt.
    * </pre>
    *
    * <code>.hero.supervisor.v1.RetryPolicy retry_policy = 9 [json_name = "retryPolicy"];</code>
@@ -302,7 +305,7 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * How long job and result are kept after the end, 1 second to 30 days. Default: 24 hours.
+   * Time for which the job and its result are kept after the end, 1 second to 30 days. Default: 24 hours.
    * </pre>
    *
    * <code>.google.protobuf.Duration result_ttl = 10 [json_name = "resultTtl"];</code>
@@ -311,7 +314,7 @@ java.lang.String defaultValue);
   boolean hasResultTtl();
   /**
    * <pre>
-   * How long job and result are kept after the end, 1 second to 30 days. Default: 24 hours.
+   * Time for which the job and its result are kept after the end, 1 second to 30 days. Default: 24 hours.
    * </pre>
    *
    * <code>.google.protobuf.Duration result_ttl = 10 [json_name = "resultTtl"];</code>
@@ -320,7 +323,7 @@ java.lang.String defaultValue);
   com.google.protobuf.Duration getResultTtl();
   /**
    * <pre>
-   * How long job and result are kept after the end, 1 second to 30 days. Default: 24 hours.
+   * Time for which the job and its result are kept after the end, 1 second to 30 days. Default: 24 hours.
    * </pre>
    *
    * <code>.google.protobuf.Duration result_ttl = 10 [json_name = "resultTtl"];</code>
@@ -329,8 +332,8 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * Do not run before this time, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the past
-   * means at once. Default: at once.
+   * Earliest time of the first attempt, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the
+   * past means at once. Default: at once.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp schedule_time = 11 [json_name = "scheduleTime"];</code>
@@ -339,8 +342,8 @@ java.lang.String defaultValue);
   boolean hasScheduleTime();
   /**
    * <pre>
-   * Do not run before this time, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the past
-   * means at once. Default: at once.
+   * Earliest time of the first attempt, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the
+   * past means at once. Default: at once.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp schedule_time = 11 [json_name = "scheduleTime"];</code>
@@ -349,8 +352,8 @@ java.lang.String defaultValue);
   com.google.protobuf.Timestamp getScheduleTime();
   /**
    * <pre>
-   * Do not run before this time, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the past
-   * means at once. Default: at once.
+   * Earliest time of the first attempt, at most 30 days ahead. The job is STATE_SCHEDULED until then. A time in the
+   * past means at once. Default: at once.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp schedule_time = 11 [json_name = "scheduleTime"];</code>
@@ -359,10 +362,10 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * Only the actor with this id may take the job. Default: any actor of the script type.
-   * There must be such an actor, of this script type: else the job is refused with ACTOR_NOT_FOUND, or INVALID_FIELD. It
-   * may be stopped: the job waits for it then, as long as queue_timeout allows, and counts as queued. When the actor is
-   * deleted the job fails with KIND_ACTOR_LOST, also when it waits for its time.
+   * The only actor that may take the job. Default: any actor of the script type.
+   * The actor must exist and be of this script type: otherwise the job is refused with ACTOR_NOT_FOUND or
+   * INVALID_FIELD. While the actor is stopped, the job waits within queue_timeout and counts as queued. When the
+   * actor is deleted, the job fails with KIND_ACTOR_LOST, even before its schedule_time.
    * </pre>
    *
    * <code>string target_actor_id = 12 [json_name = "targetActorId"];</code>
@@ -371,10 +374,10 @@ java.lang.String defaultValue);
   java.lang.String getTargetActorId();
   /**
    * <pre>
-   * Only the actor with this id may take the job. Default: any actor of the script type.
-   * There must be such an actor, of this script type: else the job is refused with ACTOR_NOT_FOUND, or INVALID_FIELD. It
-   * may be stopped: the job waits for it then, as long as queue_timeout allows, and counts as queued. When the actor is
-   * deleted the job fails with KIND_ACTOR_LOST, also when it waits for its time.
+   * The only actor that may take the job. Default: any actor of the script type.
+   * The actor must exist and be of this script type: otherwise the job is refused with ACTOR_NOT_FOUND or
+   * INVALID_FIELD. While the actor is stopped, the job waits within queue_timeout and counts as queued. When the
+   * actor is deleted, the job fails with KIND_ACTOR_LOST, even before its schedule_time.
    * </pre>
    *
    * <code>string target_actor_id = 12 [json_name = "targetActorId"];</code>

@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * A job went from one state to another.
+ * A change of the state of a job.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.JobStateChange}
@@ -54,7 +54,7 @@ private static final long serialVersionUID = 0L;
   private int oldState_ = 0;
   /**
    * <pre>
-   * Where it was; unspecified for a job that was just submitted.
+   * The state before; unspecified for a new job.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job.State old_state = 1 [json_name = "oldState"];</code>
@@ -65,7 +65,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Where it was; unspecified for a job that was just submitted.
+   * The state before; unspecified for a new job.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job.State old_state = 1 [json_name = "oldState"];</code>
@@ -80,7 +80,7 @@ private static final long serialVersionUID = 0L;
   private int newState_ = 0;
   /**
    * <pre>
-   * Where it is.
+   * The state after.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job.State new_state = 2 [json_name = "newState"];</code>
@@ -91,7 +91,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Where it is.
+   * The state after.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job.State new_state = 2 [json_name = "newState"];</code>
@@ -106,7 +106,7 @@ private static final long serialVersionUID = 0L;
   private int attempt_ = 0;
   /**
    * <pre>
-   * Attempts started so far.
+   * Number of attempts started so far.
    * </pre>
    *
    * <code>int32 attempt = 3 [json_name = "attempt"];</code>
@@ -121,7 +121,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.JobError error_;
   /**
    * <pre>
-   * Why, if it failed. Without log_tail; GetJob has it.
+   * The error of a failed job, without log_tail. GetJob has log_tail.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobError error = 4 [json_name = "error"];</code>
@@ -133,7 +133,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Why, if it failed. Without log_tail; GetJob has it.
+   * The error of a failed job, without log_tail. GetJob has log_tail.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobError error = 4 [json_name = "error"];</code>
@@ -145,7 +145,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Why, if it failed. Without log_tail; GetJob has it.
+   * The error of a failed job, without log_tail. GetJob has log_tail.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobError error = 4 [json_name = "error"];</code>
@@ -350,7 +350,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * A job went from one state to another.
+   * A change of the state of a job.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.JobStateChange}
@@ -544,7 +544,7 @@ private static final long serialVersionUID = 0L;
     private int oldState_ = 0;
     /**
      * <pre>
-     * Where it was; unspecified for a job that was just submitted.
+     * The state before; unspecified for a new job.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job.State old_state = 1 [json_name = "oldState"];</code>
@@ -555,7 +555,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where it was; unspecified for a job that was just submitted.
+     * The state before; unspecified for a new job.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job.State old_state = 1 [json_name = "oldState"];</code>
@@ -570,7 +570,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where it was; unspecified for a job that was just submitted.
+     * The state before; unspecified for a new job.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job.State old_state = 1 [json_name = "oldState"];</code>
@@ -583,7 +583,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where it was; unspecified for a job that was just submitted.
+     * The state before; unspecified for a new job.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job.State old_state = 1 [json_name = "oldState"];</code>
@@ -599,7 +599,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where it was; unspecified for a job that was just submitted.
+     * The state before; unspecified for a new job.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job.State old_state = 1 [json_name = "oldState"];</code>
@@ -615,7 +615,7 @@ private static final long serialVersionUID = 0L;
     private int newState_ = 0;
     /**
      * <pre>
-     * Where it is.
+     * The state after.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job.State new_state = 2 [json_name = "newState"];</code>
@@ -626,7 +626,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where it is.
+     * The state after.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job.State new_state = 2 [json_name = "newState"];</code>
@@ -641,7 +641,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where it is.
+     * The state after.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job.State new_state = 2 [json_name = "newState"];</code>
@@ -654,7 +654,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where it is.
+     * The state after.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job.State new_state = 2 [json_name = "newState"];</code>
@@ -670,7 +670,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where it is.
+     * The state after.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job.State new_state = 2 [json_name = "newState"];</code>
@@ -686,7 +686,7 @@ private static final long serialVersionUID = 0L;
     private int attempt_ ;
     /**
      * <pre>
-     * Attempts started so far.
+     * Number of attempts started so far.
      * </pre>
      *
      * <code>int32 attempt = 3 [json_name = "attempt"];</code>
@@ -698,7 +698,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Attempts started so far.
+     * Number of attempts started so far.
      * </pre>
      *
      * <code>int32 attempt = 3 [json_name = "attempt"];</code>
@@ -714,7 +714,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Attempts started so far.
+     * Number of attempts started so far.
      * </pre>
      *
      * <code>int32 attempt = 3 [json_name = "attempt"];</code>
@@ -732,7 +732,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.JobError, hero.supervisor.v1.JobError.Builder, hero.supervisor.v1.JobErrorOrBuilder> errorBuilder_;
     /**
      * <pre>
-     * Why, if it failed. Without log_tail; GetJob has it.
+     * The error of a failed job, without log_tail. GetJob has log_tail.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobError error = 4 [json_name = "error"];</code>
@@ -743,7 +743,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, if it failed. Without log_tail; GetJob has it.
+     * The error of a failed job, without log_tail. GetJob has log_tail.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobError error = 4 [json_name = "error"];</code>
@@ -758,7 +758,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, if it failed. Without log_tail; GetJob has it.
+     * The error of a failed job, without log_tail. GetJob has log_tail.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobError error = 4 [json_name = "error"];</code>
@@ -778,7 +778,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, if it failed. Without log_tail; GetJob has it.
+     * The error of a failed job, without log_tail. GetJob has log_tail.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobError error = 4 [json_name = "error"];</code>
@@ -796,7 +796,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, if it failed. Without log_tail; GetJob has it.
+     * The error of a failed job, without log_tail. GetJob has log_tail.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobError error = 4 [json_name = "error"];</code>
@@ -821,7 +821,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, if it failed. Without log_tail; GetJob has it.
+     * The error of a failed job, without log_tail. GetJob has log_tail.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobError error = 4 [json_name = "error"];</code>
@@ -838,7 +838,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, if it failed. Without log_tail; GetJob has it.
+     * The error of a failed job, without log_tail. GetJob has log_tail.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobError error = 4 [json_name = "error"];</code>
@@ -850,7 +850,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, if it failed. Without log_tail; GetJob has it.
+     * The error of a failed job, without log_tail. GetJob has log_tail.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobError error = 4 [json_name = "error"];</code>
@@ -865,7 +865,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, if it failed. Without log_tail; GetJob has it.
+     * The error of a failed job, without log_tail. GetJob has log_tail.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobError error = 4 [json_name = "error"];</code>

@@ -12,7 +12,7 @@ public interface JobStateChangeOrBuilder extends
 
   /**
    * <pre>
-   * Where it was; unspecified for a job that was just submitted.
+   * The state before; unspecified for a new job.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job.State old_state = 1 [json_name = "oldState"];</code>
@@ -21,7 +21,7 @@ public interface JobStateChangeOrBuilder extends
   int getOldStateValue();
   /**
    * <pre>
-   * Where it was; unspecified for a job that was just submitted.
+   * The state before; unspecified for a new job.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job.State old_state = 1 [json_name = "oldState"];</code>
@@ -31,7 +31,7 @@ public interface JobStateChangeOrBuilder extends
 
   /**
    * <pre>
-   * Where it is.
+   * The state after.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job.State new_state = 2 [json_name = "newState"];</code>
@@ -40,7 +40,7 @@ public interface JobStateChangeOrBuilder extends
   int getNewStateValue();
   /**
    * <pre>
-   * Where it is.
+   * The state after.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job.State new_state = 2 [json_name = "newState"];</code>
@@ -50,7 +50,7 @@ public interface JobStateChangeOrBuilder extends
 
   /**
    * <pre>
-   * Attempts started so far.
+   * Number of attempts started so far.
    * </pre>
    *
    * <code>int32 attempt = 3 [json_name = "attempt"];</code>
@@ -60,7 +60,7 @@ public interface JobStateChangeOrBuilder extends
 
   /**
    * <pre>
-   * Why, if it failed. Without log_tail; GetJob has it.
+   * The error of a failed job, without log_tail. GetJob has log_tail.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobError error = 4 [json_name = "error"];</code>
@@ -69,7 +69,7 @@ public interface JobStateChangeOrBuilder extends
   boolean hasError();
   /**
    * <pre>
-   * Why, if it failed. Without log_tail; GetJob has it.
+   * The error of a failed job, without log_tail. GetJob has log_tail.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobError error = 4 [json_name = "error"];</code>
@@ -78,7 +78,7 @@ public interface JobStateChangeOrBuilder extends
   hero.supervisor.v1.JobError getError();
   /**
    * <pre>
-   * Why, if it failed. Without log_tail; GetJob has it.
+   * The error of a failed job, without log_tail. GetJob has log_tail.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobError error = 4 [json_name = "error"];</code>

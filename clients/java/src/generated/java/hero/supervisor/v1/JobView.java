@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * How much of a job to send.
+ * The parts of a job that a response has.
  * </pre>
  *
  * Protobuf enum {@code hero.supervisor.v1.JobView}

@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * What a server accepts at most.
+ * The limits of a server.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.Limits}
@@ -52,7 +52,7 @@ private static final long serialVersionUID = 0L;
   private int maxScriptBytes_ = 0;
   /**
    * <pre>
-   * Bytes of a script.
+   * Largest script, in bytes.
    * </pre>
    *
    * <code>int32 max_script_bytes = 1 [json_name = "maxScriptBytes"];</code>
@@ -67,7 +67,7 @@ private static final long serialVersionUID = 0L;
   private int maxResultBytes_ = 0;
   /**
    * <pre>
-   * Bytes of a result.
+   * Largest result, in bytes.
    * </pre>
    *
    * <code>int32 max_result_bytes = 2 [json_name = "maxResultBytes"];</code>
@@ -82,7 +82,7 @@ private static final long serialVersionUID = 0L;
   private int maxMessageBytes_ = 0;
   /**
    * <pre>
-   * Bytes of a message in either direction.
+   * Largest message in either direction, in bytes.
    * </pre>
    *
    * <code>int32 max_message_bytes = 3 [json_name = "maxMessageBytes"];</code>
@@ -97,7 +97,7 @@ private static final long serialVersionUID = 0L;
   private int maxBatchJobs_ = 0;
   /**
    * <pre>
-   * Jobs in one SubmitJobs.
+   * Most jobs in one SubmitJobs.
    * </pre>
    *
    * <code>int32 max_batch_jobs = 4 [json_name = "maxBatchJobs"];</code>
@@ -112,7 +112,7 @@ private static final long serialVersionUID = 0L;
   private int maxPageSize_ = 0;
   /**
    * <pre>
-   * Items on a page of a list.
+   * Most items on a page of a list.
    * </pre>
    *
    * <code>int32 max_page_size = 5 [json_name = "maxPageSize"];</code>
@@ -127,7 +127,7 @@ private static final long serialVersionUID = 0L;
   private int maxLabels_ = 0;
   /**
    * <pre>
-   * Labels of a job or an actor.
+   * Most labels of a job or an actor.
    * </pre>
    *
    * <code>int32 max_labels = 6 [json_name = "maxLabels"];</code>
@@ -142,7 +142,7 @@ private static final long serialVersionUID = 0L;
   private int maxAttempts_ = 0;
   /**
    * <pre>
-   * Attempts of a job.
+   * Most attempts of a job.
    * </pre>
    *
    * <code>int32 max_attempts = 7 [json_name = "maxAttempts"];</code>
@@ -195,7 +195,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration maxJobSpan_;
   /**
    * <pre>
-   * Longest run_timeout, queue_timeout and result_ttl of a job, and how far ahead schedule_time may be.
+   * Longest run_timeout, queue_timeout and result_ttl of a job, and longest time until its schedule_time.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_job_span = 9 [json_name = "maxJobSpan"];</code>
@@ -207,7 +207,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Longest run_timeout, queue_timeout and result_ttl of a job, and how far ahead schedule_time may be.
+   * Longest run_timeout, queue_timeout and result_ttl of a job, and longest time until its schedule_time.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_job_span = 9 [json_name = "maxJobSpan"];</code>
@@ -219,7 +219,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Longest run_timeout, queue_timeout and result_ttl of a job, and how far ahead schedule_time may be.
+   * Longest run_timeout, queue_timeout and result_ttl of a job, and longest time until its schedule_time.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_job_span = 9 [json_name = "maxJobSpan"];</code>
@@ -233,7 +233,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration requestIdWindow_;
   /**
    * <pre>
-   * How long a request id is remembered.
+   * Time for which a request id is remembered.
    * </pre>
    *
    * <code>.google.protobuf.Duration request_id_window = 10 [json_name = "requestIdWindow"];</code>
@@ -245,7 +245,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long a request id is remembered.
+   * Time for which a request id is remembered.
    * </pre>
    *
    * <code>.google.protobuf.Duration request_id_window = 10 [json_name = "requestIdWindow"];</code>
@@ -257,7 +257,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long a request id is remembered.
+   * Time for which a request id is remembered.
    * </pre>
    *
    * <code>.google.protobuf.Duration request_id_window = 10 [json_name = "requestIdWindow"];</code>
@@ -540,7 +540,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What a server accepts at most.
+   * The limits of a server.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.Limits}
@@ -826,7 +826,7 @@ private static final long serialVersionUID = 0L;
     private int maxScriptBytes_ ;
     /**
      * <pre>
-     * Bytes of a script.
+     * Largest script, in bytes.
      * </pre>
      *
      * <code>int32 max_script_bytes = 1 [json_name = "maxScriptBytes"];</code>
@@ -838,7 +838,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Bytes of a script.
+     * Largest script, in bytes.
      * </pre>
      *
      * <code>int32 max_script_bytes = 1 [json_name = "maxScriptBytes"];</code>
@@ -854,7 +854,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Bytes of a script.
+     * Largest script, in bytes.
      * </pre>
      *
      * <code>int32 max_script_bytes = 1 [json_name = "maxScriptBytes"];</code>
@@ -870,7 +870,7 @@ private static final long serialVersionUID = 0L;
     private int maxResultBytes_ ;
     /**
      * <pre>
-     * Bytes of a result.
+     * Largest result, in bytes.
      * </pre>
      *
      * <code>int32 max_result_bytes = 2 [json_name = "maxResultBytes"];</code>
@@ -882,7 +882,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Bytes of a result.
+     * Largest result, in bytes.
      * </pre>
      *
      * <code>int32 max_result_bytes = 2 [json_name = "maxResultBytes"];</code>
@@ -898,7 +898,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Bytes of a result.
+     * Largest result, in bytes.
      * </pre>
      *
      * <code>int32 max_result_bytes = 2 [json_name = "maxResultBytes"];</code>
@@ -914,7 +914,7 @@ private static final long serialVersionUID = 0L;
     private int maxMessageBytes_ ;
     /**
      * <pre>
-     * Bytes of a message in either direction.
+     * Largest message in either direction, in bytes.
      * </pre>
      *
      * <code>int32 max_message_bytes = 3 [json_name = "maxMessageBytes"];</code>
@@ -926,7 +926,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Bytes of a message in either direction.
+     * Largest message in either direction, in bytes.
      * </pre>
      *
      * <code>int32 max_message_bytes = 3 [json_name = "maxMessageBytes"];</code>
@@ -942,7 +942,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Bytes of a message in either direction.
+     * Largest message in either direction, in bytes.
      * </pre>
      *
      * <code>int32 max_message_bytes = 3 [json_name = "maxMessageBytes"];</code>
@@ -958,7 +958,7 @@ private static final long serialVersionUID = 0L;
     private int maxBatchJobs_ ;
     /**
      * <pre>
-     * Jobs in one SubmitJobs.
+     * Most jobs in one SubmitJobs.
      * </pre>
      *
      * <code>int32 max_batch_jobs = 4 [json_name = "maxBatchJobs"];</code>
@@ -970,7 +970,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Jobs in one SubmitJobs.
+     * Most jobs in one SubmitJobs.
      * </pre>
      *
      * <code>int32 max_batch_jobs = 4 [json_name = "maxBatchJobs"];</code>
@@ -986,7 +986,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Jobs in one SubmitJobs.
+     * Most jobs in one SubmitJobs.
      * </pre>
      *
      * <code>int32 max_batch_jobs = 4 [json_name = "maxBatchJobs"];</code>
@@ -1002,7 +1002,7 @@ private static final long serialVersionUID = 0L;
     private int maxPageSize_ ;
     /**
      * <pre>
-     * Items on a page of a list.
+     * Most items on a page of a list.
      * </pre>
      *
      * <code>int32 max_page_size = 5 [json_name = "maxPageSize"];</code>
@@ -1014,7 +1014,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Items on a page of a list.
+     * Most items on a page of a list.
      * </pre>
      *
      * <code>int32 max_page_size = 5 [json_name = "maxPageSize"];</code>
@@ -1030,7 +1030,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Items on a page of a list.
+     * Most items on a page of a list.
      * </pre>
      *
      * <code>int32 max_page_size = 5 [json_name = "maxPageSize"];</code>
@@ -1046,7 +1046,7 @@ private static final long serialVersionUID = 0L;
     private int maxLabels_ ;
     /**
      * <pre>
-     * Labels of a job or an actor.
+     * Most labels of a job or an actor.
      * </pre>
      *
      * <code>int32 max_labels = 6 [json_name = "maxLabels"];</code>
@@ -1058,7 +1058,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Labels of a job or an actor.
+     * Most labels of a job or an actor.
      * </pre>
      *
      * <code>int32 max_labels = 6 [json_name = "maxLabels"];</code>
@@ -1074,7 +1074,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Labels of a job or an actor.
+     * Most labels of a job or an actor.
      * </pre>
      *
      * <code>int32 max_labels = 6 [json_name = "maxLabels"];</code>
@@ -1090,7 +1090,7 @@ private static final long serialVersionUID = 0L;
     private int maxAttempts_ ;
     /**
      * <pre>
-     * Attempts of a job.
+     * Most attempts of a job.
      * </pre>
      *
      * <code>int32 max_attempts = 7 [json_name = "maxAttempts"];</code>
@@ -1102,7 +1102,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Attempts of a job.
+     * Most attempts of a job.
      * </pre>
      *
      * <code>int32 max_attempts = 7 [json_name = "maxAttempts"];</code>
@@ -1118,7 +1118,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Attempts of a job.
+     * Most attempts of a job.
      * </pre>
      *
      * <code>int32 max_attempts = 7 [json_name = "maxAttempts"];</code>
@@ -1293,7 +1293,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> maxJobSpanBuilder_;
     /**
      * <pre>
-     * Longest run_timeout, queue_timeout and result_ttl of a job, and how far ahead schedule_time may be.
+     * Longest run_timeout, queue_timeout and result_ttl of a job, and longest time until its schedule_time.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_job_span = 9 [json_name = "maxJobSpan"];</code>
@@ -1304,7 +1304,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest run_timeout, queue_timeout and result_ttl of a job, and how far ahead schedule_time may be.
+     * Longest run_timeout, queue_timeout and result_ttl of a job, and longest time until its schedule_time.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_job_span = 9 [json_name = "maxJobSpan"];</code>
@@ -1319,7 +1319,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest run_timeout, queue_timeout and result_ttl of a job, and how far ahead schedule_time may be.
+     * Longest run_timeout, queue_timeout and result_ttl of a job, and longest time until its schedule_time.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_job_span = 9 [json_name = "maxJobSpan"];</code>
@@ -1339,7 +1339,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest run_timeout, queue_timeout and result_ttl of a job, and how far ahead schedule_time may be.
+     * Longest run_timeout, queue_timeout and result_ttl of a job, and longest time until its schedule_time.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_job_span = 9 [json_name = "maxJobSpan"];</code>
@@ -1357,7 +1357,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest run_timeout, queue_timeout and result_ttl of a job, and how far ahead schedule_time may be.
+     * Longest run_timeout, queue_timeout and result_ttl of a job, and longest time until its schedule_time.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_job_span = 9 [json_name = "maxJobSpan"];</code>
@@ -1382,7 +1382,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest run_timeout, queue_timeout and result_ttl of a job, and how far ahead schedule_time may be.
+     * Longest run_timeout, queue_timeout and result_ttl of a job, and longest time until its schedule_time.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_job_span = 9 [json_name = "maxJobSpan"];</code>
@@ -1399,7 +1399,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest run_timeout, queue_timeout and result_ttl of a job, and how far ahead schedule_time may be.
+     * Longest run_timeout, queue_timeout and result_ttl of a job, and longest time until its schedule_time.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_job_span = 9 [json_name = "maxJobSpan"];</code>
@@ -1411,7 +1411,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest run_timeout, queue_timeout and result_ttl of a job, and how far ahead schedule_time may be.
+     * Longest run_timeout, queue_timeout and result_ttl of a job, and longest time until its schedule_time.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_job_span = 9 [json_name = "maxJobSpan"];</code>
@@ -1426,7 +1426,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest run_timeout, queue_timeout and result_ttl of a job, and how far ahead schedule_time may be.
+     * Longest run_timeout, queue_timeout and result_ttl of a job, and longest time until its schedule_time.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_job_span = 9 [json_name = "maxJobSpan"];</code>
@@ -1450,7 +1450,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> requestIdWindowBuilder_;
     /**
      * <pre>
-     * How long a request id is remembered.
+     * Time for which a request id is remembered.
      * </pre>
      *
      * <code>.google.protobuf.Duration request_id_window = 10 [json_name = "requestIdWindow"];</code>
@@ -1461,7 +1461,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long a request id is remembered.
+     * Time for which a request id is remembered.
      * </pre>
      *
      * <code>.google.protobuf.Duration request_id_window = 10 [json_name = "requestIdWindow"];</code>
@@ -1476,7 +1476,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long a request id is remembered.
+     * Time for which a request id is remembered.
      * </pre>
      *
      * <code>.google.protobuf.Duration request_id_window = 10 [json_name = "requestIdWindow"];</code>
@@ -1496,7 +1496,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long a request id is remembered.
+     * Time for which a request id is remembered.
      * </pre>
      *
      * <code>.google.protobuf.Duration request_id_window = 10 [json_name = "requestIdWindow"];</code>
@@ -1514,7 +1514,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long a request id is remembered.
+     * Time for which a request id is remembered.
      * </pre>
      *
      * <code>.google.protobuf.Duration request_id_window = 10 [json_name = "requestIdWindow"];</code>
@@ -1539,7 +1539,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long a request id is remembered.
+     * Time for which a request id is remembered.
      * </pre>
      *
      * <code>.google.protobuf.Duration request_id_window = 10 [json_name = "requestIdWindow"];</code>
@@ -1556,7 +1556,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long a request id is remembered.
+     * Time for which a request id is remembered.
      * </pre>
      *
      * <code>.google.protobuf.Duration request_id_window = 10 [json_name = "requestIdWindow"];</code>
@@ -1568,7 +1568,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long a request id is remembered.
+     * Time for which a request id is remembered.
      * </pre>
      *
      * <code>.google.protobuf.Duration request_id_window = 10 [json_name = "requestIdWindow"];</code>
@@ -1583,7 +1583,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long a request id is remembered.
+     * Time for which a request id is remembered.
      * </pre>
      *
      * <code>.google.protobuf.Duration request_id_window = 10 [json_name = "requestIdWindow"];</code>

@@ -12,7 +12,7 @@ public interface LimitsOrBuilder extends
 
   /**
    * <pre>
-   * Bytes of a script.
+   * Largest script, in bytes.
    * </pre>
    *
    * <code>int32 max_script_bytes = 1 [json_name = "maxScriptBytes"];</code>
@@ -22,7 +22,7 @@ public interface LimitsOrBuilder extends
 
   /**
    * <pre>
-   * Bytes of a result.
+   * Largest result, in bytes.
    * </pre>
    *
    * <code>int32 max_result_bytes = 2 [json_name = "maxResultBytes"];</code>
@@ -32,7 +32,7 @@ public interface LimitsOrBuilder extends
 
   /**
    * <pre>
-   * Bytes of a message in either direction.
+   * Largest message in either direction, in bytes.
    * </pre>
    *
    * <code>int32 max_message_bytes = 3 [json_name = "maxMessageBytes"];</code>
@@ -42,7 +42,7 @@ public interface LimitsOrBuilder extends
 
   /**
    * <pre>
-   * Jobs in one SubmitJobs.
+   * Most jobs in one SubmitJobs.
    * </pre>
    *
    * <code>int32 max_batch_jobs = 4 [json_name = "maxBatchJobs"];</code>
@@ -52,7 +52,7 @@ public interface LimitsOrBuilder extends
 
   /**
    * <pre>
-   * Items on a page of a list.
+   * Most items on a page of a list.
    * </pre>
    *
    * <code>int32 max_page_size = 5 [json_name = "maxPageSize"];</code>
@@ -62,7 +62,7 @@ public interface LimitsOrBuilder extends
 
   /**
    * <pre>
-   * Labels of a job or an actor.
+   * Most labels of a job or an actor.
    * </pre>
    *
    * <code>int32 max_labels = 6 [json_name = "maxLabels"];</code>
@@ -72,7 +72,7 @@ public interface LimitsOrBuilder extends
 
   /**
    * <pre>
-   * Attempts of a job.
+   * Most attempts of a job.
    * </pre>
    *
    * <code>int32 max_attempts = 7 [json_name = "maxAttempts"];</code>
@@ -109,7 +109,7 @@ public interface LimitsOrBuilder extends
 
   /**
    * <pre>
-   * Longest run_timeout, queue_timeout and result_ttl of a job, and how far ahead schedule_time may be.
+   * Longest run_timeout, queue_timeout and result_ttl of a job, and longest time until its schedule_time.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_job_span = 9 [json_name = "maxJobSpan"];</code>
@@ -118,7 +118,7 @@ public interface LimitsOrBuilder extends
   boolean hasMaxJobSpan();
   /**
    * <pre>
-   * Longest run_timeout, queue_timeout and result_ttl of a job, and how far ahead schedule_time may be.
+   * Longest run_timeout, queue_timeout and result_ttl of a job, and longest time until its schedule_time.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_job_span = 9 [json_name = "maxJobSpan"];</code>
@@ -127,7 +127,7 @@ public interface LimitsOrBuilder extends
   com.google.protobuf.Duration getMaxJobSpan();
   /**
    * <pre>
-   * Longest run_timeout, queue_timeout and result_ttl of a job, and how far ahead schedule_time may be.
+   * Longest run_timeout, queue_timeout and result_ttl of a job, and longest time until its schedule_time.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_job_span = 9 [json_name = "maxJobSpan"];</code>
@@ -136,7 +136,7 @@ public interface LimitsOrBuilder extends
 
   /**
    * <pre>
-   * How long a request id is remembered.
+   * Time for which a request id is remembered.
    * </pre>
    *
    * <code>.google.protobuf.Duration request_id_window = 10 [json_name = "requestIdWindow"];</code>
@@ -145,7 +145,7 @@ public interface LimitsOrBuilder extends
   boolean hasRequestIdWindow();
   /**
    * <pre>
-   * How long a request id is remembered.
+   * Time for which a request id is remembered.
    * </pre>
    *
    * <code>.google.protobuf.Duration request_id_window = 10 [json_name = "requestIdWindow"];</code>
@@ -154,7 +154,7 @@ public interface LimitsOrBuilder extends
   com.google.protobuf.Duration getRequestIdWindow();
   /**
    * <pre>
-   * How long a request id is remembered.
+   * Time for which a request id is remembered.
    * </pre>
    *
    * <code>.google.protobuf.Duration request_id_window = 10 [json_name = "requestIdWindow"];</code>

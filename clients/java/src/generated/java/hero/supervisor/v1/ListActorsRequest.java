@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Request of ListActors. Filters that are left empty let everything through; an actor has to pass all of them.
+ * Request of ListActors. An empty filter matches every actor; an actor must match all filters.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.ListActorsRequest}
@@ -79,7 +79,7 @@ private static final long serialVersionUID = 0L;
           };
   /**
    * <pre>
-   * Of one of these script types.
+   * Matches these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -92,7 +92,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Of one of these script types.
+   * Matches these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -104,7 +104,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Of one of these script types.
+   * Matches these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -117,7 +117,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Of one of these script types.
+   * Matches these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -130,7 +130,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Of one of these script types.
+   * Matches these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -158,7 +158,7 @@ private static final long serialVersionUID = 0L;
           };
   /**
    * <pre>
-   * In one of these states.
+   * Matches these states.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Actor.State states = 2 [json_name = "states"];</code>
@@ -171,7 +171,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * In one of these states.
+   * Matches these states.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Actor.State states = 2 [json_name = "states"];</code>
@@ -183,7 +183,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * In one of these states.
+   * Matches these states.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Actor.State states = 2 [json_name = "states"];</code>
@@ -196,7 +196,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * In one of these states.
+   * Matches these states.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Actor.State states = 2 [json_name = "states"];</code>
@@ -209,7 +209,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * In one of these states.
+   * Matches these states.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Actor.State states = 2 [json_name = "states"];</code>
@@ -250,7 +250,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * With every one of these labels.
+   * Matches actors that have all these labels.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 3 [json_name = "labels"];</code>
@@ -271,7 +271,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * With every one of these labels.
+   * Matches actors that have all these labels.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 3 [json_name = "labels"];</code>
@@ -282,7 +282,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * With every one of these labels.
+   * Matches actors that have all these labels.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 3 [json_name = "labels"];</code>
@@ -300,7 +300,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * With every one of these labels.
+   * Matches actors that have all these labels.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 3 [json_name = "labels"];</code>
@@ -322,7 +322,7 @@ java.lang.String defaultValue) {
   private volatile java.lang.Object node_ = "";
   /**
    * <pre>
-   * Of this machine.
+   * Matches the actors of this machine.
    * </pre>
    *
    * <code>string node = 4 [json_name = "node"];</code>
@@ -343,7 +343,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Of this machine.
+   * Matches the actors of this machine.
    * </pre>
    *
    * <code>string node = 4 [json_name = "node"];</code>
@@ -368,7 +368,7 @@ java.lang.String defaultValue) {
   private int pageSize_ = 0;
   /**
    * <pre>
-   * Actors on a page, 0 to 1000; 0 means 100.
+   * Most actors on a page, 0 to 1000. Default: 0, which means 100.
    * </pre>
    *
    * <code>int32 page_size = 5 [json_name = "pageSize"];</code>
@@ -384,7 +384,7 @@ java.lang.String defaultValue) {
   private volatile java.lang.Object pageToken_ = "";
   /**
    * <pre>
-   * The next_page_token of the page before; empty for the first page. The filters must be the same.
+   * The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
    * </pre>
    *
    * <code>string page_token = 6 [json_name = "pageToken"];</code>
@@ -405,7 +405,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * The next_page_token of the page before; empty for the first page. The filters must be the same.
+   * The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
    * </pre>
    *
    * <code>string page_token = 6 [json_name = "pageToken"];</code>
@@ -430,7 +430,7 @@ java.lang.String defaultValue) {
   private int view_ = 0;
   /**
    * <pre>
-   * How much of each. Default: ACTOR_VIEW_BASIC.
+   * The parts of each definition to return. Default: ACTOR_VIEW_BASIC.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorView view = 7 [json_name = "view"];</code>
@@ -441,7 +441,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * How much of each. Default: ACTOR_VIEW_BASIC.
+   * The parts of each definition to return. Default: ACTOR_VIEW_BASIC.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorView view = 7 [json_name = "view"];</code>
@@ -712,7 +712,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Request of ListActors. Filters that are left empty let everything through; an actor has to pass all of them.
+   * Request of ListActors. An empty filter matches every actor; an actor must match all filters.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.ListActorsRequest}
@@ -1002,7 +1002,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Of one of these script types.
+     * Matches these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -1014,7 +1014,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Of one of these script types.
+     * Matches these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -1025,7 +1025,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Of one of these script types.
+     * Matches these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -1037,7 +1037,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Of one of these script types.
+     * Matches these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -1055,7 +1055,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Of one of these script types.
+     * Matches these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -1071,7 +1071,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Of one of these script types.
+     * Matches these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -1089,7 +1089,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Of one of these script types.
+     * Matches these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -1103,7 +1103,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Of one of these script types.
+     * Matches these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -1116,7 +1116,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Of one of these script types.
+     * Matches these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -1128,7 +1128,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Of one of these script types.
+     * Matches these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -1145,7 +1145,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Of one of these script types.
+     * Matches these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -1160,7 +1160,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Of one of these script types.
+     * Matches these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -1186,7 +1186,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * In one of these states.
+     * Matches these states.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor.State states = 2 [json_name = "states"];</code>
@@ -1198,7 +1198,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * In one of these states.
+     * Matches these states.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor.State states = 2 [json_name = "states"];</code>
@@ -1209,7 +1209,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * In one of these states.
+     * Matches these states.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor.State states = 2 [json_name = "states"];</code>
@@ -1221,7 +1221,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * In one of these states.
+     * Matches these states.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor.State states = 2 [json_name = "states"];</code>
@@ -1239,7 +1239,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * In one of these states.
+     * Matches these states.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor.State states = 2 [json_name = "states"];</code>
@@ -1255,7 +1255,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * In one of these states.
+     * Matches these states.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor.State states = 2 [json_name = "states"];</code>
@@ -1273,7 +1273,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * In one of these states.
+     * Matches these states.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor.State states = 2 [json_name = "states"];</code>
@@ -1287,7 +1287,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * In one of these states.
+     * Matches these states.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor.State states = 2 [json_name = "states"];</code>
@@ -1300,7 +1300,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * In one of these states.
+     * Matches these states.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor.State states = 2 [json_name = "states"];</code>
@@ -1312,7 +1312,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * In one of these states.
+     * Matches these states.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor.State states = 2 [json_name = "states"];</code>
@@ -1329,7 +1329,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * In one of these states.
+     * Matches these states.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor.State states = 2 [json_name = "states"];</code>
@@ -1344,7 +1344,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * In one of these states.
+     * Matches these states.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor.State states = 2 [json_name = "states"];</code>
@@ -1389,7 +1389,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * With every one of these labels.
+     * Matches actors that have all these labels.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 3 [json_name = "labels"];</code>
@@ -1410,7 +1410,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * With every one of these labels.
+     * Matches actors that have all these labels.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 3 [json_name = "labels"];</code>
@@ -1421,7 +1421,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * With every one of these labels.
+     * Matches actors that have all these labels.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 3 [json_name = "labels"];</code>
@@ -1439,7 +1439,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * With every one of these labels.
+     * Matches actors that have all these labels.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 3 [json_name = "labels"];</code>
@@ -1463,7 +1463,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * With every one of these labels.
+     * Matches actors that have all these labels.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 3 [json_name = "labels"];</code>
@@ -1486,7 +1486,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * With every one of these labels.
+     * Matches actors that have all these labels.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 3 [json_name = "labels"];</code>
@@ -1503,7 +1503,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * With every one of these labels.
+     * Matches actors that have all these labels.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 3 [json_name = "labels"];</code>
@@ -1519,7 +1519,7 @@ java.lang.String defaultValue) {
     private java.lang.Object node_ = "";
     /**
      * <pre>
-     * Of this machine.
+     * Matches the actors of this machine.
      * </pre>
      *
      * <code>string node = 4 [json_name = "node"];</code>
@@ -1539,7 +1539,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Of this machine.
+     * Matches the actors of this machine.
      * </pre>
      *
      * <code>string node = 4 [json_name = "node"];</code>
@@ -1560,7 +1560,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Of this machine.
+     * Matches the actors of this machine.
      * </pre>
      *
      * <code>string node = 4 [json_name = "node"];</code>
@@ -1577,7 +1577,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Of this machine.
+     * Matches the actors of this machine.
      * </pre>
      *
      * <code>string node = 4 [json_name = "node"];</code>
@@ -1591,7 +1591,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Of this machine.
+     * Matches the actors of this machine.
      * </pre>
      *
      * <code>string node = 4 [json_name = "node"];</code>
@@ -1611,7 +1611,7 @@ java.lang.String defaultValue) {
     private int pageSize_ ;
     /**
      * <pre>
-     * Actors on a page, 0 to 1000; 0 means 100.
+     * Most actors on a page, 0 to 1000. Default: 0, which means 100.
      * </pre>
      *
      * <code>int32 page_size = 5 [json_name = "pageSize"];</code>
@@ -1623,7 +1623,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Actors on a page, 0 to 1000; 0 means 100.
+     * Most actors on a page, 0 to 1000. Default: 0, which means 100.
      * </pre>
      *
      * <code>int32 page_size = 5 [json_name = "pageSize"];</code>
@@ -1639,7 +1639,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Actors on a page, 0 to 1000; 0 means 100.
+     * Most actors on a page, 0 to 1000. Default: 0, which means 100.
      * </pre>
      *
      * <code>int32 page_size = 5 [json_name = "pageSize"];</code>
@@ -1655,7 +1655,7 @@ java.lang.String defaultValue) {
     private java.lang.Object pageToken_ = "";
     /**
      * <pre>
-     * The next_page_token of the page before; empty for the first page. The filters must be the same.
+     * The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
      * </pre>
      *
      * <code>string page_token = 6 [json_name = "pageToken"];</code>
@@ -1675,7 +1675,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The next_page_token of the page before; empty for the first page. The filters must be the same.
+     * The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
      * </pre>
      *
      * <code>string page_token = 6 [json_name = "pageToken"];</code>
@@ -1696,7 +1696,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The next_page_token of the page before; empty for the first page. The filters must be the same.
+     * The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
      * </pre>
      *
      * <code>string page_token = 6 [json_name = "pageToken"];</code>
@@ -1713,7 +1713,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The next_page_token of the page before; empty for the first page. The filters must be the same.
+     * The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
      * </pre>
      *
      * <code>string page_token = 6 [json_name = "pageToken"];</code>
@@ -1727,7 +1727,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The next_page_token of the page before; empty for the first page. The filters must be the same.
+     * The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
      * </pre>
      *
      * <code>string page_token = 6 [json_name = "pageToken"];</code>
@@ -1747,7 +1747,7 @@ java.lang.String defaultValue) {
     private int view_ = 0;
     /**
      * <pre>
-     * How much of each. Default: ACTOR_VIEW_BASIC.
+     * The parts of each definition to return. Default: ACTOR_VIEW_BASIC.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorView view = 7 [json_name = "view"];</code>
@@ -1758,7 +1758,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How much of each. Default: ACTOR_VIEW_BASIC.
+     * The parts of each definition to return. Default: ACTOR_VIEW_BASIC.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorView view = 7 [json_name = "view"];</code>
@@ -1773,7 +1773,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How much of each. Default: ACTOR_VIEW_BASIC.
+     * The parts of each definition to return. Default: ACTOR_VIEW_BASIC.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorView view = 7 [json_name = "view"];</code>
@@ -1786,7 +1786,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How much of each. Default: ACTOR_VIEW_BASIC.
+     * The parts of each definition to return. Default: ACTOR_VIEW_BASIC.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorView view = 7 [json_name = "view"];</code>
@@ -1802,7 +1802,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How much of each. Default: ACTOR_VIEW_BASIC.
+     * The parts of each definition to return. Default: ACTOR_VIEW_BASIC.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorView view = 7 [json_name = "view"];</code>

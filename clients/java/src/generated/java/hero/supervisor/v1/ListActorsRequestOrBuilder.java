@@ -12,7 +12,7 @@ public interface ListActorsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Of one of these script types.
+   * Matches these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -21,7 +21,7 @@ public interface ListActorsRequestOrBuilder extends
   java.util.List<hero.supervisor.v1.ScriptType> getScriptTypesList();
   /**
    * <pre>
-   * Of one of these script types.
+   * Matches these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -30,7 +30,7 @@ public interface ListActorsRequestOrBuilder extends
   int getScriptTypesCount();
   /**
    * <pre>
-   * Of one of these script types.
+   * Matches these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -40,7 +40,7 @@ public interface ListActorsRequestOrBuilder extends
   hero.supervisor.v1.ScriptType getScriptTypes(int index);
   /**
    * <pre>
-   * Of one of these script types.
+   * Matches these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -50,7 +50,7 @@ public interface ListActorsRequestOrBuilder extends
   getScriptTypesValueList();
   /**
    * <pre>
-   * Of one of these script types.
+   * Matches these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -61,7 +61,7 @@ public interface ListActorsRequestOrBuilder extends
 
   /**
    * <pre>
-   * In one of these states.
+   * Matches these states.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Actor.State states = 2 [json_name = "states"];</code>
@@ -70,7 +70,7 @@ public interface ListActorsRequestOrBuilder extends
   java.util.List<hero.supervisor.v1.Actor.State> getStatesList();
   /**
    * <pre>
-   * In one of these states.
+   * Matches these states.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Actor.State states = 2 [json_name = "states"];</code>
@@ -79,7 +79,7 @@ public interface ListActorsRequestOrBuilder extends
   int getStatesCount();
   /**
    * <pre>
-   * In one of these states.
+   * Matches these states.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Actor.State states = 2 [json_name = "states"];</code>
@@ -89,7 +89,7 @@ public interface ListActorsRequestOrBuilder extends
   hero.supervisor.v1.Actor.State getStates(int index);
   /**
    * <pre>
-   * In one of these states.
+   * Matches these states.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Actor.State states = 2 [json_name = "states"];</code>
@@ -99,7 +99,7 @@ public interface ListActorsRequestOrBuilder extends
   getStatesValueList();
   /**
    * <pre>
-   * In one of these states.
+   * Matches these states.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Actor.State states = 2 [json_name = "states"];</code>
@@ -110,7 +110,7 @@ public interface ListActorsRequestOrBuilder extends
 
   /**
    * <pre>
-   * With every one of these labels.
+   * Matches actors that have all these labels.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 3 [json_name = "labels"];</code>
@@ -118,7 +118,7 @@ public interface ListActorsRequestOrBuilder extends
   int getLabelsCount();
   /**
    * <pre>
-   * With every one of these labels.
+   * Matches actors that have all these labels.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 3 [json_name = "labels"];</code>
@@ -133,7 +133,7 @@ public interface ListActorsRequestOrBuilder extends
   getLabels();
   /**
    * <pre>
-   * With every one of these labels.
+   * Matches actors that have all these labels.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 3 [json_name = "labels"];</code>
@@ -142,7 +142,7 @@ public interface ListActorsRequestOrBuilder extends
   getLabelsMap();
   /**
    * <pre>
-   * With every one of these labels.
+   * Matches actors that have all these labels.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 3 [json_name = "labels"];</code>
@@ -154,7 +154,7 @@ java.lang.String getLabelsOrDefault(
 java.lang.String defaultValue);
   /**
    * <pre>
-   * With every one of these labels.
+   * Matches actors that have all these labels.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 3 [json_name = "labels"];</code>
@@ -164,7 +164,7 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * Of this machine.
+   * Matches the actors of this machine.
    * </pre>
    *
    * <code>string node = 4 [json_name = "node"];</code>
@@ -173,7 +173,7 @@ java.lang.String defaultValue);
   java.lang.String getNode();
   /**
    * <pre>
-   * Of this machine.
+   * Matches the actors of this machine.
    * </pre>
    *
    * <code>string node = 4 [json_name = "node"];</code>
@@ -184,7 +184,7 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * Actors on a page, 0 to 1000; 0 means 100.
+   * Most actors on a page, 0 to 1000. Default: 0, which means 100.
    * </pre>
    *
    * <code>int32 page_size = 5 [json_name = "pageSize"];</code>
@@ -194,7 +194,7 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * The next_page_token of the page before; empty for the first page. The filters must be the same.
+   * The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
    * </pre>
    *
    * <code>string page_token = 6 [json_name = "pageToken"];</code>
@@ -203,7 +203,7 @@ java.lang.String defaultValue);
   java.lang.String getPageToken();
   /**
    * <pre>
-   * The next_page_token of the page before; empty for the first page. The filters must be the same.
+   * The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
    * </pre>
    *
    * <code>string page_token = 6 [json_name = "pageToken"];</code>
@@ -214,7 +214,7 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * How much of each. Default: ACTOR_VIEW_BASIC.
+   * The parts of each definition to return. Default: ACTOR_VIEW_BASIC.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorView view = 7 [json_name = "view"];</code>
@@ -223,7 +223,7 @@ java.lang.String defaultValue);
   int getViewValue();
   /**
    * <pre>
-   * How much of each. Default: ACTOR_VIEW_BASIC.
+   * The parts of each definition to return. Default: ACTOR_VIEW_BASIC.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorView view = 7 [json_name = "view"];</code>

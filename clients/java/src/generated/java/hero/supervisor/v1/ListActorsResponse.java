@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Answer of ListActors.
+ * Response of ListActors.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.ListActorsResponse}
@@ -54,7 +54,7 @@ private static final long serialVersionUID = 0L;
   private java.util.List<hero.supervisor.v1.Actor> actors_;
   /**
    * <pre>
-   * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
+   * The actors, ordered by name. A page with long definitions has fewer than page_size; the next page continues.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -65,7 +65,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
+   * The actors, ordered by name. A page with long definitions has fewer than page_size; the next page continues.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -77,7 +77,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
+   * The actors, ordered by name. A page with long definitions has fewer than page_size; the next page continues.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -88,7 +88,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
+   * The actors, ordered by name. A page with long definitions has fewer than page_size; the next page continues.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -99,7 +99,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
+   * The actors, ordered by name. A page with long definitions has fewer than page_size; the next page continues.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -115,7 +115,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object nextPageToken_ = "";
   /**
    * <pre>
-   * For the next page; empty at the end.
+   * The page_token of the next page; empty on the last page.
    * </pre>
    *
    * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -136,7 +136,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * For the next page; empty at the end.
+   * The page_token of the next page; empty on the last page.
    * </pre>
    *
    * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -161,7 +161,7 @@ private static final long serialVersionUID = 0L;
   private int totalSize_ = 0;
   /**
    * <pre>
-   * Actors that pass the filters, on all pages.
+   * Number of actors that match the filters, on all pages.
    * </pre>
    *
    * <code>int32 total_size = 3 [json_name = "totalSize"];</code>
@@ -354,7 +354,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Answer of ListActors.
+   * Response of ListActors.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.ListActorsResponse}
@@ -579,7 +579,7 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
+     * The actors, ordered by name. A page with long definitions has fewer than page_size; the next page continues.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -593,7 +593,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
+     * The actors, ordered by name. A page with long definitions has fewer than page_size; the next page continues.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -607,7 +607,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
+     * The actors, ordered by name. A page with long definitions has fewer than page_size; the next page continues.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -621,7 +621,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
+     * The actors, ordered by name. A page with long definitions has fewer than page_size; the next page continues.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -642,7 +642,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
+     * The actors, ordered by name. A page with long definitions has fewer than page_size; the next page continues.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -660,7 +660,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
+     * The actors, ordered by name. A page with long definitions has fewer than page_size; the next page continues.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -680,7 +680,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
+     * The actors, ordered by name. A page with long definitions has fewer than page_size; the next page continues.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -701,7 +701,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
+     * The actors, ordered by name. A page with long definitions has fewer than page_size; the next page continues.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -719,7 +719,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
+     * The actors, ordered by name. A page with long definitions has fewer than page_size; the next page continues.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -737,7 +737,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
+     * The actors, ordered by name. A page with long definitions has fewer than page_size; the next page continues.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -756,7 +756,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
+     * The actors, ordered by name. A page with long definitions has fewer than page_size; the next page continues.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -773,7 +773,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
+     * The actors, ordered by name. A page with long definitions has fewer than page_size; the next page continues.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -790,7 +790,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
+     * The actors, ordered by name. A page with long definitions has fewer than page_size; the next page continues.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -801,7 +801,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
+     * The actors, ordered by name. A page with long definitions has fewer than page_size; the next page continues.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -815,7 +815,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
+     * The actors, ordered by name. A page with long definitions has fewer than page_size; the next page continues.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -830,7 +830,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
+     * The actors, ordered by name. A page with long definitions has fewer than page_size; the next page continues.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -841,7 +841,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
+     * The actors, ordered by name. A page with long definitions has fewer than page_size; the next page continues.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -853,7 +853,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
+     * The actors, ordered by name. A page with long definitions has fewer than page_size; the next page continues.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -880,7 +880,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object nextPageToken_ = "";
     /**
      * <pre>
-     * For the next page; empty at the end.
+     * The page_token of the next page; empty on the last page.
      * </pre>
      *
      * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -900,7 +900,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * For the next page; empty at the end.
+     * The page_token of the next page; empty on the last page.
      * </pre>
      *
      * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -921,7 +921,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * For the next page; empty at the end.
+     * The page_token of the next page; empty on the last page.
      * </pre>
      *
      * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -938,7 +938,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * For the next page; empty at the end.
+     * The page_token of the next page; empty on the last page.
      * </pre>
      *
      * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -952,7 +952,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * For the next page; empty at the end.
+     * The page_token of the next page; empty on the last page.
      * </pre>
      *
      * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -972,7 +972,7 @@ private static final long serialVersionUID = 0L;
     private int totalSize_ ;
     /**
      * <pre>
-     * Actors that pass the filters, on all pages.
+     * Number of actors that match the filters, on all pages.
      * </pre>
      *
      * <code>int32 total_size = 3 [json_name = "totalSize"];</code>
@@ -984,7 +984,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that pass the filters, on all pages.
+     * Number of actors that match the filters, on all pages.
      * </pre>
      *
      * <code>int32 total_size = 3 [json_name = "totalSize"];</code>
@@ -1000,7 +1000,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that pass the filters, on all pages.
+     * Number of actors that match the filters, on all pages.
      * </pre>
      *
      * <code>int32 total_size = 3 [json_name = "totalSize"];</code>

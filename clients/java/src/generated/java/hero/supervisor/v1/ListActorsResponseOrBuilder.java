@@ -12,7 +12,7 @@ public interface ListActorsResponseOrBuilder extends
 
   /**
    * <pre>
-   * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
+   * The actors, ordered by name. A page with long definitions has fewer than page_size; the next page continues.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -21,7 +21,7 @@ public interface ListActorsResponseOrBuilder extends
       getActorsList();
   /**
    * <pre>
-   * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
+   * The actors, ordered by name. A page with long definitions has fewer than page_size; the next page continues.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -29,7 +29,7 @@ public interface ListActorsResponseOrBuilder extends
   hero.supervisor.v1.Actor getActors(int index);
   /**
    * <pre>
-   * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
+   * The actors, ordered by name. A page with long definitions has fewer than page_size; the next page continues.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -37,7 +37,7 @@ public interface ListActorsResponseOrBuilder extends
   int getActorsCount();
   /**
    * <pre>
-   * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
+   * The actors, ordered by name. A page with long definitions has fewer than page_size; the next page continues.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -46,7 +46,7 @@ public interface ListActorsResponseOrBuilder extends
       getActorsOrBuilderList();
   /**
    * <pre>
-   * The actors, by name. Fewer than were asked for when they have long definitions; the next page goes on.
+   * The actors, ordered by name. A page with long definitions has fewer than page_size; the next page continues.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Actor actors = 1 [json_name = "actors"];</code>
@@ -56,7 +56,7 @@ public interface ListActorsResponseOrBuilder extends
 
   /**
    * <pre>
-   * For the next page; empty at the end.
+   * The page_token of the next page; empty on the last page.
    * </pre>
    *
    * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -65,7 +65,7 @@ public interface ListActorsResponseOrBuilder extends
   java.lang.String getNextPageToken();
   /**
    * <pre>
-   * For the next page; empty at the end.
+   * The page_token of the next page; empty on the last page.
    * </pre>
    *
    * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -76,7 +76,7 @@ public interface ListActorsResponseOrBuilder extends
 
   /**
    * <pre>
-   * Actors that pass the filters, on all pages.
+   * Number of actors that match the filters, on all pages.
    * </pre>
    *
    * <code>int32 total_size = 3 [json_name = "totalSize"];</code>

@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Request of ListEvents. Filters as in WatchEvents.
+ * Request of ListEvents. The filters are those of WatchEvents.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.ListEventsRequest}
@@ -72,7 +72,7 @@ private static final long serialVersionUID = 0L;
           };
   /**
    * <pre>
-   * About one of these topics.
+   * Matches these topics.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -85,7 +85,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * About one of these topics.
+   * Matches these topics.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -97,7 +97,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * About one of these topics.
+   * Matches these topics.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -110,7 +110,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * About one of these topics.
+   * Matches these topics.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -123,7 +123,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * About one of these topics.
+   * Matches these topics.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -151,7 +151,7 @@ private static final long serialVersionUID = 0L;
           };
   /**
    * <pre>
-   * About one of these script types.
+   * Matches events about these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -164,7 +164,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * About one of these script types.
+   * Matches events about these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -176,7 +176,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * About one of these script types.
+   * Matches events about these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -189,7 +189,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * About one of these script types.
+   * Matches events about these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -202,7 +202,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * About one of these script types.
+   * Matches events about these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -221,7 +221,7 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * About one of these actors.
+   * Matches events about these actors.
    * </pre>
    *
    * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -233,7 +233,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * About one of these actors.
+   * Matches events about these actors.
    * </pre>
    *
    * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -244,7 +244,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * About one of these actors.
+   * Matches events about these actors.
    * </pre>
    *
    * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -256,7 +256,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * About one of these actors.
+   * Matches events about these actors.
    * </pre>
    *
    * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -274,7 +274,7 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * About one of these jobs.
+   * Matches events about these jobs.
    * </pre>
    *
    * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -286,7 +286,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * About one of these jobs.
+   * Matches events about these jobs.
    * </pre>
    *
    * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -297,7 +297,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * About one of these jobs.
+   * Matches events about these jobs.
    * </pre>
    *
    * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -309,7 +309,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * About one of these jobs.
+   * Matches events about these jobs.
    * </pre>
    *
    * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -326,7 +326,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object callerId_ = "";
   /**
    * <pre>
-   * About jobs of this caller.
+   * Matches events about jobs of this caller.
    * </pre>
    *
    * <code>string caller_id = 5 [json_name = "callerId"];</code>
@@ -347,7 +347,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * About jobs of this caller.
+   * Matches events about jobs of this caller.
    * </pre>
    *
    * <code>string caller_id = 5 [json_name = "callerId"];</code>
@@ -372,7 +372,7 @@ private static final long serialVersionUID = 0L;
   private int minSeverity_ = 0;
   /**
    * <pre>
-   * At least this important. Default: everything.
+   * Matches events of at least this severity. Default: every event.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Event.Severity min_severity = 6 [json_name = "minSeverity"];</code>
@@ -383,7 +383,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * At least this important. Default: everything.
+   * Matches events of at least this severity. Default: every event.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Event.Severity min_severity = 6 [json_name = "minSeverity"];</code>
@@ -398,7 +398,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp timeAfter_;
   /**
    * <pre>
-   * At or after this time.
+   * Matches events at or after this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time_after = 7 [json_name = "timeAfter"];</code>
@@ -410,7 +410,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * At or after this time.
+   * Matches events at or after this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time_after = 7 [json_name = "timeAfter"];</code>
@@ -422,7 +422,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * At or after this time.
+   * Matches events at or after this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time_after = 7 [json_name = "timeAfter"];</code>
@@ -436,7 +436,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp timeBefore_;
   /**
    * <pre>
-   * Before this time.
+   * Matches events before this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time_before = 8 [json_name = "timeBefore"];</code>
@@ -448,7 +448,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Before this time.
+   * Matches events before this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time_before = 8 [json_name = "timeBefore"];</code>
@@ -460,7 +460,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Before this time.
+   * Matches events before this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time_before = 8 [json_name = "timeBefore"];</code>
@@ -474,7 +474,7 @@ private static final long serialVersionUID = 0L;
   private int pageSize_ = 0;
   /**
    * <pre>
-   * Events on a page, 0 to 1000; 0 means 100.
+   * Most events on a page, 0 to 1000. Default: 0, which means 100.
    * </pre>
    *
    * <code>int32 page_size = 9 [json_name = "pageSize"];</code>
@@ -490,7 +490,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object pageToken_ = "";
   /**
    * <pre>
-   * The next_page_token of the page before; empty for the first page. The filters must be the same.
+   * The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
    * </pre>
    *
    * <code>string page_token = 10 [json_name = "pageToken"];</code>
@@ -511,7 +511,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The next_page_token of the page before; empty for the first page. The filters must be the same.
+   * The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
    * </pre>
    *
    * <code>string page_token = 10 [json_name = "pageToken"];</code>
@@ -836,7 +836,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Request of ListEvents. Filters as in WatchEvents.
+   * Request of ListEvents. The filters are those of WatchEvents.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.ListEventsRequest}
@@ -1182,7 +1182,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these topics.
+     * Matches these topics.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -1194,7 +1194,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these topics.
+     * Matches these topics.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -1205,7 +1205,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these topics.
+     * Matches these topics.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -1217,7 +1217,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these topics.
+     * Matches these topics.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -1235,7 +1235,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these topics.
+     * Matches these topics.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -1251,7 +1251,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these topics.
+     * Matches these topics.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -1269,7 +1269,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these topics.
+     * Matches these topics.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -1283,7 +1283,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these topics.
+     * Matches these topics.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -1296,7 +1296,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these topics.
+     * Matches these topics.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -1308,7 +1308,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these topics.
+     * Matches these topics.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -1325,7 +1325,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these topics.
+     * Matches these topics.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -1340,7 +1340,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these topics.
+     * Matches these topics.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -1366,7 +1366,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these script types.
+     * Matches events about these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -1378,7 +1378,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these script types.
+     * Matches events about these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -1389,7 +1389,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these script types.
+     * Matches events about these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -1401,7 +1401,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these script types.
+     * Matches events about these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -1419,7 +1419,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these script types.
+     * Matches events about these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -1435,7 +1435,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these script types.
+     * Matches events about these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -1453,7 +1453,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these script types.
+     * Matches events about these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -1467,7 +1467,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these script types.
+     * Matches events about these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -1480,7 +1480,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these script types.
+     * Matches events about these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -1492,7 +1492,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these script types.
+     * Matches events about these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -1509,7 +1509,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these script types.
+     * Matches events about these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -1524,7 +1524,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these script types.
+     * Matches events about these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -1551,7 +1551,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these actors.
+     * Matches events about these actors.
      * </pre>
      *
      * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -1564,7 +1564,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these actors.
+     * Matches events about these actors.
      * </pre>
      *
      * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -1575,7 +1575,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these actors.
+     * Matches events about these actors.
      * </pre>
      *
      * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -1587,7 +1587,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these actors.
+     * Matches events about these actors.
      * </pre>
      *
      * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -1600,7 +1600,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these actors.
+     * Matches events about these actors.
      * </pre>
      *
      * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -1619,7 +1619,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these actors.
+     * Matches events about these actors.
      * </pre>
      *
      * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -1637,7 +1637,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these actors.
+     * Matches events about these actors.
      * </pre>
      *
      * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -1655,7 +1655,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these actors.
+     * Matches events about these actors.
      * </pre>
      *
      * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -1670,7 +1670,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these actors.
+     * Matches events about these actors.
      * </pre>
      *
      * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -1698,7 +1698,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these jobs.
+     * Matches events about these jobs.
      * </pre>
      *
      * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -1711,7 +1711,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these jobs.
+     * Matches events about these jobs.
      * </pre>
      *
      * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -1722,7 +1722,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these jobs.
+     * Matches events about these jobs.
      * </pre>
      *
      * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -1734,7 +1734,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these jobs.
+     * Matches events about these jobs.
      * </pre>
      *
      * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -1747,7 +1747,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these jobs.
+     * Matches events about these jobs.
      * </pre>
      *
      * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -1766,7 +1766,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these jobs.
+     * Matches events about these jobs.
      * </pre>
      *
      * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -1784,7 +1784,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these jobs.
+     * Matches events about these jobs.
      * </pre>
      *
      * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -1802,7 +1802,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these jobs.
+     * Matches events about these jobs.
      * </pre>
      *
      * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -1817,7 +1817,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these jobs.
+     * Matches events about these jobs.
      * </pre>
      *
      * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -1838,7 +1838,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object callerId_ = "";
     /**
      * <pre>
-     * About jobs of this caller.
+     * Matches events about jobs of this caller.
      * </pre>
      *
      * <code>string caller_id = 5 [json_name = "callerId"];</code>
@@ -1858,7 +1858,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About jobs of this caller.
+     * Matches events about jobs of this caller.
      * </pre>
      *
      * <code>string caller_id = 5 [json_name = "callerId"];</code>
@@ -1879,7 +1879,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About jobs of this caller.
+     * Matches events about jobs of this caller.
      * </pre>
      *
      * <code>string caller_id = 5 [json_name = "callerId"];</code>
@@ -1896,7 +1896,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About jobs of this caller.
+     * Matches events about jobs of this caller.
      * </pre>
      *
      * <code>string caller_id = 5 [json_name = "callerId"];</code>
@@ -1910,7 +1910,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About jobs of this caller.
+     * Matches events about jobs of this caller.
      * </pre>
      *
      * <code>string caller_id = 5 [json_name = "callerId"];</code>
@@ -1930,7 +1930,7 @@ private static final long serialVersionUID = 0L;
     private int minSeverity_ = 0;
     /**
      * <pre>
-     * At least this important. Default: everything.
+     * Matches events of at least this severity. Default: every event.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event.Severity min_severity = 6 [json_name = "minSeverity"];</code>
@@ -1941,7 +1941,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * At least this important. Default: everything.
+     * Matches events of at least this severity. Default: every event.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event.Severity min_severity = 6 [json_name = "minSeverity"];</code>
@@ -1956,7 +1956,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * At least this important. Default: everything.
+     * Matches events of at least this severity. Default: every event.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event.Severity min_severity = 6 [json_name = "minSeverity"];</code>
@@ -1969,7 +1969,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * At least this important. Default: everything.
+     * Matches events of at least this severity. Default: every event.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event.Severity min_severity = 6 [json_name = "minSeverity"];</code>
@@ -1985,7 +1985,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * At least this important. Default: everything.
+     * Matches events of at least this severity. Default: every event.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event.Severity min_severity = 6 [json_name = "minSeverity"];</code>
@@ -2003,7 +2003,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> timeAfterBuilder_;
     /**
      * <pre>
-     * At or after this time.
+     * Matches events at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time_after = 7 [json_name = "timeAfter"];</code>
@@ -2014,7 +2014,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * At or after this time.
+     * Matches events at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time_after = 7 [json_name = "timeAfter"];</code>
@@ -2029,7 +2029,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * At or after this time.
+     * Matches events at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time_after = 7 [json_name = "timeAfter"];</code>
@@ -2049,7 +2049,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * At or after this time.
+     * Matches events at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time_after = 7 [json_name = "timeAfter"];</code>
@@ -2067,7 +2067,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * At or after this time.
+     * Matches events at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time_after = 7 [json_name = "timeAfter"];</code>
@@ -2092,7 +2092,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * At or after this time.
+     * Matches events at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time_after = 7 [json_name = "timeAfter"];</code>
@@ -2109,7 +2109,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * At or after this time.
+     * Matches events at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time_after = 7 [json_name = "timeAfter"];</code>
@@ -2121,7 +2121,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * At or after this time.
+     * Matches events at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time_after = 7 [json_name = "timeAfter"];</code>
@@ -2136,7 +2136,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * At or after this time.
+     * Matches events at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time_after = 7 [json_name = "timeAfter"];</code>
@@ -2160,7 +2160,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> timeBeforeBuilder_;
     /**
      * <pre>
-     * Before this time.
+     * Matches events before this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time_before = 8 [json_name = "timeBefore"];</code>
@@ -2171,7 +2171,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Before this time.
+     * Matches events before this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time_before = 8 [json_name = "timeBefore"];</code>
@@ -2186,7 +2186,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Before this time.
+     * Matches events before this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time_before = 8 [json_name = "timeBefore"];</code>
@@ -2206,7 +2206,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Before this time.
+     * Matches events before this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time_before = 8 [json_name = "timeBefore"];</code>
@@ -2224,7 +2224,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Before this time.
+     * Matches events before this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time_before = 8 [json_name = "timeBefore"];</code>
@@ -2249,7 +2249,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Before this time.
+     * Matches events before this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time_before = 8 [json_name = "timeBefore"];</code>
@@ -2266,7 +2266,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Before this time.
+     * Matches events before this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time_before = 8 [json_name = "timeBefore"];</code>
@@ -2278,7 +2278,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Before this time.
+     * Matches events before this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time_before = 8 [json_name = "timeBefore"];</code>
@@ -2293,7 +2293,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Before this time.
+     * Matches events before this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time_before = 8 [json_name = "timeBefore"];</code>
@@ -2315,7 +2315,7 @@ private static final long serialVersionUID = 0L;
     private int pageSize_ ;
     /**
      * <pre>
-     * Events on a page, 0 to 1000; 0 means 100.
+     * Most events on a page, 0 to 1000. Default: 0, which means 100.
      * </pre>
      *
      * <code>int32 page_size = 9 [json_name = "pageSize"];</code>
@@ -2327,7 +2327,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Events on a page, 0 to 1000; 0 means 100.
+     * Most events on a page, 0 to 1000. Default: 0, which means 100.
      * </pre>
      *
      * <code>int32 page_size = 9 [json_name = "pageSize"];</code>
@@ -2343,7 +2343,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Events on a page, 0 to 1000; 0 means 100.
+     * Most events on a page, 0 to 1000. Default: 0, which means 100.
      * </pre>
      *
      * <code>int32 page_size = 9 [json_name = "pageSize"];</code>
@@ -2359,7 +2359,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object pageToken_ = "";
     /**
      * <pre>
-     * The next_page_token of the page before; empty for the first page. The filters must be the same.
+     * The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
      * </pre>
      *
      * <code>string page_token = 10 [json_name = "pageToken"];</code>
@@ -2379,7 +2379,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The next_page_token of the page before; empty for the first page. The filters must be the same.
+     * The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
      * </pre>
      *
      * <code>string page_token = 10 [json_name = "pageToken"];</code>
@@ -2400,7 +2400,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The next_page_token of the page before; empty for the first page. The filters must be the same.
+     * The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
      * </pre>
      *
      * <code>string page_token = 10 [json_name = "pageToken"];</code>
@@ -2417,7 +2417,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The next_page_token of the page before; empty for the first page. The filters must be the same.
+     * The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
      * </pre>
      *
      * <code>string page_token = 10 [json_name = "pageToken"];</code>
@@ -2431,7 +2431,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The next_page_token of the page before; empty for the first page. The filters must be the same.
+     * The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
      * </pre>
      *
      * <code>string page_token = 10 [json_name = "pageToken"];</code>

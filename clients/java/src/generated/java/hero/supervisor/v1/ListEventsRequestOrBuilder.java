@@ -12,7 +12,7 @@ public interface ListEventsRequestOrBuilder extends
 
   /**
    * <pre>
-   * About one of these topics.
+   * Matches these topics.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -21,7 +21,7 @@ public interface ListEventsRequestOrBuilder extends
   java.util.List<hero.supervisor.v1.Event.Topic> getTopicsList();
   /**
    * <pre>
-   * About one of these topics.
+   * Matches these topics.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -30,7 +30,7 @@ public interface ListEventsRequestOrBuilder extends
   int getTopicsCount();
   /**
    * <pre>
-   * About one of these topics.
+   * Matches these topics.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -40,7 +40,7 @@ public interface ListEventsRequestOrBuilder extends
   hero.supervisor.v1.Event.Topic getTopics(int index);
   /**
    * <pre>
-   * About one of these topics.
+   * Matches these topics.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -50,7 +50,7 @@ public interface ListEventsRequestOrBuilder extends
   getTopicsValueList();
   /**
    * <pre>
-   * About one of these topics.
+   * Matches these topics.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -61,7 +61,7 @@ public interface ListEventsRequestOrBuilder extends
 
   /**
    * <pre>
-   * About one of these script types.
+   * Matches events about these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -70,7 +70,7 @@ public interface ListEventsRequestOrBuilder extends
   java.util.List<hero.supervisor.v1.ScriptType> getScriptTypesList();
   /**
    * <pre>
-   * About one of these script types.
+   * Matches events about these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -79,7 +79,7 @@ public interface ListEventsRequestOrBuilder extends
   int getScriptTypesCount();
   /**
    * <pre>
-   * About one of these script types.
+   * Matches events about these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -89,7 +89,7 @@ public interface ListEventsRequestOrBuilder extends
   hero.supervisor.v1.ScriptType getScriptTypes(int index);
   /**
    * <pre>
-   * About one of these script types.
+   * Matches events about these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -99,7 +99,7 @@ public interface ListEventsRequestOrBuilder extends
   getScriptTypesValueList();
   /**
    * <pre>
-   * About one of these script types.
+   * Matches events about these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -110,7 +110,7 @@ public interface ListEventsRequestOrBuilder extends
 
   /**
    * <pre>
-   * About one of these actors.
+   * Matches events about these actors.
    * </pre>
    *
    * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -120,7 +120,7 @@ public interface ListEventsRequestOrBuilder extends
       getActorIdsList();
   /**
    * <pre>
-   * About one of these actors.
+   * Matches events about these actors.
    * </pre>
    *
    * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -129,7 +129,7 @@ public interface ListEventsRequestOrBuilder extends
   int getActorIdsCount();
   /**
    * <pre>
-   * About one of these actors.
+   * Matches events about these actors.
    * </pre>
    *
    * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -139,7 +139,7 @@ public interface ListEventsRequestOrBuilder extends
   java.lang.String getActorIds(int index);
   /**
    * <pre>
-   * About one of these actors.
+   * Matches events about these actors.
    * </pre>
    *
    * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -151,7 +151,7 @@ public interface ListEventsRequestOrBuilder extends
 
   /**
    * <pre>
-   * About one of these jobs.
+   * Matches events about these jobs.
    * </pre>
    *
    * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -161,7 +161,7 @@ public interface ListEventsRequestOrBuilder extends
       getJobIdsList();
   /**
    * <pre>
-   * About one of these jobs.
+   * Matches events about these jobs.
    * </pre>
    *
    * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -170,7 +170,7 @@ public interface ListEventsRequestOrBuilder extends
   int getJobIdsCount();
   /**
    * <pre>
-   * About one of these jobs.
+   * Matches events about these jobs.
    * </pre>
    *
    * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -180,7 +180,7 @@ public interface ListEventsRequestOrBuilder extends
   java.lang.String getJobIds(int index);
   /**
    * <pre>
-   * About one of these jobs.
+   * Matches events about these jobs.
    * </pre>
    *
    * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -192,7 +192,7 @@ public interface ListEventsRequestOrBuilder extends
 
   /**
    * <pre>
-   * About jobs of this caller.
+   * Matches events about jobs of this caller.
    * </pre>
    *
    * <code>string caller_id = 5 [json_name = "callerId"];</code>
@@ -201,7 +201,7 @@ public interface ListEventsRequestOrBuilder extends
   java.lang.String getCallerId();
   /**
    * <pre>
-   * About jobs of this caller.
+   * Matches events about jobs of this caller.
    * </pre>
    *
    * <code>string caller_id = 5 [json_name = "callerId"];</code>
@@ -212,7 +212,7 @@ public interface ListEventsRequestOrBuilder extends
 
   /**
    * <pre>
-   * At least this important. Default: everything.
+   * Matches events of at least this severity. Default: every event.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Event.Severity min_severity = 6 [json_name = "minSeverity"];</code>
@@ -221,7 +221,7 @@ public interface ListEventsRequestOrBuilder extends
   int getMinSeverityValue();
   /**
    * <pre>
-   * At least this important. Default: everything.
+   * Matches events of at least this severity. Default: every event.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Event.Severity min_severity = 6 [json_name = "minSeverity"];</code>
@@ -231,7 +231,7 @@ public interface ListEventsRequestOrBuilder extends
 
   /**
    * <pre>
-   * At or after this time.
+   * Matches events at or after this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time_after = 7 [json_name = "timeAfter"];</code>
@@ -240,7 +240,7 @@ public interface ListEventsRequestOrBuilder extends
   boolean hasTimeAfter();
   /**
    * <pre>
-   * At or after this time.
+   * Matches events at or after this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time_after = 7 [json_name = "timeAfter"];</code>
@@ -249,7 +249,7 @@ public interface ListEventsRequestOrBuilder extends
   com.google.protobuf.Timestamp getTimeAfter();
   /**
    * <pre>
-   * At or after this time.
+   * Matches events at or after this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time_after = 7 [json_name = "timeAfter"];</code>
@@ -258,7 +258,7 @@ public interface ListEventsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Before this time.
+   * Matches events before this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time_before = 8 [json_name = "timeBefore"];</code>
@@ -267,7 +267,7 @@ public interface ListEventsRequestOrBuilder extends
   boolean hasTimeBefore();
   /**
    * <pre>
-   * Before this time.
+   * Matches events before this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time_before = 8 [json_name = "timeBefore"];</code>
@@ -276,7 +276,7 @@ public interface ListEventsRequestOrBuilder extends
   com.google.protobuf.Timestamp getTimeBefore();
   /**
    * <pre>
-   * Before this time.
+   * Matches events before this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time_before = 8 [json_name = "timeBefore"];</code>
@@ -285,7 +285,7 @@ public interface ListEventsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Events on a page, 0 to 1000; 0 means 100.
+   * Most events on a page, 0 to 1000. Default: 0, which means 100.
    * </pre>
    *
    * <code>int32 page_size = 9 [json_name = "pageSize"];</code>
@@ -295,7 +295,7 @@ public interface ListEventsRequestOrBuilder extends
 
   /**
    * <pre>
-   * The next_page_token of the page before; empty for the first page. The filters must be the same.
+   * The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
    * </pre>
    *
    * <code>string page_token = 10 [json_name = "pageToken"];</code>
@@ -304,7 +304,7 @@ public interface ListEventsRequestOrBuilder extends
   java.lang.String getPageToken();
   /**
    * <pre>
-   * The next_page_token of the page before; empty for the first page. The filters must be the same.
+   * The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
    * </pre>
    *
    * <code>string page_token = 10 [json_name = "pageToken"];</code>

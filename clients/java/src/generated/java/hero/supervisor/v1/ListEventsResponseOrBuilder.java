@@ -12,7 +12,7 @@ public interface ListEventsResponseOrBuilder extends
 
   /**
    * <pre>
-   * The events, newest first.
+   * The events, the newest first.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Event events = 1 [json_name = "events"];</code>
@@ -21,7 +21,7 @@ public interface ListEventsResponseOrBuilder extends
       getEventsList();
   /**
    * <pre>
-   * The events, newest first.
+   * The events, the newest first.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Event events = 1 [json_name = "events"];</code>
@@ -29,7 +29,7 @@ public interface ListEventsResponseOrBuilder extends
   hero.supervisor.v1.Event getEvents(int index);
   /**
    * <pre>
-   * The events, newest first.
+   * The events, the newest first.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Event events = 1 [json_name = "events"];</code>
@@ -37,7 +37,7 @@ public interface ListEventsResponseOrBuilder extends
   int getEventsCount();
   /**
    * <pre>
-   * The events, newest first.
+   * The events, the newest first.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Event events = 1 [json_name = "events"];</code>
@@ -46,7 +46,7 @@ public interface ListEventsResponseOrBuilder extends
       getEventsOrBuilderList();
   /**
    * <pre>
-   * The events, newest first.
+   * The events, the newest first.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Event events = 1 [json_name = "events"];</code>
@@ -56,7 +56,7 @@ public interface ListEventsResponseOrBuilder extends
 
   /**
    * <pre>
-   * For the next page; empty at the end.
+   * The page_token of the next page; empty on the last page.
    * </pre>
    *
    * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -65,7 +65,7 @@ public interface ListEventsResponseOrBuilder extends
   java.lang.String getNextPageToken();
   /**
    * <pre>
-   * For the next page; empty at the end.
+   * The page_token of the next page; empty on the last page.
    * </pre>
    *
    * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>

@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Request of ListJobs. Filters that are left empty let everything through; a job has to pass all of them.
+ * Request of ListJobs. An empty filter matches every job; a job must match all filters.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.ListJobsRequest}
@@ -69,7 +69,7 @@ private static final long serialVersionUID = 0L;
           };
   /**
    * <pre>
-   * Of one of these script types.
+   * Matches these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -82,7 +82,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Of one of these script types.
+   * Matches these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -94,7 +94,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Of one of these script types.
+   * Matches these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -107,7 +107,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Of one of these script types.
+   * Matches these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -120,7 +120,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Of one of these script types.
+   * Matches these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -148,7 +148,7 @@ private static final long serialVersionUID = 0L;
           };
   /**
    * <pre>
-   * In one of these states.
+   * Matches these states.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -161,7 +161,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * In one of these states.
+   * Matches these states.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -173,7 +173,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * In one of these states.
+   * Matches these states.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -186,7 +186,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * In one of these states.
+   * Matches these states.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -199,7 +199,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * In one of these states.
+   * Matches these states.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -217,7 +217,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object callerId_ = "";
   /**
    * <pre>
-   * Of this caller.
+   * Matches the jobs of this caller.
    * </pre>
    *
    * <code>string caller_id = 3 [json_name = "callerId"];</code>
@@ -238,7 +238,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Of this caller.
+   * Matches the jobs of this caller.
    * </pre>
    *
    * <code>string caller_id = 3 [json_name = "callerId"];</code>
@@ -264,7 +264,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object contextId_ = "";
   /**
    * <pre>
-   * Of this context.
+   * Matches the jobs of this context.
    * </pre>
    *
    * <code>string context_id = 4 [json_name = "contextId"];</code>
@@ -285,7 +285,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Of this context.
+   * Matches the jobs of this context.
    * </pre>
    *
    * <code>string context_id = 4 [json_name = "contextId"];</code>
@@ -311,7 +311,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object actorId_ = "";
   /**
    * <pre>
-   * That this actor has, or had last.
+   * Matches the jobs that this actor has or had last.
    * </pre>
    *
    * <code>string actor_id = 5 [json_name = "actorId"];</code>
@@ -332,7 +332,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * That this actor has, or had last.
+   * Matches the jobs that this actor has or had last.
    * </pre>
    *
    * <code>string actor_id = 5 [json_name = "actorId"];</code>
@@ -357,7 +357,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp createTimeAfter_;
   /**
    * <pre>
-   * Accepted at or after this time.
+   * Matches jobs that were accepted at or after this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time_after = 6 [json_name = "createTimeAfter"];</code>
@@ -369,7 +369,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Accepted at or after this time.
+   * Matches jobs that were accepted at or after this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time_after = 6 [json_name = "createTimeAfter"];</code>
@@ -381,7 +381,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Accepted at or after this time.
+   * Matches jobs that were accepted at or after this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time_after = 6 [json_name = "createTimeAfter"];</code>
@@ -395,7 +395,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp createTimeBefore_;
   /**
    * <pre>
-   * Accepted before this time.
+   * Matches jobs that were accepted before this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time_before = 7 [json_name = "createTimeBefore"];</code>
@@ -407,7 +407,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Accepted before this time.
+   * Matches jobs that were accepted before this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time_before = 7 [json_name = "createTimeBefore"];</code>
@@ -419,7 +419,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Accepted before this time.
+   * Matches jobs that were accepted before this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time_before = 7 [json_name = "createTimeBefore"];</code>
@@ -433,7 +433,8 @@ private static final long serialVersionUID = 0L;
   private int pageSize_ = 0;
   /**
    * <pre>
-   * Jobs on a page at most, 0 to 1000; 0 means 100. A page may be shorter, even empty, and not the last.
+   * Most jobs on a page, 0 to 1000. Default: 0, which means 100. A page may be shorter or empty without being the
+   * last.
    * </pre>
    *
    * <code>int32 page_size = 8 [json_name = "pageSize"];</code>
@@ -449,7 +450,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object pageToken_ = "";
   /**
    * <pre>
-   * The next_page_token of the page before; empty for the first page. The filters must be the same.
+   * The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
    * </pre>
    *
    * <code>string page_token = 9 [json_name = "pageToken"];</code>
@@ -470,7 +471,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The next_page_token of the page before; empty for the first page. The filters must be the same.
+   * The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
    * </pre>
    *
    * <code>string page_token = 9 [json_name = "pageToken"];</code>
@@ -771,7 +772,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Request of ListJobs. Filters that are left empty let everything through; a job has to pass all of them.
+   * Request of ListJobs. An empty filter matches every job; a job must match all filters.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.ListJobsRequest}
@@ -1089,7 +1090,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of one of these script types.
+     * Matches these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -1101,7 +1102,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of one of these script types.
+     * Matches these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -1112,7 +1113,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of one of these script types.
+     * Matches these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -1124,7 +1125,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of one of these script types.
+     * Matches these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -1142,7 +1143,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of one of these script types.
+     * Matches these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -1158,7 +1159,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of one of these script types.
+     * Matches these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -1176,7 +1177,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of one of these script types.
+     * Matches these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -1190,7 +1191,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of one of these script types.
+     * Matches these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -1203,7 +1204,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of one of these script types.
+     * Matches these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -1215,7 +1216,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of one of these script types.
+     * Matches these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -1232,7 +1233,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of one of these script types.
+     * Matches these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -1247,7 +1248,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of one of these script types.
+     * Matches these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -1273,7 +1274,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * In one of these states.
+     * Matches these states.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -1285,7 +1286,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * In one of these states.
+     * Matches these states.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -1296,7 +1297,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * In one of these states.
+     * Matches these states.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -1308,7 +1309,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * In one of these states.
+     * Matches these states.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -1326,7 +1327,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * In one of these states.
+     * Matches these states.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -1342,7 +1343,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * In one of these states.
+     * Matches these states.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -1360,7 +1361,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * In one of these states.
+     * Matches these states.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -1374,7 +1375,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * In one of these states.
+     * Matches these states.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -1387,7 +1388,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * In one of these states.
+     * Matches these states.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -1399,7 +1400,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * In one of these states.
+     * Matches these states.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -1416,7 +1417,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * In one of these states.
+     * Matches these states.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -1431,7 +1432,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * In one of these states.
+     * Matches these states.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -1451,7 +1452,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object callerId_ = "";
     /**
      * <pre>
-     * Of this caller.
+     * Matches the jobs of this caller.
      * </pre>
      *
      * <code>string caller_id = 3 [json_name = "callerId"];</code>
@@ -1471,7 +1472,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of this caller.
+     * Matches the jobs of this caller.
      * </pre>
      *
      * <code>string caller_id = 3 [json_name = "callerId"];</code>
@@ -1492,7 +1493,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of this caller.
+     * Matches the jobs of this caller.
      * </pre>
      *
      * <code>string caller_id = 3 [json_name = "callerId"];</code>
@@ -1509,7 +1510,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of this caller.
+     * Matches the jobs of this caller.
      * </pre>
      *
      * <code>string caller_id = 3 [json_name = "callerId"];</code>
@@ -1523,7 +1524,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of this caller.
+     * Matches the jobs of this caller.
      * </pre>
      *
      * <code>string caller_id = 3 [json_name = "callerId"];</code>
@@ -1543,7 +1544,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object contextId_ = "";
     /**
      * <pre>
-     * Of this context.
+     * Matches the jobs of this context.
      * </pre>
      *
      * <code>string context_id = 4 [json_name = "contextId"];</code>
@@ -1563,7 +1564,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of this context.
+     * Matches the jobs of this context.
      * </pre>
      *
      * <code>string context_id = 4 [json_name = "contextId"];</code>
@@ -1584,7 +1585,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of this context.
+     * Matches the jobs of this context.
      * </pre>
      *
      * <code>string context_id = 4 [json_name = "contextId"];</code>
@@ -1601,7 +1602,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of this context.
+     * Matches the jobs of this context.
      * </pre>
      *
      * <code>string context_id = 4 [json_name = "contextId"];</code>
@@ -1615,7 +1616,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of this context.
+     * Matches the jobs of this context.
      * </pre>
      *
      * <code>string context_id = 4 [json_name = "contextId"];</code>
@@ -1635,7 +1636,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object actorId_ = "";
     /**
      * <pre>
-     * That this actor has, or had last.
+     * Matches the jobs that this actor has or had last.
      * </pre>
      *
      * <code>string actor_id = 5 [json_name = "actorId"];</code>
@@ -1655,7 +1656,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * That this actor has, or had last.
+     * Matches the jobs that this actor has or had last.
      * </pre>
      *
      * <code>string actor_id = 5 [json_name = "actorId"];</code>
@@ -1676,7 +1677,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * That this actor has, or had last.
+     * Matches the jobs that this actor has or had last.
      * </pre>
      *
      * <code>string actor_id = 5 [json_name = "actorId"];</code>
@@ -1693,7 +1694,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * That this actor has, or had last.
+     * Matches the jobs that this actor has or had last.
      * </pre>
      *
      * <code>string actor_id = 5 [json_name = "actorId"];</code>
@@ -1707,7 +1708,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * That this actor has, or had last.
+     * Matches the jobs that this actor has or had last.
      * </pre>
      *
      * <code>string actor_id = 5 [json_name = "actorId"];</code>
@@ -1729,7 +1730,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> createTimeAfterBuilder_;
     /**
      * <pre>
-     * Accepted at or after this time.
+     * Matches jobs that were accepted at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time_after = 6 [json_name = "createTimeAfter"];</code>
@@ -1740,7 +1741,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Accepted at or after this time.
+     * Matches jobs that were accepted at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time_after = 6 [json_name = "createTimeAfter"];</code>
@@ -1755,7 +1756,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Accepted at or after this time.
+     * Matches jobs that were accepted at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time_after = 6 [json_name = "createTimeAfter"];</code>
@@ -1775,7 +1776,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Accepted at or after this time.
+     * Matches jobs that were accepted at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time_after = 6 [json_name = "createTimeAfter"];</code>
@@ -1793,7 +1794,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Accepted at or after this time.
+     * Matches jobs that were accepted at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time_after = 6 [json_name = "createTimeAfter"];</code>
@@ -1818,7 +1819,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Accepted at or after this time.
+     * Matches jobs that were accepted at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time_after = 6 [json_name = "createTimeAfter"];</code>
@@ -1835,7 +1836,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Accepted at or after this time.
+     * Matches jobs that were accepted at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time_after = 6 [json_name = "createTimeAfter"];</code>
@@ -1847,7 +1848,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Accepted at or after this time.
+     * Matches jobs that were accepted at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time_after = 6 [json_name = "createTimeAfter"];</code>
@@ -1862,7 +1863,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Accepted at or after this time.
+     * Matches jobs that were accepted at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time_after = 6 [json_name = "createTimeAfter"];</code>
@@ -1886,7 +1887,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> createTimeBeforeBuilder_;
     /**
      * <pre>
-     * Accepted before this time.
+     * Matches jobs that were accepted before this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time_before = 7 [json_name = "createTimeBefore"];</code>
@@ -1897,7 +1898,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Accepted before this time.
+     * Matches jobs that were accepted before this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time_before = 7 [json_name = "createTimeBefore"];</code>
@@ -1912,7 +1913,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Accepted before this time.
+     * Matches jobs that were accepted before this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time_before = 7 [json_name = "createTimeBefore"];</code>
@@ -1932,7 +1933,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Accepted before this time.
+     * Matches jobs that were accepted before this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time_before = 7 [json_name = "createTimeBefore"];</code>
@@ -1950,7 +1951,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Accepted before this time.
+     * Matches jobs that were accepted before this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time_before = 7 [json_name = "createTimeBefore"];</code>
@@ -1975,7 +1976,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Accepted before this time.
+     * Matches jobs that were accepted before this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time_before = 7 [json_name = "createTimeBefore"];</code>
@@ -1992,7 +1993,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Accepted before this time.
+     * Matches jobs that were accepted before this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time_before = 7 [json_name = "createTimeBefore"];</code>
@@ -2004,7 +2005,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Accepted before this time.
+     * Matches jobs that were accepted before this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time_before = 7 [json_name = "createTimeBefore"];</code>
@@ -2019,7 +2020,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Accepted before this time.
+     * Matches jobs that were accepted before this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time_before = 7 [json_name = "createTimeBefore"];</code>
@@ -2041,7 +2042,8 @@ private static final long serialVersionUID = 0L;
     private int pageSize_ ;
     /**
      * <pre>
-     * Jobs on a page at most, 0 to 1000; 0 means 100. A page may be shorter, even empty, and not the last.
+     * Most jobs on a page, 0 to 1000. Default: 0, which means 100. A page may be shorter or empty without being the
+     * last.
      * </pre>
      *
      * <code>int32 page_size = 8 [json_name = "pageSize"];</code>
@@ -2053,7 +2055,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Jobs on a page at most, 0 to 1000; 0 means 100. A page may be shorter, even empty, and not the last.
+     * Most jobs on a page, 0 to 1000. Default: 0, which means 100. A page may be shorter or empty without being the
+     * last.
      * </pre>
      *
      * <code>int32 page_size = 8 [json_name = "pageSize"];</code>
@@ -2069,7 +2072,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Jobs on a page at most, 0 to 1000; 0 means 100. A page may be shorter, even empty, and not the last.
+     * Most jobs on a page, 0 to 1000. Default: 0, which means 100. A page may be shorter or empty without being the
+     * last.
      * </pre>
      *
      * <code>int32 page_size = 8 [json_name = "pageSize"];</code>
@@ -2085,7 +2089,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object pageToken_ = "";
     /**
      * <pre>
-     * The next_page_token of the page before; empty for the first page. The filters must be the same.
+     * The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
      * </pre>
      *
      * <code>string page_token = 9 [json_name = "pageToken"];</code>
@@ -2105,7 +2109,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The next_page_token of the page before; empty for the first page. The filters must be the same.
+     * The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
      * </pre>
      *
      * <code>string page_token = 9 [json_name = "pageToken"];</code>
@@ -2126,7 +2130,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The next_page_token of the page before; empty for the first page. The filters must be the same.
+     * The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
      * </pre>
      *
      * <code>string page_token = 9 [json_name = "pageToken"];</code>
@@ -2143,7 +2147,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The next_page_token of the page before; empty for the first page. The filters must be the same.
+     * The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
      * </pre>
      *
      * <code>string page_token = 9 [json_name = "pageToken"];</code>
@@ -2157,7 +2161,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The next_page_token of the page before; empty for the first page. The filters must be the same.
+     * The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
      * </pre>
      *
      * <code>string page_token = 9 [json_name = "pageToken"];</code>

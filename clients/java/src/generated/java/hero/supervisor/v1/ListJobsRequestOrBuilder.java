@@ -12,7 +12,7 @@ public interface ListJobsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Of one of these script types.
+   * Matches these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -21,7 +21,7 @@ public interface ListJobsRequestOrBuilder extends
   java.util.List<hero.supervisor.v1.ScriptType> getScriptTypesList();
   /**
    * <pre>
-   * Of one of these script types.
+   * Matches these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -30,7 +30,7 @@ public interface ListJobsRequestOrBuilder extends
   int getScriptTypesCount();
   /**
    * <pre>
-   * Of one of these script types.
+   * Matches these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -40,7 +40,7 @@ public interface ListJobsRequestOrBuilder extends
   hero.supervisor.v1.ScriptType getScriptTypes(int index);
   /**
    * <pre>
-   * Of one of these script types.
+   * Matches these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -50,7 +50,7 @@ public interface ListJobsRequestOrBuilder extends
   getScriptTypesValueList();
   /**
    * <pre>
-   * Of one of these script types.
+   * Matches these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 1 [json_name = "scriptTypes"];</code>
@@ -61,7 +61,7 @@ public interface ListJobsRequestOrBuilder extends
 
   /**
    * <pre>
-   * In one of these states.
+   * Matches these states.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -70,7 +70,7 @@ public interface ListJobsRequestOrBuilder extends
   java.util.List<hero.supervisor.v1.Job.State> getStatesList();
   /**
    * <pre>
-   * In one of these states.
+   * Matches these states.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -79,7 +79,7 @@ public interface ListJobsRequestOrBuilder extends
   int getStatesCount();
   /**
    * <pre>
-   * In one of these states.
+   * Matches these states.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -89,7 +89,7 @@ public interface ListJobsRequestOrBuilder extends
   hero.supervisor.v1.Job.State getStates(int index);
   /**
    * <pre>
-   * In one of these states.
+   * Matches these states.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -99,7 +99,7 @@ public interface ListJobsRequestOrBuilder extends
   getStatesValueList();
   /**
    * <pre>
-   * In one of these states.
+   * Matches these states.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -110,7 +110,7 @@ public interface ListJobsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Of this caller.
+   * Matches the jobs of this caller.
    * </pre>
    *
    * <code>string caller_id = 3 [json_name = "callerId"];</code>
@@ -119,7 +119,7 @@ public interface ListJobsRequestOrBuilder extends
   java.lang.String getCallerId();
   /**
    * <pre>
-   * Of this caller.
+   * Matches the jobs of this caller.
    * </pre>
    *
    * <code>string caller_id = 3 [json_name = "callerId"];</code>
@@ -130,7 +130,7 @@ public interface ListJobsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Of this context.
+   * Matches the jobs of this context.
    * </pre>
    *
    * <code>string context_id = 4 [json_name = "contextId"];</code>
@@ -139,7 +139,7 @@ public interface ListJobsRequestOrBuilder extends
   java.lang.String getContextId();
   /**
    * <pre>
-   * Of this context.
+   * Matches the jobs of this context.
    * </pre>
    *
    * <code>string context_id = 4 [json_name = "contextId"];</code>
@@ -150,7 +150,7 @@ public interface ListJobsRequestOrBuilder extends
 
   /**
    * <pre>
-   * That this actor has, or had last.
+   * Matches the jobs that this actor has or had last.
    * </pre>
    *
    * <code>string actor_id = 5 [json_name = "actorId"];</code>
@@ -159,7 +159,7 @@ public interface ListJobsRequestOrBuilder extends
   java.lang.String getActorId();
   /**
    * <pre>
-   * That this actor has, or had last.
+   * Matches the jobs that this actor has or had last.
    * </pre>
    *
    * <code>string actor_id = 5 [json_name = "actorId"];</code>
@@ -170,7 +170,7 @@ public interface ListJobsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Accepted at or after this time.
+   * Matches jobs that were accepted at or after this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time_after = 6 [json_name = "createTimeAfter"];</code>
@@ -179,7 +179,7 @@ public interface ListJobsRequestOrBuilder extends
   boolean hasCreateTimeAfter();
   /**
    * <pre>
-   * Accepted at or after this time.
+   * Matches jobs that were accepted at or after this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time_after = 6 [json_name = "createTimeAfter"];</code>
@@ -188,7 +188,7 @@ public interface ListJobsRequestOrBuilder extends
   com.google.protobuf.Timestamp getCreateTimeAfter();
   /**
    * <pre>
-   * Accepted at or after this time.
+   * Matches jobs that were accepted at or after this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time_after = 6 [json_name = "createTimeAfter"];</code>
@@ -197,7 +197,7 @@ public interface ListJobsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Accepted before this time.
+   * Matches jobs that were accepted before this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time_before = 7 [json_name = "createTimeBefore"];</code>
@@ -206,7 +206,7 @@ public interface ListJobsRequestOrBuilder extends
   boolean hasCreateTimeBefore();
   /**
    * <pre>
-   * Accepted before this time.
+   * Matches jobs that were accepted before this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time_before = 7 [json_name = "createTimeBefore"];</code>
@@ -215,7 +215,7 @@ public interface ListJobsRequestOrBuilder extends
   com.google.protobuf.Timestamp getCreateTimeBefore();
   /**
    * <pre>
-   * Accepted before this time.
+   * Matches jobs that were accepted before this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time_before = 7 [json_name = "createTimeBefore"];</code>
@@ -224,7 +224,8 @@ public interface ListJobsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Jobs on a page at most, 0 to 1000; 0 means 100. A page may be shorter, even empty, and not the last.
+   * Most jobs on a page, 0 to 1000. Default: 0, which means 100. A page may be shorter or empty without being the
+   * last.
    * </pre>
    *
    * <code>int32 page_size = 8 [json_name = "pageSize"];</code>
@@ -234,7 +235,7 @@ public interface ListJobsRequestOrBuilder extends
 
   /**
    * <pre>
-   * The next_page_token of the page before; empty for the first page. The filters must be the same.
+   * The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
    * </pre>
    *
    * <code>string page_token = 9 [json_name = "pageToken"];</code>
@@ -243,7 +244,7 @@ public interface ListJobsRequestOrBuilder extends
   java.lang.String getPageToken();
   /**
    * <pre>
-   * The next_page_token of the page before; empty for the first page. The filters must be the same.
+   * The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
    * </pre>
    *
    * <code>string page_token = 9 [json_name = "pageToken"];</code>

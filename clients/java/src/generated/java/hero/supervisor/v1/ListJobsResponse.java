@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Answer of ListJobs.
+ * Response of ListJobs.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.ListJobsResponse}
@@ -54,7 +54,7 @@ private static final long serialVersionUID = 0L;
   private java.util.List<hero.supervisor.v1.Job> jobs_;
   /**
    * <pre>
-   * The jobs without script and environment, newest first.
+   * The jobs, without script and environment, the newest first.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Job jobs = 1 [json_name = "jobs"];</code>
@@ -65,7 +65,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The jobs without script and environment, newest first.
+   * The jobs, without script and environment, the newest first.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Job jobs = 1 [json_name = "jobs"];</code>
@@ -77,7 +77,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The jobs without script and environment, newest first.
+   * The jobs, without script and environment, the newest first.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Job jobs = 1 [json_name = "jobs"];</code>
@@ -88,7 +88,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The jobs without script and environment, newest first.
+   * The jobs, without script and environment, the newest first.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Job jobs = 1 [json_name = "jobs"];</code>
@@ -99,7 +99,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The jobs without script and environment, newest first.
+   * The jobs, without script and environment, the newest first.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Job jobs = 1 [json_name = "jobs"];</code>
@@ -115,7 +115,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object nextPageToken_ = "";
   /**
    * <pre>
-   * For the next page; empty at the end.
+   * The page_token of the next page; empty on the last page.
    * </pre>
    *
    * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -136,7 +136,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * For the next page; empty at the end.
+   * The page_token of the next page; empty on the last page.
    * </pre>
    *
    * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -328,7 +328,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Answer of ListJobs.
+   * Response of ListJobs.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.ListJobsResponse}
@@ -541,7 +541,7 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * The jobs without script and environment, newest first.
+     * The jobs, without script and environment, the newest first.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job jobs = 1 [json_name = "jobs"];</code>
@@ -555,7 +555,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The jobs without script and environment, newest first.
+     * The jobs, without script and environment, the newest first.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job jobs = 1 [json_name = "jobs"];</code>
@@ -569,7 +569,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The jobs without script and environment, newest first.
+     * The jobs, without script and environment, the newest first.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job jobs = 1 [json_name = "jobs"];</code>
@@ -583,7 +583,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The jobs without script and environment, newest first.
+     * The jobs, without script and environment, the newest first.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job jobs = 1 [json_name = "jobs"];</code>
@@ -604,7 +604,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The jobs without script and environment, newest first.
+     * The jobs, without script and environment, the newest first.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job jobs = 1 [json_name = "jobs"];</code>
@@ -622,7 +622,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The jobs without script and environment, newest first.
+     * The jobs, without script and environment, the newest first.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job jobs = 1 [json_name = "jobs"];</code>
@@ -642,7 +642,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The jobs without script and environment, newest first.
+     * The jobs, without script and environment, the newest first.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job jobs = 1 [json_name = "jobs"];</code>
@@ -663,7 +663,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The jobs without script and environment, newest first.
+     * The jobs, without script and environment, the newest first.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job jobs = 1 [json_name = "jobs"];</code>
@@ -681,7 +681,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The jobs without script and environment, newest first.
+     * The jobs, without script and environment, the newest first.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job jobs = 1 [json_name = "jobs"];</code>
@@ -699,7 +699,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The jobs without script and environment, newest first.
+     * The jobs, without script and environment, the newest first.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job jobs = 1 [json_name = "jobs"];</code>
@@ -718,7 +718,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The jobs without script and environment, newest first.
+     * The jobs, without script and environment, the newest first.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job jobs = 1 [json_name = "jobs"];</code>
@@ -735,7 +735,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The jobs without script and environment, newest first.
+     * The jobs, without script and environment, the newest first.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job jobs = 1 [json_name = "jobs"];</code>
@@ -752,7 +752,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The jobs without script and environment, newest first.
+     * The jobs, without script and environment, the newest first.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job jobs = 1 [json_name = "jobs"];</code>
@@ -763,7 +763,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The jobs without script and environment, newest first.
+     * The jobs, without script and environment, the newest first.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job jobs = 1 [json_name = "jobs"];</code>
@@ -777,7 +777,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The jobs without script and environment, newest first.
+     * The jobs, without script and environment, the newest first.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job jobs = 1 [json_name = "jobs"];</code>
@@ -792,7 +792,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The jobs without script and environment, newest first.
+     * The jobs, without script and environment, the newest first.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job jobs = 1 [json_name = "jobs"];</code>
@@ -803,7 +803,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The jobs without script and environment, newest first.
+     * The jobs, without script and environment, the newest first.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job jobs = 1 [json_name = "jobs"];</code>
@@ -815,7 +815,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The jobs without script and environment, newest first.
+     * The jobs, without script and environment, the newest first.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job jobs = 1 [json_name = "jobs"];</code>
@@ -842,7 +842,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object nextPageToken_ = "";
     /**
      * <pre>
-     * For the next page; empty at the end.
+     * The page_token of the next page; empty on the last page.
      * </pre>
      *
      * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -862,7 +862,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * For the next page; empty at the end.
+     * The page_token of the next page; empty on the last page.
      * </pre>
      *
      * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -883,7 +883,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * For the next page; empty at the end.
+     * The page_token of the next page; empty on the last page.
      * </pre>
      *
      * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -900,7 +900,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * For the next page; empty at the end.
+     * The page_token of the next page; empty on the last page.
      * </pre>
      *
      * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -914,7 +914,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * For the next page; empty at the end.
+     * The page_token of the next page; empty on the last page.
      * </pre>
      *
      * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>

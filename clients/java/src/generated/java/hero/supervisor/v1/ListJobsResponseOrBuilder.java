@@ -12,7 +12,7 @@ public interface ListJobsResponseOrBuilder extends
 
   /**
    * <pre>
-   * The jobs without script and environment, newest first.
+   * The jobs, without script and environment, the newest first.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Job jobs = 1 [json_name = "jobs"];</code>
@@ -21,7 +21,7 @@ public interface ListJobsResponseOrBuilder extends
       getJobsList();
   /**
    * <pre>
-   * The jobs without script and environment, newest first.
+   * The jobs, without script and environment, the newest first.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Job jobs = 1 [json_name = "jobs"];</code>
@@ -29,7 +29,7 @@ public interface ListJobsResponseOrBuilder extends
   hero.supervisor.v1.Job getJobs(int index);
   /**
    * <pre>
-   * The jobs without script and environment, newest first.
+   * The jobs, without script and environment, the newest first.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Job jobs = 1 [json_name = "jobs"];</code>
@@ -37,7 +37,7 @@ public interface ListJobsResponseOrBuilder extends
   int getJobsCount();
   /**
    * <pre>
-   * The jobs without script and environment, newest first.
+   * The jobs, without script and environment, the newest first.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Job jobs = 1 [json_name = "jobs"];</code>
@@ -46,7 +46,7 @@ public interface ListJobsResponseOrBuilder extends
       getJobsOrBuilderList();
   /**
    * <pre>
-   * The jobs without script and environment, newest first.
+   * The jobs, without script and environment, the newest first.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Job jobs = 1 [json_name = "jobs"];</code>
@@ -56,7 +56,7 @@ public interface ListJobsResponseOrBuilder extends
 
   /**
    * <pre>
-   * For the next page; empty at the end.
+   * The page_token of the next page; empty on the last page.
    * </pre>
    *
    * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -65,7 +65,7 @@ public interface ListJobsResponseOrBuilder extends
   java.lang.String getNextPageToken();
   /**
    * <pre>
-   * For the next page; empty at the end.
+   * The page_token of the next page; empty on the last page.
    * </pre>
    *
    * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>

@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Answer of ListScriptTypes.
+ * Response of ListScriptTypes.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.ListScriptTypesResponse}
@@ -53,7 +53,7 @@ private static final long serialVersionUID = 0L;
   private java.util.List<hero.supervisor.v1.ScriptTypeStatus> scriptTypes_;
   /**
    * <pre>
-   * Every script type that this server knows.
+   * All script types of this server.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptTypeStatus script_types = 1 [json_name = "scriptTypes"];</code>
@@ -64,7 +64,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Every script type that this server knows.
+   * All script types of this server.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptTypeStatus script_types = 1 [json_name = "scriptTypes"];</code>
@@ -76,7 +76,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Every script type that this server knows.
+   * All script types of this server.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptTypeStatus script_types = 1 [json_name = "scriptTypes"];</code>
@@ -87,7 +87,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Every script type that this server knows.
+   * All script types of this server.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptTypeStatus script_types = 1 [json_name = "scriptTypes"];</code>
@@ -98,7 +98,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Every script type that this server knows.
+   * All script types of this server.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptTypeStatus script_types = 1 [json_name = "scriptTypes"];</code>
@@ -270,7 +270,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Answer of ListScriptTypes.
+   * Response of ListScriptTypes.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.ListScriptTypesResponse}
@@ -469,7 +469,7 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * Every script type that this server knows.
+     * All script types of this server.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptTypeStatus script_types = 1 [json_name = "scriptTypes"];</code>
@@ -483,7 +483,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every script type that this server knows.
+     * All script types of this server.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptTypeStatus script_types = 1 [json_name = "scriptTypes"];</code>
@@ -497,7 +497,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every script type that this server knows.
+     * All script types of this server.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptTypeStatus script_types = 1 [json_name = "scriptTypes"];</code>
@@ -511,7 +511,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every script type that this server knows.
+     * All script types of this server.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptTypeStatus script_types = 1 [json_name = "scriptTypes"];</code>
@@ -532,7 +532,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every script type that this server knows.
+     * All script types of this server.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptTypeStatus script_types = 1 [json_name = "scriptTypes"];</code>
@@ -550,7 +550,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every script type that this server knows.
+     * All script types of this server.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptTypeStatus script_types = 1 [json_name = "scriptTypes"];</code>
@@ -570,7 +570,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every script type that this server knows.
+     * All script types of this server.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptTypeStatus script_types = 1 [json_name = "scriptTypes"];</code>
@@ -591,7 +591,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every script type that this server knows.
+     * All script types of this server.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptTypeStatus script_types = 1 [json_name = "scriptTypes"];</code>
@@ -609,7 +609,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every script type that this server knows.
+     * All script types of this server.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptTypeStatus script_types = 1 [json_name = "scriptTypes"];</code>
@@ -627,7 +627,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every script type that this server knows.
+     * All script types of this server.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptTypeStatus script_types = 1 [json_name = "scriptTypes"];</code>
@@ -646,7 +646,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every script type that this server knows.
+     * All script types of this server.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptTypeStatus script_types = 1 [json_name = "scriptTypes"];</code>
@@ -663,7 +663,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every script type that this server knows.
+     * All script types of this server.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptTypeStatus script_types = 1 [json_name = "scriptTypes"];</code>
@@ -680,7 +680,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every script type that this server knows.
+     * All script types of this server.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptTypeStatus script_types = 1 [json_name = "scriptTypes"];</code>
@@ -691,7 +691,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every script type that this server knows.
+     * All script types of this server.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptTypeStatus script_types = 1 [json_name = "scriptTypes"];</code>
@@ -705,7 +705,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every script type that this server knows.
+     * All script types of this server.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptTypeStatus script_types = 1 [json_name = "scriptTypes"];</code>
@@ -720,7 +720,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every script type that this server knows.
+     * All script types of this server.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptTypeStatus script_types = 1 [json_name = "scriptTypes"];</code>
@@ -731,7 +731,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every script type that this server knows.
+     * All script types of this server.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptTypeStatus script_types = 1 [json_name = "scriptTypes"];</code>
@@ -743,7 +743,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every script type that this server knows.
+     * All script types of this server.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptTypeStatus script_types = 1 [json_name = "scriptTypes"];</code>

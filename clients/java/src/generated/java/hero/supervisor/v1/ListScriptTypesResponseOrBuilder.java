@@ -12,7 +12,7 @@ public interface ListScriptTypesResponseOrBuilder extends
 
   /**
    * <pre>
-   * Every script type that this server knows.
+   * All script types of this server.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptTypeStatus script_types = 1 [json_name = "scriptTypes"];</code>
@@ -21,7 +21,7 @@ public interface ListScriptTypesResponseOrBuilder extends
       getScriptTypesList();
   /**
    * <pre>
-   * Every script type that this server knows.
+   * All script types of this server.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptTypeStatus script_types = 1 [json_name = "scriptTypes"];</code>
@@ -29,7 +29,7 @@ public interface ListScriptTypesResponseOrBuilder extends
   hero.supervisor.v1.ScriptTypeStatus getScriptTypes(int index);
   /**
    * <pre>
-   * Every script type that this server knows.
+   * All script types of this server.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptTypeStatus script_types = 1 [json_name = "scriptTypes"];</code>
@@ -37,7 +37,7 @@ public interface ListScriptTypesResponseOrBuilder extends
   int getScriptTypesCount();
   /**
    * <pre>
-   * Every script type that this server knows.
+   * All script types of this server.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptTypeStatus script_types = 1 [json_name = "scriptTypes"];</code>
@@ -46,7 +46,7 @@ public interface ListScriptTypesResponseOrBuilder extends
       getScriptTypesOrBuilderList();
   /**
    * <pre>
-   * Every script type that this server knows.
+   * All script types of this server.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptTypeStatus script_types = 1 [json_name = "scriptTypes"];</code>

@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Some log lines.
+ * Log lines.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.LogEntries}
@@ -113,7 +113,7 @@ private static final long serialVersionUID = 0L;
   private int droppedCount_ = 0;
   /**
    * <pre>
-   * Lines that were left out before these, because the reader was too slow.
+   * Number of lines that are missing before these, because the reader was too slow.
    * </pre>
    *
    * <code>int32 dropped_count = 2 [json_name = "droppedCount"];</code>
@@ -296,7 +296,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Some log lines.
+   * Log lines.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.LogEntries}
@@ -808,7 +808,7 @@ private static final long serialVersionUID = 0L;
     private int droppedCount_ ;
     /**
      * <pre>
-     * Lines that were left out before these, because the reader was too slow.
+     * Number of lines that are missing before these, because the reader was too slow.
      * </pre>
      *
      * <code>int32 dropped_count = 2 [json_name = "droppedCount"];</code>
@@ -820,7 +820,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Lines that were left out before these, because the reader was too slow.
+     * Number of lines that are missing before these, because the reader was too slow.
      * </pre>
      *
      * <code>int32 dropped_count = 2 [json_name = "droppedCount"];</code>
@@ -836,7 +836,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Lines that were left out before these, because the reader was too slow.
+     * Number of lines that are missing before these, because the reader was too slow.
      * </pre>
      *
      * <code>int32 dropped_count = 2 [json_name = "droppedCount"];</code>

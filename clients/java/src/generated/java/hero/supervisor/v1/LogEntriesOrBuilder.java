@@ -56,7 +56,7 @@ public interface LogEntriesOrBuilder extends
 
   /**
    * <pre>
-   * Lines that were left out before these, because the reader was too slow.
+   * Number of lines that are missing before these, because the reader was too slow.
    * </pre>
    *
    * <code>int32 dropped_count = 2 [json_name = "droppedCount"];</code>

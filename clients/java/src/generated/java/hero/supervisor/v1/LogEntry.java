@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * One line that an actor or a script wrote.
+ * One line of the log of an actor or a script.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.LogEntry}
@@ -51,7 +51,7 @@ private static final long serialVersionUID = 0L;
 
   /**
    * <pre>
-   * Which output.
+   * The stream of a line.
    * </pre>
    *
    * Protobuf enum {@code hero.supervisor.v1.LogEntry.Stream}
@@ -208,7 +208,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp time_;
   /**
    * <pre>
-   * When, if the process manager notes that.
+   * Time of the line; absent if the process manager does not record it.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -220,7 +220,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When, if the process manager notes that.
+   * Time of the line; absent if the process manager does not record it.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -232,7 +232,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When, if the process manager notes that.
+   * Time of the line; absent if the process manager does not record it.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -246,7 +246,7 @@ private static final long serialVersionUID = 0L;
   private int stream_ = 0;
   /**
    * <pre>
-   * Which output.
+   * The stream.
    * </pre>
    *
    * <code>.hero.supervisor.v1.LogEntry.Stream stream = 2 [json_name = "stream"];</code>
@@ -257,7 +257,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Which output.
+   * The stream.
    * </pre>
    *
    * <code>.hero.supervisor.v1.LogEntry.Stream stream = 2 [json_name = "stream"];</code>
@@ -273,7 +273,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object text_ = "";
   /**
    * <pre>
-   * The line without its end. Bytes that are not UTF-8 are shown as U+FFFD.
+   * The line without its line end. Bytes that are not UTF-8 are replaced by U+FFFD.
    * </pre>
    *
    * <code>string text = 3 [json_name = "text"];</code>
@@ -294,7 +294,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The line without its end. Bytes that are not UTF-8 are shown as U+FFFD.
+   * The line without its line end. Bytes that are not UTF-8 are replaced by U+FFFD.
    * </pre>
    *
    * <code>string text = 3 [json_name = "text"];</code>
@@ -499,7 +499,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * One line that an actor or a script wrote.
+   * One line of the log of an actor or a script.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.LogEntry}
@@ -685,7 +685,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> timeBuilder_;
     /**
      * <pre>
-     * When, if the process manager notes that.
+     * Time of the line; absent if the process manager does not record it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -696,7 +696,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When, if the process manager notes that.
+     * Time of the line; absent if the process manager does not record it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -711,7 +711,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When, if the process manager notes that.
+     * Time of the line; absent if the process manager does not record it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -731,7 +731,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When, if the process manager notes that.
+     * Time of the line; absent if the process manager does not record it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -749,7 +749,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When, if the process manager notes that.
+     * Time of the line; absent if the process manager does not record it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -774,7 +774,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When, if the process manager notes that.
+     * Time of the line; absent if the process manager does not record it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -791,7 +791,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When, if the process manager notes that.
+     * Time of the line; absent if the process manager does not record it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -803,7 +803,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When, if the process manager notes that.
+     * Time of the line; absent if the process manager does not record it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -818,7 +818,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When, if the process manager notes that.
+     * Time of the line; absent if the process manager does not record it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -840,7 +840,7 @@ private static final long serialVersionUID = 0L;
     private int stream_ = 0;
     /**
      * <pre>
-     * Which output.
+     * The stream.
      * </pre>
      *
      * <code>.hero.supervisor.v1.LogEntry.Stream stream = 2 [json_name = "stream"];</code>
@@ -851,7 +851,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which output.
+     * The stream.
      * </pre>
      *
      * <code>.hero.supervisor.v1.LogEntry.Stream stream = 2 [json_name = "stream"];</code>
@@ -866,7 +866,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which output.
+     * The stream.
      * </pre>
      *
      * <code>.hero.supervisor.v1.LogEntry.Stream stream = 2 [json_name = "stream"];</code>
@@ -879,7 +879,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which output.
+     * The stream.
      * </pre>
      *
      * <code>.hero.supervisor.v1.LogEntry.Stream stream = 2 [json_name = "stream"];</code>
@@ -895,7 +895,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which output.
+     * The stream.
      * </pre>
      *
      * <code>.hero.supervisor.v1.LogEntry.Stream stream = 2 [json_name = "stream"];</code>
@@ -911,7 +911,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object text_ = "";
     /**
      * <pre>
-     * The line without its end. Bytes that are not UTF-8 are shown as U+FFFD.
+     * The line without its line end. Bytes that are not UTF-8 are replaced by U+FFFD.
      * </pre>
      *
      * <code>string text = 3 [json_name = "text"];</code>
@@ -931,7 +931,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The line without its end. Bytes that are not UTF-8 are shown as U+FFFD.
+     * The line without its line end. Bytes that are not UTF-8 are replaced by U+FFFD.
      * </pre>
      *
      * <code>string text = 3 [json_name = "text"];</code>
@@ -952,7 +952,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The line without its end. Bytes that are not UTF-8 are shown as U+FFFD.
+     * The line without its line end. Bytes that are not UTF-8 are replaced by U+FFFD.
      * </pre>
      *
      * <code>string text = 3 [json_name = "text"];</code>
@@ -969,7 +969,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The line without its end. Bytes that are not UTF-8 are shown as U+FFFD.
+     * The line without its line end. Bytes that are not UTF-8 are replaced by U+FFFD.
      * </pre>
      *
      * <code>string text = 3 [json_name = "text"];</code>
@@ -983,7 +983,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The line without its end. Bytes that are not UTF-8 are shown as U+FFFD.
+     * The line without its line end. Bytes that are not UTF-8 are replaced by U+FFFD.
      * </pre>
      *
      * <code>string text = 3 [json_name = "text"];</code>

@@ -12,7 +12,7 @@ public interface LogEntryOrBuilder extends
 
   /**
    * <pre>
-   * When, if the process manager notes that.
+   * Time of the line; absent if the process manager does not record it.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -21,7 +21,7 @@ public interface LogEntryOrBuilder extends
   boolean hasTime();
   /**
    * <pre>
-   * When, if the process manager notes that.
+   * Time of the line; absent if the process manager does not record it.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -30,7 +30,7 @@ public interface LogEntryOrBuilder extends
   com.google.protobuf.Timestamp getTime();
   /**
    * <pre>
-   * When, if the process manager notes that.
+   * Time of the line; absent if the process manager does not record it.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -39,7 +39,7 @@ public interface LogEntryOrBuilder extends
 
   /**
    * <pre>
-   * Which output.
+   * The stream.
    * </pre>
    *
    * <code>.hero.supervisor.v1.LogEntry.Stream stream = 2 [json_name = "stream"];</code>
@@ -48,7 +48,7 @@ public interface LogEntryOrBuilder extends
   int getStreamValue();
   /**
    * <pre>
-   * Which output.
+   * The stream.
    * </pre>
    *
    * <code>.hero.supervisor.v1.LogEntry.Stream stream = 2 [json_name = "stream"];</code>
@@ -58,7 +58,7 @@ public interface LogEntryOrBuilder extends
 
   /**
    * <pre>
-   * The line without its end. Bytes that are not UTF-8 are shown as U+FFFD.
+   * The line without its line end. Bytes that are not UTF-8 are replaced by U+FFFD.
    * </pre>
    *
    * <code>string text = 3 [json_name = "text"];</code>
@@ -67,7 +67,7 @@ public interface LogEntryOrBuilder extends
   java.lang.String getText();
   /**
    * <pre>
-   * The line without its end. Bytes that are not UTF-8 are shown as U+FFFD.
+   * The line without its line end. Bytes that are not UTF-8 are replaced by U+FFFD.
    * </pre>
    *
    * <code>string text = 3 [json_name = "text"];</code>

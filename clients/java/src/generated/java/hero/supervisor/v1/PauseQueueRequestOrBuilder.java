@@ -12,7 +12,7 @@ public interface PauseQueueRequestOrBuilder extends
 
   /**
    * <pre>
-   * Required. Which queue.
+   * Required. The script type of the queue.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -21,7 +21,7 @@ public interface PauseQueueRequestOrBuilder extends
   int getScriptTypeValue();
   /**
    * <pre>
-   * Required. Which queue.
+   * Required. The script type of the queue.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -31,7 +31,7 @@ public interface PauseQueueRequestOrBuilder extends
 
   /**
    * <pre>
-   * Why, for events and for others who wonder.
+   * The caller's reason, at most 1024 bytes. Appears in events.
    * </pre>
    *
    * <code>string reason = 2 [json_name = "reason"];</code>
@@ -40,7 +40,7 @@ public interface PauseQueueRequestOrBuilder extends
   java.lang.String getReason();
   /**
    * <pre>
-   * Why, for events and for others who wonder.
+   * The caller's reason, at most 1024 bytes. Appears in events.
    * </pre>
    *
    * <code>string reason = 2 [json_name = "reason"];</code>

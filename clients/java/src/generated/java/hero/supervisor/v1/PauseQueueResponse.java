@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Answer of PauseQueue.
+ * Response of PauseQueue.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.PauseQueueResponse}
@@ -52,7 +52,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.ScriptTypeStatus status_;
   /**
    * <pre>
-   * The script type after it.
+   * The script type after the call.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -64,7 +64,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The script type after it.
+   * The script type after the call.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -76,7 +76,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The script type after it.
+   * The script type after the call.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -90,7 +90,7 @@ private static final long serialVersionUID = 0L;
   private boolean changed_ = false;
   /**
    * <pre>
-   * False if it was paused already.
+   * False if the queue was paused already.
    * </pre>
    *
    * <code>bool changed = 2 [json_name = "changed"];</code>
@@ -277,7 +277,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Answer of PauseQueue.
+   * Response of PauseQueue.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.PauseQueueResponse}
@@ -449,7 +449,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.ScriptTypeStatus, hero.supervisor.v1.ScriptTypeStatus.Builder, hero.supervisor.v1.ScriptTypeStatusOrBuilder> statusBuilder_;
     /**
      * <pre>
-     * The script type after it.
+     * The script type after the call.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -460,7 +460,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after it.
+     * The script type after the call.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -475,7 +475,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after it.
+     * The script type after the call.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -495,7 +495,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after it.
+     * The script type after the call.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -513,7 +513,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after it.
+     * The script type after the call.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -538,7 +538,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after it.
+     * The script type after the call.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -555,7 +555,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after it.
+     * The script type after the call.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -567,7 +567,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after it.
+     * The script type after the call.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -582,7 +582,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after it.
+     * The script type after the call.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -604,7 +604,7 @@ private static final long serialVersionUID = 0L;
     private boolean changed_ ;
     /**
      * <pre>
-     * False if it was paused already.
+     * False if the queue was paused already.
      * </pre>
      *
      * <code>bool changed = 2 [json_name = "changed"];</code>
@@ -616,7 +616,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * False if it was paused already.
+     * False if the queue was paused already.
      * </pre>
      *
      * <code>bool changed = 2 [json_name = "changed"];</code>
@@ -632,7 +632,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * False if it was paused already.
+     * False if the queue was paused already.
      * </pre>
      *
      * <code>bool changed = 2 [json_name = "changed"];</code>

@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * One ping and what became of it.
+ * A ping and its outcome.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.Ping}
@@ -51,7 +51,7 @@ private static final long serialVersionUID = 0L;
 
   /**
    * <pre>
-   * What became of it.
+   * The outcome of a ping.
    * </pre>
    *
    * Protobuf enum {@code hero.supervisor.v1.Ping.Outcome}
@@ -68,7 +68,7 @@ private static final long serialVersionUID = 0L;
     OUTCOME_UNSPECIFIED(0),
     /**
      * <pre>
-     * It was answered in time.
+     * The ping was answered in time.
      * </pre>
      *
      * <code>OUTCOME_OK = 1;</code>
@@ -76,7 +76,7 @@ private static final long serialVersionUID = 0L;
     OUTCOME_OK(1),
     /**
      * <pre>
-     * It was not answered in time.
+     * The ping was not answered in time.
      * </pre>
      *
      * <code>OUTCOME_TIMED_OUT = 2;</code>
@@ -84,7 +84,7 @@ private static final long serialVersionUID = 0L;
     OUTCOME_TIMED_OUT(2),
     /**
      * <pre>
-     * It was answered with an error.
+     * The ping was answered with an error.
      * </pre>
      *
      * <code>OUTCOME_FAILED = 3;</code>
@@ -112,7 +112,7 @@ private static final long serialVersionUID = 0L;
     public static final int OUTCOME_UNSPECIFIED_VALUE = 0;
     /**
      * <pre>
-     * It was answered in time.
+     * The ping was answered in time.
      * </pre>
      *
      * <code>OUTCOME_OK = 1;</code>
@@ -120,7 +120,7 @@ private static final long serialVersionUID = 0L;
     public static final int OUTCOME_OK_VALUE = 1;
     /**
      * <pre>
-     * It was not answered in time.
+     * The ping was not answered in time.
      * </pre>
      *
      * <code>OUTCOME_TIMED_OUT = 2;</code>
@@ -128,7 +128,7 @@ private static final long serialVersionUID = 0L;
     public static final int OUTCOME_TIMED_OUT_VALUE = 2;
     /**
      * <pre>
-     * It was answered with an error.
+     * The ping was answered with an error.
      * </pre>
      *
      * <code>OUTCOME_FAILED = 3;</code>
@@ -225,7 +225,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp time_;
   /**
    * <pre>
-   * When it was sent.
+   * Time at which the ping was sent.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -237,7 +237,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When it was sent.
+   * Time at which the ping was sent.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -249,7 +249,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When it was sent.
+   * Time at which the ping was sent.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -263,7 +263,7 @@ private static final long serialVersionUID = 0L;
   private int outcome_ = 0;
   /**
    * <pre>
-   * What became of it.
+   * The outcome.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Ping.Outcome outcome = 2 [json_name = "outcome"];</code>
@@ -274,7 +274,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What became of it.
+   * The outcome.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Ping.Outcome outcome = 2 [json_name = "outcome"];</code>
@@ -289,7 +289,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration roundTrip_;
   /**
    * <pre>
-   * Time from submit to answer, through queue and engine; present if it was answered.
+   * Time from submit to answer, through queue and engine. Absent without an answer.
    * </pre>
    *
    * <code>.google.protobuf.Duration round_trip = 3 [json_name = "roundTrip"];</code>
@@ -301,7 +301,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Time from submit to answer, through queue and engine; present if it was answered.
+   * Time from submit to answer, through queue and engine. Absent without an answer.
    * </pre>
    *
    * <code>.google.protobuf.Duration round_trip = 3 [json_name = "roundTrip"];</code>
@@ -313,7 +313,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Time from submit to answer, through queue and engine; present if it was answered.
+   * Time from submit to answer, through queue and engine. Absent without an answer.
    * </pre>
    *
    * <code>.google.protobuf.Duration round_trip = 3 [json_name = "roundTrip"];</code>
@@ -328,7 +328,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object message_ = "";
   /**
    * <pre>
-   * What went wrong; empty if nothing did.
+   * The error; empty if there is none.
    * </pre>
    *
    * <code>string message = 4 [json_name = "message"];</code>
@@ -349,7 +349,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What went wrong; empty if nothing did.
+   * The error; empty if there is none.
    * </pre>
    *
    * <code>string message = 4 [json_name = "message"];</code>
@@ -570,7 +570,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * One ping and what became of it.
+   * A ping and its outcome.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.Ping}
@@ -778,7 +778,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> timeBuilder_;
     /**
      * <pre>
-     * When it was sent.
+     * Time at which the ping was sent.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -789,7 +789,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it was sent.
+     * Time at which the ping was sent.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -804,7 +804,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it was sent.
+     * Time at which the ping was sent.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -824,7 +824,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it was sent.
+     * Time at which the ping was sent.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -842,7 +842,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it was sent.
+     * Time at which the ping was sent.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -867,7 +867,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it was sent.
+     * Time at which the ping was sent.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -884,7 +884,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it was sent.
+     * Time at which the ping was sent.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -896,7 +896,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it was sent.
+     * Time at which the ping was sent.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -911,7 +911,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it was sent.
+     * Time at which the ping was sent.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -933,7 +933,7 @@ private static final long serialVersionUID = 0L;
     private int outcome_ = 0;
     /**
      * <pre>
-     * What became of it.
+     * The outcome.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Ping.Outcome outcome = 2 [json_name = "outcome"];</code>
@@ -944,7 +944,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What became of it.
+     * The outcome.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Ping.Outcome outcome = 2 [json_name = "outcome"];</code>
@@ -959,7 +959,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What became of it.
+     * The outcome.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Ping.Outcome outcome = 2 [json_name = "outcome"];</code>
@@ -972,7 +972,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What became of it.
+     * The outcome.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Ping.Outcome outcome = 2 [json_name = "outcome"];</code>
@@ -988,7 +988,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What became of it.
+     * The outcome.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Ping.Outcome outcome = 2 [json_name = "outcome"];</code>
@@ -1006,7 +1006,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> roundTripBuilder_;
     /**
      * <pre>
-     * Time from submit to answer, through queue and engine; present if it was answered.
+     * Time from submit to answer, through queue and engine. Absent without an answer.
      * </pre>
      *
      * <code>.google.protobuf.Duration round_trip = 3 [json_name = "roundTrip"];</code>
@@ -1017,7 +1017,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time from submit to answer, through queue and engine; present if it was answered.
+     * Time from submit to answer, through queue and engine. Absent without an answer.
      * </pre>
      *
      * <code>.google.protobuf.Duration round_trip = 3 [json_name = "roundTrip"];</code>
@@ -1032,7 +1032,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time from submit to answer, through queue and engine; present if it was answered.
+     * Time from submit to answer, through queue and engine. Absent without an answer.
      * </pre>
      *
      * <code>.google.protobuf.Duration round_trip = 3 [json_name = "roundTrip"];</code>
@@ -1052,7 +1052,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time from submit to answer, through queue and engine; present if it was answered.
+     * Time from submit to answer, through queue and engine. Absent without an answer.
      * </pre>
      *
      * <code>.google.protobuf.Duration round_trip = 3 [json_name = "roundTrip"];</code>
@@ -1070,7 +1070,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time from submit to answer, through queue and engine; present if it was answered.
+     * Time from submit to answer, through queue and engine. Absent without an answer.
      * </pre>
      *
      * <code>.google.protobuf.Duration round_trip = 3 [json_name = "roundTrip"];</code>
@@ -1095,7 +1095,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time from submit to answer, through queue and engine; present if it was answered.
+     * Time from submit to answer, through queue and engine. Absent without an answer.
      * </pre>
      *
      * <code>.google.protobuf.Duration round_trip = 3 [json_name = "roundTrip"];</code>
@@ -1112,7 +1112,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time from submit to answer, through queue and engine; present if it was answered.
+     * Time from submit to answer, through queue and engine. Absent without an answer.
      * </pre>
      *
      * <code>.google.protobuf.Duration round_trip = 3 [json_name = "roundTrip"];</code>
@@ -1124,7 +1124,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time from submit to answer, through queue and engine; present if it was answered.
+     * Time from submit to answer, through queue and engine. Absent without an answer.
      * </pre>
      *
      * <code>.google.protobuf.Duration round_trip = 3 [json_name = "roundTrip"];</code>
@@ -1139,7 +1139,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time from submit to answer, through queue and engine; present if it was answered.
+     * Time from submit to answer, through queue and engine. Absent without an answer.
      * </pre>
      *
      * <code>.google.protobuf.Duration round_trip = 3 [json_name = "roundTrip"];</code>
@@ -1161,7 +1161,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object message_ = "";
     /**
      * <pre>
-     * What went wrong; empty if nothing did.
+     * The error; empty if there is none.
      * </pre>
      *
      * <code>string message = 4 [json_name = "message"];</code>
@@ -1181,7 +1181,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What went wrong; empty if nothing did.
+     * The error; empty if there is none.
      * </pre>
      *
      * <code>string message = 4 [json_name = "message"];</code>
@@ -1202,7 +1202,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What went wrong; empty if nothing did.
+     * The error; empty if there is none.
      * </pre>
      *
      * <code>string message = 4 [json_name = "message"];</code>
@@ -1219,7 +1219,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What went wrong; empty if nothing did.
+     * The error; empty if there is none.
      * </pre>
      *
      * <code>string message = 4 [json_name = "message"];</code>
@@ -1233,7 +1233,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What went wrong; empty if nothing did.
+     * The error; empty if there is none.
      * </pre>
      *
      * <code>string message = 4 [json_name = "message"];</code>

@@ -12,7 +12,7 @@ public interface PingOrBuilder extends
 
   /**
    * <pre>
-   * When it was sent.
+   * Time at which the ping was sent.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -21,7 +21,7 @@ public interface PingOrBuilder extends
   boolean hasTime();
   /**
    * <pre>
-   * When it was sent.
+   * Time at which the ping was sent.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -30,7 +30,7 @@ public interface PingOrBuilder extends
   com.google.protobuf.Timestamp getTime();
   /**
    * <pre>
-   * When it was sent.
+   * Time at which the ping was sent.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -39,7 +39,7 @@ public interface PingOrBuilder extends
 
   /**
    * <pre>
-   * What became of it.
+   * The outcome.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Ping.Outcome outcome = 2 [json_name = "outcome"];</code>
@@ -48,7 +48,7 @@ public interface PingOrBuilder extends
   int getOutcomeValue();
   /**
    * <pre>
-   * What became of it.
+   * The outcome.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Ping.Outcome outcome = 2 [json_name = "outcome"];</code>
@@ -58,7 +58,7 @@ public interface PingOrBuilder extends
 
   /**
    * <pre>
-   * Time from submit to answer, through queue and engine; present if it was answered.
+   * Time from submit to answer, through queue and engine. Absent without an answer.
    * </pre>
    *
    * <code>.google.protobuf.Duration round_trip = 3 [json_name = "roundTrip"];</code>
@@ -67,7 +67,7 @@ public interface PingOrBuilder extends
   boolean hasRoundTrip();
   /**
    * <pre>
-   * Time from submit to answer, through queue and engine; present if it was answered.
+   * Time from submit to answer, through queue and engine. Absent without an answer.
    * </pre>
    *
    * <code>.google.protobuf.Duration round_trip = 3 [json_name = "roundTrip"];</code>
@@ -76,7 +76,7 @@ public interface PingOrBuilder extends
   com.google.protobuf.Duration getRoundTrip();
   /**
    * <pre>
-   * Time from submit to answer, through queue and engine; present if it was answered.
+   * Time from submit to answer, through queue and engine. Absent without an answer.
    * </pre>
    *
    * <code>.google.protobuf.Duration round_trip = 3 [json_name = "roundTrip"];</code>
@@ -85,7 +85,7 @@ public interface PingOrBuilder extends
 
   /**
    * <pre>
-   * What went wrong; empty if nothing did.
+   * The error; empty if there is none.
    * </pre>
    *
    * <code>string message = 4 [json_name = "message"];</code>
@@ -94,7 +94,7 @@ public interface PingOrBuilder extends
   java.lang.String getMessage();
   /**
    * <pre>
-   * What went wrong; empty if nothing did.
+   * The error; empty if there is none.
    * </pre>
    *
    * <code>string message = 4 [json_name = "message"];</code>

@@ -55,7 +55,7 @@ private static final long serialVersionUID = 0L;
   private int scriptType_ = 0;
   /**
    * <pre>
-   * Required. Which queue.
+   * Required. The script type of the queue.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -66,7 +66,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. Which queue.
+   * Required. The script type of the queue.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -92,7 +92,7 @@ private static final long serialVersionUID = 0L;
           };
   /**
    * <pre>
-   * Jobs in these states, none of them final or running. Default: STATE_QUEUED.
+   * The states of the jobs to cancel: STATE_QUEUED, STATE_SCHEDULED or STATE_RETRY_WAIT. Default: STATE_QUEUED.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -105,7 +105,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Jobs in these states, none of them final or running. Default: STATE_QUEUED.
+   * The states of the jobs to cancel: STATE_QUEUED, STATE_SCHEDULED or STATE_RETRY_WAIT. Default: STATE_QUEUED.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -117,7 +117,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Jobs in these states, none of them final or running. Default: STATE_QUEUED.
+   * The states of the jobs to cancel: STATE_QUEUED, STATE_SCHEDULED or STATE_RETRY_WAIT. Default: STATE_QUEUED.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -130,7 +130,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Jobs in these states, none of them final or running. Default: STATE_QUEUED.
+   * The states of the jobs to cancel: STATE_QUEUED, STATE_SCHEDULED or STATE_RETRY_WAIT. Default: STATE_QUEUED.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -143,7 +143,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Jobs in these states, none of them final or running. Default: STATE_QUEUED.
+   * The states of the jobs to cancel: STATE_QUEUED, STATE_SCHEDULED or STATE_RETRY_WAIT. Default: STATE_QUEUED.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -160,7 +160,7 @@ private static final long serialVersionUID = 0L;
   private int expectedCount_ = 0;
   /**
    * <pre>
-   * Do nothing if there are more jobs than this; a guard against mistakes. Default: not checked.
+   * Changes nothing if there are more jobs than this: a guard against mistakes. Default: not checked.
    * </pre>
    *
    * <code>optional int32 expected_count = 3 [json_name = "expectedCount"];</code>
@@ -172,7 +172,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Do nothing if there are more jobs than this; a guard against mistakes. Default: not checked.
+   * Changes nothing if there are more jobs than this: a guard against mistakes. Default: not checked.
    * </pre>
    *
    * <code>optional int32 expected_count = 3 [json_name = "expectedCount"];</code>
@@ -187,7 +187,7 @@ private static final long serialVersionUID = 0L;
   private boolean validateOnly_ = false;
   /**
    * <pre>
-   * Only count; nothing is changed.
+   * Counts the jobs and changes nothing. Default: false.
    * </pre>
    *
    * <code>bool validate_only = 4 [json_name = "validateOnly"];</code>
@@ -203,7 +203,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object reason_ = "";
   /**
    * <pre>
-   * Why; becomes the cancel_reason of the jobs.
+   * The caller's reason, at most 1024 bytes. Becomes the cancel_reason of the jobs.
    * </pre>
    *
    * <code>string reason = 5 [json_name = "reason"];</code>
@@ -224,7 +224,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Why; becomes the cancel_reason of the jobs.
+   * The caller's reason, at most 1024 bytes. Becomes the cancel_reason of the jobs.
    * </pre>
    *
    * <code>string reason = 5 [json_name = "reason"];</code>
@@ -680,7 +680,7 @@ private static final long serialVersionUID = 0L;
     private int scriptType_ = 0;
     /**
      * <pre>
-     * Required. Which queue.
+     * Required. The script type of the queue.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -691,7 +691,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which queue.
+     * Required. The script type of the queue.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -706,7 +706,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which queue.
+     * Required. The script type of the queue.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -719,7 +719,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which queue.
+     * Required. The script type of the queue.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -735,7 +735,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which queue.
+     * Required. The script type of the queue.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -757,7 +757,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Jobs in these states, none of them final or running. Default: STATE_QUEUED.
+     * The states of the jobs to cancel: STATE_QUEUED, STATE_SCHEDULED or STATE_RETRY_WAIT. Default: STATE_QUEUED.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -769,7 +769,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Jobs in these states, none of them final or running. Default: STATE_QUEUED.
+     * The states of the jobs to cancel: STATE_QUEUED, STATE_SCHEDULED or STATE_RETRY_WAIT. Default: STATE_QUEUED.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -780,7 +780,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Jobs in these states, none of them final or running. Default: STATE_QUEUED.
+     * The states of the jobs to cancel: STATE_QUEUED, STATE_SCHEDULED or STATE_RETRY_WAIT. Default: STATE_QUEUED.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -792,7 +792,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Jobs in these states, none of them final or running. Default: STATE_QUEUED.
+     * The states of the jobs to cancel: STATE_QUEUED, STATE_SCHEDULED or STATE_RETRY_WAIT. Default: STATE_QUEUED.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -810,7 +810,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Jobs in these states, none of them final or running. Default: STATE_QUEUED.
+     * The states of the jobs to cancel: STATE_QUEUED, STATE_SCHEDULED or STATE_RETRY_WAIT. Default: STATE_QUEUED.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -826,7 +826,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Jobs in these states, none of them final or running. Default: STATE_QUEUED.
+     * The states of the jobs to cancel: STATE_QUEUED, STATE_SCHEDULED or STATE_RETRY_WAIT. Default: STATE_QUEUED.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -844,7 +844,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Jobs in these states, none of them final or running. Default: STATE_QUEUED.
+     * The states of the jobs to cancel: STATE_QUEUED, STATE_SCHEDULED or STATE_RETRY_WAIT. Default: STATE_QUEUED.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -858,7 +858,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Jobs in these states, none of them final or running. Default: STATE_QUEUED.
+     * The states of the jobs to cancel: STATE_QUEUED, STATE_SCHEDULED or STATE_RETRY_WAIT. Default: STATE_QUEUED.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -871,7 +871,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Jobs in these states, none of them final or running. Default: STATE_QUEUED.
+     * The states of the jobs to cancel: STATE_QUEUED, STATE_SCHEDULED or STATE_RETRY_WAIT. Default: STATE_QUEUED.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -883,7 +883,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Jobs in these states, none of them final or running. Default: STATE_QUEUED.
+     * The states of the jobs to cancel: STATE_QUEUED, STATE_SCHEDULED or STATE_RETRY_WAIT. Default: STATE_QUEUED.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -900,7 +900,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Jobs in these states, none of them final or running. Default: STATE_QUEUED.
+     * The states of the jobs to cancel: STATE_QUEUED, STATE_SCHEDULED or STATE_RETRY_WAIT. Default: STATE_QUEUED.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -915,7 +915,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Jobs in these states, none of them final or running. Default: STATE_QUEUED.
+     * The states of the jobs to cancel: STATE_QUEUED, STATE_SCHEDULED or STATE_RETRY_WAIT. Default: STATE_QUEUED.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -935,7 +935,7 @@ private static final long serialVersionUID = 0L;
     private int expectedCount_ ;
     /**
      * <pre>
-     * Do nothing if there are more jobs than this; a guard against mistakes. Default: not checked.
+     * Changes nothing if there are more jobs than this: a guard against mistakes. Default: not checked.
      * </pre>
      *
      * <code>optional int32 expected_count = 3 [json_name = "expectedCount"];</code>
@@ -947,7 +947,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Do nothing if there are more jobs than this; a guard against mistakes. Default: not checked.
+     * Changes nothing if there are more jobs than this: a guard against mistakes. Default: not checked.
      * </pre>
      *
      * <code>optional int32 expected_count = 3 [json_name = "expectedCount"];</code>
@@ -959,7 +959,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Do nothing if there are more jobs than this; a guard against mistakes. Default: not checked.
+     * Changes nothing if there are more jobs than this: a guard against mistakes. Default: not checked.
      * </pre>
      *
      * <code>optional int32 expected_count = 3 [json_name = "expectedCount"];</code>
@@ -975,7 +975,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Do nothing if there are more jobs than this; a guard against mistakes. Default: not checked.
+     * Changes nothing if there are more jobs than this: a guard against mistakes. Default: not checked.
      * </pre>
      *
      * <code>optional int32 expected_count = 3 [json_name = "expectedCount"];</code>
@@ -991,7 +991,7 @@ private static final long serialVersionUID = 0L;
     private boolean validateOnly_ ;
     /**
      * <pre>
-     * Only count; nothing is changed.
+     * Counts the jobs and changes nothing. Default: false.
      * </pre>
      *
      * <code>bool validate_only = 4 [json_name = "validateOnly"];</code>
@@ -1003,7 +1003,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only count; nothing is changed.
+     * Counts the jobs and changes nothing. Default: false.
      * </pre>
      *
      * <code>bool validate_only = 4 [json_name = "validateOnly"];</code>
@@ -1019,7 +1019,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only count; nothing is changed.
+     * Counts the jobs and changes nothing. Default: false.
      * </pre>
      *
      * <code>bool validate_only = 4 [json_name = "validateOnly"];</code>
@@ -1035,7 +1035,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object reason_ = "";
     /**
      * <pre>
-     * Why; becomes the cancel_reason of the jobs.
+     * The caller's reason, at most 1024 bytes. Becomes the cancel_reason of the jobs.
      * </pre>
      *
      * <code>string reason = 5 [json_name = "reason"];</code>
@@ -1055,7 +1055,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why; becomes the cancel_reason of the jobs.
+     * The caller's reason, at most 1024 bytes. Becomes the cancel_reason of the jobs.
      * </pre>
      *
      * <code>string reason = 5 [json_name = "reason"];</code>
@@ -1076,7 +1076,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why; becomes the cancel_reason of the jobs.
+     * The caller's reason, at most 1024 bytes. Becomes the cancel_reason of the jobs.
      * </pre>
      *
      * <code>string reason = 5 [json_name = "reason"];</code>
@@ -1093,7 +1093,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why; becomes the cancel_reason of the jobs.
+     * The caller's reason, at most 1024 bytes. Becomes the cancel_reason of the jobs.
      * </pre>
      *
      * <code>string reason = 5 [json_name = "reason"];</code>
@@ -1107,7 +1107,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why; becomes the cancel_reason of the jobs.
+     * The caller's reason, at most 1024 bytes. Becomes the cancel_reason of the jobs.
      * </pre>
      *
      * <code>string reason = 5 [json_name = "reason"];</code>

@@ -12,7 +12,7 @@ public interface PurgeQueueRequestOrBuilder extends
 
   /**
    * <pre>
-   * Required. Which queue.
+   * Required. The script type of the queue.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -21,7 +21,7 @@ public interface PurgeQueueRequestOrBuilder extends
   int getScriptTypeValue();
   /**
    * <pre>
-   * Required. Which queue.
+   * Required. The script type of the queue.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -31,7 +31,7 @@ public interface PurgeQueueRequestOrBuilder extends
 
   /**
    * <pre>
-   * Jobs in these states, none of them final or running. Default: STATE_QUEUED.
+   * The states of the jobs to cancel: STATE_QUEUED, STATE_SCHEDULED or STATE_RETRY_WAIT. Default: STATE_QUEUED.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -40,7 +40,7 @@ public interface PurgeQueueRequestOrBuilder extends
   java.util.List<hero.supervisor.v1.Job.State> getStatesList();
   /**
    * <pre>
-   * Jobs in these states, none of them final or running. Default: STATE_QUEUED.
+   * The states of the jobs to cancel: STATE_QUEUED, STATE_SCHEDULED or STATE_RETRY_WAIT. Default: STATE_QUEUED.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -49,7 +49,7 @@ public interface PurgeQueueRequestOrBuilder extends
   int getStatesCount();
   /**
    * <pre>
-   * Jobs in these states, none of them final or running. Default: STATE_QUEUED.
+   * The states of the jobs to cancel: STATE_QUEUED, STATE_SCHEDULED or STATE_RETRY_WAIT. Default: STATE_QUEUED.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -59,7 +59,7 @@ public interface PurgeQueueRequestOrBuilder extends
   hero.supervisor.v1.Job.State getStates(int index);
   /**
    * <pre>
-   * Jobs in these states, none of them final or running. Default: STATE_QUEUED.
+   * The states of the jobs to cancel: STATE_QUEUED, STATE_SCHEDULED or STATE_RETRY_WAIT. Default: STATE_QUEUED.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -69,7 +69,7 @@ public interface PurgeQueueRequestOrBuilder extends
   getStatesValueList();
   /**
    * <pre>
-   * Jobs in these states, none of them final or running. Default: STATE_QUEUED.
+   * The states of the jobs to cancel: STATE_QUEUED, STATE_SCHEDULED or STATE_RETRY_WAIT. Default: STATE_QUEUED.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Job.State states = 2 [json_name = "states"];</code>
@@ -80,7 +80,7 @@ public interface PurgeQueueRequestOrBuilder extends
 
   /**
    * <pre>
-   * Do nothing if there are more jobs than this; a guard against mistakes. Default: not checked.
+   * Changes nothing if there are more jobs than this: a guard against mistakes. Default: not checked.
    * </pre>
    *
    * <code>optional int32 expected_count = 3 [json_name = "expectedCount"];</code>
@@ -89,7 +89,7 @@ public interface PurgeQueueRequestOrBuilder extends
   boolean hasExpectedCount();
   /**
    * <pre>
-   * Do nothing if there are more jobs than this; a guard against mistakes. Default: not checked.
+   * Changes nothing if there are more jobs than this: a guard against mistakes. Default: not checked.
    * </pre>
    *
    * <code>optional int32 expected_count = 3 [json_name = "expectedCount"];</code>
@@ -99,7 +99,7 @@ public interface PurgeQueueRequestOrBuilder extends
 
   /**
    * <pre>
-   * Only count; nothing is changed.
+   * Counts the jobs and changes nothing. Default: false.
    * </pre>
    *
    * <code>bool validate_only = 4 [json_name = "validateOnly"];</code>
@@ -109,7 +109,7 @@ public interface PurgeQueueRequestOrBuilder extends
 
   /**
    * <pre>
-   * Why; becomes the cancel_reason of the jobs.
+   * The caller's reason, at most 1024 bytes. Becomes the cancel_reason of the jobs.
    * </pre>
    *
    * <code>string reason = 5 [json_name = "reason"];</code>
@@ -118,7 +118,7 @@ public interface PurgeQueueRequestOrBuilder extends
   java.lang.String getReason();
   /**
    * <pre>
-   * Why; becomes the cancel_reason of the jobs.
+   * The caller's reason, at most 1024 bytes. Becomes the cancel_reason of the jobs.
    * </pre>
    *
    * <code>string reason = 5 [json_name = "reason"];</code>

@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Answer of PurgeQueue.
+ * Response of PurgeQueue.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.PurgeQueueResponse}
@@ -51,7 +51,7 @@ private static final long serialVersionUID = 0L;
   private int purgedCount_ = 0;
   /**
    * <pre>
-   * Jobs that were cancelled, or would be.
+   * Number of cancelled jobs; with validate_only of those that would be.
    * </pre>
    *
    * <code>int32 purged_count = 1 [json_name = "purgedCount"];</code>
@@ -221,7 +221,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Answer of PurgeQueue.
+   * Response of PurgeQueue.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.PurgeQueueResponse}
@@ -362,7 +362,7 @@ private static final long serialVersionUID = 0L;
     private int purgedCount_ ;
     /**
      * <pre>
-     * Jobs that were cancelled, or would be.
+     * Number of cancelled jobs; with validate_only of those that would be.
      * </pre>
      *
      * <code>int32 purged_count = 1 [json_name = "purgedCount"];</code>
@@ -374,7 +374,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Jobs that were cancelled, or would be.
+     * Number of cancelled jobs; with validate_only of those that would be.
      * </pre>
      *
      * <code>int32 purged_count = 1 [json_name = "purgedCount"];</code>
@@ -390,7 +390,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Jobs that were cancelled, or would be.
+     * Number of cancelled jobs; with validate_only of those that would be.
      * </pre>
      *
      * <code>int32 purged_count = 1 [json_name = "purgedCount"];</code>

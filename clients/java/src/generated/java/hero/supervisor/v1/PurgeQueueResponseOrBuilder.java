@@ -12,7 +12,7 @@ public interface PurgeQueueResponseOrBuilder extends
 
   /**
    * <pre>
-   * Jobs that were cancelled, or would be.
+   * Number of cancelled jobs; with validate_only of those that would be.
    * </pre>
    *
    * <code>int32 purged_count = 1 [json_name = "purgedCount"];</code>

@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Limits that the kernel holds a process to. Each default is what the process manager has.
+ * Kernel limits of a process. Each default is the limit of the process manager.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.ResourceLimits}
@@ -52,7 +52,7 @@ private static final long serialVersionUID = 0L;
   private long memoryBytes_ = 0L;
   /**
    * <pre>
-   * Bytes of address space, at least 1 MiB. An allocation beyond it fails.
+   * Address space in bytes, at least 1 MiB. Allocations beyond it fail.
    * </pre>
    *
    * <code>optional int64 memory_bytes = 1 [json_name = "memoryBytes"];</code>
@@ -64,7 +64,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Bytes of address space, at least 1 MiB. An allocation beyond it fails.
+   * Address space in bytes, at least 1 MiB. Allocations beyond it fail.
    * </pre>
    *
    * <code>optional int64 memory_bytes = 1 [json_name = "memoryBytes"];</code>
@@ -79,7 +79,7 @@ private static final long serialVersionUID = 0L;
   private int openFiles_ = 0;
   /**
    * <pre>
-   * Open files, at least 8.
+   * Number of open files, at least 8.
    * </pre>
    *
    * <code>optional int32 open_files = 2 [json_name = "openFiles"];</code>
@@ -91,7 +91,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Open files, at least 8.
+   * Number of open files, at least 8.
    * </pre>
    *
    * <code>optional int32 open_files = 2 [json_name = "openFiles"];</code>
@@ -106,7 +106,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration cpuTime_;
   /**
    * <pre>
-   * Processor time, in whole seconds. The process gets SIGXCPU then and SIGKILL one second later.
+   * Processor time in whole seconds. The process gets SIGXCPU at the limit and SIGKILL one second later.
    * </pre>
    *
    * <code>.google.protobuf.Duration cpu_time = 3 [json_name = "cpuTime"];</code>
@@ -118,7 +118,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Processor time, in whole seconds. The process gets SIGXCPU then and SIGKILL one second later.
+   * Processor time in whole seconds. The process gets SIGXCPU at the limit and SIGKILL one second later.
    * </pre>
    *
    * <code>.google.protobuf.Duration cpu_time = 3 [json_name = "cpuTime"];</code>
@@ -130,7 +130,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Processor time, in whole seconds. The process gets SIGXCPU then and SIGKILL one second later.
+   * Processor time in whole seconds. The process gets SIGXCPU at the limit and SIGKILL one second later.
    * </pre>
    *
    * <code>.google.protobuf.Duration cpu_time = 3 [json_name = "cpuTime"];</code>
@@ -144,7 +144,7 @@ private static final long serialVersionUID = 0L;
   private int processes_ = 0;
   /**
    * <pre>
-   * Processes and threads of its user, all counted together; at least 1.
+   * Number of processes and threads of the user, counted together, at least 1.
    * </pre>
    *
    * <code>optional int32 processes = 4 [json_name = "processes"];</code>
@@ -156,7 +156,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Processes and threads of its user, all counted together; at least 1.
+   * Number of processes and threads of the user, counted together, at least 1.
    * </pre>
    *
    * <code>optional int32 processes = 4 [json_name = "processes"];</code>
@@ -171,7 +171,7 @@ private static final long serialVersionUID = 0L;
   private long coreBytes_ = 0L;
   /**
    * <pre>
-   * Bytes of a core dump; 0 for none.
+   * Size of a core dump in bytes; 0 means no core dump.
    * </pre>
    *
    * <code>optional int64 core_bytes = 5 [json_name = "coreBytes"];</code>
@@ -183,7 +183,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Bytes of a core dump; 0 for none.
+   * Size of a core dump in bytes; 0 means no core dump.
    * </pre>
    *
    * <code>optional int64 core_bytes = 5 [json_name = "coreBytes"];</code>
@@ -424,7 +424,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Limits that the kernel holds a process to. Each default is what the process manager has.
+   * Kernel limits of a process. Each default is the limit of the process manager.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.ResourceLimits}
@@ -634,7 +634,7 @@ private static final long serialVersionUID = 0L;
     private long memoryBytes_ ;
     /**
      * <pre>
-     * Bytes of address space, at least 1 MiB. An allocation beyond it fails.
+     * Address space in bytes, at least 1 MiB. Allocations beyond it fail.
      * </pre>
      *
      * <code>optional int64 memory_bytes = 1 [json_name = "memoryBytes"];</code>
@@ -646,7 +646,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Bytes of address space, at least 1 MiB. An allocation beyond it fails.
+     * Address space in bytes, at least 1 MiB. Allocations beyond it fail.
      * </pre>
      *
      * <code>optional int64 memory_bytes = 1 [json_name = "memoryBytes"];</code>
@@ -658,7 +658,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Bytes of address space, at least 1 MiB. An allocation beyond it fails.
+     * Address space in bytes, at least 1 MiB. Allocations beyond it fail.
      * </pre>
      *
      * <code>optional int64 memory_bytes = 1 [json_name = "memoryBytes"];</code>
@@ -674,7 +674,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Bytes of address space, at least 1 MiB. An allocation beyond it fails.
+     * Address space in bytes, at least 1 MiB. Allocations beyond it fail.
      * </pre>
      *
      * <code>optional int64 memory_bytes = 1 [json_name = "memoryBytes"];</code>
@@ -690,7 +690,7 @@ private static final long serialVersionUID = 0L;
     private int openFiles_ ;
     /**
      * <pre>
-     * Open files, at least 8.
+     * Number of open files, at least 8.
      * </pre>
      *
      * <code>optional int32 open_files = 2 [json_name = "openFiles"];</code>
@@ -702,7 +702,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Open files, at least 8.
+     * Number of open files, at least 8.
      * </pre>
      *
      * <code>optional int32 open_files = 2 [json_name = "openFiles"];</code>
@@ -714,7 +714,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Open files, at least 8.
+     * Number of open files, at least 8.
      * </pre>
      *
      * <code>optional int32 open_files = 2 [json_name = "openFiles"];</code>
@@ -730,7 +730,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Open files, at least 8.
+     * Number of open files, at least 8.
      * </pre>
      *
      * <code>optional int32 open_files = 2 [json_name = "openFiles"];</code>
@@ -748,7 +748,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> cpuTimeBuilder_;
     /**
      * <pre>
-     * Processor time, in whole seconds. The process gets SIGXCPU then and SIGKILL one second later.
+     * Processor time in whole seconds. The process gets SIGXCPU at the limit and SIGKILL one second later.
      * </pre>
      *
      * <code>.google.protobuf.Duration cpu_time = 3 [json_name = "cpuTime"];</code>
@@ -759,7 +759,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Processor time, in whole seconds. The process gets SIGXCPU then and SIGKILL one second later.
+     * Processor time in whole seconds. The process gets SIGXCPU at the limit and SIGKILL one second later.
      * </pre>
      *
      * <code>.google.protobuf.Duration cpu_time = 3 [json_name = "cpuTime"];</code>
@@ -774,7 +774,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Processor time, in whole seconds. The process gets SIGXCPU then and SIGKILL one second later.
+     * Processor time in whole seconds. The process gets SIGXCPU at the limit and SIGKILL one second later.
      * </pre>
      *
      * <code>.google.protobuf.Duration cpu_time = 3 [json_name = "cpuTime"];</code>
@@ -794,7 +794,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Processor time, in whole seconds. The process gets SIGXCPU then and SIGKILL one second later.
+     * Processor time in whole seconds. The process gets SIGXCPU at the limit and SIGKILL one second later.
      * </pre>
      *
      * <code>.google.protobuf.Duration cpu_time = 3 [json_name = "cpuTime"];</code>
@@ -812,7 +812,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Processor time, in whole seconds. The process gets SIGXCPU then and SIGKILL one second later.
+     * Processor time in whole seconds. The process gets SIGXCPU at the limit and SIGKILL one second later.
      * </pre>
      *
      * <code>.google.protobuf.Duration cpu_time = 3 [json_name = "cpuTime"];</code>
@@ -837,7 +837,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Processor time, in whole seconds. The process gets SIGXCPU then and SIGKILL one second later.
+     * Processor time in whole seconds. The process gets SIGXCPU at the limit and SIGKILL one second later.
      * </pre>
      *
      * <code>.google.protobuf.Duration cpu_time = 3 [json_name = "cpuTime"];</code>
@@ -854,7 +854,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Processor time, in whole seconds. The process gets SIGXCPU then and SIGKILL one second later.
+     * Processor time in whole seconds. The process gets SIGXCPU at the limit and SIGKILL one second later.
      * </pre>
      *
      * <code>.google.protobuf.Duration cpu_time = 3 [json_name = "cpuTime"];</code>
@@ -866,7 +866,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Processor time, in whole seconds. The process gets SIGXCPU then and SIGKILL one second later.
+     * Processor time in whole seconds. The process gets SIGXCPU at the limit and SIGKILL one second later.
      * </pre>
      *
      * <code>.google.protobuf.Duration cpu_time = 3 [json_name = "cpuTime"];</code>
@@ -881,7 +881,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Processor time, in whole seconds. The process gets SIGXCPU then and SIGKILL one second later.
+     * Processor time in whole seconds. The process gets SIGXCPU at the limit and SIGKILL one second later.
      * </pre>
      *
      * <code>.google.protobuf.Duration cpu_time = 3 [json_name = "cpuTime"];</code>
@@ -903,7 +903,7 @@ private static final long serialVersionUID = 0L;
     private int processes_ ;
     /**
      * <pre>
-     * Processes and threads of its user, all counted together; at least 1.
+     * Number of processes and threads of the user, counted together, at least 1.
      * </pre>
      *
      * <code>optional int32 processes = 4 [json_name = "processes"];</code>
@@ -915,7 +915,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Processes and threads of its user, all counted together; at least 1.
+     * Number of processes and threads of the user, counted together, at least 1.
      * </pre>
      *
      * <code>optional int32 processes = 4 [json_name = "processes"];</code>
@@ -927,7 +927,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Processes and threads of its user, all counted together; at least 1.
+     * Number of processes and threads of the user, counted together, at least 1.
      * </pre>
      *
      * <code>optional int32 processes = 4 [json_name = "processes"];</code>
@@ -943,7 +943,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Processes and threads of its user, all counted together; at least 1.
+     * Number of processes and threads of the user, counted together, at least 1.
      * </pre>
      *
      * <code>optional int32 processes = 4 [json_name = "processes"];</code>
@@ -959,7 +959,7 @@ private static final long serialVersionUID = 0L;
     private long coreBytes_ ;
     /**
      * <pre>
-     * Bytes of a core dump; 0 for none.
+     * Size of a core dump in bytes; 0 means no core dump.
      * </pre>
      *
      * <code>optional int64 core_bytes = 5 [json_name = "coreBytes"];</code>
@@ -971,7 +971,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Bytes of a core dump; 0 for none.
+     * Size of a core dump in bytes; 0 means no core dump.
      * </pre>
      *
      * <code>optional int64 core_bytes = 5 [json_name = "coreBytes"];</code>
@@ -983,7 +983,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Bytes of a core dump; 0 for none.
+     * Size of a core dump in bytes; 0 means no core dump.
      * </pre>
      *
      * <code>optional int64 core_bytes = 5 [json_name = "coreBytes"];</code>
@@ -999,7 +999,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Bytes of a core dump; 0 for none.
+     * Size of a core dump in bytes; 0 means no core dump.
      * </pre>
      *
      * <code>optional int64 core_bytes = 5 [json_name = "coreBytes"];</code>

@@ -12,7 +12,7 @@ public interface ResourceLimitsOrBuilder extends
 
   /**
    * <pre>
-   * Bytes of address space, at least 1 MiB. An allocation beyond it fails.
+   * Address space in bytes, at least 1 MiB. Allocations beyond it fail.
    * </pre>
    *
    * <code>optional int64 memory_bytes = 1 [json_name = "memoryBytes"];</code>
@@ -21,7 +21,7 @@ public interface ResourceLimitsOrBuilder extends
   boolean hasMemoryBytes();
   /**
    * <pre>
-   * Bytes of address space, at least 1 MiB. An allocation beyond it fails.
+   * Address space in bytes, at least 1 MiB. Allocations beyond it fail.
    * </pre>
    *
    * <code>optional int64 memory_bytes = 1 [json_name = "memoryBytes"];</code>
@@ -31,7 +31,7 @@ public interface ResourceLimitsOrBuilder extends
 
   /**
    * <pre>
-   * Open files, at least 8.
+   * Number of open files, at least 8.
    * </pre>
    *
    * <code>optional int32 open_files = 2 [json_name = "openFiles"];</code>
@@ -40,7 +40,7 @@ public interface ResourceLimitsOrBuilder extends
   boolean hasOpenFiles();
   /**
    * <pre>
-   * Open files, at least 8.
+   * Number of open files, at least 8.
    * </pre>
    *
    * <code>optional int32 open_files = 2 [json_name = "openFiles"];</code>
@@ -50,7 +50,7 @@ public interface ResourceLimitsOrBuilder extends
 
   /**
    * <pre>
-   * Processor time, in whole seconds. The process gets SIGXCPU then and SIGKILL one second later.
+   * Processor time in whole seconds. The process gets SIGXCPU at the limit and SIGKILL one second later.
    * </pre>
    *
    * <code>.google.protobuf.Duration cpu_time = 3 [json_name = "cpuTime"];</code>
@@ -59,7 +59,7 @@ public interface ResourceLimitsOrBuilder extends
   boolean hasCpuTime();
   /**
    * <pre>
-   * Processor time, in whole seconds. The process gets SIGXCPU then and SIGKILL one second later.
+   * Processor time in whole seconds. The process gets SIGXCPU at the limit and SIGKILL one second later.
    * </pre>
    *
    * <code>.google.protobuf.Duration cpu_time = 3 [json_name = "cpuTime"];</code>
@@ -68,7 +68,7 @@ public interface ResourceLimitsOrBuilder extends
   com.google.protobuf.Duration getCpuTime();
   /**
    * <pre>
-   * Processor time, in whole seconds. The process gets SIGXCPU then and SIGKILL one second later.
+   * Processor time in whole seconds. The process gets SIGXCPU at the limit and SIGKILL one second later.
    * </pre>
    *
    * <code>.google.protobuf.Duration cpu_time = 3 [json_name = "cpuTime"];</code>
@@ -77,7 +77,7 @@ public interface ResourceLimitsOrBuilder extends
 
   /**
    * <pre>
-   * Processes and threads of its user, all counted together; at least 1.
+   * Number of processes and threads of the user, counted together, at least 1.
    * </pre>
    *
    * <code>optional int32 processes = 4 [json_name = "processes"];</code>
@@ -86,7 +86,7 @@ public interface ResourceLimitsOrBuilder extends
   boolean hasProcesses();
   /**
    * <pre>
-   * Processes and threads of its user, all counted together; at least 1.
+   * Number of processes and threads of the user, counted together, at least 1.
    * </pre>
    *
    * <code>optional int32 processes = 4 [json_name = "processes"];</code>
@@ -96,7 +96,7 @@ public interface ResourceLimitsOrBuilder extends
 
   /**
    * <pre>
-   * Bytes of a core dump; 0 for none.
+   * Size of a core dump in bytes; 0 means no core dump.
    * </pre>
    *
    * <code>optional int64 core_bytes = 5 [json_name = "coreBytes"];</code>
@@ -105,7 +105,7 @@ public interface ResourceLimitsOrBuilder extends
   boolean hasCoreBytes();
   /**
    * <pre>
-   * Bytes of a core dump; 0 for none.
+   * Size of a core dump in bytes; 0 means no core dump.
    * </pre>
    *
    * <code>optional int64 core_bytes = 5 [json_name = "coreBytes"];</code>

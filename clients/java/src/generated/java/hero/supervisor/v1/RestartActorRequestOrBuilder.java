@@ -12,7 +12,7 @@ public interface RestartActorRequestOrBuilder extends
 
   /**
    * <pre>
-   * Required. Which actor.
+   * Required. The name of the actor.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -21,7 +21,7 @@ public interface RestartActorRequestOrBuilder extends
   java.lang.String getActorId();
   /**
    * <pre>
-   * Required. Which actor.
+   * Required. The name of the actor.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -32,7 +32,7 @@ public interface RestartActorRequestOrBuilder extends
 
   /**
    * <pre>
-   * How long running jobs may go on, 0 to 24 hours. Default: the actor's own drain_timeout.
+   * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
    * </pre>
    *
    * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -41,7 +41,7 @@ public interface RestartActorRequestOrBuilder extends
   boolean hasDrainTimeout();
   /**
    * <pre>
-   * How long running jobs may go on, 0 to 24 hours. Default: the actor's own drain_timeout.
+   * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
    * </pre>
    *
    * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -50,7 +50,7 @@ public interface RestartActorRequestOrBuilder extends
   com.google.protobuf.Duration getDrainTimeout();
   /**
    * <pre>
-   * How long running jobs may go on, 0 to 24 hours. Default: the actor's own drain_timeout.
+   * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
    * </pre>
    *
    * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -59,7 +59,7 @@ public interface RestartActorRequestOrBuilder extends
 
   /**
    * <pre>
-   * Kill the process at once, without drain.
+   * Kills the process at once, without drain. Default: false.
    * </pre>
    *
    * <code>bool force = 3 [json_name = "force"];</code>
@@ -69,7 +69,7 @@ public interface RestartActorRequestOrBuilder extends
 
   /**
    * <pre>
-   * How long to wait until it is STATE_RUNNING again; see the service for the rules of waits.
+   * Longest wait for STATE_RUNNING; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -78,7 +78,7 @@ public interface RestartActorRequestOrBuilder extends
   boolean hasMaxWait();
   /**
    * <pre>
-   * How long to wait until it is STATE_RUNNING again; see the service for the rules of waits.
+   * Longest wait for STATE_RUNNING; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -87,7 +87,7 @@ public interface RestartActorRequestOrBuilder extends
   com.google.protobuf.Duration getMaxWait();
   /**
    * <pre>
-   * How long to wait until it is STATE_RUNNING again; see the service for the rules of waits.
+   * Longest wait for STATE_RUNNING; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -96,7 +96,7 @@ public interface RestartActorRequestOrBuilder extends
 
   /**
    * <pre>
-   * Why, for events and for others who wonder.
+   * The caller's reason, at most 1024 bytes. Appears in events.
    * </pre>
    *
    * <code>string reason = 5 [json_name = "reason"];</code>
@@ -105,7 +105,7 @@ public interface RestartActorRequestOrBuilder extends
   java.lang.String getReason();
   /**
    * <pre>
-   * Why, for events and for others who wonder.
+   * The caller's reason, at most 1024 bytes. Appears in events.
    * </pre>
    *
    * <code>string reason = 5 [json_name = "reason"];</code>

@@ -39,7 +39,7 @@ public interface RestartActorResponseOrBuilder extends
 
   /**
    * <pre>
-   * False if nothing had to be done.
+   * False if there was nothing to do.
    * </pre>
    *
    * <code>bool changed = 2 [json_name = "changed"];</code>
@@ -49,7 +49,7 @@ public interface RestartActorResponseOrBuilder extends
 
   /**
    * <pre>
-   * Whether it is STATE_RUNNING again, or the wait was over first.
+   * DONE if the actor is STATE_RUNNING again.
    * </pre>
    *
    * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 3 [json_name = "waitOutcome"];</code>
@@ -58,7 +58,7 @@ public interface RestartActorResponseOrBuilder extends
   int getWaitOutcomeValue();
   /**
    * <pre>
-   * Whether it is STATE_RUNNING again, or the wait was over first.
+   * DONE if the actor is STATE_RUNNING again.
    * </pre>
    *
    * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 3 [json_name = "waitOutcome"];</code>

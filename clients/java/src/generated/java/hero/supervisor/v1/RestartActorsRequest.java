@@ -53,7 +53,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.ActorSelector selector_;
   /**
    * <pre>
-   * Required. Which actors.
+   * Required. The actors.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -65,7 +65,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. Which actors.
+   * Required. The actors.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -77,7 +77,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. Which actors.
+   * Required. The actors.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -91,7 +91,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration drainTimeout_;
   /**
    * <pre>
-   * How long running jobs may go on, 0 to 24 hours. Default: each actor's own drain_timeout.
+   * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of each actor.
    * </pre>
    *
    * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -103,7 +103,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long running jobs may go on, 0 to 24 hours. Default: each actor's own drain_timeout.
+   * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of each actor.
    * </pre>
    *
    * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -115,7 +115,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long running jobs may go on, 0 to 24 hours. Default: each actor's own drain_timeout.
+   * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of each actor.
    * </pre>
    *
    * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -129,7 +129,7 @@ private static final long serialVersionUID = 0L;
   private boolean force_ = false;
   /**
    * <pre>
-   * Kill the processes at once, without drain.
+   * Kills the processes at once, without drain. Default: false.
    * </pre>
    *
    * <code>bool force = 3 [json_name = "force"];</code>
@@ -144,7 +144,7 @@ private static final long serialVersionUID = 0L;
   private int maxUnavailable_ = 0;
   /**
    * <pre>
-   * Most actors that may be down at a time; 0 means all. Default: 0.
+   * Most actors that are down at the same time. Default: 0, which means all.
    * </pre>
    *
    * <code>int32 max_unavailable = 4 [json_name = "maxUnavailable"];</code>
@@ -159,7 +159,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration maxWait_;
   /**
    * <pre>
-   * How long to wait until all are STATE_RUNNING again; see the service for the rules of waits.
+   * Longest wait until all are STATE_RUNNING again; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 5 [json_name = "maxWait"];</code>
@@ -171,7 +171,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long to wait until all are STATE_RUNNING again; see the service for the rules of waits.
+   * Longest wait until all are STATE_RUNNING again; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 5 [json_name = "maxWait"];</code>
@@ -183,7 +183,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long to wait until all are STATE_RUNNING again; see the service for the rules of waits.
+   * Longest wait until all are STATE_RUNNING again; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 5 [json_name = "maxWait"];</code>
@@ -198,7 +198,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object reason_ = "";
   /**
    * <pre>
-   * Why, for events and for others who wonder.
+   * The caller's reason, at most 1024 bytes. Appears in events.
    * </pre>
    *
    * <code>string reason = 6 [json_name = "reason"];</code>
@@ -219,7 +219,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Why, for events and for others who wonder.
+   * The caller's reason, at most 1024 bytes. Appears in events.
    * </pre>
    *
    * <code>string reason = 6 [json_name = "reason"];</code>
@@ -711,7 +711,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.ActorSelector, hero.supervisor.v1.ActorSelector.Builder, hero.supervisor.v1.ActorSelectorOrBuilder> selectorBuilder_;
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -722,7 +722,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -737,7 +737,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -757,7 +757,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -775,7 +775,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -800,7 +800,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -817,7 +817,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -829,7 +829,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -844,7 +844,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -868,7 +868,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> drainTimeoutBuilder_;
     /**
      * <pre>
-     * How long running jobs may go on, 0 to 24 hours. Default: each actor's own drain_timeout.
+     * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of each actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -879,7 +879,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long running jobs may go on, 0 to 24 hours. Default: each actor's own drain_timeout.
+     * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of each actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -894,7 +894,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long running jobs may go on, 0 to 24 hours. Default: each actor's own drain_timeout.
+     * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of each actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -914,7 +914,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long running jobs may go on, 0 to 24 hours. Default: each actor's own drain_timeout.
+     * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of each actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -932,7 +932,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long running jobs may go on, 0 to 24 hours. Default: each actor's own drain_timeout.
+     * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of each actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -957,7 +957,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long running jobs may go on, 0 to 24 hours. Default: each actor's own drain_timeout.
+     * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of each actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -974,7 +974,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long running jobs may go on, 0 to 24 hours. Default: each actor's own drain_timeout.
+     * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of each actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -986,7 +986,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long running jobs may go on, 0 to 24 hours. Default: each actor's own drain_timeout.
+     * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of each actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -1001,7 +1001,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long running jobs may go on, 0 to 24 hours. Default: each actor's own drain_timeout.
+     * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of each actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -1023,7 +1023,7 @@ private static final long serialVersionUID = 0L;
     private boolean force_ ;
     /**
      * <pre>
-     * Kill the processes at once, without drain.
+     * Kills the processes at once, without drain. Default: false.
      * </pre>
      *
      * <code>bool force = 3 [json_name = "force"];</code>
@@ -1035,7 +1035,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Kill the processes at once, without drain.
+     * Kills the processes at once, without drain. Default: false.
      * </pre>
      *
      * <code>bool force = 3 [json_name = "force"];</code>
@@ -1051,7 +1051,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Kill the processes at once, without drain.
+     * Kills the processes at once, without drain. Default: false.
      * </pre>
      *
      * <code>bool force = 3 [json_name = "force"];</code>
@@ -1067,7 +1067,7 @@ private static final long serialVersionUID = 0L;
     private int maxUnavailable_ ;
     /**
      * <pre>
-     * Most actors that may be down at a time; 0 means all. Default: 0.
+     * Most actors that are down at the same time. Default: 0, which means all.
      * </pre>
      *
      * <code>int32 max_unavailable = 4 [json_name = "maxUnavailable"];</code>
@@ -1079,7 +1079,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Most actors that may be down at a time; 0 means all. Default: 0.
+     * Most actors that are down at the same time. Default: 0, which means all.
      * </pre>
      *
      * <code>int32 max_unavailable = 4 [json_name = "maxUnavailable"];</code>
@@ -1095,7 +1095,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Most actors that may be down at a time; 0 means all. Default: 0.
+     * Most actors that are down at the same time. Default: 0, which means all.
      * </pre>
      *
      * <code>int32 max_unavailable = 4 [json_name = "maxUnavailable"];</code>
@@ -1113,7 +1113,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> maxWaitBuilder_;
     /**
      * <pre>
-     * How long to wait until all are STATE_RUNNING again; see the service for the rules of waits.
+     * Longest wait until all are STATE_RUNNING again; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 5 [json_name = "maxWait"];</code>
@@ -1124,7 +1124,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until all are STATE_RUNNING again; see the service for the rules of waits.
+     * Longest wait until all are STATE_RUNNING again; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 5 [json_name = "maxWait"];</code>
@@ -1139,7 +1139,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until all are STATE_RUNNING again; see the service for the rules of waits.
+     * Longest wait until all are STATE_RUNNING again; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 5 [json_name = "maxWait"];</code>
@@ -1159,7 +1159,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until all are STATE_RUNNING again; see the service for the rules of waits.
+     * Longest wait until all are STATE_RUNNING again; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 5 [json_name = "maxWait"];</code>
@@ -1177,7 +1177,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until all are STATE_RUNNING again; see the service for the rules of waits.
+     * Longest wait until all are STATE_RUNNING again; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 5 [json_name = "maxWait"];</code>
@@ -1202,7 +1202,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until all are STATE_RUNNING again; see the service for the rules of waits.
+     * Longest wait until all are STATE_RUNNING again; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 5 [json_name = "maxWait"];</code>
@@ -1219,7 +1219,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until all are STATE_RUNNING again; see the service for the rules of waits.
+     * Longest wait until all are STATE_RUNNING again; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 5 [json_name = "maxWait"];</code>
@@ -1231,7 +1231,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until all are STATE_RUNNING again; see the service for the rules of waits.
+     * Longest wait until all are STATE_RUNNING again; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 5 [json_name = "maxWait"];</code>
@@ -1246,7 +1246,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until all are STATE_RUNNING again; see the service for the rules of waits.
+     * Longest wait until all are STATE_RUNNING again; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 5 [json_name = "maxWait"];</code>
@@ -1268,7 +1268,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object reason_ = "";
     /**
      * <pre>
-     * Why, for events and for others who wonder.
+     * The caller's reason, at most 1024 bytes. Appears in events.
      * </pre>
      *
      * <code>string reason = 6 [json_name = "reason"];</code>
@@ -1288,7 +1288,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, for events and for others who wonder.
+     * The caller's reason, at most 1024 bytes. Appears in events.
      * </pre>
      *
      * <code>string reason = 6 [json_name = "reason"];</code>
@@ -1309,7 +1309,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, for events and for others who wonder.
+     * The caller's reason, at most 1024 bytes. Appears in events.
      * </pre>
      *
      * <code>string reason = 6 [json_name = "reason"];</code>
@@ -1326,7 +1326,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, for events and for others who wonder.
+     * The caller's reason, at most 1024 bytes. Appears in events.
      * </pre>
      *
      * <code>string reason = 6 [json_name = "reason"];</code>
@@ -1340,7 +1340,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, for events and for others who wonder.
+     * The caller's reason, at most 1024 bytes. Appears in events.
      * </pre>
      *
      * <code>string reason = 6 [json_name = "reason"];</code>

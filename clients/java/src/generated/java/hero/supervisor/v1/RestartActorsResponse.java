@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Answer of RestartActors.
+ * Response of RestartActors.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.RestartActorsResponse}
@@ -270,7 +270,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Answer of RestartActors.
+   * Response of RestartActors.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.RestartActorsResponse}

@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * What to do when the process of an actor ends without having been asked to.
+ * The restarts of an actor whose process ends unrequested.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.RestartPolicy}
@@ -50,7 +50,7 @@ private static final long serialVersionUID = 0L;
 
   /**
    * <pre>
-   * Which ends lead to a restart.
+   * The ends that lead to a restart.
    * </pre>
    *
    * Protobuf enum {@code hero.supervisor.v1.RestartPolicy.Mode}
@@ -67,7 +67,7 @@ private static final long serialVersionUID = 0L;
     MODE_UNSPECIFIED(0),
     /**
      * <pre>
-     * Restart however it ended.
+     * Every end leads to a restart.
      * </pre>
      *
      * <code>MODE_ALWAYS = 1;</code>
@@ -75,7 +75,7 @@ private static final long serialVersionUID = 0L;
     MODE_ALWAYS(1),
     /**
      * <pre>
-     * Restart unless it ended with exit code 0.
+     * Every end except exit code 0 leads to a restart.
      * </pre>
      *
      * <code>MODE_ON_FAILURE = 2;</code>
@@ -83,7 +83,7 @@ private static final long serialVersionUID = 0L;
     MODE_ON_FAILURE(2),
     /**
      * <pre>
-     * Never restart.
+     * No end leads to a restart.
      * </pre>
      *
      * <code>MODE_NEVER = 3;</code>
@@ -111,7 +111,7 @@ private static final long serialVersionUID = 0L;
     public static final int MODE_UNSPECIFIED_VALUE = 0;
     /**
      * <pre>
-     * Restart however it ended.
+     * Every end leads to a restart.
      * </pre>
      *
      * <code>MODE_ALWAYS = 1;</code>
@@ -119,7 +119,7 @@ private static final long serialVersionUID = 0L;
     public static final int MODE_ALWAYS_VALUE = 1;
     /**
      * <pre>
-     * Restart unless it ended with exit code 0.
+     * Every end except exit code 0 leads to a restart.
      * </pre>
      *
      * <code>MODE_ON_FAILURE = 2;</code>
@@ -127,7 +127,7 @@ private static final long serialVersionUID = 0L;
     public static final int MODE_ON_FAILURE_VALUE = 2;
     /**
      * <pre>
-     * Never restart.
+     * No end leads to a restart.
      * </pre>
      *
      * <code>MODE_NEVER = 3;</code>
@@ -224,7 +224,7 @@ private static final long serialVersionUID = 0L;
   private int mode_ = 0;
   /**
    * <pre>
-   * Which ends lead to a restart. Default: MODE_ALWAYS.
+   * The ends that lead to a restart. Default: MODE_ALWAYS.
    * </pre>
    *
    * <code>.hero.supervisor.v1.RestartPolicy.Mode mode = 1 [json_name = "mode"];</code>
@@ -235,7 +235,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Which ends lead to a restart. Default: MODE_ALWAYS.
+   * The ends that lead to a restart. Default: MODE_ALWAYS.
    * </pre>
    *
    * <code>.hero.supervisor.v1.RestartPolicy.Mode mode = 1 [json_name = "mode"];</code>
@@ -250,8 +250,8 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration initialBackoff_;
   /**
    * <pre>
-   * Wait before the first restart, 0 to 24 hours; it doubles with each further one. Less than 0.4 seconds is taken as
-   * 0.4 seconds, so that the exit of every process is seen. Default: 1 second.
+   * Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
+   * 0.4 seconds, so that the end of every process is observed. Default: 1 second.
    * </pre>
    *
    * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -263,8 +263,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Wait before the first restart, 0 to 24 hours; it doubles with each further one. Less than 0.4 seconds is taken as
-   * 0.4 seconds, so that the exit of every process is seen. Default: 1 second.
+   * Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
+   * 0.4 seconds, so that the end of every process is observed. Default: 1 second.
    * </pre>
    *
    * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -276,8 +276,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Wait before the first restart, 0 to 24 hours; it doubles with each further one. Less than 0.4 seconds is taken as
-   * 0.4 seconds, so that the exit of every process is seen. Default: 1 second.
+   * Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
+   * 0.4 seconds, so that the end of every process is observed. Default: 1 second.
    * </pre>
    *
    * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -291,7 +291,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration maxBackoff_;
   /**
    * <pre>
-   * Longest wait before a restart, 0 to 24 hours. Default: 60 seconds.
+   * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -303,7 +303,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Longest wait before a restart, 0 to 24 hours. Default: 60 seconds.
+   * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -315,7 +315,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Longest wait before a restart, 0 to 24 hours. Default: 60 seconds.
+   * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -329,7 +329,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration resetAfter_;
   /**
    * <pre>
-   * After running this long (0 to 24 hours) the next end counts as the first one again. Default: 60 seconds.
+   * Running time after which the delay begins with initial_backoff again, 0 to 24 hours. Default: 60 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration reset_after = 4 [json_name = "resetAfter"];</code>
@@ -341,7 +341,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * After running this long (0 to 24 hours) the next end counts as the first one again. Default: 60 seconds.
+   * Running time after which the delay begins with initial_backoff again, 0 to 24 hours. Default: 60 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration reset_after = 4 [json_name = "resetAfter"];</code>
@@ -353,7 +353,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * After running this long (0 to 24 hours) the next end counts as the first one again. Default: 60 seconds.
+   * Running time after which the delay begins with initial_backoff again, 0 to 24 hours. Default: 60 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration reset_after = 4 [json_name = "resetAfter"];</code>
@@ -367,7 +367,7 @@ private static final long serialVersionUID = 0L;
   private int maxRestarts_ = 0;
   /**
    * <pre>
-   * Restarts within window after which the actor is given up as STATE_CRASH_LOOP; 0 means never. Default: 10.
+   * Most restarts within window. One more makes the actor STATE_CRASH_LOOP. 0 means no limit. Default: 10.
    * </pre>
    *
    * <code>optional int32 max_restarts = 5 [json_name = "maxRestarts"];</code>
@@ -379,7 +379,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Restarts within window after which the actor is given up as STATE_CRASH_LOOP; 0 means never. Default: 10.
+   * Most restarts within window. One more makes the actor STATE_CRASH_LOOP. 0 means no limit. Default: 10.
    * </pre>
    *
    * <code>optional int32 max_restarts = 5 [json_name = "maxRestarts"];</code>
@@ -394,7 +394,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration window_;
   /**
    * <pre>
-   * Span of time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
+   * Time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration window = 6 [json_name = "window"];</code>
@@ -406,7 +406,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Span of time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
+   * Time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration window = 6 [json_name = "window"];</code>
@@ -418,7 +418,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Span of time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
+   * Time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration window = 6 [json_name = "window"];</code>
@@ -666,7 +666,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What to do when the process of an actor ends without having been asked to.
+   * The restarts of an actor whose process ends unrequested.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.RestartPolicy}
@@ -915,7 +915,7 @@ private static final long serialVersionUID = 0L;
     private int mode_ = 0;
     /**
      * <pre>
-     * Which ends lead to a restart. Default: MODE_ALWAYS.
+     * The ends that lead to a restart. Default: MODE_ALWAYS.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RestartPolicy.Mode mode = 1 [json_name = "mode"];</code>
@@ -926,7 +926,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which ends lead to a restart. Default: MODE_ALWAYS.
+     * The ends that lead to a restart. Default: MODE_ALWAYS.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RestartPolicy.Mode mode = 1 [json_name = "mode"];</code>
@@ -941,7 +941,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which ends lead to a restart. Default: MODE_ALWAYS.
+     * The ends that lead to a restart. Default: MODE_ALWAYS.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RestartPolicy.Mode mode = 1 [json_name = "mode"];</code>
@@ -954,7 +954,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which ends lead to a restart. Default: MODE_ALWAYS.
+     * The ends that lead to a restart. Default: MODE_ALWAYS.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RestartPolicy.Mode mode = 1 [json_name = "mode"];</code>
@@ -970,7 +970,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which ends lead to a restart. Default: MODE_ALWAYS.
+     * The ends that lead to a restart. Default: MODE_ALWAYS.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RestartPolicy.Mode mode = 1 [json_name = "mode"];</code>
@@ -988,8 +988,8 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> initialBackoffBuilder_;
     /**
      * <pre>
-     * Wait before the first restart, 0 to 24 hours; it doubles with each further one. Less than 0.4 seconds is taken as
-     * 0.4 seconds, so that the exit of every process is seen. Default: 1 second.
+     * Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
+     * 0.4 seconds, so that the end of every process is observed. Default: 1 second.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -1000,8 +1000,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Wait before the first restart, 0 to 24 hours; it doubles with each further one. Less than 0.4 seconds is taken as
-     * 0.4 seconds, so that the exit of every process is seen. Default: 1 second.
+     * Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
+     * 0.4 seconds, so that the end of every process is observed. Default: 1 second.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -1016,8 +1016,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Wait before the first restart, 0 to 24 hours; it doubles with each further one. Less than 0.4 seconds is taken as
-     * 0.4 seconds, so that the exit of every process is seen. Default: 1 second.
+     * Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
+     * 0.4 seconds, so that the end of every process is observed. Default: 1 second.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -1037,8 +1037,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Wait before the first restart, 0 to 24 hours; it doubles with each further one. Less than 0.4 seconds is taken as
-     * 0.4 seconds, so that the exit of every process is seen. Default: 1 second.
+     * Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
+     * 0.4 seconds, so that the end of every process is observed. Default: 1 second.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -1056,8 +1056,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Wait before the first restart, 0 to 24 hours; it doubles with each further one. Less than 0.4 seconds is taken as
-     * 0.4 seconds, so that the exit of every process is seen. Default: 1 second.
+     * Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
+     * 0.4 seconds, so that the end of every process is observed. Default: 1 second.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -1082,8 +1082,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Wait before the first restart, 0 to 24 hours; it doubles with each further one. Less than 0.4 seconds is taken as
-     * 0.4 seconds, so that the exit of every process is seen. Default: 1 second.
+     * Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
+     * 0.4 seconds, so that the end of every process is observed. Default: 1 second.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -1100,8 +1100,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Wait before the first restart, 0 to 24 hours; it doubles with each further one. Less than 0.4 seconds is taken as
-     * 0.4 seconds, so that the exit of every process is seen. Default: 1 second.
+     * Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
+     * 0.4 seconds, so that the end of every process is observed. Default: 1 second.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -1113,8 +1113,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Wait before the first restart, 0 to 24 hours; it doubles with each further one. Less than 0.4 seconds is taken as
-     * 0.4 seconds, so that the exit of every process is seen. Default: 1 second.
+     * Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
+     * 0.4 seconds, so that the end of every process is observed. Default: 1 second.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -1129,8 +1129,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Wait before the first restart, 0 to 24 hours; it doubles with each further one. Less than 0.4 seconds is taken as
-     * 0.4 seconds, so that the exit of every process is seen. Default: 1 second.
+     * Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
+     * 0.4 seconds, so that the end of every process is observed. Default: 1 second.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -1154,7 +1154,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> maxBackoffBuilder_;
     /**
      * <pre>
-     * Longest wait before a restart, 0 to 24 hours. Default: 60 seconds.
+     * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -1165,7 +1165,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest wait before a restart, 0 to 24 hours. Default: 60 seconds.
+     * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -1180,7 +1180,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest wait before a restart, 0 to 24 hours. Default: 60 seconds.
+     * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -1200,7 +1200,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest wait before a restart, 0 to 24 hours. Default: 60 seconds.
+     * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -1218,7 +1218,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest wait before a restart, 0 to 24 hours. Default: 60 seconds.
+     * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -1243,7 +1243,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest wait before a restart, 0 to 24 hours. Default: 60 seconds.
+     * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -1260,7 +1260,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest wait before a restart, 0 to 24 hours. Default: 60 seconds.
+     * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -1272,7 +1272,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest wait before a restart, 0 to 24 hours. Default: 60 seconds.
+     * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -1287,7 +1287,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest wait before a restart, 0 to 24 hours. Default: 60 seconds.
+     * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -1311,7 +1311,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> resetAfterBuilder_;
     /**
      * <pre>
-     * After running this long (0 to 24 hours) the next end counts as the first one again. Default: 60 seconds.
+     * Running time after which the delay begins with initial_backoff again, 0 to 24 hours. Default: 60 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration reset_after = 4 [json_name = "resetAfter"];</code>
@@ -1322,7 +1322,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * After running this long (0 to 24 hours) the next end counts as the first one again. Default: 60 seconds.
+     * Running time after which the delay begins with initial_backoff again, 0 to 24 hours. Default: 60 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration reset_after = 4 [json_name = "resetAfter"];</code>
@@ -1337,7 +1337,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * After running this long (0 to 24 hours) the next end counts as the first one again. Default: 60 seconds.
+     * Running time after which the delay begins with initial_backoff again, 0 to 24 hours. Default: 60 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration reset_after = 4 [json_name = "resetAfter"];</code>
@@ -1357,7 +1357,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * After running this long (0 to 24 hours) the next end counts as the first one again. Default: 60 seconds.
+     * Running time after which the delay begins with initial_backoff again, 0 to 24 hours. Default: 60 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration reset_after = 4 [json_name = "resetAfter"];</code>
@@ -1375,7 +1375,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * After running this long (0 to 24 hours) the next end counts as the first one again. Default: 60 seconds.
+     * Running time after which the delay begins with initial_backoff again, 0 to 24 hours. Default: 60 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration reset_after = 4 [json_name = "resetAfter"];</code>
@@ -1400,7 +1400,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * After running this long (0 to 24 hours) the next end counts as the first one again. Default: 60 seconds.
+     * Running time after which the delay begins with initial_backoff again, 0 to 24 hours. Default: 60 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration reset_after = 4 [json_name = "resetAfter"];</code>
@@ -1417,7 +1417,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * After running this long (0 to 24 hours) the next end counts as the first one again. Default: 60 seconds.
+     * Running time after which the delay begins with initial_backoff again, 0 to 24 hours. Default: 60 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration reset_after = 4 [json_name = "resetAfter"];</code>
@@ -1429,7 +1429,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * After running this long (0 to 24 hours) the next end counts as the first one again. Default: 60 seconds.
+     * Running time after which the delay begins with initial_backoff again, 0 to 24 hours. Default: 60 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration reset_after = 4 [json_name = "resetAfter"];</code>
@@ -1444,7 +1444,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * After running this long (0 to 24 hours) the next end counts as the first one again. Default: 60 seconds.
+     * Running time after which the delay begins with initial_backoff again, 0 to 24 hours. Default: 60 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration reset_after = 4 [json_name = "resetAfter"];</code>
@@ -1466,7 +1466,7 @@ private static final long serialVersionUID = 0L;
     private int maxRestarts_ ;
     /**
      * <pre>
-     * Restarts within window after which the actor is given up as STATE_CRASH_LOOP; 0 means never. Default: 10.
+     * Most restarts within window. One more makes the actor STATE_CRASH_LOOP. 0 means no limit. Default: 10.
      * </pre>
      *
      * <code>optional int32 max_restarts = 5 [json_name = "maxRestarts"];</code>
@@ -1478,7 +1478,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Restarts within window after which the actor is given up as STATE_CRASH_LOOP; 0 means never. Default: 10.
+     * Most restarts within window. One more makes the actor STATE_CRASH_LOOP. 0 means no limit. Default: 10.
      * </pre>
      *
      * <code>optional int32 max_restarts = 5 [json_name = "maxRestarts"];</code>
@@ -1490,7 +1490,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Restarts within window after which the actor is given up as STATE_CRASH_LOOP; 0 means never. Default: 10.
+     * Most restarts within window. One more makes the actor STATE_CRASH_LOOP. 0 means no limit. Default: 10.
      * </pre>
      *
      * <code>optional int32 max_restarts = 5 [json_name = "maxRestarts"];</code>
@@ -1506,7 +1506,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Restarts within window after which the actor is given up as STATE_CRASH_LOOP; 0 means never. Default: 10.
+     * Most restarts within window. One more makes the actor STATE_CRASH_LOOP. 0 means no limit. Default: 10.
      * </pre>
      *
      * <code>optional int32 max_restarts = 5 [json_name = "maxRestarts"];</code>
@@ -1524,7 +1524,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> windowBuilder_;
     /**
      * <pre>
-     * Span of time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
+     * Time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration window = 6 [json_name = "window"];</code>
@@ -1535,7 +1535,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Span of time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
+     * Time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration window = 6 [json_name = "window"];</code>
@@ -1550,7 +1550,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Span of time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
+     * Time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration window = 6 [json_name = "window"];</code>
@@ -1570,7 +1570,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Span of time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
+     * Time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration window = 6 [json_name = "window"];</code>
@@ -1588,7 +1588,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Span of time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
+     * Time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration window = 6 [json_name = "window"];</code>
@@ -1613,7 +1613,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Span of time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
+     * Time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration window = 6 [json_name = "window"];</code>
@@ -1630,7 +1630,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Span of time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
+     * Time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration window = 6 [json_name = "window"];</code>
@@ -1642,7 +1642,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Span of time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
+     * Time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration window = 6 [json_name = "window"];</code>
@@ -1657,7 +1657,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Span of time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
+     * Time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration window = 6 [json_name = "window"];</code>

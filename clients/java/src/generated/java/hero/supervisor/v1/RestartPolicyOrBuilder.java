@@ -12,7 +12,7 @@ public interface RestartPolicyOrBuilder extends
 
   /**
    * <pre>
-   * Which ends lead to a restart. Default: MODE_ALWAYS.
+   * The ends that lead to a restart. Default: MODE_ALWAYS.
    * </pre>
    *
    * <code>.hero.supervisor.v1.RestartPolicy.Mode mode = 1 [json_name = "mode"];</code>
@@ -21,7 +21,7 @@ public interface RestartPolicyOrBuilder extends
   int getModeValue();
   /**
    * <pre>
-   * Which ends lead to a restart. Default: MODE_ALWAYS.
+   * The ends that lead to a restart. Default: MODE_ALWAYS.
    * </pre>
    *
    * <code>.hero.supervisor.v1.RestartPolicy.Mode mode = 1 [json_name = "mode"];</code>
@@ -31,8 +31,8 @@ public interface RestartPolicyOrBuilder extends
 
   /**
    * <pre>
-   * Wait before the first restart, 0 to 24 hours; it doubles with each further one. Less than 0.4 seconds is taken as
-   * 0.4 seconds, so that the exit of every process is seen. Default: 1 second.
+   * Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
+   * 0.4 seconds, so that the end of every process is observed. Default: 1 second.
    * </pre>
    *
    * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -41,8 +41,8 @@ public interface RestartPolicyOrBuilder extends
   boolean hasInitialBackoff();
   /**
    * <pre>
-   * Wait before the first restart, 0 to 24 hours; it doubles with each further one. Less than 0.4 seconds is taken as
-   * 0.4 seconds, so that the exit of every process is seen. Default: 1 second.
+   * Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
+   * 0.4 seconds, so that the end of every process is observed. Default: 1 second.
    * </pre>
    *
    * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -51,8 +51,8 @@ public interface RestartPolicyOrBuilder extends
   com.google.protobuf.Duration getInitialBackoff();
   /**
    * <pre>
-   * Wait before the first restart, 0 to 24 hours; it doubles with each further one. Less than 0.4 seconds is taken as
-   * 0.4 seconds, so that the exit of every process is seen. Default: 1 second.
+   * Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
+   * 0.4 seconds, so that the end of every process is observed. Default: 1 second.
    * </pre>
    *
    * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -61,7 +61,7 @@ public interface RestartPolicyOrBuilder extends
 
   /**
    * <pre>
-   * Longest wait before a restart, 0 to 24 hours. Default: 60 seconds.
+   * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -70,7 +70,7 @@ public interface RestartPolicyOrBuilder extends
   boolean hasMaxBackoff();
   /**
    * <pre>
-   * Longest wait before a restart, 0 to 24 hours. Default: 60 seconds.
+   * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -79,7 +79,7 @@ public interface RestartPolicyOrBuilder extends
   com.google.protobuf.Duration getMaxBackoff();
   /**
    * <pre>
-   * Longest wait before a restart, 0 to 24 hours. Default: 60 seconds.
+   * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -88,7 +88,7 @@ public interface RestartPolicyOrBuilder extends
 
   /**
    * <pre>
-   * After running this long (0 to 24 hours) the next end counts as the first one again. Default: 60 seconds.
+   * Running time after which the delay begins with initial_backoff again, 0 to 24 hours. Default: 60 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration reset_after = 4 [json_name = "resetAfter"];</code>
@@ -97,7 +97,7 @@ public interface RestartPolicyOrBuilder extends
   boolean hasResetAfter();
   /**
    * <pre>
-   * After running this long (0 to 24 hours) the next end counts as the first one again. Default: 60 seconds.
+   * Running time after which the delay begins with initial_backoff again, 0 to 24 hours. Default: 60 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration reset_after = 4 [json_name = "resetAfter"];</code>
@@ -106,7 +106,7 @@ public interface RestartPolicyOrBuilder extends
   com.google.protobuf.Duration getResetAfter();
   /**
    * <pre>
-   * After running this long (0 to 24 hours) the next end counts as the first one again. Default: 60 seconds.
+   * Running time after which the delay begins with initial_backoff again, 0 to 24 hours. Default: 60 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration reset_after = 4 [json_name = "resetAfter"];</code>
@@ -115,7 +115,7 @@ public interface RestartPolicyOrBuilder extends
 
   /**
    * <pre>
-   * Restarts within window after which the actor is given up as STATE_CRASH_LOOP; 0 means never. Default: 10.
+   * Most restarts within window. One more makes the actor STATE_CRASH_LOOP. 0 means no limit. Default: 10.
    * </pre>
    *
    * <code>optional int32 max_restarts = 5 [json_name = "maxRestarts"];</code>
@@ -124,7 +124,7 @@ public interface RestartPolicyOrBuilder extends
   boolean hasMaxRestarts();
   /**
    * <pre>
-   * Restarts within window after which the actor is given up as STATE_CRASH_LOOP; 0 means never. Default: 10.
+   * Most restarts within window. One more makes the actor STATE_CRASH_LOOP. 0 means no limit. Default: 10.
    * </pre>
    *
    * <code>optional int32 max_restarts = 5 [json_name = "maxRestarts"];</code>
@@ -134,7 +134,7 @@ public interface RestartPolicyOrBuilder extends
 
   /**
    * <pre>
-   * Span of time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
+   * Time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration window = 6 [json_name = "window"];</code>
@@ -143,7 +143,7 @@ public interface RestartPolicyOrBuilder extends
   boolean hasWindow();
   /**
    * <pre>
-   * Span of time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
+   * Time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration window = 6 [json_name = "window"];</code>
@@ -152,7 +152,7 @@ public interface RestartPolicyOrBuilder extends
   com.google.protobuf.Duration getWindow();
   /**
    * <pre>
-   * Span of time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
+   * Time in which restarts are counted, 0 to 24 hours. Default: 10 minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration window = 6 [json_name = "window"];</code>

@@ -53,7 +53,7 @@ private static final long serialVersionUID = 0L;
   private int scriptType_ = 0;
   /**
    * <pre>
-   * Required. Which queue.
+   * Required. The script type of the queue.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -64,7 +64,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. Which queue.
+   * Required. The script type of the queue.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -80,7 +80,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object reason_ = "";
   /**
    * <pre>
-   * Why, for events and for others who wonder.
+   * The caller's reason, at most 1024 bytes. Appears in events.
    * </pre>
    *
    * <code>string reason = 2 [json_name = "reason"];</code>
@@ -101,7 +101,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Why, for events and for others who wonder.
+   * The caller's reason, at most 1024 bytes. Appears in events.
    * </pre>
    *
    * <code>string reason = 2 [json_name = "reason"];</code>
@@ -445,7 +445,7 @@ private static final long serialVersionUID = 0L;
     private int scriptType_ = 0;
     /**
      * <pre>
-     * Required. Which queue.
+     * Required. The script type of the queue.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -456,7 +456,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which queue.
+     * Required. The script type of the queue.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -471,7 +471,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which queue.
+     * Required. The script type of the queue.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -484,7 +484,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which queue.
+     * Required. The script type of the queue.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -500,7 +500,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which queue.
+     * Required. The script type of the queue.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -516,7 +516,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object reason_ = "";
     /**
      * <pre>
-     * Why, for events and for others who wonder.
+     * The caller's reason, at most 1024 bytes. Appears in events.
      * </pre>
      *
      * <code>string reason = 2 [json_name = "reason"];</code>
@@ -536,7 +536,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, for events and for others who wonder.
+     * The caller's reason, at most 1024 bytes. Appears in events.
      * </pre>
      *
      * <code>string reason = 2 [json_name = "reason"];</code>
@@ -557,7 +557,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, for events and for others who wonder.
+     * The caller's reason, at most 1024 bytes. Appears in events.
      * </pre>
      *
      * <code>string reason = 2 [json_name = "reason"];</code>
@@ -574,7 +574,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, for events and for others who wonder.
+     * The caller's reason, at most 1024 bytes. Appears in events.
      * </pre>
      *
      * <code>string reason = 2 [json_name = "reason"];</code>
@@ -588,7 +588,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, for events and for others who wonder.
+     * The caller's reason, at most 1024 bytes. Appears in events.
      * </pre>
      *
      * <code>string reason = 2 [json_name = "reason"];</code>

@@ -53,7 +53,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object jobId_ = "";
   /**
    * <pre>
-   * Required. Which job; it must be STATE_FAILED or STATE_CANCELLED.
+   * Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED.
    * </pre>
    *
    * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -74,7 +74,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. Which job; it must be STATE_FAILED or STATE_CANCELLED.
+   * Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED.
    * </pre>
    *
    * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -99,7 +99,7 @@ private static final long serialVersionUID = 0L;
   private boolean resetAttempts_ = false;
   /**
    * <pre>
-   * Count attempts from 0 again. Default: allow one more.
+   * Counts attempts from 0 again. Default: false, which allows one more attempt.
    * </pre>
    *
    * <code>bool reset_attempts = 2 [json_name = "resetAttempts"];</code>
@@ -435,7 +435,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object jobId_ = "";
     /**
      * <pre>
-     * Required. Which job; it must be STATE_FAILED or STATE_CANCELLED.
+     * Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -455,7 +455,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which job; it must be STATE_FAILED or STATE_CANCELLED.
+     * Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -476,7 +476,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which job; it must be STATE_FAILED or STATE_CANCELLED.
+     * Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -493,7 +493,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which job; it must be STATE_FAILED or STATE_CANCELLED.
+     * Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -507,7 +507,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which job; it must be STATE_FAILED or STATE_CANCELLED.
+     * Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -527,7 +527,7 @@ private static final long serialVersionUID = 0L;
     private boolean resetAttempts_ ;
     /**
      * <pre>
-     * Count attempts from 0 again. Default: allow one more.
+     * Counts attempts from 0 again. Default: false, which allows one more attempt.
      * </pre>
      *
      * <code>bool reset_attempts = 2 [json_name = "resetAttempts"];</code>
@@ -539,7 +539,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Count attempts from 0 again. Default: allow one more.
+     * Counts attempts from 0 again. Default: false, which allows one more attempt.
      * </pre>
      *
      * <code>bool reset_attempts = 2 [json_name = "resetAttempts"];</code>
@@ -555,7 +555,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Count attempts from 0 again. Default: allow one more.
+     * Counts attempts from 0 again. Default: false, which allows one more attempt.
      * </pre>
      *
      * <code>bool reset_attempts = 2 [json_name = "resetAttempts"];</code>

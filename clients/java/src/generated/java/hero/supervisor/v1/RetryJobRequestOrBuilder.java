@@ -12,7 +12,7 @@ public interface RetryJobRequestOrBuilder extends
 
   /**
    * <pre>
-   * Required. Which job; it must be STATE_FAILED or STATE_CANCELLED.
+   * Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED.
    * </pre>
    *
    * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -21,7 +21,7 @@ public interface RetryJobRequestOrBuilder extends
   java.lang.String getJobId();
   /**
    * <pre>
-   * Required. Which job; it must be STATE_FAILED or STATE_CANCELLED.
+   * Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED.
    * </pre>
    *
    * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -32,7 +32,7 @@ public interface RetryJobRequestOrBuilder extends
 
   /**
    * <pre>
-   * Count attempts from 0 again. Default: allow one more.
+   * Counts attempts from 0 again. Default: false, which allows one more attempt.
    * </pre>
    *
    * <code>bool reset_attempts = 2 [json_name = "resetAttempts"];</code>

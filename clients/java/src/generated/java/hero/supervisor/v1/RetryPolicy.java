@@ -7,11 +7,11 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * How often a job may be started.
+ * The attempts of a job.
  *
- * The one question to answer is whether your script may run twice. If it must not, leave max_attempts at 1: the script
- * is then started at most once, and a job whose actor dies under it fails with KIND_ACTOR_LOST. With more than 1 the
- * script is run at least once, and an attempt whose actor died counts as an attempt.
+ * Leave max_attempts at 1 if the script must not run twice. The script is then started at most once, and a job whose
+ * actor dies fails with KIND_ACTOR_LOST. With a higher max_attempts the script runs at least once, and an attempt
+ * whose actor dies counts as an attempt.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.RetryPolicy}
@@ -56,7 +56,7 @@ private static final long serialVersionUID = 0L;
   private int maxAttempts_ = 0;
   /**
    * <pre>
-   * Starts allowed in all, 1 to 100. Default: 1.
+   * Most attempts in all, 1 to 100. Default: 1.
    * </pre>
    *
    * <code>optional int32 max_attempts = 1 [json_name = "maxAttempts"];</code>
@@ -68,7 +68,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Starts allowed in all, 1 to 100. Default: 1.
+   * Most attempts in all, 1 to 100. Default: 1.
    * </pre>
    *
    * <code>optional int32 max_attempts = 1 [json_name = "maxAttempts"];</code>
@@ -83,8 +83,8 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration initialBackoff_;
   /**
    * <pre>
-   * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
-   * max_backoff if that is shorter.
+   * Delay before the second attempt, at most max_backoff. The delay doubles with each further attempt. Default: 1
+   * second, or max_backoff if that is shorter.
    * </pre>
    *
    * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -96,8 +96,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
-   * max_backoff if that is shorter.
+   * Delay before the second attempt, at most max_backoff. The delay doubles with each further attempt. Default: 1
+   * second, or max_backoff if that is shorter.
    * </pre>
    *
    * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -109,8 +109,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
-   * max_backoff if that is shorter.
+   * Delay before the second attempt, at most max_backoff. The delay doubles with each further attempt. Default: 1
+   * second, or max_backoff if that is shorter.
    * </pre>
    *
    * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -124,7 +124,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration maxBackoff_;
   /**
    * <pre>
-   * Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
+   * Longest delay between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -136,7 +136,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
+   * Longest delay between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -148,7 +148,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
+   * Longest delay between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -354,11 +354,11 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How often a job may be started.
+   * The attempts of a job.
    *
-   * The one question to answer is whether your script may run twice. If it must not, leave max_attempts at 1: the script
-   * is then started at most once, and a job whose actor dies under it fails with KIND_ACTOR_LOST. With more than 1 the
-   * script is run at least once, and an attempt whose actor died counts as an attempt.
+   * Leave max_attempts at 1 if the script must not run twice. The script is then started at most once, and a job whose
+   * actor dies fails with KIND_ACTOR_LOST. With a higher max_attempts the script runs at least once, and an attempt
+   * whose actor dies counts as an attempt.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.RetryPolicy}
@@ -551,7 +551,7 @@ private static final long serialVersionUID = 0L;
     private int maxAttempts_ ;
     /**
      * <pre>
-     * Starts allowed in all, 1 to 100. Default: 1.
+     * Most attempts in all, 1 to 100. Default: 1.
      * </pre>
      *
      * <code>optional int32 max_attempts = 1 [json_name = "maxAttempts"];</code>
@@ -563,7 +563,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Starts allowed in all, 1 to 100. Default: 1.
+     * Most attempts in all, 1 to 100. Default: 1.
      * </pre>
      *
      * <code>optional int32 max_attempts = 1 [json_name = "maxAttempts"];</code>
@@ -575,7 +575,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Starts allowed in all, 1 to 100. Default: 1.
+     * Most attempts in all, 1 to 100. Default: 1.
      * </pre>
      *
      * <code>optional int32 max_attempts = 1 [json_name = "maxAttempts"];</code>
@@ -591,7 +591,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Starts allowed in all, 1 to 100. Default: 1.
+     * Most attempts in all, 1 to 100. Default: 1.
      * </pre>
      *
      * <code>optional int32 max_attempts = 1 [json_name = "maxAttempts"];</code>
@@ -609,8 +609,8 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> initialBackoffBuilder_;
     /**
      * <pre>
-     * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
-     * max_backoff if that is shorter.
+     * Delay before the second attempt, at most max_backoff. The delay doubles with each further attempt. Default: 1
+     * second, or max_backoff if that is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -621,8 +621,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
-     * max_backoff if that is shorter.
+     * Delay before the second attempt, at most max_backoff. The delay doubles with each further attempt. Default: 1
+     * second, or max_backoff if that is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -637,8 +637,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
-     * max_backoff if that is shorter.
+     * Delay before the second attempt, at most max_backoff. The delay doubles with each further attempt. Default: 1
+     * second, or max_backoff if that is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -658,8 +658,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
-     * max_backoff if that is shorter.
+     * Delay before the second attempt, at most max_backoff. The delay doubles with each further attempt. Default: 1
+     * second, or max_backoff if that is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -677,8 +677,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
-     * max_backoff if that is shorter.
+     * Delay before the second attempt, at most max_backoff. The delay doubles with each further attempt. Default: 1
+     * second, or max_backoff if that is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -703,8 +703,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
-     * max_backoff if that is shorter.
+     * Delay before the second attempt, at most max_backoff. The delay doubles with each further attempt. Default: 1
+     * second, or max_backoff if that is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -721,8 +721,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
-     * max_backoff if that is shorter.
+     * Delay before the second attempt, at most max_backoff. The delay doubles with each further attempt. Default: 1
+     * second, or max_backoff if that is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -734,8 +734,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
-     * max_backoff if that is shorter.
+     * Delay before the second attempt, at most max_backoff. The delay doubles with each further attempt. Default: 1
+     * second, or max_backoff if that is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -750,8 +750,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
-     * max_backoff if that is shorter.
+     * Delay before the second attempt, at most max_backoff. The delay doubles with each further attempt. Default: 1
+     * second, or max_backoff if that is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -775,7 +775,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> maxBackoffBuilder_;
     /**
      * <pre>
-     * Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
+     * Longest delay between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -786,7 +786,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
+     * Longest delay between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -801,7 +801,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
+     * Longest delay between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -821,7 +821,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
+     * Longest delay between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -839,7 +839,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
+     * Longest delay between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -864,7 +864,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
+     * Longest delay between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -881,7 +881,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
+     * Longest delay between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -893,7 +893,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
+     * Longest delay between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -908,7 +908,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
+     * Longest delay between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>

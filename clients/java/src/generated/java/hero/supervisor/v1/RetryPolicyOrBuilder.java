@@ -12,7 +12,7 @@ public interface RetryPolicyOrBuilder extends
 
   /**
    * <pre>
-   * Starts allowed in all, 1 to 100. Default: 1.
+   * Most attempts in all, 1 to 100. Default: 1.
    * </pre>
    *
    * <code>optional int32 max_attempts = 1 [json_name = "maxAttempts"];</code>
@@ -21,7 +21,7 @@ public interface RetryPolicyOrBuilder extends
   boolean hasMaxAttempts();
   /**
    * <pre>
-   * Starts allowed in all, 1 to 100. Default: 1.
+   * Most attempts in all, 1 to 100. Default: 1.
    * </pre>
    *
    * <code>optional int32 max_attempts = 1 [json_name = "maxAttempts"];</code>
@@ -31,8 +31,8 @@ public interface RetryPolicyOrBuilder extends
 
   /**
    * <pre>
-   * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
-   * max_backoff if that is shorter.
+   * Delay before the second attempt, at most max_backoff. The delay doubles with each further attempt. Default: 1
+   * second, or max_backoff if that is shorter.
    * </pre>
    *
    * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -41,8 +41,8 @@ public interface RetryPolicyOrBuilder extends
   boolean hasInitialBackoff();
   /**
    * <pre>
-   * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
-   * max_backoff if that is shorter.
+   * Delay before the second attempt, at most max_backoff. The delay doubles with each further attempt. Default: 1
+   * second, or max_backoff if that is shorter.
    * </pre>
    *
    * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -51,8 +51,8 @@ public interface RetryPolicyOrBuilder extends
   com.google.protobuf.Duration getInitialBackoff();
   /**
    * <pre>
-   * Wait before the second attempt; it doubles with each further one. At most max_backoff. Default: 1 second, or
-   * max_backoff if that is shorter.
+   * Delay before the second attempt, at most max_backoff. The delay doubles with each further attempt. Default: 1
+   * second, or max_backoff if that is shorter.
    * </pre>
    *
    * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -61,7 +61,7 @@ public interface RetryPolicyOrBuilder extends
 
   /**
    * <pre>
-   * Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
+   * Longest delay between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -70,7 +70,7 @@ public interface RetryPolicyOrBuilder extends
   boolean hasMaxBackoff();
   /**
    * <pre>
-   * Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
+   * Longest delay between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -79,7 +79,7 @@ public interface RetryPolicyOrBuilder extends
   com.google.protobuf.Duration getMaxBackoff();
   /**
    * <pre>
-   * Longest wait between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
+   * Longest delay between two attempts, at most 30 days. Default: 60 seconds, or initial_backoff if that is longer.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>

@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Whom a process runs as; each by name or number. Only a process manager that runs as root can become somebody else.
+ * The user and the groups of a process, each by name or number. Requires a process manager that runs as root.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.RunAs}
@@ -103,7 +103,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object group_ = "";
   /**
    * <pre>
-   * The group. Default: the user's own.
+   * The group. Default: the primary group of the user.
    * </pre>
    *
    * <code>string group = 2 [json_name = "group"];</code>
@@ -124,7 +124,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The group. Default: the user's own.
+   * The group. Default: the primary group of the user.
    * </pre>
    *
    * <code>string group = 2 [json_name = "group"];</code>
@@ -151,7 +151,7 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * Further groups, at most 64. Default: those that the system lists for the user.
+   * Supplementary groups, at most 64. Default: those of the user.
    * </pre>
    *
    * <code>repeated string supplementary_groups = 3 [json_name = "supplementaryGroups"];</code>
@@ -163,7 +163,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Further groups, at most 64. Default: those that the system lists for the user.
+   * Supplementary groups, at most 64. Default: those of the user.
    * </pre>
    *
    * <code>repeated string supplementary_groups = 3 [json_name = "supplementaryGroups"];</code>
@@ -174,7 +174,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Further groups, at most 64. Default: those that the system lists for the user.
+   * Supplementary groups, at most 64. Default: those of the user.
    * </pre>
    *
    * <code>repeated string supplementary_groups = 3 [json_name = "supplementaryGroups"];</code>
@@ -186,7 +186,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Further groups, at most 64. Default: those that the system lists for the user.
+   * Supplementary groups, at most 64. Default: those of the user.
    * </pre>
    *
    * <code>repeated string supplementary_groups = 3 [json_name = "supplementaryGroups"];</code>
@@ -383,7 +383,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Whom a process runs as; each by name or number. Only a process manager that runs as root can become somebody else.
+   * The user and the groups of a process, each by name or number. Requires a process manager that runs as root.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.RunAs}
@@ -654,7 +654,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object group_ = "";
     /**
      * <pre>
-     * The group. Default: the user's own.
+     * The group. Default: the primary group of the user.
      * </pre>
      *
      * <code>string group = 2 [json_name = "group"];</code>
@@ -674,7 +674,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The group. Default: the user's own.
+     * The group. Default: the primary group of the user.
      * </pre>
      *
      * <code>string group = 2 [json_name = "group"];</code>
@@ -695,7 +695,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The group. Default: the user's own.
+     * The group. Default: the primary group of the user.
      * </pre>
      *
      * <code>string group = 2 [json_name = "group"];</code>
@@ -712,7 +712,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The group. Default: the user's own.
+     * The group. Default: the primary group of the user.
      * </pre>
      *
      * <code>string group = 2 [json_name = "group"];</code>
@@ -726,7 +726,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The group. Default: the user's own.
+     * The group. Default: the primary group of the user.
      * </pre>
      *
      * <code>string group = 2 [json_name = "group"];</code>
@@ -753,7 +753,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Further groups, at most 64. Default: those that the system lists for the user.
+     * Supplementary groups, at most 64. Default: those of the user.
      * </pre>
      *
      * <code>repeated string supplementary_groups = 3 [json_name = "supplementaryGroups"];</code>
@@ -766,7 +766,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Further groups, at most 64. Default: those that the system lists for the user.
+     * Supplementary groups, at most 64. Default: those of the user.
      * </pre>
      *
      * <code>repeated string supplementary_groups = 3 [json_name = "supplementaryGroups"];</code>
@@ -777,7 +777,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Further groups, at most 64. Default: those that the system lists for the user.
+     * Supplementary groups, at most 64. Default: those of the user.
      * </pre>
      *
      * <code>repeated string supplementary_groups = 3 [json_name = "supplementaryGroups"];</code>
@@ -789,7 +789,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Further groups, at most 64. Default: those that the system lists for the user.
+     * Supplementary groups, at most 64. Default: those of the user.
      * </pre>
      *
      * <code>repeated string supplementary_groups = 3 [json_name = "supplementaryGroups"];</code>
@@ -802,7 +802,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Further groups, at most 64. Default: those that the system lists for the user.
+     * Supplementary groups, at most 64. Default: those of the user.
      * </pre>
      *
      * <code>repeated string supplementary_groups = 3 [json_name = "supplementaryGroups"];</code>
@@ -821,7 +821,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Further groups, at most 64. Default: those that the system lists for the user.
+     * Supplementary groups, at most 64. Default: those of the user.
      * </pre>
      *
      * <code>repeated string supplementary_groups = 3 [json_name = "supplementaryGroups"];</code>
@@ -839,7 +839,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Further groups, at most 64. Default: those that the system lists for the user.
+     * Supplementary groups, at most 64. Default: those of the user.
      * </pre>
      *
      * <code>repeated string supplementary_groups = 3 [json_name = "supplementaryGroups"];</code>
@@ -857,7 +857,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Further groups, at most 64. Default: those that the system lists for the user.
+     * Supplementary groups, at most 64. Default: those of the user.
      * </pre>
      *
      * <code>repeated string supplementary_groups = 3 [json_name = "supplementaryGroups"];</code>
@@ -872,7 +872,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Further groups, at most 64. Default: those that the system lists for the user.
+     * Supplementary groups, at most 64. Default: those of the user.
      * </pre>
      *
      * <code>repeated string supplementary_groups = 3 [json_name = "supplementaryGroups"];</code>

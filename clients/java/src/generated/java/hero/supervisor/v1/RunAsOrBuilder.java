@@ -32,7 +32,7 @@ public interface RunAsOrBuilder extends
 
   /**
    * <pre>
-   * The group. Default: the user's own.
+   * The group. Default: the primary group of the user.
    * </pre>
    *
    * <code>string group = 2 [json_name = "group"];</code>
@@ -41,7 +41,7 @@ public interface RunAsOrBuilder extends
   java.lang.String getGroup();
   /**
    * <pre>
-   * The group. Default: the user's own.
+   * The group. Default: the primary group of the user.
    * </pre>
    *
    * <code>string group = 2 [json_name = "group"];</code>
@@ -52,7 +52,7 @@ public interface RunAsOrBuilder extends
 
   /**
    * <pre>
-   * Further groups, at most 64. Default: those that the system lists for the user.
+   * Supplementary groups, at most 64. Default: those of the user.
    * </pre>
    *
    * <code>repeated string supplementary_groups = 3 [json_name = "supplementaryGroups"];</code>
@@ -62,7 +62,7 @@ public interface RunAsOrBuilder extends
       getSupplementaryGroupsList();
   /**
    * <pre>
-   * Further groups, at most 64. Default: those that the system lists for the user.
+   * Supplementary groups, at most 64. Default: those of the user.
    * </pre>
    *
    * <code>repeated string supplementary_groups = 3 [json_name = "supplementaryGroups"];</code>
@@ -71,7 +71,7 @@ public interface RunAsOrBuilder extends
   int getSupplementaryGroupsCount();
   /**
    * <pre>
-   * Further groups, at most 64. Default: those that the system lists for the user.
+   * Supplementary groups, at most 64. Default: those of the user.
    * </pre>
    *
    * <code>repeated string supplementary_groups = 3 [json_name = "supplementaryGroups"];</code>
@@ -81,7 +81,7 @@ public interface RunAsOrBuilder extends
   java.lang.String getSupplementaryGroups(int index);
   /**
    * <pre>
-   * Further groups, at most 64. Default: those that the system lists for the user.
+   * Supplementary groups, at most 64. Default: those of the user.
    * </pre>
    *
    * <code>repeated string supplementary_groups = 3 [json_name = "supplementaryGroups"];</code>

@@ -52,7 +52,7 @@ private static final long serialVersionUID = 0L;
 
   /**
    * <pre>
-   * What becomes of the job when the wait is over first.
+   * The fate of a job that outlasts the wait.
    * </pre>
    *
    * Protobuf enum {@code hero.supervisor.v1.RunJobRequest.OnWaitEnd}
@@ -69,7 +69,7 @@ private static final long serialVersionUID = 0L;
     ON_WAIT_END_UNSPECIFIED(0),
     /**
      * <pre>
-     * It goes on; await it with AwaitJob.
+     * The job continues; wait for it with AwaitJob.
      * </pre>
      *
      * <code>ON_WAIT_END_KEEP_RUNNING = 1;</code>
@@ -77,7 +77,7 @@ private static final long serialVersionUID = 0L;
     ON_WAIT_END_KEEP_RUNNING(1),
     /**
      * <pre>
-     * It is cancelled, and the answer shows it so.
+     * The job is cancelled, and the response shows the cancelled job.
      * </pre>
      *
      * <code>ON_WAIT_END_CANCEL = 2;</code>
@@ -105,7 +105,7 @@ private static final long serialVersionUID = 0L;
     public static final int ON_WAIT_END_UNSPECIFIED_VALUE = 0;
     /**
      * <pre>
-     * It goes on; await it with AwaitJob.
+     * The job continues; wait for it with AwaitJob.
      * </pre>
      *
      * <code>ON_WAIT_END_KEEP_RUNNING = 1;</code>
@@ -113,7 +113,7 @@ private static final long serialVersionUID = 0L;
     public static final int ON_WAIT_END_KEEP_RUNNING_VALUE = 1;
     /**
      * <pre>
-     * It is cancelled, and the answer shows it so.
+     * The job is cancelled, and the response shows the cancelled job.
      * </pre>
      *
      * <code>ON_WAIT_END_CANCEL = 2;</code>
@@ -209,7 +209,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.JobSpec job_;
   /**
    * <pre>
-   * Required. What to run.
+   * Required. The job.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobSpec job = 1 [json_name = "job"];</code>
@@ -221,7 +221,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. What to run.
+   * Required. The job.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobSpec job = 1 [json_name = "job"];</code>
@@ -233,7 +233,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. What to run.
+   * Required. The job.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobSpec job = 1 [json_name = "job"];</code>
@@ -248,8 +248,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object jobId_ = "";
   /**
    * <pre>
-   * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
-   * the server.
+   * The id of the job: 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 that
+   * the server makes.
    * </pre>
    *
    * <code>string job_id = 2 [json_name = "jobId"];</code>
@@ -270,8 +270,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
-   * the server.
+   * The id of the job: 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 that
+   * the server makes.
    * </pre>
    *
    * <code>string job_id = 2 [json_name = "jobId"];</code>
@@ -297,8 +297,9 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object requestId_ = "";
   /**
    * <pre>
-   * Makes a repeat harmless: within 24 hours, the same id with the same content waits for the job that it made first.
-   * If you lost the answer, just call again. 1 to 64 printable ASCII characters without spaces; a UUID is advised.
+   * Makes a repeat harmless: within 24 hours a request with the same id and the same content waits for the job of the
+   * first request. Call again if the response was lost. 1 to 64 printable ASCII characters without spaces; a UUID is
+   * advised. Default: repeats are not recognised.
    * </pre>
    *
    * <code>string request_id = 3 [json_name = "requestId"];</code>
@@ -319,8 +320,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Makes a repeat harmless: within 24 hours, the same id with the same content waits for the job that it made first.
-   * If you lost the answer, just call again. 1 to 64 printable ASCII characters without spaces; a UUID is advised.
+   * Makes a repeat harmless: within 24 hours a request with the same id and the same content waits for the job of the
+   * first request. Call again if the response was lost. 1 to 64 printable ASCII characters without spaces; a UUID is
+   * advised. Default: repeats are not recognised.
    * </pre>
    *
    * <code>string request_id = 3 [json_name = "requestId"];</code>
@@ -345,7 +347,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration maxWait_;
   /**
    * <pre>
-   * How long to wait for the end; see the service for the rules of waits.
+   * Longest wait for the end of the job; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -357,7 +359,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long to wait for the end; see the service for the rules of waits.
+   * Longest wait for the end of the job; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -369,7 +371,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long to wait for the end; see the service for the rules of waits.
+   * Longest wait for the end of the job; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -383,8 +385,8 @@ private static final long serialVersionUID = 0L;
   private int onWaitEnd_ = 0;
   /**
    * <pre>
-   * What becomes of the job when the wait is over first. Default: ON_WAIT_END_KEEP_RUNNING. If the caller goes away
-   * during the wait, the job goes on in any case.
+   * The fate of the job if it outlasts the wait. Default: ON_WAIT_END_KEEP_RUNNING. If the caller ends the call
+   * during the wait, the job continues in any case.
    * </pre>
    *
    * <code>.hero.supervisor.v1.RunJobRequest.OnWaitEnd on_wait_end = 5 [json_name = "onWaitEnd"];</code>
@@ -395,8 +397,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What becomes of the job when the wait is over first. Default: ON_WAIT_END_KEEP_RUNNING. If the caller goes away
-   * during the wait, the job goes on in any case.
+   * The fate of the job if it outlasts the wait. Default: ON_WAIT_END_KEEP_RUNNING. If the caller ends the call
+   * during the wait, the job continues in any case.
    * </pre>
    *
    * <code>.hero.supervisor.v1.RunJobRequest.OnWaitEnd on_wait_end = 5 [json_name = "onWaitEnd"];</code>
@@ -839,7 +841,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.JobSpec, hero.supervisor.v1.JobSpec.Builder, hero.supervisor.v1.JobSpecOrBuilder> jobBuilder_;
     /**
      * <pre>
-     * Required. What to run.
+     * Required. The job.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobSpec job = 1 [json_name = "job"];</code>
@@ -850,7 +852,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. What to run.
+     * Required. The job.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobSpec job = 1 [json_name = "job"];</code>
@@ -865,7 +867,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. What to run.
+     * Required. The job.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobSpec job = 1 [json_name = "job"];</code>
@@ -885,7 +887,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. What to run.
+     * Required. The job.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobSpec job = 1 [json_name = "job"];</code>
@@ -903,7 +905,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. What to run.
+     * Required. The job.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobSpec job = 1 [json_name = "job"];</code>
@@ -928,7 +930,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. What to run.
+     * Required. The job.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobSpec job = 1 [json_name = "job"];</code>
@@ -945,7 +947,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. What to run.
+     * Required. The job.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobSpec job = 1 [json_name = "job"];</code>
@@ -957,7 +959,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. What to run.
+     * Required. The job.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobSpec job = 1 [json_name = "job"];</code>
@@ -972,7 +974,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. What to run.
+     * Required. The job.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobSpec job = 1 [json_name = "job"];</code>
@@ -994,8 +996,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object jobId_ = "";
     /**
      * <pre>
-     * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
-     * the server.
+     * The id of the job: 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 that
+     * the server makes.
      * </pre>
      *
      * <code>string job_id = 2 [json_name = "jobId"];</code>
@@ -1015,8 +1017,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
-     * the server.
+     * The id of the job: 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 that
+     * the server makes.
      * </pre>
      *
      * <code>string job_id = 2 [json_name = "jobId"];</code>
@@ -1037,8 +1039,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
-     * the server.
+     * The id of the job: 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 that
+     * the server makes.
      * </pre>
      *
      * <code>string job_id = 2 [json_name = "jobId"];</code>
@@ -1055,8 +1057,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
-     * the server.
+     * The id of the job: 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 that
+     * the server makes.
      * </pre>
      *
      * <code>string job_id = 2 [json_name = "jobId"];</code>
@@ -1070,8 +1072,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
-     * the server.
+     * The id of the job: 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 that
+     * the server makes.
      * </pre>
      *
      * <code>string job_id = 2 [json_name = "jobId"];</code>
@@ -1091,8 +1093,9 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object requestId_ = "";
     /**
      * <pre>
-     * Makes a repeat harmless: within 24 hours, the same id with the same content waits for the job that it made first.
-     * If you lost the answer, just call again. 1 to 64 printable ASCII characters without spaces; a UUID is advised.
+     * Makes a repeat harmless: within 24 hours a request with the same id and the same content waits for the job of the
+     * first request. Call again if the response was lost. 1 to 64 printable ASCII characters without spaces; a UUID is
+     * advised. Default: repeats are not recognised.
      * </pre>
      *
      * <code>string request_id = 3 [json_name = "requestId"];</code>
@@ -1112,8 +1115,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Makes a repeat harmless: within 24 hours, the same id with the same content waits for the job that it made first.
-     * If you lost the answer, just call again. 1 to 64 printable ASCII characters without spaces; a UUID is advised.
+     * Makes a repeat harmless: within 24 hours a request with the same id and the same content waits for the job of the
+     * first request. Call again if the response was lost. 1 to 64 printable ASCII characters without spaces; a UUID is
+     * advised. Default: repeats are not recognised.
      * </pre>
      *
      * <code>string request_id = 3 [json_name = "requestId"];</code>
@@ -1134,8 +1138,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Makes a repeat harmless: within 24 hours, the same id with the same content waits for the job that it made first.
-     * If you lost the answer, just call again. 1 to 64 printable ASCII characters without spaces; a UUID is advised.
+     * Makes a repeat harmless: within 24 hours a request with the same id and the same content waits for the job of the
+     * first request. Call again if the response was lost. 1 to 64 printable ASCII characters without spaces; a UUID is
+     * advised. Default: repeats are not recognised.
      * </pre>
      *
      * <code>string request_id = 3 [json_name = "requestId"];</code>
@@ -1152,8 +1157,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Makes a repeat harmless: within 24 hours, the same id with the same content waits for the job that it made first.
-     * If you lost the answer, just call again. 1 to 64 printable ASCII characters without spaces; a UUID is advised.
+     * Makes a repeat harmless: within 24 hours a request with the same id and the same content waits for the job of the
+     * first request. Call again if the response was lost. 1 to 64 printable ASCII characters without spaces; a UUID is
+     * advised. Default: repeats are not recognised.
      * </pre>
      *
      * <code>string request_id = 3 [json_name = "requestId"];</code>
@@ -1167,8 +1173,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Makes a repeat harmless: within 24 hours, the same id with the same content waits for the job that it made first.
-     * If you lost the answer, just call again. 1 to 64 printable ASCII characters without spaces; a UUID is advised.
+     * Makes a repeat harmless: within 24 hours a request with the same id and the same content waits for the job of the
+     * first request. Call again if the response was lost. 1 to 64 printable ASCII characters without spaces; a UUID is
+     * advised. Default: repeats are not recognised.
      * </pre>
      *
      * <code>string request_id = 3 [json_name = "requestId"];</code>
@@ -1190,7 +1197,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> maxWaitBuilder_;
     /**
      * <pre>
-     * How long to wait for the end; see the service for the rules of waits.
+     * Longest wait for the end of the job; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -1201,7 +1208,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait for the end; see the service for the rules of waits.
+     * Longest wait for the end of the job; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -1216,7 +1223,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait for the end; see the service for the rules of waits.
+     * Longest wait for the end of the job; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -1236,7 +1243,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait for the end; see the service for the rules of waits.
+     * Longest wait for the end of the job; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -1254,7 +1261,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait for the end; see the service for the rules of waits.
+     * Longest wait for the end of the job; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -1279,7 +1286,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait for the end; see the service for the rules of waits.
+     * Longest wait for the end of the job; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -1296,7 +1303,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait for the end; see the service for the rules of waits.
+     * Longest wait for the end of the job; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -1308,7 +1315,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait for the end; see the service for the rules of waits.
+     * Longest wait for the end of the job; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -1323,7 +1330,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait for the end; see the service for the rules of waits.
+     * Longest wait for the end of the job; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -1345,8 +1352,8 @@ private static final long serialVersionUID = 0L;
     private int onWaitEnd_ = 0;
     /**
      * <pre>
-     * What becomes of the job when the wait is over first. Default: ON_WAIT_END_KEEP_RUNNING. If the caller goes away
-     * during the wait, the job goes on in any case.
+     * The fate of the job if it outlasts the wait. Default: ON_WAIT_END_KEEP_RUNNING. If the caller ends the call
+     * during the wait, the job continues in any case.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RunJobRequest.OnWaitEnd on_wait_end = 5 [json_name = "onWaitEnd"];</code>
@@ -1357,8 +1364,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What becomes of the job when the wait is over first. Default: ON_WAIT_END_KEEP_RUNNING. If the caller goes away
-     * during the wait, the job goes on in any case.
+     * The fate of the job if it outlasts the wait. Default: ON_WAIT_END_KEEP_RUNNING. If the caller ends the call
+     * during the wait, the job continues in any case.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RunJobRequest.OnWaitEnd on_wait_end = 5 [json_name = "onWaitEnd"];</code>
@@ -1373,8 +1380,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What becomes of the job when the wait is over first. Default: ON_WAIT_END_KEEP_RUNNING. If the caller goes away
-     * during the wait, the job goes on in any case.
+     * The fate of the job if it outlasts the wait. Default: ON_WAIT_END_KEEP_RUNNING. If the caller ends the call
+     * during the wait, the job continues in any case.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RunJobRequest.OnWaitEnd on_wait_end = 5 [json_name = "onWaitEnd"];</code>
@@ -1387,8 +1394,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What becomes of the job when the wait is over first. Default: ON_WAIT_END_KEEP_RUNNING. If the caller goes away
-     * during the wait, the job goes on in any case.
+     * The fate of the job if it outlasts the wait. Default: ON_WAIT_END_KEEP_RUNNING. If the caller ends the call
+     * during the wait, the job continues in any case.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RunJobRequest.OnWaitEnd on_wait_end = 5 [json_name = "onWaitEnd"];</code>
@@ -1404,8 +1411,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What becomes of the job when the wait is over first. Default: ON_WAIT_END_KEEP_RUNNING. If the caller goes away
-     * during the wait, the job goes on in any case.
+     * The fate of the job if it outlasts the wait. Default: ON_WAIT_END_KEEP_RUNNING. If the caller ends the call
+     * during the wait, the job continues in any case.
      * </pre>
      *
      * <code>.hero.supervisor.v1.RunJobRequest.OnWaitEnd on_wait_end = 5 [json_name = "onWaitEnd"];</code>

@@ -12,7 +12,7 @@ public interface RunJobRequestOrBuilder extends
 
   /**
    * <pre>
-   * Required. What to run.
+   * Required. The job.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobSpec job = 1 [json_name = "job"];</code>
@@ -21,7 +21,7 @@ public interface RunJobRequestOrBuilder extends
   boolean hasJob();
   /**
    * <pre>
-   * Required. What to run.
+   * Required. The job.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobSpec job = 1 [json_name = "job"];</code>
@@ -30,7 +30,7 @@ public interface RunJobRequestOrBuilder extends
   hero.supervisor.v1.JobSpec getJob();
   /**
    * <pre>
-   * Required. What to run.
+   * Required. The job.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobSpec job = 1 [json_name = "job"];</code>
@@ -39,8 +39,8 @@ public interface RunJobRequestOrBuilder extends
 
   /**
    * <pre>
-   * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
-   * the server.
+   * The id of the job: 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 that
+   * the server makes.
    * </pre>
    *
    * <code>string job_id = 2 [json_name = "jobId"];</code>
@@ -49,8 +49,8 @@ public interface RunJobRequestOrBuilder extends
   java.lang.String getJobId();
   /**
    * <pre>
-   * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
-   * the server.
+   * The id of the job: 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 that
+   * the server makes.
    * </pre>
    *
    * <code>string job_id = 2 [json_name = "jobId"];</code>
@@ -61,8 +61,9 @@ public interface RunJobRequestOrBuilder extends
 
   /**
    * <pre>
-   * Makes a repeat harmless: within 24 hours, the same id with the same content waits for the job that it made first.
-   * If you lost the answer, just call again. 1 to 64 printable ASCII characters without spaces; a UUID is advised.
+   * Makes a repeat harmless: within 24 hours a request with the same id and the same content waits for the job of the
+   * first request. Call again if the response was lost. 1 to 64 printable ASCII characters without spaces; a UUID is
+   * advised. Default: repeats are not recognised.
    * </pre>
    *
    * <code>string request_id = 3 [json_name = "requestId"];</code>
@@ -71,8 +72,9 @@ public interface RunJobRequestOrBuilder extends
   java.lang.String getRequestId();
   /**
    * <pre>
-   * Makes a repeat harmless: within 24 hours, the same id with the same content waits for the job that it made first.
-   * If you lost the answer, just call again. 1 to 64 printable ASCII characters without spaces; a UUID is advised.
+   * Makes a repeat harmless: within 24 hours a request with the same id and the same content waits for the job of the
+   * first request. Call again if the response was lost. 1 to 64 printable ASCII characters without spaces; a UUID is
+   * advised. Default: repeats are not recognised.
    * </pre>
    *
    * <code>string request_id = 3 [json_name = "requestId"];</code>
@@ -83,7 +85,7 @@ public interface RunJobRequestOrBuilder extends
 
   /**
    * <pre>
-   * How long to wait for the end; see the service for the rules of waits.
+   * Longest wait for the end of the job; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -92,7 +94,7 @@ public interface RunJobRequestOrBuilder extends
   boolean hasMaxWait();
   /**
    * <pre>
-   * How long to wait for the end; see the service for the rules of waits.
+   * Longest wait for the end of the job; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -101,7 +103,7 @@ public interface RunJobRequestOrBuilder extends
   com.google.protobuf.Duration getMaxWait();
   /**
    * <pre>
-   * How long to wait for the end; see the service for the rules of waits.
+   * Longest wait for the end of the job; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -110,8 +112,8 @@ public interface RunJobRequestOrBuilder extends
 
   /**
    * <pre>
-   * What becomes of the job when the wait is over first. Default: ON_WAIT_END_KEEP_RUNNING. If the caller goes away
-   * during the wait, the job goes on in any case.
+   * The fate of the job if it outlasts the wait. Default: ON_WAIT_END_KEEP_RUNNING. If the caller ends the call
+   * during the wait, the job continues in any case.
    * </pre>
    *
    * <code>.hero.supervisor.v1.RunJobRequest.OnWaitEnd on_wait_end = 5 [json_name = "onWaitEnd"];</code>
@@ -120,8 +122,8 @@ public interface RunJobRequestOrBuilder extends
   int getOnWaitEndValue();
   /**
    * <pre>
-   * What becomes of the job when the wait is over first. Default: ON_WAIT_END_KEEP_RUNNING. If the caller goes away
-   * during the wait, the job goes on in any case.
+   * The fate of the job if it outlasts the wait. Default: ON_WAIT_END_KEEP_RUNNING. If the caller ends the call
+   * during the wait, the job continues in any case.
    * </pre>
    *
    * <code>.hero.supervisor.v1.RunJobRequest.OnWaitEnd on_wait_end = 5 [json_name = "onWaitEnd"];</code>

@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Answer of RunJob.
+ * Response of RunJob.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.RunJobResponse}
@@ -91,7 +91,7 @@ private static final long serialVersionUID = 0L;
   private int waitOutcome_ = 0;
   /**
    * <pre>
-   * Whether the job has ended (however it ended), or the wait was over first.
+   * DONE if the job has ended, also if it failed or was cancelled.
    * </pre>
    *
    * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 2 [json_name = "waitOutcome"];</code>
@@ -102,7 +102,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Whether the job has ended (however it ended), or the wait was over first.
+   * DONE if the job has ended, also if it failed or was cancelled.
    * </pre>
    *
    * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 2 [json_name = "waitOutcome"];</code>
@@ -117,7 +117,7 @@ private static final long serialVersionUID = 0L;
   private boolean deduplicated_ = false;
   /**
    * <pre>
-   * True if an earlier call with this request_id had made it.
+   * True if an earlier request with this request_id has created the job.
    * </pre>
    *
    * <code>bool deduplicated = 3 [json_name = "deduplicated"];</code>
@@ -314,7 +314,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Answer of RunJob.
+   * Response of RunJob.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.RunJobResponse}
@@ -653,7 +653,7 @@ private static final long serialVersionUID = 0L;
     private int waitOutcome_ = 0;
     /**
      * <pre>
-     * Whether the job has ended (however it ended), or the wait was over first.
+     * DONE if the job has ended, also if it failed or was cancelled.
      * </pre>
      *
      * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 2 [json_name = "waitOutcome"];</code>
@@ -664,7 +664,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether the job has ended (however it ended), or the wait was over first.
+     * DONE if the job has ended, also if it failed or was cancelled.
      * </pre>
      *
      * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 2 [json_name = "waitOutcome"];</code>
@@ -679,7 +679,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether the job has ended (however it ended), or the wait was over first.
+     * DONE if the job has ended, also if it failed or was cancelled.
      * </pre>
      *
      * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 2 [json_name = "waitOutcome"];</code>
@@ -692,7 +692,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether the job has ended (however it ended), or the wait was over first.
+     * DONE if the job has ended, also if it failed or was cancelled.
      * </pre>
      *
      * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 2 [json_name = "waitOutcome"];</code>
@@ -708,7 +708,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether the job has ended (however it ended), or the wait was over first.
+     * DONE if the job has ended, also if it failed or was cancelled.
      * </pre>
      *
      * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 2 [json_name = "waitOutcome"];</code>
@@ -724,7 +724,7 @@ private static final long serialVersionUID = 0L;
     private boolean deduplicated_ ;
     /**
      * <pre>
-     * True if an earlier call with this request_id had made it.
+     * True if an earlier request with this request_id has created the job.
      * </pre>
      *
      * <code>bool deduplicated = 3 [json_name = "deduplicated"];</code>
@@ -736,7 +736,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * True if an earlier call with this request_id had made it.
+     * True if an earlier request with this request_id has created the job.
      * </pre>
      *
      * <code>bool deduplicated = 3 [json_name = "deduplicated"];</code>
@@ -752,7 +752,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * True if an earlier call with this request_id had made it.
+     * True if an earlier request with this request_id has created the job.
      * </pre>
      *
      * <code>bool deduplicated = 3 [json_name = "deduplicated"];</code>

@@ -39,7 +39,7 @@ public interface RunJobResponseOrBuilder extends
 
   /**
    * <pre>
-   * Whether the job has ended (however it ended), or the wait was over first.
+   * DONE if the job has ended, also if it failed or was cancelled.
    * </pre>
    *
    * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 2 [json_name = "waitOutcome"];</code>
@@ -48,7 +48,7 @@ public interface RunJobResponseOrBuilder extends
   int getWaitOutcomeValue();
   /**
    * <pre>
-   * Whether the job has ended (however it ended), or the wait was over first.
+   * DONE if the job has ended, also if it failed or was cancelled.
    * </pre>
    *
    * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 2 [json_name = "waitOutcome"];</code>
@@ -58,7 +58,7 @@ public interface RunJobResponseOrBuilder extends
 
   /**
    * <pre>
-   * True if an earlier call with this request_id had made it.
+   * True if an earlier request with this request_id has created the job.
    * </pre>
    *
    * <code>bool deduplicated = 3 [json_name = "deduplicated"];</code>

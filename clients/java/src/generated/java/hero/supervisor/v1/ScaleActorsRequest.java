@@ -54,7 +54,7 @@ private static final long serialVersionUID = 0L;
   private int scriptType_ = 0;
   /**
    * <pre>
-   * Required. Which actors.
+   * Required. The script type of the actors.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -65,7 +65,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. Which actors.
+   * Required. The script type of the actors.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -80,7 +80,7 @@ private static final long serialVersionUID = 0L;
   private int replicas_ = 0;
   /**
    * <pre>
-   * Required. How many there are to be on this machine, 0 to 1000.
+   * Required. Number of actors on this machine, 0 to 1000.
    * </pre>
    *
    * <code>optional int32 replicas = 2 [json_name = "replicas"];</code>
@@ -92,7 +92,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. How many there are to be on this machine, 0 to 1000.
+   * Required. Number of actors on this machine, 0 to 1000.
    * </pre>
    *
    * <code>optional int32 replicas = 2 [json_name = "replicas"];</code>
@@ -107,7 +107,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration drainTimeout_;
   /**
    * <pre>
-   * How long the jobs of those that go may run on, 0 to 24 hours. Default: each actor's own drain_timeout.
+   * Time for the jobs of removed actors to finish, 0 to 24 hours. Default: drain_timeout of each actor.
    * </pre>
    *
    * <code>.google.protobuf.Duration drain_timeout = 3 [json_name = "drainTimeout"];</code>
@@ -119,7 +119,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long the jobs of those that go may run on, 0 to 24 hours. Default: each actor's own drain_timeout.
+   * Time for the jobs of removed actors to finish, 0 to 24 hours. Default: drain_timeout of each actor.
    * </pre>
    *
    * <code>.google.protobuf.Duration drain_timeout = 3 [json_name = "drainTimeout"];</code>
@@ -131,7 +131,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long the jobs of those that go may run on, 0 to 24 hours. Default: each actor's own drain_timeout.
+   * Time for the jobs of removed actors to finish, 0 to 24 hours. Default: drain_timeout of each actor.
    * </pre>
    *
    * <code>.google.protobuf.Duration drain_timeout = 3 [json_name = "drainTimeout"];</code>
@@ -145,7 +145,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration maxWait_;
   /**
    * <pre>
-   * How long to wait until all is done; see the service for the rules of waits.
+   * Longest wait for the end of the scaling; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -157,7 +157,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long to wait until all is done; see the service for the rules of waits.
+   * Longest wait for the end of the scaling; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -169,7 +169,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long to wait until all is done; see the service for the rules of waits.
+   * Longest wait for the end of the scaling; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -183,7 +183,7 @@ private static final long serialVersionUID = 0L;
   private boolean validateOnly_ = false;
   /**
    * <pre>
-   * Only say what would happen; nothing is changed.
+   * Returns what would happen and changes nothing. Default: false.
    * </pre>
    *
    * <code>bool validate_only = 5 [json_name = "validateOnly"];</code>
@@ -198,7 +198,8 @@ private static final long serialVersionUID = 0L;
   private boolean takeOver_ = false;
   /**
    * <pre>
-   * Switch automatic scaling off, if it is on, instead of answering AUTOSCALING_ACTIVE.
+   * Switches automatic scaling off. Without it, the call ends in AUTOSCALING_ACTIVE while scaling is automatic.
+   * Default: false.
    * </pre>
    *
    * <code>bool take_over = 6 [json_name = "takeOver"];</code>
@@ -214,7 +215,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object reason_ = "";
   /**
    * <pre>
-   * Why, for events and for others who wonder.
+   * The caller's reason, at most 1024 bytes. Appears in events.
    * </pre>
    *
    * <code>string reason = 7 [json_name = "reason"];</code>
@@ -235,7 +236,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Why, for events and for others who wonder.
+   * The caller's reason, at most 1024 bytes. Appears in events.
    * </pre>
    *
    * <code>string reason = 7 [json_name = "reason"];</code>
@@ -739,7 +740,7 @@ private static final long serialVersionUID = 0L;
     private int scriptType_ = 0;
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The script type of the actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -750,7 +751,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The script type of the actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -765,7 +766,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The script type of the actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -778,7 +779,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The script type of the actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -794,7 +795,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The script type of the actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -810,7 +811,7 @@ private static final long serialVersionUID = 0L;
     private int replicas_ ;
     /**
      * <pre>
-     * Required. How many there are to be on this machine, 0 to 1000.
+     * Required. Number of actors on this machine, 0 to 1000.
      * </pre>
      *
      * <code>optional int32 replicas = 2 [json_name = "replicas"];</code>
@@ -822,7 +823,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. How many there are to be on this machine, 0 to 1000.
+     * Required. Number of actors on this machine, 0 to 1000.
      * </pre>
      *
      * <code>optional int32 replicas = 2 [json_name = "replicas"];</code>
@@ -834,7 +835,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. How many there are to be on this machine, 0 to 1000.
+     * Required. Number of actors on this machine, 0 to 1000.
      * </pre>
      *
      * <code>optional int32 replicas = 2 [json_name = "replicas"];</code>
@@ -850,7 +851,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. How many there are to be on this machine, 0 to 1000.
+     * Required. Number of actors on this machine, 0 to 1000.
      * </pre>
      *
      * <code>optional int32 replicas = 2 [json_name = "replicas"];</code>
@@ -868,7 +869,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> drainTimeoutBuilder_;
     /**
      * <pre>
-     * How long the jobs of those that go may run on, 0 to 24 hours. Default: each actor's own drain_timeout.
+     * Time for the jobs of removed actors to finish, 0 to 24 hours. Default: drain_timeout of each actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 3 [json_name = "drainTimeout"];</code>
@@ -879,7 +880,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long the jobs of those that go may run on, 0 to 24 hours. Default: each actor's own drain_timeout.
+     * Time for the jobs of removed actors to finish, 0 to 24 hours. Default: drain_timeout of each actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 3 [json_name = "drainTimeout"];</code>
@@ -894,7 +895,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long the jobs of those that go may run on, 0 to 24 hours. Default: each actor's own drain_timeout.
+     * Time for the jobs of removed actors to finish, 0 to 24 hours. Default: drain_timeout of each actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 3 [json_name = "drainTimeout"];</code>
@@ -914,7 +915,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long the jobs of those that go may run on, 0 to 24 hours. Default: each actor's own drain_timeout.
+     * Time for the jobs of removed actors to finish, 0 to 24 hours. Default: drain_timeout of each actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 3 [json_name = "drainTimeout"];</code>
@@ -932,7 +933,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long the jobs of those that go may run on, 0 to 24 hours. Default: each actor's own drain_timeout.
+     * Time for the jobs of removed actors to finish, 0 to 24 hours. Default: drain_timeout of each actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 3 [json_name = "drainTimeout"];</code>
@@ -957,7 +958,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long the jobs of those that go may run on, 0 to 24 hours. Default: each actor's own drain_timeout.
+     * Time for the jobs of removed actors to finish, 0 to 24 hours. Default: drain_timeout of each actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 3 [json_name = "drainTimeout"];</code>
@@ -974,7 +975,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long the jobs of those that go may run on, 0 to 24 hours. Default: each actor's own drain_timeout.
+     * Time for the jobs of removed actors to finish, 0 to 24 hours. Default: drain_timeout of each actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 3 [json_name = "drainTimeout"];</code>
@@ -986,7 +987,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long the jobs of those that go may run on, 0 to 24 hours. Default: each actor's own drain_timeout.
+     * Time for the jobs of removed actors to finish, 0 to 24 hours. Default: drain_timeout of each actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 3 [json_name = "drainTimeout"];</code>
@@ -1001,7 +1002,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long the jobs of those that go may run on, 0 to 24 hours. Default: each actor's own drain_timeout.
+     * Time for the jobs of removed actors to finish, 0 to 24 hours. Default: drain_timeout of each actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 3 [json_name = "drainTimeout"];</code>
@@ -1025,7 +1026,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> maxWaitBuilder_;
     /**
      * <pre>
-     * How long to wait until all is done; see the service for the rules of waits.
+     * Longest wait for the end of the scaling; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -1036,7 +1037,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until all is done; see the service for the rules of waits.
+     * Longest wait for the end of the scaling; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -1051,7 +1052,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until all is done; see the service for the rules of waits.
+     * Longest wait for the end of the scaling; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -1071,7 +1072,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until all is done; see the service for the rules of waits.
+     * Longest wait for the end of the scaling; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -1089,7 +1090,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until all is done; see the service for the rules of waits.
+     * Longest wait for the end of the scaling; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -1114,7 +1115,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until all is done; see the service for the rules of waits.
+     * Longest wait for the end of the scaling; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -1131,7 +1132,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until all is done; see the service for the rules of waits.
+     * Longest wait for the end of the scaling; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -1143,7 +1144,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until all is done; see the service for the rules of waits.
+     * Longest wait for the end of the scaling; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -1158,7 +1159,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until all is done; see the service for the rules of waits.
+     * Longest wait for the end of the scaling; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -1180,7 +1181,7 @@ private static final long serialVersionUID = 0L;
     private boolean validateOnly_ ;
     /**
      * <pre>
-     * Only say what would happen; nothing is changed.
+     * Returns what would happen and changes nothing. Default: false.
      * </pre>
      *
      * <code>bool validate_only = 5 [json_name = "validateOnly"];</code>
@@ -1192,7 +1193,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only say what would happen; nothing is changed.
+     * Returns what would happen and changes nothing. Default: false.
      * </pre>
      *
      * <code>bool validate_only = 5 [json_name = "validateOnly"];</code>
@@ -1208,7 +1209,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only say what would happen; nothing is changed.
+     * Returns what would happen and changes nothing. Default: false.
      * </pre>
      *
      * <code>bool validate_only = 5 [json_name = "validateOnly"];</code>
@@ -1224,7 +1225,8 @@ private static final long serialVersionUID = 0L;
     private boolean takeOver_ ;
     /**
      * <pre>
-     * Switch automatic scaling off, if it is on, instead of answering AUTOSCALING_ACTIVE.
+     * Switches automatic scaling off. Without it, the call ends in AUTOSCALING_ACTIVE while scaling is automatic.
+     * Default: false.
      * </pre>
      *
      * <code>bool take_over = 6 [json_name = "takeOver"];</code>
@@ -1236,7 +1238,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Switch automatic scaling off, if it is on, instead of answering AUTOSCALING_ACTIVE.
+     * Switches automatic scaling off. Without it, the call ends in AUTOSCALING_ACTIVE while scaling is automatic.
+     * Default: false.
      * </pre>
      *
      * <code>bool take_over = 6 [json_name = "takeOver"];</code>
@@ -1252,7 +1255,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Switch automatic scaling off, if it is on, instead of answering AUTOSCALING_ACTIVE.
+     * Switches automatic scaling off. Without it, the call ends in AUTOSCALING_ACTIVE while scaling is automatic.
+     * Default: false.
      * </pre>
      *
      * <code>bool take_over = 6 [json_name = "takeOver"];</code>
@@ -1268,7 +1272,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object reason_ = "";
     /**
      * <pre>
-     * Why, for events and for others who wonder.
+     * The caller's reason, at most 1024 bytes. Appears in events.
      * </pre>
      *
      * <code>string reason = 7 [json_name = "reason"];</code>
@@ -1288,7 +1292,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, for events and for others who wonder.
+     * The caller's reason, at most 1024 bytes. Appears in events.
      * </pre>
      *
      * <code>string reason = 7 [json_name = "reason"];</code>
@@ -1309,7 +1313,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, for events and for others who wonder.
+     * The caller's reason, at most 1024 bytes. Appears in events.
      * </pre>
      *
      * <code>string reason = 7 [json_name = "reason"];</code>
@@ -1326,7 +1330,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, for events and for others who wonder.
+     * The caller's reason, at most 1024 bytes. Appears in events.
      * </pre>
      *
      * <code>string reason = 7 [json_name = "reason"];</code>
@@ -1340,7 +1344,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, for events and for others who wonder.
+     * The caller's reason, at most 1024 bytes. Appears in events.
      * </pre>
      *
      * <code>string reason = 7 [json_name = "reason"];</code>

@@ -12,7 +12,7 @@ public interface ScaleActorsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Required. Which actors.
+   * Required. The script type of the actors.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -21,7 +21,7 @@ public interface ScaleActorsRequestOrBuilder extends
   int getScriptTypeValue();
   /**
    * <pre>
-   * Required. Which actors.
+   * Required. The script type of the actors.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -31,7 +31,7 @@ public interface ScaleActorsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Required. How many there are to be on this machine, 0 to 1000.
+   * Required. Number of actors on this machine, 0 to 1000.
    * </pre>
    *
    * <code>optional int32 replicas = 2 [json_name = "replicas"];</code>
@@ -40,7 +40,7 @@ public interface ScaleActorsRequestOrBuilder extends
   boolean hasReplicas();
   /**
    * <pre>
-   * Required. How many there are to be on this machine, 0 to 1000.
+   * Required. Number of actors on this machine, 0 to 1000.
    * </pre>
    *
    * <code>optional int32 replicas = 2 [json_name = "replicas"];</code>
@@ -50,7 +50,7 @@ public interface ScaleActorsRequestOrBuilder extends
 
   /**
    * <pre>
-   * How long the jobs of those that go may run on, 0 to 24 hours. Default: each actor's own drain_timeout.
+   * Time for the jobs of removed actors to finish, 0 to 24 hours. Default: drain_timeout of each actor.
    * </pre>
    *
    * <code>.google.protobuf.Duration drain_timeout = 3 [json_name = "drainTimeout"];</code>
@@ -59,7 +59,7 @@ public interface ScaleActorsRequestOrBuilder extends
   boolean hasDrainTimeout();
   /**
    * <pre>
-   * How long the jobs of those that go may run on, 0 to 24 hours. Default: each actor's own drain_timeout.
+   * Time for the jobs of removed actors to finish, 0 to 24 hours. Default: drain_timeout of each actor.
    * </pre>
    *
    * <code>.google.protobuf.Duration drain_timeout = 3 [json_name = "drainTimeout"];</code>
@@ -68,7 +68,7 @@ public interface ScaleActorsRequestOrBuilder extends
   com.google.protobuf.Duration getDrainTimeout();
   /**
    * <pre>
-   * How long the jobs of those that go may run on, 0 to 24 hours. Default: each actor's own drain_timeout.
+   * Time for the jobs of removed actors to finish, 0 to 24 hours. Default: drain_timeout of each actor.
    * </pre>
    *
    * <code>.google.protobuf.Duration drain_timeout = 3 [json_name = "drainTimeout"];</code>
@@ -77,7 +77,7 @@ public interface ScaleActorsRequestOrBuilder extends
 
   /**
    * <pre>
-   * How long to wait until all is done; see the service for the rules of waits.
+   * Longest wait for the end of the scaling; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -86,7 +86,7 @@ public interface ScaleActorsRequestOrBuilder extends
   boolean hasMaxWait();
   /**
    * <pre>
-   * How long to wait until all is done; see the service for the rules of waits.
+   * Longest wait for the end of the scaling; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -95,7 +95,7 @@ public interface ScaleActorsRequestOrBuilder extends
   com.google.protobuf.Duration getMaxWait();
   /**
    * <pre>
-   * How long to wait until all is done; see the service for the rules of waits.
+   * Longest wait for the end of the scaling; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -104,7 +104,7 @@ public interface ScaleActorsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Only say what would happen; nothing is changed.
+   * Returns what would happen and changes nothing. Default: false.
    * </pre>
    *
    * <code>bool validate_only = 5 [json_name = "validateOnly"];</code>
@@ -114,7 +114,8 @@ public interface ScaleActorsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Switch automatic scaling off, if it is on, instead of answering AUTOSCALING_ACTIVE.
+   * Switches automatic scaling off. Without it, the call ends in AUTOSCALING_ACTIVE while scaling is automatic.
+   * Default: false.
    * </pre>
    *
    * <code>bool take_over = 6 [json_name = "takeOver"];</code>
@@ -124,7 +125,7 @@ public interface ScaleActorsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Why, for events and for others who wonder.
+   * The caller's reason, at most 1024 bytes. Appears in events.
    * </pre>
    *
    * <code>string reason = 7 [json_name = "reason"];</code>
@@ -133,7 +134,7 @@ public interface ScaleActorsRequestOrBuilder extends
   java.lang.String getReason();
   /**
    * <pre>
-   * Why, for events and for others who wonder.
+   * The caller's reason, at most 1024 bytes. Appears in events.
    * </pre>
    *
    * <code>string reason = 7 [json_name = "reason"];</code>

@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Answer of ScaleActors.
+ * Response of ScaleActors.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.ScaleActorsResponse}
@@ -57,7 +57,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.ScriptTypeStatus status_;
   /**
    * <pre>
-   * The script type after it; before it with validate_only.
+   * The script type after the scaling; with validate_only the present one.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -69,7 +69,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The script type after it; before it with validate_only.
+   * The script type after the scaling; with validate_only the present one.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -81,7 +81,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The script type after it; before it with validate_only.
+   * The script type after the scaling; with validate_only the present one.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -97,7 +97,7 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * Actors that were made, or would be.
+   * Actors that were created; with validate_only those that would be.
    * </pre>
    *
    * <code>repeated string added_actor_ids = 2 [json_name = "addedActorIds"];</code>
@@ -109,7 +109,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Actors that were made, or would be.
+   * Actors that were created; with validate_only those that would be.
    * </pre>
    *
    * <code>repeated string added_actor_ids = 2 [json_name = "addedActorIds"];</code>
@@ -120,7 +120,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Actors that were made, or would be.
+   * Actors that were created; with validate_only those that would be.
    * </pre>
    *
    * <code>repeated string added_actor_ids = 2 [json_name = "addedActorIds"];</code>
@@ -132,7 +132,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Actors that were made, or would be.
+   * Actors that were created; with validate_only those that would be.
    * </pre>
    *
    * <code>repeated string added_actor_ids = 2 [json_name = "addedActorIds"];</code>
@@ -150,7 +150,7 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * Actors that were drained and removed, or would be.
+   * Actors that were drained and removed; with validate_only those that would be.
    * </pre>
    *
    * <code>repeated string removed_actor_ids = 3 [json_name = "removedActorIds"];</code>
@@ -162,7 +162,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Actors that were drained and removed, or would be.
+   * Actors that were drained and removed; with validate_only those that would be.
    * </pre>
    *
    * <code>repeated string removed_actor_ids = 3 [json_name = "removedActorIds"];</code>
@@ -173,7 +173,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Actors that were drained and removed, or would be.
+   * Actors that were drained and removed; with validate_only those that would be.
    * </pre>
    *
    * <code>repeated string removed_actor_ids = 3 [json_name = "removedActorIds"];</code>
@@ -185,7 +185,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Actors that were drained and removed, or would be.
+   * Actors that were drained and removed; with validate_only those that would be.
    * </pre>
    *
    * <code>repeated string removed_actor_ids = 3 [json_name = "removedActorIds"];</code>
@@ -201,7 +201,7 @@ private static final long serialVersionUID = 0L;
   private int waitOutcome_ = 0;
   /**
    * <pre>
-   * Whether all is done, or the wait was over first.
+   * DONE if the scaling has ended.
    * </pre>
    *
    * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 4 [json_name = "waitOutcome"];</code>
@@ -212,7 +212,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Whether all is done, or the wait was over first.
+   * DONE if the scaling has ended.
    * </pre>
    *
    * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 4 [json_name = "waitOutcome"];</code>
@@ -431,7 +431,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Answer of ScaleActors.
+   * Response of ScaleActors.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.ScaleActorsResponse}
@@ -647,7 +647,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.ScriptTypeStatus, hero.supervisor.v1.ScriptTypeStatus.Builder, hero.supervisor.v1.ScriptTypeStatusOrBuilder> statusBuilder_;
     /**
      * <pre>
-     * The script type after it; before it with validate_only.
+     * The script type after the scaling; with validate_only the present one.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -658,7 +658,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after it; before it with validate_only.
+     * The script type after the scaling; with validate_only the present one.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -673,7 +673,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after it; before it with validate_only.
+     * The script type after the scaling; with validate_only the present one.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -693,7 +693,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after it; before it with validate_only.
+     * The script type after the scaling; with validate_only the present one.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -711,7 +711,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after it; before it with validate_only.
+     * The script type after the scaling; with validate_only the present one.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -736,7 +736,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after it; before it with validate_only.
+     * The script type after the scaling; with validate_only the present one.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -753,7 +753,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after it; before it with validate_only.
+     * The script type after the scaling; with validate_only the present one.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -765,7 +765,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after it; before it with validate_only.
+     * The script type after the scaling; with validate_only the present one.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -780,7 +780,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after it; before it with validate_only.
+     * The script type after the scaling; with validate_only the present one.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -809,7 +809,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were made, or would be.
+     * Actors that were created; with validate_only those that would be.
      * </pre>
      *
      * <code>repeated string added_actor_ids = 2 [json_name = "addedActorIds"];</code>
@@ -822,7 +822,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were made, or would be.
+     * Actors that were created; with validate_only those that would be.
      * </pre>
      *
      * <code>repeated string added_actor_ids = 2 [json_name = "addedActorIds"];</code>
@@ -833,7 +833,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were made, or would be.
+     * Actors that were created; with validate_only those that would be.
      * </pre>
      *
      * <code>repeated string added_actor_ids = 2 [json_name = "addedActorIds"];</code>
@@ -845,7 +845,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were made, or would be.
+     * Actors that were created; with validate_only those that would be.
      * </pre>
      *
      * <code>repeated string added_actor_ids = 2 [json_name = "addedActorIds"];</code>
@@ -858,7 +858,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were made, or would be.
+     * Actors that were created; with validate_only those that would be.
      * </pre>
      *
      * <code>repeated string added_actor_ids = 2 [json_name = "addedActorIds"];</code>
@@ -877,7 +877,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were made, or would be.
+     * Actors that were created; with validate_only those that would be.
      * </pre>
      *
      * <code>repeated string added_actor_ids = 2 [json_name = "addedActorIds"];</code>
@@ -895,7 +895,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were made, or would be.
+     * Actors that were created; with validate_only those that would be.
      * </pre>
      *
      * <code>repeated string added_actor_ids = 2 [json_name = "addedActorIds"];</code>
@@ -913,7 +913,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were made, or would be.
+     * Actors that were created; with validate_only those that would be.
      * </pre>
      *
      * <code>repeated string added_actor_ids = 2 [json_name = "addedActorIds"];</code>
@@ -928,7 +928,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were made, or would be.
+     * Actors that were created; with validate_only those that would be.
      * </pre>
      *
      * <code>repeated string added_actor_ids = 2 [json_name = "addedActorIds"];</code>
@@ -956,7 +956,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were drained and removed, or would be.
+     * Actors that were drained and removed; with validate_only those that would be.
      * </pre>
      *
      * <code>repeated string removed_actor_ids = 3 [json_name = "removedActorIds"];</code>
@@ -969,7 +969,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were drained and removed, or would be.
+     * Actors that were drained and removed; with validate_only those that would be.
      * </pre>
      *
      * <code>repeated string removed_actor_ids = 3 [json_name = "removedActorIds"];</code>
@@ -980,7 +980,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were drained and removed, or would be.
+     * Actors that were drained and removed; with validate_only those that would be.
      * </pre>
      *
      * <code>repeated string removed_actor_ids = 3 [json_name = "removedActorIds"];</code>
@@ -992,7 +992,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were drained and removed, or would be.
+     * Actors that were drained and removed; with validate_only those that would be.
      * </pre>
      *
      * <code>repeated string removed_actor_ids = 3 [json_name = "removedActorIds"];</code>
@@ -1005,7 +1005,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were drained and removed, or would be.
+     * Actors that were drained and removed; with validate_only those that would be.
      * </pre>
      *
      * <code>repeated string removed_actor_ids = 3 [json_name = "removedActorIds"];</code>
@@ -1024,7 +1024,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were drained and removed, or would be.
+     * Actors that were drained and removed; with validate_only those that would be.
      * </pre>
      *
      * <code>repeated string removed_actor_ids = 3 [json_name = "removedActorIds"];</code>
@@ -1042,7 +1042,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were drained and removed, or would be.
+     * Actors that were drained and removed; with validate_only those that would be.
      * </pre>
      *
      * <code>repeated string removed_actor_ids = 3 [json_name = "removedActorIds"];</code>
@@ -1060,7 +1060,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were drained and removed, or would be.
+     * Actors that were drained and removed; with validate_only those that would be.
      * </pre>
      *
      * <code>repeated string removed_actor_ids = 3 [json_name = "removedActorIds"];</code>
@@ -1075,7 +1075,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were drained and removed, or would be.
+     * Actors that were drained and removed; with validate_only those that would be.
      * </pre>
      *
      * <code>repeated string removed_actor_ids = 3 [json_name = "removedActorIds"];</code>
@@ -1096,7 +1096,7 @@ private static final long serialVersionUID = 0L;
     private int waitOutcome_ = 0;
     /**
      * <pre>
-     * Whether all is done, or the wait was over first.
+     * DONE if the scaling has ended.
      * </pre>
      *
      * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 4 [json_name = "waitOutcome"];</code>
@@ -1107,7 +1107,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether all is done, or the wait was over first.
+     * DONE if the scaling has ended.
      * </pre>
      *
      * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 4 [json_name = "waitOutcome"];</code>
@@ -1122,7 +1122,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether all is done, or the wait was over first.
+     * DONE if the scaling has ended.
      * </pre>
      *
      * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 4 [json_name = "waitOutcome"];</code>
@@ -1135,7 +1135,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether all is done, or the wait was over first.
+     * DONE if the scaling has ended.
      * </pre>
      *
      * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 4 [json_name = "waitOutcome"];</code>
@@ -1151,7 +1151,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether all is done, or the wait was over first.
+     * DONE if the scaling has ended.
      * </pre>
      *
      * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 4 [json_name = "waitOutcome"];</code>

@@ -12,7 +12,7 @@ public interface ScaleActorsResponseOrBuilder extends
 
   /**
    * <pre>
-   * The script type after it; before it with validate_only.
+   * The script type after the scaling; with validate_only the present one.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -21,7 +21,7 @@ public interface ScaleActorsResponseOrBuilder extends
   boolean hasStatus();
   /**
    * <pre>
-   * The script type after it; before it with validate_only.
+   * The script type after the scaling; with validate_only the present one.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -30,7 +30,7 @@ public interface ScaleActorsResponseOrBuilder extends
   hero.supervisor.v1.ScriptTypeStatus getStatus();
   /**
    * <pre>
-   * The script type after it; before it with validate_only.
+   * The script type after the scaling; with validate_only the present one.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -39,7 +39,7 @@ public interface ScaleActorsResponseOrBuilder extends
 
   /**
    * <pre>
-   * Actors that were made, or would be.
+   * Actors that were created; with validate_only those that would be.
    * </pre>
    *
    * <code>repeated string added_actor_ids = 2 [json_name = "addedActorIds"];</code>
@@ -49,7 +49,7 @@ public interface ScaleActorsResponseOrBuilder extends
       getAddedActorIdsList();
   /**
    * <pre>
-   * Actors that were made, or would be.
+   * Actors that were created; with validate_only those that would be.
    * </pre>
    *
    * <code>repeated string added_actor_ids = 2 [json_name = "addedActorIds"];</code>
@@ -58,7 +58,7 @@ public interface ScaleActorsResponseOrBuilder extends
   int getAddedActorIdsCount();
   /**
    * <pre>
-   * Actors that were made, or would be.
+   * Actors that were created; with validate_only those that would be.
    * </pre>
    *
    * <code>repeated string added_actor_ids = 2 [json_name = "addedActorIds"];</code>
@@ -68,7 +68,7 @@ public interface ScaleActorsResponseOrBuilder extends
   java.lang.String getAddedActorIds(int index);
   /**
    * <pre>
-   * Actors that were made, or would be.
+   * Actors that were created; with validate_only those that would be.
    * </pre>
    *
    * <code>repeated string added_actor_ids = 2 [json_name = "addedActorIds"];</code>
@@ -80,7 +80,7 @@ public interface ScaleActorsResponseOrBuilder extends
 
   /**
    * <pre>
-   * Actors that were drained and removed, or would be.
+   * Actors that were drained and removed; with validate_only those that would be.
    * </pre>
    *
    * <code>repeated string removed_actor_ids = 3 [json_name = "removedActorIds"];</code>
@@ -90,7 +90,7 @@ public interface ScaleActorsResponseOrBuilder extends
       getRemovedActorIdsList();
   /**
    * <pre>
-   * Actors that were drained and removed, or would be.
+   * Actors that were drained and removed; with validate_only those that would be.
    * </pre>
    *
    * <code>repeated string removed_actor_ids = 3 [json_name = "removedActorIds"];</code>
@@ -99,7 +99,7 @@ public interface ScaleActorsResponseOrBuilder extends
   int getRemovedActorIdsCount();
   /**
    * <pre>
-   * Actors that were drained and removed, or would be.
+   * Actors that were drained and removed; with validate_only those that would be.
    * </pre>
    *
    * <code>repeated string removed_actor_ids = 3 [json_name = "removedActorIds"];</code>
@@ -109,7 +109,7 @@ public interface ScaleActorsResponseOrBuilder extends
   java.lang.String getRemovedActorIds(int index);
   /**
    * <pre>
-   * Actors that were drained and removed, or would be.
+   * Actors that were drained and removed; with validate_only those that would be.
    * </pre>
    *
    * <code>repeated string removed_actor_ids = 3 [json_name = "removedActorIds"];</code>
@@ -121,7 +121,7 @@ public interface ScaleActorsResponseOrBuilder extends
 
   /**
    * <pre>
-   * Whether all is done, or the wait was over first.
+   * DONE if the scaling has ended.
    * </pre>
    *
    * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 4 [json_name = "waitOutcome"];</code>
@@ -130,7 +130,7 @@ public interface ScaleActorsResponseOrBuilder extends
   int getWaitOutcomeValue();
   /**
    * <pre>
-   * Whether all is done, or the wait was over first.
+   * DONE if the scaling has ended.
    * </pre>
    *
    * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 4 [json_name = "waitOutcome"];</code>

@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * One decision of scaling, with everything that went into it.
+ * A scaling decision with its inputs.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.ScalingDecision}
@@ -57,7 +57,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp time_;
   /**
    * <pre>
-   * When.
+   * Time of the decision.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -69,7 +69,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When.
+   * Time of the decision.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -81,7 +81,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When.
+   * Time of the decision.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -95,7 +95,7 @@ private static final long serialVersionUID = 0L;
   private int currentReplicas_ = 0;
   /**
    * <pre>
-   * Actors before.
+   * Number of actors before.
    * </pre>
    *
    * <code>int32 current_replicas = 2 [json_name = "currentReplicas"];</code>
@@ -110,7 +110,7 @@ private static final long serialVersionUID = 0L;
   private int desiredReplicas_ = 0;
   /**
    * <pre>
-   * Actors wanted.
+   * Desired number of actors.
    * </pre>
    *
    * <code>int32 desired_replicas = 3 [json_name = "desiredReplicas"];</code>
@@ -125,7 +125,7 @@ private static final long serialVersionUID = 0L;
   private int jobsQueued_ = 0;
   /**
    * <pre>
-   * Queued jobs that went into it.
+   * Number of queued jobs.
    * </pre>
    *
    * <code>int32 jobs_queued = 4 [json_name = "jobsQueued"];</code>
@@ -140,7 +140,7 @@ private static final long serialVersionUID = 0L;
   private int jobsRunning_ = 0;
   /**
    * <pre>
-   * Running jobs that went into it.
+   * Number of running jobs.
    * </pre>
    *
    * <code>int32 jobs_running = 5 [json_name = "jobsRunning"];</code>
@@ -155,7 +155,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration oldestQueuedAge_;
   /**
    * <pre>
-   * Age of the oldest queued job that went into it.
+   * Age of the oldest queued job.
    * </pre>
    *
    * <code>.google.protobuf.Duration oldest_queued_age = 6 [json_name = "oldestQueuedAge"];</code>
@@ -167,7 +167,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Age of the oldest queued job that went into it.
+   * Age of the oldest queued job.
    * </pre>
    *
    * <code>.google.protobuf.Duration oldest_queued_age = 6 [json_name = "oldestQueuedAge"];</code>
@@ -179,7 +179,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Age of the oldest queued job that went into it.
+   * Age of the oldest queued job.
    * </pre>
    *
    * <code>.google.protobuf.Duration oldest_queued_age = 6 [json_name = "oldestQueuedAge"];</code>
@@ -194,7 +194,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object reason_ = "";
   /**
    * <pre>
-   * One sentence on why this number and no other.
+   * One sentence on the cause of the number.
    * </pre>
    *
    * <code>string reason = 7 [json_name = "reason"];</code>
@@ -215,7 +215,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * One sentence on why this number and no other.
+   * One sentence on the cause of the number.
    * </pre>
    *
    * <code>string reason = 7 [json_name = "reason"];</code>
@@ -242,7 +242,7 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * Actors that were made.
+   * Names of the actors that were created.
    * </pre>
    *
    * <code>repeated string added_actor_ids = 8 [json_name = "addedActorIds"];</code>
@@ -254,7 +254,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Actors that were made.
+   * Names of the actors that were created.
    * </pre>
    *
    * <code>repeated string added_actor_ids = 8 [json_name = "addedActorIds"];</code>
@@ -265,7 +265,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Actors that were made.
+   * Names of the actors that were created.
    * </pre>
    *
    * <code>repeated string added_actor_ids = 8 [json_name = "addedActorIds"];</code>
@@ -277,7 +277,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Actors that were made.
+   * Names of the actors that were created.
    * </pre>
    *
    * <code>repeated string added_actor_ids = 8 [json_name = "addedActorIds"];</code>
@@ -295,7 +295,7 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * Actors that were drained and removed.
+   * Names of the actors that were drained and removed.
    * </pre>
    *
    * <code>repeated string removed_actor_ids = 9 [json_name = "removedActorIds"];</code>
@@ -307,7 +307,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Actors that were drained and removed.
+   * Names of the actors that were drained and removed.
    * </pre>
    *
    * <code>repeated string removed_actor_ids = 9 [json_name = "removedActorIds"];</code>
@@ -318,7 +318,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Actors that were drained and removed.
+   * Names of the actors that were drained and removed.
    * </pre>
    *
    * <code>repeated string removed_actor_ids = 9 [json_name = "removedActorIds"];</code>
@@ -330,7 +330,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Actors that were drained and removed.
+   * Names of the actors that were drained and removed.
    * </pre>
    *
    * <code>repeated string removed_actor_ids = 9 [json_name = "removedActorIds"];</code>
@@ -610,7 +610,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * One decision of scaling, with everything that went into it.
+   * A scaling decision with its inputs.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.ScalingDecision}
@@ -898,7 +898,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> timeBuilder_;
     /**
      * <pre>
-     * When.
+     * Time of the decision.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -909,7 +909,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When.
+     * Time of the decision.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -924,7 +924,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When.
+     * Time of the decision.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -944,7 +944,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When.
+     * Time of the decision.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -962,7 +962,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When.
+     * Time of the decision.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -987,7 +987,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When.
+     * Time of the decision.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -1004,7 +1004,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When.
+     * Time of the decision.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -1016,7 +1016,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When.
+     * Time of the decision.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -1031,7 +1031,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When.
+     * Time of the decision.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -1053,7 +1053,7 @@ private static final long serialVersionUID = 0L;
     private int currentReplicas_ ;
     /**
      * <pre>
-     * Actors before.
+     * Number of actors before.
      * </pre>
      *
      * <code>int32 current_replicas = 2 [json_name = "currentReplicas"];</code>
@@ -1065,7 +1065,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors before.
+     * Number of actors before.
      * </pre>
      *
      * <code>int32 current_replicas = 2 [json_name = "currentReplicas"];</code>
@@ -1081,7 +1081,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors before.
+     * Number of actors before.
      * </pre>
      *
      * <code>int32 current_replicas = 2 [json_name = "currentReplicas"];</code>
@@ -1097,7 +1097,7 @@ private static final long serialVersionUID = 0L;
     private int desiredReplicas_ ;
     /**
      * <pre>
-     * Actors wanted.
+     * Desired number of actors.
      * </pre>
      *
      * <code>int32 desired_replicas = 3 [json_name = "desiredReplicas"];</code>
@@ -1109,7 +1109,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors wanted.
+     * Desired number of actors.
      * </pre>
      *
      * <code>int32 desired_replicas = 3 [json_name = "desiredReplicas"];</code>
@@ -1125,7 +1125,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors wanted.
+     * Desired number of actors.
      * </pre>
      *
      * <code>int32 desired_replicas = 3 [json_name = "desiredReplicas"];</code>
@@ -1141,7 +1141,7 @@ private static final long serialVersionUID = 0L;
     private int jobsQueued_ ;
     /**
      * <pre>
-     * Queued jobs that went into it.
+     * Number of queued jobs.
      * </pre>
      *
      * <code>int32 jobs_queued = 4 [json_name = "jobsQueued"];</code>
@@ -1153,7 +1153,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Queued jobs that went into it.
+     * Number of queued jobs.
      * </pre>
      *
      * <code>int32 jobs_queued = 4 [json_name = "jobsQueued"];</code>
@@ -1169,7 +1169,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Queued jobs that went into it.
+     * Number of queued jobs.
      * </pre>
      *
      * <code>int32 jobs_queued = 4 [json_name = "jobsQueued"];</code>
@@ -1185,7 +1185,7 @@ private static final long serialVersionUID = 0L;
     private int jobsRunning_ ;
     /**
      * <pre>
-     * Running jobs that went into it.
+     * Number of running jobs.
      * </pre>
      *
      * <code>int32 jobs_running = 5 [json_name = "jobsRunning"];</code>
@@ -1197,7 +1197,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Running jobs that went into it.
+     * Number of running jobs.
      * </pre>
      *
      * <code>int32 jobs_running = 5 [json_name = "jobsRunning"];</code>
@@ -1213,7 +1213,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Running jobs that went into it.
+     * Number of running jobs.
      * </pre>
      *
      * <code>int32 jobs_running = 5 [json_name = "jobsRunning"];</code>
@@ -1231,7 +1231,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> oldestQueuedAgeBuilder_;
     /**
      * <pre>
-     * Age of the oldest queued job that went into it.
+     * Age of the oldest queued job.
      * </pre>
      *
      * <code>.google.protobuf.Duration oldest_queued_age = 6 [json_name = "oldestQueuedAge"];</code>
@@ -1242,7 +1242,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Age of the oldest queued job that went into it.
+     * Age of the oldest queued job.
      * </pre>
      *
      * <code>.google.protobuf.Duration oldest_queued_age = 6 [json_name = "oldestQueuedAge"];</code>
@@ -1257,7 +1257,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Age of the oldest queued job that went into it.
+     * Age of the oldest queued job.
      * </pre>
      *
      * <code>.google.protobuf.Duration oldest_queued_age = 6 [json_name = "oldestQueuedAge"];</code>
@@ -1277,7 +1277,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Age of the oldest queued job that went into it.
+     * Age of the oldest queued job.
      * </pre>
      *
      * <code>.google.protobuf.Duration oldest_queued_age = 6 [json_name = "oldestQueuedAge"];</code>
@@ -1295,7 +1295,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Age of the oldest queued job that went into it.
+     * Age of the oldest queued job.
      * </pre>
      *
      * <code>.google.protobuf.Duration oldest_queued_age = 6 [json_name = "oldestQueuedAge"];</code>
@@ -1320,7 +1320,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Age of the oldest queued job that went into it.
+     * Age of the oldest queued job.
      * </pre>
      *
      * <code>.google.protobuf.Duration oldest_queued_age = 6 [json_name = "oldestQueuedAge"];</code>
@@ -1337,7 +1337,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Age of the oldest queued job that went into it.
+     * Age of the oldest queued job.
      * </pre>
      *
      * <code>.google.protobuf.Duration oldest_queued_age = 6 [json_name = "oldestQueuedAge"];</code>
@@ -1349,7 +1349,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Age of the oldest queued job that went into it.
+     * Age of the oldest queued job.
      * </pre>
      *
      * <code>.google.protobuf.Duration oldest_queued_age = 6 [json_name = "oldestQueuedAge"];</code>
@@ -1364,7 +1364,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Age of the oldest queued job that went into it.
+     * Age of the oldest queued job.
      * </pre>
      *
      * <code>.google.protobuf.Duration oldest_queued_age = 6 [json_name = "oldestQueuedAge"];</code>
@@ -1386,7 +1386,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object reason_ = "";
     /**
      * <pre>
-     * One sentence on why this number and no other.
+     * One sentence on the cause of the number.
      * </pre>
      *
      * <code>string reason = 7 [json_name = "reason"];</code>
@@ -1406,7 +1406,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * One sentence on why this number and no other.
+     * One sentence on the cause of the number.
      * </pre>
      *
      * <code>string reason = 7 [json_name = "reason"];</code>
@@ -1427,7 +1427,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * One sentence on why this number and no other.
+     * One sentence on the cause of the number.
      * </pre>
      *
      * <code>string reason = 7 [json_name = "reason"];</code>
@@ -1444,7 +1444,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * One sentence on why this number and no other.
+     * One sentence on the cause of the number.
      * </pre>
      *
      * <code>string reason = 7 [json_name = "reason"];</code>
@@ -1458,7 +1458,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * One sentence on why this number and no other.
+     * One sentence on the cause of the number.
      * </pre>
      *
      * <code>string reason = 7 [json_name = "reason"];</code>
@@ -1485,7 +1485,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were made.
+     * Names of the actors that were created.
      * </pre>
      *
      * <code>repeated string added_actor_ids = 8 [json_name = "addedActorIds"];</code>
@@ -1498,7 +1498,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were made.
+     * Names of the actors that were created.
      * </pre>
      *
      * <code>repeated string added_actor_ids = 8 [json_name = "addedActorIds"];</code>
@@ -1509,7 +1509,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were made.
+     * Names of the actors that were created.
      * </pre>
      *
      * <code>repeated string added_actor_ids = 8 [json_name = "addedActorIds"];</code>
@@ -1521,7 +1521,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were made.
+     * Names of the actors that were created.
      * </pre>
      *
      * <code>repeated string added_actor_ids = 8 [json_name = "addedActorIds"];</code>
@@ -1534,7 +1534,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were made.
+     * Names of the actors that were created.
      * </pre>
      *
      * <code>repeated string added_actor_ids = 8 [json_name = "addedActorIds"];</code>
@@ -1553,7 +1553,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were made.
+     * Names of the actors that were created.
      * </pre>
      *
      * <code>repeated string added_actor_ids = 8 [json_name = "addedActorIds"];</code>
@@ -1571,7 +1571,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were made.
+     * Names of the actors that were created.
      * </pre>
      *
      * <code>repeated string added_actor_ids = 8 [json_name = "addedActorIds"];</code>
@@ -1589,7 +1589,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were made.
+     * Names of the actors that were created.
      * </pre>
      *
      * <code>repeated string added_actor_ids = 8 [json_name = "addedActorIds"];</code>
@@ -1604,7 +1604,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were made.
+     * Names of the actors that were created.
      * </pre>
      *
      * <code>repeated string added_actor_ids = 8 [json_name = "addedActorIds"];</code>
@@ -1632,7 +1632,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were drained and removed.
+     * Names of the actors that were drained and removed.
      * </pre>
      *
      * <code>repeated string removed_actor_ids = 9 [json_name = "removedActorIds"];</code>
@@ -1645,7 +1645,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were drained and removed.
+     * Names of the actors that were drained and removed.
      * </pre>
      *
      * <code>repeated string removed_actor_ids = 9 [json_name = "removedActorIds"];</code>
@@ -1656,7 +1656,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were drained and removed.
+     * Names of the actors that were drained and removed.
      * </pre>
      *
      * <code>repeated string removed_actor_ids = 9 [json_name = "removedActorIds"];</code>
@@ -1668,7 +1668,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were drained and removed.
+     * Names of the actors that were drained and removed.
      * </pre>
      *
      * <code>repeated string removed_actor_ids = 9 [json_name = "removedActorIds"];</code>
@@ -1681,7 +1681,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were drained and removed.
+     * Names of the actors that were drained and removed.
      * </pre>
      *
      * <code>repeated string removed_actor_ids = 9 [json_name = "removedActorIds"];</code>
@@ -1700,7 +1700,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were drained and removed.
+     * Names of the actors that were drained and removed.
      * </pre>
      *
      * <code>repeated string removed_actor_ids = 9 [json_name = "removedActorIds"];</code>
@@ -1718,7 +1718,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were drained and removed.
+     * Names of the actors that were drained and removed.
      * </pre>
      *
      * <code>repeated string removed_actor_ids = 9 [json_name = "removedActorIds"];</code>
@@ -1736,7 +1736,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were drained and removed.
+     * Names of the actors that were drained and removed.
      * </pre>
      *
      * <code>repeated string removed_actor_ids = 9 [json_name = "removedActorIds"];</code>
@@ -1751,7 +1751,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors that were drained and removed.
+     * Names of the actors that were drained and removed.
      * </pre>
      *
      * <code>repeated string removed_actor_ids = 9 [json_name = "removedActorIds"];</code>

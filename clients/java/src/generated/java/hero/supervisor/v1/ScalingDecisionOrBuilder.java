@@ -12,7 +12,7 @@ public interface ScalingDecisionOrBuilder extends
 
   /**
    * <pre>
-   * When.
+   * Time of the decision.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -21,7 +21,7 @@ public interface ScalingDecisionOrBuilder extends
   boolean hasTime();
   /**
    * <pre>
-   * When.
+   * Time of the decision.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -30,7 +30,7 @@ public interface ScalingDecisionOrBuilder extends
   com.google.protobuf.Timestamp getTime();
   /**
    * <pre>
-   * When.
+   * Time of the decision.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp time = 1 [json_name = "time"];</code>
@@ -39,7 +39,7 @@ public interface ScalingDecisionOrBuilder extends
 
   /**
    * <pre>
-   * Actors before.
+   * Number of actors before.
    * </pre>
    *
    * <code>int32 current_replicas = 2 [json_name = "currentReplicas"];</code>
@@ -49,7 +49,7 @@ public interface ScalingDecisionOrBuilder extends
 
   /**
    * <pre>
-   * Actors wanted.
+   * Desired number of actors.
    * </pre>
    *
    * <code>int32 desired_replicas = 3 [json_name = "desiredReplicas"];</code>
@@ -59,7 +59,7 @@ public interface ScalingDecisionOrBuilder extends
 
   /**
    * <pre>
-   * Queued jobs that went into it.
+   * Number of queued jobs.
    * </pre>
    *
    * <code>int32 jobs_queued = 4 [json_name = "jobsQueued"];</code>
@@ -69,7 +69,7 @@ public interface ScalingDecisionOrBuilder extends
 
   /**
    * <pre>
-   * Running jobs that went into it.
+   * Number of running jobs.
    * </pre>
    *
    * <code>int32 jobs_running = 5 [json_name = "jobsRunning"];</code>
@@ -79,7 +79,7 @@ public interface ScalingDecisionOrBuilder extends
 
   /**
    * <pre>
-   * Age of the oldest queued job that went into it.
+   * Age of the oldest queued job.
    * </pre>
    *
    * <code>.google.protobuf.Duration oldest_queued_age = 6 [json_name = "oldestQueuedAge"];</code>
@@ -88,7 +88,7 @@ public interface ScalingDecisionOrBuilder extends
   boolean hasOldestQueuedAge();
   /**
    * <pre>
-   * Age of the oldest queued job that went into it.
+   * Age of the oldest queued job.
    * </pre>
    *
    * <code>.google.protobuf.Duration oldest_queued_age = 6 [json_name = "oldestQueuedAge"];</code>
@@ -97,7 +97,7 @@ public interface ScalingDecisionOrBuilder extends
   com.google.protobuf.Duration getOldestQueuedAge();
   /**
    * <pre>
-   * Age of the oldest queued job that went into it.
+   * Age of the oldest queued job.
    * </pre>
    *
    * <code>.google.protobuf.Duration oldest_queued_age = 6 [json_name = "oldestQueuedAge"];</code>
@@ -106,7 +106,7 @@ public interface ScalingDecisionOrBuilder extends
 
   /**
    * <pre>
-   * One sentence on why this number and no other.
+   * One sentence on the cause of the number.
    * </pre>
    *
    * <code>string reason = 7 [json_name = "reason"];</code>
@@ -115,7 +115,7 @@ public interface ScalingDecisionOrBuilder extends
   java.lang.String getReason();
   /**
    * <pre>
-   * One sentence on why this number and no other.
+   * One sentence on the cause of the number.
    * </pre>
    *
    * <code>string reason = 7 [json_name = "reason"];</code>
@@ -126,7 +126,7 @@ public interface ScalingDecisionOrBuilder extends
 
   /**
    * <pre>
-   * Actors that were made.
+   * Names of the actors that were created.
    * </pre>
    *
    * <code>repeated string added_actor_ids = 8 [json_name = "addedActorIds"];</code>
@@ -136,7 +136,7 @@ public interface ScalingDecisionOrBuilder extends
       getAddedActorIdsList();
   /**
    * <pre>
-   * Actors that were made.
+   * Names of the actors that were created.
    * </pre>
    *
    * <code>repeated string added_actor_ids = 8 [json_name = "addedActorIds"];</code>
@@ -145,7 +145,7 @@ public interface ScalingDecisionOrBuilder extends
   int getAddedActorIdsCount();
   /**
    * <pre>
-   * Actors that were made.
+   * Names of the actors that were created.
    * </pre>
    *
    * <code>repeated string added_actor_ids = 8 [json_name = "addedActorIds"];</code>
@@ -155,7 +155,7 @@ public interface ScalingDecisionOrBuilder extends
   java.lang.String getAddedActorIds(int index);
   /**
    * <pre>
-   * Actors that were made.
+   * Names of the actors that were created.
    * </pre>
    *
    * <code>repeated string added_actor_ids = 8 [json_name = "addedActorIds"];</code>
@@ -167,7 +167,7 @@ public interface ScalingDecisionOrBuilder extends
 
   /**
    * <pre>
-   * Actors that were drained and removed.
+   * Names of the actors that were drained and removed.
    * </pre>
    *
    * <code>repeated string removed_actor_ids = 9 [json_name = "removedActorIds"];</code>
@@ -177,7 +177,7 @@ public interface ScalingDecisionOrBuilder extends
       getRemovedActorIdsList();
   /**
    * <pre>
-   * Actors that were drained and removed.
+   * Names of the actors that were drained and removed.
    * </pre>
    *
    * <code>repeated string removed_actor_ids = 9 [json_name = "removedActorIds"];</code>
@@ -186,7 +186,7 @@ public interface ScalingDecisionOrBuilder extends
   int getRemovedActorIdsCount();
   /**
    * <pre>
-   * Actors that were drained and removed.
+   * Names of the actors that were drained and removed.
    * </pre>
    *
    * <code>repeated string removed_actor_ids = 9 [json_name = "removedActorIds"];</code>
@@ -196,7 +196,7 @@ public interface ScalingDecisionOrBuilder extends
   java.lang.String getRemovedActorIds(int index);
   /**
    * <pre>
-   * Actors that were drained and removed.
+   * Names of the actors that were drained and removed.
    * </pre>
    *
    * <code>repeated string removed_actor_ids = 9 [json_name = "removedActorIds"];</code>

@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * How many actors of a script type there are to be.
+ * The number of actors of a script type.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.ScalingPolicy}
@@ -50,7 +50,7 @@ private static final long serialVersionUID = 0L;
 
   /**
    * <pre>
-   * Who decides.
+   * The way in which the number is decided.
    * </pre>
    *
    * Protobuf enum {@code hero.supervisor.v1.ScalingPolicy.Mode}
@@ -67,7 +67,7 @@ private static final long serialVersionUID = 0L;
     MODE_UNSPECIFIED(0),
     /**
      * <pre>
-     * Somebody, with ScaleActors.
+     * By callers, with ScaleActors.
      * </pre>
      *
      * <code>MODE_FIXED = 1;</code>
@@ -75,8 +75,8 @@ private static final long serialVersionUID = 0L;
     MODE_FIXED(1),
     /**
      * <pre>
-     * The supervisor, by the number of jobs: (queued + running) / target_jobs_per_actor, rounded up, between
-     * min_replicas and max_replicas, and never less than there are busy actors.
+     * By the supervisor: (queued + running jobs) / target_jobs_per_actor, rounded up, between min_replicas and
+     * max_replicas, and not less than the number of busy actors.
      * </pre>
      *
      * <code>MODE_AUTO = 2;</code>
@@ -104,7 +104,7 @@ private static final long serialVersionUID = 0L;
     public static final int MODE_UNSPECIFIED_VALUE = 0;
     /**
      * <pre>
-     * Somebody, with ScaleActors.
+     * By callers, with ScaleActors.
      * </pre>
      *
      * <code>MODE_FIXED = 1;</code>
@@ -112,8 +112,8 @@ private static final long serialVersionUID = 0L;
     public static final int MODE_FIXED_VALUE = 1;
     /**
      * <pre>
-     * The supervisor, by the number of jobs: (queued + running) / target_jobs_per_actor, rounded up, between
-     * min_replicas and max_replicas, and never less than there are busy actors.
+     * By the supervisor: (queued + running jobs) / target_jobs_per_actor, rounded up, between min_replicas and
+     * max_replicas, and not less than the number of busy actors.
      * </pre>
      *
      * <code>MODE_AUTO = 2;</code>
@@ -209,7 +209,7 @@ private static final long serialVersionUID = 0L;
   private int mode_ = 0;
   /**
    * <pre>
-   * Who decides. Default: MODE_FIXED.
+   * The way in which the number is decided. Default: MODE_FIXED.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScalingPolicy.Mode mode = 1 [json_name = "mode"];</code>
@@ -220,7 +220,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Who decides. Default: MODE_FIXED.
+   * The way in which the number is decided. Default: MODE_FIXED.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScalingPolicy.Mode mode = 1 [json_name = "mode"];</code>
@@ -235,7 +235,7 @@ private static final long serialVersionUID = 0L;
   private int replicas_ = 0;
   /**
    * <pre>
-   * Actors in MODE_FIXED.
+   * Number of actors in MODE_FIXED.
    * </pre>
    *
    * <code>optional int32 replicas = 2 [json_name = "replicas"];</code>
@@ -247,7 +247,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Actors in MODE_FIXED.
+   * Number of actors in MODE_FIXED.
    * </pre>
    *
    * <code>optional int32 replicas = 2 [json_name = "replicas"];</code>
@@ -289,7 +289,7 @@ private static final long serialVersionUID = 0L;
   private int maxReplicas_ = 0;
   /**
    * <pre>
-   * Largest number of actors in MODE_AUTO, 1 to 1000; has to be set then.
+   * Largest number of actors in MODE_AUTO, 1 to 1000. Required in MODE_AUTO.
    * </pre>
    *
    * <code>optional int32 max_replicas = 4 [json_name = "maxReplicas"];</code>
@@ -301,7 +301,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Largest number of actors in MODE_AUTO, 1 to 1000; has to be set then.
+   * Largest number of actors in MODE_AUTO, 1 to 1000. Required in MODE_AUTO.
    * </pre>
    *
    * <code>optional int32 max_replicas = 4 [json_name = "maxReplicas"];</code>
@@ -316,7 +316,7 @@ private static final long serialVersionUID = 0L;
   private int targetJobsPerActor_ = 0;
   /**
    * <pre>
-   * Jobs (queued and running) for each actor in MODE_AUTO; at least 1. Default: 1.
+   * Queued and running jobs for each actor in MODE_AUTO, at least 1. Default: 1.
    * </pre>
    *
    * <code>optional int32 target_jobs_per_actor = 5 [json_name = "targetJobsPerActor"];</code>
@@ -328,7 +328,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Jobs (queued and running) for each actor in MODE_AUTO; at least 1. Default: 1.
+   * Queued and running jobs for each actor in MODE_AUTO, at least 1. Default: 1.
    * </pre>
    *
    * <code>optional int32 target_jobs_per_actor = 5 [json_name = "targetJobsPerActor"];</code>
@@ -343,7 +343,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration maxQueueAge_;
   /**
    * <pre>
-   * Add an actor whenever the oldest job has waited longer than this. Default: not looked at.
+   * Age of the oldest queued job above which an actor is added. Default: not considered.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_queue_age = 6 [json_name = "maxQueueAge"];</code>
@@ -355,7 +355,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Add an actor whenever the oldest job has waited longer than this. Default: not looked at.
+   * Age of the oldest queued job above which an actor is added. Default: not considered.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_queue_age = 6 [json_name = "maxQueueAge"];</code>
@@ -367,7 +367,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Add an actor whenever the oldest job has waited longer than this. Default: not looked at.
+   * Age of the oldest queued job above which an actor is added. Default: not considered.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_queue_age = 6 [json_name = "maxQueueAge"];</code>
@@ -381,7 +381,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration scaleOutDelay_;
   /**
    * <pre>
-   * The need must last this long before actors are added. Default: 5 seconds.
+   * Time for which a higher need must last before actors are added. Default: 5 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration scale_out_delay = 7 [json_name = "scaleOutDelay"];</code>
@@ -393,7 +393,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The need must last this long before actors are added. Default: 5 seconds.
+   * Time for which a higher need must last before actors are added. Default: 5 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration scale_out_delay = 7 [json_name = "scaleOutDelay"];</code>
@@ -405,7 +405,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The need must last this long before actors are added. Default: 5 seconds.
+   * Time for which a higher need must last before actors are added. Default: 5 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration scale_out_delay = 7 [json_name = "scaleOutDelay"];</code>
@@ -419,7 +419,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration scaleInDelay_;
   /**
    * <pre>
-   * The highest need within this time counts when actors are removed. Default: 5 minutes.
+   * Time whose highest need counts when actors are removed. Default: 5 minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration scale_in_delay = 8 [json_name = "scaleInDelay"];</code>
@@ -431,7 +431,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The highest need within this time counts when actors are removed. Default: 5 minutes.
+   * Time whose highest need counts when actors are removed. Default: 5 minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration scale_in_delay = 8 [json_name = "scaleInDelay"];</code>
@@ -443,7 +443,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The highest need within this time counts when actors are removed. Default: 5 minutes.
+   * Time whose highest need counts when actors are removed. Default: 5 minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration scale_in_delay = 8 [json_name = "scaleInDelay"];</code>
@@ -457,7 +457,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration scaleToZeroDelay_;
   /**
    * <pre>
-   * The queue must be empty for this long before the last actor is removed. Default: 15 minutes.
+   * Time for which the queue must be empty before the last actor is removed. Default: 15 minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration scale_to_zero_delay = 9 [json_name = "scaleToZeroDelay"];</code>
@@ -469,7 +469,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The queue must be empty for this long before the last actor is removed. Default: 15 minutes.
+   * Time for which the queue must be empty before the last actor is removed. Default: 15 minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration scale_to_zero_delay = 9 [json_name = "scaleToZeroDelay"];</code>
@@ -481,7 +481,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The queue must be empty for this long before the last actor is removed. Default: 15 minutes.
+   * Time for which the queue must be empty before the last actor is removed. Default: 15 minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration scale_to_zero_delay = 9 [json_name = "scaleToZeroDelay"];</code>
@@ -495,7 +495,7 @@ private static final long serialVersionUID = 0L;
   private int maxStepOut_ = 0;
   /**
    * <pre>
-   * Most actors added at once; 0 means any number. Default: 0.
+   * Most actors added at once. Default: 0, which means any number.
    * </pre>
    *
    * <code>optional int32 max_step_out = 10 [json_name = "maxStepOut"];</code>
@@ -507,7 +507,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Most actors added at once; 0 means any number. Default: 0.
+   * Most actors added at once. Default: 0, which means any number.
    * </pre>
    *
    * <code>optional int32 max_step_out = 10 [json_name = "maxStepOut"];</code>
@@ -522,7 +522,7 @@ private static final long serialVersionUID = 0L;
   private int maxStepIn_ = 0;
   /**
    * <pre>
-   * Most actors removed at once; 0 means any number. Default: 0.
+   * Most actors removed at once. Default: 0, which means any number.
    * </pre>
    *
    * <code>optional int32 max_step_in = 11 [json_name = "maxStepIn"];</code>
@@ -534,7 +534,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Most actors removed at once; 0 means any number. Default: 0.
+   * Most actors removed at once. Default: 0, which means any number.
    * </pre>
    *
    * <code>optional int32 max_step_in = 11 [json_name = "maxStepIn"];</code>
@@ -549,7 +549,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration drainTimeout_;
   /**
    * <pre>
-   * How long an actor that is removed may finish its jobs. Default: the actor's own drain_timeout.
+   * Time for the jobs of a removed actor to finish. Default: drain_timeout of the actor.
    * </pre>
    *
    * <code>.google.protobuf.Duration drain_timeout = 12 [json_name = "drainTimeout"];</code>
@@ -561,7 +561,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long an actor that is removed may finish its jobs. Default: the actor's own drain_timeout.
+   * Time for the jobs of a removed actor to finish. Default: drain_timeout of the actor.
    * </pre>
    *
    * <code>.google.protobuf.Duration drain_timeout = 12 [json_name = "drainTimeout"];</code>
@@ -573,7 +573,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long an actor that is removed may finish its jobs. Default: the actor's own drain_timeout.
+   * Time for the jobs of a removed actor to finish. Default: drain_timeout of the actor.
    * </pre>
    *
    * <code>.google.protobuf.Duration drain_timeout = 12 [json_name = "drainTimeout"];</code>
@@ -917,7 +917,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How many actors of a script type there are to be.
+   * The number of actors of a script type.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.ScalingPolicy}
@@ -1253,7 +1253,7 @@ private static final long serialVersionUID = 0L;
     private int mode_ = 0;
     /**
      * <pre>
-     * Who decides. Default: MODE_FIXED.
+     * The way in which the number is decided. Default: MODE_FIXED.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScalingPolicy.Mode mode = 1 [json_name = "mode"];</code>
@@ -1264,7 +1264,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Who decides. Default: MODE_FIXED.
+     * The way in which the number is decided. Default: MODE_FIXED.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScalingPolicy.Mode mode = 1 [json_name = "mode"];</code>
@@ -1279,7 +1279,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Who decides. Default: MODE_FIXED.
+     * The way in which the number is decided. Default: MODE_FIXED.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScalingPolicy.Mode mode = 1 [json_name = "mode"];</code>
@@ -1292,7 +1292,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Who decides. Default: MODE_FIXED.
+     * The way in which the number is decided. Default: MODE_FIXED.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScalingPolicy.Mode mode = 1 [json_name = "mode"];</code>
@@ -1308,7 +1308,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Who decides. Default: MODE_FIXED.
+     * The way in which the number is decided. Default: MODE_FIXED.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScalingPolicy.Mode mode = 1 [json_name = "mode"];</code>
@@ -1324,7 +1324,7 @@ private static final long serialVersionUID = 0L;
     private int replicas_ ;
     /**
      * <pre>
-     * Actors in MODE_FIXED.
+     * Number of actors in MODE_FIXED.
      * </pre>
      *
      * <code>optional int32 replicas = 2 [json_name = "replicas"];</code>
@@ -1336,7 +1336,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors in MODE_FIXED.
+     * Number of actors in MODE_FIXED.
      * </pre>
      *
      * <code>optional int32 replicas = 2 [json_name = "replicas"];</code>
@@ -1348,7 +1348,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors in MODE_FIXED.
+     * Number of actors in MODE_FIXED.
      * </pre>
      *
      * <code>optional int32 replicas = 2 [json_name = "replicas"];</code>
@@ -1364,7 +1364,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Actors in MODE_FIXED.
+     * Number of actors in MODE_FIXED.
      * </pre>
      *
      * <code>optional int32 replicas = 2 [json_name = "replicas"];</code>
@@ -1436,7 +1436,7 @@ private static final long serialVersionUID = 0L;
     private int maxReplicas_ ;
     /**
      * <pre>
-     * Largest number of actors in MODE_AUTO, 1 to 1000; has to be set then.
+     * Largest number of actors in MODE_AUTO, 1 to 1000. Required in MODE_AUTO.
      * </pre>
      *
      * <code>optional int32 max_replicas = 4 [json_name = "maxReplicas"];</code>
@@ -1448,7 +1448,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Largest number of actors in MODE_AUTO, 1 to 1000; has to be set then.
+     * Largest number of actors in MODE_AUTO, 1 to 1000. Required in MODE_AUTO.
      * </pre>
      *
      * <code>optional int32 max_replicas = 4 [json_name = "maxReplicas"];</code>
@@ -1460,7 +1460,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Largest number of actors in MODE_AUTO, 1 to 1000; has to be set then.
+     * Largest number of actors in MODE_AUTO, 1 to 1000. Required in MODE_AUTO.
      * </pre>
      *
      * <code>optional int32 max_replicas = 4 [json_name = "maxReplicas"];</code>
@@ -1476,7 +1476,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Largest number of actors in MODE_AUTO, 1 to 1000; has to be set then.
+     * Largest number of actors in MODE_AUTO, 1 to 1000. Required in MODE_AUTO.
      * </pre>
      *
      * <code>optional int32 max_replicas = 4 [json_name = "maxReplicas"];</code>
@@ -1492,7 +1492,7 @@ private static final long serialVersionUID = 0L;
     private int targetJobsPerActor_ ;
     /**
      * <pre>
-     * Jobs (queued and running) for each actor in MODE_AUTO; at least 1. Default: 1.
+     * Queued and running jobs for each actor in MODE_AUTO, at least 1. Default: 1.
      * </pre>
      *
      * <code>optional int32 target_jobs_per_actor = 5 [json_name = "targetJobsPerActor"];</code>
@@ -1504,7 +1504,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Jobs (queued and running) for each actor in MODE_AUTO; at least 1. Default: 1.
+     * Queued and running jobs for each actor in MODE_AUTO, at least 1. Default: 1.
      * </pre>
      *
      * <code>optional int32 target_jobs_per_actor = 5 [json_name = "targetJobsPerActor"];</code>
@@ -1516,7 +1516,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Jobs (queued and running) for each actor in MODE_AUTO; at least 1. Default: 1.
+     * Queued and running jobs for each actor in MODE_AUTO, at least 1. Default: 1.
      * </pre>
      *
      * <code>optional int32 target_jobs_per_actor = 5 [json_name = "targetJobsPerActor"];</code>
@@ -1532,7 +1532,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Jobs (queued and running) for each actor in MODE_AUTO; at least 1. Default: 1.
+     * Queued and running jobs for each actor in MODE_AUTO, at least 1. Default: 1.
      * </pre>
      *
      * <code>optional int32 target_jobs_per_actor = 5 [json_name = "targetJobsPerActor"];</code>
@@ -1550,7 +1550,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> maxQueueAgeBuilder_;
     /**
      * <pre>
-     * Add an actor whenever the oldest job has waited longer than this. Default: not looked at.
+     * Age of the oldest queued job above which an actor is added. Default: not considered.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_queue_age = 6 [json_name = "maxQueueAge"];</code>
@@ -1561,7 +1561,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Add an actor whenever the oldest job has waited longer than this. Default: not looked at.
+     * Age of the oldest queued job above which an actor is added. Default: not considered.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_queue_age = 6 [json_name = "maxQueueAge"];</code>
@@ -1576,7 +1576,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Add an actor whenever the oldest job has waited longer than this. Default: not looked at.
+     * Age of the oldest queued job above which an actor is added. Default: not considered.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_queue_age = 6 [json_name = "maxQueueAge"];</code>
@@ -1596,7 +1596,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Add an actor whenever the oldest job has waited longer than this. Default: not looked at.
+     * Age of the oldest queued job above which an actor is added. Default: not considered.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_queue_age = 6 [json_name = "maxQueueAge"];</code>
@@ -1614,7 +1614,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Add an actor whenever the oldest job has waited longer than this. Default: not looked at.
+     * Age of the oldest queued job above which an actor is added. Default: not considered.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_queue_age = 6 [json_name = "maxQueueAge"];</code>
@@ -1639,7 +1639,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Add an actor whenever the oldest job has waited longer than this. Default: not looked at.
+     * Age of the oldest queued job above which an actor is added. Default: not considered.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_queue_age = 6 [json_name = "maxQueueAge"];</code>
@@ -1656,7 +1656,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Add an actor whenever the oldest job has waited longer than this. Default: not looked at.
+     * Age of the oldest queued job above which an actor is added. Default: not considered.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_queue_age = 6 [json_name = "maxQueueAge"];</code>
@@ -1668,7 +1668,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Add an actor whenever the oldest job has waited longer than this. Default: not looked at.
+     * Age of the oldest queued job above which an actor is added. Default: not considered.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_queue_age = 6 [json_name = "maxQueueAge"];</code>
@@ -1683,7 +1683,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Add an actor whenever the oldest job has waited longer than this. Default: not looked at.
+     * Age of the oldest queued job above which an actor is added. Default: not considered.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_queue_age = 6 [json_name = "maxQueueAge"];</code>
@@ -1707,7 +1707,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> scaleOutDelayBuilder_;
     /**
      * <pre>
-     * The need must last this long before actors are added. Default: 5 seconds.
+     * Time for which a higher need must last before actors are added. Default: 5 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration scale_out_delay = 7 [json_name = "scaleOutDelay"];</code>
@@ -1718,7 +1718,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The need must last this long before actors are added. Default: 5 seconds.
+     * Time for which a higher need must last before actors are added. Default: 5 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration scale_out_delay = 7 [json_name = "scaleOutDelay"];</code>
@@ -1733,7 +1733,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The need must last this long before actors are added. Default: 5 seconds.
+     * Time for which a higher need must last before actors are added. Default: 5 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration scale_out_delay = 7 [json_name = "scaleOutDelay"];</code>
@@ -1753,7 +1753,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The need must last this long before actors are added. Default: 5 seconds.
+     * Time for which a higher need must last before actors are added. Default: 5 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration scale_out_delay = 7 [json_name = "scaleOutDelay"];</code>
@@ -1771,7 +1771,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The need must last this long before actors are added. Default: 5 seconds.
+     * Time for which a higher need must last before actors are added. Default: 5 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration scale_out_delay = 7 [json_name = "scaleOutDelay"];</code>
@@ -1796,7 +1796,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The need must last this long before actors are added. Default: 5 seconds.
+     * Time for which a higher need must last before actors are added. Default: 5 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration scale_out_delay = 7 [json_name = "scaleOutDelay"];</code>
@@ -1813,7 +1813,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The need must last this long before actors are added. Default: 5 seconds.
+     * Time for which a higher need must last before actors are added. Default: 5 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration scale_out_delay = 7 [json_name = "scaleOutDelay"];</code>
@@ -1825,7 +1825,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The need must last this long before actors are added. Default: 5 seconds.
+     * Time for which a higher need must last before actors are added. Default: 5 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration scale_out_delay = 7 [json_name = "scaleOutDelay"];</code>
@@ -1840,7 +1840,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The need must last this long before actors are added. Default: 5 seconds.
+     * Time for which a higher need must last before actors are added. Default: 5 seconds.
      * </pre>
      *
      * <code>.google.protobuf.Duration scale_out_delay = 7 [json_name = "scaleOutDelay"];</code>
@@ -1864,7 +1864,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> scaleInDelayBuilder_;
     /**
      * <pre>
-     * The highest need within this time counts when actors are removed. Default: 5 minutes.
+     * Time whose highest need counts when actors are removed. Default: 5 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration scale_in_delay = 8 [json_name = "scaleInDelay"];</code>
@@ -1875,7 +1875,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The highest need within this time counts when actors are removed. Default: 5 minutes.
+     * Time whose highest need counts when actors are removed. Default: 5 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration scale_in_delay = 8 [json_name = "scaleInDelay"];</code>
@@ -1890,7 +1890,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The highest need within this time counts when actors are removed. Default: 5 minutes.
+     * Time whose highest need counts when actors are removed. Default: 5 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration scale_in_delay = 8 [json_name = "scaleInDelay"];</code>
@@ -1910,7 +1910,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The highest need within this time counts when actors are removed. Default: 5 minutes.
+     * Time whose highest need counts when actors are removed. Default: 5 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration scale_in_delay = 8 [json_name = "scaleInDelay"];</code>
@@ -1928,7 +1928,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The highest need within this time counts when actors are removed. Default: 5 minutes.
+     * Time whose highest need counts when actors are removed. Default: 5 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration scale_in_delay = 8 [json_name = "scaleInDelay"];</code>
@@ -1953,7 +1953,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The highest need within this time counts when actors are removed. Default: 5 minutes.
+     * Time whose highest need counts when actors are removed. Default: 5 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration scale_in_delay = 8 [json_name = "scaleInDelay"];</code>
@@ -1970,7 +1970,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The highest need within this time counts when actors are removed. Default: 5 minutes.
+     * Time whose highest need counts when actors are removed. Default: 5 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration scale_in_delay = 8 [json_name = "scaleInDelay"];</code>
@@ -1982,7 +1982,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The highest need within this time counts when actors are removed. Default: 5 minutes.
+     * Time whose highest need counts when actors are removed. Default: 5 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration scale_in_delay = 8 [json_name = "scaleInDelay"];</code>
@@ -1997,7 +1997,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The highest need within this time counts when actors are removed. Default: 5 minutes.
+     * Time whose highest need counts when actors are removed. Default: 5 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration scale_in_delay = 8 [json_name = "scaleInDelay"];</code>
@@ -2021,7 +2021,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> scaleToZeroDelayBuilder_;
     /**
      * <pre>
-     * The queue must be empty for this long before the last actor is removed. Default: 15 minutes.
+     * Time for which the queue must be empty before the last actor is removed. Default: 15 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration scale_to_zero_delay = 9 [json_name = "scaleToZeroDelay"];</code>
@@ -2032,7 +2032,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The queue must be empty for this long before the last actor is removed. Default: 15 minutes.
+     * Time for which the queue must be empty before the last actor is removed. Default: 15 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration scale_to_zero_delay = 9 [json_name = "scaleToZeroDelay"];</code>
@@ -2047,7 +2047,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The queue must be empty for this long before the last actor is removed. Default: 15 minutes.
+     * Time for which the queue must be empty before the last actor is removed. Default: 15 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration scale_to_zero_delay = 9 [json_name = "scaleToZeroDelay"];</code>
@@ -2067,7 +2067,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The queue must be empty for this long before the last actor is removed. Default: 15 minutes.
+     * Time for which the queue must be empty before the last actor is removed. Default: 15 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration scale_to_zero_delay = 9 [json_name = "scaleToZeroDelay"];</code>
@@ -2085,7 +2085,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The queue must be empty for this long before the last actor is removed. Default: 15 minutes.
+     * Time for which the queue must be empty before the last actor is removed. Default: 15 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration scale_to_zero_delay = 9 [json_name = "scaleToZeroDelay"];</code>
@@ -2110,7 +2110,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The queue must be empty for this long before the last actor is removed. Default: 15 minutes.
+     * Time for which the queue must be empty before the last actor is removed. Default: 15 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration scale_to_zero_delay = 9 [json_name = "scaleToZeroDelay"];</code>
@@ -2127,7 +2127,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The queue must be empty for this long before the last actor is removed. Default: 15 minutes.
+     * Time for which the queue must be empty before the last actor is removed. Default: 15 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration scale_to_zero_delay = 9 [json_name = "scaleToZeroDelay"];</code>
@@ -2139,7 +2139,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The queue must be empty for this long before the last actor is removed. Default: 15 minutes.
+     * Time for which the queue must be empty before the last actor is removed. Default: 15 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration scale_to_zero_delay = 9 [json_name = "scaleToZeroDelay"];</code>
@@ -2154,7 +2154,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The queue must be empty for this long before the last actor is removed. Default: 15 minutes.
+     * Time for which the queue must be empty before the last actor is removed. Default: 15 minutes.
      * </pre>
      *
      * <code>.google.protobuf.Duration scale_to_zero_delay = 9 [json_name = "scaleToZeroDelay"];</code>
@@ -2176,7 +2176,7 @@ private static final long serialVersionUID = 0L;
     private int maxStepOut_ ;
     /**
      * <pre>
-     * Most actors added at once; 0 means any number. Default: 0.
+     * Most actors added at once. Default: 0, which means any number.
      * </pre>
      *
      * <code>optional int32 max_step_out = 10 [json_name = "maxStepOut"];</code>
@@ -2188,7 +2188,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Most actors added at once; 0 means any number. Default: 0.
+     * Most actors added at once. Default: 0, which means any number.
      * </pre>
      *
      * <code>optional int32 max_step_out = 10 [json_name = "maxStepOut"];</code>
@@ -2200,7 +2200,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Most actors added at once; 0 means any number. Default: 0.
+     * Most actors added at once. Default: 0, which means any number.
      * </pre>
      *
      * <code>optional int32 max_step_out = 10 [json_name = "maxStepOut"];</code>
@@ -2216,7 +2216,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Most actors added at once; 0 means any number. Default: 0.
+     * Most actors added at once. Default: 0, which means any number.
      * </pre>
      *
      * <code>optional int32 max_step_out = 10 [json_name = "maxStepOut"];</code>
@@ -2232,7 +2232,7 @@ private static final long serialVersionUID = 0L;
     private int maxStepIn_ ;
     /**
      * <pre>
-     * Most actors removed at once; 0 means any number. Default: 0.
+     * Most actors removed at once. Default: 0, which means any number.
      * </pre>
      *
      * <code>optional int32 max_step_in = 11 [json_name = "maxStepIn"];</code>
@@ -2244,7 +2244,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Most actors removed at once; 0 means any number. Default: 0.
+     * Most actors removed at once. Default: 0, which means any number.
      * </pre>
      *
      * <code>optional int32 max_step_in = 11 [json_name = "maxStepIn"];</code>
@@ -2256,7 +2256,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Most actors removed at once; 0 means any number. Default: 0.
+     * Most actors removed at once. Default: 0, which means any number.
      * </pre>
      *
      * <code>optional int32 max_step_in = 11 [json_name = "maxStepIn"];</code>
@@ -2272,7 +2272,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Most actors removed at once; 0 means any number. Default: 0.
+     * Most actors removed at once. Default: 0, which means any number.
      * </pre>
      *
      * <code>optional int32 max_step_in = 11 [json_name = "maxStepIn"];</code>
@@ -2290,7 +2290,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> drainTimeoutBuilder_;
     /**
      * <pre>
-     * How long an actor that is removed may finish its jobs. Default: the actor's own drain_timeout.
+     * Time for the jobs of a removed actor to finish. Default: drain_timeout of the actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 12 [json_name = "drainTimeout"];</code>
@@ -2301,7 +2301,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long an actor that is removed may finish its jobs. Default: the actor's own drain_timeout.
+     * Time for the jobs of a removed actor to finish. Default: drain_timeout of the actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 12 [json_name = "drainTimeout"];</code>
@@ -2316,7 +2316,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long an actor that is removed may finish its jobs. Default: the actor's own drain_timeout.
+     * Time for the jobs of a removed actor to finish. Default: drain_timeout of the actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 12 [json_name = "drainTimeout"];</code>
@@ -2336,7 +2336,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long an actor that is removed may finish its jobs. Default: the actor's own drain_timeout.
+     * Time for the jobs of a removed actor to finish. Default: drain_timeout of the actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 12 [json_name = "drainTimeout"];</code>
@@ -2354,7 +2354,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long an actor that is removed may finish its jobs. Default: the actor's own drain_timeout.
+     * Time for the jobs of a removed actor to finish. Default: drain_timeout of the actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 12 [json_name = "drainTimeout"];</code>
@@ -2379,7 +2379,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long an actor that is removed may finish its jobs. Default: the actor's own drain_timeout.
+     * Time for the jobs of a removed actor to finish. Default: drain_timeout of the actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 12 [json_name = "drainTimeout"];</code>
@@ -2396,7 +2396,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long an actor that is removed may finish its jobs. Default: the actor's own drain_timeout.
+     * Time for the jobs of a removed actor to finish. Default: drain_timeout of the actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 12 [json_name = "drainTimeout"];</code>
@@ -2408,7 +2408,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long an actor that is removed may finish its jobs. Default: the actor's own drain_timeout.
+     * Time for the jobs of a removed actor to finish. Default: drain_timeout of the actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 12 [json_name = "drainTimeout"];</code>
@@ -2423,7 +2423,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long an actor that is removed may finish its jobs. Default: the actor's own drain_timeout.
+     * Time for the jobs of a removed actor to finish. Default: drain_timeout of the actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 12 [json_name = "drainTimeout"];</code>

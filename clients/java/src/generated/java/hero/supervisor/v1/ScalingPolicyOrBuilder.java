@@ -12,7 +12,7 @@ public interface ScalingPolicyOrBuilder extends
 
   /**
    * <pre>
-   * Who decides. Default: MODE_FIXED.
+   * The way in which the number is decided. Default: MODE_FIXED.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScalingPolicy.Mode mode = 1 [json_name = "mode"];</code>
@@ -21,7 +21,7 @@ public interface ScalingPolicyOrBuilder extends
   int getModeValue();
   /**
    * <pre>
-   * Who decides. Default: MODE_FIXED.
+   * The way in which the number is decided. Default: MODE_FIXED.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScalingPolicy.Mode mode = 1 [json_name = "mode"];</code>
@@ -31,7 +31,7 @@ public interface ScalingPolicyOrBuilder extends
 
   /**
    * <pre>
-   * Actors in MODE_FIXED.
+   * Number of actors in MODE_FIXED.
    * </pre>
    *
    * <code>optional int32 replicas = 2 [json_name = "replicas"];</code>
@@ -40,7 +40,7 @@ public interface ScalingPolicyOrBuilder extends
   boolean hasReplicas();
   /**
    * <pre>
-   * Actors in MODE_FIXED.
+   * Number of actors in MODE_FIXED.
    * </pre>
    *
    * <code>optional int32 replicas = 2 [json_name = "replicas"];</code>
@@ -69,7 +69,7 @@ public interface ScalingPolicyOrBuilder extends
 
   /**
    * <pre>
-   * Largest number of actors in MODE_AUTO, 1 to 1000; has to be set then.
+   * Largest number of actors in MODE_AUTO, 1 to 1000. Required in MODE_AUTO.
    * </pre>
    *
    * <code>optional int32 max_replicas = 4 [json_name = "maxReplicas"];</code>
@@ -78,7 +78,7 @@ public interface ScalingPolicyOrBuilder extends
   boolean hasMaxReplicas();
   /**
    * <pre>
-   * Largest number of actors in MODE_AUTO, 1 to 1000; has to be set then.
+   * Largest number of actors in MODE_AUTO, 1 to 1000. Required in MODE_AUTO.
    * </pre>
    *
    * <code>optional int32 max_replicas = 4 [json_name = "maxReplicas"];</code>
@@ -88,7 +88,7 @@ public interface ScalingPolicyOrBuilder extends
 
   /**
    * <pre>
-   * Jobs (queued and running) for each actor in MODE_AUTO; at least 1. Default: 1.
+   * Queued and running jobs for each actor in MODE_AUTO, at least 1. Default: 1.
    * </pre>
    *
    * <code>optional int32 target_jobs_per_actor = 5 [json_name = "targetJobsPerActor"];</code>
@@ -97,7 +97,7 @@ public interface ScalingPolicyOrBuilder extends
   boolean hasTargetJobsPerActor();
   /**
    * <pre>
-   * Jobs (queued and running) for each actor in MODE_AUTO; at least 1. Default: 1.
+   * Queued and running jobs for each actor in MODE_AUTO, at least 1. Default: 1.
    * </pre>
    *
    * <code>optional int32 target_jobs_per_actor = 5 [json_name = "targetJobsPerActor"];</code>
@@ -107,7 +107,7 @@ public interface ScalingPolicyOrBuilder extends
 
   /**
    * <pre>
-   * Add an actor whenever the oldest job has waited longer than this. Default: not looked at.
+   * Age of the oldest queued job above which an actor is added. Default: not considered.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_queue_age = 6 [json_name = "maxQueueAge"];</code>
@@ -116,7 +116,7 @@ public interface ScalingPolicyOrBuilder extends
   boolean hasMaxQueueAge();
   /**
    * <pre>
-   * Add an actor whenever the oldest job has waited longer than this. Default: not looked at.
+   * Age of the oldest queued job above which an actor is added. Default: not considered.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_queue_age = 6 [json_name = "maxQueueAge"];</code>
@@ -125,7 +125,7 @@ public interface ScalingPolicyOrBuilder extends
   com.google.protobuf.Duration getMaxQueueAge();
   /**
    * <pre>
-   * Add an actor whenever the oldest job has waited longer than this. Default: not looked at.
+   * Age of the oldest queued job above which an actor is added. Default: not considered.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_queue_age = 6 [json_name = "maxQueueAge"];</code>
@@ -134,7 +134,7 @@ public interface ScalingPolicyOrBuilder extends
 
   /**
    * <pre>
-   * The need must last this long before actors are added. Default: 5 seconds.
+   * Time for which a higher need must last before actors are added. Default: 5 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration scale_out_delay = 7 [json_name = "scaleOutDelay"];</code>
@@ -143,7 +143,7 @@ public interface ScalingPolicyOrBuilder extends
   boolean hasScaleOutDelay();
   /**
    * <pre>
-   * The need must last this long before actors are added. Default: 5 seconds.
+   * Time for which a higher need must last before actors are added. Default: 5 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration scale_out_delay = 7 [json_name = "scaleOutDelay"];</code>
@@ -152,7 +152,7 @@ public interface ScalingPolicyOrBuilder extends
   com.google.protobuf.Duration getScaleOutDelay();
   /**
    * <pre>
-   * The need must last this long before actors are added. Default: 5 seconds.
+   * Time for which a higher need must last before actors are added. Default: 5 seconds.
    * </pre>
    *
    * <code>.google.protobuf.Duration scale_out_delay = 7 [json_name = "scaleOutDelay"];</code>
@@ -161,7 +161,7 @@ public interface ScalingPolicyOrBuilder extends
 
   /**
    * <pre>
-   * The highest need within this time counts when actors are removed. Default: 5 minutes.
+   * Time whose highest need counts when actors are removed. Default: 5 minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration scale_in_delay = 8 [json_name = "scaleInDelay"];</code>
@@ -170,7 +170,7 @@ public interface ScalingPolicyOrBuilder extends
   boolean hasScaleInDelay();
   /**
    * <pre>
-   * The highest need within this time counts when actors are removed. Default: 5 minutes.
+   * Time whose highest need counts when actors are removed. Default: 5 minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration scale_in_delay = 8 [json_name = "scaleInDelay"];</code>
@@ -179,7 +179,7 @@ public interface ScalingPolicyOrBuilder extends
   com.google.protobuf.Duration getScaleInDelay();
   /**
    * <pre>
-   * The highest need within this time counts when actors are removed. Default: 5 minutes.
+   * Time whose highest need counts when actors are removed. Default: 5 minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration scale_in_delay = 8 [json_name = "scaleInDelay"];</code>
@@ -188,7 +188,7 @@ public interface ScalingPolicyOrBuilder extends
 
   /**
    * <pre>
-   * The queue must be empty for this long before the last actor is removed. Default: 15 minutes.
+   * Time for which the queue must be empty before the last actor is removed. Default: 15 minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration scale_to_zero_delay = 9 [json_name = "scaleToZeroDelay"];</code>
@@ -197,7 +197,7 @@ public interface ScalingPolicyOrBuilder extends
   boolean hasScaleToZeroDelay();
   /**
    * <pre>
-   * The queue must be empty for this long before the last actor is removed. Default: 15 minutes.
+   * Time for which the queue must be empty before the last actor is removed. Default: 15 minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration scale_to_zero_delay = 9 [json_name = "scaleToZeroDelay"];</code>
@@ -206,7 +206,7 @@ public interface ScalingPolicyOrBuilder extends
   com.google.protobuf.Duration getScaleToZeroDelay();
   /**
    * <pre>
-   * The queue must be empty for this long before the last actor is removed. Default: 15 minutes.
+   * Time for which the queue must be empty before the last actor is removed. Default: 15 minutes.
    * </pre>
    *
    * <code>.google.protobuf.Duration scale_to_zero_delay = 9 [json_name = "scaleToZeroDelay"];</code>
@@ -215,7 +215,7 @@ public interface ScalingPolicyOrBuilder extends
 
   /**
    * <pre>
-   * Most actors added at once; 0 means any number. Default: 0.
+   * Most actors added at once. Default: 0, which means any number.
    * </pre>
    *
    * <code>optional int32 max_step_out = 10 [json_name = "maxStepOut"];</code>
@@ -224,7 +224,7 @@ public interface ScalingPolicyOrBuilder extends
   boolean hasMaxStepOut();
   /**
    * <pre>
-   * Most actors added at once; 0 means any number. Default: 0.
+   * Most actors added at once. Default: 0, which means any number.
    * </pre>
    *
    * <code>optional int32 max_step_out = 10 [json_name = "maxStepOut"];</code>
@@ -234,7 +234,7 @@ public interface ScalingPolicyOrBuilder extends
 
   /**
    * <pre>
-   * Most actors removed at once; 0 means any number. Default: 0.
+   * Most actors removed at once. Default: 0, which means any number.
    * </pre>
    *
    * <code>optional int32 max_step_in = 11 [json_name = "maxStepIn"];</code>
@@ -243,7 +243,7 @@ public interface ScalingPolicyOrBuilder extends
   boolean hasMaxStepIn();
   /**
    * <pre>
-   * Most actors removed at once; 0 means any number. Default: 0.
+   * Most actors removed at once. Default: 0, which means any number.
    * </pre>
    *
    * <code>optional int32 max_step_in = 11 [json_name = "maxStepIn"];</code>
@@ -253,7 +253,7 @@ public interface ScalingPolicyOrBuilder extends
 
   /**
    * <pre>
-   * How long an actor that is removed may finish its jobs. Default: the actor's own drain_timeout.
+   * Time for the jobs of a removed actor to finish. Default: drain_timeout of the actor.
    * </pre>
    *
    * <code>.google.protobuf.Duration drain_timeout = 12 [json_name = "drainTimeout"];</code>
@@ -262,7 +262,7 @@ public interface ScalingPolicyOrBuilder extends
   boolean hasDrainTimeout();
   /**
    * <pre>
-   * How long an actor that is removed may finish its jobs. Default: the actor's own drain_timeout.
+   * Time for the jobs of a removed actor to finish. Default: drain_timeout of the actor.
    * </pre>
    *
    * <code>.google.protobuf.Duration drain_timeout = 12 [json_name = "drainTimeout"];</code>
@@ -271,7 +271,7 @@ public interface ScalingPolicyOrBuilder extends
   com.google.protobuf.Duration getDrainTimeout();
   /**
    * <pre>
-   * How long an actor that is removed may finish its jobs. Default: the actor's own drain_timeout.
+   * Time for the jobs of a removed actor to finish. Default: drain_timeout of the actor.
    * </pre>
    *
    * <code>.google.protobuf.Duration drain_timeout = 12 [json_name = "drainTimeout"];</code>

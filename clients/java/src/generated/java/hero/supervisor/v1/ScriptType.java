@@ -7,9 +7,9 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * The language family of a job. It decides in which queue a job waits and which actors can take it.
+ * The language of a job. It selects the queue and the actors of the job.
  *
- * More types may be added; treat a number that you do not know as "some other type".
+ * More types may be added. Treat an unknown number as some other type.
  * </pre>
  *
  * Protobuf enum {@code hero.supervisor.v1.ScriptType}
@@ -19,7 +19,7 @@ public enum ScriptType
     implements com.google.protobuf.ProtocolMessageEnum {
   /**
    * <pre>
-   * Not said. Requests that need a script type are refused with this value; the server never sends it.
+   * Never sent. Requests that need a script type are refused with this value.
    * </pre>
    *
    * <code>SCRIPT_TYPE_UNSPECIFIED = 0;</code>
@@ -27,7 +27,7 @@ public enum ScriptType
   SCRIPT_TYPE_UNSPECIFIED(0),
   /**
    * <pre>
-   * OSIS: Rhai and HeroScript, run strictly one after another in the order of submission.
+   * OSIS: Rhai and HeroScript. Scripts run one at a time, in the order of submission.
    * </pre>
    *
    * <code>SCRIPT_TYPE_OSIS = 1;</code>
@@ -35,7 +35,7 @@ public enum ScriptType
   SCRIPT_TYPE_OSIS(1),
   /**
    * <pre>
-   * SAL: Rhai with the functions of the System Abstraction Layer, several scripts at a time.
+   * SAL: Rhai with the functions of the System Abstraction Layer. Several scripts run at a time.
    * </pre>
    *
    * <code>SCRIPT_TYPE_SAL = 2;</code>
@@ -43,7 +43,7 @@ public enum ScriptType
   SCRIPT_TYPE_SAL(2),
   /**
    * <pre>
-   * V: the V language, compiled and then run.
+   * V: the V language. Scripts are compiled and run.
    * </pre>
    *
    * <code>SCRIPT_TYPE_V = 3;</code>
@@ -51,7 +51,7 @@ public enum ScriptType
   SCRIPT_TYPE_V(3),
   /**
    * <pre>
-   * Python: each job in an interpreter process of its own.
+   * Python: each job has an interpreter process of its own.
    * </pre>
    *
    * <code>SCRIPT_TYPE_PYTHON = 4;</code>
@@ -71,7 +71,7 @@ public enum ScriptType
   }
   /**
    * <pre>
-   * Not said. Requests that need a script type are refused with this value; the server never sends it.
+   * Never sent. Requests that need a script type are refused with this value.
    * </pre>
    *
    * <code>SCRIPT_TYPE_UNSPECIFIED = 0;</code>
@@ -79,7 +79,7 @@ public enum ScriptType
   public static final int SCRIPT_TYPE_UNSPECIFIED_VALUE = 0;
   /**
    * <pre>
-   * OSIS: Rhai and HeroScript, run strictly one after another in the order of submission.
+   * OSIS: Rhai and HeroScript. Scripts run one at a time, in the order of submission.
    * </pre>
    *
    * <code>SCRIPT_TYPE_OSIS = 1;</code>
@@ -87,7 +87,7 @@ public enum ScriptType
   public static final int SCRIPT_TYPE_OSIS_VALUE = 1;
   /**
    * <pre>
-   * SAL: Rhai with the functions of the System Abstraction Layer, several scripts at a time.
+   * SAL: Rhai with the functions of the System Abstraction Layer. Several scripts run at a time.
    * </pre>
    *
    * <code>SCRIPT_TYPE_SAL = 2;</code>
@@ -95,7 +95,7 @@ public enum ScriptType
   public static final int SCRIPT_TYPE_SAL_VALUE = 2;
   /**
    * <pre>
-   * V: the V language, compiled and then run.
+   * V: the V language. Scripts are compiled and run.
    * </pre>
    *
    * <code>SCRIPT_TYPE_V = 3;</code>
@@ -103,7 +103,7 @@ public enum ScriptType
   public static final int SCRIPT_TYPE_V_VALUE = 3;
   /**
    * <pre>
-   * Python: each job in an interpreter process of its own.
+   * Python: each job has an interpreter process of its own.
    * </pre>
    *
    * <code>SCRIPT_TYPE_PYTHON = 4;</code>

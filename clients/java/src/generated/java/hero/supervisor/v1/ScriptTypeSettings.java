@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * The rules for one script type. They are kept in Redis and hold for every supervisor on it.
+ * The settings of a script type. They are stored in Redis and apply to every supervisor on it.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.ScriptTypeSettings}
@@ -52,7 +52,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.ScalingPolicy scalingPolicy_;
   /**
    * <pre>
-   * How many actors there are to be.
+   * The number of actors.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScalingPolicy scaling_policy = 1 [json_name = "scalingPolicy"];</code>
@@ -64,7 +64,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How many actors there are to be.
+   * The number of actors.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScalingPolicy scaling_policy = 1 [json_name = "scalingPolicy"];</code>
@@ -76,7 +76,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How many actors there are to be.
+   * The number of actors.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScalingPolicy scaling_policy = 1 [json_name = "scalingPolicy"];</code>
@@ -90,7 +90,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.HealthPolicy healthPolicy_;
   /**
    * <pre>
-   * When actors are pinged. Used for actors whose own config says nothing else.
+   * The pings of actors. Fields of the actor's own health_policy override it.
    * </pre>
    *
    * <code>.hero.supervisor.v1.HealthPolicy health_policy = 2 [json_name = "healthPolicy"];</code>
@@ -102,7 +102,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When actors are pinged. Used for actors whose own config says nothing else.
+   * The pings of actors. Fields of the actor's own health_policy override it.
    * </pre>
    *
    * <code>.hero.supervisor.v1.HealthPolicy health_policy = 2 [json_name = "healthPolicy"];</code>
@@ -114,7 +114,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When actors are pinged. Used for actors whose own config says nothing else.
+   * The pings of actors. Fields of the actor's own health_policy override it.
    * </pre>
    *
    * <code>.hero.supervisor.v1.HealthPolicy health_policy = 2 [json_name = "healthPolicy"];</code>
@@ -128,9 +128,10 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.ActorConfig actorTemplate_;
   /**
    * <pre>
-   * From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-   * the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
-   * that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
+   * The definition from which scaling creates actors. The name of the actor from which the template was taken is
+   * replaced by the name of the new actor in arguments, environment and health check. A template that was set before
+   * there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
+   * of the first actor.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -142,9 +143,10 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-   * the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
-   * that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
+   * The definition from which scaling creates actors. The name of the actor from which the template was taken is
+   * replaced by the name of the new actor in arguments, environment and health check. A template that was set before
+   * there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
+   * of the first actor.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -156,9 +158,10 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-   * the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
-   * that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
+   * The definition from which scaling creates actors. The name of the actor from which the template was taken is
+   * replaced by the name of the new actor in arguments, environment and health check. A template that was set before
+   * there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
+   * of the first actor.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -172,7 +175,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.JobDefaults jobDefaults_;
   /**
    * <pre>
-   * What a job gets when its caller does not say.
+   * Defaults of the jobs.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobDefaults job_defaults = 4 [json_name = "jobDefaults"];</code>
@@ -184,7 +187,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What a job gets when its caller does not say.
+   * Defaults of the jobs.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobDefaults job_defaults = 4 [json_name = "jobDefaults"];</code>
@@ -196,7 +199,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What a job gets when its caller does not say.
+   * Defaults of the jobs.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobDefaults job_defaults = 4 [json_name = "jobDefaults"];</code>
@@ -210,8 +213,8 @@ private static final long serialVersionUID = 0L;
   private int maxQueueDepth_ = 0;
   /**
    * <pre>
-   * Jobs that may wait; more are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit. Default: the limit
-   * that the server was started with.
+   * Most waiting jobs. Further jobs are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit.
+   * Default: the queue_limit of the server.
    * </pre>
    *
    * <code>optional int32 max_queue_depth = 5 [json_name = "maxQueueDepth"];</code>
@@ -223,8 +226,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Jobs that may wait; more are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit. Default: the limit
-   * that the server was started with.
+   * Most waiting jobs. Further jobs are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit.
+   * Default: the queue_limit of the server.
    * </pre>
    *
    * <code>optional int32 max_queue_depth = 5 [json_name = "maxQueueDepth"];</code>
@@ -463,7 +466,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The rules for one script type. They are kept in Redis and hold for every supervisor on it.
+   * The settings of a script type. They are stored in Redis and apply to every supervisor on it.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.ScriptTypeSettings}
@@ -702,7 +705,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.ScalingPolicy, hero.supervisor.v1.ScalingPolicy.Builder, hero.supervisor.v1.ScalingPolicyOrBuilder> scalingPolicyBuilder_;
     /**
      * <pre>
-     * How many actors there are to be.
+     * The number of actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScalingPolicy scaling_policy = 1 [json_name = "scalingPolicy"];</code>
@@ -713,7 +716,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How many actors there are to be.
+     * The number of actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScalingPolicy scaling_policy = 1 [json_name = "scalingPolicy"];</code>
@@ -728,7 +731,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How many actors there are to be.
+     * The number of actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScalingPolicy scaling_policy = 1 [json_name = "scalingPolicy"];</code>
@@ -748,7 +751,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How many actors there are to be.
+     * The number of actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScalingPolicy scaling_policy = 1 [json_name = "scalingPolicy"];</code>
@@ -766,7 +769,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How many actors there are to be.
+     * The number of actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScalingPolicy scaling_policy = 1 [json_name = "scalingPolicy"];</code>
@@ -791,7 +794,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How many actors there are to be.
+     * The number of actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScalingPolicy scaling_policy = 1 [json_name = "scalingPolicy"];</code>
@@ -808,7 +811,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How many actors there are to be.
+     * The number of actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScalingPolicy scaling_policy = 1 [json_name = "scalingPolicy"];</code>
@@ -820,7 +823,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How many actors there are to be.
+     * The number of actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScalingPolicy scaling_policy = 1 [json_name = "scalingPolicy"];</code>
@@ -835,7 +838,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How many actors there are to be.
+     * The number of actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScalingPolicy scaling_policy = 1 [json_name = "scalingPolicy"];</code>
@@ -859,7 +862,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.HealthPolicy, hero.supervisor.v1.HealthPolicy.Builder, hero.supervisor.v1.HealthPolicyOrBuilder> healthPolicyBuilder_;
     /**
      * <pre>
-     * When actors are pinged. Used for actors whose own config says nothing else.
+     * The pings of actors. Fields of the actor's own health_policy override it.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthPolicy health_policy = 2 [json_name = "healthPolicy"];</code>
@@ -870,7 +873,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When actors are pinged. Used for actors whose own config says nothing else.
+     * The pings of actors. Fields of the actor's own health_policy override it.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthPolicy health_policy = 2 [json_name = "healthPolicy"];</code>
@@ -885,7 +888,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When actors are pinged. Used for actors whose own config says nothing else.
+     * The pings of actors. Fields of the actor's own health_policy override it.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthPolicy health_policy = 2 [json_name = "healthPolicy"];</code>
@@ -905,7 +908,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When actors are pinged. Used for actors whose own config says nothing else.
+     * The pings of actors. Fields of the actor's own health_policy override it.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthPolicy health_policy = 2 [json_name = "healthPolicy"];</code>
@@ -923,7 +926,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When actors are pinged. Used for actors whose own config says nothing else.
+     * The pings of actors. Fields of the actor's own health_policy override it.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthPolicy health_policy = 2 [json_name = "healthPolicy"];</code>
@@ -948,7 +951,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When actors are pinged. Used for actors whose own config says nothing else.
+     * The pings of actors. Fields of the actor's own health_policy override it.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthPolicy health_policy = 2 [json_name = "healthPolicy"];</code>
@@ -965,7 +968,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When actors are pinged. Used for actors whose own config says nothing else.
+     * The pings of actors. Fields of the actor's own health_policy override it.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthPolicy health_policy = 2 [json_name = "healthPolicy"];</code>
@@ -977,7 +980,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When actors are pinged. Used for actors whose own config says nothing else.
+     * The pings of actors. Fields of the actor's own health_policy override it.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthPolicy health_policy = 2 [json_name = "healthPolicy"];</code>
@@ -992,7 +995,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When actors are pinged. Used for actors whose own config says nothing else.
+     * The pings of actors. Fields of the actor's own health_policy override it.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthPolicy health_policy = 2 [json_name = "healthPolicy"];</code>
@@ -1016,9 +1019,10 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.ActorConfig, hero.supervisor.v1.ActorConfig.Builder, hero.supervisor.v1.ActorConfigOrBuilder> actorTemplateBuilder_;
     /**
      * <pre>
-     * From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-     * the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
-     * that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
+     * The definition from which scaling creates actors. The name of the actor from which the template was taken is
+     * replaced by the name of the new actor in arguments, environment and health check. A template that was set before
+     * there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
+     * of the first actor.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -1029,9 +1033,10 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-     * the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
-     * that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
+     * The definition from which scaling creates actors. The name of the actor from which the template was taken is
+     * replaced by the name of the new actor in arguments, environment and health check. A template that was set before
+     * there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
+     * of the first actor.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -1046,9 +1051,10 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-     * the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
-     * that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
+     * The definition from which scaling creates actors. The name of the actor from which the template was taken is
+     * replaced by the name of the new actor in arguments, environment and health check. A template that was set before
+     * there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
+     * of the first actor.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -1068,9 +1074,10 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-     * the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
-     * that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
+     * The definition from which scaling creates actors. The name of the actor from which the template was taken is
+     * replaced by the name of the new actor in arguments, environment and health check. A template that was set before
+     * there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
+     * of the first actor.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -1088,9 +1095,10 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-     * the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
-     * that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
+     * The definition from which scaling creates actors. The name of the actor from which the template was taken is
+     * replaced by the name of the new actor in arguments, environment and health check. A template that was set before
+     * there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
+     * of the first actor.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -1115,9 +1123,10 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-     * the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
-     * that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
+     * The definition from which scaling creates actors. The name of the actor from which the template was taken is
+     * replaced by the name of the new actor in arguments, environment and health check. A template that was set before
+     * there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
+     * of the first actor.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -1134,9 +1143,10 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-     * the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
-     * that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
+     * The definition from which scaling creates actors. The name of the actor from which the template was taken is
+     * replaced by the name of the new actor in arguments, environment and health check. A template that was set before
+     * there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
+     * of the first actor.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -1148,9 +1158,10 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-     * the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
-     * that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
+     * The definition from which scaling creates actors. The name of the actor from which the template was taken is
+     * replaced by the name of the new actor in arguments, environment and health check. A template that was set before
+     * there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
+     * of the first actor.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -1165,9 +1176,10 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-     * the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
-     * that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
+     * The definition from which scaling creates actors. The name of the actor from which the template was taken is
+     * replaced by the name of the new actor in arguments, environment and health check. A template that was set before
+     * there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
+     * of the first actor.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -1191,7 +1203,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.JobDefaults, hero.supervisor.v1.JobDefaults.Builder, hero.supervisor.v1.JobDefaultsOrBuilder> jobDefaultsBuilder_;
     /**
      * <pre>
-     * What a job gets when its caller does not say.
+     * Defaults of the jobs.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobDefaults job_defaults = 4 [json_name = "jobDefaults"];</code>
@@ -1202,7 +1214,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What a job gets when its caller does not say.
+     * Defaults of the jobs.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobDefaults job_defaults = 4 [json_name = "jobDefaults"];</code>
@@ -1217,7 +1229,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What a job gets when its caller does not say.
+     * Defaults of the jobs.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobDefaults job_defaults = 4 [json_name = "jobDefaults"];</code>
@@ -1237,7 +1249,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What a job gets when its caller does not say.
+     * Defaults of the jobs.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobDefaults job_defaults = 4 [json_name = "jobDefaults"];</code>
@@ -1255,7 +1267,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What a job gets when its caller does not say.
+     * Defaults of the jobs.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobDefaults job_defaults = 4 [json_name = "jobDefaults"];</code>
@@ -1280,7 +1292,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What a job gets when its caller does not say.
+     * Defaults of the jobs.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobDefaults job_defaults = 4 [json_name = "jobDefaults"];</code>
@@ -1297,7 +1309,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What a job gets when its caller does not say.
+     * Defaults of the jobs.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobDefaults job_defaults = 4 [json_name = "jobDefaults"];</code>
@@ -1309,7 +1321,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What a job gets when its caller does not say.
+     * Defaults of the jobs.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobDefaults job_defaults = 4 [json_name = "jobDefaults"];</code>
@@ -1324,7 +1336,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What a job gets when its caller does not say.
+     * Defaults of the jobs.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobDefaults job_defaults = 4 [json_name = "jobDefaults"];</code>
@@ -1346,8 +1358,8 @@ private static final long serialVersionUID = 0L;
     private int maxQueueDepth_ ;
     /**
      * <pre>
-     * Jobs that may wait; more are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit. Default: the limit
-     * that the server was started with.
+     * Most waiting jobs. Further jobs are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit.
+     * Default: the queue_limit of the server.
      * </pre>
      *
      * <code>optional int32 max_queue_depth = 5 [json_name = "maxQueueDepth"];</code>
@@ -1359,8 +1371,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Jobs that may wait; more are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit. Default: the limit
-     * that the server was started with.
+     * Most waiting jobs. Further jobs are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit.
+     * Default: the queue_limit of the server.
      * </pre>
      *
      * <code>optional int32 max_queue_depth = 5 [json_name = "maxQueueDepth"];</code>
@@ -1372,8 +1384,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Jobs that may wait; more are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit. Default: the limit
-     * that the server was started with.
+     * Most waiting jobs. Further jobs are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit.
+     * Default: the queue_limit of the server.
      * </pre>
      *
      * <code>optional int32 max_queue_depth = 5 [json_name = "maxQueueDepth"];</code>
@@ -1389,8 +1401,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Jobs that may wait; more are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit. Default: the limit
-     * that the server was started with.
+     * Most waiting jobs. Further jobs are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit.
+     * Default: the queue_limit of the server.
      * </pre>
      *
      * <code>optional int32 max_queue_depth = 5 [json_name = "maxQueueDepth"];</code>

@@ -12,7 +12,7 @@ public interface ScriptTypeSettingsOrBuilder extends
 
   /**
    * <pre>
-   * How many actors there are to be.
+   * The number of actors.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScalingPolicy scaling_policy = 1 [json_name = "scalingPolicy"];</code>
@@ -21,7 +21,7 @@ public interface ScriptTypeSettingsOrBuilder extends
   boolean hasScalingPolicy();
   /**
    * <pre>
-   * How many actors there are to be.
+   * The number of actors.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScalingPolicy scaling_policy = 1 [json_name = "scalingPolicy"];</code>
@@ -30,7 +30,7 @@ public interface ScriptTypeSettingsOrBuilder extends
   hero.supervisor.v1.ScalingPolicy getScalingPolicy();
   /**
    * <pre>
-   * How many actors there are to be.
+   * The number of actors.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScalingPolicy scaling_policy = 1 [json_name = "scalingPolicy"];</code>
@@ -39,7 +39,7 @@ public interface ScriptTypeSettingsOrBuilder extends
 
   /**
    * <pre>
-   * When actors are pinged. Used for actors whose own config says nothing else.
+   * The pings of actors. Fields of the actor's own health_policy override it.
    * </pre>
    *
    * <code>.hero.supervisor.v1.HealthPolicy health_policy = 2 [json_name = "healthPolicy"];</code>
@@ -48,7 +48,7 @@ public interface ScriptTypeSettingsOrBuilder extends
   boolean hasHealthPolicy();
   /**
    * <pre>
-   * When actors are pinged. Used for actors whose own config says nothing else.
+   * The pings of actors. Fields of the actor's own health_policy override it.
    * </pre>
    *
    * <code>.hero.supervisor.v1.HealthPolicy health_policy = 2 [json_name = "healthPolicy"];</code>
@@ -57,7 +57,7 @@ public interface ScriptTypeSettingsOrBuilder extends
   hero.supervisor.v1.HealthPolicy getHealthPolicy();
   /**
    * <pre>
-   * When actors are pinged. Used for actors whose own config says nothing else.
+   * The pings of actors. Fields of the actor's own health_policy override it.
    * </pre>
    *
    * <code>.hero.supervisor.v1.HealthPolicy health_policy = 2 [json_name = "healthPolicy"];</code>
@@ -66,9 +66,10 @@ public interface ScriptTypeSettingsOrBuilder extends
 
   /**
    * <pre>
-   * From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-   * the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
-   * that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
+   * The definition from which scaling creates actors. The name of the actor from which the template was taken is
+   * replaced by the name of the new actor in arguments, environment and health check. A template that was set before
+   * there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
+   * of the first actor.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -77,9 +78,10 @@ public interface ScriptTypeSettingsOrBuilder extends
   boolean hasActorTemplate();
   /**
    * <pre>
-   * From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-   * the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
-   * that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
+   * The definition from which scaling creates actors. The name of the actor from which the template was taken is
+   * replaced by the name of the new actor in arguments, environment and health check. A template that was set before
+   * there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
+   * of the first actor.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -88,9 +90,10 @@ public interface ScriptTypeSettingsOrBuilder extends
   hero.supervisor.v1.ActorConfig getActorTemplate();
   /**
    * <pre>
-   * From which definition scaling makes actors. The name of the actor that the template was taken from is replaced by
-   * the new actor's name in arguments and environment. Without a template the first actor of the type becomes it; one
-   * that is set before there is any actor counts as taken from an actor named TYPE_actor_0, osis_actor_0 for instance.
+   * The definition from which scaling creates actors. The name of the actor from which the template was taken is
+   * replaced by the name of the new actor in arguments, environment and health check. A template that was set before
+   * there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
+   * of the first actor.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -99,7 +102,7 @@ public interface ScriptTypeSettingsOrBuilder extends
 
   /**
    * <pre>
-   * What a job gets when its caller does not say.
+   * Defaults of the jobs.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobDefaults job_defaults = 4 [json_name = "jobDefaults"];</code>
@@ -108,7 +111,7 @@ public interface ScriptTypeSettingsOrBuilder extends
   boolean hasJobDefaults();
   /**
    * <pre>
-   * What a job gets when its caller does not say.
+   * Defaults of the jobs.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobDefaults job_defaults = 4 [json_name = "jobDefaults"];</code>
@@ -117,7 +120,7 @@ public interface ScriptTypeSettingsOrBuilder extends
   hero.supervisor.v1.JobDefaults getJobDefaults();
   /**
    * <pre>
-   * What a job gets when its caller does not say.
+   * Defaults of the jobs.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobDefaults job_defaults = 4 [json_name = "jobDefaults"];</code>
@@ -126,8 +129,8 @@ public interface ScriptTypeSettingsOrBuilder extends
 
   /**
    * <pre>
-   * Jobs that may wait; more are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit. Default: the limit
-   * that the server was started with.
+   * Most waiting jobs. Further jobs are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit.
+   * Default: the queue_limit of the server.
    * </pre>
    *
    * <code>optional int32 max_queue_depth = 5 [json_name = "maxQueueDepth"];</code>
@@ -136,8 +139,8 @@ public interface ScriptTypeSettingsOrBuilder extends
   boolean hasMaxQueueDepth();
   /**
    * <pre>
-   * Jobs that may wait; more are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit. Default: the limit
-   * that the server was started with.
+   * Most waiting jobs. Further jobs are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit.
+   * Default: the queue_limit of the server.
    * </pre>
    *
    * <code>optional int32 max_queue_depth = 5 [json_name = "maxQueueDepth"];</code>

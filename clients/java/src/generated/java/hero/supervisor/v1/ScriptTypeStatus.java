@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * One script type: its actors, its queue and the rules for both.
+ * A script type: its settings, its queue and its actors.
  *
  * Numbers 19 to 29 are kept free for percentiles.
  * </pre>
@@ -56,7 +56,7 @@ private static final long serialVersionUID = 0L;
   private int scriptType_ = 0;
   /**
    * <pre>
-   * Output only. Which.
+   * Output only. The script type.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -67,7 +67,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. Which.
+   * Output only. The script type.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -82,7 +82,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.ScriptTypeSettings settings_;
   /**
    * <pre>
-   * The rules; see UpdateScriptType.
+   * The settings; see UpdateScriptType.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeSettings settings = 2 [json_name = "settings"];</code>
@@ -94,7 +94,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The rules; see UpdateScriptType.
+   * The settings; see UpdateScriptType.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeSettings settings = 2 [json_name = "settings"];</code>
@@ -106,7 +106,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The rules; see UpdateScriptType.
+   * The settings; see UpdateScriptType.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeSettings settings = 2 [json_name = "settings"];</code>
@@ -120,7 +120,7 @@ private static final long serialVersionUID = 0L;
   private boolean paused_ = false;
   /**
    * <pre>
-   * Output only. True while the queue is paused: jobs are accepted and wait, running ones finish.
+   * Output only. True while the queue is paused: jobs are accepted and wait, and running jobs finish.
    * </pre>
    *
    * <code>bool paused = 3 [json_name = "paused"];</code>
@@ -135,7 +135,7 @@ private static final long serialVersionUID = 0L;
   private int desiredReplicas_ = 0;
   /**
    * <pre>
-   * Output only. Actors that there should be, if somebody said a number.
+   * Output only. Desired number of actors; absent if there is none.
    * </pre>
    *
    * <code>optional int32 desired_replicas = 4 [json_name = "desiredReplicas"];</code>
@@ -147,7 +147,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. Actors that there should be, if somebody said a number.
+   * Output only. Desired number of actors; absent if there is none.
    * </pre>
    *
    * <code>optional int32 desired_replicas = 4 [json_name = "desiredReplicas"];</code>
@@ -162,7 +162,7 @@ private static final long serialVersionUID = 0L;
   private int actorsTotal_ = 0;
   /**
    * <pre>
-   * Output only. Actors of this type, on all machines, whatever their state.
+   * Output only. Number of actors of this type, on all machines and in any state.
    * </pre>
    *
    * <code>int32 actors_total = 5 [json_name = "actorsTotal"];</code>
@@ -177,7 +177,7 @@ private static final long serialVersionUID = 0L;
   private int actorsRunning_ = 0;
   /**
    * <pre>
-   * Output only. Actors in STATE_RUNNING.
+   * Output only. Number of actors in STATE_RUNNING.
    * </pre>
    *
    * <code>int32 actors_running = 6 [json_name = "actorsRunning"];</code>
@@ -192,7 +192,7 @@ private static final long serialVersionUID = 0L;
   private int actorsBusy_ = 0;
   /**
    * <pre>
-   * Output only. Actors in STATE_RUNNING that have at least one job in hand.
+   * Output only. Number of actors in STATE_RUNNING with at least one job in flight.
    * </pre>
    *
    * <code>int32 actors_busy = 7 [json_name = "actorsBusy"];</code>
@@ -207,7 +207,7 @@ private static final long serialVersionUID = 0L;
   private int actorsUnhealthy_ = 0;
   /**
    * <pre>
-   * Output only. Actors that are HEALTH_UNHEALTHY.
+   * Output only. Number of actors that are HEALTH_UNHEALTHY.
    * </pre>
    *
    * <code>int32 actors_unhealthy = 8 [json_name = "actorsUnhealthy"];</code>
@@ -222,7 +222,7 @@ private static final long serialVersionUID = 0L;
   private int jobsQueued_ = 0;
   /**
    * <pre>
-   * Output only. Jobs that wait for an actor, also those that wait for one actor only, whether it runs or not.
+   * Output only. Number of jobs that wait for an actor. Pinned jobs count, whether their actor runs or not.
    * </pre>
    *
    * <code>int32 jobs_queued = 9 [json_name = "jobsQueued"];</code>
@@ -237,7 +237,7 @@ private static final long serialVersionUID = 0L;
   private int jobsRunning_ = 0;
   /**
    * <pre>
-   * Output only. Jobs that actors have in hand.
+   * Output only. Number of jobs in flight.
    * </pre>
    *
    * <code>int32 jobs_running = 10 [json_name = "jobsRunning"];</code>
@@ -252,7 +252,7 @@ private static final long serialVersionUID = 0L;
   private int jobsDelayed_ = 0;
   /**
    * <pre>
-   * Output only. Jobs that wait for a time: STATE_SCHEDULED and STATE_RETRY_WAIT.
+   * Output only. Number of jobs that wait for a time: STATE_SCHEDULED and STATE_RETRY_WAIT.
    * </pre>
    *
    * <code>int32 jobs_delayed = 11 [json_name = "jobsDelayed"];</code>
@@ -267,7 +267,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration oldestQueuedAge_;
   /**
    * <pre>
-   * Output only. How long the oldest queued job has waited; absent when none waits or it is not known.
+   * Output only. Age of the oldest queued job; absent without queued jobs, or if unknown.
    * </pre>
    *
    * <code>.google.protobuf.Duration oldest_queued_age = 12 [json_name = "oldestQueuedAge"];</code>
@@ -279,7 +279,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. How long the oldest queued job has waited; absent when none waits or it is not known.
+   * Output only. Age of the oldest queued job; absent without queued jobs, or if unknown.
    * </pre>
    *
    * <code>.google.protobuf.Duration oldest_queued_age = 12 [json_name = "oldestQueuedAge"];</code>
@@ -291,7 +291,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. How long the oldest queued job has waited; absent when none waits or it is not known.
+   * Output only. Age of the oldest queued job; absent without queued jobs, or if unknown.
    * </pre>
    *
    * <code>.google.protobuf.Duration oldest_queued_age = 12 [json_name = "oldestQueuedAge"];</code>
@@ -305,7 +305,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.ScalingDecision lastScalingDecision_;
   /**
    * <pre>
-   * Output only. The last decision of scaling, if there was one.
+   * Output only. The last scaling decision; absent if there was none.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScalingDecision last_scaling_decision = 13 [json_name = "lastScalingDecision"];</code>
@@ -317,7 +317,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. The last decision of scaling, if there was one.
+   * Output only. The last scaling decision; absent if there was none.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScalingDecision last_scaling_decision = 13 [json_name = "lastScalingDecision"];</code>
@@ -329,7 +329,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. The last decision of scaling, if there was one.
+   * Output only. The last scaling decision; absent if there was none.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScalingDecision last_scaling_decision = 13 [json_name = "lastScalingDecision"];</code>
@@ -343,7 +343,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp nextScalingTime_;
   /**
    * <pre>
-   * Output only. When scaling looks again, while it is automatic.
+   * Output only. Time of the next scaling decision; absent while scaling is not automatic.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp next_scaling_time = 14 [json_name = "nextScalingTime"];</code>
@@ -355,7 +355,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. When scaling looks again, while it is automatic.
+   * Output only. Time of the next scaling decision; absent while scaling is not automatic.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp next_scaling_time = 14 [json_name = "nextScalingTime"];</code>
@@ -367,7 +367,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. When scaling looks again, while it is automatic.
+   * Output only. Time of the next scaling decision; absent while scaling is not automatic.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp next_scaling_time = 14 [json_name = "nextScalingTime"];</code>
@@ -381,7 +381,7 @@ private static final long serialVersionUID = 0L;
   private double submittedPerSecond_ = 0D;
   /**
    * <pre>
-   * Output only. Jobs that were accepted in the last 30 seconds, each second; pings are not counted.
+   * Output only. Accepted jobs per second, averaged over the last 30 seconds, without pings.
    * </pre>
    *
    * <code>double submitted_per_second = 15 [json_name = "submittedPerSecond"];</code>
@@ -396,7 +396,7 @@ private static final long serialVersionUID = 0L;
   private double finishedPerSecond_ = 0D;
   /**
    * <pre>
-   * Output only. Jobs that ended in the last 30 seconds, however, each second.
+   * Output only. Ended jobs per second, averaged over the last 30 seconds, whatever their end.
    * </pre>
    *
    * <code>double finished_per_second = 16 [json_name = "finishedPerSecond"];</code>
@@ -412,7 +412,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object pauseReason_ = "";
   /**
    * <pre>
-   * Output only. Why the queue is paused, in the words of who did it.
+   * Output only. Reason of the pause, as its caller has given it.
    * </pre>
    *
    * <code>string pause_reason = 17 [json_name = "pauseReason"];</code>
@@ -433,7 +433,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. Why the queue is paused, in the words of who did it.
+   * Output only. Reason of the pause, as its caller has given it.
    * </pre>
    *
    * <code>string pause_reason = 17 [json_name = "pauseReason"];</code>
@@ -458,7 +458,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp pauseTime_;
   /**
    * <pre>
-   * Output only. Since when the queue is paused.
+   * Output only. Time since which the queue is paused.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp pause_time = 18 [json_name = "pauseTime"];</code>
@@ -470,7 +470,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. Since when the queue is paused.
+   * Output only. Time since which the queue is paused.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp pause_time = 18 [json_name = "pauseTime"];</code>
@@ -482,7 +482,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. Since when the queue is paused.
+   * Output only. Time since which the queue is paused.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp pause_time = 18 [json_name = "pauseTime"];</code>
@@ -871,7 +871,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * One script type: its actors, its queue and the rules for both.
+   * A script type: its settings, its queue and its actors.
    *
    * Numbers 19 to 29 are kept free for percentiles.
    * </pre>
@@ -1278,7 +1278,7 @@ private static final long serialVersionUID = 0L;
     private int scriptType_ = 0;
     /**
      * <pre>
-     * Output only. Which.
+     * Output only. The script type.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -1289,7 +1289,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Which.
+     * Output only. The script type.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -1304,7 +1304,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Which.
+     * Output only. The script type.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -1317,7 +1317,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Which.
+     * Output only. The script type.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -1333,7 +1333,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Which.
+     * Output only. The script type.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -1351,7 +1351,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.ScriptTypeSettings, hero.supervisor.v1.ScriptTypeSettings.Builder, hero.supervisor.v1.ScriptTypeSettingsOrBuilder> settingsBuilder_;
     /**
      * <pre>
-     * The rules; see UpdateScriptType.
+     * The settings; see UpdateScriptType.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeSettings settings = 2 [json_name = "settings"];</code>
@@ -1362,7 +1362,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The rules; see UpdateScriptType.
+     * The settings; see UpdateScriptType.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeSettings settings = 2 [json_name = "settings"];</code>
@@ -1377,7 +1377,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The rules; see UpdateScriptType.
+     * The settings; see UpdateScriptType.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeSettings settings = 2 [json_name = "settings"];</code>
@@ -1397,7 +1397,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The rules; see UpdateScriptType.
+     * The settings; see UpdateScriptType.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeSettings settings = 2 [json_name = "settings"];</code>
@@ -1415,7 +1415,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The rules; see UpdateScriptType.
+     * The settings; see UpdateScriptType.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeSettings settings = 2 [json_name = "settings"];</code>
@@ -1440,7 +1440,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The rules; see UpdateScriptType.
+     * The settings; see UpdateScriptType.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeSettings settings = 2 [json_name = "settings"];</code>
@@ -1457,7 +1457,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The rules; see UpdateScriptType.
+     * The settings; see UpdateScriptType.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeSettings settings = 2 [json_name = "settings"];</code>
@@ -1469,7 +1469,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The rules; see UpdateScriptType.
+     * The settings; see UpdateScriptType.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeSettings settings = 2 [json_name = "settings"];</code>
@@ -1484,7 +1484,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The rules; see UpdateScriptType.
+     * The settings; see UpdateScriptType.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeSettings settings = 2 [json_name = "settings"];</code>
@@ -1506,7 +1506,7 @@ private static final long serialVersionUID = 0L;
     private boolean paused_ ;
     /**
      * <pre>
-     * Output only. True while the queue is paused: jobs are accepted and wait, running ones finish.
+     * Output only. True while the queue is paused: jobs are accepted and wait, and running jobs finish.
      * </pre>
      *
      * <code>bool paused = 3 [json_name = "paused"];</code>
@@ -1518,7 +1518,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. True while the queue is paused: jobs are accepted and wait, running ones finish.
+     * Output only. True while the queue is paused: jobs are accepted and wait, and running jobs finish.
      * </pre>
      *
      * <code>bool paused = 3 [json_name = "paused"];</code>
@@ -1534,7 +1534,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. True while the queue is paused: jobs are accepted and wait, running ones finish.
+     * Output only. True while the queue is paused: jobs are accepted and wait, and running jobs finish.
      * </pre>
      *
      * <code>bool paused = 3 [json_name = "paused"];</code>
@@ -1550,7 +1550,7 @@ private static final long serialVersionUID = 0L;
     private int desiredReplicas_ ;
     /**
      * <pre>
-     * Output only. Actors that there should be, if somebody said a number.
+     * Output only. Desired number of actors; absent if there is none.
      * </pre>
      *
      * <code>optional int32 desired_replicas = 4 [json_name = "desiredReplicas"];</code>
@@ -1562,7 +1562,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Actors that there should be, if somebody said a number.
+     * Output only. Desired number of actors; absent if there is none.
      * </pre>
      *
      * <code>optional int32 desired_replicas = 4 [json_name = "desiredReplicas"];</code>
@@ -1574,7 +1574,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Actors that there should be, if somebody said a number.
+     * Output only. Desired number of actors; absent if there is none.
      * </pre>
      *
      * <code>optional int32 desired_replicas = 4 [json_name = "desiredReplicas"];</code>
@@ -1590,7 +1590,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Actors that there should be, if somebody said a number.
+     * Output only. Desired number of actors; absent if there is none.
      * </pre>
      *
      * <code>optional int32 desired_replicas = 4 [json_name = "desiredReplicas"];</code>
@@ -1606,7 +1606,7 @@ private static final long serialVersionUID = 0L;
     private int actorsTotal_ ;
     /**
      * <pre>
-     * Output only. Actors of this type, on all machines, whatever their state.
+     * Output only. Number of actors of this type, on all machines and in any state.
      * </pre>
      *
      * <code>int32 actors_total = 5 [json_name = "actorsTotal"];</code>
@@ -1618,7 +1618,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Actors of this type, on all machines, whatever their state.
+     * Output only. Number of actors of this type, on all machines and in any state.
      * </pre>
      *
      * <code>int32 actors_total = 5 [json_name = "actorsTotal"];</code>
@@ -1634,7 +1634,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Actors of this type, on all machines, whatever their state.
+     * Output only. Number of actors of this type, on all machines and in any state.
      * </pre>
      *
      * <code>int32 actors_total = 5 [json_name = "actorsTotal"];</code>
@@ -1650,7 +1650,7 @@ private static final long serialVersionUID = 0L;
     private int actorsRunning_ ;
     /**
      * <pre>
-     * Output only. Actors in STATE_RUNNING.
+     * Output only. Number of actors in STATE_RUNNING.
      * </pre>
      *
      * <code>int32 actors_running = 6 [json_name = "actorsRunning"];</code>
@@ -1662,7 +1662,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Actors in STATE_RUNNING.
+     * Output only. Number of actors in STATE_RUNNING.
      * </pre>
      *
      * <code>int32 actors_running = 6 [json_name = "actorsRunning"];</code>
@@ -1678,7 +1678,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Actors in STATE_RUNNING.
+     * Output only. Number of actors in STATE_RUNNING.
      * </pre>
      *
      * <code>int32 actors_running = 6 [json_name = "actorsRunning"];</code>
@@ -1694,7 +1694,7 @@ private static final long serialVersionUID = 0L;
     private int actorsBusy_ ;
     /**
      * <pre>
-     * Output only. Actors in STATE_RUNNING that have at least one job in hand.
+     * Output only. Number of actors in STATE_RUNNING with at least one job in flight.
      * </pre>
      *
      * <code>int32 actors_busy = 7 [json_name = "actorsBusy"];</code>
@@ -1706,7 +1706,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Actors in STATE_RUNNING that have at least one job in hand.
+     * Output only. Number of actors in STATE_RUNNING with at least one job in flight.
      * </pre>
      *
      * <code>int32 actors_busy = 7 [json_name = "actorsBusy"];</code>
@@ -1722,7 +1722,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Actors in STATE_RUNNING that have at least one job in hand.
+     * Output only. Number of actors in STATE_RUNNING with at least one job in flight.
      * </pre>
      *
      * <code>int32 actors_busy = 7 [json_name = "actorsBusy"];</code>
@@ -1738,7 +1738,7 @@ private static final long serialVersionUID = 0L;
     private int actorsUnhealthy_ ;
     /**
      * <pre>
-     * Output only. Actors that are HEALTH_UNHEALTHY.
+     * Output only. Number of actors that are HEALTH_UNHEALTHY.
      * </pre>
      *
      * <code>int32 actors_unhealthy = 8 [json_name = "actorsUnhealthy"];</code>
@@ -1750,7 +1750,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Actors that are HEALTH_UNHEALTHY.
+     * Output only. Number of actors that are HEALTH_UNHEALTHY.
      * </pre>
      *
      * <code>int32 actors_unhealthy = 8 [json_name = "actorsUnhealthy"];</code>
@@ -1766,7 +1766,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Actors that are HEALTH_UNHEALTHY.
+     * Output only. Number of actors that are HEALTH_UNHEALTHY.
      * </pre>
      *
      * <code>int32 actors_unhealthy = 8 [json_name = "actorsUnhealthy"];</code>
@@ -1782,7 +1782,7 @@ private static final long serialVersionUID = 0L;
     private int jobsQueued_ ;
     /**
      * <pre>
-     * Output only. Jobs that wait for an actor, also those that wait for one actor only, whether it runs or not.
+     * Output only. Number of jobs that wait for an actor. Pinned jobs count, whether their actor runs or not.
      * </pre>
      *
      * <code>int32 jobs_queued = 9 [json_name = "jobsQueued"];</code>
@@ -1794,7 +1794,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Jobs that wait for an actor, also those that wait for one actor only, whether it runs or not.
+     * Output only. Number of jobs that wait for an actor. Pinned jobs count, whether their actor runs or not.
      * </pre>
      *
      * <code>int32 jobs_queued = 9 [json_name = "jobsQueued"];</code>
@@ -1810,7 +1810,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Jobs that wait for an actor, also those that wait for one actor only, whether it runs or not.
+     * Output only. Number of jobs that wait for an actor. Pinned jobs count, whether their actor runs or not.
      * </pre>
      *
      * <code>int32 jobs_queued = 9 [json_name = "jobsQueued"];</code>
@@ -1826,7 +1826,7 @@ private static final long serialVersionUID = 0L;
     private int jobsRunning_ ;
     /**
      * <pre>
-     * Output only. Jobs that actors have in hand.
+     * Output only. Number of jobs in flight.
      * </pre>
      *
      * <code>int32 jobs_running = 10 [json_name = "jobsRunning"];</code>
@@ -1838,7 +1838,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Jobs that actors have in hand.
+     * Output only. Number of jobs in flight.
      * </pre>
      *
      * <code>int32 jobs_running = 10 [json_name = "jobsRunning"];</code>
@@ -1854,7 +1854,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Jobs that actors have in hand.
+     * Output only. Number of jobs in flight.
      * </pre>
      *
      * <code>int32 jobs_running = 10 [json_name = "jobsRunning"];</code>
@@ -1870,7 +1870,7 @@ private static final long serialVersionUID = 0L;
     private int jobsDelayed_ ;
     /**
      * <pre>
-     * Output only. Jobs that wait for a time: STATE_SCHEDULED and STATE_RETRY_WAIT.
+     * Output only. Number of jobs that wait for a time: STATE_SCHEDULED and STATE_RETRY_WAIT.
      * </pre>
      *
      * <code>int32 jobs_delayed = 11 [json_name = "jobsDelayed"];</code>
@@ -1882,7 +1882,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Jobs that wait for a time: STATE_SCHEDULED and STATE_RETRY_WAIT.
+     * Output only. Number of jobs that wait for a time: STATE_SCHEDULED and STATE_RETRY_WAIT.
      * </pre>
      *
      * <code>int32 jobs_delayed = 11 [json_name = "jobsDelayed"];</code>
@@ -1898,7 +1898,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Jobs that wait for a time: STATE_SCHEDULED and STATE_RETRY_WAIT.
+     * Output only. Number of jobs that wait for a time: STATE_SCHEDULED and STATE_RETRY_WAIT.
      * </pre>
      *
      * <code>int32 jobs_delayed = 11 [json_name = "jobsDelayed"];</code>
@@ -1916,7 +1916,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> oldestQueuedAgeBuilder_;
     /**
      * <pre>
-     * Output only. How long the oldest queued job has waited; absent when none waits or it is not known.
+     * Output only. Age of the oldest queued job; absent without queued jobs, or if unknown.
      * </pre>
      *
      * <code>.google.protobuf.Duration oldest_queued_age = 12 [json_name = "oldestQueuedAge"];</code>
@@ -1927,7 +1927,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. How long the oldest queued job has waited; absent when none waits or it is not known.
+     * Output only. Age of the oldest queued job; absent without queued jobs, or if unknown.
      * </pre>
      *
      * <code>.google.protobuf.Duration oldest_queued_age = 12 [json_name = "oldestQueuedAge"];</code>
@@ -1942,7 +1942,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. How long the oldest queued job has waited; absent when none waits or it is not known.
+     * Output only. Age of the oldest queued job; absent without queued jobs, or if unknown.
      * </pre>
      *
      * <code>.google.protobuf.Duration oldest_queued_age = 12 [json_name = "oldestQueuedAge"];</code>
@@ -1962,7 +1962,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. How long the oldest queued job has waited; absent when none waits or it is not known.
+     * Output only. Age of the oldest queued job; absent without queued jobs, or if unknown.
      * </pre>
      *
      * <code>.google.protobuf.Duration oldest_queued_age = 12 [json_name = "oldestQueuedAge"];</code>
@@ -1980,7 +1980,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. How long the oldest queued job has waited; absent when none waits or it is not known.
+     * Output only. Age of the oldest queued job; absent without queued jobs, or if unknown.
      * </pre>
      *
      * <code>.google.protobuf.Duration oldest_queued_age = 12 [json_name = "oldestQueuedAge"];</code>
@@ -2005,7 +2005,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. How long the oldest queued job has waited; absent when none waits or it is not known.
+     * Output only. Age of the oldest queued job; absent without queued jobs, or if unknown.
      * </pre>
      *
      * <code>.google.protobuf.Duration oldest_queued_age = 12 [json_name = "oldestQueuedAge"];</code>
@@ -2022,7 +2022,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. How long the oldest queued job has waited; absent when none waits or it is not known.
+     * Output only. Age of the oldest queued job; absent without queued jobs, or if unknown.
      * </pre>
      *
      * <code>.google.protobuf.Duration oldest_queued_age = 12 [json_name = "oldestQueuedAge"];</code>
@@ -2034,7 +2034,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. How long the oldest queued job has waited; absent when none waits or it is not known.
+     * Output only. Age of the oldest queued job; absent without queued jobs, or if unknown.
      * </pre>
      *
      * <code>.google.protobuf.Duration oldest_queued_age = 12 [json_name = "oldestQueuedAge"];</code>
@@ -2049,7 +2049,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. How long the oldest queued job has waited; absent when none waits or it is not known.
+     * Output only. Age of the oldest queued job; absent without queued jobs, or if unknown.
      * </pre>
      *
      * <code>.google.protobuf.Duration oldest_queued_age = 12 [json_name = "oldestQueuedAge"];</code>
@@ -2073,7 +2073,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.ScalingDecision, hero.supervisor.v1.ScalingDecision.Builder, hero.supervisor.v1.ScalingDecisionOrBuilder> lastScalingDecisionBuilder_;
     /**
      * <pre>
-     * Output only. The last decision of scaling, if there was one.
+     * Output only. The last scaling decision; absent if there was none.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScalingDecision last_scaling_decision = 13 [json_name = "lastScalingDecision"];</code>
@@ -2084,7 +2084,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The last decision of scaling, if there was one.
+     * Output only. The last scaling decision; absent if there was none.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScalingDecision last_scaling_decision = 13 [json_name = "lastScalingDecision"];</code>
@@ -2099,7 +2099,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The last decision of scaling, if there was one.
+     * Output only. The last scaling decision; absent if there was none.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScalingDecision last_scaling_decision = 13 [json_name = "lastScalingDecision"];</code>
@@ -2119,7 +2119,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The last decision of scaling, if there was one.
+     * Output only. The last scaling decision; absent if there was none.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScalingDecision last_scaling_decision = 13 [json_name = "lastScalingDecision"];</code>
@@ -2137,7 +2137,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The last decision of scaling, if there was one.
+     * Output only. The last scaling decision; absent if there was none.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScalingDecision last_scaling_decision = 13 [json_name = "lastScalingDecision"];</code>
@@ -2162,7 +2162,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The last decision of scaling, if there was one.
+     * Output only. The last scaling decision; absent if there was none.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScalingDecision last_scaling_decision = 13 [json_name = "lastScalingDecision"];</code>
@@ -2179,7 +2179,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The last decision of scaling, if there was one.
+     * Output only. The last scaling decision; absent if there was none.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScalingDecision last_scaling_decision = 13 [json_name = "lastScalingDecision"];</code>
@@ -2191,7 +2191,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The last decision of scaling, if there was one.
+     * Output only. The last scaling decision; absent if there was none.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScalingDecision last_scaling_decision = 13 [json_name = "lastScalingDecision"];</code>
@@ -2206,7 +2206,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. The last decision of scaling, if there was one.
+     * Output only. The last scaling decision; absent if there was none.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScalingDecision last_scaling_decision = 13 [json_name = "lastScalingDecision"];</code>
@@ -2230,7 +2230,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> nextScalingTimeBuilder_;
     /**
      * <pre>
-     * Output only. When scaling looks again, while it is automatic.
+     * Output only. Time of the next scaling decision; absent while scaling is not automatic.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp next_scaling_time = 14 [json_name = "nextScalingTime"];</code>
@@ -2241,7 +2241,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When scaling looks again, while it is automatic.
+     * Output only. Time of the next scaling decision; absent while scaling is not automatic.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp next_scaling_time = 14 [json_name = "nextScalingTime"];</code>
@@ -2256,7 +2256,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When scaling looks again, while it is automatic.
+     * Output only. Time of the next scaling decision; absent while scaling is not automatic.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp next_scaling_time = 14 [json_name = "nextScalingTime"];</code>
@@ -2276,7 +2276,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When scaling looks again, while it is automatic.
+     * Output only. Time of the next scaling decision; absent while scaling is not automatic.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp next_scaling_time = 14 [json_name = "nextScalingTime"];</code>
@@ -2294,7 +2294,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When scaling looks again, while it is automatic.
+     * Output only. Time of the next scaling decision; absent while scaling is not automatic.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp next_scaling_time = 14 [json_name = "nextScalingTime"];</code>
@@ -2319,7 +2319,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When scaling looks again, while it is automatic.
+     * Output only. Time of the next scaling decision; absent while scaling is not automatic.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp next_scaling_time = 14 [json_name = "nextScalingTime"];</code>
@@ -2336,7 +2336,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When scaling looks again, while it is automatic.
+     * Output only. Time of the next scaling decision; absent while scaling is not automatic.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp next_scaling_time = 14 [json_name = "nextScalingTime"];</code>
@@ -2348,7 +2348,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When scaling looks again, while it is automatic.
+     * Output only. Time of the next scaling decision; absent while scaling is not automatic.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp next_scaling_time = 14 [json_name = "nextScalingTime"];</code>
@@ -2363,7 +2363,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. When scaling looks again, while it is automatic.
+     * Output only. Time of the next scaling decision; absent while scaling is not automatic.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp next_scaling_time = 14 [json_name = "nextScalingTime"];</code>
@@ -2385,7 +2385,7 @@ private static final long serialVersionUID = 0L;
     private double submittedPerSecond_ ;
     /**
      * <pre>
-     * Output only. Jobs that were accepted in the last 30 seconds, each second; pings are not counted.
+     * Output only. Accepted jobs per second, averaged over the last 30 seconds, without pings.
      * </pre>
      *
      * <code>double submitted_per_second = 15 [json_name = "submittedPerSecond"];</code>
@@ -2397,7 +2397,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Jobs that were accepted in the last 30 seconds, each second; pings are not counted.
+     * Output only. Accepted jobs per second, averaged over the last 30 seconds, without pings.
      * </pre>
      *
      * <code>double submitted_per_second = 15 [json_name = "submittedPerSecond"];</code>
@@ -2413,7 +2413,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Jobs that were accepted in the last 30 seconds, each second; pings are not counted.
+     * Output only. Accepted jobs per second, averaged over the last 30 seconds, without pings.
      * </pre>
      *
      * <code>double submitted_per_second = 15 [json_name = "submittedPerSecond"];</code>
@@ -2429,7 +2429,7 @@ private static final long serialVersionUID = 0L;
     private double finishedPerSecond_ ;
     /**
      * <pre>
-     * Output only. Jobs that ended in the last 30 seconds, however, each second.
+     * Output only. Ended jobs per second, averaged over the last 30 seconds, whatever their end.
      * </pre>
      *
      * <code>double finished_per_second = 16 [json_name = "finishedPerSecond"];</code>
@@ -2441,7 +2441,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Jobs that ended in the last 30 seconds, however, each second.
+     * Output only. Ended jobs per second, averaged over the last 30 seconds, whatever their end.
      * </pre>
      *
      * <code>double finished_per_second = 16 [json_name = "finishedPerSecond"];</code>
@@ -2457,7 +2457,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Jobs that ended in the last 30 seconds, however, each second.
+     * Output only. Ended jobs per second, averaged over the last 30 seconds, whatever their end.
      * </pre>
      *
      * <code>double finished_per_second = 16 [json_name = "finishedPerSecond"];</code>
@@ -2473,7 +2473,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object pauseReason_ = "";
     /**
      * <pre>
-     * Output only. Why the queue is paused, in the words of who did it.
+     * Output only. Reason of the pause, as its caller has given it.
      * </pre>
      *
      * <code>string pause_reason = 17 [json_name = "pauseReason"];</code>
@@ -2493,7 +2493,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Why the queue is paused, in the words of who did it.
+     * Output only. Reason of the pause, as its caller has given it.
      * </pre>
      *
      * <code>string pause_reason = 17 [json_name = "pauseReason"];</code>
@@ -2514,7 +2514,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Why the queue is paused, in the words of who did it.
+     * Output only. Reason of the pause, as its caller has given it.
      * </pre>
      *
      * <code>string pause_reason = 17 [json_name = "pauseReason"];</code>
@@ -2531,7 +2531,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Why the queue is paused, in the words of who did it.
+     * Output only. Reason of the pause, as its caller has given it.
      * </pre>
      *
      * <code>string pause_reason = 17 [json_name = "pauseReason"];</code>
@@ -2545,7 +2545,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Why the queue is paused, in the words of who did it.
+     * Output only. Reason of the pause, as its caller has given it.
      * </pre>
      *
      * <code>string pause_reason = 17 [json_name = "pauseReason"];</code>
@@ -2567,7 +2567,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> pauseTimeBuilder_;
     /**
      * <pre>
-     * Output only. Since when the queue is paused.
+     * Output only. Time since which the queue is paused.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp pause_time = 18 [json_name = "pauseTime"];</code>
@@ -2578,7 +2578,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Since when the queue is paused.
+     * Output only. Time since which the queue is paused.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp pause_time = 18 [json_name = "pauseTime"];</code>
@@ -2593,7 +2593,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Since when the queue is paused.
+     * Output only. Time since which the queue is paused.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp pause_time = 18 [json_name = "pauseTime"];</code>
@@ -2613,7 +2613,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Since when the queue is paused.
+     * Output only. Time since which the queue is paused.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp pause_time = 18 [json_name = "pauseTime"];</code>
@@ -2631,7 +2631,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Since when the queue is paused.
+     * Output only. Time since which the queue is paused.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp pause_time = 18 [json_name = "pauseTime"];</code>
@@ -2656,7 +2656,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Since when the queue is paused.
+     * Output only. Time since which the queue is paused.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp pause_time = 18 [json_name = "pauseTime"];</code>
@@ -2673,7 +2673,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Since when the queue is paused.
+     * Output only. Time since which the queue is paused.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp pause_time = 18 [json_name = "pauseTime"];</code>
@@ -2685,7 +2685,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Since when the queue is paused.
+     * Output only. Time since which the queue is paused.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp pause_time = 18 [json_name = "pauseTime"];</code>
@@ -2700,7 +2700,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Since when the queue is paused.
+     * Output only. Time since which the queue is paused.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp pause_time = 18 [json_name = "pauseTime"];</code>

@@ -12,7 +12,7 @@ public interface ScriptTypeStatusOrBuilder extends
 
   /**
    * <pre>
-   * Output only. Which.
+   * Output only. The script type.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -21,7 +21,7 @@ public interface ScriptTypeStatusOrBuilder extends
   int getScriptTypeValue();
   /**
    * <pre>
-   * Output only. Which.
+   * Output only. The script type.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -31,7 +31,7 @@ public interface ScriptTypeStatusOrBuilder extends
 
   /**
    * <pre>
-   * The rules; see UpdateScriptType.
+   * The settings; see UpdateScriptType.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeSettings settings = 2 [json_name = "settings"];</code>
@@ -40,7 +40,7 @@ public interface ScriptTypeStatusOrBuilder extends
   boolean hasSettings();
   /**
    * <pre>
-   * The rules; see UpdateScriptType.
+   * The settings; see UpdateScriptType.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeSettings settings = 2 [json_name = "settings"];</code>
@@ -49,7 +49,7 @@ public interface ScriptTypeStatusOrBuilder extends
   hero.supervisor.v1.ScriptTypeSettings getSettings();
   /**
    * <pre>
-   * The rules; see UpdateScriptType.
+   * The settings; see UpdateScriptType.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeSettings settings = 2 [json_name = "settings"];</code>
@@ -58,7 +58,7 @@ public interface ScriptTypeStatusOrBuilder extends
 
   /**
    * <pre>
-   * Output only. True while the queue is paused: jobs are accepted and wait, running ones finish.
+   * Output only. True while the queue is paused: jobs are accepted and wait, and running jobs finish.
    * </pre>
    *
    * <code>bool paused = 3 [json_name = "paused"];</code>
@@ -68,7 +68,7 @@ public interface ScriptTypeStatusOrBuilder extends
 
   /**
    * <pre>
-   * Output only. Actors that there should be, if somebody said a number.
+   * Output only. Desired number of actors; absent if there is none.
    * </pre>
    *
    * <code>optional int32 desired_replicas = 4 [json_name = "desiredReplicas"];</code>
@@ -77,7 +77,7 @@ public interface ScriptTypeStatusOrBuilder extends
   boolean hasDesiredReplicas();
   /**
    * <pre>
-   * Output only. Actors that there should be, if somebody said a number.
+   * Output only. Desired number of actors; absent if there is none.
    * </pre>
    *
    * <code>optional int32 desired_replicas = 4 [json_name = "desiredReplicas"];</code>
@@ -87,7 +87,7 @@ public interface ScriptTypeStatusOrBuilder extends
 
   /**
    * <pre>
-   * Output only. Actors of this type, on all machines, whatever their state.
+   * Output only. Number of actors of this type, on all machines and in any state.
    * </pre>
    *
    * <code>int32 actors_total = 5 [json_name = "actorsTotal"];</code>
@@ -97,7 +97,7 @@ public interface ScriptTypeStatusOrBuilder extends
 
   /**
    * <pre>
-   * Output only. Actors in STATE_RUNNING.
+   * Output only. Number of actors in STATE_RUNNING.
    * </pre>
    *
    * <code>int32 actors_running = 6 [json_name = "actorsRunning"];</code>
@@ -107,7 +107,7 @@ public interface ScriptTypeStatusOrBuilder extends
 
   /**
    * <pre>
-   * Output only. Actors in STATE_RUNNING that have at least one job in hand.
+   * Output only. Number of actors in STATE_RUNNING with at least one job in flight.
    * </pre>
    *
    * <code>int32 actors_busy = 7 [json_name = "actorsBusy"];</code>
@@ -117,7 +117,7 @@ public interface ScriptTypeStatusOrBuilder extends
 
   /**
    * <pre>
-   * Output only. Actors that are HEALTH_UNHEALTHY.
+   * Output only. Number of actors that are HEALTH_UNHEALTHY.
    * </pre>
    *
    * <code>int32 actors_unhealthy = 8 [json_name = "actorsUnhealthy"];</code>
@@ -127,7 +127,7 @@ public interface ScriptTypeStatusOrBuilder extends
 
   /**
    * <pre>
-   * Output only. Jobs that wait for an actor, also those that wait for one actor only, whether it runs or not.
+   * Output only. Number of jobs that wait for an actor. Pinned jobs count, whether their actor runs or not.
    * </pre>
    *
    * <code>int32 jobs_queued = 9 [json_name = "jobsQueued"];</code>
@@ -137,7 +137,7 @@ public interface ScriptTypeStatusOrBuilder extends
 
   /**
    * <pre>
-   * Output only. Jobs that actors have in hand.
+   * Output only. Number of jobs in flight.
    * </pre>
    *
    * <code>int32 jobs_running = 10 [json_name = "jobsRunning"];</code>
@@ -147,7 +147,7 @@ public interface ScriptTypeStatusOrBuilder extends
 
   /**
    * <pre>
-   * Output only. Jobs that wait for a time: STATE_SCHEDULED and STATE_RETRY_WAIT.
+   * Output only. Number of jobs that wait for a time: STATE_SCHEDULED and STATE_RETRY_WAIT.
    * </pre>
    *
    * <code>int32 jobs_delayed = 11 [json_name = "jobsDelayed"];</code>
@@ -157,7 +157,7 @@ public interface ScriptTypeStatusOrBuilder extends
 
   /**
    * <pre>
-   * Output only. How long the oldest queued job has waited; absent when none waits or it is not known.
+   * Output only. Age of the oldest queued job; absent without queued jobs, or if unknown.
    * </pre>
    *
    * <code>.google.protobuf.Duration oldest_queued_age = 12 [json_name = "oldestQueuedAge"];</code>
@@ -166,7 +166,7 @@ public interface ScriptTypeStatusOrBuilder extends
   boolean hasOldestQueuedAge();
   /**
    * <pre>
-   * Output only. How long the oldest queued job has waited; absent when none waits or it is not known.
+   * Output only. Age of the oldest queued job; absent without queued jobs, or if unknown.
    * </pre>
    *
    * <code>.google.protobuf.Duration oldest_queued_age = 12 [json_name = "oldestQueuedAge"];</code>
@@ -175,7 +175,7 @@ public interface ScriptTypeStatusOrBuilder extends
   com.google.protobuf.Duration getOldestQueuedAge();
   /**
    * <pre>
-   * Output only. How long the oldest queued job has waited; absent when none waits or it is not known.
+   * Output only. Age of the oldest queued job; absent without queued jobs, or if unknown.
    * </pre>
    *
    * <code>.google.protobuf.Duration oldest_queued_age = 12 [json_name = "oldestQueuedAge"];</code>
@@ -184,7 +184,7 @@ public interface ScriptTypeStatusOrBuilder extends
 
   /**
    * <pre>
-   * Output only. The last decision of scaling, if there was one.
+   * Output only. The last scaling decision; absent if there was none.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScalingDecision last_scaling_decision = 13 [json_name = "lastScalingDecision"];</code>
@@ -193,7 +193,7 @@ public interface ScriptTypeStatusOrBuilder extends
   boolean hasLastScalingDecision();
   /**
    * <pre>
-   * Output only. The last decision of scaling, if there was one.
+   * Output only. The last scaling decision; absent if there was none.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScalingDecision last_scaling_decision = 13 [json_name = "lastScalingDecision"];</code>
@@ -202,7 +202,7 @@ public interface ScriptTypeStatusOrBuilder extends
   hero.supervisor.v1.ScalingDecision getLastScalingDecision();
   /**
    * <pre>
-   * Output only. The last decision of scaling, if there was one.
+   * Output only. The last scaling decision; absent if there was none.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScalingDecision last_scaling_decision = 13 [json_name = "lastScalingDecision"];</code>
@@ -211,7 +211,7 @@ public interface ScriptTypeStatusOrBuilder extends
 
   /**
    * <pre>
-   * Output only. When scaling looks again, while it is automatic.
+   * Output only. Time of the next scaling decision; absent while scaling is not automatic.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp next_scaling_time = 14 [json_name = "nextScalingTime"];</code>
@@ -220,7 +220,7 @@ public interface ScriptTypeStatusOrBuilder extends
   boolean hasNextScalingTime();
   /**
    * <pre>
-   * Output only. When scaling looks again, while it is automatic.
+   * Output only. Time of the next scaling decision; absent while scaling is not automatic.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp next_scaling_time = 14 [json_name = "nextScalingTime"];</code>
@@ -229,7 +229,7 @@ public interface ScriptTypeStatusOrBuilder extends
   com.google.protobuf.Timestamp getNextScalingTime();
   /**
    * <pre>
-   * Output only. When scaling looks again, while it is automatic.
+   * Output only. Time of the next scaling decision; absent while scaling is not automatic.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp next_scaling_time = 14 [json_name = "nextScalingTime"];</code>
@@ -238,7 +238,7 @@ public interface ScriptTypeStatusOrBuilder extends
 
   /**
    * <pre>
-   * Output only. Jobs that were accepted in the last 30 seconds, each second; pings are not counted.
+   * Output only. Accepted jobs per second, averaged over the last 30 seconds, without pings.
    * </pre>
    *
    * <code>double submitted_per_second = 15 [json_name = "submittedPerSecond"];</code>
@@ -248,7 +248,7 @@ public interface ScriptTypeStatusOrBuilder extends
 
   /**
    * <pre>
-   * Output only. Jobs that ended in the last 30 seconds, however, each second.
+   * Output only. Ended jobs per second, averaged over the last 30 seconds, whatever their end.
    * </pre>
    *
    * <code>double finished_per_second = 16 [json_name = "finishedPerSecond"];</code>
@@ -258,7 +258,7 @@ public interface ScriptTypeStatusOrBuilder extends
 
   /**
    * <pre>
-   * Output only. Why the queue is paused, in the words of who did it.
+   * Output only. Reason of the pause, as its caller has given it.
    * </pre>
    *
    * <code>string pause_reason = 17 [json_name = "pauseReason"];</code>
@@ -267,7 +267,7 @@ public interface ScriptTypeStatusOrBuilder extends
   java.lang.String getPauseReason();
   /**
    * <pre>
-   * Output only. Why the queue is paused, in the words of who did it.
+   * Output only. Reason of the pause, as its caller has given it.
    * </pre>
    *
    * <code>string pause_reason = 17 [json_name = "pauseReason"];</code>
@@ -278,7 +278,7 @@ public interface ScriptTypeStatusOrBuilder extends
 
   /**
    * <pre>
-   * Output only. Since when the queue is paused.
+   * Output only. Time since which the queue is paused.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp pause_time = 18 [json_name = "pauseTime"];</code>
@@ -287,7 +287,7 @@ public interface ScriptTypeStatusOrBuilder extends
   boolean hasPauseTime();
   /**
    * <pre>
-   * Output only. Since when the queue is paused.
+   * Output only. Time since which the queue is paused.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp pause_time = 18 [json_name = "pauseTime"];</code>
@@ -296,7 +296,7 @@ public interface ScriptTypeStatusOrBuilder extends
   com.google.protobuf.Timestamp getPauseTime();
   /**
    * <pre>
-   * Output only. Since when the queue is paused.
+   * Output only. Time since which the queue is paused.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp pause_time = 18 [json_name = "pauseTime"];</code>

@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * One thing that was there when a watch began.
+ * One item of the snapshot with which a watch begins.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.SnapshotItem}
@@ -180,7 +180,7 @@ private static final long serialVersionUID = 0L;
   public static final int JOB_FIELD_NUMBER = 3;
   /**
    * <pre>
-   * A job that has not ended, without script and environment.
+   * An unfinished job, without script and environment.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job job = 3 [json_name = "job"];</code>
@@ -192,7 +192,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * A job that has not ended, without script and environment.
+   * An unfinished job, without script and environment.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job job = 3 [json_name = "job"];</code>
@@ -207,7 +207,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * A job that has not ended, without script and environment.
+   * An unfinished job, without script and environment.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job job = 3 [json_name = "job"];</code>
@@ -422,7 +422,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * One thing that was there when a watch began.
+   * One item of the snapshot with which a watch begins.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.SnapshotItem}
@@ -990,7 +990,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.Job, hero.supervisor.v1.Job.Builder, hero.supervisor.v1.JobOrBuilder> jobBuilder_;
     /**
      * <pre>
-     * A job that has not ended, without script and environment.
+     * An unfinished job, without script and environment.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 3 [json_name = "job"];</code>
@@ -1002,7 +1002,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A job that has not ended, without script and environment.
+     * An unfinished job, without script and environment.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 3 [json_name = "job"];</code>
@@ -1024,7 +1024,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A job that has not ended, without script and environment.
+     * An unfinished job, without script and environment.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 3 [json_name = "job"];</code>
@@ -1044,7 +1044,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A job that has not ended, without script and environment.
+     * An unfinished job, without script and environment.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 3 [json_name = "job"];</code>
@@ -1062,7 +1062,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A job that has not ended, without script and environment.
+     * An unfinished job, without script and environment.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 3 [json_name = "job"];</code>
@@ -1089,7 +1089,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A job that has not ended, without script and environment.
+     * An unfinished job, without script and environment.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 3 [json_name = "job"];</code>
@@ -1112,7 +1112,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A job that has not ended, without script and environment.
+     * An unfinished job, without script and environment.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 3 [json_name = "job"];</code>
@@ -1122,7 +1122,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A job that has not ended, without script and environment.
+     * An unfinished job, without script and environment.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 3 [json_name = "job"];</code>
@@ -1140,7 +1140,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A job that has not ended, without script and environment.
+     * An unfinished job, without script and environment.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 3 [json_name = "job"];</code>

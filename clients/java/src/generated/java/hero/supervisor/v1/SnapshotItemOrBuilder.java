@@ -66,7 +66,7 @@ public interface SnapshotItemOrBuilder extends
 
   /**
    * <pre>
-   * A job that has not ended, without script and environment.
+   * An unfinished job, without script and environment.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job job = 3 [json_name = "job"];</code>
@@ -75,7 +75,7 @@ public interface SnapshotItemOrBuilder extends
   boolean hasJob();
   /**
    * <pre>
-   * A job that has not ended, without script and environment.
+   * An unfinished job, without script and environment.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job job = 3 [json_name = "job"];</code>
@@ -84,7 +84,7 @@ public interface SnapshotItemOrBuilder extends
   hero.supervisor.v1.Job getJob();
   /**
    * <pre>
-   * A job that has not ended, without script and environment.
+   * An unfinished job, without script and environment.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job job = 3 [json_name = "job"];</code>

@@ -12,7 +12,7 @@ public interface StartActorRequestOrBuilder extends
 
   /**
    * <pre>
-   * Required. Which actor.
+   * Required. The name of the actor.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -21,7 +21,7 @@ public interface StartActorRequestOrBuilder extends
   java.lang.String getActorId();
   /**
    * <pre>
-   * Required. Which actor.
+   * Required. The name of the actor.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -32,7 +32,7 @@ public interface StartActorRequestOrBuilder extends
 
   /**
    * <pre>
-   * How long to wait until it is STATE_RUNNING; see the service for the rules of waits.
+   * Longest wait for STATE_RUNNING; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 2 [json_name = "maxWait"];</code>
@@ -41,7 +41,7 @@ public interface StartActorRequestOrBuilder extends
   boolean hasMaxWait();
   /**
    * <pre>
-   * How long to wait until it is STATE_RUNNING; see the service for the rules of waits.
+   * Longest wait for STATE_RUNNING; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 2 [json_name = "maxWait"];</code>
@@ -50,7 +50,7 @@ public interface StartActorRequestOrBuilder extends
   com.google.protobuf.Duration getMaxWait();
   /**
    * <pre>
-   * How long to wait until it is STATE_RUNNING; see the service for the rules of waits.
+   * Longest wait for STATE_RUNNING; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 2 [json_name = "maxWait"];</code>

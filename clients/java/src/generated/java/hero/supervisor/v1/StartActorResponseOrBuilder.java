@@ -39,7 +39,7 @@ public interface StartActorResponseOrBuilder extends
 
   /**
    * <pre>
-   * False if it was running already.
+   * False if the actor was running already.
    * </pre>
    *
    * <code>bool changed = 2 [json_name = "changed"];</code>
@@ -49,7 +49,7 @@ public interface StartActorResponseOrBuilder extends
 
   /**
    * <pre>
-   * Whether it is STATE_RUNNING, or the wait was over first.
+   * DONE if the actor is STATE_RUNNING.
    * </pre>
    *
    * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 3 [json_name = "waitOutcome"];</code>
@@ -58,7 +58,7 @@ public interface StartActorResponseOrBuilder extends
   int getWaitOutcomeValue();
   /**
    * <pre>
-   * Whether it is STATE_RUNNING, or the wait was over first.
+   * DONE if the actor is STATE_RUNNING.
    * </pre>
    *
    * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 3 [json_name = "waitOutcome"];</code>

@@ -52,7 +52,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.ActorSelector selector_;
   /**
    * <pre>
-   * Required. Which actors.
+   * Required. The actors.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -64,7 +64,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. Which actors.
+   * Required. The actors.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -76,7 +76,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. Which actors.
+   * Required. The actors.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -90,7 +90,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration maxWait_;
   /**
    * <pre>
-   * How long to wait until all are STATE_RUNNING; see the service for the rules of waits.
+   * Longest wait until all are STATE_RUNNING; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 2 [json_name = "maxWait"];</code>
@@ -102,7 +102,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long to wait until all are STATE_RUNNING; see the service for the rules of waits.
+   * Longest wait until all are STATE_RUNNING; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 2 [json_name = "maxWait"];</code>
@@ -114,7 +114,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long to wait until all are STATE_RUNNING; see the service for the rules of waits.
+   * Longest wait until all are STATE_RUNNING; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 2 [json_name = "maxWait"];</code>
@@ -486,7 +486,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.ActorSelector, hero.supervisor.v1.ActorSelector.Builder, hero.supervisor.v1.ActorSelectorOrBuilder> selectorBuilder_;
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -497,7 +497,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -512,7 +512,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -532,7 +532,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -550,7 +550,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -575,7 +575,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -592,7 +592,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -604,7 +604,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -619,7 +619,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -643,7 +643,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> maxWaitBuilder_;
     /**
      * <pre>
-     * How long to wait until all are STATE_RUNNING; see the service for the rules of waits.
+     * Longest wait until all are STATE_RUNNING; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 2 [json_name = "maxWait"];</code>
@@ -654,7 +654,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until all are STATE_RUNNING; see the service for the rules of waits.
+     * Longest wait until all are STATE_RUNNING; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 2 [json_name = "maxWait"];</code>
@@ -669,7 +669,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until all are STATE_RUNNING; see the service for the rules of waits.
+     * Longest wait until all are STATE_RUNNING; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 2 [json_name = "maxWait"];</code>
@@ -689,7 +689,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until all are STATE_RUNNING; see the service for the rules of waits.
+     * Longest wait until all are STATE_RUNNING; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 2 [json_name = "maxWait"];</code>
@@ -707,7 +707,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until all are STATE_RUNNING; see the service for the rules of waits.
+     * Longest wait until all are STATE_RUNNING; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 2 [json_name = "maxWait"];</code>
@@ -732,7 +732,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until all are STATE_RUNNING; see the service for the rules of waits.
+     * Longest wait until all are STATE_RUNNING; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 2 [json_name = "maxWait"];</code>
@@ -749,7 +749,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until all are STATE_RUNNING; see the service for the rules of waits.
+     * Longest wait until all are STATE_RUNNING; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 2 [json_name = "maxWait"];</code>
@@ -761,7 +761,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until all are STATE_RUNNING; see the service for the rules of waits.
+     * Longest wait until all are STATE_RUNNING; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 2 [json_name = "maxWait"];</code>
@@ -776,7 +776,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until all are STATE_RUNNING; see the service for the rules of waits.
+     * Longest wait until all are STATE_RUNNING; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 2 [json_name = "maxWait"];</code>

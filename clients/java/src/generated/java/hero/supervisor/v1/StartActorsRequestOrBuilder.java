@@ -12,7 +12,7 @@ public interface StartActorsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Required. Which actors.
+   * Required. The actors.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -21,7 +21,7 @@ public interface StartActorsRequestOrBuilder extends
   boolean hasSelector();
   /**
    * <pre>
-   * Required. Which actors.
+   * Required. The actors.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -30,7 +30,7 @@ public interface StartActorsRequestOrBuilder extends
   hero.supervisor.v1.ActorSelector getSelector();
   /**
    * <pre>
-   * Required. Which actors.
+   * Required. The actors.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -39,7 +39,7 @@ public interface StartActorsRequestOrBuilder extends
 
   /**
    * <pre>
-   * How long to wait until all are STATE_RUNNING; see the service for the rules of waits.
+   * Longest wait until all are STATE_RUNNING; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 2 [json_name = "maxWait"];</code>
@@ -48,7 +48,7 @@ public interface StartActorsRequestOrBuilder extends
   boolean hasMaxWait();
   /**
    * <pre>
-   * How long to wait until all are STATE_RUNNING; see the service for the rules of waits.
+   * Longest wait until all are STATE_RUNNING; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 2 [json_name = "maxWait"];</code>
@@ -57,7 +57,7 @@ public interface StartActorsRequestOrBuilder extends
   com.google.protobuf.Duration getMaxWait();
   /**
    * <pre>
-   * How long to wait until all are STATE_RUNNING; see the service for the rules of waits.
+   * Longest wait until all are STATE_RUNNING; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 2 [json_name = "maxWait"];</code>

@@ -39,7 +39,7 @@ public interface StopActorResponseOrBuilder extends
 
   /**
    * <pre>
-   * False if it was stopped already.
+   * False if the actor was stopped already.
    * </pre>
    *
    * <code>bool changed = 2 [json_name = "changed"];</code>
@@ -49,7 +49,7 @@ public interface StopActorResponseOrBuilder extends
 
   /**
    * <pre>
-   * Whether its process is gone, or the wait was over first.
+   * DONE if the process has ended.
    * </pre>
    *
    * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 3 [json_name = "waitOutcome"];</code>
@@ -58,7 +58,7 @@ public interface StopActorResponseOrBuilder extends
   int getWaitOutcomeValue();
   /**
    * <pre>
-   * Whether its process is gone, or the wait was over first.
+   * DONE if the process has ended.
    * </pre>
    *
    * <code>.hero.supervisor.v1.WaitOutcome wait_outcome = 3 [json_name = "waitOutcome"];</code>

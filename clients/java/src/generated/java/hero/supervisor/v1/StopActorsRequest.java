@@ -53,7 +53,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.ActorSelector selector_;
   /**
    * <pre>
-   * Required. Which actors.
+   * Required. The actors.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -65,7 +65,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. Which actors.
+   * Required. The actors.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -77,7 +77,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. Which actors.
+   * Required. The actors.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -91,7 +91,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration drainTimeout_;
   /**
    * <pre>
-   * How long running jobs may go on, 0 to 24 hours. Default: each actor's own drain_timeout.
+   * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of each actor.
    * </pre>
    *
    * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -103,7 +103,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long running jobs may go on, 0 to 24 hours. Default: each actor's own drain_timeout.
+   * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of each actor.
    * </pre>
    *
    * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -115,7 +115,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long running jobs may go on, 0 to 24 hours. Default: each actor's own drain_timeout.
+   * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of each actor.
    * </pre>
    *
    * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -129,7 +129,7 @@ private static final long serialVersionUID = 0L;
   private boolean force_ = false;
   /**
    * <pre>
-   * Kill the processes at once, without drain.
+   * Kills the processes at once, without drain. Default: false.
    * </pre>
    *
    * <code>bool force = 3 [json_name = "force"];</code>
@@ -144,7 +144,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration maxWait_;
   /**
    * <pre>
-   * How long to wait until all processes are gone; see the service for the rules of waits.
+   * Longest wait until all processes have ended; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -156,7 +156,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long to wait until all processes are gone; see the service for the rules of waits.
+   * Longest wait until all processes have ended; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -168,7 +168,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long to wait until all processes are gone; see the service for the rules of waits.
+   * Longest wait until all processes have ended; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -183,7 +183,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object reason_ = "";
   /**
    * <pre>
-   * Why, for events and for others who wonder.
+   * The caller's reason, at most 1024 bytes. Appears in events.
    * </pre>
    *
    * <code>string reason = 5 [json_name = "reason"];</code>
@@ -204,7 +204,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Why, for events and for others who wonder.
+   * The caller's reason, at most 1024 bytes. Appears in events.
    * </pre>
    *
    * <code>string reason = 5 [json_name = "reason"];</code>
@@ -673,7 +673,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.ActorSelector, hero.supervisor.v1.ActorSelector.Builder, hero.supervisor.v1.ActorSelectorOrBuilder> selectorBuilder_;
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -684,7 +684,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -699,7 +699,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -719,7 +719,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -737,7 +737,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -762,7 +762,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -779,7 +779,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -791,7 +791,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -806,7 +806,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actors.
+     * Required. The actors.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -830,7 +830,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> drainTimeoutBuilder_;
     /**
      * <pre>
-     * How long running jobs may go on, 0 to 24 hours. Default: each actor's own drain_timeout.
+     * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of each actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -841,7 +841,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long running jobs may go on, 0 to 24 hours. Default: each actor's own drain_timeout.
+     * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of each actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -856,7 +856,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long running jobs may go on, 0 to 24 hours. Default: each actor's own drain_timeout.
+     * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of each actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -876,7 +876,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long running jobs may go on, 0 to 24 hours. Default: each actor's own drain_timeout.
+     * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of each actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -894,7 +894,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long running jobs may go on, 0 to 24 hours. Default: each actor's own drain_timeout.
+     * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of each actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -919,7 +919,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long running jobs may go on, 0 to 24 hours. Default: each actor's own drain_timeout.
+     * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of each actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -936,7 +936,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long running jobs may go on, 0 to 24 hours. Default: each actor's own drain_timeout.
+     * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of each actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -948,7 +948,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long running jobs may go on, 0 to 24 hours. Default: each actor's own drain_timeout.
+     * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of each actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -963,7 +963,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long running jobs may go on, 0 to 24 hours. Default: each actor's own drain_timeout.
+     * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of each actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -985,7 +985,7 @@ private static final long serialVersionUID = 0L;
     private boolean force_ ;
     /**
      * <pre>
-     * Kill the processes at once, without drain.
+     * Kills the processes at once, without drain. Default: false.
      * </pre>
      *
      * <code>bool force = 3 [json_name = "force"];</code>
@@ -997,7 +997,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Kill the processes at once, without drain.
+     * Kills the processes at once, without drain. Default: false.
      * </pre>
      *
      * <code>bool force = 3 [json_name = "force"];</code>
@@ -1013,7 +1013,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Kill the processes at once, without drain.
+     * Kills the processes at once, without drain. Default: false.
      * </pre>
      *
      * <code>bool force = 3 [json_name = "force"];</code>
@@ -1031,7 +1031,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> maxWaitBuilder_;
     /**
      * <pre>
-     * How long to wait until all processes are gone; see the service for the rules of waits.
+     * Longest wait until all processes have ended; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -1042,7 +1042,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until all processes are gone; see the service for the rules of waits.
+     * Longest wait until all processes have ended; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -1057,7 +1057,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until all processes are gone; see the service for the rules of waits.
+     * Longest wait until all processes have ended; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -1077,7 +1077,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until all processes are gone; see the service for the rules of waits.
+     * Longest wait until all processes have ended; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -1095,7 +1095,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until all processes are gone; see the service for the rules of waits.
+     * Longest wait until all processes have ended; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -1120,7 +1120,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until all processes are gone; see the service for the rules of waits.
+     * Longest wait until all processes have ended; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -1137,7 +1137,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until all processes are gone; see the service for the rules of waits.
+     * Longest wait until all processes have ended; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -1149,7 +1149,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until all processes are gone; see the service for the rules of waits.
+     * Longest wait until all processes have ended; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -1164,7 +1164,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait until all processes are gone; see the service for the rules of waits.
+     * Longest wait until all processes have ended; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -1186,7 +1186,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object reason_ = "";
     /**
      * <pre>
-     * Why, for events and for others who wonder.
+     * The caller's reason, at most 1024 bytes. Appears in events.
      * </pre>
      *
      * <code>string reason = 5 [json_name = "reason"];</code>
@@ -1206,7 +1206,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, for events and for others who wonder.
+     * The caller's reason, at most 1024 bytes. Appears in events.
      * </pre>
      *
      * <code>string reason = 5 [json_name = "reason"];</code>
@@ -1227,7 +1227,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, for events and for others who wonder.
+     * The caller's reason, at most 1024 bytes. Appears in events.
      * </pre>
      *
      * <code>string reason = 5 [json_name = "reason"];</code>
@@ -1244,7 +1244,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, for events and for others who wonder.
+     * The caller's reason, at most 1024 bytes. Appears in events.
      * </pre>
      *
      * <code>string reason = 5 [json_name = "reason"];</code>
@@ -1258,7 +1258,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, for events and for others who wonder.
+     * The caller's reason, at most 1024 bytes. Appears in events.
      * </pre>
      *
      * <code>string reason = 5 [json_name = "reason"];</code>

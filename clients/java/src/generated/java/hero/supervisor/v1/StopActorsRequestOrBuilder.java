@@ -12,7 +12,7 @@ public interface StopActorsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Required. Which actors.
+   * Required. The actors.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -21,7 +21,7 @@ public interface StopActorsRequestOrBuilder extends
   boolean hasSelector();
   /**
    * <pre>
-   * Required. Which actors.
+   * Required. The actors.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -30,7 +30,7 @@ public interface StopActorsRequestOrBuilder extends
   hero.supervisor.v1.ActorSelector getSelector();
   /**
    * <pre>
-   * Required. Which actors.
+   * Required. The actors.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -39,7 +39,7 @@ public interface StopActorsRequestOrBuilder extends
 
   /**
    * <pre>
-   * How long running jobs may go on, 0 to 24 hours. Default: each actor's own drain_timeout.
+   * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of each actor.
    * </pre>
    *
    * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -48,7 +48,7 @@ public interface StopActorsRequestOrBuilder extends
   boolean hasDrainTimeout();
   /**
    * <pre>
-   * How long running jobs may go on, 0 to 24 hours. Default: each actor's own drain_timeout.
+   * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of each actor.
    * </pre>
    *
    * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -57,7 +57,7 @@ public interface StopActorsRequestOrBuilder extends
   com.google.protobuf.Duration getDrainTimeout();
   /**
    * <pre>
-   * How long running jobs may go on, 0 to 24 hours. Default: each actor's own drain_timeout.
+   * Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of each actor.
    * </pre>
    *
    * <code>.google.protobuf.Duration drain_timeout = 2 [json_name = "drainTimeout"];</code>
@@ -66,7 +66,7 @@ public interface StopActorsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Kill the processes at once, without drain.
+   * Kills the processes at once, without drain. Default: false.
    * </pre>
    *
    * <code>bool force = 3 [json_name = "force"];</code>
@@ -76,7 +76,7 @@ public interface StopActorsRequestOrBuilder extends
 
   /**
    * <pre>
-   * How long to wait until all processes are gone; see the service for the rules of waits.
+   * Longest wait until all processes have ended; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -85,7 +85,7 @@ public interface StopActorsRequestOrBuilder extends
   boolean hasMaxWait();
   /**
    * <pre>
-   * How long to wait until all processes are gone; see the service for the rules of waits.
+   * Longest wait until all processes have ended; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -94,7 +94,7 @@ public interface StopActorsRequestOrBuilder extends
   com.google.protobuf.Duration getMaxWait();
   /**
    * <pre>
-   * How long to wait until all processes are gone; see the service for the rules of waits.
+   * Longest wait until all processes have ended; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 4 [json_name = "maxWait"];</code>
@@ -103,7 +103,7 @@ public interface StopActorsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Why, for events and for others who wonder.
+   * The caller's reason, at most 1024 bytes. Appears in events.
    * </pre>
    *
    * <code>string reason = 5 [json_name = "reason"];</code>
@@ -112,7 +112,7 @@ public interface StopActorsRequestOrBuilder extends
   java.lang.String getReason();
   /**
    * <pre>
-   * Why, for events and for others who wonder.
+   * The caller's reason, at most 1024 bytes. Appears in events.
    * </pre>
    *
    * <code>string reason = 5 [json_name = "reason"];</code>

@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Answer of StopActors.
+ * Response of StopActors.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.StopActorsResponse}
@@ -270,7 +270,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Answer of StopActors.
+   * Response of StopActors.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.StopActorsResponse}

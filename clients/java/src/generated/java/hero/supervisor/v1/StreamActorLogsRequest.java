@@ -57,7 +57,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object actorId_ = "";
   /**
    * <pre>
-   * Required. Which actor.
+   * Required. The name of the actor.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -78,7 +78,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. Which actor.
+   * Required. The name of the actor.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -103,7 +103,7 @@ private static final long serialVersionUID = 0L;
   private int tailLines_ = 0;
   /**
    * <pre>
-   * Lines to begin with, counted from the end, 0 to 10000. Default: 100.
+   * Number of lines before the end of the log to begin with, 0 to 10000. Default: 100.
    * </pre>
    *
    * <code>optional int32 tail_lines = 2 [json_name = "tailLines"];</code>
@@ -115,7 +115,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Lines to begin with, counted from the end, 0 to 10000. Default: 100.
+   * Number of lines before the end of the log to begin with, 0 to 10000. Default: 100.
    * </pre>
    *
    * <code>optional int32 tail_lines = 2 [json_name = "tailLines"];</code>
@@ -130,7 +130,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp sinceTime_;
   /**
    * <pre>
-   * Only lines written at or after this time.
+   * Only lines written at or after this time. Default: every line.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp since_time = 3 [json_name = "sinceTime"];</code>
@@ -142,7 +142,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Only lines written at or after this time.
+   * Only lines written at or after this time. Default: every line.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp since_time = 3 [json_name = "sinceTime"];</code>
@@ -154,7 +154,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Only lines written at or after this time.
+   * Only lines written at or after this time. Default: every line.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp since_time = 3 [json_name = "sinceTime"];</code>
@@ -169,7 +169,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object resumeAfter_ = "";
   /**
    * <pre>
-   * Go on behind this cursor; tail_lines and since_time are not looked at then.
+   * Resumes after this cursor; tail_lines and since_time are ignored then.
    * </pre>
    *
    * <code>string resume_after = 4 [json_name = "resumeAfter"];</code>
@@ -190,7 +190,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Go on behind this cursor; tail_lines and since_time are not looked at then.
+   * Resumes after this cursor; tail_lines and since_time are ignored then.
    * </pre>
    *
    * <code>string resume_after = 4 [json_name = "resumeAfter"];</code>
@@ -215,7 +215,7 @@ private static final long serialVersionUID = 0L;
   private boolean follow_ = false;
   /**
    * <pre>
-   * Go on with new lines until the call is ended.
+   * Continues with new lines until the caller ends the call. Default: false.
    * </pre>
    *
    * <code>bool follow = 5 [json_name = "follow"];</code>
@@ -241,7 +241,7 @@ private static final long serialVersionUID = 0L;
           };
   /**
    * <pre>
-   * Only these outputs. Default: both.
+   * Only lines of these streams. Default: both.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.LogEntry.Stream streams = 6 [json_name = "streams"];</code>
@@ -254,7 +254,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Only these outputs. Default: both.
+   * Only lines of these streams. Default: both.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.LogEntry.Stream streams = 6 [json_name = "streams"];</code>
@@ -266,7 +266,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Only these outputs. Default: both.
+   * Only lines of these streams. Default: both.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.LogEntry.Stream streams = 6 [json_name = "streams"];</code>
@@ -279,7 +279,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Only these outputs. Default: both.
+   * Only lines of these streams. Default: both.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.LogEntry.Stream streams = 6 [json_name = "streams"];</code>
@@ -292,7 +292,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Only these outputs. Default: both.
+   * Only lines of these streams. Default: both.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.LogEntry.Stream streams = 6 [json_name = "streams"];</code>
@@ -310,7 +310,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object contains_ = "";
   /**
    * <pre>
-   * Only lines that contain this text.
+   * Only lines that contain this text. Default: every line.
    * </pre>
    *
    * <code>string contains = 7 [json_name = "contains"];</code>
@@ -331,7 +331,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Only lines that contain this text.
+   * Only lines that contain this text. Default: every line.
    * </pre>
    *
    * <code>string contains = 7 [json_name = "contains"];</code>
@@ -856,7 +856,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object actorId_ = "";
     /**
      * <pre>
-     * Required. Which actor.
+     * Required. The name of the actor.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -876,7 +876,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actor.
+     * Required. The name of the actor.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -897,7 +897,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actor.
+     * Required. The name of the actor.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -914,7 +914,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actor.
+     * Required. The name of the actor.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -928,7 +928,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actor.
+     * Required. The name of the actor.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -948,7 +948,7 @@ private static final long serialVersionUID = 0L;
     private int tailLines_ ;
     /**
      * <pre>
-     * Lines to begin with, counted from the end, 0 to 10000. Default: 100.
+     * Number of lines before the end of the log to begin with, 0 to 10000. Default: 100.
      * </pre>
      *
      * <code>optional int32 tail_lines = 2 [json_name = "tailLines"];</code>
@@ -960,7 +960,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Lines to begin with, counted from the end, 0 to 10000. Default: 100.
+     * Number of lines before the end of the log to begin with, 0 to 10000. Default: 100.
      * </pre>
      *
      * <code>optional int32 tail_lines = 2 [json_name = "tailLines"];</code>
@@ -972,7 +972,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Lines to begin with, counted from the end, 0 to 10000. Default: 100.
+     * Number of lines before the end of the log to begin with, 0 to 10000. Default: 100.
      * </pre>
      *
      * <code>optional int32 tail_lines = 2 [json_name = "tailLines"];</code>
@@ -988,7 +988,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Lines to begin with, counted from the end, 0 to 10000. Default: 100.
+     * Number of lines before the end of the log to begin with, 0 to 10000. Default: 100.
      * </pre>
      *
      * <code>optional int32 tail_lines = 2 [json_name = "tailLines"];</code>
@@ -1006,7 +1006,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> sinceTimeBuilder_;
     /**
      * <pre>
-     * Only lines written at or after this time.
+     * Only lines written at or after this time. Default: every line.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp since_time = 3 [json_name = "sinceTime"];</code>
@@ -1017,7 +1017,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only lines written at or after this time.
+     * Only lines written at or after this time. Default: every line.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp since_time = 3 [json_name = "sinceTime"];</code>
@@ -1032,7 +1032,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only lines written at or after this time.
+     * Only lines written at or after this time. Default: every line.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp since_time = 3 [json_name = "sinceTime"];</code>
@@ -1052,7 +1052,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only lines written at or after this time.
+     * Only lines written at or after this time. Default: every line.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp since_time = 3 [json_name = "sinceTime"];</code>
@@ -1070,7 +1070,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only lines written at or after this time.
+     * Only lines written at or after this time. Default: every line.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp since_time = 3 [json_name = "sinceTime"];</code>
@@ -1095,7 +1095,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only lines written at or after this time.
+     * Only lines written at or after this time. Default: every line.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp since_time = 3 [json_name = "sinceTime"];</code>
@@ -1112,7 +1112,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only lines written at or after this time.
+     * Only lines written at or after this time. Default: every line.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp since_time = 3 [json_name = "sinceTime"];</code>
@@ -1124,7 +1124,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only lines written at or after this time.
+     * Only lines written at or after this time. Default: every line.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp since_time = 3 [json_name = "sinceTime"];</code>
@@ -1139,7 +1139,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only lines written at or after this time.
+     * Only lines written at or after this time. Default: every line.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp since_time = 3 [json_name = "sinceTime"];</code>
@@ -1161,7 +1161,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object resumeAfter_ = "";
     /**
      * <pre>
-     * Go on behind this cursor; tail_lines and since_time are not looked at then.
+     * Resumes after this cursor; tail_lines and since_time are ignored then.
      * </pre>
      *
      * <code>string resume_after = 4 [json_name = "resumeAfter"];</code>
@@ -1181,7 +1181,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Go on behind this cursor; tail_lines and since_time are not looked at then.
+     * Resumes after this cursor; tail_lines and since_time are ignored then.
      * </pre>
      *
      * <code>string resume_after = 4 [json_name = "resumeAfter"];</code>
@@ -1202,7 +1202,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Go on behind this cursor; tail_lines and since_time are not looked at then.
+     * Resumes after this cursor; tail_lines and since_time are ignored then.
      * </pre>
      *
      * <code>string resume_after = 4 [json_name = "resumeAfter"];</code>
@@ -1219,7 +1219,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Go on behind this cursor; tail_lines and since_time are not looked at then.
+     * Resumes after this cursor; tail_lines and since_time are ignored then.
      * </pre>
      *
      * <code>string resume_after = 4 [json_name = "resumeAfter"];</code>
@@ -1233,7 +1233,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Go on behind this cursor; tail_lines and since_time are not looked at then.
+     * Resumes after this cursor; tail_lines and since_time are ignored then.
      * </pre>
      *
      * <code>string resume_after = 4 [json_name = "resumeAfter"];</code>
@@ -1253,7 +1253,7 @@ private static final long serialVersionUID = 0L;
     private boolean follow_ ;
     /**
      * <pre>
-     * Go on with new lines until the call is ended.
+     * Continues with new lines until the caller ends the call. Default: false.
      * </pre>
      *
      * <code>bool follow = 5 [json_name = "follow"];</code>
@@ -1265,7 +1265,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Go on with new lines until the call is ended.
+     * Continues with new lines until the caller ends the call. Default: false.
      * </pre>
      *
      * <code>bool follow = 5 [json_name = "follow"];</code>
@@ -1281,7 +1281,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Go on with new lines until the call is ended.
+     * Continues with new lines until the caller ends the call. Default: false.
      * </pre>
      *
      * <code>bool follow = 5 [json_name = "follow"];</code>
@@ -1303,7 +1303,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only these outputs. Default: both.
+     * Only lines of these streams. Default: both.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.LogEntry.Stream streams = 6 [json_name = "streams"];</code>
@@ -1315,7 +1315,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only these outputs. Default: both.
+     * Only lines of these streams. Default: both.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.LogEntry.Stream streams = 6 [json_name = "streams"];</code>
@@ -1326,7 +1326,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only these outputs. Default: both.
+     * Only lines of these streams. Default: both.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.LogEntry.Stream streams = 6 [json_name = "streams"];</code>
@@ -1338,7 +1338,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only these outputs. Default: both.
+     * Only lines of these streams. Default: both.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.LogEntry.Stream streams = 6 [json_name = "streams"];</code>
@@ -1356,7 +1356,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only these outputs. Default: both.
+     * Only lines of these streams. Default: both.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.LogEntry.Stream streams = 6 [json_name = "streams"];</code>
@@ -1372,7 +1372,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only these outputs. Default: both.
+     * Only lines of these streams. Default: both.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.LogEntry.Stream streams = 6 [json_name = "streams"];</code>
@@ -1390,7 +1390,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only these outputs. Default: both.
+     * Only lines of these streams. Default: both.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.LogEntry.Stream streams = 6 [json_name = "streams"];</code>
@@ -1404,7 +1404,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only these outputs. Default: both.
+     * Only lines of these streams. Default: both.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.LogEntry.Stream streams = 6 [json_name = "streams"];</code>
@@ -1417,7 +1417,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only these outputs. Default: both.
+     * Only lines of these streams. Default: both.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.LogEntry.Stream streams = 6 [json_name = "streams"];</code>
@@ -1429,7 +1429,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only these outputs. Default: both.
+     * Only lines of these streams. Default: both.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.LogEntry.Stream streams = 6 [json_name = "streams"];</code>
@@ -1446,7 +1446,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only these outputs. Default: both.
+     * Only lines of these streams. Default: both.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.LogEntry.Stream streams = 6 [json_name = "streams"];</code>
@@ -1461,7 +1461,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only these outputs. Default: both.
+     * Only lines of these streams. Default: both.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.LogEntry.Stream streams = 6 [json_name = "streams"];</code>
@@ -1481,7 +1481,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object contains_ = "";
     /**
      * <pre>
-     * Only lines that contain this text.
+     * Only lines that contain this text. Default: every line.
      * </pre>
      *
      * <code>string contains = 7 [json_name = "contains"];</code>
@@ -1501,7 +1501,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only lines that contain this text.
+     * Only lines that contain this text. Default: every line.
      * </pre>
      *
      * <code>string contains = 7 [json_name = "contains"];</code>
@@ -1522,7 +1522,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only lines that contain this text.
+     * Only lines that contain this text. Default: every line.
      * </pre>
      *
      * <code>string contains = 7 [json_name = "contains"];</code>
@@ -1539,7 +1539,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only lines that contain this text.
+     * Only lines that contain this text. Default: every line.
      * </pre>
      *
      * <code>string contains = 7 [json_name = "contains"];</code>
@@ -1553,7 +1553,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only lines that contain this text.
+     * Only lines that contain this text. Default: every line.
      * </pre>
      *
      * <code>string contains = 7 [json_name = "contains"];</code>

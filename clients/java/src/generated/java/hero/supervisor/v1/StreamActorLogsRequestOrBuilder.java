@@ -12,7 +12,7 @@ public interface StreamActorLogsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Required. Which actor.
+   * Required. The name of the actor.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -21,7 +21,7 @@ public interface StreamActorLogsRequestOrBuilder extends
   java.lang.String getActorId();
   /**
    * <pre>
-   * Required. Which actor.
+   * Required. The name of the actor.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -32,7 +32,7 @@ public interface StreamActorLogsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Lines to begin with, counted from the end, 0 to 10000. Default: 100.
+   * Number of lines before the end of the log to begin with, 0 to 10000. Default: 100.
    * </pre>
    *
    * <code>optional int32 tail_lines = 2 [json_name = "tailLines"];</code>
@@ -41,7 +41,7 @@ public interface StreamActorLogsRequestOrBuilder extends
   boolean hasTailLines();
   /**
    * <pre>
-   * Lines to begin with, counted from the end, 0 to 10000. Default: 100.
+   * Number of lines before the end of the log to begin with, 0 to 10000. Default: 100.
    * </pre>
    *
    * <code>optional int32 tail_lines = 2 [json_name = "tailLines"];</code>
@@ -51,7 +51,7 @@ public interface StreamActorLogsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Only lines written at or after this time.
+   * Only lines written at or after this time. Default: every line.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp since_time = 3 [json_name = "sinceTime"];</code>
@@ -60,7 +60,7 @@ public interface StreamActorLogsRequestOrBuilder extends
   boolean hasSinceTime();
   /**
    * <pre>
-   * Only lines written at or after this time.
+   * Only lines written at or after this time. Default: every line.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp since_time = 3 [json_name = "sinceTime"];</code>
@@ -69,7 +69,7 @@ public interface StreamActorLogsRequestOrBuilder extends
   com.google.protobuf.Timestamp getSinceTime();
   /**
    * <pre>
-   * Only lines written at or after this time.
+   * Only lines written at or after this time. Default: every line.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp since_time = 3 [json_name = "sinceTime"];</code>
@@ -78,7 +78,7 @@ public interface StreamActorLogsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Go on behind this cursor; tail_lines and since_time are not looked at then.
+   * Resumes after this cursor; tail_lines and since_time are ignored then.
    * </pre>
    *
    * <code>string resume_after = 4 [json_name = "resumeAfter"];</code>
@@ -87,7 +87,7 @@ public interface StreamActorLogsRequestOrBuilder extends
   java.lang.String getResumeAfter();
   /**
    * <pre>
-   * Go on behind this cursor; tail_lines and since_time are not looked at then.
+   * Resumes after this cursor; tail_lines and since_time are ignored then.
    * </pre>
    *
    * <code>string resume_after = 4 [json_name = "resumeAfter"];</code>
@@ -98,7 +98,7 @@ public interface StreamActorLogsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Go on with new lines until the call is ended.
+   * Continues with new lines until the caller ends the call. Default: false.
    * </pre>
    *
    * <code>bool follow = 5 [json_name = "follow"];</code>
@@ -108,7 +108,7 @@ public interface StreamActorLogsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Only these outputs. Default: both.
+   * Only lines of these streams. Default: both.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.LogEntry.Stream streams = 6 [json_name = "streams"];</code>
@@ -117,7 +117,7 @@ public interface StreamActorLogsRequestOrBuilder extends
   java.util.List<hero.supervisor.v1.LogEntry.Stream> getStreamsList();
   /**
    * <pre>
-   * Only these outputs. Default: both.
+   * Only lines of these streams. Default: both.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.LogEntry.Stream streams = 6 [json_name = "streams"];</code>
@@ -126,7 +126,7 @@ public interface StreamActorLogsRequestOrBuilder extends
   int getStreamsCount();
   /**
    * <pre>
-   * Only these outputs. Default: both.
+   * Only lines of these streams. Default: both.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.LogEntry.Stream streams = 6 [json_name = "streams"];</code>
@@ -136,7 +136,7 @@ public interface StreamActorLogsRequestOrBuilder extends
   hero.supervisor.v1.LogEntry.Stream getStreams(int index);
   /**
    * <pre>
-   * Only these outputs. Default: both.
+   * Only lines of these streams. Default: both.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.LogEntry.Stream streams = 6 [json_name = "streams"];</code>
@@ -146,7 +146,7 @@ public interface StreamActorLogsRequestOrBuilder extends
   getStreamsValueList();
   /**
    * <pre>
-   * Only these outputs. Default: both.
+   * Only lines of these streams. Default: both.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.LogEntry.Stream streams = 6 [json_name = "streams"];</code>
@@ -157,7 +157,7 @@ public interface StreamActorLogsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Only lines that contain this text.
+   * Only lines that contain this text. Default: every line.
    * </pre>
    *
    * <code>string contains = 7 [json_name = "contains"];</code>
@@ -166,7 +166,7 @@ public interface StreamActorLogsRequestOrBuilder extends
   java.lang.String getContains();
   /**
    * <pre>
-   * Only lines that contain this text.
+   * Only lines that contain this text. Default: every line.
    * </pre>
    *
    * <code>string contains = 7 [json_name = "contains"];</code>

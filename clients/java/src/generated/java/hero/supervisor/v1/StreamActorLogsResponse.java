@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Part of the answer of StreamActorLogs.
+ * One message of StreamActorLogs.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.StreamActorLogsResponse}
@@ -114,8 +114,8 @@ private static final long serialVersionUID = 0L;
   private int droppedCount_ = 0;
   /**
    * <pre>
-   * Lines that were left out before these, because the reader was too slow or the process manager had lost them; at
-   * least so many where the process manager does not count.
+   * Number of lines that are missing before these, because the reader was too slow or the process manager has lost
+   * them. A lower bound where the process manager does not count.
    * </pre>
    *
    * <code>int32 dropped_count = 2 [json_name = "droppedCount"];</code>
@@ -131,7 +131,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object cursor_ = "";
   /**
    * <pre>
-   * To go on behind the last of these lines. Opaque.
+   * The cursor after the last of these lines, for resume_after. Opaque.
    * </pre>
    *
    * <code>string cursor = 3 [json_name = "cursor"];</code>
@@ -152,7 +152,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * To go on behind the last of these lines. Opaque.
+   * The cursor after the last of these lines, for resume_after. Opaque.
    * </pre>
    *
    * <code>string cursor = 3 [json_name = "cursor"];</code>
@@ -355,7 +355,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Part of the answer of StreamActorLogs.
+   * One message of StreamActorLogs.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.StreamActorLogsResponse}
@@ -881,8 +881,8 @@ private static final long serialVersionUID = 0L;
     private int droppedCount_ ;
     /**
      * <pre>
-     * Lines that were left out before these, because the reader was too slow or the process manager had lost them; at
-     * least so many where the process manager does not count.
+     * Number of lines that are missing before these, because the reader was too slow or the process manager has lost
+     * them. A lower bound where the process manager does not count.
      * </pre>
      *
      * <code>int32 dropped_count = 2 [json_name = "droppedCount"];</code>
@@ -894,8 +894,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Lines that were left out before these, because the reader was too slow or the process manager had lost them; at
-     * least so many where the process manager does not count.
+     * Number of lines that are missing before these, because the reader was too slow or the process manager has lost
+     * them. A lower bound where the process manager does not count.
      * </pre>
      *
      * <code>int32 dropped_count = 2 [json_name = "droppedCount"];</code>
@@ -911,8 +911,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Lines that were left out before these, because the reader was too slow or the process manager had lost them; at
-     * least so many where the process manager does not count.
+     * Number of lines that are missing before these, because the reader was too slow or the process manager has lost
+     * them. A lower bound where the process manager does not count.
      * </pre>
      *
      * <code>int32 dropped_count = 2 [json_name = "droppedCount"];</code>
@@ -928,7 +928,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object cursor_ = "";
     /**
      * <pre>
-     * To go on behind the last of these lines. Opaque.
+     * The cursor after the last of these lines, for resume_after. Opaque.
      * </pre>
      *
      * <code>string cursor = 3 [json_name = "cursor"];</code>
@@ -948,7 +948,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * To go on behind the last of these lines. Opaque.
+     * The cursor after the last of these lines, for resume_after. Opaque.
      * </pre>
      *
      * <code>string cursor = 3 [json_name = "cursor"];</code>
@@ -969,7 +969,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * To go on behind the last of these lines. Opaque.
+     * The cursor after the last of these lines, for resume_after. Opaque.
      * </pre>
      *
      * <code>string cursor = 3 [json_name = "cursor"];</code>
@@ -986,7 +986,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * To go on behind the last of these lines. Opaque.
+     * The cursor after the last of these lines, for resume_after. Opaque.
      * </pre>
      *
      * <code>string cursor = 3 [json_name = "cursor"];</code>
@@ -1000,7 +1000,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * To go on behind the last of these lines. Opaque.
+     * The cursor after the last of these lines, for resume_after. Opaque.
      * </pre>
      *
      * <code>string cursor = 3 [json_name = "cursor"];</code>

@@ -56,8 +56,8 @@ public interface StreamActorLogsResponseOrBuilder extends
 
   /**
    * <pre>
-   * Lines that were left out before these, because the reader was too slow or the process manager had lost them; at
-   * least so many where the process manager does not count.
+   * Number of lines that are missing before these, because the reader was too slow or the process manager has lost
+   * them. A lower bound where the process manager does not count.
    * </pre>
    *
    * <code>int32 dropped_count = 2 [json_name = "droppedCount"];</code>
@@ -67,7 +67,7 @@ public interface StreamActorLogsResponseOrBuilder extends
 
   /**
    * <pre>
-   * To go on behind the last of these lines. Opaque.
+   * The cursor after the last of these lines, for resume_after. Opaque.
    * </pre>
    *
    * <code>string cursor = 3 [json_name = "cursor"];</code>
@@ -76,7 +76,7 @@ public interface StreamActorLogsResponseOrBuilder extends
   java.lang.String getCursor();
   /**
    * <pre>
-   * To go on behind the last of these lines. Opaque.
+   * The cursor after the last of these lines, for resume_after. Opaque.
    * </pre>
    *
    * <code>string cursor = 3 [json_name = "cursor"];</code>

@@ -54,7 +54,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.JobSpec job_;
   /**
    * <pre>
-   * Required. What to run.
+   * Required. The job.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobSpec job = 1 [json_name = "job"];</code>
@@ -66,7 +66,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. What to run.
+   * Required. The job.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobSpec job = 1 [json_name = "job"];</code>
@@ -78,7 +78,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. What to run.
+   * Required. The job.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobSpec job = 1 [json_name = "job"];</code>
@@ -93,8 +93,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object jobId_ = "";
   /**
    * <pre>
-   * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
-   * the server.
+   * The id of the job: 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 that
+   * the server makes.
    * </pre>
    *
    * <code>string job_id = 2 [json_name = "jobId"];</code>
@@ -115,8 +115,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
-   * the server.
+   * The id of the job: 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 that
+   * the server makes.
    * </pre>
    *
    * <code>string job_id = 2 [json_name = "jobId"];</code>
@@ -142,8 +142,9 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object requestId_ = "";
   /**
    * <pre>
-   * Makes a repeat harmless: within 24 hours, the same id with the same content answers with the job that it made
-   * first. 1 to 64 printable ASCII characters without spaces; a UUID is advised.
+   * Makes a repeat harmless: within 24 hours a request with the same id and the same content returns the job of the
+   * first request. 1 to 64 printable ASCII characters without spaces; a UUID is advised. Default: repeats are not
+   * recognised.
    * </pre>
    *
    * <code>string request_id = 3 [json_name = "requestId"];</code>
@@ -164,8 +165,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Makes a repeat harmless: within 24 hours, the same id with the same content answers with the job that it made
-   * first. 1 to 64 printable ASCII characters without spaces; a UUID is advised.
+   * Makes a repeat harmless: within 24 hours a request with the same id and the same content returns the job of the
+   * first request. 1 to 64 printable ASCII characters without spaces; a UUID is advised. Default: repeats are not
+   * recognised.
    * </pre>
    *
    * <code>string request_id = 3 [json_name = "requestId"];</code>
@@ -558,7 +560,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.JobSpec, hero.supervisor.v1.JobSpec.Builder, hero.supervisor.v1.JobSpecOrBuilder> jobBuilder_;
     /**
      * <pre>
-     * Required. What to run.
+     * Required. The job.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobSpec job = 1 [json_name = "job"];</code>
@@ -569,7 +571,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. What to run.
+     * Required. The job.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobSpec job = 1 [json_name = "job"];</code>
@@ -584,7 +586,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. What to run.
+     * Required. The job.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobSpec job = 1 [json_name = "job"];</code>
@@ -604,7 +606,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. What to run.
+     * Required. The job.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobSpec job = 1 [json_name = "job"];</code>
@@ -622,7 +624,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. What to run.
+     * Required. The job.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobSpec job = 1 [json_name = "job"];</code>
@@ -647,7 +649,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. What to run.
+     * Required. The job.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobSpec job = 1 [json_name = "job"];</code>
@@ -664,7 +666,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. What to run.
+     * Required. The job.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobSpec job = 1 [json_name = "job"];</code>
@@ -676,7 +678,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. What to run.
+     * Required. The job.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobSpec job = 1 [json_name = "job"];</code>
@@ -691,7 +693,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. What to run.
+     * Required. The job.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobSpec job = 1 [json_name = "job"];</code>
@@ -713,8 +715,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object jobId_ = "";
     /**
      * <pre>
-     * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
-     * the server.
+     * The id of the job: 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 that
+     * the server makes.
      * </pre>
      *
      * <code>string job_id = 2 [json_name = "jobId"];</code>
@@ -734,8 +736,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
-     * the server.
+     * The id of the job: 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 that
+     * the server makes.
      * </pre>
      *
      * <code>string job_id = 2 [json_name = "jobId"];</code>
@@ -756,8 +758,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
-     * the server.
+     * The id of the job: 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 that
+     * the server makes.
      * </pre>
      *
      * <code>string job_id = 2 [json_name = "jobId"];</code>
@@ -774,8 +776,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
-     * the server.
+     * The id of the job: 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 that
+     * the server makes.
      * </pre>
      *
      * <code>string job_id = 2 [json_name = "jobId"];</code>
@@ -789,8 +791,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
-     * the server.
+     * The id of the job: 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 that
+     * the server makes.
      * </pre>
      *
      * <code>string job_id = 2 [json_name = "jobId"];</code>
@@ -810,8 +812,9 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object requestId_ = "";
     /**
      * <pre>
-     * Makes a repeat harmless: within 24 hours, the same id with the same content answers with the job that it made
-     * first. 1 to 64 printable ASCII characters without spaces; a UUID is advised.
+     * Makes a repeat harmless: within 24 hours a request with the same id and the same content returns the job of the
+     * first request. 1 to 64 printable ASCII characters without spaces; a UUID is advised. Default: repeats are not
+     * recognised.
      * </pre>
      *
      * <code>string request_id = 3 [json_name = "requestId"];</code>
@@ -831,8 +834,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Makes a repeat harmless: within 24 hours, the same id with the same content answers with the job that it made
-     * first. 1 to 64 printable ASCII characters without spaces; a UUID is advised.
+     * Makes a repeat harmless: within 24 hours a request with the same id and the same content returns the job of the
+     * first request. 1 to 64 printable ASCII characters without spaces; a UUID is advised. Default: repeats are not
+     * recognised.
      * </pre>
      *
      * <code>string request_id = 3 [json_name = "requestId"];</code>
@@ -853,8 +857,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Makes a repeat harmless: within 24 hours, the same id with the same content answers with the job that it made
-     * first. 1 to 64 printable ASCII characters without spaces; a UUID is advised.
+     * Makes a repeat harmless: within 24 hours a request with the same id and the same content returns the job of the
+     * first request. 1 to 64 printable ASCII characters without spaces; a UUID is advised. Default: repeats are not
+     * recognised.
      * </pre>
      *
      * <code>string request_id = 3 [json_name = "requestId"];</code>
@@ -871,8 +876,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Makes a repeat harmless: within 24 hours, the same id with the same content answers with the job that it made
-     * first. 1 to 64 printable ASCII characters without spaces; a UUID is advised.
+     * Makes a repeat harmless: within 24 hours a request with the same id and the same content returns the job of the
+     * first request. 1 to 64 printable ASCII characters without spaces; a UUID is advised. Default: repeats are not
+     * recognised.
      * </pre>
      *
      * <code>string request_id = 3 [json_name = "requestId"];</code>
@@ -886,8 +892,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Makes a repeat harmless: within 24 hours, the same id with the same content answers with the job that it made
-     * first. 1 to 64 printable ASCII characters without spaces; a UUID is advised.
+     * Makes a repeat harmless: within 24 hours a request with the same id and the same content returns the job of the
+     * first request. 1 to 64 printable ASCII characters without spaces; a UUID is advised. Default: repeats are not
+     * recognised.
      * </pre>
      *
      * <code>string request_id = 3 [json_name = "requestId"];</code>

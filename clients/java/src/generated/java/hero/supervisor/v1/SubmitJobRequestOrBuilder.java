@@ -12,7 +12,7 @@ public interface SubmitJobRequestOrBuilder extends
 
   /**
    * <pre>
-   * Required. What to run.
+   * Required. The job.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobSpec job = 1 [json_name = "job"];</code>
@@ -21,7 +21,7 @@ public interface SubmitJobRequestOrBuilder extends
   boolean hasJob();
   /**
    * <pre>
-   * Required. What to run.
+   * Required. The job.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobSpec job = 1 [json_name = "job"];</code>
@@ -30,7 +30,7 @@ public interface SubmitJobRequestOrBuilder extends
   hero.supervisor.v1.JobSpec getJob();
   /**
    * <pre>
-   * Required. What to run.
+   * Required. The job.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobSpec job = 1 [json_name = "job"];</code>
@@ -39,8 +39,8 @@ public interface SubmitJobRequestOrBuilder extends
 
   /**
    * <pre>
-   * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
-   * the server.
+   * The id of the job: 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 that
+   * the server makes.
    * </pre>
    *
    * <code>string job_id = 2 [json_name = "jobId"];</code>
@@ -49,8 +49,8 @@ public interface SubmitJobRequestOrBuilder extends
   java.lang.String getJobId();
   /**
    * <pre>
-   * The id of the job, 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 made by
-   * the server.
+   * The id of the job: 1 to 64 of A-Z, a-z, 0-9, _ and -, starting with a letter or a digit. Default: a UUIDv7 that
+   * the server makes.
    * </pre>
    *
    * <code>string job_id = 2 [json_name = "jobId"];</code>
@@ -61,8 +61,9 @@ public interface SubmitJobRequestOrBuilder extends
 
   /**
    * <pre>
-   * Makes a repeat harmless: within 24 hours, the same id with the same content answers with the job that it made
-   * first. 1 to 64 printable ASCII characters without spaces; a UUID is advised.
+   * Makes a repeat harmless: within 24 hours a request with the same id and the same content returns the job of the
+   * first request. 1 to 64 printable ASCII characters without spaces; a UUID is advised. Default: repeats are not
+   * recognised.
    * </pre>
    *
    * <code>string request_id = 3 [json_name = "requestId"];</code>
@@ -71,8 +72,9 @@ public interface SubmitJobRequestOrBuilder extends
   java.lang.String getRequestId();
   /**
    * <pre>
-   * Makes a repeat harmless: within 24 hours, the same id with the same content answers with the job that it made
-   * first. 1 to 64 printable ASCII characters without spaces; a UUID is advised.
+   * Makes a repeat harmless: within 24 hours a request with the same id and the same content returns the job of the
+   * first request. 1 to 64 printable ASCII characters without spaces; a UUID is advised. Default: repeats are not
+   * recognised.
    * </pre>
    *
    * <code>string request_id = 3 [json_name = "requestId"];</code>

@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Answer of SubmitJob.
+ * Response of SubmitJob.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.SubmitJobResponse}
@@ -90,7 +90,7 @@ private static final long serialVersionUID = 0L;
   private boolean deduplicated_ = false;
   /**
    * <pre>
-   * True if an earlier call with this request_id had made it.
+   * True if an earlier request with this request_id has created the job.
    * </pre>
    *
    * <code>bool deduplicated = 2 [json_name = "deduplicated"];</code>
@@ -277,7 +277,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Answer of SubmitJob.
+   * Response of SubmitJob.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.SubmitJobResponse}
@@ -604,7 +604,7 @@ private static final long serialVersionUID = 0L;
     private boolean deduplicated_ ;
     /**
      * <pre>
-     * True if an earlier call with this request_id had made it.
+     * True if an earlier request with this request_id has created the job.
      * </pre>
      *
      * <code>bool deduplicated = 2 [json_name = "deduplicated"];</code>
@@ -616,7 +616,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * True if an earlier call with this request_id had made it.
+     * True if an earlier request with this request_id has created the job.
      * </pre>
      *
      * <code>bool deduplicated = 2 [json_name = "deduplicated"];</code>
@@ -632,7 +632,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * True if an earlier call with this request_id had made it.
+     * True if an earlier request with this request_id has created the job.
      * </pre>
      *
      * <code>bool deduplicated = 2 [json_name = "deduplicated"];</code>

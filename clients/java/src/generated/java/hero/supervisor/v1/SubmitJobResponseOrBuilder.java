@@ -39,7 +39,7 @@ public interface SubmitJobResponseOrBuilder extends
 
   /**
    * <pre>
-   * True if an earlier call with this request_id had made it.
+   * True if an earlier request with this request_id has created the job.
    * </pre>
    *
    * <code>bool deduplicated = 2 [json_name = "deduplicated"];</code>

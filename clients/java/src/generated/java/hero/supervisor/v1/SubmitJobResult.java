@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * What became of one job of many.
+ * The result for one job of many.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.SubmitJobResult}
@@ -52,8 +52,8 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.Job job_;
   /**
    * <pre>
-   * The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
-   * and create_time; GetJob has the rest.
+   * The job, without script and environment; absent with an error. After the first 2 MiB of a response only job_id,
+   * state, attempt and create_time; GetJob has the rest.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -65,8 +65,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
-   * and create_time; GetJob has the rest.
+   * The job, without script and environment; absent with an error. After the first 2 MiB of a response only job_id,
+   * state, attempt and create_time; GetJob has the rest.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -78,8 +78,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
-   * and create_time; GetJob has the rest.
+   * The job, without script and environment; absent with an error. After the first 2 MiB of a response only job_id,
+   * state, attempt and create_time; GetJob has the rest.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -93,7 +93,7 @@ private static final long serialVersionUID = 0L;
   private boolean deduplicated_ = false;
   /**
    * <pre>
-   * True if an earlier call with this request_id had made it.
+   * True if an earlier request with this request_id has created the job.
    * </pre>
    *
    * <code>bool deduplicated = 2 [json_name = "deduplicated"];</code>
@@ -108,7 +108,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.ItemError error_;
   /**
    * <pre>
-   * Why it was refused.
+   * The error; absent if the job was accepted.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ItemError error = 3 [json_name = "error"];</code>
@@ -120,7 +120,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Why it was refused.
+   * The error; absent if the job was accepted.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ItemError error = 3 [json_name = "error"];</code>
@@ -132,7 +132,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Why it was refused.
+   * The error; absent if the job was accepted.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ItemError error = 3 [json_name = "error"];</code>
@@ -334,7 +334,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What became of one job of many.
+   * The result for one job of many.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.SubmitJobResult}
@@ -528,8 +528,8 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.Job, hero.supervisor.v1.Job.Builder, hero.supervisor.v1.JobOrBuilder> jobBuilder_;
     /**
      * <pre>
-     * The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
-     * and create_time; GetJob has the rest.
+     * The job, without script and environment; absent with an error. After the first 2 MiB of a response only job_id,
+     * state, attempt and create_time; GetJob has the rest.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -540,8 +540,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
-     * and create_time; GetJob has the rest.
+     * The job, without script and environment; absent with an error. After the first 2 MiB of a response only job_id,
+     * state, attempt and create_time; GetJob has the rest.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -556,8 +556,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
-     * and create_time; GetJob has the rest.
+     * The job, without script and environment; absent with an error. After the first 2 MiB of a response only job_id,
+     * state, attempt and create_time; GetJob has the rest.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -577,8 +577,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
-     * and create_time; GetJob has the rest.
+     * The job, without script and environment; absent with an error. After the first 2 MiB of a response only job_id,
+     * state, attempt and create_time; GetJob has the rest.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -596,8 +596,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
-     * and create_time; GetJob has the rest.
+     * The job, without script and environment; absent with an error. After the first 2 MiB of a response only job_id,
+     * state, attempt and create_time; GetJob has the rest.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -622,8 +622,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
-     * and create_time; GetJob has the rest.
+     * The job, without script and environment; absent with an error. After the first 2 MiB of a response only job_id,
+     * state, attempt and create_time; GetJob has the rest.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -640,8 +640,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
-     * and create_time; GetJob has the rest.
+     * The job, without script and environment; absent with an error. After the first 2 MiB of a response only job_id,
+     * state, attempt and create_time; GetJob has the rest.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -653,8 +653,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
-     * and create_time; GetJob has the rest.
+     * The job, without script and environment; absent with an error. After the first 2 MiB of a response only job_id,
+     * state, attempt and create_time; GetJob has the rest.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -669,8 +669,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
-     * and create_time; GetJob has the rest.
+     * The job, without script and environment; absent with an error. After the first 2 MiB of a response only job_id,
+     * state, attempt and create_time; GetJob has the rest.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -692,7 +692,7 @@ private static final long serialVersionUID = 0L;
     private boolean deduplicated_ ;
     /**
      * <pre>
-     * True if an earlier call with this request_id had made it.
+     * True if an earlier request with this request_id has created the job.
      * </pre>
      *
      * <code>bool deduplicated = 2 [json_name = "deduplicated"];</code>
@@ -704,7 +704,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * True if an earlier call with this request_id had made it.
+     * True if an earlier request with this request_id has created the job.
      * </pre>
      *
      * <code>bool deduplicated = 2 [json_name = "deduplicated"];</code>
@@ -720,7 +720,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * True if an earlier call with this request_id had made it.
+     * True if an earlier request with this request_id has created the job.
      * </pre>
      *
      * <code>bool deduplicated = 2 [json_name = "deduplicated"];</code>
@@ -738,7 +738,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.ItemError, hero.supervisor.v1.ItemError.Builder, hero.supervisor.v1.ItemErrorOrBuilder> errorBuilder_;
     /**
      * <pre>
-     * Why it was refused.
+     * The error; absent if the job was accepted.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ItemError error = 3 [json_name = "error"];</code>
@@ -749,7 +749,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why it was refused.
+     * The error; absent if the job was accepted.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ItemError error = 3 [json_name = "error"];</code>
@@ -764,7 +764,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why it was refused.
+     * The error; absent if the job was accepted.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ItemError error = 3 [json_name = "error"];</code>
@@ -784,7 +784,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why it was refused.
+     * The error; absent if the job was accepted.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ItemError error = 3 [json_name = "error"];</code>
@@ -802,7 +802,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why it was refused.
+     * The error; absent if the job was accepted.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ItemError error = 3 [json_name = "error"];</code>
@@ -827,7 +827,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why it was refused.
+     * The error; absent if the job was accepted.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ItemError error = 3 [json_name = "error"];</code>
@@ -844,7 +844,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why it was refused.
+     * The error; absent if the job was accepted.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ItemError error = 3 [json_name = "error"];</code>
@@ -856,7 +856,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why it was refused.
+     * The error; absent if the job was accepted.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ItemError error = 3 [json_name = "error"];</code>
@@ -871,7 +871,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why it was refused.
+     * The error; absent if the job was accepted.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ItemError error = 3 [json_name = "error"];</code>

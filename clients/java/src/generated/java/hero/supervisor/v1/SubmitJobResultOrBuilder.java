@@ -12,8 +12,8 @@ public interface SubmitJobResultOrBuilder extends
 
   /**
    * <pre>
-   * The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
-   * and create_time; GetJob has the rest.
+   * The job, without script and environment; absent with an error. After the first 2 MiB of a response only job_id,
+   * state, attempt and create_time; GetJob has the rest.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -22,8 +22,8 @@ public interface SubmitJobResultOrBuilder extends
   boolean hasJob();
   /**
    * <pre>
-   * The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
-   * and create_time; GetJob has the rest.
+   * The job, without script and environment; absent with an error. After the first 2 MiB of a response only job_id,
+   * state, attempt and create_time; GetJob has the rest.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -32,8 +32,8 @@ public interface SubmitJobResultOrBuilder extends
   hero.supervisor.v1.Job getJob();
   /**
    * <pre>
-   * The job, without script and environment; absent with an error. Once an answer has 2 MiB, only its id, state, attempt
-   * and create_time; GetJob has the rest.
+   * The job, without script and environment; absent with an error. After the first 2 MiB of a response only job_id,
+   * state, attempt and create_time; GetJob has the rest.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -42,7 +42,7 @@ public interface SubmitJobResultOrBuilder extends
 
   /**
    * <pre>
-   * True if an earlier call with this request_id had made it.
+   * True if an earlier request with this request_id has created the job.
    * </pre>
    *
    * <code>bool deduplicated = 2 [json_name = "deduplicated"];</code>
@@ -52,7 +52,7 @@ public interface SubmitJobResultOrBuilder extends
 
   /**
    * <pre>
-   * Why it was refused.
+   * The error; absent if the job was accepted.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ItemError error = 3 [json_name = "error"];</code>
@@ -61,7 +61,7 @@ public interface SubmitJobResultOrBuilder extends
   boolean hasError();
   /**
    * <pre>
-   * Why it was refused.
+   * The error; absent if the job was accepted.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ItemError error = 3 [json_name = "error"];</code>
@@ -70,7 +70,7 @@ public interface SubmitJobResultOrBuilder extends
   hero.supervisor.v1.ItemError getError();
   /**
    * <pre>
-   * Why it was refused.
+   * The error; absent if the job was accepted.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ItemError error = 3 [json_name = "error"];</code>

@@ -53,7 +53,7 @@ private static final long serialVersionUID = 0L;
   private java.util.List<hero.supervisor.v1.SubmitJobRequest> requests_;
   /**
    * <pre>
-   * Required. 1 to 1000 jobs. Mind that a message has at most 4 MiB.
+   * Required. 1 to 1000 jobs, at most 4 MiB in all.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.SubmitJobRequest requests = 1 [json_name = "requests"];</code>
@@ -64,7 +64,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. 1 to 1000 jobs. Mind that a message has at most 4 MiB.
+   * Required. 1 to 1000 jobs, at most 4 MiB in all.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.SubmitJobRequest requests = 1 [json_name = "requests"];</code>
@@ -76,7 +76,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. 1 to 1000 jobs. Mind that a message has at most 4 MiB.
+   * Required. 1 to 1000 jobs, at most 4 MiB in all.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.SubmitJobRequest requests = 1 [json_name = "requests"];</code>
@@ -87,7 +87,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. 1 to 1000 jobs. Mind that a message has at most 4 MiB.
+   * Required. 1 to 1000 jobs, at most 4 MiB in all.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.SubmitJobRequest requests = 1 [json_name = "requests"];</code>
@@ -98,7 +98,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. 1 to 1000 jobs. Mind that a message has at most 4 MiB.
+   * Required. 1 to 1000 jobs, at most 4 MiB in all.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.SubmitJobRequest requests = 1 [json_name = "requests"];</code>
@@ -469,7 +469,7 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * Required. 1 to 1000 jobs. Mind that a message has at most 4 MiB.
+     * Required. 1 to 1000 jobs, at most 4 MiB in all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobRequest requests = 1 [json_name = "requests"];</code>
@@ -483,7 +483,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. 1 to 1000 jobs. Mind that a message has at most 4 MiB.
+     * Required. 1 to 1000 jobs, at most 4 MiB in all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobRequest requests = 1 [json_name = "requests"];</code>
@@ -497,7 +497,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. 1 to 1000 jobs. Mind that a message has at most 4 MiB.
+     * Required. 1 to 1000 jobs, at most 4 MiB in all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobRequest requests = 1 [json_name = "requests"];</code>
@@ -511,7 +511,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. 1 to 1000 jobs. Mind that a message has at most 4 MiB.
+     * Required. 1 to 1000 jobs, at most 4 MiB in all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobRequest requests = 1 [json_name = "requests"];</code>
@@ -532,7 +532,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. 1 to 1000 jobs. Mind that a message has at most 4 MiB.
+     * Required. 1 to 1000 jobs, at most 4 MiB in all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobRequest requests = 1 [json_name = "requests"];</code>
@@ -550,7 +550,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. 1 to 1000 jobs. Mind that a message has at most 4 MiB.
+     * Required. 1 to 1000 jobs, at most 4 MiB in all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobRequest requests = 1 [json_name = "requests"];</code>
@@ -570,7 +570,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. 1 to 1000 jobs. Mind that a message has at most 4 MiB.
+     * Required. 1 to 1000 jobs, at most 4 MiB in all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobRequest requests = 1 [json_name = "requests"];</code>
@@ -591,7 +591,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. 1 to 1000 jobs. Mind that a message has at most 4 MiB.
+     * Required. 1 to 1000 jobs, at most 4 MiB in all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobRequest requests = 1 [json_name = "requests"];</code>
@@ -609,7 +609,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. 1 to 1000 jobs. Mind that a message has at most 4 MiB.
+     * Required. 1 to 1000 jobs, at most 4 MiB in all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobRequest requests = 1 [json_name = "requests"];</code>
@@ -627,7 +627,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. 1 to 1000 jobs. Mind that a message has at most 4 MiB.
+     * Required. 1 to 1000 jobs, at most 4 MiB in all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobRequest requests = 1 [json_name = "requests"];</code>
@@ -646,7 +646,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. 1 to 1000 jobs. Mind that a message has at most 4 MiB.
+     * Required. 1 to 1000 jobs, at most 4 MiB in all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobRequest requests = 1 [json_name = "requests"];</code>
@@ -663,7 +663,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. 1 to 1000 jobs. Mind that a message has at most 4 MiB.
+     * Required. 1 to 1000 jobs, at most 4 MiB in all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobRequest requests = 1 [json_name = "requests"];</code>
@@ -680,7 +680,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. 1 to 1000 jobs. Mind that a message has at most 4 MiB.
+     * Required. 1 to 1000 jobs, at most 4 MiB in all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobRequest requests = 1 [json_name = "requests"];</code>
@@ -691,7 +691,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. 1 to 1000 jobs. Mind that a message has at most 4 MiB.
+     * Required. 1 to 1000 jobs, at most 4 MiB in all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobRequest requests = 1 [json_name = "requests"];</code>
@@ -705,7 +705,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. 1 to 1000 jobs. Mind that a message has at most 4 MiB.
+     * Required. 1 to 1000 jobs, at most 4 MiB in all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobRequest requests = 1 [json_name = "requests"];</code>
@@ -720,7 +720,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. 1 to 1000 jobs. Mind that a message has at most 4 MiB.
+     * Required. 1 to 1000 jobs, at most 4 MiB in all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobRequest requests = 1 [json_name = "requests"];</code>
@@ -731,7 +731,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. 1 to 1000 jobs. Mind that a message has at most 4 MiB.
+     * Required. 1 to 1000 jobs, at most 4 MiB in all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobRequest requests = 1 [json_name = "requests"];</code>
@@ -743,7 +743,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. 1 to 1000 jobs. Mind that a message has at most 4 MiB.
+     * Required. 1 to 1000 jobs, at most 4 MiB in all.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobRequest requests = 1 [json_name = "requests"];</code>

@@ -12,7 +12,7 @@ public interface SubmitJobsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Required. 1 to 1000 jobs. Mind that a message has at most 4 MiB.
+   * Required. 1 to 1000 jobs, at most 4 MiB in all.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.SubmitJobRequest requests = 1 [json_name = "requests"];</code>
@@ -21,7 +21,7 @@ public interface SubmitJobsRequestOrBuilder extends
       getRequestsList();
   /**
    * <pre>
-   * Required. 1 to 1000 jobs. Mind that a message has at most 4 MiB.
+   * Required. 1 to 1000 jobs, at most 4 MiB in all.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.SubmitJobRequest requests = 1 [json_name = "requests"];</code>
@@ -29,7 +29,7 @@ public interface SubmitJobsRequestOrBuilder extends
   hero.supervisor.v1.SubmitJobRequest getRequests(int index);
   /**
    * <pre>
-   * Required. 1 to 1000 jobs. Mind that a message has at most 4 MiB.
+   * Required. 1 to 1000 jobs, at most 4 MiB in all.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.SubmitJobRequest requests = 1 [json_name = "requests"];</code>
@@ -37,7 +37,7 @@ public interface SubmitJobsRequestOrBuilder extends
   int getRequestsCount();
   /**
    * <pre>
-   * Required. 1 to 1000 jobs. Mind that a message has at most 4 MiB.
+   * Required. 1 to 1000 jobs, at most 4 MiB in all.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.SubmitJobRequest requests = 1 [json_name = "requests"];</code>
@@ -46,7 +46,7 @@ public interface SubmitJobsRequestOrBuilder extends
       getRequestsOrBuilderList();
   /**
    * <pre>
-   * Required. 1 to 1000 jobs. Mind that a message has at most 4 MiB.
+   * Required. 1 to 1000 jobs, at most 4 MiB in all.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.SubmitJobRequest requests = 1 [json_name = "requests"];</code>

@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Answer of SubmitJobs.
+ * Response of SubmitJobs.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.SubmitJobsResponse}
@@ -53,7 +53,7 @@ private static final long serialVersionUID = 0L;
   private java.util.List<hero.supervisor.v1.SubmitJobResult> results_;
   /**
    * <pre>
-   * One result for each request, in their order.
+   * One result for each request, in the order of the requests.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.SubmitJobResult results = 1 [json_name = "results"];</code>
@@ -64,7 +64,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * One result for each request, in their order.
+   * One result for each request, in the order of the requests.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.SubmitJobResult results = 1 [json_name = "results"];</code>
@@ -76,7 +76,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * One result for each request, in their order.
+   * One result for each request, in the order of the requests.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.SubmitJobResult results = 1 [json_name = "results"];</code>
@@ -87,7 +87,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * One result for each request, in their order.
+   * One result for each request, in the order of the requests.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.SubmitJobResult results = 1 [json_name = "results"];</code>
@@ -98,7 +98,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * One result for each request, in their order.
+   * One result for each request, in the order of the requests.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.SubmitJobResult results = 1 [json_name = "results"];</code>
@@ -270,7 +270,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Answer of SubmitJobs.
+   * Response of SubmitJobs.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.SubmitJobsResponse}
@@ -469,7 +469,7 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * One result for each request, in their order.
+     * One result for each request, in the order of the requests.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobResult results = 1 [json_name = "results"];</code>
@@ -483,7 +483,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * One result for each request, in their order.
+     * One result for each request, in the order of the requests.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobResult results = 1 [json_name = "results"];</code>
@@ -497,7 +497,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * One result for each request, in their order.
+     * One result for each request, in the order of the requests.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobResult results = 1 [json_name = "results"];</code>
@@ -511,7 +511,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * One result for each request, in their order.
+     * One result for each request, in the order of the requests.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobResult results = 1 [json_name = "results"];</code>
@@ -532,7 +532,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * One result for each request, in their order.
+     * One result for each request, in the order of the requests.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobResult results = 1 [json_name = "results"];</code>
@@ -550,7 +550,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * One result for each request, in their order.
+     * One result for each request, in the order of the requests.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobResult results = 1 [json_name = "results"];</code>
@@ -570,7 +570,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * One result for each request, in their order.
+     * One result for each request, in the order of the requests.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobResult results = 1 [json_name = "results"];</code>
@@ -591,7 +591,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * One result for each request, in their order.
+     * One result for each request, in the order of the requests.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobResult results = 1 [json_name = "results"];</code>
@@ -609,7 +609,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * One result for each request, in their order.
+     * One result for each request, in the order of the requests.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobResult results = 1 [json_name = "results"];</code>
@@ -627,7 +627,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * One result for each request, in their order.
+     * One result for each request, in the order of the requests.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobResult results = 1 [json_name = "results"];</code>
@@ -646,7 +646,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * One result for each request, in their order.
+     * One result for each request, in the order of the requests.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobResult results = 1 [json_name = "results"];</code>
@@ -663,7 +663,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * One result for each request, in their order.
+     * One result for each request, in the order of the requests.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobResult results = 1 [json_name = "results"];</code>
@@ -680,7 +680,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * One result for each request, in their order.
+     * One result for each request, in the order of the requests.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobResult results = 1 [json_name = "results"];</code>
@@ -691,7 +691,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * One result for each request, in their order.
+     * One result for each request, in the order of the requests.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobResult results = 1 [json_name = "results"];</code>
@@ -705,7 +705,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * One result for each request, in their order.
+     * One result for each request, in the order of the requests.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobResult results = 1 [json_name = "results"];</code>
@@ -720,7 +720,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * One result for each request, in their order.
+     * One result for each request, in the order of the requests.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobResult results = 1 [json_name = "results"];</code>
@@ -731,7 +731,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * One result for each request, in their order.
+     * One result for each request, in the order of the requests.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobResult results = 1 [json_name = "results"];</code>
@@ -743,7 +743,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * One result for each request, in their order.
+     * One result for each request, in the order of the requests.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.SubmitJobResult results = 1 [json_name = "results"];</code>

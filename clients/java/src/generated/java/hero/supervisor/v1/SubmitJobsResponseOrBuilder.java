@@ -12,7 +12,7 @@ public interface SubmitJobsResponseOrBuilder extends
 
   /**
    * <pre>
-   * One result for each request, in their order.
+   * One result for each request, in the order of the requests.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.SubmitJobResult results = 1 [json_name = "results"];</code>
@@ -21,7 +21,7 @@ public interface SubmitJobsResponseOrBuilder extends
       getResultsList();
   /**
    * <pre>
-   * One result for each request, in their order.
+   * One result for each request, in the order of the requests.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.SubmitJobResult results = 1 [json_name = "results"];</code>
@@ -29,7 +29,7 @@ public interface SubmitJobsResponseOrBuilder extends
   hero.supervisor.v1.SubmitJobResult getResults(int index);
   /**
    * <pre>
-   * One result for each request, in their order.
+   * One result for each request, in the order of the requests.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.SubmitJobResult results = 1 [json_name = "results"];</code>
@@ -37,7 +37,7 @@ public interface SubmitJobsResponseOrBuilder extends
   int getResultsCount();
   /**
    * <pre>
-   * One result for each request, in their order.
+   * One result for each request, in the order of the requests.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.SubmitJobResult results = 1 [json_name = "results"];</code>
@@ -46,7 +46,7 @@ public interface SubmitJobsResponseOrBuilder extends
       getResultsOrBuilderList();
   /**
    * <pre>
-   * One result for each request, in their order.
+   * One result for each request, in the order of the requests.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.SubmitJobResult results = 1 [json_name = "results"];</code>

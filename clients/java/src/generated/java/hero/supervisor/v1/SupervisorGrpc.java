@@ -5,18 +5,18 @@ import static io.grpc.MethodDescriptor.generateFullMethodName;
 /**
  * <pre>
  * Keeps script actors alive and gives them jobs.
- * Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
- * Sizes: requests and answers have at most 4 MiB, which is what clients take unless they are told otherwise. Pages end
- * where they would have more, and every job and every definition that is accepted can be read back in full.
- * Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
- * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
- * Causes: what a call brings about is told in events with the `reason` that it gave and the value of its metadata
- * `x-request-id`, if it has one (at most 128 visible ASCII characters; others are not kept).
- * Waits: calls with `max_wait` answer OK as soon as what they wait for is true (WAIT_OUTCOME_DONE), or when the wait is
- * over (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of max_wait, what is left of the deadline of the call minus a
- * margin (10 % of it, at least 50 ms and at most 1 s), and 10 minutes. Without max_wait and without a deadline it is 60
- * seconds. A max_wait of 0 looks without waiting. What was started goes on when the wait is over.
- * Calls that a server does not know yet answer UNIMPLEMENTED; GetServerInfo lists those that work.
+ * Errors: every error carries a machine-readable reason; see ErrorReason. A failed job is not an error of a call.
+ * Sizes: requests and responses have at most 4 MiB, the default limit of gRPC clients. A page that would be larger
+ * ends early. Every accepted job and definition can be read back in full.
+ * Repeats: to start a running actor, to stop a stopped one and to cancel a finished job is OK; the response has
+ * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id`, which makes a repeat harmless.
+ * Causes: the events of a call carry its `reason` and the value of its metadata `x-request-id`. The value has at most
+ * 128 visible ASCII characters; any other value is ignored.
+ * Waits: a call with `max_wait` ends in OK when its condition is met (WAIT_OUTCOME_DONE) or when the wait is over
+ * (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of three times: max_wait; the time left of the call's deadline,
+ * less a margin of 10 % (50 ms to 1 s); and 10 minutes. Without max_wait and without a deadline the wait is 60
+ * seconds. A max_wait of 0 checks the condition once. Started work continues after the wait.
+ * Capabilities: a call that the server does not have ends in UNIMPLEMENTED. GetServerInfo lists the calls that work.
  * </pre>
  */
 @io.grpc.stub.annotations.GrpcGenerated
@@ -1143,25 +1143,25 @@ public final class SupervisorGrpc {
   /**
    * <pre>
    * Keeps script actors alive and gives them jobs.
-   * Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
-   * Sizes: requests and answers have at most 4 MiB, which is what clients take unless they are told otherwise. Pages end
-   * where they would have more, and every job and every definition that is accepted can be read back in full.
-   * Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
-   * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
-   * Causes: what a call brings about is told in events with the `reason` that it gave and the value of its metadata
-   * `x-request-id`, if it has one (at most 128 visible ASCII characters; others are not kept).
-   * Waits: calls with `max_wait` answer OK as soon as what they wait for is true (WAIT_OUTCOME_DONE), or when the wait is
-   * over (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of max_wait, what is left of the deadline of the call minus a
-   * margin (10 % of it, at least 50 ms and at most 1 s), and 10 minutes. Without max_wait and without a deadline it is 60
-   * seconds. A max_wait of 0 looks without waiting. What was started goes on when the wait is over.
-   * Calls that a server does not know yet answer UNIMPLEMENTED; GetServerInfo lists those that work.
+   * Errors: every error carries a machine-readable reason; see ErrorReason. A failed job is not an error of a call.
+   * Sizes: requests and responses have at most 4 MiB, the default limit of gRPC clients. A page that would be larger
+   * ends early. Every accepted job and definition can be read back in full.
+   * Repeats: to start a running actor, to stop a stopped one and to cancel a finished job is OK; the response has
+   * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id`, which makes a repeat harmless.
+   * Causes: the events of a call carry its `reason` and the value of its metadata `x-request-id`. The value has at most
+   * 128 visible ASCII characters; any other value is ignored.
+   * Waits: a call with `max_wait` ends in OK when its condition is met (WAIT_OUTCOME_DONE) or when the wait is over
+   * (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of three times: max_wait; the time left of the call's deadline,
+   * less a margin of 10 % (50 ms to 1 s); and 10 minutes. Without max_wait and without a deadline the wait is 60
+   * seconds. A max_wait of 0 checks the condition once. Started work continues after the wait.
+   * Capabilities: a call that the server does not have ends in UNIMPLEMENTED. GetServerInfo lists the calls that work.
    * </pre>
    */
   public interface AsyncService {
 
     /**
      * <pre>
-     * Who this server is, what it can do, and whether Redis and the process manager answer.
+     * Returns the identity of the server, its calls and limits, and the state of Redis and the process manager.
      * </pre>
      */
     default void getServerInfo(hero.supervisor.v1.GetServerInfoRequest request,
@@ -1171,7 +1171,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Makes an actor and, unless told otherwise, starts it. The same definition again changes nothing.
+     * Creates an actor and, by default, starts it. A repeat with the same definition changes nothing.
      * </pre>
      */
     default void createActor(hero.supervisor.v1.CreateActorRequest request,
@@ -1181,7 +1181,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Reads one actor.
+     * Returns one actor.
      * </pre>
      */
     default void getActor(hero.supervisor.v1.GetActorRequest request,
@@ -1191,7 +1191,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Lists actors of all machines by name.
+     * Lists the actors of all machines, ordered by name.
      * </pre>
      */
     default void listActors(hero.supervisor.v1.ListActorsRequest request,
@@ -1211,7 +1211,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Drains, stops and forgets an actor.
+     * Drains, stops and removes an actor.
      * </pre>
      */
     default void deleteActor(hero.supervisor.v1.DeleteActorRequest request,
@@ -1231,7 +1231,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Stops an actor: it takes no new job, finishes those it has within drain_timeout, and ends.
+     * Stops an actor. The actor takes no new jobs, finishes its jobs within drain_timeout, and ends.
      * </pre>
      */
     default void stopActor(hero.supervisor.v1.StopActorRequest request,
@@ -1251,7 +1251,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Starts many actors side by side, dependencies first. What became of each is in its result.
+     * Starts many actors concurrently, dependencies first. Each actor has a result of its own.
      * </pre>
      */
     default void startActors(hero.supervisor.v1.StartActorsRequest request,
@@ -1261,7 +1261,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Stops many actors side by side. What became of each is in its result.
+     * Stops many actors concurrently. Each actor has a result of its own.
      * </pre>
      */
     default void stopActors(hero.supervisor.v1.StopActorsRequest request,
@@ -1271,7 +1271,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Restarts many actors, all at once or a few at a time. What became of each is in its result.
+     * Restarts many actors, all at once or a few at a time. Each actor has a result of its own.
      * </pre>
      */
     default void restartActors(hero.supervisor.v1.RestartActorsRequest request,
@@ -1281,7 +1281,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Reads what an actor wrote, and follows it if asked to.
+     * Returns the log of an actor, and follows it if `follow` is set.
      * </pre>
      */
     default void streamActorLogs(hero.supervisor.v1.StreamActorLogsRequest request,
@@ -1291,7 +1291,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Reads every script type: its actors, its queue and its rules.
+     * Returns every script type with its settings, its queue and its actors.
      * </pre>
      */
     default void listScriptTypes(hero.supervisor.v1.ListScriptTypesRequest request,
@@ -1301,7 +1301,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Reads one script type: its actors, its queue and its rules.
+     * Returns one script type with its settings, its queue and its actors.
      * </pre>
      */
     default void getScriptType(hero.supervisor.v1.GetScriptTypeRequest request,
@@ -1311,7 +1311,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Changes the rules of a script type.
+     * Changes the settings of a script type.
      * </pre>
      */
     default void updateScriptType(hero.supervisor.v1.UpdateScriptTypeRequest request,
@@ -1321,8 +1321,8 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Makes or removes actors of a script type until there are `replicas` on this machine. New ones are made from the
-     * template of the type; those that go are drained first, the longest idle one first.
+     * Creates or removes actors of a script type until this machine has `replicas` of them. New actors are created from
+     * the template of the type. Removed actors are drained before; the longest idle actor is removed first.
      * </pre>
      */
     default void scaleActors(hero.supervisor.v1.ScaleActorsRequest request,
@@ -1332,7 +1332,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Stops handing out jobs of a script type. Jobs are still accepted, running ones finish.
+     * Pauses a queue: actors get no new jobs of the script type. Jobs are still accepted, and running jobs finish.
      * </pre>
      */
     default void pauseQueue(hero.supervisor.v1.PauseQueueRequest request,
@@ -1342,7 +1342,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Hands out jobs of a script type again.
+     * Resumes a queue: actors get jobs of the script type again.
      * </pre>
      */
     default void resumeQueue(hero.supervisor.v1.ResumeQueueRequest request,
@@ -1362,7 +1362,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Pings actors now and reports on their health.
+     * Pings actors at once and reports their health.
      * </pre>
      */
     default void checkHealth(hero.supervisor.v1.CheckHealthRequest request,
@@ -1372,7 +1372,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Reports on the health of actors, and on every change of it.
+     * Reports the health of actors, and every change of it.
      * </pre>
      */
     default void watchHealth(hero.supervisor.v1.WatchHealthRequest request,
@@ -1382,7 +1382,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Puts a job into its queue. Once this is answered the job is safe in Redis.
+     * Submits a job. After the response the job is stored in Redis.
      * </pre>
      */
     default void submitJob(hero.supervisor.v1.SubmitJobRequest request,
@@ -1392,7 +1392,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Puts many jobs into their queues. Good ones are accepted whatever the others are.
+     * Submits many jobs. Valid jobs are accepted even if others are refused.
      * </pre>
      */
     default void submitJobs(hero.supervisor.v1.SubmitJobsRequest request,
@@ -1402,7 +1402,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Submits a job and waits for its end. The job outlives the call: go on with AwaitJob when the wait was over first.
+     * Submits a job and waits for its end. The job outlives the call: continue with AwaitJob if the wait ends first.
      * </pre>
      */
     default void runJob(hero.supervisor.v1.RunJobRequest request,
@@ -1412,7 +1412,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Waits for the end of a job, whoever submitted it.
+     * Waits for the end of a job that anybody has submitted.
      * </pre>
      */
     default void awaitJob(hero.supervisor.v1.AwaitJobRequest request,
@@ -1422,7 +1422,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Reads one job.
+     * Returns one job.
      * </pre>
      */
     default void getJob(hero.supervisor.v1.GetJobRequest request,
@@ -1432,7 +1432,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Lists jobs, newest first.
+     * Lists jobs, the newest first.
      * </pre>
      */
     default void listJobs(hero.supervisor.v1.ListJobsRequest request,
@@ -1442,7 +1442,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Cancels a job, waiting or running. The script of a running job is killed.
+     * Cancels a waiting or a running job. The script of a running job is killed.
      * </pre>
      */
     default void cancelJob(hero.supervisor.v1.CancelJobRequest request,
@@ -1452,7 +1452,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Puts a job that failed or was cancelled into its queue once more.
+     * Puts a failed or cancelled job into its queue once more.
      * </pre>
      */
     default void retryJob(hero.supervisor.v1.RetryJobRequest request,
@@ -1462,7 +1462,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Removes the record of a job that has ended.
+     * Removes the record of a finished job.
      * </pre>
      */
     default void deleteJob(hero.supervisor.v1.DeleteJobRequest request,
@@ -1472,7 +1472,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Follows a job: the job as it is, its log lines, and the job again at its end.
+     * Follows a job: its present state, its changes and log lines, and the job at its end.
      * </pre>
      */
     default void watchJob(hero.supervisor.v1.WatchJobRequest request,
@@ -1482,7 +1482,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Follows what happens: first what there is, then every event, in order and without gaps.
+     * Follows events: first a snapshot of the present state, then every event, in order and without gaps.
      * </pre>
      */
     default void watchEvents(hero.supervisor.v1.WatchEventsRequest request,
@@ -1492,7 +1492,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Reads past events.
+     * Lists past events, the newest first.
      * </pre>
      */
     default void listEvents(hero.supervisor.v1.ListEventsRequest request,
@@ -1505,18 +1505,18 @@ public final class SupervisorGrpc {
    * Base class for the server implementation of the service Supervisor.
    * <pre>
    * Keeps script actors alive and gives them jobs.
-   * Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
-   * Sizes: requests and answers have at most 4 MiB, which is what clients take unless they are told otherwise. Pages end
-   * where they would have more, and every job and every definition that is accepted can be read back in full.
-   * Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
-   * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
-   * Causes: what a call brings about is told in events with the `reason` that it gave and the value of its metadata
-   * `x-request-id`, if it has one (at most 128 visible ASCII characters; others are not kept).
-   * Waits: calls with `max_wait` answer OK as soon as what they wait for is true (WAIT_OUTCOME_DONE), or when the wait is
-   * over (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of max_wait, what is left of the deadline of the call minus a
-   * margin (10 % of it, at least 50 ms and at most 1 s), and 10 minutes. Without max_wait and without a deadline it is 60
-   * seconds. A max_wait of 0 looks without waiting. What was started goes on when the wait is over.
-   * Calls that a server does not know yet answer UNIMPLEMENTED; GetServerInfo lists those that work.
+   * Errors: every error carries a machine-readable reason; see ErrorReason. A failed job is not an error of a call.
+   * Sizes: requests and responses have at most 4 MiB, the default limit of gRPC clients. A page that would be larger
+   * ends early. Every accepted job and definition can be read back in full.
+   * Repeats: to start a running actor, to stop a stopped one and to cancel a finished job is OK; the response has
+   * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id`, which makes a repeat harmless.
+   * Causes: the events of a call carry its `reason` and the value of its metadata `x-request-id`. The value has at most
+   * 128 visible ASCII characters; any other value is ignored.
+   * Waits: a call with `max_wait` ends in OK when its condition is met (WAIT_OUTCOME_DONE) or when the wait is over
+   * (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of three times: max_wait; the time left of the call's deadline,
+   * less a margin of 10 % (50 ms to 1 s); and 10 minutes. Without max_wait and without a deadline the wait is 60
+   * seconds. A max_wait of 0 checks the condition once. Started work continues after the wait.
+   * Capabilities: a call that the server does not have ends in UNIMPLEMENTED. GetServerInfo lists the calls that work.
    * </pre>
    */
   public static abstract class SupervisorImplBase
@@ -1531,18 +1531,18 @@ public final class SupervisorGrpc {
    * A stub to allow clients to do asynchronous rpc calls to service Supervisor.
    * <pre>
    * Keeps script actors alive and gives them jobs.
-   * Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
-   * Sizes: requests and answers have at most 4 MiB, which is what clients take unless they are told otherwise. Pages end
-   * where they would have more, and every job and every definition that is accepted can be read back in full.
-   * Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
-   * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
-   * Causes: what a call brings about is told in events with the `reason` that it gave and the value of its metadata
-   * `x-request-id`, if it has one (at most 128 visible ASCII characters; others are not kept).
-   * Waits: calls with `max_wait` answer OK as soon as what they wait for is true (WAIT_OUTCOME_DONE), or when the wait is
-   * over (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of max_wait, what is left of the deadline of the call minus a
-   * margin (10 % of it, at least 50 ms and at most 1 s), and 10 minutes. Without max_wait and without a deadline it is 60
-   * seconds. A max_wait of 0 looks without waiting. What was started goes on when the wait is over.
-   * Calls that a server does not know yet answer UNIMPLEMENTED; GetServerInfo lists those that work.
+   * Errors: every error carries a machine-readable reason; see ErrorReason. A failed job is not an error of a call.
+   * Sizes: requests and responses have at most 4 MiB, the default limit of gRPC clients. A page that would be larger
+   * ends early. Every accepted job and definition can be read back in full.
+   * Repeats: to start a running actor, to stop a stopped one and to cancel a finished job is OK; the response has
+   * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id`, which makes a repeat harmless.
+   * Causes: the events of a call carry its `reason` and the value of its metadata `x-request-id`. The value has at most
+   * 128 visible ASCII characters; any other value is ignored.
+   * Waits: a call with `max_wait` ends in OK when its condition is met (WAIT_OUTCOME_DONE) or when the wait is over
+   * (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of three times: max_wait; the time left of the call's deadline,
+   * less a margin of 10 % (50 ms to 1 s); and 10 minutes. Without max_wait and without a deadline the wait is 60
+   * seconds. A max_wait of 0 checks the condition once. Started work continues after the wait.
+   * Capabilities: a call that the server does not have ends in UNIMPLEMENTED. GetServerInfo lists the calls that work.
    * </pre>
    */
   public static final class SupervisorStub
@@ -1560,7 +1560,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Who this server is, what it can do, and whether Redis and the process manager answer.
+     * Returns the identity of the server, its calls and limits, and the state of Redis and the process manager.
      * </pre>
      */
     public void getServerInfo(hero.supervisor.v1.GetServerInfoRequest request,
@@ -1571,7 +1571,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Makes an actor and, unless told otherwise, starts it. The same definition again changes nothing.
+     * Creates an actor and, by default, starts it. A repeat with the same definition changes nothing.
      * </pre>
      */
     public void createActor(hero.supervisor.v1.CreateActorRequest request,
@@ -1582,7 +1582,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Reads one actor.
+     * Returns one actor.
      * </pre>
      */
     public void getActor(hero.supervisor.v1.GetActorRequest request,
@@ -1593,7 +1593,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Lists actors of all machines by name.
+     * Lists the actors of all machines, ordered by name.
      * </pre>
      */
     public void listActors(hero.supervisor.v1.ListActorsRequest request,
@@ -1615,7 +1615,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Drains, stops and forgets an actor.
+     * Drains, stops and removes an actor.
      * </pre>
      */
     public void deleteActor(hero.supervisor.v1.DeleteActorRequest request,
@@ -1637,7 +1637,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Stops an actor: it takes no new job, finishes those it has within drain_timeout, and ends.
+     * Stops an actor. The actor takes no new jobs, finishes its jobs within drain_timeout, and ends.
      * </pre>
      */
     public void stopActor(hero.supervisor.v1.StopActorRequest request,
@@ -1659,7 +1659,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Starts many actors side by side, dependencies first. What became of each is in its result.
+     * Starts many actors concurrently, dependencies first. Each actor has a result of its own.
      * </pre>
      */
     public void startActors(hero.supervisor.v1.StartActorsRequest request,
@@ -1670,7 +1670,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Stops many actors side by side. What became of each is in its result.
+     * Stops many actors concurrently. Each actor has a result of its own.
      * </pre>
      */
     public void stopActors(hero.supervisor.v1.StopActorsRequest request,
@@ -1681,7 +1681,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Restarts many actors, all at once or a few at a time. What became of each is in its result.
+     * Restarts many actors, all at once or a few at a time. Each actor has a result of its own.
      * </pre>
      */
     public void restartActors(hero.supervisor.v1.RestartActorsRequest request,
@@ -1692,7 +1692,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Reads what an actor wrote, and follows it if asked to.
+     * Returns the log of an actor, and follows it if `follow` is set.
      * </pre>
      */
     public void streamActorLogs(hero.supervisor.v1.StreamActorLogsRequest request,
@@ -1703,7 +1703,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Reads every script type: its actors, its queue and its rules.
+     * Returns every script type with its settings, its queue and its actors.
      * </pre>
      */
     public void listScriptTypes(hero.supervisor.v1.ListScriptTypesRequest request,
@@ -1714,7 +1714,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Reads one script type: its actors, its queue and its rules.
+     * Returns one script type with its settings, its queue and its actors.
      * </pre>
      */
     public void getScriptType(hero.supervisor.v1.GetScriptTypeRequest request,
@@ -1725,7 +1725,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Changes the rules of a script type.
+     * Changes the settings of a script type.
      * </pre>
      */
     public void updateScriptType(hero.supervisor.v1.UpdateScriptTypeRequest request,
@@ -1736,8 +1736,8 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Makes or removes actors of a script type until there are `replicas` on this machine. New ones are made from the
-     * template of the type; those that go are drained first, the longest idle one first.
+     * Creates or removes actors of a script type until this machine has `replicas` of them. New actors are created from
+     * the template of the type. Removed actors are drained before; the longest idle actor is removed first.
      * </pre>
      */
     public void scaleActors(hero.supervisor.v1.ScaleActorsRequest request,
@@ -1748,7 +1748,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Stops handing out jobs of a script type. Jobs are still accepted, running ones finish.
+     * Pauses a queue: actors get no new jobs of the script type. Jobs are still accepted, and running jobs finish.
      * </pre>
      */
     public void pauseQueue(hero.supervisor.v1.PauseQueueRequest request,
@@ -1759,7 +1759,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Hands out jobs of a script type again.
+     * Resumes a queue: actors get jobs of the script type again.
      * </pre>
      */
     public void resumeQueue(hero.supervisor.v1.ResumeQueueRequest request,
@@ -1781,7 +1781,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Pings actors now and reports on their health.
+     * Pings actors at once and reports their health.
      * </pre>
      */
     public void checkHealth(hero.supervisor.v1.CheckHealthRequest request,
@@ -1792,7 +1792,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Reports on the health of actors, and on every change of it.
+     * Reports the health of actors, and every change of it.
      * </pre>
      */
     public void watchHealth(hero.supervisor.v1.WatchHealthRequest request,
@@ -1803,7 +1803,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Puts a job into its queue. Once this is answered the job is safe in Redis.
+     * Submits a job. After the response the job is stored in Redis.
      * </pre>
      */
     public void submitJob(hero.supervisor.v1.SubmitJobRequest request,
@@ -1814,7 +1814,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Puts many jobs into their queues. Good ones are accepted whatever the others are.
+     * Submits many jobs. Valid jobs are accepted even if others are refused.
      * </pre>
      */
     public void submitJobs(hero.supervisor.v1.SubmitJobsRequest request,
@@ -1825,7 +1825,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Submits a job and waits for its end. The job outlives the call: go on with AwaitJob when the wait was over first.
+     * Submits a job and waits for its end. The job outlives the call: continue with AwaitJob if the wait ends first.
      * </pre>
      */
     public void runJob(hero.supervisor.v1.RunJobRequest request,
@@ -1836,7 +1836,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Waits for the end of a job, whoever submitted it.
+     * Waits for the end of a job that anybody has submitted.
      * </pre>
      */
     public void awaitJob(hero.supervisor.v1.AwaitJobRequest request,
@@ -1847,7 +1847,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Reads one job.
+     * Returns one job.
      * </pre>
      */
     public void getJob(hero.supervisor.v1.GetJobRequest request,
@@ -1858,7 +1858,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Lists jobs, newest first.
+     * Lists jobs, the newest first.
      * </pre>
      */
     public void listJobs(hero.supervisor.v1.ListJobsRequest request,
@@ -1869,7 +1869,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Cancels a job, waiting or running. The script of a running job is killed.
+     * Cancels a waiting or a running job. The script of a running job is killed.
      * </pre>
      */
     public void cancelJob(hero.supervisor.v1.CancelJobRequest request,
@@ -1880,7 +1880,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Puts a job that failed or was cancelled into its queue once more.
+     * Puts a failed or cancelled job into its queue once more.
      * </pre>
      */
     public void retryJob(hero.supervisor.v1.RetryJobRequest request,
@@ -1891,7 +1891,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Removes the record of a job that has ended.
+     * Removes the record of a finished job.
      * </pre>
      */
     public void deleteJob(hero.supervisor.v1.DeleteJobRequest request,
@@ -1902,7 +1902,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Follows a job: the job as it is, its log lines, and the job again at its end.
+     * Follows a job: its present state, its changes and log lines, and the job at its end.
      * </pre>
      */
     public void watchJob(hero.supervisor.v1.WatchJobRequest request,
@@ -1913,7 +1913,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Follows what happens: first what there is, then every event, in order and without gaps.
+     * Follows events: first a snapshot of the present state, then every event, in order and without gaps.
      * </pre>
      */
     public void watchEvents(hero.supervisor.v1.WatchEventsRequest request,
@@ -1924,7 +1924,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Reads past events.
+     * Lists past events, the newest first.
      * </pre>
      */
     public void listEvents(hero.supervisor.v1.ListEventsRequest request,
@@ -1938,18 +1938,18 @@ public final class SupervisorGrpc {
    * A stub to allow clients to do synchronous rpc calls to service Supervisor.
    * <pre>
    * Keeps script actors alive and gives them jobs.
-   * Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
-   * Sizes: requests and answers have at most 4 MiB, which is what clients take unless they are told otherwise. Pages end
-   * where they would have more, and every job and every definition that is accepted can be read back in full.
-   * Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
-   * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
-   * Causes: what a call brings about is told in events with the `reason` that it gave and the value of its metadata
-   * `x-request-id`, if it has one (at most 128 visible ASCII characters; others are not kept).
-   * Waits: calls with `max_wait` answer OK as soon as what they wait for is true (WAIT_OUTCOME_DONE), or when the wait is
-   * over (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of max_wait, what is left of the deadline of the call minus a
-   * margin (10 % of it, at least 50 ms and at most 1 s), and 10 minutes. Without max_wait and without a deadline it is 60
-   * seconds. A max_wait of 0 looks without waiting. What was started goes on when the wait is over.
-   * Calls that a server does not know yet answer UNIMPLEMENTED; GetServerInfo lists those that work.
+   * Errors: every error carries a machine-readable reason; see ErrorReason. A failed job is not an error of a call.
+   * Sizes: requests and responses have at most 4 MiB, the default limit of gRPC clients. A page that would be larger
+   * ends early. Every accepted job and definition can be read back in full.
+   * Repeats: to start a running actor, to stop a stopped one and to cancel a finished job is OK; the response has
+   * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id`, which makes a repeat harmless.
+   * Causes: the events of a call carry its `reason` and the value of its metadata `x-request-id`. The value has at most
+   * 128 visible ASCII characters; any other value is ignored.
+   * Waits: a call with `max_wait` ends in OK when its condition is met (WAIT_OUTCOME_DONE) or when the wait is over
+   * (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of three times: max_wait; the time left of the call's deadline,
+   * less a margin of 10 % (50 ms to 1 s); and 10 minutes. Without max_wait and without a deadline the wait is 60
+   * seconds. A max_wait of 0 checks the condition once. Started work continues after the wait.
+   * Capabilities: a call that the server does not have ends in UNIMPLEMENTED. GetServerInfo lists the calls that work.
    * </pre>
    */
   public static final class SupervisorBlockingV2Stub
@@ -1967,7 +1967,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Who this server is, what it can do, and whether Redis and the process manager answer.
+     * Returns the identity of the server, its calls and limits, and the state of Redis and the process manager.
      * </pre>
      */
     public hero.supervisor.v1.GetServerInfoResponse getServerInfo(hero.supervisor.v1.GetServerInfoRequest request) throws io.grpc.StatusException {
@@ -1977,7 +1977,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Makes an actor and, unless told otherwise, starts it. The same definition again changes nothing.
+     * Creates an actor and, by default, starts it. A repeat with the same definition changes nothing.
      * </pre>
      */
     public hero.supervisor.v1.CreateActorResponse createActor(hero.supervisor.v1.CreateActorRequest request) throws io.grpc.StatusException {
@@ -1987,7 +1987,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Reads one actor.
+     * Returns one actor.
      * </pre>
      */
     public hero.supervisor.v1.GetActorResponse getActor(hero.supervisor.v1.GetActorRequest request) throws io.grpc.StatusException {
@@ -1997,7 +1997,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Lists actors of all machines by name.
+     * Lists the actors of all machines, ordered by name.
      * </pre>
      */
     public hero.supervisor.v1.ListActorsResponse listActors(hero.supervisor.v1.ListActorsRequest request) throws io.grpc.StatusException {
@@ -2017,7 +2017,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Drains, stops and forgets an actor.
+     * Drains, stops and removes an actor.
      * </pre>
      */
     public hero.supervisor.v1.DeleteActorResponse deleteActor(hero.supervisor.v1.DeleteActorRequest request) throws io.grpc.StatusException {
@@ -2037,7 +2037,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Stops an actor: it takes no new job, finishes those it has within drain_timeout, and ends.
+     * Stops an actor. The actor takes no new jobs, finishes its jobs within drain_timeout, and ends.
      * </pre>
      */
     public hero.supervisor.v1.StopActorResponse stopActor(hero.supervisor.v1.StopActorRequest request) throws io.grpc.StatusException {
@@ -2057,7 +2057,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Starts many actors side by side, dependencies first. What became of each is in its result.
+     * Starts many actors concurrently, dependencies first. Each actor has a result of its own.
      * </pre>
      */
     public hero.supervisor.v1.StartActorsResponse startActors(hero.supervisor.v1.StartActorsRequest request) throws io.grpc.StatusException {
@@ -2067,7 +2067,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Stops many actors side by side. What became of each is in its result.
+     * Stops many actors concurrently. Each actor has a result of its own.
      * </pre>
      */
     public hero.supervisor.v1.StopActorsResponse stopActors(hero.supervisor.v1.StopActorsRequest request) throws io.grpc.StatusException {
@@ -2077,7 +2077,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Restarts many actors, all at once or a few at a time. What became of each is in its result.
+     * Restarts many actors, all at once or a few at a time. Each actor has a result of its own.
      * </pre>
      */
     public hero.supervisor.v1.RestartActorsResponse restartActors(hero.supervisor.v1.RestartActorsRequest request) throws io.grpc.StatusException {
@@ -2087,7 +2087,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Reads what an actor wrote, and follows it if asked to.
+     * Returns the log of an actor, and follows it if `follow` is set.
      * </pre>
      */
     @io.grpc.ExperimentalApi("https://github.com/grpc/grpc-java/issues/10918")
@@ -2099,7 +2099,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Reads every script type: its actors, its queue and its rules.
+     * Returns every script type with its settings, its queue and its actors.
      * </pre>
      */
     public hero.supervisor.v1.ListScriptTypesResponse listScriptTypes(hero.supervisor.v1.ListScriptTypesRequest request) throws io.grpc.StatusException {
@@ -2109,7 +2109,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Reads one script type: its actors, its queue and its rules.
+     * Returns one script type with its settings, its queue and its actors.
      * </pre>
      */
     public hero.supervisor.v1.GetScriptTypeResponse getScriptType(hero.supervisor.v1.GetScriptTypeRequest request) throws io.grpc.StatusException {
@@ -2119,7 +2119,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Changes the rules of a script type.
+     * Changes the settings of a script type.
      * </pre>
      */
     public hero.supervisor.v1.UpdateScriptTypeResponse updateScriptType(hero.supervisor.v1.UpdateScriptTypeRequest request) throws io.grpc.StatusException {
@@ -2129,8 +2129,8 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Makes or removes actors of a script type until there are `replicas` on this machine. New ones are made from the
-     * template of the type; those that go are drained first, the longest idle one first.
+     * Creates or removes actors of a script type until this machine has `replicas` of them. New actors are created from
+     * the template of the type. Removed actors are drained before; the longest idle actor is removed first.
      * </pre>
      */
     public hero.supervisor.v1.ScaleActorsResponse scaleActors(hero.supervisor.v1.ScaleActorsRequest request) throws io.grpc.StatusException {
@@ -2140,7 +2140,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Stops handing out jobs of a script type. Jobs are still accepted, running ones finish.
+     * Pauses a queue: actors get no new jobs of the script type. Jobs are still accepted, and running jobs finish.
      * </pre>
      */
     public hero.supervisor.v1.PauseQueueResponse pauseQueue(hero.supervisor.v1.PauseQueueRequest request) throws io.grpc.StatusException {
@@ -2150,7 +2150,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Hands out jobs of a script type again.
+     * Resumes a queue: actors get jobs of the script type again.
      * </pre>
      */
     public hero.supervisor.v1.ResumeQueueResponse resumeQueue(hero.supervisor.v1.ResumeQueueRequest request) throws io.grpc.StatusException {
@@ -2170,7 +2170,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Pings actors now and reports on their health.
+     * Pings actors at once and reports their health.
      * </pre>
      */
     public hero.supervisor.v1.CheckHealthResponse checkHealth(hero.supervisor.v1.CheckHealthRequest request) throws io.grpc.StatusException {
@@ -2180,7 +2180,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Reports on the health of actors, and on every change of it.
+     * Reports the health of actors, and every change of it.
      * </pre>
      */
     @io.grpc.ExperimentalApi("https://github.com/grpc/grpc-java/issues/10918")
@@ -2192,7 +2192,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Puts a job into its queue. Once this is answered the job is safe in Redis.
+     * Submits a job. After the response the job is stored in Redis.
      * </pre>
      */
     public hero.supervisor.v1.SubmitJobResponse submitJob(hero.supervisor.v1.SubmitJobRequest request) throws io.grpc.StatusException {
@@ -2202,7 +2202,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Puts many jobs into their queues. Good ones are accepted whatever the others are.
+     * Submits many jobs. Valid jobs are accepted even if others are refused.
      * </pre>
      */
     public hero.supervisor.v1.SubmitJobsResponse submitJobs(hero.supervisor.v1.SubmitJobsRequest request) throws io.grpc.StatusException {
@@ -2212,7 +2212,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Submits a job and waits for its end. The job outlives the call: go on with AwaitJob when the wait was over first.
+     * Submits a job and waits for its end. The job outlives the call: continue with AwaitJob if the wait ends first.
      * </pre>
      */
     public hero.supervisor.v1.RunJobResponse runJob(hero.supervisor.v1.RunJobRequest request) throws io.grpc.StatusException {
@@ -2222,7 +2222,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Waits for the end of a job, whoever submitted it.
+     * Waits for the end of a job that anybody has submitted.
      * </pre>
      */
     public hero.supervisor.v1.AwaitJobResponse awaitJob(hero.supervisor.v1.AwaitJobRequest request) throws io.grpc.StatusException {
@@ -2232,7 +2232,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Reads one job.
+     * Returns one job.
      * </pre>
      */
     public hero.supervisor.v1.GetJobResponse getJob(hero.supervisor.v1.GetJobRequest request) throws io.grpc.StatusException {
@@ -2242,7 +2242,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Lists jobs, newest first.
+     * Lists jobs, the newest first.
      * </pre>
      */
     public hero.supervisor.v1.ListJobsResponse listJobs(hero.supervisor.v1.ListJobsRequest request) throws io.grpc.StatusException {
@@ -2252,7 +2252,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Cancels a job, waiting or running. The script of a running job is killed.
+     * Cancels a waiting or a running job. The script of a running job is killed.
      * </pre>
      */
     public hero.supervisor.v1.CancelJobResponse cancelJob(hero.supervisor.v1.CancelJobRequest request) throws io.grpc.StatusException {
@@ -2262,7 +2262,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Puts a job that failed or was cancelled into its queue once more.
+     * Puts a failed or cancelled job into its queue once more.
      * </pre>
      */
     public hero.supervisor.v1.RetryJobResponse retryJob(hero.supervisor.v1.RetryJobRequest request) throws io.grpc.StatusException {
@@ -2272,7 +2272,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Removes the record of a job that has ended.
+     * Removes the record of a finished job.
      * </pre>
      */
     public hero.supervisor.v1.DeleteJobResponse deleteJob(hero.supervisor.v1.DeleteJobRequest request) throws io.grpc.StatusException {
@@ -2282,7 +2282,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Follows a job: the job as it is, its log lines, and the job again at its end.
+     * Follows a job: its present state, its changes and log lines, and the job at its end.
      * </pre>
      */
     @io.grpc.ExperimentalApi("https://github.com/grpc/grpc-java/issues/10918")
@@ -2294,7 +2294,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Follows what happens: first what there is, then every event, in order and without gaps.
+     * Follows events: first a snapshot of the present state, then every event, in order and without gaps.
      * </pre>
      */
     @io.grpc.ExperimentalApi("https://github.com/grpc/grpc-java/issues/10918")
@@ -2306,7 +2306,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Reads past events.
+     * Lists past events, the newest first.
      * </pre>
      */
     public hero.supervisor.v1.ListEventsResponse listEvents(hero.supervisor.v1.ListEventsRequest request) throws io.grpc.StatusException {
@@ -2319,18 +2319,18 @@ public final class SupervisorGrpc {
    * A stub to allow clients to do limited synchronous rpc calls to service Supervisor.
    * <pre>
    * Keeps script actors alive and gives them jobs.
-   * Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
-   * Sizes: requests and answers have at most 4 MiB, which is what clients take unless they are told otherwise. Pages end
-   * where they would have more, and every job and every definition that is accepted can be read back in full.
-   * Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
-   * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
-   * Causes: what a call brings about is told in events with the `reason` that it gave and the value of its metadata
-   * `x-request-id`, if it has one (at most 128 visible ASCII characters; others are not kept).
-   * Waits: calls with `max_wait` answer OK as soon as what they wait for is true (WAIT_OUTCOME_DONE), or when the wait is
-   * over (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of max_wait, what is left of the deadline of the call minus a
-   * margin (10 % of it, at least 50 ms and at most 1 s), and 10 minutes. Without max_wait and without a deadline it is 60
-   * seconds. A max_wait of 0 looks without waiting. What was started goes on when the wait is over.
-   * Calls that a server does not know yet answer UNIMPLEMENTED; GetServerInfo lists those that work.
+   * Errors: every error carries a machine-readable reason; see ErrorReason. A failed job is not an error of a call.
+   * Sizes: requests and responses have at most 4 MiB, the default limit of gRPC clients. A page that would be larger
+   * ends early. Every accepted job and definition can be read back in full.
+   * Repeats: to start a running actor, to stop a stopped one and to cancel a finished job is OK; the response has
+   * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id`, which makes a repeat harmless.
+   * Causes: the events of a call carry its `reason` and the value of its metadata `x-request-id`. The value has at most
+   * 128 visible ASCII characters; any other value is ignored.
+   * Waits: a call with `max_wait` ends in OK when its condition is met (WAIT_OUTCOME_DONE) or when the wait is over
+   * (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of three times: max_wait; the time left of the call's deadline,
+   * less a margin of 10 % (50 ms to 1 s); and 10 minutes. Without max_wait and without a deadline the wait is 60
+   * seconds. A max_wait of 0 checks the condition once. Started work continues after the wait.
+   * Capabilities: a call that the server does not have ends in UNIMPLEMENTED. GetServerInfo lists the calls that work.
    * </pre>
    */
   public static final class SupervisorBlockingStub
@@ -2348,7 +2348,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Who this server is, what it can do, and whether Redis and the process manager answer.
+     * Returns the identity of the server, its calls and limits, and the state of Redis and the process manager.
      * </pre>
      */
     public hero.supervisor.v1.GetServerInfoResponse getServerInfo(hero.supervisor.v1.GetServerInfoRequest request) {
@@ -2358,7 +2358,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Makes an actor and, unless told otherwise, starts it. The same definition again changes nothing.
+     * Creates an actor and, by default, starts it. A repeat with the same definition changes nothing.
      * </pre>
      */
     public hero.supervisor.v1.CreateActorResponse createActor(hero.supervisor.v1.CreateActorRequest request) {
@@ -2368,7 +2368,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Reads one actor.
+     * Returns one actor.
      * </pre>
      */
     public hero.supervisor.v1.GetActorResponse getActor(hero.supervisor.v1.GetActorRequest request) {
@@ -2378,7 +2378,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Lists actors of all machines by name.
+     * Lists the actors of all machines, ordered by name.
      * </pre>
      */
     public hero.supervisor.v1.ListActorsResponse listActors(hero.supervisor.v1.ListActorsRequest request) {
@@ -2398,7 +2398,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Drains, stops and forgets an actor.
+     * Drains, stops and removes an actor.
      * </pre>
      */
     public hero.supervisor.v1.DeleteActorResponse deleteActor(hero.supervisor.v1.DeleteActorRequest request) {
@@ -2418,7 +2418,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Stops an actor: it takes no new job, finishes those it has within drain_timeout, and ends.
+     * Stops an actor. The actor takes no new jobs, finishes its jobs within drain_timeout, and ends.
      * </pre>
      */
     public hero.supervisor.v1.StopActorResponse stopActor(hero.supervisor.v1.StopActorRequest request) {
@@ -2438,7 +2438,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Starts many actors side by side, dependencies first. What became of each is in its result.
+     * Starts many actors concurrently, dependencies first. Each actor has a result of its own.
      * </pre>
      */
     public hero.supervisor.v1.StartActorsResponse startActors(hero.supervisor.v1.StartActorsRequest request) {
@@ -2448,7 +2448,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Stops many actors side by side. What became of each is in its result.
+     * Stops many actors concurrently. Each actor has a result of its own.
      * </pre>
      */
     public hero.supervisor.v1.StopActorsResponse stopActors(hero.supervisor.v1.StopActorsRequest request) {
@@ -2458,7 +2458,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Restarts many actors, all at once or a few at a time. What became of each is in its result.
+     * Restarts many actors, all at once or a few at a time. Each actor has a result of its own.
      * </pre>
      */
     public hero.supervisor.v1.RestartActorsResponse restartActors(hero.supervisor.v1.RestartActorsRequest request) {
@@ -2468,7 +2468,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Reads what an actor wrote, and follows it if asked to.
+     * Returns the log of an actor, and follows it if `follow` is set.
      * </pre>
      */
     public java.util.Iterator<hero.supervisor.v1.StreamActorLogsResponse> streamActorLogs(
@@ -2479,7 +2479,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Reads every script type: its actors, its queue and its rules.
+     * Returns every script type with its settings, its queue and its actors.
      * </pre>
      */
     public hero.supervisor.v1.ListScriptTypesResponse listScriptTypes(hero.supervisor.v1.ListScriptTypesRequest request) {
@@ -2489,7 +2489,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Reads one script type: its actors, its queue and its rules.
+     * Returns one script type with its settings, its queue and its actors.
      * </pre>
      */
     public hero.supervisor.v1.GetScriptTypeResponse getScriptType(hero.supervisor.v1.GetScriptTypeRequest request) {
@@ -2499,7 +2499,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Changes the rules of a script type.
+     * Changes the settings of a script type.
      * </pre>
      */
     public hero.supervisor.v1.UpdateScriptTypeResponse updateScriptType(hero.supervisor.v1.UpdateScriptTypeRequest request) {
@@ -2509,8 +2509,8 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Makes or removes actors of a script type until there are `replicas` on this machine. New ones are made from the
-     * template of the type; those that go are drained first, the longest idle one first.
+     * Creates or removes actors of a script type until this machine has `replicas` of them. New actors are created from
+     * the template of the type. Removed actors are drained before; the longest idle actor is removed first.
      * </pre>
      */
     public hero.supervisor.v1.ScaleActorsResponse scaleActors(hero.supervisor.v1.ScaleActorsRequest request) {
@@ -2520,7 +2520,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Stops handing out jobs of a script type. Jobs are still accepted, running ones finish.
+     * Pauses a queue: actors get no new jobs of the script type. Jobs are still accepted, and running jobs finish.
      * </pre>
      */
     public hero.supervisor.v1.PauseQueueResponse pauseQueue(hero.supervisor.v1.PauseQueueRequest request) {
@@ -2530,7 +2530,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Hands out jobs of a script type again.
+     * Resumes a queue: actors get jobs of the script type again.
      * </pre>
      */
     public hero.supervisor.v1.ResumeQueueResponse resumeQueue(hero.supervisor.v1.ResumeQueueRequest request) {
@@ -2550,7 +2550,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Pings actors now and reports on their health.
+     * Pings actors at once and reports their health.
      * </pre>
      */
     public hero.supervisor.v1.CheckHealthResponse checkHealth(hero.supervisor.v1.CheckHealthRequest request) {
@@ -2560,7 +2560,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Reports on the health of actors, and on every change of it.
+     * Reports the health of actors, and every change of it.
      * </pre>
      */
     public java.util.Iterator<hero.supervisor.v1.WatchHealthResponse> watchHealth(
@@ -2571,7 +2571,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Puts a job into its queue. Once this is answered the job is safe in Redis.
+     * Submits a job. After the response the job is stored in Redis.
      * </pre>
      */
     public hero.supervisor.v1.SubmitJobResponse submitJob(hero.supervisor.v1.SubmitJobRequest request) {
@@ -2581,7 +2581,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Puts many jobs into their queues. Good ones are accepted whatever the others are.
+     * Submits many jobs. Valid jobs are accepted even if others are refused.
      * </pre>
      */
     public hero.supervisor.v1.SubmitJobsResponse submitJobs(hero.supervisor.v1.SubmitJobsRequest request) {
@@ -2591,7 +2591,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Submits a job and waits for its end. The job outlives the call: go on with AwaitJob when the wait was over first.
+     * Submits a job and waits for its end. The job outlives the call: continue with AwaitJob if the wait ends first.
      * </pre>
      */
     public hero.supervisor.v1.RunJobResponse runJob(hero.supervisor.v1.RunJobRequest request) {
@@ -2601,7 +2601,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Waits for the end of a job, whoever submitted it.
+     * Waits for the end of a job that anybody has submitted.
      * </pre>
      */
     public hero.supervisor.v1.AwaitJobResponse awaitJob(hero.supervisor.v1.AwaitJobRequest request) {
@@ -2611,7 +2611,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Reads one job.
+     * Returns one job.
      * </pre>
      */
     public hero.supervisor.v1.GetJobResponse getJob(hero.supervisor.v1.GetJobRequest request) {
@@ -2621,7 +2621,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Lists jobs, newest first.
+     * Lists jobs, the newest first.
      * </pre>
      */
     public hero.supervisor.v1.ListJobsResponse listJobs(hero.supervisor.v1.ListJobsRequest request) {
@@ -2631,7 +2631,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Cancels a job, waiting or running. The script of a running job is killed.
+     * Cancels a waiting or a running job. The script of a running job is killed.
      * </pre>
      */
     public hero.supervisor.v1.CancelJobResponse cancelJob(hero.supervisor.v1.CancelJobRequest request) {
@@ -2641,7 +2641,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Puts a job that failed or was cancelled into its queue once more.
+     * Puts a failed or cancelled job into its queue once more.
      * </pre>
      */
     public hero.supervisor.v1.RetryJobResponse retryJob(hero.supervisor.v1.RetryJobRequest request) {
@@ -2651,7 +2651,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Removes the record of a job that has ended.
+     * Removes the record of a finished job.
      * </pre>
      */
     public hero.supervisor.v1.DeleteJobResponse deleteJob(hero.supervisor.v1.DeleteJobRequest request) {
@@ -2661,7 +2661,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Follows a job: the job as it is, its log lines, and the job again at its end.
+     * Follows a job: its present state, its changes and log lines, and the job at its end.
      * </pre>
      */
     public java.util.Iterator<hero.supervisor.v1.WatchJobResponse> watchJob(
@@ -2672,7 +2672,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Follows what happens: first what there is, then every event, in order and without gaps.
+     * Follows events: first a snapshot of the present state, then every event, in order and without gaps.
      * </pre>
      */
     public java.util.Iterator<hero.supervisor.v1.WatchEventsResponse> watchEvents(
@@ -2683,7 +2683,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Reads past events.
+     * Lists past events, the newest first.
      * </pre>
      */
     public hero.supervisor.v1.ListEventsResponse listEvents(hero.supervisor.v1.ListEventsRequest request) {
@@ -2696,18 +2696,18 @@ public final class SupervisorGrpc {
    * A stub to allow clients to do ListenableFuture-style rpc calls to service Supervisor.
    * <pre>
    * Keeps script actors alive and gives them jobs.
-   * Errors: every one carries a machine-readable reason; see ErrorReason. A failed job is not an error.
-   * Sizes: requests and answers have at most 4 MiB, which is what clients take unless they are told otherwise. Pages end
-   * where they would have more, and every job and every definition that is accepted can be read back in full.
-   * Repeats: starting what runs, stopping what is stopped and cancelling what has ended are OK and answer with
-   * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id` that makes a repeat harmless.
-   * Causes: what a call brings about is told in events with the `reason` that it gave and the value of its metadata
-   * `x-request-id`, if it has one (at most 128 visible ASCII characters; others are not kept).
-   * Waits: calls with `max_wait` answer OK as soon as what they wait for is true (WAIT_OUTCOME_DONE), or when the wait is
-   * over (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of max_wait, what is left of the deadline of the call minus a
-   * margin (10 % of it, at least 50 ms and at most 1 s), and 10 minutes. Without max_wait and without a deadline it is 60
-   * seconds. A max_wait of 0 looks without waiting. What was started goes on when the wait is over.
-   * Calls that a server does not know yet answer UNIMPLEMENTED; GetServerInfo lists those that work.
+   * Errors: every error carries a machine-readable reason; see ErrorReason. A failed job is not an error of a call.
+   * Sizes: requests and responses have at most 4 MiB, the default limit of gRPC clients. A page that would be larger
+   * ends early. Every accepted job and definition can be read back in full.
+   * Repeats: to start a running actor, to stop a stopped one and to cancel a finished job is OK; the response has
+   * `changed: false`. SubmitJob, SubmitJobs and RunJob take a `request_id`, which makes a repeat harmless.
+   * Causes: the events of a call carry its `reason` and the value of its metadata `x-request-id`. The value has at most
+   * 128 visible ASCII characters; any other value is ignored.
+   * Waits: a call with `max_wait` ends in OK when its condition is met (WAIT_OUTCOME_DONE) or when the wait is over
+   * (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of three times: max_wait; the time left of the call's deadline,
+   * less a margin of 10 % (50 ms to 1 s); and 10 minutes. Without max_wait and without a deadline the wait is 60
+   * seconds. A max_wait of 0 checks the condition once. Started work continues after the wait.
+   * Capabilities: a call that the server does not have ends in UNIMPLEMENTED. GetServerInfo lists the calls that work.
    * </pre>
    */
   public static final class SupervisorFutureStub
@@ -2725,7 +2725,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Who this server is, what it can do, and whether Redis and the process manager answer.
+     * Returns the identity of the server, its calls and limits, and the state of Redis and the process manager.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.GetServerInfoResponse> getServerInfo(
@@ -2736,7 +2736,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Makes an actor and, unless told otherwise, starts it. The same definition again changes nothing.
+     * Creates an actor and, by default, starts it. A repeat with the same definition changes nothing.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.CreateActorResponse> createActor(
@@ -2747,7 +2747,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Reads one actor.
+     * Returns one actor.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.GetActorResponse> getActor(
@@ -2758,7 +2758,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Lists actors of all machines by name.
+     * Lists the actors of all machines, ordered by name.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.ListActorsResponse> listActors(
@@ -2780,7 +2780,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Drains, stops and forgets an actor.
+     * Drains, stops and removes an actor.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.DeleteActorResponse> deleteActor(
@@ -2802,7 +2802,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Stops an actor: it takes no new job, finishes those it has within drain_timeout, and ends.
+     * Stops an actor. The actor takes no new jobs, finishes its jobs within drain_timeout, and ends.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.StopActorResponse> stopActor(
@@ -2824,7 +2824,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Starts many actors side by side, dependencies first. What became of each is in its result.
+     * Starts many actors concurrently, dependencies first. Each actor has a result of its own.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.StartActorsResponse> startActors(
@@ -2835,7 +2835,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Stops many actors side by side. What became of each is in its result.
+     * Stops many actors concurrently. Each actor has a result of its own.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.StopActorsResponse> stopActors(
@@ -2846,7 +2846,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Restarts many actors, all at once or a few at a time. What became of each is in its result.
+     * Restarts many actors, all at once or a few at a time. Each actor has a result of its own.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.RestartActorsResponse> restartActors(
@@ -2857,7 +2857,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Reads every script type: its actors, its queue and its rules.
+     * Returns every script type with its settings, its queue and its actors.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.ListScriptTypesResponse> listScriptTypes(
@@ -2868,7 +2868,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Reads one script type: its actors, its queue and its rules.
+     * Returns one script type with its settings, its queue and its actors.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.GetScriptTypeResponse> getScriptType(
@@ -2879,7 +2879,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Changes the rules of a script type.
+     * Changes the settings of a script type.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.UpdateScriptTypeResponse> updateScriptType(
@@ -2890,8 +2890,8 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Makes or removes actors of a script type until there are `replicas` on this machine. New ones are made from the
-     * template of the type; those that go are drained first, the longest idle one first.
+     * Creates or removes actors of a script type until this machine has `replicas` of them. New actors are created from
+     * the template of the type. Removed actors are drained before; the longest idle actor is removed first.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.ScaleActorsResponse> scaleActors(
@@ -2902,7 +2902,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Stops handing out jobs of a script type. Jobs are still accepted, running ones finish.
+     * Pauses a queue: actors get no new jobs of the script type. Jobs are still accepted, and running jobs finish.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.PauseQueueResponse> pauseQueue(
@@ -2913,7 +2913,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Hands out jobs of a script type again.
+     * Resumes a queue: actors get jobs of the script type again.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.ResumeQueueResponse> resumeQueue(
@@ -2935,7 +2935,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Pings actors now and reports on their health.
+     * Pings actors at once and reports their health.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.CheckHealthResponse> checkHealth(
@@ -2946,7 +2946,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Puts a job into its queue. Once this is answered the job is safe in Redis.
+     * Submits a job. After the response the job is stored in Redis.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.SubmitJobResponse> submitJob(
@@ -2957,7 +2957,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Puts many jobs into their queues. Good ones are accepted whatever the others are.
+     * Submits many jobs. Valid jobs are accepted even if others are refused.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.SubmitJobsResponse> submitJobs(
@@ -2968,7 +2968,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Submits a job and waits for its end. The job outlives the call: go on with AwaitJob when the wait was over first.
+     * Submits a job and waits for its end. The job outlives the call: continue with AwaitJob if the wait ends first.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.RunJobResponse> runJob(
@@ -2979,7 +2979,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Waits for the end of a job, whoever submitted it.
+     * Waits for the end of a job that anybody has submitted.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.AwaitJobResponse> awaitJob(
@@ -2990,7 +2990,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Reads one job.
+     * Returns one job.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.GetJobResponse> getJob(
@@ -3001,7 +3001,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Lists jobs, newest first.
+     * Lists jobs, the newest first.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.ListJobsResponse> listJobs(
@@ -3012,7 +3012,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Cancels a job, waiting or running. The script of a running job is killed.
+     * Cancels a waiting or a running job. The script of a running job is killed.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.CancelJobResponse> cancelJob(
@@ -3023,7 +3023,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Puts a job that failed or was cancelled into its queue once more.
+     * Puts a failed or cancelled job into its queue once more.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.RetryJobResponse> retryJob(
@@ -3034,7 +3034,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Removes the record of a job that has ended.
+     * Removes the record of a finished job.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.DeleteJobResponse> deleteJob(
@@ -3045,7 +3045,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Reads past events.
+     * Lists past events, the newest first.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.ListEventsResponse> listEvents(

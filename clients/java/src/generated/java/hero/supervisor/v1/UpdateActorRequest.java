@@ -52,7 +52,7 @@ private static final long serialVersionUID = 0L;
 
   /**
    * <pre>
-   * When the change takes hold.
+   * The time at which a change takes effect.
    * </pre>
    *
    * Protobuf enum {@code hero.supervisor.v1.UpdateActorRequest.Apply}
@@ -210,7 +210,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object actorId_ = "";
   /**
    * <pre>
-   * Required. Which actor.
+   * Required. The name of the actor.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -231,7 +231,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. Which actor.
+   * Required. The name of the actor.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -294,9 +294,9 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.FieldMask updateMask_;
   /**
    * <pre>
-   * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
-   * and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
-   * config; of messages the fields that are set, of lists and maps the whole.
+   * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named
+   * here and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set
+   * in config; of messages the fields that are set, of lists and maps the whole.
    * </pre>
    *
    * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -308,9 +308,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
-   * and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
-   * config; of messages the fields that are set, of lists and maps the whole.
+   * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named
+   * here and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set
+   * in config; of messages the fields that are set, of lists and maps the whole.
    * </pre>
    *
    * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -322,9 +322,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
-   * and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
-   * config; of messages the fields that are set, of lists and maps the whole.
+   * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named
+   * here and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set
+   * in config; of messages the fields that are set, of lists and maps the whole.
    * </pre>
    *
    * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -338,7 +338,7 @@ private static final long serialVersionUID = 0L;
   private int apply_ = 0;
   /**
    * <pre>
-   * When the change takes hold. Default: APPLY_NEXT_START.
+   * The time at which the change takes effect. Default: APPLY_NEXT_START.
    * </pre>
    *
    * <code>.hero.supervisor.v1.UpdateActorRequest.Apply apply = 4 [json_name = "apply"];</code>
@@ -349,7 +349,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When the change takes hold. Default: APPLY_NEXT_START.
+   * The time at which the change takes effect. Default: APPLY_NEXT_START.
    * </pre>
    *
    * <code>.hero.supervisor.v1.UpdateActorRequest.Apply apply = 4 [json_name = "apply"];</code>
@@ -364,7 +364,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration drainTimeout_;
   /**
    * <pre>
-   * With APPLY_RESTART, how long running jobs may go on. Default: the actor's own drain_timeout.
+   * With APPLY_RESTART, the time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
    * </pre>
    *
    * <code>.google.protobuf.Duration drain_timeout = 5 [json_name = "drainTimeout"];</code>
@@ -376,7 +376,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * With APPLY_RESTART, how long running jobs may go on. Default: the actor's own drain_timeout.
+   * With APPLY_RESTART, the time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
    * </pre>
    *
    * <code>.google.protobuf.Duration drain_timeout = 5 [json_name = "drainTimeout"];</code>
@@ -388,7 +388,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * With APPLY_RESTART, how long running jobs may go on. Default: the actor's own drain_timeout.
+   * With APPLY_RESTART, the time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
    * </pre>
    *
    * <code>.google.protobuf.Duration drain_timeout = 5 [json_name = "drainTimeout"];</code>
@@ -403,8 +403,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object etag_ = "";
   /**
    * <pre>
-   * The etag of the actor that the change was made for. Another one now means ABORTED, reason CONFLICT.
-   * Default: not checked.
+   * The etag of the actor on which the change is based. If the actor has another etag by now, the call ends in
+   * ABORTED with reason CONFLICT. Default: not checked.
    * </pre>
    *
    * <code>string etag = 6 [json_name = "etag"];</code>
@@ -425,8 +425,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The etag of the actor that the change was made for. Another one now means ABORTED, reason CONFLICT.
-   * Default: not checked.
+   * The etag of the actor on which the change is based. If the actor has another etag by now, the call ends in
+   * ABORTED with reason CONFLICT. Default: not checked.
    * </pre>
    *
    * <code>string etag = 6 [json_name = "etag"];</code>
@@ -451,7 +451,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration maxWait_;
   /**
    * <pre>
-   * With APPLY_RESTART, how long to wait until it is STATE_RUNNING.
+   * With APPLY_RESTART, the longest wait for STATE_RUNNING; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 7 [json_name = "maxWait"];</code>
@@ -463,7 +463,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * With APPLY_RESTART, how long to wait until it is STATE_RUNNING.
+   * With APPLY_RESTART, the longest wait for STATE_RUNNING; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 7 [json_name = "maxWait"];</code>
@@ -475,7 +475,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * With APPLY_RESTART, how long to wait until it is STATE_RUNNING.
+   * With APPLY_RESTART, the longest wait for STATE_RUNNING; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 7 [json_name = "maxWait"];</code>
@@ -991,7 +991,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object actorId_ = "";
     /**
      * <pre>
-     * Required. Which actor.
+     * Required. The name of the actor.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -1011,7 +1011,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actor.
+     * Required. The name of the actor.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -1032,7 +1032,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actor.
+     * Required. The name of the actor.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -1049,7 +1049,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actor.
+     * Required. The name of the actor.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -1063,7 +1063,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which actor.
+     * Required. The name of the actor.
      * </pre>
      *
      * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -1242,9 +1242,9 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.FieldMask, com.google.protobuf.FieldMask.Builder, com.google.protobuf.FieldMaskOrBuilder> updateMaskBuilder_;
     /**
      * <pre>
-     * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
-     * and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
-     * config; of messages the fields that are set, of lists and maps the whole.
+     * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named
+     * here and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set
+     * in config; of messages the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -1255,9 +1255,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
-     * and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
-     * config; of messages the fields that are set, of lists and maps the whole.
+     * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named
+     * here and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set
+     * in config; of messages the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -1272,9 +1272,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
-     * and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
-     * config; of messages the fields that are set, of lists and maps the whole.
+     * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named
+     * here and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set
+     * in config; of messages the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -1294,9 +1294,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
-     * and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
-     * config; of messages the fields that are set, of lists and maps the whole.
+     * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named
+     * here and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set
+     * in config; of messages the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -1314,9 +1314,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
-     * and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
-     * config; of messages the fields that are set, of lists and maps the whole.
+     * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named
+     * here and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set
+     * in config; of messages the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -1341,9 +1341,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
-     * and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
-     * config; of messages the fields that are set, of lists and maps the whole.
+     * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named
+     * here and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set
+     * in config; of messages the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -1360,9 +1360,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
-     * and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
-     * config; of messages the fields that are set, of lists and maps the whole.
+     * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named
+     * here and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set
+     * in config; of messages the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -1374,9 +1374,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
-     * and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
-     * config; of messages the fields that are set, of lists and maps the whole.
+     * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named
+     * here and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set
+     * in config; of messages the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -1391,9 +1391,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
-     * and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
-     * config; of messages the fields that are set, of lists and maps the whole.
+     * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named
+     * here and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set
+     * in config; of messages the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -1415,7 +1415,7 @@ private static final long serialVersionUID = 0L;
     private int apply_ = 0;
     /**
      * <pre>
-     * When the change takes hold. Default: APPLY_NEXT_START.
+     * The time at which the change takes effect. Default: APPLY_NEXT_START.
      * </pre>
      *
      * <code>.hero.supervisor.v1.UpdateActorRequest.Apply apply = 4 [json_name = "apply"];</code>
@@ -1426,7 +1426,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When the change takes hold. Default: APPLY_NEXT_START.
+     * The time at which the change takes effect. Default: APPLY_NEXT_START.
      * </pre>
      *
      * <code>.hero.supervisor.v1.UpdateActorRequest.Apply apply = 4 [json_name = "apply"];</code>
@@ -1441,7 +1441,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When the change takes hold. Default: APPLY_NEXT_START.
+     * The time at which the change takes effect. Default: APPLY_NEXT_START.
      * </pre>
      *
      * <code>.hero.supervisor.v1.UpdateActorRequest.Apply apply = 4 [json_name = "apply"];</code>
@@ -1454,7 +1454,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When the change takes hold. Default: APPLY_NEXT_START.
+     * The time at which the change takes effect. Default: APPLY_NEXT_START.
      * </pre>
      *
      * <code>.hero.supervisor.v1.UpdateActorRequest.Apply apply = 4 [json_name = "apply"];</code>
@@ -1470,7 +1470,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When the change takes hold. Default: APPLY_NEXT_START.
+     * The time at which the change takes effect. Default: APPLY_NEXT_START.
      * </pre>
      *
      * <code>.hero.supervisor.v1.UpdateActorRequest.Apply apply = 4 [json_name = "apply"];</code>
@@ -1488,7 +1488,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> drainTimeoutBuilder_;
     /**
      * <pre>
-     * With APPLY_RESTART, how long running jobs may go on. Default: the actor's own drain_timeout.
+     * With APPLY_RESTART, the time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 5 [json_name = "drainTimeout"];</code>
@@ -1499,7 +1499,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * With APPLY_RESTART, how long running jobs may go on. Default: the actor's own drain_timeout.
+     * With APPLY_RESTART, the time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 5 [json_name = "drainTimeout"];</code>
@@ -1514,7 +1514,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * With APPLY_RESTART, how long running jobs may go on. Default: the actor's own drain_timeout.
+     * With APPLY_RESTART, the time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 5 [json_name = "drainTimeout"];</code>
@@ -1534,7 +1534,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * With APPLY_RESTART, how long running jobs may go on. Default: the actor's own drain_timeout.
+     * With APPLY_RESTART, the time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 5 [json_name = "drainTimeout"];</code>
@@ -1552,7 +1552,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * With APPLY_RESTART, how long running jobs may go on. Default: the actor's own drain_timeout.
+     * With APPLY_RESTART, the time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 5 [json_name = "drainTimeout"];</code>
@@ -1577,7 +1577,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * With APPLY_RESTART, how long running jobs may go on. Default: the actor's own drain_timeout.
+     * With APPLY_RESTART, the time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 5 [json_name = "drainTimeout"];</code>
@@ -1594,7 +1594,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * With APPLY_RESTART, how long running jobs may go on. Default: the actor's own drain_timeout.
+     * With APPLY_RESTART, the time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 5 [json_name = "drainTimeout"];</code>
@@ -1606,7 +1606,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * With APPLY_RESTART, how long running jobs may go on. Default: the actor's own drain_timeout.
+     * With APPLY_RESTART, the time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 5 [json_name = "drainTimeout"];</code>
@@ -1621,7 +1621,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * With APPLY_RESTART, how long running jobs may go on. Default: the actor's own drain_timeout.
+     * With APPLY_RESTART, the time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
      * </pre>
      *
      * <code>.google.protobuf.Duration drain_timeout = 5 [json_name = "drainTimeout"];</code>
@@ -1643,8 +1643,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object etag_ = "";
     /**
      * <pre>
-     * The etag of the actor that the change was made for. Another one now means ABORTED, reason CONFLICT.
-     * Default: not checked.
+     * The etag of the actor on which the change is based. If the actor has another etag by now, the call ends in
+     * ABORTED with reason CONFLICT. Default: not checked.
      * </pre>
      *
      * <code>string etag = 6 [json_name = "etag"];</code>
@@ -1664,8 +1664,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The etag of the actor that the change was made for. Another one now means ABORTED, reason CONFLICT.
-     * Default: not checked.
+     * The etag of the actor on which the change is based. If the actor has another etag by now, the call ends in
+     * ABORTED with reason CONFLICT. Default: not checked.
      * </pre>
      *
      * <code>string etag = 6 [json_name = "etag"];</code>
@@ -1686,8 +1686,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The etag of the actor that the change was made for. Another one now means ABORTED, reason CONFLICT.
-     * Default: not checked.
+     * The etag of the actor on which the change is based. If the actor has another etag by now, the call ends in
+     * ABORTED with reason CONFLICT. Default: not checked.
      * </pre>
      *
      * <code>string etag = 6 [json_name = "etag"];</code>
@@ -1704,8 +1704,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The etag of the actor that the change was made for. Another one now means ABORTED, reason CONFLICT.
-     * Default: not checked.
+     * The etag of the actor on which the change is based. If the actor has another etag by now, the call ends in
+     * ABORTED with reason CONFLICT. Default: not checked.
      * </pre>
      *
      * <code>string etag = 6 [json_name = "etag"];</code>
@@ -1719,8 +1719,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The etag of the actor that the change was made for. Another one now means ABORTED, reason CONFLICT.
-     * Default: not checked.
+     * The etag of the actor on which the change is based. If the actor has another etag by now, the call ends in
+     * ABORTED with reason CONFLICT. Default: not checked.
      * </pre>
      *
      * <code>string etag = 6 [json_name = "etag"];</code>
@@ -1742,7 +1742,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> maxWaitBuilder_;
     /**
      * <pre>
-     * With APPLY_RESTART, how long to wait until it is STATE_RUNNING.
+     * With APPLY_RESTART, the longest wait for STATE_RUNNING; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 7 [json_name = "maxWait"];</code>
@@ -1753,7 +1753,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * With APPLY_RESTART, how long to wait until it is STATE_RUNNING.
+     * With APPLY_RESTART, the longest wait for STATE_RUNNING; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 7 [json_name = "maxWait"];</code>
@@ -1768,7 +1768,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * With APPLY_RESTART, how long to wait until it is STATE_RUNNING.
+     * With APPLY_RESTART, the longest wait for STATE_RUNNING; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 7 [json_name = "maxWait"];</code>
@@ -1788,7 +1788,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * With APPLY_RESTART, how long to wait until it is STATE_RUNNING.
+     * With APPLY_RESTART, the longest wait for STATE_RUNNING; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 7 [json_name = "maxWait"];</code>
@@ -1806,7 +1806,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * With APPLY_RESTART, how long to wait until it is STATE_RUNNING.
+     * With APPLY_RESTART, the longest wait for STATE_RUNNING; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 7 [json_name = "maxWait"];</code>
@@ -1831,7 +1831,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * With APPLY_RESTART, how long to wait until it is STATE_RUNNING.
+     * With APPLY_RESTART, the longest wait for STATE_RUNNING; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 7 [json_name = "maxWait"];</code>
@@ -1848,7 +1848,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * With APPLY_RESTART, how long to wait until it is STATE_RUNNING.
+     * With APPLY_RESTART, the longest wait for STATE_RUNNING; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 7 [json_name = "maxWait"];</code>
@@ -1860,7 +1860,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * With APPLY_RESTART, how long to wait until it is STATE_RUNNING.
+     * With APPLY_RESTART, the longest wait for STATE_RUNNING; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 7 [json_name = "maxWait"];</code>
@@ -1875,7 +1875,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * With APPLY_RESTART, how long to wait until it is STATE_RUNNING.
+     * With APPLY_RESTART, the longest wait for STATE_RUNNING; see the service for the rules of waits.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_wait = 7 [json_name = "maxWait"];</code>

@@ -12,7 +12,7 @@ public interface UpdateActorRequestOrBuilder extends
 
   /**
    * <pre>
-   * Required. Which actor.
+   * Required. The name of the actor.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -21,7 +21,7 @@ public interface UpdateActorRequestOrBuilder extends
   java.lang.String getActorId();
   /**
    * <pre>
-   * Required. Which actor.
+   * Required. The name of the actor.
    * </pre>
    *
    * <code>string actor_id = 1 [json_name = "actorId"];</code>
@@ -59,9 +59,9 @@ public interface UpdateActorRequestOrBuilder extends
 
   /**
    * <pre>
-   * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
-   * and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
-   * config; of messages the fields that are set, of lists and maps the whole.
+   * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named
+   * here and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set
+   * in config; of messages the fields that are set, of lists and maps the whole.
    * </pre>
    *
    * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -70,9 +70,9 @@ public interface UpdateActorRequestOrBuilder extends
   boolean hasUpdateMask();
   /**
    * <pre>
-   * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
-   * and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
-   * config; of messages the fields that are set, of lists and maps the whole.
+   * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named
+   * here and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set
+   * in config; of messages the fields that are set, of lists and maps the whole.
    * </pre>
    *
    * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -81,9 +81,9 @@ public interface UpdateActorRequestOrBuilder extends
   com.google.protobuf.FieldMask getUpdateMask();
   /**
    * <pre>
-   * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named here
-   * and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set in
-   * config; of messages the fields that are set, of lists and maps the whole.
+   * The fields of config to take over, for instance "args" or "restart_policy.max_restarts". A field that is named
+   * here and not set in config gets its default. `*` replaces the whole definition. Default: every field that is set
+   * in config; of messages the fields that are set, of lists and maps the whole.
    * </pre>
    *
    * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -92,7 +92,7 @@ public interface UpdateActorRequestOrBuilder extends
 
   /**
    * <pre>
-   * When the change takes hold. Default: APPLY_NEXT_START.
+   * The time at which the change takes effect. Default: APPLY_NEXT_START.
    * </pre>
    *
    * <code>.hero.supervisor.v1.UpdateActorRequest.Apply apply = 4 [json_name = "apply"];</code>
@@ -101,7 +101,7 @@ public interface UpdateActorRequestOrBuilder extends
   int getApplyValue();
   /**
    * <pre>
-   * When the change takes hold. Default: APPLY_NEXT_START.
+   * The time at which the change takes effect. Default: APPLY_NEXT_START.
    * </pre>
    *
    * <code>.hero.supervisor.v1.UpdateActorRequest.Apply apply = 4 [json_name = "apply"];</code>
@@ -111,7 +111,7 @@ public interface UpdateActorRequestOrBuilder extends
 
   /**
    * <pre>
-   * With APPLY_RESTART, how long running jobs may go on. Default: the actor's own drain_timeout.
+   * With APPLY_RESTART, the time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
    * </pre>
    *
    * <code>.google.protobuf.Duration drain_timeout = 5 [json_name = "drainTimeout"];</code>
@@ -120,7 +120,7 @@ public interface UpdateActorRequestOrBuilder extends
   boolean hasDrainTimeout();
   /**
    * <pre>
-   * With APPLY_RESTART, how long running jobs may go on. Default: the actor's own drain_timeout.
+   * With APPLY_RESTART, the time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
    * </pre>
    *
    * <code>.google.protobuf.Duration drain_timeout = 5 [json_name = "drainTimeout"];</code>
@@ -129,7 +129,7 @@ public interface UpdateActorRequestOrBuilder extends
   com.google.protobuf.Duration getDrainTimeout();
   /**
    * <pre>
-   * With APPLY_RESTART, how long running jobs may go on. Default: the actor's own drain_timeout.
+   * With APPLY_RESTART, the time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor.
    * </pre>
    *
    * <code>.google.protobuf.Duration drain_timeout = 5 [json_name = "drainTimeout"];</code>
@@ -138,8 +138,8 @@ public interface UpdateActorRequestOrBuilder extends
 
   /**
    * <pre>
-   * The etag of the actor that the change was made for. Another one now means ABORTED, reason CONFLICT.
-   * Default: not checked.
+   * The etag of the actor on which the change is based. If the actor has another etag by now, the call ends in
+   * ABORTED with reason CONFLICT. Default: not checked.
    * </pre>
    *
    * <code>string etag = 6 [json_name = "etag"];</code>
@@ -148,8 +148,8 @@ public interface UpdateActorRequestOrBuilder extends
   java.lang.String getEtag();
   /**
    * <pre>
-   * The etag of the actor that the change was made for. Another one now means ABORTED, reason CONFLICT.
-   * Default: not checked.
+   * The etag of the actor on which the change is based. If the actor has another etag by now, the call ends in
+   * ABORTED with reason CONFLICT. Default: not checked.
    * </pre>
    *
    * <code>string etag = 6 [json_name = "etag"];</code>
@@ -160,7 +160,7 @@ public interface UpdateActorRequestOrBuilder extends
 
   /**
    * <pre>
-   * With APPLY_RESTART, how long to wait until it is STATE_RUNNING.
+   * With APPLY_RESTART, the longest wait for STATE_RUNNING; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 7 [json_name = "maxWait"];</code>
@@ -169,7 +169,7 @@ public interface UpdateActorRequestOrBuilder extends
   boolean hasMaxWait();
   /**
    * <pre>
-   * With APPLY_RESTART, how long to wait until it is STATE_RUNNING.
+   * With APPLY_RESTART, the longest wait for STATE_RUNNING; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 7 [json_name = "maxWait"];</code>
@@ -178,7 +178,7 @@ public interface UpdateActorRequestOrBuilder extends
   com.google.protobuf.Duration getMaxWait();
   /**
    * <pre>
-   * With APPLY_RESTART, how long to wait until it is STATE_RUNNING.
+   * With APPLY_RESTART, the longest wait for STATE_RUNNING; see the service for the rules of waits.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_wait = 7 [json_name = "maxWait"];</code>

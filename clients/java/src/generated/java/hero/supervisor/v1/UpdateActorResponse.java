@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Answer of UpdateActor.
+ * Response of UpdateActor.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.UpdateActorResponse}
@@ -90,7 +90,7 @@ private static final long serialVersionUID = 0L;
   private boolean restarted_ = false;
   /**
    * <pre>
-   * True if it was restarted.
+   * True if the actor was restarted.
    * </pre>
    *
    * <code>bool restarted = 2 [json_name = "restarted"];</code>
@@ -277,7 +277,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Answer of UpdateActor.
+   * Response of UpdateActor.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.UpdateActorResponse}
@@ -604,7 +604,7 @@ private static final long serialVersionUID = 0L;
     private boolean restarted_ ;
     /**
      * <pre>
-     * True if it was restarted.
+     * True if the actor was restarted.
      * </pre>
      *
      * <code>bool restarted = 2 [json_name = "restarted"];</code>
@@ -616,7 +616,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * True if it was restarted.
+     * True if the actor was restarted.
      * </pre>
      *
      * <code>bool restarted = 2 [json_name = "restarted"];</code>
@@ -632,7 +632,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * True if it was restarted.
+     * True if the actor was restarted.
      * </pre>
      *
      * <code>bool restarted = 2 [json_name = "restarted"];</code>

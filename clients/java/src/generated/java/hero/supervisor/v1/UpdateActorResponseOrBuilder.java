@@ -39,7 +39,7 @@ public interface UpdateActorResponseOrBuilder extends
 
   /**
    * <pre>
-   * True if it was restarted.
+   * True if the actor was restarted.
    * </pre>
    *
    * <code>bool restarted = 2 [json_name = "restarted"];</code>

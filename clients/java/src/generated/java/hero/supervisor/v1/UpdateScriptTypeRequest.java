@@ -53,7 +53,7 @@ private static final long serialVersionUID = 0L;
   private int scriptType_ = 0;
   /**
    * <pre>
-   * Required. Which.
+   * Required. The script type.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -64,7 +64,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. Which.
+   * Required. The script type.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -117,9 +117,9 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.FieldMask updateMask_;
   /**
    * <pre>
-   * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
-   * set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
-   * the fields that are set, of lists and maps the whole.
+   * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and
+   * not set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of
+   * messages the fields that are set, of lists and maps the whole.
    * </pre>
    *
    * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -131,9 +131,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
-   * set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
-   * the fields that are set, of lists and maps the whole.
+   * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and
+   * not set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of
+   * messages the fields that are set, of lists and maps the whole.
    * </pre>
    *
    * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -145,9 +145,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
-   * set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
-   * the fields that are set, of lists and maps the whole.
+   * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and
+   * not set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of
+   * messages the fields that are set, of lists and maps the whole.
    * </pre>
    *
    * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -539,7 +539,7 @@ private static final long serialVersionUID = 0L;
     private int scriptType_ = 0;
     /**
      * <pre>
-     * Required. Which.
+     * Required. The script type.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -550,7 +550,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which.
+     * Required. The script type.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -565,7 +565,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which.
+     * Required. The script type.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -578,7 +578,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which.
+     * Required. The script type.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -594,7 +594,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which.
+     * Required. The script type.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -769,9 +769,9 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.FieldMask, com.google.protobuf.FieldMask.Builder, com.google.protobuf.FieldMaskOrBuilder> updateMaskBuilder_;
     /**
      * <pre>
-     * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
-     * set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
-     * the fields that are set, of lists and maps the whole.
+     * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and
+     * not set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of
+     * messages the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -782,9 +782,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
-     * set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
-     * the fields that are set, of lists and maps the whole.
+     * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and
+     * not set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of
+     * messages the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -799,9 +799,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
-     * set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
-     * the fields that are set, of lists and maps the whole.
+     * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and
+     * not set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of
+     * messages the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -821,9 +821,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
-     * set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
-     * the fields that are set, of lists and maps the whole.
+     * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and
+     * not set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of
+     * messages the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -841,9 +841,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
-     * set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
-     * the fields that are set, of lists and maps the whole.
+     * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and
+     * not set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of
+     * messages the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -868,9 +868,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
-     * set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
-     * the fields that are set, of lists and maps the whole.
+     * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and
+     * not set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of
+     * messages the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -887,9 +887,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
-     * set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
-     * the fields that are set, of lists and maps the whole.
+     * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and
+     * not set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of
+     * messages the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -901,9 +901,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
-     * set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
-     * the fields that are set, of lists and maps the whole.
+     * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and
+     * not set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of
+     * messages the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -918,9 +918,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
-     * set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
-     * the fields that are set, of lists and maps the whole.
+     * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and
+     * not set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of
+     * messages the fields that are set, of lists and maps the whole.
      * </pre>
      *
      * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>

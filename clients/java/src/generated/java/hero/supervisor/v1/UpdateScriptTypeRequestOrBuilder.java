@@ -12,7 +12,7 @@ public interface UpdateScriptTypeRequestOrBuilder extends
 
   /**
    * <pre>
-   * Required. Which.
+   * Required. The script type.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -21,7 +21,7 @@ public interface UpdateScriptTypeRequestOrBuilder extends
   int getScriptTypeValue();
   /**
    * <pre>
-   * Required. Which.
+   * Required. The script type.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -58,9 +58,9 @@ public interface UpdateScriptTypeRequestOrBuilder extends
 
   /**
    * <pre>
-   * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
-   * set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
-   * the fields that are set, of lists and maps the whole.
+   * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and
+   * not set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of
+   * messages the fields that are set, of lists and maps the whole.
    * </pre>
    *
    * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -69,9 +69,9 @@ public interface UpdateScriptTypeRequestOrBuilder extends
   boolean hasUpdateMask();
   /**
    * <pre>
-   * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
-   * set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
-   * the fields that are set, of lists and maps the whole.
+   * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and
+   * not set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of
+   * messages the fields that are set, of lists and maps the whole.
    * </pre>
    *
    * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
@@ -80,9 +80,9 @@ public interface UpdateScriptTypeRequestOrBuilder extends
   com.google.protobuf.FieldMask getUpdateMask();
   /**
    * <pre>
-   * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and not
-   * set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of messages
-   * the fields that are set, of lists and maps the whole.
+   * The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and
+   * not set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of
+   * messages the fields that are set, of lists and maps the whole.
    * </pre>
    *
    * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>

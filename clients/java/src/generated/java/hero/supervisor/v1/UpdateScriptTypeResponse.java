@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Answer of UpdateScriptType.
+ * Response of UpdateScriptType.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.UpdateScriptTypeResponse}
@@ -250,7 +250,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Answer of UpdateScriptType.
+   * Response of UpdateScriptType.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.UpdateScriptTypeResponse}

@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * How a wait ended.
+ * The end of a wait.
  * </pre>
  *
  * Protobuf enum {@code hero.supervisor.v1.WaitOutcome}
@@ -25,7 +25,7 @@ public enum WaitOutcome
   WAIT_OUTCOME_UNSPECIFIED(0),
   /**
    * <pre>
-   * What was waited for is true.
+   * The condition of the wait is met.
    * </pre>
    *
    * <code>WAIT_OUTCOME_DONE = 1;</code>
@@ -33,7 +33,7 @@ public enum WaitOutcome
   WAIT_OUTCOME_DONE(1),
   /**
    * <pre>
-   * The wait was over first. The work goes on; nothing is lost.
+   * The wait ended first. The work continues; nothing is lost.
    * </pre>
    *
    * <code>WAIT_OUTCOME_TIMED_OUT = 2;</code>
@@ -61,7 +61,7 @@ public enum WaitOutcome
   public static final int WAIT_OUTCOME_UNSPECIFIED_VALUE = 0;
   /**
    * <pre>
-   * What was waited for is true.
+   * The condition of the wait is met.
    * </pre>
    *
    * <code>WAIT_OUTCOME_DONE = 1;</code>
@@ -69,7 +69,7 @@ public enum WaitOutcome
   public static final int WAIT_OUTCOME_DONE_VALUE = 1;
   /**
    * <pre>
-   * The wait was over first. The work goes on; nothing is lost.
+   * The wait ended first. The work continues; nothing is lost.
    * </pre>
    *
    * <code>WAIT_OUTCOME_TIMED_OUT = 2;</code>

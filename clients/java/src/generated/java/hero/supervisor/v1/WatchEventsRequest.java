@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * Request of WatchEvents. Filters that are left empty let everything through; an event has to pass all of them.
+ * Request of WatchEvents. An empty filter matches every event; an event must match all filters.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.WatchEventsRequest}
@@ -72,7 +72,7 @@ private static final long serialVersionUID = 0L;
           };
   /**
    * <pre>
-   * About one of these topics.
+   * Matches these topics.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -85,7 +85,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * About one of these topics.
+   * Matches these topics.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -97,7 +97,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * About one of these topics.
+   * Matches these topics.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -110,7 +110,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * About one of these topics.
+   * Matches these topics.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -123,7 +123,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * About one of these topics.
+   * Matches these topics.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -151,7 +151,7 @@ private static final long serialVersionUID = 0L;
           };
   /**
    * <pre>
-   * About one of these script types.
+   * Matches events about these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -164,7 +164,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * About one of these script types.
+   * Matches events about these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -176,7 +176,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * About one of these script types.
+   * Matches events about these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -189,7 +189,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * About one of these script types.
+   * Matches events about these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -202,7 +202,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * About one of these script types.
+   * Matches events about these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -221,7 +221,7 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * About one of these actors.
+   * Matches events about these actors.
    * </pre>
    *
    * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -233,7 +233,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * About one of these actors.
+   * Matches events about these actors.
    * </pre>
    *
    * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -244,7 +244,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * About one of these actors.
+   * Matches events about these actors.
    * </pre>
    *
    * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -256,7 +256,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * About one of these actors.
+   * Matches events about these actors.
    * </pre>
    *
    * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -274,7 +274,7 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * About one of these jobs.
+   * Matches events about these jobs.
    * </pre>
    *
    * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -286,7 +286,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * About one of these jobs.
+   * Matches events about these jobs.
    * </pre>
    *
    * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -297,7 +297,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * About one of these jobs.
+   * Matches events about these jobs.
    * </pre>
    *
    * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -309,7 +309,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * About one of these jobs.
+   * Matches events about these jobs.
    * </pre>
    *
    * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -326,7 +326,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object callerId_ = "";
   /**
    * <pre>
-   * About jobs of this caller.
+   * Matches events about jobs of this caller.
    * </pre>
    *
    * <code>string caller_id = 5 [json_name = "callerId"];</code>
@@ -347,7 +347,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * About jobs of this caller.
+   * Matches events about jobs of this caller.
    * </pre>
    *
    * <code>string caller_id = 5 [json_name = "callerId"];</code>
@@ -372,7 +372,7 @@ private static final long serialVersionUID = 0L;
   private int minSeverity_ = 0;
   /**
    * <pre>
-   * At least this important. Default: everything.
+   * Matches events of at least this severity. Default: every event.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Event.Severity min_severity = 6 [json_name = "minSeverity"];</code>
@@ -383,7 +383,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * At least this important. Default: everything.
+   * Matches events of at least this severity. Default: every event.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Event.Severity min_severity = 6 [json_name = "minSeverity"];</code>
@@ -398,8 +398,8 @@ private static final long serialVersionUID = 0L;
   private boolean includeSnapshot_ = false;
   /**
    * <pre>
-   * Whether to begin with what there is: each actor, script type and job that has not ended.
-   * Default: true, false with resume_after.
+   * Begins with a snapshot: every actor, script type and unfinished job that matches the filters. Default: true;
+   * false with resume_after.
    * </pre>
    *
    * <code>optional bool include_snapshot = 7 [json_name = "includeSnapshot"];</code>
@@ -411,8 +411,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Whether to begin with what there is: each actor, script type and job that has not ended.
-   * Default: true, false with resume_after.
+   * Begins with a snapshot: every actor, script type and unfinished job that matches the filters. Default: true;
+   * false with resume_after.
    * </pre>
    *
    * <code>optional bool include_snapshot = 7 [json_name = "includeSnapshot"];</code>
@@ -428,7 +428,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object resumeAfter_ = "";
   /**
    * <pre>
-   * Begin with what came after this cursor. One that is too old is OUT_OF_RANGE, reason CURSOR_EXPIRED.
+   * Resumes after this cursor. A cursor that is too old ends the call in OUT_OF_RANGE with reason CURSOR_EXPIRED.
    * </pre>
    *
    * <code>string resume_after = 8 [json_name = "resumeAfter"];</code>
@@ -449,7 +449,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Begin with what came after this cursor. One that is too old is OUT_OF_RANGE, reason CURSOR_EXPIRED.
+   * Resumes after this cursor. A cursor that is too old ends the call in OUT_OF_RANGE with reason CURSOR_EXPIRED.
    * </pre>
    *
    * <code>string resume_after = 8 [json_name = "resumeAfter"];</code>
@@ -802,7 +802,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Request of WatchEvents. Filters that are left empty let everything through; an event has to pass all of them.
+   * Request of WatchEvents. An empty filter matches every event; an event must match all filters.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.WatchEventsRequest}
@@ -1127,7 +1127,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these topics.
+     * Matches these topics.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -1139,7 +1139,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these topics.
+     * Matches these topics.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -1150,7 +1150,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these topics.
+     * Matches these topics.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -1162,7 +1162,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these topics.
+     * Matches these topics.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -1180,7 +1180,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these topics.
+     * Matches these topics.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -1196,7 +1196,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these topics.
+     * Matches these topics.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -1214,7 +1214,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these topics.
+     * Matches these topics.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -1228,7 +1228,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these topics.
+     * Matches these topics.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -1241,7 +1241,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these topics.
+     * Matches these topics.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -1253,7 +1253,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these topics.
+     * Matches these topics.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -1270,7 +1270,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these topics.
+     * Matches these topics.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -1285,7 +1285,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these topics.
+     * Matches these topics.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -1311,7 +1311,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these script types.
+     * Matches events about these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -1323,7 +1323,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these script types.
+     * Matches events about these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -1334,7 +1334,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these script types.
+     * Matches events about these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -1346,7 +1346,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these script types.
+     * Matches events about these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -1364,7 +1364,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these script types.
+     * Matches events about these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -1380,7 +1380,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these script types.
+     * Matches events about these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -1398,7 +1398,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these script types.
+     * Matches events about these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -1412,7 +1412,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these script types.
+     * Matches events about these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -1425,7 +1425,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these script types.
+     * Matches events about these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -1437,7 +1437,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these script types.
+     * Matches events about these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -1454,7 +1454,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these script types.
+     * Matches events about these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -1469,7 +1469,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these script types.
+     * Matches events about these script types.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -1496,7 +1496,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these actors.
+     * Matches events about these actors.
      * </pre>
      *
      * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -1509,7 +1509,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these actors.
+     * Matches events about these actors.
      * </pre>
      *
      * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -1520,7 +1520,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these actors.
+     * Matches events about these actors.
      * </pre>
      *
      * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -1532,7 +1532,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these actors.
+     * Matches events about these actors.
      * </pre>
      *
      * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -1545,7 +1545,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these actors.
+     * Matches events about these actors.
      * </pre>
      *
      * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -1564,7 +1564,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these actors.
+     * Matches events about these actors.
      * </pre>
      *
      * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -1582,7 +1582,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these actors.
+     * Matches events about these actors.
      * </pre>
      *
      * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -1600,7 +1600,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these actors.
+     * Matches events about these actors.
      * </pre>
      *
      * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -1615,7 +1615,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these actors.
+     * Matches events about these actors.
      * </pre>
      *
      * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -1643,7 +1643,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these jobs.
+     * Matches events about these jobs.
      * </pre>
      *
      * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -1656,7 +1656,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these jobs.
+     * Matches events about these jobs.
      * </pre>
      *
      * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -1667,7 +1667,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these jobs.
+     * Matches events about these jobs.
      * </pre>
      *
      * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -1679,7 +1679,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these jobs.
+     * Matches events about these jobs.
      * </pre>
      *
      * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -1692,7 +1692,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these jobs.
+     * Matches events about these jobs.
      * </pre>
      *
      * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -1711,7 +1711,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these jobs.
+     * Matches events about these jobs.
      * </pre>
      *
      * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -1729,7 +1729,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these jobs.
+     * Matches events about these jobs.
      * </pre>
      *
      * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -1747,7 +1747,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these jobs.
+     * Matches events about these jobs.
      * </pre>
      *
      * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -1762,7 +1762,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About one of these jobs.
+     * Matches events about these jobs.
      * </pre>
      *
      * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -1783,7 +1783,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object callerId_ = "";
     /**
      * <pre>
-     * About jobs of this caller.
+     * Matches events about jobs of this caller.
      * </pre>
      *
      * <code>string caller_id = 5 [json_name = "callerId"];</code>
@@ -1803,7 +1803,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About jobs of this caller.
+     * Matches events about jobs of this caller.
      * </pre>
      *
      * <code>string caller_id = 5 [json_name = "callerId"];</code>
@@ -1824,7 +1824,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About jobs of this caller.
+     * Matches events about jobs of this caller.
      * </pre>
      *
      * <code>string caller_id = 5 [json_name = "callerId"];</code>
@@ -1841,7 +1841,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About jobs of this caller.
+     * Matches events about jobs of this caller.
      * </pre>
      *
      * <code>string caller_id = 5 [json_name = "callerId"];</code>
@@ -1855,7 +1855,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * About jobs of this caller.
+     * Matches events about jobs of this caller.
      * </pre>
      *
      * <code>string caller_id = 5 [json_name = "callerId"];</code>
@@ -1875,7 +1875,7 @@ private static final long serialVersionUID = 0L;
     private int minSeverity_ = 0;
     /**
      * <pre>
-     * At least this important. Default: everything.
+     * Matches events of at least this severity. Default: every event.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event.Severity min_severity = 6 [json_name = "minSeverity"];</code>
@@ -1886,7 +1886,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * At least this important. Default: everything.
+     * Matches events of at least this severity. Default: every event.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event.Severity min_severity = 6 [json_name = "minSeverity"];</code>
@@ -1901,7 +1901,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * At least this important. Default: everything.
+     * Matches events of at least this severity. Default: every event.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event.Severity min_severity = 6 [json_name = "minSeverity"];</code>
@@ -1914,7 +1914,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * At least this important. Default: everything.
+     * Matches events of at least this severity. Default: every event.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event.Severity min_severity = 6 [json_name = "minSeverity"];</code>
@@ -1930,7 +1930,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * At least this important. Default: everything.
+     * Matches events of at least this severity. Default: every event.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event.Severity min_severity = 6 [json_name = "minSeverity"];</code>
@@ -1946,8 +1946,8 @@ private static final long serialVersionUID = 0L;
     private boolean includeSnapshot_ ;
     /**
      * <pre>
-     * Whether to begin with what there is: each actor, script type and job that has not ended.
-     * Default: true, false with resume_after.
+     * Begins with a snapshot: every actor, script type and unfinished job that matches the filters. Default: true;
+     * false with resume_after.
      * </pre>
      *
      * <code>optional bool include_snapshot = 7 [json_name = "includeSnapshot"];</code>
@@ -1959,8 +1959,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether to begin with what there is: each actor, script type and job that has not ended.
-     * Default: true, false with resume_after.
+     * Begins with a snapshot: every actor, script type and unfinished job that matches the filters. Default: true;
+     * false with resume_after.
      * </pre>
      *
      * <code>optional bool include_snapshot = 7 [json_name = "includeSnapshot"];</code>
@@ -1972,8 +1972,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether to begin with what there is: each actor, script type and job that has not ended.
-     * Default: true, false with resume_after.
+     * Begins with a snapshot: every actor, script type and unfinished job that matches the filters. Default: true;
+     * false with resume_after.
      * </pre>
      *
      * <code>optional bool include_snapshot = 7 [json_name = "includeSnapshot"];</code>
@@ -1989,8 +1989,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether to begin with what there is: each actor, script type and job that has not ended.
-     * Default: true, false with resume_after.
+     * Begins with a snapshot: every actor, script type and unfinished job that matches the filters. Default: true;
+     * false with resume_after.
      * </pre>
      *
      * <code>optional bool include_snapshot = 7 [json_name = "includeSnapshot"];</code>
@@ -2006,7 +2006,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object resumeAfter_ = "";
     /**
      * <pre>
-     * Begin with what came after this cursor. One that is too old is OUT_OF_RANGE, reason CURSOR_EXPIRED.
+     * Resumes after this cursor. A cursor that is too old ends the call in OUT_OF_RANGE with reason CURSOR_EXPIRED.
      * </pre>
      *
      * <code>string resume_after = 8 [json_name = "resumeAfter"];</code>
@@ -2026,7 +2026,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Begin with what came after this cursor. One that is too old is OUT_OF_RANGE, reason CURSOR_EXPIRED.
+     * Resumes after this cursor. A cursor that is too old ends the call in OUT_OF_RANGE with reason CURSOR_EXPIRED.
      * </pre>
      *
      * <code>string resume_after = 8 [json_name = "resumeAfter"];</code>
@@ -2047,7 +2047,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Begin with what came after this cursor. One that is too old is OUT_OF_RANGE, reason CURSOR_EXPIRED.
+     * Resumes after this cursor. A cursor that is too old ends the call in OUT_OF_RANGE with reason CURSOR_EXPIRED.
      * </pre>
      *
      * <code>string resume_after = 8 [json_name = "resumeAfter"];</code>
@@ -2064,7 +2064,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Begin with what came after this cursor. One that is too old is OUT_OF_RANGE, reason CURSOR_EXPIRED.
+     * Resumes after this cursor. A cursor that is too old ends the call in OUT_OF_RANGE with reason CURSOR_EXPIRED.
      * </pre>
      *
      * <code>string resume_after = 8 [json_name = "resumeAfter"];</code>
@@ -2078,7 +2078,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Begin with what came after this cursor. One that is too old is OUT_OF_RANGE, reason CURSOR_EXPIRED.
+     * Resumes after this cursor. A cursor that is too old ends the call in OUT_OF_RANGE with reason CURSOR_EXPIRED.
      * </pre>
      *
      * <code>string resume_after = 8 [json_name = "resumeAfter"];</code>

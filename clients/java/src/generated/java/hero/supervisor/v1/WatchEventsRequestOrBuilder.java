@@ -12,7 +12,7 @@ public interface WatchEventsRequestOrBuilder extends
 
   /**
    * <pre>
-   * About one of these topics.
+   * Matches these topics.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -21,7 +21,7 @@ public interface WatchEventsRequestOrBuilder extends
   java.util.List<hero.supervisor.v1.Event.Topic> getTopicsList();
   /**
    * <pre>
-   * About one of these topics.
+   * Matches these topics.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -30,7 +30,7 @@ public interface WatchEventsRequestOrBuilder extends
   int getTopicsCount();
   /**
    * <pre>
-   * About one of these topics.
+   * Matches these topics.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -40,7 +40,7 @@ public interface WatchEventsRequestOrBuilder extends
   hero.supervisor.v1.Event.Topic getTopics(int index);
   /**
    * <pre>
-   * About one of these topics.
+   * Matches these topics.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -50,7 +50,7 @@ public interface WatchEventsRequestOrBuilder extends
   getTopicsValueList();
   /**
    * <pre>
-   * About one of these topics.
+   * Matches these topics.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Event.Topic topics = 1 [json_name = "topics"];</code>
@@ -61,7 +61,7 @@ public interface WatchEventsRequestOrBuilder extends
 
   /**
    * <pre>
-   * About one of these script types.
+   * Matches events about these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -70,7 +70,7 @@ public interface WatchEventsRequestOrBuilder extends
   java.util.List<hero.supervisor.v1.ScriptType> getScriptTypesList();
   /**
    * <pre>
-   * About one of these script types.
+   * Matches events about these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -79,7 +79,7 @@ public interface WatchEventsRequestOrBuilder extends
   int getScriptTypesCount();
   /**
    * <pre>
-   * About one of these script types.
+   * Matches events about these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -89,7 +89,7 @@ public interface WatchEventsRequestOrBuilder extends
   hero.supervisor.v1.ScriptType getScriptTypes(int index);
   /**
    * <pre>
-   * About one of these script types.
+   * Matches events about these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -99,7 +99,7 @@ public interface WatchEventsRequestOrBuilder extends
   getScriptTypesValueList();
   /**
    * <pre>
-   * About one of these script types.
+   * Matches events about these script types.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.ScriptType script_types = 2 [json_name = "scriptTypes"];</code>
@@ -110,7 +110,7 @@ public interface WatchEventsRequestOrBuilder extends
 
   /**
    * <pre>
-   * About one of these actors.
+   * Matches events about these actors.
    * </pre>
    *
    * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -120,7 +120,7 @@ public interface WatchEventsRequestOrBuilder extends
       getActorIdsList();
   /**
    * <pre>
-   * About one of these actors.
+   * Matches events about these actors.
    * </pre>
    *
    * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -129,7 +129,7 @@ public interface WatchEventsRequestOrBuilder extends
   int getActorIdsCount();
   /**
    * <pre>
-   * About one of these actors.
+   * Matches events about these actors.
    * </pre>
    *
    * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -139,7 +139,7 @@ public interface WatchEventsRequestOrBuilder extends
   java.lang.String getActorIds(int index);
   /**
    * <pre>
-   * About one of these actors.
+   * Matches events about these actors.
    * </pre>
    *
    * <code>repeated string actor_ids = 3 [json_name = "actorIds"];</code>
@@ -151,7 +151,7 @@ public interface WatchEventsRequestOrBuilder extends
 
   /**
    * <pre>
-   * About one of these jobs.
+   * Matches events about these jobs.
    * </pre>
    *
    * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -161,7 +161,7 @@ public interface WatchEventsRequestOrBuilder extends
       getJobIdsList();
   /**
    * <pre>
-   * About one of these jobs.
+   * Matches events about these jobs.
    * </pre>
    *
    * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -170,7 +170,7 @@ public interface WatchEventsRequestOrBuilder extends
   int getJobIdsCount();
   /**
    * <pre>
-   * About one of these jobs.
+   * Matches events about these jobs.
    * </pre>
    *
    * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -180,7 +180,7 @@ public interface WatchEventsRequestOrBuilder extends
   java.lang.String getJobIds(int index);
   /**
    * <pre>
-   * About one of these jobs.
+   * Matches events about these jobs.
    * </pre>
    *
    * <code>repeated string job_ids = 4 [json_name = "jobIds"];</code>
@@ -192,7 +192,7 @@ public interface WatchEventsRequestOrBuilder extends
 
   /**
    * <pre>
-   * About jobs of this caller.
+   * Matches events about jobs of this caller.
    * </pre>
    *
    * <code>string caller_id = 5 [json_name = "callerId"];</code>
@@ -201,7 +201,7 @@ public interface WatchEventsRequestOrBuilder extends
   java.lang.String getCallerId();
   /**
    * <pre>
-   * About jobs of this caller.
+   * Matches events about jobs of this caller.
    * </pre>
    *
    * <code>string caller_id = 5 [json_name = "callerId"];</code>
@@ -212,7 +212,7 @@ public interface WatchEventsRequestOrBuilder extends
 
   /**
    * <pre>
-   * At least this important. Default: everything.
+   * Matches events of at least this severity. Default: every event.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Event.Severity min_severity = 6 [json_name = "minSeverity"];</code>
@@ -221,7 +221,7 @@ public interface WatchEventsRequestOrBuilder extends
   int getMinSeverityValue();
   /**
    * <pre>
-   * At least this important. Default: everything.
+   * Matches events of at least this severity. Default: every event.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Event.Severity min_severity = 6 [json_name = "minSeverity"];</code>
@@ -231,8 +231,8 @@ public interface WatchEventsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Whether to begin with what there is: each actor, script type and job that has not ended.
-   * Default: true, false with resume_after.
+   * Begins with a snapshot: every actor, script type and unfinished job that matches the filters. Default: true;
+   * false with resume_after.
    * </pre>
    *
    * <code>optional bool include_snapshot = 7 [json_name = "includeSnapshot"];</code>
@@ -241,8 +241,8 @@ public interface WatchEventsRequestOrBuilder extends
   boolean hasIncludeSnapshot();
   /**
    * <pre>
-   * Whether to begin with what there is: each actor, script type and job that has not ended.
-   * Default: true, false with resume_after.
+   * Begins with a snapshot: every actor, script type and unfinished job that matches the filters. Default: true;
+   * false with resume_after.
    * </pre>
    *
    * <code>optional bool include_snapshot = 7 [json_name = "includeSnapshot"];</code>
@@ -252,7 +252,7 @@ public interface WatchEventsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Begin with what came after this cursor. One that is too old is OUT_OF_RANGE, reason CURSOR_EXPIRED.
+   * Resumes after this cursor. A cursor that is too old ends the call in OUT_OF_RANGE with reason CURSOR_EXPIRED.
    * </pre>
    *
    * <code>string resume_after = 8 [json_name = "resumeAfter"];</code>
@@ -261,7 +261,7 @@ public interface WatchEventsRequestOrBuilder extends
   java.lang.String getResumeAfter();
   /**
    * <pre>
-   * Begin with what came after this cursor. One that is too old is OUT_OF_RANGE, reason CURSOR_EXPIRED.
+   * Resumes after this cursor. A cursor that is too old ends the call in OUT_OF_RANGE with reason CURSOR_EXPIRED.
    * </pre>
    *
    * <code>string resume_after = 8 [json_name = "resumeAfter"];</code>

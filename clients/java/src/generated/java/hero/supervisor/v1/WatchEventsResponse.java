@@ -9,9 +9,9 @@ package hero.supervisor.v1;
  * <pre>
  * One message of WatchEvents.
  *
- * First comes the snapshot, then a bookmark KIND_SNAPSHOT_END, then events. Each event comes once; order is kept for
- * each actor and each job. A reader that is too slow is cut off with ABORTED, reason CONSUMER_TOO_SLOW, and can go on
- * from its last cursor.
+ * The order is: snapshot, bookmark KIND_SNAPSHOT_END, events. Each event comes once. The events of one actor and of
+ * one job keep their order. The call of a reader that is too slow ends in ABORTED with reason CONSUMER_TOO_SLOW; the
+ * reader can resume after its last cursor.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.WatchEventsResponse}
@@ -101,7 +101,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object cursor_ = "";
   /**
    * <pre>
-   * Where this message stands. Hand the last one to resume_after to go on behind it. Opaque.
+   * The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque.
    * </pre>
    *
    * <code>string cursor = 1 [json_name = "cursor"];</code>
@@ -122,7 +122,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Where this message stands. Hand the last one to resume_after to go on behind it. Opaque.
+   * The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque.
    * </pre>
    *
    * <code>string cursor = 1 [json_name = "cursor"];</code>
@@ -189,7 +189,7 @@ private static final long serialVersionUID = 0L;
   public static final int EVENT_FIELD_NUMBER = 3;
   /**
    * <pre>
-   * Something happened.
+   * An event.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Event event = 3 [json_name = "event"];</code>
@@ -201,7 +201,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Something happened.
+   * An event.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Event event = 3 [json_name = "event"];</code>
@@ -216,7 +216,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Something happened.
+   * An event.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Event event = 3 [json_name = "event"];</code>
@@ -232,7 +232,7 @@ private static final long serialVersionUID = 0L;
   public static final int BOOKMARK_FIELD_NUMBER = 4;
   /**
    * <pre>
-   * A mark.
+   * A bookmark.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Bookmark bookmark = 4 [json_name = "bookmark"];</code>
@@ -244,7 +244,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * A mark.
+   * A bookmark.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Bookmark bookmark = 4 [json_name = "bookmark"];</code>
@@ -259,7 +259,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * A mark.
+   * A bookmark.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Bookmark bookmark = 4 [json_name = "bookmark"];</code>
@@ -486,9 +486,9 @@ private static final long serialVersionUID = 0L;
    * <pre>
    * One message of WatchEvents.
    *
-   * First comes the snapshot, then a bookmark KIND_SNAPSHOT_END, then events. Each event comes once; order is kept for
-   * each actor and each job. A reader that is too slow is cut off with ABORTED, reason CONSUMER_TOO_SLOW, and can go on
-   * from its last cursor.
+   * The order is: snapshot, bookmark KIND_SNAPSHOT_END, events. Each event comes once. The events of one actor and of
+   * one job keep their order. The call of a reader that is too slow ends in ABORTED with reason CONSUMER_TOO_SLOW; the
+   * reader can resume after its last cursor.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.WatchEventsResponse}
@@ -713,7 +713,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object cursor_ = "";
     /**
      * <pre>
-     * Where this message stands. Hand the last one to resume_after to go on behind it. Opaque.
+     * The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque.
      * </pre>
      *
      * <code>string cursor = 1 [json_name = "cursor"];</code>
@@ -733,7 +733,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where this message stands. Hand the last one to resume_after to go on behind it. Opaque.
+     * The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque.
      * </pre>
      *
      * <code>string cursor = 1 [json_name = "cursor"];</code>
@@ -754,7 +754,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where this message stands. Hand the last one to resume_after to go on behind it. Opaque.
+     * The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque.
      * </pre>
      *
      * <code>string cursor = 1 [json_name = "cursor"];</code>
@@ -771,7 +771,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where this message stands. Hand the last one to resume_after to go on behind it. Opaque.
+     * The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque.
      * </pre>
      *
      * <code>string cursor = 1 [json_name = "cursor"];</code>
@@ -785,7 +785,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where this message stands. Hand the last one to resume_after to go on behind it. Opaque.
+     * The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque.
      * </pre>
      *
      * <code>string cursor = 1 [json_name = "cursor"];</code>
@@ -984,7 +984,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.Event, hero.supervisor.v1.Event.Builder, hero.supervisor.v1.EventOrBuilder> eventBuilder_;
     /**
      * <pre>
-     * Something happened.
+     * An event.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event event = 3 [json_name = "event"];</code>
@@ -996,7 +996,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Something happened.
+     * An event.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event event = 3 [json_name = "event"];</code>
@@ -1018,7 +1018,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Something happened.
+     * An event.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event event = 3 [json_name = "event"];</code>
@@ -1038,7 +1038,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Something happened.
+     * An event.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event event = 3 [json_name = "event"];</code>
@@ -1056,7 +1056,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Something happened.
+     * An event.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event event = 3 [json_name = "event"];</code>
@@ -1083,7 +1083,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Something happened.
+     * An event.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event event = 3 [json_name = "event"];</code>
@@ -1106,7 +1106,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Something happened.
+     * An event.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event event = 3 [json_name = "event"];</code>
@@ -1116,7 +1116,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Something happened.
+     * An event.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event event = 3 [json_name = "event"];</code>
@@ -1134,7 +1134,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Something happened.
+     * An event.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Event event = 3 [json_name = "event"];</code>
@@ -1162,7 +1162,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.Bookmark, hero.supervisor.v1.Bookmark.Builder, hero.supervisor.v1.BookmarkOrBuilder> bookmarkBuilder_;
     /**
      * <pre>
-     * A mark.
+     * A bookmark.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Bookmark bookmark = 4 [json_name = "bookmark"];</code>
@@ -1174,7 +1174,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A mark.
+     * A bookmark.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Bookmark bookmark = 4 [json_name = "bookmark"];</code>
@@ -1196,7 +1196,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A mark.
+     * A bookmark.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Bookmark bookmark = 4 [json_name = "bookmark"];</code>
@@ -1216,7 +1216,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A mark.
+     * A bookmark.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Bookmark bookmark = 4 [json_name = "bookmark"];</code>
@@ -1234,7 +1234,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A mark.
+     * A bookmark.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Bookmark bookmark = 4 [json_name = "bookmark"];</code>
@@ -1261,7 +1261,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A mark.
+     * A bookmark.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Bookmark bookmark = 4 [json_name = "bookmark"];</code>
@@ -1284,7 +1284,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A mark.
+     * A bookmark.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Bookmark bookmark = 4 [json_name = "bookmark"];</code>
@@ -1294,7 +1294,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A mark.
+     * A bookmark.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Bookmark bookmark = 4 [json_name = "bookmark"];</code>
@@ -1312,7 +1312,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A mark.
+     * A bookmark.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Bookmark bookmark = 4 [json_name = "bookmark"];</code>

@@ -12,7 +12,7 @@ public interface WatchEventsResponseOrBuilder extends
 
   /**
    * <pre>
-   * Where this message stands. Hand the last one to resume_after to go on behind it. Opaque.
+   * The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque.
    * </pre>
    *
    * <code>string cursor = 1 [json_name = "cursor"];</code>
@@ -21,7 +21,7 @@ public interface WatchEventsResponseOrBuilder extends
   java.lang.String getCursor();
   /**
    * <pre>
-   * Where this message stands. Hand the last one to resume_after to go on behind it. Opaque.
+   * The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque.
    * </pre>
    *
    * <code>string cursor = 1 [json_name = "cursor"];</code>
@@ -59,7 +59,7 @@ public interface WatchEventsResponseOrBuilder extends
 
   /**
    * <pre>
-   * Something happened.
+   * An event.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Event event = 3 [json_name = "event"];</code>
@@ -68,7 +68,7 @@ public interface WatchEventsResponseOrBuilder extends
   boolean hasEvent();
   /**
    * <pre>
-   * Something happened.
+   * An event.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Event event = 3 [json_name = "event"];</code>
@@ -77,7 +77,7 @@ public interface WatchEventsResponseOrBuilder extends
   hero.supervisor.v1.Event getEvent();
   /**
    * <pre>
-   * Something happened.
+   * An event.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Event event = 3 [json_name = "event"];</code>
@@ -86,7 +86,7 @@ public interface WatchEventsResponseOrBuilder extends
 
   /**
    * <pre>
-   * A mark.
+   * A bookmark.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Bookmark bookmark = 4 [json_name = "bookmark"];</code>
@@ -95,7 +95,7 @@ public interface WatchEventsResponseOrBuilder extends
   boolean hasBookmark();
   /**
    * <pre>
-   * A mark.
+   * A bookmark.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Bookmark bookmark = 4 [json_name = "bookmark"];</code>
@@ -104,7 +104,7 @@ public interface WatchEventsResponseOrBuilder extends
   hero.supervisor.v1.Bookmark getBookmark();
   /**
    * <pre>
-   * A mark.
+   * A bookmark.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Bookmark bookmark = 4 [json_name = "bookmark"];</code>

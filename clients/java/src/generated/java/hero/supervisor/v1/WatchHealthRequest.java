@@ -53,7 +53,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.ActorSelector selector_;
   /**
    * <pre>
-   * Which actors. Default: all of every machine.
+   * The actors. Default: all actors of all machines.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -65,7 +65,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Which actors. Default: all of every machine.
+   * The actors. Default: all actors of all machines.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -77,7 +77,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Which actors. Default: all of every machine.
+   * The actors. Default: all actors of all machines.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -91,7 +91,7 @@ private static final long serialVersionUID = 0L;
   private boolean includeSnapshot_ = false;
   /**
    * <pre>
-   * Whether to begin with one report for each actor. Default: true, false with resume_after.
+   * Begins with one report for each actor. Default: true; false with resume_after.
    * </pre>
    *
    * <code>optional bool include_snapshot = 2 [json_name = "includeSnapshot"];</code>
@@ -103,7 +103,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Whether to begin with one report for each actor. Default: true, false with resume_after.
+   * Begins with one report for each actor. Default: true; false with resume_after.
    * </pre>
    *
    * <code>optional bool include_snapshot = 2 [json_name = "includeSnapshot"];</code>
@@ -119,7 +119,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object resumeAfter_ = "";
   /**
    * <pre>
-   * Begin with what came after this cursor.
+   * Resumes after this cursor. Default: begins now.
    * </pre>
    *
    * <code>string resume_after = 3 [json_name = "resumeAfter"];</code>
@@ -140,7 +140,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Begin with what came after this cursor.
+   * Resumes after this cursor. Default: begins now.
    * </pre>
    *
    * <code>string resume_after = 3 [json_name = "resumeAfter"];</code>
@@ -615,7 +615,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.ActorSelector, hero.supervisor.v1.ActorSelector.Builder, hero.supervisor.v1.ActorSelectorOrBuilder> selectorBuilder_;
     /**
      * <pre>
-     * Which actors. Default: all of every machine.
+     * The actors. Default: all actors of all machines.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -626,7 +626,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which actors. Default: all of every machine.
+     * The actors. Default: all actors of all machines.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -641,7 +641,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which actors. Default: all of every machine.
+     * The actors. Default: all actors of all machines.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -661,7 +661,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which actors. Default: all of every machine.
+     * The actors. Default: all actors of all machines.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -679,7 +679,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which actors. Default: all of every machine.
+     * The actors. Default: all actors of all machines.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -704,7 +704,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which actors. Default: all of every machine.
+     * The actors. Default: all actors of all machines.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -721,7 +721,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which actors. Default: all of every machine.
+     * The actors. Default: all actors of all machines.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -733,7 +733,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which actors. Default: all of every machine.
+     * The actors. Default: all actors of all machines.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -748,7 +748,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which actors. Default: all of every machine.
+     * The actors. Default: all actors of all machines.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -770,7 +770,7 @@ private static final long serialVersionUID = 0L;
     private boolean includeSnapshot_ ;
     /**
      * <pre>
-     * Whether to begin with one report for each actor. Default: true, false with resume_after.
+     * Begins with one report for each actor. Default: true; false with resume_after.
      * </pre>
      *
      * <code>optional bool include_snapshot = 2 [json_name = "includeSnapshot"];</code>
@@ -782,7 +782,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether to begin with one report for each actor. Default: true, false with resume_after.
+     * Begins with one report for each actor. Default: true; false with resume_after.
      * </pre>
      *
      * <code>optional bool include_snapshot = 2 [json_name = "includeSnapshot"];</code>
@@ -794,7 +794,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether to begin with one report for each actor. Default: true, false with resume_after.
+     * Begins with one report for each actor. Default: true; false with resume_after.
      * </pre>
      *
      * <code>optional bool include_snapshot = 2 [json_name = "includeSnapshot"];</code>
@@ -810,7 +810,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether to begin with one report for each actor. Default: true, false with resume_after.
+     * Begins with one report for each actor. Default: true; false with resume_after.
      * </pre>
      *
      * <code>optional bool include_snapshot = 2 [json_name = "includeSnapshot"];</code>
@@ -826,7 +826,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object resumeAfter_ = "";
     /**
      * <pre>
-     * Begin with what came after this cursor.
+     * Resumes after this cursor. Default: begins now.
      * </pre>
      *
      * <code>string resume_after = 3 [json_name = "resumeAfter"];</code>
@@ -846,7 +846,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Begin with what came after this cursor.
+     * Resumes after this cursor. Default: begins now.
      * </pre>
      *
      * <code>string resume_after = 3 [json_name = "resumeAfter"];</code>
@@ -867,7 +867,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Begin with what came after this cursor.
+     * Resumes after this cursor. Default: begins now.
      * </pre>
      *
      * <code>string resume_after = 3 [json_name = "resumeAfter"];</code>
@@ -884,7 +884,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Begin with what came after this cursor.
+     * Resumes after this cursor. Default: begins now.
      * </pre>
      *
      * <code>string resume_after = 3 [json_name = "resumeAfter"];</code>
@@ -898,7 +898,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Begin with what came after this cursor.
+     * Resumes after this cursor. Default: begins now.
      * </pre>
      *
      * <code>string resume_after = 3 [json_name = "resumeAfter"];</code>

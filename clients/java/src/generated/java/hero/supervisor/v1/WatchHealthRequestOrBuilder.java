@@ -12,7 +12,7 @@ public interface WatchHealthRequestOrBuilder extends
 
   /**
    * <pre>
-   * Which actors. Default: all of every machine.
+   * The actors. Default: all actors of all machines.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -21,7 +21,7 @@ public interface WatchHealthRequestOrBuilder extends
   boolean hasSelector();
   /**
    * <pre>
-   * Which actors. Default: all of every machine.
+   * The actors. Default: all actors of all machines.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -30,7 +30,7 @@ public interface WatchHealthRequestOrBuilder extends
   hero.supervisor.v1.ActorSelector getSelector();
   /**
    * <pre>
-   * Which actors. Default: all of every machine.
+   * The actors. Default: all actors of all machines.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorSelector selector = 1 [json_name = "selector"];</code>
@@ -39,7 +39,7 @@ public interface WatchHealthRequestOrBuilder extends
 
   /**
    * <pre>
-   * Whether to begin with one report for each actor. Default: true, false with resume_after.
+   * Begins with one report for each actor. Default: true; false with resume_after.
    * </pre>
    *
    * <code>optional bool include_snapshot = 2 [json_name = "includeSnapshot"];</code>
@@ -48,7 +48,7 @@ public interface WatchHealthRequestOrBuilder extends
   boolean hasIncludeSnapshot();
   /**
    * <pre>
-   * Whether to begin with one report for each actor. Default: true, false with resume_after.
+   * Begins with one report for each actor. Default: true; false with resume_after.
    * </pre>
    *
    * <code>optional bool include_snapshot = 2 [json_name = "includeSnapshot"];</code>
@@ -58,7 +58,7 @@ public interface WatchHealthRequestOrBuilder extends
 
   /**
    * <pre>
-   * Begin with what came after this cursor.
+   * Resumes after this cursor. Default: begins now.
    * </pre>
    *
    * <code>string resume_after = 3 [json_name = "resumeAfter"];</code>
@@ -67,7 +67,7 @@ public interface WatchHealthRequestOrBuilder extends
   java.lang.String getResumeAfter();
   /**
    * <pre>
-   * Begin with what came after this cursor.
+   * Resumes after this cursor. Default: begins now.
    * </pre>
    *
    * <code>string resume_after = 3 [json_name = "resumeAfter"];</code>

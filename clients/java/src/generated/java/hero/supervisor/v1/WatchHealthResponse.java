@@ -97,7 +97,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object cursor_ = "";
   /**
    * <pre>
-   * Where this message stands. Hand the last one to resume_after to go on behind it. Opaque.
+   * The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque.
    * </pre>
    *
    * <code>string cursor = 1 [json_name = "cursor"];</code>
@@ -118,7 +118,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Where this message stands. Hand the last one to resume_after to go on behind it. Opaque.
+   * The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque.
    * </pre>
    *
    * <code>string cursor = 1 [json_name = "cursor"];</code>
@@ -185,7 +185,7 @@ private static final long serialVersionUID = 0L;
   public static final int EVENT_FIELD_NUMBER = 3;
   /**
    * <pre>
-   * Something happened.
+   * An event.
    * </pre>
    *
    * <code>.hero.supervisor.v1.HealthEvent event = 3 [json_name = "event"];</code>
@@ -197,7 +197,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Something happened.
+   * An event.
    * </pre>
    *
    * <code>.hero.supervisor.v1.HealthEvent event = 3 [json_name = "event"];</code>
@@ -212,7 +212,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Something happened.
+   * An event.
    * </pre>
    *
    * <code>.hero.supervisor.v1.HealthEvent event = 3 [json_name = "event"];</code>
@@ -228,7 +228,7 @@ private static final long serialVersionUID = 0L;
   public static final int BOOKMARK_FIELD_NUMBER = 4;
   /**
    * <pre>
-   * A mark.
+   * A bookmark.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Bookmark bookmark = 4 [json_name = "bookmark"];</code>
@@ -240,7 +240,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * A mark.
+   * A bookmark.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Bookmark bookmark = 4 [json_name = "bookmark"];</code>
@@ -255,7 +255,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * A mark.
+   * A bookmark.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Bookmark bookmark = 4 [json_name = "bookmark"];</code>
@@ -705,7 +705,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object cursor_ = "";
     /**
      * <pre>
-     * Where this message stands. Hand the last one to resume_after to go on behind it. Opaque.
+     * The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque.
      * </pre>
      *
      * <code>string cursor = 1 [json_name = "cursor"];</code>
@@ -725,7 +725,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where this message stands. Hand the last one to resume_after to go on behind it. Opaque.
+     * The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque.
      * </pre>
      *
      * <code>string cursor = 1 [json_name = "cursor"];</code>
@@ -746,7 +746,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where this message stands. Hand the last one to resume_after to go on behind it. Opaque.
+     * The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque.
      * </pre>
      *
      * <code>string cursor = 1 [json_name = "cursor"];</code>
@@ -763,7 +763,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where this message stands. Hand the last one to resume_after to go on behind it. Opaque.
+     * The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque.
      * </pre>
      *
      * <code>string cursor = 1 [json_name = "cursor"];</code>
@@ -777,7 +777,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where this message stands. Hand the last one to resume_after to go on behind it. Opaque.
+     * The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque.
      * </pre>
      *
      * <code>string cursor = 1 [json_name = "cursor"];</code>
@@ -976,7 +976,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.HealthEvent, hero.supervisor.v1.HealthEvent.Builder, hero.supervisor.v1.HealthEventOrBuilder> eventBuilder_;
     /**
      * <pre>
-     * Something happened.
+     * An event.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthEvent event = 3 [json_name = "event"];</code>
@@ -988,7 +988,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Something happened.
+     * An event.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthEvent event = 3 [json_name = "event"];</code>
@@ -1010,7 +1010,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Something happened.
+     * An event.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthEvent event = 3 [json_name = "event"];</code>
@@ -1030,7 +1030,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Something happened.
+     * An event.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthEvent event = 3 [json_name = "event"];</code>
@@ -1048,7 +1048,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Something happened.
+     * An event.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthEvent event = 3 [json_name = "event"];</code>
@@ -1075,7 +1075,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Something happened.
+     * An event.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthEvent event = 3 [json_name = "event"];</code>
@@ -1098,7 +1098,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Something happened.
+     * An event.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthEvent event = 3 [json_name = "event"];</code>
@@ -1108,7 +1108,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Something happened.
+     * An event.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthEvent event = 3 [json_name = "event"];</code>
@@ -1126,7 +1126,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Something happened.
+     * An event.
      * </pre>
      *
      * <code>.hero.supervisor.v1.HealthEvent event = 3 [json_name = "event"];</code>
@@ -1154,7 +1154,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.Bookmark, hero.supervisor.v1.Bookmark.Builder, hero.supervisor.v1.BookmarkOrBuilder> bookmarkBuilder_;
     /**
      * <pre>
-     * A mark.
+     * A bookmark.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Bookmark bookmark = 4 [json_name = "bookmark"];</code>
@@ -1166,7 +1166,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A mark.
+     * A bookmark.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Bookmark bookmark = 4 [json_name = "bookmark"];</code>
@@ -1188,7 +1188,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A mark.
+     * A bookmark.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Bookmark bookmark = 4 [json_name = "bookmark"];</code>
@@ -1208,7 +1208,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A mark.
+     * A bookmark.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Bookmark bookmark = 4 [json_name = "bookmark"];</code>
@@ -1226,7 +1226,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A mark.
+     * A bookmark.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Bookmark bookmark = 4 [json_name = "bookmark"];</code>
@@ -1253,7 +1253,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A mark.
+     * A bookmark.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Bookmark bookmark = 4 [json_name = "bookmark"];</code>
@@ -1276,7 +1276,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A mark.
+     * A bookmark.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Bookmark bookmark = 4 [json_name = "bookmark"];</code>
@@ -1286,7 +1286,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A mark.
+     * A bookmark.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Bookmark bookmark = 4 [json_name = "bookmark"];</code>
@@ -1304,7 +1304,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A mark.
+     * A bookmark.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Bookmark bookmark = 4 [json_name = "bookmark"];</code>

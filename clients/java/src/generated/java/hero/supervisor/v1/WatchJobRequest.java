@@ -55,7 +55,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object jobId_ = "";
   /**
    * <pre>
-   * Required. Which job.
+   * Required. The id of the job.
    * </pre>
    *
    * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -76,7 +76,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. Which job.
+   * Required. The id of the job.
    * </pre>
    *
    * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -101,7 +101,7 @@ private static final long serialVersionUID = 0L;
   private boolean includeLogs_ = false;
   /**
    * <pre>
-   * Whether to send the lines that the script writes.
+   * Sends the log lines of the script. Default: false.
    * </pre>
    *
    * <code>bool include_logs = 2 [json_name = "includeLogs"];</code>
@@ -117,7 +117,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object resumeAfter_ = "";
   /**
    * <pre>
-   * Go on behind this cursor.
+   * Resumes after this cursor.
    * </pre>
    *
    * <code>string resume_after = 3 [json_name = "resumeAfter"];</code>
@@ -138,7 +138,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Go on behind this cursor.
+   * Resumes after this cursor.
    * </pre>
    *
    * <code>string resume_after = 3 [json_name = "resumeAfter"];</code>
@@ -591,7 +591,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object jobId_ = "";
     /**
      * <pre>
-     * Required. Which job.
+     * Required. The id of the job.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -611,7 +611,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which job.
+     * Required. The id of the job.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -632,7 +632,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which job.
+     * Required. The id of the job.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -649,7 +649,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which job.
+     * Required. The id of the job.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -663,7 +663,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Which job.
+     * Required. The id of the job.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -683,7 +683,7 @@ private static final long serialVersionUID = 0L;
     private boolean includeLogs_ ;
     /**
      * <pre>
-     * Whether to send the lines that the script writes.
+     * Sends the log lines of the script. Default: false.
      * </pre>
      *
      * <code>bool include_logs = 2 [json_name = "includeLogs"];</code>
@@ -695,7 +695,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether to send the lines that the script writes.
+     * Sends the log lines of the script. Default: false.
      * </pre>
      *
      * <code>bool include_logs = 2 [json_name = "includeLogs"];</code>
@@ -711,7 +711,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether to send the lines that the script writes.
+     * Sends the log lines of the script. Default: false.
      * </pre>
      *
      * <code>bool include_logs = 2 [json_name = "includeLogs"];</code>
@@ -727,7 +727,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object resumeAfter_ = "";
     /**
      * <pre>
-     * Go on behind this cursor.
+     * Resumes after this cursor.
      * </pre>
      *
      * <code>string resume_after = 3 [json_name = "resumeAfter"];</code>
@@ -747,7 +747,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Go on behind this cursor.
+     * Resumes after this cursor.
      * </pre>
      *
      * <code>string resume_after = 3 [json_name = "resumeAfter"];</code>
@@ -768,7 +768,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Go on behind this cursor.
+     * Resumes after this cursor.
      * </pre>
      *
      * <code>string resume_after = 3 [json_name = "resumeAfter"];</code>
@@ -785,7 +785,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Go on behind this cursor.
+     * Resumes after this cursor.
      * </pre>
      *
      * <code>string resume_after = 3 [json_name = "resumeAfter"];</code>
@@ -799,7 +799,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Go on behind this cursor.
+     * Resumes after this cursor.
      * </pre>
      *
      * <code>string resume_after = 3 [json_name = "resumeAfter"];</code>

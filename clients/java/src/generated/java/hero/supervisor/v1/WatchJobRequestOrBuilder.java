@@ -12,7 +12,7 @@ public interface WatchJobRequestOrBuilder extends
 
   /**
    * <pre>
-   * Required. Which job.
+   * Required. The id of the job.
    * </pre>
    *
    * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -21,7 +21,7 @@ public interface WatchJobRequestOrBuilder extends
   java.lang.String getJobId();
   /**
    * <pre>
-   * Required. Which job.
+   * Required. The id of the job.
    * </pre>
    *
    * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -32,7 +32,7 @@ public interface WatchJobRequestOrBuilder extends
 
   /**
    * <pre>
-   * Whether to send the lines that the script writes.
+   * Sends the log lines of the script. Default: false.
    * </pre>
    *
    * <code>bool include_logs = 2 [json_name = "includeLogs"];</code>
@@ -42,7 +42,7 @@ public interface WatchJobRequestOrBuilder extends
 
   /**
    * <pre>
-   * Go on behind this cursor.
+   * Resumes after this cursor.
    * </pre>
    *
    * <code>string resume_after = 3 [json_name = "resumeAfter"];</code>
@@ -51,7 +51,7 @@ public interface WatchJobRequestOrBuilder extends
   java.lang.String getResumeAfter();
   /**
    * <pre>
-   * Go on behind this cursor.
+   * Resumes after this cursor.
    * </pre>
    *
    * <code>string resume_after = 3 [json_name = "resumeAfter"];</code>

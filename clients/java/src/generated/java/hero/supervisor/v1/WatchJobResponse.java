@@ -7,7 +7,8 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * One message of WatchJob. The first and the last one carry the job; after the job's end the server ends the call.
+ * One message of WatchJob. The first and the last message carry the job. The server ends the call after the end of
+ * the job.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.WatchJobResponse}
@@ -101,7 +102,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object cursor_ = "";
   /**
    * <pre>
-   * Where this message stands. Hand the last one to resume_after to go on behind it. Opaque.
+   * The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque.
    * </pre>
    *
    * <code>string cursor = 1 [json_name = "cursor"];</code>
@@ -122,7 +123,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Where this message stands. Hand the last one to resume_after to go on behind it. Opaque.
+   * The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque.
    * </pre>
    *
    * <code>string cursor = 1 [json_name = "cursor"];</code>
@@ -146,7 +147,7 @@ private static final long serialVersionUID = 0L;
   public static final int JOB_FIELD_NUMBER = 2;
   /**
    * <pre>
-   * The job as it is now.
+   * The present job.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job job = 2 [json_name = "job"];</code>
@@ -158,7 +159,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The job as it is now.
+   * The present job.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job job = 2 [json_name = "job"];</code>
@@ -173,7 +174,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The job as it is now.
+   * The present job.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job job = 2 [json_name = "job"];</code>
@@ -189,7 +190,7 @@ private static final long serialVersionUID = 0L;
   public static final int STATE_CHANGE_FIELD_NUMBER = 3;
   /**
    * <pre>
-   * Its state changed.
+   * A change of its state.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobStateChange state_change = 3 [json_name = "stateChange"];</code>
@@ -201,7 +202,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Its state changed.
+   * A change of its state.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobStateChange state_change = 3 [json_name = "stateChange"];</code>
@@ -216,7 +217,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Its state changed.
+   * A change of its state.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobStateChange state_change = 3 [json_name = "stateChange"];</code>
@@ -232,7 +233,7 @@ private static final long serialVersionUID = 0L;
   public static final int PROGRESS_FIELD_NUMBER = 4;
   /**
    * <pre>
-   * The script says how far it is.
+   * The progress that the script reports.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobProgress progress = 4 [json_name = "progress"];</code>
@@ -244,7 +245,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The script says how far it is.
+   * The progress that the script reports.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobProgress progress = 4 [json_name = "progress"];</code>
@@ -259,7 +260,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The script says how far it is.
+   * The progress that the script reports.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobProgress progress = 4 [json_name = "progress"];</code>
@@ -275,7 +276,7 @@ private static final long serialVersionUID = 0L;
   public static final int LOG_ENTRIES_FIELD_NUMBER = 5;
   /**
    * <pre>
-   * The script wrote something.
+   * Log lines of the script.
    * </pre>
    *
    * <code>.hero.supervisor.v1.LogEntries log_entries = 5 [json_name = "logEntries"];</code>
@@ -287,7 +288,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The script wrote something.
+   * Log lines of the script.
    * </pre>
    *
    * <code>.hero.supervisor.v1.LogEntries log_entries = 5 [json_name = "logEntries"];</code>
@@ -302,7 +303,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The script wrote something.
+   * Log lines of the script.
    * </pre>
    *
    * <code>.hero.supervisor.v1.LogEntries log_entries = 5 [json_name = "logEntries"];</code>
@@ -318,7 +319,7 @@ private static final long serialVersionUID = 0L;
   public static final int BOOKMARK_FIELD_NUMBER = 6;
   /**
    * <pre>
-   * A mark.
+   * A bookmark.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Bookmark bookmark = 6 [json_name = "bookmark"];</code>
@@ -330,7 +331,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * A mark.
+   * A bookmark.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Bookmark bookmark = 6 [json_name = "bookmark"];</code>
@@ -345,7 +346,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * A mark.
+   * A bookmark.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Bookmark bookmark = 6 [json_name = "bookmark"];</code>
@@ -600,7 +601,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * One message of WatchJob. The first and the last one carry the job; after the job's end the server ends the call.
+   * One message of WatchJob. The first and the last message carry the job. The server ends the call after the end of
+   * the job.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.WatchJobResponse}
@@ -861,7 +863,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object cursor_ = "";
     /**
      * <pre>
-     * Where this message stands. Hand the last one to resume_after to go on behind it. Opaque.
+     * The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque.
      * </pre>
      *
      * <code>string cursor = 1 [json_name = "cursor"];</code>
@@ -881,7 +883,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where this message stands. Hand the last one to resume_after to go on behind it. Opaque.
+     * The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque.
      * </pre>
      *
      * <code>string cursor = 1 [json_name = "cursor"];</code>
@@ -902,7 +904,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where this message stands. Hand the last one to resume_after to go on behind it. Opaque.
+     * The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque.
      * </pre>
      *
      * <code>string cursor = 1 [json_name = "cursor"];</code>
@@ -919,7 +921,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where this message stands. Hand the last one to resume_after to go on behind it. Opaque.
+     * The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque.
      * </pre>
      *
      * <code>string cursor = 1 [json_name = "cursor"];</code>
@@ -933,7 +935,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where this message stands. Hand the last one to resume_after to go on behind it. Opaque.
+     * The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque.
      * </pre>
      *
      * <code>string cursor = 1 [json_name = "cursor"];</code>
@@ -954,7 +956,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.Job, hero.supervisor.v1.Job.Builder, hero.supervisor.v1.JobOrBuilder> jobBuilder_;
     /**
      * <pre>
-     * The job as it is now.
+     * The present job.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 2 [json_name = "job"];</code>
@@ -966,7 +968,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job as it is now.
+     * The present job.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 2 [json_name = "job"];</code>
@@ -988,7 +990,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job as it is now.
+     * The present job.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 2 [json_name = "job"];</code>
@@ -1008,7 +1010,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job as it is now.
+     * The present job.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 2 [json_name = "job"];</code>
@@ -1026,7 +1028,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job as it is now.
+     * The present job.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 2 [json_name = "job"];</code>
@@ -1053,7 +1055,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job as it is now.
+     * The present job.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 2 [json_name = "job"];</code>
@@ -1076,7 +1078,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job as it is now.
+     * The present job.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 2 [json_name = "job"];</code>
@@ -1086,7 +1088,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job as it is now.
+     * The present job.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 2 [json_name = "job"];</code>
@@ -1104,7 +1106,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job as it is now.
+     * The present job.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 2 [json_name = "job"];</code>
@@ -1132,7 +1134,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.JobStateChange, hero.supervisor.v1.JobStateChange.Builder, hero.supervisor.v1.JobStateChangeOrBuilder> stateChangeBuilder_;
     /**
      * <pre>
-     * Its state changed.
+     * A change of its state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobStateChange state_change = 3 [json_name = "stateChange"];</code>
@@ -1144,7 +1146,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its state changed.
+     * A change of its state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobStateChange state_change = 3 [json_name = "stateChange"];</code>
@@ -1166,7 +1168,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its state changed.
+     * A change of its state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobStateChange state_change = 3 [json_name = "stateChange"];</code>
@@ -1186,7 +1188,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its state changed.
+     * A change of its state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobStateChange state_change = 3 [json_name = "stateChange"];</code>
@@ -1204,7 +1206,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its state changed.
+     * A change of its state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobStateChange state_change = 3 [json_name = "stateChange"];</code>
@@ -1231,7 +1233,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its state changed.
+     * A change of its state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobStateChange state_change = 3 [json_name = "stateChange"];</code>
@@ -1254,7 +1256,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its state changed.
+     * A change of its state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobStateChange state_change = 3 [json_name = "stateChange"];</code>
@@ -1264,7 +1266,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its state changed.
+     * A change of its state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobStateChange state_change = 3 [json_name = "stateChange"];</code>
@@ -1282,7 +1284,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its state changed.
+     * A change of its state.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobStateChange state_change = 3 [json_name = "stateChange"];</code>
@@ -1310,7 +1312,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.JobProgress, hero.supervisor.v1.JobProgress.Builder, hero.supervisor.v1.JobProgressOrBuilder> progressBuilder_;
     /**
      * <pre>
-     * The script says how far it is.
+     * The progress that the script reports.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobProgress progress = 4 [json_name = "progress"];</code>
@@ -1322,7 +1324,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script says how far it is.
+     * The progress that the script reports.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobProgress progress = 4 [json_name = "progress"];</code>
@@ -1344,7 +1346,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script says how far it is.
+     * The progress that the script reports.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobProgress progress = 4 [json_name = "progress"];</code>
@@ -1364,7 +1366,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script says how far it is.
+     * The progress that the script reports.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobProgress progress = 4 [json_name = "progress"];</code>
@@ -1382,7 +1384,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script says how far it is.
+     * The progress that the script reports.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobProgress progress = 4 [json_name = "progress"];</code>
@@ -1409,7 +1411,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script says how far it is.
+     * The progress that the script reports.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobProgress progress = 4 [json_name = "progress"];</code>
@@ -1432,7 +1434,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script says how far it is.
+     * The progress that the script reports.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobProgress progress = 4 [json_name = "progress"];</code>
@@ -1442,7 +1444,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script says how far it is.
+     * The progress that the script reports.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobProgress progress = 4 [json_name = "progress"];</code>
@@ -1460,7 +1462,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script says how far it is.
+     * The progress that the script reports.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobProgress progress = 4 [json_name = "progress"];</code>
@@ -1488,7 +1490,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.LogEntries, hero.supervisor.v1.LogEntries.Builder, hero.supervisor.v1.LogEntriesOrBuilder> logEntriesBuilder_;
     /**
      * <pre>
-     * The script wrote something.
+     * Log lines of the script.
      * </pre>
      *
      * <code>.hero.supervisor.v1.LogEntries log_entries = 5 [json_name = "logEntries"];</code>
@@ -1500,7 +1502,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script wrote something.
+     * Log lines of the script.
      * </pre>
      *
      * <code>.hero.supervisor.v1.LogEntries log_entries = 5 [json_name = "logEntries"];</code>
@@ -1522,7 +1524,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script wrote something.
+     * Log lines of the script.
      * </pre>
      *
      * <code>.hero.supervisor.v1.LogEntries log_entries = 5 [json_name = "logEntries"];</code>
@@ -1542,7 +1544,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script wrote something.
+     * Log lines of the script.
      * </pre>
      *
      * <code>.hero.supervisor.v1.LogEntries log_entries = 5 [json_name = "logEntries"];</code>
@@ -1560,7 +1562,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script wrote something.
+     * Log lines of the script.
      * </pre>
      *
      * <code>.hero.supervisor.v1.LogEntries log_entries = 5 [json_name = "logEntries"];</code>
@@ -1587,7 +1589,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script wrote something.
+     * Log lines of the script.
      * </pre>
      *
      * <code>.hero.supervisor.v1.LogEntries log_entries = 5 [json_name = "logEntries"];</code>
@@ -1610,7 +1612,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script wrote something.
+     * Log lines of the script.
      * </pre>
      *
      * <code>.hero.supervisor.v1.LogEntries log_entries = 5 [json_name = "logEntries"];</code>
@@ -1620,7 +1622,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script wrote something.
+     * Log lines of the script.
      * </pre>
      *
      * <code>.hero.supervisor.v1.LogEntries log_entries = 5 [json_name = "logEntries"];</code>
@@ -1638,7 +1640,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script wrote something.
+     * Log lines of the script.
      * </pre>
      *
      * <code>.hero.supervisor.v1.LogEntries log_entries = 5 [json_name = "logEntries"];</code>
@@ -1666,7 +1668,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.Bookmark, hero.supervisor.v1.Bookmark.Builder, hero.supervisor.v1.BookmarkOrBuilder> bookmarkBuilder_;
     /**
      * <pre>
-     * A mark.
+     * A bookmark.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Bookmark bookmark = 6 [json_name = "bookmark"];</code>
@@ -1678,7 +1680,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A mark.
+     * A bookmark.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Bookmark bookmark = 6 [json_name = "bookmark"];</code>
@@ -1700,7 +1702,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A mark.
+     * A bookmark.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Bookmark bookmark = 6 [json_name = "bookmark"];</code>
@@ -1720,7 +1722,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A mark.
+     * A bookmark.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Bookmark bookmark = 6 [json_name = "bookmark"];</code>
@@ -1738,7 +1740,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A mark.
+     * A bookmark.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Bookmark bookmark = 6 [json_name = "bookmark"];</code>
@@ -1765,7 +1767,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A mark.
+     * A bookmark.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Bookmark bookmark = 6 [json_name = "bookmark"];</code>
@@ -1788,7 +1790,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A mark.
+     * A bookmark.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Bookmark bookmark = 6 [json_name = "bookmark"];</code>
@@ -1798,7 +1800,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A mark.
+     * A bookmark.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Bookmark bookmark = 6 [json_name = "bookmark"];</code>
@@ -1816,7 +1818,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A mark.
+     * A bookmark.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Bookmark bookmark = 6 [json_name = "bookmark"];</code>

@@ -12,7 +12,7 @@ public interface WatchJobResponseOrBuilder extends
 
   /**
    * <pre>
-   * Where this message stands. Hand the last one to resume_after to go on behind it. Opaque.
+   * The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque.
    * </pre>
    *
    * <code>string cursor = 1 [json_name = "cursor"];</code>
@@ -21,7 +21,7 @@ public interface WatchJobResponseOrBuilder extends
   java.lang.String getCursor();
   /**
    * <pre>
-   * Where this message stands. Hand the last one to resume_after to go on behind it. Opaque.
+   * The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque.
    * </pre>
    *
    * <code>string cursor = 1 [json_name = "cursor"];</code>
@@ -32,7 +32,7 @@ public interface WatchJobResponseOrBuilder extends
 
   /**
    * <pre>
-   * The job as it is now.
+   * The present job.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job job = 2 [json_name = "job"];</code>
@@ -41,7 +41,7 @@ public interface WatchJobResponseOrBuilder extends
   boolean hasJob();
   /**
    * <pre>
-   * The job as it is now.
+   * The present job.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job job = 2 [json_name = "job"];</code>
@@ -50,7 +50,7 @@ public interface WatchJobResponseOrBuilder extends
   hero.supervisor.v1.Job getJob();
   /**
    * <pre>
-   * The job as it is now.
+   * The present job.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job job = 2 [json_name = "job"];</code>
@@ -59,7 +59,7 @@ public interface WatchJobResponseOrBuilder extends
 
   /**
    * <pre>
-   * Its state changed.
+   * A change of its state.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobStateChange state_change = 3 [json_name = "stateChange"];</code>
@@ -68,7 +68,7 @@ public interface WatchJobResponseOrBuilder extends
   boolean hasStateChange();
   /**
    * <pre>
-   * Its state changed.
+   * A change of its state.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobStateChange state_change = 3 [json_name = "stateChange"];</code>
@@ -77,7 +77,7 @@ public interface WatchJobResponseOrBuilder extends
   hero.supervisor.v1.JobStateChange getStateChange();
   /**
    * <pre>
-   * Its state changed.
+   * A change of its state.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobStateChange state_change = 3 [json_name = "stateChange"];</code>
@@ -86,7 +86,7 @@ public interface WatchJobResponseOrBuilder extends
 
   /**
    * <pre>
-   * The script says how far it is.
+   * The progress that the script reports.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobProgress progress = 4 [json_name = "progress"];</code>
@@ -95,7 +95,7 @@ public interface WatchJobResponseOrBuilder extends
   boolean hasProgress();
   /**
    * <pre>
-   * The script says how far it is.
+   * The progress that the script reports.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobProgress progress = 4 [json_name = "progress"];</code>
@@ -104,7 +104,7 @@ public interface WatchJobResponseOrBuilder extends
   hero.supervisor.v1.JobProgress getProgress();
   /**
    * <pre>
-   * The script says how far it is.
+   * The progress that the script reports.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobProgress progress = 4 [json_name = "progress"];</code>
@@ -113,7 +113,7 @@ public interface WatchJobResponseOrBuilder extends
 
   /**
    * <pre>
-   * The script wrote something.
+   * Log lines of the script.
    * </pre>
    *
    * <code>.hero.supervisor.v1.LogEntries log_entries = 5 [json_name = "logEntries"];</code>
@@ -122,7 +122,7 @@ public interface WatchJobResponseOrBuilder extends
   boolean hasLogEntries();
   /**
    * <pre>
-   * The script wrote something.
+   * Log lines of the script.
    * </pre>
    *
    * <code>.hero.supervisor.v1.LogEntries log_entries = 5 [json_name = "logEntries"];</code>
@@ -131,7 +131,7 @@ public interface WatchJobResponseOrBuilder extends
   hero.supervisor.v1.LogEntries getLogEntries();
   /**
    * <pre>
-   * The script wrote something.
+   * Log lines of the script.
    * </pre>
    *
    * <code>.hero.supervisor.v1.LogEntries log_entries = 5 [json_name = "logEntries"];</code>
@@ -140,7 +140,7 @@ public interface WatchJobResponseOrBuilder extends
 
   /**
    * <pre>
-   * A mark.
+   * A bookmark.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Bookmark bookmark = 6 [json_name = "bookmark"];</code>
@@ -149,7 +149,7 @@ public interface WatchJobResponseOrBuilder extends
   boolean hasBookmark();
   /**
    * <pre>
-   * A mark.
+   * A bookmark.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Bookmark bookmark = 6 [json_name = "bookmark"];</code>
@@ -158,7 +158,7 @@ public interface WatchJobResponseOrBuilder extends
   hero.supervisor.v1.Bookmark getBookmark();
   /**
    * <pre>
-   * A mark.
+   * A bookmark.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Bookmark bookmark = 6 [json_name = "bookmark"];</code>
