@@ -1,8 +1,8 @@
 //! The composition root: the only place that joins adapters to the domain, and the domain to gRPC.
 //!
-//! [`App::bind`] takes the doors and puts the parts together; [`App::run`] lets callers in until it is told to end. What
-//! a command of the binary does that is more than talking to a server stands beside it: [`serve`], [`dev`],
-//! [`doctor`] and [`exec_shim`], and what the first process of a container has to do ([`init`]).
+//! [`App::bind`] binds the addresses and joins the parts; [`App::run`] serves until the shutdown. The commands that do more
+//! than call a server stand beside it: [`serve`], [`dev`], [`doctor`], [`conformance`] and [`exec_shim`], and the first process
+//! of a container ([`init`]).
 
 pub mod actor;
 mod adapters;
@@ -61,66 +61,66 @@ use listener::Listener;
 use metrics::Readings;
 use ready_file::ReadyFile;
 
-/// Between two tries to read the actors while Redis is away; it is a second's work to come back.
+/// Delay between attempts to load the actors while Redis is unreachable.
 const OPEN_RETRY: Duration = Duration::from_secs(1);
-/// The limit of the whole shutdown ends a wait for actors.
-const NO_LIMIT_OF_ITS_OWN: Duration = Duration::from_secs(24 * 3600);
-/// After the hard end, for processes that are ours to be killed; nothing else is waited for then.
-const LAST_STOPS: Duration = Duration::from_secs(5);
+/// Limit of the stop of the actors: none of its own, because the limit of the shutdown applies.
+const STOP_LIMIT: Duration = Duration::from_secs(24 * 3600);
+/// Time after the hard end for processes of the local runner to be killed.
+const KILL_LIMIT: Duration = Duration::from_secs(5);
 
-/// Why the service cannot be started, or broke.
+/// The error of a service that cannot start, or that has failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
-    /// An address cannot be taken.
+    /// An address cannot be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// The settings of Redis cannot be used.
+    /// The URL of Redis is invalid.
     #[error("redis_url cannot be used")]
     Redis(#[source] SupervisorError),
     /// The ready file cannot be written.
     #[error("cannot write the ready file {}", path.display())]
     ReadyFile {
-        /// Its path.
+        /// The path.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: std::io::Error,
     },
-    /// Another recorder of metrics was installed in this process.
+    /// This process has another recorder of metrics.
     #[error("cannot count what is to be shown as metrics")]
     Metrics(#[source] metrics_exporter_prometheus::BuildError),
-    /// The address of the collector cannot be used.
+    /// The URL of the collector is invalid.
     #[error("otlp_endpoint cannot be used")]
     Traces(#[source] opentelemetry_otlp::ExporterBuildError),
-    /// The server broke.
+    /// The server has failed.
     #[error("cannot serve gRPC")]
     Serve(#[source] std::io::Error),
 }
 
-/// What a caller of [`App::bind`] may want beyond the configuration.
+/// Options of [`App::bind`] beyond the configuration.
 #[derive(Debug, Clone, Default)]
 pub struct Setup {
-    /// Says in GetServerInfo that it has started by itself what it needs.
+    /// Answers GetServerInfo with MODE_DEV.
     pub dev: bool,
-    /// Actors to make at the start, unless they are there already.
+    /// Actors that are created at the start unless they exist.
     pub actors: Vec<ActorConfig>,
     /// Actors of the configuration file.
     pub file: DeclaredActors,
-    /// Stops the actors of this node at the end. Otherwise those under Zinit go on.
+    /// Stops the actors of this node at the end. Otherwise actors of Zinit keep running.
     pub stop_actors: bool,
 }
 
-/// How a service ended.
+/// The end of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// All that was under way was finished.
+    /// All work under way was finished.
     Softly,
-    /// It took longer than `shutdown_timeout`, and the rest was dropped.
+    /// The shutdown took longer than `shutdown_timeout`; unfinished work was dropped.
     OutOfTime,
-    /// Somebody asked a second time, and the rest was dropped.
+    /// A second signal came; unfinished work was dropped.
     Forced,
 }
 
-/// A service with its doors taken, not yet open.
+/// A service with bound addresses that does not serve yet.
 pub struct App {
     config: Config,
     setup: Setup,
@@ -137,10 +137,10 @@ pub struct App {
 }
 
 impl App {
-    /// Takes the addresses and puts the parts together. Neither Redis nor Zinit has to be there.
+    /// Binds the addresses and joins the parts. Neither Redis nor Zinit is contacted.
     ///
     /// # Errors
-    /// When an address cannot be taken or the URL of Redis cannot be used.
+    /// An address that cannot be bound, or an invalid URL.
     pub async fn bind(config: Config, setup: Setup) -> Result<Self, AppError> {
         let mut listeners = Vec::with_capacity(config.listen.len());
         for addr in &config.listen {
@@ -152,7 +152,7 @@ impl App {
         }
         let metrics = match &config.metrics_listen {
             Some(addr) => {
-                // Before the first call, so that every one of them is counted.
+                // Installed before the first call, so that every call is counted.
                 let handle = telemetry::metrics::install().map_err(AppError::Metrics)?;
                 Some((Listener::bind(addr).await?, handle))
             }
@@ -200,30 +200,30 @@ impl App {
         })
     }
 
-    /// Where callers find it, with real ports.
+    /// Returns the addresses for callers, with real ports.
     pub fn addresses(&self) -> &[ListenAddr] {
         &self.addresses
     }
 
-    /// Its actors.
+    /// Returns the manager of the actors.
     pub fn lifecycle(&self) -> &ActorLifecycleManager {
         &self.lifecycle
     }
 
-    /// Where its actors are kept.
+    /// Returns the store of the actors.
     pub(crate) fn store(&self) -> &Arc<dyn ActorStore> {
         self.supervisor.store()
     }
 
-    /// Lets callers in until `shutdown`, and ends in order: callers first, then the watch over actors, Redis last.
+    /// Serves until `shutdown`, and ends in order: calls first, then the tasks of the actors, Redis last.
     ///
     /// # Errors
-    /// When the ready file cannot be written or the server breaks.
+    /// A ready file that cannot be written, or a failed server.
     pub async fn run(self, shutdown: Shutdown) -> Result<Ended, AppError> {
         let timed_out = CancellationToken::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(limit(shutdown.clone(), self.config.shutdown_timeout, timed_out.clone()));
-        tasks.spawn(watch_over_actors(self.lifecycle.clone()));
+        tasks.spawn(open_actors(self.lifecycle.clone()));
         if let Some((listener, handle)) = self.metrics {
             let readings =
                 Readings { supervisor: self.supervisor.clone(), lifecycle: self.lifecycle.clone() };
@@ -232,8 +232,8 @@ impl App {
         }
         tasks.spawn(declared_actors::apply(self.lifecycle.clone(), self.setup.file.clone()));
         let node = self.config.node.clone();
-        tasks.spawn(tell_of_server(self.events.clone(), node, shutdown.soft().clone()));
-        // Its own token, because the last of what there is to tell comes from the end of all others.
+        tasks.spawn(emit_server_events(self.events.clone(), node, shutdown.soft().clone()));
+        // The writer has a token of its own, because the end of the other tasks emits the last events.
         let (written, mut writer) = (CancellationToken::new(), JoinSet::new());
         writer.spawn(write_events(self.log, self.to_write, Arc::new(EventMetrics), written.clone()));
 
@@ -258,11 +258,11 @@ impl App {
         };
         let give_up = async {
             shutdown.hard().cancelled().await;
-            tokio::time::sleep(LAST_STOPS).await;
+            tokio::time::sleep(KILL_LIMIT).await;
         };
         tokio::select! {
             () = closing => {}
-            () = give_up => tracing::warn!("what is left is dropped"),
+            () = give_up => tracing::warn!("shutdown: unfinished work dropped"),
         }
         tasks.shutdown().await;
         telemetry::traces::end().await;
@@ -275,51 +275,51 @@ impl App {
     }
 }
 
-/// Makes the end a hard one when it takes too long.
+/// Forces the shutdown after its limit.
 async fn limit(shutdown: Shutdown, limit: Duration, timed_out: CancellationToken) {
     shutdown.soft().cancelled().await;
     tokio::time::sleep(limit).await;
-    tracing::warn!(?limit, "the shutdown takes longer than {limit:?}: ending at once");
+    tracing::warn!(?limit, "shutdown: forced (it took longer than {limit:?})");
     timed_out.cancel();
     shutdown.force();
 }
 
-/// Tells those who watch that the supervisor is there, and that it goes.
-async fn tell_of_server(events: Events, node: NodeName, soft: CancellationToken) {
-    let tell = |kind: EventKind, how: &str| {
+/// Emits the events of the start and of the shutdown.
+async fn emit_server_events(events: Events, node: NodeName, soft: CancellationToken) {
+    let emit = |kind: EventKind, how: &str| {
         let message = format!("the supervisor on {node} {how}");
         events.emit(Event::new(SystemClock.now(), Source::Supervisor, kind, message).on_node(&node));
     };
-    tell(EventKind::ServerStarted, "has started");
+    emit(EventKind::ServerStarted, "has started");
     soft.cancelled().await;
-    tell(EventKind::ServerDraining, "is on its way down");
+    emit(EventKind::ServerDraining, "shuts down");
 }
 
-/// Takes up the actors as soon as Redis answers, and looks after their health from then on.
-async fn watch_over_actors(lifecycle: ActorLifecycleManager) {
+/// Loads the actors once Redis answers, and starts the health monitor.
+async fn open_actors(lifecycle: ActorLifecycleManager) {
     while let Err(error) = lifecycle.open().await {
-        tracing::debug!(%error, "the actors cannot be read yet");
+        tracing::debug!(%error, "actors: not loaded yet ({error})");
         tokio::time::sleep(OPEN_RETRY).await;
     }
     lifecycle.start_health_monitoring().await;
 }
 
-/// Stops every actor of this node: after its jobs, or at once when the end is a hard one.
+/// Stops every actor of this node: with a drain, or by force in a hard end.
 async fn stop_actors(lifecycle: &ActorLifecycleManager, shutdown: &Shutdown) {
     let reason = "the supervisor ends, and its actors with it".to_owned();
     let lifecycle = &lifecycle.on_behalf_of(Cause { reason, ..Cause::from(Source::Supervisor) });
     let all = ActorSelector::default();
     let softly = StopOptions::default();
     tokio::select! {
-        stopped = lifecycle.stop_many(&all, &softly, NO_LIMIT_OF_ITS_OWN) => {
+        stopped = lifecycle.stop_many(&all, &softly, STOP_LIMIT) => {
             if let Err(error) = stopped {
-                tracing::warn!(%error, "the actors could not be stopped");
+                tracing::warn!(%error, "actors: not stopped ({error})");
             }
         }
         () = shutdown.hard().cancelled() => {
             let options = StopOptions { force: true, ..StopOptions::default() };
-            if let Err(error) = lifecycle.stop_many(&all, &options, LAST_STOPS).await {
-                tracing::warn!(%error, "the actors could not be killed");
+            if let Err(error) = lifecycle.stop_many(&all, &options, KILL_LIMIT).await {
+                tracing::warn!(%error, "actors: not killed ({error})");
             }
         }
     }

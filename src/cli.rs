@@ -1,10 +1,10 @@
-//! The command line: its tree, and the nouns that talk to a server through the generated client.
+//! The command line: its commands, and those among them that call a server through the generated client.
 //!
-//! What a command prints on standard output is data (a table, ids, or the canonical proto JSON of the response);
-//! everything else goes to standard error. Exit codes are those of [`Exit`].
+//! Standard output has data: a table, ids, or the canonical proto JSON of the response. Everything else goes to
+//! standard error. Exit codes are those of [`Exit`].
 //!
-//! `serve`, `dev`, `doctor` and the shim are only parsed here; they are run by [`crate::app`], which alone may join
-//! the parts.
+//! `serve`, `dev`, `doctor` and the shim are only parsed here and run by [`crate::app`], which alone joins adapters
+//! to the domain.
 
 mod actor;
 mod client;
@@ -50,7 +50,7 @@ use crate::config::{Env, Flags, Layers};
 #[command(name = "hero-supervisor", version, about, disable_help_subcommand = true, max_term_width = 110)]
 #[command(after_help = EXIT_CODES)]
 pub struct Cli {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -58,52 +58,52 @@ pub struct Cli {
 const EXIT_CODES: &str = "Exit codes: 0 ok, 1 job failed, 2 usage, 3 not found, 4 server unreachable, 5 refused, \
                           124 wait timed out, 130 interrupted";
 
-/// Every command.
+/// All commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the service
     Serve(ServeCommand),
     /// Try everything out: a private Redis, demo actors and the service in one command
     Dev(DevArgs),
-    /// Create, look at, start, stop and scale actors
+    /// Create, show, start, stop and scale actors
     Actor(Client<ActorCommand>),
-    /// Run, submit, await, look at, cancel and retry jobs
+    /// Run, submit, await, show, cancel and retry jobs
     Job(Client<JobCommand>),
-    /// Look at queues, pause them, let them go on, and empty them
+    /// Show, pause, resume and purge queues
     Queue(Client<QueueCommand>),
-    /// Look at script types, and change their rules: scaling, health, limits
+    /// Show script types, and change their settings: scaling, health, limits
     ScriptType(Client<ScriptTypeCommand>),
-    /// Make or remove actors of one type until there are N; the same as `actor scale`
+    /// Create or remove actors of one type until there are N; the same as `actor scale`
     Scale(ScaleCommand),
     /// Ping actors now, and follow their health
     Health(Client<HealthCommand>),
-    /// Show queues and actors, again and again
+    /// Show queues and actors at an interval
     Top(TopArgs),
-    /// Wait until the server works, or until actors run
+    /// Wait until the server is ready, or until actors run
     Wait(Client<WaitCommand>),
-    /// Show what happened, and follow what happens
+    /// Show past events, and follow new ones
     Events(EventsArgs),
-    /// Show what the server is and can do
+    /// Show the identity, the limits and the dependencies of the server
     Info(ClientArgs),
     /// Show or check the configuration of the service
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Find out what keeps the service from working well on this machine
+    /// Check everything that the service needs on this machine
     Doctor(DoctorArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
-    /// Prepare this process and become another program; used by the local runner
+    /// Prepare this process and replace it by another program; used by the process managers
     #[command(hide = true, disable_help_flag = true)]
     ExecShim(ShimArgs),
 }
 
-/// A noun: its verb, and where the server is.
+/// A command with verbs, and the address of the server.
 #[derive(Debug, Args)]
 pub struct Client<V: Subcommand> {
     /// Server and form of the output.
     #[command(flatten)]
     pub client: ClientArgs,
-    /// What to do.
+    /// The verb.
     #[command(subcommand)]
     pub verb: V,
 }
@@ -111,7 +111,7 @@ pub struct Client<V: Subcommand> {
 /// The layers of the configuration that come from the command line.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ServeArgs {
-    /// TOML file with settings; flags and HERO_SUPERVISOR_* variables win over it
+    /// TOML file with settings; flags and HERO_SUPERVISOR_* variables override it
     #[arg(long, value_name = "FILE", env = "HERO_SUPERVISOR_CONFIG")]
     pub config: Option<PathBuf>,
     /// One flag for each setting.
@@ -120,67 +120,68 @@ pub struct ServeArgs {
 }
 
 impl ServeArgs {
-    /// These flags over the environment of this process, the file and the defaults.
+    /// Returns the layers: these flags, the environment of this process, the file and the defaults.
     pub fn layers(self) -> Layers {
         crate::config::Config::layers(self.config, Env::of_process(), self.flags)
     }
 }
 
-/// What `serve` can be told.
+/// Options of `serve`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ServeCommand {
     /// Settings of the service.
     #[command(flatten)]
     pub settings: ServeArgs,
-    /// Remove actors that an earlier configuration file has made and this one does not name
+    /// Remove actors that an earlier configuration file has declared and this one does not
     #[arg(long)]
     pub prune: bool,
 }
 
-/// What `dev` can be told. The environment and files play no part, so that a trial never touches the real Redis.
+/// Options of `dev`, which reads neither the environment nor files, so that a trial never touches the real Redis.
 #[derive(Debug, Clone, Args)]
 pub struct DevArgs {
-    /// Actors to start, by script type: osis=2,python=1; empty for none
+    /// Number of actors to start, by script type: osis=2,python=1; empty for none
     #[arg(long, value_name = "TYPE=N,…", default_value = "osis=2,sal=1,python=1,v=1", value_parser = values::actor_counts)]
     pub actors: values::ActorCounts,
-    /// Folder for the data of Redis and the logs; it is kept [default: hero-supervisor/dev in the state folder]
+    /// Folder for the data of Redis and the logs, kept after the end [default: hero-supervisor/dev in the state
+    /// folder]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Run the actors through the Zinit at this socket instead of as own children
+    /// Run the actors by the Zinit at this socket instead of as child processes
     #[arg(long, value_name = "SOCK")]
     pub zinit: Option<PathBuf>,
-    /// Use this Redis instead of starting a private one
+    /// Use this Redis instead of a private one
     #[arg(long, value_name = "URL")]
     pub redis_url: Option<String>,
-    /// Speak gRPC-Web with pages from this origin, http://localhost:5173 for instance; can be repeated [default: no]
+    /// Serve gRPC-Web to pages of this origin, for instance http://localhost:5173; can be repeated [default: none]
     #[arg(long = "grpc-web-origin", value_name = "ORIGIN")]
     pub grpc_web_origins: Vec<String>,
-    /// Serve gRPC here: IP:PORT of this machine or unix:PATH; can be repeated [default: 127.0.0.1:50051]
+    /// Address of gRPC: IP:PORT of this machine or unix:PATH; can be repeated [default: 127.0.0.1:50051]
     #[arg(long, value_name = "ADDR")]
     pub listen: Vec<String>,
-    /// Write pid and addresses to this file when serving
+    /// File that has pid and addresses while the service answers
     #[arg(long, value_name = "PATH")]
     pub ready_file: Option<String>,
-    /// What to log: info or info,hero_supervisor=debug [default: warn]
+    /// Filter of the log: info or info,hero_supervisor=debug [default: warn]
     #[arg(long, value_name = "FILTER")]
     pub log_filter: Option<String>,
 }
 
-/// What `doctor` looks at: the same settings that `serve` would use.
+/// Options of `doctor`, which reads the same settings as `serve`.
 #[derive(Debug, Clone, Args)]
 pub struct DoctorArgs {
     /// Settings of the service.
     #[command(flatten)]
     pub serve: ServeArgs,
-    /// How to print
+    /// Form of the output
     #[arg(short, long, value_enum, default_value_t = Format::Table)]
     pub output: Format,
-    /// Look for the actor programs here instead of beside this program and in /usr/local/bin
+    /// Folder of the actor programs [default: beside this program, and /usr/local/bin]
     #[arg(long, value_name = "DIR")]
     pub actor_dir: Option<PathBuf>,
 }
 
-/// Everything behind `exec-shim`, untouched.
+/// The arguments of `exec-shim`, unchanged.
 #[derive(Debug, Clone, Args)]
 pub struct ShimArgs {
     /// Options of the shim, `--`, program and arguments.
@@ -188,7 +189,7 @@ pub struct ShimArgs {
     pub args: Vec<OsString>,
 }
 
-/// Runs a command that talks to a server.
+/// Runs a command that calls a server.
 ///
 /// # Errors
 /// Those of the command.
@@ -197,7 +198,7 @@ pub fn block_on(command: impl Future<Output = Result<Exit, Failure>>) -> Result<
     let runtime =
         runtime.map_err(|error| Failure::new(Exit::Refused, format!("cannot start the runtime: {error}")))?;
     let ended = runtime.block_on(command);
-    // A read of standard input that nobody waits for any more must not keep us.
+    // A read of standard input whose result is no longer needed must not delay the exit.
     runtime.shutdown_background();
     ended
 }
@@ -205,7 +206,7 @@ pub fn block_on(command: impl Future<Output = Result<Exit, Failure>>) -> Result<
 /// Runs a verb of `actor`.
 ///
 /// # Errors
-/// What went wrong, with the exit code that says so.
+/// The failure of the command, with its exit code.
 pub async fn actor(args: Client<ActorCommand>) -> Result<Exit, Failure> {
     actor::run(args).await
 }
@@ -213,7 +214,7 @@ pub async fn actor(args: Client<ActorCommand>) -> Result<Exit, Failure> {
 /// Runs a verb of `job`.
 ///
 /// # Errors
-/// What went wrong, with the exit code that says so.
+/// The failure of the command, with its exit code.
 pub async fn job(args: Client<JobCommand>) -> Result<Exit, Failure> {
     job::run(args).await
 }
@@ -221,7 +222,7 @@ pub async fn job(args: Client<JobCommand>) -> Result<Exit, Failure> {
 /// Runs a verb of `queue`.
 ///
 /// # Errors
-/// What went wrong, with the exit code that says so.
+/// The failure of the command, with its exit code.
 pub async fn queue(args: Client<QueueCommand>) -> Result<Exit, Failure> {
     queue::run(args).await
 }
@@ -229,7 +230,7 @@ pub async fn queue(args: Client<QueueCommand>) -> Result<Exit, Failure> {
 /// Runs a verb of `script-type`.
 ///
 /// # Errors
-/// What went wrong, with the exit code that says so.
+/// The failure of the command, with its exit code.
 pub async fn script_type(args: Client<ScriptTypeCommand>) -> Result<Exit, Failure> {
     script_type::run(args).await
 }
@@ -237,7 +238,7 @@ pub async fn script_type(args: Client<ScriptTypeCommand>) -> Result<Exit, Failur
 /// Runs `scale`.
 ///
 /// # Errors
-/// What went wrong, with the exit code that says so.
+/// The failure of the command, with its exit code.
 pub async fn scale(args: ScaleCommand) -> Result<Exit, Failure> {
     actor::run_scale(args).await
 }
@@ -245,7 +246,7 @@ pub async fn scale(args: ScaleCommand) -> Result<Exit, Failure> {
 /// Runs a verb of `health`.
 ///
 /// # Errors
-/// What went wrong, with the exit code that says so.
+/// The failure of the command, with its exit code.
 pub async fn health(args: Client<HealthCommand>) -> Result<Exit, Failure> {
     health::run(args).await
 }
@@ -253,7 +254,7 @@ pub async fn health(args: Client<HealthCommand>) -> Result<Exit, Failure> {
 /// Runs `top`.
 ///
 /// # Errors
-/// What went wrong, with the exit code that says so.
+/// The failure of the command, with its exit code.
 pub async fn top(args: TopArgs) -> Result<Exit, Failure> {
     top::run(args).await
 }
@@ -261,7 +262,7 @@ pub async fn top(args: TopArgs) -> Result<Exit, Failure> {
 /// Runs a verb of `wait`.
 ///
 /// # Errors
-/// What was still missing when the time was over.
+/// The failure of the command; the missing condition when the time was over.
 pub async fn wait(args: Client<WaitCommand>) -> Result<Exit, Failure> {
     wait::run(args).await
 }
@@ -269,7 +270,7 @@ pub async fn wait(args: Client<WaitCommand>) -> Result<Exit, Failure> {
 /// Runs `events`.
 ///
 /// # Errors
-/// What went wrong, with the exit code that says so.
+/// The failure of the command, with its exit code.
 pub async fn events(args: EventsArgs) -> Result<Exit, Failure> {
     events::run(args).await
 }
@@ -277,7 +278,7 @@ pub async fn events(args: EventsArgs) -> Result<Exit, Failure> {
 /// Runs `info`.
 ///
 /// # Errors
-/// What went wrong, with the exit code that says so.
+/// The failure of the command, with its exit code.
 pub async fn info(args: ClientArgs) -> Result<Exit, Failure> {
     info::run(args).await
 }
@@ -285,7 +286,7 @@ pub async fn info(args: ClientArgs) -> Result<Exit, Failure> {
 /// Runs a verb of `config`.
 ///
 /// # Errors
-/// What is wrong with the configuration.
+/// Every error of the configuration.
 pub fn config(command: ConfigCommand) -> Result<Exit, Failure> {
     config::run(command)
 }
@@ -293,7 +294,7 @@ pub fn config(command: ConfigCommand) -> Result<Exit, Failure> {
 /// Prints a completion script.
 ///
 /// # Errors
-/// When standard output cannot be written to.
+/// A closed standard output.
 pub fn completions(args: &CompletionsArgs) -> Result<Exit, Failure> {
     completions::run(args)
 }

@@ -1,4 +1,4 @@
-//! Adapters made from settings.
+//! Makes the adapters from the configuration.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use crate::error::SupervisorError;
 use crate::ports::event_log::EventLog;
 use crate::ports::process_manager::ProcessManager;
 
-/// How to reach Redis.
+/// Returns the configuration of the Redis adapter.
 pub(super) fn redis_config(url: &RedisUrl, lease: Duration, queue_limit: u64) -> RedisConfig {
     RedisConfig { url: url.expose().to_owned(), lease, queue_limit, ..RedisConfig::default() }
 }
@@ -31,7 +31,7 @@ pub(super) fn supervisor(
     Ok((Supervisor::new(Arc::new(queue), store, Arc::new(SystemClock), defaults), log))
 }
 
-/// Who runs the actors.
+/// Makes the process manager of the configuration.
 pub(super) fn process_manager(config: &Config) -> Arc<dyn ProcessManager> {
     match config.process_manager {
         ProcessManagerKind::Zinit => {
@@ -45,19 +45,18 @@ pub(super) fn process_manager(config: &Config) -> Arc<dyn ProcessManager> {
     }
 }
 
-/// The words that make a child die with us: this program's own shim.
+/// Returns the command prefix that makes a child die with this process: the exec shim of this program.
 pub(super) fn shim() -> Option<Vec<OsString>> {
     let program = own_program()?;
     Some(vec![program.into_os_string(), "exec-shim".into(), "--pdeathsig".into()])
 }
 
-/// The file that this process was started from; None when it was replaced since (an upgrade), so that nobody starts
-/// a path that is not there.
+/// Returns the file of this program; None if it was replaced since the start, for instance by an upgrade.
 pub(super) fn own_program() -> Option<PathBuf> {
     std::env::current_exe().ok().filter(|path| path.is_file())
 }
 
-/// The `hero-supervisor` program for programs that only use the library: beside them, or in the path.
+/// Finds the `hero-supervisor` program for programs that only use the library: beside them, or in PATH.
 pub(super) fn installed_program() -> Option<PathBuf> {
     const NAME: &str = "hero-supervisor";
     let beside = own_program().map(|own| own.with_file_name(NAME));

@@ -1,5 +1,5 @@
-//! `actor conformance`: runs an actor of any language against a private Redis and tells what it keeps of the actor
-//! protocol (`docs/actor-protocol.md`), case by case.
+//! `actor conformance`: runs an actor of any language against a private Redis and reports, case by case, which parts
+//! of the actor protocol (`docs/actor-protocol.md`) it keeps.
 
 mod cases;
 mod faults;
@@ -22,21 +22,21 @@ use crate::domain::model::script_type::ScriptType;
 use kit::Kit;
 use scripts::Scripts;
 
-/// How a case went.
+/// The result of a case.
 #[derive(Debug, Serialize)]
 struct Row {
     case: &'static str,
     passed: bool,
-    /// Why not.
+    /// The fault; empty for a case that has passed.
     #[serde(skip_serializing_if = "String::is_empty")]
     reason: String,
     took_ms: u128,
 }
 
-/// Runs the cases and prints a table; 0 when all pass, 1 otherwise.
+/// Runs the cases and prints a table. The exit code is 0 if all pass and 1 otherwise.
 ///
 /// # Errors
-/// When the command line cannot be used, or there is no Redis on this machine.
+/// An unusable command line, or a machine without Redis.
 pub fn conformance(args: &ConformanceArgs, output: Format) -> Result<Exit, Failure> {
     let usage = |message: String| Failure::new(Exit::Usage, message);
     let exec = shlex::split(&args.exec).filter(|words| !words.is_empty());
@@ -111,7 +111,8 @@ async fn run(
         let outcome = match kit {
             Ok(kit) => {
                 let outcome = kit.while_kept(case(&kit)).await;
-                // An actor that is seen but ends badly can still be tried; without any, each case would wait in vain.
+                // Further cases make sense for an actor that announces itself but ends badly. Without an announcement
+                // every case would time out.
                 if *name == cases::FIRST && outcome.is_err() {
                     is_there = kit.while_kept(async { kit.actor("again").await.map(drop) }).await.is_ok();
                 }
@@ -130,7 +131,7 @@ async fn run(
     Ok(rows)
 }
 
-/// A folder that goes with its owner.
+/// A folder that is removed when it is dropped.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -146,5 +147,5 @@ impl Drop for Scratch {
     }
 }
 
-/// A lease short enough to be waited for.
+/// Lease of the private queue, short enough for tests.
 const LEASE: Duration = Duration::from_secs(3);

@@ -1,8 +1,8 @@
-//! How many connections there are, and how long one may keep silent.
+//! Limits of the number of connections and of their silence.
 //!
-//! Whoever speaks HTTP/2 sends 24 bytes before anything else, and is then asked now and again whether it still lives. One
-//! that sends nothing is closed after a while, and at once when its place is needed: otherwise anybody could take all file
-//! descriptors of the supervisor, and with them its Redis. Callers through a unix socket have places of their own.
+//! An HTTP/2 client sends 24 bytes first, and later answers pings. A connection that sends nothing is closed after a
+//! while, and at once when its place is needed. Otherwise anybody could use up the file descriptors of the
+//! supervisor, and with them its connection to Redis. Callers through a unix socket have places of their own.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,50 +18,51 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::telemetry::seldom::Seldom;
 
-/// The first words of HTTP/2; a request of HTTP/1.1 is longer.
+/// Length of the HTTP/2 preface; a request of HTTP/1.1 is longer.
 const PREFACE_BYTES: usize = 24;
-/// Time for them.
+/// Time within which a connection must send the preface.
 const PREFACE_LIMIT: Duration = Duration::from_secs(10);
-/// Between two requests on a connection of a scraper.
+/// Longest silence between two requests of a scraper.
 const IDLE_LIMIT: Duration = Duration::from_secs(150);
-/// Scrapers at a time.
+/// Most concurrent scrapers.
 const SCRAPERS: usize = 64;
-/// Most file descriptors that are kept for Redis, the process manager, logs and programs; a quarter if that is less.
+/// Most file descriptors that are reserved for Redis, the process manager, logs and programs; a quarter of the limit
+/// if that is less.
 const RESERVE: u64 = 1024;
-/// When the limit of file descriptors is not known.
+/// Assumed limit of file descriptors if the real one is unknown.
 const USUAL_LIMIT: u64 = 1024;
 
-/// Places for the connections of some listeners.
+/// The places of some listeners.
 #[derive(Debug)]
 pub(super) struct Places {
     free: Arc<Semaphore>,
     count: usize,
     silent: Arc<Mutex<Silent>>,
     full: Seldom,
-    /// None when a connection that has spoken may then be silent.
+    /// Longest silence after the preface; None means no limit.
     idle: Option<Duration>,
 }
 
-/// Connections that have not spoken yet, the oldest first.
+/// Connections that have not sent their preface, the oldest first.
 #[derive(Debug, Default)]
 struct Silent {
     next: u64,
     waiting: BTreeMap<u64, CancellationToken>,
 }
 
-/// Places for callers of the service: those over TCP, and those through unix sockets.
+/// Makes the places of gRPC callers: those of TCP, and those of unix sockets.
 pub(super) fn for_callers() -> (Arc<Places>, Arc<Places>) {
     let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(USUAL_LIMIT, |(soft, _hard)| soft);
     let (tcp, unix) = shares(limit);
     (Places::new(tcp, None), Places::new(unix, None))
 }
 
-/// Places for those who read metrics.
+/// Makes the places of metrics scrapers.
 pub(super) fn for_scrapers() -> Arc<Places> {
     Places::new(SCRAPERS, Some(IDLE_LIMIT))
 }
 
-/// How many of so many file descriptors are for callers over TCP, and how many for those through unix sockets.
+/// Divides the limit of file descriptors. Returns the shares of TCP callers and of unix-socket callers.
 fn shares(limit: u64) -> (usize, usize) {
     let most = limit - (limit / 4).min(RESERVE);
     let count = |share: u64| usize::try_from(share.max(1)).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
@@ -74,7 +75,7 @@ impl Places {
         Arc::new(Self { free, count, silent, full: Seldom::default(), idle })
     }
 
-    /// A place for one more; when all are taken, that of whoever has been silent the longest.
+    /// Waits for a place. When all are taken, the connection that has been silent the longest is closed.
     pub(super) async fn take(&self) -> Place {
         let permit = match Arc::clone(&self.free).try_acquire_owned() {
             Ok(permit) => permit,
@@ -114,25 +115,25 @@ impl Places {
         }
         match Arc::clone(&self.free).acquire_owned().await {
             Ok(permit) => permit,
-            // Nobody closes it.
+            // The semaphore is never closed.
             Err(_closed) => std::future::pending().await,
         }
     }
 }
 
 fn locked(silent: &Mutex<Silent>) -> MutexGuard<'_, Silent> {
-    // Nothing in here can panic half-way.
+    // No statement under the lock can panic.
     silent.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The place of one connection, free again when this is dropped.
+/// The place of one connection, freed when this is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     _permit: OwnedSemaphorePermit,
     opening: Option<Opening>,
 }
 
-/// A connection that still has to speak.
+/// A connection that has not sent its preface.
 #[derive(Debug)]
 struct Opening {
     missing: usize,
@@ -155,7 +156,7 @@ impl Drop for Entry {
 }
 
 impl Place {
-    /// Notes that so many bytes came.
+    /// Counts received bytes.
     pub(super) fn spoke(&mut self, bytes: usize) {
         let Some(opening) = &mut self.opening else { return };
         opening.missing = opening.missing.saturating_sub(bytes);
@@ -168,7 +169,7 @@ impl Place {
         }
     }
 
-    /// Fails when the connection has been silent for too long, or its place is needed.
+    /// Fails if the connection has been silent for too long or its place is needed.
     pub(super) fn poll_limits(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         let Some(opening) = &mut self.opening else { return Ok(()) };
         let over = |why: &'static str| Err(io::Error::new(io::ErrorKind::TimedOut, why));
@@ -240,7 +241,7 @@ mod tests {
         drop(first);
         let mut next = waiting.join_next().await.unwrap().unwrap();
         assert!(lives(&mut next));
-        // With nobody silent whoever comes waits until somebody goes.
+        // Without silent connections a new one waits until another ends.
         second.spoke(PREFACE_BYTES);
         next.spoke(PREFACE_BYTES);
         assert!(tokio::time::timeout(Duration::from_secs(60), places.take()).await.is_err());

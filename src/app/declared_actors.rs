@@ -1,4 +1,4 @@
-//! Makes the actors be as the configuration file says: made, changed or left alone; removed only if that is said.
+//! Applies the actors of the configuration file: creates and changes them, and removes them only with `prune`.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,28 +15,28 @@ use crate::domain::model::event::{Cause, Source};
 use crate::domain::model::id::ActorId;
 use crate::error::{SupervisorError, chain};
 
-/// Between two tries while Redis or the process manager is away.
+/// Delay between two attempts while Redis or the process manager is unreachable.
 const RETRY: Duration = Duration::from_secs(1);
-/// Starts and restarts end by time-outs of their own; this bounds the wait for the report only.
+/// Limit of the wait for starts and restarts, which have timeouts of their own.
 const WAIT: Duration = Duration::from_secs(3600);
 
-/// What a configuration file wants of actors.
+/// The actors and script types that a configuration file declares.
 #[derive(Debug, Clone, Default)]
 pub struct DeclaredActors {
-    /// These are to be there.
+    /// Actors that must exist.
     pub actors: Vec<FileActor>,
-    /// The rules for script types are to be these.
+    /// Settings of script types.
     pub script_types: Vec<FileScriptType>,
-    /// Those that an earlier file has made and that are not among them are to go.
+    /// Removes actors that an earlier file has declared and this one does not.
     pub prune: bool,
 }
 
-/// What was done about it.
+/// The outcome, by actor.
 #[derive(Debug, Default)]
 pub(super) struct Applied {
     created: Vec<ActorId>,
     changed: Vec<ActorId>,
-    left_alone: Vec<ActorId>,
+    unchanged: Vec<ActorId>,
     removed: Vec<ActorId>,
     failed: Vec<(String, SupervisorError)>,
 }
@@ -44,9 +44,9 @@ pub(super) struct Applied {
 impl fmt::Display for Applied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = [
-            (&self.created, "made"),
+            (&self.created, "created"),
             (&self.changed, "changed"),
-            (&self.left_alone, "left alone"),
+            (&self.unchanged, "unchanged"),
             (&self.removed, "removed"),
         ];
         for (ids, what) in counts {
@@ -56,57 +56,57 @@ impl fmt::Display for Applied {
     }
 }
 
-/// Applies the declared, as soon as Redis and the process manager let us, and reports in the log.
+/// Applies the declaration once Redis and the process manager answer, and logs the outcome.
 pub(super) async fn apply(lifecycle: ActorLifecycleManager, declared: DeclaredActors) {
     if declared.actors.is_empty() && declared.script_types.is_empty() && !declared.prune {
         return;
     }
     let reason = "the configuration file says so".to_owned();
     let lifecycle = lifecycle.on_behalf_of(Cause { reason, ..Cause::from(Source::Supervisor) });
-    let (mut total, mut rules) = (Applied::default(), AppliedSettings::default());
+    let (mut total, mut settings) = (Applied::default(), AppliedSettings::default());
     loop {
         let mut applied = define(&lifecycle, &declared).await;
-        // Rules may ask for a number of actors, and that begins with those that the file names.
-        let mut ruled = declared_script_types::apply(&lifecycle, &declared.script_types).await;
-        let away = applied.failed.iter().chain(&ruled.failed).find(|(_, error)| error.is_unavailable());
+        // Settings may demand a number of actors, to which the declared actors count.
+        let mut round = declared_script_types::apply(&lifecycle, &declared.script_types).await;
+        let away = applied.failed.iter().chain(&round.failed).find(|(_, error)| error.is_unavailable());
         if let Some((name, error)) = away {
-            tracing::warn!(actor.id = %name, error = %chain(error), "the configuration file waits");
+            tracing::warn!(actor.id = %name, error = %chain(error), "configuration file: waiting (actor {name}: {})", chain(error));
         }
         let again = away.is_some();
-        rules.changed.append(&mut ruled.changed);
-        (rules.left_alone, rules.failed) = (ruled.left_alone, ruled.failed);
+        settings.changed.append(&mut round.changed);
+        (settings.unchanged, settings.failed) = (round.unchanged, round.failed);
         total.created.append(&mut applied.created);
         total.changed.append(&mut applied.changed);
         total.removed.append(&mut applied.removed);
-        (total.left_alone, total.failed) = (applied.left_alone, applied.failed);
+        (total.unchanged, total.failed) = (applied.unchanged, applied.failed);
         if !again {
             break;
         }
         sleep(RETRY).await;
     }
     if !declared.script_types.is_empty() {
-        report(&mut rules);
+        report(&mut settings);
     }
     if declared.actors.is_empty() && !declared.prune {
         return;
     }
-    total.left_alone.retain(|id| !total.created.contains(id) && !total.changed.contains(id));
+    total.unchanged.retain(|id| !total.created.contains(id) && !total.changed.contains(id));
     bring_up(&lifecycle, &declared, &mut total).await;
     for (name, error) in &total.failed {
-        tracing::warn!(actor.id = %name, error = %chain(error), "actor {name} of the configuration file: {}", chain(error));
+        tracing::warn!(actor.id = %name, error = %chain(error), "configuration file: actor {name} failed ({})", chain(error));
     }
-    tracing::info!("actors of the configuration file: {total}");
+    tracing::info!("configuration file: actors: {total}");
 }
 
-fn report(rules: &mut AppliedSettings) {
-    rules.left_alone.retain(|script_type| !rules.changed.contains(script_type));
-    for (name, error) in &rules.failed {
-        tracing::warn!(script_type = %name, error = %chain(error), "the rules of the configuration file for {name}: {}", chain(error));
+fn report(settings: &mut AppliedSettings) {
+    settings.unchanged.retain(|script_type| !settings.changed.contains(script_type));
+    for (name, error) in &settings.failed {
+        tracing::warn!(script_type = %name, error = %chain(error), "configuration file: settings of {name} failed ({})", chain(error));
     }
-    tracing::info!("rules of the configuration file: {rules}");
+    tracing::info!("configuration file: script types: {settings}");
 }
 
-/// Writes what is wanted; starts nothing yet, because what is depended on may come later in the list.
+/// Stores the definitions. Nothing is started yet, because a dependency may come later in the list.
 async fn define(lifecycle: &ActorLifecycleManager, declared: &DeclaredActors) -> Applied {
     let mut applied = Applied::default();
     let there = match lifecycle.actors().await {
@@ -133,7 +133,7 @@ async fn define(lifecycle: &ActorLifecycleManager, declared: &DeclaredActors) ->
         match (done, existing) {
             (Ok((id, true)), None) => applied.created.push(id),
             (Ok((id, true)), Some(_)) => applied.changed.push(id),
-            (Ok((id, false)), _) => applied.left_alone.push(id),
+            (Ok((id, false)), _) => applied.unchanged.push(id),
             (Err(error), _) => applied.failed.push((config.name.clone(), error)),
         }
     }
@@ -156,7 +156,7 @@ async fn define(lifecycle: &ActorLifecycleManager, declared: &DeclaredActors) ->
     applied
 }
 
-/// Starts what was made, and restarts what was changed and is meant to run.
+/// Starts the created actors, and restarts the changed ones whose desired state is up.
 async fn bring_up(lifecycle: &ActorLifecycleManager, declared: &DeclaredActors, applied: &mut Applied) {
     let wanted =
         |id: &&ActorId| declared.actors.iter().any(|actor| actor.start && actor.config.name == id.as_str());

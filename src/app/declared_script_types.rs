@@ -1,4 +1,4 @@
-//! Makes the rules of script types be as the configuration file says.
+//! Applies the settings of script types from the configuration file.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,35 +11,35 @@ use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::ScriptTypeSettings;
 use crate::error::SupervisorError;
 
-/// What was done about them.
+/// The outcome, by script type.
 #[derive(Debug, Default)]
 pub(super) struct AppliedSettings {
     pub(super) changed: Vec<ScriptType>,
-    pub(super) left_alone: Vec<ScriptType>,
+    pub(super) unchanged: Vec<ScriptType>,
     pub(super) failed: Vec<(String, SupervisorError)>,
 }
 
 impl fmt::Display for AppliedSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { changed, left_alone, failed } = self;
-        write!(f, "{} changed, {} left alone, {} failed", changed.len(), left_alone.len(), failed.len())
+        let Self { changed, unchanged, failed } = self;
+        write!(f, "{} changed, {} unchanged, {} failed", changed.len(), unchanged.len(), failed.len())
     }
 }
 
-/// Writes the rules that are not as the file says.
-pub(super) async fn apply(lifecycle: &ActorLifecycleManager, rules: &[FileScriptType]) -> AppliedSettings {
+/// Stores the settings that differ from those of the file.
+pub(super) async fn apply(lifecycle: &ActorLifecycleManager, declared: &[FileScriptType]) -> AppliedSettings {
     let mut applied = AppliedSettings::default();
-    for wanted in rules {
+    for wanted in declared {
         match bring_about(lifecycle, wanted).await {
             Ok(true) => applied.changed.push(wanted.script_type),
-            Ok(false) => applied.left_alone.push(wanted.script_type),
+            Ok(false) => applied.unchanged.push(wanted.script_type),
             Err(error) => applied.failed.push((wanted.script_type.to_string(), error)),
         }
     }
     applied
 }
 
-/// True when something was changed.
+/// Returns true if something has changed.
 async fn bring_about(
     lifecycle: &ActorLifecycleManager,
     wanted: &FileScriptType,
@@ -49,9 +49,9 @@ async fn bring_about(
     Ok(changed || scaled)
 }
 
-/// Makes this node have as many actors as the file says, if there are fewer. That the rules are kept already does not mean
-/// that there are: they are the same for all nodes while the number is that of each, and to bring it about may have failed
-/// when they were written. Stopped actors count: those that somebody has stopped by hand stay so.
+/// Scales this node out to the number of actors that the file declares. Stored settings do not imply the number:
+/// settings are shared by all nodes, the number is that of each node, and an earlier scaling may have failed. Stopped
+/// actors count, so that actors that were stopped by hand stay stopped.
 async fn fill_up(
     lifecycle: &ActorLifecycleManager,
     wanted: &FileScriptType,
@@ -74,7 +74,7 @@ async fn fill_up(
     Ok(true)
 }
 
-/// Writes the rules and the template if they are not as the file says; true when they were not.
+/// Stores settings and template if they differ from those of the file. Returns true if they did.
 async fn keep(lifecycle: &ActorLifecycleManager, wanted: &FileScriptType) -> Result<bool, SupervisorError> {
     let change = |stored: &ScriptTypeSettings, template: Option<&ActorConfig>| {
         Ok((wanted.over(stored.clone()), wanted.template.as_ref().or(template).cloned()))

@@ -1,4 +1,4 @@
-//! `dev`: everything in one command, for trying out. It starts what is missing, and ends all that it has started.
+//! `dev`: a trial setup in one command. It starts what is missing and ends everything that it has started.
 
 mod actors;
 mod banner;
@@ -21,30 +21,30 @@ use crate::telemetry;
 pub(super) use folders::Folders;
 pub(super) use private_redis::PrivateRedis;
 
-/// The banner says what there is to say; only what goes wrong is logged, and that Ctrl-C was heard.
+/// The default log filter. The banner covers normal operation; only warnings and the shutdown are logged.
 const DEFAULT_LOG_FILTER: &str = "warn,hero_supervisor::shutdown=info";
 
-/// Why `dev` cannot be started.
+/// The error of a `dev` that cannot start.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DevError {
-    /// Its folders.
+    /// A folder cannot be used.
     #[error("cannot use the folder {}: {what}", path.display())]
     Folder {
-        /// Which.
+        /// The folder.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         what: String,
     },
-    /// No Redis on this machine.
+    /// There is no Redis program on this machine.
     #[error(
         "redis-server is not installed: install it (apt install redis-server, brew install redis), or name a Redis \
          with --redis-url"
     )]
     NoRedis,
-    /// Redis does not come up.
+    /// Redis does not start.
     #[error("redis-server did not start: {0}")]
     RedisFailed(String),
-    /// The service itself.
+    /// The service does not start.
     #[error(transparent)]
     App(#[from] AppError),
 }
@@ -60,17 +60,18 @@ impl From<DevError> for Failure {
     }
 }
 
-/// Runs the service with all that it needs until it is told to end.
+/// Runs the service and its dependencies until a signal ends it.
 ///
 /// # Errors
-/// When the flags are wrong or something cannot be started.
+/// Invalid flags, or a part that cannot start.
 pub fn dev(args: DevArgs) -> Result<Exit, Failure> {
     let folders = Folders::of(args.data_dir.as_deref());
     let redis_url = args.redis_url.clone().unwrap_or_else(|| folders.redis_url());
     let config = Config::load(layers(&args, &folders, redis_url))?.config;
     telemetry::init(&config.log_filter, telemetry::LogFormat::Text);
     let runtime = runtime::build(None).map_err(|error| no_runtime(&error))?;
-    // Not in a task: children that die with us die with the thread that made them, and this one lives longest.
+    // Runs on this thread and not in a task: children with a parent-death signal die with the thread that spawned
+    // them.
     runtime.block_on(run(args, folders, config)).map(Exit::from)
 }
 
@@ -81,7 +82,7 @@ async fn run(args: DevArgs, folders: Folders, config: Config) -> Result<Ended, F
     run_with_signals(run, signals, &shutdown).await
 }
 
-/// Starts from the bottom up and ends from the top down: Redis is there as long as anybody needs it.
+/// Starts from the bottom up and ends from the top down, so that Redis outlives everything that needs it.
 async fn run_all(
     args: DevArgs,
     folders: Folders,
@@ -136,12 +137,12 @@ async fn run_service(
     };
     tokio::select! {
         ended = app.run(shutdown.clone()) => Ok(ended?),
-        // A signal while the actors are still being started ends that first.
+        // A signal during the start of the actors ends the start.
         ended = show => ended,
     }
 }
 
-/// The flags over defaults of their own; neither files nor the environment.
+/// Returns the layers of `dev`: the flags over defaults of their own, without file and environment.
 fn layers(args: &DevArgs, folders: &Folders, redis_url: String) -> Layers {
     let flags = Flags {
         listen: args.listen.clone(),
@@ -152,7 +153,7 @@ fn layers(args: &DevArgs, folders: &Folders, redis_url: String) -> Layers {
         ..Flags::default()
     };
     let text = |path: &std::path::Path| Value::from(path.to_string_lossy().into_owned());
-    // A name of its own: should the Redis be shared, the actors of the real service are not touched.
+    // A node name of its own, so that on a shared Redis the actors of the real service are not touched.
     let node: String = format!("dev-{}", host_name()).chars().take(63).collect();
     let mut layers = Config::layers(None, Env::default(), flags);
     let mut replace = |key, value| {

@@ -1,4 +1,4 @@
-//! `doctor`: looks at all that the service needs on this machine, and says what to do about what it finds.
+//! `doctor`: checks everything that the service needs on this machine, and gives advice.
 
 mod actors;
 mod host;
@@ -12,26 +12,26 @@ use super::serve::no_runtime;
 use crate::cli::{DoctorArgs, Exit, Failure, Format, Output, table};
 use crate::config::Config;
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Verdict {
-    /// As it should be.
+    /// No fault.
     Ok,
-    /// It works, but somebody may be surprised.
+    /// It works, with a surprise.
     Warn,
     /// It does not work, or jobs can be lost.
     Fail,
 }
 
-/// One thing that was looked at.
+/// One finding.
 #[derive(Debug, Serialize)]
 pub(super) struct Finding {
     check: &'static str,
     verdict: Verdict,
-    /// What was seen.
+    /// The observation.
     found: String,
-    /// What to do; empty when there is nothing to do.
+    /// The advice; empty if there is none.
     #[serde(skip_serializing_if = "String::is_empty")]
     todo: String,
 }
@@ -50,17 +50,17 @@ impl Finding {
     }
 }
 
-/// All that was found.
+/// All findings.
 #[derive(Debug, Serialize)]
 struct Report {
     healthy: bool,
     findings: Vec<Finding>,
 }
 
-/// Looks at everything and prints it; 0 when nothing fails, 1 otherwise.
+/// Runs all checks and prints them. The exit code is 0 if none fails and 1 otherwise.
 ///
 /// # Errors
-/// When the configuration is wrong.
+/// An invalid configuration.
 pub fn doctor(args: DoctorArgs) -> Result<Exit, Failure> {
     let output = args.output;
     let actor_dir = args.actor_dir.clone();

@@ -1,4 +1,4 @@
-//! How errors of the service end the command.
+//! Exit codes of the errors of the service.
 
 use super::{AppError, Ended};
 use crate::cli::{Exit, Failure};

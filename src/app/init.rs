@@ -1,7 +1,7 @@
-//! The first process of a container: it inherits every process that has lost its parent, and somebody has to reap those.
+//! The first process of a container: it inherits orphaned processes and must reap them.
 //!
-//! The service cannot do so itself without taking the exit statuses of its own children from whoever waits for them. So as
-//! pid 1 it starts itself once more, and this first process does nothing but pass signals on and reap.
+//! The service cannot reap them itself without taking the exit statuses of its own children from their waiters. As
+//! pid 1 it therefore starts itself once more, and the first process only forwards signals and reaps.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -18,23 +18,23 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Exit, Failure};
 
-/// Signals that mean the service.
+/// Signals that are forwarded to the service.
 const PASSED_ON: [Signal; 6] =
     [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGUSR1, Signal::SIGUSR2];
-/// What shells add to the number of the signal that ended a process.
+/// Added by shells to the number of the signal that ended a process.
 const SIGNALLED: i32 = 128;
 
-/// Whether this is the first process, so that orphans become its children.
+/// Returns true for the first process, to which orphans are reparented.
 pub fn is_first_process() -> bool {
     std::process::id() == 1
 }
 
-/// Runs this program once more with the same arguments, and ends as it does.
+/// Runs this program once more with the same arguments, and exits with its exit code.
 pub fn run_below() -> ExitCode {
     let ended =
         Builder::new_current_thread().enable_all().build().and_then(|runtime| runtime.block_on(run()));
     match ended {
-        // As a shell would: only the low byte is an exit code.
+        // Only the low byte is an exit code, as in a shell.
         Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)),
         Err(error) => {
             Failure::new(Exit::Refused, format!("cannot run as the first process: {error}")).report().into()
@@ -43,7 +43,7 @@ pub fn run_below() -> ExitCode {
 }
 
 async fn run() -> io::Result<i32> {
-    // Before the service is there, so that nothing is missed.
+    // Registered before the service starts, so that no signal is missed.
     let mut children = signal(SignalKind::child())?;
     let mut passed = Vec::new();
     for each in PASSED_ON {
@@ -59,7 +59,7 @@ async fn run() -> io::Result<i32> {
         tokio::select! {
             _ended = children.recv() => {}
             Some(asked) = passed.next() => {
-                // It has ended when it cannot be told; that is seen at once.
+                // A failed signal means that the service has ended, which the next turn of the loop observes.
                 let _told = kill(service, asked);
             }
         }
@@ -69,14 +69,14 @@ async fn run() -> io::Result<i32> {
     }
 }
 
-/// The service has a process group of its own: what the terminal says to ours is passed on once.
+/// Starts the service in a process group of its own, so that signals of the terminal reach it only once.
 fn start() -> io::Result<Pid> {
     let program = std::env::current_exe()?;
     let service = Command::new(program).args(std::env::args_os().skip(1)).process_group(0).spawn()?;
     i32::try_from(service.id()).map(Pid::from_raw).map_err(io::Error::other)
 }
 
-/// Reaps whoever has ended; the answer is the exit code of the service, if it has.
+/// Reaps ended processes. Returns the exit code of the service if it has ended.
 fn reap(service: Pid) -> io::Result<Option<i32>> {
     loop {
         let ended = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {

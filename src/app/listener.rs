@@ -1,4 +1,4 @@
-//! Doors of the service: TCP ports and unix sockets, bound before anything else is done.
+//! Listeners of the service: TCP ports and unix sockets, bound before anything else is done.
 
 use std::fs::Permissions;
 use std::io;
@@ -19,30 +19,30 @@ use super::connections::{Place, Places, for_callers};
 use crate::config::ListenAddr;
 use crate::telemetry::seldom::Seldom;
 
-/// After a failed accept, which is mostly "too many open files": long enough not to burn a core, short for callers.
+/// Delay after a failed accept, mostly "too many open files": long enough to spare the processor, short for callers.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// When a failed accept was last told of.
+/// Limits the log lines about failed accepts.
 static REFUSED: LazyLock<Seldom> = LazyLock::new(Seldom::default);
-/// Group and others get nothing: whoever can open the socket can run programs as us.
+/// Mode of a unix socket: whoever can open it can run programs as this user, so group and others have no rights.
 const OWNER_ONLY: u32 = 0o600;
-/// Callers that wait to be let in; the usual number.
+/// Length of the accept queue; the customary value.
 const BACKLOG: u32 = 1024;
 
-/// Why an address cannot be served.
+/// The error of an address that cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// The system refuses.
     #[error("cannot listen on {addr}: {source}{}", bind_hint(source))]
     Refused {
-        /// Where.
+        /// The address.
         addr: ListenAddr,
-        /// In its words.
+        /// The error of the system.
         source: io::Error,
     },
-    /// Another process answers there.
+    /// Another process answers on the socket.
     #[error("cannot listen on unix:{}: another process listens there; stop it or use another path", .0.display())]
     SocketInUse(PathBuf),
-    /// The path is taken by something that is no socket, and not ours to remove.
+    /// The path exists and is no socket.
     #[error("cannot listen on unix:{}: the path exists and is not a socket; move it away", .0.display())]
     NotASocket(PathBuf),
 }
@@ -59,7 +59,7 @@ fn bind_hint(error: &io::Error) -> &'static str {
     HINTS.iter().find(|(kind, _)| *kind == error.kind()).map_or("", |(_, hint)| hint)
 }
 
-/// One bound door.
+/// A bound listener.
 #[derive(Debug)]
 pub(super) enum Listener {
     Tcp(TcpListener, SocketAddr),
@@ -67,7 +67,7 @@ pub(super) enum Listener {
 }
 
 impl Listener {
-    /// Takes the door; nobody is let in before [`incoming`].
+    /// Binds the address. Connections are accepted only by [`incoming`].
     pub(super) async fn bind(addr: &ListenAddr) -> Result<Self, BindError> {
         let refused = |source| BindError::Refused { addr: addr.clone(), source };
         match addr {
@@ -80,7 +80,7 @@ impl Listener {
                 remove_stale_socket(path).await?;
                 let socket = UnixSocket::new_stream().map_err(refused)?;
                 socket.bind(path).map_err(refused)?;
-                // Before anybody can connect, which needs a listener.
+                // Set before listening, which is the precondition of any connection.
                 std::fs::set_permissions(path, Permissions::from_mode(OWNER_ONLY)).map_err(refused)?;
                 let file = SocketFile::of(path).map_err(refused)?;
                 Ok(Self::Unix(socket.listen(BACKLOG).map_err(refused)?, file))
@@ -88,7 +88,7 @@ impl Listener {
         }
     }
 
-    /// The address that callers use, with the real port.
+    /// Returns the address for callers, with the real port.
     pub(super) fn address(&self) -> ListenAddr {
         match self {
             Self::Tcp(_, bound) => ListenAddr::Tcp(*bound),
@@ -96,7 +96,7 @@ impl Listener {
         }
     }
 
-    /// The next who comes in, once there is a place; outlives a lack of file descriptors.
+    /// Accepts the next connection once there is a place. A lack of file descriptors does not end it.
     pub(super) async fn accept_patiently(&self, places: &Places) -> Connection {
         loop {
             match self.accept().await {
@@ -123,7 +123,7 @@ impl Listener {
     }
 }
 
-/// All who come in through any of the doors; never ends, and outlives a lack of file descriptors.
+/// Streams the connections of all listeners. It never ends, even with a lack of file descriptors.
 pub(super) fn incoming(listeners: Vec<Listener>) -> BoxStream<'static, io::Result<Connection>> {
     let (tcp, unix) = for_callers();
     let each = listeners.into_iter().map(|listener| {
@@ -140,7 +140,7 @@ pub(super) fn incoming(listeners: Vec<Listener>) -> BoxStream<'static, io::Resul
     stream::select_all(each).boxed()
 }
 
-/// A socket file of ours, removed with us unless somebody has put another in its place.
+/// A socket file, removed when this is dropped unless it was replaced by another.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
@@ -168,7 +168,7 @@ fn inode(path: &Path) -> io::Result<(u64, u64)> {
     Ok((metadata.dev(), metadata.ino()))
 }
 
-/// Removes the socket of a process that is gone; one that somebody answers on is left alone.
+/// Removes the socket of a process that is gone, and keeps one that a process answers on.
 async fn remove_stale_socket(path: &Path) -> Result<(), BindError> {
     let Ok(metadata) = std::fs::symlink_metadata(path) else { return Ok(()) };
     if !metadata.file_type().is_socket() {
@@ -181,7 +181,7 @@ async fn remove_stale_socket(path: &Path) -> Result<(), BindError> {
     }
 }
 
-/// A caller's connection through either kind of door, and its place among them.
+/// A connection from either kind of listener, and its place.
 #[derive(Debug)]
 pub(super) struct Connection {
     socket: Socket,
@@ -194,7 +194,7 @@ enum Socket {
     Unix(UnixStream),
 }
 
-/// Does the same with either kind of socket.
+/// Applies the same expression to either kind of stream.
 macro_rules! with {
     ($connection:expr, $socket:ident => $done:expr) => {
         match &mut $connection.get_mut().socket {

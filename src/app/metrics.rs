@@ -1,7 +1,7 @@
 //! The endpoint for Prometheus: `GET /metrics` over HTTP/1.1.
 //!
-//! Before each scrape the gauges are read anew, so that they say how things are and not how they were. What Redis does
-//! not answer in time is left at its last value; the scrape itself never fails for it.
+//! The gauges are read before each scrape, so that they are current. A gauge that Redis does not deliver in time
+//! keeps its last value; the scrape itself does not fail.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -31,40 +31,42 @@ use crate::domain::model::script_type::ScriptType;
 use crate::error::chain;
 use crate::telemetry::metrics as names;
 
-/// Prometheus gives up after 10 s by default.
+/// Limit of the reading; Prometheus gives up after 10 s by default.
 const READ_LIMIT: Duration = Duration::from_secs(3);
-/// Samples of histograms wait in memory until they are counted; this often they are, also when nobody scrapes.
+/// Interval in which samples of histograms are aggregated, also without scrapes, so that they do not pile up in
+/// memory.
 const UPKEEP: Duration = Duration::from_secs(5);
-/// What Prometheus expects of its text format.
+/// Content type of the text format of Prometheus.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// What is read before a scrape.
+/// Sources of the gauges.
 #[derive(Clone)]
 pub(super) struct Readings {
     pub(super) supervisor: Supervisor,
     pub(super) lifecycle: ActorLifecycleManager,
 }
 
-/// What a scrape is answered from.
+/// State of the endpoint.
 #[derive(Clone)]
 struct Scraped {
     handle: &'static PrometheusHandle,
     readings: Readings,
-    /// None where no browser comes in.
+    /// Allowed host names; None where no browser can connect.
     hosts: Option<Arc<Hosts>>,
-    /// The series of actors, as they were read last. Made here, since the recorder would keep those of actors that are gone.
+    /// The series of actors as last read. They are rendered here, because the recorder would keep those of removed
+    /// actors.
     of_actors: Arc<Mutex<String>>,
 }
 
-/// Under which names it may be asked for. A page that lets its own name point at this machine is refused.
+/// Host names under which the endpoint answers. A page that points its own name at this machine is refused.
 #[derive(Debug)]
 struct Hosts(Vec<String>);
 
-/// Stands for any name.
+/// Matches any name.
 const ANY: &str = "*";
 
 impl Hosts {
-    /// Whether a request with this header comes in.
+    /// Returns true if a request with this Host header is allowed.
     fn has(&self, host: &str) -> bool {
         let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             Some((address, _port)) => address,
@@ -78,7 +80,7 @@ impl Hosts {
     }
 }
 
-/// Serves `/metrics` until the end of the process or of the task.
+/// Serves `/metrics` until the task is dropped.
 pub(super) async fn serve(
     listener: Listener,
     handle: &'static PrometheusHandle,
@@ -126,7 +128,7 @@ async fn scrape(State(scraped): State<Scraped>, headers: HeaderMap) -> Response 
     ([(CONTENT_TYPE, TEXT)], scraped.handle.render() + of_actors.as_str()).into_response()
 }
 
-/// Sets the gauges, and answers with the series of actors.
+/// Sets the gauges and returns the series of actors.
 async fn read(readings: &Readings) -> Result<String, crate::error::SupervisorError> {
     let actors = readings.lifecycle.actors().await?;
     let here = readings.lifecycle.node();
@@ -159,7 +161,7 @@ async fn read(readings: &Readings) -> Result<String, crate::error::SupervisorErr
     Ok([restarts.text, pending.text, refused.text].concat())
 }
 
-/// One series for each actor that there is, in the text format of Prometheus. Names of actors need no escapes.
+/// Renders one series for each actor in the text format of Prometheus. Names of actors need no escapes.
 struct OfActors {
     name: &'static str,
     text: String,
@@ -172,13 +174,13 @@ impl OfActors {
 
     fn add(&mut self, actor: &ActorId, script_type: ScriptType, count: u64) {
         let name = self.name;
-        // Writing to a text cannot fail.
+        // Writing to a String does not fail.
         let _written =
             writeln!(self.text, "{name}{{actor_id=\"{actor}\",script_type=\"{script_type}\"}} {count}");
     }
 }
 
-/// Every state of every type is set, so that a state that nobody is in any more goes back to 0.
+/// Sets the gauge of every state of every type, so that a state without actors returns to 0.
 fn set_actors<'a>(actors: impl Iterator<Item = &'a ActorStatus>) {
     let mut counts: BTreeMap<(&str, ActorState), u64> = BTreeMap::new();
     for script_type in ScriptType::ALL {
@@ -193,12 +195,12 @@ fn set_actors<'a>(actors: impl Iterator<Item = &'a ActorStatus>) {
     }
 }
 
-/// Exact up to 2^53, which no queue reaches.
+/// Converts exactly up to 2^53, which no queue reaches.
 fn number(count: u64) -> f64 {
     u32::try_from(count).map_or(f64::from(u32::MAX), f64::from)
 }
 
-/// Where scrapers come in, and their places.
+/// The listener of scrapers, and their places.
 struct Scrapers {
     listener: Listener,
     places: Arc<Places>,

@@ -1,4 +1,4 @@
-//! The file that says that the service answers, and where.
+//! The ready file: it exists while the service answers, and has its pid and addresses.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 
 use crate::config::ListenAddr;
 
-/// Exists while the service answers: `{"pid": …, "addresses": ["127.0.0.1:50051", "unix:…"]}`.
+/// A file `{"pid": …, "addresses": ["127.0.0.1:50051", "unix:…"]}` that is removed when this is dropped.
 #[derive(Debug)]
 pub(super) struct ReadyFile {
     path: PathBuf,
 }
 
 impl ReadyFile {
-    /// Writes the file in one step, so that nobody reads half of it, and through nobody's link: in a shared folder others can
-    /// make files as well.
+    /// Writes the file atomically, so that no reader sees half of it. Symbolic links are not followed, because others
+    /// can make files in a shared folder.
     pub(super) fn write(path: &Path, addresses: &[ListenAddr]) -> io::Result<Self> {
         let addresses: Vec<String> = addresses.iter().map(ListenAddr::to_string).collect();
         let content = serde_json::json!({"pid": std::process::id(), "addresses": addresses});

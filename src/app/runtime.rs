@@ -1,15 +1,16 @@
-//! The runtime, chosen by the size of the machine.
+//! The tokio runtime, sized by the machine.
 
 use std::io;
 use std::num::NonZeroUsize;
 
 use tokio::runtime::{Builder, Runtime};
 
-/// Up to this many cores one thread does more than several: beside Redis and the actors on the same cores, worker
-/// threads mostly wake each other.
+/// Largest number of cores on which one thread is used. With Redis and the actors on the same cores, further threads
+/// mostly wake each other.
 const CORES_OF_ONE_THREAD: usize = 4;
 
-/// One thread on a small machine, one a core on a large one, or as many as were asked for.
+/// Builds the runtime: with the given number of threads, or one thread on a small machine and one for each core on
+/// others.
 pub(super) fn build(worker_threads: Option<NonZeroUsize>) -> io::Result<Runtime> {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let threads = match worker_threads {

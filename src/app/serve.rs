@@ -1,4 +1,4 @@
-//! `serve`, and the shim.
+//! `serve`, and the exec shim.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use crate::config::{Config, Loaded};
 use crate::shutdown::{Shutdown, Signals};
 use crate::telemetry;
 
-/// For blocking work that nobody waits for any more, such as the digest of a program.
+/// Limit of the wait for blocking work whose result is no longer needed, such as the digest of a program.
 const RUNTIME_END: Duration = Duration::from_millis(100);
 
-/// Runs the service until it is told to end.
+/// Runs the service until a signal ends it.
 ///
 /// # Errors
-/// When the configuration is wrong or the service cannot be started.
+/// An invalid configuration, or a service that cannot start.
 pub fn serve(args: ServeCommand) -> Result<Exit, Failure> {
     let Loaded { config, actors, script_types, .. } = Config::load(args.settings.layers())?;
     let file = DeclaredActors { actors, script_types, prune: args.prune };
@@ -34,7 +34,7 @@ pub fn serve(args: ServeCommand) -> Result<Exit, Failure> {
     ended.map(Exit::from)
 }
 
-/// Runs an app while signals are turned into its end.
+/// Runs an app; signals begin its shutdown.
 pub(super) async fn run_with_signals<E: Into<Failure>>(
     app: impl Future<Output = Result<Ended, E>>,
     signals: Signals,
@@ -54,10 +54,10 @@ pub(super) fn no_runtime(error: &std::io::Error) -> Failure {
     Failure::new(Exit::Refused, format!("cannot start the runtime: {error}"))
 }
 
-/// Becomes another program; returns only if that fails.
+/// Replaces this process by another program. It returns only on failure.
 ///
 /// # Errors
-/// Always, since it returned.
+/// Always, because it has returned.
 pub fn exec_shim(args: ShimArgs) -> Result<Exit, Failure> {
     telemetry::init("warn", telemetry::LogFormat::Text);
     let error = crate::adapters::exec_shim::exec_shim(args.args);

@@ -1,4 +1,4 @@
-//! `actor`: look at actors and change what is wanted of them.
+//! `actor`: shows actors, and changes their definitions and desired states.
 
 mod confine;
 mod conformance;
@@ -27,9 +27,9 @@ pub(super) use render::rows;
 use render::{ids, result_ids, result_rows, show};
 pub(super) use scale::run_alone as run_scale;
 
-/// Long enough for a drain with its default limit and a start after it.
+/// Default wait: long enough for a drain with its default limit and a start.
 const DEFAULT_WAIT: &str = "90s";
-/// Pages are put together again; this is only what one call carries.
+/// Actors of one call; pages are joined.
 const PAGE_SIZE: i32 = 500;
 
 /// Verbs of `actor`.
@@ -37,95 +37,95 @@ const PAGE_SIZE: i32 = 500;
 pub enum ActorCommand {
     /// List actors
     Ls {
-        /// Only of these script types: osis, sal, v or python
+        /// Only actors of these script types: osis, sal, v or python
         #[arg(long = "type", value_name = "TYPE", value_parser = values::script_type)]
         types: Vec<proto::ScriptType>,
-        /// Only those with all of these labels
+        /// Only actors that have all these labels
         #[arg(long = "label", value_name = "NAME=VALUE", value_parser = values::pair)]
         labels: Vec<(String, String)>,
     },
     /// Show one actor
     Get {
-        /// Its name
+        /// Name of the actor
         actor: String,
-        /// With the values of its environment variables, which may be secrets
+        /// Include the values of its environment variables, which may be secrets
         #[arg(long)]
         env: bool,
     },
-    /// Try out an actor of any language against a private Redis, and tell what it keeps of the actor protocol
+    /// Run an actor of any language against a private Redis, and report which parts of the actor protocol it keeps
     Conformance(Box<ConformanceArgs>),
-    /// Make an actor and start it
+    /// Create an actor and start it
     Create(Box<create::CreateArgs>),
-    /// Show what an actor wrote, and follow it
+    /// Show the log of an actor, and follow it
     Logs(logs::LogsArgs),
-    /// Change the definition of an actor; what is not named stays as it is
+    /// Change the definition of an actor; fields without a flag stay as they are
     Update(Box<update::UpdateArgs>),
     /// Start actors and wait until they run
     Start {
-        /// Which
+        /// Selection of actors
         #[command(flatten)]
         which: Which,
-        /// How long to wait
+        /// Longest wait
         #[arg(long, value_name = "TIME", value_parser = span, default_value = DEFAULT_WAIT)]
         wait: Duration,
     },
-    /// Let actors finish their jobs, then stop them
+    /// Stop actors after their running jobs
     Stop {
-        /// Which
+        /// Selection of actors
         #[command(flatten)]
         which: Which,
-        /// How
+        /// Options of the stop
         #[command(flatten)]
         how: How,
     },
     /// Stop actors and start them again
     Restart {
-        /// Which
+        /// Selection of actors
         #[command(flatten)]
         which: Which,
-        /// How
+        /// Options of the stop
         #[command(flatten)]
         how: How,
-        /// Of many, restart at most so many at a time; 0 is all at once
+        /// Most actors that are down at the same time; 0 means all
         #[arg(long, value_name = "N", default_value_t = 1)]
         max_unavailable: i32,
     },
-    /// Stop actors and forget them
+    /// Stop actors and remove them
     Delete {
-        /// Their names
+        /// Names of actors
         #[arg(required = true)]
         actors: Vec<String>,
-        /// How
+        /// Options of the stop
         #[command(flatten)]
         how: How,
-        /// An actor that is not there is fine
+        /// Succeed if an actor does not exist
         #[arg(long)]
         allow_missing: bool,
     },
-    /// Make or remove actors of one type until there are N
+    /// Create or remove actors of one type until there are N
     Scale(ScaleArgs),
 }
 
-/// Which actors.
+/// A selection of actors.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
 pub struct Which {
-    /// Their names
+    /// Names of actors
     #[arg(value_name = "ACTOR")]
     actors: Vec<String>,
-    /// All of these script types
+    /// All actors of these script types
     #[arg(long = "type", value_name = "TYPE", value_parser = values::script_type)]
     types: Vec<proto::ScriptType>,
-    /// All with all of these labels
+    /// All actors that have all these labels
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = values::pair)]
     labels: Vec<(String, String)>,
-    /// All
+    /// All actors
     #[arg(long)]
     all: bool,
 }
 
 impl Which {
-    /// The one actor that is meant, if it is one by name.
+    /// Returns the name if one actor is selected by name alone.
     fn single(&self) -> Option<String> {
         match self.actors.as_slice() {
             [one] if self.types.is_empty() && self.labels.is_empty() && !self.all => Some(one.clone()),
@@ -143,19 +143,19 @@ impl Which {
     }
 }
 
-/// How processes are ended.
+/// Options of a stop.
 #[derive(Debug, Args)]
 pub struct How {
-    /// How long running jobs may take to end [default: the actor's own]
+    /// Time for running jobs to finish [default: that of the actor]
     #[arg(long, value_name = "TIME", value_parser = span)]
     drain_timeout: Option<Duration>,
-    /// Kill at once
+    /// Kill the processes at once, without drain
     #[arg(long)]
     force: bool,
-    /// Why; events tell it
+    /// Reason; appears in events
     #[arg(long, value_name = "TEXT", default_value = "")]
     reason: String,
-    /// How long to wait for it
+    /// Longest wait
     #[arg(long, value_name = "TIME", value_parser = span, default_value = DEFAULT_WAIT)]
     wait: Duration,
 }
@@ -303,18 +303,18 @@ async fn delete(
     Ok(Exit::Ok)
 }
 
-/// The exit of a call that waits: the wish stands even if the wait was over first.
+/// Returns the exit code of a call that waits. The request stands even if the wait ended first.
 fn waited(out: Output, outcome: WaitOutcome) -> Exit {
     match outcome {
         WaitOutcome::TimedOut => {
-            out.notice("the wait is over and the work is not; it goes on, see `hero-supervisor actor ls`");
+            out.notice("the wait has ended and the work continues; see `hero-supervisor actor ls`");
             Exit::TimedOut
         }
         WaitOutcome::Done | WaitOutcome::Unspecified => Exit::Ok,
     }
 }
 
-/// The worst that happened to one of many.
+/// Returns the worst exit code of many results.
 fn exit_of_many(out: Output, results: &[proto::ActorResult]) -> Exit {
     let mut exit = Exit::Ok;
     for result in results {

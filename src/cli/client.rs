@@ -1,4 +1,4 @@
-//! The way to the server.
+//! The connection to the server.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use super::{Exit, Failure, Format, Output};
 use crate::client::{MAX_MESSAGE_BYTES, deepest, endpoint};
 use crate::proto::supervisor_client::SupervisorClient;
 
-/// For calls that do not wait for work to be done.
+/// Deadline of calls that do not wait for work.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
-/// What a call that waits is given beyond its wait, so that the server answers and not our own timer.
+/// Time between the end of a wait and the deadline of its call, so that the server answers first.
 const WAIT_MARGIN: Duration = Duration::from_secs(10);
 
-/// Where the server is, and how to print.
+/// Address of the server, and form of the output.
 #[derive(Debug, Clone, Args)]
 pub struct ClientArgs {
-    /// The server: http://HOST:PORT or unix:PATH
+    /// Address of the server: http://HOST:PORT or unix:PATH
     #[arg(
         long,
         global = true,
@@ -28,19 +28,19 @@ pub struct ClientArgs {
         default_value = "http://127.0.0.1:50051"
     )]
     pub server: String,
-    /// How to print: a table, or the JSON of the response
+    /// Form of the output: a table, or the JSON of the response
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
     pub output: Format,
     /// Print ids only
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// Give a terminal results and lines of scripts as they are, control characters included; others always get them so
+    /// Write results and log lines to a terminal unescaped, control characters included; pipes always get them so
     #[arg(long, global = true)]
     pub raw: bool,
 }
 
 impl ClientArgs {
-    /// How to print.
+    /// Returns the output.
     pub(super) fn printer(&self) -> Output {
         Output::new(self.output, self.quiet).with_raw(self.raw)
     }
@@ -51,7 +51,7 @@ impl ClientArgs {
         Ok(SupervisorClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES))
     }
 
-    /// Connects to the server, for whatever is spoken then.
+    /// Opens a channel to the server, for any service.
     pub(super) async fn channel(&self) -> Result<Channel, Failure> {
         let endpoint = endpoint(&self.server).map_err(|why| {
             Failure::usage(format!(
@@ -67,14 +67,14 @@ impl ClientArgs {
     }
 }
 
-/// A call that answers at once.
+/// Makes the request of a call that answers at once.
 pub(super) fn call<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
     request.set_timeout(CALL_TIMEOUT);
     request
 }
 
-/// A call that may wait this long for work to be done.
+/// Makes the request of a call that may wait for work.
 pub(super) fn waiting_call<T>(message: T, wait: Duration) -> Request<T> {
     let mut request = Request::new(message);
     request.set_timeout(wait.saturating_add(WAIT_MARGIN));

@@ -5,10 +5,10 @@ use clap_complete::Shell;
 
 use super::{Cli, Exit, Failure, Format, Output};
 
-/// Which shell.
+/// Options of `completions`.
 #[derive(Debug, Clone, Args)]
 pub struct CompletionsArgs {
-    /// The shell
+    /// Shell
     pub shell: Shell,
 }
 

@@ -11,20 +11,20 @@ use crate::printable::printable_json;
 pub enum ConfigCommand {
     /// Print every setting; the output can be used as a --config file
     Show {
-        /// Say where each value comes from
+        /// Show the origin of each value
         #[arg(long)]
         origin: bool,
         /// Show passwords, and the environment of actors, instead of ***
         #[arg(long)]
         reveal: bool,
-        /// How to print
+        /// Form of the output
         #[arg(short, long, value_enum, default_value_t = Format::Table)]
         output: Format,
         /// Settings of the service.
         #[command(flatten)]
         serve: Box<ServeArgs>,
     },
-    /// Say what is wrong with the settings, if anything
+    /// Report every error of the settings
     Check {
         /// Settings of the service.
         #[command(flatten)]
@@ -49,7 +49,7 @@ pub(super) fn run(command: ConfigCommand) -> Result<Exit, Failure> {
                     format!("{json:#}")
                 }
             };
-            // Texts are spelled alike in JSON and in TOML.
+            // JSON and TOML spell strings alike.
             Output::new(output, false).data(&printable_json(&text))?;
         }
         ConfigCommand::Check { serve } => {

@@ -1,4 +1,4 @@
-//! `events`: what happened, and what happens.
+//! `events`: shows past events, and follows new ones.
 
 mod follow;
 
@@ -13,44 +13,44 @@ use crate::proto::event::{Severity, Topic};
 use crate::proto::supervisor_client::SupervisorClient;
 use crate::proto::{self, Event};
 
-/// Events of one call.
+/// Events on one page.
 const PAGE_SIZE: usize = 500;
-/// Shown when nobody says how many …
+/// Default number of past events …
 const LISTED: usize = 50;
-/// … and before what is new.
+/// … and with --follow.
 const SHOWN_FIRST: usize = 10;
 
-/// What `events` shows.
+/// Options of `events`.
 #[derive(Debug, Clone, Args)]
 pub struct EventsArgs {
     /// Server and form of the output.
     #[command(flatten)]
     pub client: ClientArgs,
-    /// Go on with what happens from now on, until Ctrl-C
+    /// Follow new events, until Ctrl-C
     #[arg(short, long)]
     pub follow: bool,
-    /// Only about these topics: actor, health, job, scaling, queue or server
+    /// Only events of these topics: actor, health, job, scaling, queue or server
     #[arg(long = "topic", value_name = "TOPIC", value_parser = topic)]
     pub topics: Vec<Topic>,
-    /// Only about these script types: osis, sal, v or python
+    /// Only events about these script types: osis, sal, v or python
     #[arg(long = "type", value_name = "TYPE", value_parser = values::script_type)]
     pub types: Vec<proto::ScriptType>,
-    /// Only about these actors
+    /// Only events about these actors
     #[arg(long = "actor", value_name = "ACTOR")]
     pub actors: Vec<String>,
-    /// Only about these jobs
+    /// Only events about these jobs
     #[arg(long = "job", value_name = "JOB")]
     pub jobs: Vec<String>,
-    /// Only about jobs of this caller
+    /// Only events about jobs of this caller
     #[arg(long, value_name = "ID")]
     pub caller: Option<String>,
-    /// Only from this severity on: debug, info, warning or error
+    /// Only events of at least this severity: debug, info, warning or error
     #[arg(long, value_name = "SEVERITY", value_parser = severity)]
     pub severity: Option<Severity>,
-    /// Only of the last 10m, 2h …
+    /// Only events of the last 10m, 2h …
     #[arg(long, value_name = "TIME", value_parser = span)]
     pub since: Option<Duration>,
-    /// At most so many of the past [default: 50, and 10 with --follow]
+    /// Most past events [default: 50, and 10 with --follow]
     #[arg(short = 'n', long, value_name = "N")]
     pub limit: Option<usize>,
 }
@@ -77,7 +77,7 @@ pub(super) async fn run(args: EventsArgs) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// The last `limit` events, the newest first.
+/// Reads the last `limit` events, the newest first.
 async fn past(
     server: &mut Server,
     args: &EventsArgs,
@@ -107,19 +107,19 @@ async fn past(
     Ok(all)
 }
 
-/// The moment that is so long ago.
+/// Returns the time that lies this far in the past.
 #[expect(clippy::disallowed_methods, reason = "a person at a terminal means the time that it is")]
 fn ago(span: Duration) -> Option<SystemTime> {
     SystemTime::now().checked_sub(span)
 }
 
-/// One event as one line.
+/// Renders an event as one line.
 fn line(event: &Event) -> String {
     let [at, severity, what, about] = facts(event);
     format!("{at}  {severity:<7}  {what:<20}  {about:<20}  {}", event.message.replace('\n', " "))
 }
 
-/// When, how important, what, and about whom.
+/// Returns time, severity, type, subject and message of an event.
 fn facts(event: &Event) -> [String; 4] {
     let about = [&event.job_id, &event.actor_id].into_iter().find(|id| !id.is_empty()).cloned();
     let about = about.unwrap_or_else(|| match event.script_type {
@@ -134,19 +134,19 @@ fn facts(event: &Event) -> [String; 4] {
     ]
 }
 
-/// Prints one event by itself.
+/// Prints one event.
 fn print(out: Output, event: &Event) -> Result<(), Failure> {
     out.item(event, &event.event_id, || line(event))
 }
 
-/// Reads a topic by its word.
+/// Parses a topic.
 fn topic(raw: &str) -> Result<Topic, String> {
     Topic::from_str_name(&format!("TOPIC_{}", raw.to_ascii_uppercase()))
         .filter(|topic| *topic != Topic::Unspecified)
         .ok_or_else(|| format!("{raw:?} is not a topic: use actor, health, job, scaling, queue or server"))
 }
 
-/// Reads a severity by its word.
+/// Parses a severity.
 fn severity(raw: &str) -> Result<Severity, String> {
     Severity::from_str_name(&format!("SEVERITY_{}", raw.to_ascii_uppercase()))
         .filter(|severity| *severity != Severity::Unspecified)

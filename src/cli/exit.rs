@@ -1,4 +1,4 @@
-//! How a command ends: its exit code, and what it says on standard error if it failed.
+//! Exit codes, and the error text of a command that fails.
 
 use std::error::Error;
 use std::fmt::Write;
@@ -12,21 +12,21 @@ use crate::client::{code_of, deepest};
 /// Exit codes, stable for scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// Done.
+    /// Success.
     Ok = 0,
-    /// The job failed or was cancelled; the command itself did its work. Also findings of `doctor`.
+    /// The job failed or was cancelled, or `doctor` found a fault.
     JobFailed = 1,
-    /// The command line, the configuration or the request is wrong.
+    /// The command line, the configuration or the request is invalid.
     Usage = 2,
-    /// No such actor or job.
+    /// The actor or the job does not exist.
     NotFound = 3,
-    /// No answer from the server, or it says that it cannot work now.
+    /// The server does not answer, or is not ready.
     Unreachable = 4,
-    /// The server answers and refuses.
+    /// The server refuses.
     Refused = 5,
-    /// The wait was over before the work; it goes on.
+    /// The wait ended first; the work continues.
     TimedOut = 124,
-    /// The shim could not become the program; the code that shells use for it.
+    /// The shim could not start the program; the code that shells use for it.
     ShimFailed = 127,
     /// Ctrl-C.
     Interrupted = 130,
@@ -38,22 +38,22 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// A command that did not do what it was asked to.
+/// The failure of a command.
 #[derive(Debug)]
 pub struct Failure {
-    /// The code to end with.
+    /// The exit code.
     pub exit: Exit,
-    /// What to say; nothing if it is empty.
+    /// The error text; nothing is printed if it is empty.
     pub message: String,
 }
 
 impl Failure {
-    /// A failure with one message.
+    /// Makes a failure.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self { exit, message: message.into() }
     }
 
-    /// Says it on standard error and gives the code to end with.
+    /// Prints the error text on standard error and returns the exit code.
     pub fn report(self) -> Exit {
         if !self.message.is_empty() {
             super::output::print_notice(&format!("error: {}", self.message));
@@ -61,14 +61,14 @@ impl Failure {
         self.exit
     }
 
-    /// A wrong command line.
+    /// Makes the failure of a wrong command line.
     pub(super) fn usage(message: impl Into<String>) -> Self {
         Self::new(Exit::Usage, message)
     }
 }
 
 impl From<std::io::Error> for Failure {
-    /// From writing the output. A reader that has seen enough (`| head`) is no failure to speak of.
+    /// Converts a failed write of the output. A reader that has gone (`| head`) is not reported.
     fn from(error: std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::BrokenPipe {
             return Self::new(Exit::Ok, "");
@@ -97,7 +97,7 @@ impl From<Status> for Failure {
     }
 }
 
-/// The exit code of each gRPC code.
+/// Returns the exit code of a gRPC code.
 fn exit_of(code: Code) -> Exit {
     match code {
         Code::Ok => Exit::Ok,
@@ -120,7 +120,7 @@ fn exit_of(code: Code) -> Exit {
     }
 }
 
-/// Message, reason, refused fields and what to do, each on its line.
+/// Returns message, reason, refused fields and advice, each on its line.
 fn describe(status: &Status) -> String {
     let details = status.get_error_details();
     let mut text = status.message().to_owned();
@@ -144,7 +144,7 @@ fn describe(status: &Status) -> String {
     text
 }
 
-/// What to do about it, where the message cannot know.
+/// Returns advice that the message cannot give.
 fn hint(status: &Status, reason: &str, details: &ErrorDetails) -> Option<String> {
     if let Some(link) = details.help().and_then(|help| help.links.first()) {
         return Some(link.description.clone());
@@ -173,7 +173,7 @@ fn hint(status: &Status, reason: &str, details: &ErrorDetails) -> Option<String>
     Some(hint.to_owned())
 }
 
-/// What to do when nobody answers.
+/// Advice for a server that does not answer.
 pub(super) const SERVER_HINT: &str =
     "start one with `hero-supervisor serve` or `hero-supervisor dev`, or name it with --server";
 

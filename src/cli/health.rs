@@ -1,4 +1,4 @@
-//! `health`: ping actors now and say how they are, and follow what happens to their health.
+//! `health`: pings actors and shows their health, and follows the changes of it.
 
 mod watch;
 
@@ -13,36 +13,36 @@ use crate::proto::{self, ActorSelector, HealthReport, check_health_request};
 /// Verbs of `health`.
 #[derive(Debug, Subcommand)]
 pub enum HealthCommand {
-    /// Ping actors now and wait for their answers; every actor unless some are named
+    /// Ping actors now and wait for the answers; all actors by default
     Check {
-        /// Which
+        /// Selection of actors
         #[command(flatten)]
         which: Meant,
-        /// Whom of them to ping
+        /// Actors among them to ping
         #[arg(long, value_enum, default_value_t = Scope::Idle)]
         scope: Scope,
-        /// How long to wait for answers
+        /// Longest wait for the answers
         #[arg(long, value_name = "TIME", value_parser = span, default_value = "60s")]
         wait: Duration,
     },
-    /// Show how actors are, and follow what happens to their health, until Ctrl-C
+    /// Show the health of actors and follow its changes, until Ctrl-C
     Watch {
-        /// Which
+        /// Selection of actors
         #[command(flatten)]
         which: Meant,
     },
 }
 
-/// Which actors; all unless some are named.
+/// A selection of actors; all by default.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Meant {
-    /// Their names
+    /// Names of actors
     #[arg(value_name = "ACTOR")]
     actors: Vec<String>,
-    /// Only of these script types
+    /// Only actors of these script types
     #[arg(long = "type", value_name = "TYPE", value_parser = values::script_type)]
     types: Vec<proto::ScriptType>,
-    /// All; so it is when none is named
+    /// All actors; the default without names and types
     #[arg(long, conflicts_with_all = ["actors", "types"])]
     all: bool,
 }
@@ -58,14 +58,14 @@ impl Meant {
     }
 }
 
-/// Whom to ping.
+/// The actors to ping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Scope {
-    /// Those that have no job in hand
+    /// Actors without jobs in flight
     Idle,
-    /// Busy ones, too; they answer when they get to it
+    /// Busy actors, too; these answer after their present job
     All,
-    /// Nobody: say what is known
+    /// No actor: show the last known health
     None,
 }
 

@@ -1,4 +1,4 @@
-//! `info`: what the server is, what it can do and what it depends on.
+//! `info`: shows the identity, the limits and the dependencies of the server.
 
 use super::values::{duration, or_dash, time, word};
 use super::{ClientArgs, Exit, Failure, client, table};

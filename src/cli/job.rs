@@ -1,4 +1,4 @@
-//! `job`: run, submit, await, look at, cancel and retry jobs.
+//! `job`: runs, submits, awaits, shows, cancels and retries jobs.
 
 mod follow;
 mod run;
@@ -22,72 +22,72 @@ const PAGE_SIZE: i32 = 100;
 pub enum JobCommand {
     /// Run a script, wait for its end and print its result
     Run(Box<run::RunArgs>),
-    /// Hand in a script and print the id of its job
+    /// Submit a script and print the id of its job
     Submit(Box<spec::SpecArgs>),
     /// Wait for the end of a job and print its result
     Await {
-        /// Its id
+        /// Id of the job
         job: String,
-        /// Stop waiting after this time; the job goes on
+        /// Stop waiting after this time; the job continues
         #[arg(long, value_name = "TIME", value_parser = span)]
         timeout: Option<Duration>,
     },
     /// Show one job
     Get {
-        /// Its id
+        /// Id of the job
         job: String,
-        /// With its script
+        /// Include its script and environment
         #[arg(long)]
         script: bool,
     },
-    /// List jobs, newest first
+    /// List jobs, the newest first
     Ls {
-        /// Only of these script types: osis, sal, v or python
+        /// Only jobs of these script types: osis, sal, v or python
         #[arg(long = "type", value_name = "TYPE", value_parser = values::script_type)]
         types: Vec<proto::ScriptType>,
-        /// Only in these states: scheduled, queued, running, retry_wait, succeeded, failed or cancelled
+        /// Only jobs in these states: scheduled, queued, running, retry_wait, succeeded, failed or cancelled
         #[arg(long = "state", value_name = "STATE", value_parser = state)]
         states: Vec<job::State>,
-        /// Only of this caller
+        /// Only jobs of this caller
         #[arg(long, value_name = "ID")]
         caller: Option<String>,
-        /// Only of this context
+        /// Only jobs of this context
         #[arg(long, value_name = "ID")]
         context: Option<String>,
-        /// Only had last by this actor
+        /// Only jobs that this actor has or had last
         #[arg(long, value_name = "ACTOR")]
         actor: Option<String>,
-        /// At most so many
+        /// Most jobs to list
         #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
         limit: usize,
     },
-    /// Show what a job has written
+    /// Show the output of a job
     Logs {
-        /// Its id
+        /// Id of the job
         job: String,
-        /// Go on until the job ends, and exit as it did
+        /// Follow the job to its end, and exit with its outcome
         #[arg(short, long)]
         follow: bool,
     },
-    /// Follow a job to its end: states, progress and lines
+    /// Follow a job to its end: states, progress and output
     Watch {
-        /// Its id
+        /// Id of the job
         job: String,
     },
-    /// End jobs
+    /// Cancel jobs
     Cancel {
-        /// Their ids
+        /// Ids of jobs
         #[arg(required = true)]
         jobs: Vec<String>,
-        /// Why
+        /// Reason; becomes the cancel reason of the jobs
         #[arg(long, default_value = "cancelled from the command line")]
         reason: String,
     },
-    /// Run a job that failed or was cancelled again, under its own id
+    /// Put a failed or cancelled job into its queue once more, under its own id
     Retry {
-        /// Its id
+        /// Id of the job
         job: String,
-        /// Count its attempts from the beginning, instead of allowing one more
+        /// Count attempts from the beginning, instead of allowing one more
         #[arg(long)]
         reset_attempts: bool,
     },
@@ -99,7 +99,7 @@ pub(super) async fn run(args: Client<JobCommand>) -> Result<Exit, Failure> {
     let out = args.client.printer();
     match args.verb {
         JobCommand::Run(run) => {
-            // The script is read first: a missing file is no matter for the server.
+            // The script is read before the server is called, so that a missing file is reported first.
             let follow = run.follow;
             let (wait, request) = run.into_request()?;
             let mut server = args.client.connect().await?;
@@ -167,7 +167,7 @@ async fn list(
 ) -> Result<Exit, Failure> {
     let mut all = proto::ListJobsResponse::default();
     while all.jobs.len() < limit {
-        // Never more than is still wanted, so that the last token is that of the last job shown.
+        // Never more than are still wanted, so that the last token is that of the last listed job.
         let wanted = i32::try_from(limit - all.jobs.len()).unwrap_or(PAGE_SIZE);
         request.page_size = wanted.min(PAGE_SIZE);
         let page = server.list_jobs(client::call(request.clone())).await?.into_inner();
@@ -199,7 +199,7 @@ async fn cancel(
     Ok(Exit::Ok)
 }
 
-/// Reads a state by its word.
+/// Parses a state.
 fn state(raw: &str) -> Result<job::State, String> {
     let name = format!("STATE_{}", raw.to_ascii_uppercase());
     job::State::from_str_name(&name)
@@ -215,7 +215,7 @@ fn id(job: &Option<Job>) -> Vec<String> {
     job.iter().map(|job| job.job_id.clone()).collect()
 }
 
-/// A table of jobs.
+/// Renders a table of jobs.
 fn rows(jobs: &[Job]) -> String {
     let row = |job: &Job| {
         [
@@ -233,7 +233,7 @@ fn rows(jobs: &[Job]) -> String {
     table(header, jobs.iter().map(row))
 }
 
-/// The result, or why there is none.
+/// Returns the result, or the reason why there is none.
 fn outcome(job: &Job) -> String {
     match (&job.result, &job.error) {
         (Some(result), _) => result.clone(),
@@ -242,7 +242,7 @@ fn outcome(job: &Job) -> String {
     }
 }
 
-/// All of one job that a person wants to see.
+/// Renders one job for people.
 fn show(job: &Job) -> String {
     let spec = job.spec.clone().unwrap_or_default();
     let mut facts = vec![

@@ -1,4 +1,4 @@
-//! How answers are printed: tables for people, canonical proto JSON for programs, ids for pipes.
+//! Output of commands: tables for people, canonical proto JSON for programs, ids for pipes.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -13,13 +13,13 @@ use crate::printable::{one_line, printable, printable_json};
 /// The form of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// A table for people.
     Table,
-    /// The response as canonical proto JSON, the same that grpcurl shows.
+    /// The response as canonical proto JSON, as grpcurl prints it.
     Json,
 }
 
-/// Standard output, in one form.
+/// Standard output in one form.
 #[derive(Debug, Clone, Copy)]
 pub struct Output {
     format: Format,
@@ -28,18 +28,18 @@ pub struct Output {
 }
 
 impl Output {
-    /// Output of this form; `quiet` means ids only.
+    /// Makes an output; `quiet` means ids only.
     pub fn new(format: Format, quiet: bool) -> Self {
         Self { format, quiet, raw: false }
     }
 
-    /// Whether a terminal is given results and lines of scripts and actors as they are, control characters included. Others
-    /// always are.
+    /// Writes results and log lines to a terminal unescaped, control characters included. Pipes and files always get
+    /// them unescaped.
     pub(super) fn with_raw(self, raw: bool) -> Self {
         Self { raw, ..self }
     }
 
-    /// Prints a response: its ids, its JSON, or what `table` makes of it, with control characters as escapes.
+    /// Prints a response: its ids, its JSON, or its table with control characters escaped.
     pub(super) fn response<M: Message + Name>(
         self,
         response: &M,
@@ -56,7 +56,7 @@ impl Output {
         }
     }
 
-    /// Prints a response: its ids, its JSON, or what a script or an actor has written, as it did.
+    /// Prints a response: its ids, its JSON, or the text of a script or an actor, unchanged.
     pub(super) fn text_response<M: Message + Name>(
         self,
         response: &M,
@@ -69,13 +69,13 @@ impl Output {
         self.text(&text())
     }
 
-    /// Prints what a script or an actor has written, as it did. A terminal gets control characters as escapes, unless
-    /// `--raw` was said.
+    /// Prints the text of a script or an actor, unchanged. A terminal gets control characters escaped, unless `--raw`
+    /// is given.
     pub(super) fn text(self, text: &str) -> Result<(), Failure> {
         if self.raw || !io::stdout().is_terminal() { self.data(text) } else { self.data(&printable(text)) }
     }
 
-    /// Prints one of many items that come one after another: its id, its JSON on one line, or a line for people.
+    /// Prints one item of a sequence: its id, its JSON on one line, or a line for people.
     pub(super) fn item<M: Message + Name>(
         self,
         item: &M,
@@ -89,7 +89,7 @@ impl Output {
         }
     }
 
-    /// Prints data as it stands, and a line end if it has none.
+    /// Prints data unchanged, and a line end if the data has none.
     pub fn data(self, text: &str) -> Result<(), Failure> {
         if text.is_empty() {
             return Ok(());
@@ -102,7 +102,7 @@ impl Output {
         Ok(out.flush()?)
     }
 
-    /// Says something to the person at the terminal, unless only ids are wanted.
+    /// Prints a notice for the person at the terminal, unless only ids are wanted.
     pub(super) fn notice(self, text: &str) {
         if !self.quiet {
             print_notice(text);
@@ -110,13 +110,14 @@ impl Output {
     }
 }
 
-/// Says something on standard error, with control characters as escapes. Whoever closed it does not want to hear it.
+/// Prints a notice on standard error, with control characters escaped. A closed standard error is ignored.
 pub(super) fn print_notice(text: &str) {
     let said = writeln!(io::stderr(), "{}", printable(text));
     drop(said);
 }
 
-/// A table without lines, wide as its content. Each row is one line: control characters are escapes, line ends too.
+/// Renders a table without lines, as wide as its content. Each row is one line: control characters and line ends are
+/// escaped.
 pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
@@ -128,12 +129,12 @@ pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [
     trimmed.lines().map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line).trim_end())).collect()
 }
 
-/// The canonical proto JSON of a message, indented.
+/// Returns the canonical proto JSON of a message, indented.
 fn to_json<M: Message + Name>(message: &M) -> Result<String, Failure> {
     dynamic(message, serde_json::to_string_pretty)
 }
 
-/// The canonical proto JSON of a message in some form.
+/// Returns the canonical proto JSON of a message in the given form.
 fn dynamic<M: Message + Name>(
     message: &M,
     form: impl FnOnce(&DynamicMessage) -> serde_json::Result<String>,

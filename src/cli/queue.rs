@@ -1,4 +1,4 @@
-//! `queue`: look at queues, pause them, let them go on, empty them.
+//! `queue`: shows, pauses, resumes and purges queues.
 
 use clap::Subcommand;
 
@@ -11,39 +11,39 @@ use crate::proto::{self, ScriptTypeStatus, job};
 pub enum QueueCommand {
     /// List queues with their jobs and actors
     Ls,
-    /// Hand out no job of a script type; jobs are still accepted, running ones finish
+    /// Pause a queue: jobs are still accepted, and running jobs finish
     Pause {
-        /// The script type: osis, sal, v or python
+        /// Script type: osis, sal, v or python
         #[arg(value_name = "TYPE", value_parser = values::script_type)]
         script_type: proto::ScriptType,
-        /// Why, for others who wonder
+        /// Reason; appears in events and in the status
         #[arg(long, default_value = "")]
         reason: String,
     },
-    /// Hand out jobs again
+    /// Resume a queue
     Resume {
-        /// The script type: osis, sal, v or python
+        /// Script type: osis, sal, v or python
         #[arg(value_name = "TYPE", value_parser = values::script_type)]
         script_type: proto::ScriptType,
-        /// Why, for others who wonder
+        /// Reason; appears in events
         #[arg(long, default_value = "")]
         reason: String,
     },
     /// Cancel waiting jobs
     Purge {
-        /// The script type: osis, sal, v or python
+        /// Script type: osis, sal, v or python
         #[arg(value_name = "TYPE", value_parser = values::script_type)]
         script_type: proto::ScriptType,
-        /// In these states instead of queued: queued, scheduled or retry_wait
+        /// States of the jobs to cancel: queued, scheduled or retry_wait [default: queued]
         #[arg(long = "state", value_name = "STATE", value_parser = waiting_state)]
         states: Vec<job::State>,
-        /// Do nothing if there are more
+        /// Change nothing if there are more jobs than this
         #[arg(long, value_name = "N")]
         expected_count: Option<i32>,
-        /// Only count
+        /// Count the jobs and change nothing
         #[arg(long)]
         dry_run: bool,
-        /// Why; becomes the reason of the cancelled jobs
+        /// Reason; becomes the cancel reason of the jobs
         #[arg(long, default_value = "purged from the command line")]
         reason: String,
     },
@@ -63,7 +63,7 @@ pub(super) async fn run(args: Client<QueueCommand>) -> Result<Exit, Failure> {
             let answer = server.pause_queue(client::call(request)).await?.into_inner();
             out.response(&answer, names(&answer.status), || rows(&answer.status))?;
             if !answer.changed {
-                out.notice("it was paused already");
+                out.notice("the queue was paused already");
             }
         }
         QueueCommand::Resume { script_type, reason } => {
@@ -71,7 +71,7 @@ pub(super) async fn run(args: Client<QueueCommand>) -> Result<Exit, Failure> {
             let answer = server.resume_queue(client::call(request)).await?.into_inner();
             out.response(&answer, names(&answer.status), || rows(&answer.status))?;
             if !answer.changed {
-                out.notice("it was not paused");
+                out.notice("the queue was not paused");
             }
         }
         QueueCommand::Purge { script_type, states, expected_count, dry_run, reason } => {
@@ -90,12 +90,12 @@ pub(super) async fn run(args: Client<QueueCommand>) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// The words of script types.
+/// Returns the names of script types.
 pub(super) fn names<'a>(types: impl IntoIterator<Item = &'a ScriptTypeStatus>) -> Vec<String> {
     types.into_iter().map(|status| script_type_word(status.script_type)).collect()
 }
 
-/// A table of queues.
+/// Renders a table of queues.
 pub(super) fn rows<'a>(types: impl IntoIterator<Item = &'a ScriptTypeStatus>) -> String {
     let row = |status: &ScriptTypeStatus| {
         let state = if status.paused { "paused" } else { "open" };
@@ -133,7 +133,7 @@ pub(super) fn rows<'a>(types: impl IntoIterator<Item = &'a ScriptTypeStatus>) ->
     table(header, types.into_iter().map(row))
 }
 
-/// Reads a state by its word.
+/// Parses a state of waiting jobs.
 fn waiting_state(raw: &str) -> Result<job::State, String> {
     let waiting = [job::State::Queued, job::State::Scheduled, job::State::RetryWait];
     let named = waiting.into_iter().find(|state| word(state.as_str_name(), "STATE_") == raw);

@@ -1,4 +1,4 @@
-//! `script-type`: look at script types and change their rules.
+//! `script-type`: shows script types and changes their settings.
 
 mod set;
 
@@ -15,16 +15,16 @@ pub use set::SetArgs;
 pub enum ScriptTypeCommand {
     /// List script types with their jobs and actors
     Ls,
-    /// Show one script type with its rules
+    /// Show one script type with its settings
     Get {
-        /// The script type: osis, sal, v or python
+        /// Script type: osis, sal, v or python
         #[arg(value_name = "TYPE", value_parser = values::script_type)]
         script_type: proto::ScriptType,
-        /// With the values of its template's environment variables, which may be secrets (only in --output json)
+        /// Include the values of the template's environment variables, which may be secrets (only in --output json)
         #[arg(long)]
         env: bool,
     },
-    /// Change rules; those that are not named stay as they are
+    /// Change settings; settings without a flag stay as they are
     Set(Box<SetArgs>),
 }
 
@@ -52,7 +52,7 @@ pub(super) async fn run(args: Client<ScriptTypeCommand>) -> Result<Exit, Failure
     Ok(Exit::Ok)
 }
 
-/// All of one script type that a person wants to see.
+/// Renders one script type for people.
 fn shown(status: &Option<ScriptTypeStatus>) -> String {
     let status = status.clone().unwrap_or_default();
     let settings = status.settings.clone().unwrap_or_default();
@@ -92,7 +92,7 @@ fn shown(status: &Option<ScriptTypeStatus>) -> String {
     table(["FACT", "VALUE"], facts.into_iter().map(|(name, value)| [name.to_owned(), value]))
 }
 
-/// How a template's program is run.
+/// Renders the command of a template.
 fn command(template: proto::ActorConfig) -> String {
     std::iter::once(template.binary_path).chain(template.args).collect::<Vec<_>>().join(" ")
 }

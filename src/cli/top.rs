@@ -1,4 +1,4 @@
-//! `top`: queues and actors, again and again.
+//! `top`: shows queues and actors at an interval.
 
 use std::io::{IsTerminal, stdout};
 use std::time::Duration;
@@ -13,21 +13,21 @@ use crate::proto::supervisor_client::SupervisorClient;
 use crate::proto::{ListActorsRequest, ListActorsResponse};
 use crate::proto::{ListScriptTypesRequest, ListScriptTypesResponse};
 
-/// Goes to the corner of the screen and clears what is there.
+/// Moves to the corner of the screen and clears it.
 const HOME: &str = "\x1b[H\x1b[2J";
-/// More actors than a terminal has lines.
+/// Most actors shown: more than a terminal has lines.
 const MOST_ACTORS: i32 = 500;
 
-/// How often, and where the server is.
+/// Options of `top`.
 #[derive(Debug, Args)]
 pub struct TopArgs {
     /// Server and form of the output.
     #[command(flatten)]
     pub client: ClientArgs,
-    /// Show it once and end; so it is when the output is no terminal
+    /// Show them once and exit; the default when the output is no terminal
     #[arg(long)]
     pub once: bool,
-    /// Time between two looks
+    /// Interval between two updates
     #[arg(long, value_name = "TIME", value_parser = span, default_value = "1s")]
     pub every: Duration,
 }
@@ -66,7 +66,7 @@ async fn look(
         let page = server.list_actors(client::call(request.clone())).await?.into_inner();
         all.actors.extend(page.actors);
         (all.total_size, request.page_token) = (page.total_size, page.next_page_token);
-        // A page of actors with long definitions has fewer than were asked for.
+        // A page of actors with long definitions has fewer than requested.
         if request.page_token.is_empty()
             || i32::try_from(all.actors.len()).is_ok_and(|count| count >= MOST_ACTORS)
         {

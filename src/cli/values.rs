@@ -1,4 +1,4 @@
-//! Values of flags, and how values of the API look in a table.
+//! Values of flags, and values of the API in tables.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,14 +7,14 @@ use prost_types::Timestamp;
 use crate::domain::model::script_type::ScriptType;
 use crate::proto;
 
-/// How many actors of each type to start.
+/// Number of actors by script type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActorCounts(pub Vec<(ScriptType, u32)>);
 
-/// Demo actors of one type; more would only starve each other on one machine.
+/// Most demo actors of one type; more would starve each other on one machine.
 const MOST_DEMO_ACTORS: u32 = 64;
 
-/// Reads `osis=2,python=1`; empty means none.
+/// Parses `osis=2,python=1`; empty means none.
 pub(super) fn actor_counts(raw: &str) -> Result<ActorCounts, String> {
     let pairs = raw.split(',').filter(|pair| !pair.is_empty());
     let parsed = pairs.map(|pair| {
@@ -27,7 +27,7 @@ pub(super) fn actor_counts(raw: &str) -> Result<ActorCounts, String> {
     parsed.collect::<Result<_, String>>().map(ActorCounts)
 }
 
-/// Reads a script type as the number that the API wants.
+/// Parses a script type.
 pub(super) fn script_type(raw: &str) -> Result<proto::ScriptType, String> {
     Ok(match ScriptType::parse(raw)? {
         ScriptType::OSIS => proto::ScriptType::Osis,
@@ -37,18 +37,18 @@ pub(super) fn script_type(raw: &str) -> Result<proto::ScriptType, String> {
     })
 }
 
-/// Reads `NAME=VALUE`.
+/// Parses `NAME=VALUE`.
 pub(super) fn pair(raw: &str) -> Result<(String, String), String> {
     let (name, value) = raw.split_once('=').ok_or_else(|| format!("{raw:?}: use NAME=VALUE"))?;
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// Reads `30s`, `5m`, `1h 30m`.
+/// Parses `30s`, `5m`, `1h 30m`.
 pub(super) fn span(raw: &str) -> Result<Duration, String> {
     humantime::parse_duration(raw).map_err(|_| format!("{raw:?} is not a time: use 500ms, 30s, 5m or 2h"))
 }
 
-/// Reads `65536`, `64K`, `512M`, `2G`.
+/// Parses `65536`, `64K`, `512M`, `2G`.
 pub(super) fn bytes(raw: &str) -> Result<i64, String> {
     let refused = || format!("{raw:?} is not a size: use 65536, 64K, 512M or 2G");
     let (digits, unit) = raw.split_at(raw.find(|c: char| !c.is_ascii_digit()).unwrap_or(raw.len()));
@@ -62,12 +62,12 @@ pub(super) fn bytes(raw: &str) -> Result<i64, String> {
     digits.parse::<i64>().ok().and_then(|count| count.checked_mul(factor)).ok_or_else(refused)
 }
 
-/// A duration as the API wants it.
+/// Converts a duration to that of the API.
 pub(super) fn to_proto(span: Duration) -> Option<prost_types::Duration> {
     prost_types::Duration::try_from(span).ok()
 }
 
-/// The enum word of the API without its prefix, in lower case: `STATE_RUNNING` is `running`.
+/// Returns the name of an enum value without its prefix, in lower case: `STATE_RUNNING` is `running`.
 pub(super) fn word(name: &str, prefix: &str) -> String {
     match name.strip_prefix(prefix).unwrap_or(name) {
         "UNSPECIFIED" => "-".to_owned(),
@@ -75,7 +75,7 @@ pub(super) fn word(name: &str, prefix: &str) -> String {
     }
 }
 
-/// The word of a script type; the number itself for one that a newer server knows.
+/// Returns the name of a script type, or the number of one that only a newer server knows.
 pub(super) fn script_type_word(number: i32) -> String {
     proto::ScriptType::try_from(number)
         .map_or_else(|unknown| unknown.0.to_string(), |value| word(value.as_str_name(), "SCRIPT_TYPE_"))
@@ -84,10 +84,10 @@ pub(super) fn script_type_word(number: i32) -> String {
 /// The last second of the year 9999.
 const LAST_SECOND: i64 = 253_402_300_799;
 
-/// A point in time, to the second, in UTC; as seconds since 1970, `@` before them, outside of the years 1970 to 9999.
+/// Formats a time to the second, in UTC. Outside of the years 1970 to 9999 it is `@` and the seconds since 1970.
 pub(super) fn time(at: Option<Timestamp>) -> String {
     match at {
-        // What it is written with knows no later year, and refuses by a panic.
+        // The formatter panics for later years.
         Some(at) if !(0..=LAST_SECOND).contains(&at.seconds) => format!("@{}", at.seconds),
         Some(at) => match SystemTime::try_from(at) {
             Ok(at) => humantime::format_rfc3339_seconds(at).to_string(),
@@ -97,7 +97,7 @@ pub(super) fn time(at: Option<Timestamp>) -> String {
     }
 }
 
-/// A duration, to the millisecond.
+/// Formats a duration to the millisecond.
 pub(super) fn duration(span: Option<prost_types::Duration>) -> String {
     match span.and_then(|span| Duration::try_from(span).ok()) {
         Some(span) => {
@@ -108,12 +108,12 @@ pub(super) fn duration(span: Option<prost_types::Duration>) -> String {
     }
 }
 
-/// A text, or a dash for an empty one.
+/// Returns the text, or a dash for an empty one.
 pub(super) fn or_dash(text: &str) -> String {
     if text.is_empty() { "-".to_owned() } else { text.to_owned() }
 }
 
-/// The first line of a text, cut to what fits into a table.
+/// Returns the first line of a text, cut to the width of a table column.
 pub(super) fn short(text: &str) -> String {
     const WIDTH: usize = 60;
     let line = text.lines().next().unwrap_or_default();

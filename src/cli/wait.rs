@@ -1,4 +1,4 @@
-//! `wait`: for scripts that go on when the server works, or when actors run.
+//! `wait`: waits until the server is ready or actors run, for scripts.
 
 use std::time::Duration;
 
@@ -15,40 +15,40 @@ use crate::proto::actor::{DesiredState, State};
 use crate::proto::supervisor_client::SupervisorClient;
 use crate::proto::{Actor, GetActorRequest, ListActorsRequest};
 
-/// What is asked again and again costs the server next to nothing at this pace.
+/// Interval of the checks.
 const PAUSE: Duration = Duration::from_millis(250);
-/// Actors of one page.
+/// Actors on one page.
 const PAGE_SIZE: i32 = 1000;
-/// SERVING under this name means that Redis and the process manager answer.
+/// Health name that is SERVING while Redis and the process manager answer.
 const READY: &str = "hero.supervisor.v1.Supervisor";
 
-/// Verbs of `wait`. Each ends with 0 once it is so, and with 124 when the time is over first.
+/// Verbs of `wait`. The exit code is 0 when the condition is met, and 124 when the time is over first.
 #[derive(Debug, Subcommand)]
 pub enum WaitCommand {
-    /// Wait until the server works: it answers, and Redis and the process manager answer it
+    /// Wait until the server is ready: it answers, and Redis and the process manager answer it
     Ready {
-        /// And until these actors run
+        /// Wait for these actors, too
         #[arg(long = "actor", value_name = "ACTOR")]
         actors: Vec<String>,
-        /// And until all actors run that are meant to, on all machines
+        /// Wait for all actors, on all machines, whose desired state is up
         #[arg(long)]
         all_actors: bool,
-        /// How long to wait
+        /// Longest wait
         #[arg(long, value_name = "TIME", value_parser = span, default_value = "60s")]
         timeout: Duration,
     },
     /// Wait until actors run
     Actor {
-        /// Their names
+        /// Names of actors
         #[arg(required = true, value_name = "ACTOR")]
         actors: Vec<String>,
-        /// How long to wait
+        /// Longest wait
         #[arg(long, value_name = "TIME", value_parser = span, default_value = "60s")]
         timeout: Duration,
     },
 }
 
-/// What is waited for.
+/// The condition of the wait.
 struct Goal {
     actors: Vec<String>,
     all_actors: bool,
@@ -60,10 +60,10 @@ pub(super) async fn run(args: Client<WaitCommand>) -> Result<Exit, Failure> {
         WaitCommand::Actor { actors, timeout } => (Goal { actors, all_actors: false }, timeout),
     };
     let deadline = Instant::now() + timeout;
-    let mut missing = "nobody was asked yet".to_owned();
+    let mut missing = "there was no answer yet".to_owned();
     let mut channel = None;
     while Instant::now() < deadline {
-        // A call that hangs must not outlast the wait, and what was missing before it still is.
+        // A call that hangs does not outlast the wait, and leaves the last known reason.
         match timeout_at(deadline, round(&args.client, &mut channel, &goal)).await {
             Ok(Ok(())) => return Ok(Exit::Ok),
             Ok(Err(Missing::Hopeless(failure))) => return Err(failure),
@@ -75,11 +75,11 @@ pub(super) async fn run(args: Client<WaitCommand>) -> Result<Exit, Failure> {
     Err(Failure::new(Exit::TimedOut, format!("not within {timeout:?}: {missing}")))
 }
 
-/// Why it is not so yet.
+/// The reason why the condition is not met.
 enum Missing {
-    /// It may come.
+    /// A reason that may pass.
     Yet(String),
-    /// It cannot: the command line is wrong.
+    /// A wrong command line, which a further wait does not cure.
     Hopeless(Failure),
 }
 
@@ -143,7 +143,7 @@ async fn all(server: &mut SupervisorClient<Channel>) -> Result<Vec<Actor>, Missi
     }
 }
 
-/// The actors that do not run, and why; a few of many.
+/// Describes the actors that do not run; only the first ones of many.
 fn describe_down(down: &[Actor]) -> String {
     const SHOWN: usize = 5;
     let one = |actor: &Actor| {

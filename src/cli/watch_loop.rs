@@ -77,13 +77,13 @@ pub(super) async fn watch(mut watch: impl ResumableWatch) -> Result<Exit, Failur
         match end {
             End::Failed(failure) => return Err(failure),
             End::Expired => {
-                print_notice("some events are no longer kept and were missed; going on with what is new");
+                print_notice("events were missed, because they are no longer kept; following new ones");
                 watch.cursor().clear();
             }
             End::Lost(why) => {
                 failures = failures.saturating_add(1);
                 if failures == 1 {
-                    print_notice(&format!("the connection is lost and will be taken up again: {why}"));
+                    print_notice(&format!("connection lost, reconnecting: {why}"));
                 }
                 sleep(RETRY.delay(failures, fastrand::f64())).await;
             }
@@ -97,7 +97,7 @@ pub(super) async fn next<M>(stream: &mut Streaming<M>) -> Result<M, End> {
         Ok(Ok(Some(message))) => Ok(message),
         Ok(Ok(None)) => Err(End::Lost("the server has ended the watch".to_owned())),
         Ok(Err(status)) => Err(status.into()),
-        Err(_silence) => Err(End::Lost("the server says nothing any more".to_owned())),
+        Err(_silence) => Err(End::Lost("the server is silent".to_owned())),
     }
 }
 

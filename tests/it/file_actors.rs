@@ -43,7 +43,7 @@ async fn actors_of_the_file_are_made_changed_left_alone_and_removed_only_if_that
     );
     write(&file, &[worker.clone(), table("a", 1000), table("b", 1000), table("c", 1000)]);
     let mut whole = Whole::start_on(redis, &["--config", &flag]).await;
-    summary(&whole.service, "4 made, 0 changed, 0 left alone, 0 removed, 0 failed").await;
+    summary(&whole.service, "4 created, 0 changed, 0 unchanged, 0 removed, 0 failed").await;
     let before = actors(&whole.client()).await;
     let running: Vec<(&str, State)> =
         before.iter().map(|actor| (actor.actor_id.as_str(), actor.state())).collect();
@@ -63,7 +63,7 @@ async fn actors_of_the_file_are_made_changed_left_alone_and_removed_only_if_that
 
     // Again: nobody notices.
     restart(&mut whole, &["--config", &flag]).await;
-    summary(&whole.service, "0 made, 0 changed, 4 left alone, 0 removed, 0 failed").await;
+    summary(&whole.service, "0 created, 0 changed, 4 unchanged, 0 removed, 0 failed").await;
     let client_after = whole.client();
     for old in before.iter().filter(|actor| actor.actor_id != "b") {
         until_actor(&client_after, &old.actor_id, "is as it was", |now| {
@@ -76,7 +76,7 @@ async fn actors_of_the_file_are_made_changed_left_alone_and_removed_only_if_that
     // One is changed, one is gone from the file.
     write(&file, &[worker, table("a", 2000), table("b", 1000)]);
     restart(&mut whole, &["--config", &flag]).await;
-    summary(&whole.service, "0 made, 1 changed, 2 left alone, 0 removed, 0 failed").await;
+    summary(&whole.service, "0 created, 1 changed, 2 unchanged, 0 removed, 0 failed").await;
     let changed = actor(&whole.client(), "a").await;
     assert_eq!(
         (changed.config.clone().unwrap().args, changed.state()),
@@ -88,7 +88,7 @@ async fn actors_of_the_file_are_made_changed_left_alone_and_removed_only_if_that
     actor(&whole.client(), "c").await;
 
     restart(&mut whole, &["--config", &flag, "--prune"]).await;
-    summary(&whole.service, "0 made, 0 changed, 3 left alone, 1 removed, 0 failed").await;
+    summary(&whole.service, "0 created, 0 changed, 3 unchanged, 1 removed, 0 failed").await;
     let left: Vec<String> =
         actors(&client(&whole.service)).await.into_iter().map(|actor| actor.actor_id).collect();
     assert_eq!(left, ["a", "b", "osis_actor_0", "z"], "what others have made stays");
@@ -109,9 +109,9 @@ async fn an_actor_of_the_file_that_cannot_start_is_reported_and_keeps_no_other_b
     write(&file, &[broken.to_owned(), table("a", 1000)]);
     let flags = ["--config", &file.display().to_string()];
     let whole = Whole::start_on(PrivateRedis::start().await, &flags).await;
-    summary(&whole.service, "1 made, 0 changed, 0 left alone, 0 removed, 1 failed").await;
+    summary(&whole.service, "1 created, 0 changed, 0 unchanged, 0 removed, 1 failed").await;
     assert!(
-        whole.service.stderr().contains("actor broken of the configuration file"),
+        whole.service.stderr().contains("configuration file: actor broken failed"),
         "{}",
         whole.service.stderr()
     );
@@ -135,7 +135,7 @@ async fn rules_of_the_file_are_made_and_hold_and_what_was_said_since_stays_until
     std::fs::write(&file, rules(2, 1)).unwrap();
     let redis = PrivateRedis::start().await;
     let mut whole = Whole::start_on(redis, &["--config", &flag]).await;
-    summary(&whole.service, "rules of the configuration file: 2 changed, 0 left alone, 0 failed").await;
+    summary(&whole.service, "configuration file: script types: 2 changed, 0 unchanged, 0 failed").await;
     // The number of actors, from the template; nobody else has made one.
     for name in ["sal_actor_0", "sal_actor_1"] {
         until_actor(&whole.client(), name, "runs", |actor| actor.state() == State::Running).await;
@@ -160,20 +160,20 @@ async fn rules_of_the_file_are_made_and_hold_and_what_was_said_since_stays_until
     std::fs::write(&file, rules(3, 9).replace("[script_type.v.health_policy]\nfailure_threshold = 5\n", ""))
         .unwrap();
     restart(&mut whole, &["--config", &flag]).await;
-    summary(&whole.service, "rules of the configuration file: 1 changed, 0 left alone, 0 failed").await;
+    summary(&whole.service, "configuration file: script types: 1 changed, 0 unchanged, 0 failed").await;
     until_actor(&whole.client(), "sal_actor_2", "runs", |actor| actor.state() == State::Running).await;
     assert_eq!(health_threshold(&whole).await, Some(6), "the file says nothing of it any more");
     let pids: Vec<_> = actors(&whole.client()).await.into_iter().map(|actor| actor.pid).collect();
     assert_eq!(pids[..2], made.iter().map(|actor| actor.pid).collect::<Vec<_>>());
 
     restart(&mut whole, &["--config", &flag]).await;
-    summary(&whole.service, "rules of the configuration file: 0 changed, 1 left alone, 0 failed").await;
+    summary(&whole.service, "configuration file: script types: 0 changed, 1 unchanged, 0 failed").await;
 
     // A node that lacks some, like one that is new to the rules of others, gets the rest.
     let gone = whole.service.run(["actor", "delete", "sal_actor_2"]);
     assert_eq!(gone.code, 0, "{gone:?}");
     restart(&mut whole, &["--config", &flag]).await;
-    summary(&whole.service, "rules of the configuration file: 1 changed, 0 left alone, 0 failed").await;
+    summary(&whole.service, "configuration file: script types: 1 changed, 0 unchanged, 0 failed").await;
     until_actor(&whole.client(), "sal_actor_2", "runs", |actor| actor.state() == State::Running).await;
 
     let shown = whole.service.run(["config", "check", "--config", &flag]);

@@ -1,4 +1,4 @@
-//! Cases in which nothing goes wrong but scripts.
+//! Cases without intervention.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -15,18 +15,18 @@ use crate::error::chain;
 use crate::ports::job_queue::JobQueue;
 use crate::ports::queue_admin::QueueAdmin;
 
-/// A case that runs.
+/// The future of a case.
 pub(super) type Running<'a> = Pin<Box<dyn Future<Output = Verdict> + 'a>>;
 /// A case.
 pub(super) type Case = (&'static str, for<'a> fn(&'a Kit) -> Running<'a>);
 
-/// The case without which no other can pass.
+/// The case on which all others depend.
 pub(super) const FIRST: &str = "announce: the actor is seen, and gone after its end";
 
-/// The case that is left out where scripts cannot say how far they are.
+/// The case that is skipped where scripts cannot report progress.
 pub(super) const PROGRESS: &str = "progress: seen while the script runs";
 
-/// Each case, in the order in which they build on each other.
+/// All cases, in the order in which they build on each other.
 pub(super) const ALL: &[Case] = &[
     ("health check: exit code 0 and a line", |kit| Box::pin(health_check(kit))),
     (FIRST, |kit| Box::pin(announce(kit))),
@@ -98,7 +98,7 @@ async fn order(kit: &Kit) -> Verdict {
     for (number, completion) in waiting.into_iter().enumerate() {
         let finished = kit.end(completion).await?;
         same("the result", succeeded(&finished)?, "42")?;
-        // Several at a time may pass each other, but not where the order is promised.
+        // Concurrent jobs may overtake each other, except where the order is promised.
         if kit.script_type == ScriptType::OSIS && last.is_some_and(|last| finished.finished_at < last) {
             return Err(format!("job {number} ended before the one in front of it"));
         }
@@ -108,7 +108,7 @@ async fn order(kit: &Kit) -> Verdict {
 }
 
 async fn pause(kit: &Kit) -> Verdict {
-    /// Time to take what must not be taken.
+    /// Time in which the actor could take the job that it must not take.
     const QUIET: Duration = Duration::from_secs(1);
     let _actor = kit.actor("one").await?;
     let first = kit.run(kit.spec(&kit.scripts.value)).await?;
@@ -211,7 +211,7 @@ async fn progress(kit: &Kit) -> Verdict {
         .map_err(|why| format!("{why} after {:?}", begun.elapsed()))
 }
 
-/// The same job, tried again without much of a pause.
+/// The job with a retry policy of short delays.
 pub(super) fn attempts(spec: JobSpec, max_attempts: u32) -> JobSpec {
     let backoff = Backoff { initial: Duration::from_millis(100), max: Duration::from_millis(200) };
     JobSpec { retry: RetryPolicy { max_attempts, backoff }, ..spec }

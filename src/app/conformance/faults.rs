@@ -1,4 +1,4 @@
-//! Cases in which somebody intervenes: cancels, drains, freezes.
+//! Cases with intervention: cancel, drain, freeze.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::domain::model::job::{JobErrorKind, JobSpec, JobState};
 use crate::ports::actor_presence::ActorPresence;
 use crate::ports::job_queue::JobQueue;
 
-/// Each case.
+/// All cases.
 pub(super) const ALL: &[Case] = &[
     ("heartbeat: a job longer than the lease is kept", |kit| Box::pin(heartbeat(kit))),
     ("cancel: a running script is killed within a second", |kit| Box::pin(cancel(kit))),
@@ -79,7 +79,7 @@ async fn drain_message(kit: &Kit) -> Verdict {
     .await?;
     let finished = kit.run(kit.spec(&kit.scripts.value)).await?;
     same("the result", succeeded(&finished)?, "42")?;
-    // A clock of milliseconds on each side.
+    // Both sides have clocks of milliseconds.
     if begun.elapsed() + Duration::from_millis(100) < resume {
         return Err(format!(
             "it took a job {:?} after it was told to take none for {resume:?}",

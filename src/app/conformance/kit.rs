@@ -1,4 +1,4 @@
-//! What a case works with: a queue on a private Redis, and actors that it starts, signals and ends.
+//! Fixture of a case: a queue on a private Redis, and actors that it starts, signals and ends.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -24,12 +24,12 @@ use crate::ports::actor_presence::Presence;
 use crate::ports::job_queue::{Completion, JobFilter, JobQueue, Submission};
 use crate::ports::queue_maintenance::QueueMaintenance;
 
-/// Between two looks at a fact.
+/// Interval of checks.
 const LOOK: Duration = Duration::from_millis(20);
-/// Between two rounds of upkeep.
+/// Interval of maintenance.
 const UPKEEP: Duration = Duration::from_millis(200);
 
-/// What a case ends in: why it failed, in one sentence.
+/// Result of a case; the error is one sentence.
 pub(super) type Verdict = Result<(), String>;
 
 /// Everything that a case needs.
@@ -43,7 +43,7 @@ pub(super) struct Kit {
     dir: PathBuf,
 }
 
-/// A running actor. Dropped, it and all that it started is killed.
+/// A running actor. When it is dropped, the actor and its children are killed.
 pub(super) struct Subject {
     child: Child,
     pid: i32,
@@ -64,12 +64,12 @@ impl Kit {
         Ok(Self { queue, scripts, script_type, url, exec, patience, dir })
     }
 
-    /// Something that an actor has a limit for, on a machine that may be slow.
+    /// Returns a limit of the protocol, multiplied for slow machines.
     pub(super) fn within(&self, limit: Duration) -> Duration {
         limit * self.patience
     }
 
-    /// Runs a case while the queue is looked after, as a supervisor does.
+    /// Runs a case beside the maintenance that a supervisor does.
     pub(super) async fn while_kept(&self, case: impl Future<Output = Verdict>) -> Verdict {
         let upkeep = async {
             loop {
@@ -86,7 +86,7 @@ impl Kit {
         }
     }
 
-    /// Takes away what a case has left.
+    /// Removes the leftovers of a case.
     pub(super) async fn clear(&self) {
         let filter = JobFilter::default();
         let left = self.queue.list(&filter, None, 1000).await.unwrap_or_default();
@@ -115,7 +115,7 @@ impl Kit {
         Ok(subject)
     }
 
-    /// Starts the program with the flags of the contract and these.
+    /// Starts the program with the flags of the contract and the given ones.
     pub(super) fn start(&self, name: &str, flags: &[&str]) -> Result<Subject, String> {
         let log = self.dir.join(format!("{name}.log"));
         let said = File::create(&log).map_err(|error| format!("cannot write {}: {error}", log.display()))?;
@@ -158,7 +158,7 @@ impl Kit {
         Ok((submitted.job.id, completion))
     }
 
-    /// The end of a job that should come soon.
+    /// Waits for the end of a job.
     pub(super) async fn end(&self, completion: Completion) -> Result<Finished, String> {
         let limit = self.within(Duration::from_secs(10));
         match timeout(limit, completion.wait()).await {
@@ -197,7 +197,7 @@ impl Kit {
         all.map_err(|error| chain(&error))
     }
 
-    /// Waits for a fact.
+    /// Waits for a condition.
     pub(super) async fn until<T, F: Future<Output = Result<Option<T>, String>>>(
         &self,
         what: &str,
@@ -218,7 +218,7 @@ impl Kit {
 }
 
 impl Subject {
-    /// Its process.
+    /// Returns the process id.
     pub(super) fn pid(&self) -> i32 {
         self.pid
     }
@@ -227,7 +227,7 @@ impl Subject {
         kill(Pid::from_raw(self.pid), signal).map_err(|error| format!("cannot send {signal}: {error}"))
     }
 
-    /// How it ended.
+    /// Waits for the exit.
     pub(super) async fn exit(&mut self, limit: Duration) -> Result<ExitStatus, String> {
         match timeout(limit, self.child.wait()).await {
             Ok(status) => status.map_err(|error| error.to_string()),
@@ -235,7 +235,7 @@ impl Subject {
         }
     }
 
-    /// What it wrote last, to go with a failure.
+    /// Returns the last lines of the log, for an error.
     pub(super) fn last_words(&self) -> String {
         match tail(&self.log) {
             Some(line) => format!("; it said: {line}"),
@@ -243,7 +243,7 @@ impl Subject {
         }
     }
 
-    /// Everything that it wrote.
+    /// Returns the whole log.
     pub(super) fn said(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
@@ -262,12 +262,12 @@ fn tail(log: &Path) -> Option<String> {
     text.lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned)
 }
 
-/// The name of an actor.
+/// Makes the name of an actor.
 pub(super) fn actor_id(name: &str) -> Result<ActorId, String> {
     ActorId::parse(name)
 }
 
-/// The text of a result.
+/// Returns the text of a result.
 pub(super) fn succeeded(finished: &Finished) -> Result<&str, String> {
     match &finished.outcome {
         Outcome::Succeeded(result) => Ok(&result.text),
@@ -276,7 +276,7 @@ pub(super) fn succeeded(finished: &Finished) -> Result<&str, String> {
     }
 }
 
-/// The error of a job that should have failed.
+/// Returns the error of a job that should have failed.
 pub(super) fn failed(finished: &Finished) -> Result<&JobError, String> {
     match &finished.outcome {
         Outcome::Failed(error) => Ok(error),
@@ -285,7 +285,7 @@ pub(super) fn failed(finished: &Finished) -> Result<&JobError, String> {
     }
 }
 
-/// Fails with what was seen unless the two are the same.
+/// Fails with the observed value unless both are equal.
 pub(super) fn same<T: PartialEq + std::fmt::Debug>(what: &str, seen: T, expected: T) -> Verdict {
     if seen == expected { Ok(()) } else { Err(format!("{what} is {seen:?}, not {expected:?}")) }
 }

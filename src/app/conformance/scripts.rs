@@ -8,25 +8,25 @@ use serde::Deserialize;
 
 use crate::domain::model::script_type::ScriptType;
 
-/// One script for each thing that a case needs.
+/// One script for each need of the cases.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Scripts {
-    /// Is 42.
+    /// Has the result 42.
     pub(super) value: String,
-    /// Throws an error that says `broken`.
+    /// Throws an error with the message `broken`.
     pub(super) fails: String,
     /// Cannot be parsed.
     pub(super) invalid: String,
-    /// Sleeps for as many seconds as stand for `SECONDS`, then is `slept`.
+    /// Sleeps for the number of seconds that replaces `SECONDS`. Has the result `slept`.
     pub(super) sleeps: String,
     /// Writes `line 1` to `line 3` to standard output and `err 1` to `err 3` to standard error.
     pub(super) writes: String,
-    /// Says `begins`, that 40 % are done and `copying`, then sleeps for a minute. None where scripts cannot say how far they are.
+    /// Reports `begins` and 40 % with `copying`, then sleeps for a minute. None where scripts cannot report progress.
     pub(super) reports: Option<String>,
-    /// Is the environment variable `GREETING`, a space, CALLER_ID, a slash and CONTEXT_ID.
+    /// Has as its result the environment variable `GREETING`, a space, CALLER_ID, a slash and CONTEXT_ID.
     pub(super) sees: String,
-    /// What makes the rest of a line a comment.
+    /// The text that begins a comment.
     pub(super) comment: String,
 }
 
@@ -61,7 +61,7 @@ fn python() -> Scripts {
 }
 
 impl Scripts {
-    /// The scripts for actors of this type; None where there are none.
+    /// Returns the scripts for actors of a type; None if there are none.
     pub(super) fn of(script_type: ScriptType) -> Option<Self> {
         match script_type {
             ScriptType::OSIS | ScriptType::SAL => Some(rhai()),
@@ -70,16 +70,16 @@ impl Scripts {
         }
     }
 
-    /// Those of a TOML file.
+    /// Reads the scripts of a TOML file.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// Every fault of the file.
     pub(super) fn read(path: &Path) -> Result<Self, String> {
         let read: Result<Self, _> = Figment::from(Toml::file_exact(path)).extract();
         read.map_err(|error| format!("--scripts {}: {error}", path.display()))
     }
 
-    /// One that sleeps.
+    /// Returns the script that sleeps for this number of seconds.
     pub(super) fn sleeps_for(&self, seconds: f64) -> String {
         self.sleeps.replace("SECONDS", &format!("{seconds:.1}"))
     }

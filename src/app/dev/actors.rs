@@ -15,32 +15,32 @@ use crate::domain::model::script_type::ScriptType;
 use crate::error::chain;
 use crate::ports::actor_store::ActorStore;
 
-/// Starting takes well under a second; what is not up by then is shown as it is.
+/// Limit of the wait for the start, which takes well under a second. The banner shows later actors as they are.
 const START_WAIT: Duration = Duration::from_secs(20);
-/// Redis has answered already; this is for one given by `--redis-url` that is not there yet.
+/// Delay between two attempts to reach a Redis given by `--redis-url`; the private one answers already.
 const OPEN_RETRY: Duration = Duration::from_millis(200);
 
-/// Variables by which the demo actors are told what to do, and which they take from ours.
+/// Environment variables that are passed on to the demo actors.
 const OPTIONS: [&str; 6] =
     ["HERO_PYTHON_BIN", "HERO_V_CACHE_DIR", "HERO_WORK_DIR", "V_BIN", "RUST_LOG", "TMPDIR"];
 
-/// An actor and how it came up.
+/// An actor and its start.
 #[derive(Debug)]
 pub(super) struct ActorLine {
     pub(super) name: String,
-    /// Its state, or why it is not there.
+    /// State of the actor, or the error of its start.
     pub(super) state: String,
 }
 
 impl ActorLine {
-    /// Says more about it.
+    /// Details of the state.
     pub(super) fn add(&mut self, more: &str) {
         self.state.push_str(", but ");
         self.state.push_str(more);
     }
 }
 
-/// Definitions of the actors asked for, and the programs that are not installed.
+/// Returns the definitions of the requested actors, and the programs that are not installed.
 pub(super) fn demo(counts: &ActorCounts, redis_url: &RedisUrl) -> (Vec<ActorConfig>, Vec<String>) {
     let (mut configs, mut missing) = (Vec::new(), Vec::new());
     for &(script_type, count) in &counts.0 {
@@ -58,7 +58,7 @@ pub(super) fn demo(counts: &ActorCounts, redis_url: &RedisUrl) -> (Vec<ActorConf
     (configs, missing)
 }
 
-/// Makes the actors be as they were asked for, and waits until they run.
+/// Creates and changes the actors as requested, and waits until they run.
 pub(super) async fn start(
     lifecycle: &ActorLifecycleManager,
     store: &dyn ActorStore,
@@ -70,7 +70,7 @@ pub(super) async fn start(
         sleep(OPEN_RETRY).await;
     }
     for config in demo {
-        // Scaling copies the program of today, not the one of an earlier trial.
+        // Scaling uses the present program, not that of an earlier trial.
         if let Err(error) = store.set_template(config, true).await {
             tracing::warn!(error = %chain(&error), "the template of {} was not written", config.script_type);
         }
@@ -87,7 +87,7 @@ pub(super) async fn start(
     started.into_iter().map(line).collect()
 }
 
-/// Removes actors of an earlier trial with more of them.
+/// Removes actors of an earlier, larger trial.
 async fn remove_surplus(lifecycle: &ActorLifecycleManager, counts: &ActorCounts) {
     let actors = lifecycle.actors().await.unwrap_or_default();
     let surplus = |id: &ActorId| {
@@ -109,7 +109,7 @@ fn program_of(script_type: ScriptType) -> String {
     format!("{script_type}_actor")
 }
 
-/// The program beside our own.
+/// Finds a program beside this one.
 fn find(program: &str) -> Option<PathBuf> {
     let path = adapters::own_program()?.with_file_name(program);
     path.is_file().then_some(path)
@@ -123,9 +123,10 @@ fn config(
     redis_url: &RedisUrl,
 ) -> ActorConfig {
     let name = format!("{program}_{index}");
-    // By the environment, because it may hold a password and arguments can be seen by everybody on the machine.
+    // Passed in the environment, because arguments are visible to every user of the machine and the URL may have a
+    // password.
     let mut env = std::collections::HashMap::from([("REDIS_URL".to_owned(), redis_url.expose().to_owned())]);
-    // Actors get nothing of our environment by themselves.
+    // Actors inherit nothing of the environment of the supervisor.
     env.extend(OPTIONS.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))));
     ActorConfig::new(name.clone(), path, script_type)
         .with_args(vec!["--actor-id".to_owned(), name])

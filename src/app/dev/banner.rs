@@ -1,4 +1,4 @@
-//! What `dev` says once it serves: where everything is, and what to try.
+//! The banner of `dev`: addresses, and commands to try.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use super::actors::ActorLine;
 use crate::cli::{Format, Output};
 use crate::config::ListenAddr;
 
-/// What there is besides addresses and actors.
+/// Content of the banner besides addresses and actors.
 pub(super) struct Facts {
     pub(super) redis: String,
     pub(super) own_redis: bool,
@@ -15,7 +15,7 @@ pub(super) struct Facts {
     pub(super) missing: Vec<String>,
 }
 
-/// Prints it all. Nobody may be listening any more, which is no reason to end.
+/// Prints the banner. A closed standard output is no error.
 pub(super) fn print(facts: &Facts, addresses: &[ListenAddr], actors: &[ActorLine]) {
     let shown = Output::new(Format::Table, false).data(&text(facts, addresses, actors));
     if shown.is_err() {
@@ -24,7 +24,7 @@ pub(super) fn print(facts: &Facts, addresses: &[ListenAddr], actors: &[ActorLine
 }
 
 fn text(facts: &Facts, addresses: &[ListenAddr], actors: &[ActorLine]) -> String {
-    // As it was called, so that the lines can be copied.
+    // The program as it was called, so that the lines can be copied.
     let program = std::env::args().next().unwrap_or_else(|| "hero-supervisor".to_owned());
     let mut lines = vec!["hero-supervisor dev: for trying out, not for production".to_owned(), String::new()];
     let mut fact = |name: &str, value: String| lines.push(format!("  {name:<10}{value}"));
@@ -63,7 +63,7 @@ fn text(facts: &Facts, addresses: &[ListenAddr], actors: &[ActorLine]) -> String
     lines.join("\n") + "\n"
 }
 
-/// How tools name an address.
+/// Returns the address in the form that tools take.
 struct Server {
     flag: String,
     grpcurl: String,

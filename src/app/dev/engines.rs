@@ -1,4 +1,4 @@
-//! Actors that run but cannot run scripts, because a program of others is missing.
+//! Demo actors that run but lack the program of their engine.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use tokio::time::timeout;
 use crate::domain::model::actor::ActorConfig;
 use crate::domain::model::script_type::ScriptType;
 
-/// The actors start at the same time; who takes longer than this is not waited for.
+/// Limit of the check. The actors start at the same time.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Names of actors, and what they miss. Only V comes without its engine often enough to be asked.
+/// Returns names of actors and what they lack. Only V is checked, since its compiler is often missing.
 pub(super) async fn unavailable(demo: &[ActorConfig]) -> Vec<(String, String)> {
     let v = || demo.iter().filter(|config| config.script_type == ScriptType::V);
     let Some(first) = v().next() else { return Vec::new() };
@@ -31,6 +31,6 @@ async fn missing(config: &ActorConfig) -> Option<String> {
     }
     let said = String::from_utf8_lossy(&output.stderr);
     let line = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it is not well");
-    // The name of the program and of the part stand before the reason.
+    // The reason follows the names of the program and of the part.
     Some(line.rsplit_once("engine: ").map_or(line, |(_, reason)| reason).to_owned())
 }

@@ -1,4 +1,4 @@
-//! Where `dev` keeps its data, and a path that is short enough for its sockets.
+//! Folders of `dev`: the data folder, and a short path for its sockets.
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -13,19 +13,19 @@ use crate::config::{LONGEST_SOCKET_PATH, state_dir};
 /// The folders of one `dev`.
 #[derive(Debug, Clone)]
 pub(in crate::app) struct Folders {
-    /// Data of Redis and logs; stays.
+    /// Data of Redis and logs. Kept after the end.
     pub(in crate::app) data: PathBuf,
-    /// Sockets. The same for the same data folder, because actors remember the address of Redis.
+    /// Sockets. The path is derived from the data folder, because actors remember the address of Redis.
     pub(in crate::app) run: PathBuf,
 }
 
-/// Keeps others out of the folder.
+/// A lock that excludes a second `dev`.
 pub(in crate::app) struct Held {
     _lock: Flock<File>,
 }
 
 impl Folders {
-    /// The folders for this data folder, or for the usual one.
+    /// Returns the folders for a data folder, or for the default one.
     pub(in crate::app) fn of(data_dir: Option<&Path>) -> Self {
         let data = data_dir.map_or_else(|| state_dir().join("dev"), Path::to_owned);
         let data = std::path::absolute(&data).unwrap_or(data);
@@ -40,28 +40,27 @@ impl Folders {
         Self { data, run }
     }
 
-    /// The socket of the private Redis.
+    /// Returns the path of the private Redis' socket.
     pub(in crate::app) fn redis_socket(&self) -> PathBuf {
         socket(&self.run)
     }
 
-    /// The same as a URL.
+    /// Returns the URL of the private Redis.
     pub(in crate::app) fn redis_url(&self) -> String {
         format!("unix://{}", self.redis_socket().display())
     }
 
-    /// What Redis keeps.
+    /// Returns the data folder of Redis.
     pub(in crate::app) fn redis_data(&self) -> PathBuf {
         self.data.join("redis")
     }
 
-    /// What Redis says.
+    /// Returns the log file of Redis.
     pub(in crate::app) fn redis_log(&self) -> PathBuf {
         self.data.join("redis.log")
     }
 
-    /// Makes the folders, for their owner alone, and keeps them from a second `dev`: two Redis on one data file would
-    /// ruin it.
+    /// Creates the folders for their owner alone and locks them: two Redis servers on one data file would destroy it.
     pub(in crate::app) fn make(&self) -> Result<Held, DevError> {
         for path in [self.data.clone(), self.run.clone(), self.redis_data()] {
             let failed = |what: String| DevError::Folder { path: path.clone(), what };
@@ -74,7 +73,7 @@ impl Folders {
             if found.uid() != nix::unistd::geteuid().as_raw() {
                 return Err(failed("it belongs to somebody else; name another with --data-dir".to_owned()));
             }
-            // Who can write there can put another socket or other data in place of ours.
+            // Whoever can write there could replace the socket or the data.
             if found.is_dir() && found.mode() & 0o022 != 0 {
                 let mode = found.mode() & 0o7777;
                 let what = format!(

@@ -1,4 +1,4 @@
-//! A Redis of our own: on a unix socket, append-only, gone with us.
+//! A private Redis on a unix socket: append-only, ended with this process.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -17,22 +17,22 @@ use crate::app::adapters;
 
 /// The program.
 const REDIS_SERVER: &str = "redis-server";
-/// Reading a large append-only file back takes a while.
+/// Limit of the start, which may read a large append-only file.
 const START_LIMIT: Duration = Duration::from_secs(60);
-/// It writes its last second to the disk and goes.
+/// Limit of the end, in which Redis writes its last second to disk.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
-/// Between two looks at the socket; Redis is up in about ten milliseconds.
+/// Interval of the checks of the socket; Redis is up in about ten milliseconds.
 const LOOK: Duration = Duration::from_millis(5);
-/// Of its log, when it does not start.
+/// Lines of its log in the error of a failed start.
 const TAIL_LINES: usize = 5;
 
-/// A running Redis. Dropped, it is killed.
+/// A running Redis, killed when it is dropped.
 pub(in crate::app) struct PrivateRedis {
     child: Child,
 }
 
 impl PrivateRedis {
-    /// Starts it and waits until its socket answers.
+    /// Starts Redis and waits until its socket answers.
     pub(in crate::app) async fn start(folders: &Folders) -> Result<Self, DevError> {
         let mut child = command(folders).spawn().map_err(|error| {
             let missing = error.kind() == std::io::ErrorKind::NotFound;
@@ -58,7 +58,7 @@ impl PrivateRedis {
         Ok(Self { child })
     }
 
-    /// Ends it: by SIGTERM, and by SIGKILL if that takes too long or `hard` is cancelled.
+    /// Ends Redis by SIGTERM, and by SIGKILL after a time limit or when `hard` is cancelled.
     pub(in crate::app) async fn stop(mut self, hard: &CancellationToken) {
         let pid = self.child.id().and_then(|pid| i32::try_from(pid).ok());
         if let Some(pid) = pid
@@ -77,8 +77,8 @@ impl PrivateRedis {
     }
 }
 
-/// `redis-server`, in a process group of its own so that Ctrl-C at the terminal reaches only us, and behind the shim so
-/// that it dies with us however we die.
+/// Builds the command of `redis-server`. It has a process group of its own, so that Ctrl-C reaches only this process.
+/// The shim makes it die with this process.
 fn command(folders: &Folders) -> Command {
     let mut command = match adapters::shim() {
         Some(words) => {

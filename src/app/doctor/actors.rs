@@ -1,4 +1,4 @@
-//! The programs of actors: are they there, and do they say that they are well?
+//! Checks of the actor programs: presence and health check.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -12,9 +12,9 @@ use crate::app::adapters;
 use crate::config::RedisUrl;
 use crate::domain::model::script_type::ScriptType;
 
-/// Where actors are installed.
+/// Folder of installed actors.
 const INSTALLED: &str = "/usr/local/bin";
-/// A health check starts an interpreter or a compiler, and asks Redis.
+/// Limit of a health check, which starts an interpreter or a compiler and asks Redis.
 const CHECK_LIMIT: Duration = Duration::from_secs(40);
 
 pub(super) async fn look(dir: Option<&Path>, redis_url: &RedisUrl) -> Vec<Finding> {
@@ -58,7 +58,8 @@ async fn check(dir: Option<&Path>, script_type: ScriptType, redis_url: &RedisUrl
             let said = last_line(&output.stderr, &last_line(&output.stdout, "it said nothing"));
             let found = format!("{shown} is not well ({}): {said}", output.status);
             match script_type {
-                // Installed with the others on machines that never see a V script; its jobs say what is missing.
+                // The V actor is installed with the others on machines that never run V scripts; its jobs report the
+                // missing compiler.
                 ScriptType::V if found.contains("there is no V compiler") => {
                     Finding::warn(name, found, "install V if you want to run v jobs")
                 }
@@ -73,7 +74,7 @@ async fn check(dir: Option<&Path>, script_type: ScriptType, redis_url: &RedisUrl
     }
 }
 
-/// In the folder that was named, or beside us, or where actors are installed.
+/// Finds a program in the given folder, beside this program, or in the folder of installed actors.
 fn find(dir: Option<&Path>, name: &str) -> Option<PathBuf> {
     let places = match dir {
         Some(dir) => vec![dir.join(name)],

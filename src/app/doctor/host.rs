@@ -1,4 +1,4 @@
-//! The service's own settings.
+//! Checks of the limits of this process.
 
 use super::Finding;
 use crate::config::{Config, ListenAddr};

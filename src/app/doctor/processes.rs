@@ -1,4 +1,4 @@
-//! Who runs the actors.
+//! Checks of the process manager.
 
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;

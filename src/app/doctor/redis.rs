@@ -1,4 +1,4 @@
-//! Redis: is it there, can it do what is needed, and what of a job survives what?
+//! Checks of Redis: reachability, version, rights, and the durability of jobs.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,15 +10,15 @@ use tokio::time::Instant;
 use super::Finding;
 use crate::config::RedisUrl;
 
-/// Redis answers within a millisecond.
+/// Limit of each call; Redis normally answers within a millisecond.
 const CALL_LIMIT: Duration = Duration::from_secs(3);
-/// Functions came with it.
+/// Least version: the first one with functions.
 const OLDEST: (u32, u32) = (7, 0);
-/// Loaded and removed again, to see whether that is allowed.
+/// A library that is loaded and removed again, to check the rights.
 const TRIAL_LIBRARY: &str =
     "#!lua name=hero_doctor\nredis.register_function('hero_doctor', function() return 1 end)";
 
-/// What to do about settings.
+/// Advice about settings.
 const NOEVICTION: &str = "set `maxmemory-policy noeviction` in redis.conf, and now with \
                           `redis-cli config set maxmemory-policy noeviction`";
 const APPEND_ONLY: &str =
@@ -59,7 +59,7 @@ async fn connect(url: &RedisUrl) -> RedisResult<(MultiplexedConnection, Duration
     Ok((connection, begun.elapsed()))
 }
 
-/// `name:value` lines of INFO.
+/// Parses the `name:value` lines of INFO.
 fn parse_info(info: &str) -> HashMap<&str, &str> {
     info.lines().filter_map(|line| line.split_once(':')).map(|(name, value)| (name, value.trim())).collect()
 }
@@ -109,13 +109,13 @@ async fn functions(connection: &mut MultiplexedConnection) -> Finding {
     }
 }
 
-/// An error as Redis wrote it.
+/// Returns an error in the words of Redis.
 fn words(error: &RedisError) -> String {
     let (code, detail) = (error.code().unwrap_or_default(), error.detail().unwrap_or_default());
     format!("{code} {detail}").trim().to_owned()
 }
 
-/// What it means that Redis does not let anything be written, and what to do; None when it is about something else.
+/// Explains an error by which Redis refuses writes, with advice; None for any other error.
 fn refused(error: &RedisError) -> Option<(&'static str, &'static str)> {
     Some(match error.code()? {
         "OOM" => (
@@ -201,7 +201,7 @@ async fn durability(connection: &mut MultiplexedConnection, info: &HashMap<&str,
     }
 }
 
-/// A setting, if we may ask for it.
+/// Reads a setting; None without the right to do so.
 async fn config_get(connection: &mut MultiplexedConnection, name: &str) -> Option<String> {
     let mut get = redis::cmd("CONFIG");
     get.arg("GET").arg(name);

@@ -1,4 +1,4 @@
-//! Whom an actor runs as, and its limits, flag by flag.
+//! User, groups and limits of an actor, as flags.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use clap::Args;
 use crate::cli::values::{bytes, or_dash, span, to_proto};
 use crate::proto::{ActorConfig, ResourceLimits, RunAs};
 
-/// Whom it runs as, and its limits.
+/// User, groups and limits of an actor.
 #[derive(Debug, Default, Args)]
 pub(super) struct ConfineArgs {
-    /// The user that it runs as, and the group: a name or a number each
+    /// User and group of the process, each by name or number
     #[arg(long, value_name = "USER[:GROUP]")]
     run_as: Option<String>,
-    /// A further group [default: those of the user]; can be repeated
+    /// Supplementary group [default: those of the user]; can be repeated
     #[arg(long, value_name = "GROUP", requires = "run_as")]
     group: Vec<String>,
-    /// Most address space: 512M, 2G
+    /// Largest address space: 512M, 2G
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     memory_limit: Option<i64>,
     /// Most open files
@@ -25,16 +25,16 @@ pub(super) struct ConfineArgs {
     /// Most processor time
     #[arg(long, value_name = "TIME", value_parser = span)]
     cpu_time: Option<Duration>,
-    /// Most processes and threads of its user
+    /// Most processes and threads of the user
     #[arg(long, value_name = "N")]
     processes: Option<i32>,
     /// Largest core dump; 0 for none
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     core_limit: Option<i64>,
-    /// Never gain rights, by setuid programs for instance
+    /// Prevent the process from gaining privileges, for instance by setuid programs
     #[arg(long)]
     pub(super) no_new_privileges: bool,
-    /// Kill it when its process manager dies
+    /// Kill the process when its process manager dies
     #[arg(long)]
     pub(super) die_with_process_manager: bool,
 }
@@ -50,7 +50,7 @@ impl ConfineArgs {
         })
     }
 
-    /// Those limits with what was given in its place; None if nothing was.
+    /// Returns the old limits with the given ones in their place; None if none is given.
     pub(super) fn limits(&self, old: ResourceLimits) -> Option<ResourceLimits> {
         let limits = ResourceLimits {
             memory_bytes: self.memory_limit.or(old.memory_bytes),
@@ -63,7 +63,7 @@ impl ConfineArgs {
     }
 }
 
-/// What is asked for, for people; a dash for nothing.
+/// Renders user and limits for people; a dash for none.
 pub(super) fn shown(config: &ActorConfig) -> String {
     let mut words = Vec::new();
     if let Some(run_as) = &config.run_as {

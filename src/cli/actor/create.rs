@@ -11,27 +11,27 @@ use crate::cli::values::{script_type, span, to_proto};
 use crate::cli::{Exit, Failure, Output, client};
 use crate::proto::{self, ActorConfig, CreateActorRequest};
 
-/// The definition of an actor.
+/// Options of `actor create`.
 #[derive(Debug, Args)]
 pub struct CreateArgs {
-    /// Its name: a-z, 0-9, _ and -, starting with a letter
+    /// Name of the actor: a-z, 0-9, _ and -, starting with a letter
     actor: String,
-    /// The script type that it serves: osis, sal, v or python
+    /// Script type of the actor: osis, sal, v or python
     #[arg(long = "type", value_name = "TYPE", value_parser = script_type)]
     script_type: proto::ScriptType,
-    /// Its program
+    /// Program of the actor
     #[arg(long, value_name = "PATH")]
     binary: PathBuf,
-    /// The rest of it.
+    /// The rest of the definition.
     #[command(flatten)]
     definition: DefinitionArgs,
-    /// Do not start it yet
+    /// Do not start the actor
     #[arg(long)]
     no_start: bool,
-    /// Only check the definition
+    /// Check the definition and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// How long to wait until it runs
+    /// Longest wait until the actor runs
     #[arg(long, value_name = "TIME", value_parser = span, default_value = DEFAULT_WAIT)]
     wait: Duration,
 }
@@ -54,7 +54,7 @@ pub(super) async fn run(server: &mut Server, out: Output, args: CreateArgs) -> R
     let answer = server.create_actor(client::waiting_call(request, wait)).await?.into_inner();
     out.response(&answer, ids(&answer.actor), || rows(&answer.actor))?;
     if dry_run {
-        out.notice("the definition is fine; nothing was made");
+        out.notice("the definition is valid; nothing was created");
         return Ok(Exit::Ok);
     }
     Ok(waited(out, answer.wait_outcome()))

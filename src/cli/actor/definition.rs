@@ -1,4 +1,4 @@
-//! The definition of an actor, flag by flag: all of it for a new one, what is given for one that is there.
+//! The definition of an actor as flags: complete for a new actor, partial for a change.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,102 +10,102 @@ use crate::cli::Failure;
 use crate::cli::values::{pair, span, to_proto};
 use crate::proto::{ActorConfig, actor_config, health_policy, restart_policy};
 
-/// What can be said of an actor beside its name, type and program.
+/// The definition without name, type and program.
 #[derive(Debug, Default, Args)]
 pub(super) struct DefinitionArgs {
-    /// A variable of its environment; can be repeated
+    /// Environment variable; can be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     env: Vec<(String, String)>,
-    /// A mark for selectors; can be repeated
+    /// Label for selectors; can be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     label: Vec<(String, String)>,
-    /// Shell command that must succeed before it counts as started
+    /// Shell command that must succeed before the actor counts as started
     #[arg(long, value_name = "COMMAND")]
     health_check: Option<String>,
-    /// An actor or service that must run first; can be repeated
+    /// Actor or service that must run first; can be repeated
     #[arg(long, value_name = "NAME")]
     after: Vec<String>,
-    /// Its working folder
+    /// Working folder
     #[arg(long, value_name = "DIR")]
     working_dir: Option<PathBuf>,
-    /// The SHA-256 that its program must have
+    /// SHA-256 of the program, checked before each start
     #[arg(long, value_name = "HEX")]
     sha256: Option<String>,
-    /// Time for running jobs to end before a stop kills it [default: 30s]
+    /// Time for running jobs to finish before a stop kills the process [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = span)]
     drain_timeout: Option<Duration>,
-    /// Time to become running [default: 30s]
+    /// Longest time until a started actor runs [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = span)]
     start_timeout: Option<Duration>,
-    /// What counts as started
+    /// Condition under which the actor counts as started
     #[arg(long, value_enum, value_name = "WHAT")]
     readiness: Option<Readiness>,
-    /// When its process is started again
+    /// Ends of the process that lead to a restart
     #[arg(long, value_enum, value_name = "WHEN")]
     restart: Option<Restart>,
-    /// Restarts within --restart-window before it is given up; 0: never give up
+    /// Most restarts within --restart-window; 0 means no limit
     #[arg(long, value_name = "N")]
     max_restarts: Option<i32>,
-    /// Where restarts are counted
+    /// Time in which restarts are counted
     #[arg(long, value_name = "TIME", value_parser = span)]
     restart_window: Option<Duration>,
-    /// Wait before the first restart; it doubles with each
+    /// Delay before the first restart; it doubles with each further one
     #[arg(long, value_name = "TIME", value_parser = span)]
     initial_backoff: Option<Duration>,
-    /// Longest wait before a restart
+    /// Longest delay before a restart
     #[arg(long, value_name = "TIME", value_parser = span)]
     max_backoff: Option<Duration>,
-    /// Ping it when it has had no job for this long [default: as its script type]
+    /// Time without a job after which the actor is pinged [default: that of its script type]
     #[arg(long, value_name = "TIME", value_parser = span)]
     idle_after: Option<Duration>,
-    /// A ping that takes longer is missed [default: as its script type]
+    /// Time after which an unanswered ping is missed [default: that of its script type]
     #[arg(long, value_name = "TIME", value_parser = span)]
     ping_timeout: Option<Duration>,
-    /// Missed pings in a row that make it unhealthy [default: as its script type]
+    /// Missed pings in a row that make the actor unhealthy [default: those of its script type]
     #[arg(long, value_name = "N")]
     failure_threshold: Option<i32>,
-    /// What is done when it is unhealthy [default: as its script type]
+    /// Action if the actor is unhealthy [default: that of its script type]
     #[arg(long, value_enum, value_name = "WHAT")]
     on_unhealthy: Option<OnUnhealthy>,
-    /// Whom it runs as, and its limits.
+    /// User, groups and limits.
     #[command(flatten)]
     confine: ConfineArgs,
-    /// Arguments of its program, behind `--`
+    /// Arguments of the program, after `--`
     #[arg(last = true, value_name = "ARG")]
     args: Vec<String>,
 }
 
-/// What counts as started.
+/// Condition under which an actor counts as started.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Readiness {
-    /// It announced itself at its queue
+    /// The actor has announced itself at its queue
     Queue,
-    /// Its process runs
+    /// The process runs
     Process,
 }
 
-/// When a process that ended is started again.
+/// Ends of the process that lead to a restart.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Restart {
-    /// However it ended
+    /// Every end
     Always,
-    /// Unless it ended with exit code 0
+    /// Every end except exit code 0
     OnFailure,
-    /// Never
+    /// No end
     Never,
 }
 
-/// What is done about an unhealthy actor.
+/// Action for an unhealthy actor.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(in crate::cli) enum OnUnhealthy {
-    /// It is restarted
+    /// Restart the actor
     Restart,
-    /// It is only shown
+    /// Only report it
     ReportOnly,
 }
 
 impl OnUnhealthy {
-    /// As the API has it.
+    /// Returns the value of the API.
     pub(in crate::cli) fn action(self) -> health_policy::Action {
         match self {
             Self::Restart => health_policy::Action::Restart,
@@ -115,7 +115,7 @@ impl OnUnhealthy {
 }
 
 impl DefinitionArgs {
-    /// Writes what was given into a definition; answers with the fields that were touched, as the API names them.
+    /// Writes the given flags into a definition. Returns the API names of the written fields.
     ///
     /// # Errors
     /// A path that cannot be made absolute.
@@ -180,7 +180,7 @@ impl DefinitionArgs {
     }
 }
 
-/// Fields that were written.
+/// The written fields.
 #[derive(Default)]
 struct Touched {
     fields: Vec<&'static str>,
@@ -212,7 +212,7 @@ impl Touched {
     }
 }
 
-/// A path as the server can use it, whose folder is another one.
+/// Makes a path absolute, because the server has another working folder.
 pub(in crate::cli) fn absolute(path: PathBuf) -> Result<String, Failure> {
     std::path::absolute(&path)
         .map(|path| path.to_string_lossy().into_owned())

@@ -1,4 +1,4 @@
-//! `actor logs`: what an actor wrote, and what it writes.
+//! `actor logs`: shows the log of an actor, and follows it.
 
 use std::time::Duration;
 
@@ -15,20 +15,20 @@ use crate::ports::clock::Clock;
 use crate::proto::log_entry::Stream;
 use crate::proto::{StreamActorLogsRequest, StreamActorLogsResponse};
 
-/// Between two tries to go on after the connection was lost.
+/// Delay between two attempts to resume.
 const RETRY: Duration = Duration::from_millis(500);
-/// A server that is restarted is back sooner.
+/// Attempts after which the command gives up; a restart of the server takes less.
 const GIVE_UP_AFTER: u32 = 120;
 
-/// Which lines of which actor.
+/// Options of `actor logs`.
 #[derive(Debug, Args)]
 pub struct LogsArgs {
-    /// Its name
+    /// Name of the actor
     actor: String,
-    /// So many lines to begin with
+    /// Number of lines before the end to begin with
     #[arg(short = 'n', long = "tail", value_name = "N", default_value_t = 100)]
     tail: i32,
-    /// Go on with new lines until Ctrl-C
+    /// Follow new lines, until Ctrl-C
     #[arg(short, long)]
     follow: bool,
     /// Only lines of this last time: 5m, 2h
@@ -40,10 +40,10 @@ pub struct LogsArgs {
     /// Only standard error
     #[arg(long)]
     stderr: bool,
-    /// Only lines with this text in them
+    /// Only lines that contain this text
     #[arg(long, value_name = "TEXT", default_value = "")]
     grep: String,
-    /// Put the time before each line
+    /// Print the time before each line
     #[arg(short, long)]
     timestamps: bool,
 }
@@ -64,7 +64,7 @@ impl LogsArgs {
     }
 }
 
-/// Prints until the end. A follower goes on behind the last line that it has when the connection was lost.
+/// Prints to the end of the log. A follower resumes after its last line when the connection is lost.
 pub(super) async fn run(server: &mut Server, out: Output, args: LogsArgs) -> Result<Exit, Failure> {
     let mut request = args.request();
     let mut tries = 0;
@@ -84,7 +84,7 @@ pub(super) async fn run(server: &mut Server, out: Output, args: LogsArgs) -> Res
             return Err(status.into());
         }
         if tries == 1 {
-            out.notice("the server is away; the log goes on when it is back");
+            out.notice("the server is unreachable; the log resumes when it answers");
         }
         sleep(RETRY).await;
     }
@@ -103,7 +103,7 @@ async fn print(
     tries: &mut u32,
     untimed: &mut bool,
 ) -> Result<(), Ended> {
-    // A follower has no deadline: keepalive notices a server that is gone.
+    // A follower has no deadline: keepalive detects a lost server.
     let call = if args.follow { Request::new(request.clone()) } else { client::call(request.clone()) };
     let mut parts = server.stream_actor_logs(call).await.map_err(Ended::Call)?.into_inner();
     while let Some(part) = parts.message().await.map_err(Ended::Call)? {
@@ -116,7 +116,7 @@ async fn print(
         }
         if args.since.is_some() && !*untimed && part.entries.iter().any(|entry| entry.time.is_none()) {
             *untimed = true;
-            out.notice("the process manager notes no times of lines: --since leaves out none of those");
+            out.notice("the process manager records no times of lines: --since has no effect on them");
         }
         if !part.entries.is_empty() {
             out.text_response(&part, [], || lines(&part, args.timestamps)).map_err(Ended::Output)?;

@@ -1,26 +1,26 @@
-//! Actors as people see them.
+//! Actors as tables and text.
 
 use super::confine::shown;
 use crate::cli::table;
 use crate::cli::values::{or_dash, script_type_word, short, time, word};
 use crate::proto::{self, Actor};
 
-/// The id, if there is an actor.
+/// Returns the id of the actor, if there is one.
 pub(super) fn ids(actor: &Option<Actor>) -> Vec<String> {
     actor.iter().map(|actor| actor.actor_id.clone()).collect()
 }
 
-/// Ids of those that did not fail.
+/// Returns the ids of results without error.
 pub(super) fn result_ids(results: &[proto::ActorResult]) -> Vec<String> {
     results.iter().filter(|result| result.error.is_none()).map(|result| result.actor_id.clone()).collect()
 }
 
-/// A table of those that are known.
+/// Renders the actors of the results as a table.
 pub(super) fn result_rows(results: &[proto::ActorResult]) -> String {
     rows(results.iter().filter_map(|result| result.actor.as_ref()))
 }
 
-/// A table of actors.
+/// Renders a table of actors.
 pub(in crate::cli) fn rows<'a>(actors: impl IntoIterator<Item = &'a Actor>) -> String {
     let row = |actor: &Actor| {
         [
@@ -43,7 +43,7 @@ fn state(actor: &Actor) -> String {
     word(actor.state().as_str_name(), "STATE_")
 }
 
-/// All of one actor that a person wants to see.
+/// Renders one actor for people.
 pub(super) fn show(actor: &Actor) -> String {
     let config = actor.config.clone().unwrap_or_default();
     let mut facts = vec![
@@ -64,7 +64,7 @@ pub(super) fn show(actor: &Actor) -> String {
         ("args", or_dash(&config.args.join(" "))),
         ("after", or_dash(&config.dependencies.join(" "))),
     ];
-    // Values are there if they were asked for.
+    // Values are present if they were asked for.
     if !config.env_names.is_empty() {
         facts.push(("env", config.env_names.join(" ")));
     }

@@ -1,4 +1,4 @@
-//! `actor scale`, and the same under the short name `scale`.
+//! `actor scale`, and `scale` as its short form.
 
 use std::time::Duration;
 
@@ -9,33 +9,33 @@ use crate::cli::values::{self, to_proto};
 use crate::cli::{ClientArgs, Exit, Failure, Output, client, table};
 use crate::proto;
 
-/// How many actors of which type.
+/// Options of a scaling.
 #[derive(Debug, Args)]
 pub struct ScaleArgs {
-    /// The script type: osis, sal, v or python
+    /// Script type: osis, sal, v or python
     #[arg(value_name = "TYPE", value_parser = values::script_type)]
     script_type: proto::ScriptType,
-    /// How many
+    /// Number of actors
     #[arg(value_name = "N")]
     replicas: i32,
-    /// How
+    /// Options of the stop
     #[command(flatten)]
     how: How,
-    /// Only say what would happen
+    /// Show what would happen and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Switch automatic scaling off if it is on
+    /// Switch automatic scaling off
     #[arg(long)]
     take_over: bool,
 }
 
-/// `scale` by itself.
+/// Options of `scale`.
 #[derive(Debug, Args)]
 pub struct ScaleCommand {
     /// Server and form of the output.
     #[command(flatten)]
     pub client: ClientArgs,
-    /// How many actors of which type.
+    /// Options of the scaling.
     #[command(flatten)]
     pub scale: ScaleArgs,
 }
@@ -46,7 +46,7 @@ pub(in crate::cli) async fn run_alone(args: ScaleCommand) -> Result<Exit, Failur
 }
 
 pub(super) async fn run(server: &mut Server, out: Output, args: ScaleArgs) -> Result<Exit, Failure> {
-    // The call knows no force; no time for jobs is the same.
+    // The call has no `force`; a drain timeout of 0 has the same effect.
     let drain_timeout = if args.how.force { to_proto(Duration::ZERO) } else { args.how.drain() };
     let ScaleArgs { script_type, replicas, how, dry_run, take_over } = args;
     let request = proto::ScaleActorsRequest {

@@ -1,4 +1,4 @@
-//! `actor update`: what was given becomes the change and its mask.
+//! `actor update`: the given flags become the change and its update mask.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,37 +15,37 @@ use crate::proto::actor::State;
 use crate::proto::update_actor_request::Apply;
 use crate::proto::{ActorConfig, GetActorRequest, UpdateActorRequest};
 
-/// What to change of an actor.
+/// Options of `actor update`.
 #[derive(Debug, Args)]
 pub struct UpdateArgs {
-    /// Its name
+    /// Name of the actor
     actor: String,
-    /// Its program
+    /// Program of the actor
     #[arg(long, value_name = "PATH")]
     binary: Option<PathBuf>,
-    /// What to change; what is not given stays.
+    /// The fields to change; others stay as they are.
     #[command(flatten)]
     definition: DefinitionArgs,
-    /// A variable to take out of its environment; can be repeated
+    /// Environment variable to remove; can be repeated
     #[arg(long, value_name = "NAME")]
     unset_env: Vec<String>,
-    /// A mark to take off; can be repeated
+    /// Label to remove; can be repeated
     #[arg(long, value_name = "NAME")]
     unset_label: Vec<String>,
-    /// Set back to the default, before all that is given; can be repeated
+    /// Reset a field to its default, before the other flags apply; can be repeated
     #[arg(long, value_name = "FIELD", value_parser = PossibleValuesParser::new(CLEARED.map(|(flag, _, _)| flag)))]
     clear: Vec<String>,
-    /// Drain and restart it, if it is meant to run [default: it runs on by the old definition until its next start]
+    /// Drain and restart a running actor at once [default: the change takes effect at the next start]
     #[arg(long)]
     now: bool,
-    /// With --now, how long to wait until it runs
+    /// With --now, the longest wait until the actor runs
     #[arg(long, value_name = "TIME", value_parser = span, default_value = DEFAULT_WAIT)]
     wait: Duration,
 }
 
 type Clear = fn(&mut ActorConfig);
 
-/// What can be set back: under which name, which field of the API it is, and how.
+/// Fields that can be reset: name of the flag, name of the field, and the reset.
 const CLEARED: [(&str, &str, Clear); 16] = [
     ("env", "env", |config| config.env_names.clear()),
     ("label", "labels", |config| config.labels.clear()),
@@ -69,7 +69,7 @@ const CLEARED: [(&str, &str, Clear); 16] = [
 
 pub(super) async fn run(server: &mut Server, out: Output, args: UpdateArgs) -> Result<Exit, Failure> {
     let (now, wait) = (args.now, args.wait);
-    // Read first: one variable more is a change of the whole environment to the API.
+    // The definition is read first, because the API replaces the environment as a whole.
     let get = GetActorRequest { actor_id: args.actor.clone(), ..Default::default() };
     let there = server.get_actor(client::call(get)).await?.into_inner().actor.unwrap_or_default();
     let mut config = there.config.unwrap_or_default();
@@ -88,7 +88,7 @@ pub(super) async fn run(server: &mut Server, out: Output, args: UpdateArgs) -> R
         update_mask: Some(FieldMask { paths: paths.into_iter().map(str::to_owned).collect() }),
         apply: if now { Apply::Restart } else { Apply::NextStart }.into(),
         drain_timeout: None,
-        // Somebody who was faster is not overwritten.
+        // Guards against concurrent changes.
         etag: there.etag,
         max_wait: to_proto(wait),
     };
@@ -96,14 +96,14 @@ pub(super) async fn run(server: &mut Server, out: Output, args: UpdateArgs) -> R
     out.response(&answer, ids(&answer.actor), || rows(&answer.actor))?;
     let running = answer.actor.as_ref().is_some_and(|actor| actor.state() == State::Running);
     if answer.restarted && !running {
-        out.notice("the wait is over before it runs again; it goes on, see `hero-supervisor actor ls`");
+        out.notice("the wait has ended before the actor runs again; see `hero-supervisor actor ls`");
         return Ok(Exit::TimedOut);
     }
     Ok(Exit::Ok)
 }
 
 impl UpdateArgs {
-    /// Makes the new definition of the old one; answers with the fields that were touched.
+    /// Applies the flags to the definition. Returns the API names of the changed fields.
     fn write(self, config: &mut ActorConfig) -> Result<Vec<&'static str>, Failure> {
         let mut touched = Vec::new();
         for (flag, field, clear) in CLEARED {
@@ -113,7 +113,7 @@ impl UpdateArgs {
             }
         }
         if !self.unset_env.is_empty() {
-            // Their values were not read; those that are only named stay as they are.
+            // The values were not read; variables that are only named keep theirs.
             config.env_names.retain(|name| !self.unset_env.contains(name));
             touched.push("env");
         }

@@ -1,4 +1,4 @@
-//! `events --follow`: goes on by itself behind the last event when the connection or the server was gone.
+//! `events --follow`: resumes after the last event when the connection or the server was lost.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -12,11 +12,11 @@ use crate::cli::{ClientArgs, Exit, Failure};
 use crate::proto::watch_events_response::Item;
 use crate::proto::{WatchEventsRequest, WatchEventsResponse};
 
-/// What is known between two connections.
+/// State between two connections.
 struct Follower {
     args: EventsArgs,
     cursor: String,
-    /// Past events that were shown, which may come again at the beginning of the watch.
+    /// Past events that were shown and may come again at the beginning of the watch.
     shown: BTreeSet<String>,
 }
 
@@ -37,7 +37,7 @@ impl ResumableWatch for Follower {
         let fresh = self.cursor.is_empty();
         let mut watch = server.watch_events(Request::new(self.request())).await?.into_inner();
         if fresh && self.shown.is_empty() {
-            // The watch has begun, so nothing can fall in between; what comes twice is shown once.
+            // The watch has begun, so no event is lost in between; one that comes twice is shown once.
             self.message(&mut watch).await?;
             let limit = self.args.limit.unwrap_or(SHOWN_FIRST);
             let past = past(server, &self.args, limit).await.map_err(End::Failed)?;

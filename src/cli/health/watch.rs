@@ -1,4 +1,4 @@
-//! `health watch`.
+//! `health watch`: follows the health of actors.
 
 use std::convert::Infallible;
 
@@ -12,7 +12,7 @@ use crate::proto::supervisor_client::SupervisorClient;
 use crate::proto::watch_health_response::Item;
 use crate::proto::{ActorSelector, HealthEvent, HealthReport, WatchHealthRequest};
 
-/// What is known between two connections.
+/// State between two connections.
 struct Watcher {
     client: ClientArgs,
     selector: ActorSelector,
@@ -35,7 +35,7 @@ impl ResumableWatch for Watcher {
     async fn follow(&mut self, server: &mut SupervisorClient<Channel>) -> Result<Infallible, End> {
         let request = WatchHealthRequest {
             selector: Some(self.selector.clone()),
-            // The server's own rule: at the beginning, and not when going on behind a cursor.
+            // The rule of the server: a snapshot at the beginning, and none after a cursor.
             include_snapshot: None,
             resume_after: self.cursor.clone(),
             heartbeat_interval: to_proto(HEARTBEAT),
@@ -55,7 +55,7 @@ impl ResumableWatch for Watcher {
     }
 }
 
-/// How an actor is, as one line.
+/// Renders the health of an actor as one line.
 fn standing(report: &HealthReport) -> String {
     let ping = report.last_ping.as_ref();
     let health = word(report.health().as_str_name(), "HEALTH_");
@@ -63,7 +63,7 @@ fn standing(report: &HealthReport) -> String {
     line(&time(ping.and_then(|ping| ping.time)), &report.actor_id, &health, &trip, &report.reason)
 }
 
-/// What happened to the health of an actor, as one line.
+/// Renders a health event as one line.
 fn happened(event: &HealthEvent) -> String {
     let health = word(event.new_health().as_str_name(), "HEALTH_");
     let trip = duration(event.ping_round_trip);

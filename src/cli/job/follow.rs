@@ -1,5 +1,5 @@
-//! `job run --follow`, `job logs` and `job watch`: see what a script says while it says it, whatever happens to the
-//! connection meanwhile.
+//! `job run --follow`, `job logs` and `job watch`: show the output of a script while it runs, over lost connections
+//! and restarts of the server.
 
 use std::time::Duration;
 
@@ -15,19 +15,19 @@ use crate::proto::{
     WatchJobRequest, bookmark, job, log_entry,
 };
 
-/// After this silence, what there was to see has been seen.
+/// Silence after which all past output has been shown.
 const SILENCE: Duration = Duration::from_secs(1);
 
-/// What to show.
+/// The part of a job's messages that is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Show {
-    /// What the script writes, as it writes it; the rest on standard error.
+    /// The output of the script; everything else goes to standard error.
     Output,
-    /// Everything, a line each, with its time.
+    /// Everything, one line each, with its time.
     Everything,
 }
 
-/// Hands in a job and follows it to its end.
+/// Submits a job and follows it to its end.
 pub(super) async fn run(
     server: &mut Server,
     out: Output,
@@ -35,7 +35,7 @@ pub(super) async fn run(
     wait: Wait,
 ) -> Result<Exit, Failure> {
     let mut reconnect = Reconnect::default();
-    // The request has an id, so asking again after a lost answer finds the same job.
+    // A repeat after a lost response finds the same job by its request id.
     let submitted = loop {
         match server.submit_job(client::call(request.clone())).await {
             Ok(answer) => break answer.into_inner(),
@@ -56,7 +56,7 @@ pub(super) async fn run(
         super::run::cancel_job(server, out, &job_id).await?;
         return Ok(if matches!(waited, Waited::TimedOut) { Exit::TimedOut } else { Exit::Interrupted });
     }
-    // Its lines were shown.
+    // The log lines were shown already.
     if let Some(error) = seen.as_mut().and_then(|job| job.error.as_mut()) {
         error.log_tail.clear();
     }
@@ -67,13 +67,13 @@ pub(super) async fn run(
     Ok(conclude(out, &response.job, waited, &job_id))
 }
 
-/// The result, unless it is only what was printed.
+/// Returns the result, unless it is only the output.
 fn result(job: &Option<Job>) -> String {
     let shown = job.as_ref().filter(|job| job.result_kind() != job::ResultKind::None);
     shown.and_then(|job| job.result.clone()).unwrap_or_default()
 }
 
-/// Shows what a job has said, and goes on to its end if asked to.
+/// Shows the past output of a job, and follows it to its end if asked to.
 pub(super) async fn logs(
     server: &mut Server,
     out: Output,
@@ -110,7 +110,7 @@ pub(super) async fn logs(
     Ok(conclude(out, &seen, followed, &job_id))
 }
 
-/// Follows a job to its end, also over a restart of the server.
+/// Follows a job to its end, also over restarts of the server.
 async fn follow(
     server: &mut Server,
     out: Output,
@@ -177,7 +177,7 @@ fn print_change(out: Output, change: &JobStateChange, show: Show) -> Result<(), 
     match show {
         Show::Everything => out.data(&one_line(&format!("{state}, attempt {attempt}{why}")))?,
         Show::Output if change.new_state() == job::State::RetryWait => {
-            print_notice(&format!("attempt {attempt} failed{why}; it will be tried again"));
+            print_notice(&format!("attempt {attempt} failed{why}; the job will be retried"));
         }
         Show::Output => {}
     }

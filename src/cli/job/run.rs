@@ -1,4 +1,4 @@
-//! `job run` and `job await`: stay until the job ends, whatever happens to the connection meanwhile.
+//! `job run` and `job await`: wait for the end of a job, over lost connections and restarts of the server.
 
 use std::time::Duration;
 
@@ -16,32 +16,32 @@ use crate::proto::{
     SubmitJobRequest, WaitOutcome, job,
 };
 
-/// The first wait; after it, the person at the terminal is told what is waited for.
+/// Length of the first wait, after which a notice says what is waited for.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
-/// One later wait; the server allows ten minutes, proxies on the way often less.
+/// Length of a later wait. The server allows ten minutes, proxies often less.
 const LATER_WAIT: Duration = Duration::from_secs(60);
-/// Between two tries to reach a server that is being restarted.
+/// Delay between two attempts to reach a server.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
-/// A server that is away for longer is not being restarted.
+/// Outage after which the command gives up; a restart of the server takes less.
 const LONGEST_OUTAGE: Duration = Duration::from_secs(30);
 
-/// A job to run and what becomes of it when the wait ends first.
+/// A job to run, and its fate when the wait ends first.
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
     #[command(flatten)]
     spec: SpecArgs,
-    /// Stop waiting after this time, with exit code 124; the job goes on
+    /// Stop waiting after this time, with exit code 124; the job continues
     #[arg(long, value_name = "TIME", value_parser = span)]
     timeout: Option<Duration>,
-    /// Cancel the job when the wait ends before it, by --timeout or Ctrl-C
+    /// Cancel the job if --timeout or Ctrl-C ends the wait first
     #[arg(long)]
     cancel: bool,
-    /// Show what the script writes while it runs
+    /// Show the output of the script while it runs
     #[arg(long)]
     pub(super) follow: bool,
 }
 
-/// How long to wait, and what to do after that.
+/// The limit of the wait, and the fate of the job after it.
 pub(super) struct Wait {
     deadline: Option<Instant>,
     cancel: bool,
@@ -56,11 +56,11 @@ impl RunArgs {
 
 impl Wait {
     pub(super) fn new(timeout: Option<Duration>, cancel: bool) -> Self {
-        // A timeout beyond the end of time is none.
+        // A timeout that no clock can reach means no limit.
         Self { deadline: timeout.and_then(|timeout| Instant::now().checked_add(timeout)), cancel }
     }
 
-    /// The next wait of at most `longest`; zero once the time is up.
+    /// Returns the length of the next wait, at most `longest`; zero after the limit.
     fn next(&self, longest: Duration) -> Duration {
         match self.deadline {
             Some(deadline) => deadline.saturating_duration_since(Instant::now()).min(longest),
@@ -68,7 +68,7 @@ impl Wait {
         }
     }
 
-    /// What comes of it in time.
+    /// Limits some work to the rest of the wait; None if the limit is reached first.
     pub(super) async fn limit<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         match self.deadline {
             Some(deadline) => timeout_at(deadline, work).await.ok(),
@@ -76,7 +76,7 @@ impl Wait {
         }
     }
 
-    /// Whether the job is to be cancelled when the wait ends first.
+    /// Returns true if the job is cancelled when the wait ends first.
     pub(super) fn cancels(&self) -> bool {
         self.cancel
     }
@@ -86,7 +86,7 @@ impl Wait {
     }
 }
 
-/// How the wait ended.
+/// The end of a wait.
 pub(super) enum Waited {
     Ended,
     TimedOut,
@@ -128,7 +128,7 @@ pub(super) async fn await_job(
     Ok(conclude(out, &response.job, waited, &job_id))
 }
 
-/// RunJob with a short wait, then AwaitJob as often as it takes.
+/// Calls RunJob with a short wait, then AwaitJob until the end.
 async fn run_to_end(
     server: &mut Server,
     out: Output,
@@ -146,7 +146,7 @@ async fn run_to_end(
         on_wait_end: 0,
     };
     let mut reconnect = Reconnect::default();
-    // The request has an id, so asking again after a lost answer finds the same job.
+    // A repeat after a lost response finds the same job by its request id.
     *answer = loop {
         match server.run_job(client::waiting_call(request.clone(), first)).await {
             Ok(answer) => break answer.into_inner(),
@@ -165,7 +165,7 @@ async fn run_to_end(
     await_end(server, job_id, wait, answer).await
 }
 
-/// AwaitJob until the job has ended or the time is up; the last answer is left in `answer`.
+/// Calls AwaitJob until the job has ended or the limit is reached. The last response is left in `answer`.
 async fn await_end(
     server: &mut Server,
     job_id: &str,
@@ -219,7 +219,7 @@ impl Reconnect {
     }
 }
 
-/// Cancels a job whose end nobody waits for any more.
+/// Cancels a job for whose end nobody waits any more.
 pub(super) async fn cancel_job(server: &mut Server, out: Output, job_id: &str) -> Result<(), Failure> {
     let reason = "its caller stopped waiting".to_owned();
     let request = CancelJobRequest { job_id: job_id.to_owned(), reason };
@@ -228,7 +228,7 @@ pub(super) async fn cancel_job(server: &mut Server, out: Output, job_id: &str) -
     Ok(())
 }
 
-/// Prints what is known of the job and says how it ended.
+/// Prints the job and returns the exit code.
 async fn finish(
     server: &mut Server,
     out: Output,
@@ -253,10 +253,10 @@ async fn finish(
     Ok(conclude(out, &answer.job, waited, job_id))
 }
 
-/// The exit code, and what a person wants to hear about a job without a result.
+/// Returns the exit code, and prints notices about a job without a result.
 pub(super) fn conclude(out: Output, job: &Option<Job>, waited: Waited, job_id: &str) -> Exit {
     let goes_on = |out: Output| {
-        out.notice(&format!("job {job_id} goes on; see it end with `hero-supervisor job await {job_id}`"));
+        out.notice(&format!("job {job_id} continues; wait for its end with `hero-supervisor job await {job_id}`"));
     };
     match (waited, job) {
         (Waited::TimedOut, _) => {
@@ -292,12 +292,12 @@ pub(super) fn conclude(out: Output, job: &Option<Job>, waited: Waited, job_id: &
     }
 }
 
-/// The text of the result, as the script gave it.
+/// Returns the text of the result, unchanged.
 fn result(job: &Option<Job>) -> String {
     job.as_ref().and_then(|job| job.result.clone()).unwrap_or_default()
 }
 
-/// Kind, message, position and exit of an error.
+/// Returns kind, message, position and exit of an error.
 pub(super) fn describe(error: &JobError) -> String {
     let mut text = format!("{}: {}", word(error.kind().as_str_name(), "KIND_"), error.message);
     match (error.line, error.column) {

@@ -1,4 +1,4 @@
-//! A job as flags, and where its script comes from.
+//! A job as flags, and the source of its script.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -11,62 +11,62 @@ use crate::cli::values::{pair, script_type, span, to_proto};
 use crate::domain::model::id::JobId;
 use crate::proto::{self, JobSpec, RetryPolicy, SubmitJobRequest};
 
-/// A job to hand in.
+/// A job to submit.
 #[derive(Debug, Clone, Args)]
 pub struct SpecArgs {
-    /// The script itself, or - to read it from standard input
+    /// The script, or - to read it from standard input
     #[arg(required_unless_present = "file", conflicts_with = "file")]
     script: Option<String>,
     /// Read the script from this file; - is standard input
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Which actors can run it: osis, sal, v or python
+    /// Script type: osis, sal, v or python
     #[arg(short, long = "type", value_name = "TYPE", value_parser = script_type, default_value = "osis")]
     script_type: proto::ScriptType,
-    /// Who asks
+    /// The caller of the job
     #[arg(long, value_name = "ID", default_value = "")]
     caller: String,
-    /// For which context
+    /// The context of the job
     #[arg(long, value_name = "ID", default_value = "")]
     context: String,
-    /// A variable of the script's environment; can be repeated
+    /// Environment variable of the script; can be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     env: Vec<(String, String)>,
-    /// A mark for lists; can be repeated
+    /// Label of the job; can be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     label: Vec<(String, String)>,
-    /// Limit of one attempt [default: 5m]
+    /// Time limit of one attempt [default: 5m]
     #[arg(long, value_name = "TIME", value_parser = span)]
     run_timeout: Option<Duration>,
-    /// Fail if no actor took it within this time
+    /// Time limit of the wait for an actor [default: none]
     #[arg(long, value_name = "TIME", value_parser = span)]
     queue_timeout: Option<Duration>,
-    /// Attempts in all; 1 is at most once [default: 1]
+    /// Most attempts in all; 1 runs the script at most once [default: 1]
     #[arg(long, value_name = "N")]
     max_attempts: Option<i32>,
-    /// How long its record is kept after the end [default: 24h]
+    /// Time for which the job is kept after its end [default: 24h]
     #[arg(long, value_name = "TIME", value_parser = span)]
     result_ttl: Option<Duration>,
-    /// Only this actor may run it
+    /// The only actor that may run the job
     #[arg(long, value_name = "ACTOR")]
     actor: Option<String>,
-    /// The id of the job [default: a fresh one]
+    /// Id of the job [default: a new one]
     #[arg(long, value_name = "ID")]
     job_id: Option<String>,
-    /// Makes repeats of this command harmless: the same id is the same job [default: the job's id]
+    /// Request id: a repeat with the same id returns the same job [default: the id of the job]
     #[arg(long, value_name = "ID")]
     request_id: Option<String>,
 }
 
 impl SpecArgs {
-    /// Reads the script and puts the request together.
+    /// Reads the script and makes the request.
     pub(super) fn into_request(self) -> Result<SubmitJobRequest, Failure> {
         let script = self.read_script()?;
         let retry_policy = self
             .max_attempts
             .map(|max_attempts| RetryPolicy { max_attempts: Some(max_attempts), ..RetryPolicy::default() });
-        // Named here, so that an answer that was lost on the way does not leave a job that nobody knows. With a request
-        // id of the caller's, the id is the one of its first use.
+        // The id is made here, so that a lost response leaves no job without a known id. A request id of the caller
+        // stands for the id of its first use.
         let job_id = match (self.job_id, &self.request_id) {
             (Some(chosen), _) => chosen,
             (None, Some(_)) => String::new(),

@@ -1,4 +1,4 @@
-//! `script-type set`: what was given becomes the mask.
+//! `script-type set`: the given flags become the update mask.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,34 +15,34 @@ use crate::proto::{
     UpdateScriptTypeRequest, actor_config, scaling_policy,
 };
 
-/// The rules of a script type.
+/// The settings of a script type.
 #[derive(Debug, Args)]
 pub struct SetArgs {
-    /// The script type: osis, sal, v or python
+    /// Script type: osis, sal, v or python
     #[arg(value_name = "TYPE", value_parser = values::script_type)]
     script_type: proto::ScriptType,
-    /// Who decides how many actors there are
+    /// The way in which the number of actors is decided
     #[arg(long, value_enum)]
     mode: Option<Mode>,
-    /// Least number of actors with automatic scaling
+    /// Least number of actors in automatic scaling
     #[arg(long, value_name = "N")]
     min: Option<i32>,
-    /// Largest number of actors with automatic scaling
+    /// Largest number of actors in automatic scaling
     #[arg(long, value_name = "N")]
     max: Option<i32>,
-    /// Jobs for each actor with automatic scaling
+    /// Queued and running jobs for each actor in automatic scaling
     #[arg(long, value_name = "N")]
     target: Option<i32>,
-    /// Add an actor whenever the oldest job has waited longer than this
+    /// Age of the oldest queued job above which an actor is added
     #[arg(long, value_name = "TIME", value_parser = span)]
     max_queue_age: Option<Duration>,
-    /// A need must last this long before actors are added
+    /// Time for which a higher need must last before actors are added
     #[arg(long, value_name = "TIME", value_parser = span)]
     scale_out_delay: Option<Duration>,
-    /// The highest need within this time counts when actors are removed
+    /// Time whose highest need counts when actors are removed
     #[arg(long, value_name = "TIME", value_parser = span)]
     scale_in_delay: Option<Duration>,
-    /// The queue must be empty for this long before the last actor is removed
+    /// Time for which the queue must be empty before the last actor is removed
     #[arg(long, value_name = "TIME", value_parser = span)]
     scale_to_zero_delay: Option<Duration>,
     /// Most actors added at once; 0 means any number
@@ -51,66 +51,66 @@ pub struct SetArgs {
     /// Most actors removed at once; 0 means any number
     #[arg(long, value_name = "N")]
     max_step_in: Option<i32>,
-    /// Time for the jobs of an actor that is removed
+    /// Time for the jobs of a removed actor to finish
     #[arg(long, value_name = "TIME", value_parser = span)]
     scale_drain_timeout: Option<Duration>,
-    /// Jobs that may wait; 0 means no limit
+    /// Most waiting jobs; 0 means no limit
     #[arg(long, value_name = "N")]
     queue_limit: Option<i32>,
-    /// Ping an actor that has had no job for this long
+    /// Time without a job after which an actor is pinged
     #[arg(long, value_name = "TIME", value_parser = span)]
     idle_after: Option<Duration>,
-    /// A ping that takes longer is missed
+    /// Time after which an unanswered ping is missed
     #[arg(long, value_name = "TIME", value_parser = span)]
     ping_timeout: Option<Duration>,
     /// Missed pings in a row that make an actor unhealthy
     #[arg(long, value_name = "N")]
     failure_threshold: Option<i32>,
-    /// Time from a missed ping to the next one
+    /// Time between a missed ping and the next one
     #[arg(long, value_name = "TIME", value_parser = span)]
     ping_retry: Option<Duration>,
-    /// What is done about an unhealthy actor
+    /// Action for an unhealthy actor
     #[arg(long, value_enum, value_name = "WHAT")]
     on_unhealthy: Option<OnUnhealthy>,
-    /// How long a job may run when its caller does not say
+    /// Default time limit of an attempt
     #[arg(long, value_name = "TIME", value_parser = span)]
     run_timeout: Option<Duration>,
-    /// How long a result is kept when the caller does not say
+    /// Default time for which a job is kept after its end
     #[arg(long, value_name = "TIME", value_parser = span)]
     result_ttl: Option<Duration>,
-    /// How long a job may wait for an actor when its caller does not say
+    /// Default time limit of the wait for an actor
     #[arg(long, value_name = "TIME", value_parser = span)]
     queue_timeout: Option<Duration>,
-    /// Starts that a job is allowed when its caller does not say
+    /// Default number of attempts
     #[arg(long, value_name = "N")]
     max_attempts: Option<i32>,
-    /// Wait before its second start; it doubles with each
+    /// Default delay before the second attempt; it doubles with each further one
     #[arg(long, value_name = "TIME", value_parser = span)]
     retry_backoff: Option<Duration>,
-    /// Longest wait before a further start
+    /// Default longest delay between two attempts
     #[arg(long, value_name = "TIME", value_parser = span)]
     max_retry_backoff: Option<Duration>,
-    /// Scaling makes actors of this program; a new template, together with the other template flags
+    /// Program of a new actor template, which the other template flags complete
     #[arg(long, value_name = "PATH")]
     template_binary: Option<PathBuf>,
-    /// A variable of their environment; can be repeated
+    /// Environment variable of the template; can be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair, requires = "template_binary")]
     template_env: Vec<(String, String)>,
-    /// A mark that they bear; can be repeated
+    /// Label of the template; can be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair, requires = "template_binary")]
     template_label: Vec<(String, String)>,
-    /// They count as started as soon as their process runs: for programs that do not speak the actor protocol
+    /// Count actors of the template as started once their process runs: for programs without the actor protocol
     #[arg(long, requires = "template_binary")]
     template_process: bool,
-    /// Set back to the default; can be repeated
+    /// Reset a setting to its default; can be repeated
     #[arg(long, value_name = "RULE", value_parser = PossibleValuesParser::new(RULES.map(|(flag, _)| flag)))]
     clear: Vec<String>,
-    /// Arguments of the template's program, behind `--`; TYPE_actor_0 in them becomes the name of the new actor
+    /// Arguments of the template's program, after `--`; TYPE_actor_0 in them becomes the name of the new actor
     #[arg(last = true, value_name = "ARG", requires = "template_binary")]
     template_args: Vec<String>,
 }
 
-/// What can be set: its flag, and the field of the API.
+/// The settings: name of the flag, and field of the API.
 const RULES: [(&str, &str); 23] = [
     ("mode", "scaling_policy.mode"),
     ("min", "scaling_policy.min_replicas"),
@@ -137,12 +137,12 @@ const RULES: [(&str, &str); 23] = [
     ("max-retry-backoff", "job_defaults.retry_policy.max_backoff"),
 ];
 
-/// Who decides how many actors there are.
+/// The way in which the number of actors is decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Mode {
-    /// The supervisor, by the number of jobs
+    /// By the supervisor, from the number of jobs
     Auto,
-    /// Somebody, with `scale`
+    /// By callers, with `scale`
     Fixed,
 }
 
@@ -201,7 +201,7 @@ impl SetArgs {
         })
     }
 
-    /// The fields that were given or are to be cleared, as the API names them.
+    /// Returns the API names of the fields that are given or reset.
     fn paths(&self) -> Result<Vec<String>, Failure> {
         let given = [
             self.mode.is_some(),
@@ -245,7 +245,7 @@ impl SetArgs {
         Ok(paths)
     }
 
-    /// The template that was given.
+    /// Returns the template of the flags.
     fn template(&mut self) -> Result<Option<ActorConfig>, Failure> {
         let Some(binary) = self.template_binary.take() else { return Ok(None) };
         let readiness = match self.template_process {
