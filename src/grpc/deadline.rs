@@ -1,7 +1,7 @@
-//! How long a call may wait, and the answer when time is up.
+//! The longest wait of a call, and the response at its deadline.
 //!
-//! A wait that is over is no error, so it has to be answered before the caller's own deadline passes. tonic would
-//! answer a passed deadline with CANCELLED; [`DeadlineLayer`] is a little faster and says DEADLINE_EXCEEDED.
+//! The end of a wait is no error, so the response must be sent before the deadline of the caller. tonic answers a
+//! passed deadline with CANCELLED; [`DeadlineLayer`] is slightly earlier and answers with DEADLINE_EXCEEDED.
 
 use std::convert::Infallible;
 use std::task::{Context, Poll};
@@ -17,19 +17,18 @@ use crate::error::SupervisorError;
 use crate::grpc::status::Failure;
 use crate::grpc_timeout;
 
-/// Longest wait of one call: below the idle limits of proxies and of the people behind them.
+/// Longest wait of one call, below the idle limits of proxies.
 pub(crate) const MAX_WAIT: Duration = Duration::from_secs(600);
-/// The wait when neither the request nor the call says one.
+/// The wait of a call without max_wait and without a deadline.
 const DEFAULT_WAIT: Duration = Duration::from_secs(60);
-/// Least time left for the way back.
+/// Lower bound of the time reserved for sending the response.
 const LEAST_MARGIN: Duration = Duration::from_millis(50);
-/// More than this no way back takes.
+/// Upper bound of the time reserved for sending the response.
 const LARGEST_MARGIN: Duration = Duration::from_secs(1);
-/// By so much our DEADLINE_EXCEEDED is ahead of tonic's CANCELLED; a tenth of the deadline if that is less.
+/// Time by which DEADLINE_EXCEEDED precedes tonic's CANCELLED; a tenth of the deadline if that is less.
 const HEAD_START: Duration = Duration::from_millis(5);
 
-/// How long to wait: `max_wait`, or what is left of the caller's deadline minus a margin, or ten minutes, whichever is
-/// shortest.
+/// Returns the longest wait: the least of `max_wait`, the time left of the deadline less a margin, and ten minutes.
 pub(crate) fn effective_wait(max_wait: Option<Duration>, time_left: Option<Duration>) -> Duration {
     let usable = time_left.map(|left| left.saturating_sub((left / 10).clamp(LEAST_MARGIN, LARGEST_MARGIN)));
     let wanted = match (max_wait, usable) {
@@ -41,12 +40,12 @@ pub(crate) fn effective_wait(max_wait: Option<Duration>, time_left: Option<Durat
     wanted.min(MAX_WAIT)
 }
 
-/// The deadline that the caller has set for the call, counted from its arrival.
+/// Returns the time from the arrival of the call to its deadline; None without a deadline.
 pub(crate) fn time_left(metadata: &MetadataMap) -> Option<Duration> {
     grpc_timeout::parse(metadata.get(grpc_timeout::HEADER)?.to_str().ok()?)
 }
 
-/// Answers DEADLINE_EXCEEDED when a call is not answered within the caller's deadline.
+/// Answers a call with DEADLINE_EXCEEDED at its deadline.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DeadlineLayer;
 
@@ -58,7 +57,7 @@ impl<S> Layer<S> for DeadlineLayer {
     }
 }
 
-/// See [`DeadlineLayer`].
+/// The service of [`DeadlineLayer`].
 #[derive(Debug, Clone)]
 pub(crate) struct Deadline<S> {
     inner: S,

@@ -1,5 +1,5 @@
-//! Gives a reason to what tonic refuses by itself, before a handler is asked: a request that is too long, one that is no
-//! message of the call, and a call that does not exist.
+//! Gives a reason to the errors of tonic, which come before a handler is called: a request that is too long, a
+//! malformed message, and an unknown call.
 
 use std::convert::Infallible;
 use std::task::{Context, Poll};
@@ -14,10 +14,10 @@ use tower::{Layer, Service};
 use crate::grpc::limits::MAX_MESSAGE_BYTES;
 use crate::grpc::status::Failure;
 
-/// Paths of our calls; other services have rules of their own.
+/// Path prefix of the calls of the contract; other services have rules of their own.
 const OURS: &str = "/hero.supervisor.";
 
-/// See the module.
+/// Adds [`ErrorReasonService`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ErrorReasonLayer;
 
@@ -29,7 +29,7 @@ impl<S> Layer<S> for ErrorReasonLayer {
     }
 }
 
-/// See [`ErrorReasonLayer`].
+/// The service of [`ErrorReasonLayer`].
 #[derive(Debug, Clone)]
 pub(crate) struct ErrorReasonService<S> {
     inner: S,
@@ -56,7 +56,8 @@ where
     }
 }
 
-/// The answer, with a reason if it is an error without one. Every error of ours has one; those of tonic have none.
+/// Returns the response, with a reason if it is an error without one. Errors of handlers have a reason; errors of
+/// tonic have none.
 fn explained(mut response: Response<Body>) -> Response<Body> {
     let Some(status) = Status::from_header_map(response.headers()) else { return response };
     if !status.details().is_empty() {
@@ -81,13 +82,13 @@ fn explained(mut response: Response<Body>) -> Response<Body> {
         | Code::DataLoss
         | Code::Unauthenticated => return response,
     };
-    // Other headers stay: they say, for instance, which compressions there are.
+    // Other headers stay, for instance the supported compressions.
     let headers = response.headers_mut();
     for name in [Status::GRPC_STATUS, Status::GRPC_MESSAGE, Status::GRPC_STATUS_DETAILS, CONTENT_LENGTH] {
         headers.remove(name);
     }
     if let Err(error) = Status::from(failure).add_header(headers) {
-        tracing::debug!(%error, "a refusal could not be written");
+        tracing::debug!(%error, "grpc: error without reason (its headers could not be written)");
     }
     response
 }

@@ -1,7 +1,7 @@
-//! Counts calls, times them and opens a span for each, from the first byte of the request to the end of the answer.
+//! Counts, times and traces calls, from the first byte of the request to the end of the response.
 //!
-//! A gRPC call says how it ended in its trailers, or in its headers if there is nothing but the end. A stream that its
-//! caller left is counted as CANCELLED, because nobody will ever read its trailers.
+//! A gRPC response has its status in the trailers, or in the headers if there is no body. A stream that its caller
+//! has left is counted as CANCELLED, because its trailers are never read.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -24,10 +24,10 @@ use crate::telemetry::metrics::{
 };
 use crate::telemetry::traces::{self, TRACEPARENT};
 
-/// Longest path that is taken for a method; anybody can send any path, and each becomes a time series.
+/// Longest method name. Callers can send any path, and each name becomes a time series.
 const LONGEST_METHOD: usize = 64;
 
-/// Measures calls, if anybody asks for metrics.
+/// Measures calls if metrics or traces are on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MetricsLayer;
 
@@ -39,7 +39,7 @@ impl<S> Layer<S> for MetricsLayer {
     }
 }
 
-/// See [`MetricsLayer`].
+/// The service of [`MetricsLayer`].
 #[derive(Debug, Clone)]
 pub(crate) struct MetricsService<S> {
     inner: S,
@@ -80,7 +80,7 @@ where
     }
 }
 
-/// The last part of a path of one of our services, `other` for everything else.
+/// Returns the name of a call of the contract, the name of another known service, or `other`.
 fn method(path: &str) -> String {
     let known = path.strip_prefix("/hero.supervisor.v1.Supervisor/").or_else(|| path.strip_prefix("/grpc."));
     match known {
@@ -91,7 +91,7 @@ fn method(path: &str) -> String {
     }
 }
 
-/// One call under way. Dropped, it is counted.
+/// The measurement of one call, recorded when this is dropped.
 struct CallMetrics {
     method: String,
     begun: Instant,
@@ -99,11 +99,11 @@ struct CallMetrics {
     span: Option<traces::Call>,
 }
 
-/// The trace context of the span of a call, on its way to the handler.
+/// The trace context of a call's span, passed to the handler.
 #[derive(Debug, Clone)]
 struct CallContext(String);
 
-/// The trace context for what a call brings about: its own span, or the context that it came with.
+/// Returns the trace context for the work of a call: that of its span, or the one of the request.
 pub(crate) fn traceparent<T>(request: &tonic::Request<T>) -> Option<String> {
     if let Some(CallContext(own)) = request.extensions().get() {
         return Some(own.clone());
@@ -138,7 +138,7 @@ impl Drop for CallMetrics {
     }
 }
 
-/// The body of an answer, looked at in passing.
+/// A response body whose trailers are observed.
 struct MeasuredBody {
     inner: Body,
     call: CallMetrics,
@@ -170,7 +170,7 @@ impl http_body::Body for MeasuredBody {
     }
 }
 
-/// Measures a job whose end a caller was told.
+/// Measures a job whose end is returned to a caller.
 pub(crate) fn job_ended(job: &Job) {
     let script_type = job.spec.script_type.as_str();
     let span = |from, to: Option<std::time::SystemTime>| to?.duration_since(from).ok();
@@ -187,7 +187,7 @@ pub(crate) fn job_ended(job: &Job) {
     }
 }
 
-/// Whether a code means that the server failed, and not that it refused or that its caller left.
+/// Returns true for a code that means a failure of the server, and not a refusal or a caller that has left.
 fn is_ours(code: Code) -> bool {
     match code {
         Code::Unknown

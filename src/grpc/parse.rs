@@ -1,6 +1,6 @@
-//! From proto to domain: what comes out is well-formed, what does not come out is named, field by field, all at once.
+//! Requests: from proto to domain. A parsed value is well-formed; otherwise every violation is reported at once.
 //!
-//! Field paths are those of the proto (`job.script`, `config.args[3]`), because that is how the caller spelled them.
+//! Field paths are those of the proto (`job.script`, `config.args[3]`), as the caller knows them.
 
 mod actor;
 mod confinement;

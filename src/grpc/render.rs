@@ -1,4 +1,4 @@
-//! From domain to proto; nothing can go wrong here.
+//! Responses: from domain to proto. Rendering cannot fail.
 
 mod actor;
 mod event;
@@ -20,7 +20,7 @@ use crate::domain::model::job::JobView;
 use crate::domain::model::script_type::ScriptType;
 use crate::proto as pb;
 
-/// A script type.
+/// Renders a script type.
 pub(crate) fn script_type(script_type: ScriptType) -> pb::ScriptType {
     match script_type {
         ScriptType::OSIS => pb::ScriptType::Osis,
@@ -30,28 +30,28 @@ pub(crate) fn script_type(script_type: ScriptType) -> pb::ScriptType {
     }
 }
 
-/// How a wait ended.
+/// Renders the end of a wait.
 pub(crate) fn wait_outcome(done: bool) -> i32 {
     if done { pb::WaitOutcome::Done.into() } else { pb::WaitOutcome::TimedOut.into() }
 }
 
-/// A moment.
+/// Renders a time.
 pub(crate) fn timestamp(time: SystemTime) -> prost_types::Timestamp {
     time.into()
 }
 
-/// A span; one beyond what the proto can say becomes the longest that it can.
+/// Renders a duration. One beyond the limit of the proto becomes that limit.
 pub(crate) fn duration(span: Duration) -> prost_types::Duration {
     let longest = prost_types::Duration { seconds: 315_576_000_000, nanos: 0 };
     prost_types::Duration::try_from(span).unwrap_or(longest)
 }
 
-/// A count; more than two thousand million are shown as just that.
+/// Renders a count. One beyond i32 becomes the largest i32.
 pub(crate) fn count(count: impl TryInto<i32>) -> i32 {
     count.try_into().unwrap_or(i32::MAX)
 }
 
-/// A job of a list or of an answer that is not about its script.
+/// Renders a job with the basic view.
 pub(crate) fn basic_job(basic: crate::domain::model::job::Job) -> pb::Job {
     job(basic, JobView::Basic)
 }

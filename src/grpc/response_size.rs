@@ -1,5 +1,5 @@
-//! What fits into one answer. Clients take 4 MiB unless they are told otherwise, and an answer that is longer is lost with
-//! what it was about; so pages end early, and answers about many tell less of each where they would grow too long.
+//! Keeps responses within the size that clients accept. Clients accept 4 MiB by default, and a longer response is
+//! lost. Therefore pages end early, and responses about many items have fewer fields of the later items.
 
 use prost::Message;
 
@@ -7,16 +7,17 @@ use crate::domain::model::text::cut;
 use crate::grpc::limits::MAX_MESSAGE_BYTES;
 use crate::proto as pb;
 
-/// A page ends here, and an answer about many is told in full up to here. It leaves room for one more item of any size.
+/// Size at which a page ends, and up to which a response about many items is complete. It leaves room for one more
+/// item of any size.
 pub(crate) const FULL_BYTES: usize = MAX_MESSAGE_BYTES / 2;
-/// From here on nothing is told of an item but what became of it.
+/// Size from which an item has only its outcome.
 const LEAST_FROM: usize = MAX_MESSAGE_BYTES / 4 * 3;
-/// Longest message of an error then.
+/// Longest error message from then on.
 const LEAST_MESSAGE: usize = 64;
-/// What the encoding adds to each item.
+/// Bytes that the encoding adds to each item.
 const AROUND_ITEM: usize = 6;
 
-/// How much is told of an item.
+/// The detail of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Told {
     Full,
@@ -24,14 +25,14 @@ enum Told {
     Least,
 }
 
-/// The answer about many, as it grows.
+/// The size of a response about many items, as it grows.
 #[derive(Debug, Default)]
 pub(crate) struct BatchBudget {
     bytes: usize,
 }
 
 impl BatchBudget {
-    /// The result of a job of many, as much of it as fits.
+    /// Shortens the result of a job to what fits.
     pub(crate) fn job(&mut self, result: pb::SubmitJobResult) -> pb::SubmitJobResult {
         self.fit(result, |mut result, _told| {
             result.job = result.job.map(short_job);
@@ -39,7 +40,7 @@ impl BatchBudget {
         })
     }
 
-    /// The result of an actor of many, as much of it as fits.
+    /// Shortens the result of an actor to what fits.
     pub(crate) fn actor(&mut self, result: pb::ActorResult) -> pb::ActorResult {
         self.fit(result, |mut result, told| {
             result.actor = result.actor.map(short_actor);

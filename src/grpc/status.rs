@@ -1,6 +1,6 @@
-//! From what went wrong to what the caller is told: one table of code, reason and details.
+//! Errors of calls: one table of code, reason and details.
 //!
-//! A message says what happened and what to do. Everything variable in it is in the metadata, too, for programs.
+//! A message has the fault and the advice. All its variable parts are in the metadata, too, for programs.
 
 mod size;
 
@@ -18,12 +18,12 @@ use crate::proto::ErrorReason as Reason;
 
 /// `domain` of every `google.rpc.ErrorInfo`.
 pub(crate) const DOMAIN: &str = "supervisor.hero";
-/// When to ask again for something that is away or full: long enough to be no load, short enough to be no pause.
+/// Delay before a repeat while a dependency is unreachable or full.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// Callers of a server on its way down spread over this time.
+/// Delay over which callers of a draining server are spread.
 const DRAIN_SPREAD_MILLIS: u64 = 2000;
 
-/// A refused call, before it is written as a [`Status`] or as the error of one item of many (`size` says how much of it).
+/// The error of a call, before it becomes a [`Status`] or the error of one item of many; `size` limits its length.
 #[derive(Debug)]
 pub(crate) struct Failure {
     code: Code,
@@ -34,7 +34,7 @@ pub(crate) struct Failure {
     detail: Detail,
 }
 
-/// What is said beside `ErrorInfo` and `RetryInfo`.
+/// Details beside `ErrorInfo` and `RetryInfo`.
 #[derive(Debug)]
 enum Detail {
     None,
@@ -75,46 +75,47 @@ impl Failure {
         self.with(key, subject.to_string()).detail(Detail::Precondition(subject.to_string()))
     }
 
-    /// The caller named no actor and did not say `all`.
+    /// The selector is empty.
     pub(crate) fn selector_required() -> Self {
         let message = "the selector is empty: name actors, script types or labels, or say all";
         Self::new(Code::InvalidArgument, Reason::SelectorRequired, message)
     }
 
-    /// A page token that is not from here, or for something else.
+    /// The page token is invalid.
     pub(crate) fn page_token(why: &str) -> Self {
         let message = format!("the page token cannot be used: {why}; start again without one");
         Self::new(Code::InvalidArgument, Reason::InvalidPageToken, message)
     }
 
-    /// The message of the request is longer than any may be.
+    /// The request is too long.
     pub(crate) fn request_too_large(limit: usize) -> Self {
         let message = format!("the request has more than {limit} bytes: send less at once");
         Self::new(Code::ResourceExhausted, Reason::RequestTooLarge, message).with("limit", limit)
     }
 
-    /// What was sent is no message of the call.
+    /// The request is no message of the call.
     pub(crate) fn malformed(why: &str) -> Self {
         let message =
             format!("the request cannot be read: {why}; send a message of the type that the call takes");
         Self::new(Code::InvalidArgument, Reason::RequestMalformed, message)
     }
 
-    /// There is no such call, or it is not understood as it was sent.
+    /// The call does not exist, or its encoding is not supported.
     pub(crate) fn no_such_call(why: &str) -> Self {
         let why = if why.is_empty() { "there is no such call" } else { why };
         let message = format!("{why}; GetServerInfo lists what there is");
         Self::new(Code::Unimplemented, Reason::NotSupported, message).with("capability", "call")
     }
 
-    /// There is no script type of this number.
+    /// The script type is unknown.
     pub(crate) fn script_type_not_found(number: i32) -> Self {
         let message = format!("there is no script type {number}; ListScriptTypes has them all");
         let failure = Self::new(Code::NotFound, Reason::ScriptTypeNotFound, message);
         failure.resource("script_type", "script_type", &number)
     }
 
-    /// The same for the wait for a job that was accepted: it goes on, and to ask for it again would make another one.
+    /// Changes the error of a wait whose job was accepted: the job continues, and a repeat of the call could create
+    /// another one.
     pub(crate) fn of_accepted(mut self, job_id: &JobId, repeatable: bool) -> Self {
         let again = match repeatable {
             true => ", or repeat the call with the same request_id",
@@ -123,14 +124,14 @@ impl Failure {
         if !repeatable {
             self.retry_after = None;
         }
-        // What follows is what to do about it.
+        // The rest of the text is the advice of the error.
         let cause = self.message.split("; ").next().unwrap_or_default();
         self.message =
             format!("{cause}: job {job_id} was accepted and goes on; wait for it with AwaitJob{again}");
         self.with("job_id", job_id)
     }
 
-    /// The reason as it stands in `ErrorInfo`: the name of the enum value without its prefix.
+    /// Returns the reason of `ErrorInfo`: the name of the enum value without its prefix.
     pub(crate) fn reason(&self) -> &'static str {
         let name = self.reason.as_str_name();
         name.strip_prefix("ERROR_REASON_").unwrap_or(name)
@@ -139,7 +140,7 @@ impl Failure {
 
 impl From<Violations> for Failure {
     fn from(violations: Violations) -> Self {
-        // Its message is made of them when it is told.
+        // The message is made from the violations.
         Self::new(Code::InvalidArgument, Reason::InvalidField, "").detail(Detail::Fields(violations))
     }
 }
@@ -318,7 +319,7 @@ impl From<SupervisorError> for Failure {
     }
 }
 
-/// Redis is there and refuses: which refusal it is, what it says, and what to do.
+/// Maps a refusal of Redis to its reason, its error text and advice.
 fn refused(refusal: Refusal, text: &str, reason: &str) -> Failure {
     let (code, name, todo) = match refusal {
         Refusal::ReadOnly => {
@@ -343,7 +344,7 @@ fn refused(refusal: Refusal, text: &str, reason: &str) -> Failure {
     Failure::new(code, name, format!("{text}; {todo}")).with("error", word).retry(RETRY_AFTER)
 }
 
-/// A fault of ours: its story goes to the log, its id to the caller.
+/// Makes the error of an internal fault: the causes go to the log, an error id to the caller.
 fn internal(error: &SupervisorError) -> Failure {
     let error_id = Uuid::new_v4().simple().to_string();
     tracing::error!(error.id = %error_id, "call failed, error {error_id}: {}", chain(error));
@@ -351,7 +352,7 @@ fn internal(error: &SupervisorError) -> Failure {
     Failure::new(Code::Internal, Reason::Internal, message).with("error_id", error_id)
 }
 
-/// As RFC 3339.
+/// Formats a time as in RFC 3339.
 fn timestamp(time: SystemTime) -> String {
     prost_types::Timestamp::from(time).to_string()
 }

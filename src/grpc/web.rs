@@ -1,8 +1,8 @@
-//! gRPC-Web, for callers in browsers: HTTP/1.1 as well as HTTP/2, and only from the origins that were named.
+//! gRPC-Web for callers in browsers: over HTTP/1.1 and HTTP/2, and only from the configured origins.
 //!
-//! A browser says with each such request from which page it comes. A page that was not named is refused before anything
-//! is done, also where no preflight is asked for (a name that an attacker lets point at this machine is the same
-//! origin to the browser). Who sends no origin is no browser, and is treated like every caller.
+//! A browser names the origin of the page in each such request. A page of another origin is refused before anything
+//! is done, also without a preflight: a name that an attacker points at this machine is the same origin for the
+//! browser. A request without an origin does not come from a browser and is treated like any other.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -17,17 +17,17 @@ use tonic_web::GrpcWebLayer;
 use tower::{Layer, Service};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-/// Stands for any page.
+/// Matches any origin.
 const ANY: &str = "*";
-/// How long browsers need not ask again.
+/// Time for which browsers cache a preflight.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(24 * 3600);
-/// What a page may read of an answer.
+/// Response headers that pages may read.
 const EXPOSED: [&str; 3] = ["grpc-status", "grpc-message", "grpc-status-details-bin"];
 
-/// What stands before the service when pages may call it; the first one is met first.
+/// The layers before the service, the outermost first.
 pub(crate) type WebLayer = (OriginLayer, CorsLayer, GrpcWebLayer);
 
-/// The layers for these origins; none without any.
+/// Makes the layers for these origins; None without any.
 pub(crate) fn layer(origins: &[String]) -> Option<WebLayer> {
     if origins.is_empty() {
         return None;
@@ -44,7 +44,7 @@ pub(crate) fn layer(origins: &[String]) -> Option<WebLayer> {
     Some((OriginLayer { any, allowed }, cors, GrpcWebLayer::new()))
 }
 
-/// Refuses pages that were not named.
+/// Refuses pages of other origins.
 #[derive(Debug, Clone)]
 pub(crate) struct OriginLayer {
     any: bool,
@@ -59,7 +59,7 @@ impl<S> Layer<S> for OriginLayer {
     }
 }
 
-/// See [`OriginLayer`].
+/// The service of [`OriginLayer`].
 #[derive(Debug, Clone)]
 pub(crate) struct OriginGate<S> {
     rule: OriginLayer,

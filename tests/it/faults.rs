@@ -2,6 +2,7 @@
 
 mod actors;
 mod clock;
+mod damaged;
 mod disk;
 mod frozen;
 mod redis;

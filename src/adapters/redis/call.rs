@@ -67,11 +67,19 @@ impl Connection {
         pipeline: &Pipeline,
         what: &str,
     ) -> Result<Vec<R>, QueueError> {
-        match self.run(Request::Many(pipeline), true, &AtomicBool::default()).await? {
-            // One by one: the answers of several commands are no flat list of pairs.
-            Value::Array(answers) => answers.into_iter().map(|answer| reply::read(what, answer)).collect(),
-            other => reply::read(what, other),
-        }
+        read_all(what, self.run(Request::Many(pipeline), true, &AtomicBool::default()).await?)
+    }
+
+    /// Runs commands in one write, once, as [`Connection::call_once`].
+    pub(super) async fn pipe_once<R: FromRedisValue>(
+        &self,
+        pipeline: &Pipeline,
+        what: &str,
+    ) -> Result<Vec<R>, Failed> {
+        let sent = AtomicBool::new(false);
+        let answer = self.run(Request::Many(pipeline), false, &sent).await;
+        let read = answer.and_then(|answer| read_all(what, answer));
+        read.map_err(|error| Failed { error, sent: sent.load(Ordering::Relaxed) })
     }
 
     async fn run(&self, request: Request<'_>, repeat: bool, sent: &AtomicBool) -> Result<Value, QueueError> {
@@ -129,5 +137,14 @@ impl Connection {
                 return Err(failure);
             }
         }
+    }
+}
+
+/// Reads the answers of a pipeline.
+fn read_all<R: FromRedisValue>(what: &str, answer: Value) -> Result<Vec<R>, QueueError> {
+    match answer {
+        // One by one: the answers of several commands are no flat list of pairs.
+        Value::Array(answers) => answers.into_iter().map(|answer| reply::read(what, answer)).collect(),
+        other => reply::read(what, other),
     }
 }

@@ -36,7 +36,13 @@ impl SharedStore for RedisActorStore {
         put.arg(settings.script_type.as_str());
         put.arg(encode_settings(settings, settings.generation + 1)?).arg(expected);
         let swap: Swap = self.connection().call(&put, "settings").await?;
-        Ok(matches!(swap, Swap::Written))
+        if matches!(swap, Swap::Written) {
+            return Ok(true);
+        }
+        // A damaged record matches no generation: to try again would never end in success.
+        let all = self.hash(keys::SETTINGS).await?;
+        let stored = all.iter().find(|(word, _json)| word == settings.script_type.as_str());
+        stored.map_or(Ok(false), |(word, json)| decode_settings(word, json).map(|_settings| false))
     }
 
     async fn healths(&self) -> Result<Vec<HealthRecord>, QueueError> {

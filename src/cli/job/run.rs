@@ -256,7 +256,9 @@ async fn finish(
 /// Returns the exit code, and prints notices about a job without a result.
 pub(super) fn conclude(out: Output, job: &Option<Job>, waited: Waited, job_id: &str) -> Exit {
     let goes_on = |out: Output| {
-        out.notice(&format!("job {job_id} continues; wait for its end with `hero-supervisor job await {job_id}`"));
+        out.notice(&format!(
+            "job {job_id} continues; wait for its end with `hero-supervisor job await {job_id}`"
+        ));
     };
     match (waited, job) {
         (Waited::TimedOut, _) => {

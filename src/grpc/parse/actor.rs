@@ -24,49 +24,49 @@ use crate::grpc::render::ActorView;
 use crate::grpc::status::Failure;
 use crate::proto as pb;
 
-/// An actor to make.
+/// A parsed CreateActor request.
 #[derive(Debug)]
 pub(crate) struct Create {
-    /// Its definition with its name.
+    /// The definition with its name.
     pub(crate) config: ActorConfig,
-    /// Whether to start it.
+    /// Starts the actor.
     pub(crate) start: bool,
-    /// Whether only to check it.
+    /// Only checks the request.
     pub(crate) validate_only: bool,
-    /// How long to wait, if the caller says.
+    /// Longest wait, if the caller gives one.
     pub(crate) max_wait: Option<Duration>,
 }
 
-/// A number of actors to have.
+/// A parsed ScaleActors request.
 #[derive(Debug)]
 pub(crate) struct Scale {
-    /// Of this type.
+    /// The script type.
     pub(crate) script_type: ScriptType,
-    /// So many.
+    /// The number of actors.
     pub(crate) replicas: u32,
-    /// Time for the jobs of those that go, if the caller says.
+    /// Time for the jobs of removed actors, if the caller gives one.
     pub(crate) drain_timeout: Option<Duration>,
-    /// Whether only to say what would happen.
+    /// Only returns what would happen.
     pub(crate) validate_only: bool,
-    /// Whether to switch automatic scaling off.
+    /// Switches automatic scaling off.
     pub(crate) take_over: bool,
-    /// How long to wait, if the caller says.
+    /// Longest wait, if the caller gives one.
     pub(crate) max_wait: Option<Duration>,
 }
 
-/// Which actors to list.
+/// The filter of ListActors.
 #[derive(Debug)]
 pub(crate) struct ActorFilter {
     script_types: Vec<ScriptType>,
     states: Vec<ActorState>,
     labels: Vec<(String, String)>,
     node: Option<String>,
-    /// How much of each is told.
+    /// The parts of each definition to return.
     pub(crate) view: ActorView,
 }
 
 impl ActorFilter {
-    /// Whether an actor passes.
+    /// Returns true if an actor matches.
     pub(crate) fn lets_through(&self, actor: &ActorStatus) -> bool {
         let config = &actor.record.config;
         (self.script_types.is_empty() || self.script_types.contains(&config.script_type))
@@ -76,7 +76,7 @@ impl ActorFilter {
     }
 }
 
-/// An actor to make.
+/// Parses a CreateActor request.
 pub(crate) fn create_actor(request: pb::CreateActorRequest) -> Result<Create, Violations> {
     let mut violations = Violations::new();
     let id = violations.keep("actor_id", ActorId::parse(&request.actor_id));
@@ -105,7 +105,7 @@ pub(crate) fn create_actor(request: pb::CreateActorRequest) -> Result<Create, Vi
     }
 }
 
-/// An actor to read, and how much of it.
+/// Parses a GetActor request: name and view.
 pub(crate) fn get_actor(request: &pb::GetActorRequest) -> Result<(ActorId, ActorView), Violations> {
     let mut violations = Violations::new();
     let id = violations.keep("actor_id", ActorId::parse(&request.actor_id));
@@ -116,7 +116,7 @@ pub(crate) fn get_actor(request: &pb::GetActorRequest) -> Result<(ActorId, Actor
     }
 }
 
-/// How much of a definition.
+/// Parses a view.
 pub(crate) fn actor_view(raw: i32) -> Result<ActorView, String> {
     match pb::ActorView::try_from(raw) {
         Ok(pb::ActorView::Unspecified | pb::ActorView::Basic) => Ok(ActorView::Basic),
@@ -125,7 +125,7 @@ pub(crate) fn actor_view(raw: i32) -> Result<ActorView, String> {
     }
 }
 
-/// Fills in the values of the variables that are only named: those of the definition that is to be changed.
+/// Sets the variables that are only named to their stored values.
 pub(crate) fn keep_env(
     config: &mut pb::ActorConfig,
     kept: Option<&BTreeMap<String, String>>,
@@ -149,7 +149,7 @@ pub(crate) fn keep_env(
     Ok(())
 }
 
-/// One actor, and how long to wait for it.
+/// Parses the name of an actor and the longest wait.
 pub(crate) fn wait_for_actor(
     actor_id: &str,
     max_wait: Option<prost_types::Duration>,
@@ -163,7 +163,7 @@ pub(crate) fn wait_for_actor(
     }
 }
 
-/// How to end a process.
+/// Parses the options of a stop.
 pub(crate) fn stop_options(
     drain_timeout: Option<prost_types::Duration>,
     force: bool,
@@ -174,7 +174,7 @@ pub(crate) fn stop_options(
     Ok(StopOptions { drain_timeout, force })
 }
 
-/// Which actors, and how long to wait for them.
+/// Parses a selector and the longest wait.
 pub(crate) fn selector(
     selector: Option<pb::ActorSelector>,
     max_wait: Option<prost_types::Duration>,
@@ -195,13 +195,13 @@ pub(crate) fn selector(
     Ok((chosen, max_wait))
 }
 
-/// How many of many may be down at a time.
+/// Parses the largest number of actors that are down at the same time; 0 means all.
 pub(crate) fn restart_actors(max_unavailable: i32) -> Result<usize, Violations> {
     let parsed = usize::try_from(max_unavailable);
     parsed.map_err(|_| Violations::one("max_unavailable", format!("is {max_unavailable}: use 0 or more")))
 }
 
-/// Which actors to list.
+/// Parses a ListActors request.
 pub(crate) fn list_actors(request: pb::ListActorsRequest) -> Result<ListRequest<ActorFilter>, Violations> {
     let mut violations = Violations::new();
     let v = &mut violations;
@@ -219,7 +219,7 @@ pub(crate) fn list_actors(request: pb::ListActorsRequest) -> Result<ListRequest<
     }
 }
 
-/// Labels to look for.
+/// Parses the labels of a filter.
 pub(super) fn labels(
     violations: &mut Violations,
     field: &str,
@@ -232,7 +232,7 @@ pub(super) fn labels(
     labels.into_iter().collect()
 }
 
-/// A number of actors to have.
+/// Parses a ScaleActors request.
 pub(crate) fn scale_actors(request: &pb::ScaleActorsRequest) -> Result<Scale, Violations> {
     let mut violations = Violations::new();
     let v = &mut violations;
@@ -261,7 +261,7 @@ fn replicas(raw: Option<i32>) -> Result<u32, String> {
     }
 }
 
-/// Reads a definition and checks its limits; what is wrong is noted.
+/// Parses a definition, checks its limits and records violations.
 pub(super) fn actor_config(
     actor_id: &str,
     config: pb::ActorConfig,
@@ -333,7 +333,7 @@ fn restart_policy(policy: &pb::RestartPolicy, violations: &mut Violations) -> Re
     parsed
 }
 
-/// A span of at most a day.
+/// Parses a duration of at most a day.
 pub(super) fn short_duration(raw: prost_types::Duration) -> Result<Duration, String> {
     let span = duration(raw)?;
     if span > MAX_TIMEOUT { Err(format!("is {span:?}: use at most 24 hours")) } else { Ok(span) }
@@ -358,7 +358,7 @@ fn restart_mode(raw: i32) -> Result<RestartMode, String> {
     }
 }
 
-/// A state to filter by.
+/// Parses a state of a filter.
 fn state(raw: i32) -> Result<ActorState, String> {
     use pb::actor::State;
     match State::try_from(raw) {

@@ -1,11 +1,11 @@
-//! Whom a process runs as, and its limits.
+//! User, groups and limits of a process.
 
 use crate::domain::model::confinement::{Confinement, ResourceLimits, RunAs};
 use crate::domain::model::violation::Violations;
 use crate::grpc::parse::value::{count, duration, given, optional};
 use crate::proto as pb;
 
-/// Reads what is set of it; what cannot be read is noted.
+/// Parses the fields that are set, and records violations.
 pub(super) fn of(
     run_as: Option<pb::RunAs>,
     limits: Option<pb::ResourceLimits>,

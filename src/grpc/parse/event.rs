@@ -1,4 +1,4 @@
-//! Requests about events, and what all watches are asked with.
+//! Requests about events, and the fields that all watches share.
 
 use std::time::Duration;
 
@@ -15,47 +15,47 @@ use crate::grpc::render::SNAPSHOT_MARK;
 use crate::proto as pb;
 use crate::proto::event as of_event;
 
-/// The longest silence of a watch when the client does not say.
+/// Default heartbeat interval.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 const SHORTEST_HEARTBEAT: Duration = Duration::from_secs(1);
 const LONGEST_HEARTBEAT: Duration = Duration::from_secs(300);
 
-/// Where a watch begins.
+/// The beginning of a watch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Begin {
-    /// Now, with what there is.
+    /// Now, with a snapshot.
     Snapshot,
-    /// Now.
+    /// Now, without a snapshot.
     Now,
-    /// Behind a cursor.
+    /// After a cursor.
     After(Cursor),
 }
 
-/// A watch over events.
+/// A parsed WatchEvents request.
 #[derive(Debug)]
 pub(crate) struct WatchEvents {
-    /// What to let through.
+    /// The filter.
     pub(crate) filter: EventFilter,
-    /// Where to begin.
+    /// The beginning.
     pub(crate) begin: Begin,
-    /// The longest silence.
+    /// The heartbeat interval.
     pub(crate) heartbeat: Duration,
 }
 
-/// A watch over the health of actors.
+/// A parsed WatchHealth request.
 #[derive(Debug)]
 pub(crate) struct WatchHealth {
-    /// Which actors.
+    /// The actors.
     pub(crate) selector: ActorSelector,
-    /// What to let through, but for labels.
+    /// The filter, without labels.
     pub(crate) filter: EventFilter,
-    /// Where to begin.
+    /// The beginning.
     pub(crate) begin: Begin,
-    /// The longest silence.
+    /// The heartbeat interval.
     pub(crate) heartbeat: Duration,
 }
 
-/// What to watch, from where, and how long a silence may be.
+/// Parses a WatchEvents request.
 pub(crate) fn watch_events(request: pb::WatchEventsRequest) -> Result<WatchEvents, Violations> {
     let mut violations = Violations::new();
     let v = &mut violations;
@@ -75,7 +75,7 @@ pub(crate) fn watch_events(request: pb::WatchEventsRequest) -> Result<WatchEvent
     Ok(WatchEvents { filter, begin, heartbeat })
 }
 
-/// Which past events.
+/// Parses a ListEvents request.
 pub(crate) fn list_events(request: pb::ListEventsRequest) -> Result<ListRequest<EventFilter>, Violations> {
     let mut violations = Violations::new();
     let v = &mut violations;
@@ -96,7 +96,7 @@ pub(crate) fn list_events(request: pb::ListEventsRequest) -> Result<ListRequest<
     }
 }
 
-/// Whose health to watch, from where, and how long a silence may be. No selector means every actor.
+/// Parses a WatchHealth request. No selector means every actor.
 pub(crate) fn watch_health(request: pb::WatchHealthRequest) -> Result<WatchHealth, Violations> {
     let mut violations = Violations::new();
     let v = &mut violations;
@@ -118,7 +118,7 @@ pub(crate) fn watch_health(request: pb::WatchHealthRequest) -> Result<WatchHealt
     Ok(WatchHealth { selector, filter, begin, heartbeat })
 }
 
-/// Where a watch begins. A cursor from the middle of a snapshot stands for the snapshot.
+/// Parses the beginning of a watch. A cursor of a snapshot stands for the whole snapshot.
 fn begin(v: &mut Violations, snapshot: Option<bool>, resume_after: &str, filter: &EventFilter) -> Begin {
     if resume_after.is_empty() || resume_after.starts_with(SNAPSHOT_MARK) {
         return if snapshot.unwrap_or(true) { Begin::Snapshot } else { Begin::Now };
@@ -136,14 +136,14 @@ fn begin(v: &mut Violations, snapshot: Option<bool>, resume_after: &str, filter:
     }
 }
 
-/// The cursor of a message of a watch.
+/// Parses the cursor of a watch.
 pub(crate) fn resume(raw: &str) -> Result<Cursor, String> {
     Cursor::decode(raw).ok_or_else(|| {
         "is not a cursor of this server: use that of the last message, or leave it out".to_owned()
     })
 }
 
-/// The longest silence of a watch.
+/// Parses a heartbeat interval.
 pub(crate) fn heartbeat(v: &mut Violations, raw: Option<prost_types::Duration>) -> Duration {
     let parsed = optional(v, "heartbeat_interval", raw, |raw| {
         let span = duration(raw)?;
@@ -181,7 +181,7 @@ fn severity(raw: i32) -> Result<Option<Severity>, String> {
     }
 }
 
-/// The position of a page of events.
+/// Parses the position in a page token of ListEvents.
 pub(crate) fn event_page(position: &str, filter: &EventFilter) -> Option<Cursor> {
     let streams: std::collections::BTreeSet<EventStream> = filter.streams();
     Cursor::decode(position)?.part(&streams)

@@ -10,18 +10,18 @@ use crate::grpc::parse::value::{count, duration, optional, unknown};
 use crate::grpc::status::Failure;
 use crate::proto as pb;
 
-/// Actors to check.
+/// A parsed CheckHealth request.
 #[derive(Debug)]
 pub(crate) struct CheckHealth {
-    /// Which.
+    /// The actors.
     pub(crate) selector: ActorSelector,
-    /// Whom of them to ping.
+    /// The actors among them to ping.
     pub(crate) scope: Scope,
-    /// How long to wait, if the caller says.
+    /// Longest wait, if the caller gives one.
     pub(crate) max_wait: Option<Duration>,
 }
 
-/// Actors to check.
+/// Parses a CheckHealth request.
 pub(crate) fn check_health(request: pb::CheckHealthRequest) -> Result<CheckHealth, Failure> {
     let (selector, max_wait) = selector(request.selector, request.max_wait)?;
     let mut violations = Violations::new();
@@ -40,7 +40,7 @@ fn scope(raw: i32) -> Result<Scope, String> {
     }
 }
 
-/// What is said of a policy; limits are checked by the domain.
+/// Parses the fields of a policy that are set; the domain checks their limits.
 pub(crate) fn health_settings(policy: &pb::HealthPolicy, violations: &mut Violations) -> HealthSettings {
     let v = violations;
     if !policy.ping_script.is_empty() {

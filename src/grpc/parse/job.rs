@@ -23,18 +23,18 @@ use crate::proto as pb;
 /// Longest reason of a cancel, in bytes.
 pub(super) const MAX_REASON_BYTES: usize = 1024;
 
-/// A job to submit and to wait for.
+/// A parsed RunJob request.
 #[derive(Debug)]
 pub(crate) struct Run {
     /// The job.
     pub(crate) job: JobRequest,
-    /// How long, if the caller says.
+    /// Longest wait, if the caller gives one.
     pub(crate) max_wait: Option<Duration>,
-    /// Whether it is cancelled when the wait is over first.
+    /// Cancels the job if the wait ends first.
     pub(crate) cancel: bool,
 }
 
-/// A job to submit.
+/// Parses a SubmitJob request.
 pub(crate) fn submit_job(request: pb::SubmitJobRequest, now: SystemTime) -> Result<JobRequest, Violations> {
     let mut violations = Violations::new();
     let job = job_request(request, now, &mut violations);
@@ -42,7 +42,7 @@ pub(crate) fn submit_job(request: pb::SubmitJobRequest, now: SystemTime) -> Resu
     Ok(job)
 }
 
-/// A job to submit and to wait for.
+/// Parses a RunJob request.
 pub(crate) fn run_job(request: pb::RunJobRequest, now: SystemTime) -> Result<Run, Violations> {
     let mut violations = Violations::new();
     let pb::RunJobRequest { job, job_id, request_id, max_wait, on_wait_end } = request;
@@ -53,7 +53,7 @@ pub(crate) fn run_job(request: pb::RunJobRequest, now: SystemTime) -> Result<Run
     Ok(Run { job, max_wait, cancel })
 }
 
-/// A job to wait for, and how long.
+/// Parses an AwaitJob request: id and longest wait.
 pub(crate) fn await_job(request: pb::AwaitJobRequest) -> Result<(JobId, Option<Duration>), Violations> {
     let mut violations = Violations::new();
     let id = violations.keep("job_id", JobId::parse(&request.job_id));
@@ -61,12 +61,12 @@ pub(crate) fn await_job(request: pb::AwaitJobRequest) -> Result<(JobId, Option<D
     complete(id, violations).map(|id| (id, max_wait))
 }
 
-/// The id of a job.
+/// Parses the id of a job.
 pub(crate) fn job_id(raw: &str) -> Result<JobId, Violations> {
     JobId::parse(raw).map_err(|description| Violations::one("job_id", description))
 }
 
-/// A job to cancel, and why.
+/// Parses a CancelJob request: id and reason.
 pub(crate) fn cancel_job(request: pb::CancelJobRequest) -> Result<(JobId, String), Violations> {
     let mut violations = Violations::new();
     let id = violations.keep("job_id", JobId::parse(&request.job_id));
@@ -74,12 +74,12 @@ pub(crate) fn cancel_job(request: pb::CancelJobRequest) -> Result<(JobId, String
     complete(id, violations).map(|id| (id, request.reason))
 }
 
-/// A job to try again, and whether its attempts count from 0.
+/// Parses a RetryJob request: id, and whether attempts count from 0.
 pub(crate) fn retry_job(request: &pb::RetryJobRequest) -> Result<(JobId, bool), Violations> {
     job_id(&request.job_id).map(|id| (id, request.reset_attempts))
 }
 
-/// A job to read, and how much of it.
+/// Parses a GetJob request: id and view.
 pub(crate) fn get_job(request: &pb::GetJobRequest) -> Result<(JobId, JobView), Violations> {
     let mut violations = Violations::new();
     let id = violations.keep("job_id", JobId::parse(&request.job_id));
@@ -87,7 +87,7 @@ pub(crate) fn get_job(request: &pb::GetJobRequest) -> Result<(JobId, JobView), V
     complete(id, violations).map(|id| (id, view))
 }
 
-/// Which jobs to list.
+/// Parses a ListJobs request.
 pub(crate) fn list_jobs(request: pb::ListJobsRequest) -> Result<ListRequest<JobFilter>, Violations> {
     let mut violations = Violations::new();
     let v = &mut violations;
@@ -104,7 +104,7 @@ pub(crate) fn list_jobs(request: pb::ListJobsRequest) -> Result<ListRequest<JobF
     complete(limit, violations).map(|limit| ListRequest { filter, limit })
 }
 
-/// Answers with the value unless something was noted. A value is missing only when that was noted.
+/// Returns the value unless there are violations. A missing value always has a violation.
 fn complete<T>(value: Option<T>, violations: Violations) -> Result<T, Violations> {
     match value {
         Some(value) if violations.is_empty() => Ok(value),
@@ -112,7 +112,7 @@ fn complete<T>(value: Option<T>, violations: Violations) -> Result<T, Violations
     }
 }
 
-/// Reads the job, its id and its request id; what is wrong is noted, and what is made then is of no use.
+/// Parses a job, its id and its request id, and records violations. The result is useless if there are any.
 fn job_request(request: pb::SubmitJobRequest, now: SystemTime, violations: &mut Violations) -> JobRequest {
     let fingerprint = if request.request_id.is_empty() { String::new() } else { fingerprint(&request) };
     let job_id = optional(violations, "job_id", given(request.job_id), |raw| JobId::parse(&raw));
@@ -134,7 +134,7 @@ fn job_request(request: pb::SubmitJobRequest, now: SystemTime, violations: &mut 
     JobRequest { spec, job_id, request: request_id.map(|id| RequestKey { id, fingerprint }), open }
 }
 
-/// What a caller did not say.
+/// Returns the fields that the caller has left unset.
 fn left_open(job: &pb::JobSpec) -> UnsetFields {
     UnsetFields {
         run_timeout: job.run_timeout.is_none(),
@@ -144,8 +144,8 @@ fn left_open(job: &pb::JobSpec) -> UnsetFields {
     }
 }
 
-/// Digest of what makes two requests the same: the job and its id, however long each caller waits. Maps are encoded in
-/// the order of their keys, so the digest does not depend on the caller's language.
+/// Returns a digest of the parts that make two requests the same: the job and its id, but not the wait. Maps are
+/// encoded in the order of their keys, so the digest does not depend on the language of the caller.
 fn fingerprint(request: &pb::SubmitJobRequest) -> String {
     let mut hash = Sha256::new();
     hash.update(&request.job_id);
@@ -154,7 +154,7 @@ fn fingerprint(request: &pb::SubmitJobRequest) -> String {
     hex::encode(&hash.finalize())
 }
 
-/// Reads a job and checks its limits; what is wrong is noted.
+/// Parses a job, checks its limits and records violations.
 fn spec(job: pb::JobSpec, now: SystemTime, violations: &mut Violations) -> JobSpec {
     let v = violations;
     let known = v.keep("script_type", script_type(job.script_type));
@@ -193,7 +193,7 @@ pub(super) fn retry_policy(policy: pb::RetryPolicy, violations: &mut Violations)
     let initial = optional(v, "initial_backoff", policy.initial_backoff, duration);
     let max = optional(v, "max_backoff", policy.max_backoff, duration);
     let usual = retry.backoff;
-    // The one that is not given makes room for the one that is.
+    // The unset delay is adapted to the one that is set.
     retry.backoff = match (initial, max) {
         (None, None) => usual,
         (Some(initial), None) => Backoff { initial, max: usual.max.max(initial) },
@@ -203,7 +203,7 @@ pub(super) fn retry_policy(policy: pb::RetryPolicy, violations: &mut Violations)
     retry
 }
 
-/// How much of a job.
+/// Parses a view.
 fn view(raw: i32) -> Result<JobView, String> {
     match pb::JobView::try_from(raw) {
         Ok(pb::JobView::Unspecified | pb::JobView::Basic) => Ok(JobView::Basic),
@@ -212,7 +212,7 @@ fn view(raw: i32) -> Result<JobView, String> {
     }
 }
 
-/// Whether the job ends with the wait.
+/// Parses the fate of a job after the wait; true means cancel.
 fn cancels(raw: i32) -> Result<bool, String> {
     use pb::run_job_request::OnWaitEnd;
     match OnWaitEnd::try_from(raw) {
@@ -222,7 +222,7 @@ fn cancels(raw: i32) -> Result<bool, String> {
     }
 }
 
-/// A state to filter by.
+/// Parses a state of a filter.
 pub(super) fn state(raw: i32) -> Result<JobState, String> {
     use pb::job::State;
     match State::try_from(raw) {

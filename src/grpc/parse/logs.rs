@@ -1,4 +1,4 @@
-//! Which lines of an actor's log.
+//! StreamActorLogs requests.
 
 use crate::domain::actors::LogQuery;
 use crate::domain::model::id::ActorId;
@@ -8,14 +8,14 @@ use crate::grpc::parse::value::{each, optional, timestamp, unknown};
 use crate::ports::process_manager::LogPosition;
 use crate::proto as pb;
 
-/// Lines to begin with when the caller does not say.
+/// Default number of lines to begin with.
 const DEFAULT_TAIL: usize = 100;
 /// Most lines to begin with.
 const MAX_TAIL: usize = 10_000;
-/// Longest text to look for.
+/// Longest text to search for, in bytes.
 const MAX_CONTAINS: usize = 1024;
 
-/// An actor and which of its lines.
+/// Parses a StreamActorLogs request: the actor and the query.
 pub(crate) fn actor_logs(request: pb::StreamActorLogsRequest) -> Result<(ActorId, LogQuery), Violations> {
     let mut violations = Violations::new();
     let v = &mut violations;
@@ -59,7 +59,7 @@ fn stream(raw: i32) -> Result<LogStream, String> {
     }
 }
 
-/// A place in a log as the text that callers are given.
+/// Encodes a position in a log as a cursor.
 pub(crate) fn cursor(position: LogPosition) -> String {
     format!("{:x}.{:x}.{:x}", position.epoch, position.number, position.mark)
 }

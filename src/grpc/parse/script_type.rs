@@ -1,4 +1,4 @@
-//! Requests about script types: their rules and their queues.
+//! Requests about script types: settings and queues.
 
 use crate::domain::actors::PurgeRequest;
 use crate::domain::model::actor::ActorConfig;
@@ -16,7 +16,7 @@ use crate::grpc::parse::job::{MAX_REASON_BYTES, retry_policy, state};
 use crate::grpc::parse::value::{count, duration, each, optional, script_type, unknown};
 use crate::proto as pb;
 
-/// A queue to pause or to let go on, and why.
+/// Parses a PauseQueue or ResumeQueue request: script type and reason.
 pub(crate) fn pause(raw: i32, reason: String) -> Result<(ScriptType, String), Violations> {
     let mut violations = Violations::new();
     let kind = violations.keep("script_type", script_type(raw));
@@ -27,7 +27,7 @@ pub(crate) fn pause(raw: i32, reason: String) -> Result<(ScriptType, String), Vi
     }
 }
 
-/// Jobs to cancel.
+/// Parses a PurgeQueue request.
 pub(crate) fn purge(request: pb::PurgeQueueRequest) -> Result<PurgeRequest, Violations> {
     let mut violations = Violations::new();
     let v = &mut violations;
@@ -59,7 +59,7 @@ fn waiting_state(raw: i32) -> Result<JobState, String> {
     }
 }
 
-/// Notes a reason that is too long, or that would not be seen as it is where it is shown.
+/// Records a violation of a reason that is too long or has invisible characters.
 pub(crate) fn check_reason(reason: &str, violations: &mut Violations) {
     if reason.len() > MAX_REASON_BYTES {
         violations.add("reason", format!("has {} bytes, more than {MAX_REASON_BYTES}", reason.len()));
@@ -149,7 +149,7 @@ fn mode(raw: i32) -> Result<ScalingMode, String> {
     }
 }
 
-/// What a job gets; checked as a job would be that gets it.
+/// Parses job defaults, and checks them as those of a job.
 fn job_settings(
     script_type: ScriptType,
     defaults: pb::JobDefaults,

@@ -1,4 +1,4 @@
-//! Single values. Each answers with what is wrong with it as a fragment that follows the field's name.
+//! Single values. An error is a fragment that follows the name of the field.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,27 +6,27 @@ use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::violation::Violations;
 use crate::proto as pb;
 
-/// Items on a page when the caller does not say.
+/// Default number of items on a page.
 const DEFAULT_PAGE: usize = 100;
 /// Most items on a page.
 pub(crate) const MAX_PAGE: usize = 1000;
-/// Most items of a list that says which things are meant.
+/// Most items of a list of selected items.
 const MAX_LIST: usize = 1000;
-/// A span that no clock can add up: ten thousand years, the limit of `google.protobuf.Duration` itself.
+/// Longest duration in seconds: ten thousand years, the limit of `google.protobuf.Duration`.
 const LONGEST_SECONDS: i64 = 315_576_000_000;
-/// The end of the year 9999, the limit of `google.protobuf.Timestamp` itself.
+/// Last second of the year 9999, the limit of `google.protobuf.Timestamp`.
 const LAST_SECOND: i64 = 253_402_300_799;
 
-/// A page of a filtered list.
+/// A request for a page of a filtered list.
 #[derive(Debug)]
 pub(crate) struct ListRequest<F> {
-    /// What to let through.
+    /// The filter.
     pub(crate) filter: F,
-    /// Items at most.
+    /// Most items.
     pub(crate) limit: usize,
 }
 
-/// Keeps the value of a field that may be left out, or notes what is wrong with it.
+/// Parses a field that may be unset; records a violation if it is invalid.
 pub(crate) fn optional<T, U>(
     violations: &mut Violations,
     field: &str,
@@ -36,7 +36,8 @@ pub(crate) fn optional<T, U>(
     violations.keep(field, parse(raw?))
 }
 
-/// Keeps the values of a list, or notes each that is wrong; of a list that is too long only that is said.
+/// Parses the items of a list and records a violation for each invalid one. A list that is too long has one
+/// violation.
 pub(crate) fn each<T, U>(
     violations: &mut Violations,
     field: &str,
@@ -51,12 +52,12 @@ pub(crate) fn each<T, U>(
     indexed.filter_map(|(index, item)| violations.keep(&format!("{field}[{index}]"), parse(item))).collect()
 }
 
-/// Empty text means that a field was left out.
+/// Returns None for an empty text, which means an unset field.
 pub(crate) fn given(text: String) -> Option<String> {
     if text.is_empty() { None } else { Some(text) }
 }
 
-/// A span of time that is not negative.
+/// Parses a duration that is not negative.
 pub(crate) fn duration(raw: prost_types::Duration) -> Result<Duration, String> {
     let prost_types::Duration { seconds, nanos } = raw;
     if seconds < 0 || nanos < 0 {
@@ -71,7 +72,7 @@ pub(crate) fn duration(raw: prost_types::Duration) -> Result<Duration, String> {
     Ok(Duration::new(whole, part))
 }
 
-/// A moment since 1970.
+/// Parses a time since 1970.
 pub(crate) fn timestamp(raw: prost_types::Timestamp) -> Result<SystemTime, String> {
     let prost_types::Timestamp { seconds, nanos } = raw;
     let refused = || "is not a time between the years 1970 and 9999".to_owned();
@@ -84,12 +85,12 @@ pub(crate) fn timestamp(raw: prost_types::Timestamp) -> Result<SystemTime, Strin
     SystemTime::UNIX_EPOCH.checked_add(Duration::new(whole, part)).ok_or_else(refused)
 }
 
-/// A count that is not negative.
+/// Parses a count that is not negative.
 pub(crate) fn count(raw: i32) -> Result<u32, String> {
     u32::try_from(raw).map_err(|_| format!("is {raw}: use 0 or more"))
 }
 
-/// How many items to put on a page.
+/// Parses the number of items on a page.
 pub(crate) fn page_size(raw: i32) -> Result<usize, String> {
     match usize::try_from(raw) {
         Ok(0) => Ok(DEFAULT_PAGE),
@@ -98,7 +99,7 @@ pub(crate) fn page_size(raw: i32) -> Result<usize, String> {
     }
 }
 
-/// A script type that this server knows.
+/// Parses a script type.
 pub(crate) fn script_type(raw: i32) -> Result<ScriptType, String> {
     match pb::ScriptType::try_from(raw) {
         Ok(pb::ScriptType::Osis) => Ok(ScriptType::OSIS),
@@ -112,7 +113,7 @@ pub(crate) fn script_type(raw: i32) -> Result<ScriptType, String> {
 
 const SCRIPT_TYPES: &str = "SCRIPT_TYPE_OSIS, SCRIPT_TYPE_SAL, SCRIPT_TYPE_V or SCRIPT_TYPE_PYTHON";
 
-/// What is said about the number of an enum value that this server does not know.
+/// Describes an enum value that this server does not know.
 pub(crate) fn unknown(raw: i32, known: &str) -> String {
     format!("is {raw}, which this server does not know: use {known}")
 }

@@ -1,4 +1,4 @@
-//! Requests that follow a job.
+//! WatchJob requests.
 
 use std::time::Duration;
 
@@ -8,20 +8,20 @@ use crate::domain::model::violation::Violations;
 use crate::grpc::parse::value::{duration, optional};
 use crate::proto as pb;
 
-/// A watch over a job.
+/// A parsed WatchJob request.
 #[derive(Debug)]
 pub(crate) struct WatchJob {
-    /// Which job.
+    /// The job.
     pub(crate) job_id: JobId,
-    /// Whether to tell the lines that its script writes.
+    /// Sends the log lines of the script.
     pub(crate) with_lines: bool,
-    /// Behind which place to go on.
+    /// The cursor to resume after.
     pub(crate) resume: Option<JobPlace>,
-    /// The longest silence.
+    /// The heartbeat interval.
     pub(crate) heartbeat: Duration,
 }
 
-/// Which job to watch, from where, and how long a silence may be.
+/// Parses a WatchJob request.
 pub(crate) fn watch_job(request: pb::WatchJobRequest) -> Result<WatchJob, Violations> {
     let mut violations = Violations::new();
     let v = &mut violations;

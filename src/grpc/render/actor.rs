@@ -1,4 +1,4 @@
-//! Actors.
+//! Actors and their definitions.
 
 use std::collections::BTreeMap;
 
@@ -13,22 +13,22 @@ use crate::grpc::response_size::BatchBudget;
 use crate::grpc::status::Failure;
 use crate::proto as pb;
 
-/// How much of a definition is told. Values of environment variables may be secrets.
+/// The parts of a definition that a response has. Values of environment variables may be secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum ActorView {
-    /// Names of environment variables, not their values.
+    /// Names of environment variables without their values.
     #[default]
     Basic,
     /// Everything.
     Full,
 }
 
-/// An actor of an answer that is not about its definition.
+/// Renders an actor with the basic view.
 pub(crate) fn basic_actor(status: ActorStatus) -> pb::Actor {
     actor(status, ActorView::Basic)
 }
 
-/// An actor.
+/// Renders an actor.
 pub(crate) fn actor(status: ActorStatus, view: ActorView) -> pb::Actor {
     let record = status.record;
     let etag = record.etag();
@@ -55,12 +55,12 @@ pub(crate) fn actor(status: ActorStatus, view: ActorView) -> pb::Actor {
     }
 }
 
-/// An answer about one actor: the actor, whether anything had to be done, and how the wait ended.
+/// Renders the outcome of a command: the actor, whether it has changed, and the end of the wait.
 pub(crate) fn changed(changed: CommandOutcome) -> (Option<pb::Actor>, bool, i32) {
     (Some(basic_actor(changed.status)), changed.changed, wait_outcome(changed.done))
 }
 
-/// What became of many actors; see [`BatchBudget`] for how much of it.
+/// Renders the results of many actors, within the limits of [`BatchBudget`].
 pub(crate) fn results(answers: Vec<ActorAnswer>) -> Vec<pb::ActorResult> {
     let result = |answer: ActorAnswer| {
         let actor_id = answer.id.to_string();
@@ -79,7 +79,7 @@ pub(crate) fn results(answers: Vec<ActorAnswer>) -> Vec<pb::ActorResult> {
     answers.into_iter().map(result).map(|result| batch.actor(result)).collect()
 }
 
-/// A definition.
+/// Renders a definition.
 pub(crate) fn config(config: ActorConfig, view: ActorView) -> pb::ActorConfig {
     let (env, env_names) = match view {
         ActorView::Basic => (BTreeMap::new(), config.env.into_keys().collect()),
@@ -151,7 +151,7 @@ pub(super) fn last_exit(exit: LastExit) -> pb::ActorExit {
     }
 }
 
-/// A state.
+/// Renders a state.
 pub(super) fn state(state: ActorState) -> pb::actor::State {
     match state {
         ActorState::Stopped => pb::actor::State::Stopped,

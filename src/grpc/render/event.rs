@@ -1,4 +1,4 @@
-//! Events and marks.
+//! Events and bookmarks.
 
 use std::time::SystemTime;
 
@@ -11,15 +11,15 @@ use crate::proto as pb;
 use crate::proto::event as of_event;
 use crate::proto::event::Detail;
 
-/// Begins the cursors of a snapshot: whoever goes on from one gets the snapshot from its beginning.
+/// Prefix of the cursors of a snapshot. A watch that resumes after such a cursor gets the whole snapshot again.
 pub(crate) const SNAPSHOT_MARK: &str = "s";
 
-/// A mark of a watch.
+/// Renders a bookmark.
 pub(crate) fn bookmark(kind: pb::bookmark::Kind, now: SystemTime) -> pb::Bookmark {
     pb::Bookmark { kind: kind.into(), time: Some(timestamp(now)) }
 }
 
-/// An event.
+/// Renders an event.
 pub(crate) fn event(logged: &Logged) -> pb::Event {
     let event = &logged.event;
     pb::Event {
@@ -100,7 +100,7 @@ fn detail(event: &Event) -> Option<Detail> {
     })
 }
 
-/// What happened to the health of an actor; None if it is about something else.
+/// Renders an event as a health event; None if it is about something else.
 pub(crate) fn health_event(event: &Event) -> Option<pb::HealthEvent> {
     let EventKind::HealthChanged { old, new, consecutive_failures, round_trip, action, reason } = &event.kind
     else {

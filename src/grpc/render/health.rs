@@ -1,4 +1,4 @@
-//! Health: verdicts, pings, reports and policies.
+//! Health: state, pings, reports and policies.
 
 use crate::domain::health::report::HealthReport;
 use crate::domain::model::health::{
@@ -8,7 +8,7 @@ use crate::grpc::render::actor::state;
 use crate::grpc::render::{count, duration, timestamp};
 use crate::proto as pb;
 
-/// A report.
+/// Renders a report.
 pub(crate) fn health_report(report: HealthReport) -> pb::HealthReport {
     pb::HealthReport {
         actor_id: report.actor_id.to_string(),
@@ -22,7 +22,7 @@ pub(crate) fn health_report(report: HealthReport) -> pb::HealthReport {
     }
 }
 
-/// A verdict.
+/// Renders a health state.
 pub(crate) fn health(health: Health) -> pb::actor::Health {
     match health {
         Health::Healthy => pb::actor::Health::Healthy,
@@ -32,7 +32,7 @@ pub(crate) fn health(health: Health) -> pb::actor::Health {
     }
 }
 
-/// What was done.
+/// Renders an action.
 pub(crate) fn action(action: HealthAction) -> pb::health_event::Action {
     match action {
         HealthAction::None => pb::health_event::Action::None,
@@ -41,7 +41,7 @@ pub(crate) fn action(action: HealthAction) -> pb::health_event::Action {
     }
 }
 
-/// A ping.
+/// Renders a ping.
 pub(crate) fn ping(ping: Ping) -> pb::Ping {
     let outcome = match ping.outcome {
         PingOutcome::Ok => pb::ping::Outcome::Ok,
@@ -56,7 +56,7 @@ pub(crate) fn ping(ping: Ping) -> pb::Ping {
     }
 }
 
-/// What is said of a policy.
+/// Renders the fields of a policy that are set.
 pub(crate) fn health_settings(settings: HealthSettings) -> pb::HealthPolicy {
     let action = match settings.action {
         None => pb::health_policy::Action::Unspecified,

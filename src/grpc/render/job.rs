@@ -1,4 +1,4 @@
-//! Jobs.
+//! Jobs and their changes.
 
 use crate::domain::jobs::follow::Change;
 use crate::domain::model::id::ActorId;
@@ -10,7 +10,7 @@ use crate::domain::model::output::{OutputChunk, OutputItem, Progress};
 use crate::grpc::render::{count, duration, script_type, timestamp};
 use crate::proto as pb;
 
-/// A job, with script and environment if the view has them.
+/// Renders a job; script and environment only with the full view.
 pub(crate) fn job(job: Job, view: JobView) -> pb::Job {
     let run_duration = match (job.started_at, job.finished_at) {
         (Some(started), Some(finished)) => finished.duration_since(started).ok().map(duration),
@@ -81,7 +81,7 @@ pub(super) fn error(error: JobError) -> pb::JobError {
     }
 }
 
-/// A change of state.
+/// Renders a change of state.
 pub(crate) fn job_state_change(change: Change) -> pb::JobStateChange {
     pb::JobStateChange {
         old_state: state(change.old).into(),
@@ -91,7 +91,7 @@ pub(crate) fn job_state_change(change: Change) -> pb::JobStateChange {
     }
 }
 
-/// An attempt before the latest one.
+/// Renders an attempt before the latest one.
 fn past_attempt(past: PastAttempt) -> pb::JobAttempt {
     pb::JobAttempt {
         attempt: count(past.attempt),
@@ -102,13 +102,13 @@ fn past_attempt(past: PastAttempt) -> pb::JobAttempt {
     }
 }
 
-/// How far a job is.
+/// Renders a progress.
 pub(crate) fn progress(progress: Progress) -> pb::JobProgress {
     let Progress { percent, message, at } = progress;
     pb::JobProgress { percent, message, time: Some(timestamp(at)) }
 }
 
-/// Lines of a script, and how many were left out before them.
+/// Renders log lines, and the number of lines that are missing before them.
 pub(crate) fn lines(lines: Vec<OutputChunk>, dropped: u64) -> pb::LogEntries {
     let entry = |chunk: OutputChunk| match chunk.item {
         OutputItem::Line { stream, text } => {
@@ -124,7 +124,7 @@ pub(crate) fn lines(lines: Vec<OutputChunk>, dropped: u64) -> pb::LogEntries {
     pb::LogEntries { entries: lines.into_iter().filter_map(entry).collect(), dropped_count }
 }
 
-/// A state.
+/// Renders a state.
 pub(super) fn state(state: JobState) -> pb::job::State {
     match state {
         JobState::Scheduled => pb::job::State::Scheduled,

@@ -1,4 +1,4 @@
-//! Lines of an actor's log.
+//! Log lines of an actor.
 
 use crate::domain::actors::LogPart;
 use crate::domain::model::output::LogStream;
@@ -7,7 +7,7 @@ use crate::grpc::render::{count, timestamp};
 use crate::ports::process_manager::LogLine;
 use crate::proto as pb;
 
-/// Some lines.
+/// Renders a part of a log.
 pub(crate) fn log_part(part: LogPart) -> pb::StreamActorLogsResponse {
     pb::StreamActorLogsResponse {
         entries: part.lines.into_iter().map(log_entry).collect(),

@@ -1,4 +1,4 @@
-//! Script types: rules, queues, decisions.
+//! Script types: settings, queues, scaling decisions.
 
 use crate::domain::actors::ScriptTypeStatus;
 use crate::domain::model::actor::ActorConfig;
@@ -12,7 +12,7 @@ use crate::grpc::render::health::health_settings;
 use crate::grpc::render::{count, duration, script_type, timestamp};
 use crate::proto as pb;
 
-/// A script type with its rules, its queue and its actors.
+/// Renders the status of a script type.
 pub(crate) fn script_type_status(status: ScriptTypeStatus, view: ActorView) -> pb::ScriptTypeStatus {
     let ScriptTypeStatus { settings: rules, template, queue, rates, actors, last_decision, next_scaling_at } =
         status;
@@ -43,7 +43,7 @@ pub(crate) fn script_type_status(status: ScriptTypeStatus, view: ActorView) -> p
     }
 }
 
-/// Rules with their template, defaults filled in.
+/// Renders settings with their template, defaults filled in.
 pub(crate) fn settings(
     rules: &ScriptTypeSettings,
     template: Option<ActorConfig>,
@@ -58,7 +58,7 @@ pub(crate) fn settings(
     }
 }
 
-/// A decision.
+/// Renders a scaling decision.
 pub(crate) fn scaling_decision(decision: ScalingDecision) -> pb::ScalingDecision {
     let ids = |ids: &[ActorId]| ids.iter().map(ActorId::to_string).collect();
     pb::ScalingDecision {
@@ -95,7 +95,7 @@ fn scaling_policy(policy: &ScalingPolicy) -> pb::ScalingPolicy {
     }
 }
 
-/// A whole policy.
+/// Renders a complete policy.
 fn health_policy(policy: HealthPolicy) -> pb::HealthPolicy {
     let HealthPolicy { idle_after, ping_timeout, retry_after, failure_threshold, action } = policy;
     health_settings(HealthSettings {

@@ -1,4 +1,4 @@
-//! StreamActorLogs: lines as the reader takes them.
+//! StreamActorLogs.
 
 use futures::StreamExt;
 use futures::stream::unfold;
@@ -11,7 +11,7 @@ use crate::grpc::shutdown_gate::ShutdownGate;
 use crate::grpc::status::Failure;
 use crate::proto as pb;
 
-/// Parts until the end of the log, of the actor, of the caller's interest, or of this server.
+/// Streams the parts of a log, until the log, the actor, the call or the server ends.
 pub(super) fn stream(logs: ActorLogs, gate: ShutdownGate) -> Stream<pb::StreamActorLogsResponse> {
     let next = |state: Option<(ActorLogs, ShutdownGate)>| async move {
         let (mut logs, gate) = state?;

@@ -1,4 +1,4 @@
-//! RunJob, in steps that give back their room: ten thousand calls may wait at a time.
+//! RunJob, in steps that release their memory: ten thousand calls may wait at the same time.
 
 use std::time::Duration;
 
@@ -16,16 +16,16 @@ use crate::grpc::render;
 use crate::grpc::status::Failure;
 use crate::proto as pb;
 
-/// What is needed of a request once its job was submitted.
+/// The parts of a request that are needed after the submit.
 struct Rest {
-    /// Whether to repeat the call makes no second job.
+    /// True if a repeat of the call creates no second job.
     repeatable: bool,
     deadline: Instant,
     cancel: bool,
 }
 
 impl SupervisorService {
-    /// Submits, waits, and cancels if that was asked for.
+    /// Submits the job, waits for its end, and cancels it after the wait if the request says so.
     pub(super) async fn run_asked(
         &self,
         asked: Box<Run>,

@@ -1,5 +1,5 @@
-//! What there is when a watch begins: actors, script types and jobs that have not ended, as far as the filter is about
-//! them. It is read piece by piece as the client takes it.
+//! The snapshot at the beginning of a watch: actors, script types and unfinished jobs that match the filter. It is
+//! read in parts, as the client takes them.
 
 use std::collections::VecDeque;
 
@@ -16,10 +16,10 @@ use crate::grpc::service::SupervisorService;
 use crate::ports::job_queue::{JobCursor, JobFilter};
 use crate::proto::snapshot_item::Item;
 
-/// Jobs that are read at a time.
+/// Jobs of one read.
 const PAGE: usize = 200;
 
-/// A snapshot on its way.
+/// A snapshot under way.
 pub(super) struct Snapshot {
     supervisor: Supervisor,
     lifecycle: ActorLifecycleManager,
@@ -28,7 +28,7 @@ pub(super) struct Snapshot {
     part: Part,
 }
 
-/// What is read next.
+/// The part that is read next.
 enum Part {
     Actors,
     ScriptTypes,
@@ -37,7 +37,7 @@ enum Part {
 }
 
 impl Snapshot {
-    /// Of what this filter is about.
+    /// Begins a snapshot for a filter.
     pub(super) fn new(service: &SupervisorService, filter: EventFilter) -> Self {
         Self {
             supervisor: service.supervisor.clone(),
@@ -48,7 +48,7 @@ impl Snapshot {
         }
     }
 
-    /// The next thing; None when that was all.
+    /// Returns the next item; None at the end.
     pub(super) async fn next(&mut self) -> Result<Option<Item>, SupervisorError> {
         loop {
             if let Some(item) = self.ready.pop_front() {
@@ -70,7 +70,7 @@ impl Snapshot {
                     {
                         let mut wanted = ScriptType::ALL.to_vec();
                         wanted.retain(|script_type| self.wants_type(*script_type));
-                        // As a whole: who asks may stop asking in between and begin again.
+                        // Assigned at once, because this future may be dropped at any await.
                         let mut read = VecDeque::new();
                         for script_type in wanted {
                             let status = self.lifecycle.script_type(script_type).await?;

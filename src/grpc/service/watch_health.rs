@@ -22,7 +22,7 @@ use crate::proto::bookmark::Kind;
 use crate::proto::watch_health_response::Item;
 
 impl SupervisorService {
-    /// Follows the health of actors.
+    /// Opens a watch of the health of actors.
     pub(super) async fn follow_health(
         &self,
         request: pb::WatchHealthRequest,
@@ -52,9 +52,9 @@ impl SupervisorService {
 struct FollowedHealth {
     events: EventWatch,
     reports: VecDeque<pb::HealthReport>,
-    /// Whether the mark at the end of the snapshot is still to come.
+    /// True until the bookmark at the end of the snapshot is sent.
     mark_due: bool,
-    /// Taken, and not told yet: whether it is about one of these actors is still to be found out.
+    /// An event that was taken from the hub and not yet checked against the labels.
     looked_at: Option<Arc<Logged>>,
     selector: ActorSelector,
     lifecycle: ActorLifecycleManager,
@@ -71,13 +71,14 @@ impl FollowedHealth {
         pb::WatchHealthResponse { cursor: format!("{mark}{}", told.encode()), item: Some(item) }
     }
 
-    /// Names and types were looked at by the filter; labels stand in the actor's definition only.
+    /// Returns true if the labels of the event's actor match. The filter has checked names and types already; labels
+    /// are only in the definition.
     async fn has_the_labels(&self, logged: &Logged) -> bool {
         if self.selector.labels.is_empty() {
             return true;
         }
         let Some(id) = &logged.event.actor_id else { return false };
-        // An actor that cannot be read now may be one that is meant.
+        // An actor that cannot be read now may match.
         self.lifecycle.actor(id).await.map_or(true, |actor| self.selector.matches(&actor))
     }
 }
@@ -102,7 +103,7 @@ impl Watched for FollowedHealth {
                 None => self.events.next().await?,
             };
             let Some(event) = render::health_event(&logged.event) else { continue };
-            // Whoever asks may stop asking in between, and begin again.
+            // Kept in the watch, because this future may be dropped at the next await.
             self.looked_at = Some(Arc::clone(&logged));
             let wanted = self.has_the_labels(&logged).await;
             self.looked_at = None;

@@ -1,4 +1,4 @@
-//! WatchJob: a job, followed to its end.
+//! WatchJob.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::proto::bookmark::Kind;
 use crate::proto::watch_job_response::Item;
 
 impl SupervisorService {
-    /// Follows a job.
+    /// Opens a watch of a job.
     pub(super) async fn follow_job(
         &self,
         request: pb::WatchJobRequest,
@@ -51,7 +51,7 @@ impl Watched for Followed {
         self.message(Item::Bookmark(render::bookmark(kind, self.clock.now())))
     }
 
-    /// Nothing is kept for a client that takes nothing, so it may take its time.
+    /// Does nothing: nothing is buffered for the client, so it may pause.
     fn note_pause(&mut self, _paused: Duration) {}
 }
 

@@ -1,8 +1,8 @@
-//! How much of a failure is told: as much as fits into what every client takes.
+//! Shortens errors to what every client accepts.
 //!
-//! Clients refuse trailers of more than 8 KiB, some sooner, and tell their callers of that in place of what went wrong;
-//! some lose the whole connection. So a text is told in full once, everything is cut with a mark, and what is left out is
-//! counted.
+//! Clients refuse trailers of more than 8 KiB, some of less, and then report the refusal instead of the error; some
+//! lose the whole connection. Therefore a text is complete once, everything else is cut with a mark, and omitted
+//! items are counted.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,31 +16,31 @@ use super::{DOMAIN, Detail, Failure};
 use crate::domain::model::text::cut;
 use crate::proto as pb;
 
-/// Most bytes of the headers that an error comes in, counted as HTTP/2 counts them.
+/// Most bytes of the headers of an error, counted as in HTTP/2.
 const MAX_HEADERS: usize = 4096;
-/// What of it is not the error: the status of the answer, its type and its date.
+/// Bytes of the other headers: status, content type and date.
 const BESIDE: usize = 256;
 /// Most bytes of the error itself.
 pub(crate) const MAX_TRAILERS: usize = MAX_HEADERS - BESIDE;
 /// Most bytes of the error of one item of many.
 pub(crate) const MAX_ITEM_ERROR: usize = 1536;
-/// What HTTP/2 counts for each header beside its name and its value.
+/// Bytes that HTTP/2 counts for each header beside its name and its value.
 const AROUND_HEADER: usize = 32;
-/// Longest repetition of the message in the details, which repeat it for those who look there only.
+/// Longest repetition of the message in the details, for clients that read only those.
 const REPEATED: usize = 100;
 
-/// How much is told.
+/// A level of detail.
 #[derive(Debug, Clone, Copy)]
 struct Room {
-    /// Bytes of the message.
+    /// Most bytes of the message.
     message: usize,
-    /// Violations that are named.
+    /// Most violations.
     items: usize,
-    /// Bytes of every other text.
+    /// Most bytes of every other text.
     each: usize,
 }
 
-/// From what is told of nearly all to what fits in any case.
+/// The levels, from nearly complete to what always fits.
 const ROOMS: [Room; 7] = [
     Room { message: 1024, items: 20, each: 256 },
     Room { message: 512, items: 20, each: 256 },
@@ -52,7 +52,7 @@ const ROOMS: [Room; 7] = [
 ];
 
 impl Failure {
-    /// The message, and whatever stands in its place where violations are told.
+    /// Returns the message, or the text of the violations.
     fn message(&self, room: Room) -> Cow<'_, str> {
         match &self.detail {
             Detail::Fields(violations) => {
@@ -62,7 +62,7 @@ impl Failure {
         }
     }
 
-    /// The variable parts, and how many violations there are when not all are named.
+    /// Returns the metadata, and the number of violations if some are left out.
     fn metadata(&self, room: Room) -> HashMap<String, String> {
         let told =
             |(key, value): (&&'static str, &String)| ((*key).to_owned(), cut(value, room.each).into_owned());
@@ -122,13 +122,13 @@ impl Failure {
     }
 }
 
-/// The first of the told ones that has at most `most` bytes; the shortest one if none has.
+/// Returns the first level with at most `most` bytes, or the last one.
 fn fitting<T>(most: usize, told: impl Fn(Room) -> T, size: impl Fn(&T) -> usize) -> T {
     let [rooms @ .., least] = ROOMS;
     rooms.into_iter().map(&told).find(|told| size(told) <= most).unwrap_or_else(|| told(least))
 }
 
-/// Bytes of the trailers of an error, counted as HTTP/2 counts them.
+/// Returns the bytes of the trailers of an error, counted as in HTTP/2.
 pub(super) fn trailers(status: &Status) -> usize {
     let mut headers = HeaderMap::new();
     match status.add_header(&mut headers) {

@@ -1,8 +1,8 @@
 //! Answers of Redis that are lost on the way: what was done is never called undone.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hero_supervisor::proto as pb;
@@ -21,9 +21,13 @@ use crate::support::whole::{Client, JOBS, client, osis, span, told, until_serves
 struct Between {
     socket: PathBuf,
     mute: Arc<AtomicBool>,
+    trigger: Trigger,
     cut: watch::Sender<u64>,
     _tasks: JoinSet<()>,
 }
+
+/// The word in a request from which on answers are held back.
+type Trigger = Arc<Mutex<Option<&'static str>>>;
 
 impl Between {
     fn start(redis: &PrivateRedis) -> Self {
@@ -31,21 +35,24 @@ impl Between {
         let listener = UnixListener::bind(&socket).unwrap();
         let (mute, cut) = (Arc::new(AtomicBool::new(false)), watch::Sender::new(0));
         let (silent, cuts, target) = (Arc::clone(&mute), cut.clone(), redis.socket());
+        let trigger = Trigger::default();
+        let word = Arc::clone(&trigger);
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             loop {
                 let (here, _) = listener.accept().await.unwrap();
                 let (silent, mut cut, target) = (Arc::clone(&silent), cuts.subscribe(), target.clone());
+                let word = Arc::clone(&word);
                 connections.spawn(async move {
                     tokio::select! {
                         _cut = cut.changed() => {}
-                        () = pass(here, target, silent) => {}
+                        () = pass(here, target, silent, word) => {}
                     }
                 });
             }
         });
-        Self { socket, mute, cut, _tasks: tasks }
+        Self { socket, mute, trigger, cut, _tasks: tasks }
     }
 
     fn url(&self) -> String {
@@ -57,14 +64,20 @@ impl Between {
         self.mute.store(true, Ordering::SeqCst);
     }
 
+    /// From the first request with this word on no answer comes through.
+    fn mute_from(&self, word: &'static str) {
+        *self.trigger.lock().unwrap() = Some(word);
+    }
+
     /// Ends all connections; those that are made from now on are whole.
     fn renew(&self) {
+        *self.trigger.lock().unwrap() = None;
         self.mute.store(false, Ordering::SeqCst);
         self.cut.send_modify(|times| *times += 1);
     }
 }
 
-async fn pass(here: UnixStream, target: PathBuf, mute: Arc<AtomicBool>) {
+async fn pass(here: UnixStream, target: PathBuf, mute: Arc<AtomicBool>, trigger: Trigger) {
     let Ok(there) = UnixStream::connect(target).await else { return };
     let (mut from_here, mut to_here) = here.into_split();
     let (mut from_there, mut to_there) = there.into_split();
@@ -76,8 +89,20 @@ async fn pass(here: UnixStream, target: PathBuf, mute: Arc<AtomicBool>) {
             Err(error) => Err(error),
         } {}
     };
+    let requests = async {
+        let mut buffer = vec![0; 65536];
+        while let Ok(size @ 1..) = from_here.read(&mut buffer).await {
+            let request = String::from_utf8_lossy(&buffer[..size]);
+            if trigger.lock().unwrap().is_some_and(|word| request.contains(word)) {
+                mute.store(true, Ordering::SeqCst);
+            }
+            if to_there.write_all(&buffer[..size]).await.is_err() {
+                break;
+            }
+        }
+    };
     tokio::select! {
-        _done = tokio::io::copy(&mut from_here, &mut to_there) => {}
+        () = requests => {}
         () = answers => {}
     }
 }
@@ -102,6 +127,17 @@ impl Stage {
     async fn jobs(&self) -> usize {
         let mut redis = self.redis.connection().await;
         redis::cmd("ZCARD").arg("hero:{osis}:jobs").query_async(&mut redis).await.unwrap()
+    }
+
+    /// The state of a job as Redis has it.
+    async fn status(&self, id: &str) -> String {
+        let mut redis = self.redis.connection().await;
+        redis::cmd("HGET")
+            .arg(format!("hero:job:{{osis}}:{id}"))
+            .arg("status")
+            .query_async(&mut redis)
+            .await
+            .unwrap()
     }
 
     /// Waits until one more job is in Redis than before.
@@ -202,4 +238,50 @@ async fn who_cannot_know_whether_a_job_was_accepted_is_told_so_with_its_id() {
         assert_eq!((error.code, error.reason.as_str()), (Code::DeadlineExceeded as i32, "TIMED_OUT"));
         stage.job(&error.metadata["job_id"]).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_whose_answer_is_lost_is_not_refused() {
+    let stage = stage().await;
+    let mut client = stage.client.clone();
+    let submit = pb::SubmitJobRequest { job: Some(osis("1")), ..Default::default() };
+    let job_id = client.submit_job(submit).await.unwrap().into_inner().job.unwrap().job_id;
+    let cancel = pb::CancelJobRequest { job_id: job_id.clone(), ..Default::default() };
+    client.cancel_job(cancel).await.unwrap();
+    let ended = stage.status(&job_id).await;
+
+    stage.between.mute_from("hero_retry");
+    let retry = pb::RetryJobRequest { job_id: job_id.clone(), ..Default::default() };
+    let mut answer = JoinSet::new();
+    answer.spawn(async move { client.retry_job(retry).await });
+    eventually("the job is queued again", LIMIT, || async {
+        (stage.status(&job_id).await != ended).then_some(())
+    })
+    .await;
+    stage.between.renew();
+    let answer = answer.join_next().await.unwrap().unwrap().unwrap().into_inner();
+    assert_eq!(answer.job.unwrap().state(), pb::job::State::Queued);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_of_several_types_of_which_one_fails_tells_which_jobs_were_accepted() {
+    let stage = stage().await;
+    let mut redis = stage.redis.connection().await;
+    // No job of SAL can be put into its index.
+    redis::cmd("SET").arg("hero:{sal}:jobs").arg("x").query_async::<()>(&mut redis).await.unwrap();
+    let of = |script_type: pb::ScriptType| pb::SubmitJobRequest {
+        job: Some(pb::JobSpec { script_type: script_type.into(), ..osis("1") }),
+        ..Default::default()
+    };
+    let requests = [pb::ScriptType::Sal, pb::ScriptType::Osis, pb::ScriptType::Python].map(of).to_vec();
+    let batch = pb::SubmitJobsRequest { requests };
+    let results = stage.client.clone().submit_jobs(batch).await.unwrap().into_inner().results;
+    let [sal, osis, python] = results.as_slice() else { panic!("{results:?}") };
+    stage.job(&osis.job.as_ref().unwrap().job_id).await;
+    for (refused, name) in [(sal, "sal"), (python, "python")] {
+        assert!(refused.job.is_none(), "{name}: {refused:?}");
+        assert!(!refused.error.as_ref().unwrap().reason.is_empty(), "{name}: {refused:?}");
+    }
+    let stored: usize = redis::cmd("ZCARD").arg("hero:{python}:jobs").query_async(&mut redis).await.unwrap();
+    assert_eq!(stored, 0, "what is told to be refused was not accepted");
 }

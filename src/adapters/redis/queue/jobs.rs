@@ -1,8 +1,9 @@
 //! Single jobs: attach, read, cancel, delete, retry.
 
-use redis::{FromRedisValue, ParsingError, Value};
+use redis::{FromRedisValue, ParsingError, Pipeline, Value};
 
 use super::RedisQueue;
+use crate::adapters::redis::call::Failed;
 use crate::adapters::redis::connection::Connection;
 use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::keys;
@@ -20,13 +21,8 @@ impl RedisQueue {
         args: &[&str],
         what: &str,
     ) -> Result<Option<(ScriptType, R)>, QueueError> {
-        let mut pipeline = redis::pipe();
-        for script_type in ScriptType::ALL {
-            pipeline.add_command(function.on_queue(script_type)).arg(args);
-        }
-        let answers: Vec<Option<R>> = self.shared.connection.pipe(&pipeline, what).await?;
-        let mut found = ScriptType::ALL.into_iter().zip(answers);
-        Ok(found.find_map(|(script_type, answer)| Some((script_type, answer?))))
+        let answers = self.shared.connection.pipe(&on_all_queues(function, args), what).await?;
+        Ok(first_answer(answers))
     }
 
     pub(super) async fn attach_to(&self, id: &JobId) -> Result<Option<Attached>, QueueError> {
@@ -75,19 +71,65 @@ impl RedisQueue {
         }
     }
 
+    /// Queues a finished job once more.
+    ///
+    /// A retry whose answer was lost is not simply repeated: the repeat would be refused, or would retry the job a second time
+    /// if it had ended again. The job shows whether the retry had its effect.
     pub(super) async fn retry_job(&self, id: &JobId, reset_attempts: bool) -> Result<Retried, QueueError> {
+        let connection = &self.shared.connection;
+        let Some(before) = read(connection, id, JobView::Basic).await? else { return Ok(Retried::Unknown) };
+        if !before.state.is_terminal() {
+            return Ok(Retried::NotPossible(before.state));
+        }
+        let failed = match self.retry_once(id, reset_attempts).await {
+            Ok(retried) => return Ok(retried),
+            Err(failed) => failed,
+        };
+        if !failed.sent {
+            return Err(failed.error);
+        }
+        let Some(now) = read(connection, id, JobView::Basic).await? else { return Err(failed.error) };
+        match failed.error {
+            _answer_lost if !now.state.is_terminal() || now.finished_at != before.finished_at => {
+                Ok(Retried::Queued(Box::new(now)))
+            }
+            // Redis may still be at work on the call.
+            error @ QueueError::TimedOut { .. } => Err(error),
+            _broken => Ok(self.retry_once(id, reset_attempts).await?),
+        }
+    }
+
+    async fn retry_once(&self, id: &JobId, reset_attempts: bool) -> Result<Retried, Failed> {
         let reset = if reset_attempts { "1" } else { "0" };
-        let answer = self.call_all_queues(Function::Retry, &[id.as_str(), reset], "a retry").await?;
-        match answer {
+        let pipeline = on_all_queues(Function::Retry, &[id.as_str(), reset]);
+        let answers: Vec<Option<RetryAnswer>> =
+            self.shared.connection.pipe_once(&pipeline, "a retry").await?;
+        let read = match first_answer(answers) {
             None => Ok(Retried::Unknown),
             Some((script_type, RetryAnswer::Queued(fields))) => {
-                Ok(Retried::Queued(Box::new(job_of(id, script_type, fields)?)))
+                job_of(id, script_type, fields).map(|job| Retried::Queued(Box::new(job)))
             }
             Some((script_type, RetryAnswer::Refused(word))) => {
                 parse_state(&keys::job(script_type, id), &word).map(Retried::NotPossible)
             }
-        }
+        };
+        read.map_err(|error| Failed { error, sent: false })
     }
+}
+
+/// Calls a function on all four queues.
+fn on_all_queues(function: Function, args: &[&str]) -> Pipeline {
+    let mut pipeline = redis::pipe();
+    for script_type in ScriptType::ALL {
+        pipeline.add_command(function.on_queue(script_type)).arg(args);
+    }
+    pipeline
+}
+
+/// Returns the answer of the queue that has the job.
+fn first_answer<R>(answers: Vec<Option<R>>) -> Option<(ScriptType, R)> {
+    let mut found = ScriptType::ALL.into_iter().zip(answers);
+    found.find_map(|(script_type, answer)| Some((script_type, answer?)))
 }
 
 /// The answer of `hero_retry`: basic fields, or the state that forbids it.

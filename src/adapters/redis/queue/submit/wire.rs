@@ -102,7 +102,7 @@ fn read_one(
         return Ok(SubmitAnswer::Accepted(now));
     }
     let mut parts: Parts = reply::read(SUBMIT, answer)?;
-    let unreadable = |error: ParsingError| reply::corrupt(SUBMIT, &error.to_string());
+    let unreadable = |error: ParsingError| reply::corrupt(SUBMIT, &error);
     let word: String = parts.next().map_err(unreadable)?;
     match word.as_str() {
         "exists" => Ok(SubmitAnswer::Exists(repeated)),
@@ -120,5 +120,5 @@ fn read_one(
 }
 
 fn job_id(text: String) -> Result<JobId, QueueError> {
-    JobId::parse(&text).map_err(|error| reply::corrupt(SUBMIT, &error.to_string()))
+    JobId::parse(&text).map_err(|error| reply::corrupt(SUBMIT, &error))
 }
