@@ -1,5 +1,5 @@
-//! The client for Rust programs: jobs that are run once whatever happens to the connection or the server, watches that go
-//! on by themselves, and errors for programs.
+//! The client for Rust programs: jobs that run once over lost connections and restarts of the server, watches that
+//! resume, and errors for programs.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -15,8 +15,8 @@
 //! # }
 //! ```
 //!
-//! All other calls are those of the generated client, [`Client::calls`]; [`ClientError::from`] reads their errors. The messages
-//! are in [`crate::proto`], and the comments of the proto files are their documentation.
+//! All other calls are those of the generated client, [`Client::calls`]; [`ClientError::from`] reads their errors.
+//! The messages are in [`crate::proto`]; the comments of the proto files document them.
 //!
 //! A program that only talks to a supervisor needs the crate with `default-features = false, features = ["client"]`.
 
@@ -39,21 +39,21 @@ pub use run::Run;
 
 use crate::proto::supervisor_client::SupervisorClient;
 
-/// Talks to one supervisor. A cheap clone; all clones share one connection.
+/// A client of one supervisor. Clones are cheap and share one connection.
 #[derive(Debug, Clone)]
 pub struct Client {
     connection: Connection,
 }
 
 impl Client {
-    /// The generated client. Reads are repeated while the server is away, as [`Connection`] says, and nothing else is. Calls
-    /// have the deadlines that their requests are given ([`tonic::Request::set_timeout`]), streams up to their end, and no
-    /// others.
+    /// Returns the generated client. Reads are repeated while the server is unreachable, as [`Connection`] describes;
+    /// other calls are not. A call has the deadline of its request ([`tonic::Request::set_timeout`]), a stream up to
+    /// its end, and no other.
     pub fn calls(&self) -> SupervisorClient<Connection> {
         SupervisorClient::new(self.connection()).max_decoding_message_size(connect::MAX_MESSAGE_BYTES)
     }
 
-    /// What the client talks over, for other services of the server such as grpc.health.v1.
+    /// Returns the connection, for other services of the server such as grpc.health.v1.
     pub fn connection(&self) -> Connection {
         self.connection.clone()
     }

@@ -1,7 +1,7 @@
 //! Logs on standard error, as text for people or as JSON for collectors; [metrics]; and [traces] of calls and jobs.
 
+pub mod log_limiter;
 pub mod metrics;
-pub mod seldom;
 pub mod traces;
 
 use std::fmt::Debug;

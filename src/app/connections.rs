@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use crate::telemetry::seldom::Seldom;
+use crate::telemetry::log_limiter::LogLimiter;
 
 /// Length of the HTTP/2 preface; a request of HTTP/1.1 is longer.
 const PREFACE_BYTES: usize = 24;
@@ -38,7 +38,7 @@ pub(super) struct Places {
     free: Arc<Semaphore>,
     count: usize,
     silent: Arc<Mutex<Silent>>,
-    full: Seldom,
+    full: LogLimiter,
     /// Longest silence after the preface; None means no limit.
     idle: Option<Duration>,
 }
@@ -72,7 +72,7 @@ fn shares(limit: u64) -> (usize, usize) {
 impl Places {
     fn new(count: usize, idle: Option<Duration>) -> Arc<Self> {
         let (free, silent) = (Arc::new(Semaphore::new(count)), Arc::default());
-        Arc::new(Self { free, count, silent, full: Seldom::default(), idle })
+        Arc::new(Self { free, count, silent, full: LogLimiter::default(), idle })
     }
 
     /// Waits for a place. When all are taken, the connection that has been silent the longest is closed.
@@ -102,12 +102,12 @@ impl Places {
 
     async fn make_room(&self) -> OwnedSemaphorePermit {
         let oldest = locked(&self.silent).waiting.pop_first();
-        if let Some(unsaid) = self.full.turn() {
+        if let Some(suppressed) = self.full.due() {
             let count = self.count;
             tracing::warn!(
                 count,
-                unsaid,
-                "all {count} connections are taken: silent ones make room, others wait"
+                suppressed,
+                "connections: all {count} places taken (silent ones are closed, others wait)"
             );
         }
         if let Some((_number, evicted)) = oldest {

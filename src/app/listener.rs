@@ -17,12 +17,12 @@ use tonic::transport::server::Connected;
 
 use super::connections::{Place, Places, for_callers};
 use crate::config::ListenAddr;
-use crate::telemetry::seldom::Seldom;
+use crate::telemetry::log_limiter::LogLimiter;
 
 /// Delay after a failed accept, mostly "too many open files": long enough to spare the processor, short for callers.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Limits the log lines about failed accepts.
-static REFUSED: LazyLock<Seldom> = LazyLock::new(Seldom::default);
+static REFUSED: LazyLock<LogLimiter> = LazyLock::new(LogLimiter::default);
 /// Mode of a unix socket: whoever can open it can run programs as this user, so group and others have no rights.
 const OWNER_ONLY: u32 = 0o600;
 /// Length of the accept queue; the customary value.
@@ -102,8 +102,8 @@ impl Listener {
             match self.accept().await {
                 Ok(socket) => return Connection { socket, place: places.take().await },
                 Err(error) => {
-                    if let Some(unsaid) = REFUSED.turn() {
-                        tracing::warn!(%error, address = %self.address(), unsaid, "cannot accept a connection");
+                    if let Some(suppressed) = REFUSED.due() {
+                        tracing::warn!(%error, address = %self.address(), suppressed, "listener: connection not accepted ({error})");
                     }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
@@ -158,7 +158,7 @@ impl Drop for SocketFile {
         if inode(&self.path).is_ok_and(|inode| inode == self.inode)
             && let Err(error) = std::fs::remove_file(&self.path)
         {
-            tracing::debug!(%error, path = %self.path.display(), "the socket file stays");
+            tracing::debug!(%error, path = %self.path.display(), "listener: socket file not removed ({error})");
         }
     }
 }

@@ -104,7 +104,7 @@ pub(super) async fn serve(
     tokio::select! {
         served = axum::serve(listener, app) => {
             if let Err(error) = served {
-                tracing::warn!(%error, "metrics are no longer served");
+                tracing::warn!(%error, "metrics: no longer served ({error})");
             }
         }
         () = upkeep => {}
@@ -121,8 +121,8 @@ async fn scrape(State(scraped): State<Scraped>, headers: HeaderMap) -> Response 
     }
     match timeout(READ_LIMIT, read(&scraped.readings)).await {
         Ok(Ok(read)) => *scraped.of_actors.lock().unwrap_or_else(PoisonError::into_inner) = read,
-        Ok(Err(error)) => tracing::debug!(error = %chain(&error), "some gauges could not be read"),
-        Err(_elapsed) => tracing::debug!("some gauges could not be read within {READ_LIMIT:?}"),
+        Ok(Err(error)) => tracing::debug!(error = %chain(&error), "metrics: gauges not read"),
+        Err(_elapsed) => tracing::debug!("metrics: gauges not read (no answer within {READ_LIMIT:?})"),
     }
     let of_actors = scraped.of_actors.lock().unwrap_or_else(PoisonError::into_inner).clone();
     ([(CONTENT_TYPE, TEXT)], scraped.handle.render() + of_actors.as_str()).into_response()

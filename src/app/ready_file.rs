@@ -35,7 +35,7 @@ impl ReadyFile {
 impl Drop for ReadyFile {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_file(&self.path) {
-            tracing::debug!(%error, path = %self.path.display(), "the ready file stays");
+            tracing::debug!(%error, path = %self.path.display(), "ready file: not removed ({error})");
         }
     }
 }

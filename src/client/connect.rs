@@ -1,4 +1,4 @@
-//! The way to the server.
+//! Addresses and channels of servers.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,23 +10,23 @@ use super::connection::Connection;
 use super::error::deepest;
 use super::{Client, ClientError};
 
-/// A server on this machine or in this network answers within milliseconds.
+/// Limit of a connection attempt; a server in the same network answers within milliseconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A server that vanished in a long wait is noticed by pings this far apart; it answers none that are faster …
+/// Interval of HTTP/2 pings, which detect a lost server during a long wait; servers refuse shorter intervals.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
-/// … that it does not answer for this long.
+/// Time within which the server must answer a ping.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
-/// A page of jobs may carry results of 1 MiB each.
+/// Largest response in bytes: a page of jobs may carry results of 1 MiB each.
 pub(crate) const MAX_MESSAGE_BYTES: usize = 256 * 1024 * 1024;
 
 impl Client {
-    /// Prepares a client; the connection is made with the first call, and made again whenever it is lost.
+    /// Makes a client. The connection is opened by the first call, and again whenever it is lost.
     ///
-    /// `target` is `HOST:PORT`, `http://HOST:PORT` or `unix:PATH`. The connection is not encrypted: the server listens on
-    /// its own machine only unless told otherwise. Needs a Tokio runtime.
+    /// `target` is `HOST:PORT`, `http://HOST:PORT` or `unix:PATH`. The connection is not encrypted: by default the
+    /// server listens on its own machine only. Needs a Tokio runtime.
     ///
     /// # Errors
-    /// INVALID_ARGUMENT when `target` is none of these.
+    /// INVALID_ARGUMENT for any other `target`.
     pub fn connect(target: &str) -> Result<Self, ClientError> {
         let endpoint = endpoint(target).map_err(|why| {
             let message =
@@ -36,13 +36,13 @@ impl Client {
         Ok(Self::with_channel(endpoint.connect_lazy()))
     }
 
-    /// A client on a channel of the caller's own, with TLS for instance.
+    /// Makes a client on a channel of the caller, for instance one with TLS.
     pub fn with_channel(channel: Channel) -> Self {
         Self { connection: Connection::new(channel) }
     }
 }
 
-/// How the server at `target` is reached, or why there can be none.
+/// Returns the endpoint of a target, or the fault of the target.
 pub(crate) fn endpoint(target: &str) -> Result<Endpoint, String> {
     let url = match target.strip_prefix("unix:") {
         Some(path) => {

@@ -1,5 +1,5 @@
-//! What calls go through on their way to the server: reads are repeated while it is away, and a deadline holds for all that a call
-//! takes, up to the end of its answer.
+//! The path of calls to the server: reads are repeated while the server is unreachable, and a deadline covers the
+//! whole call, up to the end of the response.
 
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -21,7 +21,7 @@ use tower::{Service, ServiceExt};
 use super::error::is_timeout;
 use crate::grpc_timeout;
 
-/// Calls that may be repeated without harm; the clients of all languages repeat the same.
+/// Calls that can be repeated without harm; the clients of all languages repeat the same ones.
 const READS: [&str; 9] = [
     "/hero.supervisor.v1.Supervisor/GetServerInfo",
     "/hero.supervisor.v1.Supervisor/GetActor",
@@ -33,22 +33,22 @@ const READS: [&str; 9] = [
     "/hero.supervisor.v1.Supervisor/ListJobs",
     "/hero.supervisor.v1.Supervisor/ListEvents",
 ];
-/// Four tries in all.
+/// Delays between four attempts.
 const REPEATS: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(200))
     .with_max_delay(Duration::from_secs(2))
     .with_factor(2.0)
     .with_max_times(3)
     .with_jitter();
-/// The server takes no longer message.
+/// Largest request that the server accepts, in bytes.
 const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
 
-/// The way to a server, for other services on it, too: `HealthClient::new(client.connection())`. A cheap clone; all
-/// clones share one connection.
+/// The connection to a server, also for its other services: `HealthClient::new(client.connection())`. Clones are
+/// cheap and share one connection.
 ///
-/// Calls of the supervisor that only read are repeated up to three times, after 0.2 s, 0.4 s and 0.8 s or up to twice as
-/// much, while the server is away (UNAVAILABLE). A deadline of a call (`Request::set_timeout`) holds for all tries together
-/// and for all of the answer: a stream ends with it, too.
+/// Reading calls of the supervisor are repeated up to three times while the server is unreachable (UNAVAILABLE),
+/// after 0.2 s, 0.4 s and 0.8 s, or up to twice as long. A deadline of a call (`Request::set_timeout`) covers all
+/// attempts and the whole response, so a stream ends with it.
 #[derive(Debug, Clone)]
 pub struct Connection<S = Channel> {
     server: S,
@@ -70,7 +70,7 @@ where
     type Error = StdError;
     type Future = BoxFuture<'static, Answer>;
 
-    /// Each try waits for the server by itself.
+    /// Each attempt waits for readiness itself.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), StdError>> {
         Poll::Ready(Ok(()))
     }
@@ -85,7 +85,7 @@ where
             server.oneshot(request).map(|answer| answer.map_err(Into::into)).boxed()
         };
         match deadline {
-            // Our timer and not that of the channel, which begins when the connection is there.
+            // Not the timer of the channel, which starts only once the connection is open.
             Some(deadline) => within(deadline, answer).boxed(),
             None => answer,
         }
@@ -101,7 +101,7 @@ async fn within(deadline: Instant, answer: impl Future<Output = Answer>) -> Answ
     }
 }
 
-/// The same body, which fails if it is not at its end in time.
+/// A response body that fails at the deadline.
 fn in_time(body: Body, deadline: Instant) -> Body {
     let frames = try_unfold(BodyStream::new(body), move |mut frames| async move {
         let next = timeout_at(deadline, frames.try_next()).await;
@@ -115,7 +115,7 @@ fn too_late() -> Status {
     Status::deadline_exceeded("the server did not answer in time")
 }
 
-/// Asks until the server is there, or was away for the last time.
+/// Repeats a request until the server answers or the attempts are used up.
 async fn repeated<S>(server: S, request: Request<Body>, deadline: Option<Instant>) -> Answer
 where
     S: Service<Request<Body>, Response = Response<Body>> + Clone,
@@ -128,14 +128,14 @@ where
         let asked = server.clone().oneshot(again(&head, &message, deadline));
         async move {
             let answer = asked.await.map_err(Into::into);
-            // Boxed, because an answer is large for an error.
+            // Boxed, because a response is large for an error type.
             if is_away(&answer) { Err(Box::new(answer)) } else { Ok(answer) }
         }
     };
     ask.retry(REPEATS).await.unwrap_or_else(|away| *away)
 }
 
-/// The same request with what is left of its time.
+/// Returns a copy of the request with the rest of its time.
 fn again(head: &Parts, message: &Bytes, deadline: Option<Instant>) -> Request<Body> {
     let mut request = Request::from_parts(head.clone(), Body::new(Full::new(message.clone())));
     if let Some(deadline) = deadline {
@@ -145,12 +145,12 @@ fn again(head: &Parts, message: &Bytes, deadline: Option<Instant>) -> Request<Bo
     request
 }
 
-/// Whether an answer says UNAVAILABLE, or none came because the connection could not be made or was lost.
+/// Returns true for UNAVAILABLE, and for a connection that failed or was lost.
 fn is_away(answer: &Answer) -> bool {
     match answer {
         Ok(response) => match response.headers().get("grpc-status") {
             Some(code) => Code::from_bytes(code.as_bytes()) == Code::Unavailable,
-            // A proxy that has no server behind it, in the words of HTTP.
+            // A proxy without a reachable server answers so in HTTP.
             None => matches!(
                 response.status(),
                 StatusCode::TOO_MANY_REQUESTS

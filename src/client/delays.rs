@@ -1,19 +1,19 @@
-//! Pauses between repeats, longer with each failure in a row.
+//! Delays between repeats, which grow with each failure in a row.
 
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::{Instant, sleep_until};
 
-/// The chance adds up to as much again, so that many clients do not come at once: a pause is 50 to 100 ms at first, and never
-/// longer than five seconds.
+/// Exponential backoff. Jitter adds up to the same delay again, so that clients do not repeat at the same moment: the
+/// first delay is 50 to 100 ms, the longest five seconds.
 const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(50))
     .with_max_delay(Duration::from_millis(2500))
     .without_max_times()
     .with_jitter();
 
-/// What is waited for a server that asks for more than there is.
+/// Longest wait for a server that asks for more than a clock can represent.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 #[derive(Debug)]
@@ -26,10 +26,10 @@ impl Default for Delays {
 }
 
 impl Delays {
-    /// Waits as the server has asked for, or a little longer than the last time, and not beyond `deadline`.
+    /// Waits for the longer of the next delay and the time that the server asks for, but not beyond `deadline`.
     pub(super) async fn wait(&mut self, asked: Duration, deadline: Option<Instant>) {
         let pause = self.0.next().unwrap_or_default().max(asked);
-        // A server may ask for more than a clock can count.
+        // The server may ask for more than a clock can represent.
         let until = Instant::now().checked_add(pause).unwrap_or_else(|| Instant::now() + LONGEST);
         sleep_until(deadline.map_or(until, |deadline| until.min(deadline))).await;
     }

@@ -1,4 +1,4 @@
-//! A job from its script to its end, made once.
+//! Runs a job from submit to end, and creates it once.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use super::delays::Delays;
 use super::{Client, ClientError, Disposition};
 use crate::proto::{AwaitJobRequest, Job, JobSpec, RunJobRequest, ScriptType, WaitOutcome};
 
-/// Longest wait of one call; then the next one is made.
+/// Longest wait of one call; a further call continues the wait.
 const POLL: Duration = Duration::from_secs(60);
-/// What a call may take beyond its wait before it counts as lost.
+/// Time that a call may take beyond its wait before it counts as lost.
 const MARGIN: Duration = Duration::from_secs(10);
-/// What the last call may take beyond the time of its caller: the server's word that the wait is over names the job.
+/// Time that the last call may take beyond the timeout of the caller, since its response names the job.
 const GRACE: Duration = Duration::from_millis(500);
 
 /// A job to run.
@@ -25,33 +25,33 @@ pub struct Run {
 }
 
 impl Run {
-    /// A script, with all defaults, waited for as long as it takes.
+    /// Makes a job with all defaults and without a timeout.
     pub fn new(script_type: ScriptType, script: impl Into<String>) -> Self {
         let job = JobSpec { script_type: script_type.into(), script: script.into(), ..JobSpec::default() };
         let request_id = Uuid::new_v4().to_string();
         Self { request: RunJobRequest { job: Some(job), request_id, ..Default::default() }, timeout: None }
     }
 
-    /// How long to wait for the end. The job goes on after it.
+    /// Sets the longest wait. The job continues after it.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Names the request instead of a random UUID: whoever runs the same again under this name within 24 hours, even from
-    /// another process, gets the same job.
+    /// Sets the request id instead of a random UUID. A run with the same id within 24 hours, also from another
+    /// process, gets the same job.
     pub fn request_id(mut self, id: impl Into<String>) -> Self {
         self.request.request_id = id.into();
         self
     }
 
-    /// Names the job instead of the server.
+    /// Sets the id of the job instead of one made by the server.
     pub fn job_id(mut self, id: impl Into<String>) -> Self {
         self.request.job_id = id.into();
         self
     }
 
-    /// Changes what else a job has: caller, environment, labels, limits, retries.
+    /// Changes other fields of the job: caller, environment, labels, limits, retries.
     pub fn spec(mut self, change: impl FnOnce(&mut JobSpec)) -> Self {
         change(self.request.job.get_or_insert_default());
         self
@@ -59,14 +59,14 @@ impl Run {
 }
 
 impl Client {
-    /// Runs a script and waits for its end, however often the connection is lost or the server restarted in between; the job
-    /// is made once. The job that it gives has ended, which is not to say that it succeeded: see [`result`](super::result).
+    /// Runs a script and waits for its end, over lost connections and restarts of the server. The job is created
+    /// once. The returned job has ended, which does not mean that it has succeeded: see [`result`](super::result).
     ///
-    /// Dropping the future gives up the wait and not the job.
+    /// Dropping the future ends the wait and not the job.
     ///
     /// # Errors
-    /// DEADLINE_EXCEEDED with reason WAIT_OVER and the job's id in its metadata (`job_id`, if it was made) when the timeout is over
-    /// first; the job goes on. Everything that a repeat does not cure.
+    /// DEADLINE_EXCEEDED with the reason WAIT_OVER if the timeout ends the wait; the metadata has the `job_id` if the
+    /// job was created, and the job continues. Every error that a repeat does not cure.
     pub async fn run(&self, run: Run) -> Result<Job, ClientError> {
         let deadline = run.timeout.map(|timeout| Instant::now() + timeout);
         let (mut delays, mut request, mut made) = (Delays::default(), run.request, String::new());
@@ -98,10 +98,10 @@ impl Client {
         Err(over(&made, &request.request_id))
     }
 
-    /// Waits for the end of a job, whoever made it, as [`Client::run`] does; as long as it takes without a timeout.
+    /// Waits for the end of any job, as [`Client::run`] does. Without a timeout the wait has no limit.
     ///
     /// # Errors
-    /// As [`Client::run`]; NOT_FOUND for a job that is not there.
+    /// Those of [`Client::run`]; NOT_FOUND for a job that does not exist.
     pub async fn await_job(&self, job_id: &str, timeout: Option<Duration>) -> Result<Job, ClientError> {
         self.await_until(job_id, timeout.map(|timeout| Instant::now() + timeout), "").await
     }
@@ -117,7 +117,7 @@ impl Client {
             let request = AwaitJobRequest { job_id: job_id.to_owned(), max_wait: proto_of(poll) };
             let mut calls = self.calls();
             let awaited = calls.await_job(limited(request, poll, deadline));
-            // Repeats below this call do not outlast the wait.
+            // Repeats within the call do not outlast the wait.
             let awaited = match deadline {
                 Some(deadline) => timeout_at(deadline, awaited).await,
                 None => Ok(awaited.await),
@@ -144,7 +144,7 @@ impl Client {
     }
 }
 
-/// How long the next call waits; None when the time is up.
+/// Returns the wait of the next call; None after the deadline.
 fn next_poll(deadline: Option<Instant>) -> Option<Duration> {
     let Some(deadline) = deadline else { return Some(POLL) };
     let left = deadline.saturating_duration_since(Instant::now());
@@ -177,7 +177,7 @@ fn over(job_id: &str, request_id: &str) -> ClientError {
 mod tests {
     use super::*;
 
-    /// Repeats of the read below would take 1.4 s at least.
+    /// Repeats within the read would take at least 1.4 s.
     #[tokio::test]
     async fn a_server_that_is_away_is_waited_for_until_the_time_is_over() {
         let client = Client::connect("unix:/nowhere/s").unwrap();
@@ -192,7 +192,7 @@ mod tests {
         assert!(!run.metadata["request_id"].is_empty() && !run.metadata.contains_key("job_id"));
     }
 
-    /// It takes the connection and says nothing.
+    /// The server accepts the connection and is silent.
     #[tokio::test]
     async fn a_frozen_server_is_given_up_soon_after_the_time_is_over() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Watches that go on by themselves behind their last message.
+//! Watches that resume after their last message.
 
 use std::time::Duration;
 
@@ -15,17 +15,17 @@ use crate::proto::{
     watch_events_response, watch_health_response,
 };
 
-/// What the server keeps to if it is not asked for something else.
+/// Default heartbeat interval of the server.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// A watch that is silent for so many heartbeats has lost its server.
+/// Number of silent heartbeats after which the server counts as lost.
 const SILENT_HEARTBEATS: u32 = 3;
 
 impl Client {
-    /// Follows what happens, until the stream is dropped. It goes on by itself behind the last message when the connection is
-    /// lost, the server restarted, or this reader was too slow: nothing is left out, nothing comes twice.
+    /// Follows events until the stream is dropped. The watch resumes after the last message when the connection is
+    /// lost, the server restarted, or the reader was too slow: no event is missing, and none comes twice.
     ///
-    /// Only if the server no longer keeps what came after the last message, it begins anew with a snapshot, up to a bookmark
-    /// SNAPSHOT_END; that is how to notice it. An error that a repeat does not cure is the last item.
+    /// If the server no longer keeps the events after the last message, the watch begins again with a snapshot, up to
+    /// a bookmark SNAPSHOT_END. An error that a repeat does not cure is the last item.
     pub fn watch_events(
         &self,
         request: WatchEventsRequest,
@@ -42,7 +42,7 @@ impl Client {
     }
 }
 
-/// What both watches have in common.
+/// The common parts of both watches.
 #[tonic::async_trait]
 trait Watch: Clone + Send + Sync + 'static {
     type Message: Send + 'static;
@@ -109,9 +109,10 @@ watch!(WatchHealthRequest, WatchHealthResponse, watch_health, watch_health_respo
 
 struct Following<W: Watch> {
     calls: SupervisorClient<Connection>,
-    /// How to go on.
+    /// The request of the next connection.
     request: W,
-    /// A snapshot that breaks off is asked for again as a whole: its cursors do not say how far it came.
+    /// True during a snapshot. An interrupted snapshot is requested again as a whole, because its cursors have no
+    /// position in it.
     in_snapshot: bool,
     silence: Duration,
     delays: Delays,
@@ -166,7 +167,7 @@ impl<W: Watch> Following<W> {
         None
     }
 
-    /// The next message; None when the server has ended the call, or says nothing any more.
+    /// Waits for the next message; None when the server has ended the call or is silent.
     async fn receive(&mut self) -> Result<Option<W::Message>, ClientError> {
         let silence = self.silence;
         let received = timeout(silence, async {

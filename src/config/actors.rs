@@ -1,7 +1,7 @@
-//! `[[actor]]` of the configuration file: actors that are to be there.
+//! `[[actor]]` of the configuration file: declared actors.
 //!
-//! The keys are the fields of `ActorConfig` in the contract, and `name` and `start`. What is wrong is told all at
-//! once, each with the path of its key.
+//! The keys are the fields of `ActorConfig` in the contract, `name` and `start`. All violations are reported at once,
+//! each with the path of its key.
 
 use std::path::{Path, PathBuf};
 
@@ -18,28 +18,28 @@ use crate::domain::model::violation::{Violation, Violations};
 
 /// The key of the tables.
 pub(super) const KEY: &str = "actor";
-/// Marks actors that a configuration file has made, so that a later one may remove them.
+/// Label of actors that a configuration file has declared, so that a later file may remove them.
 pub const FILE_LABEL: (&str, &str) = ("hero.config", "file");
 
 /// An actor of the configuration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileActor {
-    /// Its definition.
+    /// The definition.
     pub config: ActorConfig,
-    /// Whether it is started when it is made.
+    /// Starts the actor when it is created.
     pub start: bool,
 }
 
-/// The actors of a file, and all that is wrong with them.
+/// The actors of a file, and its violations.
 #[derive(Debug, Default)]
 pub(super) struct FileActors {
     pub(super) actors: Vec<FileActor>,
-    /// As they were written.
+    /// The tables as they were written.
     pub(super) raw: Vec<Dict>,
     pub(super) problems: Vec<Problem>,
 }
 
-/// Reads the `[[actor]]` tables of a file; dependencies first in what comes out.
+/// Reads the `[[actor]]` tables of a file. Dependencies come first in the result.
 pub(super) fn read(value: Option<&Value>, file: &Path) -> FileActors {
     let mut violations = Violations::new();
     let raw: Vec<Dict> = match value.map(Value::deserialize::<Vec<Dict>>) {
@@ -73,7 +73,7 @@ pub(super) fn read(value: Option<&Value>, file: &Path) -> FileActors {
     FileActors { actors, raw, problems: problems(&violations, file) }
 }
 
-/// What is wrong, with the file that it stands in.
+/// Makes problems of violations, with the file as their origin.
 pub(super) fn problems(violations: &Violations, file: &Path) -> Vec<Problem> {
     let problem = |violation: &Violation| Problem {
         key: violation.field.clone(),
@@ -90,18 +90,18 @@ pub(super) fn problems(violations: &Violations, file: &Path) -> Vec<Problem> {
     problems
 }
 
-/// Reads one table; what is wrong is noted.
+/// Reads one table and records its violations.
 fn one(table: &Dict, violations: &mut Violations) -> FileActor {
     let mut table = Table::new(table, violations);
     let name: String = table.required("name");
     let script_type: String = table.required("script_type");
-    // A type that is missing is told already.
+    // A missing type has a violation already.
     let kind = table.keep("script_type", ScriptType::parse(&script_type)).unwrap_or(ScriptType::OSIS);
     let mut config = definition(&mut table, name, kind);
     config.labels.insert(FILE_LABEL.0.to_owned(), FILE_LABEL.1.to_owned());
     let start = table.get("start").unwrap_or(true);
     table.refuse_unknown();
-    // A required key that is not there was told already, and so was its being empty.
+    // A missing key has a violation already, and needs none for being empty.
     if !config.name.is_empty()
         && let Err(bad) = config.id()
     {
@@ -113,7 +113,7 @@ fn one(table: &Dict, violations: &mut Violations) -> FileActor {
     FileActor { config, start }
 }
 
-/// Reads the keys that a definition has wherever it stands.
+/// Reads the keys that every definition has.
 pub(super) fn definition(table: &mut Table<'_>, name: String, kind: ScriptType) -> ActorConfig {
     let binary: PathBuf = table.required("binary_path");
     let mut config = ActorConfig::new(name, binary, kind);
@@ -152,10 +152,10 @@ pub(super) fn definition(table: &mut Table<'_>, name: String, kind: ScriptType) 
     config
 }
 
-/// Notes what is wrong with a definition as a whole.
+/// Records the violations of a whole definition.
 pub(super) fn check(config: &ActorConfig, violations: &mut Violations) {
     if let Err(limits) = config.validate() {
-        // A program that is missing was told already.
+        // A missing program has a violation already.
         let told = |violation: &&Violation| {
             violation.field != "binary_path" || !config.binary.as_os_str().is_empty()
         };
@@ -211,7 +211,7 @@ fn limits(table: &mut Table<'_>) -> ResourceLimits {
     }
 }
 
-/// What is said of health; the rest is as the script type has it.
+/// Reads the fields of a health policy that are set; others have the values of the script type.
 pub(super) fn health_policy(table: &mut Table<'_>) -> HealthSettings {
     let actions = [("restart", UnhealthyAction::Restart), ("report_only", UnhealthyAction::ReportOnly)];
     HealthSettings {

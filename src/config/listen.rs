@@ -1,27 +1,27 @@
-//! Addresses that gRPC is served on, and which of them are safe without authentication.
+//! Addresses of gRPC, and which of them are safe without authentication.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-/// The kernel keeps socket paths in 108 bytes, the last of them a NUL.
+/// Longest path of a socket: the kernel has 108 bytes for it, the last of them a NUL.
 pub(crate) const LONGEST_SOCKET_PATH: usize = 107;
 
-/// Where gRPC is served.
+/// An address of gRPC.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(try_from = "String")]
 pub enum ListenAddr {
-    /// A TCP port; 0 means any free one.
+    /// A TCP port; 0 means any free port.
     Tcp(SocketAddr),
     /// A unix socket, for the user that runs the service.
     Unix(PathBuf),
 }
 
 impl ListenAddr {
-    /// Reads `ADDR:PORT` or `unix:PATH`.
+    /// Parses `ADDR:PORT` or `unix:PATH`.
     ///
     /// # Errors
-    /// Says what was expected.
+    /// The fault, with an example.
     pub fn parse(raw: &str) -> Result<Self, String> {
         if let Some(path) = raw.strip_prefix("unix:") {
             let path = path.strip_prefix("//").unwrap_or(path);
@@ -41,7 +41,7 @@ impl ListenAddr {
         })
     }
 
-    /// Whether nobody outside this machine can reach it.
+    /// Returns true if no other machine can reach the address.
     pub fn is_private(&self) -> bool {
         match self {
             Self::Tcp(addr) => addr.ip().to_canonical().is_loopback(),
@@ -50,7 +50,7 @@ impl ListenAddr {
     }
 }
 
-/// Why an address that others can reach is not served.
+/// Returns the reason why an address that other machines can reach is refused.
 pub(super) fn refusal(addr: &ListenAddr) -> String {
     format!(
         "{addr} can be reached from other machines, and there is no TLS and no authentication: anyone there could run \

@@ -1,9 +1,9 @@
-//! Pages that may call, by their origins.
+//! Origins of web pages.
 
-/// Stands for any page.
+/// Matches any origin.
 const ANY: &str = "*";
 
-/// What is wrong with an origin, if anything is: a scheme, a host and perhaps a port, as browsers spell it.
+/// Returns the fault of an origin. An origin is a scheme, a host and an optional port, as browsers spell it.
 pub(super) fn flaw(origin: &str) -> Option<&'static str> {
     const FORM: &str =
         "is not an origin: use https://HOST or https://HOST:PORT without a path, or * for any page";

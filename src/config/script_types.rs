@@ -1,8 +1,8 @@
-//! `[script_type.osis]` of the configuration file: the rules for script types.
+//! `[script_type.osis]` of the configuration file: declared settings of script types.
 //!
 //! The keys are the fields of `ScriptTypeSettings` in the contract. A part that the file has (`scaling_policy`,
-//! `health_policy`, `job_defaults`, `actor_template`, `max_queue_depth`) is as the file says as a whole; one that it does not
-//! have stays as it is kept.
+//! `health_policy`, `job_defaults`, `actor_template`, `max_queue_depth`) replaces the whole stored part. A part that
+//! the file lacks stays as it is stored.
 
 use std::path::Path;
 
@@ -21,29 +21,29 @@ use crate::domain::model::violation::Violations;
 /// The key of the tables.
 pub(super) const KEY: &str = "script_type";
 
-/// The rules for one script type, as far as a file has them.
+/// The settings of a script type that a file declares.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FileScriptType {
-    /// For which.
+    /// The script type.
     pub script_type: ScriptType,
-    /// How many actors there are to be.
+    /// The scaling policy.
     pub scaling: Option<ScalingPolicy>,
-    /// When actors are pinged.
+    /// The health policy.
     pub health: Option<HealthPolicy>,
-    /// What a job gets when its caller does not say.
+    /// The defaults of jobs.
     pub job_defaults: Option<JobSettings>,
-    /// Jobs that may wait.
+    /// Most waiting jobs.
     pub max_queue_depth: Option<u32>,
-    /// From which definition scaling makes actors.
+    /// The definition from which scaling creates actors.
     pub template: Option<ActorConfig>,
 }
 
 impl FileScriptType {
-    /// The rules that are kept, with what the file has in their place.
+    /// Returns the stored settings with the declared parts in their place.
     pub fn over(&self, kept: ScriptTypeSettings) -> ScriptTypeSettings {
         let mut rules = kept;
         if let Some(scaling) = self.scaling {
-            // A number that somebody asked for stands until the file has one.
+            // A number of actors that a caller has requested stays until the file declares one.
             let replicas = scaling.replicas.or(rules.scaling.replicas);
             rules.scaling = ScalingPolicy { replicas, ..scaling };
         }
@@ -54,11 +54,11 @@ impl FileScriptType {
     }
 }
 
-/// The rules of a file, and all that is wrong with them.
+/// The settings of a file, and its violations.
 #[derive(Debug, Default)]
 pub(super) struct FileScriptTypes {
     pub(super) rules: Vec<FileScriptType>,
-    /// As they were written.
+    /// The tables as they were written.
     pub(super) raw: Dict,
     pub(super) problems: Vec<Problem>,
 }
@@ -103,7 +103,7 @@ fn one(script_type: ScriptType, table: &Dict, violations: &mut Violations) -> Fi
         job_defaults: table.part("job_defaults", |table| job_defaults(script_type, table)),
         max_queue_depth: table.get("max_queue_depth"),
         template: table.part("actor_template", |table| {
-            // Scaling puts the new actor's name where this one stands in arguments and variables.
+            // Scaling replaces this name by that of the new actor in arguments and variables.
             let config = actors::definition(table, format!("{script_type}_actor_0"), script_type);
             let mut violations = Violations::new();
             actors::check(&config, &mut violations);
@@ -142,7 +142,7 @@ fn scaling_policy(table: &mut Table<'_>) -> ScalingPolicy {
     policy
 }
 
-/// What a job gets; checked as a job would be that gets it.
+/// Reads job defaults, and checks them as those of a job.
 fn job_defaults(script_type: ScriptType, table: &mut Table<'_>) -> JobSettings {
     let settings = JobSettings {
         run_timeout: table.span("run_timeout"),

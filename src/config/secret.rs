@@ -1,17 +1,17 @@
-//! The address of Redis, whose password never reaches a log, an error or the screen.
+//! The URL of Redis, whose password never reaches a log, an error or the screen.
 
 use std::fmt;
 
-/// A Redis URL; shown with its password masked.
+/// A Redis URL; printed with its password masked.
 #[derive(Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(try_from = "String")]
 pub struct RedisUrl(String);
 
 impl RedisUrl {
-    /// Accepts a URL of a scheme that Redis clients know; what is behind it is the client's to judge.
+    /// Accepts a URL with a scheme of Redis. The rest is checked by the Redis client.
     ///
     /// # Errors
-    /// Names the schemes.
+    /// A URL with another scheme.
     pub fn parse(raw: &str) -> Result<Self, String> {
         const SCHEMES: [&str; 5] = ["redis://", "rediss://", "unix://", "redis+unix://", "unix:"];
         if SCHEMES.iter().any(|scheme| raw.starts_with(scheme) && raw.len() > scheme.len()) {
@@ -23,7 +23,7 @@ impl RedisUrl {
         ))
     }
 
-    /// The URL with its password, for the client.
+    /// Returns the URL with its password, for the Redis client.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -49,13 +49,13 @@ impl fmt::Debug for RedisUrl {
     }
 }
 
-/// What stands in place of a secret.
+/// The text in place of a secret.
 pub(super) const MASKED: &str = "***";
-/// Names with one of these in them, in whatever case, are those of secrets.
+/// Parts of names that mark secrets, in any case.
 const SECRET_WORDS: [&str; 11] =
     ["pass", "pwd", "secret", "token", "key", "auth", "credential", "dsn", "webhook", "signature", "cookie"];
 
-/// Whether a variable, flag or parameter of this name holds a secret.
+/// Returns true if a variable, flag or parameter of this name has a secret.
 pub(super) fn is_secret_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     SECRET_WORDS.iter().any(|word| name.contains(word))
@@ -63,7 +63,7 @@ pub(super) fn is_secret_name(name: &str) -> bool {
 
 /// Replaces the password of a URL, before its last `@` or in its query, by three stars.
 pub(super) fn mask(url: &str) -> String {
-    // A password may hold a `?` or an `@` as it stands, so the last `@` comes first.
+    // A password may contain `?` or `@`, so the last `@` is searched first.
     let Some(at) = url.rfind('@') else { return mask_query(url) };
     let rest = mask_query(&url[at..]);
     match url.find("://").map(|scheme| scheme + 3) {
@@ -84,7 +84,8 @@ fn mask_query(url: &str) -> String {
     format!("{before}?{}", parts.collect::<Vec<_>>().join("&"))
 }
 
-/// Masks what is secret in words of a command line: values of flags and variables with such names, passwords in URLs.
+/// Masks the secrets in the words of a command line: values of flags and variables with such names, and passwords in
+/// URLs.
 pub(super) fn mask_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let mut value_of_secret = false;
     let mask_word = |word: &str| {

@@ -1,4 +1,4 @@
-//! The configuration as `config show` prints it: valid TOML, or JSON; secrets masked.
+//! The configuration as `config show` prints it: valid TOML or JSON, with secrets masked.
 
 mod tables;
 
@@ -8,19 +8,19 @@ use figment::value::Value;
 
 use super::{Origin, secret};
 
-/// One value as it was written, and by whom.
+/// A value as it was written, and its origin.
 #[derive(Debug, Clone)]
 pub struct Setting {
-    /// Which.
+    /// The key.
     pub key: &'static str,
-    /// What.
+    /// The value.
     pub value: Value,
-    /// Who said it.
+    /// The origin.
     pub origin: Origin,
 }
 
 impl Setting {
-    /// The value as JSON, with what is secret in it masked unless `reveal` is said.
+    /// Returns the value as JSON. Secrets are masked unless `reveal` is set.
     fn shown(&self, reveal: bool) -> serde_json::Value {
         let value = serde_json::to_value(&self.value).unwrap_or_default();
         let is_secret = |text: &&str| !reveal && (self.key == "redis_url" || text.contains("://"));
@@ -29,11 +29,11 @@ impl Setting {
     }
 }
 
-/// One line a value, behind each where it came from if `with_origin` is said. The output is a valid `--config` file.
+/// Renders one line for each value, with its origin if `with_origin` is set. The output is a valid `--config` file.
 pub fn render_toml(settings: &[Setting], with_origin: bool, reveal: bool) -> String {
     let mut text = String::new();
     for setting in settings {
-        // The JSON spelling of strings, numbers, booleans and flat lists is TOML too.
+        // JSON and TOML spell strings, numbers, booleans and flat lists alike.
         let line = format!("{} = {}", setting.key, setting.shown(reveal));
         let written = match with_origin {
             true => writeln!(text, "{line:<56} # {}", setting.origin),
@@ -44,7 +44,7 @@ pub fn render_toml(settings: &[Setting], with_origin: bool, reveal: bool) -> Str
     text
 }
 
-/// An object of values, or of `{value, origin}` if `with_origin` is said.
+/// Renders an object of values, or of `{value, origin}` if `with_origin` is set.
 pub fn render_json(settings: &[Setting], with_origin: bool, reveal: bool) -> serde_json::Value {
     let entry = |setting: &Setting| match with_origin {
         true => serde_json::json!({"value": setting.shown(reveal), "origin": setting.origin.to_string()}),

@@ -1,4 +1,4 @@
-//! Tables of the configuration file, read key by key; what is wrong is noted with its path.
+//! Tables of the configuration file. Values are read key by key, and violations are recorded with their paths.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::domain::model::violation::Violations;
 
-/// A table, and which of its keys were asked for.
+/// A table, and the keys that were read.
 pub(super) struct Table<'a> {
     table: &'a Dict,
     known: Vec<&'static str>,
@@ -20,29 +20,29 @@ impl<'a> Table<'a> {
         Self { table, known: Vec::new(), violations }
     }
 
-    /// What came of reading a value; None and a note if it is wrong.
+    /// Returns a value that was read, or records a violation.
     pub(super) fn keep<T>(&mut self, key: &str, read: Result<T, String>) -> Option<T> {
         self.violations.keep(key, read)
     }
 
-    /// Notes what is wrong with the whole.
+    /// Records the violations of the whole table.
     pub(super) fn append(&mut self, checked: Result<(), Violations>) {
         self.violations.append(checked.err().unwrap_or_default());
     }
 
-    /// Notes what is wrong with a key.
+    /// Records a violation of a key.
     pub(super) fn wrong(&mut self, key: &str, what: impl AsRef<str>) {
         self.violations.add(key, what);
     }
 
-    /// A value of this type, if the key is there.
+    /// Reads a value; None without the key.
     pub(super) fn get<T: DeserializeOwned>(&mut self, key: &'static str) -> Option<T> {
         self.known.push(key);
         let read = self.table.get(key)?.deserialize::<T>();
         self.violations.keep(key, read.map_err(|error| error.kind.to_string()))
     }
 
-    /// A table in the table.
+    /// Reads an inner table; None without the key.
     pub(super) fn part<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Table<'_>) -> T) -> Option<T> {
         let inner: Dict = self.get(key)?;
         let mut violations = Violations::new();
@@ -53,7 +53,7 @@ impl<'a> Table<'a> {
         Some(part)
     }
 
-    /// A value that must be there.
+    /// Reads a value, and records a violation without the key.
     pub(super) fn required<T: DeserializeOwned + Default>(&mut self, key: &'static str) -> T {
         if !self.table.contains_key(key) {
             self.violations.add(key, "is missing");
@@ -61,7 +61,7 @@ impl<'a> Table<'a> {
         self.get(key).unwrap_or_default()
     }
 
-    /// A time, as `30s` or `5m`.
+    /// Reads a duration such as `30s` or `5m`.
     pub(super) fn span(&mut self, key: &'static str) -> Option<Duration> {
         let raw: String = self.get(key)?;
         let span = humantime::parse_duration(&raw);
@@ -69,7 +69,7 @@ impl<'a> Table<'a> {
             .keep(key, span.map_err(|_| format!("{raw:?} is not a time: use 500ms, 30s, 5m or 2h")))
     }
 
-    /// One of a few words.
+    /// Reads one of the given words.
     pub(super) fn word<T: Copy>(&mut self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
         let raw: String = self.get(key)?;
         let word = words.iter().find(|(word, _)| *word == raw).map(|(_, value)| *value);
@@ -77,7 +77,7 @@ impl<'a> Table<'a> {
         self.violations.keep(key, word.ok_or_else(|| format!("is {raw:?}: use {}", names())))
     }
 
-    /// Texts by name; numbers and truth values are taken as they are spelled.
+    /// Reads texts by name. Numbers and booleans are taken as they are spelled.
     pub(super) fn texts(&mut self, key: &'static str) -> BTreeMap<String, String> {
         let values: BTreeMap<String, Value> = self.get(key).unwrap_or_default();
         let mut texts = BTreeMap::new();
@@ -101,7 +101,7 @@ impl<'a> Table<'a> {
         texts
     }
 
-    /// Notes every key that was not asked for.
+    /// Records a violation for every key that was not read.
     pub(super) fn refuse_unknown(&mut self) {
         for key in self.table.keys().filter(|key| !self.known.contains(&key.as_str())) {
             let description = super::suggest::unknown_key(key, &self.known);

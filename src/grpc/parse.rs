@@ -9,13 +9,14 @@ mod health;
 mod job;
 mod logs;
 mod script_type;
+mod selector;
 mod update_actor;
 mod update_script_type;
 mod value;
 mod watch_job;
 
 pub(crate) use actor::{
-    actor_view, create_actor, get_actor, list_actors, restart_actors, scale_actors, selector, stop_options,
+    actor_view, create_actor, get_actor, list_actors, restart_actors, scale_actors, stop_options,
     wait_for_actor,
 };
 pub(crate) use event::{Begin, event_page, list_events, watch_events, watch_health};
@@ -25,6 +26,7 @@ pub(crate) use job::{
 };
 pub(crate) use logs::{actor_logs, cursor};
 pub(crate) use script_type::{check_reason, pause, purge};
+pub(crate) use selector::selector;
 pub(crate) use update_actor::update_actor;
 pub(crate) use update_script_type::{known_type, update_script_type};
 pub(crate) use value::MAX_PAGE;

@@ -1,6 +1,7 @@
 //! Responses: from domain to proto. Rendering cannot fail.
 
 mod actor;
+mod actor_state;
 mod event;
 mod health;
 mod job;

@@ -1,8 +1,8 @@
 //! Traces: one span for each call and for each attempt of a job, sent to an OpenTelemetry collector.
 //!
-//! What joins them is the W3C trace context (`traceparent`, <https://www.w3.org/TR/trace-context/>). It comes with a call, travels in the job's
-//! record to the actor, and on to the script as `TRACEPARENT`. That works without a collector, too: the caller's own
-//! context is then passed on as it came.
+//! The spans are joined by the W3C trace context (`traceparent`, <https://www.w3.org/TR/trace-context/>). The context
+//! comes with a call, is stored with the job, and reaches the script as `TRACEPARENT`. Without a collector the
+//! context of the caller is passed on unchanged.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -19,11 +19,11 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, Span};
 
-/// What the specification calls the header; variables are spelled in capitals.
+/// Name of the header; environment variables are in capitals.
 pub const TRACEPARENT: &str = "traceparent";
-/// The variable by which a script knows the trace that it belongs to.
+/// Environment variable of the trace context in scripts.
 pub const TRACEPARENT_VARIABLE: &str = "TRACEPARENT";
-/// A collector that takes longer has lost its batch.
+/// Limit of one export; a batch that takes longer is dropped.
 const EXPORT_LIMIT: Duration = Duration::from_secs(5);
 
 static EXPORT: OnceLock<Export> = OnceLock::new();
@@ -33,11 +33,11 @@ struct Export {
     tracer: SdkTracer,
 }
 
-/// Begins to send spans to the collector at `endpoint` (`http://HOST:4317`, OTLP over gRPC), in the name of `service`. To be
-/// called on a runtime; later calls in one process change nothing.
+/// Starts to send spans to the collector at `endpoint` (`http://HOST:4317`, OTLP over gRPC) under the name `service`.
+/// Call it within a runtime. Later calls in the process change nothing.
 ///
 /// # Errors
-/// When the endpoint is no URL. A collector that is away is no error: its spans are dropped.
+/// An endpoint that is no URL. An unreachable collector is no error: its spans are dropped.
 pub fn start(endpoint: &str, service: &'static str, instance: &str) -> Result<(), ExporterBuildError> {
     let exporter =
         SpanExporter::builder().with_tonic().with_endpoint(endpoint).with_timeout(EXPORT_LIMIT).build()?;
@@ -54,12 +54,12 @@ pub fn start(endpoint: &str, service: &'static str, instance: &str) -> Result<()
     Ok(())
 }
 
-/// True once [`start`] was called.
+/// Returns true after a call of [`start`].
 pub fn started() -> bool {
     EXPORT.get().is_some()
 }
 
-/// Sends what is left. To be called on the runtime that [`start`] was called on, as the last thing.
+/// Sends the remaining spans. Call it last, within the runtime of [`start`].
 pub async fn end() {
     let Some(export) = EXPORT.get() else { return };
     let provider = export.provider.clone();
@@ -71,12 +71,12 @@ pub async fn end() {
     }
 }
 
-/// The text, if it is a trace context that others can go on with.
+/// Returns the text if it is a valid trace context.
 pub fn valid(traceparent: &str) -> Option<&str> {
     context(traceparent).span().span_context().is_valid().then_some(traceparent)
 }
 
-/// Opens the span of a call; None while nobody collects.
+/// Opens the span of a call; None without a collector.
 pub fn call(method: &str, parent: Option<&str>) -> Option<Call> {
     let export = EXPORT.get()?;
     let builder =
@@ -88,19 +88,19 @@ pub fn call(method: &str, parent: Option<&str>) -> Option<Call> {
     Some(Call { span: builder.start_with_context(&export.tracer, &parent) })
 }
 
-/// The span of a call under way; it ends when it is dropped.
+/// The span of a call under way, which ends when it is dropped.
 #[derive(Debug)]
 pub struct Call {
     span: Span,
 }
 
 impl Call {
-    /// The context for what the call brings about.
+    /// Returns the context for the work of the call.
     pub fn traceparent(&self) -> String {
         render(self.span.span_context())
     }
 
-    /// Notes how the call ended.
+    /// Records the status of the call.
     pub fn ended(&mut self, code: &'static str, failed: bool) {
         self.span.set_attribute(KeyValue::new("rpc.response.status_code", code));
         if failed {
@@ -109,26 +109,26 @@ impl Call {
     }
 }
 
-/// What is told of one attempt of a job.
+/// The attributes of an attempt's span.
 #[derive(Debug)]
 pub struct Attempt<'a> {
-    /// The context that came with the job.
+    /// The trace context of the job.
     pub traceparent: &'a str,
     /// The job.
     pub job_id: &'a str,
-    /// Its script type.
+    /// The script type.
     pub script_type: &'static str,
-    /// Number of the attempt, from 1.
+    /// Number of the attempt, counted from 1.
     pub attempt: u32,
-    /// When it began.
+    /// Start time.
     pub started_at: SystemTime,
-    /// How long it took.
+    /// Duration.
     pub wall: Duration,
-    /// Why it failed, if it did.
+    /// The error of a failed attempt.
     pub error: Option<&'a str>,
 }
 
-/// Sends the span of an attempt that has ended; nothing while nobody collects.
+/// Sends the span of a finished attempt; does nothing without a collector.
 pub fn attempt(attempt: &Attempt<'_>) {
     let Some(export) = EXPORT.get() else { return };
     let builder = SpanBuilder::from_name("job attempt")

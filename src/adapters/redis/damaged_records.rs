@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use crate::error::chain;
 use crate::ports::job_queue::QueueError;
+use crate::telemetry::log_limiter::LogLimiter;
 use crate::telemetry::metrics::RECORDS_UNREADABLE;
-use crate::telemetry::seldom::Seldom;
 
 /// Kind of a record, as the metric names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl RecordKind {
 }
 
 /// When a damaged record of each kind was logged last.
-static LAST_LOGGED: LazyLock<[Seldom; RecordKind::COUNT]> = LazyLock::new(Default::default);
+static LAST_LOGGED: LazyLock<[LogLimiter; RecordKind::COUNT]> = LazyLock::new(Default::default);
 
 /// Returns a record that could be read, and notes one that could not.
 pub(super) fn keep<T>(kind: RecordKind, read: Result<T, QueueError>) -> Option<T> {
@@ -54,8 +54,8 @@ pub(super) fn keep<T>(kind: RecordKind, read: Result<T, QueueError>) -> Option<T
 /// Counts and logs a record that is passed over.
 pub(super) fn note(kind: RecordKind, why: &str) {
     metrics::counter!(RECORDS_UNREADABLE, "kind" => kind.word()).increment(1);
-    if let Some(unsaid) = LAST_LOGGED[kind as usize].turn() {
+    if let Some(suppressed) = LAST_LOGGED[kind as usize].due() {
         let kind = kind.word();
-        tracing::warn!(kind, unsaid, "damaged record: passed over ({why})");
+        tracing::warn!(kind, suppressed, "damaged record: passed over ({why})");
     }
 }

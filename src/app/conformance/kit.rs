@@ -74,7 +74,7 @@ impl Kit {
         let upkeep = async {
             loop {
                 if let Err(error) = self.queue.maintain().await {
-                    tracing::debug!(%error, "a round of upkeep failed");
+                    tracing::debug!(%error, "maintenance: failed ({error})");
                 }
                 sleep(UPKEEP).await;
             }
@@ -252,7 +252,7 @@ impl Subject {
 impl Drop for Subject {
     fn drop(&mut self) {
         if let Err(error) = killpg(Pid::from_raw(self.pid), Signal::SIGKILL) {
-            tracing::debug!(%error, pid = self.pid, "the actor was gone already");
+            tracing::debug!(%error, pid = self.pid, "actor: ended already ({error})");
         }
     }
 }

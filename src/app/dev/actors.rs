@@ -66,13 +66,13 @@ pub(super) async fn start(
     demo: &[ActorConfig],
 ) -> Vec<ActorLine> {
     while let Err(error) = lifecycle.open().await {
-        tracing::warn!(error = %chain(&error), "waiting for Redis");
+        tracing::warn!(error = %chain(&error), "demo actors: waiting for Redis");
         sleep(OPEN_RETRY).await;
     }
     for config in demo {
         // Scaling uses the present program, not that of an earlier trial.
         if let Err(error) = store.set_template(config, true).await {
-            tracing::warn!(error = %chain(&error), "the template of {} was not written", config.script_type);
+            tracing::warn!(error = %chain(&error), "demo actors: template of {} not stored", config.script_type);
         }
     }
     remove_surplus(lifecycle, counts).await;
@@ -100,7 +100,7 @@ async fn remove_surplus(lifecycle: &ActorLifecycleManager, counts: &ActorCounts)
         actors.iter().filter(|actor| surplus(&actor.record.id) && lifecycle.node() == &actor.record.node)
     {
         if let Err(error) = lifecycle.delete(&actor.record.id, StopOptions::default(), true).await {
-            tracing::warn!(error = %chain(&error), "actor {} of an earlier trial stays", actor.record.id);
+            tracing::warn!(error = %chain(&error), "demo actors: {} of an earlier trial not removed", actor.record.id);
         }
     }
 }

@@ -19,7 +19,7 @@ pub(super) struct Facts {
 pub(super) fn print(facts: &Facts, addresses: &[ListenAddr], actors: &[ActorLine]) {
     let shown = Output::new(Format::Table, false).data(&text(facts, addresses, actors));
     if shown.is_err() {
-        tracing::debug!("standard output is closed");
+        tracing::debug!("banner: standard output is closed");
     }
 }
 

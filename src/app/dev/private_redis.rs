@@ -64,7 +64,7 @@ impl PrivateRedis {
         if let Some(pid) = pid
             && let Err(error) = kill(Pid::from_raw(pid), Signal::SIGTERM)
         {
-            tracing::debug!(%error, "redis-server is gone already");
+            tracing::debug!(%error, "redis-server: ended already ({error})");
         }
         let gone = timeout(STOP_LIMIT, self.child.wait());
         tokio::select! {
@@ -72,7 +72,7 @@ impl PrivateRedis {
             () = hard.cancelled() => {}
         }
         if let Err(error) = self.child.kill().await {
-            tracing::warn!(%error, "redis-server could not be killed");
+            tracing::warn!(%error, "redis-server: not killed ({error})");
         }
     }
 }

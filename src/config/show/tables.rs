@@ -1,4 +1,4 @@
-//! Actors and rules for script types as `config show` prints them.
+//! Actors and settings of script types as `config show` prints them.
 
 use std::fmt::Write;
 
@@ -8,8 +8,8 @@ use serde_json::Value;
 use crate::config::{Loaded, actors, script_types, secret};
 
 impl Loaded {
-    /// The `[[actor]]` and `[script_type.TYPE]` tables of the file, for behind the settings; secrets masked
-    /// unless `reveal` is said.
+    /// Returns the `[[actor]]` and `[script_type.TYPE]` tables of the file, to follow the settings. Secrets are
+    /// masked unless `reveal` is set.
     pub fn tables_toml(&self, reveal: bool) -> String {
         let mut text = String::new();
         for actor in self.raw_actors.iter().map(|actor| shown(actor, reveal)) {
@@ -24,7 +24,7 @@ impl Loaded {
         text
     }
 
-    /// The same as JSON, each under its key; without those that the file does not have.
+    /// Returns the same as JSON, each under its key, without tables that the file lacks.
     pub fn tables_json(&self, reveal: bool) -> Vec<(&'static str, Value)> {
         let actors: Vec<Value> = self.raw_actors.iter().map(|actor| shown(actor, reveal)).collect();
         let rules: serde_json::Map<String, Value> = self.rules(reveal).collect();
@@ -49,12 +49,12 @@ impl Loaded {
     }
 }
 
-/// The values of a table, and behind them, under their paths, the tables in it.
+/// Writes the values of a table, followed by its inner tables under their paths.
 fn table(text: &mut String, path: &str, value: &Value) {
     let Some(fields) = value.as_object() else { return };
     // A table ends the list of plain values.
     for (key, value) in fields.iter().filter(|(_, value)| !value.is_object()) {
-        // The JSON spelling of texts, numbers, truth values and lists of them is TOML too.
+        // JSON and TOML spell strings, numbers, booleans and lists of them alike.
         line(text, format_args!("{} = {value}", word(key)));
     }
     for (key, inner) in fields.iter().filter(|(_, value)| value.is_object()) {
@@ -64,7 +64,7 @@ fn table(text: &mut String, path: &str, value: &Value) {
     }
 }
 
-/// A key as TOML wants it: bare if it can be, else quoted.
+/// Returns a TOML key, quoted if necessary.
 fn word(key: &str) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if !key.is_empty() && key.chars().all(bare) { key.to_owned() } else { Value::from(key).to_string() }
@@ -83,8 +83,8 @@ fn shown(table: &Dict, reveal: bool) -> Value {
     value
 }
 
-/// Hides secrets in the definition of an actor. What is in its environment may be one by any name, so only what is known to
-/// be none stays.
+/// Masks the secrets of an actor's definition. An environment variable of any name may be a secret, so only those
+/// that are known to be none stay.
 fn mask(actor: &mut Value) {
     let env = actor.get_mut("env").and_then(Value::as_object_mut);
     for (_name, value) in env.into_iter().flatten().filter(|(name, _value)| !is_open(name)) {
@@ -103,7 +103,7 @@ fn mask(actor: &mut Value) {
     }
 }
 
-/// Variables that hold no secret.
+/// Variables that are no secrets.
 fn is_open(name: &str) -> bool {
     const OPEN: [&str; 17] = [
         "PATH",

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::domain::actors::{ActorSelector, StopOptions};
+use crate::domain::actors::StopOptions;
 use crate::domain::model::actor::{
     ActorConfig, ActorState, ActorStatus, MAX_ITEMS, Readiness, RestartMode, RestartPolicy,
 };
 use crate::domain::model::id::ActorId;
-use crate::domain::model::job::MAX_PAIRS;
 use crate::domain::model::limits::MAX_TIMEOUT;
 use crate::domain::model::scaling::MAX_REPLICAS;
 use crate::domain::model::script_type::ScriptType;
@@ -17,11 +16,11 @@ use crate::domain::model::text::quoted;
 use crate::domain::model::violation::Violations;
 use crate::grpc::parse::confinement;
 use crate::grpc::parse::health::health_settings;
+use crate::grpc::parse::selector;
 use crate::grpc::parse::value::{
     ListRequest, count, duration, each, given, optional, page_size, script_type, unknown,
 };
 use crate::grpc::render::ActorView;
-use crate::grpc::status::Failure;
 use crate::proto as pb;
 
 /// A parsed CreateActor request.
@@ -174,27 +173,6 @@ pub(crate) fn stop_options(
     Ok(StopOptions { drain_timeout, force })
 }
 
-/// Parses a selector and the longest wait.
-pub(crate) fn selector(
-    selector: Option<pb::ActorSelector>,
-    max_wait: Option<prost_types::Duration>,
-) -> Result<(ActorSelector, Option<Duration>), Failure> {
-    let pb::ActorSelector { actor_ids, script_types, labels, all } = selector.unwrap_or_default();
-    if actor_ids.is_empty() && script_types.is_empty() && labels.is_empty() && !all {
-        return Err(Failure::selector_required());
-    }
-    let mut violations = Violations::new();
-    let v = &mut violations;
-    let chosen = ActorSelector {
-        ids: each(v, "selector.actor_ids", actor_ids, |raw| ActorId::parse(&raw)),
-        script_types: each(v, "selector.script_types", script_types, script_type),
-        labels: self::labels(v, "selector.labels", labels),
-    };
-    let max_wait = optional(v, "max_wait", max_wait, duration);
-    violations.into_result()?;
-    Ok((chosen, max_wait))
-}
-
 /// Parses the largest number of actors that are down at the same time; 0 means all.
 pub(crate) fn restart_actors(max_unavailable: i32) -> Result<usize, Violations> {
     let parsed = usize::try_from(max_unavailable);
@@ -208,7 +186,7 @@ pub(crate) fn list_actors(request: pb::ListActorsRequest) -> Result<ListRequest<
     let filter = ActorFilter {
         script_types: each(v, "script_types", request.script_types, script_type),
         states: each(v, "states", request.states, state),
-        labels: self::labels(v, "labels", request.labels),
+        labels: selector::labels(v, "labels", request.labels),
         node: given(request.node),
         view: v.keep("view", actor_view(request.view)).unwrap_or_default(),
     };
@@ -217,19 +195,6 @@ pub(crate) fn list_actors(request: pb::ListActorsRequest) -> Result<ListRequest<
         Some(limit) if violations.is_empty() => Ok(ListRequest { filter, limit }),
         Some(_) | None => Err(violations),
     }
-}
-
-/// Parses the labels of a filter.
-pub(super) fn labels(
-    violations: &mut Violations,
-    field: &str,
-    labels: BTreeMap<String, String>,
-) -> Vec<(String, String)> {
-    if labels.len() > MAX_PAIRS {
-        violations.add(field, format!("has {} entries, more than {MAX_PAIRS}", labels.len()));
-        return Vec::new();
-    }
-    labels.into_iter().collect()
 }
 
 /// Parses a ScaleActors request.

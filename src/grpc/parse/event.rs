@@ -104,7 +104,7 @@ pub(crate) fn watch_health(request: pb::WatchHealthRequest) -> Result<WatchHealt
     let selector = ActorSelector {
         ids: each(v, "selector.actor_ids", actor_ids, |raw| ActorId::parse(&raw)),
         script_types: each(v, "selector.script_types", script_types, script_type),
-        labels: super::actor::labels(v, "selector.labels", labels),
+        labels: super::selector::labels(v, "selector.labels", labels),
     };
     let filter = EventFilter {
         topics: vec![Topic::Health],

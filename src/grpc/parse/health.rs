@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::domain::actors::ActorSelector;
 use crate::domain::model::health::{HealthSettings, Scope, UnhealthyAction};
 use crate::domain::model::violation::Violations;
-use crate::grpc::parse::actor::selector;
+use crate::grpc::parse::selector::selector;
 use crate::grpc::parse::value::{count, duration, optional, unknown};
 use crate::grpc::status::Failure;
 use crate::proto as pb;

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::domain::actors::{ActorAnswer, CommandOutcome};
 use crate::domain::model::actor::{
-    ActorConfig, ActorState, ActorStatus, Desired, LastExit, ManagedBy, Readiness, RestartMode, RestartPolicy,
+    ActorConfig, ActorStatus, LastExit, ManagedBy, Readiness, RestartMode, RestartPolicy,
 };
 use crate::domain::model::confinement::{ResourceLimits, RunAs};
+use crate::grpc::render::actor_state::{desired, state};
 use crate::grpc::render::health::{health, health_settings, ping};
 use crate::grpc::render::{count, duration, script_type, timestamp, wait_outcome};
 use crate::grpc::response_size::BatchBudget;
@@ -148,29 +149,6 @@ pub(super) fn last_exit(exit: LastExit) -> pb::ActorExit {
         pid: count(exit.pid),
         requested: exit.requested,
         log_tail: exit.log_tail,
-    }
-}
-
-/// Renders a state.
-pub(super) fn state(state: ActorState) -> pb::actor::State {
-    match state {
-        ActorState::Stopped => pb::actor::State::Stopped,
-        ActorState::Blocked => pb::actor::State::Blocked,
-        ActorState::Starting => pb::actor::State::Starting,
-        ActorState::Running => pb::actor::State::Running,
-        ActorState::Draining => pb::actor::State::Draining,
-        ActorState::Stopping => pb::actor::State::Stopping,
-        ActorState::Backoff => pb::actor::State::Backoff,
-        ActorState::CrashLoop => pb::actor::State::CrashLoop,
-        ActorState::Failed => pb::actor::State::Failed,
-        ActorState::Unknown => pb::actor::State::Unknown,
-    }
-}
-
-pub(super) fn desired(desired: Desired) -> pb::actor::DesiredState {
-    match desired {
-        Desired::Up => pb::actor::DesiredState::Up,
-        Desired::Down => pb::actor::DesiredState::Down,
     }
 }
 

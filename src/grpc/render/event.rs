@@ -55,9 +55,9 @@ fn detail(event: &Event) -> Option<Detail> {
     Some(match &event.kind {
         EventKind::ActorStateChanged { old, new, desired, pid } => {
             Detail::ActorStateChange(pb::ActorStateChange {
-                old_state: super::actor::state(*old).into(),
-                new_state: super::actor::state(*new).into(),
-                desired_state: super::actor::desired(*desired).into(),
+                old_state: super::actor_state::state(*old).into(),
+                new_state: super::actor_state::state(*new).into(),
+                desired_state: super::actor_state::desired(*desired).into(),
                 pid: pid.map(count),
             })
         }

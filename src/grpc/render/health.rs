@@ -4,7 +4,7 @@ use crate::domain::health::report::HealthReport;
 use crate::domain::model::health::{
     Health, HealthAction, HealthSettings, Ping, PingOutcome, UnhealthyAction,
 };
-use crate::grpc::render::actor::state;
+use crate::grpc::render::actor_state::state;
 use crate::grpc::render::{count, duration, timestamp};
 use crate::proto as pb;
 

@@ -102,7 +102,7 @@ fn read_one(
         return Ok(SubmitAnswer::Accepted(now));
     }
     let mut parts: Parts = reply::read(SUBMIT, answer)?;
-    let unreadable = |error: ParsingError| reply::corrupt(SUBMIT, &error);
+    let unreadable = |error: ParsingError| reply::corrupt(SUBMIT, &error.to_string());
     let word: String = parts.next().map_err(unreadable)?;
     match word.as_str() {
         "exists" => Ok(SubmitAnswer::Exists(repeated)),

@@ -1,0 +1,46 @@
+//! Selectors of actors.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::domain::actors::ActorSelector;
+use crate::domain::model::id::ActorId;
+use crate::domain::model::job::MAX_PAIRS;
+use crate::domain::model::violation::Violations;
+use crate::grpc::parse::value::{duration, each, optional, script_type};
+use crate::grpc::status::Failure;
+use crate::proto as pb;
+
+/// Parses a selector and the longest wait.
+pub(crate) fn selector(
+    selector: Option<pb::ActorSelector>,
+    max_wait: Option<prost_types::Duration>,
+) -> Result<(ActorSelector, Option<Duration>), Failure> {
+    let pb::ActorSelector { actor_ids, script_types, labels, all } = selector.unwrap_or_default();
+    if actor_ids.is_empty() && script_types.is_empty() && labels.is_empty() && !all {
+        return Err(Failure::selector_required());
+    }
+    let mut violations = Violations::new();
+    let v = &mut violations;
+    let chosen = ActorSelector {
+        ids: each(v, "selector.actor_ids", actor_ids, |raw| ActorId::parse(&raw)),
+        script_types: each(v, "selector.script_types", script_types, script_type),
+        labels: self::labels(v, "selector.labels", labels),
+    };
+    let max_wait = optional(v, "max_wait", max_wait, duration);
+    violations.into_result()?;
+    Ok((chosen, max_wait))
+}
+
+/// Parses the labels of a filter.
+pub(super) fn labels(
+    violations: &mut Violations,
+    field: &str,
+    labels: BTreeMap<String, String>,
+) -> Vec<(String, String)> {
+    if labels.len() > MAX_PAIRS {
+        violations.add(field, format!("has {} entries, more than {MAX_PAIRS}", labels.len()));
+        return Vec::new();
+    }
+    labels.into_iter().collect()
+}
