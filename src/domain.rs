@@ -8,5 +8,6 @@ pub mod health;
 pub mod jobs;
 pub(crate) mod leadership;
 pub mod model;
+pub(crate) mod retry_conflicts;
 pub mod scaling;
 pub mod script_types;

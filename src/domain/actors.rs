@@ -1,8 +1,12 @@
-//! Actors as callers see them: create, start, stop, restart, scale, look, delete.
+//! Actors: create, start, stop, restart, scale, read, delete.
 //!
-//! The wish for an actor and its history are kept in the [`ActorStore`]; its process belongs to the
-//! [`ProcessManager`]. In between, one task owns each actor (`driver`), and one task looks at all processes
-//! (`observer`). Nothing here is lost with the supervisor: a new one reads the wishes, looks, and goes on.
+//! The desired state of an actor and its history are stored in the [`ActorStore`]; its process belongs to the
+//! [`ProcessManager`]. In between, one task owns each actor (`task`), and one task polls all processes (`observer`).
+//! Nothing here is lost with the supervisor: a new one reads the records, observes the processes, and goes on.
+//!
+//! [`ActorLifecycleManager`] is the public face: `queries`, `commands`, `bulk`, `scale`, `script_types`, `health` and `logs`
+//! have its methods by subject, `blocking` those that wait until all is done. The health monitor, the scaler, leadership
+//! and the commands of queues are parts of their own, which do not know it.
 
 mod admission;
 mod blocking;
@@ -52,23 +56,24 @@ pub use bulk::{ActorAnswer, ActorSelector};
 pub(crate) use dependencies::start_sequence;
 pub use logs::{ActorLogs, LogPart, LogQuery};
 
+pub use crate::domain::script_types::queue_commands::PurgeRequest;
 pub use scale::{ScaleRequest, Scaled};
-pub use script_types::{ActorCounts, PurgeRequest, ScriptTypeStatus};
+pub use script_types::{ActorCounts, ScriptTypeStatus};
 pub use update::{Apply, Update, Updated};
 
 use crate::domain::scaling::queue_stats::QueueStats;
 use observer::Observer;
 use registry::{ActorHandle, Registry};
 
-/// What an [`ActorLifecycleManager`] works with.
+/// What an [`ActorLifecycleManager`] needs of others.
 pub struct Deps {
     /// Jobs and queues; gives the clock, too.
     pub supervisor: Supervisor,
     /// Runs the processes.
     pub processes: Arc<dyn ProcessManager>,
-    /// Keeps the wishes.
+    /// Stores the records of actors.
     pub store: Arc<dyn ActorStore>,
-    /// Looks at programs before they start.
+    /// Inspects programs before they start.
     pub programs: Arc<dyn Programs>,
     /// The name of this machine among the supervisors on one Redis.
     pub node: NodeName,
@@ -78,7 +83,7 @@ pub struct Deps {
     pub events: Events,
 }
 
-/// Keeps actors where callers want them. A cheap clone; all clones are one manager.
+/// Brings actors to the states that callers request. A cheap clone; all clones are one manager.
 #[derive(Clone)]
 pub struct ActorLifecycleManager {
     shared: Arc<Shared>,
@@ -100,19 +105,19 @@ struct Shared {
     tasks: TaskTracker,
 }
 
-/// The answer to a wish: the actor, and whether anything had to be done.
+/// The outcome of a command: the actor, and whether anything had to be done.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CommandOutcome {
     /// The actor as it is now.
     pub status: ActorStatus,
     /// False when it was so already.
     pub changed: bool,
-    /// False when the wait was over first; the wish stands and is worked on.
+    /// False when the wait was over first; the request stands and is carried out.
     pub done: bool,
 }
 
 impl ActorLifecycleManager {
-    /// A manager of these parts. Nothing is contacted before the first call.
+    /// Makes a manager. Nothing is contacted before the first call.
     pub fn new(parts: Deps) -> Self {
         let queue = Arc::clone(parts.supervisor.queue());
         let shared = Shared {
@@ -133,8 +138,8 @@ impl ActorLifecycleManager {
         Self { shared: Arc::new(shared), cause: Source::Caller.into() }
     }
 
-    /// The same manager on behalf of somebody else: events tell this cause of what is done through it. Otherwise, whoever
-    /// calls is a caller who gave no reason.
+    /// Returns the same manager on behalf of a cause, which the events of its commands carry. The default is a caller who
+    /// gave no reason.
     #[must_use]
     pub fn on_behalf_of(&self, cause: Cause) -> Self {
         Self { shared: Arc::clone(&self.shared), cause }
@@ -152,17 +157,17 @@ impl ActorLifecycleManager {
         self.shared.opened.get_or_try_init(|| self.open_once()).await.copied()
     }
 
-    /// The jobs side of this manager.
+    /// Returns the supervisor whose jobs the actors run.
     pub fn supervisor(&self) -> &Supervisor {
         &self.parts().supervisor
     }
 
-    /// The name of this machine.
+    /// Returns the name of this machine.
     pub fn node(&self) -> &NodeName {
         &self.parts().node
     }
 
-    /// Ends the watch. Processes go on.
+    /// Ends all tasks of the manager. Processes go on.
     pub async fn close(&self) {
         self.shared.token.cancel();
         self.shared.tasks.close();
@@ -180,7 +185,7 @@ impl ActorLifecycleManager {
         &self.shared.parts
     }
 
-    /// The driver of an actor of this node.
+    /// Returns the task of an actor of this node.
     async fn handle(&self, id: &ActorId) -> Result<ActorHandle, SupervisorError> {
         self.open().await?;
         if let Some(handle) = self.shared.registry.get(id.as_str()) {

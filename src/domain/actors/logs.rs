@@ -141,7 +141,7 @@ impl ActorLogs {
                     }
                 }
                 Err(error) => {
-                    tracing::debug!(actor.id = %self.id, error = %chain(&error), "the log cannot be read");
+                    tracing::debug!(actor.id = %self.id, error = %chain(&error), "log of an actor: it cannot be read");
                     return Err(error.into());
                 }
             }

@@ -1,4 +1,4 @@
-//! Looks at all processes and presences in one go, again and again, and shows the latest picture to everybody.
+//! The observer polls all processes and presences and publishes the latest observation.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,24 +14,24 @@ use crate::ports::actor_presence::Presence;
 use crate::ports::process_manager::{Orphan, ProcessInfo, ProcessManager};
 use crate::ports::queue::Queue;
 
-/// Time between two looks when nothing is going on: a death is noticed within it.
+/// Time between two observations while nothing is going on: the end of a process is noticed within it.
 const CALM: Duration = Duration::from_millis(200);
 /// The shortest wait before a restart: a process manager may show how a process ended only until the next one runs, so
 /// that is to last for two looks.
 pub(super) const SEEN_END: Duration = Duration::from_millis(400);
-/// Time between two looks while somebody waits for a change.
+/// Time between two observations while a caller waits for a change.
 const HURRIED: Duration = Duration::from_millis(25);
-/// While nobody waits, presences are read only at every n-th look; they serve the display then.
-const CALM_LOOKS_PER_PRESENCE: u64 = 5;
+/// While nobody waits, presences are read only at every n-th observation; they serve the display then.
+const CALM_ROUNDS_PER_PRESENCE: u64 = 5;
 /// A process manager that does not answer must not keep whoever wants to see it as it is now.
 const FRESH_LIMIT: Duration = Duration::from_secs(2);
 /// A slow queue must not keep us from seeing processes.
 const PRESENCE_LIMIT: Duration = Duration::from_millis(500);
 
-/// One look.
+/// The processes and presences at one moment.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Observation {
-    /// Number of the look, from 1; 0 before the first.
+    /// Number of the observation, from 1; 0 before the first.
     pub(super) seq: u64,
     /// Every process by name; None while the process manager does not answer.
     pub(super) processes: Option<BTreeMap<String, ProcessInfo>>,
@@ -43,7 +43,7 @@ pub(super) struct Observation {
     pub(super) fault: String,
 }
 
-/// The eyes of the manager. A cheap clone.
+/// Polls processes and presences. A cheap clone.
 #[derive(Clone)]
 pub(super) struct Observer {
     shared: Arc<Shared>,
@@ -58,7 +58,7 @@ struct Shared {
     wake: Notify,
 }
 
-/// As long as it lives, the observer looks more often.
+/// As long as it lives, the observer polls more often.
 pub(super) struct Hurry {
     shared: Arc<Shared>,
 }
@@ -76,29 +76,29 @@ impl Observer {
         Self { shared: Arc::new(shared) }
     }
 
-    /// The latest look, and word of newer ones.
+    /// Returns the latest observation, and notices of newer ones.
     pub(super) fn subscribe(&self) -> watch::Receiver<Arc<Observation>> {
         self.shared.latest.subscribe()
     }
 
-    /// The latest look.
+    /// Returns the latest observation.
     pub(super) fn latest(&self) -> Arc<Observation> {
         self.shared.latest.borrow().clone()
     }
 
-    /// Number of the look that is under way: only later ones are sure to show what was done before this call.
+    /// Returns the number of the observation under way: only later ones are sure to show what was done before this call.
     pub(super) fn mark(&self) -> u64 {
         self.shared.begun.load(Ordering::SeqCst)
     }
 
-    /// Asks for more frequent looks until the answer is dropped.
+    /// Has the observer poll more often until the answer is dropped.
     pub(super) fn hurry(&self) -> Hurry {
         self.shared.hurried.fetch_add(1, Ordering::SeqCst);
         self.shared.wake.notify_one();
         Hurry { shared: Arc::clone(&self.shared) }
     }
 
-    /// A look that began after this call, or the latest after two seconds without one.
+    /// Returns an observation that began after this call, or the latest after two seconds without one.
     pub(super) async fn fresh(&self) -> Arc<Observation> {
         let _hurry = self.hurry();
         let mark = self.mark();
@@ -110,11 +110,11 @@ impl Observer {
         }
     }
 
-    /// Looks until the end.
+    /// Polls until the end.
     pub(super) async fn run(self, token: CancellationToken) {
         loop {
-            let look = async {
-                self.look().await;
+            let round = async {
+                self.observe().await;
                 let hurried = self.shared.hurried.load(Ordering::SeqCst) > 0;
                 let pause = if hurried { HURRIED } else { CALM };
                 let woken = self.shared.wake.notified();
@@ -125,17 +125,17 @@ impl Observer {
                     let _elapsed = tokio::time::timeout(pause, woken).await;
                 }
             };
-            if token.run_until_cancelled(look).await.is_none() {
+            if token.run_until_cancelled(round).await.is_none() {
                 return;
             }
         }
     }
 
-    async fn look(&self) {
+    async fn observe(&self) {
         let seq = self.shared.begun.fetch_add(1, Ordering::SeqCst) + 1;
         let before = self.latest();
         let hurried = self.shared.hurried.load(Ordering::SeqCst) > 0;
-        let with_presences = hurried || seq.is_multiple_of(CALM_LOOKS_PER_PRESENCE) || seq == 1;
+        let with_presences = hurried || seq.is_multiple_of(CALM_ROUNDS_PER_PRESENCE) || seq == 1;
         let listed_and_left = async {
             let listed = self.shared.processes.list().await;
             let left = if listed.is_ok() { self.shared.processes.orphans().await.ok() } else { None };
@@ -151,7 +151,7 @@ impl Observer {
             Err(error) => (None, error.to_string()),
         };
         if processes.is_none() && before.processes.is_some() {
-            tracing::warn!(error = %fault, "the process manager cannot be watched");
+            tracing::warn!(error = %fault, "process manager: processes cannot be observed");
         }
         let presences = presences.unwrap_or_else(|| before.presences.clone());
         let leftovers = left.unwrap_or_else(|| before.leftovers.clone());

@@ -90,7 +90,7 @@ impl Operation {
             Ok(Some(record)) => Err(superseded_by(&record)),
             Ok(None) => Err(SupervisorError::ActorNotFound(self.id.clone())),
             Err(error) => {
-                tracing::debug!(actor.id = %self.id, error = %chain(&error), "whether actor {} is still ours to change cannot be read", self.id);
+                tracing::debug!(actor.id = %self.id, error = %chain(&error), "actor {}: its operation goes on (the lease cannot be read)", self.id);
                 Ok(())
             }
         }

@@ -1,4 +1,4 @@
-//! Which driver owns which actor. The one shared table of the manager; held for look-ups only.
+//! Which task owns which actor. The one shared table of the manager; locked for look-ups only.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,12 +13,12 @@ use crate::domain::model::script_type::ScriptType;
 use crate::error::SupervisorError;
 use crate::lock::Lock;
 
-/// Wishes of one actor that may wait; more callers than that are told to come back.
+/// Upper bound of the requests for one actor that wait; further callers are refused.
 const WAITING_REQUESTS: usize = 64;
-/// New definitions of one actor that may wait.
+/// Upper bound of the new definitions of one actor that wait.
 const WAITING_EDITS: usize = 8;
 
-/// A wish on its way to a driver.
+/// A request on its way to a task.
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) verb: Verb,
@@ -45,11 +45,11 @@ pub(super) enum Edit {
     Newer(Box<ActorRecord>),
     /// The record was not there a moment ago.
     Gone,
-    /// The record is to be read; answered when the driver shows what it says.
+    /// The record is to be read; answered when the task shows what it says.
     Read { reply: oneshot::Sender<Result<(), SupervisorError>> },
 }
 
-/// The way to a driver.
+/// The handle of a task.
 #[derive(Debug, Clone)]
 pub(super) struct ActorHandle {
     requests: mpsc::Sender<Request>,
@@ -58,7 +58,7 @@ pub(super) struct ActorHandle {
     deleted: Arc<AtomicBool>,
 }
 
-/// The driver's end of an [`ActorHandle`].
+/// The task's end of an [`ActorHandle`].
 #[derive(Debug)]
 pub(super) struct TaskEnd {
     pub(super) requests: mpsc::Receiver<Request>,
@@ -68,7 +68,7 @@ pub(super) struct TaskEnd {
 }
 
 impl TaskEnd {
-    /// Notes that the driver ends because the actor is deleted.
+    /// Notes that the task ends because the actor is deleted.
     pub(super) fn set_deleted(&self) {
         self.deleted.store(true, Ordering::SeqCst);
     }
@@ -94,11 +94,11 @@ impl ActorHandle {
     ) -> Result<bool, SupervisorError> {
         let (reply, answer) = oneshot::channel();
         let edit = Edit::Define { etag, config: Box::new(config), cause, reply };
-        self.edits.send(edit).await.map_err(|_driver_gone| self.gone_error())?;
-        answer.await.unwrap_or_else(|_driver_gone| Err(self.gone_error()))
+        self.edits.send(edit).await.map_err(|_task_gone| self.gone_error())?;
+        answer.await.unwrap_or_else(|_task_gone| Err(self.gone_error()))
     }
 
-    /// Shows the driver its actor's record as it is stored.
+    /// Shows the task its actor's record as it is stored.
     pub(super) fn note_stored(&self, record: ActorRecord) {
         if record.is_newer_than(&self.status.borrow().record) {
             // It is shown again soon.
@@ -106,22 +106,22 @@ impl ActorHandle {
         }
     }
 
-    /// Tells the driver that its actor's record was not there.
+    /// Tells the task that its actor's record was not there.
     pub(super) fn note_missing(&self) {
         // It is missed again soon.
         let _full_or_gone = self.edits.try_send(Edit::Gone);
     }
 
-    /// The actor by its record as it is stored now: another supervisor of this node may have written it since the driver
-    /// last looked.
+    /// The actor by its record as it is stored now: another supervisor of this node may have written it since the task
+    /// last read it.
     pub(super) async fn read(&self) -> Result<ActorStatus, SupervisorError> {
         let (reply, answer) = oneshot::channel();
-        self.edits.send(Edit::Read { reply }).await.map_err(|_driver_gone| self.gone_error())?;
-        answer.await.unwrap_or_else(|_driver_gone| Err(self.gone_error()))?;
+        self.edits.send(Edit::Read { reply }).await.map_err(|_task_gone| self.gone_error())?;
+        answer.await.unwrap_or_else(|_task_gone| Err(self.gone_error()))?;
         Ok(self.status())
     }
 
-    /// Why the driver is no longer there.
+    /// Returns why the task is no longer there.
     pub(super) fn gone_error(&self) -> SupervisorError {
         if self.deleted.load(Ordering::SeqCst) {
             SupervisorError::ActorNotFound(self.status().record.id)
@@ -130,18 +130,18 @@ impl ActorHandle {
         }
     }
 
-    /// Returns once the driver has ended: the actor is deleted, or the manager closed.
+    /// Returns once the task has ended: the actor is deleted, or the manager closed.
     pub(super) async fn gone(&self) {
         let mut status = self.status.clone();
         while status.changed().await.is_ok() {}
     }
 
-    /// The actor as its driver last saw it.
+    /// Returns the actor as its task last published it.
     pub(super) fn status(&self) -> ActorStatus {
         self.status.borrow().clone()
     }
 
-    /// Hands over a wish; the receiver is answered when it is fulfilled, or cannot be.
+    /// Hands over a request; the receiver is answered when it is fulfilled, or cannot be.
     pub(super) fn request(
         &self,
         verb: Verb,
@@ -160,7 +160,7 @@ impl ActorHandle {
     }
 }
 
-/// All drivers by actor name.
+/// All tasks by actor name.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Registry {
     handles: Arc<Lock<BTreeMap<String, ActorHandle>>>,
@@ -171,7 +171,7 @@ impl Registry {
         self.lock().get(name).cloned()
     }
 
-    /// Adds a driver unless there is one; false if so.
+    /// Adds a task unless there is one; false if so.
     pub(super) fn insert(&self, name: &str, handle: ActorHandle) -> bool {
         let mut handles = self.lock();
         if handles.contains_key(name) {
@@ -185,12 +185,12 @@ impl Registry {
         self.lock().remove(name);
     }
 
-    /// Every driver by the name of its actor.
+    /// Returns every task by the name of its actor.
     pub(super) fn handles(&self) -> Vec<(String, ActorHandle)> {
         self.lock().iter().map(|(name, handle)| (name.clone(), handle.clone())).collect()
     }
 
-    /// Every actor as its driver last saw it.
+    /// Returns every actor as its task last published it.
     pub(super) fn statuses(&self) -> Vec<ActorStatus> {
         self.lock().values().map(ActorHandle::status).collect()
     }

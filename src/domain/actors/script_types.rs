@@ -1,41 +1,38 @@
-//! Script types as callers see them: the rules, the queue and the actors of each, and what changes them.
+//! Script types: the settings, the queue and the actors of each, and commands that change them.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::domain::actors::{ActorLifecycleManager, ScaleRequest};
 use crate::domain::model::actor::{ActorConfig, ActorState, ActorStatus};
-use crate::domain::model::event::{Cause, Event, EventKind};
 use crate::domain::model::health::Health;
-use crate::domain::model::job::JobState;
 use crate::domain::model::scaling::{ScalingDecision, ScalingMode};
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::ScriptTypeSettings;
 use crate::domain::model::violation::Violations;
+use crate::domain::retry_conflicts::retry_conflicts;
 use crate::domain::scaling::queue_stats::{QueueRates, QueueStats};
+use crate::domain::script_types::queue_commands::{PurgeRequest, QueueCommands};
 use crate::domain::script_types::update::replacement;
 use crate::error::SupervisorError;
 use crate::ports::queue_admin::QueueState;
 
-/// Times that rules are written again after somebody else was faster.
-const MOST_TRIES: u32 = 5;
-
-/// One script type: its rules, its queue and its actors.
+/// One script type: its settings, its queue and its actors.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScriptTypeStatus {
-    /// The rules.
+    /// Its settings.
     pub settings: Arc<ScriptTypeSettings>,
-    /// From which definition scaling makes actors.
+    /// The definition from which scaling makes actors.
     pub template: Option<ActorConfig>,
     /// The queue.
     pub queue: QueueState,
-    /// How fast jobs come and go.
+    /// Jobs submitted and finished a second.
     pub rates: QueueRates,
     /// Its actors on all nodes.
     pub actors: ActorCounts,
     /// The last decision of scaling.
     pub last_decision: Option<ScalingDecision>,
-    /// When scaling looks again, while it is automatic.
+    /// When the scaling loop reads the queue next, while scaling is automatic.
     pub next_scaling_at: Option<SystemTime>,
 }
 
@@ -50,21 +47,6 @@ pub struct ActorCounts {
     pub busy: u32,
     /// UNHEALTHY.
     pub unhealthy: u32,
-}
-
-/// Waiting jobs to be cancelled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PurgeRequest {
-    /// Of this type.
-    pub script_type: ScriptType,
-    /// In these states.
-    pub states: Vec<JobState>,
-    /// Nothing is done if there are more.
-    pub expected: Option<u64>,
-    /// Only count.
-    pub trial: bool,
-    /// Why.
-    pub reason: String,
 }
 
 impl ActorLifecycleManager {
@@ -113,7 +95,7 @@ impl ActorLifecycleManager {
         })
     }
 
-    /// The rules and the template of a script type as they are kept, to be changed.
+    /// Reads the stored settings and template of a script type, to be changed.
     ///
     /// # Errors
     /// `QueueUnavailable`.
@@ -147,28 +129,27 @@ impl ActorLifecycleManager {
             + Send
             + Sync,
     {
-        for _try in 0..MOST_TRIES {
+        let change = &change;
+        let attempt = move || async move {
             let (stored, stored_template) = self.script_type_settings(script_type).await?;
             let (settings, template) = change(&stored, stored_template.as_ref())?;
             let template = replacement(stored_template.as_ref(), template)?;
             if settings == stored && template.is_none() {
-                return Ok(false);
+                return Ok(Some(false));
             }
             if let Some(template) = &template {
                 // A missing program is refused now, and not when the next actor is needed.
                 self.validate(template).await?;
             }
-            if self.set_script_type_settings(settings, template).await? {
-                return Ok(true);
-            }
-        }
-        Err(SupervisorError::SettingsConflict(script_type))
+            Ok(self.set_script_type_settings(settings, template).await?.then_some(true))
+        };
+        retry_conflicts(attempt).await?.ok_or(SupervisorError::SettingsConflict(script_type))
     }
 
-    /// Keeps new rules, and a new template if there is one. They hold here at once and for other supervisors within a
-    /// second. False when somebody else was faster: read them again.
+    /// Stores new settings, and a new template if there is one. They hold here at once and for other supervisors within a
+    /// second. False when another supervisor has changed them since they were read.
     ///
-    /// A number of actors that was not asked for before is brought about on this node; see
+    /// A number of actors that was not requested before is brought about on this node; see
     /// [`ActorLifecycleManager::scale`].
     ///
     /// # Errors
@@ -180,7 +161,7 @@ impl ActorLifecycleManager {
     ) -> Result<bool, SupervisorError> {
         let script_type = settings.script_type;
         let before = self.supervisor().settings().of(script_type).scaling;
-        if !self.store_rules(&settings).await? {
+        if !self.store_settings(&settings).await? {
             return Ok(false);
         }
         if let Some(template) = template {
@@ -191,13 +172,13 @@ impl ActorLifecycleManager {
             && (before.mode != scaling.mode || before.replicas != scaling.replicas)
         {
             let drain_timeout = scaling.drain_timeout;
-            let scaler = self.as_scaler(&format!("the rules ask for {replicas}"));
+            let scaler = self.as_scaler(&format!("the settings ask for {replicas}"));
             scaler.scale_to(script_type, replicas, drain_timeout, false, Duration::ZERO).await?;
         }
         Ok(true)
     }
 
-    async fn store_rules(&self, settings: &ScriptTypeSettings) -> Result<bool, SupervisorError> {
+    async fn store_settings(&self, settings: &ScriptTypeSettings) -> Result<bool, SupervisorError> {
         if !self.parts().store.put_settings(settings).await? {
             return Ok(false);
         }
@@ -207,30 +188,24 @@ impl ActorLifecycleManager {
         Ok(true)
     }
 
-    /// Notes a number that somebody asked for; from then on nothing is automatic.
+    /// Stores a number of actors that a caller requested, and switches automatic scaling off.
     pub(super) async fn store_replicas(&self, request: &ScaleRequest) -> Result<(), SupervisorError> {
-        for _try in 0..MOST_TRIES {
+        let attempt = move || async move {
             let (mut settings, _template) = self.script_type_settings(request.script_type).await?;
             settings.scaling.mode = ScalingMode::Fixed;
             settings.scaling.replicas = Some(request.replicas);
-            if self.store_rules(&settings).await? {
-                return Ok(());
-            }
-        }
-        Err(SupervisorError::SettingsConflict(request.script_type))
+            Ok(self.store_settings(&settings).await?.then_some(()))
+        };
+        retry_conflicts(attempt).await?.ok_or(SupervisorError::SettingsConflict(request.script_type))
     }
 
-    /// Hands out no job of a type any more; false when it was so already.
+    /// Hands out no job of a type any more; false when it was paused already.
     ///
     /// # Errors
     /// `QueueUnavailable`.
     pub async fn pause_queue(&self, script_type: ScriptType, reason: &str) -> Result<bool, SupervisorError> {
-        let changed = self.supervisor().queue().pause(script_type, reason).await?;
+        let changed = self.queue_commands().pause(script_type, reason).await?;
         self.queue_stats().set_paused(script_type, true);
-        if changed {
-            let message = format!("the {script_type} queue is paused{}", because(reason));
-            self.tell_of_queue(script_type, reason, message, EventKind::QueuePaused);
-        }
         Ok(changed)
     }
 
@@ -239,54 +214,30 @@ impl ActorLifecycleManager {
     /// # Errors
     /// `QueueUnavailable`.
     pub async fn resume_queue(&self, script_type: ScriptType, reason: &str) -> Result<bool, SupervisorError> {
-        let changed = self.supervisor().queue().resume(script_type).await?;
+        let changed = self.queue_commands().resume(script_type, reason).await?;
         self.queue_stats().set_paused(script_type, false);
-        if changed {
-            let message = format!("the {script_type} queue goes on{}", because(reason));
-            self.tell_of_queue(script_type, reason, message, EventKind::QueueResumed);
-        }
         Ok(changed)
     }
 
-    /// Cancels jobs that wait; answers with how many, or how many it would be.
+    /// Cancels jobs that wait; returns how many, or how many it would be.
     ///
     /// # Errors
     /// `PurgeRefused` when there are more than expected, `QueueUnavailable`.
     pub async fn purge_queue(&self, request: PurgeRequest) -> Result<u64, SupervisorError> {
-        let PurgeRequest { script_type, states, expected, trial, reason } = request;
-        let queue = self.supervisor().queue();
-        let mut most = u64::MAX;
-        if trial || expected.is_some() {
-            let found = queue.count(script_type, &states).await?;
-            if let Some(expected) = expected.filter(|expected| found > *expected) {
-                return Err(SupervisorError::PurgeRefused { script_type, found, expected });
-            }
-            if trial {
-                return Ok(found);
-            }
-            // What comes after the count was not meant.
-            most = found;
-        }
-        let count = queue.purge(script_type, &states, &reason, most).await?;
-        if count > 0 {
-            let message = format!("{count} waiting {script_type} jobs were cancelled{}", because(&reason));
-            self.tell_of_queue(script_type, &reason, message, EventKind::QueuePurged { count });
-        }
-        Ok(count)
+        self.queue_commands().purge(request).await
     }
 
-    fn tell_of_queue(&self, script_type: ScriptType, reason: &str, message: String, kind: EventKind) {
-        tracing::info!(%script_type, "{message}");
-        let cause = Cause { reason: reason.to_owned(), ..self.cause.clone() };
-        self.events().emit(Event::new(self.now(), cause, kind, message).of_type(script_type));
+    fn queue_commands(&self) -> QueueCommands {
+        QueueCommands {
+            queues: self.supervisor().queue().clone(),
+            events: self.events().clone(),
+            clock: Arc::clone(self.supervisor().clock()),
+            cause: self.cause.clone(),
+        }
     }
 
-    /// What was seen of the queues.
+    /// Returns the statistics of the queues.
     pub(super) fn queue_stats(&self) -> &QueueStats {
         &self.shared.queue_stats
     }
-}
-
-fn because(reason: &str) -> String {
-    if reason.is_empty() { String::new() } else { format!(": {reason}") }
 }

@@ -10,10 +10,8 @@ use crate::domain::model::actor::StopOptions;
 use crate::domain::model::actor::{ActorConfig, ActorStatus, Desired, Verb};
 use crate::domain::model::id::ActorId;
 use crate::domain::model::violation::Violations;
+use crate::domain::retry_conflicts::retry_conflicts;
 use crate::error::SupervisorError;
-
-/// Times that a change is made anew from what somebody else has written in between.
-const MOST_TRIES: u32 = 5;
 
 /// When a changed definition takes hold.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -63,25 +61,24 @@ impl ActorLifecycleManager {
     ) -> Result<Updated, SupervisorError> {
         let deadline = Instant::now() + wait;
         let handle = self.handle(id).await?;
-        let conflict = || SupervisorError::ActorConflict(id.clone());
-        let mut tries = 0;
-        let changed = loop {
+        let (update_etag, change, shown) = (update.etag.as_deref(), &change, &handle);
+        let attempt = move || async move {
             // Not what was shown last: another supervisor may have changed it since.
-            let record = handle.read().await?.record;
+            let record = shown.read().await?.record;
             let etag = record.etag();
-            if update.etag.as_ref().is_some_and(|expected| *expected != etag) {
-                return Err(conflict());
+            if update_etag.is_some_and(|expected| expected != etag) {
+                return Err(SupervisorError::ActorConflict(id.clone()));
             }
             let config = change(&record.config)?;
             fixed(&record.config, &config)?;
             self.validate(&config).await?;
-            match handle.define(etag, config, self.cause.clone()).await {
-                Err(SupervisorError::ActorConflict(_)) if update.etag.is_none() && tries < MOST_TRIES => {
-                    tries += 1;
-                }
-                defined => break defined?,
+            match shown.define(etag, config, self.cause.clone()).await {
+                Err(SupervisorError::ActorConflict(_)) if update_etag.is_none() => Ok(None),
+                defined => defined.map(Some),
             }
         };
+        let changed =
+            retry_conflicts(attempt).await?.ok_or_else(|| SupervisorError::ActorConflict(id.clone()))?;
         let record = handle.status().record;
         let (Apply::Restart(options), Desired::Up, true) = (update.apply, record.desired, record.outdated)
         else {

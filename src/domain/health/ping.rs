@@ -55,7 +55,7 @@ pub(super) async fn ping(
     };
     if !awaited.done {
         if let Err(error) = supervisor.cancel(&awaited.job.id, "nobody waits for this ping").await {
-            tracing::debug!(error = %chain(&error), "a ping could not be taken back");
+            tracing::debug!(error = %chain(&error), "ping: it is not cancelled (the queue does not answer)");
         }
         return told(PingOutcome::TimedOut, None, silence(limit));
     }

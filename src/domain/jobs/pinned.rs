@@ -70,7 +70,7 @@ impl Supervisor {
             Err(error) => Err(error),
         };
         if let Err(error) = lost {
-            tracing::debug!(actor.id = %target, error = %chain(&error), "whether actor {target} is still there is not known");
+            tracing::debug!(actor.id = %target, error = %chain(&error), "actor {target}: whether it exists is not known (the store does not answer)");
         }
     }
 }

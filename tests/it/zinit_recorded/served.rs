@@ -83,7 +83,7 @@ async fn recorded_lists_that_fail_make_no_actor_unknown() {
         assert_eq!(actor(&client, "osis_actor_0").await.state(), State::Running);
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
-    assert!(!served.service.stderr().contains("cannot be watched"));
+    assert!(!served.service.stderr().contains("cannot be observed"));
     served.zinit.fail_lists(2);
     create(&mut client, served.definition("osis_actor_1")).await;
 }

@@ -209,7 +209,7 @@ impl Operation {
         }
         let tail = self.log_tail().await;
         if let Err(error) = self.parts.processes.stop(self.id.as_str(), SHORT_GRACE).await {
-            tracing::warn!(actor.id = %self.id, error = %chain(&error), "actor {} did not start and could not be stopped", self.id);
+            tracing::warn!(actor.id = %self.id, error = %chain(&error), "actor {}: it failed to start and cannot be stopped", self.id);
         }
         // Whoever has taken the operation over may have ended the process as well.
         if let Err(overtaken) = self.check_lease().await {

@@ -1,5 +1,5 @@
-//! What is seen of the process, and what follows: its ends are noted, its jobs taken back, and what is not as wanted is
-//! brought in line.
+//! Observations of the process and what follows: its ends are recorded, its jobs reclaimed, and its state is reconciled with
+//! the desired one.
 
 use std::sync::Arc;
 
@@ -19,9 +19,9 @@ use crate::error::{SupervisorError, chain};
 use crate::ports::actor_store::Stored;
 use crate::ports::process_manager::{Orphan, ProcessState};
 
-/// Ends of processes whose jobs could not be taken back yet, Redis being away. The leases serve the rest.
+/// Upper bound of processes whose jobs wait for the queue to be reclaimed. Leases reclaim the rest.
 const MOST_PENDING_RECLAIMS: usize = 16;
-/// Jobs of a process that is gone, to be taken back.
+/// The jobs of a process that is gone, to be reclaimed.
 pub(super) struct Reclaim {
     pid: u32,
     error: JobError,
@@ -42,17 +42,17 @@ impl ActorTask {
                 // Who deleted it has ended its process; to start it now would bring it back.
                 Err(SupervisorError::ActorNotFound(_)) => return Some(StopReason::Deleted),
                 Err(error) => {
-                    tracing::debug!(actor.id = %self.record.id, error = %chain(&error), "actor {} is judged by what was known of it", self.record.id);
+                    tracing::debug!(actor.id = %self.record.id, error = %chain(&error), "actor {}: the last known record holds (it cannot be read)", self.record.id);
                 }
             }
         }
         if self.foreign.is_some() {
-            self.take_back_jobs().await;
+            self.reclaim_jobs().await;
             return None;
         }
         let stopping = self.running.as_ref().is_some_and(|running| running.phase.0 == ActorState::Stopping);
         if !stopping {
-            if self.has_strays(&observation, process).await {
+            if self.has_orphans(&observation, process).await {
                 return None;
             }
             let compared = self.compare_pids(process).await;
@@ -61,13 +61,13 @@ impl ActorTask {
                 return (!self.is_deleting()).then_some(StopReason::Deleted);
             }
         }
-        self.take_back_jobs().await;
+        self.reclaim_jobs().await;
         if self.running.is_none() && self.foreign.is_none() && observation.seq > self.stale_up_to {
             match self.store().await {
                 Ok(()) => {}
                 Err(SupervisorError::ActorNotFound(_)) => return Some(StopReason::Deleted),
                 Err(error) => {
-                    tracing::debug!(actor.id = %self.record.id, error = %chain(&error), "actor {} is stored later", self.record.id);
+                    tracing::debug!(actor.id = %self.record.id, error = %chain(&error), "actor {}: its record is not stored yet (the store does not answer)", self.record.id);
                 }
             }
             self.reconcile(process).await;
@@ -75,7 +75,7 @@ impl ActorTask {
         None
     }
 
-    /// Whether what is seen is not what the record says.
+    /// Returns whether the observation is not what the record says.
     fn differs(&self, observation: &Observation, process: Option<ProcessState>) -> bool {
         let is_due = |verb| verb != Verb::Start || Instant::now() >= self.next_start;
         process.and_then(ProcessState::pid) != self.record.last_pid
@@ -83,14 +83,14 @@ impl ActorTask {
             || observation.leftovers.iter().any(|leftover| leftover.name == self.record.id.as_str())
     }
 
-    /// Whether what is under way is our own delete.
+    /// Returns whether the operation under way is a delete.
     pub(super) fn is_deleting(&self) -> bool {
         self.running.as_ref().is_some_and(|running| matches!(running.verb, Verb::Delete { .. }))
     }
 
-    /// Whether processes of this actor live on although they are no longer managed: the one seen last, or others that
-    /// nobody has seen. Until they have ended, their jobs are not taken back and nothing else is started.
-    async fn has_strays(&mut self, observation: &Observation, process: Option<ProcessState>) -> bool {
+    /// Returns whether orphans of this actor live: the process observed last, or others. Until they have ended, their jobs are
+    /// not reclaimed and nothing else is started.
+    async fn has_orphans(&mut self, observation: &Observation, process: Option<ProcessState>) -> bool {
         let managed = process.and_then(ProcessState::pid);
         self.learn_leftovers(observation).await;
         let last = self.record.last_pid;
@@ -128,8 +128,8 @@ impl ActorTask {
         }
     }
 
-    /// Notes that the process seen last is gone, and the one that has come instead. Of several supervisors that see it, one
-    /// notes it: whoever writes first.
+    /// Records that the process observed last is gone, and the one that runs instead. Of several supervisors that observe it,
+    /// the first writer records it.
     async fn compare_pids(&mut self, process: Option<ProcessState>) -> Option<StopReason> {
         let pid = process.and_then(ProcessState::pid);
         let Some(last) = self.record.last_pid else {
@@ -179,7 +179,7 @@ impl ActorTask {
             }
             Ok(Stored::Missing) => return Some(StopReason::Deleted),
             Err(error) => {
-                tracing::debug!(actor.id = %self.record.id, error = %chain(&error), "the end of actor {} is stored later", self.record.id);
+                tracing::debug!(actor.id = %self.record.id, error = %chain(&error), "actor {}: the end of its process is not stored yet (the store does not answer)", self.record.id);
                 self.dirty = true;
                 self.record.generation
             }
@@ -190,7 +190,7 @@ impl ActorTask {
         None
     }
 
-    /// Notes that an operation of ours has ended the process.
+    /// Records that the operation under way has ended the process.
     pub(super) async fn note_end(&mut self, pid: u32, status: ExitStatus, log_tail: Vec<String>) {
         let exit = LastExit { status, at: self.now(), pid, requested: true, log_tail };
         self.record.last_exit = Some(exit.clone());
@@ -199,7 +199,7 @@ impl ActorTask {
         self.after_end(exit).await;
     }
 
-    /// Whether a start is under way and its process has been seen.
+    /// Returns whether a start is under way and its process was observed.
     fn is_starting(&self) -> bool {
         self.running.as_ref().is_some_and(|running| {
             running.verb.desired() == Desired::Up && running.phase.0 == ActorState::Starting
@@ -210,11 +210,11 @@ impl ActorTask {
         self.tell_of_exit(&exit);
         let LastExit { status, pid, requested, log_tail, .. } = exit;
         self.reclaim(pid, status, requested, log_tail);
-        self.take_back_jobs().await;
+        self.reclaim_jobs().await;
         if requested {
             return;
         }
-        tracing::warn!(actor.id = %self.record.id, pid, "actor {} ended with {status}", self.record.id);
+        tracing::warn!(actor.id = %self.record.id, pid, "actor {}: its process ended with {status} (nobody requested it)", self.record.id);
         if self.is_starting() {
             return;
         }
@@ -244,7 +244,7 @@ impl ActorTask {
         }
     }
 
-    /// Has the jobs of a process that is gone taken back.
+    /// Has the jobs of a process that is gone reclaimed.
     pub(super) fn reclaim(&mut self, pid: u32, status: ExitStatus, requested: bool, log_tail: Vec<String>) {
         let error = actor_lost(&self.record.id, status, requested, log_tail);
         if self.reclaims.len() < MOST_PENDING_RECLAIMS {
@@ -252,20 +252,20 @@ impl ActorTask {
         }
     }
 
-    /// Takes back jobs of processes that are gone; what Redis does not hear now is said again at the next look.
-    async fn take_back_jobs(&mut self) {
+    /// Reclaims jobs of processes that are gone; what the queue does not do now is tried again after the next observation.
+    async fn reclaim_jobs(&mut self) {
         let queue = Arc::clone(self.parts.supervisor.queue());
         while let Some(reclaim) = self.reclaims.first() {
             let script_type = self.record.config.script_type;
             match queue.reclaim(script_type, &self.record.id, reclaim.pid, &reclaim.error).await {
                 Ok(reclaimed) => {
                     if reclaimed != Default::default() {
-                        tracing::info!(actor.id = %self.record.id, retried = reclaimed.retried, failed = reclaimed.failed, "took back the jobs of actor {}", self.record.id);
+                        tracing::info!(actor.id = %self.record.id, retried = reclaimed.retried, failed = reclaimed.failed, "actor {}: jobs of its process were reclaimed", self.record.id);
                     }
                     self.reclaims.remove(0);
                 }
                 Err(error) => {
-                    tracing::debug!(actor.id = %self.record.id, error = %chain(&error), "jobs of actor {} are taken back later", self.record.id);
+                    tracing::debug!(actor.id = %self.record.id, error = %chain(&error), "actor {}: jobs of its process are not reclaimed yet (the queue does not answer)", self.record.id);
                     return;
                 }
             }
@@ -278,14 +278,14 @@ impl ActorTask {
         needed(self.record.desired, mode, last_exit, process, self.record.outdated)
     }
 
-    /// Brings the world in line with the wish.
+    /// Begins what is needed to reach the desired state.
     async fn reconcile(&mut self, process: Option<ProcessState>) {
         let Some(verb) = self.needed(process) else { return };
         if verb == Verb::Start && Instant::now() < self.next_start {
             return;
         }
         if self.begin(verb, StopOptions::default(), Source::Supervisor.into()).await {
-            tracing::info!(actor.id = %self.record.id, "actor {} is not as wanted: {}", self.record.id, verb.noun());
+            tracing::info!(actor.id = %self.record.id, "actor {}: {} begins (its state is not the desired one)", self.record.id, verb.noun());
         }
     }
 }

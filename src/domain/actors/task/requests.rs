@@ -1,4 +1,4 @@
-//! Wishes: which are carried out, how they end, and what follows for the record.
+//! Requests: which are carried out, how they end, and what follows for the record.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,18 +16,18 @@ use crate::domain::model::actor::{ActorConfig, ActorRecord, ActorState, Desired,
 use crate::domain::model::event::Cause;
 use crate::error::{SupervisorError, chain};
 
-/// Wishes that may wait for the end of an operation.
+/// Upper bound of the requests that wait for the end of an operation.
 const MOST_PARKED: usize = 64;
 
-/// What is under way.
+/// The operation that is under way.
 pub(super) struct Running {
     pub(super) verb: Verb,
     pub(super) work: Pin<Box<dyn Future<Output = Result<(), SupervisorError>> + Send>>,
     pub(super) waiting: Vec<Reply>,
     pub(super) phase: (ActorState, String),
-    /// What becomes of the actor if a stop of ours was a verdict.
+    /// The fault of the actor after this stop, if the stop is a verdict.
     pub(super) verdict: Option<Fault>,
-    /// The definition that it is carried out by.
+    /// The definition by which it is carried out.
     pub(super) config: ActorConfig,
     /// Its lease; None when Redis was away as it began.
     pub(super) lease: Option<String>,
@@ -35,16 +35,16 @@ pub(super) struct Running {
     pub(super) cause: Cause,
 }
 
-/// A wish that waits for the end of an operation.
+/// A request that waits for the end of an operation.
 pub(super) struct Parked {
     pub(super) request: Request,
-    /// Whether that operation does what is wished.
+    /// Whether that operation does what is requested.
     pub(super) joined: bool,
 }
 
 impl ActorTask {
-    /// Decides on a wish by the record as it is stored now: another supervisor of this node may have written it since we
-    /// last looked.
+    /// Decides on a request by the record as it is stored now: another supervisor of this node may have written it since it
+    /// was last read.
     pub(super) async fn on_request(&mut self, request: Request) -> Option<StopReason> {
         if !self.is_deleting() {
             match self.refresh().await {
@@ -119,7 +119,7 @@ impl ActorTask {
         }
     }
 
-    /// Answers wishes that waited for an operation, or decides on them anew.
+    /// Answers requests that waited for an operation, or decides on them anew.
     pub(super) async fn settle_parked(&mut self) {
         if self.parked.is_empty() || self.running.is_some() {
             return;
@@ -142,8 +142,7 @@ impl ActorTask {
         }
     }
 
-    /// What an operation of another supervisor that has ended has brought to whoever wished the same; None when it did
-    /// not bring it.
+    /// Returns the answer to a request which an operation of another supervisor has carried out; None when it did not.
     fn outcome_for(&self, verb: Verb) -> Option<Result<bool, SupervisorError>> {
         let record = &self.record;
         if record.desired == Desired::Down
@@ -165,14 +164,14 @@ impl ActorTask {
         done.then_some(Ok(true))
     }
 
-    /// Begins what nobody has asked for, unless another supervisor is at it.
+    /// Begins an operation that nobody requested, unless another supervisor carries one out.
     pub(super) async fn begin(&mut self, verb: Verb, options: StopOptions, cause: Cause) -> bool {
         let lease = match self.claim(verb, false).await {
             Ok(Some(lease)) => Some(lease),
             Ok(None) | Err(SupervisorError::ActorNotFound(_)) => return false,
             // A Redis that is away is no reason to leave a process as it is not to be.
             Err(error) => {
-                tracing::debug!(actor.id = %self.record.id, error = %chain(&error), "{} of actor {} is told to nobody", verb.noun(), self.record.id);
+                tracing::debug!(actor.id = %self.record.id, error = %chain(&error), "actor {}: {} begins without a lease (the store does not answer)", self.record.id, verb.noun());
                 None
             }
         };
@@ -236,7 +235,7 @@ impl ActorTask {
             Err(error) => self.trouble = chain(error),
         }
         if let Err(error) = &ended {
-            tracing::warn!(actor.id = %self.record.id, error = %chain(error), "{} of actor {} failed", verb.noun(), self.record.id);
+            tracing::warn!(actor.id = %self.record.id, error = %chain(error), "actor {}: {} failed", self.record.id, verb.noun());
         }
         let pid = self.pid_now();
         let is_ours =
@@ -264,7 +263,7 @@ impl ActorTask {
         let mut ended_as = Ok(());
         if overtaken {
             if let Err(error) = self.refresh().await {
-                tracing::debug!(actor.id = %self.record.id, error = %chain(&error), "who has overtaken it is seen later");
+                tracing::debug!(actor.id = %self.record.id, error = %chain(&error), "actor {}: an operation was overtaken (by whom cannot be read yet)", self.record.id);
             }
         } else if !deleted {
             match self.change(note).await {
@@ -272,7 +271,7 @@ impl ActorTask {
                 // Another supervisor decides now, by what it sees itself.
                 Ok(false) => ended_as = Err(self.superseded()),
                 Err(error) => {
-                    tracing::warn!(actor.id = %self.record.id, error = %chain(&error), "what happened to actor {} is stored later", self.record.id);
+                    tracing::warn!(actor.id = %self.record.id, error = %chain(&error), "actor {}: the end of an operation is not stored yet (the store does not answer)", self.record.id);
                     self.dirty |= note(&mut self.record);
                 }
             }

@@ -1,5 +1,5 @@
-//! The record, which all supervisors of the node share: read anew before a caller's wish is decided by it, changed by
-//! compare-and-set, and taken over from whoever has changed it.
+//! The record, which all supervisors of the node share: read anew before a request is decided by it, changed by
+//! compare-and-set, and adopted from whoever has changed it.
 //!
 //! An operation stands in it as a lease. What another supervisor is doing is waited for, or overtaken; what one was doing
 //! that lives no longer is given up.
@@ -16,16 +16,16 @@ use crate::domain::model::actor::{ActorRecord, OperationLease, Verb};
 use crate::error::{SupervisorError, chain};
 use crate::ports::actor_store::{StoreError, Stored};
 
-/// How often the supervisor that carries out an operation says that it lives.
+/// Time between two heartbeats of the supervisor that carries out an operation.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// An operation whose supervisor has said nothing for this long is given up.
+/// An operation whose supervisor has sent no heartbeat for this long is given up.
 const ABANDONED: Duration = Duration::from_secs(5);
 
-/// What another supervisor of this node is doing with the actor.
+/// The operation of another supervisor of this node.
 #[derive(Debug)]
 pub(super) struct Foreign {
     pub(super) lease: OperationLease,
-    /// Whether its supervisor has shown that it lives since we know of the lease.
+    /// Whether its supervisor has sent a heartbeat since the lease was first read.
     pub(super) alive: bool,
     seen_at: Instant,
 }
@@ -83,8 +83,8 @@ impl ActorTask {
         Ok(())
     }
 
-    /// Writes the lease of an operation and, if a caller wishes it, the wish, in one step. None when somebody else was
-    /// faster: then the wish is to be decided anew.
+    /// Writes the lease of an operation and, for a request of a caller, the desired state, in one step. None when another
+    /// supervisor was faster: then the request is to be decided anew.
     pub(super) async fn claim(
         &mut self,
         verb: Verb,
@@ -214,7 +214,7 @@ impl ActorTask {
     fn overtaken(&mut self, operation: &'static str) {
         self.heartbeat = None;
         let Some(running) = self.running.take() else { return };
-        tracing::info!(actor.id = %self.record.id, "{} of actor {} is given up: {operation} has overtaken it", running.verb.noun(), self.record.id);
+        tracing::info!(actor.id = %self.record.id, "actor {}: {} is given up (overtaken by {operation})", self.record.id, running.verb.noun());
         let id = self.record.id.clone();
         reply::answer(running.waiting, Err(SupervisorError::OperationInProgress { id, operation }));
     }
@@ -266,7 +266,7 @@ impl ActorTask {
             Ok(Stored::Conflict(theirs)) => self.adopt_newer(*theirs),
             Ok(Stored::Written(_) | Stored::Missing) => {}
             Err(error) => {
-                tracing::debug!(actor.id = %self.record.id, error = %chain(&error), "the heartbeat of an operation could not be stored");
+                tracing::debug!(actor.id = %self.record.id, error = %chain(&error), "actor {}: the heartbeat of its operation is not stored (the store does not answer)", self.record.id);
             }
         }
     }
@@ -283,7 +283,7 @@ impl ActorTask {
             stands
         });
         if let Ok(true) = given_up.await {
-            tracing::warn!(actor.id = %self.record.id, "{} of actor {} is given up: the supervisor that was at it says nothing any more", lease.verb.noun(), self.record.id);
+            tracing::warn!(actor.id = %self.record.id, "actor {}: {} is given up (its supervisor sends no heartbeat)", self.record.id, lease.verb.noun());
             self.parked.iter_mut().for_each(|parked| parked.joined = false);
         }
     }
@@ -296,7 +296,7 @@ impl ActorTask {
             ours
         });
         if let Err(error) = released.await {
-            tracing::debug!(actor.id = %self.record.id, error = %chain(&error), "an operation is given up by others later");
+            tracing::debug!(actor.id = %self.record.id, error = %chain(&error), "actor {}: the lease of its operation is not released (others give it up later)", self.record.id);
         }
     }
 

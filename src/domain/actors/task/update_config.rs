@@ -69,7 +69,7 @@ impl ActorTask {
     fn tell_updated(&self, cause: Cause) {
         let id = &self.record.id;
         let when = if self.record.outdated { "; its process takes it at its next start" } else { "" };
-        tracing::info!(actor.id = %id, "the definition of actor {id} was changed{when}");
+        tracing::info!(actor.id = %id, "actor {id}: its definition was changed{when}");
         let message = format!("the definition of actor {id} was changed{when}");
         let event = Event::new(self.now(), cause, EventKind::ActorUpdated, message);
         self.parts.events.emit(event.of_actor(&self.record));

@@ -18,7 +18,7 @@ pub(super) async fn read(shared: &Shared) {
     loop {
         until_wanted(shared).await;
         if let Err(error) = read_while_wanted(shared).await {
-            tracing::debug!(%error, "the reader of events starts again");
+            tracing::debug!(%error, "event reader: it starts again");
             sleep(RETRY_PAUSE).await;
         }
     }
@@ -54,7 +54,9 @@ async fn read_while_wanted(shared: &Shared) -> Result<(), LogError> {
                 shared.tell_news();
             }
             Some(Read::Expired { oldest: _ }) => {
-                tracing::warn!("events were trimmed before they were read: watchers look for themselves");
+                tracing::warn!(
+                    "event reader: watchers read the log themselves (events were trimmed before they were read)"
+                );
                 begin(shared, &cursor.iter().map(|(stream, _)| stream).collect()).await?;
             }
             // What it waits for on its connection cannot be added to.
