@@ -125,7 +125,6 @@ async fn a_killed_redis_with_an_append_only_file_loses_no_acknowledged_job() {
 }
 
 /// Ends every job that was handed out; answers with those whose end was not accepted.
-
 pub(super) async fn complete(
     actor: &dyn WorkQueue,
     work: Vec<Work>,
