@@ -146,6 +146,30 @@ func TestManyJobsAreSubmittedInBatches(t *testing.T) {
 	}
 }
 
+func TestTheHandlesOfABatchOutliveTheFailureOfTheNext(t *testing.T) {
+	server := fakeserver.Start(t)
+	server.Fail = func(method string, before int) error {
+		if method == "SubmitJobs" && before == 1 {
+			return fakeserver.Refused(codes.PermissionDenied, "PERMISSION_DENIED", "not any more", nil)
+		}
+		return nil
+	}
+	var requests []*pb.SubmitJobRequest
+	for range maxBatchJobs + 1 {
+		requests = append(requests, &pb.SubmitJobRequest{Job: &pb.JobSpec{Script: "1 + 1"}})
+	}
+	requests[maxBatchJobs].RequestId = "mine"
+	submitted, err := connect(t, server.Address()).SubmitMany(t.Context(), requests...)
+	expect(t, err, codes.PermissionDenied, "PERMISSION_DENIED")
+	if len(submitted) != maxBatchJobs+1 || submitted[0].Handle == nil || submitted[maxBatchJobs-1].Handle == nil {
+		t.Fatal(len(submitted))
+	}
+	told := expect(t, submitted[maxBatchJobs].Err, codes.PermissionDenied, "PERMISSION_DENIED")
+	if told.Metadata["request_id"] != "mine" {
+		t.Errorf("%v", told.Metadata)
+	}
+}
+
 func TestListsGoOnPageByPage(t *testing.T) {
 	server := fakeserver.Start(t)
 	client := connect(t, server.Address())

@@ -1,8 +1,10 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
@@ -54,10 +56,13 @@ type Submitted struct {
 }
 
 // SubmitMany hands many jobs to the server, as many at a time as it takes, and gives one result for each, in their order.
-// Good ones are accepted whatever the others are. A request without a request id gets one. The error is that of a call
-// which failed; the results are those of the jobs before.
+// Good ones are accepted whatever the others are. A request without a request id gets one.
+//
+// The error is that of the first call which failed. The jobs of such a call have its error in their results, with their
+// request_id in its metadata: a repeat with that id makes the job once. Handles of other jobs are there all the same.
 func (c *Client) SubmitMany(ctx context.Context, requests ...*pb.SubmitJobRequest) ([]Submitted, error) {
 	results := make([]Submitted, 0, len(requests))
+	var failure error
 	for len(requests) > 0 {
 		var batch []*pb.SubmitJobRequest
 		for size := 0; len(requests) > 0 && len(batch) < maxBatchJobs; requests = requests[1:] {
@@ -73,11 +78,12 @@ func (c *Client) SubmitMany(ctx context.Context, requests ...*pb.SubmitJobReques
 		}
 		done, err := c.submitBatch(ctx, batch)
 		if err != nil {
-			return results, err
+			failure = cmp.Or(failure, err)
+			done = unsubmitted(batch, ParseError(err))
 		}
 		results = append(results, done...)
 	}
-	return results, nil
+	return results, failure
 }
 
 func (c *Client) submitBatch(ctx context.Context, batch []*pb.SubmitJobRequest) ([]Submitted, error) {
@@ -101,6 +107,19 @@ func (c *Client) submitBatch(ctx context.Context, batch []*pb.SubmitJobRequest) 
 		}
 	}
 	return results, nil
+}
+
+// unsubmitted are the results of jobs whose call failed; they may be there.
+func unsubmitted(batch []*pb.SubmitJobRequest, err *Error) []Submitted {
+	results := make([]Submitted, len(batch))
+	for i, request := range batch {
+		each := *err
+		each.Metadata = make(map[string]string)
+		maps.Copy(each.Metadata, err.Metadata)
+		each.Metadata["request_id"] = request.GetRequestId()
+		results[i].Err = &each
+	}
+	return results
 }
 
 // itemError is the error of one item of many.

@@ -7,7 +7,7 @@ import threading
 import unittest
 
 import grpc
-from supervisor import LINES, Context, Supervisor
+from supervisor import LINES, Context, Supervisor, refuse
 
 from hero.supervisor.client import OSIS, Handle, Job, JobFailedError, JobSpec, SupervisorError, connect, connect_async
 from hero.supervisor.client import result as result_of
@@ -79,6 +79,20 @@ class Blocking(unittest.TestCase):
             last = submitted[-1]
             assert isinstance(last, Handle)
             self.assertEqual(last.result(timeout=10), "1002")
+
+    def test_the_handles_of_a_batch_outlive_the_failure_of_the_next(self) -> None:
+        def fail(method: str, before: int, context: Context) -> None:
+            if before == 1:
+                refuse(context, grpc.StatusCode.PERMISSION_DENIED, "PERMISSION_DENIED", "not any more")
+
+        requests = [SubmitJobRequest(job=JobSpec(script="1 + 1")) for _ in range(1001)]
+        requests[1000].request_id = "mine"
+        with Supervisor(fail=fail) as server, connect(server.address) as client:
+            submitted = client.submit_many(requests, timeout=30)
+        self.assertEqual(sum(isinstance(one, Handle) for one in submitted), 1000)
+        failed = submitted[1000]
+        assert isinstance(failed, SupervisorError)
+        self.assertEqual((failed.reason, failed.metadata), ("PERMISSION_DENIED", {"request_id": "mine"}))
 
     def test_lists_go_on_page_by_page(self) -> None:
         with Supervisor() as server, connect(server.address) as client:

@@ -13,7 +13,7 @@ import grpc.aio
 from hero.supervisor.client._address import parse_address
 from hero.supervisor.client._channel import ChannelOptions, channel_options
 from hero.supervisor.client._course import Course, JobPlace, LogsPlace, Place
-from hero.supervisor.client._errors import SupervisorError, item_error
+from hero.supervisor.client._errors import SupervisorError, item_error, unsubmitted
 from hero.supervisor.client._handle_aio import AsyncHandle
 from hero.supervisor.client._requests import batches, copied, logs_request, run_request, scale_request, submit_request
 from hero.supervisor.client._waiting import Attempt, Losses, Waiting, Way
@@ -134,8 +134,15 @@ class AsyncClient:
     ) -> list[AsyncHandle | SupervisorError]:
         """Hands many jobs to the server, as many at a time as it takes; see `Client.submit_many`."""
         results: list[AsyncHandle | SupervisorError] = []
+        whole = Waiting(self._way, timeout)
         for batch in batches(requests):
-            results += await self._submit_batch(batch, timeout)
+            try:
+                results += await self._submit_batch(batch, whole.left)
+            except SupervisorError as error:
+                # Jobs of calls before are there, and their handles are not to be lost.
+                if not results:
+                    raise
+                results += [unsubmitted(error, request.request_id) for request in batch]
         return results
 
     def handle(self, job_id: str) -> AsyncHandle:

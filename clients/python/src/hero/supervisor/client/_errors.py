@@ -147,3 +147,11 @@ def item_error(refused: ItemError) -> SupervisorError:
     code = next((code for code in grpc.StatusCode if code.value[0] == refused.code), grpc.StatusCode.UNKNOWN)
     fields = {violation.field: violation.description for violation in refused.field_violations}
     return SupervisorError(code, refused.reason, refused.message, refused.metadata, fields=fields)
+
+
+def unsubmitted(error: SupervisorError, request_id: str) -> SupervisorError:
+    """The error of a whole call for one of its jobs, which may be there."""
+    metadata = {**error.metadata, "request_id": request_id}
+    of_one = SupervisorError(error.code, error.reason, error.message, metadata, error.retry_after)
+    of_one.__cause__ = error
+    return of_one

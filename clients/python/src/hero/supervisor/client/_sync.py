@@ -12,7 +12,7 @@ import grpc
 from hero.supervisor.client._address import parse_address
 from hero.supervisor.client._channel import ChannelOptions, channel_options
 from hero.supervisor.client._course import Course, JobPlace, LogsPlace, Place
-from hero.supervisor.client._errors import SupervisorError, item_error
+from hero.supervisor.client._errors import SupervisorError, item_error, unsubmitted
 from hero.supervisor.client._handle import Handle
 from hero.supervisor.client._requests import batches, copied, logs_request, run_request, scale_request, submit_request
 from hero.supervisor.client._waiting import Attempt, Losses, Waiting, Way
@@ -158,11 +158,19 @@ class Client:
         """Hands many jobs to the server, as many at a time as it takes.
 
         There is one item for each request, in their order: its handle, or why it was refused. Good ones are accepted
-        whatever the others are. A request without a request id gets one. `timeout` is for each call.
+        whatever the others are. A request without a request id gets one. When a call after the first one fails, its
+        jobs have its error, with their `request_id` in its metadata: a repeat with that id makes the job once.
         """
         results: list[Handle | SupervisorError] = []
+        whole = Waiting(self._way, timeout)
         for batch in batches(requests):
-            results += self._submit_batch(batch, timeout)
+            try:
+                results += self._submit_batch(batch, whole.left)
+            except SupervisorError as error:
+                # Jobs of calls before are there, and their handles are not to be lost.
+                if not results:
+                    raise
+                results += [unsubmitted(error, request.request_id) for request in batch]
         return results
 
     def handle(self, job_id: str) -> Handle:

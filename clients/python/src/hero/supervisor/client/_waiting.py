@@ -127,6 +127,11 @@ class Waiting:
     def is_over(self) -> bool:
         return self._deadline is not None and time.monotonic() >= self._deadline
 
+    @property
+    def left(self) -> float | None:
+        """Seconds until the end; none without one."""
+        return None if self._deadline is None else max(self._deadline - time.monotonic(), 0.0)
+
     def limit(self, seconds: float) -> float:
         """As much of this as is left."""
         if self._deadline is None:
