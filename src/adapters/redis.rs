@@ -1,8 +1,8 @@
 //! The job queue and the actor store on Redis (7.0 or later).
 //!
-//! One call of the ports is one Redis Function (`functions/*.lua`), called by name, so each state change of a job is
-//! one atomic step that checks its fence, writes record, index and event, and tells those who wait.
-//! `docs/actor-protocol.md` states keys, entries and functions for actors in other languages.
+//! Each state change of a job is one call of a Redis Function (`lua/*.lua`): one atomic step that checks its fence, writes
+//! record, index and event, and replies to those who wait.
+//! `docs/actor-protocol.md` describes keys, entries and functions for actors in other languages.
 
 #![expect(
     clippy::wildcard_enum_match_arm,
@@ -36,14 +36,14 @@ pub use queue::RedisQueue;
 pub use script_redis::RedisForScripts;
 pub use work_queue::RedisWorkQueue;
 
-/// How the queue is reached and kept.
+/// Connection and limits of the queue.
 #[derive(Clone)]
 pub struct RedisConfig {
     /// `redis://`, `rediss://` or `unix://` with a path; `redis://127.0.0.1:6379` by default. May hold a password,
     /// which is never shown.
     pub url: String,
-    /// How long an actor may be silent before its jobs are taken from it, at least 100 ms; 15 s by default. Supervisors
-    /// and actors on one Redis must agree on it.
+    /// Silence of an actor after which its jobs are reclaimed, at least 100 ms; 15 s by default. Supervisors and actors on one
+    /// Redis must have the same lease.
     pub lease: Duration,
     /// Jobs of one script type that may wait; one million by default.
     pub queue_limit: u64,
@@ -82,7 +82,7 @@ impl RedisConfig {
     }
 }
 
-/// Shorter leases would end between two heartbeats of a healthy actor.
+/// Shortest lease. A shorter one would expire between two heartbeats of a healthy actor.
 const MIN_LEASE: Duration = Duration::from_millis(100);
 
 impl fmt::Debug for RedisConfig {

@@ -2,5 +2,6 @@
 
 mod event_log;
 mod job_queue;
+mod lua_helpers;
 mod object_store;
 pub(crate) mod process_manager;

@@ -35,7 +35,7 @@ pub(super) struct Connection {
 #[derive(Default)]
 struct Slot {
     connection: Option<MultiplexedConnection>,
-    /// Grows with every connection, so that a late failure of an old one does not close a new one.
+    /// Number of the connection, so that a late failure of an old one does not close a new one.
     generation: u64,
     failures: u32,
     blocked_until: Option<Instant>,
@@ -52,7 +52,7 @@ impl Connection {
         Ok(Self { client, slot: Mutex::default(), opening: Semaphore::new(1), losses: watch::Sender::new(0) })
     }
 
-    /// Grows each time Redis is found to have lost its data.
+    /// A counter that grows each time Redis has lost its data.
     pub(super) fn losses(&self) -> watch::Receiver<u64> {
         self.losses.subscribe()
     }
@@ -65,7 +65,7 @@ impl Connection {
 
     /// Opens an own connection for a read that blocks. The caller limits the read.
     pub(super) async fn blocking(&self) -> Result<MultiplexedConnection, QueueError> {
-        // The shared connection is opened first: it knows about backoff, functions and lost data.
+        // The shared connection comes first: opening it applies the backoff, loads the functions and finds lost data.
         self.shared().await?;
         let config = AsyncConnectionConfig::new()
             .set_response_timeout(None)
@@ -98,6 +98,7 @@ impl Connection {
         self.with_slot(|slot| slot.connection = None);
     }
 
+    /// The shared connection and its number; opened if there is none.
     pub(super) async fn shared(&self) -> Result<(MultiplexedConnection, u64), QueueError> {
         if let Some(open) = self.open_connection()? {
             return Ok(open);

@@ -26,7 +26,7 @@ const EVENTS: &str = "events";
 const EXTENT: &str = "the extent of a stream of events";
 /// Events in one call of the function that adds them.
 const AT_ONCE: usize = 200;
-/// How long a read waits in Redis, and how long until a read that does not come back is given up.
+/// Wait of a read in Redis, and time after which a read that does not return is given up.
 const READ_BLOCK: Duration = Duration::from_secs(2);
 const READ_WATCHDOG: Duration = Duration::from_secs(10);
 
@@ -167,7 +167,7 @@ impl Follow for Follower {
     async fn next(&mut self, cursor: &Cursor, limit: usize) -> Result<Read, LogError> {
         let generation = self.log.connection.generation();
         if generation != self.generation {
-            // It may lead to another Redis now.
+            // The address may lead to another Redis now.
             self.connection = self.log.connection.blocking().await?;
             (self.generation, self.behind) = (generation, true);
         }
@@ -195,8 +195,8 @@ impl Follow for Follower {
             Err(_elapsed) => return Err(LogError::TimedOut { after: READ_WATCHDOG }),
         };
         let streams: Streams = reply::read(EVENTS, answer)?;
-        // Silence may be that of a log which began again with a clock that is behind; and while a process stood still, the log
-        // may have gone on without it.
+        // Silence may come from a log that began again with a clock that is behind. After a pause of this process, the log may have
+        // been trimmed.
         self.behind = streams.is_empty() || begun.elapsed() > READ_BLOCK * 2;
         let (mut entries, mut upto) = (Vec::new(), cursor.clone());
         for (name, found) in streams {

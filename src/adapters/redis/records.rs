@@ -30,7 +30,7 @@ use crate::domain::model::job::{Job, JobKind, JobResult, JobSpec, JobState, Resu
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::QueueError;
 
-/// Fields of a record without the script; the functions answer with the same.
+/// Fields of a record without the script, as the functions answer with them.
 pub(super) const BASIC: [&str; 28] = [
     "id",
     "script_type",
@@ -81,12 +81,12 @@ pub(super) const TASK: [&str; 15] = [
     "traceparent",
 ];
 
-/// Largest script that travels in the queue entry, in bytes; a larger one is read from the record.
+/// Bytes of the largest script in a queue entry; a larger one is read from the record.
 const INLINE_SCRIPT: usize = 4096;
-/// Largest rest that travels with it.
+/// Bytes of all other fields that a queue entry has room for.
 const INLINE_REST: usize = 1024;
 
-/// Names and values of what a caller asked for, as they stand in the record and in a small entry.
+/// Encodes the spec of a job as names and values, for its record and for a small entry.
 pub(super) fn encode_spec<'a>(id: &'a JobId, spec: &'a JobSpec) -> Vec<(&'static str, Cow<'a, str>)> {
     let mut fields: Vec<(&'static str, Cow<'a, str>)> = Vec::with_capacity(16);
     fields.push(("id", id.as_str().into()));
@@ -129,7 +129,7 @@ pub(super) fn encode_spec<'a>(id: &'a JobId, spec: &'a JobSpec) -> Vec<(&'static
     fields
 }
 
-/// Whether the entry in the queue carries these fields, so that an actor need not read the record.
+/// True if these fields fit into the queue entry, so that an actor need not read the record.
 pub(super) fn travels_inline(fields: &[(&'static str, Cow<'_, str>)]) -> bool {
     let (mut script, mut rest) = (0, 0);
     for (name, value) in fields {
@@ -144,7 +144,7 @@ pub(super) fn travels_inline(fields: &[(&'static str, Cow<'_, str>)]) -> bool {
 
 const DEFAULT_TTL: Duration = Duration::from_secs(24 * 3600);
 
-/// What a caller asked for.
+/// Decodes the spec of a job.
 pub(super) fn decode_spec(fields: &Fields, script_type: ScriptType) -> Result<JobSpec, QueueError> {
     let defaults = RetryPolicy::default();
     let backoff = match fields.get("backoff") {
@@ -183,7 +183,7 @@ pub(super) fn decode_spec(fields: &Fields, script_type: ScriptType) -> Result<Jo
     })
 }
 
-/// A whole job; the script is empty when `fields` has none.
+/// Decodes a job. Its script is empty when `fields` has none.
 pub(super) fn decode_job(id: &JobId, script_type: ScriptType, fields: &Fields) -> Result<Job, QueueError> {
     let spec = decode_spec(fields, script_type)?;
     let state = decode_state(fields)?;
@@ -227,13 +227,13 @@ pub(super) fn decode_job(id: &JobId, script_type: ScriptType, fields: &Fields) -
     Ok(job)
 }
 
-/// The state of a job.
+/// Decodes the state of a job.
 fn decode_state(fields: &Fields) -> Result<JobState, QueueError> {
     let word = fields.get("status").ok_or_else(|| fields.corrupt("status", "is missing"))?;
     parse_state(fields.key(), word)
 }
 
-/// The state of a job from its word in the record with this key.
+/// Parses the state of a job; `key` is that of its record.
 pub(super) fn parse_state(key: &str, word: &str) -> Result<JobState, QueueError> {
     JobState::parse(word).ok_or_else(|| QueueError::Corrupt {
         what: format!("status of {key}"),
@@ -259,22 +259,22 @@ fn decode_error_fields(fields: &Fields) -> Result<crate::domain::model::job::Job
     }
 }
 
-/// Milliseconds since 1970; 0 for what lies before.
+/// Milliseconds since 1970; 0 for earlier times.
 pub(super) fn millis(time: SystemTime) -> i64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// The end of the year 9999: the last time that callers can be told.
+/// The end of the year 9999, the last time that an answer to a caller can hold.
 const LAST_MILLI: i64 = 253_402_300_799_999;
 
-/// The time so many milliseconds after 1970, and at most the last one that callers can be told.
+/// The time so many milliseconds after 1970, limited to [`LAST_MILLI`].
 pub(super) fn time_of(millis: i64) -> SystemTime {
     let since = Duration::from_millis(u64::try_from(millis.min(LAST_MILLI)).unwrap_or(0));
     SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-/// Seconds with up to three decimals, as Hero writes time-outs.
+/// Seconds with up to three decimals, as Hero writes timeouts.
 fn seconds(span: Duration) -> String {
     match span.subsec_millis() {
         0 => span.as_secs().to_string(),

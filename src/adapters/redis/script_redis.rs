@@ -1,4 +1,4 @@
-//! The Redis that scripts may use: one blocking connection.
+//! The Redis that scripts may use, on one blocking connection.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::ports::script_redis::{Answer, ScriptRedis};
 
-/// A connection that was idle for longer is not used again: it may be dead since Redis was restarted between two jobs.
+/// Idle time after which a connection is not used again, since Redis may have been restarted between two jobs.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// A Redis at a URL.
@@ -23,7 +23,7 @@ struct Kept {
 }
 
 impl RedisForScripts {
-    /// Connects to nothing yet.
+    /// Keeps the URL. The first command connects.
     pub fn new(url: impl Into<String>) -> Self {
         Self { url: url.into(), kept: Mutex::default() }
     }
@@ -37,7 +37,7 @@ impl RedisForScripts {
         connection.set_read_timeout(Some(patience))?;
         connection.set_write_timeout(Some(patience))?;
         let answer = redis::cmd(command).arg(args).query::<Value>(&mut connection);
-        // What still comes over a connection that failed on the way is no answer to the next question.
+        // A late answer on a failed connection must not pass for that of the next command.
         let broken =
             answer.as_ref().is_err_and(|error| error.is_io_error() || error.is_unrecoverable_error());
         if !broken {

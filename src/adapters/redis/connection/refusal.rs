@@ -1,10 +1,10 @@
-//! What Redis says when it is there and does not do what it is asked.
+//! Refusals: answers of a reachable Redis that does not run a command.
 
 use redis::{ErrorKind, RedisError};
 
 use crate::ports::job_queue::Refusal;
 
-/// The refusal that an error stands for; None when it is something else.
+/// The refusal that an error stands for; None for another error.
 pub(super) fn of(error: &RedisError) -> Option<Refusal> {
     if error.kind() == ErrorKind::AuthenticationFailed {
         return Some(Refusal::AccessDenied);
@@ -17,7 +17,7 @@ pub(super) fn of(error: &RedisError) -> Option<Refusal> {
         "NOAUTH" | "NOPERM" | "WRONGPASS" | "DENIED" => Refusal::AccessDenied,
         "LOADING" | "CLUSTERDOWN" | "TRYAGAIN" | "BUSY" => Refusal::Busy,
         "ERR" if detail.starts_with("max number of clients") => Refusal::Busy,
-        // Functions say it in words of their own.
+        // The words of a function for NOPERM.
         "ERR" if detail.starts_with("The user executing the script can't run") => Refusal::AccessDenied,
         _other => return None,
     })

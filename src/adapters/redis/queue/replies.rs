@@ -21,7 +21,7 @@ use crate::ports::job_queue::QueueError;
 
 /// Entries of one read; each can hold up to 500 replies.
 const READ_COUNT: usize = 100;
-/// How long a read waits in Redis, and how long until a read that does not come back is given up.
+/// Wait of a read in Redis, and time after which a read that does not return is given up.
 const READ_BLOCK: Duration = Duration::from_secs(5);
 const READ_WATCHDOG: Duration = Duration::from_secs(15);
 /// Time by which a reply stream outlives its supervisor; refreshed much more often.
@@ -31,7 +31,7 @@ const REFRESH_EVERY: Duration = Duration::from_secs(10);
 const TRIM_EVERY: Duration = Duration::from_secs(1);
 /// Delay after a failed read, which keeps the loop from spinning; the connection has a backoff of its own.
 const RETRY_DELAY: Duration = Duration::from_millis(50);
-/// Time between two sweeps, and how long a job must have been awaited until its record is read.
+/// Time between two sweeps, and time for which a job must have been awaited until its record is read.
 const SWEEP_EVERY: Duration = Duration::from_millis(500);
 const SWEEP_AGE: Duration = Duration::from_millis(400);
 /// Records in one pipeline, and pipelines in one sweep; the next sweep goes on behind them.
@@ -257,7 +257,7 @@ async fn check(shared: &Shared, jobs: &[(JobId, ScriptType)]) -> Result<(), Queu
         resolve_from_records(shared, chunk).await?;
     }
     if !ended.is_empty() {
-        // Their replies did not come: perhaps the stream was removed.
+        // Replies were lost: the stream may have been removed.
         refresh(shared).await?;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! How past attempts stand in the record of a job.
+//! Past attempts in the record of a job.
 
 use serde::Deserialize;
 

@@ -1,4 +1,4 @@
-//! How a confinement stands in the record of an actor. Only what is set is written.
+//! Confinement in the record of an actor. Only the parts that are set are written.
 
 use std::time::Duration;
 

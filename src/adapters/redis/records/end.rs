@@ -1,4 +1,4 @@
-//! How ends of jobs stand in replies, and errors in records.
+//! Replies about ended jobs, and errors in records.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +24,7 @@ pub(super) struct ErrorRecord {
     log_tail: Vec<String>,
 }
 
-/// An error as JSON.
+/// Encodes an error.
 pub(in super::super) fn encode_error(error: &JobError) -> String {
     let JobError { kind, message, line, column, exit_code, signal, log_tail } = error.clone();
     let kind = kind.as_str().to_owned();
@@ -33,14 +33,14 @@ pub(in super::super) fn encode_error(error: &JobError) -> String {
     serde_json::to_string(&record).unwrap_or_default()
 }
 
-/// An error from JSON, or what is wrong with it.
+/// Decodes an error; a text says why that fails.
 pub(in super::super) fn decode_error(json: &str) -> Result<JobError, String> {
     let record: ErrorRecord = serde_json::from_str(json).map_err(|error| error.to_string())?;
     record.into_error()
 }
 
 impl ErrorRecord {
-    /// The error, or what is wrong with it.
+    /// The error; a text says why its kind is unknown.
     pub(super) fn into_error(self) -> Result<JobError, String> {
         let Self { kind, message, line, column, exit_code, signal, log_tail } = self;
         let kind = JobErrorKind::parse(&kind).ok_or_else(|| format!("{kind:?} is not a kind of error"))?;
@@ -48,16 +48,16 @@ impl ErrorRecord {
     }
 }
 
-/// What a reply says.
+/// A reply about an ended job.
 #[derive(Debug, PartialEq)]
 pub(in super::super) enum Reply {
-    /// How the job ended.
+    /// The end of the job.
     Ended(Finished),
-    /// It ended; what is to be told of it is too long for a reply and stands in the record.
+    /// The end has no room in a reply and is read from the record.
     ReadRecord,
 }
 
-/// Reads a reply: `state attempt started finished actor word`, a line feed and the body.
+/// Decodes a reply: `state attempt started finished actor word`, a line feed, and the body.
 pub(in super::super) fn decode_reply(text: &str) -> Option<Reply> {
     let (head, body) = text.split_once('\n')?;
     let mut words = head.split(' ');
@@ -78,11 +78,11 @@ pub(in super::super) fn decode_reply(text: &str) -> Option<Reply> {
         "reason" => Outcome::Cancelled(body.to_owned()),
         word => Outcome::Succeeded(JobResult { text: body.to_owned(), kind: ResultKind::parse(word)? }),
     };
-    // With a history, the word is `see`.
+    // The reply of a job with a history has the word `see`.
     Some(Reply::Ended(Finished { outcome, attempt, actor_id, started_at, finished_at, history: None }))
 }
 
-/// The end of a job as its record tells it; None when it has not ended.
+/// The end of a job from its record; None when it has not ended.
 pub(in super::super) fn finished_of(job: Job) -> Option<Finished> {
     let Job { attempt, actor_id, started_at, finished_at, result, error, cancel_reason, .. } = job;
     let (progress, past_attempts) = (job.progress, job.past_attempts);

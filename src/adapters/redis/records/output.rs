@@ -1,4 +1,4 @@
-//! How what scripts say stands in streams, and how far they are in records.
+//! Output in streams, and progress in records.
 
 use serde::Deserialize;
 
@@ -14,7 +14,7 @@ struct ProgressRecord {
     message: String,
 }
 
-/// How far a job is; None when its script has not said.
+/// Decodes the progress of a job; None when its script has reported none.
 pub(super) fn decode_progress(fields: &Fields) -> Result<Option<Progress>, QueueError> {
     let Some(json) = fields.get("progress") else { return Ok(None) };
     let record: ProgressRecord =
@@ -23,7 +23,7 @@ pub(super) fn decode_progress(fields: &Fields) -> Result<Option<Progress>, Queue
     Ok(Some(Progress { percent, message, at: time_of(at) }))
 }
 
-/// The kind of an chunk in one word, and its text.
+/// Encodes an item of output as a kind and a text.
 pub(in super::super) fn encode_output(item: &OutputItem) -> (String, &str) {
     match item {
         OutputItem::Line { stream: LogStream::Stdout, text } => ("out".to_owned(), text),
@@ -33,7 +33,7 @@ pub(in super::super) fn encode_output(item: &OutputItem) -> (String, &str) {
     }
 }
 
-/// An entry of the stream.
+/// Decodes an entry of the stream.
 pub(in super::super) fn decode_output(mark: String, fields: &Fields) -> Result<Kept, QueueError> {
     let text = fields.get("m").unwrap_or_default().to_owned();
     let item = match fields.get("s") {

@@ -40,7 +40,7 @@ pub(super) fn write(command: &mut redis::Cmd, submission: &Submission) {
     if spec.kind == JobKind::Ping {
         flags.push('p');
     }
-    // Ids that were made here are not in any other queue.
+    // Minted ids are in no other queue.
     if id.minted_at().is_none() {
         flags.push('x');
     }
