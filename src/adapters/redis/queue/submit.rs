@@ -170,26 +170,23 @@ impl Batchers {
                     submitted.push(Ok(Submitted { job, deduplicated: false, completion }));
                 }
                 SubmitAnswer::Known(job, _repeated) => {
-                    let completion = match wanted && !job.state.is_terminal() {
-                        true => Some(Box::pin(self.join(&job.id, script_type)).await),
-                        false => None,
-                    };
+                    let waits = wanted && !job.state.is_terminal();
+                    let completion =
+                        if waits { Some(Box::pin(self.join(&job.id, script_type)).await) } else { None };
                     submitted.push(Ok(Submitted { job: *job, deduplicated: true, completion }));
                 }
-                SubmitAnswer::Exists(_repeated) => {
-                    submitted.push(Err(SubmitRefused::JobExists { job_id: id }))
-                }
+                SubmitAnswer::Exists(_repeated) => submitted.push(Err(taken(id))),
                 SubmitAnswer::Gone(job_id) => submitted.push(Err(SubmitRefused::JobExpired { job_id })),
                 SubmitAnswer::Stray => submitted.push(Err(match spec.target_actor {
                     Some(actor_id) => SubmitRefused::Stray { actor_id },
-                    None => SubmitRefused::JobExists { job_id: id },
+                    None => taken(id),
                 })),
                 SubmitAnswer::Full(queued) => {
                     submitted.push(Err(SubmitRefused::QueueFull { script_type, queued, limit }));
                 }
                 SubmitAnswer::Reused(first_use) => submitted.push(Err(match request {
                     Some(request) => SubmitRefused::RequestIdReused { request_id: request.id, first_use },
-                    None => SubmitRefused::JobExists { job_id: id },
+                    None => taken(id),
                 })),
             }
         }
@@ -334,6 +331,10 @@ fn failed(ids: Vec<JobId>, failure: Failed) -> Result<Results, QueueError> {
         Failed { error, sent: false } => Err(error),
         Failed { error, sent: true } => Ok(ids.into_iter().map(|id| Err(uncertain(id, &error))).collect()),
     }
+}
+
+fn taken(job_id: JobId) -> SubmitRefused {
+    SubmitRefused::JobExists { job_id }
 }
 
 fn uncertain(job_id: JobId, error: &QueueError) -> SubmitRefused {
