@@ -141,11 +141,13 @@ public final class SupervisorException extends RuntimeException {
             return "";
         }
         Throwable below = Status.fromThrowable(this).getCause();
-        if (below == null || below.getMessage() == null || getMessage().contains(below.getMessage())) {
+        // gRPC says so of every failure of the network, of some with its inner parts below; Netty puts a line of its own
+        // before what Linux says.
+        boolean plain = getMessage().lines().findFirst().orElse("").equals("io exception");
+        if (below == null || below.getMessage() == null || (!plain && getMessage().endsWith(": " + below.getMessage()))) {
             return ": " + getMessage();
         }
-        // The first is what gRPC says of every failure of the network, the second what Netty puts before those of Linux.
-        String above = getMessage().equals("io exception") ? "" : getMessage() + ": ";
+        String above = plain ? "" : getMessage() + ": ";
         return ": " + above + below.getMessage().replaceFirst("^\\w+\\(\\.\\.\\) failed with error\\(-?\\d+\\): ", "");
     }
 

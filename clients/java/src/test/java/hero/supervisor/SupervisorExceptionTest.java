@@ -12,6 +12,7 @@ import com.google.rpc.RetryInfo;
 import hero.supervisor.v1.Job;
 import io.grpc.Status;
 import io.grpc.protobuf.StatusProto;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -55,6 +56,21 @@ class SupervisorExceptionTest {
         assertEquals("", error.reason());
         assertTrue(error.isLost());
         assertEquals(error, SupervisorException.of(error));
+    }
+
+    @Test
+    void aFailureOfTheNetworkIsToldInTheWordsOfTheSystem() {
+        Status broken = Status.UNAVAILABLE.withDescription("io exception\nChannel Pipeline: [SslHandler#0]: not an SSL/TLS record: 00");
+        assertEquals(": not an SSL/TLS record: 00", why(broken.withCause(new IOException("not an SSL/TLS record: 00"))));
+        String linux = "finishConnect(..) failed with error(-111): Connection refused: /127.0.0.1:1";
+        Status refused = Status.UNAVAILABLE.withDescription("io exception").withCause(new IOException(linux));
+        assertEquals(": Connection refused: /127.0.0.1:1", why(refused));
+        assertEquals(": Unable to resolve host x", why(Status.UNAVAILABLE.withDescription("Unable to resolve host x")));
+        assertEquals("", why(Status.DEADLINE_EXCEEDED.withDescription("context timed out")));
+    }
+
+    private static String why(Status status) {
+        return SupervisorException.of(status.asRuntimeException()).why();
     }
 
     @Test
