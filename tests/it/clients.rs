@@ -45,6 +45,11 @@ async fn typescript_passes_the_conformance_scenarios() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn typescript_passes_the_conformance_scenarios_over_a_unix_socket() {
+    passes("typescript", Over::Unix).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn typescript_passes_the_conformance_scenarios_over_grpc_web() {
     passes("typescript-web", Over::Tcp).await;
 }
