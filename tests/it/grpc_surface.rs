@@ -12,5 +12,6 @@ mod pinned;
 mod reflection;
 mod sizes;
 mod update;
+mod views;
 mod watches;
 mod world;
