@@ -8,7 +8,7 @@
 //!                                   ▲ │
 //!                          Reply    │ ▼ frame (two sockets)
 //!                                  host ── inside the child: one thread runs scripts, one answers calls,
-//!                                     │     and one sends what scripts say (output_writer)
+//!                                     │     and one sends what scripts say (output_writer.rs)
 //!                                     ▼ engines (trait) ── rhai, osis (with HeroScript), sal
 //! ```
 //! The process that talks to the queue never evaluates a script, and the process that does knows no address and no

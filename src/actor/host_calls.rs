@@ -15,10 +15,10 @@ use async_trait::async_trait;
 
 use crate::actor::frame::{FromHost, encode_from_host};
 
-/// CallHandler that can be on their way; all but the newest came too late for those who asked.
+/// Answers that can be on their way; all but the newest came too late for those who asked.
 const LATE_ANSWERS: usize = 4;
 
-/// CallHandler the calls of engine hosts, in the actor.
+/// Answers the calls of engine hosts, in the actor.
 #[async_trait]
 pub trait CallHandler: Send + Sync {
     /// Does what `call` says for this context. Never fails: what went wrong is part of the answer.

@@ -77,7 +77,7 @@ pub enum Answer {
     Failed(String),
 }
 
-/// CallHandler the calls of scripts from an object store.
+/// Answers the calls of scripts from an object store.
 pub struct StoreCalls {
     store: Arc<dyn ObjectStore>,
 }

@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_micros(200);
 /// A killed process is gone at once, unless the kernel itself is stuck.
 pub(crate) const SWEEP_LIMIT: Duration = Duration::from_secs(2);
 
-/// HostLauncher whose parent is this one, those that have ended and were not waited for included.
+/// Processes whose parent is this one, those that have ended and were not waited for included.
 pub(crate) fn children_of(parent: i32) -> Vec<i32> {
     let Ok(threads) = fs::read_dir(format!("/proc/{parent}/task")) else { return Vec::new() };
     let mut children = Vec::new();

@@ -7,7 +7,7 @@
 //! * jobs reach a host in the order in which they were taken, and a host runs them in that order;
 //! * several jobs are written to a host ahead, so that short ones cost no round trip; when one runs long, those behind
 //!   it are called back and returned to the queue, and nothing is taken until it has ended;
-//! * a host that has to be killed is first told to start nothing else, so that only the is_target job pays;
+//! * a host that has to be killed is first told to start nothing else, so that only the guilty job pays;
 //! * a job that may have started is never started again here: it gets an end, and the queue decides about a retry;
 //! * an end that the queue does not take is kept, and its lease renewed, until the queue takes it or says that it is void;
 //! * a lease counts from the moment at which it was asked for: what came late is not started before it was renewed;
@@ -48,7 +48,7 @@ pub struct WorkerConfig {
     pub hosts: usize,
     /// Jobs written to one host at a time; 1 when a slow job must not hold up others.
     pub ahead: usize,
-    /// Jobs in held at a time, those in hosts included.
+    /// Jobs in hand at a time, those in hosts included.
     pub window: usize,
     /// A job that runs longer is reported as started; the end of a shorter one says both.
     pub report_start_after: Duration,
@@ -101,7 +101,7 @@ const END_BYTES: usize = 64 << 20;
 /// After this, ends that cannot be written are given up by an actor that is asked to end at once.
 const LAST_WRITES: Duration = Duration::from_secs(5);
 
-/// A job in held that has not ended.
+/// A job in hand that has not ended.
 struct HeldJob {
     job: Box<TakenJob>,
     /// When its lease was known to be good: not when it came, but when it was asked for.
@@ -221,7 +221,7 @@ impl<L: Launcher> Worker<L> {
     pub async fn run(mut self, shutdown: &Shutdown) -> Ended {
         let mut helpers = JoinSet::new();
         // A frozen actor's read waits on in the queue and would be given the very job that was taken from it. So a
-        // read ends before a lease can have run out since the last sign of generation, and while what it brings can be started.
+        // read ends before a lease can have run out since the last sign of life, and while what it brings can be started.
         let take_wait = self.config.take_wait.min(self.queue.lease() / 3);
         (self.takes, self.events.taken) = queue_calls::spawn_taker(&mut helpers, &self.queue, take_wait);
         self.now = Instant::now();
@@ -315,7 +315,7 @@ impl<L: Launcher> Worker<L> {
         }
     }
 
-    /// Jobs in held that have not ended.
+    /// Jobs in hand that have not ended.
     fn held_count(&self) -> usize {
         self.waiting.len() + self.slots.iter().map(Slot::load).sum::<usize>()
     }

@@ -88,7 +88,7 @@ pub(super) struct Reach<'a> {
     pub(super) network: bool,
 }
 
-/// Confines this thread and all that it starts from now on. CallHandler with how much of it is in force.
+/// Confines this thread and all that it starts from now on. Answers with how much of it is in force.
 pub(super) fn confine(reach: &Reach<'_>) -> Result<&'static str, String> {
     // Rules skip what is not there, which is right for the system and wrong for what was named.
     for named in reach.readable {

@@ -34,7 +34,7 @@ pub struct WorkFlags {
     #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u64).range(16..), value_name = "N")]
     pub max_open_files: u64,
 
-    /// HostLauncher that a script may have at a time; with more of them it is ended.
+    /// Processes that a script may have at a time; with more of them it is ended.
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..), value_name = "N")]
     pub max_processes: u16,
 

@@ -3,7 +3,7 @@ use std::io::Read;
 use super::*;
 use crate::actor::frame::{decode_reply, first_frame};
 
-/// A output_writer and the other end.
+/// An output writer and the other end.
 fn pair(burst: usize) -> (Arc<OutputWriter>, Heard) {
     let (theirs, ours) = UnixStream::pair().unwrap();
     ours.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -25,7 +25,7 @@ impl Heard {
             }
             let mut chunk = [0; 65536];
             let count = self.socket.read(&mut chunk).unwrap();
-            assert!(count > 0, "the output_writer is gone");
+            assert!(count > 0, "the writer is gone");
             self.bytes.extend_from_slice(&chunk[..count]);
         }
     }

@@ -104,7 +104,7 @@ impl<L: Launcher> Worker<L> {
         }
         if lost {
             tracing::warn!(
-                "leases were not renewed for two thirds of their length: everything in held is let go"
+                "leases were not renewed for two thirds of their length: everything in hand is let go"
             );
             self.must_recover = true;
         }

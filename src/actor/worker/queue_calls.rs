@@ -260,7 +260,7 @@ impl<L: Launcher> Worker<L> {
         }
     }
 
-    /// Every lease that is ours, as far as we know: of jobs in held, and of those that the queue has not taken back yet.
+    /// Every lease that is ours, as far as we know: of jobs in hand, and of those that the queue has not taken back yet.
     fn leases(&self) -> Vec<Lease> {
         self.held_jobs()
             .filter(|held| !held.void)

@@ -212,7 +212,7 @@ async fn out_of_touch_scripts_are_killed_and_untouched_jobs_run_after_recovery()
     let running = run_with(
         &queue,
         FakeHosts::default(),
-        // Nothing is slow here, so "b" stays in held.
+        // Nothing is slow here, so "b" stays in hand.
         WorkerConfig { slow_after: Duration::from_secs(3600), ..WorkerConfig::one_after_another() },
     );
     sleep(Duration::from_secs(6)).await;

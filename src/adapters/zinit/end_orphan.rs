@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::detect::Generation;
 use super::proc::{self, Stat};
 
-/// OrphanKiller that were told to end, and when.
+/// Orphans that were told to end, and when.
 #[derive(Debug, Default)]
 pub(super) struct OrphanKiller {
     told: Mutex<HashMap<u32, Instant>>,

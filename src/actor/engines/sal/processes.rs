@@ -1,4 +1,4 @@
-//! HostLauncher that run here.
+//! Processes that run here.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -19,7 +19,7 @@ const PAGE: FLOAT = 4096.0;
 
 pub(super) fn write(registry: &mut Registry, context: &Arc<Context>) {
     registry.family(
-        "HostLauncher",
+        "Processes",
         "A process is a map with `pid`, `name` (its command line), `memory` (MiB) and `cpu` (percent, since its start).",
     );
     let about = "The processes whose command line holds the text; all with an empty one.";

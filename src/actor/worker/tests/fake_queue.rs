@@ -27,7 +27,7 @@ pub(super) struct State {
     pub(super) refuses: bool,
     /// Ends of these are refused, alone or with others.
     pub(super) refused_ends: BTreeSet<String>,
-    /// CallHandler to `finish` are lost on the way back.
+    /// Answers to `finish` are lost on the way back.
     pub(super) loses_answers: bool,
     pub(super) ends: Vec<(String, Result<String, JobError>)>,
     pub(super) started: Vec<String>,

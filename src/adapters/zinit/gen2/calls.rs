@@ -160,7 +160,7 @@ impl Calls {
         self.link.is_terse() && matches!(error, CallError::Refused { code: INTERNAL_ERROR, .. })
     }
 
-    /// NameLocks the refusal of an unknown name into None.
+    /// Turns the refusal of an unknown name into None.
     async fn known(&self, name: &str, answer: Result<Value, CallError>) -> Result<Option<Value>, CallError> {
         match answer {
             Ok(answer) => Ok(Some(answer)),

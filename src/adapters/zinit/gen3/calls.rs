@@ -90,7 +90,7 @@ impl Calls {
     }
 }
 
-/// NameLocks the refusal of an unknown name into None.
+/// Turns the refusal of an unknown name into None.
 fn known(answer: Result<Value, CallError>) -> Result<Option<Value>, CallError> {
     const NOT_FOUND: i64 = -32000;
     match answer {

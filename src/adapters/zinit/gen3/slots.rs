@@ -110,7 +110,7 @@ impl Slots {
         self.ask(Request::EnableAutostart(name.to_owned())).await.map(drop)
     }
 
-    /// Whether a service was disabled_file, maybe by an earlier supervisor.
+    /// Whether a service has its autostart disabled, maybe by an earlier supervisor.
     pub(super) async fn is_autostart_disabled(&self, name: &str) -> Result<bool, Refusal> {
         self.ask(Request::IsAutostartDisabled(name.to_owned())).await
     }
