@@ -33,6 +33,8 @@ pub(crate) struct Language {
     pub(crate) script: fn(Rule) -> Shown,
     /// What a script must be for a job that only gives this number back.
     pub(crate) number: fn(u32) -> String,
+    /// How many different numbers are asked for; few, where each new script costs a compilation.
+    pub(crate) numbers: u32,
 }
 
 /// Sees that a language keeps every rule.

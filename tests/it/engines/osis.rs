@@ -12,6 +12,7 @@ pub(super) fn language() -> Language {
         flags: vec!["--max-memory=256MiB".to_owned()],
         script,
         number: |number| number.to_string(),
+        numbers: 1000,
     }
 }
 

@@ -12,6 +12,7 @@ pub(super) fn language() -> Language {
         flags: ["--max-memory=256MiB", "--max-processes=32", "--concurrency=1"].map(str::to_owned).to_vec(),
         script,
         number: |number| number.to_string(),
+        numbers: 1000,
     }
 }
 

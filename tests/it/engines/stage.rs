@@ -26,6 +26,7 @@ pub(crate) struct Stage {
     queue: RedisQueue,
     script_type: ScriptType,
     number: fn(u32) -> String,
+    numbers: u32,
     pub(crate) actor_id: String,
     pub(crate) redis_url: String,
     child: Child,
@@ -60,6 +61,7 @@ impl Stage {
             queue,
             script_type: language.script_type,
             number: language.number,
+            numbers: language.numbers,
             actor_id,
             redis_url: redis.url(),
             child,
@@ -175,11 +177,11 @@ impl Stage {
         let (hosts, processes, memory) = (self.hosts(), self.processes().len(), self.memory());
         let mut jobs = Vec::new();
         for number in 0..MANY {
-            jobs.push(self.submit(&(self.number)(number), SOON).await);
+            jobs.push(self.submit(&(self.number)(number % self.numbers), SOON).await);
         }
-        for (number, (id, completion)) in jobs.into_iter().enumerate() {
+        for (number, (id, completion)) in (0..).zip(jobs) {
             let outcome = timeout(SOON * 5, completion.wait()).await.unwrap().unwrap().outcome;
-            assert_eq!(succeeded(id.as_str(), outcome).text, number.to_string());
+            assert_eq!(succeeded(id.as_str(), outcome).text, (number % self.numbers).to_string());
         }
         assert_eq!(self.hosts(), hosts, "the same hosts");
         // One that waits for the next job may just be made.

@@ -24,6 +24,7 @@ pub(super) fn language(folder: &Path) -> Language {
         flags: flags.to_vec(),
         script,
         number: |number| sh(&format!("echo {number}")),
+        numbers: 20,
     }
 }
 
