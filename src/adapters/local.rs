@@ -34,10 +34,10 @@ use crate::ports::process_manager::{
     ProcessSpec, ProcessState,
 };
 
-/// How long a reader of lines waits for a process that is not there.
+/// Time for which a reader of lines waits for a process that is not there.
 const UNKNOWN_NAME: Duration = Duration::from_millis(250);
 
-/// What a [`LocalRunner`] can be told.
+/// Settings of a [`LocalRunner`].
 #[derive(Clone)]
 pub struct LocalOptions {
     /// Tells the time of log lines.

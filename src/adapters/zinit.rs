@@ -16,6 +16,7 @@ mod gen3;
 mod name_locks;
 mod owners;
 mod proc;
+mod request_queue;
 mod shim;
 mod wire;
 

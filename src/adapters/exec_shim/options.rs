@@ -38,7 +38,7 @@ pub fn words(confinement: &Confinement, sha256: Option<&str>) -> Vec<String> {
     words
 }
 
-/// What is asked for.
+/// The options and the program.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Request {
     /// Die with the parent.

@@ -18,10 +18,10 @@ use crate::domain::model::output::LogStream;
 use crate::ports::clock::Clock;
 use crate::ports::process_manager::{ProcessError, ProcessSpec, ProcessState};
 
-/// Who waits for a command to be carried out.
+/// The callers that wait for a command.
 pub(super) type Reply = oneshot::Sender<Result<(), ProcessError>>;
 
-/// What the owner can be asked to do.
+/// A command to the owner of a process.
 pub(super) enum Command {
     /// Have it run by this definition.
     Start(Box<ProcessSpec>, Reply),

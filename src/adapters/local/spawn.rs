@@ -17,7 +17,7 @@ use crate::adapters::exec_shim;
 use crate::domain::model::actor::ExitStatus;
 use crate::domain::model::confinement::Confinement;
 
-/// What is to run, ready for exec.
+/// A program with its arguments, ready for exec.
 #[derive(Debug, Clone)]
 pub(super) struct Launch {
     /// Program and arguments.
@@ -74,7 +74,7 @@ impl Spawner {
     }
 }
 
-/// What is put before each program.
+/// The words before each program.
 enum Shim {
     /// Words that lead to our own.
     Own(Vec<OsString>),

@@ -4,20 +4,16 @@
 //! connection on which anything went wrong, so that an answer that comes too late is never taken for another one.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::time::Duration;
 
-use metrics::histogram;
 use serde_json::Value;
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout_at};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio::sync::mpsc;
+use tokio::time::timeout_at;
 
 use super::detect::{Found, Generation};
+use super::request_queue::{Pending, RequestQueue, measured};
 pub(super) use super::wire::CallError;
 use super::wire::{Wire, unavailable};
-use crate::telemetry::metrics::{ZINIT_DURATION, seconds};
 
 /// Whether a call may be made again when the connection breaks under it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,31 +22,24 @@ enum Repeat {
     No,
 }
 
+type Answer = (Value, Found);
+
 struct Call {
     /// None only asks who is there.
     request: Option<(&'static str, Value)>,
     repeat: Repeat,
-    timeout: Duration,
-    deadline: Instant,
-    reply: oneshot::Sender<Result<(Value, Found), CallError>>,
+    pending: Pending<Answer>,
 }
 
 /// Calls over one connection. Nothing is contacted before the first call.
 pub(super) struct Client {
     socket: PathBuf,
-    calls: OnceLock<mpsc::Sender<Call>>,
-    tasks: TaskTracker,
-    closed: CancellationToken,
+    calls: RequestQueue<Call>,
 }
 
 impl Client {
     pub(super) fn new(socket: &Path) -> Self {
-        Self {
-            socket: socket.to_owned(),
-            calls: OnceLock::new(),
-            tasks: TaskTracker::new(),
-            closed: CancellationToken::new(),
-        }
+        Self { socket: socket.to_owned(), calls: RequestQueue::default() }
     }
 
     /// Asks who is there.
@@ -80,9 +69,7 @@ impl Client {
 
     /// Lets go of the connection.
     pub(super) async fn close(&self) {
-        self.closed.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
+        self.calls.close().await;
     }
 
     async fn ask(
@@ -90,46 +77,15 @@ impl Client {
         request: Option<(&'static str, Value)>,
         repeat: Repeat,
         timeout: Duration,
-    ) -> Result<(Value, Found), CallError> {
+    ) -> Result<Answer, CallError> {
         let method = request.as_ref().map(|(method, _params)| *method);
-        let begun = Instant::now();
-        let answer = self.ask_in_time(request, repeat, timeout).await;
-        // Who is there is asked before each call, and mostly known.
-        if let Some(method) = method {
-            let outcome = if answer.is_ok() { "ok" } else { "error" };
-            histogram!(ZINIT_DURATION, "method" => method, "outcome" => outcome)
-                .record(seconds(begun.elapsed()));
-        }
-        answer
-    }
-
-    async fn ask_in_time(
-        &self,
-        request: Option<(&'static str, Value)>,
-        repeat: Repeat,
-        timeout: Duration,
-    ) -> Result<(Value, Found), CallError> {
-        let deadline = Instant::now() + timeout;
-        let (reply, answer) = oneshot::channel();
-        let call = Call { request, repeat, timeout, deadline, reply };
-        let calls = self.calls.get_or_init(|| {
-            let (calls, inbox) = mpsc::channel(64);
-            let link = Link { socket: self.socket.clone(), open: None };
-            let closed = self.closed.clone();
-            self.tasks.spawn(async move {
-                // Cancelled in the middle of a call, its caller learns that we are closed.
-                closed.run_until_cancelled(link.run(inbox)).await;
-            });
-            calls
-        });
-        let asked = async {
-            calls.send(call).await.ok()?;
-            answer.await.ok()
-        };
-        match timeout_at(deadline, asked).await {
-            Ok(Some(answer)) => answer,
-            Ok(None) => Err(unavailable(&self.socket, "the connection was closed by us")),
-            Err(_elapsed) => Err(CallError::TimedOut { after: timeout }),
+        let start = |inbox| Link { socket: self.socket.clone(), open: None }.run(inbox);
+        let call = |pending| Call { request, repeat, pending };
+        let answer = self.calls.call(&self.socket, timeout, start, call);
+        match method {
+            Some(method) => measured(method, answer).await,
+            // Who is there is asked before each call, and mostly known.
+            None => answer.await,
         }
     }
 }
@@ -142,17 +98,16 @@ struct Link {
 
 impl Link {
     async fn run(mut self, mut inbox: mpsc::Receiver<Call>) {
-        while let Some(mut call) = inbox.recv().await {
-            let request = call.request.take();
+        while let Some(Call { request, repeat, mut pending }) = inbox.recv().await {
             let answer = tokio::select! {
-                () = call.reply.closed() => None,
-                answer = timeout_at(call.deadline, self.carry_out(request, call.repeat)) => Some(answer),
+                () = pending.reply.closed() => None,
+                answer = timeout_at(pending.deadline, self.carry_out(request, repeat)) => Some(answer),
             };
             match answer {
-                Some(Ok(answer)) => drop(call.reply.send(answer)),
+                Some(Ok(answer)) => drop(pending.reply.send(answer)),
                 Some(Err(_elapsed)) => {
                     self.open = None;
-                    drop(call.reply.send(Err(CallError::TimedOut { after: call.timeout })));
+                    drop(pending.reply.send(Err(CallError::TimedOut { after: pending.timeout })));
                 }
                 // Its answer is on its way and nobody waits for it.
                 None => self.open = None,

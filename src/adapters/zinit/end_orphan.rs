@@ -27,7 +27,7 @@ impl OrphanKiller {
             self.told.lock().unwrap_or_else(PoisonError::into_inner).remove(&pid);
             let name = name.to_owned();
             if let Err(error) = spawn_blocking(move || end_family(&name, process, generation)).await {
-                tracing::debug!(%error, "children of an ended process could not be looked for");
+                tracing::debug!(%error, "orphans: cannot look for children of an ended process");
             }
             return false;
         }
@@ -39,7 +39,7 @@ impl OrphanKiller {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let signal = match told.get(&pid) {
             None => {
-                tracing::warn!(actor.id = %name, pid, "process {pid} of actor {name} is left over from an earlier zinit: it is told to end");
+                tracing::warn!(actor.id = %name, pid, "actor {name}: process {pid} is left over from an earlier zinit (told to end)");
                 told.insert(pid, Instant::now());
                 Signal::SIGTERM
             }
@@ -61,7 +61,7 @@ fn end_family(name: &str, leader: i32, generation: Generation) {
     for stat in proc::all().filter(is_left) {
         let pid = stat.process.pid;
         if pid > 1 && proc::is_of_actor(pid, name) && stat.process.lives() {
-            tracing::debug!(actor.id = %name, pid, "process {pid} is left of ended process {leader} of actor {name}: it is killed");
+            tracing::debug!(actor.id = %name, pid, "actor {name}: process {pid} is left over from ended process {leader} (killed)");
             let _gone = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
     }

@@ -341,7 +341,7 @@ impl Gen2 {
         let ended =
             spawn_blocking(move || proc::end_children(server, |env| owners.judge(&name, env).is_ok()));
         if let Err(error) = ended.await {
-            tracing::debug!(%error, "health checks could not be looked for");
+            tracing::debug!(%error, "zinit: cannot look for health checks");
         }
     }
 
@@ -358,7 +358,7 @@ impl Gen2 {
         };
         let file = file.display();
         if error.kind() != std::io::ErrorKind::NotFound {
-            tracing::warn!(%name, %file, %error, "the environment of the service may be readable by others");
+            tracing::warn!(%name, %file, %error, "zinit service {name}: others may be able to read its environment");
         } else if definition.has_env && !self.warned_of_files.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 %name, %file,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-/// Whose turn it is, by name.
+/// A lock for each name.
 #[derive(Default)]
 pub(super) struct NameLocks {
     names: Arc<Mutex<HashMap<String, Name>>>,

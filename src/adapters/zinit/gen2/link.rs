@@ -4,20 +4,17 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use metrics::histogram;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout_at};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio::time::timeout_at;
 
 use super::super::detect::Generation;
+use super::super::request_queue::{Pending, RequestQueue, measured};
 use super::super::wire::{CallError, Wire, result_of, unavailable};
-use crate::telemetry::metrics::{ZINIT_DURATION, seconds};
 
 /// Calls without a caller that are kept in mind, in case that their answers come.
 const FORGOTTEN: usize = 1024;
@@ -27,38 +24,27 @@ type Answer = Result<Value, CallError>;
 struct Call {
     method: &'static str,
     params: Value,
-    deadline: Instant,
-    timeout: Duration,
-    reply: oneshot::Sender<Answer>,
+    pending: Pending<Value>,
 }
 
 /// Calls over one connection. Nothing is contacted before the first call.
 pub(super) struct Link {
     socket: PathBuf,
-    calls: OnceLock<mpsc::Sender<Call>>,
+    calls: RequestQueue<Call>,
     terse: Arc<AtomicBool>,
-    tasks: TaskTracker,
-    closed: CancellationToken,
 }
 
 impl Link {
     pub(super) fn new(socket: &Path) -> Self {
-        Self {
-            socket: socket.to_owned(),
-            calls: OnceLock::new(),
-            terse: Arc::default(),
-            tasks: TaskTracker::new(),
-            closed: CancellationToken::new(),
-        }
+        Self { socket: socket.to_owned(), calls: RequestQueue::default(), terse: Arc::default() }
     }
 
     /// A call. It is never made twice.
     pub(super) async fn call(&self, method: &'static str, params: Value, timeout: Duration) -> Answer {
-        let begun = Instant::now();
-        let answer = self.ask(method, params, timeout).await;
-        let outcome = if answer.is_ok() { "ok" } else { "error" };
-        histogram!(ZINIT_DURATION, "method" => method, "outcome" => outcome).record(seconds(begun.elapsed()));
-        answer
+        let start =
+            |inbox| Owner { socket: self.socket.clone(), terse: self.terse.clone(), open: None }.run(inbox);
+        let call = |pending| Call { method, params, pending };
+        measured(method, self.calls.call(&self.socket, timeout, start, call)).await
     }
 
     /// Whether the Zinit that was found last gives the same reason for nearly every refusal.
@@ -68,34 +54,7 @@ impl Link {
 
     /// Lets go of the connection.
     pub(super) async fn close(&self) {
-        self.closed.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
-    }
-
-    async fn ask(&self, method: &'static str, params: Value, timeout: Duration) -> Answer {
-        let deadline = Instant::now() + timeout;
-        let (reply, answer) = oneshot::channel();
-        let call = Call { method, params, deadline, timeout, reply };
-        let calls = self.calls.get_or_init(|| {
-            let (calls, inbox) = mpsc::channel(64);
-            let owner = Owner { socket: self.socket.clone(), terse: self.terse.clone(), open: None };
-            let closed = self.closed.clone();
-            self.tasks.spawn(async move {
-                // Cancelled in the middle of calls, their callers learn that we are closed.
-                closed.run_until_cancelled(owner.run(inbox)).await;
-            });
-            calls
-        });
-        let asked = async {
-            calls.send(call).await.ok()?;
-            answer.await.ok()
-        };
-        match timeout_at(deadline, asked).await {
-            Ok(Some(answer)) => answer,
-            Ok(None) => Err(unavailable(&self.socket, "the connection was closed")),
-            Err(_elapsed) => Err(CallError::TimedOut { after: timeout }),
-        }
+        self.calls.close().await;
     }
 }
 
@@ -137,7 +96,7 @@ impl Owner {
     }
 
     async fn send(&mut self, call: Call) {
-        let Call { method, params, deadline, timeout, reply } = call;
+        let Call { method, params, pending: Pending { deadline, timeout, reply } } = call;
         match timeout_at(deadline, self.write(method, &params)).await {
             Ok(Ok(id)) => {
                 if let Some(open) = &mut self.open {

@@ -1,4 +1,4 @@
-//! What is seen of the services: where each is, whose it is, and whether it comes back.
+//! Lists the services: the state of each, its owner, and whether Zinit restarts it.
 
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
@@ -69,7 +69,7 @@ impl Gen2 {
         let status = match self.calls.status(name).await {
             // It is listed, and asked for again and again: the others are not to be unknown because of it.
             Err(CallError::Refused { message, .. }) => {
-                tracing::debug!(%name, %message, "the status of a service cannot be had");
+                tracing::debug!(%name, %message, "zinit service {name}: no status");
                 return Ok(self
                     .known()
                     .get(name)

@@ -196,7 +196,7 @@ impl LogFollower {
                 Err(error) => Err(error),
             };
             if let Err(error) = ended {
-                tracing::debug!(name = %self.name, %error, "the log of a service cannot be followed just now");
+                tracing::debug!(name = %self.name, %error, "zinit service {}: its log cannot be followed now", self.name);
             }
             sleep(RETRY).await;
         }

@@ -1,4 +1,4 @@
-//! The words of GEN2 for where a service is, and ours for the same.
+//! The states of services in the words of GEN2, and in ours.
 
 use nix::sys::signal::Signal;
 use serde_json::Value;

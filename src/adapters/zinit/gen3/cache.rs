@@ -1,4 +1,4 @@
-//! What Zinit does not keep or does not tell, kept by us for as long as we run.
+//! Facts about services that Zinit does not keep or does not tell, kept while this process runs.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! What is seen of the services: where each is, whose it is, and whether it comes back.
+//! Lists the services: the state of each, its owner, and whether Zinit restarts it.
 
 use std::collections::HashSet;
 use std::time::Duration;

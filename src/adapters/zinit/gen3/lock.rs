@@ -47,7 +47,7 @@ impl Lock {
                 if !self.warned {
                     self.warned = true;
                     let path = self.path.display();
-                    tracing::warn!(%path, %error, "no lock file can be made: let only one supervisor use this zinit");
+                    tracing::warn!(%path, %error, "zinit: cannot make a lock file (let only one supervisor use this zinit)");
                 }
                 return Ok(Held { _lock: None });
             }

@@ -14,18 +14,17 @@ use std::collections::HashMap;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::fs;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::super::client::CallError;
 use super::super::owners::{Env, Foreign, Owners};
+use super::super::request_queue::RequestQueue;
 use super::TOMBSTONE;
 use super::cache::ServiceCache;
 use super::calls::Calls;
@@ -79,15 +78,12 @@ pub(super) struct Slots {
     cache: Arc<ServiceCache>,
     owners: Arc<Owners>,
     socket: PathBuf,
-    requests: OnceLock<mpsc::Sender<(Request, Reply)>>,
-    tasks: TaskTracker,
-    closed: CancellationToken,
+    requests: RequestQueue<(Request, Reply)>,
 }
 
 impl Slots {
     pub(super) fn new(calls: Calls, cache: Arc<ServiceCache>, owners: Arc<Owners>, socket: &Path) -> Self {
-        let (tasks, closed) = (TaskTracker::new(), CancellationToken::new());
-        Self { calls, cache, owners, socket: socket.to_owned(), requests: OnceLock::new(), tasks, closed }
+        Self { calls, cache, owners, socket: socket.to_owned(), requests: RequestQueue::default() }
     }
 
     /// Adds a service whose name is not taken; Zinit starts it.
@@ -116,14 +112,11 @@ impl Slots {
     }
 
     pub(super) async fn close(&self) {
-        self.closed.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
+        self.requests.close().await;
     }
 
     async fn ask(&self, request: Request) -> Result<bool, Refusal> {
-        let requests = self.requests.get_or_init(|| {
-            let (requests, inbox) = mpsc::channel(64);
+        let start = |inbox| {
             let owner = Owner {
                 calls: self.calls.clone(),
                 cache: self.cache.clone(),
@@ -133,16 +126,10 @@ impl Slots {
                 tombstones: HashMap::new(),
                 warned: false,
             };
-            let closed = self.closed.clone();
-            self.tasks.spawn(async move {
-                closed.run_until_cancelled(owner.run(inbox)).await;
-            });
-            requests
-        });
-        let (reply, answer) = oneshot::channel();
-        let closed = || Refusal::Call(CallError::Corrupt("the connection was closed by us".into()));
-        requests.send((request, reply)).await.map_err(|_closed| closed())?;
-        answer.await.map_err(|_closed| closed())?
+            owner.run(inbox)
+        };
+        let answer = self.requests.ask(start, |reply| (request, reply)).await;
+        answer.unwrap_or_else(|| Err(CallError::Corrupt("the connection was closed by us".into()).into()))
     }
 }
 
@@ -299,7 +286,7 @@ impl Owner {
             && error.kind() != std::io::ErrorKind::NotFound
         {
             let file = file.display();
-            tracing::warn!(%name, %file, %error, "the service is stopped, but zinit will start it again when it is itself restarted");
+            tracing::warn!(%name, %file, %error, "zinit service {name}: stopped, but zinit will start it when zinit is restarted");
         }
         Ok(())
     }
@@ -313,7 +300,7 @@ impl Owner {
             && error.kind() != std::io::ErrorKind::NotFound
         {
             let file = file.display();
-            tracing::warn!(%name, %file, %error, "the service is started, but zinit will not know it when it is itself restarted");
+            tracing::warn!(%name, %file, %error, "zinit service {name}: started, but zinit will not know it when zinit is restarted");
         }
         Ok(())
     }
@@ -346,14 +333,14 @@ impl Owner {
         let Some(path) = path else { return };
         if let Err(error) = fs::set_permissions(path, Permissions::from_mode(0o600)).await {
             let file = path.display();
-            tracing::warn!(%name, %file, %error, "the environment of the service may be readable by others");
+            tracing::warn!(%name, %file, %error, "zinit service {name}: others may be able to read its environment");
         }
         let Some(dir) = path.parent().filter(|_dir| !self.warned) else { return };
         let Ok(metadata) = fs::metadata(dir).await else { return };
         if metadata.permissions().mode() & 0o077 != 0 {
             self.warned = true;
             let dir = dir.display();
-            tracing::warn!(%dir, "others can look into zinit's configuration folder, where the environments of actors are readable for a moment: chmod 700 it");
+            tracing::warn!(%dir, "zinit: others can read its configuration folder, where the environments of actors are readable for a moment (chmod 700 it)");
         }
     }
 }
@@ -378,6 +365,6 @@ async fn remove(file: &Path) {
         && error.kind() != std::io::ErrorKind::NotFound
     {
         let file = file.display();
-        tracing::warn!(%file, %error, "a file of zinit could not be removed");
+        tracing::warn!(%file, %error, "zinit: cannot remove a file");
     }
 }
