@@ -1,4 +1,4 @@
-//! What every actor process is made of.
+//! The parts of every actor process.
 //!
 //! ```text
 //!  Redis ◄─ WorkQueue (port) ◄─► worker ── the queue loop: one task, all decisions
@@ -21,7 +21,9 @@ pub mod host;
 pub mod host_calls;
 pub mod hosts;
 pub mod launcher;
+mod log_tail;
 pub mod objects;
+mod orphans;
 mod output_writer;
 pub(crate) mod process_tree;
 pub mod program;

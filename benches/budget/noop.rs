@@ -12,6 +12,7 @@ use hero_supervisor::domain::model::id::ActorId;
 use hero_supervisor::domain::model::job::{JobResult, ResultKind};
 use hero_supervisor::ports::work_queue::TakenJob;
 use hero_supervisor::shutdown::Shutdown;
+use tokio::time::Instant;
 
 /// Jobs in hand at a time; a deeper batch is faster still, and no real actor would hold more.
 const WINDOW: usize = 64;
@@ -47,7 +48,7 @@ struct Nowhere {
 }
 
 impl Host for Nowhere {
-    fn submit(&mut self, seq: u64, _job: &TakenJob) {
+    fn submit(&mut self, seq: u64, _job: &TakenJob, _start_by: Instant) {
         let result = JobResult { text: "42".to_owned(), kind: ResultKind::Json };
         self.said.push(Reply::Done(Done { seq, wall_us: 0, retiring: false, outcome: Ok(result) }));
     }

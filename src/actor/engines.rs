@@ -1,4 +1,4 @@
-//! What runs scripts, inside an engine host; one contract for every kind of script.
+//! Engines run scripts inside an engine host. There is one contract for every kind of script.
 //!
 //! A job ends in a result or in an error with a stable kind. Strings are results as they are, everything else is compact
 //! JSON; without a value, the result is what the script printed. Nothing is ever cut off silently: a result over the
@@ -25,7 +25,7 @@ use std::time::Duration;
 use crate::actor::host_calls::Caller;
 use crate::domain::model::job::{JobError, JobErrorKind, JobKind, JobResult};
 use crate::domain::model::output::LogStream;
-use crate::ports::work_queue::AttemptError;
+use crate::ports::work_queue::{AttemptError, Retryability};
 
 pub(crate) use kill_ladder::GRACE as STOP_GRACE;
 
@@ -98,7 +98,7 @@ pub struct Script<'a> {
     pub timeout: Duration,
 }
 
-/// What a script may use.
+/// Limits of one script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Steps of the interpreter, 0 for as many as fit into the timeout.
@@ -117,19 +117,19 @@ impl Default for Limits {
     }
 }
 
-/// A failed attempt that counts and that may be repeated.
+/// A failed attempt; its kind of error says whether the job is tried again.
 pub(crate) fn failed(error: JobError) -> AttemptError {
-    let retryable = match error.kind {
-        JobErrorKind::ScriptInvalid | JobErrorKind::EngineUnavailable => false,
+    let retry = match error.kind {
+        JobErrorKind::ScriptInvalid | JobErrorKind::EngineUnavailable => Retryability::Final,
         JobErrorKind::ScriptError
         | JobErrorKind::RunTimeout
         | JobErrorKind::QueueTimeout
         | JobErrorKind::LimitExceeded
         | JobErrorKind::EngineCrash
         | JobErrorKind::ActorLost
-        | JobErrorKind::Internal => true,
+        | JobErrorKind::Internal => Retryability::Retry,
     };
-    AttemptError { error, retryable, counts: true }
+    AttemptError { error, retry }
 }
 
 /// The error of an attempt that ran into its timeout.
@@ -137,7 +137,7 @@ pub(crate) fn timed_out(timeout: Duration) -> AttemptError {
     failed(JobError::new(JobErrorKind::RunTimeout, format!("the script ran longer than its {timeout:?}")))
 }
 
-/// What editors of some systems put in front of a text; it is no part of the script.
+/// Mark that some editors put in front of a text; it is no part of the script.
 pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// True for a text in the HeroScript format: its first line that is neither empty nor a comment is an action

@@ -1,18 +1,22 @@
-//! What an actor and its engine host say to each other, byte for byte.
+//! The messages between an actor and its engine host, byte for byte.
 //!
-//! Two sockets join them. On the *job socket* the actor writes [`Run`] frames and the host answers each with one
-//! [`Reply`] frame, in order, before which come those with what the script said; one that was called back is answered by
-//! nothing. A frame is a `u32` length (little endian) and a body. On the *control socket* the actor writes [`ToHost`] frames and the host [`FromHost`] frames. Both
-//! ends are the same binary, so there are no versions.
+//! Two sockets join them. On the *job socket* the actor writes [`Run`] frames. The host answers each, in order, with frames
+//! of output and one [`Reply`] frame. A job that was called back gets no answer. On the *control socket* the actor writes
+//! [`ToHost`] frames and the host [`FromHost`] frames. A frame is a `u32` length (little endian) and a body. Both ends are
+//! the same binary, so there are no versions.
+
+mod body;
 
 use std::time::Duration;
 
-use crate::actor::hosts::{Done, HostOutput, Reply};
-use crate::domain::model::job::{JobError, JobErrorKind, JobKind, JobResult, ResultKind};
-use crate::domain::model::output::LogStream;
-use crate::domain::model::output::OutputItem;
-use crate::ports::work_queue::{AttemptError, TakenJob};
+use nix::time::{ClockId, clock_gettime};
+use tokio::time::Instant;
+
+use crate::actor::hosts::Reply;
+use crate::domain::model::job::JobKind;
+use crate::ports::work_queue::TakenJob;
 use crate::telemetry::traces::TRACEPARENT_VARIABLE;
+use body::{Body, micros, put_done, put_len, put_output, put_text, put_u64};
 
 /// Longest frame that is accepted; a script, its environment and all its strings stay well below.
 pub(crate) const MAX_FRAME: usize = 16 * 1024 * 1024;
@@ -27,6 +31,8 @@ pub(crate) struct Run<'a> {
     pub(crate) seq: u64,
     /// Limit of the attempt, in microseconds.
     pub(crate) timeout_us: u64,
+    /// Latest start, in microseconds of [`uptime_us`]: later, the lease may belong to another actor.
+    pub(crate) start_by_us: u64,
     /// Script or ping.
     pub(crate) kind: JobKind,
     /// The job's id.
@@ -46,12 +52,21 @@ pub(crate) struct Run<'a> {
 #[error("a frame between actor and engine host is malformed")]
 pub(crate) struct Malformed;
 
-/// Appends the frame of a job to `out`.
-pub(crate) fn encode_job(out: &mut Vec<u8>, seq: u64, job: &TakenJob) {
+/// Time since the machine started, in microseconds. The clock is the same in all processes and goes on while the machine
+/// sleeps.
+pub(crate) fn uptime_us() -> u64 {
+    let uptime = clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from).unwrap_or_default();
+    micros(uptime)
+}
+
+/// Appends the frame of a job to `out`. The job must start before `start_by`.
+pub(crate) fn encode_job(out: &mut Vec<u8>, seq: u64, job: &TakenJob, start_by: Instant) {
     let spec = &job.spec;
+    let budget = start_by.saturating_duration_since(Instant::now());
     framed(out, |out| {
         put_u64(out, seq);
-        put_u64(out, u64::try_from(spec.run_timeout.as_micros()).unwrap_or(u64::MAX));
+        put_u64(out, micros(spec.run_timeout));
+        put_u64(out, uptime_us().saturating_add(micros(budget)));
         out.push(match spec.kind {
             JobKind::Script => 0,
             JobKind::Ping => 1,
@@ -79,6 +94,7 @@ pub(crate) fn decode_run(body: &[u8]) -> Result<Run<'_>, Malformed> {
     Ok(Run {
         seq: body.u64()?,
         timeout_us: body.u64()?,
+        start_by_us: body.u64()?,
         kind: match body.u8()? {
             0 => JobKind::Script,
             1 => JobKind::Ping,
@@ -116,6 +132,10 @@ pub(crate) fn encode_reply(out: &mut Vec<u8>, reply: &Reply) {
             put_len(out, output.len());
             output.iter().for_each(|output| put_output(out, output));
         }
+        Reply::Stale { seq } => {
+            out.push(4);
+            put_u64(out, *seq);
+        }
     });
 }
 
@@ -132,6 +152,7 @@ pub(crate) fn decode_reply(body: &[u8]) -> Result<Reply, Malformed> {
             let output = (0..count).map(|_| body.output()).collect::<Result<_, Malformed>>()?;
             Ok(Reply::Output { seq, output })
         }
+        4 => Ok(Reply::Stale { seq: body.u64()? }),
         _ => Err(Malformed),
     }
 }
@@ -149,7 +170,7 @@ pub(crate) fn body_length(header: [u8; HEADER]) -> Result<usize, Malformed> {
     if length > MAX_FRAME { Err(Malformed) } else { Ok(length) }
 }
 
-/// What the actor says on the control socket.
+/// A message of the actor on the control socket.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum ToHost<'a> {
     /// No job up to this one may start any more.
@@ -158,7 +179,7 @@ pub(crate) enum ToHost<'a> {
     Answer { call: u64, body: &'a [u8] },
 }
 
-/// What the host says on the control socket.
+/// A message of the host on the control socket.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum FromHost<'a> {
     /// This is the job that was started last; no other one that was called back will be.
@@ -225,160 +246,6 @@ fn framed(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     let length = u32::try_from(out.len() - start - HEADER).unwrap_or(u32::MAX);
     if let Some(header) = out.get_mut(start..start + HEADER) {
         header.copy_from_slice(&length.to_le_bytes());
-    }
-}
-
-fn put_output(out: &mut Vec<u8>, HostOutput { number, ago, item }: &HostOutput) {
-    put_u64(out, *number);
-    put_u64(out, u64::try_from(ago.as_micros()).unwrap_or(u64::MAX));
-    match item {
-        OutputItem::Line { stream, text } => {
-            out.push(match stream {
-                LogStream::Stdout => 0,
-                LogStream::Stderr => 1,
-            });
-            put_text(out, text);
-        }
-        OutputItem::Progress { percent, message } => {
-            out.push(2);
-            // Not a number stands for "unknown".
-            put_u64(out, percent.unwrap_or(f64::NAN).to_bits());
-            put_text(out, message);
-        }
-    }
-}
-
-fn put_done(out: &mut Vec<u8>, done: &Done) {
-    put_u64(out, done.seq);
-    put_u64(out, done.wall_us);
-    out.push(u8::from(done.retiring));
-    match &done.outcome {
-        Ok(result) => {
-            out.push(match result.kind {
-                ResultKind::None => 0,
-                ResultKind::Text => 1,
-                ResultKind::Json => 2,
-            });
-            put_text(out, &result.text);
-        }
-        Err(AttemptError { error, retryable, counts }) => {
-            out.push(3);
-            out.push(u8::from(*retryable));
-            out.push(u8::from(*counts));
-            put_text(out, error.kind.as_str());
-            put_text(out, &error.message);
-            // Position 0 and exit code `i64::MIN` stand for "none": neither exists.
-            put_u64(out, u64::from(error.line.unwrap_or(0)));
-            put_u64(out, u64::from(error.column.unwrap_or(0)));
-            put_i64(out, error.exit_code.map_or(i64::MIN, i64::from));
-            put_i64(out, error.signal.map_or(i64::MIN, i64::from));
-            put_len(out, error.log_tail.len());
-            for line in &error.log_tail {
-                put_text(out, line);
-            }
-        }
-    }
-}
-
-fn put_u64(out: &mut Vec<u8>, value: u64) {
-    out.extend_from_slice(&value.to_le_bytes());
-}
-
-fn put_i64(out: &mut Vec<u8>, value: i64) {
-    out.extend_from_slice(&value.to_le_bytes());
-}
-
-fn put_len(out: &mut Vec<u8>, length: usize) {
-    out.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
-}
-
-fn put_text(out: &mut Vec<u8>, text: &str) {
-    put_len(out, text.len());
-    out.extend_from_slice(text.as_bytes());
-}
-
-/// What is left to read of a body.
-struct Body<'a>(&'a [u8]);
-
-impl<'a> Body<'a> {
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
-        let (taken, rest) = self.0.split_first_chunk::<N>().ok_or(Malformed)?;
-        self.0 = rest;
-        Ok(*taken)
-    }
-
-    fn u8(&mut self) -> Result<u8, Malformed> {
-        self.take::<1>().map(|[byte]| byte)
-    }
-
-    fn u32(&mut self) -> Result<u32, Malformed> {
-        self.take().map(u32::from_le_bytes)
-    }
-
-    fn u64(&mut self) -> Result<u64, Malformed> {
-        self.take().map(u64::from_le_bytes)
-    }
-
-    fn position(&mut self) -> Result<Option<u32>, Malformed> {
-        Ok(u32::try_from(self.u64()?).ok().filter(|position| *position > 0))
-    }
-
-    fn code(&mut self) -> Result<Option<i32>, Malformed> {
-        Ok(i32::try_from(self.take().map(i64::from_le_bytes)?).ok())
-    }
-
-    fn text(&mut self) -> Result<&'a str, Malformed> {
-        let length = self.u32()? as usize;
-        let (text, rest) = self.0.split_at_checked(length).ok_or(Malformed)?;
-        self.0 = rest;
-        str::from_utf8(text).map_err(|_| Malformed)
-    }
-
-    fn output(&mut self) -> Result<HostOutput, Malformed> {
-        let number = self.u64()?;
-        let ago = Duration::from_micros(self.u64()?);
-        let line = |stream, text: &str| OutputItem::Line { stream, text: text.to_owned() };
-        let item = match self.u8()? {
-            0 => line(LogStream::Stdout, self.text()?),
-            1 => line(LogStream::Stderr, self.text()?),
-            2 => {
-                let percent = Some(f64::from_bits(self.u64()?)).filter(|percent| percent.is_finite());
-                OutputItem::Progress { percent, message: self.text()?.to_owned() }
-            }
-            _ => return Err(Malformed),
-        };
-        Ok(HostOutput { number, ago, item })
-    }
-
-    fn done(&mut self) -> Result<Done, Malformed> {
-        let (seq, wall_us, retiring) = (self.u64()?, self.u64()?, self.u8()? != 0);
-        let kind = match self.u8()? {
-            0 => ResultKind::None,
-            1 => ResultKind::Text,
-            2 => ResultKind::Json,
-            3 => return Ok(Done { seq, wall_us, retiring, outcome: Err(self.error()?) }),
-            _ => return Err(Malformed),
-        };
-        let text = self.text()?.to_owned();
-        Ok(Done { seq, wall_us, retiring, outcome: Ok(JobResult { text, kind }) })
-    }
-
-    fn error(&mut self) -> Result<AttemptError, Malformed> {
-        let (retryable, counts) = (self.u8()? != 0, self.u8()? != 0);
-        let kind = JobErrorKind::parse(self.text()?).ok_or(Malformed)?;
-        let error = JobError {
-            kind,
-            message: self.text()?.to_owned(),
-            line: self.position()?,
-            column: self.position()?,
-            exit_code: self.code()?,
-            signal: self.code()?,
-            log_tail: {
-                let count = self.u32()?;
-                (0..count).map(|_| self.text().map(str::to_owned)).collect::<Result<_, _>>()?
-            },
-        };
-        Ok(AttemptError { error, retryable, counts })
     }
 }
 

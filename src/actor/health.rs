@@ -29,12 +29,16 @@ pub struct Health {
 /// Says what does not work, in one line.
 pub async fn check<L: Launcher>(launcher: &mut L, script_type: ScriptType) -> Result<Health, String> {
     let begun = Instant::now();
-    let engine = timeout(PATIENCE, ping(launcher, script_type)).await;
+    let engine = timeout(PATIENCE, ping(launcher, script_type, begun + PATIENCE)).await;
     let engine = engine.map_err(|_| format!("the engine did not answer within {PATIENCE:?}"))??;
     Ok(Health { engine, took: begun.elapsed() })
 }
 
-async fn ping<L: Launcher>(launcher: &mut L, script_type: ScriptType) -> Result<String, String> {
+async fn ping<L: Launcher>(
+    launcher: &mut L,
+    script_type: ScriptType,
+    deadline: Instant,
+) -> Result<String, String> {
     let (report, mut events) = mpsc::channel(8);
     let tag = HostTag { slot: 0, generation: 0 };
     let cannot = |error| format!("the engine host cannot be started: {error}");
@@ -50,14 +54,14 @@ async fn ping<L: Launcher>(launcher: &mut L, script_type: ScriptType) -> Result<
             match reply {
                 Reply::Ready { version } => {
                     engine = version;
-                    host.submit(1, &ping_job(script_type));
+                    host.submit(1, &ping_job(script_type), deadline);
                     host.flush();
                 }
                 Reply::Unavailable { reason } => return Err(reason),
                 Reply::Done(done) => {
                     return done.outcome.map(|_| engine).map_err(|failed| failed.error.to_string());
                 }
-                Reply::Output { .. } => {}
+                Reply::Output { .. } | Reply::Stale { .. } => {}
             }
         }
     }

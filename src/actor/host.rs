@@ -26,12 +26,12 @@ use tokio::time::Instant;
 
 use crate::actor::engines::work;
 use crate::actor::engines::{BYTE_ORDER_MARK, Engine, Limits, Script, Sink};
-use crate::actor::frame::{FromHost, Run, ToHost, body_length, decode_run, decode_to_host};
+use crate::actor::frame::{FromHost, Run, ToHost, body_length, decode_run, decode_to_host, uptime_us};
 use crate::actor::host_calls::{Caller, ControlSocket, ReplySender};
 use crate::actor::hosts::{Done, Reply};
 use crate::actor::output_writer::OutputWriter;
 use crate::actor::process_tree;
-use crate::actor::start_gate::StartGate;
+use crate::actor::start_gate::{Start, StartGate};
 
 /// Stack of the thread that runs scripts: deep data and closures overflow the usual 2 MB.
 const STACK: usize = 64 << 20;
@@ -161,14 +161,18 @@ impl Scripts<'_> {
         while read_frame(&mut jobs, &mut body)? {
             let run = decode_run(&body).map_err(io::Error::other)?;
             // Of what was called back nothing is said: the answer to the call has said it all.
-            if self.gate.start(run.seq) {
-                output_writer.begin(run.seq);
-                let done = self.attempt(&mut engine, &run, &sink);
-                let retiring = done.retiring;
-                output_writer.reply(&Reply::Done(done))?;
-                if retiring {
-                    break;
+            match self.gate.start(run.seq, uptime_us() >= run.start_by_us) {
+                Start::Go => {
+                    output_writer.begin(run.seq);
+                    let done = self.attempt(&mut engine, &run, &sink);
+                    let retiring = done.retiring;
+                    output_writer.reply(&Reply::Done(done))?;
+                    if retiring {
+                        break;
+                    }
                 }
+                Start::Stale => output_writer.reply(&Reply::Stale { seq: run.seq })?,
+                Start::CalledBack => {}
             }
             shrink(&mut body);
         }
@@ -236,3 +240,6 @@ fn shrink(buffer: &mut Vec<u8>) {
         buffer.shrink_to(KEPT);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use crate::ports::work_queue::{AttemptError, TakenJob};
 
 /// Starts hosts. Dropping it does not end them.
 pub trait Launcher: Send {
-    /// What it starts.
+    /// The kind of host.
     type Host: Host;
 
     /// Starts a host. It says [`Reply::Ready`] when it can take jobs.
@@ -27,8 +27,9 @@ pub trait Launcher: Send {
 
 /// One running host. Dropping it kills it.
 pub trait Host: Send {
-    /// Gives it a job behind those that it has. `seq` goes up by one with each.
-    fn submit(&mut self, seq: u64, job: &TakenJob);
+    /// Gives the host a job behind those that it has. `seq` goes up by one with each. A job that could not start before
+    /// `start_by` is answered by [`Reply::Stale`].
+    fn submit(&mut self, seq: u64, job: &TakenJob, start_by: Instant);
 
     /// Lets what was submitted go out; called once after a batch of jobs.
     fn flush(&mut self);
@@ -43,7 +44,7 @@ pub trait Host: Send {
     fn kill(&mut self);
 }
 
-/// What a host has to say about itself.
+/// A message of a host.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
     /// The engine is loaded; comes once, first.
@@ -60,21 +61,27 @@ pub enum Reply {
     Output {
         /// Which job.
         seq: u64,
-        /// What it said, in order.
+        /// The output, in order.
         output: Vec<HostOutput>,
+    },
+    /// The latest time to start a job has passed. The host starts neither that job nor any behind it until it is asked to
+    /// [give them back](Host::call_back).
+    Stale {
+        /// The job.
+        seq: u64,
     },
     /// A job ended.
     Done(Done),
 }
 
-/// What a script said, on its way out of a host.
+/// One line or progress of a script, on its way from a host to the actor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HostOutput {
     /// Its number in the attempt, see [`OutputChunk`](crate::domain::model::output::OutputChunk).
     pub number: u64,
-    /// How long before it was sent it was said.
+    /// Time between the writing and the sending.
     pub ago: Duration,
-    /// What was said.
+    /// The line or progress.
     pub item: OutputItem,
 }
 
@@ -87,7 +94,7 @@ pub struct Done {
     pub wall_us: u64,
     /// The host ends now, without having started anything else, because its memory has grown.
     pub retiring: bool,
-    /// How it ended.
+    /// Result or error.
     pub outcome: Result<JobResult, AttemptError>,
 }
 
@@ -106,7 +113,7 @@ pub enum HostEvent {
     Died(Death),
 }
 
-/// How a host ended.
+/// The end of a host.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Death {
     /// Its exit code.
@@ -119,7 +126,7 @@ pub struct Death {
     pub gone_at: Option<Instant>,
 }
 
-/// Which host an event is about.
+/// Names the host of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HostTag {
     /// Its place.
@@ -128,7 +135,7 @@ pub struct HostTag {
     pub generation: u64,
 }
 
-/// Where a host reports to.
+/// The way of a host's messages to the queue loop.
 #[derive(Debug, Clone)]
 pub struct Report {
     tag: HostTag,

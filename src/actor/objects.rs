@@ -16,12 +16,12 @@ const MAX_ANSWER: usize = 15 * 1024 * 1024;
 /// An answer that takes longer will not come.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What a script wants of the store, for its own context.
+/// A request of a script to the store, for the context of its job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Request {
-    /// Of which type of objects.
+    /// The type of objects.
     pub kind: String,
-    /// What.
+    /// The operation.
     pub operation: Operation,
 }
 
@@ -60,7 +60,7 @@ pub enum Operation {
     },
 }
 
-/// What the store has to say.
+/// The answer of the store.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Answer {
     /// The object was written and has this revision now.
@@ -138,7 +138,7 @@ impl CallHandler for StoreCalls {
 /// Asks the actor.
 ///
 /// # Errors
-/// Why there is no answer, in words for whoever wrote the script.
+/// The reason why there is no answer, in words for the author of the script.
 pub fn ask(caller: Option<&Caller>, request: &Request, left: Duration) -> Result<Answer, String> {
     check(&request.kind, &request.operation)?;
     let caller = caller.ok_or("this actor has no object store")?;

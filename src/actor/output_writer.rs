@@ -1,4 +1,4 @@
-//! What scripts say, on its way out of an engine host.
+//! Sends the output of scripts from an engine host to the actor.
 //!
 //! Lines go out in batches: 64 of them, or what came within 50 ms, or with the end of the job in one write. A job that
 //! says nothing costs nothing. A script that writes faster than anybody could read is cut down to its first
@@ -18,7 +18,7 @@ use crate::actor::hosts::{HostOutput, Reply};
 use crate::domain::model::output::LogStream;
 use crate::domain::model::output::{OutputItem, bounded_progress, line_pieces};
 
-/// What was said waits this long for more.
+/// Time for which output waits for more.
 const WAIT: Duration = Duration::from_millis(50);
 /// This much does not wait.
 const BATCH: usize = 64;

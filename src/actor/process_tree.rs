@@ -1,4 +1,4 @@
-//! What a process has started: children, and what they left behind when they ended.
+//! The tree of processes below a process: children, and orphans that come to a subreaper.
 //!
 //! A process that is a *subreaper* becomes the parent of everything below it that loses its own parent, also of what has
 //! left its group and session. So whatever a script starts can be found and ended.
@@ -50,9 +50,22 @@ pub(crate) fn group_of(pid: i32) -> Option<i32> {
     Some(stat(pid)?.group)
 }
 
+/// The start of a process that has not ended, in ticks since the machine was started. No later process with the same pid
+/// has the same start.
+pub(crate) fn start_of(pid: i32) -> Option<u64> {
+    stat(pid).filter(|stat| !stat.ended).map(|stat| stat.started)
+}
+
+/// All processes of this machine that can be seen.
+pub(crate) fn all() -> impl Iterator<Item = i32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
 struct Stat {
     ended: bool,
     group: i32,
+    started: u64,
 }
 
 fn stat(pid: i32) -> Option<Stat> {
@@ -64,10 +77,12 @@ fn parse(stat: &str) -> Option<Stat> {
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_ascii_whitespace();
     let ended = matches!(fields.next()?, "Z" | "X");
-    Some(Stat { ended, group: fields.nth(1)?.parse().ok()? })
+    let group = fields.nth(1)?.parse().ok()?;
+    let started = fields.nth(16)?.parse().ok()?;
+    Some(Stat { ended, group, started })
 }
 
-/// How many processes there are below these, they included; stops counting above `enough`.
+/// Number of processes below these, they included. Counting stops above `enough`.
 pub(crate) fn count_below(roots: Vec<i32>, enough: usize) -> usize {
     let (mut found, mut seen) = (roots, 0);
     while let Some(parent) = found.pop() {
@@ -80,12 +95,12 @@ pub(crate) fn count_below(roots: Vec<i32>, enough: usize) -> usize {
     seen
 }
 
-/// Ends children of this process that `is_stray` knows, and what they leave behind in turn, until there are none.
+/// Ends children of this process that `is_orphan` knows, and what they leave behind in turn, until there are none.
 /// False when some are still there after [`SWEEP_LIMIT`]: the kernel holds them.
-pub(crate) fn sweep(is_stray: impl Fn(i32) -> bool) -> bool {
+pub(crate) fn sweep(is_orphan: impl Fn(i32) -> bool) -> bool {
     let own = Pid::this().as_raw();
     let begun = Instant::now();
-    while end_strays(own, &is_stray) > 0 {
+    while end_orphans(own, &is_orphan) > 0 {
         if begun.elapsed() > SWEEP_LIMIT {
             return false;
         }
@@ -95,12 +110,12 @@ pub(crate) fn sweep(is_stray: impl Fn(i32) -> bool) -> bool {
 }
 
 /// One round of a sweep: how many were there.
-pub(crate) fn end_strays(own: i32, is_stray: &impl Fn(i32) -> bool) -> usize {
-    let strays: Vec<i32> = children_of(own).into_iter().filter(|pid| is_stray(*pid)).collect();
-    for pid in &strays {
+pub(crate) fn end_orphans(own: i32, is_orphan: &impl Fn(i32) -> bool) -> usize {
+    let orphans: Vec<i32> = children_of(own).into_iter().filter(|pid| is_orphan(*pid)).collect();
+    for pid in &orphans {
         end(Pid::from_raw(*pid));
     }
-    strays.len()
+    orphans.len()
 }
 
 /// Kills a process; one that is gone needs no signal.
@@ -112,7 +127,7 @@ pub(crate) fn kill_one(pid: i32) {
 pub(crate) fn signal_one(pid: i32, signal: Signal) {
     match kill(Pid::from_raw(pid), signal) {
         Ok(()) | Err(Errno::ESRCH) => {}
-        Err(error) => tracing::warn!(pid, %signal, %error, "could not end a process"),
+        Err(error) => tracing::warn!(pid, %signal, %error, "process {pid}: cannot be ended"),
     }
 }
 
@@ -120,7 +135,7 @@ pub(crate) fn signal_one(pid: i32, signal: Signal) {
 fn end(pid: Pid) {
     kill_one(pid.as_raw());
     if let Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) = waitpid(pid, Some(WaitPidFlag::WNOHANG)) {
-        tracing::debug!(%pid, "ended a process that a script had left behind");
+        tracing::debug!(%pid, "orphans: ended a process that a script had left behind");
     }
 }
 
@@ -129,7 +144,7 @@ pub(crate) fn signal_group(group: Pid, signal: Signal) {
     if let Err(error) = killpg(group, signal)
         && error != Errno::ESRCH
     {
-        tracing::warn!(%group, %signal, %error, "could not signal a process group");
+        tracing::warn!(%group, %signal, %error, "process group {group}: cannot be signalled");
     }
 }
 
@@ -141,8 +156,9 @@ mod tests {
 
     #[test]
     fn a_name_can_hold_anything() {
-        let stat = parse("7 (a) b (c) Z 3 5 5 0 -1").unwrap();
-        assert!(stat.ended && stat.group == 5);
+        let rest = "5 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 1234 99 1";
+        let stat = parse(&format!("7 (a) b (c) Z 3 5 {rest}")).unwrap();
+        assert!(stat.ended && (stat.group, stat.started) == (5, 1234));
         assert!(parse("7 (a").is_none());
     }
 

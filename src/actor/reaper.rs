@@ -1,4 +1,4 @@
-//! What scripts leave behind when their engine host ends: processes and a folder.
+//! Ends processes and removes folders that scripts leave behind when their engine host ends.
 
 use std::collections::HashSet;
 use std::io;
@@ -12,13 +12,14 @@ use nix::unistd::Pid;
 use tokio::time::{Instant, sleep};
 
 use crate::actor::engines::work;
-use crate::actor::process_tree::{SWEEP_LIMIT, end_strays};
+use crate::actor::orphans;
+use crate::actor::process_tree::{SWEEP_LIMIT, end_orphans};
+use crate::domain::model::id::ActorId;
 
 /// Between two looks at processes that were killed and are not gone yet.
 const LOOK: Duration = Duration::from_millis(1);
 
-/// Ends what dead hosts have left; does nothing unless it was asked to, since it takes every child that is no host for
-/// something that was left.
+/// Ends what dead hosts have left. It is off by default, since it takes every child that is no host for an orphan.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Reaper {
     /// Living hosts.
@@ -27,35 +28,43 @@ pub(super) struct Reaper {
 }
 
 impl Reaper {
-    /// Makes this process the one that orphans come to, and begins to remove what a predecessor has left in `work_dir`.
-    pub(super) fn new(work_dir: Option<PathBuf>) -> io::Result<Self> {
+    /// Makes this process the parent of orphans. Begins to end the processes that jobs of an earlier process of this actor
+    /// have left, and to remove what is left in `work_dir`.
+    pub(super) fn new(work_dir: Option<PathBuf>, actor: Option<&ActorId>) -> io::Result<Self> {
         set_child_subreaper(true)?;
-        if let Some(work_dir) = work_dir.clone() {
-            thread::Builder::new().name("sweep".to_owned()).spawn(move || work::sweep(&work_dir))?;
-        }
+        let (folder, actor) = (work_dir.clone(), actor.cloned());
+        let sweep = move || {
+            if let Some(actor) = actor {
+                orphans::sweep(actor.as_str());
+            }
+            if let Some(folder) = folder {
+                work::sweep(&folder);
+            }
+        };
+        thread::Builder::new().name("sweep".to_owned()).spawn(sweep)?;
         Ok(Self { hosts: Some(Arc::default()), work_dir })
     }
 
-    /// True if it was asked to.
+    /// True if the reaper was switched on.
     pub(super) fn is_on(&self) -> bool {
         self.hosts.is_some()
     }
 
-    /// Notes a host that was started; before anything else happens, lest it be taken for an orphan.
+    /// Adds a host that was started. To be called at once, before the host could be taken for an orphan.
     pub(super) fn add(&self, host: Pid) {
         if let Some(hosts) = &self.hosts {
             locked(hosts).insert(host.as_raw());
         }
     }
 
-    /// Ends what this host has left behind, now that it is gone.
+    /// Ends what a host that is gone has left behind.
     pub(super) async fn clear(&self, host: Pid) {
         let Some(hosts) = &self.hosts else { return };
         locked(hosts).remove(&host.as_raw());
         let (own, begun) = (Pid::this().as_raw(), Instant::now());
-        while end_strays(own, &|pid| !locked(hosts).contains(&pid)) > 0 {
+        while end_orphans(own, &|pid| !locked(hosts).contains(&pid)) > 0 {
             if begun.elapsed() > SWEEP_LIMIT {
-                tracing::warn!(%host, "processes that a script has left behind do not end");
+                tracing::warn!(%host, "orphans: processes that a script has left behind do not end");
                 break;
             }
             sleep(LOOK).await;
@@ -63,7 +72,7 @@ impl Reaper {
         let Some(work_dir) = &self.work_dir else { return };
         let work_dir = work_dir.clone();
         if let Err(error) = tokio::task::spawn_blocking(move || work::sweep(&work_dir)).await {
-            tracing::warn!(%error, "folders of dead engine hosts are not looked for");
+            tracing::warn!(%error, "work folder: folders of dead engine hosts are not removed");
         }
     }
 }

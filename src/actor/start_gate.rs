@@ -1,4 +1,4 @@
-//! Which jobs of an engine host may start: decided by the thread that runs scripts and the one that hears the actor.
+//! Decides which jobs of an engine host start, between the thread that runs scripts and the one that listens to the actor.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -6,23 +6,40 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Debug, Default)]
 pub(crate) struct StartGate(Mutex<State>);
 
+/// The decision about the start of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// It starts.
+    Go,
+    /// It was called back, or is behind one that came too late: nothing is to be said of it.
+    CalledBack,
+    /// It came too late, which the actor must be told.
+    Stale,
+}
+
 #[derive(Debug, Default)]
 struct State {
     /// The job that was started last; 0 for none.
     started: u64,
     /// The last job that must not start any more.
     called_back: u64,
+    /// A job came too late; nothing starts until the jobs are called back.
+    is_stale: bool,
 }
 
 impl StartGate {
-    /// Starts a job; false when it was called back.
-    pub(crate) fn start(&self, seq: u64) -> bool {
+    /// Decides about the start of a job. `is_late` says that its latest start has passed.
+    pub(crate) fn start(&self, seq: u64, is_late: bool) -> Start {
         let state = &mut *self.state();
-        let may_start = seq > state.called_back;
-        if may_start {
-            state.started = seq;
+        if seq <= state.called_back || state.is_stale {
+            return Start::CalledBack;
         }
-        may_start
+        state.is_stale = is_late;
+        if is_late {
+            return Start::Stale;
+        }
+        state.started = seq;
+        Start::Go
     }
 
     /// Calls back all jobs up to `upto` and answers with the one that was started last. Every job behind that one, up to
@@ -30,6 +47,8 @@ impl StartGate {
     pub(crate) fn call_back(&self, upto: u64) -> u64 {
         let state = &mut *self.state();
         state.called_back = state.called_back.max(upto);
+        // The actor writes no other job before it has the answer, so all that are in the socket are called back.
+        state.is_stale = false;
         state.started
     }
 
@@ -45,16 +64,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn nothing_starts_behind_a_job_that_came_too_late_before_all_are_called_back() {
+        let gate = StartGate::default();
+        assert_eq!(gate.start(1, false), Start::Go);
+        assert_eq!(gate.start(2, true), Start::Stale);
+        assert_eq!(gate.start(3, false), Start::CalledBack, "the order of jobs would be lost");
+        assert_eq!(gate.call_back(4), 1);
+        assert_eq!(gate.start(4, false), Start::CalledBack);
+        assert_eq!(gate.start(5, false), Start::Go);
+    }
+
+    #[test]
     fn what_is_called_back_is_not_started_and_not_said_to_be() {
         let gate = StartGate::default();
-        assert!(gate.start(1));
+        assert_eq!(gate.start(1, false), Start::Go);
         assert_eq!(gate.call_back(3), 1);
-        assert!(!gate.start(2));
+        assert_eq!(gate.start(2, false), Start::CalledBack);
         assert_eq!(gate.call_back(3), 1, "the second one was passed over, not started");
-        assert!(!gate.start(3));
-        assert!(gate.start(4));
+        assert_eq!(gate.start(3, true), Start::CalledBack);
+        assert_eq!(gate.start(4, false), Start::Go);
         assert_eq!(gate.call_back(3), 4);
-        assert!(gate.start(5));
+        assert_eq!(gate.start(5, false), Start::Go);
     }
 
     /// Whenever the word comes: what the answer names has been started, all behind it has not and will not be.
@@ -64,7 +94,7 @@ mod tests {
             let gate = Arc::new(StartGate::default());
             let scripts = std::thread::spawn({
                 let gate = Arc::clone(&gate);
-                move || (1..=64).filter(|seq| gate.start(*seq)).collect::<Vec<u64>>()
+                move || (1..=64).filter(|seq| gate.start(*seq, false) == Start::Go).collect::<Vec<u64>>()
             });
             for _spin in 0..round {
                 std::hint::spin_loop();

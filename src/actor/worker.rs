@@ -1,9 +1,31 @@
 //! The queue loop: takes jobs, feeds them to engine hosts and writes how they ended.
 //!
-//! One task owns all state and never waits for anything but the next event. Around it: a task that waits in
-//! [`WorkQueue::take`], and short calls (heartbeats, ends of jobs and the like).
+//! # Shape
 //!
-//! Rules:
+//! One task owns all state and waits for nothing but the next event. An event is a message of an engine host, the answer
+//! of [`WorkQueue::take`], which waits in a task of its own, the end of a short call (heartbeat, ends of jobs), a signal,
+//! or a time that has come. The loop has three rules of its own:
+//!
+//! * **Handlers change state.** `on_host`, `on_taken` and `on_call` note what has happened, and start nothing.
+//! * **`act` derives actions.** After each event `act` looks at the whole state and does what has become possible or due:
+//!   start hosts, write jobs to hosts, call jobs back, make calls. So the order of events decides nothing.
+//! * **Time is read once an event**, into `now`. All decisions of one round see the same time, and `next_due` computes when
+//!   to look again.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `config` | settings, and how a loop ends |
+//! | `dispatch` | the way of a job from the queue into a host |
+//! | `backpressure` | when to stop taking jobs, and what is due |
+//! | `queue_calls`, `repeating` | calls to the queue, and when they are made again |
+//! | `slot` | one host with its jobs, and how it is killed |
+//! | `finish` | how attempts end |
+//! | `output` | lines and progress of scripts |
+//! | `pending_results`, `write_results` | ends that the queue has not taken yet |
+//! | `executed` | leases that have run here and never run again |
+//!
+//! # Rules for jobs
+//!
 //! * jobs reach a host in the order in which they were taken, and a host runs them in that order;
 //! * several jobs are written to a host ahead, so that short ones cost no round trip; when one runs long, those behind
 //!   it are called back and returned to the queue, and nothing is taken until it has ended;
@@ -14,22 +36,27 @@
 //! * a script whose lease is void, or was not renewed for two thirds of its length, is killed.
 
 mod backpressure;
+mod config;
 mod dispatch;
 mod executed;
 mod finish;
 mod output;
 mod pending_results;
 mod queue_calls;
+mod repeating;
 mod slot;
 mod write_results;
 
+pub use config::{Ended, WorkerConfig};
+
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::actor::hosts::{HostEvent, HostTag, Launcher};
 use crate::ports::clock::Clock;
@@ -39,59 +66,8 @@ use executed::ExecutedLeases;
 use output::{JobOutput, OutputReports};
 use pending_results::PendingResults;
 use queue_calls::{CallEnd, Taken};
+use repeating::Repeating;
 use slot::Slot;
-
-/// How a loop works; the times are for tests, users set only the rest.
-#[derive(Debug, Clone)]
-pub struct WorkerConfig {
-    /// Engine hosts.
-    pub hosts: usize,
-    /// Jobs written to one host at a time; 1 when a slow job must not hold up others.
-    pub ahead: usize,
-    /// Jobs in hand at a time, those in hosts included.
-    pub window: usize,
-    /// A job that runs longer is reported as started; the end of a shorter one says both.
-    pub report_start_after: Duration,
-    /// A job that runs longer holds up nobody: untouched ones go back.
-    pub slow_after: Duration,
-    /// One `take` waits this long for work.
-    pub take_wait: Duration,
-    /// The actor says this often that it is there.
-    pub announce_every: Duration,
-    /// The engine itself stops overlong scripts: it asks them to end (SIGTERM), and kills them this much later. A script
-    /// that nobody wants any more is given the same time, and its host lives on. Zero for an engine that does neither.
-    pub stop_grace: Duration,
-}
-
-impl WorkerConfig {
-    /// One host, strictly first in, first out.
-    pub fn one_after_another() -> Self {
-        Self {
-            hosts: 1,
-            ahead: 16,
-            window: 16,
-            report_start_after: Duration::from_millis(5),
-            slow_after: Duration::from_millis(50),
-            take_wait: Duration::from_secs(5),
-            announce_every: Duration::from_secs(3),
-            stop_grace: Duration::ZERO,
-        }
-    }
-
-    /// Several hosts with one job each.
-    pub fn side_by_side(hosts: usize) -> Self {
-        Self { hosts, ahead: 1, window: hosts * 4, ..Self::one_after_another() }
-    }
-}
-
-/// Why a loop ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    /// It was asked to; everything taken was finished or given back.
-    Drained,
-    /// It was asked to, and ends of jobs could not be written any more; the queue will find out when leases run out.
-    Abandoned,
-}
 
 /// Events that may wait; each sender waits when there are more.
 const EVENTS: usize = 64;
@@ -104,88 +80,133 @@ const LAST_WRITES: Duration = Duration::from_secs(5);
 /// A job in hand that has not ended.
 struct HeldJob {
     job: Box<TakenJob>,
-    /// When its lease was known to be good: not when it came, but when it was asked for.
+    /// Time at which its lease was known to be good: when the lease was asked for, not when the answer came.
     good_at: Instant,
-    /// Heartbeats that were sent before it came; the answers to these say nothing of it.
+    /// Number of heartbeats that were sent before the job came; their answers say nothing of it.
     beats: u64,
-    /// Its start was reported, as this time.
+    /// Start time that was reported to the queue.
     reported: Option<std::time::SystemTime>,
-    /// Nobody wants its result any more.
+    /// Nobody wants the result any more.
     void: bool,
-    /// What its script said.
+    /// Output that was not handed to the queue yet.
     output: JobOutput,
 }
 
-/// The queue loop of one actor.
+/// Whether the actor takes jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// It takes jobs.
+    Working,
+    /// It was asked to take none until then.
+    Draining { until: Instant },
+    /// It ends when its jobs have ended; with a time, it was then asked to end at once.
+    Stopping { forced_at: Option<Instant> },
+}
+
+/// The queue loop of one actor. It does nothing until it [runs](Self::run).
 pub struct Worker<L: Launcher> {
     queue: Arc<dyn WorkQueue>,
     clock: Arc<dyn Clock>,
     config: WorkerConfig,
     launcher: L,
+}
+
+impl<L: Launcher> Worker<L> {
+    /// Makes a loop on this queue.
+    pub fn new(queue: Arc<dyn WorkQueue>, clock: Arc<dyn Clock>, launcher: L, config: WorkerConfig) -> Self {
+        Self { queue, clock, config, launcher }
+    }
+
+    /// Works until `shutdown`. Softly, it finishes what runs and releases the rest; hard, it also kills what runs.
+    pub async fn run(self, shutdown: &Shutdown) -> Ended {
+        let mut helpers = JoinSet::new();
+        // A frozen actor's read waits on in the queue and would be given the very job that was taken from it. So a
+        // read ends before a lease can have run out since the last sign of life, and while what it brings can be started.
+        let take_wait = self.config.take_wait.min(self.queue.lease() / 3);
+        let (takes, taken) = queue_calls::spawn_taker(&mut helpers, &self.queue, take_wait);
+        let (report, hosts) = mpsc::channel(EVENTS);
+        let mut state = WorkerLoop::new(self, takes, report);
+        let ended = state.run(Events { taken, hosts }, shutdown).await;
+        state.slots.clear();
+        helpers.abort_all();
+        state.tell_abandoned();
+        state.queue.close().await;
+        ended
+    }
+}
+
+/// The events of the helpers of a loop.
+struct Events {
+    taken: mpsc::Receiver<Taken>,
+    hosts: mpsc::Receiver<(HostTag, HostEvent)>,
+}
+
+/// The state of a running loop.
+struct WorkerLoop<L: Launcher> {
+    queue: Arc<dyn WorkQueue>,
+    clock: Arc<dyn Clock>,
+    config: WorkerConfig,
+    launcher: L,
+    /// The time of this round.
+    now: Instant,
+    mode: Mode,
     slots: Vec<Slot<L::Host>>,
+    /// Jobs that no host has.
     waiting: VecDeque<HeldJob>,
     /// Leases on their way back to the queue.
     releasing: Vec<Lease>,
     /// Ends that are not written yet.
     pending: PendingResults,
-    /// Ends that the queue has refused, each counted once for each refusal.
+    /// Number of calls with ends that the queue has refused.
     refusals: u64,
-    /// When it was last told that the queue takes no ends.
+    /// Time of the last log line about ends that the queue does not take.
     stuck_told_at: Option<Instant>,
-    /// What has run here.
+    /// Leases whose scripts may have run here.
     executed: ExecutedLeases,
-    /// What scripts said and the queue is being told.
+    /// Output on its way to the queue.
     output_reports: OutputReports,
-    now: Instant,
     calls: JoinSet<CallEnd>,
-    events: Events,
+    /// Where hosts report to.
+    report: mpsc::Sender<(HostTag, HostEvent)>,
+    /// Asks the task that waits for work.
     takes: mpsc::Sender<usize>,
-    /// How many jobs the waiting `take` may bring.
+    /// How many jobs the `take` that is under way may bring.
     taking: Option<usize>,
-    interrupting: bool,
-    interrupt_at: Instant,
-    /// Calls fail since; none while they work.
-    away_since: Option<Instant>,
-    retry_at: Instant,
+    /// Makes a `take` return.
+    interrupt: Repeating,
+    /// Says that the actor is there.
+    announce: Repeating,
+    /// The queue knows of the actor, and no call has failed since.
     announced: bool,
-    announcing: bool,
-    announce_at: Instant,
-    beating: bool,
-    beat_at: Instant,
+    /// Renews leases.
+    heartbeat: Repeating,
     /// Heartbeats that were sent.
     beats: u64,
-    /// What the queue believes to be in our hands has to be asked for before anything else is taken.
-    must_recover: bool,
-    recovering: bool,
-    /// Asked to take nothing until then.
-    drain_until: Option<Instant>,
-    /// Asked to end.
-    stopping: bool,
-    /// Asked to end at once, then.
-    forced_at: Option<Instant>,
+    /// Asks for what the queue believes to be in hand; nothing else is taken before.
+    recover: Repeating,
+    /// Calls fail since; none while they work.
+    away_since: Option<Instant>,
+    /// No call that failed is made again before.
+    retry_at: Instant,
 }
 
-/// Where the loop hears from its helpers.
-struct Events {
-    taken: mpsc::Receiver<Taken>,
-    hosts: mpsc::Receiver<(HostTag, HostEvent)>,
-    report: mpsc::Sender<(HostTag, HostEvent)>,
-}
-
-impl<L: Launcher> Worker<L> {
-    /// A loop on this queue; it does nothing until it [runs](Self::run).
-    pub fn new(queue: Arc<dyn WorkQueue>, clock: Arc<dyn Clock>, launcher: L, config: WorkerConfig) -> Self {
+impl<L: Launcher> WorkerLoop<L> {
+    fn new(
+        worker: Worker<L>,
+        takes: mpsc::Sender<usize>,
+        report: mpsc::Sender<(HostTag, HostEvent)>,
+    ) -> Self {
+        let Worker { queue, clock, config, launcher } = worker;
         let now = Instant::now();
-        let (report, hosts) = mpsc::channel(EVENTS);
-        // Replaced by `run`, which starts the tasks at the other ends.
-        let (takes, _) = mpsc::channel(1);
-        let (_, taken) = mpsc::channel(1);
         let slots = (0..config.hosts.max(1)).map(|_| Slot::new(now, config.stop_grace)).collect();
+        let heartbeat = Repeating::Due(now + queue.lease() / 3);
         Self {
             queue,
             clock,
             config,
             launcher,
+            now,
+            mode: Mode::Working,
             slots,
             waiting: VecDeque::new(),
             releasing: Vec::new(),
@@ -194,91 +215,83 @@ impl<L: Launcher> Worker<L> {
             stuck_told_at: None,
             executed: ExecutedLeases::default(),
             output_reports: OutputReports::default(),
-            now,
             calls: JoinSet::new(),
-            events: Events { taken, hosts, report },
+            report,
             takes,
             taking: None,
-            interrupting: false,
-            interrupt_at: now,
+            interrupt: Repeating::Due(now),
+            announce: Repeating::Due(now),
+            announced: false,
+            heartbeat,
+            beats: 0,
+            recover: Repeating::Idle,
             away_since: None,
             retry_at: now,
-            announced: false,
-            announcing: false,
-            announce_at: now,
-            beating: false,
-            beat_at: now,
-            beats: 0,
-            must_recover: false,
-            recovering: false,
-            drain_until: None,
-            stopping: false,
-            forced_at: None,
         }
     }
 
-    /// Works until `shutdown`: softly, it finishes what runs and gives the rest back; hard, it also kills what runs.
-    pub async fn run(mut self, shutdown: &Shutdown) -> Ended {
-        let mut helpers = JoinSet::new();
-        // A frozen actor's read waits on in the queue and would be given the very job that was taken from it. So a
-        // read ends before a lease can have run out since the last sign of life, and while what it brings can be started.
-        let take_wait = self.config.take_wait.min(self.queue.lease() / 3);
-        (self.takes, self.events.taken) = queue_calls::spawn_taker(&mut helpers, &self.queue, take_wait);
-        self.now = Instant::now();
-        self.beat_at = self.now + self.beat_every();
+    async fn run(&mut self, mut events: Events, shutdown: &Shutdown) -> Ended {
         self.launch_missing();
         let timer = sleep_until(self.now);
         tokio::pin!(timer);
         let mut armed = self.now;
-        let ended = loop {
+        loop {
             self.act();
             if let Some(ended) = self.ended() {
-                break ended;
+                return ended;
             }
             let due = self.next_due();
             if due < armed || armed <= self.now {
                 armed = due;
                 timer.as_mut().reset(due);
             }
-            tokio::select! {
-                biased;
-                () = shutdown.hard().cancelled(), if self.forced_at.is_none() => {
-                    self.now = Instant::now();
-                    self.stop(true);
-                }
-                () = shutdown.soft().cancelled(), if !self.stopping => {
-                    self.now = Instant::now();
-                    self.stop(false);
-                }
-                Some((tag, event)) = self.events.hosts.recv() => {
-                    self.now = Instant::now();
-                    self.on_host(tag, event);
-                    while let Ok((tag, event)) = self.events.hosts.try_recv() {
-                        self.on_host(tag, event);
-                    }
-                }
-                Some(taken) = self.events.taken.recv() => {
-                    self.now = Instant::now();
-                    self.on_taken(taken);
-                }
-                Some(call) = self.calls.join_next() => {
-                    self.now = Instant::now();
-                    match call {
-                        Ok(end) => self.on_call(end),
-                        Err(error) => {
-                            tracing::error!(%error, "a call to the queue broke off");
-                            return Ended::Abandoned;
-                        }
-                    }
-                }
-                () = timer.as_mut() => self.now = Instant::now(),
+            if let Err(ended) = self.next_event(&mut events, shutdown, timer.as_mut()).await {
+                return ended;
             }
-        };
-        self.slots.clear();
-        helpers.abort_all();
-        self.tell_abandoned();
-        self.queue.close().await;
-        ended
+        }
+    }
+
+    /// Waits for one event and notes it. Fails when the loop cannot go on.
+    async fn next_event(
+        &mut self,
+        events: &mut Events,
+        shutdown: &Shutdown,
+        timer: Pin<&mut Sleep>,
+    ) -> Result<(), Ended> {
+        tokio::select! {
+            biased;
+            () = shutdown.hard().cancelled(), if self.forced_at().is_none() => {
+                self.now = Instant::now();
+                self.stop(true);
+            }
+            () = shutdown.soft().cancelled(), if !self.is_stopping() => {
+                self.now = Instant::now();
+                self.stop(false);
+            }
+            Some((tag, event)) = events.hosts.recv() => {
+                self.now = Instant::now();
+                self.on_host(tag, event);
+                while let Ok((tag, event)) = events.hosts.try_recv() {
+                    self.on_host(tag, event);
+                }
+            }
+            Some(taken) = events.taken.recv() => {
+                self.now = Instant::now();
+                self.on_taken(taken);
+            }
+            Some(call) = self.calls.join_next() => {
+                self.now = Instant::now();
+                match call {
+                    Ok(end) => self.on_call(end),
+                    Err(error) => {
+                        tracing::error!(%error, "queue: a call broke off");
+                        return Err(Ended::Abandoned);
+                    }
+                }
+            }
+            () = timer => self.now = Instant::now(),
+        }
+        Ok(())
     }
 
     /// Does everything that has become possible or due; called after each event.
@@ -293,25 +306,36 @@ impl<L: Launcher> Worker<L> {
 
     /// True when there is nothing left to do before the end.
     fn ended(&self) -> Option<Ended> {
-        if !self.stopping {
+        if !self.is_stopping() {
             return None;
         }
         let idle =
             self.waiting.is_empty() && self.releasing.is_empty() && self.slots.iter().all(Slot::is_idle);
         // A `take` that still waits could be given a job that nobody would then run.
-        if idle && self.unwritten() == 0 && self.taking.is_none() && !self.recovering {
+        if idle && self.unwritten() == 0 && self.taking.is_none() && !self.recover.is_in_flight() {
             return Some(Ended::Drained);
         }
-        let late = self.forced_at.is_some_and(|at| self.now >= at + LAST_WRITES);
+        let late = self.forced_at().is_some_and(|at| self.now >= at + LAST_WRITES);
         late.then_some(Ended::Abandoned)
     }
 
     fn stop(&mut self, force: bool) {
-        self.stopping = true;
-        self.announce_at = self.now;
+        self.announce.set(self.now);
+        let forced_at = force.then_some(self.now);
+        self.mode = Mode::Stopping { forced_at: self.forced_at().or(forced_at) };
         if force {
-            self.forced_at = Some(self.now);
             self.kill_all();
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        matches!(self.mode, Mode::Stopping { .. })
+    }
+
+    fn forced_at(&self) -> Option<Instant> {
+        match self.mode {
+            Mode::Stopping { forced_at } => forced_at,
+            Mode::Working | Mode::Draining { .. } => None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! An actor process, from its command line to its exit code: joins the queue loop to Redis.
 
+use std::fs;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -44,6 +45,7 @@ pub fn run<F: EngineFlags, E: Engine + 'static>(program: &Program, load: fn(&F, 
         let (limits, name) = (args.limits(), name.to_owned());
         return host::serve(move |limits| load(&args.engine, limits), limits, &name);
     }
+    close_inherited_files();
     let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| LOG_FILTER.to_owned());
     telemetry::init(&filter, telemetry::LogFormat::Text);
     // One thread: beside Redis and others on the same cores, more of them mostly wake each other.
@@ -60,6 +62,20 @@ pub fn run<F: EngineFlags, E: Engine + 'static>(program: &Program, load: fn(&F, 
         Ok(Ended::Drained) => ExitCode::SUCCESS,
         Ok(Ended::Abandoned) => ExitCode::from(EXIT_ABANDONED),
         Err(reason) => fail(program, &reason),
+    }
+}
+
+/// Closes what the process has inherited besides its three streams, so that neither hosts nor scripts see it. To be called
+/// before the process opens anything itself.
+fn close_inherited_files() {
+    let Ok(entries) = fs::read_dir("/proc/self/fd") else { return };
+    let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse::<i32>().ok();
+    let files: Vec<i32> = entries.flatten().filter_map(number).filter(|fd| *fd > 2).collect();
+    for fd in files {
+        if let Err(error) = nix::unistd::close(fd) {
+            // The folder that was just read is among them, and closed by now.
+            debug_assert_eq!(error, nix::errno::Errno::EBADF);
+        }
     }
 }
 
@@ -87,7 +103,7 @@ async fn work<F: EngineFlags>(
     let worker = Worker::new(Arc::new(queue), Arc::new(SystemClock), hosts.clone(), work);
     let shutdown = Shutdown::new();
     let done = CancellationToken::new();
-    tracing::info!(actor.id = %actor_id, pid = std::process::id(), "{} starts as {actor_id}", program.name);
+    tracing::info!(actor.id = %actor_id, pid = std::process::id(), "{actor_id}: starts ({})", program.name);
     let ended = async {
         let ended = worker.run(&shutdown).await;
         done.cancel();
@@ -102,7 +118,7 @@ async fn work<F: EngineFlags>(
     let (ended, ()) = tokio::join!(ended, watch_signals);
     hosts.gone().await;
     traces::end().await;
-    tracing::info!(actor.id = %actor_id, ?ended, "{actor_id} ends");
+    tracing::info!(actor.id = %actor_id, ?ended, "{actor_id}: ends");
     Ok(ended)
 }
 
@@ -111,7 +127,7 @@ fn hosts<F: EngineFlags>(program: &Program, args: &ActorArgs<F>) -> Result<HostL
     let hosts = HostLauncher::new(format!("{}-host", program.name), args.host_args())
         .with_env(args.engine.host_env());
     let hosts = hosts
-        .reaping_orphans(args.engine.work_dir())
+        .reaping_orphans(args.engine.work_dir(), args.actor_id.as_ref())
         .map_err(|error| format!("cannot become a subreaper: {error}"))?;
     if program.script_type != ScriptType::OSIS {
         return Ok(hosts);

@@ -21,15 +21,15 @@ pub struct Lease {
 /// A job in the hands of an actor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TakenJob {
-    /// The right to finish it.
+    /// The right to finish the attempt.
     pub lease: Lease,
-    /// What to run.
+    /// The script, and how to run it.
     pub spec: JobSpec,
     /// Number of this attempt, from 1.
     pub attempt: u32,
 }
 
-/// What an actor is given.
+/// One piece of work that the queue gives to an actor.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Work {
     /// A job.
@@ -49,34 +49,43 @@ pub enum Work {
 /// The end of one attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AttemptEnd {
-    /// The right to say so.
+    /// The right to write the end.
     pub lease: Lease,
     /// When the script started.
     pub started_at: SystemTime,
-    /// How it ended. An error leads to a retry if the job has attempts left and `retryable` is set.
+    /// Result or error. [`AttemptError::retry`] says whether an error leads to another attempt.
     pub outcome: Result<JobResult, AttemptError>,
-    /// What the script said and was not reported before; refused together with the end.
+    /// Output that was not reported before; refused together with the end.
     pub output: Vec<OutputChunk>,
 }
 
-/// What the script of one attempt has said since the last report.
+/// Output of one attempt since the last report.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LeaseOutput {
-    /// The right to say so.
+    /// The right to write the end.
     pub lease: Lease,
-    /// What it said, in order.
+    /// The output, in order.
     pub chunks: Vec<OutputChunk>,
 }
 
 /// A failed attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AttemptError {
-    /// What went wrong.
+    /// The error that the caller sees.
     pub error: JobError,
-    /// False when another attempt would end the same way (a script that does not parse, a missing compiler).
-    pub retryable: bool,
-    /// False when the attempt does not count, because the script was not started.
-    pub counts: bool,
+    /// Whether the job is tried again.
+    pub retry: Retryability,
+}
+
+/// Whether a job is tried again after a failed attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retryability {
+    /// Another attempt would end the same way: the script does not parse, or there is no compiler.
+    Final,
+    /// The job is tried again while it has attempts left.
+    Retry,
+    /// The script was not started: the job is tried again, and the attempt does not count.
+    NotStarted,
 }
 
 /// The queue as one actor process uses it. The calls may be made side by side; `take` has a connection of its own.
@@ -99,30 +108,30 @@ pub trait WorkQueue: Send + Sync {
     /// Makes a waiting `take` return now, with what it has.
     async fn interrupt_take(&self) -> Result<(), QueueError>;
 
-    /// What was delivered to this process and never seen by it, after a lost connection.
+    /// Returns the work that was delivered to this process and has not reached it, after a lost connection.
     async fn recover(&self, known: &[Lease]) -> Result<Vec<Work>, QueueError>;
 
-    /// Extends the leases, also of jobs that have ended and whose ends are not accepted yet; answers with those that are
-    /// void. Their scripts must be killed and their results dropped.
+    /// Renews the leases, also of jobs that have ended and whose ends are not accepted yet. Returns the void ones: their
+    /// scripts must be killed and their results dropped.
     async fn heartbeat(&self, leases: &[Lease]) -> Result<Vec<Lease>, QueueError>;
 
-    /// Says that scripts run, so that others see RUNNING with its start time; answers with void leases.
+    /// Reports that scripts run, so that others see RUNNING with its start time. Returns void leases.
     async fn start(&self, started: &[(Lease, SystemTime)]) -> Result<Vec<Lease>, QueueError>;
 
-    /// Keeps what scripts say with their jobs, and tells those who watch; answers with void leases, of which nothing is
-    /// kept. What was reported before is not kept twice.
+    /// Stores output with its jobs and publishes it to watches. Returns void leases, whose output is not stored. Output that
+    /// was reported before is not stored twice.
     async fn report_output(&self, output: &[LeaseOutput]) -> Result<Vec<Lease>, QueueError>;
 
-    /// Writes ends of attempts; answers in order whether each was accepted (false: the lease was void, or the end was
-    /// accepted before). After an error some of them may have been.
+    /// Writes ends of attempts. Returns, in order, whether each was accepted; false if the lease was void or the end was
+    /// accepted before. After an error some of them may have been accepted.
     async fn finish(&self, ends: Vec<AttemptEnd>) -> Result<Vec<bool>, QueueError>;
 
-    /// Gives jobs back, untouched, to the front of the queue and in their order.
+    /// Releases untouched jobs to the front of the queue, in their order.
     async fn release(&self, leases: &[Lease]) -> Result<(), QueueError>;
 
     /// The length of a lease without heartbeat.
     fn lease(&self) -> Duration;
 
-    /// Takes back the announcement and lets go of connections.
+    /// Withdraws the announcement and closes the connections.
     async fn close(&self);
 }

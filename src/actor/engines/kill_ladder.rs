@@ -1,4 +1,4 @@
-//! How a script is ended that runs too long or grows too wide.
+//! Ends a script that runs too long or has too many processes, in steps: SIGTERM, then SIGKILL.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -9,14 +9,14 @@ use tokio::time::Instant;
 use crate::actor::process_tree::count_below;
 use crate::domain::model::job::{JobError, JobErrorKind};
 
-/// What a script has to clean up, it cleans up in this time.
+/// Time for a script to clean up after SIGTERM.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 /// Between two looks at how many processes there are.
 const LOOK: Duration = Duration::from_millis(100);
 /// A deadline further away than this is as good as none.
 const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// Why a script was ended.
+/// The reason why a script was ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StopReason {
     /// It was not.

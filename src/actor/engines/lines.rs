@@ -1,4 +1,4 @@
-//! What a process writes, cut into lines.
+//! Cuts the output of a process into lines.
 
 /// Longest line in bytes; a longer one becomes several.
 pub(super) const MAX_LINE: usize = 64 * 1024;

@@ -1,18 +1,14 @@
-//! What a running script writes to its two pipes, line by line.
+//! Reads the two pipes of a running script, line by line.
 
-use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read};
 use std::sync::Arc;
 
 use crate::actor::engines::capture::Capture;
 use crate::actor::engines::lines::{Lines, without_return};
 use crate::actor::engines::{Limits, Sink};
+use crate::actor::log_tail::LogTail;
 use crate::domain::model::output::LogStream;
 
-/// Lines that go with an error.
-const TAIL_LINES: usize = 20;
-/// Bytes of each of them.
-const TAIL_LINE_BYTES: usize = 1024;
 /// Bytes read from one pipe before somebody else has a turn.
 const AT_ONCE: usize = 512 * 1024;
 
@@ -22,7 +18,7 @@ pub(super) struct Output<'a> {
     printed: Capture,
     out: Lines,
     err: Lines,
-    recent: VecDeque<String>,
+    recent: LogTail,
     buffer: Vec<u8>,
 }
 
@@ -33,7 +29,7 @@ impl<'a> Output<'a> {
             printed: Capture::new(limits.output.min(limits.result)),
             out: Lines::default(),
             err: Lines::default(),
-            recent: VecDeque::new(),
+            recent: LogTail::default(),
             buffer: vec![0; 16 * 1024],
         }
     }
@@ -82,7 +78,7 @@ impl<'a> Output<'a> {
 
     /// The last lines of both streams.
     pub(super) fn tail(&self) -> Vec<String> {
-        self.recent.iter().cloned().collect()
+        self.recent.lines()
     }
 
     fn lines(&mut self, stream: LogStream) -> &mut Lines {
@@ -106,10 +102,7 @@ impl<'a> Output<'a> {
         }
         let line = without_return(&text);
         self.sink.line(stream, line);
-        if self.recent.len() == TAIL_LINES {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(line[..line.floor_char_boundary(TAIL_LINE_BYTES)].to_owned());
+        self.recent.push(line);
     }
 }
 

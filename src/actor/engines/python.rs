@@ -82,7 +82,7 @@ impl Python {
     /// A new server in place of one that somebody has ended between two jobs: no job has to pay for that.
     fn renew(&mut self) {
         let Some(status) = self.server.as_mut().and_then(Server::ended) else { return };
-        tracing::warn!(%status, "the Python server has ended; starting another one");
+        tracing::warn!(%status, "python: the server has ended (started again)");
         // What its last job has left behind was its child.
         process_tree::sweep(|_all| true);
         match Server::start(&self.flags, &self.limits) {

@@ -48,7 +48,7 @@ pub struct Sal {
     work: Option<WorkFolder>,
 }
 
-/// What sal_actor can be told.
+/// Flags of the SAL actor.
 #[derive(Debug, Clone, Default, Args)]
 pub struct SalFlags {
     /// Lets scripts install, remove and download programs, and end processes that they have not started.
@@ -150,7 +150,7 @@ impl Engine for Sal {
         folder.map_err(|reason| failed(JobError::new(JobErrorKind::Internal, reason)))?;
         let ended = self.rhai.run(script, sink);
         if self.context.has_spawned() && !process_tree::sweep(|_all| true) {
-            tracing::warn!("a script has left processes behind that do not end");
+            tracing::warn!("orphans: processes that a script has left behind do not end");
         }
         self.context.leave();
         work.clear();

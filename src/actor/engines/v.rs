@@ -30,7 +30,7 @@ use crate::actor::engines::output::Output;
 use crate::actor::engines::work::WorkFolder;
 use crate::actor::engines::{Engine, Limits, Script, Sink, failed, is_heroscript};
 use crate::domain::model::job::{JobError, JobErrorKind, JobKind, JobResult};
-use crate::ports::work_queue::AttemptError;
+use crate::ports::work_queue::{AttemptError, Retryability};
 use compiler::{Compiler, Program};
 use end_report::EndListener;
 
@@ -179,10 +179,10 @@ fn internal(error: &io::Error, folder: &Path) -> AttemptError {
     failed(JobError::new(JobErrorKind::Internal, message))
 }
 
-/// Nothing was tried, so no attempt is lost.
+/// The error of a job for which there is no compiler.
 fn unavailable(reason: &str) -> AttemptError {
     let error = JobError::new(JobErrorKind::EngineUnavailable, reason);
-    AttemptError { error, retryable: false, counts: false }
+    AttemptError { error, retry: Retryability::Final }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What scripts may start and use that run as processes: limits, environment, folder.
+//! Limits, environment and folder of scripts that run as processes.
 
 mod directory;
 mod folder;
@@ -14,6 +14,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::actor::engines::Script;
+use crate::actor::orphans::{PARENT_MARK, PROCESS_MARK};
 use crate::actor::program::parse_bytes;
 
 /// Where programs are looked up by scripts.
@@ -112,6 +113,7 @@ impl WorkFlags {
             ("HERO_CALLER_ID", script.caller_id),
             ("HERO_CONTEXT_ID", script.context_id),
             ("HERO_ACTOR_ID", script.actor_id),
+            (PROCESS_MARK, &PARENT_MARK),
         ];
         let all = defaults.into_iter().chain(script.env.iter().copied()).chain(ids);
         all.map(|(name, value)| (own(name), own(value))).collect()

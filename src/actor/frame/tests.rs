@@ -3,10 +3,12 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::actor::hosts::{Done, HostOutput};
 use crate::domain::model::id::JobId;
-use crate::domain::model::job::JobSpec;
+use crate::domain::model::job::{JobError, JobErrorKind, JobResult, JobSpec, ResultKind};
+use crate::domain::model::output::{LogStream, OutputItem};
 use crate::domain::model::script_type::ScriptType;
-use crate::ports::work_queue::Lease;
+use crate::ports::work_queue::{AttemptError, Lease, Retryability};
 
 fn taken(spec: JobSpec) -> TakenJob {
     let lease = Lease { token: "1-0".to_owned(), job_id: JobId::parse("job-1").unwrap() };
@@ -22,11 +24,14 @@ fn a_job_arrives_as_it_was_sent() {
     spec.run_timeout = Duration::from_millis(5);
     spec.kind = JobKind::Ping;
     let mut bytes = Vec::new();
-    encode_job(&mut bytes, 7, &taken(spec));
+    let before = uptime_us();
+    encode_job(&mut bytes, 7, &taken(spec), Instant::now() + Duration::from_secs(10));
     let (body, used) = first_frame(&bytes).unwrap().unwrap();
     assert_eq!(used, bytes.len());
     let run = decode_run(body).unwrap();
     assert_eq!((run.seq, run.timeout_us, run.kind), (7, 5000, JobKind::Ping));
+    let (earliest, latest) = (before + 9_900_000, uptime_us() + 10_000_000);
+    assert!((earliest..=latest).contains(&run.start_by_us), "{}", run.start_by_us);
     assert_eq!((run.job_id, run.script, run.caller_id), ("job-1", "40 + 2 // ✓", "ann"));
     assert_eq!((run.context_id, run.env), ("c", vec![("A", "ä")]));
 }
@@ -41,9 +46,9 @@ fn every_reply_arrives_as_it_was_sent() {
         log_tail: vec!["a".to_owned(), String::new()],
         ..JobError::new(JobErrorKind::LimitExceeded, "too much")
     };
-    let failed = Err(AttemptError { error, retryable: true, counts: false });
+    let failed = Err(AttemptError { error, retry: Retryability::NotStarted });
     let plain = JobError::new(JobErrorKind::ScriptError, "");
-    let bare = Err(AttemptError { error: plain, retryable: false, counts: true });
+    let bare = Err(AttemptError { error: plain, retry: Retryability::Final });
     let worked = Ok(JobResult { text: "42".to_owned(), kind: ResultKind::Json });
     let mut replies =
         vec![Reply::Ready { version: "rhai".to_owned() }, Reply::Unavailable { reason: "no".to_owned() }];
@@ -56,6 +61,7 @@ fn every_reply_arrives_as_it_was_sent() {
     let output =
         (1..).zip(saids).map(|(number, item)| HostOutput { number, ago: Duration::from_micros(3), item });
     replies.push(Reply::Output { seq: 9, output: output.collect() });
+    replies.push(Reply::Stale { seq: 8 });
     for outcome in [failed, bare, worked] {
         replies.push(Reply::Done(Done { seq: 1, wall_us: 2, retiring: true, outcome }));
     }

@@ -1,11 +1,12 @@
-//! When to hold back, and what to do when a time has come.
+//! Decides when the actor takes no jobs and releases those it has, and what is due.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::repeating::Repeating;
 use super::slot::{KillReason, Slot};
-use super::{LAST_WRITES, Worker};
+use super::{LAST_WRITES, Mode, WorkerLoop};
 use crate::actor::hosts::Launcher;
 
 /// A script that runs this much longer than its timeout is not stopped by its engine: what the engine gives it to end by
@@ -14,10 +15,10 @@ fn overrun(timeout: Duration, stop_grace: Duration) -> Duration {
     timeout + stop_grace + Duration::from_millis(100) + timeout / 20
 }
 
-impl<L: Launcher> Worker<L> {
-    /// True when nothing new is started: the actor ends, or was asked to.
+impl<L: Launcher> WorkerLoop<L> {
+    /// True when nothing new is started: the actor ends, or was asked to drain.
     pub(super) fn is_draining(&self) -> bool {
-        self.stopping || self.drain_until.is_some()
+        self.mode != Mode::Working
     }
 
     /// True when jobs that were taken could not start soon.
@@ -32,9 +33,11 @@ impl<L: Launcher> Worker<L> {
 
     /// Takes no new jobs for a while.
     pub(super) fn drain(&mut self, resume_after: Duration) {
-        tracing::info!(?resume_after, "drains: takes no new jobs");
-        self.drain_until = Some(self.now + resume_after);
-        self.announce_at = self.now;
+        tracing::info!(?resume_after, "actor: drains and takes no new jobs");
+        if !self.is_stopping() {
+            self.mode = Mode::Draining { until: self.now + resume_after };
+        }
+        self.announce.set(self.now);
     }
 
     /// Kills everything that runs.
@@ -53,11 +56,10 @@ impl<L: Launcher> Worker<L> {
         // A `take` that is under way, or whose answer was lost, may bring jobs that belong behind those.
         let settled =
             !self.slots.iter().any(|slot| slot.calling_back) && self.taking.is_none_or(|max| max == 0);
-        let complete = !self.must_recover && !self.recovering;
-        if !settled || !complete || !self.releasing.is_empty() {
+        if !settled || !self.recover.is_idle() || !self.releasing.is_empty() {
             return;
         }
-        let stopping = self.stopping;
+        let stopping = self.is_stopping();
         // Nobody else can take a job that is pinned to this actor; it would come back at once.
         self.waiting.retain(|held| {
             let stays = !stopping && held.job.spec.target_actor.is_some();
@@ -67,18 +69,18 @@ impl<L: Launcher> Worker<L> {
             stays
         });
         if !self.releasing.is_empty() {
-            tracing::debug!(count = self.releasing.len(), "gives untouched jobs back");
+            tracing::debug!(count = self.releasing.len(), "queue: releases untouched jobs");
             self.call_release();
         }
     }
 
-    /// Looks at every clock.
+    /// Does what has become due.
     pub(super) fn check_times(&mut self) {
         let now = self.now;
-        if self.drain_until.is_some_and(|until| now >= until) && !self.stopping {
-            tracing::info!("takes jobs again");
-            self.drain_until = None;
-            self.announce_at = now;
+        if matches!(self.mode, Mode::Draining { until } if now >= until) {
+            tracing::info!("actor: takes jobs again");
+            self.mode = Mode::Working;
+            self.announce.set(now);
         }
         self.launch_missing();
         self.check_leases();
@@ -86,7 +88,7 @@ impl<L: Launcher> Worker<L> {
         self.call_when_due();
     }
 
-    /// Lets go of what may soon be somebody else's.
+    /// Drops jobs whose leases may soon belong to another actor.
     fn check_leases(&mut self) {
         let (now, trust) = (self.now, self.lease_trust());
         let known = self.waiting.len();
@@ -104,9 +106,9 @@ impl<L: Launcher> Worker<L> {
         }
         if lost {
             tracing::warn!(
-                "leases were not renewed for two thirds of their length: everything in hand is let go"
+                "leases: not renewed for two thirds of their length (released everything in hand)"
             );
-            self.must_recover = true;
+            self.recover.set(now);
         }
     }
 
@@ -138,20 +140,23 @@ impl<L: Launcher> Worker<L> {
         }
     }
 
-    /// When to look at the clocks again.
+    /// Time of the next round, if no event comes before.
     pub(super) fn next_due(&self) -> Instant {
-        let mut next = self.beat_at.max(self.now + Duration::from_millis(1));
+        let mut next = self.now + self.beat_every();
         let mut consider = |due: Instant| {
             if due > self.now {
                 next = next.min(due);
             }
         };
-        consider(self.announce_at);
+        let calls = [self.announce, self.heartbeat, self.interrupt, self.recover];
+        calls.iter().filter_map(Repeating::due_at).for_each(&mut consider);
         consider(self.retry_at);
-        consider(self.interrupt_at);
         self.pending.due().into_iter().for_each(&mut consider);
-        self.drain_until.into_iter().for_each(&mut consider);
-        self.forced_at.into_iter().for_each(|at| consider(at + LAST_WRITES));
+        match self.mode {
+            Mode::Draining { until } => consider(until),
+            Mode::Stopping { forced_at: Some(at) } => consider(at + LAST_WRITES),
+            Mode::Working | Mode::Stopping { forced_at: None } => {}
+        }
         let trust = self.lease_trust();
         self.waiting.front().into_iter().for_each(|held| consider(held.good_at + trust));
         for slot in &self.slots {

@@ -1,4 +1,4 @@
-//! The way of a job: from the queue, through the waiting line, into a host.
+//! The way of a job from the queue, through the jobs that wait here, into a host.
 
 use std::collections::HashSet;
 
@@ -6,20 +6,21 @@ use tokio::time::Instant;
 
 use super::output::JobOutput;
 use super::slot::Slot;
-use super::{HeldJob, Worker};
+use super::{HeldJob, WorkerLoop};
 use crate::actor::engines::failed;
 use crate::actor::hosts::{HostEvent, HostTag, Launcher, Reply, Report};
 use crate::domain::model::job::{JobError, JobErrorKind};
 use crate::ports::work_queue::{AttemptEnd, Lease, TakenJob, Work};
 
-impl<L: Launcher> Worker<L> {
-    /// What the queue has given us when it was asked at `good_at`.
+impl<L: Launcher> WorkerLoop<L> {
+    /// Takes work that the queue has given. `good_at` is the time at which the queue was asked.
     pub(super) fn on_work(&mut self, work: Vec<Work>, good_at: Instant) {
         for work in work {
             match work {
                 Work::Job(job) => {
                     // It may have waited for long, here or on its way.
-                    self.beat_at = self.beat_at.min(good_at + self.beat_every()).max(self.retry_at);
+                    let renew_by = (good_at + self.beat_every()).max(self.retry_at);
+                    self.heartbeat.set_no_later_than(renew_by);
                     let (beats, output) = (self.beats, JobOutput::default());
                     self.waiting.push_back(HeldJob {
                         job,
@@ -36,8 +37,8 @@ impl<L: Launcher> Worker<L> {
         }
     }
 
-    /// What the queue believes to be in our hands. What has run here is not run again: if the queue knows nothing of its
-    /// end any more, it is told that the end is unknown.
+    /// Takes the work that the queue believes to be in hand. A job that has run here is not run again: the queue has lost
+    /// its end, and is told that the end is unknown.
     pub(super) fn on_recovered(&mut self, mut work: Vec<Work>, good_at: Instant) {
         let known: HashSet<Lease> = self.known_leases().into_iter().collect();
         let mut lost = Vec::new();
@@ -57,7 +58,7 @@ impl<L: Launcher> Worker<L> {
 
     fn end_unknown(&mut self, job: TakenJob) {
         let lease = job.lease;
-        tracing::error!(job.id = %lease.job_id, "the queue has lost the end of job {}; it is not run again", lease.job_id);
+        tracing::error!(job.id = %lease.job_id, "job {}: the queue has lost its end (not run again)", lease.job_id);
         let why = "the script has run on this actor, and the queue has lost how it ended";
         let outcome = Err(failed(JobError::new(JobErrorKind::ActorLost, why)));
         self.pending
@@ -72,17 +73,18 @@ impl<L: Launcher> Worker<L> {
             return;
         }
         let (now, ahead, slow_after) = (self.now, self.config.ahead, self.config.slow_after);
-        let trust = self.start_trust();
+        let (trust, lease_trust) = (self.start_trust(), self.lease_trust());
         let mut written = false;
         while let Some(first) = self.waiting.front() {
             if now >= first.good_at + trust {
-                self.beat_at = self.beat_at.min(now.max(self.retry_at));
+                self.heartbeat.set_no_later_than(now.max(self.retry_at));
                 break;
             }
             let free = self.slots.iter_mut().filter(|slot| slot.can_take(now, ahead, slow_after));
             let Some(slot) = free.min_by_key(|slot| slot.load()) else { break };
             let Some(held) = self.waiting.pop_front() else { break };
-            slot.submit(held, now);
+            let start_by = held.good_at + lease_trust;
+            slot.submit(held, start_by, now);
             written = true;
         }
         if written {
@@ -90,7 +92,7 @@ impl<L: Launcher> Worker<L> {
         }
     }
 
-    /// Something happened to a host.
+    /// Handles an event of a host.
     pub(super) fn on_host(&mut self, tag: HostTag, event: HostEvent) {
         let Some(slot) = self.slots.get_mut(tag.slot).filter(|slot| slot.generation == tag.generation) else {
             return;
@@ -115,23 +117,31 @@ impl<L: Launcher> Worker<L> {
         let Some(slot) = self.slots.get_mut(place) else { return };
         match reply {
             Reply::Ready { version } => {
-                // What a confined engine is confined by is in there, and owners look for it.
+                // The version names the confinement of a confined engine, and owners look for that.
                 match (place, slot.generation) {
-                    (0, 0) => tracing::info!("the engine is up: {version}"),
-                    _ => tracing::debug!(slot = place, "engine host is up: {version}"),
+                    (0, 0) => tracing::info!("engine: up ({version})"),
+                    _ => tracing::debug!(slot = place, "engine host: up ({version})"),
                 }
                 slot.came_up();
             }
             Reply::Unavailable { reason } => {
-                tracing::error!("there is no engine: {reason}");
+                tracing::error!("engine: unavailable ({reason})");
                 slot.missing = Some(reason);
             }
             Reply::Output { seq, output } => self.on_output(place, seq, output),
+            Reply::Stale { seq } => {
+                tracing::warn!(
+                    slot = place,
+                    seq,
+                    "engine host: refused a job whose lease may be over (called back)"
+                );
+                slot.call_back();
+            }
             Reply::Done(done) => self.on_done(place, done),
         }
     }
 
-    /// A lease is not ours any more: its script is killed, or never started.
+    /// Handles a void lease: its script is killed, or never started.
     pub(super) fn on_void(&mut self, lease: &Lease, why: &str) {
         let known = self.waiting.len();
         self.waiting.retain(|held| held.job.lease != *lease);
@@ -146,21 +156,24 @@ impl<L: Launcher> Worker<L> {
             slot.call_back_untouched();
         }
         if found {
-            tracing::info!(job.id = %lease.job_id, "job {} is dropped: {why}", lease.job_id);
+            tracing::info!(job.id = %lease.job_id, "job {}: dropped ({why})", lease.job_id);
         }
     }
 
     /// Starts hosts where there is none.
     pub(super) fn launch_missing(&mut self) {
+        if self.is_stopping() {
+            return;
+        }
         for (place, slot) in self.slots.iter_mut().enumerate() {
-            if slot.host.is_some() || self.now < slot.relaunch_at || self.stopping {
+            if slot.host.is_some() || self.now < slot.relaunch_at {
                 continue;
             }
             let tag = HostTag { slot: place, generation: slot.generation };
-            match self.launcher.launch(Report::new(tag, self.events.report.clone())) {
+            match self.launcher.launch(Report::new(tag, self.report.clone())) {
                 Ok(host) => slot.launched(host, self.now),
                 Err(error) => {
-                    tracing::error!(%error, "an engine host cannot be started");
+                    tracing::error!(%error, "engine host: cannot be started");
                     slot.failed_to_come_up(format!("the engine host cannot be started: {error}"), self.now);
                 }
             }

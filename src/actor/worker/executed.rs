@@ -1,11 +1,11 @@
-//! Which leases this process has already run: they are never run again, whatever the queue believes.
+//! Leases whose scripts have run in this process: they never run again, whatever the queue believes.
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::ports::work_queue::Lease;
 
-/// How many are remembered; far more than can be pending at a time.
+/// Leases that are remembered; far more than can be pending at a time.
 const REMEMBERED: usize = 16 * 1024;
 
 /// The last leases whose scripts may have run here, as their hashes.

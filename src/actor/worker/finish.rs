@@ -1,29 +1,26 @@
-//! How attempts end.
+//! Handles the end of an attempt: by its result, by the death of its host, or without an engine.
 
 use std::time::Duration;
 
 use super::slot::{KillReason, SentJob};
-use super::{HeldJob, Worker};
+use super::{HeldJob, WorkerLoop};
 use crate::actor::engines::{failed, timed_out};
 use crate::actor::hosts::{Death, Done, Host, Launcher};
 use crate::domain::model::job::{JobError, JobErrorKind, JobResult};
-use crate::ports::work_queue::{AttemptEnd, AttemptError};
+use crate::ports::work_queue::{AttemptEnd, AttemptError, Retryability};
 use crate::telemetry::traces;
 
-/// What a Rust program says before it dies because an allocation failed.
+/// Text that a Rust program writes before it dies because an allocation failed.
 const OUT_OF_MEMORY: &str = "memory allocation of ";
-/// What it says when a thread has used up its stack.
+/// Text that a Rust program writes when a thread has used up its stack.
 const OUT_OF_STACK: &str = "has overflowed its stack";
 
-impl<L: Launcher> Worker<L> {
+impl<L: Launcher> WorkerLoop<L> {
     /// A host says that a job ended.
     pub(super) fn on_done(&mut self, place: usize, done: Done) {
         let Some(slot) = self.slots.get_mut(place) else { return };
         if slot.sent.front().is_none_or(|front| front.seq != done.seq) {
-            tracing::error!(
-                seq = done.seq,
-                "an engine host answers for a job that it does not run; it is replaced"
-            );
+            tracing::error!(seq = done.seq, "engine host: answers for a job that it does not run (replaced)");
             if let Some(host) = slot.host.as_mut() {
                 host.kill();
             }
@@ -48,7 +45,7 @@ impl<L: Launcher> Worker<L> {
             tracing::error!(?death, "{why}");
             slot.failed_to_come_up(why, self.now);
         } else if left.reason.is_none() && !retired {
-            tracing::warn!(?death, "an engine host died");
+            tracing::warn!(?death, "engine host: died while it was not asked to");
         }
         for sent in left.untouched.into_iter().rev().filter(|sent| !sent.held.void) {
             self.waiting.push_front(sent.held);
@@ -58,7 +55,7 @@ impl<L: Launcher> Worker<L> {
             match left.reason {
                 Some(KillReason::Void) => {
                     self.executed.add(&held.job.lease);
-                    tracing::info!(job.id = %held.job.lease.job_id, "killed the script of a void lease")
+                    tracing::info!(job.id = %held.job.lease.job_id, "job {}: killed its script, since its lease is void", held.job.lease.job_id)
                 }
                 Some(KillReason::Overrun) => {
                     let timeout = held.job.spec.run_timeout;
@@ -87,7 +84,7 @@ impl<L: Launcher> Worker<L> {
         let HeldJob { job, reported, void, mut output, .. } = held;
         self.executed.add(&job.lease);
         if void {
-            tracing::info!(job.id = %job.lease.job_id, "dropped the result of a void lease");
+            tracing::info!(job.id = %job.lease.job_id, "job {}: dropped its result, since its lease is void", job.lease.job_id);
             return;
         }
         let started_at = reported.unwrap_or_else(|| {
@@ -98,7 +95,7 @@ impl<L: Launcher> Worker<L> {
             if error.log_tail.is_empty() {
                 error.log_tail = output.tail();
             }
-            tracing::debug!(job.id = %job.lease.job_id, attempt = job.attempt, %error, "a job failed");
+            tracing::debug!(job.id = %job.lease.job_id, attempt = job.attempt, %error, "job {}: failed", job.lease.job_id);
         }
         if let Some(traceparent) = &job.spec.traceparent {
             traces::attempt(&traces::Attempt {
@@ -122,7 +119,7 @@ impl<L: Launcher> Worker<L> {
         let Some(reason) = self.slots.first().and_then(|slot| slot.missing.clone()) else { return };
         for held in std::mem::take(&mut self.waiting) {
             let error = JobError::new(JobErrorKind::EngineUnavailable, reason.clone());
-            self.end(held, Duration::ZERO, Err(AttemptError { error, retryable: false, counts: false }));
+            self.end(held, Duration::ZERO, Err(AttemptError { error, retry: Retryability::Final }));
         }
     }
 }

@@ -1,43 +1,37 @@
-//! What scripts say: gathered from the hosts, handed to the queue one call at a time, never out of order.
+//! Output of scripts: gathered from the hosts and reported to the queue, one call at a time and in order.
 //!
-//! What comes together with the end of its job goes with that end. An end waits while earlier words of its job are on
-//! their way, since the queue takes none after it.
+//! Output that comes together with the end of its job goes with that end. An end waits while earlier output of its job is on
+//! its way, since the queue takes no output after the end.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::Worker;
+use super::WorkerLoop;
 use super::queue_calls::CallEnd;
 use crate::actor::hosts::{HostOutput, Launcher};
+use crate::actor::log_tail::LogTail;
 use crate::domain::model::output::{OutputChunk, OutputItem};
 use crate::ports::job_queue::QueueError;
 use crate::ports::work_queue::{AttemptEnd, Lease, LeaseOutput};
 
-/// What may wait of one job while the queue cannot be reached; more pushes out the oldest.
+/// Lines of one job that wait while the queue cannot be reached; more of them push out the oldest.
 const WAITING: usize = 2048;
 const WAITING_BYTES: usize = 2 << 20;
-/// Lines that go with an error.
-const TAIL_LINES: usize = 20;
-/// Bytes of each of them.
-const TAIL_LINE_BYTES: usize = 1024;
 
-/// What a job has said; empty, and without cost, for most.
+/// Output of a job that was not reported yet. Empty for most jobs.
 #[derive(Default)]
 pub(super) struct JobOutput {
     /// Not handed to the queue yet.
     waiting: VecDeque<OutputChunk>,
     bytes: usize,
     /// The last lines.
-    tail: VecDeque<String>,
+    tail: LogTail,
 }
 
 impl JobOutput {
     pub(super) fn push(&mut self, chunk: OutputChunk) {
         if let OutputItem::Line { text, .. } = &chunk.item {
-            if self.tail.len() == TAIL_LINES {
-                self.tail.pop_front();
-            }
-            self.tail.push_back(text[..text.floor_char_boundary(TAIL_LINE_BYTES)].to_owned());
+            self.tail.push(text);
         }
         self.bytes += chunk.item.len();
         self.waiting.push_back(chunk);
@@ -46,7 +40,7 @@ impl JobOutput {
 
     /// The last lines that its script wrote.
     pub(super) fn tail(&self) -> Vec<String> {
-        self.tail.iter().cloned().collect()
+        self.tail.lines()
     }
 
     pub(super) fn take(&mut self) -> Vec<OutputChunk> {
@@ -70,7 +64,7 @@ impl JobOutput {
     }
 }
 
-/// What is on its way to the queue, and the ends that wait for it.
+/// Output on its way to the queue, and the ends that wait for it.
 #[derive(Default)]
 pub(super) struct OutputReports {
     under_way: Vec<LeaseOutput>,
@@ -88,8 +82,8 @@ impl OutputReports {
     }
 }
 
-impl<L: Launcher> Worker<L> {
-    /// A host says what the script of its job says.
+impl<L: Launcher> WorkerLoop<L> {
+    /// Takes output that a host has sent.
     pub(super) fn on_output(&mut self, place: usize, seq: u64, output: Vec<HostOutput>) {
         let Some(slot) = self.slots.get_mut(place) else { return };
         let Some(front) = slot.sent.front_mut().filter(|front| front.seq == seq) else { return };
@@ -103,8 +97,8 @@ impl<L: Launcher> Worker<L> {
         }
     }
 
-    /// Hands to the queue what has gathered; called once all that the hosts have said was heard, so that the words of a
-    /// job that has ended went with its end.
+    /// Reports the gathered output. Called after all messages of hosts were handled, so that the last output of an ended job
+    /// goes with its end.
     pub(super) fn report_output(&mut self) {
         if !self.output_reports.under_way.is_empty() || self.now < self.retry_at {
             return;
@@ -144,7 +138,7 @@ impl<L: Launcher> Worker<L> {
         ends.into_iter().for_each(|end| self.pending.push(end, self.now));
     }
 
-    /// Puts an end among those to be written, unless it has to wait for the words before it.
+    /// Adds an end to those to be written, unless it has to wait for output that is on its way.
     pub(super) fn end_in_order(&mut self, end: AttemptEnd) {
         if self.output_reports.under_way.iter().any(|output| output.lease == end.lease) {
             self.output_reports.ends.push(end);

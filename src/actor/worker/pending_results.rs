@@ -15,13 +15,13 @@ const BATCH: usize = 64;
 /// Waits between calls that fail: the first, and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
-/// What is to be written, and when.
+/// Ends that are to be written, and when.
 pub(super) struct PendingResults {
     waiting: VecDeque<Pending>,
     /// In the call that is under way.
     sent: Vec<Pending>,
     bytes: usize,
-    /// How many of those that wait were refused.
+    /// Number of waiting ends that were refused.
     refused: usize,
     /// Calls that have failed in a row.
     failures: u32,
@@ -39,7 +39,7 @@ struct Pending {
     not_before: Instant,
 }
 
-/// What became of an end.
+/// The fate of an end in a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     /// The queue has taken it.

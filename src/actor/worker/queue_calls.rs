@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{END_BYTES, ENDS, HeldJob, Worker};
+use super::{END_BYTES, ENDS, HeldJob, WorkerLoop};
 use crate::actor::hosts::Launcher;
 use crate::ports::job_queue::QueueError;
 use crate::ports::work_queue::{Lease, Work, WorkQueue};
@@ -18,7 +18,7 @@ pub(super) const RETRY: Duration = Duration::from_millis(200);
 /// An interrupt may come before the `take` that it means has begun to wait; it is repeated after this.
 const INTERRUPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// How a call ended.
+/// The end of a call.
 pub(super) enum CallEnd {
     Announced {
         draining: bool,
@@ -44,7 +44,7 @@ pub(super) enum CallEnd {
     Interrupted(Result<(), QueueError>),
 }
 
-/// What a `take` has brought, and when it was begun: leases count from then on.
+/// The answer of a `take`, and the time at which the `take` was begun: leases count from then on.
 pub(super) struct Taken {
     begun: Instant,
     result: Result<Vec<Work>, QueueError>,
@@ -71,25 +71,23 @@ pub(super) fn spawn_taker(
     (requests, taken)
 }
 
-impl<L: Launcher> Worker<L> {
+impl<L: Launcher> WorkerLoop<L> {
     /// Asks for work, or makes a `take` that asks for the wrong thing return.
     pub(super) fn ask_for_work(&mut self) {
         let wanted = self.wanted();
         if let Some(waiting_for) = self.taking {
             // One that waits for few jobs is right enough, but not one for none instead of some.
             let right = wanted.is_none_or(|wanted| (wanted == 0) == (waiting_for == 0));
-            let pointless = self.stopping || (self.is_holding_back() && waiting_for > 0);
-            if !self.interrupting && (pointless || !right) && self.now >= self.interrupt_at {
-                self.interrupting = true;
-                self.interrupt_at = self.now + INTERRUPT_AGAIN;
+            let pointless = self.is_stopping() || (self.is_holding_back() && waiting_for > 0);
+            if (pointless || !right) && self.interrupt.is_due(self.now) {
+                self.interrupt.begin(Some(self.now + INTERRUPT_AGAIN));
                 let queue = Arc::clone(&self.queue);
                 self.calls.spawn(async move { CallEnd::Interrupted(queue.interrupt_take().await) });
             }
             return;
         }
         if self.may_recover() {
-            self.recovering = true;
-            self.must_recover = false;
+            self.recover.begin(None);
             let (queue, known, begun) = (Arc::clone(&self.queue), self.known_leases(), self.now);
             self.calls
                 .spawn(async move { CallEnd::Recovered { begun, result: queue.recover(&known).await } });
@@ -102,12 +100,11 @@ impl<L: Launcher> Worker<L> {
         }
     }
 
-    /// How many jobs to take now.
+    /// Number of jobs to take now. None if no `take` may be made; 0 to wait for messages only.
     fn wanted(&self) -> Option<usize> {
-        let calm = self.announced && self.now >= self.retry_at && !self.stopping;
-        let recovered = !self.must_recover && !self.recovering;
+        let calm = self.announced && self.now >= self.retry_at && !self.is_stopping();
         let crowded = self.unwritten() >= ENDS || self.pending.bytes() >= END_BYTES;
-        if !calm || !recovered || !self.releasing.is_empty() || crowded {
+        if !calm || !self.recover.is_idle() || !self.releasing.is_empty() || crowded {
             return None;
         }
         if self.is_holding_back() {
@@ -117,13 +114,13 @@ impl<L: Launcher> Worker<L> {
     }
 
     fn may_recover(&self) -> bool {
-        let asked = self.must_recover && self.announced && self.now >= self.retry_at && !self.recovering;
-        asked && self.releasing.is_empty()
+        let can_call = self.announced && self.now >= self.retry_at;
+        self.recover.is_due(self.now) && can_call && self.releasing.is_empty()
     }
 
     pub(super) fn on_taken(&mut self, taken: Taken) {
         self.taking = None;
-        self.interrupt_at = self.now;
+        self.interrupt.set(self.now);
         match taken.result {
             Ok(work) => {
                 self.reached();
@@ -131,19 +128,18 @@ impl<L: Launcher> Worker<L> {
             }
             Err(error) => {
                 self.not_reached("take jobs", &error);
-                self.must_recover = true;
+                self.recover.set(self.now);
                 // Whatever made it fail, the queue may have to be made ready again.
                 self.announced = false;
-                self.announce_at = self.retry_at;
+                self.announce.set(self.retry_at);
             }
         }
     }
 
     /// Starts the calls whose time has come.
     pub(super) fn call_when_due(&mut self) {
-        if self.now >= self.announce_at && !self.announcing {
-            self.announcing = true;
-            self.announce_at = self.now + self.config.announce_every;
+        if self.announce.is_due(self.now) {
+            self.announce.begin(Some(self.now + self.config.announce_every));
             let queue = Arc::clone(&self.queue);
             let draining = self.is_draining();
             queue.note_pending_ends(self.unwritten() as u64, self.refusals);
@@ -151,13 +147,14 @@ impl<L: Launcher> Worker<L> {
                 CallEnd::Announced { draining, result: queue.announce(draining).await }
             });
         }
-        if self.now >= self.beat_at && !self.beating {
-            self.beat_at = self.now + self.beat_every();
+        if self.heartbeat.is_due(self.now) {
+            let again = self.now + self.beat_every();
             let leases = self.leases();
             if leases.is_empty() {
+                self.heartbeat.set(again);
                 return;
             }
-            self.beating = true;
+            self.heartbeat.begin(Some(again));
             self.beats += 1;
             let (queue, number, begun) = (Arc::clone(&self.queue), self.beats, self.now);
             self.calls.spawn(async move {
@@ -187,36 +184,8 @@ impl<L: Launcher> Worker<L> {
 
     pub(super) fn on_call(&mut self, end: CallEnd) {
         match end {
-            CallEnd::Announced { draining, result } => {
-                self.announcing = false;
-                if draining != self.is_draining() {
-                    self.announce_at = self.now;
-                }
-                match result {
-                    Ok(()) => {
-                        self.announced = true;
-                        self.reached();
-                    }
-                    Err(error) => {
-                        self.not_reached("announce the actor", &error);
-                        self.announce_at = self.retry_at;
-                    }
-                }
-            }
-            CallEnd::HeartbeatDone { number, begun, result } => {
-                self.beating = false;
-                match result {
-                    Ok(void) => {
-                        self.reached();
-                        self.renewed(number, begun);
-                        void.iter().for_each(|lease| self.on_void(lease, "its lease was lost"));
-                    }
-                    Err(error) => {
-                        self.not_reached("renew leases", &error);
-                        self.beat_at = self.retry_at;
-                    }
-                }
-            }
+            CallEnd::Announced { draining, result } => self.on_announced(draining, result),
+            CallEnd::HeartbeatDone { number, begun, result } => self.on_heartbeat_done(number, begun, result),
             CallEnd::Started { result: Ok(void), .. } => {
                 void.iter().for_each(|lease| self.on_void(lease, "its lease was lost"))
             }
@@ -228,31 +197,12 @@ impl<L: Launcher> Worker<L> {
             CallEnd::Reported(result) => self.on_reported(result),
             CallEnd::Released(Ok(())) => self.releasing.clear(),
             CallEnd::Released(Err(error)) => {
-                self.not_reached("give jobs back", &error);
+                self.not_reached("release jobs", &error);
                 self.call_release();
             }
-            CallEnd::Recovered { begun, result } => {
-                self.recovering = false;
-                match result {
-                    Ok(work) => {
-                        if !work.is_empty() {
-                            tracing::info!(
-                                count = work.len(),
-                                "found work that was on its way to this actor"
-                            );
-                        }
-                        // It may have been on its way for long.
-                        self.beat_at = self.now;
-                        self.on_recovered(work, begun);
-                    }
-                    Err(error) => {
-                        self.must_recover = true;
-                        self.not_reached("recover work", &error);
-                    }
-                }
-            }
+            CallEnd::Recovered { begun, result } => self.on_recover_done(begun, result),
             CallEnd::Interrupted(result) => {
-                self.interrupting = false;
+                self.interrupt.end();
                 if let Err(error) = result {
                     self.not_reached("interrupt a take", &error);
                 }
@@ -260,7 +210,58 @@ impl<L: Launcher> Worker<L> {
         }
     }
 
-    /// Every lease that is ours, as far as we know: of jobs in hand, and of those that the queue has not taken back yet.
+    fn on_announced(&mut self, draining: bool, result: Result<(), QueueError>) {
+        self.announce.end();
+        if draining != self.is_draining() {
+            self.announce.set(self.now);
+        }
+        match result {
+            Ok(()) => {
+                self.announced = true;
+                self.reached();
+            }
+            Err(error) => {
+                self.not_reached("announce the actor", &error);
+                self.announce.set(self.retry_at);
+            }
+        }
+    }
+
+    fn on_heartbeat_done(&mut self, number: u64, begun: Instant, result: Result<Vec<Lease>, QueueError>) {
+        self.heartbeat.end();
+        match result {
+            Ok(void) => {
+                self.reached();
+                self.renewed(number, begun);
+                void.iter().for_each(|lease| self.on_void(lease, "its lease was lost"));
+            }
+            Err(error) => {
+                self.not_reached("renew leases", &error);
+                self.heartbeat.set(self.retry_at);
+            }
+        }
+    }
+
+    fn on_recover_done(&mut self, begun: Instant, result: Result<Vec<Work>, QueueError>) {
+        self.recover.end();
+        match result {
+            Ok(work) => {
+                if !work.is_empty() {
+                    let count = work.len();
+                    tracing::info!(count, "queue: recovered work that was on its way to this actor");
+                }
+                // It may have been on its way for long.
+                self.heartbeat.set(self.now);
+                self.on_recovered(work, begun);
+            }
+            Err(error) => {
+                self.recover.set(self.now);
+                self.not_reached("recover work", &error);
+            }
+        }
+    }
+
+    /// Leases that this process may still hold: of jobs in hand, and of those that the queue has not taken back yet.
     fn leases(&self) -> Vec<Lease> {
         self.held_jobs()
             .filter(|held| !held.void)
@@ -270,7 +271,7 @@ impl<L: Launcher> Worker<L> {
             .collect()
     }
 
-    /// The same with those that are void, and whose scripts may not have ended yet.
+    /// The same, with void leases whose scripts may not have ended yet.
     pub(super) fn known_leases(&self) -> Vec<Lease> {
         self.held_jobs().map(|held| &held.job.lease).chain(self.settling()).cloned().collect()
     }
@@ -304,7 +305,7 @@ impl<L: Launcher> Worker<L> {
 
     pub(super) fn reached(&mut self) {
         if let Some(since) = self.away_since.take() {
-            tracing::info!(after = ?(self.now - since), "the queue answers again");
+            tracing::info!(after = ?(self.now - since), "queue: answers again");
         }
     }
 
@@ -314,9 +315,9 @@ impl<L: Launcher> Worker<L> {
         let cause = error.source().map(ToString::to_string).unwrap_or_default();
         if self.away_since.is_none() {
             self.away_since = Some(self.now);
-            tracing::warn!(%error, cause, "could not {what}; trying again until it works");
+            tracing::warn!(%error, cause, "queue: cannot {what} (trying again until it works)");
         } else {
-            tracing::debug!(%error, cause, "could not {what}");
+            tracing::debug!(%error, cause, "queue: cannot {what}");
         }
     }
 }

@@ -19,14 +19,14 @@ const FAILURES_ALLOWED: u32 = 3;
 pub(super) struct SentJob {
     pub(super) seq: u64,
     pub(super) held: HeldJob,
-    /// Not before then.
+    /// Time at which the job was handed to the host (lower bound).
     written: Instant,
 }
 
-/// Why a host has to be killed.
+/// The reason to kill a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum KillReason {
-    /// Nobody wants the result any more.
+    /// The lease is void: nobody wants the result.
     Void,
     /// The script runs longer than it may, and its engine does not stop it.
     Overrun,
@@ -36,7 +36,7 @@ pub(super) enum KillReason {
     Stopped,
 }
 
-/// A termination that is being carried out.
+/// The killing of a host, which takes several steps.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Termination {
     pub(super) reason: KillReason,
@@ -45,7 +45,7 @@ pub(super) struct Termination {
     pub(super) step: TerminationStep,
 }
 
-/// How far a termination is.
+/// A step of a termination.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum TerminationStep {
     /// The host was told to start nothing else; without an answer it is killed then.
@@ -79,9 +79,9 @@ pub(super) struct Slot<H> {
     pub(super) retiring: bool,
     pub(super) relaunch_at: Instant,
     failures: u32,
-    /// What a script is given to end by itself, whose host outlives that; zero if it does not.
+    /// Time that a script is given to end by itself if its host outlives that; else zero.
     stop_grace: Duration,
-    /// Why there is no engine.
+    /// The reason why there is no engine.
     pub(super) missing: Option<String>,
 }
 
@@ -114,7 +114,7 @@ impl<H: Host> Slot<H> {
         self.sent.is_empty()
     }
 
-    /// How long the first job runs.
+    /// Time for which the first job has run.
     pub(super) fn busy_for(&self, now: Instant) -> Option<Duration> {
         (!self.sent.is_empty()).then(|| now.saturating_duration_since(self.front_since))
     }
@@ -125,15 +125,15 @@ impl<H: Host> Slot<H> {
         free && self.sent.len() < ahead && self.busy_for(now).is_none_or(|busy| busy < slow_after)
     }
 
-    /// Writes a job to the host.
-    pub(super) fn submit(&mut self, held: HeldJob, now: Instant) {
+    /// Writes a job to the host, which starts it before `start_by` or not at all.
+    pub(super) fn submit(&mut self, held: HeldJob, start_by: Instant, now: Instant) {
         if self.sent.is_empty() {
             self.front_since = now;
         }
         let seq = self.next_seq;
         self.next_seq += 1;
         if let Some(host) = self.host.as_mut() {
-            host.submit(seq, &held.job);
+            host.submit(seq, &held.job, start_by);
         }
         self.sent.push_back(SentJob { seq, held, written: now });
     }
@@ -171,7 +171,7 @@ impl<H: Host> Slot<H> {
         self.sent.split_off(kept).into_iter()
     }
 
-    /// Condemns the host for the job that it runs, unless that has happened.
+    /// Begins to kill the host because of the job that it runs, unless that has begun.
     pub(super) fn begin_termination(&mut self, reason: KillReason, now: Instant) {
         /// A living host answers in microseconds, also while a script runs.
         const ANSWER: Duration = Duration::from_millis(500);
@@ -184,17 +184,17 @@ impl<H: Host> Slot<H> {
         self.call_back();
     }
 
-    /// Condemns the host if nobody wants the job that it runs.
+    /// Begins to kill the host if nobody wants the job that it runs.
     pub(super) fn terminate_if_void(&mut self, now: Instant) {
         if self.sent.front().is_some_and(|front| front.held.void) {
             self.begin_termination(KillReason::Void, now);
         }
     }
 
-    /// Carries a termination out: nothing else starts in the host, or it does not answer. `current` is the job that it
-    /// says it has started last.
+    /// Takes the next step of a termination: nothing else starts in the host, or the host does not answer. `current` is the
+    /// job that the host says it has started last.
     pub(super) fn advance_termination(&mut self, current: Option<u64>, now: Instant) {
-        /// What a script has to clean up, it cleans up in this time.
+        /// Time for a script to clean up.
         const GRACE: Duration = Duration::from_secs(2);
         let Some(termination) = self.termination.as_mut() else { return };
         let may_end = termination.reason == KillReason::Void && !self.stop_grace.is_zero();
@@ -220,7 +220,7 @@ impl<H: Host> Slot<H> {
         }
     }
 
-    /// The job that a host was condemned for has ended by itself. A host that outlives the request lives on.
+    /// Ends a termination whose job has ended by itself. A host that outlives the request to end lives on.
     pub(super) fn cancel_termination(&mut self, seq: u64) {
         let asked = |termination: &Termination| {
             termination.seq == seq && matches!(termination.step, TerminationStep::Terminating(_))
@@ -230,7 +230,7 @@ impl<H: Host> Slot<H> {
         }
     }
 
-    /// When the next step of a termination is due.
+    /// Time of the next step of a termination.
     pub(super) fn termination_due(&self) -> Option<Instant> {
         match self.termination?.step {
             TerminationStep::CallingBack(at) | TerminationStep::Terminating(at) => Some(at),
@@ -288,7 +288,7 @@ impl<H: Host> Slot<H> {
     }
 }
 
-/// What a dead host has left.
+/// Jobs of a host that is gone.
 pub(super) struct LostHost {
     pub(super) reason: Option<KillReason>,
     pub(super) running: Option<SentJob>,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::task::yield_now;
 
-use super::Worker;
+use super::WorkerLoop;
 use super::pending_results::Fate;
 use super::queue_calls::{CallEnd, RETRY};
 use crate::actor::hosts::Launcher;
@@ -14,7 +14,7 @@ use crate::ports::job_queue::QueueError;
 /// While ends cannot be written, that is told this often.
 const TELL_STUCK: Duration = Duration::from_secs(60);
 
-impl<L: Launcher> Worker<L> {
+impl<L: Launcher> WorkerLoop<L> {
     /// Begins to write what has gathered, unless that is being done.
     pub(super) fn write_ends(&mut self) {
         let Some(ends) = self.pending.next_call(self.now) else { return };
@@ -31,7 +31,7 @@ impl<L: Launcher> Worker<L> {
         match result {
             Ok(accepted) => {
                 if self.stuck_told_at.take().is_some() {
-                    tracing::info!("the queue takes the ends of jobs again");
+                    tracing::info!("queue: takes the ends of jobs again");
                 }
                 self.reached();
                 for (lease, fate) in self.pending.answered(&accepted) {
@@ -39,10 +39,10 @@ impl<L: Launcher> Worker<L> {
                     match fate {
                         Fate::Written => {}
                         Fate::Void => {
-                            tracing::warn!(job.id = %job, "the end of job {job} came too late: its lease was void");
+                            tracing::warn!(job.id = %job, "job {job}: its end came too late, since its lease was void");
                         }
                         Fate::WrittenOrVoid => {
-                            tracing::debug!(job.id = %job, "the end of job {job} was written before, or its lease was void");
+                            tracing::debug!(job.id = %job, "job {job}: its end was written before, or its lease was void");
                         }
                     }
                 }
@@ -58,7 +58,7 @@ impl<L: Launcher> Worker<L> {
                     // Whether it is the queue or this end: nothing is taken before the queue has accepted something.
                     self.refusals += 1;
                     self.announced = false;
-                    self.announce_at = self.now + RETRY;
+                    self.announce.set(self.now + RETRY);
                 } else {
                     self.not_reached("write the ends of jobs", &error);
                 }
@@ -76,7 +76,7 @@ impl<L: Launcher> Worker<L> {
             let (count, bytes, lasting) = (self.unwritten(), self.pending.bytes(), self.now - since);
             tracing::error!(
                 %error, count, bytes, ?lasting,
-                "the queue does not take the ends of {count} jobs; they are kept until it does"
+                "queue: does not take the ends of {count} jobs (they are kept until it does)"
             );
         }
     }
@@ -92,7 +92,7 @@ impl<L: Launcher> Worker<L> {
         if !jobs.is_empty() {
             tracing::error!(
                 ?jobs,
-                "the ends of {} jobs could not be written; they will count as lost",
+                "queue: the ends of {} jobs could not be written (they will count as lost)",
                 jobs.len()
             );
         }

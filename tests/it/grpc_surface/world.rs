@@ -19,7 +19,7 @@ use hero_supervisor::domain::model::script_type::ScriptType;
 use hero_supervisor::grpc::{GrpcServer, ServerInfo};
 use hero_supervisor::ports::clock::Clock;
 use hero_supervisor::ports::programs::{ProgramFault, Programs};
-use hero_supervisor::ports::work_queue::{AttemptEnd, AttemptError, TakenJob, Work, WorkQueue};
+use hero_supervisor::ports::work_queue::{AttemptEnd, AttemptError, Retryability, TakenJob, Work, WorkQueue};
 use hero_supervisor::proto as pb;
 use hero_supervisor::proto::supervisor_client::SupervisorClient;
 use hero_supervisor::shutdown::Shutdown;
@@ -166,7 +166,7 @@ fn answer(job: &TakenJob) -> Option<Result<JobResult, AttemptError>> {
         "big" => text("x".repeat(1024 * 1024)),
         "boom" => {
             let error = JobError::new(JobErrorKind::ScriptError, "boom");
-            Some(Err(AttemptError { error, retryable: true, counts: true }))
+            Some(Err(AttemptError { error, retry: Retryability::Retry }))
         }
         "sleep" => None,
         other => panic!("no answer to {other:?}"),

@@ -5,7 +5,7 @@ use hero_supervisor::domain::model::event::EventKind;
 use hero_supervisor::domain::events::Events;
 use hero_supervisor::domain::model::health::{Health, HealthSettings, Scope, UnhealthyAction};
 use hero_supervisor::domain::model::job::{JobError, JobResult};
-use hero_supervisor::ports::work_queue::AttemptError;
+use hero_supervisor::ports::work_queue::{AttemptError, Retryability};
 
 use super::*;
 
@@ -128,7 +128,7 @@ async fn an_actor_without_an_engine_is_reported_and_not_restarted_in_vain() {
     let (world, actor, worker, mut told) = watched(HealthSettings::default()).await;
     let pid = world.manager.actor(&actor).await.unwrap().pid;
     let error = JobError::new(JobErrorKind::EngineUnavailable, "there is no compiler");
-    let missing = AttemptError { error, retryable: false, counts: false };
+    let missing = AttemptError { error, retry: Retryability::Final };
     for_time(&world, answer_with(&worker, Err(missing)), Duration::from_secs(680)).await;
     assert_eq!(
         events_of(&mut told),

@@ -60,6 +60,7 @@ async fn commands_have_exit_codes_and_their_output_is_in_order() {
     let env = text(&rig, "sh(\"env | sort | cut -d= -f1\").stdout").await;
     let known = [
         "HERO_ACTOR_ID",
+        "HERO_ACTOR_PROCESS",
         "HERO_CALLER_ID",
         "HERO_CONTEXT_ID",
         "HERO_JOB_ID",

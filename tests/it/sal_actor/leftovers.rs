@@ -136,3 +136,45 @@ async fn what_breaks_the_engine_costs_one_job() {
         assert_eq!(text(&rig, "sh(\"echo $((6 * 7))\").stdout").await, "42\n", "after {source}");
     }
 }
+
+#[tokio::test]
+async fn processes_end_when_the_actor_is_started_again_after_it_was_killed_with_its_host() {
+    let rig = Rig::start().await;
+    let mut actor = rig.sal_actor("sal_actor_0", &["--concurrency=1"]);
+    let source =
+        "sh(\"sleep 7041 & setsid sleep 7042 & setsid bash -c 'sleep 7043 & sleep 7044' & sleep 7045\")";
+    let (_id, _completion) = rig.submit(script(source)).await;
+    let all = || (7041..=7045).all(|number| lives(&format!("sleep {number}")));
+    eventually("they run", SOON, || async { all().then_some(()) }).await;
+    let host = nix::unistd::Pid::from_raw(actor.host().await);
+    // Neither sees the other's end.
+    actor.signal(Signal::SIGSTOP);
+    nix::sys::signal::kill(host, Signal::SIGSTOP).unwrap();
+    nix::sys::signal::kill(host, Signal::SIGKILL).unwrap();
+    actor.signal(Signal::SIGKILL);
+    actor.exit().await;
+    let _other = rig.sal_actor("sal_actor_1", &["--concurrency=1"]);
+    let _again = rig.sal_actor("sal_actor_0", &["--concurrency=1"]);
+    for number in 7041..=7045 {
+        gone(&format!("sleep {number}")).await;
+    }
+}
+
+#[tokio::test]
+async fn files_that_an_actor_has_inherited_reach_neither_its_host_nor_its_scripts() {
+    use std::os::unix::fs::PermissionsExt;
+    let (rig, folder) = (Rig::start().await, tempfile::tempdir().unwrap());
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "s").unwrap();
+    let starter = folder.path().join("starter");
+    let program = env!("CARGO_BIN_EXE_sal_actor");
+    let lines = format!("#!/bin/sh\nexec 7<'{}' 9>&7\nexec {program} \"$@\"\n", secret.display());
+    std::fs::write(&starter, lines).unwrap();
+    std::fs::set_permissions(&starter, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let actor = rig.start_actor(starter.to_str().unwrap(), "sal_actor_0", &["--concurrency=1"]);
+    let seen = text(&rig, "sh(\"ls -l /proc/self/fd\").stdout").await;
+    assert!(!seen.contains("secret"), "{seen}");
+    let open = std::fs::read_dir(format!("/proc/{}/fd", actor.host().await)).unwrap();
+    let open: Vec<_> = open.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok()).collect();
+    assert!(!open.contains(&secret), "{open:?}");
+}

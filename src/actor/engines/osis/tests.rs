@@ -3,6 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::actor::engines::Unheard;
 use crate::domain::model::job::{JobErrorKind, ResultKind};
+use crate::ports::work_queue::Retryability;
 
 fn run_text(text: &str) -> Result<JobResult, AttemptError> {
     let script = Script {
@@ -67,7 +68,7 @@ fn what_is_not_known_is_refused_with_its_place_before_anything_runs() {
         ("!!osis.set type:'x", (2, 17), "never closed"),
     ] {
         let error = run_text(&format!("{first}{text}")).unwrap_err();
-        assert!(!error.retryable);
+        assert_eq!(error.retry, Retryability::Final);
         let error = error.error;
         assert_eq!(error.kind, JobErrorKind::ScriptInvalid, "{text}");
         assert_eq!((error.line.unwrap(), error.column.unwrap()), place, "{text}");

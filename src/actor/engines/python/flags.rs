@@ -1,4 +1,4 @@
-//! What a Python actor can be told.
+//! Flags of the Python actor.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};

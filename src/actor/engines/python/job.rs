@@ -175,7 +175,7 @@ impl<'a> Attempt<'a> {
             let leader = Pid::from_raw(leader);
             // The job may not have made its group yet.
             if let Err(error) = kill(leader, signal) {
-                tracing::debug!(%leader, %error, "a job has just ended");
+                tracing::debug!(%leader, %error, "python: the job has just ended");
             }
             signal_group(leader, signal);
         }

@@ -1,4 +1,4 @@
-//! What scripts can call besides Rhai's standard functions.
+//! Functions that scripts can call besides Rhai's standard functions.
 
 use std::sync::Arc;
 use std::time::Duration;

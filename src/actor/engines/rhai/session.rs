@@ -1,4 +1,4 @@
-//! What is known of the job that runs.
+//! State of the job that runs.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

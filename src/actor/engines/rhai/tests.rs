@@ -3,6 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::actor::engines::Unheard;
 use crate::domain::model::job::ResultKind;
+use crate::ports::work_queue::Retryability;
 use tokio::time::Instant;
 
 fn script(text: &str) -> Script<'_> {
@@ -113,8 +114,8 @@ fn mistakes_have_a_kind_a_place_and_a_message() {
 
 #[test]
 fn only_what_would_fail_again_is_not_repeated() {
-    assert!(run("throw 1").unwrap_err().retryable);
-    assert!(!run("let").unwrap_err().retryable);
+    assert_eq!(run("throw 1").unwrap_err().retry, Retryability::Retry);
+    assert_eq!(run("let").unwrap_err().retry, Retryability::Final);
 }
 
 #[test]

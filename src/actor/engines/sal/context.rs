@@ -1,4 +1,4 @@
-//! What the functions of a script share.
+//! The context that the functions of a script share: job, folder, environment, limits.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,6 +8,7 @@ use rhai::{Dynamic, EvalAltResult, Position};
 
 use crate::actor::engines::rhai::session::{Session, timeout_token};
 use crate::actor::engines::{Limits, Script};
+use crate::actor::orphans::{PARENT_MARK, PROCESS_MARK};
 use crate::ports::script_redis::ScriptRedis;
 
 /// Where commands are looked for, unless the job says otherwise.
@@ -71,6 +72,7 @@ impl Context {
             ("HERO_CALLER_ID", script.caller_id),
             ("HERO_CONTEXT_ID", script.context_id),
             ("HERO_ACTOR_ID", script.actor_id),
+            (PROCESS_MARK, &PARENT_MARK),
         ];
         let all = ours.into_iter().chain(script.env.iter().copied()).chain(about);
         let all = all.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -110,7 +112,7 @@ impl Context {
         if let Some(outside) = self.outside.get()
             && let Err(error) = std::env::set_current_dir(outside)
         {
-            tracing::warn!(%error, "could not leave the folder of a job");
+            tracing::warn!(%error, "work folder: cannot leave the folder of a job");
         }
     }
 

@@ -1,4 +1,4 @@
-//! What installs and downloads; off unless the actor's owner allows it.
+//! Functions that install and download; off unless the actor's owner allows them.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What this machine is.
+//! Functions that tell which machine this is.
 
 use super::context::failed;
 use super::registry::Registry;

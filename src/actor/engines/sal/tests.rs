@@ -96,7 +96,7 @@ fn texts_are_changed() {
     for (source, result) in [
         (r#"dedent("    a\n      b\n\n    c")"#, "a\n  b\n\nc"),
         (r#"prefix("a\nb", "> ")"#, "> a\n> b"),
-        (r#"name_fix("Hello,  Context-é!.TXT")"#, "hello_world_.txt"),
+        (r#"name_fix("Hello,  World-é!.TXT")"#, "hello_world_.txt"),
         (r#"path_fix("/A B/C D.txt")"#, "/A B/c_d.txt"),
         (r#"text_replacer_new().pattern("a.").replacement("$1").build().replace("a. ab")"#, "$1 ab"),
         (

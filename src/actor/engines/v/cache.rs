@@ -71,13 +71,13 @@ impl Cache {
         match read {
             Ok(Ok(program)) => Some(program),
             Ok(Err(damage)) => {
-                tracing::warn!(key, "a compiled script {damage}; it is compiled anew");
+                tracing::warn!(key, "v cache: a compiled script {damage} (compiled again)");
                 self.forget(key);
                 None
             }
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => {
-                tracing::warn!(key, %error, "a compiled script cannot be read; it is compiled anew");
+                tracing::warn!(key, %error, "v cache: cannot read a compiled script (compiled again)");
                 None
             }
         }
@@ -101,7 +101,7 @@ impl Cache {
         self.seen.borrow_mut().remove(key);
         match fs::remove_file(self.folder.join(key)) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                tracing::warn!(key, %error, "a compiled script cannot be removed");
+                tracing::warn!(key, %error, "v cache: cannot remove a compiled script");
             }
             Ok(()) | Err(_) => {}
         }

@@ -19,7 +19,7 @@ use super::{elf, find, internal, unavailable};
 use crate::actor::engines::failed;
 use crate::actor::engines::kill_ladder::{StopReason, killed};
 use crate::domain::model::job::{JobError, JobErrorKind};
-use crate::ports::work_queue::AttemptError;
+use crate::ports::work_queue::{AttemptError, Retryability};
 
 /// Lets a program write when it prints and not when it ends, as V does it where nobody reads along. An older V spells it
 /// wrongly, and no V minds one that it does not know.
@@ -75,7 +75,7 @@ impl Compiler {
         fs::write(folder.join(SOURCE), text).map_err(|error| internal(&error, folder))?;
         let made = self.compile(folder, &program.path, limit, flags)?;
         if let Err(error) = self.cache.keep(&program.key, &made) {
-            tracing::warn!(%error, "a compiled script was not kept");
+            tracing::warn!(%error, "v cache: cannot keep a compiled script");
         }
         Ok(program)
     }
@@ -196,8 +196,10 @@ fn ended_by(signal: i32) -> AttemptError {
     if error.kind != JobErrorKind::LimitExceeded {
         let mut attempt = crash(signal.as_str());
         attempt.error.signal = error.signal;
-        // That was somebody else.
-        attempt.retryable = signal == Signal::SIGKILL;
+        if signal == Signal::SIGKILL {
+            // Another process has sent it.
+            attempt.retry = Retryability::Retry;
+        }
         return attempt;
     }
     let message = error.message.replacen("the script", "V, compiling the script,", 1);

@@ -1,4 +1,4 @@
-//! What a compiler that has made no program has said, understood: a pure function of its text.
+//! Derives the error of a failed compilation from the text of the compiler. A pure function.
 //!
 //! V says its own errors with a place (`main.v:2:5: error: …`, `main.v:1:1: builder error: …`). What the C compiler behind it
 //! says has places in the C code that V has made, which nobody has written.
@@ -8,7 +8,7 @@ use std::path::Path;
 use super::unavailable;
 use crate::actor::engines::failed;
 use crate::domain::model::job::{JobError, JobErrorKind};
-use crate::ports::work_queue::AttemptError;
+use crate::ports::work_queue::{AttemptError, Retryability};
 
 /// Lines of the compiler that go with an error.
 const LINES: usize = 20;
@@ -100,7 +100,7 @@ fn of_v_itself(lines: &[&str]) -> Option<(usize, AttemptError)> {
 /// V itself has failed; it would do so again.
 pub(super) fn crash(how: &str) -> AttemptError {
     let message = format!("V crashed while it compiled the script: {how}");
-    AttemptError { retryable: false, ..failed(JobError::new(JobErrorKind::EngineCrash, message)) }
+    AttemptError { retry: Retryability::Final, ..failed(JobError::new(JobErrorKind::EngineCrash, message)) }
 }
 
 fn of_the_c_compiler(lines: &[&str]) -> Option<(usize, AttemptError)> {
@@ -156,17 +156,17 @@ mod tests {
     }
 
     /// Kind, line, column, message, whether it is tried again and counts.
-    fn facts(said: &str) -> (JobErrorKind, Option<u32>, Option<u32>, String, bool, bool) {
-        let AttemptError { error, retryable, counts } = diagnosed(said);
-        (error.kind, error.line, error.column, error.message, retryable, counts)
+    fn facts(said: &str) -> (JobErrorKind, Option<u32>, Option<u32>, String, Retryability) {
+        let AttemptError { error, retry } = diagnosed(said);
+        (error.kind, error.line, error.column, error.message, retry)
     }
 
     #[test]
     fn an_error_of_v_has_its_place() {
         let said = "main.v:1:1: warning: unused\nmain.v:2:5: error: undefined ident: `x`\n    1 | x\nmain.v:9:9: error: y\n";
-        let (kind, line, column, message, retryable, _) = facts(said);
+        let (kind, line, column, message, retry) = facts(said);
         assert_eq!((kind, line, column), (JobErrorKind::ScriptInvalid, Some(2), Some(5)));
-        assert_eq!((message.as_str(), retryable), ("undefined ident: `x`", false));
+        assert_eq!((message.as_str(), retry), ("undefined ident: `x`", Retryability::Final));
         let (_, line, column, message, ..) = facts(
             "main.v:1:1: builder error: cannot import module \"nosuchmodule\" (not found)\n    1 | import nosuchmodule\n",
         );
@@ -216,22 +216,22 @@ mod tests {
     #[test]
     fn what_is_not_the_fault_of_the_script_is_not_called_invalid() {
         let missing = "builder error: C compiler error, while attempting to run: \n-----\n'cc' -o x\n-----\nProbably your C compiler is missing. \n";
-        let (kind, _, _, message, retryable, counts) = facts(missing);
-        assert_eq!((kind, retryable, counts), (JobErrorKind::EngineUnavailable, false, false));
+        let (kind, _, _, message, retry) = facts(missing);
+        assert_eq!((kind, retry), (JobErrorKind::EngineUnavailable, Retryability::Final));
         assert!(message.contains("no C compiler") && message.contains("/some/bin"), "{message}");
         let (kind, _, _, message, ..) = facts("Unknown argument `-cc gcc`\n");
         assert_eq!(kind, JobErrorKind::EngineUnavailable);
         assert!(message.contains("--v-flag") && message.contains("-cc gcc"), "{message}");
         let full = "/w/tmp/main.tmp.c:12524:1: fatal error: error writing to /w/tmp/x.s: No space left on device\nbuilder error: \nC error found.\n";
-        let (kind, _, _, message, retryable, _) = facts(full);
-        assert_eq!((kind, retryable), (JobErrorKind::Internal, true));
+        let (kind, _, _, message, retry) = facts(full);
+        assert_eq!((kind, retry), (JobErrorKind::Internal, Retryability::Retry));
         assert!(message.contains("/jobs/1") && message.contains("--work-dir"), "{message}");
         for said in [
             "V panic: array.get: index out of range\n",
             "main.tmp.c:3: at x: RUNTIME ERROR: invalid memory access\n",
         ] {
-            let (kind, _, _, message, retryable, _) = facts(said);
-            assert_eq!((kind, retryable), (JobErrorKind::EngineCrash, false));
+            let (kind, _, _, message, retry) = facts(said);
+            assert_eq!((kind, retry), (JobErrorKind::EngineCrash, Retryability::Final));
             assert!(message.starts_with("V crashed"), "{message}");
         }
         // A script may say such words.

@@ -1,4 +1,4 @@
-//! What a program says about its own end: V prints why it panics, and what signal has hit it.
+//! Reads a program's own report of its end: V prints why it panics, and which signal has hit it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

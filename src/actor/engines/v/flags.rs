@@ -1,4 +1,4 @@
-//! What a V actor can be told.
+//! Flags of the V actor.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! What a program that has ended amounts to.
+//! Derives the result or the error of a program that has ended.
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -56,7 +56,7 @@ impl WorkFolder {
     pub(crate) fn next(&mut self) -> Result<PathBuf, String> {
         self.clear();
         if !self.held.directory.is_at(&self.held.path) {
-            tracing::warn!(folder = %self.held.path.display(), "the folder of an engine host is gone; making another");
+            tracing::warn!(folder = %self.held.path.display(), "work folder: the folder of an engine host is gone (made again)");
             self.held = Self::open(&self.base)?.held;
         }
         let folder = self.made().map_err(|error| cannot(&self.held.path, &error))?;
@@ -67,7 +67,7 @@ impl WorkFolder {
     pub(crate) fn clear(&self) {
         let Held { directory, path } = &*self.held;
         if let Err(error) = directory.make_private().and_then(|()| directory.clear()) {
-            tracing::warn!(%error, folder = %path.display(), "what a job has left behind cannot be removed");
+            tracing::warn!(%error, folder = %path.display(), "work folder: cannot remove what a job has left behind");
         }
     }
 
@@ -108,7 +108,7 @@ impl Held {
                 opened => opened?,
             };
             let held = directory.hold().unwrap_or_else(|error| {
-                tracing::warn!(%error, folder = %path.display(), "folders cannot be locked here; those of dead hosts stay");
+                tracing::warn!(%error, folder = %path.display(), "work folder: folders cannot be locked here (those of dead hosts stay)");
                 true
             });
             if held && directory.is_at(&path) {
@@ -129,7 +129,7 @@ pub(crate) fn remove_own() {
             Directory::at(held.path.parent().unwrap_or(&held.path))?.remove(name)
         });
         if let Err(error) = removed {
-            tracing::debug!(%error, folder = %held.path.display(), "the folder of an engine host stays for now");
+            tracing::debug!(%error, folder = %held.path.display(), "work folder: cannot remove the folder of an engine host now");
         }
     }
 }
@@ -146,7 +146,9 @@ pub(crate) fn sweep(base: &Path) {
     });
     let (outer, base, entries) = match found {
         Ok(found) => found,
-        Err(reason) => return tracing::warn!("folders of dead engine hosts are not looked for: {reason}"),
+        Err(reason) => {
+            return tracing::warn!("work folder: folders of dead engine hosts are not removed ({reason})");
+        }
     };
     for entry in entries.flatten() {
         let name = entry.file_name();
@@ -155,12 +157,12 @@ pub(crate) fn sweep(base: &Path) {
         }
         match remove_dead(&outer, &base, &name) {
             Ok(true) => {
-                tracing::debug!(folder = %base.join(&name).display(), "removed the folder of a dead engine host")
+                tracing::debug!(folder = %base.join(&name).display(), "work folder: removed the folder of a dead engine host")
             }
             Ok(false) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
-                tracing::warn!(%error, folder = %base.join(&name).display(), "the folder of a dead engine host stays");
+                tracing::warn!(%error, folder = %base.join(&name).display(), "work folder: cannot remove the folder of a dead engine host");
             }
         }
     }

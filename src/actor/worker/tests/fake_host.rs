@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::task::TaskTracker;
 
 use crate::actor::hosts::{Death, Done, Host, HostEvent, HostOutput, Launcher, Reply, Report};
@@ -178,7 +178,7 @@ impl FakeHost {
 }
 
 impl Host for FakeHost {
-    fn submit(&mut self, seq: u64, job: &TakenJob) {
+    fn submit(&mut self, seq: u64, job: &TakenJob, _start_by: Instant) {
         self.order(Order::Job(seq, job.spec.script.clone()));
     }
 

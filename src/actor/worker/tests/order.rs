@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use super::*;
 use crate::actor::hosts::{Done, Host, HostEvent, Reply, Report};
-use crate::actor::start_gate::StartGate;
+use crate::actor::start_gate::{Start, StartGate};
 use crate::domain::model::job::{JobResult, ResultKind};
 
 /// Hosts of two threads and two sockets, each with delays of its own: `NAME MILLISECONDS`.
@@ -50,7 +50,7 @@ impl Launcher for RacingHosts {
                 if comes_late {
                     delay(&mut scripts_rng).await;
                 }
-                comes_late = scripts_gate.start(seq);
+                comes_late = scripts_gate.start(seq, false) == Start::Go;
                 if !comes_late {
                     continue;
                 }
@@ -81,7 +81,7 @@ impl Launcher for RacingHosts {
 }
 
 impl Host for RacingHost {
-    fn submit(&mut self, seq: u64, job: &TakenJob) {
+    fn submit(&mut self, seq: u64, job: &TakenJob, _start_by: Instant) {
         self.jobs.try_send((seq, job.spec.script.clone())).unwrap();
     }
 

@@ -9,7 +9,7 @@ use crate::adapters::redis::keys::Place;
 use crate::adapters::redis::records::{encode_error, millis};
 use crate::adapters::redis::reply::Lossy;
 use crate::ports::job_queue::QueueError;
-use crate::ports::work_queue::AttemptEnd;
+use crate::ports::work_queue::{AttemptEnd, Retryability};
 
 /// Most ends in one call.
 const ENDS: usize = 64;
@@ -67,13 +67,13 @@ impl RedisWorkQueue {
                     finish.arg("ok").arg(&result.text).arg(result.kind.as_str()).arg(0);
                 }
                 Err(failed) => {
-                    let verdict = match (failed.retryable, failed.counts) {
-                        (false, _) => "error",
-                        (true, true) => "retry",
-                        (true, false) => "free",
+                    let retry = match failed.retry {
+                        Retryability::Final => "error",
+                        Retryability::Retry => "retry",
+                        Retryability::NotStarted => "free",
                     };
                     let delay = held.backoff.delay(held.attempt, fastrand::f64());
-                    finish.arg(verdict).arg(&failed.error.message).arg(encode_error(&failed.error));
+                    finish.arg(retry).arg(&failed.error.message).arg(encode_error(&failed.error));
                     finish.arg(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
                 }
             }

@@ -16,7 +16,9 @@ use hero_supervisor::ports::actor_store::ActorStore;
 use hero_supervisor::ports::clock::Clock;
 use hero_supervisor::ports::job_queue::{Completion, Submission, SubmitRefused, Submitted};
 use hero_supervisor::ports::queue::Queue;
-use hero_supervisor::ports::work_queue::{AttemptEnd, AttemptError, Lease, TakenJob, Work, WorkQueue};
+use hero_supervisor::ports::work_queue::{
+    AttemptEnd, AttemptError, Lease, Retryability, TakenJob, Work, WorkQueue,
+};
 
 use crate::support::redis::PrivateRedis;
 use crate::support::wait::eventually;
@@ -212,7 +214,7 @@ pub(super) fn success(bench: &Bench, lease: &Lease, result: JobResult) -> Attemp
 
 pub(super) fn failure(bench: &Bench, lease: &Lease, message: &str) -> AttemptEnd {
     let error = JobError::new(JobErrorKind::ScriptError, message);
-    let outcome = Err(AttemptError { error, retryable: true, counts: true });
+    let outcome = Err(AttemptError { error, retry: Retryability::Retry });
     AttemptEnd { lease: lease.clone(), started_at: bench.now(), outcome, output: Vec::new() }
 }
 

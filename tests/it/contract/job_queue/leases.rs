@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hero_supervisor::domain::model::job::{JobErrorKind, JobState, Outcome};
 use hero_supervisor::ports::actor_presence::Reclaimed;
-use hero_supervisor::ports::work_queue::Work;
+use hero_supervisor::ports::work_queue::{Retryability, Work};
 
 use super::bench::{
     Kind, OSIS, Settings, failure, finish, killed, read, spec, submit, submit_wanted, success, take,
@@ -190,7 +190,7 @@ pub(super) async fn an_error_that_would_come_again_ends_the_job(kind: Kind) {
     let taken = take_one(&actor).await;
     let mut end = failure(&bench, &taken.lease, "does not parse");
     if let Err(failed) = &mut end.outcome {
-        failed.retryable = false;
+        failed.retry = Retryability::Final;
         failed.error.line = Some(3);
         failed.error.column = Some(7);
     }
@@ -209,7 +209,7 @@ pub(super) async fn an_attempt_that_was_not_started_does_not_count(kind: Kind) {
     let taken = take_one(&actor).await;
     let mut end = failure(&bench, &taken.lease, "no host was free");
     if let Err(failed) = &mut end.outcome {
-        failed.counts = false;
+        failed.retry = Retryability::NotStarted;
     }
     assert!(finish(&actor, end).await);
     let waiting = until_state(&queue, &job.id, JobState::Queued).await;

@@ -11,7 +11,7 @@ use crate::domain::model::job::{JobState, Outcome};
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::actor_presence::Presence;
 use crate::ports::clock::Clock;
-use crate::ports::work_queue::{AttemptEnd, Lease, TakenJob, Work};
+use crate::ports::work_queue::{AttemptEnd, Lease, Retryability, TakenJob, Work};
 
 impl State {
     pub(in crate::adapters::memory) fn announce(
@@ -151,12 +151,12 @@ impl State {
             }
             Err(failed) => failed,
         };
-        let free = failed.retryable && !failed.counts && {
+        let free = failed.retry == Retryability::NotStarted && {
             let released = self.free_attempts.entry(held.job_id.clone()).or_default();
             *released += 1;
             *released <= FREE_ATTEMPTS
         };
-        if free || (failed.retryable && job.attempt < job.spec.retry.max_attempts) {
+        if free || (failed.retry != Retryability::Final && job.attempt < job.spec.retry.max_attempts) {
             let delay = job.spec.retry.backoff.delay(job.attempt, 1.0);
             if free {
                 job.attempt = job.attempt.saturating_sub(1);
