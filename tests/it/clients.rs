@@ -25,6 +25,11 @@ async fn java_passes_the_conformance_scenarios() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn java_passes_the_conformance_scenarios_over_a_unix_socket() {
+    passes("java", Over::Unix).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn python_passes_the_conformance_scenarios() {
     passes("python", Over::Tcp).await;
 }

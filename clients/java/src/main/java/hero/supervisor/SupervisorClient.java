@@ -138,7 +138,9 @@ public final class SupervisorClient implements AutoCloseable {
                         "initialBackoff", "0.3s",
                         "maxBackoff", "2s",
                         "backoffMultiplier", 1.5,
-                        "retryableStatusCodes", List.of("UNAVAILABLE"));
+                        // UNKNOWN is what gRPC for Java says of a call that it gives to a connection whose end it has not seen
+                        // yet ("channel closed"). SupervisorException reads it as UNAVAILABLE, too.
+                        "retryableStatusCodes", List.of("UNAVAILABLE", "UNKNOWN"));
         return Map.of("methodConfig", List.of(Map.of("name", reads, "retryPolicy", retryPolicy)));
     }
 
